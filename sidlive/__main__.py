@@ -1,0 +1,8 @@
+"""``python -m sidlive`` is ``sidlive``."""
+
+import sys
+
+from sidlive.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The token language, the network, its training, and the torch-free engine."""

@@ -1,0 +1,50 @@
+"""How commands tell figures: one JSON object with stable names, or a table for people."""
+
+import json
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure: a stable dotted name, its value and its unit (``x`` for a ratio)."""
+
+    name: str
+    value: float | int | str | bool | None
+    unit: str = ""
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor_name(),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def emit(results: list[Result], as_json: bool, title: str = "") -> None:
+    """Print results on stdout: ``{"results": [...], "machine": {...}}`` or a table."""
+    if as_json:
+        json.dump({"results": [asdict(r) for r in results], "machine": machine()}, sys.stdout)
+        sys.stdout.write("\n")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", show_header=False, box=None)
+    for result in results:
+        value = f"{result.value:,.4g}" if isinstance(result.value, float) else str(result.value)
+        table.add_row(result.name, value, result.unit)
+    Console().print(table)
+
+
+def _processor_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"

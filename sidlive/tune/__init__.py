@@ -1,0 +1,1 @@
+"""Tunes: .sid files, capture to frames, fragments, edits, and frames back to .sid."""
