@@ -1,0 +1,17 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference traces and real tunes beside the checkout; the test skips where it is absent."""
+    folder = Path(os.environ.get("SIDLIVE_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no reference material at {folder} (set SIDLIVE_SHARED)")
+    return folder
