@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sidlive import __version__
 from sidlive.errors import SidliveError
 
-GROUPS = ("listen", "tunes", "models", "perform", "bench")
+GROUPS = ("perform", "listen", "tunes", "generate", "keep", "models", "bench")
 
 
 def parser() -> argparse.ArgumentParser:
