@@ -1,0 +1,193 @@
+"""The two-level transformer in torch: what is trained, and the oracle that the engine is held to.
+
+The *time* level takes one step a frame and hears the past; the *column* level says the next frame's tokens one after
+another. Both are piles of the same block. Shapes: B sequences, T frames, S slots, N frames the column level trains on.
+
+Attention has a *zero sink*: one more key of zeros with a value of zeros (the softmax's denominator gains exp(0)), so that
+a head may attend to nothing. A window that slides for hours then misses nothing that it leant on.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sidlive.model import tokens as tk
+from sidlive.model.config import ModelConfig, Stack
+
+EPSILON = 1e-5  # of the RMS norms
+
+
+def rms_norm(x: Tensor, gain: Tensor) -> Tensor:
+    return F.rms_norm(x, (x.shape[-1],), gain, EPSILON)
+
+
+def rotary_tables(positions: Tensor, head_width: int, base: float) -> tuple[Tensor, Tensor]:
+    """cos and sin ``[T, head_width / 2]`` of the absolute positions; the halves of a head turn against each other."""
+    frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+    angles = positions.to(torch.float64)[:, None] * frequencies  # [T, head_width / 2]
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn ``x [B, H, T, D]`` by its position: (a, b) -> (a cos - b sin, b cos + a sin), a and b the head's halves."""
+    a, b = x.chunk(2, dim=-1)
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + SwiGLU(norm(x))."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__()
+        self.stack = stack
+        self.attention_norm = nn.Parameter(torch.ones(stack.width))
+        self.query = nn.Linear(stack.width, stack.width, bias=False)
+        self.key = nn.Linear(stack.width, stack.kv_width, bias=False)
+        self.value = nn.Linear(stack.width, stack.kv_width, bias=False)
+        self.out = nn.Linear(stack.width, stack.width, bias=False)
+        self.feed_norm = nn.Parameter(torch.ones(stack.width))
+        self.gate = nn.Linear(stack.width, stack.hidden, bias=False)
+        self.up = nn.Linear(stack.width, stack.hidden, bias=False)
+        self.down = nn.Linear(stack.hidden, stack.width, bias=False)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        """``x [B, T, d]``; ``mask bool [B or 1, 1, T, 1 + T]``, column 0 the sink, true where attention may fall."""
+        batch, length, _ = x.shape
+        normed = rms_norm(x, self.attention_norm)
+        head = self.stack.head_width
+        query = rotate(self.query(normed).view(batch, length, -1, head).transpose(1, 2), cos, sin)  # [B, H, T, D]
+        key = rotate(self.key(normed).view(batch, length, -1, head).transpose(1, 2), cos, sin)  # [B, K, T, D]
+        value = self.value(normed).view(batch, length, -1, head).transpose(1, 2)
+        key, value = F.pad(key, (0, 0, 1, 0)), F.pad(value, (0, 0, 1, 0))  # [B, K, 1 + T, D]: the zero sink
+        groups = self.stack.heads // self.stack.kv_heads
+        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
+        normed = rms_norm(x, self.feed_norm)
+        return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
+
+
+class Network(nn.Module):
+    """Frames heard -> a distribution over the next frame."""
+
+    slot_kinds: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        time, column = config.time, config.column
+        # Time level: a frame is the sum of its columns' values and of the manner in which each slot was said.
+        self.value_embedding = nn.Parameter(torch.empty(tk.SLOTS * 256, time.width))
+        self.manner_embedding = nn.Parameter(torch.empty(tk.SLOTS * tk.MANNERS, time.width))
+        self.time_blocks = nn.ModuleList(Block(time) for _ in range(time.layers))
+        self.time_norm = nn.Parameter(torch.ones(time.width))
+        # Column level: what the time level says, the slot, its value in the frame before, the token said last.
+        self.bridge = nn.Linear(time.width, column.width, bias=False)
+        self.slot_embedding = nn.Parameter(torch.empty(tk.SLOTS, column.width))
+        self.before_embedding = nn.Parameter(torch.empty(tk.KINDS * 256, column.width))
+        self.said_embedding = nn.Parameter(torch.empty(tk.KINDS * tk.TOKEN_IDS, column.width))
+        self.column_blocks = nn.ModuleList(Block(column) for _ in range(column.layers))
+        self.column_norm = nn.Parameter(torch.ones(column.width))
+        self.head = nn.Parameter(torch.empty(tk.KINDS, tk.VOCABULARY, column.width))
+        self.register_buffer("slot_kinds", torch.from_numpy(tk.KIND_OF_SLOT), persistent=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for name, parameter in self.named_parameters():
+            if parameter.dim() < 2:
+                continue
+            nn.init.normal_(parameter, std=0.02)
+            if name.endswith(("out.weight", "down.weight")):
+                stack = self.config.time if name.startswith("time") else self.config.column
+                nn.init.normal_(parameter, std=0.02 / (2 * stack.layers) ** 0.5)
+
+    def hear(self, frames: Tensor, tokens: Tensor) -> Tensor:
+        """The time level: frames and their tokens, both ``int [B, T, 28]``, to what is known after each ``[B, T, d]``.
+
+        Values stand in slot order (``frames[..., COLUMN_OF_SLOT]``). Attention is causal within `context` frames.
+        """
+        batch, length, slots = frames.shape
+        offsets = torch.arange(slots, device=frames.device)
+        manners = (tokens - (tk.KEEP - 1)).clamp(min=0)
+        values = F.embedding_bag(
+            (frames + 256 * offsets).view(-1, slots), self.value_embedding, mode="sum"
+        ) + F.embedding_bag((manners + tk.MANNERS * offsets).view(-1, slots), self.manner_embedding, mode="sum")
+        x = values.view(batch, length, -1)
+        positions = torch.arange(length, device=x.device)
+        distance = positions[:, None] - positions
+        mask = F.pad((distance >= 0) & (distance < self.config.context), (1, 0), value=True)[None, None]
+        cos, sin = rotary_tables(positions, self.config.time.head_width, self.config.rope_base)
+        for block in self.time_blocks:
+            x = block(x, cos.to(x.device), sin.to(x.device), mask)
+        return rms_norm(x, self.time_norm)
+
+    def say(self, heard: Tensor, before: Tensor, tokens: Tensor) -> Tensor:
+        """The column level: logits ``[N, S, VOCABULARY]`` of each slot of the next frame, given the slots said before it.
+
+        ``heard [N, d]`` from `hear`; ``before int [N, S]`` the frame before in slot order; ``tokens int [N, S]`` the
+        frame's tokens (slot s sees those below s). A silent slot (SKIP) is heard by none: it takes no step.
+        """
+        count, slots = tokens.shape
+        silent = tokens == tk.SKIP
+        offsets = self.slot_kinds * tk.TOKEN_IDS
+        rows = tokens + offsets
+        # What was said last: the slot before, or the one before that where it is silent.
+        last = torch.where(silent[:, :-1], F.pad(rows[:, :-2], (1, 0)), rows[:, :-1])  # [N, S - 1]
+        said = F.pad(F.embedding(last, self.said_embedding), (0, 0, 1, 0))  # nothing is said before slot 0
+        x = (
+            self.bridge(heard)[:, None]
+            + self.slot_embedding
+            + F.embedding(before + 256 * self.slot_kinds, self.before_embedding)
+            + said
+        )
+        order = torch.arange(slots, device=x.device)
+        causal = order[:, None] >= order
+        mask = F.pad(causal[None] & ~silent[:, None], (1, 0), value=True)[:, None]  # [N, 1, S, 1 + S]
+        cos, sin = rotary_tables(order, self.config.column.head_width, self.config.rope_base)
+        for block in self.column_blocks:
+            x = block(x, cos.to(x.device), sin.to(x.device), mask)
+        x = rms_norm(x, self.column_norm)
+        head = self.head[self.slot_kinds]  # [S, V, d]
+        return torch.einsum("nsd,svd->nsv", x, head.to(x.dtype))
+
+    def nats(self, frames: Tensor, tokens: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """Nats ``[N, S]`` that the tokens of frames 1.. cost, each given all before it (silent slots cost 0).
+
+        ``frames, tokens [B, T, 28]`` in slot order. ``chosen int [N]`` picks among the B * (T - 1) predictions (all,
+        where None): the column level may train on a share of the frames.
+        """
+        heard = self.hear(frames[:, :-1], tokens[:, :-1]).flatten(0, 1)  # [B (T - 1), d]
+        before, target = frames[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(0, 1)
+        if chosen is not None:
+            heard, before, target = heard[chosen], before[chosen], target[chosen]
+        logits = self.say(heard, before, target).float()
+        silent = target == tk.SKIP
+        labels = target.masked_fill(silent, 0)
+        cost = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+        return cost.masked_fill(silent, 0.0)
+
+    @torch.no_grad()
+    def generate(self, frames: Tensor, count: int) -> Tensor:
+        """Continue frames ``uint8 [T, 28]`` (hardware order, T >= 1) greedily by ``count`` frames; returns those alone.
+
+        Slow and plain on purpose: everything is computed anew for each token. The oracle of the engine.
+        """
+        import numpy as np
+
+        permitted = torch.from_numpy(tk.allowed())
+        heard_frames = frames.numpy().astype(np.uint8)
+        for _ in range(count):
+            tokens = torch.from_numpy(tk.encode(heard_frames).astype(np.int64))
+            values = torch.from_numpy(heard_frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
+            heard = self.hear(values[None], tokens[None])[0, -1:]
+            spoken = torch.full((1, tk.SLOTS), tk.KEEP)
+            for slot in range(tk.SLOTS):
+                if tk.IS_LO[slot] and spoken[0, slot - 1] >= tk.KEEP:
+                    spoken[0, slot] = tk.SKIP
+                    continue
+                logits = self.say(heard, values[-1:], spoken)[0, slot]
+                spoken[0, slot] = logits.masked_fill(~permitted[slot], -torch.inf).argmax()
+            frame = tk.decode(spoken.numpy().astype(np.int16), heard_frames)
+            heard_frames = np.concatenate([heard_frames, frame])
+        return torch.from_numpy(heard_frames[len(frames) :])
