@@ -1,0 +1,113 @@
+"""A tune's code run, and what it says to the SID kept: .sid to frames, and the .npz files that hold frames.
+
+In scope: PSID tunes whose play address is called once a video frame. Everything else is refused with the reason.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.machine import Machine
+from sidlive.chip.registers import COLUMNS, Frames, VideoTiming
+from sidlive.errors import TuneError
+from sidlive.tune.psid import FLAG_MUS, Tune
+
+FRAME_TOLERANCE: Final = 0.005  # how far a timer's period may be from a video frame and still count as one
+LONGEST: Final = 24 * 3600 * 60  # frames: a day
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What one song of a tune did: ``frames`` uint8[T, 28], ``rate_hz`` of them a second."""
+
+    frames: Frames
+    rate_hz: float
+    timing: VideoTiming
+    chip: str
+    tune: Tune
+    song: int
+
+
+class Recorder:
+    """A song that has been initialised and is recorded piece by piece. Raises TuneError with the reason it cannot be."""
+
+    def __init__(self, tune: Tune, song: int | None = None) -> None:
+        self.tune = tune
+        self.song = tune.start_song if song is None else song
+        if not 1 <= self.song <= tune.songs:
+            raise TuneError(f"song {self.song} does not exist; the file has songs 1 to {tune.songs}")
+        if tune.flags & FLAG_MUS:
+            raise TuneError("Compute! MUS data: its player is not in the file")
+        if tune.magic == "RSID":
+            raise TuneError("RSID: it runs on interrupts of its own; only a play address called once a video frame works")
+        if tune.play == 0:
+            raise TuneError("no play address: the tune installs an interrupt of its own")
+        further = [address for address in (tune.second_sid, tune.third_sid) if address]
+        self.machine = Machine(tune.timing, further)
+        self.machine.load(tune.load, tune.image)
+        self.machine.init(tune.init, self.song)
+        self._period = tune.timing.cycles_per_frame
+        if tune.uses_cia(self.song):
+            period = self.machine.timer_period
+            if abs(period / self._period - 1) > FRAME_TOLERANCE:
+                rate = tune.timing.clock_hz / period
+                raise TuneError(f"play is called by a timer, {rate:.1f} times a second; once a video frame is in scope")
+            self._period = period
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames a second."""
+        return self.tune.timing.clock_hz / self._period
+
+    def record(self, count: int) -> Frames:
+        """The next ``count`` frames."""
+        return self.machine.play(self.tune.play, count, self._period)
+
+
+def capture(tune: Tune, song: int | None = None, frames: int = 1500) -> Capture:
+    """The first ``frames`` frames of a song (the file's start song by default), from the first play call on.
+
+    Raises TuneError with the reason when the tune is out of scope or its code jams or does not return.
+    """
+    if not 1 <= frames <= LONGEST:
+        raise TuneError(f"{frames} frames; expected 1 to {LONGEST:,}")
+    recorder = Recorder(tune, song)
+    rows = recorder.record(frames)
+    return Capture(rows, recorder.rate_hz, tune.timing, tune.chip, tune, recorder.song)
+
+
+def save_frames(path: str | Path, frames: Frames, rate_hz: float, **meta: str) -> None:
+    """Write ``frames`` uint8[T, 28], ``rate_hz`` and texts about them to an .npz. The inverse of ``load_frames``."""
+    assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS
+    arrays = {key: np.array(value) for key, value in meta.items()}
+    try:
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, frames=frames, rate_hz=np.array(rate_hz), **arrays)
+    except OSError as error:
+        raise TuneError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def load_frames(path: str | Path) -> tuple[Frames, float, dict[str, str]]:
+    """Frames, frames a second and texts of an .npz. Raises TuneError for a file that is missing or holds no frames."""
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise TuneError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise TuneError(f"{path} is a folder; expected an .npz file of frames") from None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
+        raise TuneError(f"{path} is not an .npz file of frames; `sidlive capture` writes them") from None
+    frames, rate = arrays.pop("frames", None), arrays.pop("rate_hz", None)
+    if frames is None or rate is None:
+        raise TuneError(f"{path} has no `frames` and `rate_hz`; `sidlive capture` writes them")
+    if frames.dtype != np.uint8 or frames.ndim != 2 or frames.shape[1] != COLUMNS or len(frames) == 0:
+        raise TuneError(f"{path}: frames are {frames.dtype}{list(frames.shape)}; expected uint8[T, {COLUMNS}]")
+    rate_hz = float(rate) if rate.ndim == 0 and rate.dtype.kind in "fiu" else 0.0
+    if not 1.0 <= rate_hz <= 1000.0:
+        raise TuneError(f"{path}: rate_hz is {rate}; expected 1 to 1000")
+    return frames, rate_hz, {key: str(value) for key, value in arrays.items() if value.ndim == 0}
