@@ -48,7 +48,15 @@ SINCE: Final = 2
 RUNNING: Final = 3
 ONE_SHOT: Final = 4
 SEEN: Final = 5  # cycle at which the interrupt register was last read
-STATE_SLOTS: Final = TIMER + 4 * TIMER_SLOTS
+# The log of SID writes, three slots each (cycle, register, value), as many as the vector has room for.
+LOG: Final = TIMER + 4 * TIMER_SLOTS
+
+# Where things lie in the memory array.
+RAM: Final = 0
+ROM: Final = 0x10000  # at the addresses they have in the machine
+IO: Final = 0x20000  # what was written to $D000-$DFFF
+SID: Final = 0x21000  # the SID's registers
+MEMORY_BYTES: Final = 0x21020
 
 # Why the kernel came back.
 RUNNING_ON: Final = 0  # the deadline was reached
@@ -61,6 +69,7 @@ PORT_PULLED_UP: Final = 0x17  # bits of the port that read 1 while they are inpu
 UNSTABLE: Final = 0xEE  # what ANE and LXA mix in; it varies from chip to chip
 
 _jit = numba.njit(cache=True, nogil=True)
+_inline = numba.njit(cache=True, nogil=True, inline="always")
 
 
 @_jit
@@ -89,7 +98,7 @@ def _timer_fired(m, slot, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _read_cia(m, io, address, cycle):  # type: ignore[no-untyped-def]
+def _read_cia(m, mem, address, cycle):  # type: ignore[no-untyped-def]
     base = TIMER + (2 * TIMER_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
     if 4 <= register <= 7:
@@ -105,14 +114,14 @@ def _read_cia(m, io, address, cycle):  # type: ignore[no-untyped-def]
         return flags
     if register <= 1 and address < 0xDD00:
         return np.int64(0xFF)  # no key pressed, no joystick moved
-    return np.int64(io[(address & 0xF00) | register])
+    return np.int64(mem[IO + (address & 0xF00) | register])
 
 
 @_jit
-def _write_cia(m, io, address, value, cycle):  # type: ignore[no-untyped-def]
+def _write_cia(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
     base = TIMER + (2 * TIMER_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
-    io[(address & 0xF00) | register] = value
+    mem[IO + (address & 0xF00) | register] = value
     if 4 <= register <= 7:
         slot = base + TIMER_SLOTS * ((register - 4) >> 1)
         # A running counter takes a new latch when it next runs out: bring it up to date before the latch changes.
@@ -133,16 +142,16 @@ def _write_cia(m, io, address, value, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _advance_oscillator(m, sid, cycle):  # type: ignore[no-untyped-def]
+def _advance_oscillator(m, mem, cycle):  # type: ignore[no-untyped-def]
     """Bring voice 3's phase and noise register up to ``cycle``; the noise is clocked when phase bit 19 rises."""
     elapsed = min(cycle - m[OSCILLATOR_CYCLE], 1 << 22)
     m[OSCILLATOR_CYCLE] = cycle
-    control = np.int64(sid[2 * VOICE_STRIDE + CONTROL])
+    control = np.int64(mem[SID + 2 * VOICE_STRIDE + CONTROL])
     if control & 8:  # test bit: the phase is held at zero, the noise register fills with ones
         m[OSCILLATOR] = 0
         m[NOISE_SHIFT] = 0x7FFFFF
         return
-    frequency = np.int64(sid[2 * VOICE_STRIDE]) | (np.int64(sid[2 * VOICE_STRIDE + 1]) << 8)
+    frequency = np.int64(mem[SID + 2 * VOICE_STRIDE]) | (np.int64(mem[SID + 2 * VOICE_STRIDE + 1]) << 8)
     phase = m[OSCILLATOR] + frequency * elapsed
     shifts = ((phase + 0x80000) >> 20) - ((m[OSCILLATOR] + 0x80000) >> 20)
     shift = m[NOISE_SHIFT]
@@ -153,10 +162,10 @@ def _advance_oscillator(m, sid, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _read_sid(m, sid, register, cycle):  # type: ignore[no-untyped-def]
+def _read_sid(m, mem, register, cycle):  # type: ignore[no-untyped-def]
     if register == 27:  # OSC3: the top eight bits of voice 3's waveform
-        _advance_oscillator(m, sid, cycle)
-        control = np.int64(sid[2 * VOICE_STRIDE + CONTROL])
+        _advance_oscillator(m, mem, cycle)
+        control = np.int64(mem[SID + 2 * VOICE_STRIDE + CONTROL])
         phase = m[OSCILLATOR]
         if control & 0x80:
             s = m[NOISE_SHIFT]
@@ -171,32 +180,31 @@ def _read_sid(m, sid, register, cycle):  # type: ignore[no-untyped-def]
             if control & 0x20:
                 value &= phase >> 16
             if control & 0x40:
-                width = np.int64(sid[2 * VOICE_STRIDE + 2]) | ((np.int64(sid[2 * VOICE_STRIDE + 3]) & 15) << 8)
+                width = np.int64(mem[SID + 2 * VOICE_STRIDE + 2]) | ((np.int64(mem[SID + 2 * VOICE_STRIDE + 3]) & 15) << 8)
                 value &= 0xFF if (phase >> 12) >= width else 0
         m[BUS_VALUE] = value
     elif register == 28:  # ENV3, coarsely: the sustain level while the gate is on
-        sustain = np.int64(sid[2 * VOICE_STRIDE + 6]) >> 4
-        m[BUS_VALUE] = sustain * 17 if sid[2 * VOICE_STRIDE + CONTROL] & 1 else 0
+        sustain = np.int64(mem[SID + 2 * VOICE_STRIDE + 6]) >> 4
+        m[BUS_VALUE] = sustain * 17 if mem[SID + 2 * VOICE_STRIDE + CONTROL] & 1 else 0
     elif register == 25 or register == 26:  # paddles: none connected
         m[BUS_VALUE] = 0xFF
     return m[BUS_VALUE]
 
 
 @_jit
-def _write_sid(m, sid, log, register, value, cycle):  # type: ignore[no-untyped-def]
+def _write_sid(m, mem, register, value, cycle):  # type: ignore[no-untyped-def]
     m[BUS_VALUE] = value
     if register >= REGISTERS:
         return
     if register >= 2 * VOICE_STRIDE and register <= 2 * VOICE_STRIDE + CONTROL:
-        _advance_oscillator(m, sid, cycle)
-    sid[register] = value
+        _advance_oscillator(m, mem, cycle)
+    mem[SID + register] = value
     voice = register // VOICE_STRIDE
     if voice < VOICES and register - voice * VOICE_STRIDE == CONTROL and m[FIRST + voice] < 0:
         m[FIRST + voice] = value
-    if m[LOGGED] < log.shape[0]:
-        log[m[LOGGED], 0] = cycle
-        log[m[LOGGED], 1] = register
-        log[m[LOGGED], 2] = value
+    row = LOG + 3 * m[LOGGED]
+    if row < m.shape[0]:
+        m[row], m[row + 1], m[row + 2] = cycle, register, value
         m[LOGGED] += 1
 
 
@@ -207,43 +215,43 @@ def _port(m):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _read_slow(m, ram, rom, io, sid, address, cycle):  # type: ignore[no-untyped-def]
+def _read_slow(m, mem, address, cycle):  # type: ignore[no-untyped-def]
     """Read where a ROM, a chip or the port may hide the RAM."""
     if address < 2:
         return _port(m) if address else m[PORT_DIRECTION]
     lines = _port(m) & 7
     if address < 0xC000:
-        return np.int64(rom[address]) if lines & 3 == 3 else np.int64(ram[address])
+        return np.int64(mem[ROM + address]) if lines & 3 == 3 else np.int64(mem[address])
     if address >= 0xE000:
-        return np.int64(rom[address]) if lines & 2 else np.int64(ram[address])
+        return np.int64(mem[ROM + address]) if lines & 2 else np.int64(mem[address])
     if address < 0xD000 or lines & 3 == 0:
-        return np.int64(ram[address])
+        return np.int64(mem[address])
     if lines & 4 == 0:
-        return np.int64(rom[address])
+        return np.int64(mem[ROM + address])
     if address < 0xD400:
         register = address & 63
         line = (cycle // m[LINE_CYCLES]) % m[LINES]
         if register == 0x11:
-            return (np.int64(io[0x11]) & 0x7F) | ((line >> 8) << 7)
+            return (np.int64(mem[IO + 0x11]) & 0x7F) | ((line >> 8) << 7)
         if register == 0x12:
             return line & 0xFF
         if register == 0x19:
-            return np.int64(0xF1 if io[0x1A] & 1 else 0x71)
+            return np.int64(0xF1 if mem[IO + 0x1A] & 1 else 0x71)
         if register == 0x1E or register == 0x1F:
             return np.int64(0)
-        return np.int64(io[register]) if register < 0x2F else np.int64(0xFF)
+        return np.int64(mem[IO + register]) if register < 0x2F else np.int64(0xFF)
     if address < 0xD800:
         block = address & 0xFFE0
         if block == m[SECOND_SID] or block == m[THIRD_SID]:
-            return np.int64(io[address & 0xFFF])
-        return _read_sid(m, sid, address & 31, cycle)
+            return np.int64(mem[IO + address & 0xFFF])
+        return _read_sid(m, mem, address & 31, cycle)
     if 0xDC00 <= address < 0xDE00:
-        return _read_cia(m, io, address, cycle)
-    return np.int64(io[address & 0xFFF])
+        return _read_cia(m, mem, address, cycle)
+    return np.int64(mem[IO + address & 0xFFF])
 
 
 @_jit
-def _write_slow(m, ram, io, sid, log, address, value, cycle):  # type: ignore[no-untyped-def]
+def _write_slow(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
     """Write to the port or to $D000-$DFFF."""
     if address < 2:
         if address:
@@ -253,34 +261,34 @@ def _write_slow(m, ram, io, sid, log, address, value, cycle):  # type: ignore[no
         return
     lines = _port(m) & 7
     if lines & 3 == 0 or lines & 4 == 0:
-        ram[address] = value
+        mem[address] = value
     elif address < 0xD400:
-        io[address & 63] = value
+        mem[IO + address & 63] = value
     elif address < 0xD800:
         block = address & 0xFFE0
         if block == m[SECOND_SID] or block == m[THIRD_SID]:
-            io[address & 0xFFF] = value
+            mem[IO + address & 0xFFF] = value
         else:
-            _write_sid(m, sid, log, address & 31, value, cycle)
+            _write_sid(m, mem, address & 31, value, cycle)
     elif 0xDC00 <= address < 0xDE00:
-        _write_cia(m, io, address, value, cycle)
+        _write_cia(m, mem, address, value, cycle)
     else:
-        io[address & 0xFFF] = value
+        mem[IO + address & 0xFFF] = value
 
 
-@_jit
-def _read(m, ram, rom, io, sid, address, cycle):  # type: ignore[no-untyped-def]
+@_inline
+def _read(m, mem, address, cycle):  # type: ignore[no-untyped-def]
     if 1 < address < 0xA000 or m[FLAT]:
-        return np.int64(ram[address])
-    return _read_slow(m, ram, rom, io, sid, address, cycle)
+        return np.int64(mem[address])
+    return _read_slow(m, mem, address, cycle)
 
 
-@_jit
-def _write(m, ram, io, sid, log, address, value, cycle):  # type: ignore[no-untyped-def]
+@_inline
+def _write(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
     if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
-        ram[address] = value
+        mem[address] = value
     else:
-        _write_slow(m, ram, io, sid, log, address, value, cycle)
+        _write_slow(m, mem, address, value, cycle)
 
 
 @_jit
@@ -342,23 +350,22 @@ def _rotate_masked(a, value, p):  # type: ignore[no-untyped-def]
     return result, flags
 
 
-@_jit
+@_inline
 def _signs(p, value):  # type: ignore[no-untyped-def]
     """P with N and Z as ``value`` sets them."""
     return (p & ~(ZERO | NEGATIVE)) | (value & NEGATIVE) | (ZERO if value == 0 else 0)
 
 
-@_jit
+@_inline
 def _compare(p, register, value):  # type: ignore[no-untyped-def]
     return (_signs(p, (register - value) & 0xFF) & ~CARRY) | (CARRY if register >= value else 0)
 
 
 @_jit
-def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyped-def]
+def run(m, mem, table, stop, until):  # type: ignore[no-untyped-def]
     """Run from ``m``'s registers until PC is ``stop``, the clock reaches ``until``, or the processor jams.
 
-    ``m`` int64[STATE_SLOTS]; ``ram``, ``rom`` uint8[65536]; ``io`` uint8[4096] behind $D000-$DFFF; ``sid`` uint8[32];
-    ``log`` int64[n, 3] takes (cycle, register, value) of the SID writes until it is full (n may be 0); ``table`` is
+    ``m`` int64[LOG + 3 n], the last 3 n for a log of n SID writes; ``mem`` uint8[MEMORY_BYTES]; ``table`` is
     ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write carries its instruction's last cycle.
     """
     pc, sp, a, x, y, p, cycle = m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE]
@@ -369,7 +376,7 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
             break
         if cycle >= until:
             break
-        code = _read(m, ram, rom, io, sid, pc, cycle)
+        code = _read(m, mem, pc, cycle)
         op = np.int64(table[code, 0])
         mode = np.int64(table[code, 1])
         cycles = np.int64(table[code, 2])
@@ -385,23 +392,23 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
             address = pc
             pc = (pc + 1) & 0xFFFF
         elif mode == Mode.ABS or mode == Mode.ABX or mode == Mode.ABY or mode == Mode.IND:
-            base = _read(m, ram, rom, io, sid, pc, cycle)
+            base = _read(m, mem, pc, cycle)
             pc = (pc + 1) & 0xFFFF
             if op == Op.JSR:  # its high byte is fetched after the return address is pushed
-                ram[0x100 + sp] = pc >> 8
-                ram[0x100 + ((sp - 1) & 0xFF)] = pc & 0xFF
+                mem[0x100 + sp] = pc >> 8
+                mem[0x100 + ((sp - 1) & 0xFF)] = pc & 0xFF
                 sp = (sp - 2) & 0xFF
-            base |= _read(m, ram, rom, io, sid, pc, cycle) << 8
+            base |= _read(m, mem, pc, cycle) << 8
             pc = (pc + 1) & 0xFFFF
             if mode == Mode.ABS:
                 address = base
             elif mode == Mode.IND:  # the pointer's high byte comes from the same page
-                address = _read(m, ram, rom, io, sid, base, cycle)
-                address |= _read(m, ram, rom, io, sid, (base & 0xFF00) | ((base + 1) & 0xFF), cycle) << 8
+                address = _read(m, mem, base, cycle)
+                address |= _read(m, mem, (base & 0xFF00) | ((base + 1) & 0xFF), cycle) << 8
             else:
                 address = (base + (x if mode == Mode.ABX else y)) & 0xFFFF
         else:
-            base = _read(m, ram, rom, io, sid, pc, cycle)
+            base = _read(m, mem, pc, cycle)
             pc = (pc + 1) & 0xFFFF
             if mode == Mode.ZP:
                 address = base
@@ -411,8 +418,8 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
                 address = (base + y) & 0xFF
             else:
                 pointer = (base + x) & 0xFF if mode == Mode.IZX else base
-                base = _read(m, ram, rom, io, sid, pointer, cycle)
-                base |= _read(m, ram, rom, io, sid, (pointer + 1) & 0xFF, cycle) << 8
+                base = _read(m, mem, pointer, cycle)
+                base |= _read(m, mem, (pointer + 1) & 0xFF, cycle) << 8
                 address = (base + y) & 0xFFFF if mode == Mode.IZY else base
         if table[code, 3] and (base ^ address) & 0xFF00:
             cycles += 1
@@ -420,7 +427,7 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
 
         # What is done with it.
         if op < FIRST_MODIFY:
-            value = _read(m, ram, rom, io, sid, address, now) if mode != Mode.IMP else np.int64(0)
+            value = _read(m, mem, address, now) if mode != Mode.IMP else np.int64(0)
             if op == Op.LDA:
                 a = value
                 p = _signs(p, a)
@@ -481,7 +488,7 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
                 sp = a
                 p = _signs(p, a)
         elif op < FIRST_STORE:
-            value = a if mode == Mode.ACC else _read(m, ram, rom, io, sid, address, now)
+            value = a if mode == Mode.ACC else _read(m, mem, address, now)
             before = value
             if op == Op.INC or op == Op.ISC:
                 value = (value + 1) & 0xFF
@@ -504,8 +511,8 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
             if mode == Mode.ACC:
                 a = value
             else:  # the chip writes the old value back before it writes the new one
-                _write(m, ram, io, sid, log, address, before, now - 1)
-                _write(m, ram, io, sid, log, address, value, now)
+                _write(m, mem, address, before, now - 1)
+                _write(m, mem, address, value, now)
             if op == Op.SLO:
                 a |= value
                 p = _signs(p, a)
@@ -543,7 +550,7 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
                     value &= a & x
                     if op == Op.TAS:
                         sp = a & x
-            _write(m, ram, io, sid, log, address, value, now)
+            _write(m, mem, address, value, now)
         elif op < FIRST_OTHER:
             if op == Op.BNE:
                 taken = p & ZERO == 0
@@ -562,13 +569,13 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
             else:
                 taken = p & OVERFLOW != 0
             if taken:
-                target = (pc + (_read(m, ram, rom, io, sid, address, now) ^ 0x80) - 0x80) & 0xFFFF
+                target = (pc + (_read(m, mem, address, now) ^ 0x80) - 0x80) & 0xFFFF
                 cycles += 2 if (target ^ pc) & 0xFF00 else 1
                 pc = target
         elif op == Op.JSR or op == Op.JMP:
             pc = address
         elif op == Op.RTS:
-            pc = np.int64(ram[0x100 + ((sp + 1) & 0xFF)]) | (np.int64(ram[0x100 + ((sp + 2) & 0xFF)]) << 8)
+            pc = np.int64(mem[0x100 + ((sp + 1) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 2) & 0xFF)]) << 8)
             pc = (pc + 1) & 0xFFFF
             sp = (sp + 2) & 0xFF
         elif op == Op.INX or op == Op.DEX:
@@ -609,28 +616,28 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
         elif op == Op.CLV:
             p &= ~OVERFLOW
         elif op == Op.PHA or op == Op.PHP:
-            ram[0x100 + sp] = a if op == Op.PHA else p | BREAK | UNUSED
+            mem[0x100 + sp] = a if op == Op.PHA else p | BREAK | UNUSED
             sp = (sp - 1) & 0xFF
         elif op == Op.PLA:
             sp = (sp + 1) & 0xFF
-            a = np.int64(ram[0x100 + sp])
+            a = np.int64(mem[0x100 + sp])
             p = _signs(p, a)
         elif op == Op.PLP:
             sp = (sp + 1) & 0xFF
-            p = (np.int64(ram[0x100 + sp]) & ~BREAK) | UNUSED
+            p = (np.int64(mem[0x100 + sp]) & ~BREAK) | UNUSED
         elif op == Op.RTI:
-            p = (np.int64(ram[0x100 + ((sp + 1) & 0xFF)]) & ~BREAK) | UNUSED
-            pc = np.int64(ram[0x100 + ((sp + 2) & 0xFF)]) | (np.int64(ram[0x100 + ((sp + 3) & 0xFF)]) << 8)
+            p = (np.int64(mem[0x100 + ((sp + 1) & 0xFF)]) & ~BREAK) | UNUSED
+            pc = np.int64(mem[0x100 + ((sp + 2) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 3) & 0xFF)]) << 8)
             sp = (sp + 3) & 0xFF
         elif op == Op.BRK:
             pc = (pc + 1) & 0xFFFF
-            ram[0x100 + sp] = pc >> 8
-            ram[0x100 + ((sp - 1) & 0xFF)] = pc & 0xFF
-            ram[0x100 + ((sp - 2) & 0xFF)] = p | BREAK | UNUSED
+            mem[0x100 + sp] = pc >> 8
+            mem[0x100 + ((sp - 1) & 0xFF)] = pc & 0xFF
+            mem[0x100 + ((sp - 2) & 0xFF)] = p | BREAK | UNUSED
             sp = (sp - 3) & 0xFF
             p |= INTERRUPT
-            pc = _read(m, ram, rom, io, sid, np.int64(0xFFFE), now)
-            pc |= _read(m, ram, rom, io, sid, np.int64(0xFFFF), now) << 8
+            pc = _read(m, mem, np.int64(0xFFFE), now)
+            pc |= _read(m, mem, np.int64(0xFFFF), now) << 8
         else:
             status = JAMMED
             pc = start
@@ -641,7 +648,7 @@ def run(m, ram, rom, io, sid, log, table, stop, until):  # type: ignore[no-untyp
 
 
 @_jit
-def run_frames(m, ram, rom, io, sid, log, table, stop, call, period, patience, frames):  # type: ignore[no-untyped-def]
+def run_frames(m, mem, table, stop, call, period, patience, frames):  # type: ignore[no-untyped-def]
     """Call a play routine once a ``period`` of cycles and write the SID's registers into ``frames`` uint8[T, 28].
 
     ``call`` int64: address, port value, stack pointer, X, Y, P, and the cycle of the first call. Row t is the chip at the
@@ -665,12 +672,12 @@ def run_frames(m, ram, rom, io, sid, log, table, stop, call, period, patience, f
                 called = m[CYCLE]
                 m[PC], m[PORT], m[SP], m[X], m[Y], m[P] = call[0], call[1], call[2], call[3], call[4], call[5]
                 m[A] = 0
-                ram[0x100 + m[SP]] = (stop - 1) >> 8
-                ram[0x100 + ((m[SP] - 1) & 0xFF)] = (stop - 1) & 0xFF
+                mem[0x100 + m[SP]] = (stop - 1) >> 8
+                mem[0x100 + ((m[SP] - 1) & 0xFF)] = (stop - 1) & 0xFF
                 m[SP] = (m[SP] - 2) & 0xFF
                 playing = True
                 due = False
-            status = run(m, ram, rom, io, sid, log, table, stop, end)
+            status = run(m, mem, table, stop, end)
             if status == RETURNED:
                 playing = False
             elif status == JAMMED:
@@ -680,8 +687,8 @@ def run_frames(m, ram, rom, io, sid, log, table, stop, call, period, patience, f
             else:
                 break
         for register in range(REGISTERS):
-            frames[t, register] = sid[register]
+            frames[t, register] = mem[SID + register]
         for voice in range(VOICES):
             first = m[FIRST + voice]
-            frames[t, FIRST_CONTROL + voice] = first if first >= 0 else sid[voice * VOICE_STRIDE + CONTROL]
+            frames[t, FIRST_CONTROL + voice] = first if first >= 0 else mem[SID + voice * VOICE_STRIDE + CONTROL]
     return RETURNED, frames.shape[0]

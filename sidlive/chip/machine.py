@@ -39,13 +39,14 @@ class Machine:
     def __init__(self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log_writes: int = 0) -> None:
         """``further_sids``: up to two addresses whose writes are not the first SID's; ``log_writes``: log capacity."""
         self.timing = timing
-        self.ram: NDArray[np.uint8] = _power_on_pattern()
-        self.rom = _stub_roms()
-        self.io = np.zeros(0x1000, dtype=np.uint8)
-        self.sid = np.zeros(32, dtype=np.uint8)
-        self.state = np.zeros(cpu.STATE_SLOTS, dtype=np.int64)
-        self._log = np.zeros((log_writes, 3), dtype=np.int64)
+        self.memory: NDArray[np.uint8] = np.zeros(cpu.MEMORY_BYTES, dtype=np.uint8)
+        self.ram = self.memory[cpu.RAM : cpu.ROM]
+        self.io = self.memory[cpu.IO : cpu.SID]
+        self.sid = self.memory[cpu.SID :]
+        self.state = np.zeros(cpu.LOG + 3 * log_writes, dtype=np.int64)
         self._table = kernel_table()
+        self.ram[:] = _power_on_pattern()
+        self.memory[cpu.ROM : cpu.IO] = _stub_roms()
         self.ram[0x02A6] = timing is PAL
         self.ram[0x0314:0x031A] = (0x31, 0xEA, 0x66, 0xFE, 0x47, 0xFE)  # the Kernal's IRQ, BRK and NMI vectors
         m = self.state
@@ -82,7 +83,7 @@ class Machine:
     @property
     def writes(self) -> list[Write]:
         """The SID writes logged so far, in order; at most ``log_writes`` of them."""
-        return [Write(*map(int, row)) for row in self._log[: self.state[cpu.LOGGED]]]
+        return [Write(*map(int, row)) for row in self.state[cpu.LOG :].reshape(-1, 3)[: self.state[cpu.LOGGED]]]
 
     def load(self, address: int, image: bytes) -> None:
         """Copy an image into RAM; it must end at $FFFF or below."""
@@ -97,7 +98,7 @@ class Machine:
         self._push_return()
         budget = int(INIT_PATIENCE_S * self.timing.clock_hz)
         status = cpu.run(
-            m, self.ram, self.rom, self.io, self.sid, self._log, self._table, STOP, m[cpu.CYCLE] + budget
+            m, self.memory, self._table, STOP, m[cpu.CYCLE] + budget
         )
         if status == cpu.JAMMED:
             raise TuneError(f"init jams the processor at ${m[cpu.PC]:04X} (opcode ${self._opcode():02X})")
@@ -121,7 +122,7 @@ class Machine:
         frames = np.zeros((count, COLUMNS), dtype=np.uint8)
         patience = PLAY_PATIENCE_FRAMES * timing.cycles_per_frame
         status, frame = cpu.run_frames(
-            m, self.ram, self.rom, self.io, self.sid, self._log, self._table, STOP, self._call, period, patience, frames
+            m, self.memory, self._table, STOP, self._call, period, patience, frames
         )
         if status == cpu.JAMMED:
             raise TuneError(f"play jams the processor at ${m[cpu.PC]:04X} (opcode ${self._opcode():02X}), frame {frame}")
