@@ -6,11 +6,15 @@ compiling a take) is done here, on the caller's side. Any thread may call any ve
 taken it, not when it is heard.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sidlive.errors import ControlError
+from sidlive.chip.registers import NTSC, PAL, Frames
+from sidlive.errors import ControlError, TuneError
+from sidlive.live.commit import write_take
+from sidlive.live.controls import mask_text, parse_voices, unknown_fragment
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
 
 if TYPE_CHECKING:
@@ -57,8 +61,10 @@ class Link(Protocol):
 class Session:
     """The instrument in one's hands."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, takes: Path = Path("takes")) -> None:
+        """`takes`: the folder for committed takes."""
         self._link = link
+        self._takes = takes
         self._fragments: dict[str, Fragment] = {}
 
     # -- fragments and prompts
@@ -71,12 +77,16 @@ class Session:
         seconds: float = 10.0,
         name: str | None = None,
     ) -> "Fragment":
-        """Read a piece of a .sid or of a frames file: `seconds` from `start`; it is known by `name` (default: the file's)."""
-        raise NotImplementedError
+        """Read `seconds` of a .sid or frames file, from `start` on; it is known by `name` (default: the file's)."""
+        from sidlive.tune.fragment import load_fragment
+
+        return self.add(load_fragment(Path(path).expanduser(), song, start, seconds, name))
 
     def add(self, fragment: "Fragment") -> "Fragment":
         """Take a fragment made by code (tune.edits, arrays of frames) among the loaded ones."""
-        raise NotImplementedError
+        self._do("add", fragment)
+        self._fragments[fragment.name] = fragment
+        return fragment
 
     def fragments(self) -> dict[str, "Fragment"]:
         """The loaded fragments by name."""
@@ -87,91 +97,94 @@ class Session:
 
         The continuation is heard at once; with ``play=True`` the fragment itself is heard first.
         """
-        raise NotImplementedError
+        self._do("prompt", self._known(fragment), play)
 
     # -- transport
 
     def start(self) -> None:
         """Play. From the prompt, from where stop() left off, or from nothing at all."""
-        raise NotImplementedError
+        self._do("start")
 
     def stop(self) -> None:
         """Let go of all keys and stop generating; start() goes on from here."""
-        raise NotImplementedError
+        self._do("stop")
 
     def panic(self) -> None:
         """Silence, now: what was about to be heard is thrown away, gates off, volume zero."""
-        raise NotImplementedError
+        self._do("panic")
 
     def wait(self, seconds: float) -> None:
         """Let that much music pass (in scripts; offline in virtual time)."""
-        raise NotImplementedError
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise ControlError(f"wait expects seconds, 0 or more, found {seconds!r}; try wait(4)")
+        self._link.wait(float(seconds))
 
     # -- steering: the future is made anew
 
     def temperature(self, value: float) -> None:
         """How daring: 0 always takes the likeliest, 1 as the model learned it, above that wilder."""
-        raise NotImplementedError
+        self.set("temperature", value)
 
     def top_p(self, value: float) -> None:
         """Choose only among the likeliest that together hold this much probability."""
-        raise NotImplementedError
+        self.set("top_p", value)
 
     def seed(self, number: int) -> None:
         """Another future."""
-        raise NotImplementedError
+        self.set("seed", number)
 
     def mask(self, *voices: int | str) -> None:
-        """Which voices are generated: ``mask("1-3")``, ``mask(1, 3)``; the others are silent, and the model hears it."""
-        raise NotImplementedError
+        """Which voices are generated: ``mask("1-3")``, ``mask(1, 3)``; the others are silent, as the model hears."""
+        self.set("mask", mask_text(parse_voices(*voices)))
 
     def hold(self, *voices: int | str) -> None:
         """Keep these voices' registers as they are; the model hears it."""
-        raise NotImplementedError
+        self._do("hold", *voices)
 
     def lock(self, voice: int | str, fragment: "Fragment | str", source: int | None = None) -> None:
         """Have a voice play the same voice (or voice `source`) of a fragment, looping; the model hears it."""
-        raise NotImplementedError
+        self._do("lock", voice, self._known(fragment), source)
 
     def free(self, *voices: int | str) -> None:
         """Give held or locked voices back to the model (all of them without arguments)."""
-        raise NotImplementedError
+        self._do("free", *voices)
 
     def transpose(self, semitones: int) -> None:
         """Edit the prompt: all that the model has heard, so many semitones from the original."""
-        raise NotImplementedError
+        self.set("transpose", semitones)
 
     # -- remix: on the way to the chip, unheard by the model
 
     def mute(self, *voices: int | str) -> None:
         """Silence voices at once."""
-        raise NotImplementedError
+        self._do("mute", *voices)
 
     def unmute(self, *voices: int | str) -> None:
         """Hear voices again (all of them without arguments)."""
-        raise NotImplementedError
+        self._do("unmute", *voices)
 
     # -- controls and hands
 
     def set(self, control: str, value: ControlValue) -> None:
         """Set any control by name."""
-        raise NotImplementedError
+        self._do("set", control, value)
 
     def get(self, control: str) -> ControlValue:
         """A control's value."""
-        raise NotImplementedError
+        value: ControlValue = self._link.call("get", control)
+        return value
 
     def controls(self) -> dict[str, ControlState]:
         """Every control: value, range, unit, the knob that moves it."""
-        raise NotImplementedError
+        return self.state().controls
 
     def learn(self, control: str) -> None:
         """The next MIDI controller that moves becomes this control's knob, and stays it in later sessions."""
-        raise NotImplementedError
+        self._do("learn", control)
 
     def unlearn(self, control: str) -> None:
         """Take this control's knob away."""
-        raise NotImplementedError
+        self._do("unlearn", control)
 
     # -- what was played
 
@@ -180,11 +193,22 @@ class Session:
 
         All of it, or its first `seconds`, or its `last` seconds. The music goes on meanwhile.
         """
-        raise NotImplementedError
+        state = self.state()
+        path = self._take_path(name)
+        frames: Frames = self._link.call("performed", seconds, last)
+        if not len(frames):
+            raise TuneError("there is nothing to commit yet: start() first, and let it play")
+        timing = NTSC if state.timing == NTSC.name else PAL
+        write_take(path, frames, state.chip, timing)
+        self._link.call(
+            "tell", f"committed {path}: {len(frames) / state.rate_hz:.1f} s, {path.stat().st_size} bytes", "info"
+        )
+        return path
 
     def history(self) -> list[str]:
         """What was done so far, one line a command, with the frame at which it took hold."""
-        raise NotImplementedError
+        lines: list[str] = self._link.call("history")
+        return lines
 
     # -- for the screen
 
@@ -198,19 +222,39 @@ class Session:
 
     def restart(self) -> None:
         """Open the core anew after it died; fragments are kept, controls are at their defaults."""
-        raise NotImplementedError
+        self._link.restart()
+        for fragment in self._fragments.values():
+            self._do("add", fragment)
 
     def close(self) -> None:
         """End the session and its core."""
         self._link.close()
 
+    def _do(self, verb: str, *arguments: Any) -> None:
+        self._link.call("command", verb, *arguments)
+
+    def _known(self, fragment: "Fragment | str") -> str:
+        """The name of a fragment, loaded now if it is a path or was made by code."""
+        if not isinstance(fragment, str):
+            if self._fragments.get(fragment.name) is not fragment:
+                self.add(fragment)
+            return fragment.name
+        if fragment in self._fragments:
+            return fragment
+        if Path(fragment).suffix.lower() in (".sid", ".npz"):
+            return self.load(fragment).name
+        raise unknown_fragment(fragment, list(self._fragments))
+
+    def _take_path(self, name: str) -> Path:
+        """NAME.sid among the takes, or where a name with folders in it says."""
+        path = Path(name).expanduser()
+        if not path.name:
+            raise ControlError(f"commit expects a name for the take, found {name!r}; try commit('first_light')")
+        if path.suffix.lower() != ".sid":
+            path = path.with_name(path.name + ".sid")
+        return path if path.parent != Path() else self._takes / path
+
 
 def verbs(session: Session) -> dict[str, Callable[..., Any]]:
     """The namespace of the REPL and of scripts: each verb by its name."""
     return {name: getattr(session, name) for name in VERBS}
-
-
-def unknown_fragment(name: str, known: list[str]) -> ControlError:
-    """The error for a fragment that nobody loaded."""
-    have = f"loaded are {', '.join(sorted(known))}" if known else "none is loaded yet"
-    return ControlError(f"no fragment {name!r}: {have}; load one with load('tune.sid')")

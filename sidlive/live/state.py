@@ -38,7 +38,7 @@ class ControlState:
 
 @dataclass(frozen=True)
 class VoiceState:
-    """One voice: who decides its registers, whether the performer silenced it, and the fragment that it is locked to."""
+    """One voice: who decides its registers, whether it is muted, and the fragment that it is locked to."""
 
     mode: VoiceMode = "generated"
     muted: bool = False
@@ -83,7 +83,7 @@ class State:
 
 @dataclass(frozen=True)
 class Window:
-    """A piece of the tape: ``frames[i]`` is the frame of clock ``first + i``; rows before ``now`` were heard, the rest is to come."""
+    """A piece of the tape: ``frames[i]`` is the frame of clock ``first + i``; rows from ``now`` on are to come."""
 
     first: int
     now: int  # index into frames of the row that the chip takes next

@@ -1,0 +1,33 @@
+"""From a performance to a .sid file that is proven before it is kept. Knows files and the compiler, no session."""
+
+import os
+from pathlib import Path
+
+from sidlive.chip.registers import Frames, VideoTiming
+from sidlive.errors import DeviceError, TuneError
+
+
+def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming) -> None:
+    """Compile ``uint8[T, 28]``, run the result in the 6510, compare it frame by frame, and only then write the file.
+
+    Raises TuneError where it does not fit (saying how much would) or does not play the same, DeviceError where the disk
+    refuses. An earlier file of that name is replaced whole or not at all.
+    """
+    from sidlive.tune.compile import Label, compile_sid, verify
+
+    try:
+        sid = compile_sid(frames, Label(name=path.stem, author="sidlive"), chip, timing)
+    except TuneError as error:
+        raise TuneError(
+            f"{error}; commit(name, last=60) keeps the last minute, commit(name, seconds=60) the first"
+        ) from None
+    verify(sid, frames)
+    draft = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(sid)
+        os.replace(draft, path)
+    except OSError as error:
+        raise DeviceError(
+            f"cannot write {path} ({error.strerror or error}): choose another name or make room"
+        ) from None

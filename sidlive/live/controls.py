@@ -1,0 +1,153 @@
+"""Everything a hand can turn: one declaration each, from which verbs, MIDI, the screen and error messages derive.
+
+A *steer* control changes what the model hears or how it chooses: the future is made anew. A *remix* control changes
+registers on the way to the chip. A *room* control is about the instrument itself. Knows no tape and no ports.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from sidlive.chip.registers import VOICES
+from sidlive.errors import ControlError
+from sidlive.live.state import ControlKind, ControlValue
+
+
+@dataclass(frozen=True)
+class Control:
+    """One knob. ``low`` and ``high`` are None for a text (the mask); a ``whole`` control takes integers only."""
+
+    name: str
+    low: float | None
+    high: float | None
+    default: ControlValue
+    unit: str
+    kind: ControlKind
+    help: str
+    whole: bool = False
+    cc: int | None = None  # the MIDI controller that moves it until another is learned
+
+    def typed(self, value: object) -> ControlValue:
+        """A value that a person wrote, or the ControlError that says what was expected."""
+        if self.low is None or self.high is None:
+            return mask_text(parse_voices(value))
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            raise ControlError(f"{self.name} expects a number, {self.range}, found {value!r}; try {self._example}")
+        if not self.low <= value <= self.high:
+            raise ControlError(f"{self.name} expects {self.range}, found {value}; try {self._example}")
+        if self.whole and int(value) != value:
+            raise ControlError(f"{self.name} expects a whole number, {self.range}, found {value}; try {self._example}")
+        return int(value) if self.whole else float(value)
+
+    def scaled(self, fraction: float) -> ControlValue:
+        """The value at a fraction (0 to 1, clamped) of the range: what a knob of any device says."""
+        assert self.low is not None and self.high is not None, "a text has no range"
+        value = self.low + min(1.0, max(0.0, fraction)) * (self.high - self.low)
+        return round(value) if self.whole else round(value, 4)
+
+    @property
+    def range(self) -> str:
+        """The range, for people."""
+        assert self.low is not None and self.high is not None
+        low, high = (str(int(bound) if self.whole else float(bound)) for bound in (self.low, self.high))
+        return f"{low} to {high}{' ' + self.unit if self.unit else ''}"
+
+    @property
+    def _example(self) -> str:
+        return f"{self.name}({self.default})" if self.name in _VERBS else f"set({self.name!r}, {self.default})"
+
+
+_VERBS: Final = frozenset({"temperature", "top_p", "seed", "transpose", "mask"})  # controls with a verb of their own
+
+CONTROLS: Final[dict[str, Control]] = {
+    control.name: control
+    for control in (
+        Control(
+            "temperature",
+            0.0,
+            2.0,
+            1.0,
+            "",
+            "steer",
+            "how daring: 0 takes the likeliest, 1 is as learned, above wilder",
+            cc=1,
+        ),
+        Control("top_p", 0.05, 1.0, 1.0, "", "steer", "choose among the likeliest that together hold this probability"),
+        Control("top_k", 0, 256, 0, "", "steer", "choose among this many of the likeliest; 0 is all", whole=True),
+        Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out what is this much less likely than the likeliest"),
+        Control("seed", 0, 2**31 - 1, 1, "", "steer", "another number, another future", whole=True),
+        Control(
+            "transpose",
+            -24,
+            24,
+            0,
+            "semitones",
+            "steer",
+            "all that the model has heard, higher or lower",
+            whole=True,
+            cc=2,
+        ),
+        Control("mask", None, None, "123", "", "steer", "the voices that are generated; the others are silent"),
+        Control("volume", 0, 15, 15, "", "remix", "the whole chip's volume, on the way out", whole=True),
+        Control("ahead", 16, 250, 64, "frames", "room", "how much future is kept ready", whole=True),
+        Control("revive", 0, 1, 1, "", "room", "prompt again when nothing has sounded for 3 s", whole=True),
+    )
+}
+
+
+def control(name: str) -> Control:
+    """The control of that name, or a ControlError that names the nearest."""
+    try:
+        return CONTROLS[name]
+    except KeyError:
+        near = get_close_matches(str(name), CONTROLS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(CONTROLS)}"
+        raise ControlError(f"no control {name!r}: {hint}") from None
+
+
+def parse_voices(*spec: object) -> frozenset[int]:
+    """Voices as people write them (1, "1-3", "123", "1,3", "all", "none"), as a set of 0, 1, 2."""
+    voices: set[int] = set()
+    for item in spec:
+        if isinstance(item, list | tuple | set | frozenset):
+            voices |= parse_voices(*item)
+            continue
+        if isinstance(item, int) and not isinstance(item, bool) and 1 <= item <= VOICES:
+            voices.add(item - 1)
+            continue
+        text = item.replace(" ", "").lower() if isinstance(item, str) else "?"
+        if text == "all":
+            voices |= set(range(VOICES))
+        elif text not in ("", "none"):
+            for part in text.split(","):
+                voices |= _voice_range(part, item)
+    return frozenset(voices)
+
+
+def one_voice(spec: object) -> int:
+    """A single voice as people write it (1, "1"), as 0, 1 or 2."""
+    voices = parse_voices(spec)
+    if len(voices) != 1:
+        raise ControlError(f"expects one voice, 1, 2 or 3, found {spec!r}; say it once for each voice")
+    return next(iter(voices))
+
+
+def mask_text(voices: frozenset[int]) -> str:
+    """The mask as its control shows it: "123", "13", "none"."""
+    return "".join(str(voice + 1) for voice in sorted(voices)) or "none"
+
+
+def unknown_fragment(name: str, known: list[str]) -> ControlError:
+    """The error for a fragment that nobody loaded."""
+    have = f"loaded are {', '.join(sorted(known))}" if known else "none is loaded yet"
+    return ControlError(f"no fragment {name!r}: {have}; load one with load('tune.sid')")
+
+
+def _voice_range(part: str, found: object) -> set[int]:
+    """One item of a list of voices: "2", "123" or "1-3"."""
+    low, dash, high = part.partition("-")
+    digits = range(int(low), int(high) + 1) if dash and low.isdecimal() and high.isdecimal() else None
+    named = list(digits) if digits is not None else [int(char) if char.isdecimal() else 0 for char in part]
+    if not named or not all(1 <= number <= VOICES for number in named):
+        raise ControlError(f'voices are 1, 2 and 3, found {found!r}; write 1, "1-3", "1,3", "all" or "none"')
+    return {number - 1 for number in named}

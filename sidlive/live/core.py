@@ -1,0 +1,418 @@
+"""The heart of the instrument: what is heard next, and what every command means. Deterministic, without threads.
+
+Three callers meet here: whoever plays (`next_frame`), whoever generates (`assignment`, `heard`, `rows`, `enter`,
+`deliver`) and whoever commands (`command`, `state`). Each may be a thread of its own; one lock is held for microseconds
+and never while an engine works. Called in turn by one thread, the same commands give the same frames, always.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import PAL, Frames, VideoTiming, silence
+from sidlive.errors import ControlError
+from sidlive.live.controls import CONTROLS, Control, control, one_voice, parse_voices, unknown_fragment
+from sidlive.live.generator import Assignment, Lineage
+from sidlive.live.mirror import Mirror
+from sidlive.live.state import ControlState, ControlValue, Notice, Phase, State, VoiceMode, VoiceState
+from sidlive.live.take import Take
+from sidlive.live.tape import Tape
+from sidlive.live.voices import Grip, Held, Locked, Row, released, remixed, sounding, steady
+from sidlive.model.engine import Sampling
+
+if TYPE_CHECKING:
+    from sidlive.tune.fragment import Fragment
+
+MARGIN: Final = 1  # frames past the playhead that a change leaves alone: the chip may be about to take them
+CUSHION: Final = 8  # frames that must be ready before music starts
+TAIL_S: Final = 2.0  # of the silence after stop(), what belongs to the take
+QUIET_S: Final = 3.0  # without a sounding voice: the model has lost the thread
+BEATS_A_BAR: Final = 4
+DEFAULT_BEAT: Final = 24  # frames, where no fragment says: 125 beats a minute
+_NOTICES: Final = 20
+_HISTORY: Final = 10_000
+_SAMPLING: Final = ("temperature", "top_p", "top_k", "min_p", "seed")
+
+
+class Hands(Protocol):
+    """MIDI, as far as the core knows it."""
+
+    def learn(self, name: str) -> None: ...
+
+    def unlearn(self, name: str) -> None: ...
+
+    def knob(self, name: str) -> str | None: ...
+
+
+class Core:
+    """The tape, the controls, the take, and how they move together."""
+
+    def __init__(
+        self, take: Take, chip: str = "6581", timing: VideoTiming = PAL, seed: int = 1, mirror: Mirror | None = None
+    ) -> None:
+        self.take = take
+        self.chip = chip
+        self.timing = timing
+        self._rate = timing.rate_hz
+        self.mirror = mirror or Mirror()
+        # Set by whoever owns the part, read by state().
+        self.model = self.output = ""
+        self.midi = "no MIDI"
+        self.latency_ms = 0.0
+        self.hands: Hands | None = None
+        self.wake: Callable[[], None] = lambda: None  # there may be frames to make
+        self.hush: Callable[[], None] = lambda: None  # throw away sound that is on its way to the device
+
+        self._lock = threading.Lock()
+        self._tape = Tape()
+        self._values: dict[str, ControlValue] = {name: knob.default for name, knob in CONTROLS.items()}
+        self._values["seed"] = CONTROLS["seed"].typed(seed)
+        self._mask = parse_voices(self._values["mask"])
+        self._muted: frozenset[int] = frozenset()
+        self._grips: list[Grip] = [None, None, None]
+        self._fragments: dict[str, Fragment] = {}
+        self._prompt: str | None = None
+        self._lineage = Lineage(0, silence(0), 0, 0)
+        self._epoch = 0
+        self._lane = 0  # another for each revival, so that the same prompt does not die the same death
+        self._armed = False  # there is something to continue
+        self._playing = False
+        self._waiting = True  # started, and no frame yet
+        self._last: Row = silence(1)[0]  # the frame that the chip took last, before remix
+        self._clock = 0
+        self._idle = 0  # frames since the music stopped
+        self._late = 0  # frames held or looped since generation came late
+        self._quiet = 0  # frames played since a voice sounded
+        self._beat = DEFAULT_BEAT
+        self._underruns = self._late_frames = 0
+        self._notices: deque[Notice] = deque(maxlen=_NOTICES)
+        self._history: deque[str] = deque(maxlen=_HISTORY)
+        self._verbs: dict[str, Callable[..., Any]] = {
+            "add": self._add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
+            "panic": self._panic, "set": self._set, "mute": self._mute, "unmute": self._unmute, "hold": self._hold,
+            "lock": self._lock_voice, "free": self._free, "learn": self._learn, "unlearn": self._unlearn,
+        }  # fmt: skip
+
+    # -- for whoever plays
+
+    def next_frame(self) -> Row:
+        """The frame that the chip gets now, ``uint8[28]``. Always returns one, whatever the generator does."""
+        with self._lock:
+            row = self._play() if self._playing else released(self._last)
+            self._last = row
+            row = remixed(row, self._muted, int(self._values["volume"]))
+            self._idle = 0 if self._playing else self._idle + 1
+            tail = bool(self.take.length) and 0 < self._idle <= TAIL_S * self._rate
+            if tail or (self._playing and not self._waiting):
+                self.take.append(row)
+            self.mirror.play(self._clock, row, self._tape.playhead, self._tape.end)
+            self._clock += 1
+        self.wake()
+        return row
+
+    def _play(self) -> Row:
+        """The next frame of the music, or of what stands in for it."""
+        if self._waiting and self._tape.ahead < min(CUSHION, int(self._values["ahead"])):
+            return released(self._last)
+        self._waiting = False
+        looping = self._late >= self._beat
+        back = self._tape.ahead >= CUSHION and self._late % self._beat == 0 if looping else self._tape.ahead > 0
+        row = self._tape.take() if back else None
+        if row is None:
+            return self._stand_in()
+        self._late = 0
+        self._quiet = 0 if sounding(row) else self._quiet + 1
+        if self._quiet == round(QUIET_S * self._rate):
+            self._revive()
+        return row
+
+    def _stand_in(self) -> Row:
+        """Generation is late: registers hold for a beat, then the last bar loops until music is back on a beat."""
+        if not self._late:
+            self._underruns += 1
+        late, self._late = self._late, self._late + 1
+        self._late_frames += 1
+        bar = min(BEATS_A_BAR * self._beat, self._tape.playhead // self._beat * self._beat)
+        if late < self._beat or not bar:
+            return steady(self._last)
+        index = self._tape.playhead - bar + late % bar
+        return self._tape.rows(index, index + 1)[0][0]
+
+    def _revive(self) -> None:
+        """The continuation has died: prompt again, and let chance fall otherwise."""
+        if not self._values["revive"] or self._prompt is None or not self._mask:
+            return
+        self._lane += 1
+        self._quiet = 0
+        self._lineage = replace(self._lineage, number=self._lineage.number + 1, root=None, opening=0)
+        self._tell(
+            f"nothing sounded for {QUIET_S:.0f} s: prompted again with {self._prompt} (set('revive', 0) lets it be)"
+        )
+        self.take.event("revive", self._prompt)
+
+    # -- for whoever generates
+
+    def assignment(self, lineage: int, position: int) -> Assignment | None:
+        """The next frame to make, for a generator whose engine heard that lineage and stands at `position`."""
+        with self._lock:
+            if not self._armed:
+                return None
+            index = self._tape.settle(MARGIN)
+            past = self._lineage
+            if past.number == lineage:
+                if index >= self._tape.playhead + int(self._values["ahead"]):
+                    return None
+                if past.root == position < index:  # the prompt came too late for its cut: it follows at this one
+                    self._lineage = past = replace(past, root=index)
+            return Assignment(
+                self._epoch, past, index, self._before(index)[0], self._sampling(),
+                (self._grips[0], self._grips[1], self._grips[2]), self._mask,
+            )  # fmt: skip
+
+    def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:
+        """Where a cut would fall now, and up to `most` frames of the tape before it, from `root` on, with semitones."""
+        with self._lock:
+            position = max(root, min(self._tape.playhead + MARGIN, self._tape.end))
+            return position, *self._tape.rows(max(root, position - most), position)
+
+    def rows(self, start: int, stop: int) -> tuple[Frames, NDArray[np.int8]]:
+        """Frames of the tape and the transposition that each was made in."""
+        with self._lock:
+            return self._tape.rows(start, stop)
+
+    def enter(self, lineage: Lineage) -> int | None:
+        """The engine has heard this lineage: cut the tape; returns where, None when it is out of date already."""
+        with self._lock:
+            if lineage.number != self._lineage.number:
+                return None
+            if lineage.root is None and not self._playing:
+                self._flush()
+            index = self._cut()
+            if lineage.root is None:
+                self._lineage = replace(lineage, root=index)
+            return index
+
+    def deliver(self, task: Assignment, row: Row) -> bool:
+        """Put a frame on the tape; False when it is out of date."""
+        with self._lock:
+            tape = self._tape
+            if task.epoch != self._epoch or task.index != tape.fresh or task.index < tape.playhead:
+                return False
+            tape.put(row, task.lineage.semitones)
+            self.mirror.make(task.index, row, tape.end)
+            return True
+
+    def _before(self, index: int) -> tuple[Row, int]:
+        """The frame before a tape frame, and the transposition that it was made in."""
+        past = self._lineage
+        if index > (past.root or 0):
+            rows, semitones = self._tape.rows(index - 1, index)
+            return rows[0], int(semitones[0])
+        heard = len(past.context) - past.opening
+        return past.context[heard - 1] if heard else silence(1)[0], 0
+
+    def _sampling(self) -> Sampling:
+        temperature, top_p, top_k, min_p, seed = (self._values[name] for name in _SAMPLING)
+        return Sampling(
+            temperature=float(temperature), top_p=float(top_p), top_k=int(top_k), min_p=float(min_p), seed=int(seed),
+            lane=self._lane,
+        )  # fmt: skip
+
+    def _cut(self) -> int:
+        """The future is to be made anew; returns the first frame of it."""
+        self._epoch += 1
+        return self._tape.cut(MARGIN)
+
+    def _flush(self) -> None:
+        """Throw the future away. A past that begins in it is entered again."""
+        self._epoch += 1
+        self._tape.flush()
+        self.mirror.cut(self._tape.end)
+        if self._lineage.root is not None and self._lineage.root > self._tape.playhead:
+            self._lineage = replace(self._lineage, number=self._lineage.number + 1, root=None)
+
+    # -- for whoever commands
+
+    def command(self, verb: str, *arguments: Any) -> Any:
+        """Do one verb of the session; it takes hold at once or not at all. Raises SidliveError."""
+        with self._lock:
+            result = self._verbs[verb](*arguments)
+            told = [getattr(argument, "name", argument) for argument in arguments]
+            self.take.event(verb, *told)
+            self._history.append(f"{self._clock / self._rate:8.2f} s  {verb}({', '.join(map(repr, told))})")
+        self.wake()
+        return result
+
+    def tell(self, text: str, level: Literal["info", "warning"] = "warning") -> None:
+        """Something that the performer should know."""
+        with self._lock:
+            self._tell(text, level)
+
+    def get(self, name: str) -> ControlValue:
+        """A control's value."""
+        with self._lock:
+            return self._values[control(name).name]
+
+    def history(self) -> list[str]:
+        """The commands so far, oldest first."""
+        with self._lock:
+            return list(self._history)
+
+    def performed(self, seconds: float | None = None, last: float | None = None) -> Frames:
+        """The take, or its first `seconds`, or its `last` seconds: ``uint8[n, 28]`` as the chip got them."""
+        for name, span in (("seconds", seconds), ("last", last)):
+            if span is not None and not span > 0:
+                raise ControlError(f"{name} expects a length in seconds above 0, found {span!r}")
+        stop = self.take.length if seconds is None else round(seconds * self._rate)
+        start = 0 if last is None else max(0, self.take.length - round(last * self._rate))
+        return self.take.frames(start, stop)
+
+    def state(self) -> State:
+        """Everything the screen shows except the frames."""
+        with self._lock:
+            return State(
+                phase=self._phase(),
+                clock=self._clock,
+                ahead=self._tape.ahead,
+                rate_hz=self._rate,
+                chip=self.chip,
+                timing=self.timing.name,
+                model=self.model,
+                output=self.output,
+                latency_ms=self.latency_ms,
+                midi=self.midi,
+                prompt=self._prompt,
+                fragments=tuple(self._fragments),
+                controls={name: self._control(knob) for name, knob in CONTROLS.items()},
+                voices=(self._voice(0), self._voice(1), self._voice(2)),
+                underruns=self._underruns,
+                late_frames=self._late_frames,
+                quiet_s=self._quiet / self._rate,
+                take_s=self.take.length / self._rate,
+                take=str(self.take.folder) if self.take.folder else None,
+                notices=tuple(self._notices),
+            )
+
+    def _phase(self) -> Phase:
+        if not self._playing:
+            return "stopped"
+        if self._waiting:
+            return "waiting"
+        if not self._late:
+            return "playing"
+        return "holding" if self._late <= self._beat else "looping"
+
+    def _control(self, knob: Control) -> ControlState:
+        midi = self.hands.knob(knob.name) if self.hands else None
+        return ControlState(
+            knob.name, self._values[knob.name], knob.low, knob.high, knob.unit, knob.kind, knob.help, midi
+        )
+
+    def _voice(self, voice: int) -> VoiceState:
+        grip, muted = self._grips[voice], voice in self._muted
+        if isinstance(grip, Locked):
+            return VoiceState("locked", muted, grip.fragment)
+        mode: VoiceMode = "held" if grip else "generated" if voice in self._mask else "masked"
+        return VoiceState(mode, muted)
+
+    def _tell(self, text: str, level: Literal["info", "warning"] = "info") -> None:
+        number = self._notices[-1].number + 1 if self._notices else 1
+        self._notices.append(Notice(number, text, level))
+
+    # -- the verbs, under the lock
+
+    def _add(self, fragment: "Fragment") -> None:
+        if not len(fragment.frames):
+            raise ControlError(f"fragment {fragment.name!r} is empty: expected at least one frame")
+        self._fragments[fragment.name] = fragment
+
+    def _fragment(self, name: str) -> "Fragment":
+        if name not in self._fragments:
+            raise unknown_fragment(name, list(self._fragments))
+        return self._fragments[name]
+
+    def _set_prompt(self, name: str, play: bool = False) -> None:
+        fragment = self._fragment(name)
+        self._prompt, self._beat, self._quiet = name, max(1, fragment.beat_frames), 0
+        self._armed = True
+        self._lineage = Lineage(
+            self._lineage.number + 1, fragment.frames, None, self._lineage.semitones,
+            len(fragment.frames) if play else 0,
+        )  # fmt: skip
+        if fragment.chip != self.chip:
+            self._tell(
+                f"{name} was made for the {fragment.chip}; the chip here is a {self.chip} (--chip {fragment.chip})"
+            )
+        if fragment.timing != self.timing.name:
+            self._tell(f"{name} has {fragment.rate_hz:.1f} frames a second, played here at {self._rate:.1f}")
+
+    def _start(self) -> None:
+        if not self._playing:
+            self._waiting, self._late, self._quiet = True, 0, 0
+        self._playing = self._armed = True
+
+    def _stop(self) -> None:
+        self._playing = False
+
+    def _panic(self) -> None:
+        self._playing = False
+        self._flush()
+        self._last = silence(1)[0]
+        self.hush()
+
+    def _set(self, name: str, value: ControlValue) -> None:
+        knob = control(name)
+        value = knob.typed(value)
+        if value == self._values[name]:
+            return
+        self._values[name] = value
+        if name == "transpose":
+            self._lineage = replace(self._lineage, number=self._lineage.number + 1, semitones=int(value))
+        elif name == "mask":
+            self._mask = parse_voices(value)
+            self._cut()
+        elif knob.kind == "steer":
+            self._cut()
+
+    def _mute(self, *voices: int | str) -> None:
+        self._muted |= parse_voices(*voices)
+
+    def _unmute(self, *voices: int | str) -> None:
+        self._muted -= parse_voices(*voices or ("all",))
+
+    def _hold(self, *voices: int | str) -> None:
+        chosen = parse_voices(*voices)
+        row, semitones = self._before(self._cut())
+        for voice in chosen:
+            self._grips[voice] = Held(row, semitones)
+
+    def _lock_voice(self, voice: int | str, name: str, source: int | None = None) -> None:
+        chosen, fragment = one_voice(voice), self._fragment(name)
+        taken = chosen if source is None else one_voice(source)
+        self._grips[chosen] = Locked(name, fragment.frames, taken, self._cut())
+
+    def _free(self, *voices: int | str) -> None:
+        for voice in parse_voices(*voices or ("all",)):
+            self._grips[voice] = None
+        self._cut()
+
+    def _learn(self, name: str) -> None:
+        self._turnable(name)
+        if self.hands is None:
+            self._tell(f"learn({name!r}): there is no MIDI here")
+        else:
+            self.hands.learn(name)
+
+    def _unlearn(self, name: str) -> None:
+        self._turnable(name)
+        if self.hands is not None:
+            self.hands.unlearn(name)
+
+    def _turnable(self, name: str) -> None:
+        if control(name).low is None:
+            raise ControlError(f"{name} has no range for a knob; learn one of {', '.join(CONTROLS)}")

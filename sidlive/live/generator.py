@@ -1,0 +1,144 @@
+"""Keeps the tape ahead of the playhead: what the engine hears, says, and hears again after a change.
+
+The generator owns the engine, and one thread owns the generator. It meets the rest of the core in three short calls
+that take the core's lock (`assignment`, `enter`, `deliver`); the engine's own steps run outside of it, so nothing that
+plays ever waits for them.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import Frames, silence
+from sidlive.live.voices import Grips, Row, Transpose, forced_columns
+from sidlive.model.engine import Sampling
+
+if TYPE_CHECKING:
+    from sidlive.live.core import Core
+
+
+class EngineLike(Protocol):
+    """What the generator asks of an engine (`sidlive.model.engine.Engine`)."""
+
+    @property
+    def context(self) -> int:
+        """Frames of history that the model attends to."""
+        ...
+
+    def reset(self) -> None: ...
+
+    def prefill(self, frames: Frames) -> None: ...
+
+    def step(
+        self, sampling: Sampling, forced: Row | None = None, forced_mask: NDArray[np.bool_] | None = None
+    ) -> Row: ...
+
+    def rewind(self, n: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What the model is to have heard before its next word: a context, then the tape from `root` on, transposed."""
+
+    number: int  # rises with every change that no rewinding can bring about
+    context: Frames  # [n, 28], untransposed
+    root: int | None  # tape frame that follows the context; None: the next cut
+    semitones: int  # the transposition of all of it
+    opening: int = 0  # so many of the context's last frames are themselves played, from root on
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The next frame to be made, and all that decides it: a snapshot under the core's lock."""
+
+    epoch: int  # of the settings; a frame delivered under an older one is dropped
+    lineage: Lineage
+    index: int  # the tape frame to make
+    before: Row  # the frame before it
+    sampling: Sampling
+    grips: Grips
+    mask: frozenset[int]
+
+
+class Generator:
+    """The engine and where it stands on the tape. All methods belong to the generator thread."""
+
+    def __init__(self, core: "Core", engine: EngineLike, transpose: Transpose) -> None:
+        self._core = core
+        self._engine = engine
+        self._transpose = transpose
+        self._lineage = -1  # that the engine has heard
+        self._position = 0  # the tape frame that the engine would say next
+
+    def work(self) -> bool:
+        """Do the next piece of work, at most one frame; False when there is nothing to do."""
+        task = self._core.assignment(self._lineage, self._position)
+        if task is None:
+            return False
+        if task.lineage.number != self._lineage:
+            self._hear_anew(task.lineage)
+            return True
+        self._move_to(task)
+        row = self._make(task)
+        self._position += 1
+        if not self._core.deliver(task, row):
+            self._engine.rewind(1)
+            self._position -= 1
+        return True
+
+    def _hear_anew(self, lineage: Lineage) -> None:
+        """Give the engine another past. The old future plays on meanwhile; then the tape is cut."""
+        context = lineage.context[: len(lineage.context) - lineage.opening]
+        runs = [(context, lineage.semitones)]
+        if lineage.root is not None:
+            position, rows, semitones = self._core.heard(lineage.root, self._engine.context)
+            if len(rows) >= self._engine.context or position - len(rows) > lineage.root:
+                runs = []
+            runs += _runs(rows, lineage.semitones - semitones.astype(int))
+        self._engine.reset()
+        self._prefill(runs)
+        entered = self._core.enter(lineage)
+        if entered is not None:
+            self._lineage = lineage.number
+            self._position = entered if lineage.root is None else position
+
+    def _move_to(self, task: Assignment) -> None:
+        """Have the engine stand before the frame to make: forget what was cut off, hear what was played instead."""
+        if self._position > task.index:
+            self._engine.rewind(self._position - task.index)
+        elif self._position < task.index:
+            rows, semitones = self._core.rows(self._position, task.index)
+            self._prefill(_runs(rows, task.lineage.semitones - semitones.astype(int)))
+        self._position = task.index
+
+    def _make(self, task: Assignment) -> Row:
+        """Frame `task.index`: from the prompt's own frames while they are played, from the model otherwise."""
+        lineage = task.lineage
+        forced = forced_columns(task.grips, task.mask, task.index, task.before, lineage.semitones, self._transpose)
+        assert lineage.root is not None, "a lineage that was entered has a root"
+        opened = task.index - lineage.root
+        if opened >= lineage.opening:
+            return self._engine.step(task.sampling, *(forced or ()))
+        row = lineage.context[len(lineage.context) - lineage.opening + opened]
+        row = self._transpose(row[None], lineage.semitones)[0] if lineage.semitones else row.copy()
+        if forced is not None:
+            values, counts = forced
+            row[counts] = values[counts]
+        self._engine.prefill(row[None])
+        return row
+
+    def _prefill(self, runs: list[tuple[Frames, int]]) -> None:
+        """Have the engine hear frames, each run transposed by its semitones; of all that, the last context's worth."""
+        parts = [self._transpose(frames, by) if by else frames for frames, by in runs if len(frames)]
+        frames = np.concatenate(parts) if parts else silence(0)
+        if len(frames):
+            self._engine.prefill(np.ascontiguousarray(frames[-self._engine.context :]))
+
+
+def _runs(rows: Frames, semitones: NDArray[np.int_]) -> list[tuple[Frames, int]]:
+    """Rows cut where their transposition changes."""
+    edges = [0, *(np.flatnonzero(np.diff(semitones)) + 1).tolist(), len(rows)]
+    return [(rows[a:b], int(semitones[a])) for a, b in pairwise(edges) if b > a]

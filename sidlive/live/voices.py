@@ -1,0 +1,135 @@
+"""Who decides a voice's registers when it is not the model, and what happens to a frame on the way to the chip.
+
+Held, locked and masked voices are *forced*: the engine says the other columns and hears these. Muting is *remix*: the
+model never knows. Pure functions of frames.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import (
+    AD,
+    COLUMNS,
+    CONTROL,
+    GATE,
+    MODE_VOL,
+    SR,
+    TEST,
+    VOICE_STRIDE,
+    VOICES,
+    Frames,
+    first_control_of,
+    register_of,
+)
+
+Row = NDArray[np.uint8]  # [28]
+Transpose = Callable[[Frames, int], Frames]
+
+# The columns of each voice: its seven registers and its first control value.
+VOICE_COLUMNS: Final = tuple(
+    np.array([*range(voice * VOICE_STRIDE, (voice + 1) * VOICE_STRIDE), first_control_of(voice)])
+    for voice in range(VOICES)
+)
+_CONTROLS: Final = np.array([register_of(voice, CONTROL) for voice in range(VOICES)])
+_FIRSTS: Final = np.array([first_control_of(voice) for voice in range(VOICES)])
+
+
+@dataclass(frozen=True)
+class Held:
+    """A voice whose registers stay as they were in `row`, which was made under a transposition of `semitones`."""
+
+    row: Row
+    semitones: int
+
+    def registers(self, voice: int, index: int, semitones: int, transpose: Transpose) -> Row:
+        """The voice's eight columns at tape frame `index`, under a transposition of `semitones`."""
+        row = self.row if semitones == self.semitones else transpose(self.row[None], semitones - self.semitones)[0]
+        return steady(row)[VOICE_COLUMNS[voice]]
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A voice that plays voice `source` of a fragment, looping, its first frame at tape frame `start`."""
+
+    fragment: str
+    frames: Frames  # [n, 28], untransposed
+    source: int
+    start: int
+    _transposed: dict[int, Frames] = field(default_factory=dict, compare=False, repr=False)
+
+    def registers(self, voice: int, index: int, semitones: int, transpose: Transpose) -> Row:
+        """As `Held.registers`. The fragment follows the transposition, so that it stays in key."""
+        if semitones not in self._transposed:
+            self._transposed.clear()
+            self._transposed[semitones] = transpose(self.frames, semitones) if semitones else self.frames
+        frames = self._transposed[semitones]
+        row: Row = frames[(index - self.start) % len(frames)][VOICE_COLUMNS[self.source]]
+        return row
+
+
+Grip = Held | Locked | None  # None: the model's, where the mask lets it
+Grips = tuple[Grip, Grip, Grip]
+
+
+def forced_columns(
+    grips: Grips, mask: frozenset[int], index: int, before: Row, semitones: int, transpose: Transpose
+) -> tuple[Row, NDArray[np.bool_]] | None:
+    """What frame `index` must hold: values ``uint8[28]`` and which of them count ``bool[28]``; None where all is free.
+
+    `before` is the frame before. A grip outweighs the mask: a locked voice sounds even where it is not generated.
+    """
+    if mask == frozenset(range(VOICES)) and not any(grips):
+        return None
+    values, counts = np.zeros(COLUMNS, dtype=np.uint8), np.zeros(COLUMNS, dtype=np.bool_)
+    for voice, grip in enumerate(grips):
+        columns = VOICE_COLUMNS[voice]
+        if grip is not None:
+            values[columns] = grip.registers(voice, index, semitones, transpose)
+        elif voice not in mask:
+            values[columns] = silenced(before, frozenset({voice}))[columns]
+        else:
+            continue
+        counts[columns] = True
+    return values, counts
+
+
+def silenced(row: Row, voices: frozenset[int]) -> Row:
+    """A copy with these voices silent: gate off and the shortest release; pitch stays, others may be synced to it."""
+    row = row.copy()
+    for voice in voices:
+        control = row[register_of(voice, CONTROL)] & ~np.uint8(GATE)
+        row[register_of(voice, CONTROL)] = row[first_control_of(voice)] = control
+        row[register_of(voice, AD)] = row[register_of(voice, SR)] = 0
+    return row
+
+
+def released(row: Row) -> Row:
+    """A copy with all keys let go: gates off, each voice fading as its own release says."""
+    row = row.copy()
+    row[_CONTROLS] &= ~np.uint8(GATE)
+    return steady(row)
+
+
+def steady(row: Row) -> Row:
+    """A copy without hidden gates: repeated, it lets notes ring on and starts none anew."""
+    row = row.copy()
+    row[_FIRSTS] = row[_CONTROLS]
+    return row
+
+
+def remixed(row: Row, muted: frozenset[int], volume: int) -> Row:
+    """The frame as the chip gets it: muted voices silent, the volume nibble scaled by volume/15."""
+    row = silenced(row, muted) if muted else row.copy()
+    row[MODE_VOL] = row[MODE_VOL] & 0xF0 | round(int(row[MODE_VOL] & 0x0F) * volume / 15)
+    return row
+
+
+def sounding(row: Row) -> bool:
+    """Whether any voice's gate is on with a waveform, outside the test state, at a volume above zero."""
+    controls = row[_CONTROLS]
+    gated = (controls & GATE != 0) & (controls & TEST == 0) & (controls & 0xF0 != 0)
+    return bool(gated.any() and row[MODE_VOL] & 0x0F)
