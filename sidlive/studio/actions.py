@@ -1,0 +1,49 @@
+"""What a key does: one registry from name to action, from which keys, footer, palette and help are made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from textual.binding import Binding
+
+if TYPE_CHECKING:
+    from sidlive.studio.app import Studio
+
+
+@dataclass(frozen=True)
+class Action:
+    """``title`` is for the footer (empty: not there), ``tip`` for the palette and the help."""
+
+    name: str
+    key: str
+    title: str
+    tip: str
+    run: "Callable[[Studio], object]"
+
+    @property
+    def key_text(self) -> str:
+        """The key as people write it."""
+        return self.key.replace("ctrl+", "Ctrl-").replace("pageup", "PgUp").replace("pagedown", "PgDn").title()
+
+    @property
+    def binding(self) -> Binding:
+        """The key for Textual; function and control keys work while one types."""
+        return Binding(self.key, f"do('{self.name}')", self.title or self.tip, show=bool(self.title), priority=True)
+
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    Action("help", "f1", "Help", "These keys and the verbs", lambda studio: studio.show_help()),
+    Action("play", "f2", "Play/Stop", "Start or stop the music", lambda studio: studio.play_or_stop()),
+    Action("zoom", "f3", "Zoom", "See less or more of the time around now", lambda studio: studio.zoom()),
+    Action("reroll", "f4", "Reroll", "Another future: the next seed", lambda studio: studio.reroll()),
+    Action("mute1", "f5", "Mute 1", "Mute or unmute voice 1", lambda studio: studio.toggle_mute(1)),
+    Action("mute2", "f6", "2", "Mute or unmute voice 2", lambda studio: studio.toggle_mute(2)),
+    Action("mute3", "f7", "3", "Mute or unmute voice 3", lambda studio: studio.toggle_mute(3)),
+    Action("panic", "f8", "PANIC", "Silence now, and stop running code (also Esc Esc)", lambda studio: studio.silence()),
+    Action("restart", "f9", "", "Open the core anew after it stopped", lambda studio: studio.restart()),
+    Action("clear", "ctrl+l", "", "Clear the console", lambda studio: studio.console_view.output.clear()),
+    Action("older", "pageup", "", "Older output of the console", lambda studio: studio.console_view.scroll(-1)),
+    Action("newer", "pagedown", "", "Newer output of the console", lambda studio: studio.console_view.scroll(1)),
+    Action("quit", "ctrl+q", "Quit", "Leave the studio", lambda studio: studio.leave()),
+)
+BY_NAME: Final = {action.name: action for action in ACTIONS}

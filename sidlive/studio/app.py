@@ -1,0 +1,235 @@
+"""The studio: the screen on which a session is played. Owns no music: the session does, in a process of its own."""
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, Final, Protocol
+
+from textual import on
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from sidlive.errors import SidliveError
+from sidlive.live.state import State, Window
+from sidlive.studio import lanes, views
+from sidlive.studio.actions import ACTIONS, BY_NAME
+from sidlive.studio.console import Console
+from sidlive.studio.overlays import Help, Leave
+from sidlive.studio.palette import BAD, MUTED, THEME, WARN
+from sidlive.studio.recall import Recall
+from sidlive.studio.widgets import Knobs, Masthead, NoticeLine, Panel, ScoreView, StateView
+
+SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
+STATE_HZ: Final = 10
+CONSOLE_ROWS: Final = 9  # the console and its rule keep at least these
+ESCAPE_S: Final = 0.5  # two Esc within this are panic
+
+
+class Instrument(Protocol):
+    """What the studio needs of a session."""
+
+    def state(self) -> State: ...
+    def window(self, before: int = 64, after: int = 64) -> Window: ...
+    def restart(self) -> None: ...
+
+
+class Studio(App[int]):
+    """The screen. ``verbs`` are the session's, by name; ``extra`` joins them in the console's namespace."""
+
+    CSS_PATH = "studio.tcss"
+    TITLE = "sidlive"
+    BINDINGS: ClassVar[list[BindingType]] = [action.binding for action in ACTIONS]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-nominal"), (150, "-wide")]
+
+    def __init__(
+        self,
+        session: Instrument,
+        verbs: Mapping[str, Callable[..., Any]],
+        recall: Recall | None = None,
+        extra: Mapping[str, Any] | None = None,
+        greeting: Iterable[str] = (),
+    ) -> None:
+        super().__init__()
+        self.register_theme(THEME)
+        self.theme = THEME.name
+        self.session = session
+        self.verbs = dict(verbs)
+        if "commit" in self.verbs:
+            self.verbs["commit"] = self._noting(self.verbs["commit"])
+        self.recall = recall or Recall()
+        self.extra = dict(extra or {})
+        self.greeting = tuple(greeting)
+        self.now: State = session.state()
+        self.committed_s = 0.0  # length of the take when it was committed last
+        self._touched = views.Touched()
+        self._bulletin = views.Bulletin()
+        self._hands = ThreadPoolExecutor(1, thread_name_prefix="hands")
+        self._escaped = -1e9
+
+    # -- the screen
+
+    def compose(self) -> ComposeResult:
+        yield Masthead("masthead")
+        with Horizontal(id="stage"):
+            with Vertical(id="left"):
+                yield ScoreView()
+                yield Knobs("knobs")
+                yield NoticeLine()
+                yield Console(self.verbs, self.extra, self.recall, self._names)
+            yield Panel("panel")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.console_view.entry.focus()
+        for line in self.greeting:
+            self.console_view.tell(line)
+        self.show_state()
+        self.set_interval(1 / SCORE_HZ, self.show_score)
+        self.set_interval(1 / STATE_HZ, self.show_state)
+
+    def on_resize(self) -> None:
+        self.call_next(self._share_out)
+
+    def on_unmount(self) -> None:
+        self._hands.shutdown(wait=False, cancel_futures=True)
+
+    def _share_out(self) -> None:
+        """Give the score what the console can spare, in whole rows a voice."""
+        rows = self.size.height - 2 - (2 if self.size.width < 100 else 0)
+        score = lanes.plan(self.size.width, max(7, min(int(rows * 0.70), rows - CONSOLE_ROWS)))
+        self.score_view.styles.height = 3 * score.voice_rows + score.filter_rows
+
+    @property
+    def console_view(self) -> Console:
+        """The console."""
+        return self.query_one(Console)
+
+    @property
+    def score_view(self) -> ScoreView:
+        """The score."""
+        return self.query_one(ScoreView)
+
+    def show_score(self) -> None:
+        """Look at the tape; the timer calls it."""
+        if len(self.screen_stack) > 1:
+            return
+        view = self.score_view
+        if view.size.width:
+            view.show(self.session.window(*view.needed), self.now)
+
+    def show_state(self) -> None:
+        """Look at the state; the timer calls it."""
+        self.now = state = self.session.state()
+        moment = time.monotonic()
+        touched = self._touched.look(state, moment)
+        self.score_view.roll.tuned(state.timing, state.rate_hz)
+        for view in self.screen_stack[0].query(StateView):
+            if view.display:
+                view.show(state, touched)
+        for notice in self._bulletin.fresh(state, moment):
+            self.console_view.tell(notice.text, WARN if notice.level == "warning" else MUTED)
+        self.query_one(NoticeLine).show(*self._bulletin.choose(state, moment))
+
+    # -- actions
+
+    def action_do(self, name: str) -> None:
+        """Do an action of the registry."""
+        BY_NAME[name].run(self)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The command palette: the registry."""
+        for action in ACTIONS:
+            yield SystemCommand(f"{action.tip}", action.key_text, functools.partial(action.run, self))
+
+    def hand(self, verb: str, *arguments: Any) -> None:
+        """Have a verb done as if typed, but not behind code that runs: in the thread of the hands, in order."""
+        shown = ", ".join(repr(argument) for argument in arguments)
+        self.console_view.tell(f"{verb}({shown})")
+        self._hands.submit(self._do, verb, arguments)
+
+    def _do(self, verb: str, arguments: tuple[Any, ...]) -> None:
+        try:
+            self.verbs[verb](*arguments)
+        except SidliveError as error:
+            self.call_from_thread(self.console_view.tell, str(error), BAD)
+
+    def show_help(self) -> None:
+        self.push_screen(Help(self.verbs))
+
+    def play_or_stop(self) -> None:
+        self.hand("start" if self.now.phase == "stopped" else "stop")
+
+    def reroll(self) -> None:
+        seed = self.now.controls.get("seed")
+        if seed is not None and isinstance(seed.value, int | float):
+            self.hand("seed", int(seed.value) + 1)
+
+    def toggle_mute(self, voice: int) -> None:
+        self.hand("unmute" if self.now.voices[voice - 1].muted else "mute", voice)
+
+    def silence(self) -> None:
+        """Silence now: not behind anything, and code that runs is stopped so that it cannot start the music again."""
+        self.console_view.evaluator.interrupt()
+        self.console_view.tell("panic()", BAD)
+        threading.Thread(target=self._do, args=("panic", ()), name="panic", daemon=True).start()
+
+    def key_escape(self) -> None:
+        """Esc Esc is panic."""
+        now = time.monotonic()
+        if now - self._escaped < ESCAPE_S:
+            self.silence()
+            self._escaped = -1e9
+        else:
+            self._escaped = now
+
+    def zoom(self) -> None:
+        self.score_view.zoom()
+
+    def restart(self) -> None:
+        if self.now.alive:
+            self.console_view.tell("the core is well; F9 opens it anew only after it stopped")
+            return
+        self.console_view.tell("opening the core anew")
+        self._hands.submit(self._restart)
+
+    def _restart(self) -> None:
+        try:
+            self.session.restart()
+        except SidliveError as error:
+            self.call_from_thread(self.console_view.tell, str(error), BAD)
+
+    @on(ScoreView.Clicked)
+    def _clicked(self, message: ScoreView.Clicked) -> None:
+        self.toggle_mute(message.voice)
+
+    def leave(self) -> None:
+        """Leave; ask first when the take is not committed."""
+        fresh = self.now.take_s - self.committed_s
+        if fresh < 1.0:
+            self.exit(0)
+        else:
+            self.push_screen(Leave(views.clock_text(self.now.take_s), self.now.take), self._left)
+
+    def _left(self, leave: bool | None) -> None:
+        if leave:
+            self.exit(0)
+
+    def _noting(self, commit: Callable[..., Path]) -> Callable[..., Path]:
+        """commit, and remember up to where."""
+
+        @functools.wraps(commit)
+        def noted(*arguments: Any, **named: Any) -> Path:
+            result = commit(*arguments, **named)
+            self.committed_s = self.now.take_s
+            return result
+
+        return noted
+
+    def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return self.now.fragments, tuple(self.now.controls)

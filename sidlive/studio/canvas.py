@@ -1,0 +1,64 @@
+"""A grid of characters and inks that becomes Textual strips. Knows nothing of music."""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.segment import Segment
+from textual.strip import Strip
+
+from sidlive.studio.palette import FAINT, GROUND, TEXT, ink
+
+EIGHTHS = " ▁▂▃▄▅▆▇█"
+PARTIALS = " ▏▎▍▌▋▊▉█"
+
+
+class Canvas:
+    """``height`` by ``width`` cells: code points and ink numbers."""
+
+    def __init__(self, width: int, height: int, ground: str = GROUND) -> None:
+        self.width, self.height, self.ground = width, height, ground
+        self.chars: NDArray[np.uint32] = np.full((height, width), ord(" "), dtype=np.uint32)
+        self.inks: NDArray[np.uint16] = np.full((height, width), ink(TEXT, ground), dtype=np.uint16)
+
+    def write(self, y: int, x: int, text: str, colour: str, ground: str | None = None, bold: bool = False) -> int:
+        """Write one line of text, clipped to the canvas; the column after it."""
+        end = x + len(text)
+        if 0 <= y < self.height:
+            left, right = max(x, 0), min(end, self.width)
+            if left < right:
+                self.chars[y, left:right] = [ord(c) for c in text[left - x : right - x]]
+                self.inks[y, left:right] = ink(colour, ground or self.ground, bold)
+        return end
+
+    def bar(self, y: int, x: int, width: int, share: float, colour: str, empty: str) -> None:
+        """A horizontal bar of ``width`` cells, filled to ``share`` (0-1) in eighths of a cell."""
+        if not (0 <= y < self.height) or width <= 0:
+            return
+        eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+        full, rest = divmod(eighths, 8)
+        text = "█" * full + (PARTIALS[rest] if full < width else "")
+        self.write(y, x, text.ljust(width), colour, empty)
+
+    def rule(self, y: int, title: str = "", colour: str = FAINT) -> None:
+        """A thin line across, with a title near its left end."""
+        self.write(y, 0, "─" * self.width, colour)
+        if title:
+            self.write(y, 1, f" {title} ", colour, bold=True)
+
+    def strip(self, y: int) -> Strip:
+        """One row as a strip, a segment a run of equal ink."""
+        if y >= self.height:
+            return Strip.blank(self.width)
+        row = self.inks[y]
+        text = self.chars[y].astype("<u4").tobytes().decode("utf-32-le")
+        edges = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist(), self.width]
+        styles = ink.styles
+        return Strip([Segment(text[a:b], styles[row[a]]) for a, b in pairwise(edges)], self.width)
+
+    def changed_rows(self, other: "Canvas | None") -> list[int]:
+        """The rows that differ from another canvas of the same size (all of them, from one of another size)."""
+        if other is None or other.chars.shape != self.chars.shape:
+            return list(range(self.height))
+        same = (self.chars == other.chars) & (self.inks == other.inks)
+        return np.flatnonzero(~same.all(axis=1)).tolist()

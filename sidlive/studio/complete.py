@@ -1,0 +1,199 @@
+"""What Tab offers: names, attributes, keyword arguments of verbs, paths inside quotes, fragments and controls by name.
+
+Reads the text before the cursor only; never calls what was typed. Knows no screen.
+"""
+
+import builtins
+import inspect
+import keyword
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+MAX_OFFERS: Final = 200
+_OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
+# Verbs whose first string is a name and not a path.
+_FRAGMENT_VERBS: Final = {"prompt", "lock"}
+_CONTROL_VERBS: Final = {"set", "get", "learn", "unlearn"}
+
+
+@dataclass(frozen=True)
+class Completion:
+    """``options`` replace the last ``len(stem)`` characters before the cursor."""
+
+    stem: str = ""
+    options: tuple[str, ...] = ()
+
+    @property
+    def common(self) -> str:
+        """The longest beginning of all options."""
+        if not self.options:
+            return ""
+        low, high = min(self.options), max(self.options)
+        differ = (i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b)
+        return low[: next(differ, min(len(low), len(high)))]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the cursor is: the call it stands in, which argument, and the string it is inside of."""
+
+    call: str = ""  # dotted name of the innermost open call
+    argument: int = 0
+    used: tuple[str, ...] = ()  # keyword arguments given already
+    string: str | None = None  # what the open string holds so far
+
+
+def place(before: str) -> Place:
+    """Scan the text before the cursor for open brackets and an open string."""
+    stack: list[tuple[str, int, int, list[str]]] = []  # opener, start of its argument list, commas, keywords
+    quote, began, at = "", 0, 0
+    while at < len(before):
+        char = before[at]
+        if quote:
+            if char == "\\":
+                at += 1
+            elif before.startswith(quote, at):
+                at += len(quote) - 1
+                quote = ""
+        elif char in "\"'":
+            quote = char * 3 if before.startswith(char * 3, at) else char
+            at += len(quote) - 1
+            began = at + 1
+        elif char == "#":
+            at = before.find("\n", at)
+            if at < 0:
+                break
+        elif char in _OPENERS:
+            stack.append((char, at, 0, []))
+        elif char in ")]}" and stack:
+            stack.pop()
+        elif char == "," and stack:
+            opener, start, commas, used = stack[-1]
+            stack[-1] = opener, start, commas + 1, used
+        elif char == "=" and stack and (word := re.search(r"(\w+)\s*=$", before[: at + 1])):
+            stack[-1][3].append(word[1])
+        at += 1
+    string = before[began:] if quote else None
+    if not stack or stack[-1][0] != "(":
+        return Place(string=string)
+    _, start, commas, used = stack[-1]
+    name = re.search(r"([A-Za-z_][\w.]*)$", before[:start])
+    return Place(name[1] if name else "", commas, tuple(used), string)
+
+
+def resolve(name: str, namespace: Mapping[str, Any]) -> Any:
+    """The object of a dotted name, or None; calls no code of the object but its attribute look-up."""
+    head, *rest = name.split(".")
+    found = namespace.get(head, getattr(builtins, head, None))
+    for part in rest:
+        try:
+            found = getattr(found, part)
+        except Exception:
+            return None
+    return found
+
+
+def parameters(function: Any) -> list[inspect.Parameter]:
+    """What a callable takes; nothing where that cannot be known."""
+    try:
+        return list(inspect.signature(function).parameters.values()) if callable(function) else []
+    except (TypeError, ValueError):
+        return []
+
+
+def complete(
+    before: str,
+    namespace: Mapping[str, Any],
+    fragments: Iterable[str] = (),
+    controls: Iterable[str] = (),
+    first: Iterable[str] = (),
+) -> Completion:
+    """What may follow ``before``; names in ``first`` (the verbs) come before others."""
+    here = place(before)
+    if here.string is not None:
+        if here.call in _CONTROL_VERBS and here.argument == 0:
+            return _matching(here.string, controls)
+        if here.call in _FRAGMENT_VERBS:
+            named = _matching(here.string, fragments)
+            if named.options or "/" not in here.string:
+                return named
+        return _paths(here.string)
+    dotted = re.search(r"([A-Za-z_][\w.]*)\.(\w*)$", before)
+    if dotted:
+        return _attributes(resolve(dotted[1], namespace), dotted[2])
+    if re.search(r"[)\]}\"'\d]\.\w*$|\d\w*$", before) and not re.search(r"[A-Za-z_]\w*$", before):
+        return Completion()
+    stem_match = re.search(r"[A-Za-z_]\w*$", before)
+    stem = stem_match[0] if stem_match else ""
+    keywords = [
+        f"{p.name}="
+        for p in parameters(resolve(here.call, namespace))
+        if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in here.used
+    ][here.argument if here.call and not here.used else 0 :]
+    if not stem:
+        return Completion("", tuple(keywords))
+    names = [*keywords, *first, *sorted(namespace), *keyword.kwlist, *sorted(dir(builtins))]
+    return _matching(stem, (n for n in names if not n.startswith("_") or stem.startswith("_")))
+
+
+def hint(before: str, namespace: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The signature and the first sentence of the call that the cursor stands in."""
+    call = place(before).call
+    function = resolve(call, namespace) if call else None
+    if not callable(function):
+        return None
+    return signature_of(call, function), first_sentence(function)
+
+
+def signature_of(name: str, function: Callable[..., Any]) -> str:
+    """``name(a, b=1)`` without annotations: short enough for a line."""
+    shown = []
+    starred = False
+    for p in parameters(function):
+        if p.kind is p.VAR_POSITIONAL:
+            starred = True
+        elif p.kind is p.KEYWORD_ONLY and not starred:
+            shown.append("*")
+            starred = True
+        prefix = "*" if p.kind is p.VAR_POSITIONAL else "**" if p.kind is p.VAR_KEYWORD else ""
+        shown.append(prefix + p.name + ("" if p.default is p.empty else f"={p.default!r}"))
+    return f"{name}({', '.join(shown)})"
+
+
+def first_sentence(function: Any) -> str:
+    """The first line of a docstring."""
+    doc = inspect.getdoc(function) or ""
+    return doc.split("\n\n")[0].replace("\n", " ").strip()
+
+
+def _matching(stem: str, names: Iterable[str]) -> Completion:
+    found = dict.fromkeys(name for name in names if name.startswith(stem))
+    return Completion(stem, tuple(found)[:MAX_OFFERS])
+
+
+def _attributes(value: Any, stem: str) -> Completion:
+    if value is None:
+        return Completion()
+    try:
+        names = dir(value)
+    except Exception:
+        return Completion()
+    return _matching(stem, (n for n in names if not n.startswith("_") or stem.startswith("_")))
+
+
+def _paths(stem: str) -> Completion:
+    folder, part = os.path.split(stem)
+    try:
+        with os.scandir(os.path.expanduser(folder) or ".") as entries:
+            found = [
+                (not entry.is_dir(), entry.name + ("/" if entry.is_dir() else ""))
+                for entry in entries
+                if entry.name.startswith(part) and (part.startswith(".") or not entry.name.startswith("."))
+            ]
+    except OSError:
+        return Completion()
+    ranked = sorted(found, key=lambda item: (item[0] and not item[1].lower().endswith((".sid", ".npz")), item))
+    return Completion(part, tuple(name for _, name in ranked[:MAX_OFFERS]))

@@ -1,0 +1,178 @@
+"""The console: what was typed and said above, the entry below it, a line of help beneath."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import RichLog, Static
+
+from sidlive.errors import DeviceError
+from sidlive.studio.complete import Completion, complete, hint
+from sidlive.studio.display import Shower
+from sidlive.studio.entry import Entry, highlight
+from sidlive.studio.evaluate import Evaluator, Event
+from sidlive.studio.palette import BAD, FAINT, GOOD, GROUND, MUTED, PRIMARY, TEXT, WARN
+from sidlive.studio.recall import Recall
+
+LINES_AT_ONCE: Final = 120  # lines of output that one look of the screen may add
+KEPT_LINES: Final = 5000
+
+
+class Console(Vertical):
+    """A Python console over a namespace of verbs. Nothing in it blocks: code runs in the Evaluator's thread."""
+
+    class Ran(Message):
+        """A piece of code has come to its end."""
+
+    def __init__(
+        self,
+        verbs: Mapping[str, Callable[..., Any]],
+        extra: Mapping[str, Any],
+        recall: Recall,
+        names: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]],
+    ) -> None:
+        """``extra`` joins the verbs in the namespace; ``names()`` gives the fragments' and the controls' names."""
+        super().__init__(id="console")
+        self.shower = Shower(verbs)
+        self.namespace: dict[str, Any] = {"__name__": "__studio__", **extra, **verbs, "help": self.shower.help}
+        self.evaluator = Evaluator(self.namespace, self.shower)
+        self.recall = recall
+        self._names = names
+        self._verbs = frozenset((*verbs, "help"))
+        self._signs = ""
+
+    def compose(self) -> ComposeResult:
+        yield RichLog(id="output", wrap=True, max_lines=KEPT_LINES, min_width=20)
+        with Horizontal(id="typing"):
+            yield Static("›", id="sign")
+            yield Entry(self.recall, self._complete, self._verbs)
+        yield Static("", id="hint")
+
+    def on_mount(self) -> None:
+        self.output.can_focus = False
+        self.evaluator.open()
+        self.set_interval(1 / 20, self.poll)
+
+    def on_unmount(self) -> None:
+        self.evaluator.close()
+
+    @property
+    def output(self) -> RichLog:
+        """What was said."""
+        return self.query_one("#output", RichLog)
+
+    @property
+    def entry(self) -> Entry:
+        """Where one types."""
+        return self.query_one(Entry)
+
+    def run(self, source: str) -> None:
+        """Run code as if it were typed, without remembering it."""
+        self.evaluator.submit(source)
+
+    def tell(self, text: str, colour: str = MUTED) -> None:
+        """A line from the studio itself."""
+        self.output.write(Text(f"· {text}", colour))
+
+    def poll(self) -> None:
+        """Show what the code did since the last look; the timer calls it."""
+        events = self.evaluator.take()
+        if events:
+            self._show(events)
+        self._sign()
+
+    def _show(self, events: list[Event]) -> None:
+        printed: list[str] = []
+        shown = 0
+
+        def flush() -> None:
+            nonlocal printed, shown
+            lines = "\n".join(printed).split("\n") if printed else []
+            room = max(LINES_AT_ONCE - shown, 10)
+            if len(lines) > room:
+                self.output.write(Text(f"… {len(lines) - room:,} lines not shown", FAINT))
+                lines = lines[-room:]
+            if lines:
+                self.output.write(Text.from_ansi("\n".join(lines)))
+            shown += len(lines)
+            printed = []
+
+        for event in events:
+            if event.kind == "output":
+                printed.append(event.text)
+                continue
+            flush()
+            if event.kind == "source":
+                self.output.write(self._echo(event.text))
+            elif event.kind == "value":
+                self.output.write(event.value if isinstance(event.value, Text) else Text(str(event.value), TEXT))
+            elif event.kind == "error":
+                *where, message = event.text.split("\n")
+                self.output.write(Text.assemble(("".join(f"{line}\n" for line in where), MUTED), (message, BAD)))
+            else:
+                self.post_message(self.Ran())
+        flush()
+
+    def _echo(self, source: str) -> Text:
+        lines = highlight(source, self._verbs).split("\n", allow_blank=True)
+        return Text("\n").join(Text.assemble(("  " if n else "› ", PRIMARY), line) for n, line in enumerate(lines))
+
+    def _sign(self) -> None:
+        """Before the entry: ready, running, or how many pieces of code wait."""
+        busy, waiting = self.evaluator.busy, self.evaluator.waiting
+        sign = f"[b {WARN}]■{waiting if waiting else ''}[/]" if busy else f"[b {GOOD}]›[/]"
+        if sign != self._signs:
+            self._signs = sign
+            self.query_one("#sign", Static).update(sign)
+
+    # -- the entry's messages
+
+    @on(Entry.Submitted)
+    def _submitted(self, message: Entry.Submitted) -> None:
+        try:
+            self.recall.add(message.source)
+        except DeviceError as error:
+            self.tell(str(error), WARN)
+        self.output.scroll_end(animate=False)
+        self.evaluator.submit(message.source)
+
+    @on(Entry.Interrupted)
+    def interrupt(self) -> None:
+        """Stop what runs; with nothing running, throw away what was typed."""
+        if not self.evaluator.interrupt():
+            self.entry.clear()
+
+    @on(Entry.Moved)
+    def _moved(self, message: Entry.Moved) -> None:
+        found = hint(message.before, self.namespace)
+        line = Text(no_wrap=True, overflow="ellipsis")
+        if found is not None:
+            line.append(found[0], PRIMARY)
+            line.append("  " + found[1], MUTED)
+        self.query_one("#hint", Static).update(line)
+
+    @on(Entry.Offered)
+    def _offered(self, message: Entry.Offered) -> None:
+        options, chosen = message.completion.options, max(message.chosen, 0)
+        line = Text(no_wrap=True, overflow="ellipsis")
+        width, left = self.size.width - 4, 0
+        while chosen > left and sum(len(o) + 2 for o in options[left : chosen + 1]) > width:
+            left += 1
+        if left:
+            line.append("‹ ", FAINT)
+        for number, option in enumerate(options[left:], left):
+            style = f"bold {GROUND} on {PRIMARY}" if number == message.chosen else TEXT
+            line.append(option, style).append("  ")
+        self.query_one("#hint", Static).update(line)
+
+    def _complete(self, before: str) -> Completion:
+        fragments, controls = self._names()
+        return complete(before, self.namespace, fragments, controls, first=self._verbs)
+
+    def scroll(self, pages: int) -> None:
+        """Turn the output's pages."""
+        (self.output.scroll_page_up if pages < 0 else self.output.scroll_page_down)(animate=False)

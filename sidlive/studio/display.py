@@ -1,0 +1,117 @@
+"""How the console shows values: verbs as help, controls as a table, fragments as a line, the rest as Python does."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rich.highlighter import ReprHighlighter
+from rich.pretty import pretty_repr
+from rich.text import Text
+
+from sidlive.live.state import ControlState
+from sidlive.studio.complete import first_sentence, signature_of
+from sidlive.studio.palette import FAINT, GOOD, MUTED, PRIMARY, TEXT, WARN
+
+MAX_LINES: Final = 60
+_highlight: Final = ReprHighlighter()
+
+
+class Shower:
+    """Turns values into rich text; knows which callables are verbs."""
+
+    def __init__(self, verbs: Mapping[str, Callable[..., Any]]) -> None:
+        self.verbs = verbs
+
+    def __call__(self, value: Any) -> Text:
+        """The text of one value, at most MAX_LINES lines."""
+        if isinstance(value, Text):
+            return value
+        if callable(value) and (name := self._name(value)):
+            return self.verb(name).append(f"\ncall it with parentheses: {name}(…)", MUTED)
+        if isinstance(value, ControlState):
+            return control_line(value)
+        if isinstance(value, Mapping) and value and all(isinstance(v, ControlState) for v in value.values()):
+            return Text("\n").join(control_line(v) for v in value.values())
+        if is_fragment(value):
+            return fragment_line(value)
+        if isinstance(value, Mapping) and value and all(is_fragment(v) for v in value.values()):
+            return Text("\n").join(fragment_line(v) for v in value.values())
+        if isinstance(value, list) and value and all(isinstance(v, str) for v in value) and len(value) > 3:
+            return clip(Text("\n".join(value), TEXT))
+        return clip(_highlight(pretty_repr(value, max_width=100, max_length=40, max_string=400, max_depth=6)))
+
+    def help(self, thing: Any = None) -> Text:
+        """The verbs in a line each; or one thing's signature and docstring."""
+        if thing is None:
+            width = max((len(name) for name in self.verbs), default=0) + 2
+            lines = [
+                Text.assemble((name.ljust(width), PRIMARY), (first_sentence(verb), TEXT))
+                for name, verb in self.verbs.items()
+            ]
+            lines.append(Text("help(verb) tells more; F1 shows the keys.", MUTED))
+            return Text("\n").join(lines)
+        if isinstance(thing, str) and thing in self.verbs:
+            return self.verb(thing)
+        if callable(thing):
+            return self.verb(self._name(thing)) if self._name(thing) else described(_name_of(thing), thing)
+        return described(type(thing).__name__, type(thing))
+
+    def verb(self, name: str) -> Text:
+        """Signature and docstring of a verb."""
+        return described(name, self.verbs[name])
+
+    def _name(self, value: Any) -> str:
+        return next((name for name, verb in self.verbs.items() if verb == value), "")
+
+
+def described(name: str, thing: Callable[..., Any]) -> Text:
+    """A callable's signature and docstring."""
+    doc = (getattr(thing, "__doc__", None) or "").strip()
+    lines = [line.strip() for line in doc.splitlines()]
+    return clip(Text.assemble((signature_of(name, thing), f"bold {PRIMARY}"), ("\n" + "\n".join(lines), TEXT)))
+
+
+def control_line(control: ControlState) -> Text:
+    """``temperature  0.9  0 to 2  how daring``."""
+    scale = (
+        f"{number(control.low)} to {number(control.high)} {control.unit}".rstrip() if control.low is not None else ""
+    )
+    return Text.assemble(
+        (control.name.ljust(13), PRIMARY),
+        (number(control.value).ljust(8), WARN),
+        ((scale + control.unit).ljust(20), MUTED),
+        (control.help, TEXT),
+        (f"  [{control.midi}]" if control.midi else "", GOOD),
+    )
+
+
+def number(value: Any) -> str:
+    """A control's value as short as it stays clear."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def is_fragment(value: Any) -> bool:
+    """Whether this looks like a named run of frames."""
+    return all(hasattr(value, name) for name in ("name", "frames", "rate_hz", "source"))
+
+
+def fragment_line(fragment: Any) -> Text:
+    """``arp  10.0 s  501 frames  PAL 6581  from tune.sid``."""
+    seconds = len(fragment.frames) / fragment.rate_hz
+    chip = " ".join(str(getattr(fragment, name, "")) for name in ("timing", "chip")).strip()
+    return Text.assemble(
+        (str(fragment.name), f"bold {GOOD}"),
+        (f"  {seconds:.1f} s  {len(fragment.frames)} frames  {chip}", TEXT),
+        (f"  from {fragment.source}", FAINT),
+    )
+
+
+def clip(text: Text) -> Text:
+    """The first MAX_LINES lines of a text."""
+    lines = text.split("\n", allow_blank=True)
+    if len(lines) <= MAX_LINES:
+        return text
+    return Text("\n").join([*lines[:MAX_LINES], Text(f"… {len(lines) - MAX_LINES} more lines", MUTED)])
+
+
+def _name_of(thing: Any) -> str:
+    return str(getattr(thing, "__name__", type(thing).__name__))

@@ -1,0 +1,368 @@
+"""The score: three voices and the filter as they scroll past the playhead.
+
+Heard music lies dim to the left of the playhead, what is about to be heard bright to the right. Frames sit in cells by
+their number on the tape, so a cell never changes its look while it scrolls. Draws on a Canvas; knows no session.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.studio import roll as r
+from sidlive.studio.canvas import EIGHTHS, Canvas
+from sidlive.studio.palette import (
+    BAD,
+    FAINT,
+    FILTER_COLOURS,
+    GOOD,
+    GROUND,
+    HEAD,
+    MUTED,
+    RULE,
+    WARN,
+    WAVE_COLOURS,
+    WHITE,
+    blend,
+    ink,
+)
+
+ZOOMS: Final = (1, 2, 4)  # frames a column of dots; two columns a cell
+
+# Dots of a braille cell by row (4) and column (2): Unicode, block 2800.
+_DOTS: Final = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
+_WAVE_MARKS: Final = ("──", "╱╲", "╱│", "┌┐", "▒░", "≈≈")
+_BADGES: Final = {
+    "generated": ("GEN", GOOD),
+    "masked": ("OFF", FAINT),
+    "held": ("HOLD", WARN),
+    "locked": ("LOCK", "#d79bff"),
+}
+
+# How much of a colour is left: to come, at the playhead, just heard, heard long ago.
+_FUTURE, _NOW, _RECENT, _PAST = range(4)
+_TIER_SHARE: Final = (1.0, 1.0, 0.62, 0.40)
+_BLOCK_SHARE: Final = (0.0, 0.16, 0.30, 0.46)  # tint behind a note by how loud it is
+_PLAYHEAD_GROUND: Final = "#2c2960"
+_RECENT_CELLS: Final = 10
+
+
+@dataclass(frozen=True)
+class VoiceLook:
+    """What the score says of one voice beside its music."""
+
+    mode: str = "generated"
+    muted: bool = False
+    fragment: str | None = None
+
+
+@dataclass
+class Span:
+    """The pitch range of a lane: widens at once, narrows when the music has stayed inside for a while."""
+
+    low: float = 36.0
+    high: float = 72.0
+    _idle: int = field(default=0, repr=False)
+
+    def fit(self, pitches: NDArray[np.float32]) -> None:
+        """Take in the pitches on the screen (MIDI notes), in steps of a half octave."""
+        if not len(pitches):
+            return
+        low = float(np.floor(np.percentile(pitches, 2) - 1.5) // 6 * 6)
+        high = float(-(-np.ceil(np.percentile(pitches, 98) + 1.5) // 6) * 6)
+        if high - low < 24:
+            low, high = low - (24 - (high - low)) // 12 * 6, high + (24 - (high - low)) // 2
+            high = low + 24 if high - low < 24 else high
+        if low < self.low or high > self.high:
+            self.low, self.high, self._idle = min(low, self.low), max(high, self.high), 0
+        elif (high - low) < (self.high - self.low):
+            self._idle += 1
+            if self._idle > 90:
+                self.low, self.high, self._idle = low, high, 0
+        else:
+            self._idle = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where things go on a canvas of some size."""
+
+    gutter: int  # cells left of the music
+    voice_rows: int
+    filter_rows: int
+    columns: int  # cells of music
+    head: int  # the playhead's cell
+    top: int  # the first row of the voices
+
+    @property
+    def has_timbre(self) -> bool:
+        return self.voice_rows >= 5
+
+
+def plan(width: int, height: int) -> Plan:
+    """Share out a canvas: the playhead stands at two fifths of the music's width."""
+    gutter = 15 if width >= 100 else 12 if width >= 70 else 9
+    filter_rows = 1 if height < 13 else 2 if height < 17 else 3 if height < 27 else max(3, height // 8)
+    voice_rows = max(2, (height - filter_rows) // 3)
+    columns = max(8, width - gutter)
+    return Plan(gutter, voice_rows, filter_rows, columns, columns * 2 // 5, 0)
+
+
+class Score:
+    """Draws a Roll on a canvas. Keeps only what must not jump from one picture to the next: the pitch ranges."""
+
+    def __init__(self) -> None:
+        self.spans = (Span(), Span(), Span())
+        self.zoom = ZOOMS[0]
+
+    def needed(self, width: int, height: int) -> tuple[int, int]:
+        """How many frames before and after the playhead fill the music's width."""
+        where = plan(width, height)
+        per_cell = 2 * self.zoom
+        return (where.head + 1) * per_cell, (where.columns - where.head) * per_cell
+
+    def draw(
+        self,
+        canvas: Canvas,
+        roll: r.Roll,
+        now: int,
+        looks: Sequence[VoiceLook] = (VoiceLook(),) * 3,
+    ) -> None:
+        """Draw everything: ``now`` is the tape's number of the frame that plays next."""
+        where = plan(canvas.width, canvas.height)
+        per_cell = 2 * self.zoom
+        left = now // per_cell - where.head  # the tape's cell at the music's left edge
+        grid = _Grid.of(roll, left * per_cell, where, self.zoom)
+        for voice in range(3):
+            top = where.top + voice * where.voice_rows
+            self._voice(canvas, where, grid, voice, top, looks[voice])
+            self._gutter(canvas, where, roll, now, voice, top, looks[voice])
+        self._filter(canvas, where, grid, roll, now, where.top + 3 * where.voice_rows)
+        self._cuts(canvas, where, [cut // per_cell - left for cut in roll.cuts])
+        self._playhead(canvas, where)
+
+    def _voice(self, canvas: Canvas, where: Plan, grid: "_Grid", voice: int, top: int, look: VoiceLook) -> None:
+        rows = where.voice_rows - (2 if where.has_timbre else 1)
+        body = top + 1
+        features = grid.features
+        sounding = (features.level[:, voice] > 0.02) & (features.wave[:, voice] != r.NO_WAVE)
+        pitch = features.pitch[:, voice]
+        sounding &= ~np.isnan(pitch)
+        tonal = sounding & (features.wave[:, voice] != r.NOISE)
+        span = self.spans[voice]
+        span.fit(pitch[tonal])
+        self._octaves(canvas, where, body, rows, span)
+
+        silenced = look.muted or look.mode == "masked"
+        index = np.flatnonzero(sounding)
+        if len(index):
+            share = (span.high - pitch[index]) / (span.high - span.low)
+            dot_y = np.clip(np.rint(share * (4 * rows - 1)), 0, 4 * rows - 1).astype(np.intp)
+            dot_x = grid.dot[index]
+            cell_y, cell_x = dot_y // 4, dot_x // 2
+            bits = np.zeros((rows, where.columns), np.uint8)
+            np.bitwise_or.at(bits, (cell_y, cell_x), _DOTS[dot_y % 4, dot_x % 2])
+            loud = np.zeros((rows, where.columns), np.float32)
+            np.maximum.at(loud, (cell_y, cell_x), features.level[index, voice])
+            held = np.zeros((rows, where.columns), bool)
+            np.logical_or.at(held, (cell_y, cell_x), features.gate[index, voice])
+            wave = np.zeros((rows, where.columns), np.uint8)
+            wave[cell_y, cell_x] = features.wave[index, voice]
+            ys, xs = np.nonzero(bits)
+            step = np.digitize(loud[ys, xs], (0.08, 0.30, 0.65))
+            step = np.where(held[ys, xs], step, np.minimum(step, 1))
+            canvas.chars[body + ys, where.gutter + xs] = 0x2800 + bits[ys, xs].astype(np.uint32)
+            canvas.inks[body + ys, where.gutter + xs] = _NOTE_INKS[
+                1 if silenced else 0, wave[ys, xs], grid.tier[xs], held[ys, xs].astype(np.intp), step
+            ]
+        self._names(canvas, where, grid, voice, top, silenced)
+        if where.has_timbre:
+            self._timbre(canvas, where, grid, voice, top + where.voice_rows - 1, silenced)
+
+    def _octaves(self, canvas: Canvas, where: Plan, body: int, rows: int, span: Span) -> None:
+        """A faint line at each C, named in the gutter's last cells."""
+        for note in range(int(-(-span.low // 12)) * 12, int(span.high) + 1, 12):
+            y = round((span.high - note) / (span.high - span.low) * (4 * rows - 1)) // 4
+            if 0 <= y < rows:
+                canvas.write(body + y, where.gutter, "·   " * (where.columns // 4 + 1), RULE)
+                if where.gutter >= 12:
+                    canvas.write(body + y, where.gutter - 3, f"C{note // 12 - 1}", FAINT)
+
+    def _names(self, canvas: Canvas, where: Plan, grid: "_Grid", voice: int, y: int, silenced: bool) -> None:
+        features = grid.features
+        onsets = np.flatnonzero(features.onset[:, voice])
+        cells = grid.dot[onsets] // 2
+        free = -1
+        for place, (at, cell) in enumerate(zip(onsets.tolist(), cells.tolist(), strict=True)):
+            if cell < free:
+                continue
+            name = r.onset_label(features, at, voice)
+            room = (int(cells[place + 1]) if place + 1 < len(cells) else where.columns) - cell
+            if name and room < len(name):
+                name = name[:room] if room == 2 and name[1] != "#" else "·"
+            wave = r.NOISE if name == "▒" else int(np.bincount(features.wave[at : at + 4, voice]).argmax())
+            colour = blend(FAINT if silenced else WAVE_COLOURS[wave], GROUND, _TIER_SHARE[grid.tier[cell]])
+            canvas.write(y, where.gutter + cell, name[: where.columns - cell], colour, bold=bool(grid.tier[cell] < 2))
+            free = cell + len(name)
+
+    def _timbre(self, canvas: Canvas, where: Plan, grid: "_Grid", voice: int, y: int, silenced: bool) -> None:
+        """One row of waveform: pulse as wide as it is high, the others by texture."""
+        features = grid.features
+        cells = np.arange(where.columns)
+        at = grid.first_of_cell
+        known = at >= 0
+        at = np.maximum(at, 0)
+        if not len(features):
+            return
+        wave = features.wave[at, voice]
+        heard = known & (features.level[at, voice] > 0.02) & (wave != r.NO_WAVE)
+        eighth = 1 + np.clip((features.width[at, voice] * 8).astype(np.intp), 0, 7)
+        chars = np.where(wave == r.PULSE, _EIGHTH_CODES[eighth], _TEXTURES[wave, cells % 2])
+        slot = where.gutter + cells[heard]
+        canvas.chars[y, slot] = chars[heard]
+        gate = features.gate[at, voice].astype(np.intp)
+        canvas.inks[y, slot] = _NOTE_INKS[1 if silenced else 0, wave, grid.tier, gate, 0][heard]
+
+    def _gutter(
+        self, canvas: Canvas, where: Plan, roll: r.Roll, now: int, voice: int, top: int, look: VoiceLook
+    ) -> None:
+        """Left of the music: the voice's number, who plays it, and what it does now."""
+        wide = where.gutter >= 12
+        badge, colour = ("MUTE", BAD) if look.muted else _BADGES[look.mode]
+        at = now - 1 - roll.start
+        f = roll.features
+        live = 0 <= at < len(f)
+        wave = int(f.wave[at, voice]) if live else r.NO_WAVE
+        sounding = live and wave != r.NO_WAVE and f.level[at, voice] > 0.02 and not np.isnan(f.pitch[at, voice])
+        hue = WAVE_COLOURS[wave] if sounding else FAINT
+        for y in range(top, top + where.voice_rows):
+            canvas.write(y, 0, "▌", colour if not look.muted else BAD)
+        canvas.write(top, 2, str(voice + 1), WHITE, bold=True)
+        canvas.write(top, 4, badge, GROUND, colour, bold=True) if badge != "OFF" else canvas.write(top, 4, badge, FAINT)
+        name = r.note_name(float(f.pitch[at, voice])) if sounding else "···"
+        note_row = top + (1 if where.voice_rows > 2 else 0)
+        if where.voice_rows > 2:
+            canvas.write(note_row, 2, name, hue, bold=True)
+            canvas.write(note_row, 6, _WAVE_MARKS[wave] if sounding else "  ", hue)
+        elif wide:
+            canvas.write(top, where.gutter - 3, name, hue, bold=True)
+        if where.voice_rows >= 5 and wide:
+            text = r.WAVE_NAMES[wave]
+            if wave == r.PULSE:
+                text += f" {100 * float(f.width[at, voice]):2.0f}%"
+            canvas.write(top + 2, 2, text if sounding else "", hue)
+            if live and f.routed[at, voice]:
+                canvas.write(top, 9, "◆", FILTER_COLOURS[f.mode[at]])
+        if where.voice_rows >= 4 and wide:
+            y = top + min(3, where.voice_rows - 1)
+            level = float(f.level[at, voice]) if live else 0.0
+            canvas.bar(y, 2, 8, level if sounding else 0.0, FAINT if look.muted else hue, "#1c1938")
+        if look.fragment and where.voice_rows >= 6:
+            canvas.write(top + 4, 2, look.fragment[: where.gutter - 4], MUTED)
+
+    def _filter(self, canvas: Canvas, where: Plan, grid: "_Grid", roll: r.Roll, now: int, top: int) -> None:
+        """The cutoff as a filled contour in the colour of the filter's mode, and the volume where it is not full."""
+        rows = min(where.filter_rows, canvas.height - top)
+        features = grid.features
+        if rows <= 0:
+            return
+        at = now - 1 - roll.start
+        if 0 <= at < len(roll.features):
+            mode = int(roll.features.mode[at])
+            canvas.write(top, 0, "▌", FILTER_COLOURS[mode])
+            canvas.write(top, 2, "FILTER" if rows > 1 else "FLT", MUTED, bold=True)
+            canvas.write(top, 9 if rows > 1 else 6, r.FILTER_NAMES[mode], FILTER_COLOURS[mode], bold=True)
+            if rows > 1:
+                routed = "".join(str(v + 1) for v in range(3) if roll.features.routed[at, v])
+                canvas.write(top + 1, 0, "▌", FILTER_COLOURS[mode])
+                canvas.write(top + 1, 2, f"res {roll.features.resonance[at]:2d}", MUTED)
+                if where.gutter >= 12:
+                    canvas.write(top + 1, 9, f"◆{routed}" if routed else "", FILTER_COLOURS[mode])
+            if rows > 2:
+                canvas.write(top + 2, 0, "▌", FILTER_COLOURS[mode])
+                volume = int(roll.features.volume[at])
+                canvas.write(top + 2, 2, f"vol {volume:2d}", MUTED if volume else BAD)
+        if not len(features):
+            return
+        cells = grid.first_of_cell
+        known = cells >= 0
+        cells = np.maximum(cells, 0)
+        used = known & features.routed[cells].any(axis=1) & (features.mode[cells] != r.FILTER_OFF)
+        height = np.rint(features.cutoff[cells] * rows * 8).astype(np.intp)
+        height = np.where(used, np.maximum(height, 1), 0)
+        x = where.gutter + np.arange(where.columns)
+        for row in range(rows):
+            fill = np.clip(height - 8 * (rows - 1 - row), 0, 8)
+            show = fill > 0
+            canvas.chars[top + row, x[show]] = _EIGHTH_CODES[fill[show]]
+            canvas.inks[top + row, x[show]] = _FILTER_INKS[features.mode[cells], grid.tier][show]
+
+    def _cuts(self, canvas: Canvas, where: Plan, cells: list[int]) -> None:
+        """A dotted line where a hand had the future made anew."""
+        rows = slice(where.top, min(canvas.height, where.top + 3 * where.voice_rows))
+        for cell in cells:
+            if 0 <= cell < where.columns and cell != where.head:
+                x = where.gutter + cell
+                empty = np.isin(canvas.chars[rows, x], (ord(" "), ord("·")))
+                share = 0.8 if cell > where.head else 0.45
+                canvas.inks[rows, x][empty] = ink(blend(WARN, GROUND, share))
+                canvas.chars[rows, x][empty] = ord("┊")
+
+    def _playhead(self, canvas: Canvas, where: Plan) -> None:
+        """A line from top to bottom at what is heard now."""
+        x = where.gutter + where.head
+        if x >= canvas.width:
+            return
+        column = canvas.chars[:, x]
+        rows = slice(where.top, min(canvas.height, where.top + 3 * where.voice_rows + where.filter_rows))
+        empty = np.isin(column[rows], (ord(" "), ord("·")))
+        canvas.inks[rows, x] = np.where(empty, ink(FAINT, _PLAYHEAD_GROUND), ink(HEAD, _PLAYHEAD_GROUND, True))
+        column[rows][empty] = ord("│")
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The rows of a roll that are on the screen, and where each goes."""
+
+    features: r.Features
+    dot: NDArray[np.intp]  # [T] column of dots of each row
+    first_of_cell: NDArray[np.intp]  # [columns] the first row in each cell, -1 where nothing is known
+    tier: NDArray[np.intp]  # [columns] how bright
+
+    @classmethod
+    def of(cls, roll: r.Roll, first: int, where: Plan, zoom: int) -> "_Grid":
+        per_cell = 2 * zoom
+        last = first + where.columns * per_cell
+        a, b = max(first, roll.start), min(last, roll.end)
+        a, b = (a, b) if a < b else (roll.start, roll.start)
+        features = roll.features.window(a - roll.start, b - roll.start)
+        dot = ((np.arange(a, b) - first) // zoom).astype(np.intp)
+        first_of_cell = np.full(where.columns, -1, dtype=np.intp)
+        backwards = np.arange(len(dot))[::-1]
+        first_of_cell[dot[::-1] // 2] = backwards
+        cells = np.arange(where.columns)
+        tier = np.where(cells > where.head, _FUTURE, np.where(cells >= where.head - _RECENT_CELLS, _RECENT, _PAST))
+        tier[where.head : where.head + 1] = _NOW
+        return cls(features, dot, first_of_cell, tier.astype(np.intp))
+
+
+def _note_inks() -> NDArray[np.uint16]:
+    """[silenced, wave, tier, gate, loudness step] -> ink."""
+    inks = np.zeros((2, 6, 4, 2, 4), np.uint16)
+    for silenced, wave, tier, gate, step in np.ndindex(*inks.shape):
+        hue = FAINT if silenced else WAVE_COLOURS[wave]
+        share = _TIER_SHARE[tier] * (1.0 if gate else 0.6)
+        tint = 0.0 if silenced else _BLOCK_SHARE[step] * (1.0 if tier < _RECENT else 0.6)
+        ground = blend(hue, GROUND, tint)
+        inks[silenced, wave, tier, gate, step] = ink(blend(hue, GROUND, share), ground)
+    return inks
+
+
+_NOTE_INKS: Final = _note_inks()
+_FILTER_INKS: Final = np.array(
+    [[ink(blend(colour, GROUND, 0.75 * share)) for share in _TIER_SHARE] for colour in FILTER_COLOURS], np.uint16
+)
+_EIGHTH_CODES: Final = np.array([ord(c) for c in EIGHTHS], np.uint32)
+_TEXTURES: Final = np.array([[ord(c) for c in mark] for mark in ("  ", "╱╲", "╱╱", "▄▄", "▒▒", "≈≈")], np.uint32)

@@ -1,0 +1,103 @@
+"""The studio's colours, declared once: the C64's hues on a dark ground, bright enough for a wall.
+
+The Textual theme, the Python highlighting and every drawn cell take their colours from here. Knows nothing of widgets.
+"""
+
+from typing import Final
+
+from rich.style import Style
+from textual.theme import Theme
+
+# The room.
+GROUND: Final = "#0b0a18"
+PANEL: Final = "#13112a"
+RAISED: Final = "#211e45"
+RULE: Final = "#2e2a5c"
+
+# Words, from loud to quiet.
+WHITE: Final = "#ffffff"
+TEXT: Final = "#dcd9ff"
+MUTED: Final = "#9893cf"
+FAINT: Final = "#5a5496"
+
+# Meanings.
+PRIMARY: Final = "#8f86ff"  # the light blue of the start-up screen
+GOOD: Final = "#8cf58a"
+WARN: Final = "#ffd75e"
+BAD: Final = "#ff6b7d"
+HEAD: Final = "#ffffff"  # the playhead
+
+# Waveforms, as tune.contour numbers them: none, triangle, saw, pulse, noise, mixed.
+WAVE_COLOURS: Final = ("#6f6aa8", "#8cf58a", "#ffd75e", "#6cc8ff", "#ff6b7d", "#d79bff")
+# Filter modes: off, low pass, band pass, high pass, a mixture.
+FILTER_COLOURS: Final = ("#5a5496", "#ff9d52", "#e58cff", "#5fe6d6", "#f3e9a0")
+
+# Python, by Pygments token name; the longest name that fits a token speaks for it.
+SYNTAX: Final = {
+    "Comment": FAINT,
+    "Keyword": "#d79bff",
+    "Keyword.Constant": "#ff9d52",
+    "Literal.Number": "#ff9d52",
+    "Literal.String": GOOD,
+    "Name.Builtin": "#6cc8ff",
+    "Name.Exception": BAD,
+    "Operator": MUTED,
+    "Punctuation": MUTED,
+    "Error": BAD,
+}
+
+THEME: Final = Theme(
+    name="sidlive",
+    primary=PRIMARY,
+    secondary="#6cc8ff",
+    accent=WARN,
+    warning=WARN,
+    error=BAD,
+    success=GOOD,
+    foreground=TEXT,
+    background=GROUND,
+    surface=GROUND,
+    panel=PANEL,
+    boost=RAISED,
+    dark=True,
+    variables={
+        "rule": RULE,
+        "faint": FAINT,
+        "muted": MUTED,
+        "block-cursor-background": PRIMARY,
+        "block-cursor-foreground": GROUND,
+        "scrollbar": RULE,
+        "scrollbar-background": GROUND,
+        "scrollbar-corner-color": GROUND,
+        "footer-background": PANEL,
+    },
+)
+
+
+def blend(colour: str, ground: str, share: float) -> str:
+    """``share`` of a colour over a ground, both ``#rrggbb``."""
+    pairs = zip(_channels(colour), _channels(ground), strict=True)
+    return "#" + "".join(f"{round(a * share + b * (1 - share)):02x}" for a, b in pairs)
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+class Inks:
+    """Rich styles behind small numbers, so that a screenful of cells is one integer array."""
+
+    def __init__(self) -> None:
+        self.styles: list[Style] = []
+        self._index: dict[tuple[str, str, bool], int] = {}
+
+    def __call__(self, colour: str, ground: str = GROUND, bold: bool = False) -> int:
+        """The number of a style; the same colours give the same number."""
+        key = (colour, ground, bold)
+        if key not in self._index:
+            self._index[key] = len(self.styles)
+            self.styles.append(Style(color=colour, bgcolor=ground, bold=bold))
+        return self._index[key]
+
+
+ink: Final = Inks()

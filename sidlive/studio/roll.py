@@ -1,0 +1,188 @@
+"""Frames -> what a musician sees: notes, gates, waveforms, pulse widths, the filter, and how loud a note still is.
+
+Pure numpy over a sliding window of the tape; knows nothing of screens. Only frames that changed are worked out again.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip import registers as sid
+from sidlive.chip.registers import PAL, Frames, VideoTiming
+
+NO_WAVE, TRIANGLE, SAW, PULSE, NOISE, MIXED = range(6)
+WAVE_NAMES: Final = ("---", "TRI", "SAW", "PUL", "NOI", "MIX")
+FILTER_OFF, LOW_PASS, BAND_PASS, HIGH_PASS, FILTER_MIXED = range(5)
+FILTER_NAMES: Final = ("off", "LP", "BP", "HP", "mix")
+NOTE_NAMES: Final = ("C-", "C#", "D-", "D#", "E-", "F-", "F#", "G-", "G#", "A-", "A#", "B-")
+
+# Envelope times in ms, attack and decay/release rates 0-15 (MOS 6581 data sheet, 1982).
+ATTACK_MS: Final = (2, 8, 16, 24, 38, 56, 68, 80, 100, 250, 500, 800, 1000, 3000, 5000, 8000)
+DECAY_MS: Final = tuple(3 * ms for ms in ATTACK_MS)
+
+# Bits 4-7 of a control register -> waveform.
+_WAVE_OF: Final = np.full(16, MIXED, dtype=np.uint8)
+_WAVE_OF[[0, 1, 2, 4, 8]] = NO_WAVE, TRIANGLE, SAW, PULSE, NOISE
+# Bits 4-6 of $D418 -> filter mode.
+_MODE_OF: Final = np.full(8, FILTER_MIXED, dtype=np.uint8)
+_MODE_OF[[0, 1, 2, 4]] = FILTER_OFF, LOW_PASS, BAND_PASS, HIGH_PASS
+
+
+def note_name(pitch: float) -> str:
+    """``C-4`` for MIDI note 60; three characters."""
+    note = round(pitch)
+    return f"{NOTE_NAMES[note % 12]}{max(note // 12 - 1, 0)}"
+
+
+@dataclass
+class Features:
+    """What frames say, one row a frame; voices are columns 0-2."""
+
+    pitch: NDArray[np.float32]  # [T, 3] MIDI notes with fractions; NaN where the frequency is 0
+    wave: NDArray[np.uint8]  # [T, 3] NO_WAVE..MIXED
+    gate: NDArray[np.bool_]  # [T, 3]
+    onset: NDArray[np.bool_]  # [T, 3] a gate opened in this frame, hidden ones too
+    width: NDArray[np.float32]  # [T, 3] pulse width, 0-1
+    level: NDArray[np.float32]  # [T, 3] estimated envelope, 0-1
+    rising: NDArray[np.bool_]  # [T, 3] the envelope is still in its attack
+    cutoff: NDArray[np.float32]  # [T] 0-1
+    resonance: NDArray[np.uint8]  # [T] 0-15
+    mode: NDArray[np.uint8]  # [T] FILTER_OFF..FILTER_MIXED
+    routed: NDArray[np.bool_]  # [T, 3] voice goes through the filter
+    volume: NDArray[np.uint8]  # [T] 0-15
+
+    def __len__(self) -> int:
+        return len(self.volume)
+
+    def window(self, first: int, last: int) -> "Features":
+        """Rows ``first`` to ``last`` (exclusive), views where possible."""
+        return Features(*(getattr(self, field.name)[first:last] for field in fields(self)))
+
+
+def read(frames: Frames, before: Features | None = None, timing: VideoTiming = PAL, rate_hz: float = 0.0) -> Features:
+    """The features of ``frames[T, 28]``, continuing from the last row of ``before`` (else from silence)."""
+    count = len(frames)
+    voices = frames[:, : 3 * sid.VOICE_STRIDE].reshape(count, 3, sid.VOICE_STRIDE)
+    frequency = voices[:, :, sid.FREQ_LO] + voices[:, :, sid.FREQ_HI].astype(np.float32) * 256
+    with np.errstate(divide="ignore"):
+        pitch = 69 + 12 * np.log2(frequency * np.float32(timing.clock_hz / 2**24 / 440))
+    pitch[frequency == 0] = np.nan
+    control = voices[:, :, sid.CONTROL]
+    wave = _WAVE_OF[control >> 4]
+    wave[(control & sid.TEST) > 0] = NO_WAVE
+    gate = (control & sid.GATE) > 0
+    first_gate = (frames[:, sid.FIRST_CONTROL :] & sid.GATE) > 0
+    earlier = np.vstack([before.gate[-1:] if before is not None and len(before) else np.zeros((1, 3), bool), gate[:-1]])
+    onset = (first_gate & ~earlier) | (gate & ~first_gate)  # the first write opens it, or the last one does
+    level, rising = _envelopes(voices, gate, onset, before, rate_hz or timing.rate_hz)
+    common = frames[:, sid.CUTOFF_LO : sid.REGISTERS]
+    return Features(
+        pitch=pitch.astype(np.float32),
+        wave=wave,
+        gate=gate,
+        onset=onset,
+        width=((voices[:, :, sid.PW_HI] & 15) * np.float32(256) + voices[:, :, sid.PW_LO]) / np.float32(4096),
+        level=level,
+        rising=rising,
+        cutoff=((common[:, 1] * np.float32(8) + (common[:, 0] & 7)) / np.float32(2048)).astype(np.float32),
+        resonance=(common[:, 2] >> 4).astype(np.uint8),
+        mode=_MODE_OF[(common[:, 3] >> 4) & 7],
+        routed=(common[:, 2:3] & np.array([1, 2, 4], np.uint8)) > 0,
+        volume=(common[:, 3] & 15).astype(np.uint8),
+    )
+
+
+def _envelopes(
+    voices: NDArray[np.uint8],
+    gate: NDArray[np.bool_],
+    onset: NDArray[np.bool_],
+    before: Features | None,
+    rate_hz: float,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Levels 0-1 and attack flags, [T, 3]: a straight attack, exponential decay and release."""
+    count = len(gate)
+    level = np.zeros((count, 3), np.float32)
+    rising = np.zeros((count, 3), bool)
+    frame_ms = 1000 / rate_hz
+    for voice in range(3):
+        now, up = 0.0, False
+        if before is not None and len(before):
+            now, up = float(before.level[-1, voice]), bool(before.rising[-1, voice])
+        rates = voices[:, voice, sid.AD : sid.SR + 1].tolist()
+        for t, (is_on, starts) in enumerate(zip(gate[:, voice].tolist(), onset[:, voice].tolist(), strict=True)):
+            ad, sr = rates[t]
+            up = up or starts
+            if up:
+                now += frame_ms / ATTACK_MS[ad >> 4]
+                if now >= 1:
+                    now, up = 1.0, False
+                up = up and is_on
+            elif is_on:
+                now = max(min(now, (sr >> 4) / 15), now * math.exp(-4 * frame_ms / DECAY_MS[ad & 15]))
+            else:
+                now *= math.exp(-4 * frame_ms / DECAY_MS[sr & 15])
+            level[t, voice], rising[t, voice] = now, up
+    return level, rising
+
+
+def onset_label(features: Features, at: int, voice: int, look: int = 8) -> str:
+    """The note that starts at row ``at``: its name, or ``▒`` for noise and ``""`` for no sound at all.
+
+    Drums and attacks often begin with a frame of something else, so the commonest pitch of the first ``look``
+    frames speaks (the lowest, where several are as common: the root of most arpeggios).
+    """
+    later = np.flatnonzero(features.onset[at + 1 : at + look, voice])
+    end = at + 1 + int(later[0]) if len(later) else at + look
+    wave, pitch = features.wave[at:end, voice], features.pitch[at:end, voice]
+    tonal = (wave != NO_WAVE) & (wave != NOISE) & ~np.isnan(pitch)
+    if not tonal.any():
+        return "▒" if (wave == NOISE).any() else ""
+    notes, counts = np.unique(np.round(pitch[tonal]), return_counts=True)
+    return note_name(float(notes[np.argmax(counts)]))
+
+
+class Roll:
+    """A window of the tape and its features, kept up to date at the cost of what changed."""
+
+    def __init__(self, timing: VideoTiming = PAL, rate_hz: float = 0.0) -> None:
+        self.timing, self.rate_hz = timing, rate_hz
+        self.start = 0  # the tape's frame number of row 0
+        self.frames: Frames = sid.silence(0)
+        self.features = read(self.frames)
+        self.cuts: deque[int] = deque(maxlen=16)  # where a future that was shown already was made anew
+
+    def tuned(self, timing: str, rate_hz: float) -> None:
+        """Read frames for this video standard (its name) and rate."""
+        standard = sid.NTSC if timing == sid.NTSC.name else PAL
+        if (standard, rate_hz) != (self.timing, self.rate_hz):
+            self.timing, self.rate_hz = standard, rate_hz
+            self.frames = sid.silence(0)
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.frames)
+
+    def show(self, first: int, frames: Frames) -> int:
+        """Hold ``frames[T, 28]``, which begin at the tape's frame ``first``; how many rows had to be worked out."""
+        shift = first - self.start
+        kept = 0
+        if 0 <= shift < len(self.frames):
+            old = self.frames[shift:]
+            common = min(len(old), len(frames))
+            differ = (old[:common] != frames[:common]).any(axis=1)
+            kept = int(np.argmax(differ)) if differ.any() else common
+        if kept:
+            past = self.features.window(shift, shift + kept)
+            fresh = read(frames[kept:], past, self.timing, self.rate_hz)
+            parts = [(getattr(past, f.name), getattr(fresh, f.name)) for f in fields(Features)]
+            self.features = Features(*(np.concatenate(pair) for pair in parts))
+        else:
+            self.features = read(frames, None, self.timing, self.rate_hz)
+        if kept and kept < len(self.frames) - shift:
+            self.cuts.append(first + kept)
+        self.start, self.frames = first, frames.copy()
+        return len(frames) - kept

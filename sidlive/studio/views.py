@@ -1,0 +1,230 @@
+"""Everything drawn beside the score: the masthead, the panel of controls, its short form, the notice line.
+
+Each is drawn on a Canvas from a State, so a picture depends on the state alone. Knows no session and no timer.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from sidlive.live.state import ControlState, Notice, State
+from sidlive.studio.canvas import Canvas
+from sidlive.studio.display import number
+from sidlive.studio.palette import (
+    BAD,
+    FAINT,
+    GOOD,
+    GROUND,
+    MUTED,
+    PANEL,
+    PRIMARY,
+    RAISED,
+    RULE,
+    TEXT,
+    WARN,
+    WHITE,
+)
+
+STRIPES: Final = ("#ff6b7d", "#ff9d52", "#ffd75e", "#8cf58a", "#6cc8ff")
+_PHASES: Final = {
+    "stopped": ("■ STOPPED", MUTED),
+    "waiting": ("◌ WAITING", WARN),
+    "playing": ("▶ PLAYING", GOOD),
+    "holding": ("‖ HOLDING", BAD),
+    "looping": ("↻ LOOPING", BAD),
+}
+_KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
+QUIET_S: Final = 6.0  # seconds without a sound before the studio remarks on it
+
+
+def clock_text(seconds: float) -> str:
+    """``1:02.3``"""
+    tenths = int(seconds * 10)
+    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def masthead(canvas: Canvas, state: State) -> None:
+    """One line: what plays, for how long, how much is ready, what went wrong."""
+    x = 1
+    for stripe in STRIPES:
+        x = canvas.write(0, x, "▌", stripe, PANEL)
+    x = canvas.write(0, x + 1, "SIDLIVE", WHITE, PANEL, bold=True)
+    text, colour = _PHASES[state.phase] if state.alive else ("✖ NO CORE", BAD)
+    x = canvas.write(0, x + 3, text, colour, PANEL, bold=True)
+    x = canvas.write(0, x + 2, clock_text(state.clock / state.rate_hz), WHITE, PANEL, bold=True)
+
+    ready_s = state.ahead / state.rate_hz
+    hue = GOOD if ready_s > 0.5 or state.phase == "stopped" else WARN if ready_s > 0.15 else BAD
+    ahead = state.controls.get("ahead")
+    full = float(ahead.value) if ahead and isinstance(ahead.value, int | float) and ahead.value > 0 else 96.0
+    x = canvas.write(0, x + 3, "ahead ", MUTED, PANEL)
+    width = 8 if canvas.width >= 100 else 5
+    canvas.bar(0, x, width, state.ahead / full, hue, RULE)
+    x = canvas.write(0, x + width, f" {ready_s:.1f} s", hue, PANEL)
+    late = BAD if state.underruns else MUTED
+    x = canvas.write(0, x + 3, f"{state.underruns} underrun{'' if state.underruns == 1 else 's'}", late, PANEL)
+    if state.underruns and canvas.width >= 100:
+        x = canvas.write(0, x, f" {state.late_frames / state.rate_hz:.1f} s", late, PANEL)
+
+    right = "  ".join(part for part in (state.model, f"{state.chip} {state.timing}") if part)
+    if canvas.width - len(right) - 1 > x + 2:
+        canvas.write(0, canvas.width - len(right) - 1, right, MUTED, PANEL)
+
+
+class Touched:
+    """Which controls were turned lately, so that the eye finds them."""
+
+    def __init__(self, seconds: float = 1.5) -> None:
+        self.seconds = seconds
+        self._seen: dict[str, tuple[object, float]] = {}
+
+    def look(self, state: State, now: float) -> frozenset[str]:
+        """Names of the controls whose value changed within the last ``seconds`` before ``now``."""
+        for name, control in state.controls.items():
+            if name not in self._seen:
+                self._seen[name] = control.value, -1e9
+            elif self._seen[name][0] != control.value:
+                self._seen[name] = control.value, now
+        return frozenset(name for name, (_, at) in self._seen.items() if now - at < self.seconds)
+
+
+def panel(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -> None:
+    """The state of everything that a hand can turn, and of what the instrument stands on."""
+    groups = [(title, hue, [c for c in state.controls.values() if c.kind == kind]) for kind, title, hue in _KINDS]
+    rows = 3 + sum(len(controls) + 1 for _, _, controls in groups if controls) + 6
+    gap = 1 if canvas.height >= rows + 3 else 0
+    y = _prompt(canvas, state, 0)
+    for title, hue, controls in groups:
+        if controls:
+            y = _title(canvas, y + gap, title, hue)
+            for control in controls:
+                control_row(canvas, y, control, control.name in touched, hue)
+                y += 1
+    y = _title(canvas, y + gap, "TAKE", WARN)
+    x = canvas.write(y, 2, clock_text(state.take_s), WHITE if state.take_s else MUTED, bold=True)
+    kept = "logged as it plays" if state.take else "NOT logged: no disk"
+    canvas.write(y, x + 2, kept, MUTED if state.take else BAD)
+    y = _title(canvas, y + 1 + gap, "OUTSIDE", MUTED)
+    for label, text, hue in _outside(state):
+        canvas.write(y, 2, label, FAINT)
+        canvas.write(y, 8, text[: canvas.width - 9], hue)
+        y += 1
+
+
+def _outside(state: State) -> Iterator[tuple[str, str, str]]:
+    sound = state.output or "no output"
+    bad = "null" in sound or "no " in sound
+    yield "sound", sound + (f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""), WARN if bad else TEXT
+    yield "midi", state.midi or "no MIDI", MUTED if state.midi in ("", "no MIDI") else TEXT
+    yield "model", state.model or "none", TEXT
+
+
+def _prompt(canvas: Canvas, state: State, y: int) -> int:
+    y = _title(canvas, y, "PROMPT", GOOD)
+    if not state.fragments and state.prompt is None:
+        canvas.write(y, 2, 'none: load("tune.sid")', MUTED)
+        return y + 1
+    canvas.write(y, 2, f"▸ {state.prompt}" if state.prompt else "▸ nothing yet", WHITE, bold=True)
+    y, x = y + 1, 4
+    others = [name for name in state.fragments if name != state.prompt]
+    for count, name in enumerate(others):
+        if x + len(name) > canvas.width - 5 and x > 4:
+            canvas.write(y, x, f"+{len(others) - count}", FAINT)
+            break
+        x = canvas.write(y, x, name[: canvas.width - 6], MUTED) + 2
+    return y + 1
+
+
+def _title(canvas: Canvas, y: int, title: str, hue: str) -> int:
+    canvas.write(y, 0, "─" * canvas.width, RULE)
+    canvas.write(y, 1, f" {title} ", hue, bold=True)
+    return y + 1
+
+
+def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hue: str) -> None:
+    """Name, value, a bar of where the value lies in its range, and the knob that moves it."""
+    name_colour = WHITE if touched else TEXT
+    ground = RAISED if touched else GROUND
+    canvas.write(y, 0, " " * canvas.width, TEXT, ground)
+    canvas.write(y, 2, control.name[:12], name_colour, ground, bold=touched)
+    value = number(control.value)
+    canvas.write(y, 20 - len(value[:6]), value[:6], WARN if touched else WHITE, ground, bold=True)
+    knob = control.midi or ""
+    width = canvas.width - 22 - (6 if canvas.width >= 34 else 0)
+    if control.fraction is not None and width > 2:
+        _needle(canvas, y, 21, width, control, WARN if touched else hue)
+    if canvas.width >= 34 and knob:
+        canvas.write(y, canvas.width - len(knob[:5]) - 1, knob.replace("CC ", "cc")[:5], GOOD, ground)
+
+
+def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, hue: str) -> None:
+    """A bar from the left, or from zero where the range has both signs."""
+    assert control.fraction is not None and control.low is not None and control.high is not None
+    if control.low < 0 < control.high:
+        zero = round(-control.low / (control.high - control.low) * (width - 1))
+        at = round(control.fraction * (width - 1))
+        canvas.write(y, x, " " * width, hue, RULE)
+        left, right = min(zero, at), max(zero, at)
+        canvas.write(y, x + left, "█" * (right - left + 1) if left != right else "│", hue, RULE)
+    else:
+        canvas.bar(y, x, width, control.fraction, hue, RULE)
+
+
+def knobs(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -> None:
+    """The panel for a small screen: values in a row, then prompt, take and outside world in another."""
+    x = 1
+    for control in state.controls.values():
+        value = number(control.value)
+        if x + len(control.name) + len(value) + 1 > canvas.width:
+            break
+        hot = control.name in touched
+        x = canvas.write(0, x, control.name, WHITE if hot else MUTED, bold=hot)
+        x = canvas.write(0, x + 1, value, WARN if hot else WHITE, bold=True) + 2
+    x = canvas.write(1, 1, "prompt", MUTED)
+    x = canvas.write(1, x + 1, state.prompt or "none", GOOD if state.prompt else FAINT, bold=True)
+    x = canvas.write(1, x + 2, "take", MUTED)
+    x = canvas.write(1, x + 1, clock_text(state.take_s), WHITE, bold=True)
+    for label, text, hue in _outside(state):
+        if x + 3 + len(text) < canvas.width and label != "model":
+            x = canvas.write(1, x + 2, text, hue if label == "sound" else MUTED)
+
+
+class Bulletin:
+    """Chooses the one line that the performer should read now."""
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self.seconds = seconds
+        self._last = 0
+        self._since = -1e9
+
+    def fresh(self, state: State, now: float) -> list[Notice]:
+        """Notices not seen before."""
+        new = [notice for notice in state.notices if notice.number > self._last]
+        if new:
+            self._last, self._since = new[-1].number, now
+        return new
+
+    def choose(self, state: State, now: float) -> tuple[str, str]:
+        """Text and colour; an empty text when there is nothing to say."""
+        if not state.alive:
+            return "the core has stopped; what was played is logged. F9 opens it anew", BAD
+        if state.notices and now - self._since < self.seconds:
+            notice = state.notices[-1]
+            return notice.text, WARN if notice.level == "warning" else MUTED
+        if state.phase in ("holding", "looping"):
+            return f"generation is late: {state.phase} what was played until it is back", BAD
+        if state.phase == "playing" and state.quiet_s > QUIET_S:
+            return (
+                f"quiet for {state.quiet_s:.0f} s: another seed(…), a higher temperature(…), the prompt again",
+                WARN,
+            )
+        return "", MUTED
+
+
+def notice_line(canvas: Canvas, text: str, colour: str) -> None:
+    """The rule above the console, with the notice in it."""
+    canvas.rule(0, colour=RULE)
+    if text:
+        canvas.write(0, 1, f" ▲ {text} "[: canvas.width - 2], colour if colour == MUTED else GROUND,
+                     GROUND if colour == MUTED else colour, bold=True)  # fmt: skip
+    else:
+        canvas.write(0, 1, " CONSOLE ", FAINT, bold=True)

@@ -1,0 +1,151 @@
+"""Widgets that are drawn cell by cell: a canvas painted when told, of which only the rows that changed are sent."""
+
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from sidlive.live.state import State, Window
+from sidlive.studio import lanes, views
+from sidlive.studio.canvas import Canvas
+from sidlive.studio.palette import GROUND, PANEL
+from sidlive.studio.roll import Roll
+
+
+class Drawn(Widget):
+    """A widget that shows a Canvas; subclasses paint it."""
+
+    ALLOW_SELECT = False
+    GROUND = GROUND
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._canvas: Canvas | None = None
+        self._strips: list[Strip] = []
+
+    def paint(self, canvas: Canvas) -> None:
+        """Draw on an empty canvas of the widget's size."""
+        raise NotImplementedError
+
+    def redraw(self) -> int:
+        """Paint, and have the rows that changed sent to the terminal; how many those are."""
+        width, height = self.size
+        if not width or not height:
+            return 0
+        canvas = Canvas(width, height, self.GROUND)
+        self.paint(canvas)
+        rows = canvas.changed_rows(self._canvas)
+        if len(rows) == height:
+            self._strips = [canvas.strip(y) for y in rows]
+            self.refresh()
+        elif rows:
+            for y in rows:
+                self._strips[y] = canvas.strip(y)
+            self.refresh(*(Region(0, y, width, 1) for y in rows))
+        self._canvas = canvas
+        return len(rows)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the last painting."""
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+
+class ScoreView(Drawn):
+    """The scrolling score."""
+
+    class Clicked(Message):
+        """A voice's gutter was clicked; voice 1-3."""
+
+        def __init__(self, voice: int) -> None:
+            super().__init__()
+            self.voice = voice
+
+    def __init__(self) -> None:
+        super().__init__(id="score")
+        self.score = lanes.Score()
+        self.roll = Roll()
+        self._now = 0
+        self._looks: tuple[lanes.VoiceLook, ...] = (lanes.VoiceLook(),) * 3
+        self._drawn: tuple[object, ...] = ()
+
+    @property
+    def needed(self) -> tuple[int, int]:
+        """Frames before and after the playhead that fill the picture."""
+        return self.score.needed(*self.size)
+
+    def show(self, window: Window, state: State) -> bool:
+        """Take a window of the tape; draws only when that moves a cell. Whether it did."""
+        worked_out = self.roll.show(window.first, window.frames)
+        looks = tuple(lanes.VoiceLook(v.mode, v.muted, v.fragment) for v in state.voices)
+        now = window.first + window.now
+        key = (now // (2 * self.score.zoom), self.size, self.score.zoom, looks)
+        if not worked_out and key == self._drawn:
+            return False
+        self._now, self._looks, self._drawn = now, looks, key
+        self.redraw()
+        return True
+
+    def zoom(self) -> int:
+        """The next zoom; frames a column of dots."""
+        at = lanes.ZOOMS.index(self.score.zoom)
+        self.score.zoom = lanes.ZOOMS[(at + 1) % len(lanes.ZOOMS)]
+        return self.score.zoom
+
+    def paint(self, canvas: Canvas) -> None:
+        self.score.draw(canvas, self.roll, self._now, self._looks)
+
+    def on_click(self, event: events.Click) -> None:
+        where = lanes.plan(*self.size)
+        if event.x < where.gutter and event.y < 3 * where.voice_rows:
+            self.post_message(self.Clicked(event.y // where.voice_rows + 1))
+
+
+class StateView(Drawn):
+    """A widget that shows a State."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.state = State()
+        self.touched: frozenset[str] = frozenset()
+
+    def show(self, state: State, touched: frozenset[str]) -> None:
+        """Take the state of now."""
+        self.state, self.touched = state, touched
+        self.redraw()
+
+
+class Masthead(StateView):
+    GROUND = PANEL
+
+    def paint(self, canvas: Canvas) -> None:
+        views.masthead(canvas, self.state)
+
+
+class Panel(StateView):
+    def paint(self, canvas: Canvas) -> None:
+        views.panel(canvas, self.state, self.touched)
+
+
+class Knobs(StateView):
+    def paint(self, canvas: Canvas) -> None:
+        views.knobs(canvas, self.state, self.touched)
+
+
+class NoticeLine(Drawn):
+    """The line above the console."""
+
+    def __init__(self) -> None:
+        super().__init__(id="notice")
+        self._text, self._colour = "", GROUND
+
+    def show(self, text: str, colour: str) -> None:
+        """Show a notice; an empty text clears it."""
+        self._text, self._colour = text, colour
+        self.redraw()
+
+    def paint(self, canvas: Canvas) -> None:
+        views.notice_line(canvas, self._text, self._colour)
