@@ -1,7 +1,90 @@
-"""Commands."""
+"""Commands that make models: ``sidlive train``."""
 
 import argparse
+from pathlib import Path
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
+    command = subparsers.add_parser("train", help="train a network on a corpus (needs torch: pip install .[train])")
+    command.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`")
+    command.add_argument("-o", "--out", type=Path, required=True, help="folder of the run; taken up if it has one")
+    command.add_argument("--preset", default="pocket", help="pocket, stage or large (default: pocket)")
+    command.add_argument("--steps", type=int, default=None, help="steps in all (default: 20000, or the run's own)")
+    command.add_argument("--batch", type=int, default=None, help="windows a step")
+    command.add_argument("--length", type=int, default=None, help="frames a window")
+    command.add_argument("--share", type=float, default=None, help="of the frames that the column level trains on")
+    command.add_argument("--learning-rate", type=float, default=None)
+    command.add_argument(
+        "--decay-from", type=float, default=None, help="part of the run at which the rate starts to fall"
+    )
+    command.add_argument("--seed", type=int, default=None)
+    command.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
+    command.add_argument("--no-compile", action="store_true", help="without torch.compile (which needs a C++ compiler)")
+    command.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
+    command.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from sidlive.errors import ModelError
+
+    try:
+        import torch
+    except ImportError as error:
+        raise ModelError("training needs torch, which is not installed: pip install 'sidlive[train]'") from error
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sidlive.model.config import preset
+    from sidlive.model.corpus import open_corpus
+    from sidlive.model.train import Plan, Run, load_checkpoint, train, with_steps
+    from sidlive.model.train import Progress as Told
+    from sidlive.report import Result, emit
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    corpus = open_corpus(arguments.corpus)
+    kept = arguments.out / "checkpoint.pt"
+    plan = Plan(**load_checkpoint(kept)["plan"]) if kept.exists() else Plan(steps=20_000)
+    names = ("steps", "batch", "length", "share", "learning_rate", "decay_from", "seed")
+    plan = with_steps(plan, **{name: getattr(arguments, name) for name in names})
+    _check(plan)
+    run = Run(arguments.out, preset(arguments.preset), plan, compiled=not arguments.no_compile)
+    columns = [BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
+    with Progress(*columns, disable=arguments.json) as bar:
+        if run.resume():
+            bar.console.print(f"taking up {arguments.out} at step {run.step} of {plan.steps}")
+        task = bar.add_task("", total=plan.steps, completed=run.step)
+
+        def told(now: Told) -> None:
+            measured = f", held out {now.held_out:.2f}" if now.held_out is not None else ""
+            words = f"step {now.step}/{now.steps}: train {now.train:.2f}{measured} nats a frame"
+            bar.update(task, completed=now.step, description=f"{words}, {now.frames_per_s:,.0f} frames/s")
+
+        try:
+            train(corpus, run, told=told)
+        except KeyboardInterrupt:
+            bar.console.print(f"stopped at step {run.step}; the same command takes it up again")
+            return 130
+    figures = [
+        Result("steps", run.step),
+        Result("frames", run.frames, "frames"),
+        Result("nats_per_frame.train", run.train_nats, "nats"),
+        Result("nats_per_frame.held_out", run.held_out_nats, "nats"),
+    ]
+    emit(figures, arguments.json, title=f"trained {arguments.out}")
+    return 0
+
+
+def _check(plan: object) -> None:
+    """One clear error for a plan that cannot be followed."""
+    from sidlive.errors import ModelError
+    from sidlive.model.train import Plan
+
+    assert isinstance(plan, Plan)
+    for name in ("steps", "batch", "length"):
+        if getattr(plan, name) < 1:
+            raise ModelError(f"--{name} expects a whole number from 1, found {getattr(plan, name)}")
+    for name, low, high in (("share", 0.0, 1.0), ("learning_rate", 0.0, 1.0), ("decay_from", -1.0, 1.0)):
+        value = getattr(plan, name)
+        if not low < value <= high:
+            raise ModelError(f"--{name.replace('_', '-')} expects more than {low:g} up to {high:g}, found {value:g}")

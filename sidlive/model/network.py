@@ -3,8 +3,8 @@
 The *time* level takes one step a frame and hears the past; the *column* level says the next frame's tokens one after
 another. Both are piles of the same block. Shapes: B sequences, T frames, S slots, N frames the column level trains on.
 
-Attention has a *zero sink*: one more key of zeros with a value of zeros (the softmax's denominator gains exp(0)), so that
-a head may attend to nothing. A window that slides for hours then misses nothing that it leant on.
+Attention has a *zero sink*: one more key of zeros with a value of zeros (the softmax's denominator gains exp(0)), so
+that a head may attend to nothing. A window that slides for hours then misses nothing that it leant on.
 """
 
 import torch
@@ -35,6 +35,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
+def with_sink(mask: Tensor) -> Tensor:
+    """A mask ``[..., T, T]`` with the sink put before: ``[..., 1 + T, 1 + T]``, open to all."""
+    return F.pad(F.pad(mask, (0, 0, 1, 0), value=False), (1, 0), value=True)
+
+
 class Block(nn.Module):
     """x + attention(norm(x)), then x + SwiGLU(norm(x))."""
 
@@ -51,18 +56,22 @@ class Block(nn.Module):
         self.up = nn.Linear(stack.width, stack.hidden, bias=False)
         self.down = nn.Linear(stack.hidden, stack.width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
-        """``x [B, T, d]``; ``mask bool [B or 1, 1, T, 1 + T]``, column 0 the sink, true where attention may fall."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        """``x [B, T, d]``; ``mask bool [B or 1, 1, 1 + T, 1 + T]``, index 0 the sink, true where attention may fall.
+
+        None: plainly causal, the fast way. The sink is a query too, to keep the matrix square; its answer is dropped.
+        """
         batch, length, _ = x.shape
         normed = rms_norm(x, self.attention_norm)
         head = self.stack.head_width
         query = rotate(self.query(normed).view(batch, length, -1, head).transpose(1, 2), cos, sin)  # [B, H, T, D]
         key = rotate(self.key(normed).view(batch, length, -1, head).transpose(1, 2), cos, sin)  # [B, K, T, D]
         value = self.value(normed).view(batch, length, -1, head).transpose(1, 2)
-        key, value = F.pad(key, (0, 0, 1, 0)), F.pad(value, (0, 0, 1, 0))  # [B, K, 1 + T, D]: the zero sink
+        query, key, value = (F.pad(part, (0, 0, 1, 0)) for part in (query, key, value))  # [.., 1 + T, D]: the zero sink
         groups = self.stack.heads // self.stack.kv_heads
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
+        mixed = mixed[:, :, 1:]
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
         normed = rms_norm(x, self.feed_norm)
         return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
@@ -115,20 +124,22 @@ class Network(nn.Module):
         ) + F.embedding_bag((manners + tk.MANNERS * offsets).view(-1, slots), self.manner_embedding, mode="sum")
         x = values.view(batch, length, -1)
         positions = torch.arange(length, device=x.device)
-        distance = positions[:, None] - positions
-        mask = F.pad((distance >= 0) & (distance < self.config.context), (1, 0), value=True)[None, None]
+        mask = None
+        if length > self.config.context:
+            distance = positions[:, None] - positions
+            mask = with_sink((distance >= 0) & (distance < self.config.context))[None, None]
         cos, sin = rotary_tables(positions, self.config.time.head_width, self.config.rope_base)
         for block in self.time_blocks:
             x = block(x, cos.to(x.device), sin.to(x.device), mask)
         return rms_norm(x, self.time_norm)
 
     def say(self, heard: Tensor, before: Tensor, tokens: Tensor) -> Tensor:
-        """The column level: logits ``[N, S, VOCABULARY]`` of each slot of the next frame, given the slots said before it.
+        """The column level: logits ``[N, S, VOCABULARY]`` of each slot of the next frame, given those said before it.
 
         ``heard [N, d]`` from `hear`; ``before int [N, S]`` the frame before in slot order; ``tokens int [N, S]`` the
         frame's tokens (slot s sees those below s). A silent slot (SKIP) is heard by none: it takes no step.
         """
-        count, slots = tokens.shape
+        slots = tokens.shape[1]
         silent = tokens == tk.SKIP
         offsets = self.slot_kinds * tk.TOKEN_IDS
         rows = tokens + offsets
@@ -143,7 +154,7 @@ class Network(nn.Module):
         )
         order = torch.arange(slots, device=x.device)
         causal = order[:, None] >= order
-        mask = F.pad(causal[None] & ~silent[:, None], (1, 0), value=True)[:, None]  # [N, 1, S, 1 + S]
+        mask = with_sink(causal[None] & ~silent[:, None])[:, None]  # [N, 1, 1 + S, 1 + S]
         cos, sin = rotary_tables(order, self.config.column.head_width, self.config.rope_base)
         for block in self.column_blocks:
             x = block(x, cos.to(x.device), sin.to(x.device), mask)

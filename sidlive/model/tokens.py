@@ -9,9 +9,9 @@ control, AD, SR; then cutoff (hi, lo), resonance/routing, mode/volume. A token i
   ago, as arpeggios have it), steps taken in the quantity's own modulus. After a motion the lo slot is silent: SKIP
   stands there and is never said. Only a byte value is followed by a lo byte.
 
-The first rule that applies, in the order KEEP, RAMP, BACK, ECHO3, ECHO4, value, is the only spelling, so that frames and
-tokens map one to one. (BACK is the value of two frames ago: reversing the last step returns to it.) Before the first
-frame the chip is in reset: all zero.
+The first rule that applies, in the order KEEP, RAMP, BACK, ECHO3, ECHO4, value, is the only spelling, so that frames
+and tokens map one to one. (BACK is the value of two frames ago: reversing the last step returns to it.) Before the
+first frame the chip is in reset: all zero.
 """
 
 from typing import Final
@@ -128,7 +128,7 @@ def encode(frames: Frames, before: Frames | None = None) -> Tokens:
 
 
 def decode(tokens: Tokens, before: Frames | None = None) -> Frames:
-    """Tokens ``int16[T, 28]`` back to frames ``uint8[T, 28]``. Inverse of `encode`; plain on purpose: it is the oracle."""
+    """Tokens ``int16[T, 28]`` back to frames ``uint8[T, 28]``. Inverse of `encode`; plain on purpose."""
     history = _history(before)
     whole = np.concatenate([history, sid.silence(len(tokens))])
     values = pair_values(whole)
@@ -143,10 +143,8 @@ def decode(tokens: Tokens, before: Frames | None = None) -> Frames:
                 whole[row, column] = kept if token == KEEP else token
                 continue
             bits, modulus = int(LO_BITS[pair]), int(MODULUS[pair])
-            if token < KEEP:
-                value = (token << bits) | spoken[slot + 1]
-            else:
-                value = _moved(token, values[:, pair], row) % modulus
+            moved = token >= KEEP
+            value = _moved(token, values[:, pair], row) % modulus if moved else (token << bits) | spoken[slot + 1]
             values[row, pair] = value
             whole[row, column] = value >> bits
             whole[row, COLUMN_OF_SLOT[slot + 1]] = value & ((1 << bits) - 1)

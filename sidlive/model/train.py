@@ -1,0 +1,299 @@
+"""Training: windows of real tunes -> checkpoints. Knows nothing of playing.
+
+A run lives in a folder: ``checkpoint.pt`` (weights, optimiser, plan, step), ``best.pt`` (weights alone, at the lowest
+held-out cost) and ``log.jsonl``. What a step trains on is a function of (seed, step) alone, so that a resumed run goes
+on exactly where it was. The figure of merit is nats per frame on tunes not trained on.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import Frames
+from sidlive.errors import ModelError
+from sidlive.model import tokens as tk
+from sidlive.model.config import ModelConfig
+from sidlive.model.corpus import Corpus
+from sidlive.model.network import Network
+from sidlive.tune.edits import rotate_voices
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run learns. ``share``: of the frames, those that the column level trains on."""
+
+    steps: int
+    batch: int = 4  # windows a step
+    length: int = 256  # frames a window
+    share: float = 0.25
+    learning_rate: float = 2e-3
+    warmup: int = 200  # steps
+    decay_from: float = 0.7  # the rate is constant up to this part of the run, then falls to nothing
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a step: warm-up, plateau, linear descent."""
+        start = self.decay_from * self.steps
+        descent = (self.steps - step) / max(1.0, self.steps - start)
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, descent))
+
+
+class Batch(NamedTuple):
+    """One step's windows: ``int64[B, T + 1, 28]`` in slot order, and the predictions chosen, ``int64[N]``."""
+
+    values: torch.Tensor
+    tokens: torch.Tensor
+    chosen: torch.Tensor
+
+
+def window(frames: Frames, start: int, length: int, turns: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+    """Values (slot order) and tokens ``[length, 28]`` of a stretch of a tune, its voices rotated by ``turns``."""
+    stretch = frames[max(0, start - tk.MEMORY) : start + length]
+    if turns:
+        stretch = rotate_voices(stretch, turns)
+    before = stretch[: len(stretch) - length]
+    now = stretch[len(before) :]
+    return now[:, tk.COLUMN_OF_SLOT], tk.encode(now, before)
+
+
+class Windows:
+    """Where training windows come from: the train split, every frame equally likely, voices rotated at random."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.tunes = [corpus.frames(tune) for tune in corpus.tunes if tune.split == "train"]
+        if not self.tunes:
+            raise ModelError(f"{corpus.folder} has no tune to train on: build it from a folder of .sid files")
+        self.lengths = np.array([len(frames) for frames in self.tunes])
+
+    def batch(self, plan: Plan, step: int) -> Batch:
+        """The windows of a step: a function of (plan.seed, step)."""
+        rng = np.random.default_rng([plan.seed, step])
+        whole = plan.length + 1
+        eligible = np.flatnonzero(self.lengths >= whole)
+        if not len(eligible):
+            raise ModelError(f"no tune of the corpus has {whole} frames: train with a shorter --length")
+        weights = self.lengths[eligible] / self.lengths[eligible].sum()
+        picks = []
+        for index in rng.choice(eligible, size=plan.batch, p=weights):
+            start = int(rng.integers(self.lengths[index] - whole + 1))
+            picks.append(window(self.tunes[index], start, whole, int(rng.integers(3))))
+        predictions = plan.batch * plan.length
+        chosen = rng.choice(predictions, size=max(1, round(predictions * plan.share)), replace=False)
+        return _tensors(picks, chosen)
+
+
+def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25) -> list[Batch]:
+    """A fixed sample of the held-out tunes, one window a tune, for following a run: the same at each call."""
+    tunes = [tune for tune in corpus.tunes if tune.split == "held-out" and tune.length > length]
+    rng = np.random.default_rng(1)
+    rng.shuffle(tunes)
+    batches = []
+    for first in range(0, min(count, len(tunes)), 4):
+        picks = []
+        for tune in tunes[first : first + 4]:
+            frames = corpus.frames(tune)
+            picks.append(window(frames, int(rng.integers(len(frames) - length)), length + 1))
+        predictions = len(picks) * length
+        batches.append(_tensors(picks, rng.choice(predictions, size=round(predictions * share), replace=False)))
+    return batches
+
+
+@torch.no_grad()
+def evaluate(network: Network, batches: list[Batch]) -> float:
+    """Nats per frame over the batches."""
+    total, frames = 0.0, 0
+    for values, tokens, chosen in batches:
+        with torch.autocast(values.device.type, torch.bfloat16):
+            total += network.nats(values, tokens, chosen).sum().item()
+        frames += len(chosen)
+    return total / max(1, frames)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told after every step. ``train`` is a running mean, ``held_out`` the last measured; nats per frame."""
+
+    step: int
+    steps: int
+    frames: int
+    frames_per_s: float
+    train: float
+    held_out: float | None
+
+
+class Run:
+    """A training run in a folder: made new, or taken up where its checkpoint left it."""
+
+    def __init__(self, folder: Path, config: ModelConfig, plan: Plan, compiled: bool = True) -> None:
+        self.folder, self.config, self.plan = folder, config, plan
+        torch.manual_seed(plan.seed)
+        self.network = Network(config)
+        matrices = [p for p in self.network.parameters() if p.dim() >= 2]
+        gains = [p for p in self.network.parameters() if p.dim() < 2]
+        groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": gains, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
+        self.step = self.frames = 0
+        self.best = float("inf")
+        self.train_nats: float | None = None
+        self.held_out_nats: float | None = None
+        if compiled:
+            for block in [*self.network.time_blocks, *self.network.column_blocks]:
+                block.compile(dynamic=False)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def resume(self) -> bool:
+        """Take up the folder's checkpoint, if there is one. ModelError where it is of another shape."""
+        if not self.checkpoint.exists():
+            return False
+        kept = load_checkpoint(self.checkpoint)
+        if ModelConfig.from_dict(kept["config"]) != self.config:
+            raise ModelError(
+                f"{self.checkpoint} is of another network ({kept['config']['name']}): choose another folder"
+            )
+        self.network.load_state_dict(kept["model"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
+        self.train_nats, self.held_out_nats = kept["train_nats"], kept["held_out_nats"]
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint; a kill in between leaves the one before."""
+        plain = {
+            "model": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "config": self.config.to_dict(),
+            "plan": asdict(self.plan),
+            "step": self.step,
+            "frames": self.frames,
+            "best": self.best,
+            "train_nats": self.train_nats,
+            "held_out_nats": self.held_out_nats,
+        }
+        _save(plain, self.checkpoint)
+
+    def learn(self, batch: Batch) -> float:
+        """One step of the optimiser; the batch's nats per frame before it."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.plan.rate(self.step)
+        with torch.autocast(batch.values.device.type, torch.bfloat16):
+            cost = self.network.nats(*batch).sum() / len(batch.chosen)
+        self.optimiser.zero_grad()
+        (cost / tk.SLOTS).backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
+        self.optimiser.step()
+        self.step += 1
+        self.frames += self.plan.batch * self.plan.length
+        return cost.item()
+
+    def measure(self, batches: list[Batch]) -> float:
+        """Held-out nats per frame; the weights are kept as best.pt when they are the best yet."""
+        nats = self.held_out_nats = evaluate(self.network, batches)
+        if nats < self.best:
+            self.best = nats
+            self.keep_best()
+        return nats
+
+    def keep_best(self) -> None:
+        """Write the weights alone to best.pt."""
+        kept = {"model": self.network.state_dict(), "config": self.config.to_dict(), "plan": asdict(self.plan)}
+        figures = {"step": self.step, "frames": self.frames, "held_out_nats": self.held_out_nats}
+        _save({**kept, **figures}, self.folder / "best.pt")
+
+
+def train(
+    corpus: Corpus,
+    run: Run,
+    measure_every: int = 500,
+    save_every_s: float = 120.0,
+    told: Callable[[Progress], None] = lambda progress: None,
+) -> Run:
+    """Carry the run to its plan's last step, saving on the way and at the end (also when interrupted).
+
+    Raises ModelError where the corpus is too small or the disk refuses the checkpoint.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    windows, batches = Windows(corpus), held_out(corpus)
+    saved = started = time.monotonic()
+    first = run.step
+    try:
+        for batch in _ahead(windows, run):
+            nats = run.learn(batch)
+            run.train_nats = nats if run.train_nats is None else 0.98 * run.train_nats + 0.02 * nats
+            last = run.step == run.plan.steps
+            if batches and (run.step % measure_every == 0 or last):
+                run.measure(batches)
+                _log(run)
+            if time.monotonic() - saved > save_every_s:
+                run.save()
+                saved = time.monotonic()
+            done = (run.step - first) * run.plan.batch * run.plan.length
+            rate = done / (time.monotonic() - started)
+            told(Progress(run.step, run.plan.steps, run.frames, rate, run.train_nats, run.held_out_nats))
+    finally:
+        run.save()
+    if not batches:
+        run.keep_best()  # nothing is held out to choose by: the last weights are the best known
+    return run
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint or best.pt of a run, tensors on the CPU. Raises ModelError where it is missing or not one."""
+    try:
+        kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"no checkpoint at {path}: train one with `sidlive train`") from error
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise ModelError(f"{path} cannot be read as a checkpoint ({error}); train again or restore it") from error
+    if not {"model", "config"} <= kept.keys():
+        raise ModelError(f"{path} is not a checkpoint of sidlive: it lacks the model or its config")
+    return kept
+
+
+def with_steps(plan: Plan, **changes: Any) -> Plan:
+    """A plan with the changes that are not None."""
+    return replace(plan, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _ahead(windows: Windows, run: Run) -> Iterator[Batch]:
+    """Batches up to the plan's end, the next one prepared while a step runs."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(windows.batch, run.plan, run.step)
+        while run.step < run.plan.steps:
+            batch, coming = coming.result(), pool.submit(windows.batch, run.plan, run.step + 1)
+            yield batch
+
+
+def _tensors(picks: list[tuple[NDArray[np.uint8], NDArray[np.int16]]], chosen: NDArray[np.int64]) -> Batch:
+    values = torch.from_numpy(np.stack([pick[0] for pick in picks]).astype(np.int64))
+    tokens = torch.from_numpy(np.stack([pick[1] for pick in picks]).astype(np.int64))
+    return Batch(values, tokens, torch.from_numpy(chosen.astype(np.int64)))
+
+
+def _log(run: Run) -> None:
+    row = {"step": run.step, "frames": run.frames, "train": run.train_nats, "held_out": run.held_out_nats}
+    with open(run.folder / "log.jsonl", "a", encoding="utf-8") as log:
+        log.write(json.dumps({**row, "time": time.time()}) + "\n")
+
+
+def _save(plain: dict[str, Any], path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    try:
+        torch.save(plain, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        raise ModelError(f"cannot write {path} ({error}): free some space; the checkpoint before is kept") from error

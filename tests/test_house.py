@@ -1,0 +1,85 @@
+"""The house's rules: which room may know which, and what importing may not do."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sidlive
+
+PACKAGE = Path(sidlive.__file__).parent
+ROOMS = ["chip", "tune", "model", "live", "studio", "commands"]
+TRAINING = {"network", "train"}  # the modules of model/ that may import torch when they are imported
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_dependencies_point_one_way(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0]
+    if room not in ROOMS:
+        return
+    later = ROOMS[ROOMS.index(room) + 1 :]
+    for name in imported(path):
+        parts = name.split(".")
+        assert not (parts[0] == "sidlive" and len(parts) > 1 and parts[1] in [*later, "cli"]), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_studio_imports_textual(path: Path) -> None:
+    if path.relative_to(PACKAGE).parts[0] != "studio":
+        assert not any(name.split(".")[0] == "textual" for name in imported(path))
+
+
+def test_playing_never_imports_torch() -> None:
+    names = []
+    for path in MODULES:
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if not (parts[0] == "model" and parts[-1] in TRAINING) and parts[-1] != "__main__":
+            names.append(".".join(("sidlive", *parts)).removesuffix(".__init__"))
+    code = (
+        f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_compiles_nothing_and_opens_nothing() -> None:
+    code = (
+        "import sidlive.cli, sys\nsidlive.cli.parser()\n"
+        "heavy = {'numba', 'torch', 'textual', 'sounddevice', 'mido', 'rtmidi'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_repository_names_no_machine_and_no_registry() -> None:
+    root = PACKAGE.parent
+    listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    forbidden = [
+        "/wo" + "rk/",
+        "py" + "pi.org",
+        "file" + "s.pythonhosted",
+        "regis" + "try.npmjs",
+        "deb.deb" + "ian.org",
+    ]
+    for name in listed.stdout.split():
+        path = root / name
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".asm", ".tcss", ""} and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="ignore")
+            assert not [word for word in forbidden if word in text], name
