@@ -62,7 +62,7 @@ class Take:
         return np.concatenate(blocks)[start - first * _BLOCK : stop - first * _BLOCK]
 
     def flush(self) -> None:
-        """Bring the disk up to date; DeviceError, once, where it cannot be: from then on memory alone keeps the take."""
+        """Bring the disk up to date; DeviceError, once, where it cannot be: from then on only memory keeps the take."""
         if self.folder is None or not self.length:
             return
         with self._lock:

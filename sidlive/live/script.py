@@ -1,0 +1,102 @@
+"""Scripts: a performance written down, in Python, with the verbs of the REPL as its words.
+
+`Offline` lets a script play in virtual time: the same core, with nobody waiting for it, gives the same frames each
+time. `run` executes a script over any session.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sidlive.errors import DeviceError, SidliveError
+from sidlive.live.core import Core
+from sidlive.live.generator import EngineLike, Generator
+from sidlive.live.session import Session, verbs
+from sidlive.live.state import State, Window
+from sidlive.live.voices import Row
+
+_FLUSH: Final = 500  # frames between two writes of the take
+
+
+class Offline:
+    """A link to a core in this process, in virtual time: generation is never late. One thread."""
+
+    def __init__(self, core: Core, engine: EngineLike, sink: Callable[[Row], object] | None = None) -> None:
+        """`sink` gets every frame that the chip would."""
+        from sidlive.tune.edits import transpose
+
+        self.core = core
+        self._generator = Generator(core, engine, transpose)
+        self._sink = sink
+        self._owed = 0.0  # frames, whole and broken, that were waited for and not played
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Have the core do something."""
+        return getattr(self.core, method)(*arguments)
+
+    def state(self) -> State:
+        """The state now."""
+        return self.core.state()
+
+    def window(self, before: int, after: int) -> Window:
+        """The tape about the playhead."""
+        return self.core.mirror.window(before, after)
+
+    def wait(self, seconds: float) -> None:
+        """Play that many seconds."""
+        self._owed += seconds * self.core.timing.rate_hz
+        while self._owed >= 1.0:
+            self._owed -= 1.0
+            while self._generator.work():
+                pass
+            row = self.core.next_frame()
+            if self._sink is not None:
+                self._sink(row)
+            if self.core.mirror.clock % _FLUSH == 0:
+                self._flush()
+
+    def restart(self) -> None:
+        """A core in this process cannot die alone."""
+
+    def close(self) -> None:
+        """Write what is left of the take."""
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            self.core.take.flush()
+        except DeviceError as error:
+            self.core.tell(str(error))
+
+
+def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
+    """Perform a script; 0, or 1 with the script's own lines of the traceback on stderr. Raises DeviceError if unreadable.
+
+    The script's names are the verbs, ``session``, and ``args``: the words after the script on the command line.
+    """
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeviceError(f"cannot read the script {path} ({error}): expected a Python file") from None
+    names: dict[str, Any] = {**verbs(session), "session": session, "args": list(arguments)}
+    names |= {"__name__": "__main__", "__file__": str(path)}
+    try:
+        exec(compile(source, str(path), "exec"), names)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1 if end.code else 0
+    except Exception as error:
+        print(_traceback(error, str(path)), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _traceback(error: Exception, path: str) -> str:
+    """The traceback, of the script's own lines; of everything where the fault is not a SidliveError and not there."""
+    told = traceback.TracebackException.from_exception(error)
+    ours = [frame for frame in told.stack if frame.filename == path]
+    if isinstance(error, SidliveError) or (ours and told.stack[-1].filename == path):
+        told.stack = traceback.StackSummary.from_list(ours)
+    text = "".join(told.format()).rstrip()
+    return text.replace(f"{type(error).__module__}.{type(error).__qualname__}: ", f"{type(error).__qualname__}: ")

@@ -1,0 +1,399 @@
+"""The live core over an engine whose every frame is known: what is heard, when, and what the model hears of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff
+
+from sidlive.chip.registers import AD, CONTROL, FREQ_HI, GATE, MODE_VOL, SR, Frames, register_of, silence
+from sidlive.errors import ControlError
+from sidlive.live.core import CUSHION, MARGIN, Core
+from sidlive.live.generator import Generator
+from sidlive.live.take import Take
+from sidlive.tune.edits import transpose
+
+GATES = [register_of(voice, CONTROL) for voice in range(3)]
+
+
+class Room:
+    """A core and a generator, worked by hand."""
+
+    def __init__(self, engine: FakeEngine | None = None) -> None:
+        self.core = Core(Take(None, {}))
+        self.engine = engine or FakeEngine()
+        self.generator = Generator(self.core, self.engine, transpose)
+        for fragment in (riff(), riff("long", 5 * PERIOD)):
+            self.core.command("add", fragment)
+
+    def do(self, verb: str, *arguments: object) -> None:
+        self.core.command(verb, *arguments)
+
+    def play(self, frames: int, generate: bool = True) -> Frames:
+        """So many frames as the chip gets them; the generator is kept ahead, or sleeps."""
+        rows = []
+        for _ in range(frames):
+            while generate and self.generator.work():
+                pass
+            rows.append(self.core.next_frame())
+        return np.array(rows)
+
+
+def frequencies(frames: Frames) -> np.ndarray:
+    """The three voices' 16-bit frequencies, ``int[n, 3]``."""
+    return np.stack([frames[:, 7 * voice] + 256 * frames[:, 7 * voice + 1].astype(int) for voice in range(3)], axis=1)
+
+
+@pytest.fixture
+def room() -> Room:
+    room = Room()
+    room.do("prompt", "riff")
+    room.do("start")
+    return room
+
+
+def test_the_continuation_is_heard_at_once_and_is_the_models(room: Room) -> None:
+    heard = room.play(100)
+    expected = np.array([riff().frames[i % PERIOD] for i in range(100)])
+    expected[:, NOISE] = [noise(1, 0, 2 * PERIOD + i) for i in range(100)]
+    assert np.array_equal(heard, expected)
+
+
+def test_a_prompt_can_be_heard_first() -> None:
+    room = Room()
+    room.do("prompt", "long", True)
+    room.do("start")
+    heard = room.play(5 * PERIOD + 10)
+    assert np.array_equal(heard[: 5 * PERIOD], riff("long", 5 * PERIOD).frames)
+    assert heard[5 * PERIOD, NOISE] == noise(1, 0, 5 * PERIOD)
+
+
+def test_the_model_hears_a_prompt_and_what_was_played_after_it_and_no_more(room: Room) -> None:
+    heard = room.play(40)
+    position = room.engine.position
+    played = len(riff().frames) + 40
+    assert np.array_equal(np.array(room.engine.heard[:played]), np.concatenate([riff().frames, heard]))
+    assert position == played + int(room.core.get("ahead")) - 1, "one of them was played since"
+
+
+def test_without_a_prompt_start_plays_from_nothing() -> None:
+    room = Room()
+    room.do("start")
+    heard = room.play(20)
+    assert heard[3, NOISE] == noise(1, 0, 3)
+
+
+def test_before_start_and_after_stop_the_keys_are_up() -> None:
+    room = Room()
+    room.do("prompt", "riff")
+    assert not room.play(10)[:, GATES].any()
+    room.do("start")
+    assert (room.play(5)[:, GATES] & GATE).all()
+    room.do("stop")
+    idle = room.play(200)
+    assert not (idle[:, GATES] & GATE).any()
+    assert (idle[:, MODE_VOL] & 0x0F == 15).all(), "releases are heard"
+    assert 5 < room.core.take.length < 150, "a tail of the pause belongs to the take, the rest does not"
+    room.do("start")
+    assert room.play(1)[0, NOISE] == noise(1, 0, 2 * PERIOD + 5), "start() goes on where stop() left off"
+
+
+# -- steering
+
+
+def test_a_change_is_heard_one_frame_after_the_next(room: Room) -> None:
+    same, other = Room(), room
+    same.do("prompt", "riff")
+    same.do("start")
+    same.play(30)
+    other.play(30)
+    other.do("set", "temperature", 0.5)
+    expected, heard = same.play(60), other.play(60)
+    assert np.array_equal(heard[:MARGIN], expected[:MARGIN])
+    assert heard[MARGIN, NOISE] == round(noise(1, 0, 2 * PERIOD + 30 + MARGIN) * 0.5)
+    heard[:, NOISE] = expected[:, NOISE]
+    assert np.array_equal(heard, expected), "what need not change stays"
+
+
+def test_turning_back_brings_the_same_future_back(room: Room) -> None:
+    same = Room()
+    same.do("prompt", "riff")
+    same.do("start")
+    same.play(30)
+    room.play(30)
+    room.do("set", "seed", 7)
+    while room.generator.work():
+        pass
+    room.do("set", "seed", 1)
+    assert np.array_equal(room.play(100), same.play(100))
+
+
+def test_setting_what_is_set_changes_nothing(room: Room) -> None:
+    room.play(10)
+    steps = room.engine.steps
+    room.do("set", "temperature", 1.0)
+    room.play(1)
+    assert room.engine.steps == steps + 1
+
+
+def test_masked_voices_are_silent_and_the_model_hears_it(room: Room) -> None:
+    room.play(30)
+    room.do("set", "mask", "13")
+    heard = room.play(50)[MARGIN:]
+    assert not (heard[:, register_of(1, CONTROL)] & GATE).any()
+    assert not heard[:, [register_of(1, AD), register_of(1, SR)]].any()
+    assert (heard[:, register_of(0, CONTROL)] & GATE).any()
+    assert np.array_equal(np.array(room.engine.heard[-20:])[:, register_of(1, CONTROL)] & GATE, np.zeros(20))
+    assert [voice.mode for voice in room.core.state().voices] == ["generated", "masked", "generated"]
+
+
+def test_muted_voices_are_silent_at_once_unheard_by_the_model(room: Room) -> None:
+    room.play(30)
+    room.do("mute", 2)
+    heard = room.play(50)
+    assert not (heard[:, register_of(1, CONTROL)] & GATE).any()
+    assert (np.array(room.engine.heard[-50:])[:, register_of(1, CONTROL)] & GATE).any()
+    room.do("unmute")
+    assert (room.play(12)[:, register_of(1, CONTROL)] & GATE).any()
+
+
+def test_a_held_voice_keeps_its_registers(room: Room) -> None:
+    room.play(30)
+    room.do("hold", 1)
+    heard = room.play(60)
+    columns = list(range(7)) + [25]
+    assert (heard[MARGIN:, columns] == heard[0, columns]).all()
+    room.do("free", 1)
+    assert (heard[-1, columns] != room.play(30)[-1, columns]).any()
+
+
+def test_a_locked_voice_plays_a_fragment_in_a_loop_and_in_key(room: Room) -> None:
+    room.play(30)
+    room.do("lock", 3, "long", 1)
+    heard = room.play(6 * PERIOD)[MARGIN:]
+    loop = riff("long", 5 * PERIOD).frames
+    expected = loop[np.arange(len(heard)) % len(loop)]
+    assert np.array_equal(heard[:, 14:21], expected[:, 0:7])
+    assert np.array_equal(heard[:, 27], expected[:, 25])
+    assert room.core.state().voices[2].fragment == "long"
+    room.do("set", "transpose", 12)
+    assert room.play(20)[-1, register_of(2, FREQ_HI)] in (32, 33, 34, 35, 36, 37, 38)
+
+
+def test_transposing_is_heard_by_the_model_as_a_past_that_was_always_so(room: Room) -> None:
+    played = room.play(30)
+    room.do("set", "transpose", 12)
+    heard = room.play(20)
+    original = np.concatenate([riff().frames, played, heard[:MARGIN]])
+    assert np.array_equal(np.array(room.engine.heard[: len(original)]), transpose(original, 12))
+    assert np.array_equal(heard[MARGIN:, FREQ_HI], 2 * riff().frames[(30 + MARGIN + np.arange(19)) % PERIOD, FREQ_HI])
+
+
+def test_transposing_to_and_fro_leaves_no_trace(room: Room) -> None:
+    """However often the knob moves: every frame is transposed from the key in which it was made, once."""
+    room.play(30)
+    for semitones in (1, 5, -7, 3, 0):
+        room.do("set", "transpose", semitones)
+        room.play(1)
+    heard = room.play(PERIOD)[MARGIN:]
+    original = riff().frames[(35 + MARGIN + np.arange(PERIOD - 1)) % PERIOD]
+    off = frequencies(heard) - frequencies(original)
+    assert np.abs(off).max() <= 2, "rounded when it was made, and once more"
+
+
+def test_another_prompt_replaces_the_past(room: Room) -> None:
+    room.play(30)
+    room.do("prompt", "long")
+    heard = room.play(30)
+    assert heard[MARGIN, NOISE] == noise(1, 0, 5 * PERIOD)
+    assert np.array_equal(np.array(room.engine.heard[: 5 * PERIOD]), riff("long", 5 * PERIOD).frames)
+    assert np.array_equal(np.array(room.engine.heard[5 * PERIOD : 5 * PERIOD + 29]), heard[MARGIN:])
+
+
+def test_the_engine_is_never_told_more_than_its_context() -> None:
+    room = Room(FakeEngine(context=64))
+    room.do("prompt", "long")
+    room.do("start")
+    room.play(100)
+    room.do("set", "transpose", 2)
+    room.generator.work()
+    assert room.engine.position == 64
+
+
+# -- when generation is late
+
+
+def test_steering_alone_never_leaves_a_hole(room: Room) -> None:
+    """The old future plays on until the new one is there."""
+    room.play(30)
+    room.do("set", "temperature", 0.5)
+    heard = room.play(20, generate=False)
+    assert list(heard[:, NOISE]) == [noise(1, 0, 2 * PERIOD + 30 + i) for i in range(20)]
+    heard = room.play(20)
+    assert heard[MARGIN, NOISE] == round(noise(1, 0, 2 * PERIOD + 50 + MARGIN) * 0.5)
+    assert room.core.state().underruns == 0
+
+
+def test_a_frame_made_under_old_settings_is_dropped(room: Room) -> None:
+    room.play(30)
+    step = room.engine.step
+
+    def step_and_meanwhile(*arguments):
+        room.engine.step = step
+        row = step(*arguments)
+        room.do("set", "temperature", 0.5)
+        return row
+
+    room.core.next_frame()
+    room.engine.step = step_and_meanwhile
+    heard = room.play(100)
+    assert list(heard[MARGIN:, NOISE]) == [round(noise(1, 0, 2 * PERIOD + 31 + i) * 0.5) for i in range(MARGIN, 100)]
+
+
+def test_late_frames_hold_then_loop_the_last_bar_and_music_rejoins_on_the_beat(room: Room) -> None:
+    beat = riff().beat_frames
+    played = room.play(100)
+    ahead = room.core.state().ahead
+    played = np.concatenate([played, room.play(ahead, generate=False)])
+    late = room.play(beat, generate=False)
+    assert (late == late[0]).all() and np.array_equal(late[0, :25], played[-1, :25])
+    assert room.core.state().phase == "holding"
+    looped = room.play(2 * beat + 5, generate=False)
+    bar = played[-4 * beat :]
+    assert np.array_equal(looped, np.concatenate([bar, bar])[beat : 3 * beat + 5])
+    assert room.core.state().phase == "looping"
+    back = room.play(20)
+    assert np.array_equal(back[: beat - 5], np.concatenate([bar, bar])[3 * beat + 5 : 4 * beat])
+    assert back[beat - 5, NOISE] == noise(1, 0, 2 * PERIOD + len(played)), "nothing of the music is lost"
+    state = room.core.state()
+    assert (state.phase, state.underruns, state.late_frames) == ("playing", 1, 4 * beat)
+
+
+def test_a_short_delay_ends_as_soon_as_it_can(room: Room) -> None:
+    room.play(30)
+    ahead = room.core.state().ahead
+    room.play(ahead + 3, generate=False)
+    assert room.play(1)[0, NOISE] == noise(1, 0, 2 * PERIOD + 30 + ahead)
+    assert room.core.state().late_frames == 3
+
+
+def test_music_begins_with_a_cushion() -> None:
+    room = Room()
+    room.do("prompt", "riff")
+    room.do("start")
+    room.generator.work()  # hears the prompt
+    for _ in range(CUSHION - 1):
+        room.generator.work()
+    assert not room.play(1, generate=False).any()
+    assert room.core.state().phase == "waiting"
+    room.generator.work()
+    assert room.play(1, generate=False)[0, GATES].all()
+
+
+# -- panic, silence, revival
+
+
+def test_panic_is_silence_now(room: Room) -> None:
+    hushed = []
+    room.core.hush = lambda: hushed.append(True)
+    room.play(30)
+    room.do("panic")
+    assert not room.play(10).any() and hushed
+    room.do("start")
+    assert room.play(1)[0, NOISE] == noise(1, 0, 2 * PERIOD + 30)
+
+
+def test_panic_before_a_prompt_is_heard_keeps_the_prompt(room: Room) -> None:
+    room.play(30)
+    room.do("prompt", "long")
+    while room.generator.work():
+        pass
+    room.do("panic")
+    room.do("start")
+    heard = room.play(10)
+    assert heard[0, NOISE] == noise(1, 0, 5 * PERIOD)
+    assert np.array_equal(np.array(room.engine.heard[: 5 * PERIOD]), riff("long", 5 * PERIOD).frames)
+
+
+def test_a_continuation_that_died_is_prompted_again_otherwise() -> None:
+    room = Room()
+    room.do("add", replace(riff("dead"), frames=silence(2 * PERIOD)))
+    room.do("prompt", "dead")
+    room.do("start")
+    heard = room.play(200)
+    assert heard[140, NOISE] == noise(1, 0, 2 * PERIOD + 140)
+    assert heard[170, NOISE] == noise(1, 1, 2 * PERIOD + 170 - 150 - MARGIN), "another lane, from the prompt"
+    assert "prompted again" in room.core.state().notices[-1].text
+
+
+def test_quiet_can_be_left_alone() -> None:
+    room = Room()
+    room.do("add", replace(riff("dead"), frames=silence(2 * PERIOD)))
+    room.do("prompt", "dead")
+    room.do("set", "revive", 0)
+    room.do("start")
+    assert room.play(300)[-1, NOISE] == noise(1, 0, 2 * PERIOD + 299)
+    assert room.core.state().quiet_s == pytest.approx(6, abs=0.1)
+
+
+# -- what is said of it
+
+
+def test_the_take_is_what_the_chip_got(room: Room) -> None:
+    room.do("mute", 1)
+    heard = room.play(60)
+    assert np.array_equal(room.core.performed(), heard)
+    assert np.array_equal(room.core.performed(last=0.5), heard[-25:])
+    assert np.array_equal(room.core.performed(seconds=0.5), heard[:25])
+
+
+def test_the_window_shows_what_was_heard_and_what_is_to_come(room: Room) -> None:
+    heard = room.play(60)
+    window = room.core.mirror.window(30, 20)
+    assert (window.first, window.now) == (30, 30)
+    assert np.array_equal(window.frames[:30], heard[30:])
+    assert np.array_equal(window.frames[30:], room.play(20))
+
+
+def test_volume_scales_on_the_way_out(room: Room) -> None:
+    room.play(10)
+    room.do("set", "volume", 5)
+    assert room.play(1)[0, MODE_VOL] == 5
+    assert room.engine.heard[-1][MODE_VOL] == 15
+
+
+def test_commands_that_cannot_be_leave_everything_as_it_was(room: Room) -> None:
+    room.play(10)
+    before = room.core.state()
+    for verb, arguments in (
+        ("set", ("temperature", 7)),
+        ("set", ("tempo", 1)),
+        ("prompt", ("nobody",)),
+        ("lock", (4, "riff")),
+        ("mute", ("5",)),
+        ("learn", ("mask",)),
+    ):
+        with pytest.raises(ControlError):
+            room.do(verb, *arguments)
+    assert room.core.state() == before
+
+
+def test_history_tells_what_was_done_and_when(room: Room) -> None:
+    room.play(50)
+    room.do("set", "temperature", 0.5)
+    assert room.core.history()[-1].split() == ["1.00", "s", "set('temperature',", "0.5)"]
+
+
+def test_a_fragment_for_another_chip_is_pointed_out() -> None:
+    room = Room()
+    room.do("add", riff("bright", chip="8580"))
+    room.do("prompt", "bright")
+    assert "8580" in room.core.state().notices[-1].text
+
+
+def test_silence_is_a_prompt_like_any_other() -> None:
+    room = Room()
+    room.do("add", replace(riff("quiet"), frames=silence(1)))
+    room.do("prompt", "quiet")
+    room.do("start")
+    assert len(room.play(10)) == 10
