@@ -171,7 +171,7 @@ def _read_sid(m, mem, register, cycle):  # type: ignore[no-untyped-def]
             s = m[NOISE_SHIFT]
             value = (
                 ((s >> 13) & 0x80) | ((s >> 12) & 0x40) | ((s >> 9) & 0x20) | ((s >> 7) & 0x10)
-                | ((s >> 4) & 0x08) | ((s >> 2) & 0x04) | ((s << 1) & 0x02) | ((s >> 0) & 0x01)
+                | ((s >> 6) & 0x08) | ((s >> 3) & 0x04) | ((s >> 1) & 0x02) | (s & 0x01)
             )  # fmt: skip
         else:
             value = np.int64(0xFF) if control & 0x70 else np.int64(0)
@@ -653,12 +653,13 @@ def run_frames(m, mem, table, stop, call, period, patience, frames):  # type: ig
 
     ``call`` int64: address, port value, stack pointer, X, Y, P, and the cycle of the first call. Row t is the chip at the
     end of period t. A call that is not over when its period ends goes on in the next one, and the call that was due
-    follows at once, as a pending interrupt would. Returns (status, t): RETURNED and T, or why and in which period it
-    stopped; RUNNING_ON means that one call took more than ``patience`` cycles. Unused register bits are left as written.
+    follows at once, as a pending interrupt would. Returns (status, t): RETURNED and T, JAMMED and the period it happened
+    in, or RUNNING_ON and the period of a call that took more than ``patience`` cycles. Unused register bits are left as written.
     """
     playing = False
     due = False
-    called = np.int64(0)
+    called = np.int64(0)  # when, and in which period
+    called_in = 0
     origin = call[6]
     for t in range(frames.shape[0]):
         begin = origin + t * period
@@ -670,6 +671,7 @@ def run_frames(m, mem, table, stop, call, period, patience, frames):  # type: ig
             if not playing:
                 m[CYCLE] = max(m[CYCLE], begin)
                 called = m[CYCLE]
+                called_in = t
                 m[PC], m[PORT], m[SP], m[X], m[Y], m[P] = call[0], call[1], call[2], call[3], call[4], call[5]
                 m[A] = 0
                 mem[0x100 + m[SP]] = (stop - 1) >> 8
@@ -683,7 +685,7 @@ def run_frames(m, mem, table, stop, call, period, patience, frames):  # type: ig
             elif status == JAMMED:
                 return JAMMED, t
             elif m[CYCLE] - called > patience:
-                return RUNNING_ON, t
+                return RUNNING_ON, called_in
             else:
                 break
         for register in range(REGISTERS):
