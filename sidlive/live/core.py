@@ -62,6 +62,7 @@ class Core:
         self.mirror = mirror or Mirror()
         # Set by whoever owns the part, read by state().
         self.model = self.output = ""
+        self.trouble: str | None = None
         self.midi = "no MIDI"
         self.latency_ms = 0.0
         self.hands: Hands | None = None
@@ -283,6 +284,7 @@ class Core:
                 chip=self.chip,
                 timing=self.timing.name,
                 model=self.model,
+                trouble=self.trouble,
                 output=self.output,
                 latency_ms=self.latency_ms,
                 midi=self.midi,

@@ -89,6 +89,10 @@ class Generator:
             self._position -= 1
         return True
 
+    def forget(self) -> None:
+        """Trust nothing that the engine has heard: it hears all of it anew."""
+        self._lineage = -1
+
     def _hear_anew(self, lineage: Lineage) -> None:
         """Give the engine another past. The old future plays on meanwhile; then the tape is cut."""
         context = lineage.context[: len(lineage.context) - lineage.opening]
@@ -98,6 +102,7 @@ class Generator:
             if len(rows) >= self._engine.context or position - len(rows) > lineage.root:
                 runs = []
             runs += _runs(rows, lineage.semitones - semitones.astype(int))
+        self._lineage = -1  # until it is entered
         self._engine.reset()
         self._prefill(runs)
         entered = self._core.enter(lineage)

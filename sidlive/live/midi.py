@@ -7,7 +7,6 @@ thread, which only notes the latest value of each knob; one thread of ours appli
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,15 +24,6 @@ _THROUGH: Final = "Midi Through"  # ALSA's loop, not a controller
 
 Apply = Callable[[str, ControlValue], object]  # set a control
 Tell = Callable[[str], object]  # show the performer a line
-
-
-def config_folder() -> Path:
-    """Where this user's settings live, by the customs of the platform."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming")) / "sidlive"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "sidlive"
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "sidlive"
 
 
 class Knobs:
@@ -60,7 +50,8 @@ class Knobs:
 
     def write(self) -> str | None:
         """Keep them for later sessions; returns a line for the performer where that fails."""
-        numbers = {name: self._numbers.get(name) for name, knob in CONTROLS.items() if name in self._numbers or knob.cc}
+        usual = [name for name, knob in CONTROLS.items() if knob.cc is not None]
+        numbers = {name: self._numbers.get(name) for name in (*usual, *self._numbers)}
         draft = self._path.with_suffix(".part")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,21 +187,20 @@ class PortFinder:
 
     def __init__(self, wanted: str | None, hear: Callable[[Any], None]) -> None:
         """Raises ImportError, saying so, where python-rtmidi is missing."""
-        import mido
-
+        try:
+            import mido
+            import rtmidi
+        except ImportError:
+            raise ImportError("python-rtmidi is not installed (pip install python-rtmidi)") from None
         self._hear, self._wanted = hear, wanted
         self._open: dict[tuple[str, str], Any] = {}
-        chosen = os.environ.get("MIDO_BACKEND")
-        if chosen:
-            self._drivers = {chosen: mido.Backend(chosen)}
-        else:
-            try:
-                apis = mido.Backend("mido.backends.rtmidi").module.get_api_names()
-            except ImportError:
-                raise ImportError("python-rtmidi is not installed (pip install python-rtmidi)") from None
-            names = [f"mido.backends.rtmidi/{api}" for api in apis if api != "RTMIDI_DUMMY"]
-            self._drivers = {name: mido.Backend(name) for name in names}
-        self._retry_at = dict.fromkeys(self._drivers, 0.0)
+        self._apis = {
+            api: getattr(rtmidi, f"API_{api}")
+            for api in mido.Backend("mido.backends.rtmidi").module.get_api_names()
+            if api != "RTMIDI_DUMMY"
+        }
+        self._watchers: dict[str, Any] = {}  # one client a driver: to make one each time would disturb JACK
+        self._retry_at = dict.fromkeys(self._apis, 0.0)
 
     @property
     def names(self) -> list[str]:
@@ -221,14 +211,12 @@ class PortFinder:
         """Open what has come and close what is gone; returns the names of both."""
         come: list[str] = []
         gone: list[str] = []
-        for driver, backend in self._drivers.items():
-            there = self._ports(driver, backend)
-            for key in [key for key in self._open if key[0] == driver and key[1] not in there]:
+        for api in self._apis:
+            there = self._ports(api)
+            for key in [key for key in self._open if key[0] == api and key[1] not in there]:
                 _close(self._open.pop(key))
                 gone.append(key[1])
-            for name in there:
-                if (driver, name) not in self._open and self._open_port(driver, backend, name):
-                    come.append(name)
+            come += [name for name in there if (api, name) not in self._open and self._open_port(api, name)]
         return come, gone
 
     def close(self) -> None:
@@ -236,24 +224,39 @@ class PortFinder:
         for port in self._open.values():
             _close(port)
         self._open.clear()
+        for watcher in self._watchers.values():
+            watcher.delete()
+        self._watchers.clear()
 
-    def _ports(self, driver: str, backend: Any) -> list[str]:
+    def _ports(self, api: str) -> list[str]:
         """The wanted input ports of a driver; none where it does not answer."""
-        if time.monotonic() < self._retry_at[driver]:
-            return []
+        import rtmidi
+
+        if api not in self._watchers:
+            if time.monotonic() < self._retry_at[api]:
+                return []
+            try:
+                self._watchers[api] = rtmidi.MidiIn(rtapi=self._apis[api], name="sidlive looks")
+            except Exception:  # drivers raise what they like: a missing one is not an error
+                self._retry_at[api] = time.monotonic() + RETRY_S
+                return []
         try:
-            names = backend.get_input_names()
-        except Exception:  # drivers raise what they like: a missing one is not an error
-            self._retry_at[driver] = time.monotonic() + RETRY_S
+            names = self._watchers[api].get_ports()
+        except Exception:  # the driver went away: ask it anew later
+            self._watchers.pop(api).delete()
+            self._retry_at[api] = time.monotonic() + RETRY_S
             return []
         wanted = (self._wanted or "").lower()
         return [name for name in dict.fromkeys(names) if wanted in name.lower() and not name.startswith(_THROUGH)]
 
-    def _open_port(self, driver: str, backend: Any, name: str) -> bool:
+    def _open_port(self, api: str, name: str) -> bool:
+        import mido
+
         try:
-            self._open[driver, name] = backend.open_input(name, callback=self._hear)
+            port = mido.Backend(f"mido.backends.rtmidi/{api}").open_input(name, callback=self._hear)
         except Exception:  # taken by another program, or gone again: the next look tries anew
             return False
+        self._open[api, name] = port
         return True
 
 

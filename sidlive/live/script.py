@@ -72,7 +72,7 @@ class Offline:
 
 
 def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
-    """Perform a script; 0, or 1 with the script's own lines of the traceback on stderr. Raises DeviceError if unreadable.
+    """Perform a script: 0, or 1 and the script's own lines of the traceback on stderr; DeviceError if it is unreadable.
 
     The script's names are the verbs, ``session``, and ``args``: the words after the script on the command line.
     """

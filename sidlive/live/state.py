@@ -65,7 +65,8 @@ class State:
     rate_hz: float = 50.125  # frames a second
     chip: str = "6581"
     timing: str = "PAL"
-    model: str = ""
+    model: str = ""  # empty while it is being loaded
+    trouble: str | None = None  # why there is no model
     output: str = ""  # where the sound goes, for people: "speaker pulse", "null output (no sound device)"
     latency_ms: float = 0.0  # from a frame taken by the renderer to its sound at the device
     midi: str = ""  # "no MIDI", "Launch Control XL", ...

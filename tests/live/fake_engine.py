@@ -32,7 +32,7 @@ NOISE = PW_LO  # the column of voice 1 that is noise
 
 
 class FakeEngine:
-    """As sidlive.model.engine.Engine, without a model. `step_s`: how long a frame takes; `pause`: a file that stops it."""
+    """As sidlive.model.engine.Engine. `step_s`: how long a frame takes; `pause`: a file that, while there, stops it."""
 
     def __init__(self, context: int = 256, step_s: float = 0.0, pause: Path | None = None) -> None:
         self.context = context
@@ -79,7 +79,7 @@ def noise(seed: int, lane: int, frame: int) -> int:
 
 
 def riff(name: str = "riff", frames: int = 2 * PERIOD, chip: str = "6581") -> Fragment:
-    """Three voices, each a pulse tone with a note every beat of 12 frames, gate off for the last 3; pitch by the note."""
+    """Three voices of pulse tones, a note every beat of 12 frames, its gate off for the last 3."""
     rows = np.zeros((frames, COLUMNS), dtype=np.uint8)
     t = np.arange(frames)
     for voice in range(3):

@@ -161,7 +161,7 @@ def test_a_held_voice_keeps_its_registers(room: Room) -> None:
     room.play(30)
     room.do("hold", 1)
     heard = room.play(60)
-    columns = list(range(7)) + [25]
+    columns = [*range(7), 25]
     assert (heard[MARGIN:, columns] == heard[0, columns]).all()
     room.do("free", 1)
     assert (heard[-1, columns] != room.play(30)[-1, columns]).any()

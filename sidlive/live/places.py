@@ -1,0 +1,23 @@
+"""Where a user's settings and logs live, by the customs of each platform."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def config_folder() -> Path:
+    """Settings that the user would keep."""
+    return _folder("XDG_CONFIG_HOME", ".config", "Library/Application Support")
+
+
+def log_path() -> Path:
+    """Where the core process writes what drivers and faults have to say."""
+    return _folder("XDG_STATE_HOME", ".local/state", "Library/Logs") / "core.log"
+
+
+def _folder(variable: str, linux: str, mac: str) -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "sidlive"
+    if sys.platform == "darwin":
+        return Path.home() / mac / "sidlive"
+    return Path(os.environ.get(variable) or Path.home() / linux) / "sidlive"

@@ -1,0 +1,191 @@
+"""The core process: the core, and the threads that meet at it.
+
+One thread makes frames (it alone owns the engine), one plays them, one minds MIDI, one the take's file; the main thread
+does what comes over the pipe, and ends it all when the pipe closes.
+"""
+
+import faulthandler
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from sidlive.errors import DeviceError, SidliveError
+from sidlive.live.mirror import Mirror
+from sidlive.live.places import config_folder, log_path
+
+KEEP_S: Final = 1.0  # between two writes of the take
+NAP_S: Final = 0.5  # between two looks of the idle generator; a command wakes it at once
+GRIEF_S: Final = 0.2  # after a fault of the generator, before it tries anew
+
+
+@dataclass(frozen=True)
+class RoomOptions:
+    """What a room is opened with."""
+
+    model: str = "pocket"
+    device: str | None = None  # of sound: part of its name, "null" for none, None for the usual one
+    midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all there are
+    takes: Path = Path("takes")
+    chip: str = "6581"
+    seed: int = 1
+    name: str = ""  # of the take's folder; by date and time without
+    engine: Callable[[], Any] | None = None  # makes the engine; None: the model's
+
+
+def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
+    """The core process, from birth to end (its main thread)."""
+    for name in ("SIGINT", "SIGHUP"):  # the terminal's signals are the screen's business; it closes the pipe
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    _divert_output()
+    house = _House(Mirror(memoryview(memory).cast("B")), options)
+    try:
+        house.open()
+        _obey(pipe, house.methods())
+    finally:
+        house.close()
+
+
+def _obey(pipe: Connection, methods: dict[str, Callable[..., Any]]) -> None:
+    """Do what comes over the pipe until it closes."""
+    while True:
+        try:
+            request = pipe.recv()
+        except (EOFError, OSError):
+            return
+        if request is None:
+            return
+        number, method, arguments = request
+        fault: Exception | None = None
+        result = None
+        try:
+            result = methods[method](*arguments)
+        except SidliveError as error:
+            fault = error
+        except Exception as error:  # a mistake of ours must reach the caller, not end the music
+            fault = DeviceError(f"{method} failed in the core: {type(error).__name__}: {error}")
+        try:
+            pipe.send((number, fault, result))
+        except OSError:
+            return
+
+
+class _House:
+    """Everything in the core process. `open` and `close` belong to the main thread."""
+
+    def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
+        from sidlive.chip.registers import PAL
+        from sidlive.live.core import Core
+        from sidlive.live.midi import Knobs, Midi
+        from sidlive.live.take import Take
+
+        self._options = options
+        folder = options.takes / (options.name or time.strftime("%Y%m%d-%H%M%S"))
+        header = {"chip": options.chip, "timing": PAL.name, "rate_hz": PAL.rate_hz, "model": options.model}
+        self._core = Core(Take(folder, header), options.chip, PAL, options.seed, mirror)
+        self._core.hands = self._midi = Midi(
+            Knobs(config_folder() / "midi.json"), self._turn, self._core.tell, options.midi
+        )
+        self._closing = threading.Event()
+        self._wake = threading.Event()
+        self._core.wake = self._wake.set
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for name, target in (("generator", self._generate), ("keeper", self._keep))
+        ]
+
+    def methods(self) -> dict[str, Callable[..., Any]]:
+        """What may be asked for over the pipe."""
+        core = self._core
+        return {
+            "command": core.command, "state": core.state, "get": core.get, "history": core.history,
+            "performed": core.performed, "tell": core.tell,
+        }  # fmt: skip
+
+    def open(self) -> None:
+        """Start everything."""
+        for thread in self._threads:
+            thread.start()
+        self._midi.start()
+
+    def close(self) -> None:
+        """End everything, the take's last second included."""
+        self._closing.set()
+        self._wake.set()
+        self._midi.close()
+        for thread in self._threads:
+            thread.join(1.0)
+        self._write_take()
+
+    # -- the generator's thread
+
+    def _generate(self) -> None:
+        from sidlive.live.generator import Generator
+        from sidlive.tune.edits import transpose
+
+        try:
+            engine = self._options.engine() if self._options.engine else _load(self._options.model)
+        except Exception as error:
+            self._core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
+            self._core.tell(f"no music can be made: {self._core.trouble}")
+            return
+        gc.freeze()  # what is loaded now stays: the collector need not walk it again and again
+        self._core.model = self._options.model
+        generator = Generator(self._core, engine, transpose)
+        while not self._closing.is_set():
+            try:
+                busy = generator.work()
+            except Exception as error:  # the last bar loops on; say it, and begin again from what was played
+                self._core.tell(f"the generator failed and begins anew: {type(error).__name__}: {error}")
+                generator.forget()
+                self._closing.wait(GRIEF_S)
+                continue
+            if not busy:
+                self._wake.wait(NAP_S)
+                self._wake.clear()
+
+    # -- the keeper's thread
+
+    def _keep(self) -> None:
+        while not self._closing.wait(KEEP_S):
+            self._core.midi = self._midi.label
+            self._write_take()
+
+    def _write_take(self) -> None:
+        try:
+            self._core.take.flush()
+        except DeviceError as error:
+            self._core.tell(str(error))
+
+    # -- MIDI's thread
+
+    def _turn(self, name: str, value: Any) -> None:
+        if self._core.get(name) != value:
+            self._core.command("set", name, value)
+
+
+def _load(model: str) -> Any:
+    from sidlive.model.engine import load_engine
+
+    return load_engine(model)
+
+
+def _divert_output() -> None:
+    """Drivers print where the screen is drawn: send both outputs to the log, a small one, begun anew each time."""
+    try:
+        log_path().parent.mkdir(parents=True, exist_ok=True)
+        log = os.open(log_path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    except OSError:
+        log = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = sys.stderr = os.fdopen(log, "w", buffering=1, encoding="utf-8", errors="replace")
+    faulthandler.enable(sys.stderr)

@@ -1,0 +1,179 @@
+"""The room: the way to a core that runs in a process of its own.
+
+`open_room` starts the process (`sidlive.live.process`); what it returns is a `Link`. Requests cross over a pipe, each
+with its number; the tape is read from memory that both share. Whichever process dies, the other ends in order: the
+core when the pipe closes, this end with ``alive=False`` and a clear error.
+"""
+
+import contextlib
+import itertools
+import multiprocessing
+import threading
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
+from typing import Any, Final
+
+from sidlive.errors import DeviceError, ModelError, SidliveError
+from sidlive.live.mirror import SIZE, Mirror
+from sidlive.live.places import log_path
+from sidlive.live.process import RoomOptions, serve
+from sidlive.live.state import State, Window
+
+ANSWER_S: Final = 30.0  # a core that takes longer to answer is stuck
+GLANCE_S: Final = 0.25  # how long the screen waits for a state before it shows the last one again
+CLOSE_S: Final = 5.0  # before a core that will not end is ended
+LOAD_S: Final = 180.0  # for a model, its kernels compiled for the first time
+_LATE_S: Final = 0.25  # a wait that begins this soon after the last one ended goes on from there
+
+
+def open_room(options: RoomOptions) -> "RoomLink":
+    """Start the core process. Call it before a Textual app runs; `RoomLink.restart` may be called in one."""
+    ensure_running()
+    return RoomLink(options)
+
+
+class RoomLink:
+    """A link to a core in another process. Any thread may call any method."""
+
+    def __init__(self, options: RoomOptions) -> None:
+        self._options = options
+        self._numbers = itertools.count()
+        self._sending = threading.Lock()
+        self._timeline = 0.0  # the frame at which the last wait ended
+        self._last = State()
+        self._open()
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Have the core do something; DeviceError where it is gone or stuck, else what it raises."""
+        return self._ask(ANSWER_S, method, arguments)
+
+    def state(self) -> State:
+        """The state now, or the last one known where the core does not answer in time."""
+        try:
+            self._last = self._ask(GLANCE_S, "state", ())
+        except SidliveError:
+            self._last = replace(self._last, alive=self._alive)
+        return self._last
+
+    def window(self, before: int, after: int) -> Window:
+        """The tape about the playhead."""
+        return self._mirror.window(before, after)
+
+    def wait(self, seconds: float) -> None:
+        """Return when the chip has taken that many seconds of frames; waits in a row do not drift."""
+        rate = self.state().rate_hz
+        now = float(self._mirror.clock)
+        begin = self._timeline if 0 <= now - self._timeline < _LATE_S * rate else now
+        self._timeline = begin + seconds * rate
+        while (missing := self._timeline - self._mirror.clock) > 0:
+            if not self._alive:
+                raise self._gone()
+            time.sleep(min(0.05, missing / rate))
+
+    def ready(self) -> None:
+        """Return when the model is loaded; ModelError when it cannot be."""
+        deadline = time.monotonic() + LOAD_S
+        while time.monotonic() < deadline:
+            state = self.state()
+            if state.trouble:
+                raise ModelError(state.trouble)
+            if not state.alive:
+                raise self._gone()
+            if state.model:
+                return
+            time.sleep(0.02)
+        raise ModelError(f"the model {self._options.model} was not ready after {LOAD_S:.0f} s: see {log_path()}")
+
+    def restart(self) -> None:
+        """Open the core anew, whether or not the old one still lives."""
+        self.close()
+        self._timeline = 0.0
+        self._open()
+
+    def close(self) -> None:
+        """End the core: it lets the sound fade, writes the take and goes; it is ended where it will not."""
+        with contextlib.suppress(OSError), self._sending:
+            self._pipe.send(None)
+        self._process.join(CLOSE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._receiver.join(CLOSE_S)
+
+    # -- inside
+
+    def _open(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        memory = context.RawArray("B", SIZE)
+        self._mirror = Mirror(memoryview(memory).cast("B"))
+        self._pipe, theirs = context.Pipe()
+        self._process: BaseProcess = context.Process(
+            target=serve, args=(theirs, memory, self._options), name="sidlive-core", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._alive = True
+        self._waiting: dict[int, _Answer] = {}
+        self._receiver = threading.Thread(
+            target=self._receive, args=(self._pipe, self._waiting), name="answers", daemon=True
+        )
+        self._receiver.start()
+
+    def _receive(self, pipe: Connection, waiting: dict[int, "_Answer"]) -> None:
+        """Hand out answers until the core is gone (the receiver's thread)."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                number, fault, result = pipe.recv()
+                answer = waiting.pop(number, None)
+                if answer is not None:
+                    answer.give(fault, result)
+        if pipe is self._pipe:
+            self._alive = False
+        while waiting:
+            waiting.popitem()[1].give(self._gone(), None)
+
+    def _ask(self, patience_s: float, method: str, arguments: tuple[Any, ...]) -> Any:
+        number, answer = next(self._numbers), _Answer()
+        self._waiting[number] = answer
+        try:
+            with self._sending:
+                self._pipe.send((number, method, arguments))
+        except OSError:
+            self._waiting.pop(number, None)
+            raise self._gone() from None
+        if not self._alive and self._waiting.pop(number, None) is not None:
+            raise self._gone()
+        return answer.take(patience_s)
+
+    def _gone(self) -> DeviceError:
+        self._process.join(0.2)
+        return DeviceError(
+            f"the core process has ended (exit code {self._process.exitcode}): restart() opens another;"
+            f" what was played is in {self._last.take or 'no take'}, what went wrong in {log_path()}"
+        )
+
+
+class _Answer:
+    """The answer to one request, when it comes."""
+
+    def __init__(self) -> None:
+        self._there = threading.Event()
+        self._fault: Exception | None = None
+        self._result: Any = None
+
+    def give(self, fault: Exception | None, result: Any) -> None:
+        self._fault, self._result = fault, result
+        self._there.set()
+
+    def take(self, patience_s: float) -> Any:
+        """The result, or the exception. Waits in small steps, so that an interrupt raised in this thread is heeded."""
+        deadline = time.monotonic() + patience_s
+        while not self._there.wait(0.05):
+            if time.monotonic() > deadline:
+                raise DeviceError(f"the core process did not answer within {patience_s:g} s: restart() opens another")
+        if self._fault is not None:
+            raise self._fault
+        return self._result
