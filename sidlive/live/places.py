@@ -10,6 +10,11 @@ def config_folder() -> Path:
     return _folder("XDG_CONFIG_HOME", ".config", "Library/Application Support")
 
 
+def data_folder() -> Path:
+    """What the instrument remembers."""
+    return _folder("XDG_DATA_HOME", ".local/share", "Library/Application Support")
+
+
 def log_path() -> Path:
     """Where the core process writes what drivers and faults have to say."""
     return _folder("XDG_STATE_HOME", ".local/state", "Library/Logs") / "core.log"
