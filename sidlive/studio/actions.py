@@ -19,11 +19,13 @@ class Action:
     title: str
     tip: str
     run: "Callable[[Studio], object]"
+    spare: bool = False  # the footer of a small screen does without
 
     @property
     def key_text(self) -> str:
         """The key as people write it."""
-        return self.key.replace("ctrl+", "Ctrl-").replace("pageup", "PgUp").replace("pagedown", "PgDn").title()
+        named = {"pageup": "PgUp", "pagedown": "PgDn"}
+        return named.get(self.key) or self.key.upper().replace("CTRL+", "Ctrl-")
 
     @property
     def binding(self) -> Binding:
@@ -33,17 +35,17 @@ class Action:
 
 ACTIONS: Final[tuple[Action, ...]] = (
     Action("help", "f1", "Help", "These keys and the verbs", lambda studio: studio.show_help()),
-    Action("play", "f2", "Play/Stop", "Start or stop the music", lambda studio: studio.play_or_stop()),
-    Action("zoom", "f3", "Zoom", "See less or more of the time around now", lambda studio: studio.zoom()),
+    Action("play", "f2", "Play", "Start or stop the music", lambda studio: studio.play_or_stop()),
+    Action("zoom", "f3", "Zoom", "See less or more of the time around now", lambda studio: studio.zoom(), spare=True),
     Action("reroll", "f4", "Reroll", "Another future: the next seed", lambda studio: studio.reroll()),
     Action("mute1", "f5", "Mute 1", "Mute or unmute voice 1", lambda studio: studio.toggle_mute(1)),
-    Action("mute2", "f6", "2", "Mute or unmute voice 2", lambda studio: studio.toggle_mute(2)),
-    Action("mute3", "f7", "3", "Mute or unmute voice 3", lambda studio: studio.toggle_mute(3)),
-    Action("panic", "f8", "PANIC", "Silence now, and stop running code (also Esc Esc)", lambda studio: studio.silence()),
+    Action("mute2", "f6", "Mute 2", "Mute or unmute voice 2", lambda studio: studio.toggle_mute(2)),
+    Action("mute3", "f7", "Mute 3", "Mute or unmute voice 3", lambda studio: studio.toggle_mute(3)),
+    Action("panic", "f8", "PANIC", "Silence now, running code too (also Esc Esc)", lambda studio: studio.silence()),
     Action("restart", "f9", "", "Open the core anew after it stopped", lambda studio: studio.restart()),
     Action("clear", "ctrl+l", "", "Clear the console", lambda studio: studio.console_view.output.clear()),
     Action("older", "pageup", "", "Older output of the console", lambda studio: studio.console_view.scroll(-1)),
     Action("newer", "pagedown", "", "Newer output of the console", lambda studio: studio.console_view.scroll(1)),
-    Action("quit", "ctrl+q", "Quit", "Leave the studio", lambda studio: studio.leave()),
+    Action("quit", "ctrl+q", "Quit", "Leave the studio", lambda studio: studio.leave(), spare=True),
 )
 BY_NAME: Final = {action.name: action for action in ACTIONS}

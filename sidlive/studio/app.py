@@ -1,9 +1,13 @@
 """The studio: the screen on which a session is played. Owns no music: the session does, in a process of its own."""
 
+import contextlib
 import functools
+import gc
+import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
@@ -13,21 +17,26 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Footer
 
-from sidlive.errors import SidliveError
+from sidlive.errors import DeviceError, SidliveError
+from sidlive.live.process import RoomOptions
+from sidlive.live.room import open_room
+from sidlive.live.session import Session
+from sidlive.live.session import verbs as verbs_of
 from sidlive.live.state import State, Window
 from sidlive.studio import lanes, views
 from sidlive.studio.actions import ACTIONS, BY_NAME
+from sidlive.studio.complete import first_sentence
 from sidlive.studio.console import Console
 from sidlive.studio.overlays import Help, Leave
 from sidlive.studio.palette import BAD, MUTED, THEME, WARN
-from sidlive.studio.recall import Recall
-from sidlive.studio.widgets import Knobs, Masthead, NoticeLine, Panel, ScoreView, StateView
+from sidlive.studio.recall import Recall, history_path
+from sidlive.studio.widgets import KeyBar, Knobs, Masthead, NoticeLine, Panel, ScoreView, StateView
 
 SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
 STATE_HZ: Final = 10
 CONSOLE_ROWS: Final = 9  # the console and its rule keep at least these
+GREETING: Final = ("help() tells the verbs, F1 the keys",)
 ESCAPE_S: Final = 0.5  # two Esc within this are panic
 
 
@@ -39,13 +48,45 @@ class Instrument(Protocol):
     def restart(self) -> None: ...
 
 
+def run(options: RoomOptions) -> int:
+    """Open a room and its studio on this terminal; the exit status. Raises DeviceError where there is no terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise DeviceError("the studio needs a terminal; `sidlive run SCRIPT.py` performs without one")
+    session = Session(open_room(options), options.takes)
+    try:
+        with _drivers_unseen():
+            studio = Studio(session, verbs_of(session), Recall(history_path()), {"session": session}, GREETING)
+            gc.collect()
+            gc.freeze()  # the collector then has little to walk while music scrolls
+            return studio.run() or 0
+    finally:
+        session.close()
+
+
+@contextlib.contextmanager
+def _drivers_unseen() -> Iterator[None]:
+    """Keep what C libraries say on file 2 off the screen, which Textual draws on `sys.__stderr__`."""
+    screen = os.fdopen(os.dup(2), "w", buffering=1)
+    before = sys.__stderr__
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.__stderr__ = screen  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        sys.__stderr__ = before  # type: ignore[misc]
+        os.dup2(screen.fileno(), 2)
+        screen.close()
+
+
 class Studio(App[int]):
     """The screen. ``verbs`` are the session's, by name; ``extra`` joins them in the console's namespace."""
 
     CSS_PATH = "studio.tcss"
     TITLE = "sidlive"
     BINDINGS: ClassVar[list[BindingType]] = [action.binding for action in ACTIONS]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-nominal"), (150, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-nominal"), (150, "-wide")]  # noqa: RUF012 (as Textual has it)
 
     def __init__(
         self,
@@ -66,6 +107,8 @@ class Studio(App[int]):
         self.extra = dict(extra or {})
         self.greeting = tuple(greeting)
         self.now: State = session.state()
+        self._latest = self.now
+        self._closing = threading.Event()
         self.committed_s = 0.0  # length of the take when it was committed last
         self._touched = views.Touched()
         self._bulletin = views.Bulletin()
@@ -82,13 +125,14 @@ class Studio(App[int]):
                 yield Knobs("knobs")
                 yield NoticeLine()
                 yield Console(self.verbs, self.extra, self.recall, self._names)
-            yield Panel("panel")
-        yield Footer(compact=True, show_command_palette=False)
+            yield Panel("panel", {name: first_sentence(verb) for name, verb in self.verbs.items()})
+        yield KeyBar("keys")
 
     def on_mount(self) -> None:
         self.console_view.entry.focus()
         for line in self.greeting:
             self.console_view.tell(line)
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         self.show_state()
         self.set_interval(1 / SCORE_HZ, self.show_score)
         self.set_interval(1 / STATE_HZ, self.show_state)
@@ -97,6 +141,7 @@ class Studio(App[int]):
         self.call_next(self._share_out)
 
     def on_unmount(self) -> None:
+        self._closing.set()
         self._hands.shutdown(wait=False, cancel_futures=True)
 
     def _share_out(self) -> None:
@@ -123,9 +168,14 @@ class Studio(App[int]):
         if view.size.width:
             view.show(self.session.window(*view.needed), self.now)
 
+    def _watch(self) -> None:
+        """Ask for the state, which may take its time where the core is stuck (a thread of its own)."""
+        while not self._closing.wait(1 / STATE_HZ):
+            self._latest = self.session.state()
+
     def show_state(self) -> None:
-        """Look at the state; the timer calls it."""
-        self.now = state = self.session.state()
+        """Show the state; the timer calls it."""
+        self.now = state = self._latest
         moment = time.monotonic()
         touched = self._touched.look(state, moment)
         self.score_view.roll.tuned(state.timing, state.rate_hz)
@@ -207,6 +257,10 @@ class Studio(App[int]):
     @on(ScoreView.Clicked)
     def _clicked(self, message: ScoreView.Clicked) -> None:
         self.toggle_mute(message.voice)
+
+    @on(KeyBar.Pressed)
+    def _pressed(self, message: KeyBar.Pressed) -> None:
+        self.action_do(message.name)
 
     def leave(self) -> None:
         """Leave; ask first when the take is not committed."""

@@ -27,7 +27,8 @@ class Canvas:
         if 0 <= y < self.height:
             left, right = max(x, 0), min(end, self.width)
             if left < right:
-                self.chars[y, left:right] = [ord(c) for c in text[left - x : right - x]]
+                codes = np.frombuffer(text[left - x : right - x].encode("utf-32-le"), np.uint32)
+                self.chars[y, left:right] = codes
                 self.inks[y, left:right] = ink(colour, ground or self.ground, bold)
         return end
 

@@ -81,6 +81,7 @@ class Entry(TextArea):
             tab_behavior="focus",
             placeholder='Python: load("tune.sid")  prompt("tune")  start()   Tab completes, help() tells',
         )
+        self.cursor_blink = False  # a blinking cell on a wall draws the eye from the music
         self.recall = recall
         self.verbs = verbs
         self._completer = completer

@@ -29,6 +29,9 @@ from sidlive.studio.palette import (
     ink,
 )
 
+MIN_SPAN: Final = 18  # semitones that a lane shows at least
+FIT_EVERY: Final = 5  # pictures between two looks at the range
+SETTLED: Final = 12  # looks after which a lane that shows too much narrows
 ZOOMS: Final = (1, 2, 4)  # frames a column of dots; two columns a cell
 
 # Dots of a braille cell by row (4) and column (2): Unicode, block 2800.
@@ -44,7 +47,7 @@ _BADGES: Final = {
 # How much of a colour is left: to come, at the playhead, just heard, heard long ago.
 _FUTURE, _NOW, _RECENT, _PAST = range(4)
 _TIER_SHARE: Final = (1.0, 1.0, 0.62, 0.40)
-_BLOCK_SHARE: Final = (0.0, 0.16, 0.30, 0.46)  # tint behind a note by how loud it is
+_BLOCK_SHARE: Final = (0.0, 0.20, 0.38, 0.55)  # tint behind a note by how loud it is
 _PLAYHEAD_GROUND: Final = "#2c2960"
 _RECENT_CELLS: Final = 10
 
@@ -62,24 +65,33 @@ class VoiceLook:
 class Span:
     """The pitch range of a lane: widens at once, narrows when the music has stayed inside for a while."""
 
-    low: float = 36.0
+    low: float = 48.0
     high: float = 72.0
-    _idle: int = field(default=0, repr=False)
+    _idle: int = field(default=-1, repr=False)  # looks at which less would have done; -1: no music yet
+
+    @property
+    def is_new(self) -> bool:
+        """No music was seen yet."""
+        return self._idle < 0
 
     def fit(self, pitches: NDArray[np.float32]) -> None:
         """Take in the pitches on the screen (MIDI notes), in steps of a half octave."""
         if not len(pitches):
             return
-        low = float(np.floor(np.percentile(pitches, 2) - 1.5) // 6 * 6)
-        high = float(-(-np.ceil(np.percentile(pitches, 98) + 1.5) // 6) * 6)
-        if high - low < 24:
-            low, high = low - (24 - (high - low)) // 12 * 6, high + (24 - (high - low)) // 2
-            high = low + 24 if high - low < 24 else high
-        if low < self.low or high > self.high:
+        ranked = np.sort(pitches)
+        edge = len(ranked) // 50  # a stray frame in fifty may fall off
+        low = float((ranked[edge] - 1) // 6 * 6)
+        high = float(-(-(ranked[-1 - edge] + 1) // 6) * 6)
+        if high - low < MIN_SPAN:
+            low -= (MIN_SPAN - (high - low)) // 12 * 6
+            high = low + MIN_SPAN
+        if self._idle < 0:
+            self.low, self.high, self._idle = low, high, 0
+        elif low < self.low or high > self.high:
             self.low, self.high, self._idle = min(low, self.low), max(high, self.high), 0
         elif (high - low) < (self.high - self.low):
             self._idle += 1
-            if self._idle > 90:
+            if self._idle > SETTLED:
                 self.low, self.high, self._idle = low, high, 0
         else:
             self._idle = 0
@@ -101,13 +113,14 @@ class Plan:
         return self.voice_rows >= 5
 
 
-def plan(width: int, height: int) -> Plan:
-    """Share out a canvas: the playhead stands at two fifths of the music's width."""
-    gutter = 15 if width >= 100 else 12 if width >= 70 else 9
+def plan(width: int, height: int, ahead_cells: int = 0) -> Plan:
+    """Share out a canvas: the playhead leaves room for ``ahead_cells`` of what is to come, within reason."""
+    gutter = 13 if width >= 60 else 9
     filter_rows = 1 if height < 13 else 2 if height < 17 else 3 if height < 27 else max(3, height // 8)
     voice_rows = max(2, (height - filter_rows) // 3)
     columns = max(8, width - gutter)
-    return Plan(gutter, voice_rows, filter_rows, columns, columns * 2 // 5, 0)
+    head = min(max(columns - ahead_cells - 2, columns * 2 // 5), columns * 3 // 4)
+    return Plan(gutter, voice_rows, filter_rows, columns, head, 0)
 
 
 class Score:
@@ -116,10 +129,16 @@ class Score:
     def __init__(self) -> None:
         self.spans = (Span(), Span(), Span())
         self.zoom = ZOOMS[0]
+        self._pictures = -1
+        self.ahead = 64  # frames that are usually ready past the playhead
+
+    def plan(self, width: int, height: int) -> Plan:
+        """Where things go on a canvas of this size."""
+        return plan(width, height, -(-self.ahead // (2 * self.zoom)))
 
     def needed(self, width: int, height: int) -> tuple[int, int]:
         """How many frames before and after the playhead fill the music's width."""
-        where = plan(width, height)
+        where = self.plan(width, height)
         per_cell = 2 * self.zoom
         return (where.head + 1) * per_cell, (where.columns - where.head) * per_cell
 
@@ -131,19 +150,22 @@ class Score:
         looks: Sequence[VoiceLook] = (VoiceLook(),) * 3,
     ) -> None:
         """Draw everything: ``now`` is the tape's number of the frame that plays next."""
-        where = plan(canvas.width, canvas.height)
+        where = self.plan(canvas.width, canvas.height)
+        self._pictures += 1
         per_cell = 2 * self.zoom
         left = now // per_cell - where.head  # the tape's cell at the music's left edge
         grid = _Grid.of(roll, left * per_cell, where, self.zoom)
         for voice in range(3):
             top = where.top + voice * where.voice_rows
-            self._voice(canvas, where, grid, voice, top, looks[voice])
+            self._voice(canvas, where, grid, roll, voice, top, looks[voice])
             self._gutter(canvas, where, roll, now, voice, top, looks[voice])
         self._filter(canvas, where, grid, roll, now, where.top + 3 * where.voice_rows)
         self._cuts(canvas, where, [cut // per_cell - left for cut in roll.cuts])
         self._playhead(canvas, where)
 
-    def _voice(self, canvas: Canvas, where: Plan, grid: "_Grid", voice: int, top: int, look: VoiceLook) -> None:
+    def _voice(
+        self, canvas: Canvas, where: Plan, grid: "_Grid", roll: r.Roll, voice: int, top: int, look: VoiceLook
+    ) -> None:
         rows = where.voice_rows - (2 if where.has_timbre else 1)
         body = top + 1
         features = grid.features
@@ -152,7 +174,8 @@ class Score:
         sounding &= ~np.isnan(pitch)
         tonal = sounding & (features.wave[:, voice] != r.NOISE)
         span = self.spans[voice]
-        span.fit(pitch[tonal])
+        if self._pictures % FIT_EVERY == 0 or span.is_new:
+            span.fit(pitch[tonal])
         self._octaves(canvas, where, body, rows, span)
 
         silenced = look.muted or look.mode == "masked"
@@ -163,12 +186,13 @@ class Score:
             dot_x = grid.dot[index]
             cell_y, cell_x = dot_y // 4, dot_x // 2
             bits = np.zeros((rows, where.columns), np.uint8)
-            np.bitwise_or.at(bits, (cell_y, cell_x), _DOTS[dot_y % 4, dot_x % 2])
+            top_dot = np.minimum(dot_y % 4, 2)  # lines two dots thick carry to the back row
+            np.bitwise_or.at(bits, (cell_y, cell_x), _DOTS[top_dot, dot_x % 2] | _DOTS[top_dot + 1, dot_x % 2])
             loud = np.zeros((rows, where.columns), np.float32)
             np.maximum.at(loud, (cell_y, cell_x), features.level[index, voice])
             held = np.zeros((rows, where.columns), bool)
-            np.logical_or.at(held, (cell_y, cell_x), features.gate[index, voice])
             wave = np.zeros((rows, where.columns), np.uint8)
+            np.logical_or.at(held, (cell_y, cell_x), features.gate[index, voice])
             wave[cell_y, cell_x] = features.wave[index, voice]
             ys, xs = np.nonzero(bits)
             step = np.digitize(loud[ys, xs], (0.08, 0.30, 0.65))
@@ -177,7 +201,7 @@ class Score:
             canvas.inks[body + ys, where.gutter + xs] = _NOTE_INKS[
                 1 if silenced else 0, wave[ys, xs], grid.tier[xs], held[ys, xs].astype(np.intp), step
             ]
-        self._names(canvas, where, grid, voice, top, silenced)
+        self._names(canvas, where, grid, roll, voice, top, silenced)
         if where.has_timbre:
             self._timbre(canvas, where, grid, voice, top + where.voice_rows - 1, silenced)
 
@@ -186,25 +210,26 @@ class Score:
         for note in range(int(-(-span.low // 12)) * 12, int(span.high) + 1, 12):
             y = round((span.high - note) / (span.high - span.low) * (4 * rows - 1)) // 4
             if 0 <= y < rows:
-                canvas.write(body + y, where.gutter, "·   " * (where.columns // 4 + 1), RULE)
+                canvas.chars[body + y, where.gutter :: 4] = ord("·")
+                canvas.inks[body + y, where.gutter :] = ink(RULE)
                 if where.gutter >= 12:
                     canvas.write(body + y, where.gutter - 3, f"C{note // 12 - 1}", FAINT)
 
-    def _names(self, canvas: Canvas, where: Plan, grid: "_Grid", voice: int, y: int, silenced: bool) -> None:
-        features = grid.features
-        onsets = np.flatnonzero(features.onset[:, voice])
-        cells = grid.dot[onsets] // 2
+    def _names(
+        self, canvas: Canvas, where: Plan, grid: "_Grid", roll: r.Roll, voice: int, y: int, silenced: bool
+    ) -> None:
+        placed = [((at - grid.first) // (2 * self.zoom), name, wave) for at, name, wave in roll.notes(voice)]
+        placed = [note for note in placed if 0 <= note[0] < where.columns]
         free = -1
-        for place, (at, cell) in enumerate(zip(onsets.tolist(), cells.tolist(), strict=True)):
-            if cell < free:
+        for place, (cell, name, wave) in enumerate(placed):
+            if cell < free or not name:
                 continue
-            name = r.onset_label(features, at, voice)
-            room = (int(cells[place + 1]) if place + 1 < len(cells) else where.columns) - cell
-            if name and room < len(name):
+            room = (placed[place + 1][0] if place + 1 < len(placed) else where.columns) - cell
+            if room < len(name):
                 name = name[:room] if room == 2 and name[1] != "#" else "·"
-            wave = r.NOISE if name == "▒" else int(np.bincount(features.wave[at : at + 4, voice]).argmax())
-            colour = blend(FAINT if silenced else WAVE_COLOURS[wave], GROUND, _TIER_SHARE[grid.tier[cell]])
-            canvas.write(y, where.gutter + cell, name[: where.columns - cell], colour, bold=bool(grid.tier[cell] < 2))
+            tier = grid.tier[cell]
+            colour = _NAME_COLOURS[int(silenced)][wave][tier]
+            canvas.write(y, where.gutter + cell, name, colour, bold=bool(tier < _RECENT))
             free = cell + len(name)
 
     def _timbre(self, canvas: Canvas, where: Plan, grid: "_Grid", voice: int, y: int, silenced: bool) -> None:
@@ -223,7 +248,7 @@ class Score:
         slot = where.gutter + cells[heard]
         canvas.chars[y, slot] = chars[heard]
         gate = features.gate[at, voice].astype(np.intp)
-        canvas.inks[y, slot] = _NOTE_INKS[1 if silenced else 0, wave, grid.tier, gate, 0][heard]
+        canvas.inks[y, slot] = _TIMBRE_INKS[1 if silenced else 0, wave, grid.tier, gate][heard]
 
     def _gutter(
         self, canvas: Canvas, where: Plan, roll: r.Roll, now: int, voice: int, top: int, look: VoiceLook
@@ -237,8 +262,8 @@ class Score:
         wave = int(f.wave[at, voice]) if live else r.NO_WAVE
         sounding = live and wave != r.NO_WAVE and f.level[at, voice] > 0.02 and not np.isnan(f.pitch[at, voice])
         hue = WAVE_COLOURS[wave] if sounding else FAINT
-        for y in range(top, top + where.voice_rows):
-            canvas.write(y, 0, "▌", colour if not look.muted else BAD)
+        canvas.chars[top : top + where.voice_rows, 0] = ord("▌")
+        canvas.inks[top : top + where.voice_rows, 0] = ink(colour)
         canvas.write(top, 2, str(voice + 1), WHITE, bold=True)
         canvas.write(top, 4, badge, GROUND, colour, bold=True) if badge != "OFF" else canvas.write(top, 4, badge, FAINT)
         name = r.note_name(float(f.pitch[at, voice])) if sounding else "···"
@@ -258,9 +283,9 @@ class Score:
         if where.voice_rows >= 4 and wide:
             y = top + min(3, where.voice_rows - 1)
             level = float(f.level[at, voice]) if live else 0.0
-            canvas.bar(y, 2, 8, level if sounding else 0.0, FAINT if look.muted else hue, "#1c1938")
+            canvas.bar(y, 2, 7, level if sounding else 0.0, FAINT if look.muted else hue, "#1c1938")
         if look.fragment and where.voice_rows >= 6:
-            canvas.write(top + 4, 2, look.fragment[: where.gutter - 4], MUTED)
+            canvas.write(top + 4, 2, look.fragment[: where.gutter - 5], MUTED)
 
     def _filter(self, canvas: Canvas, where: Plan, grid: "_Grid", roll: r.Roll, now: int, top: int) -> None:
         """The cutoff as a filled contour in the colour of the filter's mode, and the volume where it is not full."""
@@ -326,6 +351,7 @@ class Score:
 class _Grid:
     """The rows of a roll that are on the screen, and where each goes."""
 
+    first: int  # the tape's frame at the music's left edge
     features: r.Features
     dot: NDArray[np.intp]  # [T] column of dots of each row
     first_of_cell: NDArray[np.intp]  # [columns] the first row in each cell, -1 where nothing is known
@@ -345,7 +371,7 @@ class _Grid:
         cells = np.arange(where.columns)
         tier = np.where(cells > where.head, _FUTURE, np.where(cells >= where.head - _RECENT_CELLS, _RECENT, _PAST))
         tier[where.head : where.head + 1] = _NOW
-        return cls(features, dot, first_of_cell, tier.astype(np.intp))
+        return cls(first, features, dot, first_of_cell, tier.astype(np.intp))
 
 
 def _note_inks() -> NDArray[np.uint16]:
@@ -354,13 +380,27 @@ def _note_inks() -> NDArray[np.uint16]:
     for silenced, wave, tier, gate, step in np.ndindex(*inks.shape):
         hue = FAINT if silenced else WAVE_COLOURS[wave]
         share = _TIER_SHARE[tier] * (1.0 if gate else 0.6)
+        light = blend(WHITE, hue, 0.5) if gate and tier < _RECENT and not silenced else hue
         tint = 0.0 if silenced else _BLOCK_SHARE[step] * (1.0 if tier < _RECENT else 0.6)
         ground = blend(hue, GROUND, tint)
-        inks[silenced, wave, tier, gate, step] = ink(blend(hue, GROUND, share), ground)
+        inks[silenced, wave, tier, gate, step] = ink(blend(light, GROUND, share), ground)
+    return inks
+
+
+def _timbre_inks() -> NDArray[np.uint16]:
+    """[silenced, wave, tier, gate] -> ink: quieter than the notes."""
+    inks = np.zeros((2, 6, 4, 2), np.uint16)
+    for silenced, wave, tier, gate in np.ndindex(*inks.shape):
+        hue = FAINT if silenced else WAVE_COLOURS[wave]
+        inks[silenced, wave, tier, gate] = ink(blend(hue, GROUND, _TIER_SHARE[tier] * (0.6 if gate else 0.35)))
     return inks
 
 
 _NOTE_INKS: Final = _note_inks()
+_NAME_COLOURS: Final = [
+    [[blend(hue, GROUND, share) for share in _TIER_SHARE] for hue in hues] for hues in (WAVE_COLOURS, (FAINT,) * 6)
+]
+_TIMBRE_INKS: Final = _timbre_inks()
 _FILTER_INKS: Final = np.array(
     [[ink(blend(colour, GROUND, 0.75 * share)) for share in _TIER_SHARE] for colour in FILTER_COLOURS], np.uint16
 )

@@ -1,19 +1,18 @@
 """The console's memory: what was typed, kept across runs in the user's data folder."""
 
 import json
-import os
 from pathlib import Path
 from typing import Final
 
 from sidlive.errors import DeviceError
+from sidlive.live.places import data_folder
 
 MAX_ENTRIES: Final = 2000
 
 
-def data_folder() -> Path:
-    """Where the studio keeps what should survive: ``$XDG_DATA_HOME/sidlive``, else ``~/.local/share/sidlive``."""
-    base = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
-    return Path(base) / "sidlive"
+def history_path() -> Path:
+    """Where what was typed is kept, by the customs of the platform (``$XDG_DATA_HOME``, else ``~/.local/share``)."""
+    return data_folder() / "history.jsonl"
 
 
 class Recall:

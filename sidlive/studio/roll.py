@@ -24,6 +24,9 @@ NOTE_NAMES: Final = ("C-", "C#", "D-", "D#", "E-", "F-", "F#", "G-", "G#", "A-",
 ATTACK_MS: Final = (2, 8, 16, 24, 38, 56, 68, 80, 100, 250, 500, 800, 1000, 3000, 5000, 8000)
 DECAY_MS: Final = tuple(3 * ms for ms in ATTACK_MS)
 
+LOOK: Final = 8  # frames from which a note takes its name
+STEADY: Final = 5  # frames that a pitch must last, before and after a step, for the step to be a note
+
 # Bits 4-7 of a control register -> waveform.
 _WAVE_OF: Final = np.full(16, MIXED, dtype=np.uint8)
 _WAVE_OF[[0, 1, 2, 4, 8]] = NO_WAVE, TRIANGLE, SAW, PULSE, NOISE
@@ -129,20 +132,36 @@ def _envelopes(
     return level, rising
 
 
-def onset_label(features: Features, at: int, voice: int, look: int = 8) -> str:
+def onset_label(features: Features, at: int, voice: int) -> str:
     """The note that starts at row ``at``: its name, or ``▒`` for noise and ``""`` for no sound at all.
 
-    Drums and attacks often begin with a frame of something else, so the commonest pitch of the first ``look``
-    frames speaks (the lowest, where several are as common: the root of most arpeggios).
+    Drums and attacks often begin with a frame of something else, so the commonest pitch of the first LOOK frames
+    speaks (the lowest, where several are as common: the root of most arpeggios).
     """
-    later = np.flatnonzero(features.onset[at + 1 : at + look, voice])
-    end = at + 1 + int(later[0]) if len(later) else at + look
+    later = np.flatnonzero(features.onset[at + 1 : at + LOOK, voice])
+    end = at + 1 + int(later[0]) if len(later) else at + LOOK
     wave, pitch = features.wave[at:end, voice], features.pitch[at:end, voice]
     tonal = (wave != NO_WAVE) & (wave != NOISE) & ~np.isnan(pitch)
-    if not tonal.any():
-        return "▒" if (wave == NOISE).any() else ""
+    noisy = int((wave == NOISE).sum())
+    if tonal.sum() <= noisy:
+        return "▒" if noisy else ""
     notes, counts = np.unique(np.round(pitch[tonal]), return_counts=True)
     return note_name(float(notes[np.argmax(counts)]))
+
+
+def note_starts(features: Features, voice: int, steady: int = STEADY) -> NDArray[np.intp]:
+    """Rows where a note begins: gates that open, and steps from one steady pitch to another under an open gate."""
+    starts = features.onset[:, voice].copy()
+    pitch = features.pitch[:, voice]
+    notes = np.round(np.nan_to_num(pitch))
+    edges = np.flatnonzero(np.diff(notes, prepend=np.nan, append=np.nan) != 0)  # the runs of equal notes, and the end
+    runs = np.diff(edges)
+    legato = edges[1:-1][(runs[1:] >= steady) & (runs[:-1] >= steady)]
+    tonal = features.gate[:, voice] & (features.wave[:, voice] != NOISE) & (features.wave[:, voice] != NO_WAVE)
+    legato = legato[tonal[legato] & tonal[legato - 1]]
+    for at in legato.tolist():
+        starts[at] |= not starts[max(0, at - steady) : at + steady].any()
+    return np.flatnonzero(starts)
 
 
 class Roll:
@@ -153,6 +172,7 @@ class Roll:
         self.start = 0  # the tape's frame number of row 0
         self.frames: Frames = sid.silence(0)
         self.features = read(self.frames)
+        self._notes: tuple[list[tuple[int, str, int]], ...] = ([], [], [])
         self.cuts: deque[int] = deque(maxlen=16)  # where a future that was shown already was made anew
 
     def tuned(self, timing: str, rate_hz: float) -> None:
@@ -166,8 +186,12 @@ class Roll:
     def end(self) -> int:
         return self.start + len(self.frames)
 
-    def show(self, first: int, frames: Frames) -> int:
-        """Hold ``frames[T, 28]``, which begin at the tape's frame ``first``; how many rows had to be worked out."""
+    def show(self, first: int, frames: Frames, now: int = 0) -> int:
+        """Hold ``frames[T, 28]``, which begin at the tape's frame ``first``; rows before ``now`` were heard.
+
+        Returns how many rows had to be worked out. What was heard may differ from what was to come (a muted voice);
+        a future that differs from the one shown before was made anew, and is noted in ``cuts``.
+        """
         shift = first - self.start
         kept = 0
         if 0 <= shift < len(self.frames):
@@ -182,7 +206,37 @@ class Roll:
             self.features = Features(*(np.concatenate(pair) for pair in parts))
         else:
             self.features = read(frames, None, self.timing, self.rate_hz)
-        if kept and kept < len(self.frames) - shift:
-            self.cuts.append(first + kept)
+        self._note_cut(first, frames, now)
+        fresh_from = first + kept
         self.start, self.frames = first, frames.copy()
+        if kept < len(frames):
+            self._find_notes(fresh_from)
         return len(frames) - kept
+
+    def notes(self, voice: int) -> list[tuple[int, str, int]]:
+        """Notes in order: the tape's frame where it starts, its label, its waveform."""
+        return self._notes[voice]
+
+    def _find_notes(self, fresh_from: int) -> None:
+        """Find the notes that frames from ``fresh_from`` on may have changed; keep the earlier ones."""
+        begin = max(self.start, fresh_from - LOOK)
+        lead = max(begin - STEADY - 1, self.start)
+        part = self.features.window(lead - self.start, len(self.features))
+        for voice in range(3):
+            notes = [note for note in self._notes[voice] if self.start <= note[0] < begin]
+            for at in note_starts(part, voice).tolist():
+                if lead + at >= begin:
+                    label = onset_label(part, at, voice)
+                    wave = NOISE if label == "▒" else int(np.bincount(part.wave[at : at + 4, voice]).argmax())
+                    notes.append((lead + at, label, wave))
+            self._notes[voice][:] = notes
+
+    def _note_cut(self, first: int, frames: Frames, now: int) -> None:
+        begin, end = max(first + now, self.start), min(first + len(frames), self.end)
+        if begin < end:
+            differ = (frames[begin - first : end - first] != self.frames[begin - self.start : end - self.start]).any(
+                axis=1
+            )
+            cut = begin + int(np.argmax(differ))
+            if differ.any() and cut not in self.cuts:
+                self.cuts.append(cut)

@@ -3,7 +3,7 @@
 Each is drawn on a Canvas from a State, so a picture depends on the state alone. Knows no session and no timer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from sidlive.live.state import ControlState, Notice, State
@@ -33,6 +33,7 @@ _PHASES: Final = {
     "looping": ("↻ LOOPING", BAD),
 }
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
+_MAY_BE_UNUSED: Final = ("top_k", "min_p")  # 0 turns them off
 QUIET_S: Final = 6.0  # seconds without a sound before the studio remarks on it
 
 
@@ -48,7 +49,13 @@ def masthead(canvas: Canvas, state: State) -> None:
     for stripe in STRIPES:
         x = canvas.write(0, x, "▌", stripe, PANEL)
     x = canvas.write(0, x + 1, "SIDLIVE", WHITE, PANEL, bold=True)
-    text, colour = _PHASES[state.phase] if state.alive else ("✖ NO CORE", BAD)
+    text, colour = _PHASES[state.phase]
+    if not state.alive:
+        text, colour = "✖ NO CORE", BAD
+    elif state.trouble:
+        text, colour = "✖ NO MODEL", BAD
+    elif not state.model:
+        text, colour = "◌ LOADING", WARN
     x = canvas.write(0, x + 3, text, colour, PANEL, bold=True)
     x = canvas.write(0, x + 2, clock_text(state.clock / state.rate_hz), WHITE, PANEL, bold=True)
 
@@ -87,8 +94,10 @@ class Touched:
         return frozenset(name for name, (_, at) in self._seen.items() if now - at < self.seconds)
 
 
-def panel(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -> None:
-    """The state of everything that a hand can turn, and of what the instrument stands on."""
+def panel(
+    canvas: Canvas, state: State, touched: frozenset[str] = frozenset(), verbs: Mapping[str, str] | None = None
+) -> None:
+    """The state of everything that a hand can turn, of what the instrument stands on, and ``verbs`` with meanings."""
     groups = [(title, hue, [c for c in state.controls.values() if c.kind == kind]) for kind, title, hue in _KINDS]
     rows = 3 + sum(len(controls) + 1 for _, _, controls in groups if controls) + 6
     gap = 1 if canvas.height >= rows + 3 else 0
@@ -108,6 +117,30 @@ def panel(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -
         canvas.write(y, 2, label, FAINT)
         canvas.write(y, 8, text[: canvas.width - 9], hue)
         y += 1
+    _verb_list(canvas, y + gap, verbs or {})
+
+
+def _verb_list(canvas: Canvas, y: int, verbs: Mapping[str, str]) -> None:
+    """What can be typed, where there is room: a line each with its meaning, or the names alone."""
+    room = canvas.height - y - 1
+    if not verbs or room < 2:
+        return
+    y = _title(canvas, y, "VERBS", PRIMARY)
+    if room > len(verbs):
+        for name, meaning in verbs.items():
+            canvas.write(y, 2, name, TEXT)
+            canvas.write(y, 14, _short(meaning, canvas.width - 15), FAINT)
+            y += 1
+        return
+    x = 2
+    for name in verbs:
+        if x + len(name) > canvas.width - 1:
+            x, y = 2, y + 1
+        x = canvas.write(y, x, name, MUTED) + 1
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _outside(state: State) -> Iterator[tuple[str, str, str]]:
@@ -115,7 +148,7 @@ def _outside(state: State) -> Iterator[tuple[str, str, str]]:
     bad = "null" in sound or "no " in sound
     yield "sound", sound + (f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""), WARN if bad else TEXT
     yield "midi", state.midi or "no MIDI", MUTED if state.midi in ("", "no MIDI") else TEXT
-    yield "model", state.model or "none", TEXT
+    yield "model", state.model or ("none" if state.trouble else "loading"), TEXT if state.model else WARN
 
 
 def _prompt(canvas: Canvas, state: State, y: int) -> int:
@@ -150,10 +183,16 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
     canvas.write(y, 20 - len(value[:6]), value[:6], WARN if touched else WHITE, ground, bold=True)
     knob = control.midi or ""
     width = canvas.width - 22 - (6 if canvas.width >= 34 else 0)
-    if control.fraction is not None and width > 2:
+    if control.fraction is not None and width > 2 and _is_a_scale(control):
         _needle(canvas, y, 21, width, control, WARN if touched else hue)
     if canvas.width >= 34 and knob:
         canvas.write(y, canvas.width - len(knob[:5]) - 1, knob.replace("CC ", "cc")[:5], GOOD, ground)
+
+
+def _is_a_scale(control: ControlState) -> bool:
+    """Whether more of it means more of something (a seed's size says nothing)."""
+    assert control.low is not None and control.high is not None
+    return control.high - control.low <= 1000
 
 
 def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, hue: str) -> None:
@@ -174,8 +213,9 @@ def knobs(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -
     x = 1
     for control in state.controls.values():
         value = number(control.value)
-        if x + len(control.name) + len(value) + 1 > canvas.width:
-            break
+        unused = control.name in _MAY_BE_UNUSED and not control.value
+        if unused or x + len(control.name) + len(value) + 1 > canvas.width:
+            continue
         hot = control.name in touched
         x = canvas.write(0, x, control.name, WHITE if hot else MUTED, bold=hot)
         x = canvas.write(0, x + 1, value, WARN if hot else WHITE, bold=True) + 2
@@ -186,6 +226,20 @@ def knobs(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -
     for label, text, hue in _outside(state):
         if x + 3 + len(text) < canvas.width and label != "model":
             x = canvas.write(1, x + 2, text, hue if label == "sound" else MUTED)
+
+
+def key_bar(canvas: Canvas, keys: Sequence[tuple[str, str, str]]) -> list[tuple[int, int]]:
+    """The keys in a line: (key, title, colour of the title); the columns that each took, for the mouse."""
+    spans, x = [], 1
+    for key, title, colour in keys:
+        start = x
+        loud = colour == BAD
+        x = canvas.write(0, x, f" {key} " if loud else key, GROUND if loud else WARN, BAD if loud else PANEL, bold=True)
+        x = canvas.write(0, x + (0 if loud else 1), f"{title} " if loud else title, GROUND if loud else colour,
+                         BAD if loud else PANEL, bold=loud)  # fmt: skip
+        spans.append((start, x))
+        x += 3 if canvas.width >= 100 else 2
+    return spans
 
 
 class Bulletin:
@@ -207,6 +261,10 @@ class Bulletin:
         """Text and colour; an empty text when there is nothing to say."""
         if not state.alive:
             return "the core has stopped; what was played is logged. F9 opens it anew", BAD
+        if state.trouble:
+            return state.trouble, BAD
+        if not state.model:
+            return "the model is being loaded; the first time this takes up to a minute", WARN
         if state.notices and now - self._since < self.seconds:
             notice = state.notices[-1]
             return notice.text, WARN if notice.level == "warning" else MUTED

@@ -1,5 +1,7 @@
 """Widgets that are drawn cell by cell: a canvas painted when told, of which only the rows that changed are sent."""
 
+from collections.abc import Mapping
+
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
@@ -8,8 +10,9 @@ from textual.widget import Widget
 
 from sidlive.live.state import State, Window
 from sidlive.studio import lanes, views
+from sidlive.studio.actions import ACTIONS, Action
 from sidlive.studio.canvas import Canvas
-from sidlive.studio.palette import GROUND, PANEL
+from sidlive.studio.palette import BAD, GOOD, GROUND, PANEL, TEXT, WARN
 from sidlive.studio.roll import Roll
 
 
@@ -79,10 +82,13 @@ class ScoreView(Drawn):
 
     def show(self, window: Window, state: State) -> bool:
         """Take a window of the tape; draws only when that moves a cell. Whether it did."""
-        worked_out = self.roll.show(window.first, window.frames)
+        worked_out = self.roll.show(window.first, window.frames, window.now)
         looks = tuple(lanes.VoiceLook(v.mode, v.muted, v.fragment) for v in state.voices)
         now = window.first + window.now
-        key = (now // (2 * self.score.zoom), self.size, self.score.zoom, looks)
+        ahead = state.controls.get("ahead")
+        if ahead is not None and isinstance(ahead.value, int | float):
+            self.score.ahead = int(ahead.value)
+        key = (now // (2 * self.score.zoom), self.size, self.score.zoom, self.score.ahead, looks)
         if not worked_out and key == self._drawn:
             return False
         self._now, self._looks, self._drawn = now, looks, key
@@ -99,7 +105,7 @@ class ScoreView(Drawn):
         self.score.draw(canvas, self.roll, self._now, self._looks)
 
     def on_click(self, event: events.Click) -> None:
-        where = lanes.plan(*self.size)
+        where = self.score.plan(*self.size)
         if event.x < where.gutter and event.y < 3 * where.voice_rows:
             self.post_message(self.Clicked(event.y // where.voice_rows + 1))
 
@@ -126,8 +132,14 @@ class Masthead(StateView):
 
 
 class Panel(StateView):
+    """``verbs``: names and what they mean, shown where there is room."""
+
+    def __init__(self, id: str, verbs: Mapping[str, str]) -> None:
+        super().__init__(id)
+        self._verbs = verbs
+
     def paint(self, canvas: Canvas) -> None:
-        views.panel(canvas, self.state, self.touched)
+        views.panel(canvas, self.state, self.touched, self._verbs)
 
 
 class Knobs(StateView):
@@ -149,3 +161,34 @@ class NoticeLine(Drawn):
 
     def paint(self, canvas: Canvas) -> None:
         views.notice_line(canvas, self._text, self._colour)
+
+
+class KeyBar(StateView):
+    """The keys, and what they would do now; a click is a key."""
+
+    GROUND = PANEL
+
+    class Pressed(Message):
+        """A key was clicked; the name of its action."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def paint(self, canvas: Canvas) -> None:
+        self._shown = [action for action in ACTIONS if action.title and (canvas.width >= 100 or not action.spare)]
+        self._spans = views.key_bar(canvas, [(action.key_text, *self._title(action)) for action in self._shown])
+
+    def _title(self, action: Action) -> tuple[str, str]:
+        """What the key does now, and in which colour."""
+        if action.name == "play":
+            return ("Play ", GOOD) if self.state.phase == "stopped" else ("Stop ", TEXT)
+        if action.name.startswith("mute"):
+            muted = self.state.voices[int(action.name[-1]) - 1].muted
+            return action.title, WARN if muted else TEXT
+        return action.title, BAD if action.name == "panic" else TEXT
+
+    def on_click(self, event: events.Click) -> None:
+        for action, (left, right) in zip(self._shown, self._spans, strict=True):
+            if left <= event.x < right:
+                self.post_message(self.Pressed(action.name))

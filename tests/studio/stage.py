@@ -9,6 +9,7 @@ import numpy as np
 
 from sidlive.errors import ControlError
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
+
 from .music import piece
 
 CONTROLS = (
@@ -71,7 +72,9 @@ class FakeSession:
 def fake_verbs(session: FakeSession) -> dict[str, Callable[..., Any]]:
     """Verbs that note what was asked, with the signatures that the completion reads."""
 
-    def load(path: str, song: int | None = None, start: float = 0.0, seconds: float = 10.0, name: str | None = None) -> str:
+    def load(
+        path: str, song: int | None = None, start: float = 0.0, seconds: float = 10.0, name: str | None = None
+    ) -> str:
         """Read a piece of a .sid or of a frames file."""
         session.calls.append(("load", path, seconds))
         return name or path
@@ -141,7 +144,8 @@ def silent_session() -> FakeSession:
     session = FakeSession(clock=0, ahead=0)
     session.frames = np.zeros((0, 28), np.uint8)
     session.shown = replace(
-        session.shown, phase="stopped", prompt=None, fragments=(), midi="no MIDI", output="null output (no sound device)",
-        latency_ms=0.0, voices=(VoiceState(), VoiceState(), VoiceState()), take_s=0.0,
+        session.shown, phase="stopped", prompt=None, fragments=(), midi="no MIDI",
+        output="null output (no sound device)", latency_ms=0.0,
+        voices=(VoiceState(), VoiceState(), VoiceState()), take_s=0.0,
     )  # fmt: skip
     return session
