@@ -22,7 +22,7 @@ def program(init: str = INIT, play: str = RISING) -> bytes:
 
 
 def sid_file(
-    image: bytes = program(),  # noqa: B008 -- bytes never change
+    image: bytes = program(),
     *,
     magic: bytes = b"PSID",
     version: int = 2,

@@ -6,13 +6,18 @@ machine is a handful of arrays that can be copied, and the kernel is compiled on
 because numba checks only the caller's own file when it decides whether a compiled kernel on disk is stale.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from sidlive.chip.opcodes import FIRST_BRANCH, FIRST_MODIFY, FIRST_OTHER, FIRST_STORE, Mode, Op
-from sidlive.chip.registers import CONTROL, FIRST_CONTROL, REGISTERS, VOICE_STRIDE, VOICES
+from sidlive.chip.registers import CONTROL, FIRST_CONTROL, REGISTERS, VOICE_STRIDE, VOICES, Frames
+
+State = NDArray[np.int64]
+Memory = NDArray[np.uint8]
+Int = Any  # 64 bits inside a kernel; Python's or numpy's outside, which a type checker keeps apart
 
 # Slots of the state vector. The processor:
 PC: Final = 0
@@ -73,7 +78,7 @@ _inline = numba.njit(cache=True, nogil=True, inline="always")
 
 
 @_jit
-def _timer_count(m, slot, cycle):  # type: ignore[no-untyped-def]
+def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
     """A timer's counter at ``cycle``; a period is its latch + 1 cycles."""
     if m[slot + RUNNING] == 0:
         return m[slot + COUNT]
@@ -86,7 +91,7 @@ def _timer_count(m, slot, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _timer_fired(m, slot, cycle):  # type: ignore[no-untyped-def]
+def _timer_fired(m: State, slot: Int, cycle: Int) -> bool:
     """Whether the timer ran out since its interrupt register was last read."""
     if m[slot + RUNNING] == 0:
         return False
@@ -98,7 +103,7 @@ def _timer_fired(m, slot, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _read_cia(m, mem, address, cycle):  # type: ignore[no-untyped-def]
+def _read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     base = TIMER + (2 * TIMER_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
     if 4 <= register <= 7:
@@ -118,7 +123,7 @@ def _read_cia(m, mem, address, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _write_cia(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
+def _write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     base = TIMER + (2 * TIMER_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
     mem[IO + (address & 0xF00) | register] = value
@@ -142,7 +147,7 @@ def _write_cia(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _advance_oscillator(m, mem, cycle):  # type: ignore[no-untyped-def]
+def _advance_oscillator(m: State, mem: Memory, cycle: Int) -> None:
     """Bring voice 3's phase and noise register up to ``cycle``; the noise is clocked when phase bit 19 rises."""
     elapsed = min(cycle - m[OSCILLATOR_CYCLE], 1 << 22)
     m[OSCILLATOR_CYCLE] = cycle
@@ -162,7 +167,7 @@ def _advance_oscillator(m, mem, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _read_sid(m, mem, register, cycle):  # type: ignore[no-untyped-def]
+def _read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     if register == 27:  # OSC3: the top eight bits of voice 3's waveform
         _advance_oscillator(m, mem, cycle)
         control = np.int64(mem[SID + 2 * VOICE_STRIDE + CONTROL])
@@ -180,7 +185,9 @@ def _read_sid(m, mem, register, cycle):  # type: ignore[no-untyped-def]
             if control & 0x20:
                 value &= phase >> 16
             if control & 0x40:
-                width = np.int64(mem[SID + 2 * VOICE_STRIDE + 2]) | ((np.int64(mem[SID + 2 * VOICE_STRIDE + 3]) & 15) << 8)
+                width = np.int64(mem[SID + 2 * VOICE_STRIDE + 2]) | (
+                    (np.int64(mem[SID + 2 * VOICE_STRIDE + 3]) & 15) << 8
+                )
                 value &= 0xFF if (phase >> 12) >= width else 0
         m[BUS_VALUE] = value
     elif register == 28:  # ENV3, coarsely: the sustain level while the gate is on
@@ -192,7 +199,7 @@ def _read_sid(m, mem, register, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _write_sid(m, mem, register, value, cycle):  # type: ignore[no-untyped-def]
+def _write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
     m[BUS_VALUE] = value
     if register >= REGISTERS:
         return
@@ -209,13 +216,13 @@ def _write_sid(m, mem, register, value, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _port(m):  # type: ignore[no-untyped-def]
+def _port(m: State) -> Int:
     """The port's lines as they are: outputs as written, inputs as pulled up."""
     return (m[PORT] & m[PORT_DIRECTION]) | (PORT_PULLED_UP & ~m[PORT_DIRECTION])
 
 
 @_jit
-def _read_slow(m, mem, address, cycle):  # type: ignore[no-untyped-def]
+def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     """Read where a ROM, a chip or the port may hide the RAM."""
     if address < 2:
         return _port(m) if address else m[PORT_DIRECTION]
@@ -251,7 +258,7 @@ def _read_slow(m, mem, address, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _write_slow(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
+def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     """Write to the port or to $D000-$DFFF."""
     if address < 2:
         if address:
@@ -277,14 +284,14 @@ def _write_slow(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def _read(m, mem, address, cycle):  # type: ignore[no-untyped-def]
+def _read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     if 1 < address < 0xA000 or m[FLAT]:
         return np.int64(mem[address])
     return _read_slow(m, mem, address, cycle)
 
 
 @_inline
-def _write(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
+def _write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
         mem[address] = value
     else:
@@ -292,8 +299,8 @@ def _write(m, mem, address, value, cycle):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _add(a, value, p):  # type: ignore[no-untyped-def]
-    """A + value + carry, and the flags; in decimal mode N and V come from the half-corrected sum, as on the NMOS chip."""
+def _add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
+    """A + value + carry, and the flags; in decimal mode N and V come from the half-corrected sum, as on NMOS."""
     carry = p & CARRY
     total = a + value + carry
     zero = ZERO if total & 0xFF == 0 else 0
@@ -312,7 +319,7 @@ def _add(a, value, p):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _subtract(a, value, p):  # type: ignore[no-untyped-def]
+def _subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     """A - value - borrow, and the flags; in decimal mode all flags are those of the binary difference."""
     borrow = 1 - (p & CARRY)
     total = a - value - borrow
@@ -331,7 +338,7 @@ def _subtract(a, value, p):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _rotate_masked(a, value, p):  # type: ignore[no-untyped-def]
+def _rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     """ARR: AND, then ROR with flags of its own."""
     masked = a & value
     result = (masked >> 1) | ((p & CARRY) << 7)
@@ -351,22 +358,23 @@ def _rotate_masked(a, value, p):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def _signs(p, value):  # type: ignore[no-untyped-def]
+def _signs(p: Int, value: Int) -> Int:
     """P with N and Z as ``value`` sets them."""
     return (p & ~(ZERO | NEGATIVE)) | (value & NEGATIVE) | (ZERO if value == 0 else 0)
 
 
 @_inline
-def _compare(p, register, value):  # type: ignore[no-untyped-def]
+def _compare(p: Int, register: Int, value: Int) -> Int:
     return (_signs(p, (register - value) & 0xFF) & ~CARRY) | (CARRY if register >= value else 0)
 
 
 @_jit
-def run(m, mem, table, stop, until):  # type: ignore[no-untyped-def]
+def run(m: State, mem: Memory, table: Memory, stop: Int, until: Int) -> Int:
     """Run from ``m``'s registers until PC is ``stop``, the clock reaches ``until``, or the processor jams.
 
     ``m`` int64[LOG + 3 n], the last 3 n for a log of n SID writes; ``mem`` uint8[MEMORY_BYTES]; ``table`` is
-    ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write carries its instruction's last cycle.
+    ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write is logged with its instruction
+    last cycle.
     """
     pc, sp, a, x, y, p, cycle = m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE]
     status = RUNNING_ON
@@ -648,13 +656,16 @@ def run(m, mem, table, stop, until):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def run_frames(m, mem, table, stop, call, period, patience, frames):  # type: ignore[no-untyped-def]
+def run_frames(
+    m: State, mem: Memory, table: Memory, stop: int, call: State, period: int, patience: int, frames: Frames
+) -> tuple[int, int]:
     """Call a play routine once a ``period`` of cycles and write the SID's registers into ``frames`` uint8[T, 28].
 
-    ``call`` int64: address, port value, stack pointer, X, Y, P, and the cycle of the first call. Row t is the chip at the
-    end of period t. A call that is not over when its period ends goes on in the next one, and the call that was due
-    follows at once, as a pending interrupt would. Returns (status, t): RETURNED and T, JAMMED and the period it happened
-    in, or RUNNING_ON and the period of a call that took more than ``patience`` cycles. Unused register bits are left as written.
+    ``call`` int64: address, port value, stack pointer, X, Y, P, and the cycle of the first call. Row t is the chip at
+    the end of period t. A call that is not over when its period ends goes on in the next one, and the call that was due
+    follows at once, as a pending interrupt would. Returns (status, t): RETURNED and T, JAMMED and the period it
+    happened in, or RUNNING_ON and the period of a call that took more than ``patience`` cycles. Unused register bits
+    are left as written.
     """
     playing = False
     due = False

@@ -54,7 +54,7 @@ class Machine:
         m[cpu.P] = cpu.UNUSED | cpu.INTERRUPT
         m[cpu.PORT], m[cpu.PORT_DIRECTION] = 0x37, 0x2F
         m[cpu.LINE_CYCLES], m[cpu.LINES] = timing.cycles_per_line, timing.lines
-        m[cpu.NOISE_SHIFT] = 0x7FFFFF
+        m[cpu.OSCILLATOR], m[cpu.NOISE_SHIFT] = 0x555555, 0x7FFFFE  # as the chip comes up, after reSIDfp
         m[cpu.FIRST : cpu.FIRST + 3] = -1
         for slot, address in zip((cpu.SECOND_SID, cpu.THIRD_SID), further_sids, strict=False):
             m[slot] = address
@@ -87,7 +87,7 @@ class Machine:
 
     def load(self, address: int, image: bytes) -> None:
         """Copy an image into RAM; it must end at $FFFF or below."""
-        assert 0 <= address and address + len(image) <= 0x10000
+        assert address >= 0 and address + len(image) <= 0x10000
         self.ram[address : address + len(image)] = np.frombuffer(image, dtype=np.uint8)
 
     def init(self, address: int, song: int) -> None:
@@ -97,9 +97,7 @@ class Machine:
         m[cpu.PC], m[cpu.PORT] = address, bank_of(address)
         self._push_return()
         budget = int(INIT_PATIENCE_S * self.timing.clock_hz)
-        status = cpu.run(
-            m, self.memory, self._table, STOP, m[cpu.CYCLE] + budget
-        )
+        status = cpu.run(m, self.memory, self._table, STOP, m[cpu.CYCLE] + budget)
         if status == cpu.JAMMED:
             raise TuneError(f"init jams the processor at ${m[cpu.PC]:04X} (opcode ${self._opcode():02X})")
         if status != cpu.RETURNED:
@@ -121,11 +119,11 @@ class Machine:
         self._call[0], self._call[1], self._call[6] = address, bank_of(address), self._next_play
         frames = np.zeros((count, COLUMNS), dtype=np.uint8)
         patience = PLAY_PATIENCE_FRAMES * timing.cycles_per_frame
-        status, frame = cpu.run_frames(
-            m, self.memory, self._table, STOP, self._call, period, patience, frames
-        )
+        status, frame = cpu.run_frames(m, self.memory, self._table, STOP, self._call, period, patience, frames)
         if status == cpu.JAMMED:
-            raise TuneError(f"play jams the processor at ${m[cpu.PC]:04X} (opcode ${self._opcode():02X}), frame {frame}")
+            raise TuneError(
+                f"play jams the processor at ${m[cpu.PC]:04X} (opcode ${self._opcode():02X}), frame {frame}"
+            )
         if status != cpu.RETURNED:
             raise TuneError(f"play does not return within {PLAY_PATIENCE_FRAMES} frames (called in frame {frame})")
         self._next_play += count * period
@@ -143,7 +141,7 @@ class Machine:
 
 
 def bank_of(address: int) -> int:
-    """What a driver puts into $01 before it calls ``address``: the address in RAM, and the chips if that is possible."""
+    """What a driver puts into $01 before it calls ``address``: its code in RAM, and the chips if possible."""
     if address < 0xA000:
         return 0x37
     if address < 0xD000:

@@ -51,7 +51,7 @@ class Mode(IntEnum):
 
 
 class Op(IntEnum):
-    """What is done with it. Loads, arithmetic, read-modify-write and stores come in runs, so the kernel can test a run."""
+    """What is done with it. Reads, read-modify-writes, stores and branches come in runs: the kernel tells them apart."""
 
     # Read the operand.
     ADC = 0

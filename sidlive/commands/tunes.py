@@ -1,4 +1,4 @@
-"""``sidlive info``, ``sidlive capture`` and ``sidlive corpus build``: what a tune is, what it plays, and many of them."""
+"""``sidlive info``, ``sidlive capture`` and ``sidlive corpus build``: what a tune is and what it plays."""
 
 import argparse
 from pathlib import Path

@@ -32,7 +32,7 @@ class Capture:
 
 
 class Recorder:
-    """A song that has been initialised and is recorded piece by piece. Raises TuneError with the reason it cannot be."""
+    """A song, initialised, to be recorded piece by piece. Raises TuneError with the reason when that cannot be done."""
 
     def __init__(self, tune: Tune, song: int | None = None) -> None:
         self.tune = tune
@@ -42,7 +42,9 @@ class Recorder:
         if tune.flags & FLAG_MUS:
             raise TuneError("Compute! MUS data: its player is not in the file")
         if tune.magic == "RSID":
-            raise TuneError("RSID: it runs on interrupts of its own; only a play address called once a video frame works")
+            raise TuneError(
+                "RSID: it runs on interrupts of its own; only a play address called once a video frame works"
+            )
         if tune.play == 0:
             raise TuneError("no play address: the tune installs an interrupt of its own")
         further = [address for address in (tune.second_sid, tune.third_sid) if address]
@@ -85,7 +87,7 @@ def save_frames(path: str | Path, frames: Frames, rate_hz: float, **meta: str) -
     arrays = {key: np.array(value) for key, value in meta.items()}
     try:
         with Path(path).open("wb") as file:
-            np.savez_compressed(file, frames=frames, rate_hz=np.array(rate_hz), **arrays)
+            np.savez_compressed(file, frames=frames, rate_hz=np.array(rate_hz), **arrays)  # type: ignore[arg-type]
     except OSError as error:
         raise TuneError(f"{path} cannot be written: {error.strerror or error}") from None
 

@@ -65,7 +65,9 @@ def load_fragment(
     suffix = path.suffix.lower()
     if suffix == ".sid":
         if start_s + seconds > LATEST_S:
-            raise TuneError(f"{path.name}: a fragment may reach {LATEST_S:g} s into a tune, not {start_s + seconds:g} s")
+            raise TuneError(
+                f"{path.name}: a fragment may reach {LATEST_S:g} s into a tune, not {start_s + seconds:g} s"
+            )
         tune = psid.read(path)
         timing = tune.timing
         wanted = max(start_s + seconds, TEMPO_WINDOW_S) * timing.rate_hz
@@ -118,8 +120,8 @@ def onsets(frames: Frames) -> NDArray[np.int64]:
 def beat_of(frames: Frames, rate_hz: float) -> int:
     """Frames a beat, from how note-ons repeat themselves; 24 when too few notes start, or no beat stands out.
 
-    A lag of one beat, two and four must all line note-ons up with note-ons, better than chance; between octaves of the
-    same tempo the one nearest to 125 beats a minute is taken.
+    Lags of one beat, two, four and eight must line note-ons up with note-ons, better than chance; between octaves of
+    the same tempo the one nearer to 125 beats a minute is taken.
     """
     strength = np.minimum(onsets(frames), 2).astype(np.float64)
     if np.count_nonzero(strength) < FEWEST_ONSETS:
@@ -129,12 +131,12 @@ def beat_of(frames: Frames, rate_hz: float) -> int:
     power = float((strength**2).mean())
     best, beat = 0.1, UNKNOWN_BEAT  # a correlation below a tenth is chance
     for lag in range(shortest, longest + 1):
-        lags = [lag * k for k in (1, 2, 4) if lag * k <= len(strength) // 2]
+        lags = [lag * k for k in (1, 2, 4, 8) if lag * k <= len(strength) // 2]
         if not lags:
             break
         likeness = sum(float((strength[k:] * strength[:-k]).mean()) for k in lags) / (len(lags) * power)
         octaves = math.log2(lag / rate_hz / USUAL_BEAT_S)
-        score = likeness * math.exp(-0.5 * (octaves / 0.6) ** 2)
+        score = likeness * math.exp(-0.5 * octaves**2)
         if score > best:
             best, beat = score, lag
     return beat

@@ -1,0 +1,83 @@
+"""``sidlive info``, ``capture`` and ``corpus build`` as their users see them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tunes_by_hand import sid_file
+
+from sidlive.cli import main
+from sidlive.model.corpus import open_corpus
+from sidlive.tune.capture import load_frames
+
+
+@pytest.fixture
+def tune(tmp_path: Path) -> Path:
+    path = tmp_path / "Rising.sid"
+    path.write_bytes(sid_file(songs=2, name=b"Rising"))
+    return path
+
+
+def results(text: str) -> dict[str, object]:
+    told = json.loads(text)
+    assert set(told) == {"results", "machine"}
+    return {result["name"]: result["value"] for result in told["results"]}
+
+
+def test_info_tells_what_a_tune_is(tune: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(tune), "--json"]) == 0
+    told = results(capsys.readouterr().out)
+    assert (told["title"], told["songs"], told["load"], told["chip"]) == ("Rising", 2, "$1000-$10FF", "6581")
+    assert (told["clock"], told["rate_hz"], told["playable"]) == ("PAL", 50.125, "yes")
+    assert main(["info", str(tune)]) == 0
+    assert "Rising" in capsys.readouterr().out
+
+
+def test_info_says_why_a_tune_cannot_be_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.sid"
+    path.write_bytes(sid_file(magic=b"RSID", play=0))
+    assert main(["info", str(path), "--json"]) == 0
+    told = results(capsys.readouterr().out)
+    assert str(told["playable"]).startswith("no: RSID") and told["rate_hz"] is None
+
+
+def test_capture_writes_frames(tune: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "frames.npz"
+    assert main(["capture", str(tune), "-o", str(out), "--song", "2", "--frames", "300", "--json"]) == 0
+    told = results(capsys.readouterr().out)
+    frames, rate_hz, meta = load_frames(out)
+    assert frames.shape == (300, 28) and frames[0, 0] == 2 and rate_hz == pytest.approx(50.125, abs=1e-3)
+    assert (meta["title"], meta["song"], meta["timing"], meta["chip"]) == ("Rising", "2", "PAL", "6581")
+    assert (told["frames"], told["song"]) == (300, 2)
+
+
+def test_corpus_build_makes_a_corpus(tune: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["corpus", "build", str(tmp_path), "-o", str(tmp_path / "corpus"), "--frames", "1200", "--workers", "1"]
+    assert main([*command, "--json"]) == 0
+    told = results(capsys.readouterr().out)
+    assert (told["files"], told["tunes"], told["frames"]) == (1, 2, 2400)
+    assert len(open_corpus(tmp_path / "corpus").tunes) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info", "{}/missing.sid"], "missing.sid: no such file"),
+        (["info", "{}"], "is a folder; expected a .sid file"),
+        (["capture", "{}/missing.sid", "-o", "{}/x.npz"], "missing.sid: no such file"),
+        (["capture", "{}/Rising.sid", "-o", "{}/no/x.npz"], "x.npz cannot be written"),
+        (["capture", "{}/Rising.sid", "-o", "{}"], "cannot be written"),
+        (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--song", "9"], "song 9 does not exist"),
+        (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--frames", "0"], "0 frames; expected 1 to"),
+        (["corpus", "build", "{}/missing", "-o", "{}/corpus"], "missing is not a folder"),
+        (["corpus", "build", "{}", "-o", "{}/Rising.sid"], "cannot be written"),
+        (["corpus", "build", "{}", "-o", "{}/corpus", "--workers", "0"], "take numbers from 1"),
+    ],
+)
+def test_errors_are_one_clear_line(
+    tune: Path, tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([argument.format(tmp_path) for argument in arguments]) == 2
+    told = capsys.readouterr().err.strip()
+    assert message in told
+    assert told.splitlines()[-1].startswith("sidlive: ")

@@ -1,0 +1,116 @@
+"""Fragments: what is loaded from where, that they do not change, and the length of their beat."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tunes_by_hand import sid_file
+
+from sidlive.chip.registers import silence
+from sidlive.errors import TuneError
+from sidlive.tune.capture import capture, save_frames
+from sidlive.tune.fragment import UNKNOWN_BEAT, beat_of, load_fragment, onsets
+from sidlive.tune.psid import parse
+
+
+@pytest.fixture
+def tune(tmp_path: Path) -> Path:
+    path = tmp_path / "Rising.sid"
+    path.write_bytes(sid_file(songs=3, flags=0x24))
+    return path
+
+
+def test_a_fragment_of_a_tune_is_a_slice_of_its_capture(tune: Path) -> None:
+    fragment = load_fragment(tune, song=2, start_s=2.0, seconds=4.0)
+    whole = capture(parse(tune.read_bytes()), 2, 400).frames
+    assert (fragment.frames == whole[100:300]).all()
+    assert (fragment.name, fragment.source) == ("Rising", "Rising.sid song 2")
+    assert (fragment.chip, fragment.timing) == ("8580", "PAL")
+    assert fragment.seconds == pytest.approx(4.0, abs=0.02)
+
+
+def test_a_fragment_of_frames_knows_what_the_file_says(tmp_path: Path) -> None:
+    frames = np.random.default_rng(1).integers(0, 256, (300, 28), dtype=np.uint8)
+    save_frames(tmp_path / "take.npz", frames, 60.0, chip="8580", timing="NTSC", source="X.sid")
+    fragment = load_fragment(tmp_path / "take.npz", start_s=1.0, seconds=2.0, name="verse")
+    assert (fragment.frames == frames[60:180]).all()
+    assert (fragment.name, fragment.source, fragment.chip, fragment.timing) == ("verse", "X.sid", "8580", "NTSC")
+
+
+def test_a_file_that_ends_early_gives_a_shorter_fragment(tmp_path: Path) -> None:
+    save_frames(tmp_path / "take.npz", silence(100), 50.0)
+    assert len(load_fragment(tmp_path / "take.npz", start_s=1.5, seconds=10).frames) == 25
+    with pytest.raises(TuneError, match=r"take\.npz is 2\.0 s long; it has nothing at 2 s"):
+        load_fragment(tmp_path / "take.npz", start_s=2.0)
+
+
+def test_fragments_do_not_change(tune: Path) -> None:
+    fragment = load_fragment(tune, seconds=1)
+    with pytest.raises(ValueError, match="read-only"):
+        fragment.frames[0, 0] = 1
+    with pytest.raises(AttributeError):
+        fragment.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start_s": -1.0}, "start is -1.0 s; expected 0 or more"),
+        ({"start_s": float("nan")}, "start is nan s"),
+        ({"seconds": 0.0}, "length is 0.0 s; expected more than 0"),
+        ({"start_s": 5000.0}, "a fragment may reach 3600 s into a tune, not 5010 s"),
+        ({"song": 4}, r"Rising\.sid: song 4 does not exist"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(tune: Path, options: dict, message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(TuneError, match=message):
+        load_fragment(tune, **options)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TuneError, match=r"expected a \.sid tune or an \.npz of frames"):
+        load_fragment(tmp_path / "song.mp3")
+    with pytest.raises(TuneError, match="no such file"):
+        load_fragment(tmp_path / "missing.sid")
+    save_frames(tmp_path / "take.npz", silence(10), 50.0, chip="YM2149")
+    with pytest.raises(TuneError, match="chip YM2149"):
+        load_fragment(tmp_path / "take.npz")
+    with pytest.raises(TuneError, match="frames have no songs"):
+        load_fragment(tmp_path / "take.npz", song=1)
+
+
+def test_onsets_are_gates_that_open_and_gates_that_reopen_inside_a_frame() -> None:
+    frames = silence(6)
+    frames[2:5, [4, 25]] = 0x41  # voice 1: a note from frame 2 to 4
+    frames[1:6, [11, 26]] = 0x21  # voice 2: a note from frame 1 on ...
+    frames[4, 26] = 0x20  # ... which starts again in frame 4
+    assert onsets(frames).tolist() == [0, 1, 1, 0, 1, 0]
+
+
+def rhythm(row: int, pattern: str, seconds: float = 20.0) -> np.ndarray:  # type: ignore[type-arg]
+    """A drum computer of one voice: a note on every x of the pattern, one step every ``row`` frames."""
+    frames = silence(round(seconds * 50.125))
+    for t in range(len(frames)):
+        gate = pattern[t // row % len(pattern)] == "x" and t % row < 2
+        frames[t, [4, 25]] = 0x41 if gate else 0x40
+    return frames
+
+
+@pytest.mark.parametrize("row", [4, 5, 6, 7, 8])
+@pytest.mark.parametrize("pattern", ["x---", "x-x-x-xx", "x--xx-x-x---x-x-"])
+def test_the_beat_is_four_rows(row: int, pattern: str) -> None:
+    """Or an octave of it where that is a likelier tempo: never three rows or five."""
+    assert beat_of(rhythm(row, pattern), 50.125) in (2 * row, 4 * row, 8 * row)
+
+
+@pytest.mark.parametrize("row", [5, 6, 7])
+def test_the_usual_tempos_are_found_as_they_are(row: int) -> None:
+    assert beat_of(rhythm(row, "x-x-x-xx"), 50.125) == 4 * row
+
+
+def test_an_unknown_beat_is_24_frames() -> None:
+    assert beat_of(silence(1000), 50.125) == UNKNOWN_BEAT == 24
+    assert beat_of(silence(1), 50.125) == 24
+    random = silence(1000)
+    random[:, 4] = np.random.default_rng(2).integers(0, 2, 1000)
+    assert 12 <= beat_of(random, 50.125) <= 50
