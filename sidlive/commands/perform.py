@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidlive.live.process import RoomOptions
+    from sidlive.live.options import RoomOptions
     from sidlive.live.session import Session
 
 
@@ -37,7 +37,7 @@ def room_arguments(parser: argparse.ArgumentParser) -> None:
 
 def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions":
     """The options as typed; `name` is for the take's folder."""
-    from sidlive.live.process import RoomOptions
+    from sidlive.live.options import RoomOptions
 
     return RoomOptions(
         model=arguments.model,

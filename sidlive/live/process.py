@@ -1,7 +1,7 @@
 """The core process: the core, and the threads that meet at it.
 
 One thread makes frames (it alone owns the engine), one plays them, one minds MIDI, one the take's file; the main thread
-does what comes over the pipe, and ends it all when the pipe closes.
+does what comes over the pipe, and ends it all when the pipe closes. Importing this imports none of what they use.
 """
 
 import faulthandler
@@ -10,34 +10,18 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Final
 
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.mirror import Mirror
+from sidlive.live.options import RoomOptions, make_core, make_engine
 from sidlive.live.places import config_folder, log_path
 
 KEEP_S: Final = 1.0  # between two writes of the take
 NAP_S: Final = 0.5  # between two looks of the idle generator; a command wakes it at once
 GRIEF_S: Final = 0.2  # after a fault of the generator, before it tries anew
-
-
-@dataclass(frozen=True)
-class RoomOptions:
-    """What a room is opened with."""
-
-    model: str = "pocket"
-    device: str | None = None  # of sound: part of its name, "null" for none, None for the usual one
-    midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all there are
-    takes: Path = Path("takes")
-    chip: str = "6581"
-    seed: int = 1
-    name: str = ""  # of the take's folder; by date and time without
-    engine: Callable[[], Any] | None = None  # makes the engine; None: the model's
 
 
 def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
@@ -82,15 +66,10 @@ class _House:
     """Everything in the core process. `open` and `close` belong to the main thread."""
 
     def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
-        from sidlive.chip.registers import PAL
-        from sidlive.live.core import Core
         from sidlive.live.midi import Knobs, Midi
-        from sidlive.live.take import Take
 
         self._options = options
-        folder = options.takes / (options.name or time.strftime("%Y%m%d-%H%M%S"))
-        header = {"chip": options.chip, "timing": PAL.name, "rate_hz": PAL.rate_hz, "model": options.model}
-        self._core = Core(Take(folder, header), options.chip, PAL, options.seed, mirror)
+        self._core = make_core(options, mirror)
         self._core.hands = self._midi = Midi(
             Knobs(config_folder() / "midi.json"), self._turn, self._core.tell, options.midi
         )
@@ -132,7 +111,7 @@ class _House:
         from sidlive.tune.edits import transpose
 
         try:
-            engine = self._options.engine() if self._options.engine else _load(self._options.model)
+            engine = make_engine(self._options)
         except Exception as error:
             self._core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
             self._core.tell(f"no music can be made: {self._core.trouble}")
@@ -170,12 +149,6 @@ class _House:
     def _turn(self, name: str, value: Any) -> None:
         if self._core.get(name) != value:
             self._core.command("set", name, value)
-
-
-def _load(model: str) -> Any:
-    from sidlive.model.engine import load_engine
-
-    return load_engine(model)
 
 
 def _divert_output() -> None:

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from sidlive.errors import DeviceError, ModelError, SidliveError
 from sidlive.live.mirror import SIZE, Mirror
+from sidlive.live.options import RoomOptions
 from sidlive.live.places import log_path
-from sidlive.live.process import RoomOptions, serve
+from sidlive.live.process import serve
 from sidlive.live.state import State, Window
 
 ANSWER_S: Final = 30.0  # a core that takes longer to answer is stuck

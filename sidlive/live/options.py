@@ -1,0 +1,49 @@
+"""What an instrument is opened with, and its parts made from that. Importing it loads no engine."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sidlive.chip.registers import PAL
+
+if TYPE_CHECKING:
+    from sidlive.live.core import Core
+    from sidlive.live.generator import EngineLike
+    from sidlive.live.mirror import Mirror
+
+
+@dataclass(frozen=True)
+class RoomOptions:
+    """What a room is opened with."""
+
+    model: str = "pocket"
+    device: str | None = None  # of sound: part of its name, "null" for none, None for the usual one
+    midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all there are
+    takes: Path = Path("takes")
+    chip: str = "6581"
+    seed: int = 1
+    name: str = ""  # of the take's folder; by date and time without
+    engine: "Callable[[], EngineLike] | None" = None  # makes the engine; None: the model's
+
+
+def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
+    """A core with its take."""
+    from sidlive.live.core import Core
+    from sidlive.live.take import Take
+
+    folder = options.takes / (options.name or time.strftime("%Y%m%d-%H%M%S"))
+    header = {"chip": options.chip, "timing": PAL.name, "rate_hz": PAL.rate_hz, "model": options.model}
+    return Core(Take(folder, header), options.chip, PAL, options.seed, mirror)
+
+
+def make_engine(options: RoomOptions) -> "EngineLike":
+    """The engine, ready to play: its kernels are compiled, or fetched from the cache, here. Raises ModelError."""
+    if options.engine is not None:
+        return options.engine()
+    from sidlive.model.engine import load_engine, warm_up
+
+    engine = load_engine(options.model)
+    warm_up(engine)
+    return engine

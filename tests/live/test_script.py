@@ -1,0 +1,178 @@
+"""Scripts in virtual time, and the session's verbs as a script speaks them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff
+
+from sidlive.chip.registers import PAL
+from sidlive.errors import ControlError, DeviceError, TuneError
+from sidlive.live.core import Core
+from sidlive.live.script import Offline, run
+from sidlive.live.session import VERBS, Session, verbs
+from sidlive.live.take import Take, read_take
+from sidlive.live.voices import Row
+
+
+class Stage:
+    """An offline session whose every frame is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.rows: list[Row] = []
+        self.core = Core(Take(folder / "takes" / "stage", {}))
+        self.session = Session(Offline(self.core, FakeEngine(), self.rows.append), folder / "takes")
+        self.session.add(riff())
+
+    def perform(self, folder: Path, text: str, arguments: Sequence[str] = ()) -> int:
+        script = folder / "script.py"
+        script.write_text(text)
+        status = run(script, self.session, arguments)
+        self.session.close()
+        return status
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+SCORE = """
+prompt("riff")
+temperature(0.5)
+start()
+wait(1)
+mask("1-2"); seed(4)
+wait(0.5); wait(0.5)
+transpose(2); mute(1)
+wait(2)
+lock(3, "riff"); hold(2)
+wait(1)
+panic()
+"""
+
+
+def test_a_script_plays_in_virtual_time_and_the_same_each_time(tmp_path: Path) -> None:
+    takes = []
+    for name in ("one", "two"):
+        stage = Stage(tmp_path / name)
+        assert stage.perform(tmp_path, SCORE) == 0
+        takes.append(np.array(stage.rows))
+    assert len(takes[0]) == int(5 * PAL.rate_hz)
+    assert np.array_equal(*takes)
+    assert takes[0][10, NOISE] == round(0.5 * noise(1, 0, 2 * PERIOD + 10))
+
+
+def test_waits_add_up_without_drift(stage: Stage) -> None:
+    for _ in range(100):
+        stage.session.wait(0.01)
+    assert len(stage.rows) == int(PAL.rate_hz)
+
+
+def test_the_take_is_logged_to_its_last_frame(stage: Stage, tmp_path: Path) -> None:
+    stage.perform(tmp_path, SCORE)
+    log = read_take(tmp_path / "takes" / "stage")
+    assert np.array_equal(log.frames, np.array(stage.rows)[: len(log.frames)])
+    assert [event["verb"] for event in log.events][:5] == ["add", "prompt", "set", "start", "set"]
+    assert next(event for event in log.events if event["verb"] == "mute")["frame"] == int(2 * PAL.rate_hz)
+
+
+def test_scripts_and_consoles_speak_the_same_verbs(stage: Stage) -> None:
+    names = verbs(stage.session)
+    assert tuple(names) == VERBS and all(callable(verb) and verb.__doc__ for verb in names.values())
+
+
+def test_words_after_the_script_are_its_args(stage: Stage, tmp_path: Path) -> None:
+    stage.perform(tmp_path, "prompt('riff'); start(); wait(float(args[0]))", ["0.5"])
+    assert len(stage.rows) == 25
+
+
+# -- mistakes
+
+
+def test_a_mistake_shows_the_scripts_lines_and_keeps_the_take(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = stage.perform(tmp_path, "prompt('riff')\nstart()\nwait(1)\ntemperature(7)\n")
+    told = capsys.readouterr().err
+    assert status == 1
+    assert "line 4" in told and "temperature(7)" in told
+    assert "ControlError: temperature expects 0.0 to 2.0, found 7" in told
+    assert "core.py" not in told and "session.py" not in told
+    assert len(read_take(tmp_path / "takes" / "stage").frames) == 50
+
+
+def test_a_scripts_own_faults_are_told_alike(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stage.perform(tmp_path, "def f():\n    return 1 / 0\nf()\n") == 1
+    told = capsys.readouterr().err
+    assert "line 2" in told and "line 3" in told and "ZeroDivisionError" in told
+
+
+def test_what_is_not_python(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stage.perform(tmp_path, "start(\n") == 1
+    assert "SyntaxError" in capsys.readouterr().err
+
+
+def test_a_script_that_is_not_there(stage: Stage, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="cannot read the script"):
+        run(tmp_path / "none.py", stage.session)
+
+
+def test_a_script_may_end_itself(stage: Stage, tmp_path: Path) -> None:
+    assert stage.perform(tmp_path, "raise SystemExit(3)") == 3
+
+
+# -- verbs that do more than pass on
+
+
+def test_a_fragment_is_known_by_name_by_itself_and_by_path(stage: Stage, tmp_path: Path) -> None:
+    session = stage.session
+    session.prompt(riff("other"))
+    assert set(session.fragments()) == {"riff", "other"}
+    assert session.state().prompt == "other"
+    with pytest.raises(ControlError, match="no fragment 'nobody': loaded are other, riff"):
+        session.prompt("nobody")
+    with pytest.raises(TuneError):
+        session.prompt(str(tmp_path / "missing.sid"))
+
+
+def test_a_fragment_loads_from_a_file_of_frames(stage: Stage, tmp_path: Path) -> None:
+    from sidlive.tune.capture import save_frames
+
+    save_frames(tmp_path / "loop.npz", riff().frames, PAL.rate_hz)
+    fragment = stage.session.load(tmp_path / "loop.npz", seconds=0.5, name="bit")
+    assert len(fragment.frames) == 25 and stage.session.state().fragments == ("riff", "bit")
+
+
+def test_controls_have_names_and_values(stage: Stage) -> None:
+    session = stage.session
+    session.set("volume", 9)
+    session.temperature(0.25)
+    session.mask(1, 3)
+    assert (session.get("volume"), session.get("temperature"), session.get("mask")) == (9, 0.25, "13")
+    assert session.controls()["temperature"].fraction == 0.125
+    with pytest.raises(ControlError, match="did you mean volume"):
+        session.get("volum")
+
+
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan"), "4"])
+def test_a_wait_must_be_a_length(stage: Stage, seconds: float) -> None:
+    with pytest.raises(ControlError, match="wait expects seconds"):
+        stage.session.wait(seconds)
+
+
+def test_learning_without_midi_is_a_line_of_text(stage: Stage) -> None:
+    stage.session.learn("temperature")
+    assert "no MIDI" in stage.session.state().notices[-1].text
+
+
+def test_there_is_nothing_to_commit_before_music(stage: Stage) -> None:
+    with pytest.raises(TuneError, match="nothing to commit yet"):
+        stage.session.commit("empty")
+
+
+@pytest.mark.parametrize("name", ["", "/", "."])
+def test_a_take_has_a_name(stage: Stage, name: str) -> None:
+    with pytest.raises(ControlError, match="expects a name"):
+        stage.session.commit(name)
