@@ -1,6 +1,9 @@
 """What every test may ask for."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's tiny tensors gain nothing from threads that wait for each other
+
 from pathlib import Path
 
 import pytest

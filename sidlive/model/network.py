@@ -120,8 +120,8 @@ class Network(nn.Module):
         offsets = torch.arange(slots, device=frames.device)
         manners = (tokens - (tk.KEEP - 1)).clamp(min=0)
         values = F.embedding_bag(
-            (frames + 256 * offsets).view(-1, slots), self.value_embedding, mode="sum"
-        ) + F.embedding_bag((manners + tk.MANNERS * offsets).view(-1, slots), self.manner_embedding, mode="sum")
+            (frames + 256 * offsets).reshape(-1, slots), self.value_embedding, mode="sum"
+        ) + F.embedding_bag((manners + tk.MANNERS * offsets).reshape(-1, slots), self.manner_embedding, mode="sum")
         x = values.view(batch, length, -1)
         positions = torch.arange(length, device=x.device)
         mask = None

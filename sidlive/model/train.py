@@ -224,7 +224,6 @@ def train(
 
     Raises ModelError where the corpus is too small or the disk refuses the checkpoint.
     """
-    run.folder.mkdir(parents=True, exist_ok=True)
     windows, batches = Windows(corpus), held_out(corpus)
     saved = started = time.monotonic()
     first = run.step
@@ -285,6 +284,7 @@ def _tensors(picks: list[tuple[NDArray[np.uint8], NDArray[np.int16]]], chosen: N
 
 
 def _log(run: Run) -> None:
+    run.folder.mkdir(parents=True, exist_ok=True)
     row = {"step": run.step, "frames": run.frames, "train": run.train_nats, "held_out": run.held_out_nats}
     with open(run.folder / "log.jsonl", "a", encoding="utf-8") as log:
         log.write(json.dumps({**row, "time": time.time()}) + "\n")
@@ -293,6 +293,7 @@ def _log(run: Run) -> None:
 def _save(plain: dict[str, Any], path: Path) -> None:
     partial = path.with_suffix(".partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(plain, partial)
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:
