@@ -373,8 +373,8 @@ def run(m: State, mem: Memory, table: Memory, stop: Int, until: Int) -> Int:
     """Run from ``m``'s registers until PC is ``stop``, the clock reaches ``until``, or the processor jams.
 
     ``m`` int64[LOG + 3 n], the last 3 n for a log of n SID writes; ``mem`` uint8[MEMORY_BYTES]; ``table`` is
-    ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write is logged with its instruction
-    last cycle.
+    ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write is logged with its
+    instruction's last cycle.
     """
     pc, sp, a, x, y, p, cycle = m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE]
     status = RUNNING_ON

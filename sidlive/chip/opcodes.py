@@ -51,7 +51,7 @@ class Mode(IntEnum):
 
 
 class Op(IntEnum):
-    """What is done with it. Reads, read-modify-writes, stores and branches come in runs: the kernel tells them apart."""
+    """What is done with it. Reads, read-modify-writes, stores, branches: the kernel tells the runs apart."""
 
     # Read the operand.
     ADC = 0
