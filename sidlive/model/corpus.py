@@ -11,6 +11,8 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -235,7 +237,7 @@ def _capture_all(
             tell()
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context, initializer=_end_with_parent) as pool:
         waiting: set[Future[None]] = {pool.submit(_capture_file, *job, frames, subtunes) for job in todo}
         try:
             while waiting:
@@ -248,6 +250,19 @@ def _capture_all(
             raise ModelError("a capture process died (out of memory?); the same command goes on from here") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """In a worker: leave when the process that started it was killed, and stay quiet when a person interrupts both."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _capture_file(path: Path, relative: str, part: Path, frames: int, subtunes: bool) -> None:
