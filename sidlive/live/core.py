@@ -146,6 +146,8 @@ class Core:
 
     def _revive(self) -> None:
         """The continuation has died: prompt again, and let chance fall otherwise."""
+        if self._prompt is None:
+            self._tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
         if not self._values["revive"] or self._prompt is None or not self._mask:
             return
         self._lane += 1

@@ -66,6 +66,7 @@ class _House:
     """Everything in the core process. `open` and `close` belong to the main thread."""
 
     def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
+        from sidlive.live.audio import Renderer
         from sidlive.live.midi import Knobs, Midi
 
         self._options = options
@@ -73,6 +74,7 @@ class _House:
         self._core.hands = self._midi = Midi(
             Knobs(config_folder() / "midi.json"), self._turn, self._core.tell, options.midi
         )
+        self._renderer = Renderer(self._core.next_frame)
         self._closing = threading.Event()
         self._wake = threading.Event()
         self._core.wake = self._wake.set
@@ -91,6 +93,8 @@ class _House:
 
     def open(self) -> None:
         """Start everything."""
+        sys.setswitchinterval(0.001)  # seconds: the longest that one thread keeps the others from the interpreter
+        self._renderer.start()
         for thread in self._threads:
             thread.start()
         self._midi.start()
@@ -100,6 +104,7 @@ class _House:
         self._closing.set()
         self._wake.set()
         self._midi.close()
+        self._renderer.close()
         for thread in self._threads:
             thread.join(1.0)
         self._write_take()
@@ -107,18 +112,17 @@ class _House:
     # -- the generator's thread
 
     def _generate(self) -> None:
-        from sidlive.live.generator import Generator
-        from sidlive.tune.edits import transpose
-
         try:
-            engine = make_engine(self._options)
+            from sidlive.live.generator import Generator
+            from sidlive.tune.edits import transpose
+
+            generator = Generator(self._core, make_engine(self._options), transpose)
         except Exception as error:
             self._core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
             self._core.tell(f"no music can be made: {self._core.trouble}")
             return
         gc.freeze()  # what is loaded now stays: the collector need not walk it again and again
         self._core.model = self._options.model
-        generator = Generator(self._core, engine, transpose)
         while not self._closing.is_set():
             try:
                 busy = generator.work()

@@ -7,6 +7,7 @@ core when the pipe closes, this end with ``alive=False`` and a clear error.
 
 import contextlib
 import itertools
+import math
 import multiprocessing
 import threading
 import time
@@ -43,21 +44,24 @@ class RoomLink:
         self._options = options
         self._numbers = itertools.count()
         self._sending = threading.Lock()
-        self._timeline = 0.0  # the frame at which the last wait ended
+        self._glancing = threading.Lock()
+        self._timeline = -math.inf  # the frame at which the last wait ended
         self._last = State()
         self._open()
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Have the core do something; DeviceError where it is gone or stuck, else what it raises."""
-        return self._ask(ANSWER_S, method, arguments)
+        return self._send(method, arguments).take(ANSWER_S)
 
     def state(self) -> State:
         """The state now, or the last one known where the core does not answer in time."""
-        try:
-            self._last = self._ask(GLANCE_S, "state", ())
-        except SidliveError:
+        with self._glancing:
+            if self._glance is None or self._glance.there:
+                with contextlib.suppress(SidliveError):
+                    self._glance = self._send("state", ())
+                    self._last = self._glance.take(GLANCE_S)
             self._last = replace(self._last, alive=self._alive)
-        return self._last
+            return self._last
 
     def window(self, before: int, after: int) -> Window:
         """The tape about the playhead."""
@@ -91,7 +95,7 @@ class RoomLink:
     def restart(self) -> None:
         """Open the core anew, whether or not the old one still lives."""
         self.close()
-        self._timeline = 0.0
+        self._timeline = -math.inf
         self._open()
 
     def close(self) -> None:
@@ -117,6 +121,7 @@ class RoomLink:
         self._process.start()
         theirs.close()
         self._alive = True
+        self._glance: _Answer | None = None  # at the state; while it is not answered, no other is sent
         self._waiting: dict[int, _Answer] = {}
         self._receiver = threading.Thread(
             target=self._receive, args=(self._pipe, self._waiting), name="answers", daemon=True
@@ -136,7 +141,7 @@ class RoomLink:
         while waiting:
             waiting.popitem()[1].give(self._gone(), None)
 
-    def _ask(self, patience_s: float, method: str, arguments: tuple[Any, ...]) -> Any:
+    def _send(self, method: str, arguments: tuple[Any, ...]) -> "_Answer":
         number, answer = next(self._numbers), _Answer()
         self._waiting[number] = answer
         try:
@@ -147,7 +152,7 @@ class RoomLink:
             raise self._gone() from None
         if not self._alive and self._waiting.pop(number, None) is not None:
             raise self._gone()
-        return answer.take(patience_s)
+        return answer
 
     def _gone(self) -> DeviceError:
         self._process.join(0.2)
@@ -161,18 +166,23 @@ class _Answer:
     """The answer to one request, when it comes."""
 
     def __init__(self) -> None:
-        self._there = threading.Event()
+        self._event = threading.Event()
         self._fault: Exception | None = None
         self._result: Any = None
 
     def give(self, fault: Exception | None, result: Any) -> None:
         self._fault, self._result = fault, result
-        self._there.set()
+        self._event.set()
+
+    @property
+    def there(self) -> bool:
+        """It has come."""
+        return self._event.is_set()
 
     def take(self, patience_s: float) -> Any:
         """The result, or the exception. Waits in small steps, so that an interrupt raised in this thread is heeded."""
         deadline = time.monotonic() + patience_s
-        while not self._there.wait(0.05):
+        while not self._event.wait(0.05):
             if time.monotonic() > deadline:
                 raise DeviceError(f"the core process did not answer within {patience_s:g} s: restart() opens another")
         if self._fault is not None:
