@@ -19,7 +19,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from sidlive.errors import DeviceError, SidliveError
-from sidlive.live.process import RoomOptions
+from sidlive.live.options import RoomOptions
 from sidlive.live.room import open_room
 from sidlive.live.session import Session
 from sidlive.live.session import verbs as verbs_of
@@ -31,7 +31,7 @@ from sidlive.studio.console import Console
 from sidlive.studio.overlays import Help, Leave
 from sidlive.studio.palette import BAD, MUTED, THEME, WARN
 from sidlive.studio.recall import Recall, history_path
-from sidlive.studio.widgets import KeyBar, Knobs, Masthead, NoticeLine, Panel, ScoreView, StateView
+from sidlive.studio.widgets import KeyBar, Knobs, Masthead, NoticeLine, Panel, ScoreView
 
 SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
 STATE_HZ: Final = 10
@@ -103,30 +103,34 @@ class Studio(App[int]):
         self.verbs = dict(verbs)
         if "commit" in self.verbs:
             self.verbs["commit"] = self._noting(self.verbs["commit"])
-        self.recall = recall or Recall()
-        self.extra = dict(extra or {})
         self.greeting = tuple(greeting)
         self.now: State = session.state()
         self._latest = self.now
-        self._closing = threading.Event()
+        self._over = threading.Event()
         self.committed_s = 0.0  # length of the take when it was committed last
         self._touched = views.Touched()
         self._bulletin = views.Bulletin()
+        self.score_view: ScoreView = ScoreView()
+        self.console_view: Console = Console(self.verbs, dict(extra or {}), recall or Recall(), self._names)
+        meanings = {name: first_sentence(verb) for name, verb in self.verbs.items()}
+        self._notice_line = NoticeLine()
+        self._views = (Masthead("masthead"), Knobs("knobs"), Panel("panel", meanings), KeyBar("keys"))
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="hands")
         self._escaped = -1e9
 
     # -- the screen
 
     def compose(self) -> ComposeResult:
-        yield Masthead("masthead")
+        masthead, knobs, panel, keys = self._views
+        yield masthead
         with Horizontal(id="stage"):
             with Vertical(id="left"):
-                yield ScoreView()
-                yield Knobs("knobs")
-                yield NoticeLine()
-                yield Console(self.verbs, self.extra, self.recall, self._names)
-            yield Panel("panel", {name: first_sentence(verb) for name, verb in self.verbs.items()})
-        yield KeyBar("keys")
+                yield self.score_view
+                yield knobs
+                yield self._notice_line
+                yield self.console_view
+            yield panel
+        yield keys
 
     def on_mount(self) -> None:
         self.console_view.entry.focus()
@@ -141,7 +145,7 @@ class Studio(App[int]):
         self.call_next(self._share_out)
 
     def on_unmount(self) -> None:
-        self._closing.set()
+        self._over.set()
         self._hands.shutdown(wait=False, cancel_futures=True)
 
     def _share_out(self) -> None:
@@ -149,16 +153,6 @@ class Studio(App[int]):
         rows = self.size.height - 2 - (2 if self.size.width < 100 else 0)
         score = lanes.plan(self.size.width, max(7, min(int(rows * 0.70), rows - CONSOLE_ROWS)))
         self.score_view.styles.height = 3 * score.voice_rows + score.filter_rows
-
-    @property
-    def console_view(self) -> Console:
-        """The console."""
-        return self.query_one(Console)
-
-    @property
-    def score_view(self) -> ScoreView:
-        """The score."""
-        return self.query_one(ScoreView)
 
     def show_score(self) -> None:
         """Look at the tape; the timer calls it."""
@@ -170,7 +164,7 @@ class Studio(App[int]):
 
     def _watch(self) -> None:
         """Ask for the state, which may take its time where the core is stuck (a thread of its own)."""
-        while not self._closing.wait(1 / STATE_HZ):
+        while not self._over.wait(1 / STATE_HZ):
             self._latest = self.session.state()
 
     def show_state(self) -> None:
@@ -179,12 +173,12 @@ class Studio(App[int]):
         moment = time.monotonic()
         touched = self._touched.look(state, moment)
         self.score_view.roll.tuned(state.timing, state.rate_hz)
-        for view in self.screen_stack[0].query(StateView):
+        for view in self._views:
             if view.display:
                 view.show(state, touched)
         for notice in self._bulletin.fresh(state, moment):
             self.console_view.tell(notice.text, WARN if notice.level == "warning" else MUTED)
-        self.query_one(NoticeLine).show(*self._bulletin.choose(state, moment))
+        self._notice_line.show(*self._bulletin.choose(state, moment))
 
     # -- actions
 

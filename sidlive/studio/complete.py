@@ -17,6 +17,7 @@ _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
 # Verbs whose first string is a name and not a path.
 _FRAGMENT_VERBS: Final = {"prompt", "lock"}
 _CONTROL_VERBS: Final = {"set", "get", "learn", "unlearn"}
+_KEYWORD: Final = re.compile(r"[(,]\s*(\w+)\s*=$")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def place(before: str) -> Place:
         elif char == "," and stack:
             opener, start, commas, used = stack[-1]
             stack[-1] = opener, start, commas + 1, used
-        elif char == "=" and stack and (word := re.search(r"(\w+)\s*=$", before[: at + 1])):
+        elif char == "=" and stack and (word := _KEYWORD.search(before[: at + 1])) and before[at + 1 : at + 2] != "=":
             stack[-1][3].append(word[1])
         at += 1
     string = before[began:] if quote else None

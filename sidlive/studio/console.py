@@ -43,32 +43,26 @@ class Console(Vertical):
         self.recall = recall
         self._names = names
         self._verbs = frozenset((*verbs, "help"))
-        self._signs = ""
+        self.output = RichLog(id="output", wrap=True, max_lines=KEPT_LINES, min_width=20)
+        self.output.can_focus = False
+        self.entry = Entry(recall, self._complete, self._verbs)
+        self._sign = Static("›", id="sign")
+        self._signed = ""
+        self._hint = Static("", id="hint")
 
     def compose(self) -> ComposeResult:
-        yield RichLog(id="output", wrap=True, max_lines=KEPT_LINES, min_width=20)
+        yield self.output
         with Horizontal(id="typing"):
-            yield Static("›", id="sign")
-            yield Entry(self.recall, self._complete, self._verbs)
-        yield Static("", id="hint")
+            yield self._sign
+            yield self.entry
+        yield self._hint
 
     def on_mount(self) -> None:
-        self.output.can_focus = False
         self.evaluator.open()
         self.set_interval(1 / 20, self.poll)
 
     def on_unmount(self) -> None:
         self.evaluator.close()
-
-    @property
-    def output(self) -> RichLog:
-        """What was said."""
-        return self.query_one("#output", RichLog)
-
-    @property
-    def entry(self) -> Entry:
-        """Where one types."""
-        return self.query_one(Entry)
 
     def run(self, source: str) -> None:
         """Run code as if it were typed, without remembering it."""
@@ -83,7 +77,7 @@ class Console(Vertical):
         events = self.evaluator.take()
         if events:
             self._show(events)
-        self._sign()
+        self._show_sign()
 
     def _show(self, events: list[Event]) -> None:
         printed: list[str] = []
@@ -121,13 +115,13 @@ class Console(Vertical):
         lines = highlight(source, self._verbs).split("\n", allow_blank=True)
         return Text("\n").join(Text.assemble(("  " if n else "› ", PRIMARY), line) for n, line in enumerate(lines))
 
-    def _sign(self) -> None:
+    def _show_sign(self) -> None:
         """Before the entry: ready, running, or how many pieces of code wait."""
         busy, waiting = self.evaluator.busy, self.evaluator.waiting
         sign = f"[b {WARN}]■{waiting if waiting else ''}[/]" if busy else f"[b {GOOD}]›[/]"
-        if sign != self._signs:
-            self._signs = sign
-            self.query_one("#sign", Static).update(sign)
+        if sign != self._signed:
+            self._signed = sign
+            self._sign.update(sign)
 
     # -- the entry's messages
 
@@ -153,7 +147,7 @@ class Console(Vertical):
         if found is not None:
             line.append(found[0], PRIMARY)
             line.append("  " + found[1], MUTED)
-        self.query_one("#hint", Static).update(line)
+        self._hint.update(line)
 
     @on(Entry.Offered)
     def _offered(self, message: Entry.Offered) -> None:
@@ -167,7 +161,7 @@ class Console(Vertical):
         for number, option in enumerate(options[left:], left):
             style = f"bold {GROUND} on {PRIMARY}" if number == message.chosen else TEXT
             line.append(option, style).append("  ")
-        self.query_one("#hint", Static).update(line)
+        self._hint.update(line)
 
     def _complete(self, before: str) -> Completion:
         fragments, controls = self._names()

@@ -164,6 +164,7 @@ class Entry(TextArea):
         if entry is not None:
             self.text = entry
             self.move_cursor(self.document.end)
+            self.update_suggestion()
         return True
 
     def _stop(self) -> bool:
@@ -184,8 +185,7 @@ class Entry(TextArea):
             self._put(completion, completion.options[0], final=True)
         elif completion.options:
             self._put(completion, completion.common)
-            stem = max(completion.common, completion.stem, key=len)
-            self._offer, self._chosen = Completion(stem, completion.options), -1
+            self._offer, self._chosen = Completion(completion.common, completion.options), -1
             self.post_message(self.Offered(self._offer, -1))
         return True
 
@@ -194,11 +194,8 @@ class Entry(TextArea):
 
     def _choose(self, step: int) -> bool:
         assert self._offer is not None
-        self._chosen = (
-            (self._chosen + step) % len(self._offer.options)
-            if self._chosen >= 0 or step > 0
-            else -1 % len(self._offer.options)
-        )
+        count = len(self._offer.options)
+        self._chosen = count - 1 if self._chosen < 0 and step < 0 else (self._chosen + step) % count
         option = self._offer.options[self._chosen]
         self._put(self._offer, option)
         self._offer = Completion(option, self._offer.options)
@@ -212,8 +209,6 @@ class Entry(TextArea):
 
     def _put(self, completion: Completion, option: str, final: bool = False) -> None:
         """Replace the stem before the cursor; a verb that stands alone gets its parenthesis."""
-        if len(option) < len(completion.stem):
-            return
         row, column = self.cursor_location
         after = self.document.get_line(row)[column : column + 1]
         if final and option in self.verbs and after != "(" and self.before.count('"') % 2 == 0:

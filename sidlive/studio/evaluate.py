@@ -65,6 +65,8 @@ class Evaluator:
 
     def open(self) -> None:
         """Take over what the process prints and reads, until `close`. Readers find the end: keys are the screen's."""
+        if sys.stdout is self._tap:
+            return
         self._streams = sys.stdin, sys.stdout, sys.stderr
         sys.stdin, sys.stdout, sys.stderr = io.StringIO(), self._tap, self._tap
 

@@ -29,6 +29,7 @@ from sidlive.studio.palette import (
     ink,
 )
 
+MIN_WIDTH, MIN_HEIGHT = 20, 7  # cells; a smaller canvas stays empty
 MIN_SPAN: Final = 18  # semitones that a lane shows at least
 FIT_EVERY: Final = 5  # pictures between two looks at the range
 SETTLED: Final = 12  # looks after which a lane that shows too much narrows
@@ -152,6 +153,8 @@ class Score:
         """Draw everything: ``now`` is the tape's number of the frame that plays next."""
         where = self.plan(canvas.width, canvas.height)
         self._pictures += 1
+        if canvas.width < MIN_WIDTH or canvas.height < MIN_HEIGHT:
+            return
         per_cell = 2 * self.zoom
         left = now // per_cell - where.head  # the tape's cell at the music's left edge
         grid = _Grid.of(roll, left * per_cell, where, self.zoom)

@@ -1,5 +1,7 @@
 """A little piece of our own, written register by register: arpeggios, a bass with a swept pulse, a lead, drums."""
 
+from functools import cache
+
 import numpy as np
 
 from sidlive.chip import registers as sid
@@ -26,6 +28,11 @@ def write_voice(frames: Frames, t: int, voice: int, note: float, control: int, a
 
 def piece(bars: int = 16) -> Frames:
     """``uint8[96 * bars, 28]``: lead on voice 1, arpeggios on voice 2, bass and drums on voice 3, a filter sweep."""
+    return _piece(bars).copy()
+
+
+@cache
+def _piece(bars: int) -> Frames:
     frames = sid.silence(bars * BAR)
     for t in range(len(frames)):
         bar, chord = t // BAR, CHORDS[t // BAR % 4]

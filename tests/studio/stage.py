@@ -37,7 +37,7 @@ class FakeSession:
             phase="playing",
             clock=clock,
             ahead=ahead,
-            model="pocket 24.1x",
+            model="pocket",
             output="speaker pulse",
             latency_ms=21.3,
             midi="nanoKONTROL2",
@@ -122,6 +122,10 @@ def fake_verbs(session: FakeSession) -> dict[str, Callable[..., Any]]:
             now[int(voice) - 1] = replace(now[int(voice) - 1], muted=muted)
         session.shown = replace(session.shown, voices=(now[0], now[1], now[2]))
 
+    def seed(number: int) -> None:
+        """Another future."""
+        session.calls.append(("seed", number))
+
     def set(control: str, value: ControlValue) -> None:
         """Set any control by name."""
         session.calls.append(("set", control, value))
@@ -135,7 +139,7 @@ def fake_verbs(session: FakeSession) -> dict[str, Callable[..., Any]]:
         session.calls.append(("commit", name))
         return f"{name}.sid"
 
-    named = (load, fragments, prompt, start, stop, temperature, mute, unmute, set, panic, commit)
+    named = (load, fragments, prompt, start, stop, temperature, seed, mute, unmute, set, panic, commit)
     return {verb.__name__: verb for verb in named}
 
 

@@ -1,0 +1,203 @@
+"""The studio's keys, notices and layout, over a session in memory."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from sidlive.studio.actions import ACTIONS, BY_NAME
+from sidlive.studio.app import Studio
+from sidlive.studio.overlays import Help, Leave
+from sidlive.studio.widgets import NoticeLine, ScoreView
+
+from .stage import FakeSession, fake_verbs, silent_session
+from .test_console import said, studio, typed, until
+
+
+def shown(widget: object) -> str:
+    """The text of a drawn widget."""
+    return "\n".join(strip.text for strip in widget._strips)
+
+
+def test_each_action_has_one_name_one_key_and_a_tip():
+    assert len(BY_NAME) == len(ACTIONS) == len({action.key for action in ACTIONS})
+    assert all(action.tip for action in ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("key", "call"),
+    [
+        ("f2", ("stop",)),
+        ("f4", ("seed", 8)),
+        ("f5", ("mute", 1)),
+        ("f6", ("mute", 2)),
+        ("f7", ("mute", 3)),
+        ("f8", ("panic",)),
+    ],
+)
+async def test_a_key_does_its_verb_while_one_types(key: str, call: tuple[object, ...]):
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await typed(pilot, "half a line")
+        await pilot.press(key)
+        await until(pilot, lambda: session.calls == [call])
+        assert app.console_view.entry.text == "half a line"
+
+
+async def test_a_muted_voice_is_unmuted_by_the_same_key():
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("f6")
+        await until(pilot, lambda: app.now.voices[1].muted)
+        await pilot.press("f6")
+        await until(pilot, lambda: session.calls == [("mute", 2), ("unmute", 2)])
+
+
+async def test_panic_does_not_wait_for_code_and_stops_it():
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await typed(pilot, "while True: pass\n")
+        await until(pilot, lambda: app.console_view.evaluator.busy)
+        await pilot.press("f8")
+        await until(pilot, lambda: ("panic",) in session.calls)
+        await until(pilot, lambda: "interrupted" in said(app))
+
+
+async def test_two_escapes_are_panic_and_one_is_not():
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("escape")
+        await pilot.pause(0.6)
+        assert session.calls == []
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: session.calls == [("panic",)])
+
+
+async def test_help_opens_over_the_screen_and_closes():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("f1")
+        assert isinstance(app.screen, Help)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, Help)
+
+
+async def test_leaving_asks_only_while_a_take_is_not_committed():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("ctrl+q")
+        assert isinstance(app.screen, Leave)
+        await pilot.press("n")
+        assert not isinstance(app.screen, Leave)
+        await typed(pilot, 'commit("keep")\n')
+        await until(pilot, lambda: app.committed_s > 0)
+        await pilot.press("ctrl+q")
+    assert app.return_value == 0
+
+
+async def test_leaving_an_uncommitted_take_is_possible():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("ctrl+q", "y")
+    assert app.return_value == 0
+
+
+async def test_a_notice_is_shown_in_its_line_and_kept_in_the_console():
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        session.notice("no sound device: playing on the null output")
+        await until(pilot, lambda: "no sound device" in shown(app.query_one(NoticeLine)))
+        assert "no sound device" in said(app)
+        session.notice("a second one")
+        await until(pilot, lambda: "a second one" in said(app))
+        assert said(app).count("no sound device") == 1
+
+
+async def test_a_core_that_died_is_said_and_opened_anew_by_a_key():
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("f9")
+        await pilot.pause(0.2)
+        assert session.restarts == 0  # not while it is well
+        session.shown = replace(session.shown, alive=False)
+        await until(pilot, lambda: "the core has stopped" in shown(app.query_one(NoticeLine)))
+        assert "NO CORE" in shown(app.query_one("#masthead"))
+        await pilot.press("f9")
+        await until(pilot, lambda: session.restarts == 1 and app.now.alive)
+
+
+async def test_a_core_that_does_not_answer_does_not_freeze_the_screen():
+    session = FakeSession()
+    app = Studio(session, fake_verbs(session))
+    answer = session.state
+    session.state = lambda: (time.sleep(3), answer())[1]
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.pause(0.3)
+        began = time.monotonic()
+        session.clock += 40
+        await until(pilot, lambda: app.score_view._now == session.clock)
+        await typed(pilot, "1 + 1\n")
+        await until(pilot, lambda: "\n2" in said(app))
+        assert time.monotonic() - began < 2.5
+
+
+async def test_nothing_is_drawn_while_nothing_moves():
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.pause(0.3)
+        view = app.score_view
+        assert not view.show(session.window(*view.needed), app.now)
+        session.clock += 2
+        assert view.show(session.window(*view.needed), app.now)
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (99, 30), (100, 24), (120, 32), (200, 50), (240, 70)])
+async def test_every_part_finds_its_place(size: tuple[int, int]):
+    app, _ = studio()
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause(0.2)
+        width, height = size
+        parts = [w for w in app.screen.walk_children() if w.display and w.region.area]
+        assert all(w.region.bottom <= height and w.region.right <= width for w in parts)
+        assert app.query_one(ScoreView).size.height >= 7
+        assert app.console_view.entry.region.height >= 1
+        assert app.query_one("#panel").display is (width >= 100)
+        assert app.query_one("#knobs").display is (width < 100)
+
+
+@pytest.mark.parametrize("size", [(20, 6), (40, 12), (10, 40), (300, 8)])
+async def test_a_terminal_that_is_too_small_is_no_reason_to_fall(size: tuple[int, int]):
+    app, session = studio()
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause(0.2)
+        session.clock += 50
+        await typed(pilot, "1 + 1\n")
+        await until(pilot, lambda: any(line.text.strip() == "2" for line in app.console_view.output.lines))
+
+
+async def test_an_instrument_with_nothing_to_show_shows_that():
+    session = silent_session()
+    app = Studio(session, fake_verbs(session))
+    async with app.run_test(size=(120, 32)) as pilot:
+        await until(pilot, lambda: "STOPPED" in shown(app.query_one("#masthead")))
+        panel = shown(app.query_one("#panel"))
+        assert 'load("tune.sid")' in panel and "null output" in panel and "no MIDI" in panel
+        assert "Play" in shown(app.query_one("#keys"))
+
+
+async def test_a_click_on_a_gutter_mutes_that_voice():
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.pause(0.1)
+        rows = app.score_view.score.plan(*app.score_view.size).voice_rows
+        await pilot.click("#score", offset=(2, rows + 1))
+        await until(pilot, lambda: session.calls == [("mute", 2)])
+
+
+async def test_zoom_shows_more_time():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.pause(0.1)
+        before = app.score_view.needed
+        await pilot.press("f3")
+        assert app.score_view.needed[1] > before[1]

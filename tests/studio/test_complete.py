@@ -1,0 +1,92 @@
+"""What Tab offers and what the hint says, from the text before the cursor alone."""
+
+from pathlib import Path
+
+import pytest
+
+from sidlive.studio.complete import Place, complete, hint, place
+
+from .stage import FakeSession, fake_verbs
+
+SPACE = {**fake_verbs(FakeSession()), "bass_line": [1, 2], "_hidden": 0}
+FRAGMENTS, CONTROLS = ("arp_in_a", "arp_in_c", "bass"), ("temperature", "top_p", "transpose")
+
+
+def options(before: str) -> tuple[str, ...]:
+    return complete(before, SPACE, FRAGMENTS, CONTROLS, first=("start", "stop")).options
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("f(1, 2", Place("f", 1)),
+        ("f(g(1), ", Place("f", 1)),
+        ("a.b(x, [1, 2", Place()),  # inside a list no argument is known
+        ('load("tu', Place("load", 0, (), "tu")),
+        ("load('it\\'s", Place("load", 0, (), "it\\'s")),
+        ("load(path, seconds=", Place("load", 1, ("seconds",))),
+        ("f(a == b, ", Place("f", 1)),
+        ("f(x) # g(", Place()),
+        ('"""f(', Place("", 0, (), "f(")),
+        ("f(lambda: (1", Place("", 0)),
+    ],
+)
+def test_the_place_of_the_cursor(before: str, expected: Place):
+    assert place(before) == expected
+
+
+def test_names_verbs_first_and_private_ones_only_when_asked():
+    assert options("st")[:2] == ("start", "stop")
+    assert "staticmethod" in options("st")
+    assert options("bas") == ("bass_line",)
+    assert "_hidden" not in options("h") and options("_hid") == ("_hidden",)
+
+
+def test_attributes_of_what_exists():
+    assert "append" in options("bass_line.ap")
+    assert options("nothing.ap") == ()
+    assert options("bass_line.nothing.x") == ()
+
+
+def test_keyword_arguments_that_are_not_given_yet():
+    assert options("load(p, se")[0] == "seconds="
+    assert options("load(p, ")[0] == "song="
+    assert "seconds=" not in options("load(p, seconds=4, ")
+    assert options("start(") == ()
+
+
+def test_fragments_for_prompt_controls_for_set_paths_for_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("notes.txt", "tune.sid", ".secret"):
+        Path(name).touch()
+    Path("songs").mkdir()
+    Path("songs/deep.sid").touch()
+    assert options('prompt("arp') == ("arp_in_a", "arp_in_c")
+    assert options('set("t') == CONTROLS
+    assert options('load("') == ("songs/", "tune.sid", "notes.txt")  # folders and tunes before the rest
+    assert options('load("songs/') == ("deep.sid",)
+    assert options('load("nowhere/') == ()
+
+
+def test_the_common_beginning():
+    completion = complete('prompt("a', SPACE, FRAGMENTS, CONTROLS)
+    assert completion.stem == "a" and completion.common == "arp_in_"
+
+
+def test_no_offers_inside_numbers():
+    assert options("1") == () and options("x = 3.") == ()
+
+
+def test_the_hint_shows_the_call_the_cursor_stands_in():
+    signature, sentence = hint("temperature(", SPACE)
+    assert signature == "temperature(value)" and sentence.startswith("How daring")
+    assert hint('load("x", ', SPACE)[0] == "load(path, song=None, start=0.0, seconds=10.0, name=None)"
+    assert hint("1 + ", SPACE) is None and hint("unknown(", SPACE) is None
+
+
+def test_completion_never_calls_what_was_typed():
+    def bomb() -> None:
+        raise AssertionError("called")
+
+    assert complete("bomb().x", {"bomb": bomb}).options == ()
+    assert complete("bomb(", {"bomb": bomb}).options == ()

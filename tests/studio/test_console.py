@@ -1,0 +1,173 @@
+"""The console as a performer uses it: typing, Tab, recall, errors, Ctrl-C."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from sidlive.studio.app import Studio
+from sidlive.studio.recall import Recall
+
+from .stage import FakeSession, fake_verbs
+
+
+def studio(recall: Recall | None = None) -> tuple[Studio, FakeSession]:
+    session = FakeSession()
+    return Studio(session, fake_verbs(session), recall), session
+
+
+async def typed(pilot: Pilot, text: str) -> None:
+    """Write a text at the cursor; ``\\n`` presses Enter, ``\\t`` Tab."""
+    app = pilot.app
+    assert isinstance(app, Studio)
+    for part in re.split(r"([\n\t])", text):
+        if part in ("\n", "\t"):
+            await pilot.press("enter" if part == "\n" else "tab")
+        elif part:
+            app.console_view.entry.insert(part)
+
+
+async def until(pilot: Pilot, condition: Callable[[], bool], patience: int = 200) -> None:
+    for _ in range(patience):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it did not come to pass")
+
+
+def said(app: Studio) -> str:
+    return "\n".join(line.text.rstrip() for line in app.console_view.output.lines)
+
+
+def hinted(app: Studio) -> str:
+    return str(app.console_view._hint.content)
+
+
+async def test_a_verb_reaches_the_session_and_its_value_is_shown():
+    app, session = studio()
+    async with app.run_test() as pilot:
+        await typed(pilot, "temperature(1.2); 6 * 7\n")
+        await until(pilot, lambda: "42" in said(app))
+        assert session.calls == [("temperature", 1.2)]
+        assert "› temperature(1.2); 6 * 7" in said(app)
+        assert app.console_view.entry.text == ""
+
+
+async def test_keys_write_and_enter_runs():
+    app, session = studio()
+    async with app.run_test() as pilot:
+        await pilot.press(*"stop", "left_parenthesis", "right_parenthesis", "enter")
+        await until(pilot, lambda: session.calls == [("stop",)])
+
+
+async def test_an_error_is_one_clear_line_and_the_studio_goes_on():
+    app, session = studio()
+    async with app.run_test() as pilot:
+        await typed(pilot, "temperature(9)\n")
+        await until(pilot, lambda: "temperature goes from 0 to 2, not 9" in said(app))
+        await typed(pilot, "temprature(1)\n")
+        await until(pilot, lambda: "Did you mean temperature?" in said(app))
+        assert "Traceback" not in said(app)
+        await typed(pilot, "temperature(1)\n")
+        await until(pilot, lambda: session.calls == [("temperature", 1)])
+
+
+async def test_a_block_opens_lines_with_their_indent_and_an_empty_one_runs_it():
+    app, session = studio()
+    async with app.run_test() as pilot:
+        await typed(pilot, "for v in (1, 3):\nmute(v)\n")
+        assert app.console_view.entry.text == "for v in (1, 3):\n    mute(v)\n    "
+        assert session.calls == []
+        await typed(pilot, "\n")
+        await until(pilot, lambda: session.calls == [("mute", 1), ("mute", 3)])
+
+
+async def test_tab_completes_a_verb_and_the_hint_shows_how_to_call_it():
+    app, _ = studio()
+    async with app.run_test() as pilot:
+        await typed(pilot, "temp\t")
+        assert app.console_view.entry.text == "temperature("
+        await until(pilot, lambda: "temperature(value)" in hinted(app))
+
+
+async def test_tab_offers_and_further_tabs_choose():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await typed(pilot, 'prompt("s\t')
+        await until(pilot, lambda: "slow_bass  sweeps" in hinted(app))
+        await typed(pilot, "\t\t")
+        assert app.console_view.entry.text == 'prompt("sweeps'
+        await pilot.press("shift+tab")
+        assert app.console_view.entry.text == 'prompt("slow_bass'
+        await typed(pilot, '")')
+        assert app.console_view.entry.text == 'prompt("slow_bass")'
+        await until(pilot, lambda: "sweeps" not in hinted(app))
+
+
+async def test_up_recalls_what_begins_the_same_way_and_right_takes_the_suggestion(tmp_path: Path):
+    recall = Recall(tmp_path / "history.jsonl")
+    for source in ("mute(1)", "start()", "mute(2)"):
+        recall.add(source)
+    app, _ = studio(Recall(recall.path))
+    async with app.run_test() as pilot:
+        entry = app.console_view.entry
+        await typed(pilot, "mu")
+        assert entry.suggestion == "te(2)"
+        await pilot.press("up", "up")
+        assert entry.text == "mute(1)"
+        await pilot.press("down", "down")
+        assert entry.text == "mu"
+        await pilot.press("right")
+        assert entry.text == "mute(2)"
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+    assert Recall(recall.path).entries == ["mute(1)", "start()", "mute(2)"]  # the last one again counts once
+
+
+async def test_ctrl_c_stops_code_that_never_ends_while_the_screen_lives():
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await typed(pilot, "while True: pass\n")
+        await until(pilot, lambda: app.console_view.evaluator.busy)
+        before = session.clock
+        session.clock += 50
+        await until(pilot, lambda: app.score_view._now > before)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "interrupted" in said(app))
+        await typed(pilot, "'alive'\n")
+        await until(pilot, lambda: "'alive'" in said(app).split("interrupted")[1])
+
+
+async def test_a_flood_of_output_does_not_drown_the_screen():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await typed(pilot, "while True: print('flood')\n")
+        await until(pilot, lambda: "lines not shown" in said(app))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "interrupted" in said(app))
+        assert len(app.console_view.output.lines) <= 5000
+
+
+async def test_ctrl_c_with_nothing_running_clears_the_line():
+    app, _ = studio()
+    async with app.run_test() as pilot:
+        await typed(pilot, "half a thou")
+        await pilot.press("ctrl+c")
+        assert app.console_view.entry.text == ""
+
+
+async def test_help_is_there():
+    app, _ = studio()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await typed(pilot, "help(load)\n")
+        await until(pilot, lambda: "Read a piece of a .sid" in said(app))
+
+
+async def test_pasted_lines_run_as_they_are():
+    app, session = studio()
+    async with app.run_test() as pilot:
+        app.console_view.entry.insert("start()\nfor v in (1, 2):\n    mute(v)\nstop()")
+        await pilot.press("enter")
+        await until(pilot, lambda: ("stop",) in session.calls)
+        assert session.calls == [("start",), ("mute", 1), ("mute", 2), ("stop",)]

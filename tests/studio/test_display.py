@@ -1,0 +1,51 @@
+"""What the console shows of values, and help."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from sidlive.studio.display import MAX_LINES, Shower
+
+from .stage import CONTROLS, FakeSession, fake_verbs
+
+SHOW = Shower(fake_verbs(FakeSession()))
+FRAGMENT = SimpleNamespace(
+    name="arp", frames=np.zeros((501, 28), np.uint8), rate_hz=50.125, source="tune.sid", timing="PAL", chip="6581"
+)
+
+
+def test_help_lists_the_verbs_with_their_first_sentence():
+    lines = SHOW.help().plain.split("\n")
+    assert any(line.startswith("temperature") and "How daring" in line for line in lines)
+    assert len(lines) == len(SHOW.verbs) + 1
+
+
+def test_help_of_a_verb_by_value_or_name_is_its_signature_and_docstring():
+    told = SHOW.help(SHOW.verbs["temperature"]).plain
+    assert told.startswith("temperature(value)\nHow daring")
+    assert SHOW.help("temperature").plain == told
+
+
+def test_help_of_anything_else_tells_what_it_is():
+    assert SHOW.help(len).plain.startswith("len(obj)")
+    assert "int" in SHOW.help(3).plain
+
+
+def test_a_verb_without_parentheses_is_explained():
+    assert "call it with parentheses: start(…)" in SHOW(SHOW.verbs["start"]).plain
+
+
+def test_controls_are_a_table():
+    shown = SHOW({control.name: control for control in CONTROLS}).plain.split("\n")
+    assert len(shown) == len(CONTROLS)
+    assert shown[0].split()[:2] == ["temperature", "0.9"] and "[CC 1]" in shown[0]
+
+
+def test_a_fragment_is_a_line():
+    assert SHOW(FRAGMENT).plain == "arp  10.0 s  501 frames  PAL 6581  from tune.sid"
+    assert SHOW({"arp": FRAGMENT}).plain == SHOW(FRAGMENT).plain
+
+
+def test_long_values_are_cut():
+    assert len(SHOW([str(n) for n in range(500)]).plain.split("\n")) == MAX_LINES + 1
+    assert len(SHOW("x" * 100_000).plain) < 2000

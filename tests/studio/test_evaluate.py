@@ -1,0 +1,160 @@
+"""Running what a performer typed: in order, interruptible, never fatal, its output bounded."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from sidlive.errors import ControlError
+from sidlive.studio.evaluate import MAX_EVENTS, Evaluator, Event, is_complete, next_indent
+
+
+def boom() -> None:
+    raise ControlError("temperature goes from 0 to 2, not 9")
+
+
+def load(path: str, seconds: float = 10.0) -> str:
+    return path
+
+
+@pytest.fixture
+def evaluator() -> Iterator[Evaluator]:
+    evaluator = Evaluator({"boom": boom, "load": load})
+    yield evaluator
+    evaluator.close()
+
+
+def run(evaluator: Evaluator, source: str, patience_s: float = 5.0) -> list[Event]:
+    """Submit, wait for the end, and give what happened between the echo and the end."""
+    evaluator.open()  # here, because pytest puts its own streams in place for each phase of a test
+    evaluator.submit(source)
+    return until_done(evaluator, patience_s)[1:-1]
+
+
+def until_done(evaluator: Evaluator, patience_s: float = 5.0) -> list[Event]:
+    events: list[Event] = []
+    deadline = time.monotonic() + patience_s
+    while not any(event.kind == "done" for event in events):
+        assert time.monotonic() < deadline, f"no end in sight: {events[-3:]}"
+        events += evaluator.take()
+        time.sleep(0.005)
+    return events
+
+
+def test_a_value_is_shown_and_kept(evaluator: Evaluator):
+    assert run(evaluator, "x = 20\nx + 1") == [Event("value", value="21")]
+    assert run(evaluator, "_ * 2") == [Event("value", value="42")]
+    assert run(evaluator, "None") == []
+
+
+def test_what_is_printed_comes_in_order_with_values(evaluator: Evaluator):
+    events = run(evaluator, "print('a', end=''); print('b')\nprint('c', end='')\n'd'")
+    assert [event.text or event.value for event in events] == ["ab", "c", "'d'"]
+
+
+@pytest.mark.parametrize(
+    ("source", "last_line"),
+    [
+        ("1/0", "ZeroDivisionError: division by zero"),
+        ("lod('x')", "NameError: name 'lod' is not defined. Did you mean load?"),
+        ("load('x', secnds=3)", "TypeError: load() got an unexpected keyword argument 'secnds'. Did you mean seconds?"),
+        ("'x'.joi", "AttributeError: 'str' object has no attribute 'joi'. Did you mean join?"),
+        ("boom()", "temperature goes from 0 to 2, not 9"),  # our own errors need no name and no traceback
+        ("exit()", "to leave the studio press Ctrl-Q"),
+        ("input()", "EOFError: EOF when reading a line"),
+        ("raise BaseException('odd')", "BaseException: odd"),
+    ],
+)
+def test_errors_are_shown_and_not_fatal(evaluator: Evaluator, source: str, last_line: str):
+    (event,) = run(evaluator, source)
+    assert event.kind == "error" and event.text.split("\n")[-1] == last_line
+    assert run(evaluator, "1") == [Event("value", value="1")]
+
+
+def test_a_syntax_error_points_at_its_place(evaluator: Evaluator):
+    (event,) = run(evaluator, "start(]")
+    lines = event.text.split("\n")
+    assert lines[0] == "start(]" and lines[1].index("^") == 6 and lines[2].startswith("SyntaxError")
+
+
+def test_a_traceback_shows_the_performers_own_lines_only(evaluator: Evaluator):
+    run(evaluator, "def riff():\n    return int('not a number')")
+    (event,) = run(evaluator, "riff()")
+    assert event.text.split("\n")[:2] == ["line 1: riff()", "line 2, in riff: return int('not a number')"]
+
+
+def test_code_runs_in_the_order_in_which_it_was_submitted(evaluator: Evaluator):
+    for source in ("import time; time.sleep(0.1); log = ['slow']", "log.append('quick')", "log"):
+        evaluator.submit(source)
+    events: list[Event] = []
+    while sum(event.kind == "done" for event in events) < 3:
+        events += until_done(evaluator)
+    assert [event.value for event in events if event.kind == "value"] == ["['slow', 'quick']"]
+
+
+def test_a_loop_without_end_is_interrupted_and_its_flood_is_bounded(evaluator: Evaluator):
+    evaluator.open()
+    evaluator.submit("while True: print('x')")
+    while not evaluator.busy:
+        time.sleep(0.001)
+    time.sleep(0.3)
+    assert evaluator.interrupt()
+    time.sleep(0.1)
+    events = until_done(evaluator)
+    assert len(events) <= MAX_EVENTS + 10
+    assert any("were not shown" in event.text for event in events)
+    assert any(event.text == "interrupted" for event in events)
+    assert run(evaluator, "2") == [Event("value", value="2")]
+
+
+def test_an_interrupt_drops_what_waits(evaluator: Evaluator):
+    evaluator.submit("while True: pass")
+    evaluator.submit("forgotten = 1")
+    while not evaluator.busy:
+        time.sleep(0.001)
+    evaluator.interrupt()
+    until_done(evaluator)
+    (event,) = run(evaluator, "forgotten")
+    assert event.kind == "error"
+
+
+def test_code_that_sits_in_c_is_left_behind_by_a_second_interrupt(evaluator: Evaluator):
+    evaluator.submit("import time; time.sleep(2); late = 1")
+    while not evaluator.busy:
+        time.sleep(0.001)
+    time.sleep(0.05)
+    evaluator.interrupt()
+    evaluator.interrupt()
+    until_done(evaluator, 1.0)
+    assert run(evaluator, "3", 1.0) == [Event("value", value="3")]
+
+
+def test_an_interrupt_with_nothing_running_does_nothing(evaluator: Evaluator):
+    assert not evaluator.interrupt()
+    assert run(evaluator, "4") == [Event("value", value="4")]
+
+
+@pytest.mark.parametrize(
+    ("source", "complete"),
+    [
+        ("start()", True),
+        ("for v in (1, 2):", False),
+        ("for v in (1, 2):\n    mute(v)", False),
+        ("for v in (1, 2):\n    mute(v)\n    ", True),
+        ("for v in (1, 2): mute(v)", True),
+        ("load(", False),
+        ("load(\n    'x',\n    )", True),
+        ("x = '''", False),
+        ("1 1", True),  # wrong: running it shows why
+        ("a = 1\nb = 2", True),
+    ],
+)
+def test_enter_runs_what_is_complete(source: str, complete: bool):
+    assert is_complete(source) is complete
+
+
+@pytest.mark.parametrize(
+    ("line", "indent"), [("if x:", "    "), ("    if x:  # why", "        "), ("    y()", "    "), ("    return", "")]
+)
+def test_the_next_line_is_indented(line: str, indent: str):
+    assert next_indent(line) == indent

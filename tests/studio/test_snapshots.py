@@ -1,0 +1,60 @@
+"""Pictures of the whole screen. They change only when its looks do: `pytest tests/studio --snapshot-update`."""
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from sidlive.studio.app import Studio
+
+from .stage import FakeSession, fake_verbs, silent_session
+from .test_console import said, typed, until
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 32)])
+def test_playing(snap_compare: Any, size: tuple[int, int]):
+    session = FakeSession()
+    app = Studio(session, fake_verbs(session))
+
+    async def perform(pilot: Pilot) -> None:
+        await pilot.pause()
+        await typed(pilot, "mute(2); temprature(1)\n")
+        await until(pilot, lambda: "Did you mean" in said(app) and app.now.voices[1].muted)
+        await typed(pilot, 'prompt("sl')
+        await settled(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=perform)
+
+
+def test_nothing_there(snap_compare: Any):
+    session = silent_session()
+    session.notice("no sound device: playing on the null output; `sidlive doctor` says what to do")
+    app = Studio(session, fake_verbs(session))
+
+    async def look(pilot: Pilot) -> None:
+        await pilot.pause()
+        await until(pilot, lambda: "no sound device" in said(app))
+        await settled(pilot)
+
+    assert snap_compare(app, terminal_size=(120, 32), run_before=look)
+
+
+def test_help(snap_compare: Any):
+    session = FakeSession()
+    app = Studio(session, fake_verbs(session))
+
+    async def ask(pilot: Pilot) -> None:
+        await pilot.pause()
+        await settled(pilot)
+        await pilot.press("f1")
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=(120, 32), run_before=ask)
+
+
+async def settled(pilot: Pilot) -> None:
+    """Until the score is drawn and the state was shown, so that a blank picture cannot pass."""
+    app = pilot.app
+    assert isinstance(app, Studio)
+    await until(pilot, lambda: bool(app.score_view._strips) and bool(app.screen.size))
+    await pilot.pause(0.3)
