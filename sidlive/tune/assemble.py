@@ -1,0 +1,70 @@
+"""player.asm to player.bin and player.json, with 64tass: only for those who change the player.
+
+``python -m sidlive.tune.assemble`` writes both beside the source. The JSON tells where the assembled bytes hold page
+numbers, so that :mod:`sidlive.tune.compile` can move the player without an assembler: it is found by assembling three
+times, with the code and the rings in other places.
+"""
+
+import json
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+SOURCE: Final = Path(__file__).with_name("player.asm")
+BINARY: Final = SOURCE.with_suffix(".bin")
+SYMBOLS: Final = SOURCE.with_suffix(".json")
+
+ORIGIN: Final = 0x1000
+RINGS: Final = 0x3000
+EXPORTED: Final = ("init", "play", "init_banked", "play_banked")
+
+
+def assemble(origin: int = ORIGIN, rings: int = RINGS) -> tuple[bytes, dict[str, int]]:
+    """The player's bytes for these page-aligned addresses, and its labels. Raises FileNotFoundError without 64tass."""
+    with tempfile.TemporaryDirectory() as folder:
+        binary, labels = Path(folder, "player.bin"), Path(folder, "player.lbl")
+        command = [
+            "64tass",
+            "-q",
+            "-C",
+            "-a",
+            "-Wall",
+            "-Werror",
+            "--nostart",
+            f"-DORIGIN=${origin:x}",
+            f"-DRINGS=${rings:x}",
+        ]
+        subprocess.run([*command, "-o", str(binary), "-l", str(labels), str(SOURCE)], check=True)
+        found = re.findall(r"^(\w+)\s*=\s*\$([0-9a-f]+)$", labels.read_text(), re.MULTILINE)
+        return binary.read_bytes(), {name: int(value, 16) for name, value in found}
+
+
+def describe() -> tuple[bytes, dict[str, Any]]:
+    """The player at ORIGIN and RINGS, and what player.json says of it."""
+    code, labels = assemble()
+    assert labels["songs"] - ORIGIN == len(code), "the data must follow the code"
+    elsewhere = {
+        "code_pages": assemble(origin=ORIGIN + 0x100)[0],
+        "ring_pages": assemble(rings=RINGS + 0x100)[0],
+    }
+    symbols: dict[str, Any] = {"origin": ORIGIN, "rings": RINGS}
+    symbols |= {name: labels[name] - ORIGIN for name in EXPORTED}
+    for name, moved in elsewhere.items():
+        assert len(moved) == len(code)
+        symbols[name] = [i for i, (was, now) in enumerate(zip(code, moved, strict=True)) if was != now]
+        assert all(moved[i] == (code[i] + 1) & 0xFF for i in symbols[name])
+    return code, symbols
+
+
+def main() -> None:
+    """Write the files."""
+    code, symbols = describe()
+    BINARY.write_bytes(code)
+    SYMBOLS.write_text(json.dumps(symbols, separators=(",", ":")) + "\n", encoding="utf-8")
+    print(f"{len(code)} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""Searching a stream for what its tokens can say, and choosing the cheapest tokens. Compiled with numba on first use.
+
+A stream is two or four columns of the frames (see :mod:`sidlive.tune.packer`, which owns the token format). For every
+frame :func:`facts` tells how long each kind of token could go on from there; :func:`cheapest` is a dynamic programme
+from the stream's end to its start that picks the tokens of least cost, among them calls of tokens that stand
+elsewhere (:class:`Phrases`).
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+WINDOW: Final = 256  # frames kept by the player
+COPY_MOST: Final = 127  # frames of one copy
+RAMP_MOST: Final = 64
+HOLD_MOST: Final = 64  # of a voice's hold
+LONG: Final = 256  # a set token can hold this long, or SET_MOST
+SET_MOST: Final = (15, 7)  # of a pair, of a voice
+CALL_MOST: Final = 255  # tokens of one call
+NO_STEP: Final = 1 << 30
+
+# Kinds of stream.
+PAIR: Final = 0
+VOICE: Final = 1
+
+# Operations. ARG is: frames back; step; named registers | values << 8; named | values << 8 | first << 32; -; phrase.
+COPY: Final = 0
+RAMP: Final = 1
+SET: Final = 2
+TWICE: Final = 3
+HOLD: Final = 4
+CALL: Final = 5
+
+BYTE: Final = 16  # cost of a byte; a token costs 1 besides, so that of equals the fewest tokens win
+INFINITE: Final = 1 << 29
+
+# The bits of a value that a set of registers names, indexed by that set.
+_BYTES = np.array([sum(0xFF << (8 * i) for i in range(3) if named >> i & 1) for named in range(8)], np.int64)
+
+
+class Facts(NamedTuple):
+    """What could be said of each frame of a stream of T frames. Runs end with the segment that a frame is in."""
+
+    kind: int  # PAIR or VOICE
+    value: NDArray[np.int32]  # [T] the settable registers, a byte each, first said lowest
+    change: NDArray[np.uint8]  # [T] which of them differ from the frame before
+    first: NDArray[np.int16]  # [T] a voice's first control value, -1 where it is the final one or there is none
+    hold: NDArray[np.int16]  # [T + 1] frames from here on that are as the frame before, with one control value
+    step: NDArray[np.int32]  # [T] what was added since the frame before, NO_STEP where no ramp can say it
+    ramp: NDArray[np.int16]  # [T + 1] frames from here on with this step
+    run: NDArray[np.uint8]  # [T + 1, WINDOW] frames from here on that are as those so many (and one) before
+    longest: NDArray[np.int16]  # [T] the longest of those runs,
+    back: NDArray[np.int16]  # [T] and how far back it copies from
+    end: NDArray[np.int32]  # [T] where the segment that the frame is in ends
+
+
+class Phrases(NamedTuple):
+    """Tokens that a call may take: J tokens, each followed in memory by the next unless it is the last of its run."""
+
+    op: NDArray[np.int8]
+    length: NDArray[np.int16]
+    arg: NDArray[np.int64]
+    last: NDArray[np.bool_]
+
+
+@njit(cache=True, nogil=True)
+def facts(kind, rows, bits, seam, loop, safe):
+    """Facts of a stream.
+
+    ``rows`` int32[T, 4]: a pair's low and high register, or a voice's attack-decay, sustain-release, control and first
+    control value. ``bits`` 16, 12 or 8: the modulus of a pair's ramps, 8 for the high register alone. From ``seam``
+    on the tokens are also played after the loop, when the frames before ``loop`` are others: ``safe`` bool[T] tells
+    which of those are the same then.
+    """
+    count = len(rows)
+    value = np.zeros(count, np.int32)
+    change = np.zeros(count, np.uint8)
+    first = np.full(count, -1, np.int16)
+    step = np.full(count, NO_STEP, np.int32)
+    hold = np.zeros(count + 1, np.int16)
+    ramp = np.zeros(count + 1, np.int16)
+    end = np.zeros(count, np.int32)
+    key = np.zeros(count, np.int64)
+    registers = 2 if kind == PAIR else 3
+    for t in range(count):
+        end[t] = seam if t < seam else count
+        for r in range(registers):
+            value[t] |= rows[t, r] << (8 * r)
+            if rows[t, r] != (rows[t - 1, r] if t else 0):
+                change[t] |= 1 << r
+        key[t] = value[t]
+        if kind == VOICE:
+            key[t] |= np.int64(rows[t, 3]) << 24
+            if rows[t, 3] != rows[t, 2]:
+                first[t] = rows[t, 3]
+            continue
+        before = value[t - 1] if t else 0
+        if bits == 8:
+            if change[t] & 1 == 0:
+                step[t] = ((value[t] >> 8) - (before >> 8) + 128) % 256 - 128
+                if step[t] == -128:
+                    step[t] = NO_STEP
+        else:
+            half = 1 << (bits - 1)
+            step[t] = (value[t] - before + half) % (2 * half) - half
+    for t in range(count - 1, -1, -1):
+        inner = t + 1 < end[t]
+        if change[t] == 0 and first[t] < 0:
+            hold[t] = min(hold[t + 1] + 1 if inner else 1, LONG)
+        if step[t] != NO_STEP:
+            ramp[t] = min(ramp[t + 1] + 1, RAMP_MOST) if inner and step[t + 1] == step[t] else 1
+    run = np.zeros((count + 1, WINDOW), np.uint8)
+    longest = np.zeros(count, np.int16)
+    back = np.zeros(count, np.int16)
+    for t in range(count - 1, -1, -1):
+        onward = run[t + 1] if t + 1 < end[t] else run[count]
+        row = run[t]
+        for i in range(min(t, WINDOW)):
+            source = t - 1 - i
+            if key[source] == key[t]:
+                row[i] = min(onward[i], COPY_MOST - 1) + 1
+        if t >= seam:
+            for i in range(t - loop, min(t, WINDOW)):
+                if not safe[t - 1 - i]:
+                    row[i] = 0
+        for i in range(min(t, WINDOW)):
+            if row[i] > longest[t]:
+                longest[t] = row[i]
+                back[t] = i + 1
+    return Facts(kind, value, change, first, hold, step, ramp, run, longest, back, end)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _fits(f, t, op, length, arg):
+    """Whether a token says what the stream does from frame t on; the segment's end is the caller's to mind."""
+    if op == COPY:
+        return f.run[t, arg - 1] >= length
+    if op == RAMP:
+        return f.step[t] == arg and f.ramp[t] >= length
+    if op == HOLD:
+        return f.hold[t] >= length
+    named = arg & 7
+    if f.change[t] & ~named:
+        return False
+    if ((arg >> 8 & 0xFFFFFF) ^ f.value[t]) & _BYTES[named]:
+        return False
+    if op == TWICE:
+        return f.first[t] == arg >> 32
+    return f.first[t] < 0 and (length == 1 or f.hold[t + 1] >= length - 1)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def token_bytes(kind, op, arg):
+    """Bytes of a token other than a call."""
+    if op == COPY:
+        return 2
+    if op == RAMP:
+        return 2 if -128 < arg < 128 else 4
+    if op == HOLD:
+        return 1
+    return (2 if op == TWICE else 1) + (arg & 1) + (arg >> 1 & 1) + (arg >> 2 & 1)
+
+
+@njit(cache=True, nogil=True)
+def cheapest(f, start, stop, phrases, pinned, toll, call_toll):
+    """The cheapest tokens for frames ``start`` to ``stop`` of a stream.
+
+    ``pinned`` int64[T, 3] holds tokens that must stand as they are (op, length, arg; length 0: none) at their frames.
+    ``toll`` and ``call_toll`` int32[T] are added to the cost of a token and of a call that begins at a frame.
+    Returns int64[n, 5], a row a token: frame, op, frames it lasts, argument, tokens it calls. A call's argument is the
+    index of its first phrase. What begins before ``stop`` may end after it.
+    """
+    count = len(f.value)
+    size = len(phrases.op)
+    cost = np.zeros(count + 1, np.int64)
+    choice = np.zeros((count + 1, 4), np.int64)
+    tail = np.full((2 * LONG, size + 1), INFINITE, np.int32)  # cost after calling from phrase j at frame t, t mod 512
+    tokens = np.zeros((2 * LONG, size + 1), np.int16)
+    horizon = min(stop + COPY_MOST, count) if stop < count else count
+    barrier = horizon  # the next pinned token's first frame
+    kind = f.kind
+    t = horizon - 1
+    while t >= start:
+        row = tail[t & (2 * LONG - 1)]
+        row[:] = INFINITE
+        if pinned[t, 1] > 0:
+            length = pinned[t, 1]
+            past = t + length
+            cost[t] = (
+                token_bytes(kind, pinned[t, 0], pinned[t, 2]) * BYTE + 1 + toll[t] + (cost[past] if past < count else 0)
+            )
+            choice[t, 0], choice[t, 1], choice[t, 2], choice[t, 3] = pinned[t, 0], length, pinned[t, 2], 0
+            for inside in range(t + 1, min(past, horizon)):
+                cost[inside] = INFINITE
+            barrier = t
+            t -= 1
+            continue
+        limit = min(f.end[t], barrier)
+        best = np.int64(INFINITE)
+        op, lasts, arg, called = 0, 0, np.int64(0), 0
+        for length in range(1, min(f.longest[t], limit - t) + 1):
+            price = 2 * BYTE + cost[t + length]
+            if price <= best:
+                best, op, lasts, arg = price, COPY, length, np.int64(f.back[t])
+        if f.step[t] != NO_STEP and f.step[t] != 0:
+            weight = token_bytes(kind, RAMP, f.step[t]) * BYTE
+            for length in range(1, min(f.ramp[t], limit - t) + 1):
+                price = weight + cost[t + length]
+                if price <= best:
+                    best, op, lasts, arg = price, RAMP, length, np.int64(f.step[t])
+        named = np.int64(f.change[t])
+        spoken = named | (np.int64(f.value[t]) & _BYTES[named]) << 8
+        if f.first[t] >= 0:
+            price = token_bytes(kind, TWICE, named) * BYTE + cost[t + 1]
+            if price < best:
+                best, op, lasts, arg = price, TWICE, 1, spoken | np.int64(f.first[t]) << 32
+        elif kind == VOICE and named == 0:
+            for length in range(1, min(HOLD_MOST, f.hold[t], limit - t) + 1):
+                price = BYTE + cost[t + length]
+                if price <= best:
+                    best, op, lasts, arg = price, HOLD, length, np.int64(0)
+        else:
+            weight = token_bytes(kind, SET, named) * BYTE
+            most = min(1 + (f.hold[t + 1] if t + 1 < limit else 0), limit - t)
+            for length in range(1, min(SET_MOST[kind], most) + 1):
+                price = weight + cost[t + length]
+                if price <= best:
+                    best, op, lasts, arg = price, SET, length, spoken
+            if most >= LONG:
+                price = weight + cost[t + LONG]
+                if price <= best:
+                    best, op, lasts, arg = price, SET, LONG, spoken
+        best += 1 + toll[t]
+        for j in range(size):
+            length = phrases.length[j]
+            if t + length <= limit and _fits(f, t, phrases.op[j], length, phrases.arg[j]):
+                past = t + length
+                price = cost[past]
+                n = 1
+                if not phrases.last[j] and past < limit:
+                    further = tail[past & (2 * LONG - 1), j + 1]
+                    if further < price and tokens[past & (2 * LONG - 1), j + 1] < CALL_MOST:
+                        price = further
+                        n = tokens[past & (2 * LONG - 1), j + 1] + 1
+                price += toll[t]
+                row[j] = price
+                tokens[t & (2 * LONG - 1), j] = n
+                price += 4 * BYTE + call_toll[t]
+                if price < best:
+                    best, op, arg, called = price, CALL, np.int64(j), n
+        cost[t] = best
+        choice[t, 0], choice[t, 1], choice[t, 2], choice[t, 3] = op, lasts, arg, called
+        t -= 1
+    found = np.zeros((stop - start + 1, 5), np.int64)
+    n = 0
+    t = start
+    while t < stop:
+        found[n, 0], found[n, 1], found[n, 3], found[n, 4] = t, choice[t, 0], choice[t, 2], choice[t, 3]
+        if choice[t, 0] == CALL:
+            for j in range(choice[t, 2], choice[t, 2] + choice[t, 3]):
+                t += phrases.length[j]
+        else:
+            t += choice[t, 1]
+        found[n, 2] = t - found[n, 0]
+        n += 1
+    return found[:n]

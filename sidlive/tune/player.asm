@@ -1,0 +1,499 @@
+; The sidlive player: replays packed SID registers, one frame a call. 64tass syntax, documented 6502 opcodes only.
+;
+;   start + 0   init: A = song, 0 upwards. Clears the SID; may be called again at any time.
+;   start + 3   play: once a video frame. A, X and Y are lost.
+;
+; Where any part lies under BASIC the two jumps go to init_banked and play_banked, which show the RAM meanwhile.
+; Zero page: two bytes, ZP and ZP + 1, saved and restored by both. Besides itself and its data the player uses RINGS,
+; 28 pages that keep the last 256 frames: a page a column, indexed by the frame's number modulo 256. The code modifies
+; itself. Its data follow it: STREAMS pointers a song, in the order the streams are played, then the tokens.
+;
+; Each stream says in tokens what its registers do (packer.py writes them, and reads them in Python):
+;
+;   1LLLLLLL back               copy L frames from 256 - back frames ago
+;   10000000 n lo hi            n > 0: take the next n tokens from the address, then go on here; n = 0: go on there
+;
+;   A pair of registers (frequency, pulse width, cutoff, resonance and volume):
+;   00hlLLLL [lo] [hi]          set the registers that l and h name, then hold, L frames in all; L = 0: 256 frames
+;   01LLLLLL d                  add d, signed, in each of L + 1 frames: to the pair as one number, in the cutoff and
+;                               volume streams to the second register. d = $80, frequency and pulse width only:
+;                               lo, hi follow and are added instead
+;
+;   A voice's control, attack and decay, sustain and release:
+;   00ascLLL [ad] [sr] [ctrl]   set the registers that a, s and c name, then hold, L frames in all; L = 0: 256 frames
+;   00000asc [ad] [sr] first [ctrl]    the same for one frame, in which control is first written with another value
+;   01LLLLLL                    hold for L + 1 frames
+;
+; Between tokens a stream rests: it knows the frame index at which its token runs out (expires) and what to do until
+; then (the distance of a branch, mode). Registers that hold are not written again.
+; X = this frame's index, Y = the last frame's, wherever a stream begins.
+
+        .cpu "6502"
+
+        .weak
+ORIGIN  = $1000
+RINGS   = $3000
+ZP      = $fb
+        .endweak
+
+PORT    = $01
+SID     = $d400
+COLUMNS = 28
+REGISTERS = 25
+STREAMS = 11
+
+; Have the stream branch to this part of it from the next frame on.
+mode    .segment part
+        lda #<(\part - branch - 2)
+        sta branch + 1
+        .endsegment
+
+; Leave the token of Y bytes behind.
+advance .segment stream
+        tya
+        clc
+        adc ZP
+        sta from + \stream
+        bcc +
+        inc from_high + \stream
++
+        .endsegment
+
+; Take the next token. One below $80 leaves in A, with Y = 1 and carry clear.
+take    .segment stream
+        dec calls + \stream
+        bne again
+        ldx #\stream
+        jsr go_back
+again   lda from + \stream
+        sta ZP
+        lda from_high + \stream
+        sta ZP + 1
+        ldy #0
+        lda (ZP),y
+        iny
+        cmp #$80
+        bcc other
+        and #$7f
+        beq call
+        clc
+        adc frame
+        sta expires
+        lda (ZP),y
+        iny
+        sta back
+        #mode copy
+        #advance \stream
+        jmp copy
+
+call    ldx #\stream
+        jsr go_to
+        jmp again
+other
+        .endsegment
+
+; A pair of registers: number of the stream, column of the low register, bits of the number the two make (8: the high
+; one alone is added to), the stream that plays next.
+pair    .macro stream, column, bits, following
+low     = RINGS + 256 * \column
+high    = RINGS + 256 * (\column + 1)
+sid_low = SID + \column
+sid_high = SID + \column + 1
+next    = \following
+
+hold    lda low,y
+        sta low,x
+        lda high,y
+        sta high,x
+        jmp next
+
+ramp    clc
+        lda low,y
+        .if \bits > 8
+step    = * + 1
+        adc #0
+        .endif
+        sta low,x
+        .if \bits > 8
+        sta sid_low
+        .endif
+        lda high,y
+step_high = * + 1
+        adc #0
+        .if \bits == 12
+        and #$0f
+        .endif
+        sta high,x
+        sta sid_high
+        jmp next
+
+copy    txa
+        clc
+back    = * + 1
+        adc #0
+        tay
+        lda low,y
+        sta low,x
+        sta sid_low
+        lda high,y
+        sta high,x
+        sta sid_high
+        ldy previous
+        jmp next
+
+entry
+expires = * + 1
+        cpx #0
+branch  bne hold
+        #take \stream
+        cmp #$40
+        bcs ramping
+
+        sta named
+        and #$0f
+        adc frame
+        sta expires
+        ldy previous
+        lda low,y
+        sta low,x
+        lda high,y
+        sta high,x
+        ldy #1
+        lda named
+        asl a
+        asl a
+        asl a                           ; carry: h, sign: l
+        bpl +
+        lda (ZP),y
+        iny
+        sta low,x
+        sta sid_low
++       bcc +
+        lda (ZP),y
+        iny
+        sta high,x
+        sta sid_high
++       #mode hold
+        #advance \stream
+        ldy previous
+        jmp next
+
+ramping and #$3f
+        adc frame                       ; and carry: L + 1
+        sta expires
+        lda (ZP),y
+        iny
+        .if \bits > 8
+        cmp #$80
+        beq wide
+        sta step
+        lda #0
+        bcc +
+        lda #$ff
++
+        .endif
+stepping
+        sta step_high
+        #mode ramp
+        #advance \stream
+        ldy previous
+        jmp ramp
+
+        .if \bits > 8
+wide    lda (ZP),y
+        iny
+        sta step
+        lda (ZP),y
+        iny
+        bne stepping
+        .endif
+        .endmacro
+
+; Set or hold attack and decay, sustain and release, as bits 7 and 6 of named ask; control as in the last frame.
+envelope .segment
+        ldy previous
+        lda ad,y
+        sta ad,x
+        lda sr,y
+        sta sr,x
+        lda control,y
+        sta control,x
+        ldy #1
+        bit named
+        bpl +
+        lda (ZP),y
+        iny
+        sta ad,x
+        sta sid_ad
++       bvc +
+        lda (ZP),y
+        iny
+        sta sr,x
+        sta sid_sr
++
+        .endsegment
+
+; A voice's control and envelope: number of the stream, columns of control and of its first value, the stream that
+; plays next.
+voice   .macro stream, column, first_column, following
+control = RINGS + 256 * \column
+ad      = RINGS + 256 * (\column + 1)
+sr      = RINGS + 256 * (\column + 2)
+first   = RINGS + 256 * \first_column
+sid_control = SID + \column
+sid_ad  = SID + \column + 1
+sid_sr  = SID + \column + 2
+next    = \following
+
+hold    lda ad,y
+        sta ad,x
+        lda sr,y
+        sta sr,x
+        lda control,y
+        sta control,x
+        sta first,x
+        jmp next
+
+copy    txa
+        clc
+back    = * + 1
+        adc #0
+        tay
+        lda ad,y
+        sta ad,x
+        sta sid_ad
+        lda sr,y
+        sta sr,x
+        sta sid_sr
+        lda first,y
+        sta first,x
+        sta sid_control
+        lda control,y
+        sta control,x
+        sta sid_control
+        ldy previous
+        jmp next
+
+entry
+expires = * + 1
+        cpx #0
+branch  bne hold
+        #take \stream
+        cmp #$40
+        bcc setting
+        and #$3f
+        adc frame                       ; and carry: L + 1
+        sta expires
+        #mode hold
+        #advance \stream
+        ldy previous
+        jmp hold
+
+setting cmp #$08
+        bcc twice
+        sta named
+        and #$07
+        clc
+        adc frame
+        sta expires
+        lda named
+        asl a
+        asl a
+        sta named
+        #envelope
+        lda #$20
+        and named
+        beq +
+        lda (ZP),y
+        iny
+        sta control,x
+        sta sid_control
++       lda control,x
+        sta first,x
+set     #mode hold
+        #advance \stream
+        ldy previous
+        jmp next
+
+twice   asl a
+        asl a
+        asl a
+        asl a
+        asl a
+        sta named
+        lda #1
+        adc frame
+        sta expires
+        #envelope
+        lda (ZP),y
+        iny
+        sta first,x
+        sta sid_control
+        lda #$20
+        and named
+        beq +
+        lda (ZP),y
+        iny
+        sta control,x
++       lda control,x
+        sta sid_control
+        jmp set
+        .endmacro
+
+; ----- the block itself
+
+* = ORIGIN
+        jmp init
+        jmp play
+
+init_banked
+        tax
+        jsr show_ram
+        txa
+        jsr init
+        jmp show_rom
+play_banked
+        jsr show_ram
+        jsr play
+show_rom
+port    = * + 1
+        lda #0
+        sta PORT
+        rts
+
+show_ram
+        lda PORT
+        sta port
+        and #3                          ; BASIC is seen where both of its bits are set
+        cmp #3
+        bne +
+        dec PORT
++       rts
+
+; X = stream, ZP = its token, Y = 1: call or go to the address in the token. Leaves X as it was for play.
+go_to   lda (ZP),y
+        beq +
+        sta calls,x
+        lda ZP
+        clc
+        adc #4
+        sta return,x
+        lda ZP + 1
+        adc #0
+        sta return_high,x
++       iny
+        lda (ZP),y
+        sta from,x
+        iny
+        lda (ZP),y
+        sta from_high,x
+        ldx frame
+        rts
+
+; X = stream: return from a call, if in one. Leaves X as it was for play.
+go_back lda return_high,x
+        beq +
+        sta from_high,x
+        lda return,x
+        sta from,x
+        lda #0
+        sta return_high,x
++       ldx frame
+        rts
+
+init    tax
+        lda ZP
+        pha
+        lda ZP + 1
+        pha
+        lda #<songs
+        sta ZP
+        lda #>songs
+        sta ZP + 1
+-       dex
+        bmi +
+        lda ZP
+        clc
+        adc #2 * STREAMS
+        sta ZP
+        bcc -
+        inc ZP + 1
+        bne -
++       ldx #0
+        ldy #0
+-       lda (ZP),y
+        sta from,x
+        iny
+        lda (ZP),y
+        sta from_high,x
+        iny
+        lda #0
+        sta return_high,x
+        inx
+        cpx #STREAMS
+        bne -
+        ldx #REGISTERS - 1              ; the chip and the frame before the first: all zero
+-       sta SID,x
+        dex
+        bpl -
+        stx frame                       ; 255
+        stx ZP
+        ldy #>RINGS
+        ldx #COLUMNS
+-       sty ZP + 1
+        ldy #0
+        sta (ZP),y
+        ldy ZP + 1
+        iny
+        dex
+        bne -
+        .for stream in f1, p1, v1, f2, p2, v2, f3, p3, v3, cutoff, volume
+        sta stream.expires
+        .next
+        pla
+        sta ZP + 1
+        pla
+        sta ZP
+        rts
+
+play    cld
+        lda ZP
+        pha
+        lda ZP + 1
+        pha
+frame   = * + 1
+        ldy #0
+        sty previous
+        tya
+        tax
+        inx
+        stx frame
+        jmp f1.entry
+
+f1      .pair 0, 0, 16, p1.entry
+p1      .pair 1, 2, 12, v1.entry
+v1      .voice 2, 4, 25, f2.entry
+f2      .pair 3, 7, 16, p2.entry
+p2      .pair 4, 9, 12, v2.entry
+v2      .voice 5, 11, 26, f3.entry
+f3      .pair 6, 14, 16, p3.entry
+p3      .pair 7, 16, 12, v3.entry
+v3      .voice 8, 18, 27, cutoff.entry
+cutoff  .pair 9, 21, 8, volume.entry
+volume  .pair 10, 23, 8, done
+
+done    pla
+        sta ZP + 1
+        pla
+        sta ZP
+        rts
+
+previous .byte 0                        ; the last frame's index
+named   .byte 0                         ; the registers that a token sets
+from    .fill STREAMS, 0                   ; of each stream: its next token,
+from_high .fill STREAMS, 0
+calls   .fill STREAMS, 0                   ; in a call, the tokens left and one,
+return  .fill STREAMS, 0                   ; and where to go then;
+return_high .fill STREAMS, 0               ; not in a call: 0
+
+songs
