@@ -37,6 +37,7 @@ SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved,
 STATE_HZ: Final = 10
 CONSOLE_ROWS: Final = 9  # the console and its rule keep at least these
 GREETING: Final = ("help() tells the verbs, F1 the keys",)
+BUSY_S: Final = 2.0  # code that runs longer is remarked on
 ESCAPE_S: Final = 0.5  # two Esc within this are panic
 
 
@@ -54,13 +55,18 @@ def run(options: RoomOptions) -> int:
         raise DeviceError("the studio needs a terminal; `sidlive run SCRIPT.py` performs without one")
     session = Session(open_room(options), options.takes)
     try:
-        with _drivers_unseen():
-            studio = Studio(session, verbs_of(session), Recall(history_path()), {"session": session}, GREETING)
-            gc.collect()
-            gc.freeze()  # the collector then has little to walk while music scrolls
-            return studio.run() or 0
+        return show(Studio(session, verbs_of(session), Recall(history_path()), {"session": session}, GREETING))
     finally:
         session.close()
+
+
+def show(studio: "Studio") -> int:
+    """Run the app on this terminal; the exit status."""
+    with _drivers_unseen():
+        gc.collect()
+        gc.freeze()  # the collector then has little to walk while music scrolls
+        status = studio.run()
+    return status if status is not None else studio.return_code or 0
 
 
 @contextlib.contextmanager
@@ -178,7 +184,11 @@ class Studio(App[int]):
                 view.show(state, touched)
         for notice in self._bulletin.fresh(state, moment):
             self.console_view.tell(notice.text, WARN if notice.level == "warning" else MUTED)
-        self._notice_line.show(*self._bulletin.choose(state, moment))
+        text, colour = self._bulletin.choose(state, moment)
+        busy_s = self.console_view.evaluator.busy_s
+        if not text and busy_s > BUSY_S:
+            text, colour = f"code runs for {busy_s:.0f} s; Ctrl-C stops it", MUTED
+        self._notice_line.show(text, colour)
 
     # -- actions
 

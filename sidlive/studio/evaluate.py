@@ -16,6 +16,7 @@ import queue
 import re
 import sys
 import threading
+import time
 import traceback
 import types
 from collections import deque
@@ -58,6 +59,7 @@ class Evaluator:
         self._dropped = 0
         self._runs = 0
         self._busy = False
+        self._since = 0.0
         self._interrupts = 0
         self._thread: threading.Thread | None = None
         self._tap = _Tap(lambda text: self._tell(Event("output", text)))
@@ -81,6 +83,11 @@ class Evaluator:
     def busy(self) -> bool:
         """Code is running."""
         return self._busy
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the code that runs has run; 0 when none does."""
+        return time.monotonic() - self._since if self._busy else 0.0
 
     @property
     def waiting(self) -> int:
@@ -149,7 +156,7 @@ class Evaluator:
         while self._mine():
             try:
                 source = self._waiting.get()
-                self._busy = True
+                self._since, self._busy = time.monotonic(), True
                 self._tell(Event("source", source))
                 self._run(source)
             except KeyboardInterrupt:  # arrived between two pieces of code

@@ -268,7 +268,12 @@ class Score:
         canvas.chars[top : top + where.voice_rows, 0] = ord("▌")
         canvas.inks[top : top + where.voice_rows, 0] = ink(colour)
         canvas.write(top, 2, str(voice + 1), WHITE, bold=True)
-        canvas.write(top, 4, badge, GROUND, colour, bold=True) if badge != "OFF" else canvas.write(top, 4, badge, FAINT)
+        if badge == "GEN":  # as usual, so quietly
+            canvas.write(top, 4, badge, GOOD, blend(GOOD, GROUND, 0.14), bold=True)
+        elif badge == "OFF":
+            canvas.write(top, 4, badge, FAINT, bold=True)
+        else:
+            canvas.write(top, 4, badge, GROUND, colour, bold=True)
         name = r.note_name(float(f.pitch[at, voice])) if sounding else "···"
         note_row = top + (1 if where.voice_rows > 2 else 0)
         if where.voice_rows > 2:

@@ -3,6 +3,7 @@
 Each is drawn on a Canvas from a State, so a picture depends on the state alone. Knows no session and no timer.
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -22,6 +23,7 @@ from sidlive.studio.palette import (
     TEXT,
     WARN,
     WHITE,
+    blend,
 )
 
 STRIPES: Final = ("#ff6b7d", "#ff9d52", "#ffd75e", "#8cf58a", "#6cc8ff")
@@ -115,8 +117,9 @@ def panel(
     y = _title(canvas, y + 1 + gap, "OUTSIDE", MUTED)
     for label, text, hue in _outside(state):
         canvas.write(y, 2, label, FAINT)
-        canvas.write(y, 8, text[: canvas.width - 9], hue)
-        y += 1
+        for line in textwrap.wrap(text, canvas.width - 9)[:2]:
+            canvas.write(y, 8, line, hue)
+            y += 1
     _verb_list(canvas, y + gap, verbs or {})
 
 
@@ -233,10 +236,11 @@ def key_bar(canvas: Canvas, keys: Sequence[tuple[str, str, str]]) -> list[tuple[
     spans, x = [], 1
     for key, title, colour in keys:
         start = x
-        loud = colour == BAD
-        x = canvas.write(0, x, f" {key} " if loud else key, GROUND if loud else WARN, BAD if loud else PANEL, bold=True)
-        x = canvas.write(0, x + (0 if loud else 1), f"{title} " if loud else title, GROUND if loud else colour,
-                         BAD if loud else PANEL, bold=loud)  # fmt: skip
+        if colour == BAD:
+            x = canvas.write(0, x, f" {key} {title} ", WHITE, blend(BAD, PANEL, 0.45), bold=True)
+        else:
+            x = canvas.write(0, x, key, WARN, PANEL, bold=True)
+            x = canvas.write(0, x + 1, title, colour, PANEL)
         spans.append((start, x))
         x += 3 if canvas.width >= 100 else 2
     return spans

@@ -55,7 +55,7 @@ class FakeSession:
         return Window(first, self.clock - first, frames.copy())
 
     def state(self) -> State:
-        return replace(self.shown, clock=self.clock, ahead=self.ahead)
+        return replace(self.shown, clock=self.clock, ahead=self.ahead, take_s=self.clock / 50.125)
 
     def notice(self, text: str, level: Any = "warning") -> None:
         number = self.shown.notices[-1].number + 1 if self.shown.notices else 1
