@@ -16,10 +16,10 @@ def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming) -> No
     from sidlive.tune.compile import Label, compile_sid, verify
 
     try:
-        sid = compile_sid(frames, Label(name=path.stem, author="sidlive"), chip, timing)
+        sid = compile_sid(frames, Label(name=path.stem[:32], author="sidlive"), chip, timing)
     except TuneError as error:
         raise TuneError(
-            f"{error}; commit(name, last=60) keeps the last minute, commit(name, seconds=60) the first"
+            f"{error}; commit(name, last=S) keeps the last S seconds, commit(name, seconds=S) the first"
         ) from None
     verify(sid, frames)
     draft = path.with_name(path.name + ".part")

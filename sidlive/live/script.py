@@ -13,6 +13,7 @@ from typing import Any, Final
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
+from sidlive.live.options import RoomOptions, make_core, make_engine
 from sidlive.live.session import Session, verbs
 from sidlive.live.state import State, Window
 from sidlive.live.voices import Row
@@ -69,6 +70,16 @@ class Offline:
             self.core.take.flush()
         except DeviceError as error:
             self.core.tell(str(error))
+
+
+def open_offline(options: RoomOptions, wav: Path | None = None) -> Offline:
+    """A core and its engine in this process; what is heard goes to a WAV file if one is named. Raises SidliveError."""
+    core = make_core(options)
+    engine = make_engine(options)
+    core.model = options.model
+    core.midi = "no MIDI (offline)"
+    core.output = "no sound (offline)"
+    return Offline(core, engine)
 
 
 def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
