@@ -144,7 +144,7 @@ def _written(solution: list[Tokens], loop: int) -> Packed:
         for frame, op, lasts, argument, called in [*tokens.tolist(), (-1, CALL, 0, seam, 0)]:
             offsets[place_of(number, frame)] = len(data)
             if op == CALL:
-                data += bytes((0x80, called, 0, 0))
+                data += bytes((0, called, 0, 0))
                 links.append((len(data) - 2, argument))
             else:
                 data += _spelt(stream.kind, op, lasts, argument)
@@ -156,20 +156,20 @@ def _written(solution: list[Tokens], loop: int) -> Packed:
 def _spelt(kind: int, op: int, lasts: int, argument: int) -> bytes:
     """A token's bytes."""
     if op == COPY:
-        return bytes((0x80 | lasts, -argument & 0xFF))
+        return bytes((lasts, -argument & 0xFF))
     if op == HOLD:
-        return bytes((0x40 | lasts - 1,))
+        return bytes((0xC0 | lasts - 1,))
     if op == RAMP:
         step = (argument & 0xFF,) if -128 < argument < 128 else (0x80, argument & 0xFF, argument >> 8 & 0xFF)
-        return bytes((0x40 | lasts - 1, *step))
+        return bytes((0xC0 | lasts - 1, *step))
     values = [argument >> 8 + 8 * i & 0xFF for i in range(3) if argument >> i & 1]
     if kind == PAIR:
-        return bytes(((argument & 3) << 4 | lasts & 15, *values))
+        return bytes((0x80 | (argument & 3) << 4 | lasts & 15, *values))
     names = (argument & 1) << 2 | argument & 2 | argument >> 2 & 1
     if op == SET:
-        return bytes((names << 3 | lasts & 7, *values))
+        return bytes((0x80 | names << 3 | lasts & 7, *values))
     control = argument >> 2 & 1
-    return bytes((names, *values[: len(values) - control], argument >> 32, *values[len(values) - control :]))
+    return bytes((0x80 | names, *values[: len(values) - control], argument >> 32, *values[len(values) - control :]))
 
 
 # ---- the inverse
@@ -200,18 +200,18 @@ def _played(stream: Stream, data: bytes, at: int, rows: list[tuple[int, ...]]) -
 
     while True:
         (token,) = take(1)
-        if token == 0x80:
+        if token == 0:
             called, low, high = take(3)
             if called:
                 assert left == 0, "a call in a call"
                 left, back_to = called + 1, at
             at = low | high << 8
             continue
-        if token >= 0x80:
+        if token < 0x80:
             (complement,) = take(1)
-            for _ in range(token & 0x7F):
+            for _ in range(token):
                 yield rows[complement - 256]
-        elif token >= 0x40:
+        elif token >= 0xC0:
             step = 0
             if stream.kind == PAIR:
                 (step,) = take(1)
@@ -228,8 +228,8 @@ def _played(stream: Stream, data: bytes, at: int, rows: list[tuple[int, ...]]) -
             for _ in range(token & 15 or LONG):
                 yield low, high
         else:
-            twice = token < 8
-            names = token if twice else token >> 3
+            twice = token < 0x88
+            names = token & 7 if twice else token >> 3 & 7
             ad, sr, control, _ = rows[-1]
             ad = take(1)[0] if names & 4 else ad
             sr = take(1)[0] if names & 2 else sr

@@ -10,19 +10,19 @@
 ;
 ; Each stream says in tokens what its registers do (packer.py writes them, and reads them in Python):
 ;
-;   1LLLLLLL back               copy L frames from 256 - back frames ago
-;   10000000 n lo hi            n > 0: take the next n tokens from the address, then go on here; n = 0: go on there
+;   0LLLLLLL back               copy L frames from 256 - back frames ago
+;   00000000 n lo hi            n > 0: take the next n tokens from the address, then go on here; n = 0: go on there
 ;
 ;   A pair of registers (frequency, pulse width, cutoff, resonance and volume):
-;   00hlLLLL [lo] [hi]          set the registers that l and h name, then hold, L frames in all; L = 0: 256 frames
-;   01LLLLLL d                  add d, signed, in each of L + 1 frames: to the pair as one number, in the cutoff and
+;   10hlLLLL [lo] [hi]          set the registers that l and h name, then hold, L frames in all; L = 0: 256 frames
+;   11LLLLLL d                  add d, signed, in each of L + 1 frames: to the pair as one number, in the cutoff and
 ;                               volume streams to the second register. d = $80, frequency and pulse width only:
 ;                               lo, hi follow and are added instead
 ;
 ;   A voice's control, attack and decay, sustain and release:
-;   00ascLLL [ad] [sr] [ctrl]   set the registers that a, s and c name, then hold, L frames in all; L = 0: 256 frames
-;   00000asc [ad] [sr] first [ctrl]    the same for one frame, in which control is first written with another value
-;   01LLLLLL                    hold for L + 1 frames
+;   10ascLLL [ad] [sr] [ctrl]   set the registers that a, s and c name, then hold, L frames in all; L = 0: 256 frames
+;   10000asc [ad] [sr] first [ctrl]    the same for one frame, in which control is first written with another value
+;   11LLLLLL                    hold for L + 1 frames
 ;
 ; Between tokens a stream rests: it knows the frame index at which its token runs out (expires) and what to do until
 ; then (the distance of a branch, mode). Registers that hold are not written again.
@@ -59,7 +59,7 @@ advance .segment stream
 +
         .endsegment
 
-; Take the next token. One below $80 leaves in A, with Y = 1 and carry clear.
+; Take the next token and do it if it is a copy. Any other is left in A, with Y = 1.
 take    .segment stream
         dec calls + \stream
         bne again
@@ -71,12 +71,10 @@ again   lda from + \stream
         sta ZP + 1
         ldy #0
         lda (ZP),y
+        beq call
         iny
         cmp #$80
-        bcc other
-        and #$7f
-        beq call
-        clc
+        bcs other
         adc frame
         sta expires
         lda (ZP),y
@@ -146,39 +144,9 @@ expires = * + 1
         cpx #0
 branch  bne hold
         #take \stream
-        cmp #$40
-        bcs ramping
-
-        sta named
-        and #$0f
-        adc frame
-        sta expires
-        ldy previous
-        lda low,y
-        sta low,x
-        lda high,y
-        sta high,x
-        ldy #1
-        lda named
-        asl a
-        asl a
-        asl a                           ; carry: h, sign: l
-        bpl +
-        lda (ZP),y
-        iny
-        sta low,x
-        sta sid_low
-+       bcc +
-        lda (ZP),y
-        iny
-        sta high,x
-        sta sid_high
-+       #mode hold
-        #advance \stream
-        ldy previous
-        jmp next
-
-ramping and #$3f
+        cmp #$c0
+        bcc setting
+        and #$3f
         adc frame                       ; and carry: L + 1
         sta expires
         lda (ZP),y
@@ -207,6 +175,60 @@ wide    lda (ZP),y
         iny
         bne stepping
         .endif
+
+setting tay
+        and #$0f
+        adc frame
+        sta expires
+        cpy #$b0
+        bcs both
+        cpy #$a0
+        bcs high_only
+        cpy #$90
+        bcs low_only
+        ldy previous
+        lda low,y
+        sta low,x
+        lda high,y
+        sta high,x
+        ldy #1
+        bne set
+
+both    ldy #1
+        lda (ZP),y
+        sta low,x
+        sta sid_low
+        iny
+        lda (ZP),y
+        sta high,x
+        sta sid_high
+        iny
+set     #mode hold
+        #advance \stream
+        ldy previous
+        jmp next
+
+low_only
+        ldy #1
+        lda (ZP),y
+        sta low,x
+        sta sid_low
+        ldy previous
+        lda high,y
+        sta high,x
+        ldy #2
+        bne set
+
+high_only
+        ldy #1
+        lda (ZP),y
+        sta high,x
+        sta sid_high
+        ldy previous
+        lda low,y
+        sta low,x
+        ldy #2
+        bne set
         .endmacro
 
 ; Set or hold attack and decay, sustain and release, as bits 7 and 6 of named ask; control as in the last frame.
@@ -279,8 +301,8 @@ expires = * + 1
         cpx #0
 branch  bne hold
         #take \stream
-        cmp #$40
-        bcc setting
+        cmp #$c0
+        bcc below
         and #$3f
         adc frame                       ; and carry: L + 1
         sta expires
@@ -289,54 +311,88 @@ branch  bne hold
         ldy previous
         jmp hold
 
-setting cmp #$08
-        bcc twice
+below   cmp #$88
+        bcs setting
+        asl a
+        asl a
+        asl a
+        asl a
+        asl a
         sta named
-        and #$07
+        lda frame
         clc
-        adc frame
+        adc #1
         sta expires
-        lda named
-        asl a
-        asl a
-        sta named
         #envelope
+        lda (ZP),y
+        iny
+        sta first,x
+        sta sid_control
         lda #$20
         and named
         beq +
         lda (ZP),y
         iny
         sta control,x
-        sta sid_control
 +       lda control,x
+        sta sid_control
+        jmp set
+
+setting tay
+        and #$07
+        clc
+        adc frame
+        sta expires
+        tya
+        asl a
+        asl a
+        cmp #$e0
+        bcc fewer
+        ldy #1
+        lda (ZP),y
+        sta ad,x
+        sta sid_ad
+        iny
+        lda (ZP),y
+        sta sr,x
+        sta sid_sr
+        iny
+        lda (ZP),y
+        sta control,x
         sta first,x
+        sta sid_control
+        iny
+        bne set
+
+fewer   cmp #$40
+        bcs some
+        ldy previous                    ; control alone
+        lda ad,y
+        sta ad,x
+        lda sr,y
+        sta sr,x
+        ldy #1
+        lda (ZP),y
+        sta control,x
+        sta first,x
+        sta sid_control
+        iny
 set     #mode hold
         #advance \stream
         ldy previous
         jmp next
 
-twice   asl a
-        asl a
-        asl a
-        asl a
-        asl a
-        sta named
-        lda #1
-        adc frame
-        sta expires
+some    sta named
         #envelope
-        lda (ZP),y
-        iny
-        sta first,x
-        sta sid_control
         lda #$20
         and named
         beq +
         lda (ZP),y
         iny
         sta control,x
-+       lda control,x
         sta sid_control
++       lda control,x
+        sta first,x
         jmp set
         .endmacro
 
@@ -370,8 +426,9 @@ show_ram
         dec PORT
 +       rts
 
-; X = stream, ZP = its token, Y = 1: call or go to the address in the token. Leaves X as it was for play.
-go_to   lda (ZP),y
+; X = stream, ZP = its token, Y = 0: call or go to the address in the token. Leaves X as it was for play.
+go_to   iny
+        lda (ZP),y
         beq +
         sta calls,x
         lda ZP
