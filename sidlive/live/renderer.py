@@ -1,0 +1,213 @@
+"""From frames to a device: pulls frames from the tape as the device needs them, and has the SID play them.
+
+The renderer is a thread of its own. It stays a set time ahead of the device and never more, because whatever waits
+there can no longer be changed. Whatever goes wrong on either side, time goes on: a source that raises is answered by
+holding the last frame, a device that goes away by the null output.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import PAL, VideoTiming, silence
+from sidlive.chip.sid import SAMPLE_RATE, Samples, Sid, sample_at
+from sidlive.errors import DeviceError
+from sidlive.live.audio import Null, Output
+from sidlive.live.feed import FADE
+
+Row = NDArray[np.uint8]  # [28]
+Source = Callable[[], Row | None]  # the next frame; None when there are no more
+
+LEAD_MS: Final = 50.0
+CROSSFADE_FRAMES: Final = 3  # from one chip to another
+_SLACK: Final = SAMPLE_RATE // 200  # samples (5 ms) that must wait when a frame is begun, beyond a block
+_STALLED_S: Final = 1.0  # a device that takes nothing for so long has gone
+_NAP_S: Final = 0.05  # the longest sleep, so that a device that stops is noticed
+_PARTING_S: Final = 0.1  # how long the end waits for a device that takes nothing
+_PARTING_NAPS: Final = 50
+
+
+class Renderer:
+    """Plays a source of frames on an output. Any thread may call any method; the source is called in its own."""
+
+    def __init__(
+        self,
+        source: Source,
+        output: Output,
+        chip: str = "6581",
+        timing: VideoTiming = PAL,
+        rate_hz: float | None = None,
+        lead_ms: float = LEAD_MS,
+        report: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """``rate_hz``: frames a second, the video standard's by default. ``report`` is told what goes wrong, once."""
+        self.output = output
+        self.frames = 0  # taken from the source, held ones included
+        self.held = 0  # frames held because the source raised
+        self.failovers = 0  # devices lost
+        self.ended = threading.Event()  # the source has no more frames and all of them have been taken by the device
+        self._source = source
+        self._timing = timing
+        self._rate_hz = rate_hz or timing.rate_hz
+        self._report = report
+        self._sid = Sid(chip, timing)
+        self._next_sid: Sid | None = None
+        self._faded = 0  # frames of the crossfade so far
+        self._row: Row = silence(1)[0]
+        self._fault = ""
+        self._clock = 0  # frames played since power-on; with the rate it says where a frame begins
+        frame = sample_at(1, self._rate_hz) + 1
+        self._lead = max(round(lead_ms * SAMPLE_RATE / 1000), output.block + frame + _SLACK)
+        assert self._lead <= output.feed.room
+        self._hushed = False
+        self._lock = threading.Lock()  # between a block that is about to be put in and a panic
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="renderer", daemon=True)
+
+    @property
+    def chip(self) -> str:
+        """The chip that is heard, or about to be."""
+        return (self._next_sid or self._sid).chip
+
+    @property
+    def underruns(self) -> int:
+        """Times that the device got silence because a frame was not ready."""
+        return self.output.feed.underruns
+
+    @property
+    def latency_ms(self) -> float:
+        """The longest time from a frame being taken from the source to its sound."""
+        return 1000 * (self._lead / SAMPLE_RATE + self.output.latency_s)
+
+    def start(self) -> None:
+        """Begin to play. An output that does not start is replaced by the null output, and that is reported."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop playing. The sound fades within 5 ms, where the device still takes blocks."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def panic(self) -> None:
+        """Silence now: what waits is thrown away and the chip is switched off and on. The source is asked on."""
+        with self._lock:
+            self._hushed = True
+            self.output.feed.flush()
+        self._wake.set()
+
+    def set_chip(self, chip: str) -> None:
+        """Go over to another chip while the music plays; takes 50 ms in the caller's thread. Raises ControlError."""
+        if chip != self.chip:
+            coming = Sid(chip, self._timing)
+            with self._lock:
+                self._next_sid = coming
+
+    # -- the renderer's thread
+
+    def _run(self) -> None:
+        try:
+            self.output.start()
+        except DeviceError as error:
+            self._fail_over(str(error))
+        more, taken, stalled_s = True, -1, 0.0
+        while not self._closing:
+            self._obey_panic()
+            feed = self.output.feed
+            count = sample_at(self._clock + 1, self._rate_hz) - sample_at(self._clock, self._rate_hz)
+            over = feed.waiting + count - self._lead
+            if more and over <= 0:
+                more = self._play(count)
+                continue
+            if not more and not feed.waiting:
+                self.ended.set()
+                break
+            nap_s = min(_NAP_S, max(1, over) / SAMPLE_RATE)
+            self._wake.wait(nap_s)
+            self._wake.clear()
+            stalled_s = stalled_s + nap_s if feed.delivered == taken else 0.0
+            taken = feed.delivered
+            if self.output.lost or stalled_s > _STALLED_S:
+                self._fail_over(f"{self.output.name} has gone")
+                stalled_s = 0.0
+        self._fade()
+        self.output.close()
+
+    def _obey_panic(self) -> None:
+        with self._lock:
+            hushed, self._hushed = self._hushed, False
+            if hushed and self._next_sid is not None:
+                self._sid, self._next_sid, self._faded = self._next_sid, None, 0
+        if hushed:
+            self._sid.reset()
+
+    def _play(self, count: int) -> bool:
+        """One frame from the source to the feed; False when there are no more."""
+        row = self._next_row()
+        if row is None:
+            self.output.feed.rest()
+            return False
+        block = self._sound(row, count)
+        with self._lock:
+            if not self._hushed:
+                self.output.feed.put(block)
+        self._clock += 1
+        return True
+
+    def _next_row(self) -> Row | None:
+        try:
+            row = self._source()
+        except Exception as error:  # whatever the source does, the music goes on
+            self.held += 1
+            fault = f"{type(error).__name__}: {error}"
+            if fault != self._fault:
+                self._fault = fault
+                self._report(f"no frame, the last one is held: {fault}")
+            row = self._row
+        else:
+            self._fault = ""
+        if row is not None:
+            self.frames += 1
+            self._row = row
+        return row
+
+    def _sound(self, row: Row, count: int) -> Samples:
+        """A frame's samples, from one chip fading into another while they are changed."""
+        block = self._sid.play(row, count)
+        coming = self._next_sid
+        if coming is None:
+            return block
+        new = coming.play(row, count)
+        share = (self._faded + (np.arange(count) + 0.5) / count) / CROSSFADE_FRAMES
+        self._faded += 1
+        if self._faded == CROSSFADE_FRAMES:
+            with self._lock:
+                self._sid, self._faded = coming, 0
+                if self._next_sid is coming:
+                    self._next_sid = None
+        return (block * (1 - share) + new * share).astype(np.int16)
+
+    def _fade(self) -> None:
+        """Throw away what waits, and give the device time to take the fade from where it was to silence."""
+        feed = self.output.feed
+        feed.flush()
+        target = feed.delivered + self.output.block + FADE
+        for _ in range(_PARTING_NAPS):
+            if self.output.lost or feed.delivered >= target:
+                break
+            time.sleep(_PARTING_S / _PARTING_NAPS)
+
+    def _fail_over(self, why: str) -> None:
+        """Go on without a device. What does not close at once is closed by a thread of its own."""
+        self.failovers += 1
+        lost = self.output
+        threading.Thread(target=lost.close, name="close-output", daemon=True).start()
+        self.output = Null(lost.feed, f"{why}; playing to the null output")
+        self.output.start()
+        self._report(f"{why}; playing to the null output")
