@@ -1,4 +1,4 @@
-"""Commands that make models: ``sidlive train``."""
+"""Commands that make and judge models: ``sidlive train``, ``sidlive eval``, ``sidlive export``."""
 
 import argparse
 from pathlib import Path
@@ -23,6 +23,19 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     command.add_argument("--no-compile", action="store_true", help="without torch.compile (which needs a C++ compiler)")
     command.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
     command.set_defaults(run=_train)
+
+    command = subparsers.add_parser("eval", help="nats per frame of a model on tunes it was not trained on")
+    command.add_argument("model", help="a preset's name or a file of weights")
+    command.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`")
+    command.add_argument("--length", type=int, default=1024, help="frames of each tune (default: 1024)")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=_eval)
+
+    command = subparsers.add_parser("export", help="a run's best checkpoint to the engine's int8 file (needs torch)")
+    command.add_argument("checkpoint", type=Path, help="best.pt or checkpoint.pt of a run")
+    command.add_argument("-o", "--out", type=Path, required=True, help="the .safetensors file to write")
+    command.add_argument("--card", action="append", default=[], metavar="FIELD=TEXT", help="for the model card")
+    command.set_defaults(run=_export)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -88,3 +101,46 @@ def _check(plan: object) -> None:
         value = getattr(plan, name)
         if not low < value <= high:
             raise ModelError(f"--{name.replace('_', '-')} expects more than {low:g} up to {high:g}, found {value:g}")
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    from rich.progress import track
+
+    from sidlive.model.corpus import open_corpus
+    from sidlive.model.engine import load_engine
+    from sidlive.model.evaluate import judge
+    from sidlive.report import Result, emit
+
+    corpus = open_corpus(arguments.corpus)
+    engine = load_engine(arguments.model)
+    count = sum(tune.length > arguments.length for tune in corpus.split("held-out"))
+    stretches = judge(engine, corpus, arguments.length)
+    for judged in track(stretches, "judging", total=count, transient=True, disable=arguments.json):
+        result = judged
+    low, high = result.interval()
+    figures = [
+        Result("nats_per_frame", result.nats_per_frame, "nats"),
+        Result("nats_per_frame.low", low, "nats"),
+        Result("nats_per_frame.high", high, "nats"),
+        *(Result(f"nats_per_frame.{kind}", nats, "nats") for kind, nats in result.kinds.items()),
+        Result("tunes", len(result.by_kind)),
+        Result("frames", result.frames, "frames"),
+    ]
+    emit(figures, arguments.json, title=f"{arguments.model} on held-out tunes (interval: 95 %, over tunes)")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from sidlive.errors import ModelError
+    from sidlive.model.weights import export
+
+    card = {}
+    for item in arguments.card:
+        field, equals, text = item.partition("=")
+        if not equals:
+            raise ModelError(f"--card expects FIELD=TEXT, found {item!r}")
+        card[field] = text
+    weights = export(arguments.checkpoint, arguments.out, card)
+    size = arguments.out.stat().st_size / 1e6
+    print(f"{arguments.out}: {weights.config.name}, {weights.parameters:,} parameters, {size:.1f} MB")
+    return 0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import COLUMNS, USED_BITS, Frames, silence
 from sidlive.errors import ModelError
 from sidlive.model import kernels as k
+from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.config import Stack
@@ -110,10 +111,13 @@ class Engine:
         if not 0 <= n <= self.memory:
             raise ModelError(f"cannot rewind {n} frames: the engine can take back {self.memory} of {self._position}")
         self._position -= n
+        if n:
+            self._state.runs_at[0] = -1
 
     def reset(self) -> None:
         """Forget everything."""
         self._position = self._furthest = 0
+        self._state.runs_at[0] = -1
 
     def history(self, n: int) -> Frames:
         """The last frames heard, at most n and at most those that the ring still holds: ``uint8[<= n, 28]``."""
@@ -221,6 +225,8 @@ def _language() -> k.Language:
         kinds=tk.KIND_OF_SLOT.astype(np.int64),
         is_lo=tk.IS_LO,
         lo_bits=lo_bits,
+        streams=rc.STREAM_OF_SLOT,
+        strengths=rc.strength(np.arange(rc.LONGEST + 1)).astype(np.int64),
         modulus=modulus,
         allowed=allowed,
         allowed_count=np.array([len(some) for some in tokens], dtype=np.int64),
@@ -230,6 +236,7 @@ def _language() -> k.Language:
 def _state(weights: w.EngineWeights, context: int, headroom: int, language: k.Language) -> k.State:
     time, column = weights.config.time, weights.config.column
     ring = round_up(context + headroom, TILE)
+    memory = rc.WINDOW + rc.LONGEST + headroom
     most = language.allowed.shape[1]
     return k.State(
         frames=np.zeros((ring, COLUMNS), dtype=np.uint8),
@@ -238,6 +245,10 @@ def _state(weights: w.EngineWeights, context: int, headroom: int, language: k.La
         values=_values(time, ring),
         column_keys=_keys(column, TILE),
         column_values=_values(column, TILE),
+        spoken=np.zeros((memory, tk.SLOTS), dtype=np.int16),
+        stream_ids=np.zeros((rc.STREAMS, memory), dtype=np.int64),
+        runs=np.zeros((rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
+        runs_at=np.full(1, -1, dtype=np.int64),
         tokens=np.full(tk.SLOTS, tk.SKIP, dtype=np.int64),
         logits=np.zeros((tk.SLOTS, most), dtype=np.float32),
         costs=np.zeros(tk.SLOTS, dtype=np.float32),
@@ -272,6 +283,9 @@ def _column_level(weights: w.EngineWeights) -> k.ColumnLevel:
         slots=_embedding(weights, "slot_embedding"),
         before=_embedding(weights, "before_embedding"),
         said=_embedding(weights, "said_embedding"),
+        recalled=_embedding(weights, "recall_embedding"),
+        strengths=_embedding(weights, "strength_embedding"),
+        trust=_embedding(weights, "trust"),
         pile=_pile(weights, "column", stack),
         head=_packed([w.Matrix(head.numbers[i, some], head.scales[i, some]) for i, some in enumerate(kinds)]),
         cosines=np.cos(angles).astype(np.float32),

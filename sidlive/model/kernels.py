@@ -5,19 +5,21 @@
 S slots, K key/value heads, R frames of ring. Compiled on first use, never at import.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sidlive.model import vectors
+from sidlive.model.recall import LONGEST, NOTHING, STREAMS, STRENGTHS, WINDOW, extend, longest
 from sidlive.model.sampling import noise_key, pick
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MANNERS, MEMORY, RAMP, SKIP, SLOTS, TOKEN_IDS
 from sidlive.model.vectors import TILE, exp, float_tile, float_tile_twice, integer_tile
 
-CHUNK = 256  # column pairs whose products are added in int32: 2 * 256 * 127 * 32767 < 2^31
-PIECE = np.float32(1 << 15)  # a fixed-point number is high * PIECE + low
-LIMIT = np.float32(32767 * (1 << 15))  # the largest
+CHUNK = 256  # column pairs that `integer_tile` takes at most
+PIECE = np.float32(vectors.PIECE)
+LIMIT = np.float32(32767 * vectors.PIECE)  # the largest fixed-point number
 EPSILON = np.float32(1e-5)  # of the RMS norms
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
@@ -65,6 +67,9 @@ class ColumnLevel(NamedTuple):
     slots: Rows
     before: Rows
     said: Rows
+    recalled: Rows
+    strengths: Rows
+    trust: Rows
     pile: Pile
     head: Matrix  # a matrix for each kind: its allowed tokens alone
     cosines: NDArray[np.float32]  # [S, head width / 2]
@@ -79,6 +84,8 @@ class Language(NamedTuple):
     is_lo: NDArray[np.bool_]  # [S]
     lo_bits: NDArray[np.int64]  # [S]: bits of the lo byte at a pair's hi slot, else 0
     modulus: NDArray[np.int64]  # [S]: at a pair's hi slot
+    streams: NDArray[np.int64]  # [S]: the stream of recall that it belongs to
+    strengths: NDArray[np.int64]  # [LONGEST + 1]: the bucket of a run's length
     allowed: NDArray[np.int64]  # [KINDS, most]: tokens
     allowed_count: NDArray[np.int64]  # [KINDS]
 
@@ -92,6 +99,10 @@ class State(NamedTuple):
     values: NDArray[np.float32]  # [L, K, R, 64 or more]
     column_keys: NDArray[np.float32]  # of the frame being said: [L, K, 1, head width, 64]
     column_values: NDArray[np.float32]
+    spoken: NDArray[np.int16]  # [M, S]: the canonical tokens of the frames that recall reaches
+    stream_ids: NDArray[np.int64]  # [STREAMS, M]
+    runs: NDArray[np.uint8]  # [STREAMS, WINDOW + 1]: of `recall`, as of the frame before number runs_at
+    runs_at: NDArray[np.int64]  # [1]; below 0 where they are to be counted anew
     tokens: NDArray[np.int64]  # [S]: as said last
     logits: NDArray[np.float32]  # [S, most]: of each slot's allowed tokens
     costs: NDArray[np.float32]  # [S]: nats of the token said, among the allowed; 0 where none was weighed
@@ -104,9 +115,9 @@ _inner = njit(cache=True, nogil=True, fastmath=True, no_cpython_wrapper=True, no
 
 @_inner
 def normalise(x, gains, result):  # type: ignore[no-untyped-def]
-    """RMS norm of ``x [B, d]``, row by row."""
-    count, width = x.shape
-    for row in range(count):
+    """RMS norm of ``x [B, :d]``, row by row."""
+    width = gains.shape[0]
+    for row in range(x.shape[0]):
         total = ZERO
         for i in range(width):
             total += x[row, i] * x[row, i]
@@ -135,33 +146,49 @@ def fix(x, width, fixed, scales):  # type: ignore[no-untyped-def]
 
 
 @_inner
-def multiply(x, matrix, index, tiles, result):  # type: ignore[no-untyped-def]
-    """``result[B, R] = x[B, :C] @ matrix[index].T``, for the first tiles of rows. The result is as wide as whole tiles."""
+def multiply(x, width, matrix, index, tiles, result):  # type: ignore[no-untyped-def]
+    """``result[B, R] += x[B, :width] @ matrix[index].T``, for the first tiles of rows; R is whole tiles."""
     count, pairs = x.shape[0], matrix.tiles.shape[2]
     fixed = np.empty((count, 2, 2 * pairs), np.int16)
     scales = np.empty(count, np.float32)
-    fix(x, min(x.shape[1], 2 * pairs), fixed, scales)
+    fix(x, width, fixed, scales)
     pieces = fixed.view(np.int32)
-    sums = np.empty((2, TILE), np.int32)
     for tile in range(tiles):
         start = (index * matrix.tiles.shape[1] + tile) * pairs * 2 * TILE
+        gains = index * matrix.scales.shape[1] + tile * TILE
         for row in range(count):  # the tile stays in the nearest cache
+            at = row * result.shape[1] + tile * TILE
             for first in range(0, pairs, CHUNK):
-                some = min(CHUNK, pairs - first)
-                integer_tile(matrix.tiles, start + first * 2 * TILE, some, pieces, row * 2 * pairs + first, sums)
-                for i in range(TILE):
-                    part = np.float32(sums[0, i]) * PIECE + np.float32(sums[1, i])
-                    result[row, tile * TILE + i] = part if first == 0 else result[row, tile * TILE + i] + part
-            for i in range(TILE):
-                result[row, tile * TILE + i] *= scales[row] * matrix.scales[index, tile * TILE + i]
+                some, pair = min(CHUNK, pairs - first), row * 2 * pairs + first
+                integer_tile(
+                    matrix.tiles,
+                    start + first * 2 * TILE,
+                    some,
+                    pieces,
+                    pair,
+                    matrix.scales,
+                    gains,
+                    scales[row],
+                    result,
+                    at,
+                )
 
 
 @_inner
 def add_row(x, embedding, index):  # type: ignore[no-untyped-def]
-    """``x[d] += embedding[index]``."""
-    scale = embedding.scales[index]
-    for i in range(x.shape[0]):
-        x[i] += scale * np.float32(embedding.rows[index, i])
+    """``x[:d] += embedding[index]``."""
+    scale, numbers = embedding.scales[index], embedding.rows[index]
+    for i in range(numbers.shape[0]):
+        x[i] += scale * np.float32(numbers[i])
+
+
+@_inner
+def dot_row(x, embedding, index):  # type: ignore[no-untyped-def]
+    """``x[:d] @ embedding[index]``."""
+    numbers, total = embedding.rows[index], ZERO
+    for i in range(numbers.shape[0]):
+        total += x[i] * np.float32(numbers[i])
+    return total * embedding.scales[index]
 
 
 @_inner
@@ -175,21 +202,21 @@ def window(frame, context, ring):  # type: ignore[no-untyped-def]
 
 
 @_inner
-def soften(scores, a, b, c, d):  # type: ignore[no-untyped-def]
-    """Softmax in place, without the division, over two runs and the zero sink; returns 1 / total."""
+def soften(first, second):  # type: ignore[no-untyped-def]
+    """Softmax in place, without the division, over two runs of scores and the zero sink; returns 1 / total."""
     top = ZERO
-    for i in range(a, b):
-        top = max(top, scores[i])
-    for i in range(c, d):
-        top = max(top, scores[i])
+    for i in range(first.shape[0]):
+        top = max(top, first[i])
+    for i in range(second.shape[0]):
+        top = max(top, second[i])
     total = exp(-top)
-    for i in range(a, b):
-        weight = exp(scores[i] - top)
-        scores[i] = weight
+    for i in range(first.shape[0]):
+        weight = exp(first[i] - top)
+        first[i] = weight
         total += weight
-    for i in range(c, d):
-        weight = exp(scores[i] - top)
-        scores[i] = weight
+    for i in range(second.shape[0]):
+        weight = exp(second[i] - top)
+        second[i] = weight
         total += weight
     return ONE / total
 
@@ -206,15 +233,19 @@ def attend(query, position, context, layer, keys, values, result):  # type: igno
     mixed = np.empty((count, groups, padded), np.float32)
     runs = np.empty((count, 4), np.int64)
     for row in range(count):
-        runs[row] = window(position + row, context, ring)
+        runs[row, 0], runs[row, 1], runs[row, 2], runs[row, 3] = window(position + row, context, ring)
     for kv in range(kv_heads):
-        scores[:] = ZERO
-        mixed[:] = ZERO
+        for row in range(count):
+            for g in range(groups):
+                for i in range(ring):
+                    scores[row, g, i] = ZERO
+                for i in range(padded):
+                    mixed[row, g, i] = ZERO
         for tile in range(tiles):
             start = ((layer * kv_heads + kv) * tiles + tile) * head_width * TILE
             first, last = tile * TILE, (tile + 1) * TILE
             for row in range(count):
-                a, b, c, d = runs[row]
+                a, b, c, d = runs[row, 0], runs[row, 1], runs[row, 2], runs[row, 3]
                 if not ((a < last and b > first) or (c < last and d > first)):
                     continue
                 at = row * query.shape[1] + kv * groups * head_width
@@ -237,9 +268,9 @@ def attend(query, position, context, layer, keys, values, result):  # type: igno
                     float_tile(keys, start, TILE, head_width, query, at + g * head_width, 0, scores, to + g * ring, 0)
         shares = np.empty((count, groups), np.float32)
         for row in range(count):
-            a, b, c, d = runs[row]
+            a, b, c, d = runs[row, 0], runs[row, 1], runs[row, 2], runs[row, 3]
             for g in range(groups):
-                shares[row, g] = soften(scores[row, g], a, b, c, d)
+                shares[row, g] = soften(scores[row, g, a:b], scores[row, g, c:d])
         for tile in range(tiles):
             for row in range(count):
                 for run in range(0, 4, 2):
@@ -261,70 +292,76 @@ def attend(query, position, context, layer, keys, values, result):  # type: igno
         for row in range(count):
             for g in range(groups):
                 at = (kv * groups + g) * head_width
+                head = result[row, at : at + head_width]
                 for i in range(head_width):
-                    result[row, at + i] = mixed[row, g, i] * shares[row, g]
+                    head[i] = mixed[row, g, i] * shares[row, g]
 
 
 @_inner
-def turn(x, start, head_width, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
-    """Rotary position: the halves of the head that starts at ``start`` of ``x`` turn against each other."""
-    half = head_width // 2
+def turn(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
+    """Rotary position: the halves of a head turn against each other."""
+    half = cosines.shape[0]
+    low, high, result_high = head[:half], head[half:], result[half:]
     for i in range(half):
-        a, b = x[start + i], x[start + half + i]
+        a, b = low[i], high[i]
         result[i] = (a * cosines[i] - b * sines[i]) * scale
-        result[half + i] = (b * cosines[i] + a * sines[i]) * scale
+        result_high[i] = (b * cosines[i] + a * sines[i]) * scale
+
+
+@_inner
+def clear(x):  # type: ignore[no-untyped-def]
+    """Zero ``x [B, d]``."""
+    for row in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            x[row, i] = ZERO
 
 
 @_inner
 def go_through(pile, x, position, context, cosines, sines, keys, values, to_the_end):  # type: ignore[no-untyped-def]
-    """B steps ``x [B, d]`` through all blocks, in place; their keys and values are kept from ``position`` on.
+    """B steps ``x [B, whole tiles]`` through all blocks, in place; their keys and values are kept from ``position`` on.
 
     ``cosines, sines [B, head width / 2]``. Unless ``to_the_end``, nobody needs x itself: the last block only keeps
     its keys and values.
     """
     layers, kv_heads, head_width, ring = keys.shape[0], keys.shape[1], keys.shape[3], values.shape[2]
-    count, width = x.shape
+    count, width, hidden = x.shape[0], pile.last_norm.shape[0], pile.hidden
     kv_width = kv_heads * head_width
     tiles = (pile.query_key_value.tiles.shape[1], pile.out.tiles.shape[1], pile.gate_up.tiles.shape[1])
     scale = ONE / np.sqrt(np.float32(head_width))
     normed = np.empty((count, width), np.float32)
     query = np.empty((count, width), np.float32)
-    turned = np.empty(head_width, np.float32)
+    key = np.empty(head_width, np.float32)
     projected = np.empty((count, tiles[0] * TILE), np.float32)
-    added = np.empty((count, tiles[1] * TILE), np.float32)
     fed = np.empty((count, tiles[2] * TILE), np.float32)
-    active = np.empty((count, pile.hidden), np.float32)
+    active = np.empty((count, hidden), np.float32)
     for layer in range(layers):
         normalise(x, pile.attention_norm[layer], normed)
-        multiply(normed, pile.query_key_value, layer, tiles[0], projected)
+        clear(projected)
+        multiply(normed, width, pile.query_key_value, layer, tiles[0], projected)
         for row in range(count):
             slot = (position + row) % ring
-            for head in range(width // head_width):
-                at = head * head_width
-                turn(projected[row], at, head_width, cosines[row], sines[row], scale, query[row, at : at + head_width])
+            for at in range(0, width, head_width):
+                head = slice(at, at + head_width)
+                turn(projected[row, head], cosines[row], sines[row], scale, query[row, head])
             for kv in range(kv_heads):
                 at = width + kv * head_width
-                turn(projected[row], at, head_width, cosines[row], sines[row], ONE, turned)
+                turn(projected[row, at : at + head_width], cosines[row], sines[row], ONE, key)
                 for i in range(head_width):
-                    keys[layer, kv, slot // TILE, i, slot % TILE] = turned[i]
+                    keys[layer, kv, slot // TILE, i, slot % TILE] = key[i]
                     values[layer, kv, slot, i] = projected[row, at + kv_width + i]
         if layer == layers - 1 and not to_the_end:
             return
         attend(query, position, context, layer, keys, values, normed)
-        multiply(normed, pile.out, layer, tiles[1], added)
-        for row in range(count):
-            for i in range(width):
-                x[row, i] += added[row, i]
+        multiply(normed, width, pile.out, layer, tiles[1], x)
         normalise(x, pile.feed_norm[layer], normed)
-        multiply(normed, pile.gate_up, layer, tiles[2], fed)
+        clear(fed)
+        multiply(normed, width, pile.gate_up, layer, tiles[2], fed)
         for row in range(count):
-            for i in range(pile.hidden):
+            up = fed[row, hidden:]
+            for i in range(hidden):
                 gate = fed[row, i]
-                active[row, i] = gate / (ONE + exp(-gate)) * fed[row, pile.hidden + i]
-        multiply(active, pile.down, layer, tiles[1], added)
-        for row in range(count):
-            for i in range(width):
-                x[row, i] += added[row, i]
+                active[row, i] = gate / (ONE + exp(-gate)) * up[i]
+        multiply(active, hidden, pile.down, layer, tiles[1], x)
 
 
 @_inner
@@ -397,15 +434,48 @@ def spell(language, frames, position, tokens):  # type: ignore[no-untyped-def]
         tokens[slot] = SKIP if silent else canonical(language, frames, position, frame, slot)
 
 
+@_inner
+def remember(language, state, position, tokens):  # type: ignore[no-untyped-def]
+    """Keep the frame's canonical tokens where `suggest` finds them."""
+    slot_of_ring = position % state.spoken.shape[0]
+    for stream in range(STREAMS):
+        state.stream_ids[stream, slot_of_ring] = 0
+    for slot in range(SLOTS):
+        state.spoken[slot_of_ring, slot] = tokens[slot]
+        ids = state.stream_ids[language.streams[slot]]
+        ids[slot_of_ring] = (ids[slot_of_ring] << 9) | tokens[slot]
+
+
+@_inner
+def suggest(language, state, position, tokens, strengths):  # type: ignore[no-untyped-def]
+    """What the frames before ``position`` recall for it: `recall.recall` of the frames heard, its last row."""
+    ring, start = state.spoken.shape[0], state.runs_at[0]
+    if start < 0 or position - start > LONGEST:
+        start = max(0, position - LONGEST)
+        state.runs[:] = 0
+    state.runs_at[0] = position
+    reach = min(WINDOW, position - 1)
+    for stream in range(STREAMS):
+        for t in range(start, position):
+            extend(state.stream_ids[stream], t, min(WINDOW, t), state.runs[stream])
+        offset, length = longest(state.runs[stream], reach)
+        for slot in range(SLOTS):
+            if language.streams[slot] == stream:
+                strengths[slot] = language.strengths[length]
+                tokens[slot] = state.spoken[(position - offset) % ring, slot] if offset > 0 else NOTHING
+
+
 @_whole
 def hear(level, language, state, position, count, context):  # type: ignore[no-untyped-def]
     """The time level hears the frames that stand in the ring at ``position`` .. ``position + count - 1``."""
     half = level.turns.shape[0]
-    x = np.zeros((count, level.pile.last_norm.shape[0]), np.float32)
+    x = np.empty((count, level.pile.out.tiles.shape[1] * TILE), np.float32)
+    clear(x)
     cosines, sines = np.empty((count, half), np.float32), np.empty((count, half), np.float32)
     tokens = np.empty(SLOTS, np.int64)
     for row in range(count):
         spell(language, state.frames, position + row, tokens)
+        remember(language, state, position + row, tokens)
         frame = state.frames[(position + row) % state.frames.shape[0]]
         for slot in range(SLOTS):
             add_row(x[row], level.values, 256 * slot + frame[language.columns[slot]])
@@ -442,13 +512,17 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
     temperature, top_p, top_k, min_p, seed, lane = sampling
     ring, pile, width = state.frames.shape[0], level.pile, level.pile.last_norm.shape[0]
     heard = (position - 1) % state.hidden.shape[0]
+    hidden = state.hidden[heard : heard + 1]
     base = np.empty((1, level.bridge.tiles.shape[1] * TILE), np.float32)
-    multiply(state.hidden[heard : heard + 1], level.bridge, np.int64(0), level.bridge.tiles.shape[1], base)
+    clear(base)
+    multiply(hidden, hidden.shape[1], level.bridge, np.int64(0), level.bridge.tiles.shape[1], base)
     before, frame = state.frames[(position - 1) % ring], state.frames[position % ring]
     tokens = state.tokens
-    x, normed = np.empty((1, width), np.float32), np.empty((1, width), np.float32)
+    x, normed = np.empty(base.shape, np.float32), np.empty((1, width), np.float32)
     logits = np.empty((1, level.head.tiles.shape[1] * TILE), np.float32)
     weights = np.empty(logits.shape[1], np.float32)
+    recalled, strengths = np.empty(SLOTS, np.int64), np.empty(SLOTS, np.int64)
+    suggest(language, state, position, recalled, strengths)
     said, taken = np.int64(-1), np.int64(0)
     for slot in range(SLOTS):
         column, kind, bits = language.columns[slot], language.kinds[slot], language.lo_bits[slot]
@@ -463,9 +537,12 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
             fixed |= is_forced[language.columns[slot - 1]]
         speaks = weigh or not fixed
 
-        x[0] = base[0, :width]
+        for i in range(base.shape[1]):
+            x[0, i] = base[0, i]
         add_row(x[0], level.slots, slot)
         add_row(x[0], level.before, 256 * kind + before[column])
+        add_row(x[0], level.recalled, TOKEN_IDS * kind + recalled[slot])
+        add_row(x[0], level.strengths, STRENGTHS * kind + strengths[slot])
         if said >= 0:
             add_row(x[0], level.said, said)
         turns = slice(slot, slot + 1)
@@ -484,8 +561,13 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
         allowed, count = language.allowed[kind], language.allowed_count[kind]
         if speaks:
             normalise(x, pile.last_norm, normed)
-            multiply(normed, level.head, kind, (count + TILE - 1) // TILE, logits)
-            state.logits[slot, :count] = logits[0, :count]
+            clear(logits)
+            multiply(normed, width, level.head, kind, (count + TILE - 1) // TILE, logits)
+            for i in range(count):
+                if allowed[i] == recalled[slot]:
+                    logits[0, i] += dot_row(normed[0], level.trust, kind)
+            for i in range(count):
+                state.logits[slot, i] = logits[0, i]
         if not fixed:
             key = noise_key(seed, lane, position, slot)
             token = allowed[pick(logits[0], weights, count, temperature, top_p, top_k, min_p, allowed, key)]

@@ -7,10 +7,12 @@ Attention has a *zero sink*: one more key of zeros with a value of zeros (the so
 that a head may attend to nothing. A window that slides for hours then misses nothing that it leant on.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
 
@@ -96,9 +98,12 @@ class Network(nn.Module):
         self.slot_embedding = nn.Parameter(torch.empty(tk.SLOTS, column.width))
         self.before_embedding = nn.Parameter(torch.empty(tk.KINDS * 256, column.width))
         self.said_embedding = nn.Parameter(torch.empty(tk.KINDS * tk.TOKEN_IDS, column.width))
+        self.recall_embedding = nn.Parameter(torch.empty(tk.KINDS * tk.TOKEN_IDS, column.width))
+        self.strength_embedding = nn.Parameter(torch.empty(tk.KINDS * rc.STRENGTHS, column.width))
         self.column_blocks = nn.ModuleList(Block(column) for _ in range(column.layers))
         self.column_norm = nn.Parameter(torch.ones(column.width))
         self.head = nn.Parameter(torch.empty(tk.KINDS, tk.VOCABULARY, column.width))
+        self.trust = nn.Parameter(torch.empty(tk.KINDS, column.width))  # how far to follow what is recalled
         self.register_buffer("slot_kinds", torch.from_numpy(tk.KIND_OF_SLOT), persistent=False)
         self._initialise()
 
@@ -133,11 +138,12 @@ class Network(nn.Module):
             x = block(x, cos.to(x.device), sin.to(x.device), mask)
         return rms_norm(x, self.time_norm)
 
-    def say(self, heard: Tensor, before: Tensor, tokens: Tensor) -> Tensor:
+    def say(self, heard: Tensor, before: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor) -> Tensor:
         """The column level: logits ``[N, S, VOCABULARY]`` of each slot of the next frame, given those said before it.
 
         ``heard [N, d]`` from `hear`; ``before int [N, S]`` the frame before in slot order; ``tokens int [N, S]`` the
-        frame's tokens (slot s sees those below s). A silent slot (SKIP) is heard by none: it takes no step.
+        frame's tokens (slot s sees those below s); ``recalled, strengths int [N, S]`` from `recall`. A silent slot
+        (SKIP) is heard by none: it takes no step. What is recalled gains a logit of its own, ``trust``.
         """
         slots = tokens.shape[1]
         silent = tokens == tk.SKIP
@@ -150,6 +156,8 @@ class Network(nn.Module):
             self.bridge(heard)[:, None]
             + self.slot_embedding
             + F.embedding(before + 256 * self.slot_kinds, self.before_embedding)
+            + F.embedding(recalled + offsets, self.recall_embedding)
+            + F.embedding(strengths + rc.STRENGTHS * self.slot_kinds, self.strength_embedding)
             + said
         )
         order = torch.arange(slots, device=x.device)
@@ -160,19 +168,26 @@ class Network(nn.Module):
             x = block(x, cos.to(x.device), sin.to(x.device), mask)
         x = rms_norm(x, self.column_norm)
         head = self.head[self.slot_kinds]  # [S, V, d]
-        return torch.einsum("nsd,svd->nsv", x, head.to(x.dtype))
+        logits = torch.einsum("nsd,svd->nsv", x, head.to(x.dtype))
+        trust = (x * self.trust[self.slot_kinds]).sum(-1).masked_fill(recalled == rc.NOTHING, 0.0)
+        suggested = recalled.clamp(max=tk.VOCABULARY - 1)  # NOTHING has no logit; its trust is 0
+        return logits.scatter_add(2, suggested[..., None], trust[..., None].to(logits.dtype))
 
-    def nats(self, frames: Tensor, tokens: Tensor, chosen: Tensor | None = None) -> Tensor:
+    def nats(
+        self, frames: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor, chosen: Tensor | None = None
+    ) -> Tensor:
         """Nats ``[N, S]`` that the tokens of frames 1.. cost, each given all before it (silent slots cost 0).
 
-        ``frames, tokens [B, T, 28]`` in slot order. ``chosen int [N]`` picks among the B * (T - 1) predictions (all,
-        where None): the column level may train on a share of the frames.
+        All ``[B, T, 28]`` in slot order. ``chosen int [N]`` picks among the B * (T - 1) predictions (all, where None):
+        the column level may train on a share of the frames.
         """
         heard = self.hear(frames[:, :-1], tokens[:, :-1]).flatten(0, 1)  # [B (T - 1), d]
         before, target = frames[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(0, 1)
+        recalled, strengths = recalled[:, :-1].flatten(0, 1), strengths[:, :-1].flatten(0, 1)
         if chosen is not None:
             heard, before, target = heard[chosen], before[chosen], target[chosen]
-        logits = self.say(heard, before, target).float()
+            recalled, strengths = recalled[chosen], strengths[chosen]
+        logits = self.say(heard, before, target, recalled, strengths).float()
         silent = target == tk.SKIP
         labels = target.masked_fill(silent, 0)
         cost = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
@@ -184,12 +199,14 @@ class Network(nn.Module):
 
         Slow and plain on purpose: everything is computed anew for each token. The oracle of the engine.
         """
-        import numpy as np
-
         permitted = torch.from_numpy(tk.allowed())
         heard_frames = frames.numpy().astype(np.uint8)
         for _ in range(count):
-            tokens = torch.from_numpy(tk.encode(heard_frames).astype(np.int64))
+            encoded = tk.encode(heard_frames)
+            tokens = torch.from_numpy(encoded.astype(np.int64))
+            latest = rc.recall(encoded)
+            recalled = torch.from_numpy(latest.tokens[-1:].astype(np.int64))
+            strengths = torch.from_numpy(latest.strengths[-1:].astype(np.int64))
             values = torch.from_numpy(heard_frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
             heard = self.hear(values[None], tokens[None])[0, -1:]
             spoken = torch.full((1, tk.SLOTS), tk.KEEP)
@@ -197,7 +214,7 @@ class Network(nn.Module):
                 if tk.IS_LO[slot] and spoken[0, slot - 1] >= tk.KEEP:
                     spoken[0, slot] = tk.SKIP
                     continue
-                logits = self.say(heard, values[-1:], spoken)[0, slot]
+                logits = self.say(heard, values[-1:], spoken, recalled, strengths)[0, slot]
                 spoken[0, slot] = logits.masked_fill(~permitted[slot], -torch.inf).argmax()
             frame = tk.decode(spoken.numpy().astype(np.int16), heard_frames)
             heard_frames = np.concatenate([heard_frames, frame])

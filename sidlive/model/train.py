@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
+from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.corpus import Corpus
 from sidlive.model.network import Network
+from sidlive.model.tokens import Tokens
 from sidlive.tune.edits import rotate_voices
 
 
@@ -39,6 +41,7 @@ class Plan:
     decay_from: float = 0.7  # the rate is constant up to this part of the run, then falls to nothing
     weight_decay: float = 0.1
     clip: float = 1.0
+    remembering: float = 0.9  # of the windows, those with anything to recall: the network must also know how without
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -53,17 +56,34 @@ class Batch(NamedTuple):
 
     values: torch.Tensor
     tokens: torch.Tensor
+    recalled: torch.Tensor
+    strengths: torch.Tensor
     chosen: torch.Tensor
 
 
-def window(frames: Frames, start: int, length: int, turns: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-    """Values (slot order) and tokens ``[length, 28]`` of a stretch of a tune, its voices rotated by ``turns``."""
-    stretch = frames[max(0, start - tk.MEMORY) : start + length]
+class Window(NamedTuple):
+    """A stretch of a tune in slot order, each ``[length, 28]``."""
+
+    values: NDArray[np.uint8]
+    tokens: Tokens
+    recalled: Tokens
+    strengths: NDArray[np.uint8]
+
+
+def window(frames: Frames, start: int, length: int, turns: int = 0, memory: int = rc.WINDOW) -> Window:
+    """A stretch of a tune, voices rotated by ``turns``; recall reaches ``memory`` frames before it (0: no recall)."""
+    first = max(0, start - max(memory, tk.MEMORY))
+    stretch = frames[first : start + length]
     if turns:
         stretch = rotate_voices(stretch, turns)
-    before = stretch[: len(stretch) - length]
-    now = stretch[len(before) :]
-    return now[:, tk.COLUMN_OF_SLOT], tk.encode(now, before)
+    tokens = tk.encode(stretch)
+    now = slice(start - first, None)
+    if memory:
+        recalled, strengths = (part[now] for part in rc.recall(tokens))
+    else:
+        recalled = np.full((length, tk.SLOTS), rc.NOTHING, dtype=np.int16)
+        strengths = np.zeros((length, tk.SLOTS), dtype=np.uint8)
+    return Window(stretch[now][:, tk.COLUMN_OF_SLOT], tokens[now], recalled, strengths)
 
 
 class Windows:
@@ -86,7 +106,8 @@ class Windows:
         picks = []
         for index in rng.choice(eligible, size=plan.batch, p=weights):
             start = int(rng.integers(self.lengths[index] - whole + 1))
-            picks.append(window(self.tunes[index], start, whole, int(rng.integers(3))))
+            memory = int(rng.integers(rc.WINDOW)) if rng.random() < plan.remembering else 0
+            picks.append(window(self.tunes[index], start, whole, int(rng.integers(3)), memory))
         predictions = plan.batch * plan.length
         chosen = rng.choice(predictions, size=max(1, round(predictions * plan.share)), replace=False)
         return _tensors(picks, chosen)
@@ -112,10 +133,10 @@ def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 
 def evaluate(network: Network, batches: list[Batch]) -> float:
     """Nats per frame over the batches."""
     total, frames = 0.0, 0
-    for values, tokens, chosen in batches:
-        with torch.autocast(values.device.type, torch.bfloat16):
-            total += network.nats(values, tokens, chosen).sum().item()
-        frames += len(chosen)
+    for batch in batches:
+        with torch.autocast(batch.values.device.type, torch.bfloat16):
+            total += network.nats(*batch).sum().item()
+        frames += len(batch.chosen)
     return total / max(1, frames)
 
 
@@ -277,10 +298,9 @@ def _ahead(windows: Windows, run: Run) -> Iterator[Batch]:
             yield batch
 
 
-def _tensors(picks: list[tuple[NDArray[np.uint8], NDArray[np.int16]]], chosen: NDArray[np.int64]) -> Batch:
-    values = torch.from_numpy(np.stack([pick[0] for pick in picks]).astype(np.int64))
-    tokens = torch.from_numpy(np.stack([pick[1] for pick in picks]).astype(np.int64))
-    return Batch(values, tokens, torch.from_numpy(chosen.astype(np.int64)))
+def _tensors(picks: list[Window], chosen: NDArray[np.int64]) -> Batch:
+    parts = (torch.from_numpy(np.stack(part).astype(np.int64)) for part in zip(*picks, strict=True))
+    return Batch(*parts, torch.from_numpy(chosen.astype(np.int64)))
 
 
 def _log(run: Run) -> None:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from sidlive.errors import ModelError
+from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
 
@@ -65,6 +66,9 @@ def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         "slot_embedding": (tk.SLOTS, column),
         "before_embedding": (tk.KINDS * 256, column),
         "said_embedding": (tk.KINDS * tk.TOKEN_IDS, column),
+        "recall_embedding": (tk.KINDS * tk.TOKEN_IDS, column),
+        "strength_embedding": (tk.KINDS * rc.STRENGTHS, column),
+        "trust": (tk.KINDS, column),
         **dict(_stack_shapes("column", config.column)),
         "head": (tk.KINDS, tk.VOCABULARY, column),
     }

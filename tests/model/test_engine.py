@@ -12,6 +12,7 @@ import torch
 
 from sidlive.chip import registers as sid
 from sidlive.errors import ModelError
+from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import Engine, Sampling, load_engine
@@ -59,7 +60,8 @@ def torch_logits(network: Network, frames: sid.Frames) -> np.ndarray:
     tokens = torch.from_numpy(tk.encode(frames).astype(np.int64))
     values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
     heard = network.hear(values[None, :-1], tokens[None, :-1])[0]
-    return network.say(heard, values[:-1], tokens[1:]).numpy()
+    recalled, strengths = (torch.from_numpy(part[:-1].astype(np.int64)) for part in rc.recall(tk.encode(frames)))
+    return network.say(heard, values[:-1], tokens[1:], recalled, strengths).numpy()
 
 
 def stream(engine: Engine, count: int, sampling: Sampling = WARM) -> sid.Frames:
