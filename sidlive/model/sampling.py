@@ -56,8 +56,10 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _TO_UNIT = 2.0**-32
 
+_inner = njit(cache=True, nogil=True, fastmath=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-@njit(cache=True, nogil=True)
+
+@_inner
 def mix(state, number):  # type: ignore[no-untyped-def]
     """One step of splitmix64 (Steele, Lea, Flood 2014), fed with a number: uint64 from uint64 and int64."""
     z = (state ^ np.uint64(number)) * _GOLDEN + _GOLDEN
@@ -72,7 +74,7 @@ def noise_key(seed, lane, frame, slot):  # type: ignore[no-untyped-def]
     return mix(mix(mix(mix(np.uint64(0), seed), lane), frame), slot)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_inner
 def _reached(logits, weights, floor, count):  # type: ignore[no-untyped-def]
     """Sum of the weights, and number, of the logits at or above a floor."""
     total = np.float32(0.0)
@@ -84,7 +86,7 @@ def _reached(logits, weights, floor, count):  # type: ignore[no-untyped-def]
     return total, number
 
 
-@njit(cache=True, nogil=True)
+@_inner
 def _floor(logits, weights, count, low, high, mass, number):  # type: ignore[no-untyped-def]
     """The highest logit above which there are at least so much weight and so many tokens, by halving low .. high."""
     while True:
@@ -98,7 +100,7 @@ def _floor(logits, weights, count, low, high, mass, number):  # type: ignore[no-
             high = middle
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@_inner
 def _weigh(logits, weights, count, top, coldness):  # type: ignore[no-untyped-def]
     """weights = exp((logit - top) * coldness); returns their sum."""
     total = np.float32(0.0)

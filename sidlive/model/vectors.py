@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 TILE: Final = 64  # rows of a tile of weights; frames of a tile of keys; floats of a tile of values
 LANES: Final = 16
 GROUPS: Final = TILE // LANES
+PIECE: Final = 1 << 15  # a fixed-point number is high * PIECE + low
 
 _INT, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _INTS, _FLOATS = ir.VectorType(_INT, LANES), ir.VectorType(_FLOAT, LANES)
@@ -55,17 +56,21 @@ def tiled(matrix: NDArray[np.int8], out: NDArray[np.int8]) -> None:
 
 
 @intrinsic
-def integer_tile(context, weights, start, pairs, vector, vector_start, sums):  # type: ignore[no-untyped-def]
-    """Dot products of the 64 rows of a tile with both pieces of a fixed-point vector: ``sums int32[2, 64]``.
+def integer_tile(context, weights, start, pairs, vector, vector_start, scales, scales_start, factor, sums, sums_start):  # type: ignore[no-untyped-def]
+    """Of the 64 rows of a tile: ``sums[64] += scales[64] * factor * (row . vector)``.
 
-    ``weights int8``: the tile lies flat from ``start``, ``[pairs, 64, 2]``. ``vector int32[..., 2, C / 2]``: a column pair
-    (two int16) in each number, the high pieces, then the low ones; the first pair to use is the flat ``vector_start``.
+    ``weights int8``: the tile lies flat from ``start``, ``[pairs, 64, 2]``. ``vector int32[..., 2, C / 2]``: each number a
+    pair of columns (two int16); first the high pieces, then the low ones; ``vector_start`` is the first pair to use.
+    ``scales, sums float32``, flat. At most 256 pairs: 2 * 256 * 127 * 32767 < 2^31.
     """
-    signature = types.void(weights, types.intp, types.intp, vector, types.intp, sums)
+    integer = types.intp
+    signature = types.void(weights, integer, integer, vector, integer, scales, integer, types.float32, sums, integer)
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        matrix, source, result = (make_array(signature.args[i])(target, builder, arguments[i]) for i in (0, 3, 5))
-        start, pairs, vector_start = (arguments[i] for i in (1, 2, 4))
+        matrix, source, gains, sink = (
+            make_array(signature.args[i])(target, builder, arguments[i]) for i in (0, 3, 5, 8)
+        )
+        start, pairs, vector_start, scales_start, factor, sums_start = (arguments[i] for i in (1, 2, 4, 6, 7, 9))
         stride = cgutils.unpack_tuple(builder, source.shape)[-1]
         zero = ir.Constant(_INTS, [0] * LANES)
         totals = [[cgutils.alloca_once_value(builder, zero) for _ in range(GROUPS)] for _ in range(2)]
@@ -84,10 +89,15 @@ def integer_tile(context, weights, start, pairs, vector, vector_start, sums):  #
                     even, odd = (builder.shuffle_vector(products, products, lanes) for lanes in (_EVEN, _ODD))
                     total = totals[piece][group]
                     builder.store(builder.add(builder.load(total), builder.add(even, odd)), total)
-        for piece in range(2):
-            for group in range(GROUPS):
-                at = ir.Constant(_LONG, TILE * piece + LANES * group)
-                _store(builder, builder.load(totals[piece][group]), result.data, at)
+        multiply_add = _multiply_add(builder)
+        piece_size, factors = ir.Constant(_FLOATS, [float(PIECE)] * LANES), _splat(builder, factor, _FLOATS)
+        for group in range(GROUPS):
+            high, low = (builder.sitofp(builder.load(totals[piece][group]), _FLOATS) for piece in range(2))
+            product = builder.call(multiply_add, [high, piece_size, low])
+            scale = _load(builder, gains.data, _plus(builder, scales_start, LANES * group), _FLOATS)
+            at = _plus(builder, sums_start, LANES * group)
+            old = _load(builder, sink.data, at, _FLOATS)
+            _store(builder, builder.call(multiply_add, [product, builder.fmul(scale, factors), old]), sink.data, at)
         return target.get_dummy_value()
 
     return signature, generate
@@ -113,9 +123,7 @@ def _float_tile(heads: int) -> Any:
             start, stride, count, factors_start, factors_stride, sums_start, sums_stride = (
                 arguments[i] for i in (1, 2, 3, 5, 6, 8, 9)
             )
-            multiply_add = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(_FLOATS, [_FLOATS] * 3), f"llvm.fmuladd.v{LANES}f32"
-            )
+            multiply_add = _multiply_add(builder)
             starts = [builder.add(sums_start, _times(builder, sums_stride, head)) for head in range(heads)]
             places = [[_plus(builder, at, LANES * group) for group in range(GROUPS)] for at in starts]
             totals = [
@@ -158,6 +166,11 @@ def power_of_two(context, exponent):  # type: ignore[no-untyped-def]
         return builder.bitcast(builder.shl(biased, ir.Constant(_INT, 23)), _FLOAT)
 
     return signature, generate
+
+
+def _multiply_add(builder: Any) -> Any:
+    kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+    return cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
 
 
 def _plus(builder: Any, value: Any, constant: int) -> Any:
