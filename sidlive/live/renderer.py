@@ -5,6 +5,9 @@ there can no longer be changed. Whatever goes wrong on either side, time goes on
 holding the last frame, a device that goes away by the null output.
 """
 
+import contextlib
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,11 +25,12 @@ from sidlive.live.feed import FADE
 Row = NDArray[np.uint8]  # [28]
 Source = Callable[[], Row | None]  # the next frame; None when there are no more
 
-LEAD_MS: Final = 50.0
+LEAD_MS: Final = 60.0
 CROSSFADE_FRAMES: Final = 3  # from one chip to another
 _SLACK: Final = SAMPLE_RATE // 200  # samples (5 ms) that must wait when a frame is begun, beyond a block
 _STALLED_S: Final = 1.0  # a device that takes nothing for so long has gone
 _NAP_S: Final = 0.05  # the longest sleep, so that a device that stops is noticed
+_NICE: Final = -11
 _PARTING_S: Final = 0.1  # how long the end waits for a device that takes nothing
 _PARTING_NAPS: Final = 50
 
@@ -112,18 +116,15 @@ class Renderer:
     # -- the renderer's thread
 
     def _run(self) -> None:
-        try:
-            self.output.start()
-        except DeviceError as error:
-            self._fail_over(str(error))
-        more, taken, stalled_s = True, -1, 0.0
+        _hurry()
+        more = self._begin()
+        taken, stalled_s = -1, 0.0
         while not self._closing:
             self._obey_panic()
             feed = self.output.feed
-            count = sample_at(self._clock + 1, self._rate_hz) - sample_at(self._clock, self._rate_hz)
-            over = feed.waiting + count - self._lead
+            over = feed.waiting + self._count() - self._lead
             if more and over <= 0:
-                more = self._play(count)
+                more = self._play()
                 continue
             if not more and not feed.waiting:
                 self.ended.set()
@@ -139,6 +140,21 @@ class Renderer:
         self._fade()
         self.output.close()
 
+    def _begin(self) -> bool:
+        """Start the device, with as much in store as it takes at once to fill its own buffer."""
+        more, store = True, self._lead + round(self.output.latency_s * SAMPLE_RATE)
+        while more and self.output.feed.waiting + self._count() <= min(store, self.output.feed.room):
+            more = self._play()
+        try:
+            self.output.start()
+        except DeviceError as error:
+            self._fail_over(str(error))
+        return more
+
+    def _count(self) -> int:
+        """Samples of the next frame."""
+        return sample_at(self._clock + 1, self._rate_hz) - sample_at(self._clock, self._rate_hz)
+
     def _obey_panic(self) -> None:
         with self._lock:
             hushed, self._hushed = self._hushed, False
@@ -147,13 +163,13 @@ class Renderer:
         if hushed:
             self._sid.reset()
 
-    def _play(self, count: int) -> bool:
+    def _play(self) -> bool:
         """One frame from the source to the feed; False when there are no more."""
         row = self._next_row()
         if row is None:
             self.output.feed.rest()
             return False
-        block = self._sound(row, count)
+        block = self._sound(row, self._count())
         with self._lock:
             if not self._hushed:
                 self.output.feed.put(block)
@@ -211,3 +227,10 @@ class Renderer:
         self.output = Null(lost.feed, f"{why}; playing to the null output")
         self.output.start()
         self._report(f"{why}; playing to the null output")
+
+
+def _hurry() -> None:
+    """Have this thread come before others, where the system lets us (Linux, as root or with a raised limit)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
