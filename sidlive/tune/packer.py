@@ -35,7 +35,8 @@ from sidlive.chip.registers import (
     register_of,
 )
 from sidlive.tune import parsing, phrases
-from sidlive.tune.parsing import CALL, COPY, HOLD, LONG, PAIR, RAMP, SET, VOICE, WINDOW, Facts
+from sidlive.tune.cycles import CALL, COPY, HOLD, PAIR, RAMP, SET, VOICE
+from sidlive.tune.parsing import LONG, WINDOW, Facts
 from sidlive.tune.phrases import Tokens, place_of
 
 

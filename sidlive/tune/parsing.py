@@ -12,6 +12,20 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sidlive.tune.cycles import (
+    CALL,
+    CALLING,
+    COPY,
+    HOLD,
+    PAIR,
+    RAMP,
+    RETURNING,
+    SET,
+    TWICE,
+    VOICE,
+    beginning,
+)
+
 WINDOW: Final = 256  # frames kept by the player
 COPY_MOST: Final = 127  # frames of one copy
 RAMP_MOST: Final = 64
@@ -21,17 +35,8 @@ SET_MOST: Final = (15, 7)  # of a pair, of a voice
 CALL_MOST: Final = 255  # tokens of one call
 NO_STEP: Final = 1 << 30
 
-# Kinds of stream.
-PAIR: Final = 0
-VOICE: Final = 1
-
-# Operations. ARG is: frames back; step; named registers | values << 8; named | values << 8 | first << 32; -; phrase.
-COPY: Final = 0
-RAMP: Final = 1
-SET: Final = 2
-TWICE: Final = 3
-HOLD: Final = 4
-CALL: Final = 5
+# What a token's argument is, by its operation: COPY frames back; RAMP step; SET named registers | values << 8;
+# TWICE named | values << 8 | first control value << 32; HOLD nothing; CALL a phrase.
 
 BYTE: Final = 16  # cost of a byte; a token costs 1 besides, so that of equals the fewest tokens win
 INFINITE: Final = 1 << 29
@@ -44,6 +49,7 @@ class Facts(NamedTuple):
     """What could be said of each frame of a stream of T frames. Runs end with the segment that a frame is in."""
 
     kind: int  # PAIR or VOICE
+    bits: int  # modulus of a pair's ramps
     value: NDArray[np.int32]  # [T] the settable registers, a byte each, first said lowest
     change: NDArray[np.uint8]  # [T] which of them differ from the frame before
     first: NDArray[np.int16]  # [T] a voice's first control value, -1 where it is the final one or there is none
@@ -66,7 +72,7 @@ class Phrases(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def facts(kind, rows, bits, seam, loop, safe):
+def facts(kind: int, rows: NDArray[np.int32], bits: int, seam: int, loop: int, safe: NDArray[np.bool_]) -> Facts:
     """Facts of a stream.
 
     ``rows`` int32[T, 4]: a pair's low and high register, or a voice's attack-decay, sustain-release, control and first
@@ -129,11 +135,11 @@ def facts(kind, rows, bits, seam, loop, safe):
             if row[i] > longest[t]:
                 longest[t] = row[i]
                 back[t] = i + 1
-    return Facts(kind, value, change, first, hold, step, ramp, run, longest, back, end)
+    return Facts(kind, bits, value, change, first, hold, step, ramp, run, longest, back, end)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _fits(f, t, op, length, arg):
+def _fits(f: Facts, t: int, op: int, length: int, arg: int) -> bool:
     """Whether a token says what the stream does from frame t on; the segment's end is the caller's to mind."""
     if op == COPY:
         return f.run[t, arg - 1] >= length
@@ -152,7 +158,7 @@ def _fits(f, t, op, length, arg):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def token_bytes(kind, op, arg):
+def token_bytes(kind: int, op: int, arg: int) -> int:
     """Bytes of a token other than a call."""
     if op == COPY:
         return 2
@@ -164,96 +170,107 @@ def token_bytes(kind, op, arg):
 
 
 @njit(cache=True, nogil=True)
-def cheapest(f, start, stop, phrases, pinned, toll, call_toll):
+def cheapest(
+    f: Facts,
+    start: int,
+    stop: int,
+    phrases: Phrases,
+    pinned: NDArray[np.int64],
+    haste: NDArray[np.int32],
+    reluctance: int,
+) -> NDArray[np.int64]:
     """The cheapest tokens for frames ``start`` to ``stop`` of a stream.
 
     ``pinned`` int64[T, 3] holds tokens that must stand as they are (op, length, arg; length 0: none) at their frames.
-    ``toll`` and ``call_toll`` int32[T] are added to the cost of a token and of a call that begins at a frame.
-    Returns int64[n, 5], a row a token: frame, op, frames it lasts, argument, tokens it calls. A call's argument is the
-    index of its first phrase. What begins before ``stop`` may end after it.
+    ``haste`` int32[>= T] is the price of a player's cycle in each frame, ``reluctance`` that of a call besides its
+    bytes. Returns int64[n, 5], a row a token: frame, op, frames it lasts, argument, tokens it calls. A call's argument
+    is the index of its first phrase. What begins before ``stop`` may end after it.
     """
+    kind, bits = f.kind, f.bits
     count = len(f.value)
     size = len(phrases.op)
-    cost = np.zeros(count + 1, np.int64)
-    choice = np.zeros((count + 1, 4), np.int64)
-    tail = np.full((2 * LONG, size + 1), INFINITE, np.int32)  # cost after calling from phrase j at frame t, t mod 512
-    tokens = np.zeros((2 * LONG, size + 1), np.int16)
     horizon = min(stop + COPY_MOST, count) if stop < count else count
     barrier = horizon  # the next pinned token's first frame
-    kind = f.kind
+    cost = np.zeros(count + 1, np.int64)
+    choice = np.zeros((count + 1, 4), np.int64)
+    tail = np.zeros((2 * LONG, size + 1), np.int32)  # cost after calling from phrase j at frame t, t modulo 2 LONG
+    tokens = np.zeros((2 * LONG, size + 1), np.int16)
     t = horizon - 1
     while t >= start:
         row = tail[t & (2 * LONG - 1)]
         row[:] = INFINITE
         if pinned[t, 1] > 0:
-            length = pinned[t, 1]
-            past = t + length
-            cost[t] = (
-                token_bytes(kind, pinned[t, 0], pinned[t, 2]) * BYTE + 1 + toll[t] + (cost[past] if past < count else 0)
-            )
-            choice[t, 0], choice[t, 1], choice[t, 2], choice[t, 3] = pinned[t, 0], length, pinned[t, 2], 0
-            for inside in range(t + 1, min(past, horizon)):
-                cost[inside] = INFINITE
+            op, lasts, arg = pinned[t, 0], pinned[t, 1], pinned[t, 2]
+            weight = token_bytes(kind, op, arg) * BYTE + 1 + haste[t] * beginning(kind, bits, op, arg)
+            cost[t] = weight + cost[t + lasts]
+            choice[t, 0], choice[t, 1], choice[t, 2], choice[t, 3] = op, lasts, arg, 0
+            cost[t + 1 : t + lasts] = INFINITE
             barrier = t
             t -= 1
             continue
         limit = min(f.end[t], barrier)
         best = np.int64(INFINITE)
         op, lasts, arg, called = 0, 0, np.int64(0), 0
+        weight = 2 * BYTE + 1 + haste[t] * beginning(kind, bits, COPY, 0)
         for length in range(1, min(f.longest[t], limit - t) + 1):
-            price = 2 * BYTE + cost[t + length]
+            price = weight + cost[t + length]
             if price <= best:
                 best, op, lasts, arg = price, COPY, length, np.int64(f.back[t])
         if f.step[t] != NO_STEP and f.step[t] != 0:
-            weight = token_bytes(kind, RAMP, f.step[t]) * BYTE
+            weight = token_bytes(kind, RAMP, f.step[t]) * BYTE + 1 + haste[t] * beginning(kind, bits, RAMP, f.step[t])
             for length in range(1, min(f.ramp[t], limit - t) + 1):
                 price = weight + cost[t + length]
                 if price <= best:
                     best, op, lasts, arg = price, RAMP, length, np.int64(f.step[t])
         named = np.int64(f.change[t])
-        spoken = named | (np.int64(f.value[t]) & _BYTES[named]) << 8
         if f.first[t] >= 0:
-            price = token_bytes(kind, TWICE, named) * BYTE + cost[t + 1]
+            weight = token_bytes(kind, TWICE, named) * BYTE + 1 + haste[t] * beginning(kind, bits, TWICE, named)
+            price = weight + cost[t + 1]
             if price < best:
-                best, op, lasts, arg = price, TWICE, 1, spoken | np.int64(f.first[t]) << 32
+                best, op, lasts = price, TWICE, 1
+                arg = named | (np.int64(f.value[t]) & _BYTES[named]) << 8 | np.int64(f.first[t]) << 32
         elif kind == VOICE and named == 0:
+            weight = BYTE + 1 + haste[t] * beginning(kind, bits, HOLD, 0)
             for length in range(1, min(HOLD_MOST, f.hold[t], limit - t) + 1):
-                price = BYTE + cost[t + length]
-                if price <= best:
-                    best, op, lasts, arg = price, HOLD, length, np.int64(0)
-        else:
-            weight = token_bytes(kind, SET, named) * BYTE
-            most = min(1 + (f.hold[t + 1] if t + 1 < limit else 0), limit - t)
-            for length in range(1, min(SET_MOST[kind], most) + 1):
                 price = weight + cost[t + length]
                 if price <= best:
-                    best, op, lasts, arg = price, SET, length, spoken
-            if most >= LONG:
-                price = weight + cost[t + LONG]
-                if price <= best:
-                    best, op, lasts, arg = price, SET, LONG, spoken
-        best += 1 + toll[t]
+                    best, op, lasts, arg = price, HOLD, length, np.int64(0)
+        if f.first[t] < 0:
+            most = min(1 + (f.hold[t + 1] if t + 1 < limit else 0), limit - t)
+            everything = 3 if kind == PAIR else 7  # quicker to set than some, at the price of more bytes
+            for names in (named, everything):
+                if (names == 0 and kind == VOICE) or (names == everything != named and haste[t] == 0):
+                    continue
+                weight = token_bytes(kind, SET, names) * BYTE + 1 + haste[t] * beginning(kind, bits, SET, names)
+                for length in range(1, min(SET_MOST[kind], most) + 1):
+                    price = weight + cost[t + length]
+                    if price < best or (price == best and names == named):
+                        best, op, lasts, arg = price, SET, length, names
+                if most >= LONG and weight + cost[t + LONG] <= best:
+                    best, op, lasts, arg = weight + cost[t + LONG], SET, LONG, names
+            if op == SET:
+                arg |= (np.int64(f.value[t]) & _BYTES[arg]) << 8
         for j in range(size):
             length = phrases.length[j]
-            if t + length <= limit and _fits(f, t, phrases.op[j], length, phrases.arg[j]):
-                past = t + length
-                price = cost[past]
+            past = t + length
+            if past <= limit and _fits(f, t, phrases.op[j], length, phrases.arg[j]):
+                price = cost[past] + haste[past] * RETURNING
                 n = 1
                 if not phrases.last[j] and past < limit:
                     further = tail[past & (2 * LONG - 1), j + 1]
                     if further < price and tokens[past & (2 * LONG - 1), j + 1] < CALL_MOST:
                         price = further
                         n = tokens[past & (2 * LONG - 1), j + 1] + 1
-                price += toll[t]
-                row[j] = price
+                price += haste[t] * beginning(kind, bits, phrases.op[j], phrases.arg[j])
+                row[j] = min(price, INFINITE)
                 tokens[t & (2 * LONG - 1), j] = n
-                price += 4 * BYTE + call_toll[t]
+                price += 4 * BYTE + 2 + reluctance + haste[t] * CALLING
                 if price < best:
                     best, op, arg, called = price, CALL, np.int64(j), n
         cost[t] = best
         choice[t, 0], choice[t, 1], choice[t, 2], choice[t, 3] = op, lasts, arg, called
         t -= 1
-    found = np.zeros((stop - start + 1, 5), np.int64)
+    found = np.zeros((stop - start, 5), np.int64)
     n = 0
     t = start
     while t < stop:

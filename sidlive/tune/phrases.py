@@ -2,7 +2,8 @@
 
 What may be called must itself be spelt out, not called. So a first pass goes through the streams and lets each call
 what was spelt out before, if that saves enough; then the whole is searched again with the tokens that somebody calls
-pinned where they are, and everything else free, as often as that pays.
+pinned where they are, and everything else free, as often as that pays. Last, frames in which too many streams begin
+something are relieved: the player's cycles there get a price, and the search moves what it can.
 
 A solution is an int64[n, 5] a stream, a row a token: its first frame, op, frames it lasts, argument, tokens it calls.
 A call's argument is a place: the number of a stream (from bit 32 up) and the first frame of the token it begins with.
@@ -13,12 +14,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.tune import parsing
-from sidlive.tune.parsing import BYTE, CALL, Facts, Phrases
+from sidlive.tune import cycles, parsing
+from sidlive.tune.cycles import CALL, Cycles
+from sidlive.tune.parsing import BYTE, Facts, Phrases
 
 CHUNK: Final = 1024  # frames whose tokens are found before they can be called
 RELUCTANCE: Final = 7  # bytes that a call must save in the first pass: what is called cannot be called itself
 ROUNDS: Final = 2
+RELIEFS: Final = 6
+MOST_CYCLES: Final = 1560  # of a frame, as cycles.py counts them
+STUBBORN: Final = 4  # the price of a cycle at which even called tokens may move
 
 Tokens = NDArray[np.int64]  # [n, 5]
 Places = NDArray[np.int64]  # [J]
@@ -30,10 +35,21 @@ def place_of(stream: int, frame: int) -> int:
 
 
 def solve(parts: list[Facts]) -> list[Tokens]:
-    """Tokens for all streams: few bytes, in a time that grows with the frames and with the tokens found."""
-    solution = _first_pass(parts)
+    """Tokens for all streams: few bytes, and where it can be had no frame of more than MOST_CYCLES.
+
+    The time it takes grows with the frames times the tokens found.
+    """
+    haste = np.zeros(max(len(facts.value) for facts in parts) + 1, np.int32)
+    haste[0] = 1  # when all streams begin
+    solution = _first_pass(parts, haste)
     for _ in range(ROUNDS):
-        solution = _searched_again(parts, solution)
+        solution = _searched_again(parts, solution, haste)
+    for _ in range(RELIEFS):
+        crowded = _total(load(parts, solution)) > MOST_CYCLES
+        if not crowded.any():
+            break
+        haste[:-1][crowded] = np.maximum(2 * haste[:-1][crowded], 1)
+        solution = _searched_again(parts, solution, haste)
     return solution
 
 
@@ -41,44 +57,54 @@ def spelt_out(facts: Facts) -> Tokens:
     """The cheapest tokens for one stream without any call."""
     count = len(facts.value)
     nothing = np.zeros((count, 3), np.int64)
-    toll = np.zeros(count, np.int32)
-    none = Phrases(np.zeros(0, np.int8), np.zeros(0, np.int16), np.zeros(0, np.int64), np.zeros(0, np.bool_))
-    tokens: Tokens = parsing.cheapest(facts, 0, count, none, nothing, toll, toll)
+    tokens: Tokens = parsing.cheapest(facts, 0, count, _phrases([])[0], nothing, np.zeros(count + 1, np.int32), 0)
     return tokens
 
 
-def _first_pass(parts: list[Facts]) -> list[Tokens]:
+def load(parts: list[Facts], solution: list[Tokens]) -> list[Cycles]:
+    """The cycles that each stream takes in each of its frames, int64[T]."""
+    return [_stream_load(facts, _followed(tokens, solution)) for facts, tokens in zip(parts, solution, strict=True)]
+
+
+def _total(loads: list[Cycles]) -> Cycles:
+    """The player's cycles in each frame."""
+    total = np.full(max(len(taken) for taken in loads), cycles.FRAME, np.int64)
+    for taken in loads:
+        total[: len(taken)] += taken
+    return total
+
+
+def _first_pass(parts: list[Facts], haste: NDArray[np.int32]) -> list[Tokens]:
     solution: list[Tokens] = []
     for stream, facts in enumerate(parts):
         count = len(facts.value)
         free = np.zeros((count, 3), np.int64)
-        toll = np.zeros(count, np.int32)
-        call_toll = np.full(count, RELUCTANCE * BYTE, np.int32)
         alike = [(number, tokens) for number, tokens in enumerate(solution) if parts[number].kind == facts.kind]
         tokens = np.zeros((0, 5), np.int64)
         frame = 0
         while frame < count:
-            phrases, places = _spelt_out([*alike, (stream, tokens)])
+            phrases, places = _phrases([*alike, (stream, tokens)])
             stop = min(frame + CHUNK, count)
-            found = parsing.cheapest(facts, frame, stop, phrases, free, toll, call_toll)
+            found = parsing.cheapest(facts, frame, stop, phrases, free, haste, RELUCTANCE * BYTE)
             tokens = np.concatenate([tokens, _placed(found, places)])
             frame = int(tokens[-1, 0] + tokens[-1, 2])
         solution.append(tokens)
     return solution
 
 
-def _searched_again(parts: list[Facts], solution: list[Tokens]) -> list[Tokens]:
-    """A solution at most as large: what is called stays, the rest may change."""
-    called = [tokens[mask] for tokens, mask in zip(solution, _called(solution), strict=True)]
+def _searched_again(parts: list[Facts], solution: list[Tokens], haste: NDArray[np.int32]) -> list[Tokens]:
+    """A solution that costs as much at most: what is called stays (but in crowded frames), the rest may change."""
+    kept = [
+        tokens[called & (haste[tokens[:, 0]] < STUBBORN)]
+        for tokens, called in zip(solution, _called(solution), strict=True)
+    ]
     better: list[Tokens] = []
-    for facts, kept in zip(parts, called, strict=True):
+    for facts, own in zip(parts, kept, strict=True):
         count = len(facts.value)
         pinned = np.zeros((count, 3), np.int64)
-        pinned[kept[:, 0]] = kept[:, 1:4]
-        toll = np.zeros(count, np.int32)
-        alike = [(number, rows) for number, rows in enumerate(called) if parts[number].kind == facts.kind]
-        phrases, places = _spelt_out(alike)
-        better.append(_placed(parsing.cheapest(facts, 0, count, phrases, pinned, toll, toll), places))
+        pinned[own[:, 0]] = own[:, 1:4]
+        phrases, places = _phrases([(s, rows) for s, rows in enumerate(kept) if parts[s].kind == facts.kind])
+        better.append(_placed(parsing.cheapest(facts, 0, count, phrases, pinned, haste, 0), places))
     return better
 
 
@@ -87,15 +113,20 @@ def _called(solution: list[Tokens]) -> list[NDArray[np.bool_]]:
     masks = [np.zeros(len(tokens), np.bool_) for tokens in solution]
     for tokens in solution:
         for place, number in tokens[tokens[:, 1] == CALL][:, 3:]:
-            stream, frame = int(place >> 32), int(place & 0xFFFFFFFF)
-            index = int(np.searchsorted(solution[stream][:, 0], frame))
+            stream, index = _found(solution, place)
             masks[stream][index : index + number] = True
     return masks
 
 
-def _spelt_out(streams: list[tuple[int, Tokens]]) -> tuple[Phrases, Places]:
+def _found(solution: list[Tokens], place: int) -> tuple[int, int]:
+    """The stream and the index of the token at a place."""
+    stream, frame = int(place >> 32), int(place & 0xFFFFFFFF)
+    return stream, int(np.searchsorted(solution[stream][:, 0], frame))
+
+
+def _phrases(streams: list[tuple[int, Tokens]]) -> tuple[Phrases, Places]:
     """The tokens that calls may take, calls left out, and where they stand."""
-    rows, last, places = [], [], []
+    rows, last, places = [np.zeros((0, 5), np.int64)], [np.zeros(0, np.bool_)], [np.zeros(0, np.int64)]
     for stream, tokens in streams:
         follows = np.zeros(len(tokens), np.bool_)
         plain = tokens[:, 1] != CALL
@@ -115,3 +146,33 @@ def _placed(tokens: Tokens, places: Places) -> Tokens:
     calls = tokens[:, 1] == CALL
     tokens[calls, 3] = places[tokens[calls, 3]]
     return tokens
+
+
+def _followed(tokens: Tokens, solution: list[Tokens]) -> Tokens:
+    """The tokens as the player takes them, those of the calls too; the last column: cycles on top of a token's own."""
+    parts = []
+    back = 0
+    for row in tokens:
+        if row[1] == CALL:
+            stream, index = _found(solution, row[3])
+            taken = solution[stream][index : index + row[4]].copy()
+            taken[:, 0] = row[0] + np.cumsum(taken[:, 2]) - taken[:, 2]
+            taken[:, 4] = 0
+            taken[0, 4] = cycles.CALLING + back
+            back = cycles.RETURNING
+            parts.append(taken)
+        else:
+            taken = row[None].copy()
+            taken[0, 4] = back
+            back = 0
+            parts.append(taken)
+    return np.concatenate(parts)
+
+
+def _stream_load(facts: Facts, tokens: Tokens) -> Cycles:
+    taken = np.repeat([cycles.at_rest(facts.kind, facts.bits, op) for op in tokens[:, 1].tolist()], tokens[:, 2])
+    begins = [cycles.beginning(facts.kind, facts.bits, op, arg) for op, arg in tokens[:, [1, 3]].tolist()]
+    taken[tokens[:, 0]] = tokens[:, 4] + begins
+    if facts.end[0] < len(taken):
+        taken[facts.end[0]] += cycles.JUMPING  # the seam, when the stream begins again there
+    return taken
