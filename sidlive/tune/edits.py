@@ -1,20 +1,126 @@
-"""Edits: pure functions frames -> frames."""
+"""Edits: pure functions frames -> frames. None changes its argument; all take and give ``uint8[T, 28]``.
+
+Voices are 0, 1, 2 here. Knows registers only; names, tempo and files are others' business.
+"""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 
+HIGHEST = 0xFFFF  # of a frequency register
+_VOICE_COLUMNS = sid.VOICES * sid.VOICE_STRIDE
+
+
+def transpose(frames: Frames, semitones: float) -> Frames:
+    """Every pitch higher or lower; what would leave the register comes back by octaves.
+
+    Noise keeps its frequency: drums stay drums. The filter stays where it is.
+    """
+    edited = frames.copy()
+    for voice in range(sid.VOICES):
+        lo, hi = sid.register_of(voice, sid.FREQ_LO), sid.register_of(voice, sid.FREQ_HI)
+        old = frames[:, lo].astype(np.int64) | frames[:, hi].astype(np.int64) << 8
+        new = np.rint(old * 2.0 ** (semitones / 12))
+        octaves = np.ceil(np.log2(np.maximum(new, 1) / (HIGHEST + 0.5))).clip(min=0)
+        new = np.rint(new / 2**octaves).astype(np.int64)
+        noise = frames[:, sid.register_of(voice, sid.CONTROL)] & sid.NOISE > 0
+        new = np.where(noise, old, new)
+        edited[:, lo], edited[:, hi] = new & 0xFF, new >> 8
+    return edited
+
 
 def rotate_voices(frames: Frames, turns: int) -> Frames:
     """Voice v becomes voice v + turns (1 -> 2 -> 3 -> 1), filter routing with it: ring modulation and sync survive."""
-    turned = frames.copy()
-    voices = sid.VOICES * sid.VOICE_STRIDE
-    turned[:, :voices] = np.roll(frames[:, :voices], turns * sid.VOICE_STRIDE, axis=1)
-    turned[:, sid.FIRST_CONTROL :] = np.roll(frames[:, sid.FIRST_CONTROL :], turns, axis=1)
-    route = frames[:, sid.RES_ROUTE]
+    edited = frames.copy()
+    edited[:, :_VOICE_COLUMNS] = np.roll(frames[:, :_VOICE_COLUMNS], turns * sid.VOICE_STRIDE, axis=1)
+    edited[:, sid.FIRST_CONTROL :] = np.roll(frames[:, sid.FIRST_CONTROL :], turns, axis=1)
+    return _routed(edited, frames, [(voice, (voice + turns) % sid.VOICES) for voice in range(sid.VOICES)])
+
+
+def swap_voices(frames: Frames, one: int, other: int) -> Frames:
+    """Two voices change places, filter routing with them. Ring modulation and sync then hear another neighbour."""
+    edited = frames.copy()
+    for source, target in ((one, other), (other, one)):
+        columns = [sid.register_of(target, offset) for offset in range(sid.VOICE_STRIDE)]
+        edited[:, columns] = frames[:, [sid.register_of(source, offset) for offset in range(sid.VOICE_STRIDE)]]
+        edited[:, sid.first_control_of(target)] = frames[:, sid.first_control_of(source)]
+    return _routed(edited, frames, [(one, other), (other, one)])
+
+
+def mute_voices(frames: Frames, voices: set[int] | frozenset[int] | list[int]) -> Frames:
+    """Voices without a sound: gate off, no waveform, no envelope. Pitch stays, for what rings or syncs with it."""
+    edited = frames.copy()
+    for voice in voices:
+        columns = [sid.register_of(voice, offset) for offset in (sid.CONTROL, sid.AD, sid.SR)]
+        edited[:, [*columns, sid.first_control_of(voice)]] = 0
+    return edited
+
+
+def loop(frames: Frames, times: int) -> Frames:
+    """The frames, ``times`` times over."""
+    assert times >= 0
+    return np.tile(frames, (times, 1))
+
+
+def trim(frames: Frames, start: int, stop: int | None = None) -> Frames:
+    """Frames start .. stop - 1, as a slice takes them."""
+    return frames[start:stop].copy()
+
+
+def splice(first: Frames, second: Frames, at: int) -> Frames:
+    """``first`` up to frame ``at``, then ``second``."""
+    return np.concatenate([first[:at], second])
+
+
+def fade(frames: Frames, length: int, out: bool = True) -> Frames:
+    """The volume falls to nothing over the last ``length`` frames, or rises over the first."""
+    edited = frames.copy()
+    length = min(length, len(frames))
+    if not length:
+        return edited
+    ramp = np.arange(length, 0, -1) - 1 if out else np.arange(1, length + 1)
+    part = slice(len(frames) - length, None) if out else slice(0, length)
+    mode = frames[part, sid.MODE_VOL]
+    volume = np.rint((mode & 0x0F) * ramp / length).astype(np.uint8)
+    edited[part, sid.MODE_VOL] = (mode & 0xF0) | volume
+    return edited
+
+
+def stretch(frames: Frames, factor: float) -> Frames:
+    """As many frames times ``factor``: frames repeat or fall out, and no gate is lost.
+
+    A repeated frame keeps its registers and has no second retrigger. Of frames that fall together the last stays, and a
+    gate that was off in any of them is its first control value.
+    """
+    assert factor > 0
+    count = round(len(frames) * factor)
+    if not count:
+        return frames[:0].copy()
+    edges = np.rint(np.arange(count + 1) * len(frames) / count).astype(np.int64)
+    rows = np.maximum(edges[1:] - 1, edges[:-1]).clip(max=len(frames) - 1)
+    edited = frames[rows]
     for voice in range(sid.VOICES):
-        bit = (route >> voice) & 1
-        target = (voice + turns) % sid.VOICES
-        turned[:, sid.RES_ROUTE] = (turned[:, sid.RES_ROUTE] & ~np.uint8(1 << target)) | (bit << target).astype(np.uint8)
-    return turned
+        control, first = sid.register_of(voice, sid.CONTROL), sid.first_control_of(voice)
+        repeated = np.concatenate([[False], rows[1:] == rows[:-1]])
+        edited[repeated, first] = edited[repeated, control]
+        for row in np.flatnonzero(edges[1:] - edges[:-1] > 1):
+            together = frames[edges[row] : edges[row + 1]]
+            edited[row, first] = _gap(together[:, [first, control]].reshape(-1))
+    return edited
+
+
+def _gap(written: NDArray[np.uint8]) -> int:
+    """The first control value that keeps a gate's gap: of the values written, the first with the gate off, if any."""
+    off = np.flatnonzero(written & sid.GATE == 0)
+    return int(written[off[0]] if len(off) else written[-1])
+
+
+def _routed(edited: Frames, frames: Frames, moves: list[tuple[int, int]]) -> Frames:
+    """Filter routing bits moved from voice to voice."""
+    route = frames[:, sid.RES_ROUTE]
+    for source, target in moves:
+        bit = (route >> source & 1) << target
+        edited[:, sid.RES_ROUTE] = edited[:, sid.RES_ROUTE] & np.uint8(0xFF ^ (1 << target)) | bit
+    return edited

@@ -1,0 +1,122 @@
+"""Edits: what a musician expects of each, and nothing else changed."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from sidlive.chip import registers as sid
+from sidlive.chip.registers import Frames
+from sidlive.tune import edits
+
+any_frames = (
+    st.integers(1, 30).flatmap(lambda n: hnp.arrays(np.uint8, (n, sid.COLUMNS))).map(lambda f: f & sid.USED_BITS)
+)
+
+
+def pitch(frames: Frames, voice: int = 0) -> np.ndarray:
+    lo, hi = (frames[:, sid.register_of(voice, offset)].astype(int) for offset in (sid.FREQ_LO, sid.FREQ_HI))
+    return lo + 256 * hi
+
+
+def tone(frequency: int, control: int = 0x41) -> Frames:
+    frames = sid.silence(4)
+    frames[:, sid.FREQ_LO], frames[:, sid.FREQ_HI] = frequency & 255, frequency >> 8
+    frames[:, sid.CONTROL] = frames[:, sid.FIRST_CONTROL] = control
+    return frames
+
+
+def test_an_octave_doubles_the_frequency_and_a_fifth_multiplies_it() -> None:
+    assert pitch(edits.transpose(tone(0x1000), 12))[0] == 0x2000
+    assert pitch(edits.transpose(tone(0x1000), -12))[0] == 0x0800
+    assert pitch(edits.transpose(tone(10_000), 7))[0] == round(10_000 * 2 ** (7 / 12))
+
+
+def test_what_would_leave_the_register_comes_back_by_octaves() -> None:
+    assert pitch(edits.transpose(tone(0x9000), 12))[0] == 0x9000
+    assert pitch(edits.transpose(tone(0xFFFF), 0))[0] == 0xFFFF
+
+
+def test_noise_keeps_its_frequency() -> None:
+    assert pitch(edits.transpose(tone(0x1000, sid.NOISE | sid.GATE), 12))[0] == 0x1000
+
+
+@given(any_frames, st.integers(-24, 24))
+def test_transposing_changes_frequencies_alone(frames: Frames, semitones: int) -> None:
+    kept = frames.copy()
+    edited = edits.transpose(frames, semitones)
+    assert np.array_equal(frames, kept)
+    others = [c for c in range(sid.COLUMNS) if c >= 21 or c % sid.VOICE_STRIDE > sid.FREQ_HI]
+    assert np.array_equal(edited[:, others], frames[:, others])
+    assert np.array_equal(edits.transpose(frames, 0), frames)
+
+
+@given(any_frames)
+def test_three_rotations_and_two_swaps_are_nothing(frames: Frames) -> None:
+    once = edits.rotate_voices(frames, 1)
+    assert np.array_equal(edits.rotate_voices(edits.rotate_voices(once, 1), 1), frames)
+    assert np.array_equal(edits.rotate_voices(once, -1), frames)
+    assert np.array_equal(edits.swap_voices(edits.swap_voices(frames, 0, 2), 0, 2), frames)
+
+
+def test_a_rotated_voice_takes_its_filter_and_its_first_control_with_it() -> None:
+    frames = sid.silence(1)
+    frames[0, [sid.FREQ_HI, sid.CONTROL, sid.FIRST_CONTROL, sid.RES_ROUTE]] = (7, 0x41, 0x40, 0xF1)
+    turned = edits.rotate_voices(frames, 1)[0]
+    assert turned[7 + sid.FREQ_HI] == 7 and turned[7 + sid.CONTROL] == 0x41 and turned[sid.FIRST_CONTROL + 1] == 0x40
+    assert turned[sid.RES_ROUTE] == 0xF2 and turned[sid.FREQ_HI] == 0
+    swapped = edits.swap_voices(frames, 0, 2)[0]
+    assert swapped[14 + sid.FREQ_HI] == 7 and swapped[sid.RES_ROUTE] == 0xF4 and swapped[sid.FIRST_CONTROL + 2] == 0x40
+
+
+@given(any_frames, st.sets(st.integers(0, 2)))
+def test_muted_voices_have_no_gate_and_others_are_untouched(frames: Frames, voices: set[int]) -> None:
+    edited = edits.mute_voices(frames, voices)
+    for voice in range(3):
+        columns = [*range(7 * voice, 7 * voice + 7), sid.first_control_of(voice)]
+        if voice in voices:
+            assert not edited[:, [7 * voice + sid.CONTROL, sid.first_control_of(voice)]].any()
+            assert np.array_equal(pitch(edited, voice), pitch(frames, voice))
+        else:
+            assert np.array_equal(edited[:, columns], frames[:, columns])
+
+
+@given(any_frames, any_frames, st.integers(0, 30))
+def test_loop_trim_and_splice_are_what_lists_do(one: Frames, two: Frames, at: int) -> None:
+    assert edits.loop(one, 3).tolist() == one.tolist() * 3
+    assert edits.trim(one, at, at + 5).tolist() == one.tolist()[at : at + 5]
+    assert edits.splice(one, two, at).tolist() == one.tolist()[:at] + two.tolist()
+
+
+def test_a_fade_ends_in_silence_and_keeps_the_filter_mode() -> None:
+    frames = sid.silence(10)
+    frames[:, sid.MODE_VOL] = 0x1F
+    out = edits.fade(frames, 5)[:, sid.MODE_VOL]
+    assert out.tolist() == [0x1F] * 5 + [0x1C, 0x19, 0x16, 0x13, 0x10]
+    rising = edits.fade(frames, 5, out=False)[:, sid.MODE_VOL]
+    assert rising.tolist() == [0x13, 0x16, 0x19, 0x1C, 0x1F] + [0x1F] * 5
+    assert np.array_equal(edits.fade(frames, 0), frames)
+
+
+@settings(deadline=None)
+@given(any_frames, st.sampled_from([0.25, 0.5, 0.7, 1.0, 1.5, 2.0]))
+def test_stretching_loses_no_gate_gap(frames: Frames, factor: float) -> None:
+    edited = edits.stretch(frames, factor)
+    assert len(edited) == round(len(frames) * factor)
+    if factor == 1.0:
+        assert np.array_equal(edited, frames)
+    if not len(edited):
+        return
+    for voice in range(3):
+        written = [sid.first_control_of(voice), sid.register_of(voice, sid.CONTROL)]
+        gaps = [bool((f[:, written] & sid.GATE == 0).any()) for f in (frames, edited)]
+        assert gaps[0] == gaps[1] or factor > 1
+
+
+@pytest.mark.parametrize("factor", [2.0, 3.0])
+def test_a_repeated_frame_does_not_retrigger(factor: float) -> None:
+    frames = tone(0x1000)
+    frames[1, sid.FIRST_CONTROL] = 0x40
+    edited = edits.stretch(frames, factor)
+    assert int((edited[:, sid.FIRST_CONTROL] == 0x40).sum()) == 1
