@@ -3,46 +3,74 @@
 import contextlib
 import os
 import wave
-from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
 
 from sidlive.chip.sid import SAMPLE_RATE, Samples
 from sidlive.errors import DeviceError
 
 
-def write_wav(path: str | Path, blocks: Iterable[Samples], sample_rate: int = SAMPLE_RATE) -> int:
-    """Write blocks int16[n], one after another; returns the number of samples.
+class WavFile:
+    """A .wav file being written, block by block.
 
-    The file is made beside ``path`` under another name and takes its place when it is complete, so that what was
-    there stays until then. Raises DeviceError when it cannot be written or the disk is full.
+    It is made beside ``path`` under another name and takes its place when it is closed, so that what was there stays
+    until then; as a context manager it is thrown away when an exception leaves the block. Every method raises
+    DeviceError when the file cannot be written or the disk is full.
     """
-    path = Path(path).resolve()
-    special = path.exists() and not path.is_file()  # /dev/null is written to, not replaced
-    made = path if special else path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+
+    def __init__(self, path: str | Path, sample_rate: int = SAMPLE_RATE) -> None:
+        self.path = Path(path).resolve()
+        self.samples = 0
+        special = self.path.exists() and not self.path.is_file()  # /dev/null is written to, not replaced
+        self._made = self.path if special else self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
-            with made.open("wb") as file:
-                count = _write(file, blocks, sample_rate)
-            if not special:
-                made.replace(path)
-        except BaseException:
-            if not special:
-                with contextlib.suppress(OSError):
-                    made.unlink()
-            raise
-    except OSError as error:
-        raise DeviceError(f"{path} cannot be written: {error.strerror or error}") from None
-    return count
+            self._file = self._made.open("wb")
+        except OSError as error:
+            raise self._trouble(error) from None
+        self._sound = wave.open(self._file, "wb")
+        self._sound.setnchannels(1)
+        self._sound.setsampwidth(2)
+        self._sound.setframerate(sample_rate)
 
+    def write(self, block: Samples) -> None:
+        """Append samples int16[n]."""
+        try:
+            self._sound.writeframes(block.astype("<i2", copy=False).tobytes())
+        except OSError as error:
+            raise self._trouble(error) from None
+        self.samples += len(block)
 
-def _write(file: BinaryIO, blocks: Iterable[Samples], sample_rate: int) -> int:
-    count = 0
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(sample_rate)
-        for block in blocks:
-            sound.writeframes(block.astype("<i2", copy=False).tobytes())
-            count += len(block)
-    return count
+    def close(self) -> None:
+        """Finish the file and put it in its place."""
+        try:
+            self._sound.close()
+            self._file.close()
+            if self._made != self.path:
+                self._made.replace(self.path)
+        except OSError as error:
+            self.discard()
+            raise self._trouble(error) from None
+
+    def discard(self) -> None:
+        """Throw away what was written; what was at ``path`` before stays."""
+        with contextlib.suppress(OSError):
+            self._sound.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if self._made != self.path:
+            with contextlib.suppress(OSError):
+                self._made.unlink()
+
+    def __enter__(self) -> "WavFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _trouble(self, error: OSError) -> DeviceError:
+        return DeviceError(f"{self.path} cannot be written: {error.strerror or error}")
