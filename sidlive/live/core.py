@@ -65,6 +65,7 @@ class Core:
         self.trouble: str | None = None
         self.midi = "no MIDI"
         self.latency_ms = 0.0
+        self.gaps = 0
         self.hands: Hands | None = None
         self.wake: Callable[[], None] = lambda: None  # there may be frames to make
         self.hush: Callable[[], None] = lambda: None  # throw away sound that is on its way to the device
@@ -296,6 +297,7 @@ class Core:
                 voices=(self._voice(0), self._voice(1), self._voice(2)),
                 underruns=self._underruns,
                 late_frames=self._late_frames,
+                gaps=self.gaps,
                 quiet_s=self._quiet / self._rate,
                 take_s=self.take.length / self._rate,
                 take=str(self.take.folder) if self.take.folder else None,

@@ -10,6 +10,7 @@ from sidlive.chip.registers import PAL
 
 if TYPE_CHECKING:
     from sidlive.live.core import Core
+    from sidlive.live.feed import Stamp
     from sidlive.live.generator import EngineLike
     from sidlive.live.mirror import Mirror
 
@@ -25,6 +26,7 @@ class RoomOptions:
     chip: str = "6581"
     seed: int = 1
     name: str = ""  # of the take's folder; by date and time without
+    stamp: "Callable[[], Stamp] | None" = None  # makes what is told of every block that the device takes
     engine: "Callable[[], EngineLike] | None" = None  # makes the engine; None: the model's
 
 

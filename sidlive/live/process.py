@@ -66,15 +66,21 @@ class _House:
     """Everything in the core process. `open` and `close` belong to the main thread."""
 
     def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
-        from sidlive.live.audio import Renderer
+        from sidlive.live.audio import open_output
         from sidlive.live.midi import Knobs, Midi
+        from sidlive.live.renderer import Renderer
 
         self._options = options
         self._core = make_core(options, mirror)
         self._core.hands = self._midi = Midi(
             Knobs(config_folder() / "midi.json"), self._turn, self._core.tell, options.midi
         )
-        self._renderer = Renderer(self._core.next_frame)
+        core = self._core
+        output = open_output(options.device, options.stamp() if options.stamp else None)
+        if output.notice:
+            core.tell(output.notice)
+        self._renderer = Renderer(core.next_frame, output, core.chip, core.timing, report=core.tell)
+        core.hush = self._renderer.panic
         self._closing = threading.Event()
         self._wake = threading.Event()
         self._core.wake = self._wake.set
@@ -95,6 +101,7 @@ class _House:
         """Start everything."""
         sys.setswitchinterval(0.001)  # seconds: the longest that one thread keeps the others from the interpreter
         self._renderer.start()
+        self._show_output()
         for thread in self._threads:
             thread.start()
         self._midi.start()
@@ -140,7 +147,12 @@ class _House:
     def _keep(self) -> None:
         while not self._closing.wait(KEEP_S):
             self._core.midi = self._midi.label
+            self._show_output()
             self._write_take()
+
+    def _show_output(self) -> None:
+        core, renderer = self._core, self._renderer
+        core.output, core.latency_ms, core.gaps = renderer.output.name, renderer.latency_ms, renderer.underruns
 
     def _write_take(self) -> None:
         try:

@@ -47,6 +47,7 @@ class RoomLink:
         self._glancing = threading.Lock()
         self._timeline = -math.inf  # the frame at which the last wait ended
         self._last = State()
+        self._glance: _Answer | None = None  # at the state; while it is not answered, no other is sent
         self._open()
 
     def call(self, method: str, *arguments: Any) -> Any:
@@ -121,7 +122,7 @@ class RoomLink:
         self._process.start()
         theirs.close()
         self._alive = True
-        self._glance: _Answer | None = None  # at the state; while it is not answered, no other is sent
+        self._glance = None
         self._waiting: dict[int, _Answer] = {}
         self._receiver = threading.Thread(
             target=self._receive, args=(self._pipe, self._waiting), name="answers", daemon=True

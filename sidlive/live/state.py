@@ -76,6 +76,7 @@ class State:
     voices: tuple[VoiceState, VoiceState, VoiceState] = (VoiceState(), VoiceState(), VoiceState())
     underruns: int = 0  # times that generation came late since the room opened
     late_frames: int = 0  # frames that were held or looped instead
+    gaps: int = 0  # times that the sound device had to be given silence
     quiet_s: float = 0.0  # seconds since a voice last sounded, while playing
     take_s: float = 0.0  # seconds of music in the take so far
     take: str | None = None  # the folder of its log; None when it cannot be written
