@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Final, Protocol
 from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from sidlive.errors import DeviceError, SidliveError
@@ -24,14 +23,15 @@ from sidlive.live.room import open_room
 from sidlive.live.session import Session
 from sidlive.live.session import verbs as verbs_of
 from sidlive.live.state import State, Window
-from sidlive.studio import lanes, views
+from sidlive.studio import views
 from sidlive.studio.actions import ACTIONS, BY_NAME
 from sidlive.studio.complete import first_sentence
 from sidlive.studio.console import Console
+from sidlive.studio.layout import plan
 from sidlive.studio.overlays import Help, Leave
 from sidlive.studio.palette import BAD, MUTED, THEME, WARN
 from sidlive.studio.recall import Recall, history_path
-from sidlive.studio.widgets import KeyBar, Knobs, Masthead, NoticeLine, Panel, ScoreView
+from sidlive.studio.widgets import Columns, KeyBar, Knobs, Masthead, NoticeLine, Panel, Rows, ScoreView
 
 SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
 STATE_HZ: Final = 10
@@ -129,8 +129,8 @@ class Studio(App[int]):
     def compose(self) -> ComposeResult:
         masthead, knobs, panel, keys = self._views
         yield masthead
-        with Horizontal(id="stage"):
-            with Vertical(id="left"):
+        with Columns(id="stage"):
+            with Rows(id="left"):
                 yield self.score_view
                 yield knobs
                 yield self._notice_line
@@ -157,7 +157,7 @@ class Studio(App[int]):
     def _share_out(self) -> None:
         """Give the score what the console can spare, in whole rows a voice."""
         rows = self.size.height - 2 - (2 if self.size.width < 100 else 0)
-        score = lanes.plan(self.size.width, max(7, min(int(rows * 0.70), rows - CONSOLE_ROWS)))
+        score = plan(self.size.width, max(7, min(int(rows * 0.70), rows - CONSOLE_ROWS)))
         self.score_view.styles.height = 3 * score.voice_rows + score.filter_rows
 
     def show_score(self) -> None:

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from sidlive.live.places import log_path
 from sidlive.live.state import ControlState, Notice, State
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.display import number
@@ -24,6 +25,7 @@ from sidlive.studio.palette import (
     WARN,
     WHITE,
     blend,
+    ink,
 )
 
 STRIPES: Final = ("#ff6b7d", "#ff9d52", "#ffd75e", "#8cf58a", "#6cc8ff")
@@ -103,6 +105,7 @@ def panel(
     groups = [(title, hue, [c for c in state.controls.values() if c.kind == kind]) for kind, title, hue in _KINDS]
     rows = 3 + sum(len(controls) + 1 for _, _, controls in groups if controls) + 6
     gap = 1 if canvas.height >= rows + 3 else 0
+    canvas.chars[:, 0], canvas.inks[:, 0] = ord("│"), ink(RULE)
     y = _prompt(canvas, state, 0)
     for title, hue, controls in groups:
         if controls:
@@ -111,14 +114,14 @@ def panel(
                 control_row(canvas, y, control, control.name in touched, hue)
                 y += 1
     y = _title(canvas, y + gap, "TAKE", WARN)
-    x = canvas.write(y, 2, clock_text(state.take_s), WHITE if state.take_s else MUTED, bold=True)
+    x = canvas.write(y, 3, clock_text(state.take_s), WHITE if state.take_s else MUTED, bold=True)
     kept = "logged as it plays" if state.take else "NOT logged: no disk"
     canvas.write(y, x + 2, kept, MUTED if state.take else BAD)
     y = _title(canvas, y + 1 + gap, "OUTSIDE", MUTED)
     for label, text, hue in _outside(state):
-        canvas.write(y, 2, label, FAINT)
-        for line in textwrap.wrap(text, canvas.width - 9)[:2]:
-            canvas.write(y, 8, line, hue)
+        canvas.write(y, 3, label, FAINT)
+        for line in textwrap.wrap(text, canvas.width - 10)[:2]:
+            canvas.write(y, 9, line, hue)
             y += 1
     _verb_list(canvas, y + gap, verbs or {})
 
@@ -131,14 +134,14 @@ def _verb_list(canvas: Canvas, y: int, verbs: Mapping[str, str]) -> None:
     y = _title(canvas, y, "VERBS", PRIMARY)
     if room > len(verbs):
         for name, meaning in verbs.items():
-            canvas.write(y, 2, name, TEXT)
-            canvas.write(y, 14, _short(meaning, canvas.width - 15), FAINT)
+            canvas.write(y, 3, name, TEXT)
+            canvas.write(y, 15, _short(meaning, canvas.width - 16), FAINT)
             y += 1
         return
-    x = 2
+    x = 3
     for name in verbs:
         if x + len(name) > canvas.width - 1:
-            x, y = 2, y + 1
+            x, y = 3, y + 1
         x = canvas.write(y, x, name, MUTED) + 1
 
 
@@ -157,13 +160,13 @@ def _outside(state: State) -> Iterator[tuple[str, str, str]]:
 def _prompt(canvas: Canvas, state: State, y: int) -> int:
     y = _title(canvas, y, "PROMPT", GOOD)
     if not state.fragments and state.prompt is None:
-        canvas.write(y, 2, 'none: load("tune.sid")', MUTED)
+        canvas.write(y, 3, 'none: load("tune.sid")', MUTED)
         return y + 1
-    canvas.write(y, 2, f"▸ {state.prompt}" if state.prompt else "▸ nothing yet", WHITE, bold=True)
-    y, x = y + 1, 4
+    canvas.write(y, 3, f"▸ {state.prompt}" if state.prompt else "▸ nothing yet", WHITE, bold=True)
+    y, x = y + 1, 5
     others = [name for name in state.fragments if name != state.prompt]
     for count, name in enumerate(others):
-        if x + len(name) > canvas.width - 5 and x > 4:
+        if x + len(name) > canvas.width - 5 and x > 5:
             canvas.write(y, x, f"+{len(others) - count}", FAINT)
             break
         x = canvas.write(y, x, name[: canvas.width - 6], MUTED) + 2
@@ -171,8 +174,8 @@ def _prompt(canvas: Canvas, state: State, y: int) -> int:
 
 
 def _title(canvas: Canvas, y: int, title: str, hue: str) -> int:
-    canvas.write(y, 0, "─" * canvas.width, RULE)
-    canvas.write(y, 1, f" {title} ", hue, bold=True)
+    canvas.write(y, 0, "├" + "─" * (canvas.width - 1), RULE)
+    canvas.write(y, 3, f" {title} ", hue, bold=True)
     return y + 1
 
 
@@ -180,14 +183,14 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
     """Name, value, a bar of where the value lies in its range, and the knob that moves it."""
     name_colour = WHITE if touched else TEXT
     ground = RAISED if touched else GROUND
-    canvas.write(y, 0, " " * canvas.width, TEXT, ground)
-    canvas.write(y, 2, control.name[:12], name_colour, ground, bold=touched)
+    canvas.write(y, 1, " " * (canvas.width - 1), TEXT, ground)
+    canvas.write(y, 3, control.name[:12], name_colour, ground, bold=touched)
     value = number(control.value)
-    canvas.write(y, 20 - len(value[:6]), value[:6], WARN if touched else WHITE, ground, bold=True)
+    canvas.write(y, 21 - len(value[:6]), value[:6], WARN if touched else WHITE, ground, bold=True)
     knob = control.midi or ""
-    width = canvas.width - 22 - (6 if canvas.width >= 34 else 0)
+    width = canvas.width - 23 - (6 if canvas.width >= 34 else 0)
     if control.fraction is not None and width > 2 and _is_a_scale(control):
-        _needle(canvas, y, 21, width, control, WARN if touched else hue)
+        _needle(canvas, y, 22, width, control, WARN if touched else hue)
     if canvas.width >= 34 and knob:
         canvas.write(y, canvas.width - len(knob[:5]) - 1, knob.replace("CC ", "cc")[:5], GOOD, ground)
 
@@ -264,7 +267,7 @@ class Bulletin:
     def choose(self, state: State, now: float) -> tuple[str, str]:
         """Text and colour; an empty text when there is nothing to say."""
         if not state.alive:
-            return "the core has stopped; what was played is logged. F9 opens it anew", BAD
+            return f"the core has stopped; F9 opens it anew. Why: {log_path()}", BAD
         if state.trouble:
             return state.trouble, BAD
         if not state.model:

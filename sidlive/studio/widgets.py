@@ -1,19 +1,34 @@
 """Widgets that are drawn cell by cell: a canvas painted when told, of which only the rows that changed are sent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from textual import events
+from textual.containers import Horizontal, Vertical
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sidlive.live.state import State, Window
+from sidlive.live.state import State, VoiceState, Window
 from sidlive.studio import lanes, views
 from sidlive.studio.actions import ACTIONS, Action
 from sidlive.studio.canvas import Canvas
+from sidlive.studio.layout import ZOOMS
 from sidlive.studio.palette import BAD, GOOD, GROUND, PANEL, TEXT, WARN
 from sidlive.studio.roll import Roll
+
+
+class Columns(Horizontal):
+    """Parts side by side, which cover it wholly."""
+
+    BLANK = True  # nothing of its own to style at each picture
+
+
+class Rows(Vertical):
+    """Parts below each other, which cover it wholly."""
+
+    BLANK = True
 
 
 class Drawn(Widget):
@@ -53,6 +68,17 @@ class Drawn(Widget):
         """One line of the last painting."""
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a region. These widgets have no border, padding or tint, so Textual's styling is left out."""
+        strips = [self.render_line(y) for y in crop.line_range]
+        if (crop.x, crop.width) != (0, self.size.width):
+            strips = [strip.crop(crop.x, crop.right) for strip in strips]
+        for line_filter in self.get_line_filters():
+            if not isinstance(line_filter, ANSIToTruecolor):  # our colours are true
+                background = self.background_colors[1]
+                strips = [strip.apply_filter(line_filter, background) for strip in strips]
+        return strips
+
     def on_resize(self) -> None:
         self.redraw()
 
@@ -72,7 +98,7 @@ class ScoreView(Drawn):
         self.score = lanes.Score()
         self.roll = Roll()
         self._now = 0
-        self._looks: tuple[lanes.VoiceLook, ...] = (lanes.VoiceLook(),) * 3
+        self._voices: Sequence[VoiceState] = (VoiceState(),) * 3
         self._drawn: tuple[object, ...] = ()
 
     @property
@@ -83,26 +109,25 @@ class ScoreView(Drawn):
     def show(self, window: Window, state: State) -> bool:
         """Take a window of the tape; draws only when that moves a cell. Whether it did."""
         worked_out = self.roll.show(window.first, window.frames, window.now)
-        looks = tuple(lanes.VoiceLook(v.mode, v.muted, v.fragment) for v in state.voices)
         now = window.first + window.now
         ahead = state.controls.get("ahead")
         if ahead is not None and isinstance(ahead.value, int | float):
             self.score.ahead = int(ahead.value)
-        key = (now // (2 * self.score.zoom), self.size, self.score.zoom, self.score.ahead, looks)
+        key = (now // (2 * self.score.zoom), self.size, self.score.zoom, self.score.ahead, state.voices)
         if not worked_out and key == self._drawn:
             return False
-        self._now, self._looks, self._drawn = now, looks, key
+        self._now, self._voices, self._drawn = now, state.voices, key
         self.redraw()
         return True
 
     def zoom(self) -> int:
         """The next zoom; frames a column of dots."""
-        at = lanes.ZOOMS.index(self.score.zoom)
-        self.score.zoom = lanes.ZOOMS[(at + 1) % len(lanes.ZOOMS)]
+        at = ZOOMS.index(self.score.zoom)
+        self.score.zoom = ZOOMS[(at + 1) % len(ZOOMS)]
         return self.score.zoom
 
     def paint(self, canvas: Canvas) -> None:
-        self.score.draw(canvas, self.roll, self._now, self._looks)
+        self.score.draw(canvas, self.roll, self._now, self._voices)
 
     def on_click(self, event: events.Click) -> None:
         where = self.score.plan(*self.size)

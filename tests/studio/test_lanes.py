@@ -3,9 +3,11 @@
 import numpy as np
 
 from sidlive.chip import registers as sid
+from sidlive.live.state import VoiceState
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import Canvas
-from sidlive.studio.lanes import MIN_SPAN, Score, Span, VoiceLook
+from sidlive.studio.lanes import Score
+from sidlive.studio.layout import MIN_SPAN, Span
 from sidlive.studio.palette import GROUND, ink
 
 from .music import piece, write_voice
@@ -104,8 +106,8 @@ def test_what_was_heard_is_dimmer_than_what_is_to_come():
 
 
 def test_the_gutter_says_who_plays_a_voice():
-    looks = (VoiceLook(), VoiceLook("locked", fragment="bass"), VoiceLook("held", muted=True))
-    canvas, score = drawn(piece(4), 0, 150, looks=looks)
+    voices = (VoiceState(), VoiceState("locked", fragment="bass"), VoiceState("held", muted=True))
+    canvas, score = drawn(piece(4), 0, 150, voices=voices)
     where = score.plan(WIDTH, HEIGHT)
     gutters = [line[: where.gutter] for line in rows(canvas)]
     assert "1 GEN" in gutters[0]

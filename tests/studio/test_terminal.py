@@ -22,7 +22,9 @@ class Terminal:
     def __init__(self, tmux: str, folder: Path) -> None:
         self._tmux = [tmux, "-L", f"studio-{uuid.uuid4().hex[:8]}", "-f", os.devnull]
         path = os.pathsep.join((str(TESTS), str(TESTS.parent)))
-        program = f"unset COLUMNS LINES; PYTHONPATH={shlex.quote(path)} {shlex.quote(sys.executable)} -m studio.terminal_main"
+        program = (
+            f"unset COLUMNS LINES; PYTHONPATH={shlex.quote(path)} {shlex.quote(sys.executable)} -m studio.terminal_main"
+        )
         self._run("new-session", "-d", "-s", "s", "-x", "120", "-y", "32", "-c", str(folder), "sh")
         self.keys(f"{program}; echo ended with $?", "Enter")
 

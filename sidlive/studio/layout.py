@@ -1,0 +1,107 @@
+"""Where the score puts things: rows and columns, pitch ranges, which frames stand in which cell.
+
+Pure arithmetic; knows no colours.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.studio.roll import Features, Roll
+
+MIN_SPAN: Final = 18  # semitones that a lane shows at least
+SETTLED: Final = 12  # looks after which a lane that shows too much narrows
+ZOOMS: Final = (1, 2, 4)  # frames a column of dots; two columns a cell
+RECENT_CELLS: Final = 10  # heard less than this ago
+
+FUTURE, NOW, RECENT, PAST = range(4)  # tiers: to come, at the playhead, just heard, heard long ago
+
+
+@dataclass
+class Span:
+    """The pitch range of a lane: widens at once, narrows when the music has stayed inside for a while."""
+
+    low: float = 48.0
+    high: float = 72.0
+    _idle: int = field(default=-1, repr=False)  # looks at which less would have done; -1: no music yet
+
+    @property
+    def is_new(self) -> bool:
+        """No music was seen yet."""
+        return self._idle < 0
+
+    def fit(self, pitches: NDArray[np.float32]) -> None:
+        """Take in the pitches on the screen (MIDI notes), in steps of a half octave."""
+        if not len(pitches):
+            return
+        ranked = np.sort(pitches)
+        edge = len(ranked) // 50  # a stray frame in fifty may fall off
+        low = float((ranked[edge] - 1) // 6 * 6)
+        high = float(-(-(ranked[-1 - edge] + 1) // 6) * 6)
+        if high - low < MIN_SPAN:
+            low -= (MIN_SPAN - (high - low)) // 12 * 6
+            high = low + MIN_SPAN
+        if self._idle < 0:
+            self.low, self.high, self._idle = low, high, 0
+        elif low < self.low or high > self.high:
+            self.low, self.high, self._idle = min(low, self.low), max(high, self.high), 0
+        elif (high - low) < (self.high - self.low):
+            self._idle += 1
+            if self._idle > SETTLED:
+                self.low, self.high, self._idle = low, high, 0
+        else:
+            self._idle = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where things go on a canvas of some size."""
+
+    gutter: int  # cells left of the music
+    voice_rows: int
+    filter_rows: int
+    columns: int  # cells of music
+    head: int  # the playhead's cell
+
+    @property
+    def has_timbre(self) -> bool:
+        return self.voice_rows >= 5
+
+
+def plan(width: int, height: int, ahead_cells: int = 0) -> Plan:
+    """Share out a canvas: the playhead leaves room for ``ahead_cells`` of what is to come, within reason."""
+    gutter = 13 if width >= 60 else 9
+    filter_rows = 1 if height < 13 else 2 if height < 17 else 3 if height < 27 else max(3, height // 8)
+    voice_rows = max(2, (height - filter_rows) // 3)
+    columns = max(8, width - gutter)
+    head = min(max(columns - ahead_cells - 2, columns * 2 // 5), columns * 3 // 4)
+    return Plan(gutter, voice_rows, filter_rows, columns, head)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The rows of a roll that are on the screen, and where each goes."""
+
+    first: int  # the tape's frame at the music's left edge
+    features: Features
+    dot: NDArray[np.intp]  # [T] column of dots of each row
+    first_of_cell: NDArray[np.intp]  # [columns] the first row in each cell, -1 where nothing is known
+    tier: NDArray[np.intp]  # [columns] how bright
+
+    @classmethod
+    def of(cls, roll: Roll, first: int, where: Plan, zoom: int) -> "Grid":
+        per_cell = 2 * zoom
+        last = first + where.columns * per_cell
+        a, b = max(first, roll.start), min(last, roll.end)
+        a, b = (a, b) if a < b else (roll.start, roll.start)
+        features = roll.features.window(a - roll.start, b - roll.start)
+        dot = ((np.arange(a, b) - first) // zoom).astype(np.intp)
+        first_of_cell = np.full(where.columns, -1, dtype=np.intp)
+        backwards = np.arange(len(dot))[::-1]
+        first_of_cell[dot[::-1] // 2] = backwards
+        cells = np.arange(where.columns)
+        tier = np.where(cells > where.head, FUTURE, np.where(cells >= where.head - RECENT_CELLS, RECENT, PAST))
+        tier[where.head : where.head + 1] = NOW
+        return cls(first, features, dot, first_of_cell, tier.astype(np.intp))
