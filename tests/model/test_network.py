@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from sidlive.chip import registers as sid
+from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
 from sidlive.model.network import Network
@@ -24,6 +25,14 @@ def lively(count: int, seed: int = 0) -> np.ndarray:
 def heard(frames: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))[None]
     return values, torch.from_numpy(tk.encode(frames).astype(np.int64))[None]
+
+
+def recalled(frames: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """What recall suggests after each frame."""
+    return tuple(torch.from_numpy(part.astype(np.int64))[None] for part in rc.recall(tk.encode(frames)))  # type: ignore
+
+
+NO_RECALL = (torch.full((1, tk.SLOTS), rc.NOTHING), torch.zeros((1, tk.SLOTS), dtype=torch.int64))
 
 
 def network(config: ModelConfig = TINY) -> Network:
@@ -63,10 +72,10 @@ def test_a_slot_hears_the_slots_said_before_it_and_no_silent_one() -> None:
     values, tokens = heard(frames)
     with torch.no_grad():
         after = net.hear(values[:, :1], tokens[:, :1])[0]
-        logits = net.say(after, values[0, :1], tokens[0, 1:])
+        logits = net.say(after, values[0, :1], tokens[0, 1:], *NO_RECALL)
         changed = tokens[0, 1:].clone()
         changed[0, 20] = (changed[0, 20] + 1) % 256
-        other = net.say(after, values[0, :1], changed)
+        other = net.say(after, values[0, :1], changed, *NO_RECALL)
     assert torch.allclose(logits[0, :21], other[0, :21], atol=1e-5)
     assert not torch.allclose(logits[0, 21:], other[0, 21:], atol=1e-2)
 
@@ -76,26 +85,28 @@ def test_a_slot_hears_the_slots_said_before_it_and_no_silent_one() -> None:
     moved = values[0, :1].clone()
     moved[0, 1] = (moved[0, 1] + 7) % 256
     with torch.no_grad():
-        one, two = net.say(after, values[0, :1], kept), net.say(after, moved, kept)
+        one, two = (net.say(after, was, kept, *NO_RECALL) for was in (values[0, :1], moved))
     assert torch.allclose(one[0, 2:], two[0, 2:], atol=1e-6)
 
 
 def test_nats_are_a_likelihood() -> None:
     """Over every token that can stand in a slot the probabilities sum to one; silent slots cost nothing."""
     net = network()
-    values, tokens = heard(lively(6))
+    frames = lively(6)
+    values, tokens = heard(frames)
+    suggestions = recalled(frames)
     with torch.no_grad():
-        nats = net.nats(values, tokens)
+        nats = net.nats(values, tokens, *suggestions)
         assert nats.shape == (5, tk.SLOTS)
         assert (nats[tokens[0, 1:] == tk.SKIP] == 0).all() and (nats[tokens[0, 1:] != tk.SKIP] > 0).all()
         total = torch.zeros(())
         for token in range(tk.VOCABULARY):
             tried = tokens[:, :2].clone()
             tried[0, 1, 4] = token  # voice 1's control
-            total = total + torch.exp(-net.nats(values[:, :2], tried)[0, 4])
+            total = total + torch.exp(-net.nats(values[:, :2], tried, *(part[:, :2] for part in suggestions))[0, 4])
     assert abs(float(total) - 1) < 1e-4
     chosen = torch.tensor([3, 1])
-    assert torch.allclose(net.nats(values, tokens, chosen), nats[chosen], atol=1e-4)
+    assert torch.allclose(net.nats(values, tokens, *suggestions, chosen), nats[chosen], atol=1e-4)
 
 
 def test_generate_continues_with_frames_that_the_chip_can_hold() -> None:
@@ -109,3 +120,17 @@ def test_presets_have_the_sizes_they_claim() -> None:
     assert 4 < millions["pocket"] < 6 and 20 < millions["stage"] < 30 and 240 < millions["large"] < 290
     for config in PRESETS.values():
         assert ModelConfig.from_dict(config.to_dict()) == config
+
+
+def test_what_is_recalled_gains_a_logit_of_its_own() -> None:
+    net = network()
+    values, tokens = heard(lively(2))
+    suggestion = NO_RECALL[0].clone()
+    suggestion[0, 4] = 0x41
+    with torch.no_grad():
+        net.recall_embedding.zero_()  # leave trust as the only way
+        after = net.hear(values[:, :1], tokens[:, :1])[0]
+        without = net.say(after, values[0, :1], tokens[0, 1:], *NO_RECALL)[0]
+        within = net.say(after, values[0, :1], tokens[0, 1:], suggestion, NO_RECALL[1])[0]
+    changed = (without != within).nonzero().tolist()
+    assert changed == [[4, 0x41]]

@@ -1,0 +1,75 @@
+"""Recall, held to its specification said plainly."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidlive.chip import registers as sid
+from sidlive.model import recall as rc
+from sidlive.model import tokens as tk
+from sidlive.model.tokens import Tokens
+
+
+def plainly(tokens: Tokens, t: int, slots: np.ndarray, window: int) -> tuple[list[int], int]:
+    """The specification, word by word: what a stream recalls after frame t, and the length of its run."""
+    best, length = 0, 0
+    for offset in range(1, min(window, t) + 1):
+        run = 0
+        while run < rc.LONGEST and t - offset - run >= 0:
+            if not np.array_equal(tokens[t - run, slots], tokens[t - offset - run, slots]):
+                break
+            run += 1
+        if run > length:
+            best, length = offset, run
+    if not length:
+        return [rc.NOTHING] * len(slots), 0
+    return tokens[t - best + 1, slots].tolist(), length
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.sampled_from([3, 17, rc.WINDOW]))
+def test_recall_is_what_its_specification_says(seed: int, count: int, window: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = sid.silence(count)
+    frames[:, sid.FREQ_HI] = rng.integers(3, size=count) * 16
+    frames[:, sid.CONTROL] = rng.choice([0x40, 0x41], size=count)
+    frames[:, sid.FIRST_CONTROL] = frames[:, sid.CONTROL]
+    tokens = tk.encode(frames)
+    recalled = rc.recall(tokens, window)
+    for t in range(count):
+        for stream in range(rc.STREAMS):
+            slots = np.flatnonzero(stream == rc.STREAM_OF_SLOT)
+            expected, length = plainly(tokens, t, slots, window)
+            assert recalled.tokens[t, slots].tolist() == expected
+            bucket = 0 if not length else min(length, 128).bit_length()
+            assert (recalled.strengths[t, slots] == bucket).all()
+
+
+def test_the_second_time_round_is_known() -> None:
+    """A phrase without repeats inside, played twice: from its second frame on the second time is recalled whole."""
+    phrase = sid.silence(40)
+    phrase[:, sid.FREQ_HI] = np.random.default_rng(3).permutation(200)[:40]
+    tokens = tk.encode(np.concatenate([phrase, phrase, phrase]))
+    slots = rc.STREAM_OF_SLOT == 0
+    recalled = rc.recall(tokens)
+    assert np.array_equal(recalled.tokens[84:119][:, slots], tokens[85:120][:, slots])
+
+
+def test_a_run_is_counted_to_its_limit_and_no_further() -> None:
+    tokens = tk.encode(sid.silence(rc.LONGEST + 40))
+    recalled = rc.recall(tokens)
+    assert (recalled.strengths[-1] == rc.STRENGTHS - 1).all()
+    assert np.array_equal(recalled.tokens[-1], tokens[-1])
+
+
+def test_every_slot_has_its_stream() -> None:
+    assert sorted(set(rc.STREAM_OF_SLOT.tolist())) == list(range(rc.STREAMS))
+    for stream in range(rc.STREAMS):
+        kinds = [tk.KIND_NAMES[kind] for kind in tk.KIND_OF_SLOT[stream == rc.STREAM_OF_SLOT]]
+        assert kinds in (
+            ["freq_hi", "freq_lo"],
+            ["pw_hi", "pw_lo"],
+            ["control", "first_control", "ad", "sr"],
+            ["cutoff_hi", "cutoff_lo"],
+            ["res_route", "mode_vol"],
+        )
