@@ -6,21 +6,20 @@ runs for hours at constant cost. An engine belongs to one thread at a time; its 
 """
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, USED_BITS, Frames, silence
 from sidlive.errors import ModelError
-from sidlive.model import kernels as k
-from sidlive.model import recall as rc
+from sidlive.model import packing
 from sidlive.model import tokens as tk
-from sidlive.model import weights as w
-from sidlive.model.config import Stack
+from sidlive.model.freshness import drop_stale_kernels
+from sidlive.model.kernels import State, hear, say
 from sidlive.model.sampling import GREEDY, Sampling
-from sidlive.model.vectors import TILE, aligned, round_up, tiled
+from sidlive.model.weights import EngineWeights, load_weights
 
 __all__ = ["GREEDY", "Engine", "Sampling", "Snapshot", "load_engine", "warm_up"]
 
@@ -34,22 +33,24 @@ class Snapshot:
 
     position: int
     furthest: int
-    state: k.State
+    state: State
 
 
 class Engine:
     """One model and what it remembers.
 
-    ``context``: frames that it attends to (the model was trained on ``weights.config.context``); ``headroom``: frames that
-    `rewind` can take back.
+    ``context``: frames that it attends to (a model is made for ``weights.config.context``); ``headroom``: frames that
+    `rewind` can take back. Beyond the context it recalls what was heard within `recall.WINDOW` frames.
     """
 
-    def __init__(self, weights: w.EngineWeights, context: int = 1024, headroom: int = 512) -> None:
+    def __init__(self, weights: EngineWeights, context: int = 1024, headroom: int = 512) -> None:
         if context < 1 or headroom < 1:
             raise ModelError(f"an engine needs a context and a headroom of at least 1 frame, not {context}, {headroom}")
         self.config, self.context, self.headroom = weights.config, context, headroom
-        self._time, self._column, self._language = _time_level(weights), _column_level(weights), _language()
-        self._state = _state(weights, context, headroom, self._language)
+        drop_stale_kernels()
+        self._language = packing.tables()
+        self._time, self._column = packing.time_level(weights), packing.column_level(weights)
+        self._state = packing.empty_state(weights, context, headroom)
         self._position = 0  # frames heard
         self._furthest = 0  # frames ever heard on this line: what the rings hold ends here
 
@@ -70,7 +71,7 @@ class Engine:
         for start in range(0, len(frames), self._block):
             block = frames[start : start + self._block]
             self._state.frames[(self._position + np.arange(len(block))) % ring] = block
-            k.hear(self._time, self._language, self._state, self._position, len(block), self.context)
+            hear(self._time, self._language, self._state, self._position, len(block), self.context)
             self._advance(len(block))
 
     def step(
@@ -81,10 +82,9 @@ class Engine:
     ) -> NDArray[np.uint8]:
         """Say the next frame, ``uint8[28]``, and hear it.
 
-        Columns where ``forced_mask bool[28]`` is true take the values of ``forced uint8[28]`` (all of them, where no mask is
-        given), and the other columns are said knowing them. The two bytes of a frequency, a pulse width or the cutoff
-        are one quantity: where one is forced, both are. An engine that heard nothing first hears one frame of the
-        chip in reset.
+        Columns where ``forced_mask bool[28]`` is true take the values of ``forced uint8[28]`` (all of them without a
+        mask); the columns said after them know them. The two bytes of a frequency, a pulse width or the cutoff are one
+        quantity: where one is forced, both are. An engine that heard nothing first hears one frame of the chip in reset.
         """
         self._hear_something()
         values, mask = _forced(forced, forced_mask)
@@ -127,13 +127,14 @@ class Engine:
 
     def snapshot(self) -> Snapshot:
         """The state as a value."""
-        return Snapshot(self._position, self._furthest, k.State(*(part.copy() for part in self._state)))
+        return Snapshot(self._position, self._furthest, State._make(part.copy() for part in self._state))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Be as at the snapshot, to the bit. ModelError for one of an engine of other sizes."""
-        if any(a.shape != b.shape for a, b in zip(snapshot.state, self._state, strict=True)):
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = list(zip(self._state, snapshot.state, strict=True))
+        if any(mine.shape != kept.shape for mine, kept in pairs):
             raise ModelError("the snapshot is of an engine of another model, context or headroom; restore it there")
-        for mine, kept in zip(self._state, snapshot.state, strict=True):
+        for mine, kept in pairs:
             mine[:] = kept
         self._position, self._furthest = snapshot.position, snapshot.furthest
 
@@ -163,10 +164,10 @@ class Engine:
     def _say(self, sampling: Sampling, values: NDArray[np.uint8], mask: NDArray[np.bool_], weigh: bool) -> None:
         s = sampling
         knobs = (float(s.temperature), float(s.top_p), int(s.top_k), float(s.min_p), int(s.seed), int(s.lane))
-        k.say(self._column, self._language, self._state, self._position, knobs, values, mask, weigh)
+        say(self._column, self._language, self._state, self._position, knobs, values, mask, weigh)
 
     def _hear_said(self) -> NDArray[np.uint8]:
-        k.hear(self._time, self._language, self._state, self._position, 1, self.context)
+        hear(self._time, self._language, self._state, self._position, 1, self.context)
         said: NDArray[np.uint8] = self._state.frames[self._position % len(self._state.frames)].copy()
         self._advance(1)
         return said
@@ -178,7 +179,7 @@ class Engine:
 
 def load_engine(path_or_preset: str | Path = "pocket", context: int = 1024, headroom: int = 512) -> Engine:
     """An engine on a shipped preset or a model's file. Raises ModelError."""
-    return Engine(w.load_weights(path_or_preset), context, headroom)
+    return Engine(load_weights(path_or_preset), context, headroom)
 
 
 def warm_up(engine: Engine) -> None:
@@ -208,134 +209,3 @@ def _forced(
     if flags.shape != (COLUMNS,) or flags.dtype != np.bool_:
         raise ModelError(f"a mask of forced columns must be bool[{COLUMNS}], not {flags.dtype}{list(flags.shape)}")
     return values, flags
-
-
-@cache
-def _language() -> k.Language:
-    permitted = tk.allowed()
-    slot_of_kind = [int(np.flatnonzero(kind == tk.KIND_OF_SLOT)[0]) for kind in range(tk.KINDS)]
-    tokens = [np.flatnonzero(permitted[slot]) for slot in slot_of_kind]
-    allowed = np.zeros((tk.KINDS, max(map(len, tokens))), dtype=np.int64)
-    for kind, some in enumerate(tokens):
-        allowed[kind, : len(some)] = some
-    lo_bits, modulus = np.zeros(tk.SLOTS, dtype=np.int64), np.ones(tk.SLOTS, dtype=np.int64)
-    lo_bits[tk.HI_SLOTS], modulus[tk.HI_SLOTS] = tk.LO_BITS, tk.MODULUS
-    return k.Language(
-        columns=tk.COLUMN_OF_SLOT.astype(np.int64),
-        kinds=tk.KIND_OF_SLOT.astype(np.int64),
-        is_lo=tk.IS_LO,
-        lo_bits=lo_bits,
-        streams=rc.STREAM_OF_SLOT,
-        strengths=rc.strength(np.arange(rc.LONGEST + 1)).astype(np.int64),
-        modulus=modulus,
-        allowed=allowed,
-        allowed_count=np.array([len(some) for some in tokens], dtype=np.int64),
-    )
-
-
-def _state(weights: w.EngineWeights, context: int, headroom: int, language: k.Language) -> k.State:
-    time, column = weights.config.time, weights.config.column
-    ring = round_up(context + headroom, TILE)
-    memory = rc.WINDOW + rc.LONGEST + headroom
-    most = language.allowed.shape[1]
-    return k.State(
-        frames=np.zeros((ring, COLUMNS), dtype=np.uint8),
-        hidden=np.zeros((headroom + 1, time.width), dtype=np.float32),
-        keys=_keys(time, ring),
-        values=_values(time, ring),
-        column_keys=_keys(column, TILE),
-        column_values=_values(column, TILE),
-        spoken=np.zeros((memory, tk.SLOTS), dtype=np.int16),
-        stream_ids=np.zeros((rc.STREAMS, memory), dtype=np.int64),
-        runs=np.zeros((rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
-        runs_at=np.full(1, -1, dtype=np.int64),
-        tokens=np.full(tk.SLOTS, tk.SKIP, dtype=np.int64),
-        logits=np.zeros((tk.SLOTS, most), dtype=np.float32),
-        costs=np.zeros(tk.SLOTS, dtype=np.float32),
-    )
-
-
-def _keys(stack: Stack, ring: int) -> NDArray[np.float32]:
-    return aligned((stack.layers, stack.kv_heads, ring // TILE, stack.head_width, TILE), np.float32)
-
-
-def _values(stack: Stack, ring: int) -> NDArray[np.float32]:
-    return aligned((stack.layers, stack.kv_heads, ring, round_up(stack.head_width, TILE)), np.float32)
-
-
-def _time_level(weights: w.EngineWeights) -> k.TimeLevel:
-    stack = weights.config.time
-    return k.TimeLevel(
-        values=_embedding(weights, "value_embedding"),
-        manners=_embedding(weights, "manner_embedding"),
-        pile=_pile(weights, "time", stack),
-        turns=_turns(stack, weights.config.rope_base),
-    )
-
-
-def _column_level(weights: w.EngineWeights) -> k.ColumnLevel:
-    stack, language = weights.config.column, _language()
-    angles = np.arange(tk.SLOTS)[:, None] * _turns(stack, weights.config.rope_base)
-    head = weights.matrices["head"]
-    kinds = [language.allowed[kind, :count] for kind, count in enumerate(language.allowed_count)]
-    return k.ColumnLevel(
-        bridge=_packed([weights.matrices["bridge.weight"]]),
-        slots=_embedding(weights, "slot_embedding"),
-        before=_embedding(weights, "before_embedding"),
-        said=_embedding(weights, "said_embedding"),
-        recalled=_embedding(weights, "recall_embedding"),
-        strengths=_embedding(weights, "strength_embedding"),
-        trust=_embedding(weights, "trust"),
-        pile=_pile(weights, "column", stack),
-        head=_packed([w.Matrix(head.numbers[i, some], head.scales[i, some]) for i, some in enumerate(kinds)]),
-        cosines=np.cos(angles).astype(np.float32),
-        sines=np.sin(angles).astype(np.float32),
-    )
-
-
-def _turns(stack: Stack, base: float) -> NDArray[np.float64]:
-    return base ** (-np.arange(0, stack.head_width, 2, dtype=np.float64) / stack.head_width)
-
-
-def _embedding(weights: w.EngineWeights, name: str) -> k.Rows:
-    return k.Rows(weights.matrices[name].numbers, weights.matrices[name].scales)
-
-
-def _pile(weights: w.EngineWeights, level: str, stack: Stack) -> k.Pile:
-    def packed(*parts: str) -> k.Matrix:
-        return _packed(
-            [
-                _stacked([weights.matrices[f"{level}_blocks.{layer}.{part}.weight"] for part in parts])
-                for layer in range(stack.layers)
-            ]
-        )
-
-    def norms(part: str) -> NDArray[np.float32]:
-        return np.stack([weights.norms[f"{level}_blocks.{layer}.{part}"] for layer in range(stack.layers)])
-
-    return k.Pile(
-        hidden=stack.hidden,
-        attention_norm=norms("attention_norm"),
-        query_key_value=packed("query", "key", "value"),
-        out=packed("out"),
-        feed_norm=norms("feed_norm"),
-        gate_up=packed("gate", "up"),
-        down=packed("down"),
-        last_norm=weights.norms[f"{level}_norm"],
-    )
-
-
-def _stacked(parts: list[w.Matrix]) -> w.Matrix:
-    return w.Matrix(np.concatenate([p.numbers for p in parts]), np.concatenate([p.scales for p in parts]))
-
-
-def _packed(matrices: list[w.Matrix]) -> k.Matrix:
-    """Matrices of as many columns, and about as many rows, as one pile of tiles."""
-    rows = round_up(max(len(m.numbers) for m in matrices), TILE)
-    columns = matrices[0].numbers.shape[1]
-    tiles = aligned((len(matrices), rows // TILE, round_up(columns, 2) // 2, TILE, 2), np.int8)
-    scales = np.zeros((len(matrices), rows), dtype=np.float32)
-    for i, matrix in enumerate(matrices):
-        tiled(matrix.numbers, tiles[i])
-        scales[i, : len(matrix.scales)] = matrix.scales
-    return k.Matrix(tiles, scales)

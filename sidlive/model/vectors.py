@@ -7,14 +7,12 @@ gets one instruction for 32 products (vpdpwssd), any other what it has (pmaddwd 
 
 Layouts make every pass one straight walk: a matrix of R rows and C columns lies in *tiles* of 64 rows,
 ``int8[R / 64, C / 2, 64, 2]``; keys lie ``[time / 64, head width, 64]``, values ``[time, head width]``.
-
-After a change in this file, delete ``__pycache__``: numba's cache watches only the file of the function it compiled.
 """
 
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -59,9 +57,9 @@ def tiled(matrix: NDArray[np.int8], out: NDArray[np.int8]) -> None:
 def integer_tile(context, weights, start, pairs, vector, vector_start, scales, scales_start, factor, sums, sums_start):  # type: ignore[no-untyped-def]
     """Of the 64 rows of a tile: ``sums[64] += scales[64] * factor * (row . vector)``.
 
-    ``weights int8``: the tile lies flat from ``start``, ``[pairs, 64, 2]``. ``vector int32[..., 2, C / 2]``: each number a
-    pair of columns (two int16); first the high pieces, then the low ones; ``vector_start`` is the first pair to use.
-    ``scales, sums float32``, flat. At most 256 pairs: 2 * 256 * 127 * 32767 < 2^31.
+    ``weights int8``: the tile lies flat from ``start``, ``[pairs, 64, 2]``. ``vector int32[..., 2, C / 2]``: a pair of
+    columns (two int16) in each number; first the high pieces, then the low ones; ``vector_start`` is the first pair to
+    use. ``scales, sums float32``, flat. At most 256 pairs: 2 * 256 * 127 * 32767 < 2^31.
     """
     integer = types.intp
     signature = types.void(weights, integer, integer, vector, integer, scales, integer, types.float32, sums, integer)
@@ -107,13 +105,13 @@ def _float_tile(heads: int) -> Any:
     """The intrinsic ``float_tile`` for so many heads at once: what they share is loaded once."""
 
     @intrinsic
-    def tile(
+    def tile(  # type: ignore[no-untyped-def]
         context, rows, start, stride, count, factors, factors_start, factors_stride, sums, sums_start, sums_stride
-    ):  # type: ignore[no-untyped-def]
+    ):
         """For each head, ``sums[64] += sum over count rows of factor * row[64]``.
 
-        All float32 and flat: row i at ``start + i * stride``; head h's factor i at ``factors_start + h * factors_stride + i``,
-        its sums from ``sums_start + h * sums_stride``.
+        All float32 and flat: row i at ``start + i * stride``; head h's factor i at ``factors_start + h *
+        factors_stride + i``, its sums from ``sums_start + h * sums_stride``.
         """
         integer = types.intp
         signature = types.void(rows, integer, integer, integer, factors, integer, integer, sums, integer, integer)

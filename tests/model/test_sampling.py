@@ -1,14 +1,15 @@
 """How tokens are picked: the right distribution, the right set, and noise that stands still."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from engines import SMALL, lively, tune
 
 from sidlive.errors import ControlError
 from sidlive.model.engine import Engine, Sampling
 from sidlive.model.sampling import noise_key, pick
-from tests.model.test_engine import SMALL, lively, tune
 
 TOKENS = np.arange(256)
 
@@ -119,7 +120,7 @@ def test_a_small_turn_of_the_temperature_changes_few_picks() -> None:
     at = {t: np.concatenate([picks(c, 40, temperature=t) for c in contexts]) for t in (0.9, 0.91, 0.95, 1.0, 1.2, 1.8)}
     shares = [float((at[t] == at[0.9]).mean()) for t in (0.91, 0.95, 1.0, 1.2, 1.8)]
     assert shares[0] > 0.98
-    assert all(a > b for a, b in zip(shares, shares[1:], strict=False))
+    assert all(a > b for a, b in pairwise(shares))
     independent = (picks(contexts[0], 2000, 1) == picks(contexts[0], 2000, 2)).mean()
     assert shares[-1] > independent
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from engines import SMALL, lively
 from safetensors.numpy import load_file, save_file
 
 from sidlive.errors import ModelError
 from sidlive.model import weights as w
 from sidlive.model.config import PRESETS
 from sidlive.model.network import Network
-from tests.model.test_engine import SMALL, lively
 
 CARD = {"data": "made up", "nats": "1.0"}
 

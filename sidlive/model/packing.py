@@ -1,0 +1,151 @@
+"""From weights as a file has them to weights as the kernels take them, and an empty state of the right sizes."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import COLUMNS
+from sidlive.model import recall as rc
+from sidlive.model import tokens as tk
+from sidlive.model import weights as w
+from sidlive.model.blocks import Matrix, Pile, Rows
+from sidlive.model.config import Stack
+from sidlive.model.kernels import ColumnLevel, State, TimeLevel
+from sidlive.model.spelling import Language
+from sidlive.model.vectors import TILE, aligned, round_up, tiled
+
+
+@cache
+def tables() -> Language:
+    """The token language's tables."""
+    permitted = tk.allowed()
+    slot_of_kind = [int(np.flatnonzero(kind == tk.KIND_OF_SLOT)[0]) for kind in range(tk.KINDS)]
+    tokens = [np.flatnonzero(permitted[slot]) for slot in slot_of_kind]
+    allowed = np.zeros((tk.KINDS, max(map(len, tokens))), dtype=np.int64)
+    for kind, some in enumerate(tokens):
+        allowed[kind, : len(some)] = some
+    lo_bits, modulus = np.zeros(tk.SLOTS, dtype=np.int64), np.ones(tk.SLOTS, dtype=np.int64)
+    lo_bits[tk.HI_SLOTS], modulus[tk.HI_SLOTS] = tk.LO_BITS, tk.MODULUS
+    return Language(
+        columns=tk.COLUMN_OF_SLOT.astype(np.int64),
+        kinds=tk.KIND_OF_SLOT.astype(np.int64),
+        is_lo=tk.IS_LO,
+        lo_bits=lo_bits,
+        streams=rc.STREAM_OF_SLOT,
+        strengths=rc.strength(np.arange(rc.LONGEST + 1, dtype=np.uint8)).astype(np.int64),
+        modulus=modulus,
+        allowed=allowed,
+        allowed_count=np.array([len(some) for some in tokens], dtype=np.int64),
+    )
+
+
+def empty_state(weights: w.EngineWeights, context: int, headroom: int) -> State:
+    """What an engine remembers before it heard anything."""
+    time, column = weights.config.time, weights.config.column
+    ring = round_up(context + headroom, TILE)
+    memory = rc.WINDOW + rc.LONGEST + headroom
+    most = tables().allowed.shape[1]
+    return State(
+        frames=np.zeros((ring, COLUMNS), dtype=np.uint8),
+        hidden=np.zeros((headroom + 1, time.width), dtype=np.float32),
+        keys=_keys(time, ring),
+        values=_values(time, ring),
+        column_keys=_keys(column, TILE),
+        column_values=_values(column, TILE),
+        spoken=np.zeros((memory, tk.SLOTS), dtype=np.int16),
+        stream_ids=np.zeros((rc.STREAMS, memory), dtype=np.int64),
+        runs=np.zeros((rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
+        runs_at=np.full(1, -1, dtype=np.int64),
+        tokens=np.full(tk.SLOTS, tk.SKIP, dtype=np.int64),
+        logits=np.zeros((tk.SLOTS, most), dtype=np.float32),
+        costs=np.zeros(tk.SLOTS, dtype=np.float32),
+    )
+
+
+def _keys(stack: Stack, ring: int) -> NDArray[np.float32]:
+    return aligned((stack.layers, stack.kv_heads, ring // TILE, stack.head_width, TILE), np.float32)
+
+
+def _values(stack: Stack, ring: int) -> NDArray[np.float32]:
+    return aligned((stack.layers, stack.kv_heads, ring, round_up(stack.head_width, TILE)), np.float32)
+
+
+def time_level(weights: w.EngineWeights) -> TimeLevel:
+    """The weights that hear."""
+    stack = weights.config.time
+    return TimeLevel(
+        values=_embedding(weights, "value_embedding"),
+        manners=_embedding(weights, "manner_embedding"),
+        pile=_pile(weights, "time", stack),
+        turns=_turns(stack, weights.config.rope_base),
+    )
+
+
+def column_level(weights: w.EngineWeights) -> ColumnLevel:
+    """The weights that say."""
+    stack, language = weights.config.column, tables()
+    angles = np.arange(tk.SLOTS)[:, None] * _turns(stack, weights.config.rope_base)
+    head = weights.matrices["head"]
+    kinds = [language.allowed[kind, :count] for kind, count in enumerate(language.allowed_count)]
+    return ColumnLevel(
+        bridge=_packed([weights.matrices["bridge.weight"]]),
+        slots=_embedding(weights, "slot_embedding"),
+        before=_embedding(weights, "before_embedding"),
+        said=_embedding(weights, "said_embedding"),
+        recalled=_embedding(weights, "recall_embedding"),
+        strengths=_embedding(weights, "strength_embedding"),
+        trust=_embedding(weights, "trust"),
+        pile=_pile(weights, "column", stack),
+        head=_packed([w.Matrix(head.numbers[i, some], head.scales[i, some]) for i, some in enumerate(kinds)]),
+        cosines=np.cos(angles).astype(np.float32),
+        sines=np.sin(angles).astype(np.float32),
+    )
+
+
+def _turns(stack: Stack, base: float) -> NDArray[np.float64]:
+    return base ** (-np.arange(0, stack.head_width, 2, dtype=np.float64) / stack.head_width)
+
+
+def _embedding(weights: w.EngineWeights, name: str) -> Rows:
+    return Rows(weights.matrices[name].numbers, weights.matrices[name].scales)
+
+
+def _pile(weights: w.EngineWeights, level: str, stack: Stack) -> Pile:
+    def packed(*parts: str) -> Matrix:
+        return _packed(
+            [
+                _stacked([weights.matrices[f"{level}_blocks.{layer}.{part}.weight"] for part in parts])
+                for layer in range(stack.layers)
+            ]
+        )
+
+    def norms(part: str) -> NDArray[np.float32]:
+        return np.stack([weights.norms[f"{level}_blocks.{layer}.{part}"] for layer in range(stack.layers)])
+
+    return Pile(
+        hidden=stack.hidden,
+        attention_norm=norms("attention_norm"),
+        query_key_value=packed("query", "key", "value"),
+        out=packed("out"),
+        feed_norm=norms("feed_norm"),
+        gate_up=packed("gate", "up"),
+        down=packed("down"),
+        last_norm=weights.norms[f"{level}_norm"],
+    )
+
+
+def _stacked(parts: list[w.Matrix]) -> w.Matrix:
+    return w.Matrix(np.concatenate([p.numbers for p in parts]), np.concatenate([p.scales for p in parts]))
+
+
+def _packed(matrices: list[w.Matrix]) -> Matrix:
+    """Matrices of as many columns, and about as many rows, as one pile of tiles."""
+    rows = round_up(max(len(m.numbers) for m in matrices), TILE)
+    columns = matrices[0].numbers.shape[1]
+    tiles = aligned((len(matrices), rows // TILE, round_up(columns, 2) // 2, TILE, 2), np.int8)
+    scales = np.zeros((len(matrices), rows), dtype=np.float32)
+    for i, matrix in enumerate(matrices):
+        tiled(matrix.numbers, tiles[i])
+        scales[i, : len(matrix.scales)] = matrix.scales
+    return Matrix(tiles, scales)

@@ -1,0 +1,132 @@
+"""The token language inside the kernels: one frame at a time what `tokens` and `recall` say of many.
+
+Frames, tokens and runs stand in rings: that of frame number f at f modulo the ring's length. M frames of memory for
+recall, S slots. Compiled on first use, never at import.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import FIRST_CONTROL
+from sidlive.model.blocks import inner
+from sidlive.model.recall import LONGEST, NOTHING, STREAMS, WINDOW, extend, longest
+from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS
+
+
+class Language(NamedTuple):
+    """The tables of the token language, in slot order."""
+
+    columns: NDArray[np.int64]  # [S]: the frame's column
+    kinds: NDArray[np.int64]  # [S]
+    is_lo: NDArray[np.bool_]  # [S]
+    lo_bits: NDArray[np.int64]  # [S]: bits of the lo byte at a pair's hi slot, else 0
+    modulus: NDArray[np.int64]  # [S]: at a pair's hi slot
+    streams: NDArray[np.int64]  # [S]: the stream of recall that it belongs to
+    strengths: NDArray[np.int64]  # [LONGEST + 1]: the bucket of a run's length
+    allowed: NDArray[np.int64]  # [KINDS, most]: tokens
+    allowed_count: NDArray[np.int64]  # [KINDS]
+
+
+@inner
+def moved(token, one, two, three, four, modulus):  # type: ignore[no-untyped-def]
+    """A pair's value after a motion, from its values one to four frames ago."""
+    if token == KEEP:
+        return one
+    if token == RAMP:
+        return (2 * one - two) % modulus
+    if token == BACK:
+        return two
+    return three if token == ECHO3 else four
+
+
+@inner
+def spelling(value, lo_bits, one, two, three, four, modulus):  # type: ignore[no-untyped-def]
+    """A pair's canonical hi token: the first rule that applies."""
+    if value == one:
+        return KEEP
+    if value == (2 * one - two) % modulus:
+        return RAMP
+    if value == two:
+        return BACK
+    if value == three:
+        return ECHO3
+    if value == four:
+        return ECHO4
+    return value >> lo_bits
+
+
+@inner
+def pairs_before(language, frames, position, slot):  # type: ignore[no-untyped-def]
+    """A pair's values one to four frames before ``position``; the chip in reset before the first."""
+    hi, lo, bits = language.columns[slot], language.columns[slot + 1], language.lo_bits[slot]
+    values = np.zeros(MEMORY, np.int64)
+    for ago in range(min(position, MEMORY)):
+        frame = frames[(position - 1 - ago) % frames.shape[0]]
+        values[ago] = (np.int64(frame[hi]) << bits) | np.int64(frame[lo])
+    return values[0], values[1], values[2], values[3]
+
+
+@inner
+def canonical(language, frames, position, frame, slot):  # type: ignore[no-untyped-def]
+    """How slot ``slot`` of ``frame uint8[28]``, which comes at ``position``, is spelled; a lo slot, as if it spoke."""
+    column, bits = language.columns[slot], language.lo_bits[slot]
+    if language.is_lo[slot]:
+        return np.int64(frame[column])
+    if bits > 0:
+        value = (np.int64(frame[column]) << bits) | np.int64(frame[language.columns[slot + 1]])
+        one, two, three, four = pairs_before(language, frames, position, slot)
+        return spelling(value, bits, one, two, three, four, language.modulus[slot])
+    return KEEP if frame[column] == reference(language, frames, position, frame, slot) else np.int64(frame[column])
+
+
+@inner
+def reference(language, frames, position, frame, slot):  # type: ignore[no-untyped-def]
+    """What KEEP means in a single slot: the value before, or for a first control this frame's control."""
+    column = language.columns[slot]
+    if column >= FIRST_CONTROL:
+        return frame[language.columns[slot - 1]]
+    return frames[(position - 1) % frames.shape[0], column] if position > 0 else np.uint8(0)
+
+
+@inner
+def spell(language, frames, position, tokens):  # type: ignore[no-untyped-def]
+    """The canonical tokens of the frame at ``position``: `tokens.encode` of one frame."""
+    frame = frames[position % frames.shape[0]]
+    for slot in range(SLOTS):
+        silent = language.is_lo[slot] and tokens[slot - 1] >= KEEP
+        tokens[slot] = SKIP if silent else canonical(language, frames, position, frame, slot)
+
+
+@inner
+def remember(language, state, position, tokens):  # type: ignore[no-untyped-def]
+    """Keep the frame's canonical tokens where `suggest` finds them."""
+    slot_of_ring = position % state.spoken.shape[0]
+    for stream in range(STREAMS):
+        state.stream_ids[stream, slot_of_ring] = 0
+    for slot in range(SLOTS):
+        state.spoken[slot_of_ring, slot] = tokens[slot]
+        ids = state.stream_ids[language.streams[slot]]
+        ids[slot_of_ring] = (ids[slot_of_ring] << 9) | tokens[slot]
+
+
+@inner
+def suggest(language, state, position, tokens, strengths):  # type: ignore[no-untyped-def]
+    """What the frames before ``position`` recall for it: `recall.recall` of the frames heard, its last row."""
+    ring, start = state.spoken.shape[0], state.runs_at[0]
+    if start < 0 or position - start > LONGEST:
+        start = max(0, position - LONGEST)
+        for stream in range(STREAMS):
+            for offset in range(WINDOW + 1):
+                state.runs[stream, offset] = 0
+    state.runs_at[0] = position
+    reach = min(WINDOW, position - 1)
+    for stream in range(STREAMS):
+        for t in range(start, position):
+            extend(state.stream_ids[stream], t, min(WINDOW, t), state.runs[stream])
+        offset, length = longest(state.runs[stream], reach)
+        for slot in range(SLOTS):
+            if language.streams[slot] == stream:
+                strengths[slot] = language.strengths[length]
+                tokens[slot] = state.spoken[(position - offset) % ring, slot] if offset > 0 else NOTHING

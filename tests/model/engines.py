@@ -1,0 +1,56 @@
+"""What the tests of the engine share: small lively weights, made-up tunes, and the torch network as the oracle."""
+
+import numpy as np
+import torch
+
+from sidlive.chip import registers as sid
+from sidlive.model import recall as rc
+from sidlive.model import tokens as tk
+from sidlive.model.config import ModelConfig, Stack
+from sidlive.model.network import Network
+from sidlive.model.sampling import Sampling
+from sidlive.model.weights import EngineWeights, floats_of, random_weights
+
+# Head widths that are no whole tile, an odd group of heads, a feed-forward that is no whole tile.
+SMALL = ModelConfig("small", Stack(96, 2, 6, 2, 72), Stack(48, 2, 3, 1, 40), context=24)
+WARM = Sampling(temperature=0.9, seed=3)
+
+
+def tune(count: int, seed: int = 0) -> sid.Frames:
+    """Frames with what real ones have: holds, sweeps, vibrato, arpeggios, gates, and jumps."""
+    rng = np.random.default_rng(seed)
+    frames = sid.silence(count)
+    row = rng.integers(0, 256, sid.COLUMNS)
+    note = 0x1000
+    for i in range(count):
+        if rng.random() < 0.1:
+            row = np.where(rng.random(sid.COLUMNS) < 0.3, rng.integers(0, 256, sid.COLUMNS), row)
+            note = int(rng.integers(0x10000))
+        bent = note + (37, 0, -37, 0)[i % 4]
+        row[0], row[1] = bent & 255, bent >> 8 & 255
+        row[7], row[8] = (i * 23) & 255, (i * 23) >> 8 & 255  # a ramp, which wraps
+        row[14], row[15] = ((10, 11), (20, 21), (30, 31))[i % 3]  # an arpeggio of three
+        row[sid.FIRST_CONTROL :] = np.where(rng.random(3) < 0.8, row[[4, 11, 18]], rng.integers(0, 256, 3))
+        frames[i] = row & sid.USED_BITS
+    return frames
+
+
+def lively(config: ModelConfig = SMALL, seed: int = 1) -> EngineWeights:
+    """Random weights loud enough that the tokens differ from slot to slot and frame to frame."""
+    return random_weights(config, seed, std=0.3)
+
+
+def torch_network(weights: EngineWeights) -> Network:
+    network = Network(weights.config)
+    network.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in floats_of(weights).items()})
+    return network.eval()
+
+
+@torch.no_grad()
+def torch_logits(network: Network, frames: sid.Frames) -> np.ndarray:
+    """Logits ``[T - 1, 28, VOCABULARY]`` of frames 1.., each given those before it."""
+    tokens = torch.from_numpy(tk.encode(frames).astype(np.int64))
+    values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
+    heard = network.hear(values[None, :-1], tokens[None, :-1])[0]
+    recalled, strengths = (torch.from_numpy(part[:-1].astype(np.int64)) for part in rc.recall(tk.encode(frames)))
+    return network.say(heard, values[:-1], tokens[1:], recalled, strengths).numpy()
