@@ -5,6 +5,7 @@ not in the file, the player's rings. All of it may start at any page from $0500 
 """
 
 import json
+import os
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,7 @@ from sidlive.chip.registers import (
     first_control_of,
     register_of,
 )
-from sidlive.errors import TuneError
+from sidlive.errors import DeviceError, TuneError
 from sidlive.tune import packer, psid
 from sidlive.tune.capture import capture
 from sidlive.tune.packer import Packed
@@ -127,6 +128,26 @@ def verify(sid: bytes, frames: Frames) -> None:
         f"the compiled file is not the take: in frame {frame} {'the first write to ' if first else ''}"
         f"$D4{register:02X} is ${played[frame, column]:02X}, expected ${expected[frame, column]:02X}"
     )
+
+
+def write_file(path: Path, sid: bytes) -> None:
+    """Write a file whole or not at all: an earlier one of that name stays until the new one is complete on the disk.
+
+    Raises DeviceError where the disk refuses.
+    """
+    draft = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            file.write(sid)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise DeviceError(
+            f"cannot write {path} ({error.strerror or error}): choose another name or make room"
+        ) from None
 
 
 @cache

@@ -11,6 +11,7 @@ from sidlive.chip.registers import Frames
 
 HIGHEST = 0xFFFF  # of a frequency register
 _VOICE_COLUMNS = sid.VOICES * sid.VOICE_STRIDE
+_VOICE_3_OFF = 0x80  # of the mode and volume register
 
 
 def transpose(frames: Frames, semitones: float) -> Frames:
@@ -32,7 +33,10 @@ def transpose(frames: Frames, semitones: float) -> Frames:
 
 
 def rotate_voices(frames: Frames, turns: int) -> Frames:
-    """Voice v becomes voice v + turns (1 -> 2 -> 3 -> 1), filter routing with it: ring modulation and sync survive."""
+    """Voice v becomes voice v + turns (1 -> 2 -> 3 -> 1), filter routing with it: ring modulation and sync survive.
+
+    Only voice 3 can be taken off the output; where it was, what it becomes has no waveform and no gate instead.
+    """
     edited = frames.copy()
     edited[:, :_VOICE_COLUMNS] = np.roll(frames[:, :_VOICE_COLUMNS], turns * sid.VOICE_STRIDE, axis=1)
     edited[:, sid.FIRST_CONTROL :] = np.roll(frames[:, sid.FIRST_CONTROL :], turns, axis=1)
@@ -40,7 +44,10 @@ def rotate_voices(frames: Frames, turns: int) -> Frames:
 
 
 def swap_voices(frames: Frames, one: int, other: int) -> Frames:
-    """Two voices change places, filter routing with them. Ring modulation and sync then hear another neighbour."""
+    """Two voices change places, filter routing with them. Ring modulation and sync then hear another neighbour.
+
+    Only voice 3 can be taken off the output; where it was, what it becomes has no waveform and no gate instead.
+    """
     edited = frames.copy()
     for source, target in ((one, other), (other, one)):
         columns = [sid.register_of(target, offset) for offset in range(sid.VOICE_STRIDE)]
@@ -118,9 +125,14 @@ def _gap(written: NDArray[np.uint8]) -> int:
 
 
 def _routed(edited: Frames, frames: Frames, moves: list[tuple[int, int]]) -> Frames:
-    """Filter routing bits moved from voice to voice."""
+    """Filter routing bits moved from voice to voice, and the silence of a voice 3 that is off the output."""
     route = frames[:, sid.RES_ROUTE]
     for source, target in moves:
         bit = (route >> source & 1) << target
         edited[:, sid.RES_ROUTE] = edited[:, sid.RES_ROUTE] & np.uint8(0xFF ^ (1 << target)) | bit
+        if source == 2 != target:
+            off = (frames[:, sid.MODE_VOL] & _VOICE_3_OFF > 0) & (route & 4 == 0)  # through the filter it is heard
+            for column in (sid.register_of(target, sid.CONTROL), sid.first_control_of(target)):
+                edited[off, column] &= sid.SYNC | sid.RING | sid.TEST
+            edited[:, sid.MODE_VOL] &= 0xFF ^ _VOICE_3_OFF
     return edited

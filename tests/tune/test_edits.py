@@ -54,6 +54,7 @@ def test_transposing_changes_frequencies_alone(frames: Frames, semitones: int) -
 
 @given(any_frames)
 def test_three_rotations_and_two_swaps_are_nothing(frames: Frames) -> None:
+    frames[:, sid.MODE_VOL] &= 0x7F  # all voices on the output
     once = edits.rotate_voices(frames, 1)
     assert np.array_equal(edits.rotate_voices(edits.rotate_voices(once, 1), 1), frames)
     assert np.array_equal(edits.rotate_voices(once, -1), frames)
@@ -68,6 +69,19 @@ def test_a_rotated_voice_takes_its_filter_and_its_first_control_with_it() -> Non
     assert turned[sid.RES_ROUTE] == 0xF2 and turned[sid.FREQ_HI] == 0
     swapped = edits.swap_voices(frames, 0, 2)[0]
     assert swapped[14 + sid.FREQ_HI] == 7 and swapped[sid.RES_ROUTE] == 0xF4 and swapped[sid.FIRST_CONTROL + 2] == 0x40
+
+
+def test_a_voice_3_off_the_output_stays_unheard_wherever_it_goes() -> None:
+    frames = np.concatenate([tone(0x1000), tone(0x1000)])
+    frames[:, sid.register_of(2, sid.CONTROL)] = frames[:, sid.first_control_of(2)] = sid.SAW | sid.SYNC | sid.GATE
+    frames[:, sid.MODE_VOL] = 0x9F
+    frames[4:, sid.RES_ROUTE] = 0x04  # through the filter the bit does nothing
+    for edited in (edits.rotate_voices(frames, 1), edits.swap_voices(frames, 2, 0)):
+        assert set(edited[:, sid.MODE_VOL]) == {0x1F}
+        for column in (sid.CONTROL, sid.FIRST_CONTROL):
+            assert set(edited[:4, column]) == {sid.SYNC}
+            assert set(edited[4:, column]) == {sid.SAW | sid.SYNC | sid.GATE}
+    assert np.array_equal(edits.swap_voices(frames, 0, 1)[:, sid.MODE_VOL], frames[:, sid.MODE_VOL])
 
 
 @given(any_frames, st.sets(st.integers(0, 2)))
