@@ -1,0 +1,28 @@
+"""`sidlive bench live`: how soon a hand is heard."""
+
+import argparse
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``live`` to the parsers of ``sidlive bench``."""
+    from sidlive.commands.perform import room_arguments
+
+    live = subparsers.add_parser("live", help="how soon a change of a control is heard")
+    room_arguments(live)
+    live.add_argument("--changes", type=int, default=40, help="how many, about two seconds each (default: 40)")
+    live.add_argument("--seed", type=int, default=1, help="which future (default: 1)")
+    live.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    live.set_defaults(run=run, device="null", midi="none")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and tell."""
+    from sidlive.commands.perform import room_options
+    from sidlive.errors import ControlError
+    from sidlive.live.bench import bench
+    from sidlive.report import emit
+
+    if arguments.changes < 1:
+        raise ControlError(f"--changes expects at least 1, found {arguments.changes}")
+    emit(bench(room_options(arguments), arguments.changes), arguments.json, "Steering")
+    return 0

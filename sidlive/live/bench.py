@@ -1,0 +1,234 @@
+"""How soon a hand is heard: from the call of a verb to the first sample at the device that would have been another.
+
+A real room plays. Its output keeps every sample that the device takes, with the time at which it took it. Before each
+change the future that is on the tape is noted; afterwards a second SID plays what was heard up to there and then that
+old future. Where the two part, the change is heard.
+"""
+
+import functools
+import itertools
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip import registers as sid
+from sidlive.chip.registers import PAL, Frames
+from sidlive.chip.sid import Samples, Sid, sample_at
+from sidlive.errors import DeviceError
+from sidlive.live.options import RoomOptions
+from sidlive.live.room import RoomLink, open_room
+from sidlive.live.session import Session
+from sidlive.live.state import State
+from sidlive.report import Result
+from sidlive.tune.fragment import Fragment
+
+SETTLE_S: Final = 0.8  # of music between two changes
+AFTER_S: Final = 0.7  # of music in which a change must be heard
+PATIENCE_S: Final = 60.0
+HORIZON: Final = 64  # frames of the old future that are compared
+MATCH: Final = 12_000  # samples (a quarter of a second) on which the recording is laid over the reference
+SEARCH: Final = 24_000  # samples either way
+DITHER: Final = 24  # of 32,768: two SIDs that play the same differ by less
+KINDS: Final = ("mask", "temperature")
+
+
+class Recording:
+    """Keeps what the device takes, in two files: samples, and (time, first sample) of each block."""
+
+    def __init__(self, folder: Path) -> None:
+        self._samples = (folder / "samples").open("wb", buffering=0)
+        self._stamps = (folder / "stamps").open("wb", buffering=0)
+
+    def __call__(self, moment: float, start: int, block: Samples) -> None:
+        """The device's thread."""
+        self._samples.write(block.tobytes())
+        self._stamps.write(np.array([moment, start], dtype=np.float64).tobytes())
+
+
+@dataclass(frozen=True)
+class Change:
+    """One turn of one control."""
+
+    kind: str
+    called: float  # time.monotonic() before the verb
+    clock: int  # the frame that the chip was to take next
+    future: Frames  # from that frame on, had nothing been changed
+
+
+@dataclass(frozen=True)
+class Heard:
+    """When a change was heard: None for one that changed nothing within the horizon."""
+
+    kind: str
+    frames: int | None  # from the frame that was next to the first that differs
+    ms: float | None  # from the call to the first sample that differs being taken by the device
+
+
+def bench(options: RoomOptions, changes: int = 40) -> list[Result]:
+    """Turn controls in a room and measure; takes about two seconds a change. Raises SidliveError."""
+    heard, state = measure(options, changes)
+    times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
+    every = list(itertools.chain.from_iterable(times.values()))
+    if not every:
+        raise DeviceError("no change was heard at all: is the model silent? try another --seed")
+    results = [Result(f"steer_ms.{name}", value, "ms") for name, value in _quantiles(every)]
+    for kind in KINDS:
+        results += [Result(f"steer_ms.{kind}.{name}", value, "ms") for name, value in _quantiles(times[kind])]
+    frames = [h.frames for h in heard if h.frames is not None]
+    return [
+        *results,
+        Result("steer_frames.max", max(frames), "frames"),
+        Result("changes.heard", len(every), "changes"),
+        Result("changes.unheard", len(heard) - len(every), "changes"),
+        Result("underruns", state.underruns, "times"),
+        Result("gaps", state.gaps, "times"),
+        Result("latency_ms", state.latency_ms, "ms"),
+        Result("output", state.output),
+        Result("model", state.model),
+    ]
+
+
+def measure(options: RoomOptions, changes: int) -> tuple[list[Heard], State]:
+    """What each of so many changes led to, and the room's state at the end."""
+    with tempfile.TemporaryDirectory(prefix="sidlive-bench-") as name:
+        folder = Path(name)
+        link = open_room(replace(options, stamp=functools.partial(Recording, folder), takes=folder))
+        try:
+            made, rows = _perform(link, changes)
+            state = link.state()
+        finally:
+            link.close()
+        samples = np.fromfile(folder / "samples", dtype=np.int16)
+        stamps = np.fromfile(folder / "stamps", dtype=np.float64).reshape(-1, 2)
+    return [_heard(change, rows, samples, stamps, options.chip) for change in made], state
+
+
+def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
+    """Play and turn; returns the changes and every frame that the chip got, from the first."""
+    link.ready()
+    session = Session(link)
+    session.set("revive", 0)
+    session.add(prompt())
+    session.prompt("bench")
+    session.start()
+    tape = _Tape(session)
+    made = []
+    for number in range(changes):
+        kind = KINDS[number % len(KINDS)]
+        _until_playing(session)
+        session.wait(SETTLE_S + 0.013 * (number % 7))  # at ever another phase of the frame
+        tape.read()
+        made.append(_turn(session, kind, number))
+        session.wait(AFTER_S)
+        tape.read()
+        if kind == "mask":
+            session.mask("all")
+            session.prompt("bench")  # the model has heard silence: remind it of music
+    session.wait(AFTER_S)
+    tape.read()
+    session.panic()
+    return made, np.concatenate(tape.rows)
+
+
+def _turn(session: Session, kind: str, number: int) -> Change:
+    window = session.window(0, HORIZON)
+    called = time.monotonic()
+    if kind == "mask":
+        session.mask("none")
+    else:
+        session.temperature(0.4 if number // len(KINDS) % 2 else 1.4)
+    return Change(kind, called, window.first, window.frames)
+
+
+def _until_playing(session: Session) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        state = session.state()
+        if state.phase == "playing" and state.ahead >= HORIZON - 2:
+            return
+        if time.monotonic() > deadline or not state.alive:
+            raise DeviceError(f"the room does not play (it is {state.phase}): see `sidlive doctor`")
+        time.sleep(0.02)
+
+
+class _Tape:
+    """Every frame since the room opened, read piece by piece before the mirror forgets it."""
+
+    def __init__(self, session: Session) -> None:
+        self.rows: list[Frames] = []
+        self._session = session
+        self._read = 0
+
+    def read(self) -> None:
+        window = self._session.window(2000, 0)
+        assert window.first <= self._read, "the mirror forgot frames that were not read"
+        self.rows.append(window.frames[self._read - window.first :])
+        self._read = window.first + len(window.frames)
+
+
+def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.float64], chip: str) -> Heard:
+    """Play what would have been, and find where what was heard parts from it."""
+    future = change.future
+    differs = (rows[change.clock : change.clock + len(future)] != future).any(axis=1)
+    if not differs.any():
+        return Heard(change.kind, None, None)
+    begin = sample_at(change.clock, PAL.rate_hz)
+    expected = _play(np.concatenate([rows[: change.clock], future]), chip)
+    at = _align(expected[begin - MATCH : begin], samples, begin - MATCH)
+    length = min(len(expected) - begin, len(samples) - at - MATCH)
+    off = np.abs(samples[at + MATCH :][:length].astype(int) - expected[begin:][:length])
+    parted = np.flatnonzero(off > DITHER)
+    frames = int(np.argmax(differs))
+    if not len(parted):
+        return Heard(change.kind, frames, None)
+    block = int(np.searchsorted(stamps[:, 1], at + MATCH + parted[0], side="right")) - 1
+    return Heard(change.kind, frames, 1000 * (float(stamps[block, 0]) - change.called))
+
+
+def _play(rows: Frames, chip: str) -> Samples:
+    """As sidlive.chip.sid.render, frame after frame."""
+    player, out = Sid(chip, PAL), []
+    for index, row in enumerate(rows):
+        out.append(player.play(row, sample_at(index + 1, PAL.rate_hz) - sample_at(index, PAL.rate_hz)))
+    return np.concatenate(out)
+
+
+def _align(piece: Samples, samples: Samples, near: int) -> int:
+    """Where in the recording a piece of the reference lies; the device took silence before the first frame."""
+    low = max(0, near - SEARCH)
+    stretch = samples[low : near + SEARCH + len(piece)].astype(np.float64)
+    size = len(stretch) + len(piece)
+    likeness = np.fft.irfft(np.fft.rfft(stretch, size) * np.conj(np.fft.rfft(piece.astype(np.float64), size)), size)
+    power = np.concatenate([[0.0], np.cumsum(stretch**2)])
+    places = len(stretch) - len(piece) + 1
+    distance = power[len(piece) :][:places] - power[:places] - 2 * likeness[:places]
+    at = low + int(np.argmin(distance))
+    off = int(np.abs(samples[at : at + len(piece)].astype(int) - piece).max())
+    if off > DITHER:
+        raise DeviceError(f"the recording is not what was played (off by {off} of 32768): the device lost samples?")
+    return at
+
+
+def _quantiles(times: list[float]) -> list[tuple[str, float | None]]:
+    if not times:
+        return [("p50", None), ("p99", None)]
+    return [("p50", float(np.percentile(times, 50))), ("p99", float(np.percentile(times, 99)))]
+
+
+def prompt() -> Fragment:
+    """Five seconds of three sustained pulse voices, a note every 12 frames."""
+    frames = np.zeros((252, sid.COLUMNS), dtype=np.uint8)
+    time_ = np.arange(len(frames))
+    for voice in range(sid.VOICES):
+        control = np.where(time_ % 12 < 10, sid.PULSE | sid.GATE, sid.PULSE)
+        frames[:, sid.register_of(voice, sid.FREQ_HI)] = 8 + 5 * voice + (time_ // 12) % 4
+        frames[:, sid.register_of(voice, sid.PW_HI)] = 8
+        frames[:, sid.register_of(voice, sid.SR)] = 0xF6
+        frames[:, [sid.register_of(voice, sid.CONTROL), sid.first_control_of(voice)]] = control[:, None]
+    frames[:, sid.MODE_VOL] = 0x0F
+    return Fragment("bench", frames, PAL.rate_hz, "made here", "6581", "PAL", 12)
