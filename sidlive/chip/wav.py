@@ -27,7 +27,7 @@ class WavFile:
             self._file = self._made.open("wb")
         except OSError as error:
             raise self._trouble(error) from None
-        self._sound = wave.open(self._file, "wb")
+        self._sound = wave.open(self._file, "wb")  # noqa: SIM115
         self._sound.setnchannels(1)
         self._sound.setsampwidth(2)
         self._sound.setframerate(sample_rate)

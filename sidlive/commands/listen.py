@@ -1,7 +1,236 @@
-"""Commands."""
+"""``sidlive play``, ``render`` and ``doctor``: what a tune sounds like, and whether sound works here."""
 
 import argparse
+import contextlib
+import itertools
+import math
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidlive.chip.registers import VideoTiming
+    from sidlive.live.renderer import Renderer, Row
+    from sidlive.tune.capture import Recorder
+
+RENDER_S = 60.0  # of a .sid, which says nothing of its length
+LONGEST_S = 86_400.0  # a day
+RECORD_FRAMES = 25  # of a tune at a time
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
+    play = subparsers.add_parser("play", help="play a tune on the sound device")
+    _music_arguments(play)
+    play.add_argument("--seconds", type=_seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
+    play.add_argument("--device", metavar="NAME", help="where the sound goes: part of a device's name, or null")
+    play.add_argument("--json", action="store_true", help="one JSON object on stdout at the end")
+    play.set_defaults(run=_play)
+
+    render = subparsers.add_parser("render", help="write a tune's sound to a .wav file")
+    _music_arguments(render)
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.wav")
+    render.add_argument("--seconds", type=_seconds, metavar="S", help=f"how much (default {RENDER_S:g}; frames: all)")
+    render.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    render.set_defaults(run=_render)
+
+    doctor = subparsers.add_parser("doctor", help="tell what works here, and what to do about what does not")
+    doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    doctor.set_defaults(run=_doctor)
+
+
+def _music_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("music", type=Path, metavar="TUNE.sid|FRAMES.npz")
+    parser.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
+    parser.add_argument("--chip", choices=("6581", "8580"), help="the chip (default: the one the file names)")
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) <= LONGEST_S:
+            return value
+    raise argparse.ArgumentTypeError(f"expected seconds, above 0 and at most {LONGEST_S:g}; found {text!r}")
+
+
+@dataclass(frozen=True)
+class Music:
+    """Frames to be heard, one after another, and how: ``count`` of them, None for a .sid that goes on."""
+
+    title: str
+    rows: Iterator["Row"]
+    count: int | None
+    rate_hz: float
+    chip: str
+    timing: "VideoTiming"
+
+
+def _open(args: argparse.Namespace, seconds: float | None) -> Music:
+    """The music that is asked for. Raises TuneError."""
+    from sidlive.chip.registers import NTSC, PAL
+    from sidlive.errors import TuneError
+    from sidlive.tune import psid
+    from sidlive.tune.capture import Recorder, load_frames
+
+    if args.music.suffix.lower() == ".npz":
+        if args.song is not None:
+            raise TuneError(f"{args.music}: frames have no songs; leave --song out")
+        frames, rate_hz, meta = load_frames(args.music)
+        limit = len(frames) if seconds is None else min(len(frames), math.ceil(seconds * rate_hz))
+        timing = NTSC if meta.get("timing") == NTSC.name else PAL
+        chip = args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
+        return Music(_line(meta.get("title") or args.music.name), iter(frames[:limit]), limit, rate_hz, chip, timing)
+    tune = psid.read(args.music)
+    try:
+        recorder = Recorder(tune, args.song)
+    except TuneError as error:
+        raise TuneError(f"{args.music}: {error}") from None
+    title = _line(" - ".join(text for text in (tune.name, tune.author) if text) or args.music.name)
+    if tune.songs > 1:
+        title += f" (song {recorder.song} of {tune.songs})"
+    count = None if seconds is None else math.ceil(seconds * recorder.rate_hz)
+    rows = itertools.islice(_rows(recorder, args.music), count)
+    return Music(title, rows, count, recorder.rate_hz, args.chip or tune.chip, tune.timing)
+
+
+def _rows(recorder: "Recorder", path: Path) -> Iterator["Row"]:
+    """A song's frames, for ever."""
+    from sidlive.errors import TuneError
+
+    while True:
+        try:
+            yield from recorder.record(RECORD_FRAMES)
+        except TuneError as error:
+            raise TuneError(f"{path}: {error}") from None
+
+
+def _line(text: str) -> str:
+    """A text as a terminal may show it: no control characters."""
+    return "".join(letter for letter in text if letter.isprintable())
+
+
+def _play(args: argparse.Namespace) -> None:
+    from sidlive.errors import TuneError
+    from sidlive.live.audio import open_output, quiet_stderr
+    from sidlive.live.renderer import Renderer
+    from sidlive.report import Result, emit
+
+    music = _open(args, args.seconds)
+    output = open_output(args.device)
+    troubles: list[TuneError] = []
+
+    def source() -> "Row | None":
+        try:
+            return next(music.rows, None)
+        except TuneError as error:  # the tune's own code failed: there is no more music
+            troubles.append(error)
+            return None
+
+    told = Display(music, quiet=args.json)
+    renderer = Renderer(source, output, music.chip, music.timing, music.rate_hz, report=told.say)
+    if output.notice:
+        told.say(output.notice)
+    told.say(f"{music.title}: {music.chip}, {music.timing.name}, on {output.name}")
+    with quiet_stderr():  # drivers print in the middle of the line
+        renderer.start()
+        try:
+            while not renderer.ended.wait(0.1):
+                told.position(renderer)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            renderer.close()
+    seconds = renderer.frames / music.rate_hz
+    told.say(f"played {_clock(seconds)} on {renderer.output.name}, {renderer.underruns} underruns")
+    if troubles:
+        raise troubles[0]
+    if args.json:
+        results = [
+            Result("play.seconds", round(seconds, 2), "s"),
+            Result("play.underruns", renderer.underruns),
+            Result("play.latency_ms", round(renderer.latency_ms, 1), "ms"),
+            Result("play.output", renderer.output.name),
+            Result("play.chip", renderer.chip),
+        ]
+        emit(results, True)
+
+
+class Display:
+    """What a listener reads: lines, and on a terminal one that says where the music is."""
+
+    def __init__(self, music: Music, quiet: bool) -> None:
+        self._music = music
+        self._quiet = quiet
+        self._moving = False  # the cursor stands in the position line
+
+    def say(self, text: str) -> None:
+        """A line of its own (any thread)."""
+        if not self._quiet:
+            print("\r\x1b[K" * self._moving + text, flush=True)
+            self._moving = False
+
+    def position(self, renderer: "Renderer") -> None:
+        """Where the music is; nothing where the output is no terminal."""
+        if self._quiet or not sys.stdout.isatty():
+            return
+        heard = max(0.0, renderer.frames / self._music.rate_hz - renderer.latency_ms / 1000)
+        whole = "" if self._music.count is None else f" / {_clock(self._music.count / self._music.rate_hz)}"
+        gaps = f"  {renderer.underruns} underruns" if renderer.underruns else ""
+        text = f"{_clock(heard)}{whole}{gaps}  Ctrl-C stops"
+        print(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+        self._moving = True
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _render(args: argparse.Namespace) -> None:
+    from time import perf_counter
+
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from sidlive.chip.sid import SAMPLE_RATE, Sid, sample_at
+    from sidlive.chip.wav import WavFile
+    from sidlive.report import Result, emit
+
+    seconds = args.seconds or (None if args.music.suffix.lower() == ".npz" else RENDER_S)
+    music = _open(args, seconds)
+    assert music.count is not None
+    most = round(LONGEST_S * SAMPLE_RATE) if seconds is None else round(seconds * SAMPLE_RATE)
+    sid = Sid(music.chip, music.timing)
+    peak = 0
+    begin = perf_counter()
+    with WavFile(args.output) as file, Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rendering", total=music.count)
+        for index, row in enumerate(music.rows):
+            length = sample_at(index + 1, music.rate_hz) - sample_at(index, music.rate_hz)
+            block = sid.play(row, length)[: most - file.samples]
+            peak = max(peak, int(np.abs(block.astype(np.int32)).max(initial=0)))
+            file.write(block)
+            bar.advance(task)
+    elapsed_s = perf_counter() - begin
+    made_s = file.samples / SAMPLE_RATE
+    results = [
+        Result("title", music.title),
+        Result("seconds", round(made_s, 3), "s"),
+        Result("samples", file.samples),
+        Result("sample_rate", SAMPLE_RATE, "Hz"),
+        Result("peak", round(peak / 32768, 4)),
+        Result("chip", music.chip),
+        Result("timing", music.timing.name),
+        Result("realtime_x.render", round(made_s / elapsed_s, 2), "x"),
+    ]
+    emit(results, args.json, args.output.name)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from sidlive.commands.checkup import examine, show
+
+    findings = examine()
+    show(findings, args.json)
+    return 0 if all(finding.well or not finding.vital for finding in findings) else 1

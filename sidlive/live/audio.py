@@ -21,9 +21,13 @@ from sidlive.live.feed import Feed, Stamp
 
 BLOCK: Final = 512  # samples: 10.7 ms
 NULL: Final = "null"
-_GET_PORTAUDIO: Final = "apt-get install libportaudio2" if sys.platform == "linux" else "install portaudio"
+PORTAUDIO_REMEDY: Final = "apt-get install libportaudio2" if sys.platform == "linux" else "install portaudio"
 _BEHIND_S: Final = 0.25  # a null output that is later than this (the machine slept) goes on from now
 _MIND_S: Final = 1.0  # before a device that will not close is left behind
+
+
+class NoPortAudio(DeviceError):
+    """The library that speaks to sound devices is not installed."""
 
 
 class Output(Protocol):
@@ -205,7 +209,7 @@ def _sounddevice() -> Any:
         with quiet_stderr():
             import sounddevice
     except OSError:
-        raise DeviceError(f"no PortAudio library ({_GET_PORTAUDIO})") from None
+        raise NoPortAudio(f"no PortAudio library ({PORTAUDIO_REMEDY})") from None
     except ImportError as error:
         raise DeviceError(f"sounddevice is missing ({error}): pip install sounddevice") from None
     return sounddevice

@@ -1,0 +1,203 @@
+"""What ``sidlive doctor`` looks at: everything the instrument needs from this machine, each thing by itself.
+
+A probe that raises, hangs or finds nothing says so and says what to do; the others go on.
+"""
+
+import os
+import platform
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+PATIENCE_S: Final = 60.0  # for one probe: the first import of numba takes a while
+COLUMNS: Final = 80  # characters: what the studio needs
+ROWS: Final = 24
+SLOW_X: Final = 4.0  # times real time: an emulator slower than this has no time to spare
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. ``vital``: the instrument does not run without it."""
+
+    name: str
+    well: bool
+    text: str
+    remedy: str = ""
+    vital: bool = False
+
+
+Probe = Callable[[], list[Finding]]
+
+
+def examine() -> list[Finding]:
+    """Look at everything."""
+    return [finding for name, probe, vital in PROBES for finding in _safely(name, probe, vital)]
+
+
+def show(findings: list[Finding], as_json: bool) -> None:
+    """Print findings: a table for people, or ``name``, ``name.ok`` and ``name.todo`` as JSON."""
+    if as_json:
+        from sidlive.report import Result, emit
+
+        results = []
+        for finding in findings:
+            results += [Result(finding.name, finding.text), Result(f"{finding.name}.ok", finding.well)]
+            if finding.remedy:
+                results.append(Result(f"{finding.name}.todo", finding.remedy))
+        emit([*results, Result("ready", _ready(findings))], True)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    for finding in findings:
+        word, style = ("yes", "green") if finding.well else ("NO", "bold red") if finding.vital else ("no", "yellow")
+        table.add_row(Text(word, style), Text(finding.name), Text(finding.text))
+        if finding.remedy:
+            table.add_row("", "", Text(f"-> {finding.remedy}", "bold"))
+    console.print(table)
+    console.print("The instrument runs here." if _ready(findings) else "The instrument does not run here yet.")
+
+
+def _ready(findings: list[Finding]) -> bool:
+    return all(finding.well or not finding.vital for finding in findings)
+
+
+def _safely(name: str, probe: Probe, vital: bool) -> list[Finding]:
+    """A probe's findings, whatever it does."""
+    found: list[list[Finding]] = []
+
+    def run() -> None:
+        try:
+            found.append(probe())
+        except BaseException as error:  # whatever a driver's binding raises is a finding
+            found.append([Finding(name, False, f"{type(error).__name__}: {error}", _BROKEN, vital)])
+
+    thread = threading.Thread(target=run, name=f"probe-{name}", daemon=True)
+    thread.start()
+    thread.join(PATIENCE_S)
+    return found[0] if found else [Finding(name, False, f"no answer within {PATIENCE_S:g} s", _BROKEN, vital)]
+
+
+def _python() -> list[Finding]:
+    version = platform.python_version()
+    well = sys.version_info >= (3, 11)
+    return [Finding("python", well, f"{version}, {platform.system()}", "" if well else "install Python 3.11", True)]
+
+
+def _processor() -> list[Finding]:
+    import numba
+    from llvmlite import binding  # type: ignore[import-untyped]
+
+    has = {name for name, there in binding.get_host_cpu_features().items() if there}
+    known = [name for name in ("avx2", "fma", "avx512f", "avx512vnni", "neon", "dotprod") if name in has]
+    text = f"{os.cpu_count()} cores, {' '.join(known) or 'no vector units known'}; numba {numba.__version__}"
+    well = bool({"avx2", "neon"} & has)
+    return [Finding("processor", well, text, "" if well else "sidlive bench engine: tells whether it is fast enough")]
+
+
+def _emulator() -> list[Finding]:
+    from sidlive.chip.registers import PAL, silence
+    from sidlive.chip.sid import SAMPLE_RATE, Sid
+
+    sid = Sid()
+    row = silence(1)[0]
+    row[[1, 4, 5, 6, 24, 25]] = (0x10, 0x21, 0x09, 0xF0, 0x0F, 0x21)  # a note
+    begin = time.perf_counter()
+    loudest = max(int(abs(sid.play(row, SAMPLE_RATE // 50).astype(int)).max()) for _ in range(25))
+    speed = 0.5 / (time.perf_counter() - begin)
+    if not loudest:
+        return [Finding("emulator", False, "the SID is silent", "pip install --force-reinstall pyresidfp", True)]
+    remedy = "" if speed >= SLOW_X else "close other programs: sound may have gaps"
+    return [Finding("emulator", True, f"a {sid.chip} on {PAL.name}, {speed:.0f} times real time", remedy, True)]
+
+
+def _sound() -> list[Finding]:
+    from sidlive.errors import DeviceError
+    from sidlive.live.audio import PORTAUDIO_REMEDY, NoPortAudio, devices
+
+    try:
+        found = devices()
+    except NoPortAudio:
+        return [Finding("sound", False, "no PortAudio library", PORTAUDIO_REMEDY)]
+    except DeviceError as error:
+        return [Finding("sound", False, str(error), "the null output works meanwhile")]
+    if not found:
+        return [Finding("sound", False, "PortAudio finds no device", "connect one; the null output works meanwhile")]
+    names = ", ".join(f"{device.name}{' (default)' * device.default}" for device in found)
+    return [Finding("sound", True, names)]
+
+
+def _midi() -> list[Finding]:
+    from sidlive.live.audio import quiet_stderr
+    from sidlive.live.midi import PortFinder
+
+    with quiet_stderr():
+        try:
+            finder = PortFinder(None, lambda message: None)
+        except ImportError as error:
+            return [Finding("midi", False, str(error), "pip install python-rtmidi")]
+        finder.look()
+        names = finder.names
+        finder.close()
+    if not names:
+        return [Finding("midi", False, "no controller", "connect one (it may be done while the instrument runs)")]
+    return [Finding("midi", True, ", ".join(names))]
+
+
+def _model() -> list[Finding]:
+    from sidlive.errors import ModelError
+    from sidlive.model.weights import load_weights, model_path
+
+    try:
+        path = model_path("pocket")
+        weights = load_weights(path)
+    except ModelError as error:
+        return [Finding("model", False, str(error), "reinstall, or `sidlive train` one and open it with --model", True)]
+    size = f"{weights.parameters / 1e6:.1f} million parameters, {path.stat().st_size / 1e6:.1f} MB"
+    return [Finding("model", True, f"{path.stem}: {size}", vital=True)]
+
+
+def _terminal() -> list[Finding]:
+    import textual
+    from rich.console import Console
+
+    if not sys.stdout.isatty():
+        text = f"the output is no terminal; textual {textual.__version__}"
+        return [Finding("terminal", False, text, "run sidlive in a terminal")]
+    size = shutil.get_terminal_size()
+    colours = {"standard": "16", "256": "256", "truecolor": "16 million"}.get(Console().color_system or "", "no")
+    text = f"{size.columns} x {size.lines}, {colours} colours; textual {textual.__version__}"
+    if size.columns < COLUMNS or size.lines < ROWS:
+        return [Finding("terminal", False, text, f"make it {COLUMNS} x {ROWS} or larger")]
+    return [Finding("terminal", True, text)]
+
+
+def _disk() -> list[Finding]:
+    from pathlib import Path
+
+    here = Path.cwd()
+    if not os.access(here, os.W_OK):
+        return [Finding("takes", False, f"{here} cannot be written to", "start in another folder, or use --takes DIR")]
+    free = shutil.disk_usage(here).free
+    remedy = "" if free > 100e6 else "make room: a take needs about 10 MB an hour"
+    return [Finding("takes", not remedy, f"{here / 'takes'}, {free / 1e9:.1f} GB free", remedy)]
+
+
+_BROKEN: Final = "reinstall sidlive in a fresh virtual environment"
+PROBES: Final[tuple[tuple[str, Probe, bool], ...]] = (
+    ("python", _python, True),
+    ("processor", _processor, True),
+    ("emulator", _emulator, True),
+    ("model", _model, True),
+    ("sound", _sound, False),
+    ("midi", _midi, False),
+    ("terminal", _terminal, True),
+    ("takes", _disk, False),
+)
