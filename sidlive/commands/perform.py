@@ -91,12 +91,12 @@ def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
 @contextlib.contextmanager
 def _offline(arguments: argparse.Namespace) -> "Iterator[Session]":
     """A session in virtual time, its sound to a file if asked for."""
+    from sidlive.chip.wav import WavFile
     from sidlive.live.script import open_offline
     from sidlive.live.session import Session
 
-    link = open_offline(room_options(arguments, arguments.script.stem), arguments.wav)
-    session = Session(link, arguments.takes)
-    try:
+    with contextlib.ExitStack() as stack:
+        wav = stack.enter_context(WavFile(arguments.wav)) if arguments.wav else None
+        session = Session(open_offline(room_options(arguments, arguments.script.stem), wav), arguments.takes)
+        stack.callback(session.close)
         yield session
-    finally:
-        session.close()

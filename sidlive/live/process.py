@@ -81,6 +81,7 @@ class _House:
             core.tell(output.notice)
         self._renderer = Renderer(core.next_frame, output, core.chip, core.timing, report=core.tell)
         core.hush = self._renderer.panic
+        self._loading_gaps = 0  # loading a model keeps the interpreter busy while nothing is to be heard
         self._closing = threading.Event()
         self._wake = threading.Event()
         self._core.wake = self._wake.set
@@ -128,6 +129,7 @@ class _House:
             self._core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
             self._core.tell(f"no music can be made: {self._core.trouble}")
             return
+        self._loading_gaps = self._renderer.underruns
         gc.freeze()  # what is loaded now stays: the collector need not walk it again and again
         self._core.model = self._options.model
         while not self._closing.is_set():
@@ -152,7 +154,8 @@ class _House:
 
     def _show_output(self) -> None:
         core, renderer = self._core, self._renderer
-        core.output, core.latency_ms, core.gaps = renderer.output.name, renderer.latency_ms, renderer.underruns
+        core.output, core.latency_ms = renderer.output.name, renderer.latency_ms
+        core.gaps = renderer.underruns - self._loading_gaps
 
     def _write_take(self) -> None:
         try:

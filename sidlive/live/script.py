@@ -4,12 +4,16 @@
 time. `run` executes a script over any session.
 """
 
+import itertools
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sidlive.chip.registers import VideoTiming
+from sidlive.chip.sid import Sid, sample_at
+from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
@@ -72,14 +76,25 @@ class Offline:
             self.core.tell(str(error))
 
 
-def open_offline(options: RoomOptions, wav: Path | None = None) -> Offline:
-    """A core and its engine in this process; what is heard goes to a WAV file if one is named. Raises SidliveError."""
+def open_offline(options: RoomOptions, wav: WavFile | None = None) -> Offline:
+    """A core and its engine in this process; what would be heard is written to `wav`. Raises SidliveError."""
     core = make_core(options)
     engine = make_engine(options)
     core.model = options.model
     core.midi = "no MIDI (offline)"
-    core.output = "no sound (offline)"
-    return Offline(core, engine)
+    core.output = "no sound (offline)" if wav is None else str(wav.path)
+    return Offline(core, engine, None if wav is None else sound_to(wav, options.chip, core.timing))
+
+
+def sound_to(wav: WavFile, chip: str, timing: VideoTiming) -> Callable[[Row], None]:
+    """A sink that has a chip play each frame into a file."""
+    sid, numbers = Sid(chip, timing), itertools.count()
+
+    def play(row: Row) -> None:
+        number = next(numbers)
+        wav.write(sid.play(row, sample_at(number + 1, timing.rate_hz) - sample_at(number, timing.rate_hz)))
+
+    return play
 
 
 def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
