@@ -1,7 +1,34 @@
-"""Commands."""
+"""``sidlive bench``: how fast it is here."""
 
 import argparse
+
+from sidlive.commands import bench_live
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
+    bench = subparsers.add_parser("bench", help="measure how fast it is on this machine")
+    what = bench.add_subparsers(title="what to measure", metavar="WHAT", required=True)
+    engine = what.add_parser("engine", help="how many times faster than it plays the engine makes music, on one core")
+    engine.add_argument("--all", action="store_true", help="the largest network and a first start too: minutes")
+    engine.add_argument("--rounds", type=int, default=5, help="runs of 100 frames; the fastest counts (default: 5)")
+    engine.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    engine.set_defaults(run=_engine)
+    bench_live.add(what)
+
+
+def _engine(arguments: argparse.Namespace) -> None:
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from sidlive.errors import ControlError
+    from sidlive.model.bench import bench_engine
+    from sidlive.report import emit
+
+    if arguments.rounds < 1:
+        raise ControlError(f"--rounds expects 1 or more, found {arguments.rounds}")
+    results = []
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True, disable=arguments.json) as bar:
+        task = bar.add_task("", total=None)
+        for told in bench_engine(arguments.rounds, arguments.all, lambda doing: bar.update(task, description=doing)):
+            results.append(told)
+    emit(results, arguments.json, "The engine, on one core (fastest of several runs; p99 over all of them)")

@@ -1,0 +1,130 @@
+"""How fast the engine is: one core, its context full. The figures of ``sidlive bench engine``.
+
+Rates count the processor's time of the one thread that works, in the fastest of several runs: what else a machine does
+only ever takes time away. 99th percentiles and starts are by the clock on the wall. Presets that do not ship are measured with random weights, which say nearly all 28 tokens a frame where
+trained ones say about 20: the worst case.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.registers import CONTROL, FIRST_CONTROL, MODE_VOL, PAL, VOICES, Frames, register_of, silence
+from sidlive.model import tokens as tk
+from sidlive.model.config import PRESETS
+from sidlive.model.engine import Engine, Sampling, warm_up
+from sidlive.model.weights import ASSETS, EngineWeights, load_weights, random_weights
+from sidlive.report import Result
+
+CONTEXT: Final = 1024
+ROUND: Final = 100  # frames
+SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
+START: Final = """
+import json, resource, time
+from sidlive.model import bench, engine
+started = engine.Engine(bench.weights_of({name!r})[0])
+started.step(bench.SAMPLING)
+print(json.dumps([time.time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * {unit}]))
+"""
+
+
+def bench_engine(rounds: int, everything: bool, told: Callable[[str], object]) -> Iterator[Result]:
+    """The figures one by one; ``told`` hears what is being measured. ``everything``: also what takes minutes."""
+    for name in PRESETS if everything else ("pocket", "stage"):
+        told(f"{name}: loading")
+        weights, kind = weights_of(name)
+        engine = Engine(weights, CONTEXT)
+        del weights
+        told(f"{name}: compiling what is not in the cache yet")
+        warm_up(engine)
+        told(f"{name}: measuring")
+        yield Result(f"weights.{name}", kind)
+        yield from _pace(name, engine, rounds)
+        if name != "large":
+            yield Result(f"prefill512_ms.{name}", min(_prefill_ms(engine, 512) for _ in range(rounds)), "ms")
+    told("starting")
+    warm = min((_start("pocket") for _ in range(2)), key=lambda start: start[0])
+    yield Result("start_s.warm", warm[0], "s")
+    yield Result("resident_mb.pocket", warm[1], "MB")
+    if everything:
+        told("starting for the first time")
+        with tempfile.TemporaryDirectory() as folder:
+            yield Result("start_s.cold", _start("pocket", {"NUMBA_CACHE_DIR": folder})[0], "s")
+        yield Result("resident_mb.stage", _start("stage")[1], "MB")
+
+
+def weights_of(name: str) -> tuple[EngineWeights, str]:
+    """A preset as it ships, or random; and which."""
+    if (ASSETS / f"{name}.safetensors").exists():
+        return load_weights(name), "shipped"
+    return random_weights(PRESETS[name], std=0.05), "random"
+
+
+def exercise(count: int) -> Frames:
+    """A made-up tune ``uint8[count, 28]``: a bass, an arpeggio and a melody with a sweeping pulse."""
+    frames = silence(count)
+    notes = np.array([0x0893, 0x0A14, 0x0CD8, 0x0E6B])
+    for t in range(count):
+        row = t // 6
+        pitches = (
+            notes[row // 16 % 4] // 2,
+            notes[(row // 4 + t % 3) % 4] * 2,
+            notes[row * 5 % 4] + (0, 9, 0, -9)[t % 4],
+        )
+        for voice, pitch in enumerate(pitches):
+            at = register_of(voice, 0)
+            pulse = (0x400 + 13 * t) & 0xFFF
+            gate = int(t % (6 << voice) < 4)
+            frames[t, at : at + 7] = pitch & 255, pitch >> 8, pulse & 255, pulse >> 8, 0x40 | gate, 0x09, 0xA4
+        frames[t, MODE_VOL] = 0x0F
+    for voice in range(VOICES):
+        frames[:, FIRST_CONTROL + voice] = frames[:, register_of(voice, CONTROL)]
+    return frames
+
+
+def _pace(name: str, engine: Engine, rounds: int) -> Iterator[Result]:
+    engine.reset()
+    engine.prefill(exercise(CONTEXT))
+    waits, works, said = np.empty((rounds, ROUND)), np.empty(rounds), 0
+    for round_number in range(rounds):
+        worked = time.thread_time()
+        for i in range(ROUND):
+            begin = time.perf_counter()
+            engine.step(SAMPLING)
+            waits[round_number, i] = time.perf_counter() - begin
+            said += int((engine.last_tokens != tk.SKIP).sum())
+        works[round_number] = (time.thread_time() - worked) / ROUND
+    fastest = float(works.min())
+    yield Result(f"realtime_x.{name}", 1 / (fastest * PAL.rate_hz), "x")
+    yield Result(f"frame_ms.{name}", fastest * 1e3, "ms")
+    yield Result(f"p99_ms.{name}", float(np.quantile(waits, 0.99)) * 1e3, "ms")
+    yield Result(f"tokens_per_frame.{name}", said / waits.size)
+
+
+def _prefill_ms(engine: Engine, count: int) -> float:
+    frames = exercise(count)
+    engine.reset()
+    begin = time.thread_time()
+    engine.prefill(frames)
+    return (time.thread_time() - begin) * 1e3
+
+
+def _start(name: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
+    """Seconds from the launch of a process to its first frame, and the megabytes it had then."""
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    code = START.format(name=name, unit=unit)
+    here = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    begin = time.time()
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, env=os.environ | here | (environment or {})
+    )
+    end, resident = json.loads(ran.stdout)
+    return end - begin, resident / 1e6
