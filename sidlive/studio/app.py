@@ -114,6 +114,7 @@ class Studio(App[int]):
         self._latest = self.now
         self._over = threading.Event()
         self.committed_s = 0.0  # length of the take when it was committed last
+        self._committing = False
         self._touched = views.Touched()
         self._bulletin = views.Bulletin()
         self.score_view: ScoreView = ScoreView()
@@ -228,8 +229,9 @@ class Studio(App[int]):
         self.hand("unmute" if self.now.voices[voice - 1].muted else "mute", voice)
 
     def silence(self) -> None:
-        """Silence now: not behind anything, and code that runs is stopped so that it cannot start the music again."""
-        self.console_view.evaluator.interrupt()
+        """Silence now: not behind anything. Code that runs is stopped, lest it start the music again; not a commit."""
+        if not self._committing:
+            self.console_view.evaluator.interrupt()
         self.console_view.tell("panic()", BAD)
         threading.Thread(target=self._do, args=("panic", ()), name="panic", daemon=True).start()
 
@@ -283,7 +285,11 @@ class Studio(App[int]):
 
         @functools.wraps(commit)
         def noted(*arguments: Any, **named: Any) -> Path:
-            result = commit(*arguments, **named)
+            self._committing = True
+            try:
+                result = commit(*arguments, **named)
+            finally:
+                self._committing = False
             self.committed_s = self.now.take_s
             return result
 

@@ -132,6 +132,7 @@ class Console(Vertical):
         except DeviceError as error:
             self.tell(str(error), WARN)
         self.output.scroll_end(animate=False)
+        self.entry.placeholder = ""  # it has said what it had to
         self.evaluator.submit(message.source)
 
     @on(Entry.Interrupted)

@@ -1,6 +1,7 @@
 """How the console shows values: verbs as help, controls as a table, fragments as a line, the rest as Python does."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from rich.highlighter import ReprHighlighter
@@ -33,6 +34,8 @@ class Shower:
             return Text("\n").join(control_line(v) for v in value.values())
         if is_fragment(value):
             return fragment_line(value)
+        if isinstance(value, Path):
+            return Text(str(value), GOOD)
         if isinstance(value, Mapping) and value and all(is_fragment(v) for v in value.values()):
             return Text("\n").join(fragment_line(v) for v in value.values())
         if isinstance(value, list) and value and all(isinstance(v, str) for v in value) and len(value) > 3:
@@ -72,14 +75,12 @@ def described(name: str, thing: Callable[..., Any]) -> Text:
 
 def control_line(control: ControlState) -> Text:
     """``temperature  0.9  0 to 2  how daring``."""
-    scale = (
-        f"{number(control.low)} to {number(control.high)} {control.unit}".rstrip() if control.low is not None else ""
-    )
+    scale = f"{number(control.low)} to {number(control.high)} {control.unit}" if control.low is not None else ""
     return Text.assemble(
         (control.name.ljust(13), PRIMARY),
         (number(control.value).ljust(8), WARN),
-        ((scale + control.unit).ljust(20), MUTED),
-        (control.help, TEXT),
+        (scale.ljust(20), MUTED),
+        (" " + control.help, TEXT),
         (f"  [{control.midi}]" if control.midi else "", GOOD),
     )
 

@@ -20,7 +20,7 @@ from sidlive.studio.palette import (
     blend,
     ink,
 )
-from sidlive.studio.roll import FILTER_NAMES, FILTER_OFF, NO_WAVE, PULSE, WAVE_NAMES, Roll, note_name
+from sidlive.studio.roll import AUDIBLE, FILTER_NAMES, FILTER_OFF, NO_WAVE, PULSE, WAVE_NAMES, Roll, note_name
 
 _WAVE_MARKS: Final = ("──", "╱╲", "╱│", "┌┐", "▒░", "≈≈")
 _BADGES: Final = {
@@ -41,7 +41,7 @@ def voice_gutter(
     f = roll.features
     live = 0 <= at < len(f)
     wave = int(f.wave[at, voice]) if live else NO_WAVE
-    sounding = live and wave != NO_WAVE and f.level[at, voice] > 0.02 and not np.isnan(f.pitch[at, voice])
+    sounding = live and wave != NO_WAVE and f.level[at, voice] > AUDIBLE and not np.isnan(f.pitch[at, voice])
     hue = WAVE_COLOURS[wave] if sounding else FAINT
     canvas.chars[top : top + where.voice_rows, 0] = ord("▌")
     canvas.inks[top : top + where.voice_rows, 0] = ink(colour)
@@ -71,7 +71,7 @@ def voice_gutter(
         level = float(f.level[at, voice]) if live else 0.0
         canvas.bar(y, 2, 7, level if sounding else 0.0, FAINT if voice_state.muted else hue, "#1c1938")
     if voice_state.fragment and where.voice_rows >= 6:
-        canvas.write(top + 4, 2, voice_state.fragment[: where.gutter - 5], MUTED)
+        canvas.write(top + 4, 2, voice_state.fragment[: where.gutter - 6], MUTED)
 
 
 def filter_gutter(canvas: Canvas, where: Plan, roll: Roll, at: int, top: int, rows: int) -> None:

@@ -87,7 +87,7 @@ class Score:
         rows = where.voice_rows - (2 if where.has_timbre else 1)
         body = top + 1
         features = grid.features
-        sounding = (features.level[:, voice] > 0.02) & (features.wave[:, voice] != r.NO_WAVE)
+        sounding = (features.level[:, voice] > r.AUDIBLE) & (features.wave[:, voice] != r.NO_WAVE)
         pitch = features.pitch[:, voice]
         sounding &= ~np.isnan(pitch)
         tonal = sounding & (features.wave[:, voice] != r.NOISE)
@@ -158,9 +158,11 @@ class Score:
         if not len(features):
             return
         wave = features.wave[at, voice]
-        heard = known & (features.level[at, voice] > 0.02) & (wave != r.NO_WAVE)
+        heard = known & (features.level[at, voice] > r.AUDIBLE) & (wave != r.NO_WAVE)
         eighth = 1 + np.clip((features.width[at, voice] * 8).astype(np.intp), 0, 7)
-        chars = np.where(wave == r.PULSE, _EIGHTH_CODES[eighth], _TEXTURES[wave, (cells + grid.first // (2 * self.zoom)) % 2])
+        chars = np.where(
+            wave == r.PULSE, _EIGHTH_CODES[eighth], _TEXTURES[wave, (cells + grid.first // (2 * self.zoom)) % 2]
+        )
         slot = where.gutter + cells[heard]
         canvas.chars[y, slot] = chars[heard]
         gate = features.gate[at, voice].astype(np.intp)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sidlive.studio.roll import Features, Roll
 
 MIN_SPAN: Final = 18  # semitones that a lane shows at least
+MAX_SPAN: Final = 42  # and at most
 SETTLED: Final = 12  # looks after which a lane that shows too much narrows
 ZOOMS: Final = (1, 2, 4)  # frames a column of dots; two columns a cell
 RECENT_CELLS: Final = 10  # heard less than this ago
@@ -37,16 +38,22 @@ class Span:
         if not len(pitches):
             return
         ranked = np.sort(pitches)
-        edge = len(ranked) // 50  # a stray frame in fifty may fall off
+        edge = len(ranked) // 20  # stray frames, one in twenty at either end, stand at the lane's edge
         low = float((ranked[edge] - 1) // 6 * 6)
         high = float(-(-(ranked[-1 - edge] + 1) // 6) * 6)
-        if high - low < MIN_SPAN:
+        if high - low > MAX_SPAN:
+            middle = float(ranked[len(ranked) // 2] // 6 * 6)
+            low = min(max(low, middle - MAX_SPAN / 2), high - MAX_SPAN)
+            high = low + MAX_SPAN
+        elif high - low < MIN_SPAN:
             low -= (MIN_SPAN - (high - low)) // 12 * 6
             high = low + MIN_SPAN
         if self._idle < 0:
             self.low, self.high, self._idle = low, high, 0
         elif low < self.low or high > self.high:
             self.low, self.high, self._idle = min(low, self.low), max(high, self.high), 0
+            if self.high - self.low > MAX_SPAN:
+                self.low, self.high = low, high
         elif (high - low) < (self.high - self.low):
             self._idle += 1
             if self._idle > SETTLED:

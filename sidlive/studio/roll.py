@@ -24,6 +24,8 @@ NOTE_NAMES: Final = ("C-", "C#", "D-", "D#", "E-", "F-", "F#", "G-", "G#", "A-",
 ATTACK_MS: Final = (2, 8, 16, 24, 38, 56, 68, 80, 100, 250, 500, 800, 1000, 3000, 5000, 8000)
 DECAY_MS: Final = tuple(3 * ms for ms in ATTACK_MS)
 
+MAX_PASSED: Final = 25  # frames between two looks up to which the futures are compared
+AUDIBLE: Final = 0.02  # of an envelope's full level; what is softer is not shown
 LOOK: Final = 8  # frames from which a note takes its name
 STEADY: Final = 5  # frames that a pitch must last, before and after a step, for the step to be a note
 
@@ -172,6 +174,7 @@ class Roll:
         self.start = 0  # the tape's frame number of row 0
         self.frames: Frames = sid.silence(0)
         self.features = read(self.frames)
+        self._now = 0  # the row that plays next
         self._notes: tuple[list[tuple[int, str, int]], ...] = ([], [], [])
         self.cuts: deque[int] = deque(maxlen=16)  # where a future that was shown already was made anew
 
@@ -225,18 +228,25 @@ class Roll:
         for voice in range(3):
             notes = [note for note in self._notes[voice] if self.start <= note[0] < begin]
             for at in note_starts(part, voice).tolist():
-                if lead + at >= begin:
+                if lead + at >= begin and part.level[at : at + 3, voice].max() > AUDIBLE:
                     label = onset_label(part, at, voice)
                     wave = NOISE if label == "▒" else int(np.bincount(part.wave[at : at + 4, voice]).argmax())
                     notes.append((lead + at, label, wave))
             self._notes[voice][:] = notes
 
     def _note_cut(self, first: int, frames: Frames, now: int) -> None:
-        begin, end = max(first + now, self.start), min(first + len(frames), self.end)
-        if begin < end:
-            differ = (frames[begin - first : end - first] != self.frames[begin - self.start : end - self.start]).any(
-                axis=1
-            )
-            cut = begin + int(np.argmax(differ))
-            if differ.any() and cut not in self.cuts:
-                self.cuts.append(cut)
+        """Compare the future with the one foreseen; a tape that waited a few frames is not one made anew."""
+        foreseen = self.frames[self._now :]
+        passed = first + now - (self.start + self._now)
+        future = frames[now:]
+        self._now = now
+        if not 0 <= passed <= MAX_PASSED:
+            return
+        for shift in range(passed, -1, -1):
+            expected = foreseen[shift : shift + len(future)]
+            differ = (expected != future[: len(expected)]).any(axis=1)
+            if not differ.any():
+                return
+            if shift == passed:
+                cut = first + now + int(np.argmax(differ))
+        self.cuts.append(cut)

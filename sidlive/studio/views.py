@@ -61,7 +61,7 @@ def masthead(canvas: Canvas, state: State) -> None:
     elif not state.model:
         text, colour = "◌ LOADING", WARN
     x = canvas.write(0, x + 3, text, colour, PANEL, bold=True)
-    x = canvas.write(0, x + 2, clock_text(state.clock / state.rate_hz), WHITE, PANEL, bold=True)
+    x = canvas.write(0, x + 2, clock_text(state.take_s), WHITE, PANEL, bold=True)
 
     ready_s = state.ahead / state.rate_hz
     hue = GOOD if ready_s > 0.5 or state.phase == "stopped" else WARN if ready_s > 0.15 else BAD
@@ -76,7 +76,7 @@ def masthead(canvas: Canvas, state: State) -> None:
     if state.underruns and canvas.width >= 100:
         x = canvas.write(0, x, f" {state.late_frames / state.rate_hz:.1f} s", late, PANEL)
 
-    right = "  ".join(part for part in (state.model, f"{state.chip} {state.timing}") if part)
+    right = "  ".join(part for part in (_model_name(state), f"{state.chip} {state.timing}") if part)
     if canvas.width - len(right) - 1 > x + 2:
         canvas.write(0, canvas.width - len(right) - 1, right, MUTED, PANEL)
 
@@ -149,12 +149,17 @@ def _short(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + "…"
 
 
+def _model_name(state: State) -> str:
+    """A preset's name, or a file's without its folders."""
+    return state.model.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".safetensors")
+
+
 def _outside(state: State) -> Iterator[tuple[str, str, str]]:
     sound = state.output or "no output"
     bad = "null" in sound or "no " in sound
     yield "sound", sound + (f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""), WARN if bad else TEXT
-    yield "midi", state.midi or "no MIDI", MUTED if state.midi in ("", "no MIDI") else TEXT
-    yield "model", state.model or ("none" if state.trouble else "loading"), TEXT if state.model else WARN
+    yield "midi", state.midi or "no MIDI", MUTED if not state.midi or state.midi.startswith("no MIDI") else TEXT
+    yield "model", _model_name(state) or ("none" if state.trouble else "loading"), TEXT if state.model else WARN
 
 
 def _prompt(canvas: Canvas, state: State, y: int) -> int:

@@ -63,6 +63,18 @@ async def test_panic_does_not_wait_for_code_and_stops_it():
         await until(pilot, lambda: "interrupted" in said(app))
 
 
+async def test_panic_lets_a_commit_finish():
+    app, session = studio()
+    commit = app.console_view.namespace["commit"].__wrapped__
+    slow = app._noting(lambda name: (time.sleep(0.5), commit(name))[1])
+    app.console_view.namespace["commit"] = slow
+    async with app.run_test(size=(120, 32)) as pilot:
+        await typed(pilot, 'commit("kept")\n')
+        await until(pilot, lambda: app._committing)
+        await pilot.press("f8")
+        await until(pilot, lambda: {("panic",), ("commit", "kept")} <= set(session.calls))
+
+
 async def test_two_escapes_are_panic_and_one_is_not():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:

@@ -7,7 +7,7 @@ from sidlive.live.state import VoiceState
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.lanes import Score
-from sidlive.studio.layout import MIN_SPAN, Span
+from sidlive.studio.layout import MAX_SPAN, MIN_SPAN, Span
 from sidlive.studio.palette import GROUND, ink
 
 from .music import piece, write_voice
@@ -152,3 +152,11 @@ def test_the_range_widens_at_once_and_narrows_with_patience():
     for _ in range(20):
         span.fit(np.full(40, 60, np.float32))
     assert span.high - span.low == MIN_SPAN
+
+
+def test_stray_pitches_do_not_flatten_the_lane():
+    span = Span()
+    span.fit(np.concatenate([np.full(90, 60), [2, 119], np.full(90, 64)]).astype(np.float32))
+    assert span.high - span.low == MIN_SPAN and span.low < 60 and span.high > 64
+    span.fit(np.linspace(5, 115, 200, dtype=np.float32))
+    assert span.high - span.low == MAX_SPAN and span.low < 60 < span.high

@@ -87,6 +87,14 @@ def test_a_drum_is_noise_and_an_arpeggio_is_called_by_its_root():
     assert r.onset_label(r.read(chord), 0, 0) == "A-3"
 
 
+def test_a_gate_without_a_sound_is_no_note():
+    roll = r.Roll()
+    roll.show(0, voice_frames(20, sr=0x00))  # decays at once to a sustain of nothing
+    assert len(roll.notes(0)) == 1
+    roll.show(0, voice_frames(20, control=sid.GATE))  # no waveform
+    assert roll.notes(0)[0][1] == ""
+
+
 def test_a_step_under_an_open_gate_is_a_note_but_an_arpeggio_is_not():
     legato = np.vstack([voice_frames(10, note=60), voice_frames(10, note=64)])
     assert r.note_starts(r.read(legato), 0).tolist() == [0, 10]
@@ -131,6 +139,14 @@ def test_a_future_made_anew_is_noted_and_a_past_that_differs_is_not():
     muted[110:] ^= 1
     roll.show(0, muted, now=105)
     assert list(roll.cuts) == [110]
+
+
+def test_a_tape_that_waited_for_the_generator_was_not_made_anew():
+    frames, roll = piece(4), r.Roll()
+    roll.show(0, frames[:200], now=100)
+    late = np.insert(frames[:200], 101, frames[100], axis=0)  # frame 100 was held for one frame more
+    roll.show(0, late, now=103)
+    assert list(roll.cuts) == []
 
 
 def test_ntsc_frames_sound_higher_for_the_same_registers():
