@@ -1,7 +1,145 @@
-"""Commands."""
+"""``sidlive generate``: a tune, continued by the model, as frames, sound, or a .sid file."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidlive.chip.registers import Frames, VideoTiming
+    from sidlive.tune.fragment import Fragment
+
+PROMPT_FRAMES = 1024  # of a .sid: what the models attend to, 20 s
+FRAMES = 1500
+KINDS = (".sid", ".wav", ".npz")
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
+    generate = subparsers.add_parser(
+        "generate",
+        help="continue a tune",
+        description="Hear the beginning of a tune and go on from there. The output holds what was heard, then what was "
+        "made; its kind is told by its name.",
+    )
+    generate.add_argument("prompt", type=Path, metavar="PROMPT.sid|FRAMES.npz")
+    generate.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid|.wav|.npz")
+    generate.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
+    generate.add_argument(
+        "--prompt-frames",
+        type=int,
+        metavar="P",
+        help=f"frames to hear (default: {PROMPT_FRAMES} of a .sid, a whole .npz)",
+    )
+    generate.add_argument("--frames", type=int, default=FRAMES, metavar="T", help=f"to make (default: {FRAMES}, 30 s)")
+    generate.add_argument(
+        "--temperature", type=float, default=1.0, metavar="X", help="0: the likeliest, always (default: 1)"
+    )
+    generate.add_argument(
+        "--top-p", type=float, default=1.0, metavar="X", help="only the likeliest tokens (default: 1, all)"
+    )
+    generate.add_argument("--seed", type=int, default=0, metavar="S", help="one seed, one result (default: 0)")
+    generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
+    generate.add_argument("--continuation-only", action="store_true", help="leave what was heard out of the output")
+    generate.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    generate.set_defaults(run=_generate)
+
+
+def _generate(args: argparse.Namespace) -> None:
+    from time import perf_counter
+
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from sidlive.errors import TuneError
+    from sidlive.model.engine import Sampling, load_engine, warm_up
+    from sidlive.report import Result, emit
+    from sidlive.tune.fragment import onsets
+
+    if args.output.suffix.lower() not in KINDS:
+        raise TuneError(f"{args.output}: expected a name that ends in {', '.join(KINDS)}")
+    for name, number in (("--prompt-frames", args.prompt_frames), ("--frames", args.frames)):
+        if number is not None and number < 1:
+            raise TuneError(f"{name} expects 1 or more, found {number}")
+    sampling = Sampling(temperature=args.temperature, top_p=args.top_p, seed=args.seed)
+    heard = _prompt(args.prompt, args.song, args.prompt_frames)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("loading the model", total=None)
+        engine = load_engine(args.model)
+        bar.update(task, description="preparing (the first time ever takes a while)")
+        warm_up(engine)
+        bar.update(task, description="hearing the prompt")
+        begin = perf_counter()
+        engine.prefill(heard.frames)
+        prefill_s = perf_counter() - begin
+        bar.update(task, description="making", total=args.frames)
+        made = np.empty((args.frames, heard.frames.shape[1]), dtype=np.uint8)
+        begin = perf_counter()
+        for row in made:
+            row[:] = engine.step(sampling)
+            bar.advance(task)
+        made_s = perf_counter() - begin
+        bar.update(task, description=f"writing {args.output.name}", total=None)
+        frames = made if args.continuation_only else np.concatenate([heard.frames, made])
+        _write(args.output, frames, heard, f"{args.model}, seed {args.seed}")
+    starts = {
+        "prompt": onsets(heard.frames).sum() / heard.seconds,
+        "made": onsets(made).sum() * heard.rate_hz / len(made),
+    }
+    results = [
+        Result("prompt", heard.source),
+        Result("prompt_frames", len(heard.frames), "frames"),
+        Result("frames", len(made), "frames"),
+        Result("seconds", round(len(frames) / heard.rate_hz, 2), "s"),
+        Result("onsets_per_s.prompt", round(float(starts["prompt"]), 2), "1/s"),
+        Result("onsets_per_s.made", round(float(starts["made"]), 2), "1/s"),
+        Result("prefill_ms", round(prefill_s * 1e3, 1), "ms"),
+        Result("realtime_x.generate", round(len(made) / heard.rate_hz / made_s, 2), "x"),
+    ]
+    emit(results, args.json, args.output.name)
+
+
+def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
+    """The first frames of a tune. Raises TuneError, also where it has fewer than asked for."""
+    from dataclasses import replace
+
+    from sidlive.chip.registers import PAL
+    from sidlive.errors import TuneError
+    from sidlive.tune.fragment import LATEST_S, load_fragment
+
+    if count is None and path.suffix.lower() == ".sid":
+        count = PROMPT_FRAMES
+    seconds = LATEST_S if count is None else (count + 1) / PAL.rate_hz  # PAL has the fewest frames a second
+    fragment = load_fragment(path, song, seconds=seconds)
+    if count is not None and len(fragment.frames) < count:
+        raise TuneError(f"{path} has {len(fragment.frames)} frames, not the {count} of --prompt-frames")
+    return replace(fragment, frames=fragment.frames[:count])
+
+
+def _write(path: Path, frames: "Frames", prompt: "Fragment", made_by: str) -> None:
+    """Frames as what the path's name asks for. Raises TuneError or DeviceError."""
+    timing = _timing(prompt.timing)
+    title = f"{prompt.name}, continued"
+    if path.suffix.lower() == ".npz":
+        from sidlive.tune.capture import save_frames
+
+        meta = {"chip": prompt.chip, "timing": prompt.timing, "source": prompt.source}
+        save_frames(path, frames, prompt.rate_hz, title=title, made_by=made_by, **meta)
+    elif path.suffix.lower() == ".wav":
+        from sidlive.chip.sid import render
+        from sidlive.chip.wav import WavFile
+
+        with WavFile(path) as file:
+            file.write(render(frames, prompt.rate_hz, prompt.chip, timing))
+    else:
+        from sidlive.tune.compile import Label, compile_sid, verify, write_file
+
+        sid = compile_sid(frames, Label(name=title[:32]), prompt.chip, timing)
+        verify(sid, frames)
+        write_file(path, sid)
+
+
+def _timing(name: str) -> "VideoTiming":
+    from sidlive.chip.registers import NTSC, PAL
+
+    return NTSC if name == NTSC.name else PAL

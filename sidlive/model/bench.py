@@ -1,8 +1,8 @@
 """How fast the engine is: one core, its context full. The figures of ``sidlive bench engine``.
 
 Rates count the processor's time of the one thread that works, in the fastest of several runs: what else a machine does
-only ever takes time away. 99th percentiles and starts are by the clock on the wall. Presets that do not ship are measured with random weights, which say nearly all 28 tokens a frame where
-trained ones say about 20: the worst case.
+only ever takes time away. 99th percentiles and starts are by the clock on the wall. Presets that do not ship are
+measured with random weights, which say nearly all 28 tokens a frame where trained ones say about 20: the worst case.
 """
 
 import json
