@@ -23,7 +23,7 @@ from sidlive.live.state import ControlState, ControlValue, Notice, Phase, State,
 from sidlive.live.take import Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Grip, Held, Locked, Row, released, remixed, sounding, steady
-from sidlive.model.engine import Sampling
+from sidlive.model.sampling import Sampling
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames, silence
 from sidlive.live.voices import Grips, Row, Transpose, forced_columns
-from sidlive.model.engine import Sampling
+from sidlive.model.sampling import Sampling
 
 if TYPE_CHECKING:
     from sidlive.live.core import Core

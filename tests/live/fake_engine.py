@@ -5,6 +5,7 @@ and frame number alone, times the temperature. So a test knows what the future m
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from sidlive.chip.registers import (
     register_of,
     silence,
 )
-from sidlive.model.engine import Sampling
+from sidlive.model.sampling import Sampling
 from sidlive.tune.fragment import Fragment
 
 PERIOD = 48
@@ -93,3 +94,11 @@ def riff(name: str = "riff", frames: int = 2 * PERIOD, chip: str = "6581") -> Fr
     return Fragment(
         name=name, frames=rows, rate_hz=PAL.rate_hz, source="made here", chip=chip, timing="PAL", beat_frames=12
     )
+
+
+def until(met: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Wait for something that other threads or processes bring about; whether it came."""
+    deadline = time.monotonic() + seconds
+    while not met() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return met()

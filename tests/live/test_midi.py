@@ -1,15 +1,13 @@
 """Controllers: which knob moves what, learning, and a real wire (JACK without hardware)."""
 
 import json
-import os
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fake_engine import until
 
 from sidlive.errors import ControlError
 from sidlive.live import midi
@@ -151,42 +149,6 @@ def test_midi_can_be_off(tmp_path: Path) -> None:
 
 
 # -- a real wire
-
-
-@pytest.fixture
-def jack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
-    """A JACK server without hardware, which programs started from here find."""
-    if shutil.which("jackd") is None:
-        pytest.skip("no jackd here (Debian package jackd2)")
-    pytest.importorskip("rtmidi", reason="python-rtmidi is not installed")
-    import rtmidi
-
-    name = f"sidlive{os.getpid()}"
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
-    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "--rate", "48000", "--period", "128"]
-    with (tmp_path / "jackd.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def answers() -> bool:
-        try:
-            rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK).delete()
-        except Exception:
-            return False
-        return True
-
-    try:
-        assert until(answers), (tmp_path / "jackd.log").read_text()
-        yield server
-    finally:
-        server.terminate()
-        server.wait(5)
-
-
-def until(met: Callable[[], bool], seconds: float = 8.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not met() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return met()
 
 
 def test_a_controller_comes_turns_and_goes(

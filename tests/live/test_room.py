@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff
+from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff, until
 
+from sidlive.chip.registers import FREQ_HI
 from sidlive.errors import ControlError, DeviceError, ModelError
 from sidlive.live.options import RoomOptions
 from sidlive.live.room import RoomLink, open_room
@@ -25,13 +26,6 @@ def options(folder: Path, **engine: object) -> RoomOptions:
     return RoomOptions(
         device="null", midi="none", takes=folder, name="take", engine=functools.partial(FakeEngine, **engine)
     )
-
-
-def until(met: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not met() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return met()
 
 
 @pytest.fixture(scope="module")
@@ -240,3 +234,34 @@ def test_closing_is_quick_and_leaves_no_process(tmp_path: Path) -> None:
     began = time.monotonic()
     link.close()
     assert time.monotonic() - began < 4 and link._process.exitcode == 0
+
+
+def test_a_controller_steers_while_it_plays(
+    jack: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a knob on a wire to the frames that the chip gets: temperature, and transposition of the prompt."""
+    import mido
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    faders = mido.Backend("mido.backends.rtmidi/UNIX_JACK").open_output("faders", virtual=True, client_name="box")
+    session = Session(open_room(replace(options(tmp_path), midi="faders")))
+    try:
+        session.prompt(riff())
+        session.start()
+        assert until(lambda: session.state().phase == "playing" and "faders" in session.state().midi)
+        faders.send(mido.Message("control_change", control=1, value=0))
+        assert until(lambda: session.get("temperature") == 0)
+        session.wait(0.2)
+        assert not session.window(3, 0).frames[:, NOISE].any()
+        pitch = set(session.window(PERIOD, 0).frames[:, FREQ_HI].tolist())
+        faders.send(mido.Message("control_change", control=2, value=96))
+        assert until(lambda: session.get("transpose") == 12)
+        session.wait(1.5)
+        assert set(session.window(PERIOD, 0).frames[:, FREQ_HI].tolist()) == {2 * hi for hi in pitch}
+        session.learn("volume")
+        faders.send(mido.Message("control_change", control=40, value=127))
+        assert until(lambda: session.controls()["volume"].midi == "CC 40")
+        assert "set('transpose', 12)" in "".join(session.history())
+    finally:
+        session.close()
+        faders.close()
