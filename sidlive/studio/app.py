@@ -28,6 +28,7 @@ from sidlive.studio.actions import ACTIONS, BY_NAME
 from sidlive.studio.complete import first_sentence
 from sidlive.studio.console import Console
 from sidlive.studio.layout import plan
+from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
 from sidlive.studio.palette import BAD, MUTED, THEME, WARN
 from sidlive.studio.recall import Recall, history_path
@@ -116,7 +117,7 @@ class Studio(App[int]):
         self.committed_s = 0.0  # length of the take when it was committed last
         self._committing = False
         self._touched = views.Touched()
-        self._bulletin = views.Bulletin()
+        self._bulletin = Bulletin()
         self.score_view: ScoreView = ScoreView()
         self.console_view: Console = Console(self.verbs, dict(extra or {}), recall or Recall(), self._names)
         meanings = {name: first_sentence(verb) for name, verb in self.verbs.items()}
@@ -248,7 +249,7 @@ class Studio(App[int]):
         self.score_view.zoom()
 
     def restart(self) -> None:
-        if self.now.alive:
+        if self.now.alive and not self.now.trouble:
             self.console_view.tell("the core is well; F9 opens it anew only after it stopped")
             return
         self.console_view.tell("opening the core anew")

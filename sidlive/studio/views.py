@@ -7,8 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from sidlive.live.places import log_path
-from sidlive.live.state import ControlState, Notice, State
+from sidlive.live.state import ControlState, State
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.display import number
 from sidlive.studio.palette import (
@@ -38,7 +37,6 @@ _PHASES: Final = {
 }
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
 _MAY_BE_UNUSED: Final = ("top_k", "min_p")  # 0 turns them off
-QUIET_S: Final = 6.0  # seconds without a sound before the studio remarks on it
 
 
 def clock_text(seconds: float) -> str:
@@ -135,7 +133,7 @@ def _verb_list(canvas: Canvas, y: int, verbs: Mapping[str, str]) -> None:
     if room > len(verbs):
         for name, meaning in verbs.items():
             canvas.write(y, 3, name, TEXT)
-            canvas.write(y, 15, _short(meaning, canvas.width - 16), FAINT)
+            canvas.write(y, 15, short(meaning, canvas.width - 16), FAINT)
             y += 1
         return
     x = 3
@@ -145,7 +143,8 @@ def _verb_list(canvas: Canvas, y: int, verbs: Mapping[str, str]) -> None:
         x = canvas.write(y, x, name, MUTED) + 1
 
 
-def _short(text: str, width: int) -> str:
+def short(text: str, width: int) -> str:
+    """A text cut at a word's end to fit ``width``."""
     return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + "…"
 
 
@@ -190,7 +189,7 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
     ground = RAISED if touched else GROUND
     canvas.write(y, 1, " " * (canvas.width - 1), TEXT, ground)
     canvas.write(y, 3, control.name[:12], name_colour, ground, bold=touched)
-    value = number(control.value)
+    value = _value(control)
     canvas.write(y, 21 - len(value[:6]), value[:6], WARN if touched else WHITE, ground, bold=True)
     knob = control.midi or ""
     width = canvas.width - 23 - (6 if canvas.width >= 34 else 0)
@@ -200,10 +199,17 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
         canvas.write(y, canvas.width - len(knob[:5]) - 1, knob.replace("CC ", "cc")[:5], GOOD, ground)
 
 
+def _value(control: ControlState) -> str:
+    """The value as short as it stays clear; a switch, and what 0 turns off, in words."""
+    if (control.low, control.high, control.value) in ((0, 1, 0), (0, 1, 1)) and isinstance(control.value, int):
+        return "on" if control.value else "off"
+    return "off" if control.name in _MAY_BE_UNUSED and not control.value else number(control.value)
+
+
 def _is_a_scale(control: ControlState) -> bool:
-    """Whether more of it means more of something (a seed's size says nothing)."""
+    """Whether more of it means more of something (a seed's size says nothing, nor does a switch's)."""
     assert control.low is not None and control.high is not None
-    return control.high - control.low <= 1000
+    return _value(control) not in ("on", "off") and control.high - control.low <= 1000
 
 
 def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, hue: str) -> None:
@@ -223,7 +229,7 @@ def knobs(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -
     """The panel for a small screen: values in a row, then prompt, take and outside world in another."""
     x = 1
     for control in state.controls.values():
-        value = number(control.value)
+        value = _value(control)
         unused = control.name in _MAY_BE_UNUSED and not control.value
         if unused or x + len(control.name) + len(value) + 1 > canvas.width:
             continue
@@ -252,49 +258,3 @@ def key_bar(canvas: Canvas, keys: Sequence[tuple[str, str, str]]) -> list[tuple[
         spans.append((start, x))
         x += 3 if canvas.width >= 100 else 2
     return spans
-
-
-class Bulletin:
-    """Chooses the one line that the performer should read now."""
-
-    def __init__(self, seconds: float = 10.0) -> None:
-        self.seconds = seconds
-        self._last = 0
-        self._since = -1e9
-
-    def fresh(self, state: State, now: float) -> list[Notice]:
-        """Notices not seen before."""
-        new = [notice for notice in state.notices if notice.number > self._last]
-        if new:
-            self._last, self._since = new[-1].number, now
-        return new
-
-    def choose(self, state: State, now: float) -> tuple[str, str]:
-        """Text and colour; an empty text when there is nothing to say."""
-        if not state.alive:
-            return f"the core has stopped; F9 opens it anew. Why: {log_path()}", BAD
-        if state.trouble:
-            return state.trouble, BAD
-        if not state.model:
-            return "the model is being loaded; the first time this takes up to a minute", WARN
-        if state.notices and now - self._since < self.seconds:
-            notice = state.notices[-1]
-            return notice.text, WARN if notice.level == "warning" else MUTED
-        if state.phase in ("holding", "looping"):
-            return f"generation is late: {state.phase} what was played until it is back", BAD
-        if state.phase == "playing" and state.quiet_s > QUIET_S:
-            return (
-                f"quiet for {state.quiet_s:.0f} s: another seed(…), a higher temperature(…), the prompt again",
-                WARN,
-            )
-        return "", MUTED
-
-
-def notice_line(canvas: Canvas, text: str, colour: str) -> None:
-    """The rule above the console, with the notice in it."""
-    canvas.rule(0, colour=RULE)
-    if text:
-        canvas.write(0, 1, f" ▲ {text} "[: canvas.width - 2], colour if colour == MUTED else GROUND,
-                     GROUND if colour == MUTED else colour, bold=True)  # fmt: skip
-    else:
-        canvas.write(0, 1, " CONSOLE ", FAINT, bold=True)

@@ -15,6 +15,7 @@ from sidlive.studio import lanes, views
 from sidlive.studio.actions import ACTIONS, Action
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.layout import ZOOMS
+from sidlive.studio.notices import notice_line
 from sidlive.studio.palette import BAD, GOOD, GROUND, PANEL, TEXT, WARN
 from sidlive.studio.roll import Roll
 
@@ -185,7 +186,7 @@ class NoticeLine(Drawn):
         self.redraw()
 
     def paint(self, canvas: Canvas) -> None:
-        views.notice_line(canvas, self._text, self._colour)
+        notice_line(canvas, self._text, self._colour)
 
 
 class KeyBar(StateView):

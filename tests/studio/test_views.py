@@ -1,0 +1,96 @@
+"""The masthead, the panel, the notices: what is said of a state, and what comes first."""
+
+from dataclasses import replace
+
+import pytest
+
+from sidlive.live.state import Notice, State
+from sidlive.studio import views
+from sidlive.studio.canvas import Canvas
+from sidlive.studio.notices import Bulletin
+
+from .stage import FakeSession
+
+PLAYING = FakeSession().state()
+
+
+def lines(paint: object, width: int, height: int, *arguments: object) -> list[str]:
+    canvas = Canvas(width, height)
+    paint(canvas, *arguments)
+    return ["".join(map(chr, row)) for row in canvas.chars]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({}, "PLAYING"),
+        ({"phase": "stopped"}, "STOPPED"),
+        ({"phase": "looping"}, "LOOPING"),
+        ({"alive": False}, "NO CORE"),
+        ({"model": ""}, "LOADING"),
+        ({"trouble": "no weights"}, "NO MODEL"),
+        ({"underruns": 1}, "1 underrun "),
+        ({"underruns": 3, "late_frames": 101}, "3 underruns 2.0 s"),
+    ],
+)
+def test_the_masthead_says_how_it_stands(change: dict[str, object], word: str):
+    assert word in lines(views.masthead, 120, 1, replace(PLAYING, **change))[0]
+
+
+def test_time_is_told_in_minutes_seconds_and_tenths():
+    assert [views.clock_text(s) for s in (0, 9.96, 61.25, 3599.99)] == ["0:00.0", "0:09.9", "1:01.2", "59:59.9"]
+
+
+def test_the_panel_shows_each_control_its_value_and_its_knob():
+    shown = lines(views.panel, 37, 30, PLAYING)
+    row = next(line for line in shown if "temperature" in line)
+    assert "0.9" in row and "cc1" in row and "█" in row
+    assert next(line for line in shown if "seed" in line).count("█") == 0  # more seed is not more of anything
+    assert any("▸ arp_in_a" in line for line in shown) and any("slow_bass" in line for line in shown)
+
+
+def test_a_bar_is_as_long_as_its_value_is_high():
+    def filled(value: float) -> int:
+        controls = {"temperature": replace(PLAYING.controls["temperature"], value=value)}
+        shown = lines(views.panel, 37, 30, replace(PLAYING, controls=controls))
+        return next(line for line in shown if "temperature" in line).count("█")
+
+    assert [filled(value) for value in (0.0, 1.0, 2.0)] == [0, 4, 8]
+
+
+def test_a_take_that_is_not_logged_is_said():
+    assert any("NOT logged" in line for line in lines(views.panel, 37, 30, replace(PLAYING, take=None)))
+
+
+def test_the_small_panel_fits_a_small_screen():
+    first, second = lines(views.knobs, 80, 2, PLAYING)
+    assert "temperature 0.9" in first and "ahead 96" in first
+    assert "prompt arp_in_a" in second and "speaker pulse" in second
+
+
+def test_what_was_turned_lately_is_remembered_for_a_moment():
+    touched = views.Touched(seconds=1.5)
+    assert touched.look(PLAYING, 10.0) == frozenset()
+    controls = {**PLAYING.controls, "seed": replace(PLAYING.controls["seed"], value=8)}
+    turned = replace(PLAYING, controls=controls)
+    assert touched.look(turned, 11.0) == {"seed"} == touched.look(turned, 12.0)
+    assert touched.look(turned, 13.0) == frozenset()
+
+
+def test_the_worst_is_said_first():
+    bulletin = Bulletin(seconds=10)
+    state = replace(PLAYING, quiet_s=20.0)
+    assert "quiet for 20 s" in bulletin.choose(state, 0.0)[0]
+    state = replace(state, phase="holding")
+    assert "generation is late" in bulletin.choose(state, 0.0)[0]
+    state = replace(state, notices=(Notice(1, "the MIDI device went away", "warning"),))
+    assert [notice.number for notice in bulletin.fresh(state, 0.0)] == [1]
+    assert bulletin.fresh(state, 1.0) == []
+    assert bulletin.choose(state, 5.0)[0] == "the MIDI device went away"
+    assert "generation is late" in bulletin.choose(state, 11.0)[0]  # notices pass, states stay
+    assert "F9" in bulletin.choose(replace(state, alive=False), 5.0)[0]
+
+
+def test_a_well_instrument_says_nothing():
+    assert Bulletin().choose(PLAYING, 0.0)[0] == ""
+    assert "being loaded" in Bulletin().choose(State(), 0.0)[0]
