@@ -547,10 +547,10 @@ done    pla
 
 previous .byte 0                        ; the last frame's index
 named   .byte 0                         ; the registers that a token sets
-from    .fill STREAMS, 0                   ; of each stream: its next token,
+from    .fill STREAMS, 0                ; of each stream: its next token;
 from_high .fill STREAMS, 0
-calls   .fill STREAMS, 0                   ; in a call, the tokens left and one,
-return  .fill STREAMS, 0                   ; and where to go then;
-return_high .fill STREAMS, 0               ; not in a call: 0
+calls   .byte range(0, 23 * STREAMS, 23) ; in a call: the tokens left; else it wraps, in no two streams at once;
+return  .fill STREAMS, 0                ; where to go after the call;
+return_high .fill STREAMS, 0            ; not in a call: 0
 
 songs

@@ -1,0 +1,106 @@
+"""A second opinion on machine code: py65's 6502 with as much of a Commodore 64 around it as a .sid's player touches.
+
+Shares nothing with the package. py65 takes the undocumented opcodes for NOPs without a word; here they are errors.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from py65.devices.mpu6502 import MPU
+
+SID = 0xD400
+RETURN = 0xFFF0  # calls return here
+USED = np.array([0xFF, 0xFF, 0xFF, 0x0F, 0xFF, 0xFF, 0xFF] * 3 + [0x07] + [0xFF] * 6, np.uint8)
+
+
+class Memory:
+    """64 KiB; writes to the SID are kept in order; BASIC's ROM hides the RAM at $A000 as $01 says."""
+
+    def __init__(self, fill: int = 0) -> None:
+        self.ram = [fill] * 0x10000
+        self.ram[1] = 0x37
+        self.sid_writes: list[tuple[int, int]] = []
+
+    def __getitem__(self, address: int) -> int:
+        if 0xA000 <= address < 0xC000 and self.ram[1] & 3 == 3:
+            return 0x02  # a byte that would stop the processor
+        return self.ram[address]
+
+    def __setitem__(self, address: int, value: int) -> None:
+        if SID <= address < SID + 25:
+            self.sid_writes.append((address - SID, value))
+        else:
+            self.ram[address] = value
+
+
+class Player:
+    """A .sid file in memory. ``init`` and ``play`` call its code and count its cycles."""
+
+    def __init__(self, sid: bytes, fill: int = 0) -> None:
+        self.memory = Memory(fill)
+        offset = sid[7]
+        self.load, self.init_address, self.play_address = (int.from_bytes(sid[i : i + 2], "big") for i in (8, 10, 12))
+        image = sid[offset:]
+        if self.load == 0:
+            self.load, image = int.from_bytes(image[:2], "little"), image[2:]
+        self.end = self.load + len(image)
+        self.memory.ram[self.load : self.end] = image
+        self.cpu = MPU(memory=self.memory)
+        self.registers = [0] * 25
+
+    def init(self, song: int = 0) -> int:
+        """Cycles of an init call; the song is counted from 0."""
+        self.memory.ram[1] = self._bank(self.init_address)
+        return self._call(self.init_address, song)
+
+    def play(self) -> int:
+        """Cycles of one play call."""
+        self.memory.ram[1] = self._bank(self.play_address)
+        return self._call(self.play_address, 0)
+
+    def frames(self, count: int) -> NDArray[np.uint8]:
+        """The next ``count`` frames, uint8[count, 28], after the definition of a frame."""
+        rows = np.zeros((count, 28), np.uint8)
+        for row in rows:
+            self.play()
+            first: dict[int, int] = {}
+            for register, value in self.memory.sid_writes:
+                self.registers[register] = value
+                first.setdefault(register, value)
+            row[:25] = self.registers
+            row[25:] = [first.get(register, self.registers[register]) for register in (4, 11, 18)]
+        return rows & USED
+
+    def _bank(self, address: int) -> int:
+        return 0x37 if address < 0xA000 else 0x36
+
+    def _call(self, address: int, a: int) -> int:
+        cpu, ram = self.cpu, self.memory.ram
+        self.memory.sid_writes.clear()
+        cpu.a, cpu.x, cpu.y, cpu.sp, cpu.pc = a, 0x5A, 0xA5, 0xFB, address
+        ram[0x1FC], ram[0x1FD] = (RETURN - 1) & 0xFF, RETURN - 1 >> 8
+        port, begin = ram[1], cpu.processorCycles
+        while cpu.pc != RETURN:
+            assert cpu.disassemble[self.memory[cpu.pc]][0] != "???", f"undocumented opcode at ${cpu.pc:04X}"
+            cpu.step()
+            assert cpu.processorCycles - begin < 100_000, "the call does not return"
+        assert cpu.sp == 0xFD and ram[1] == port
+        if address == self.init_address:
+            for register, value in self.memory.sid_writes:
+                self.registers[register] = value
+        return int(cpu.processorCycles - begin)
+
+
+def trace(sid: bytes, count: int) -> NDArray[np.uint8]:
+    """The first ``count`` frames that a .sid plays."""
+    player = Player(sid)
+    player.init()
+    return player.frames(count)
+
+
+def cycles(sid: bytes, count: int) -> Sequence[int]:
+    """The cycles of each of its first ``count`` play calls."""
+    player = Player(sid)
+    player.init()
+    return [player.play() for _ in range(count)]
