@@ -1,6 +1,10 @@
 """The engine against the torch network on the very same weights, and against itself: state is a value."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +14,9 @@ from engines import SMALL, WARM, lively, torch_logits, torch_network, tune
 from sidlive.chip import registers as sid
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.engine import Engine, Sampling
-from sidlive.model.weights import EngineWeights
+from sidlive.model.engine import Engine, Sampling, load_engine
+from sidlive.model.network import Network
+from sidlive.model.weights import ASSETS, EngineWeights, dequantised
 
 
 def stream(engine: Engine, count: int, sampling: Sampling = WARM) -> sid.Frames:
@@ -204,3 +209,53 @@ def test_history_ends_where_the_ring_does(engine: Engine) -> None:
 def test_frames_of_another_shape_are_refused(engine: Engine, bad: np.ndarray) -> None:
     with pytest.raises(ModelError, match=r"must be uint8\[T, 28\]"):
         engine.prefill(bad)
+
+
+PLAIN = """
+import numpy as np
+from engines import SMALL, WARM, lively, tune
+from sidlive.model.engine import Engine
+engine = Engine(lively(), context=SMALL.context)
+engine.prefill(tune(40))
+print(np.stack([engine.step(WARM) for _ in range(10)]).tobytes().hex())
+"""
+
+
+def test_a_cpu_without_avx_makes_the_same_music(weights: EngineWeights) -> None:
+    """The same kernels compiled for a CPU that has nothing but what every x86-64 or ARM64 has."""
+    engine = Engine(weights, context=SMALL.context)
+    engine.prefill(tune(40))
+    plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    ran = subprocess.run(
+        [sys.executable, "-c", PLAIN], capture_output=True, text=True, env=os.environ | plain | {"PYTHONPATH": paths}
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == stream(engine, 10).tobytes().hex()
+
+
+def test_importing_compiles_nothing() -> None:
+    code = (
+        "import sys; import sidlive.model.engine as e; "
+        "print(len(e.hear.signatures), len(e.say.signatures), 'torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "0 0 False\n"
+
+
+@pytest.mark.skipif(not (ASSETS / "pocket.safetensors").exists(), reason="no pocket model ships yet")
+def test_the_shipped_pocket_says_what_the_network_says() -> None:
+    network_weights = {name: torch.from_numpy(np.array(v)) for name, v in dequantised("pocket").items()}
+    engine = load_engine("pocket")
+    network = Network(engine.config)
+    network.load_state_dict(network_weights)
+    prompt = tune(64)
+    expected = network.generate(torch.from_numpy(prompt), 12).numpy()
+    engine.prefill(prompt)
+    np.testing.assert_array_equal(stream(engine, 12, Sampling(temperature=0.0)), expected)
+    logits = torch_logits(network, prompt)
+    engine.reset()
+    engine.prefill(prompt[:-1])
+    engine.weigh(prompt[-1:])
+    difference = np.abs(engine.last_logits() - logits[-1])
+    assert difference[np.isfinite(difference)].max() < 1e-3
