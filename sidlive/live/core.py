@@ -6,27 +6,23 @@ and never while an engine works. Called in turn by one thread, the same commands
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import PAL, Frames, VideoTiming, silence
 from sidlive.errors import ControlError
-from sidlive.live.controls import CONTROLS, Control, control, one_voice, parse_voices, unknown_fragment
+from sidlive.live.controls import control, one_voice, parse_voices, turnable
+from sidlive.live.desk import Desk, Hands
 from sidlive.live.generator import Assignment, Lineage
 from sidlive.live.mirror import Mirror
-from sidlive.live.state import ControlState, ControlValue, Notice, Phase, State, VoiceMode, VoiceState
+from sidlive.live.state import ControlValue, Phase, State
 from sidlive.live.take import Take
 from sidlive.live.tape import Tape
-from sidlive.live.voices import Grip, Held, Locked, Row, released, remixed, sounding, steady
-from sidlive.model.sampling import Sampling
-
-if TYPE_CHECKING:
-    from sidlive.tune.fragment import Fragment
+from sidlive.live.voices import Held, Locked, Row, released, remixed, sounding, steady
 
 MARGIN: Final = 1  # frames past the playhead that a change leaves alone: the chip may be about to take them
 CUSHION: Final = 8  # frames that must be ready before music starts
@@ -34,19 +30,6 @@ TAIL_S: Final = 2.0  # of the silence after stop(), what belongs to the take
 QUIET_S: Final = 3.0  # without a sounding voice: the model has lost the thread
 BEATS_A_BAR: Final = 4
 DEFAULT_BEAT: Final = 24  # frames, where no fragment says: 125 beats a minute
-_NOTICES: Final = 20
-_HISTORY: Final = 10_000
-_SAMPLING: Final = ("temperature", "top_p", "top_k", "min_p", "seed")
-
-
-class Hands(Protocol):
-    """MIDI, as far as the core knows it."""
-
-    def learn(self, name: str) -> None: ...
-
-    def unlearn(self, name: str) -> None: ...
-
-    def knob(self, name: str) -> str | None: ...
 
 
 class Core:
@@ -66,18 +49,14 @@ class Core:
         self.midi = "no MIDI"
         self.latency_ms = 0.0
         self.gaps = 0
+        self.step_s = 0.0  # that the engine takes for a frame, lately
         self.hands: Hands | None = None
         self.wake: Callable[[], None] = lambda: None  # there may be frames to make
         self.hush: Callable[[], None] = lambda: None  # throw away sound that is on its way to the device
 
         self._lock = threading.Lock()
         self._tape = Tape()
-        self._values: dict[str, ControlValue] = {name: knob.default for name, knob in CONTROLS.items()}
-        self._values["seed"] = CONTROLS["seed"].typed(seed)
-        self._mask = parse_voices(self._values["mask"])
-        self._muted: frozenset[int] = frozenset()
-        self._grips: list[Grip] = [None, None, None]
-        self._fragments: dict[str, Fragment] = {}
+        self._desk = Desk(seed)
         self._prompt: str | None = None
         self._lineage = Lineage(0, silence(0), 0, 0)
         self._epoch = 0
@@ -92,11 +71,9 @@ class Core:
         self._quiet = 0  # frames played since a voice sounded
         self._beat = DEFAULT_BEAT
         self._underruns = self._late_frames = 0
-        self._notices: deque[Notice] = deque(maxlen=_NOTICES)
-        self._history: deque[str] = deque(maxlen=_HISTORY)
         self._verbs: dict[str, Callable[..., Any]] = {
-            "add": self._add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
-            "panic": self._panic, "set": self._set, "mute": self._mute, "unmute": self._unmute, "hold": self._hold,
+            "add": self._desk.add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
+            "panic": self._panic, "set": self._set, "mute": self._desk.mute, "unmute": self._desk.unmute, "hold": self._hold,
             "lock": self._lock_voice, "free": self._free, "learn": self._learn, "unlearn": self._unlearn,
         }  # fmt: skip
 
@@ -107,7 +84,7 @@ class Core:
         with self._lock:
             row = self._play() if self._playing else released(self._last)
             self._last = row
-            row = remixed(row, self._muted, int(self._values["volume"]))
+            row = remixed(row, self._desk.muted, self._desk.whole("volume"))
             self._idle = 0 if self._playing else self._idle + 1
             tail = bool(self.take.length) and 0 < self._idle <= TAIL_S * self._rate
             if tail or (self._playing and not self._waiting):
@@ -119,7 +96,7 @@ class Core:
 
     def _play(self) -> Row:
         """The next frame of the music, or of what stands in for it."""
-        if self._waiting and self._tape.ahead < min(CUSHION, int(self._values["ahead"])):
+        if self._waiting and self._tape.ahead < min(CUSHION, self._desk.whole("ahead")):
             return released(self._last)
         self._waiting = False
         looping = self._late >= self._beat
@@ -148,13 +125,13 @@ class Core:
     def _revive(self) -> None:
         """The continuation has died: prompt again, and let chance fall otherwise."""
         if self._prompt is None:
-            self._tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
-        if not self._values["revive"] or self._prompt is None or not self._mask:
+            self._desk.tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
+        if not self._desk.whole("revive") or self._prompt is None or not self._desk.mask:
             return
         self._lane += 1
         self._quiet = 0
         self._lineage = replace(self._lineage, number=self._lineage.number + 1, root=None, opening=0)
-        self._tell(
+        self._desk.tell(
             f"nothing sounded for {QUIET_S:.0f} s: prompted again with {self._prompt} (set('revive', 0) lets it be)"
         )
         self.take.event("revive", self._prompt)
@@ -169,13 +146,13 @@ class Core:
             index = self._tape.settle(MARGIN)
             past = self._lineage
             if past.number == lineage:
-                if index >= self._tape.playhead + int(self._values["ahead"]):
+                if index >= self._tape.playhead + self._desk.whole("ahead"):
                     return None
                 if past.root == position < index:  # the prompt came too late for its cut: it follows at this one
                     self._lineage = past = replace(past, root=index)
             return Assignment(
-                self._epoch, past, index, self._before(index)[0], self._sampling(),
-                (self._grips[0], self._grips[1], self._grips[2]), self._mask,
+                self._epoch, past, index, self._before(index)[0], self._desk.sampling(self._lane),
+                self._desk.grips, self._desk.mask,
             )  # fmt: skip
 
     def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:
@@ -220,13 +197,6 @@ class Core:
         heard = len(past.context) - past.opening
         return past.context[heard - 1] if heard else silence(1)[0], 0
 
-    def _sampling(self) -> Sampling:
-        temperature, top_p, top_k, min_p, seed = (self._values[name] for name in _SAMPLING)
-        return Sampling(
-            temperature=float(temperature), top_p=float(top_p), top_k=int(top_k), min_p=float(min_p), seed=int(seed),
-            lane=self._lane,
-        )  # fmt: skip
-
     def _cut(self) -> int:
         """The future is to be made anew; returns the first frame of it."""
         self._epoch += 1
@@ -248,24 +218,24 @@ class Core:
             result = self._verbs[verb](*arguments)
             told = [getattr(argument, "name", argument) for argument in arguments]
             self.take.event(verb, *told)
-            self._history.append(f"{self._clock / self._rate:8.2f} s  {verb}({', '.join(map(repr, told))})")
+            self._desk.note(self._clock / self._rate, verb, told)
         self.wake()
         return result
 
     def tell(self, text: str, level: Literal["info", "warning"] = "warning") -> None:
         """Something that the performer should know."""
         with self._lock:
-            self._tell(text, level)
+            self._desk.tell(text, level)
 
     def get(self, name: str) -> ControlValue:
         """A control's value."""
         with self._lock:
-            return self._values[control(name).name]
+            return self._desk.get(name)
 
     def history(self) -> list[str]:
         """The commands so far, oldest first."""
         with self._lock:
-            return list(self._history)
+            return list(self._desk.history)
 
     def performed(self, seconds: float | None = None, last: float | None = None) -> Frames:
         """The take, or its first `seconds`, or its `last` seconds: ``uint8[n, 28]`` as the chip got them."""
@@ -292,16 +262,17 @@ class Core:
                 latency_ms=self.latency_ms,
                 midi=self.midi,
                 prompt=self._prompt,
-                fragments=tuple(self._fragments),
-                controls={name: self._control(knob) for name, knob in CONTROLS.items()},
-                voices=(self._voice(0), self._voice(1), self._voice(2)),
+                fragments=tuple(self._desk.fragments),
+                controls=self._desk.controls(self.hands),
+                voices=self._desk.voices(),
                 underruns=self._underruns,
                 late_frames=self._late_frames,
+                speed_x=1 / (self.step_s * self._rate) if self.step_s else 0.0,
                 gaps=self.gaps,
                 quiet_s=self._quiet / self._rate,
                 take_s=self.take.length / self._rate,
                 take=str(self.take.folder) if self.take.folder else None,
-                notices=tuple(self._notices),
+                notices=tuple(self._desk.notices),
             )
 
     def _phase(self) -> Phase:
@@ -313,37 +284,10 @@ class Core:
             return "playing"
         return "holding" if self._late <= self._beat else "looping"
 
-    def _control(self, knob: Control) -> ControlState:
-        midi = self.hands.knob(knob.name) if self.hands else None
-        return ControlState(
-            knob.name, self._values[knob.name], knob.low, knob.high, knob.unit, knob.kind, knob.help, midi
-        )
-
-    def _voice(self, voice: int) -> VoiceState:
-        grip, muted = self._grips[voice], voice in self._muted
-        if isinstance(grip, Locked):
-            return VoiceState("locked", muted, grip.fragment)
-        mode: VoiceMode = "held" if grip else "generated" if voice in self._mask else "masked"
-        return VoiceState(mode, muted)
-
-    def _tell(self, text: str, level: Literal["info", "warning"] = "info") -> None:
-        number = self._notices[-1].number + 1 if self._notices else 1
-        self._notices.append(Notice(number, text, level))
-
     # -- the verbs, under the lock
 
-    def _add(self, fragment: "Fragment") -> None:
-        if not len(fragment.frames):
-            raise ControlError(f"fragment {fragment.name!r} is empty: expected at least one frame")
-        self._fragments[fragment.name] = fragment
-
-    def _fragment(self, name: str) -> "Fragment":
-        if name not in self._fragments:
-            raise unknown_fragment(name, list(self._fragments))
-        return self._fragments[name]
-
     def _set_prompt(self, name: str, play: bool = False) -> None:
-        fragment = self._fragment(name)
+        fragment = self._desk.fragment(name)
         self._prompt, self._beat, self._quiet = name, max(1, fragment.beat_frames), 0
         self._armed = True
         self._lineage = Lineage(
@@ -351,11 +295,11 @@ class Core:
             len(fragment.frames) if play else 0,
         )  # fmt: skip
         if fragment.chip != self.chip:
-            self._tell(
+            self._desk.tell(
                 f"{name} was made for the {fragment.chip}; the chip here is a {self.chip} (--chip {fragment.chip})"
             )
         if fragment.timing != self.timing.name:
-            self._tell(f"{name} has {fragment.rate_hz:.1f} frames a second, played here at {self._rate:.1f}")
+            self._desk.tell(f"{name} has {fragment.rate_hz:.1f} frames a second, played here at {self._rate:.1f}")
 
     def _start(self) -> None:
         if not self._playing:
@@ -372,53 +316,36 @@ class Core:
         self.hush()
 
     def _set(self, name: str, value: ControlValue) -> None:
-        knob = control(name)
-        value = knob.typed(value)
-        if value == self._values[name]:
+        if not self._desk.set(name, value):
             return
-        self._values[name] = value
         if name == "transpose":
-            self._lineage = replace(self._lineage, number=self._lineage.number + 1, semitones=int(value))
-        elif name == "mask":
-            self._mask = parse_voices(value)
+            number = self._lineage.number + 1
+            self._lineage = replace(self._lineage, number=number, semitones=self._desk.whole("transpose"))
+        elif control(name).kind == "steer":
             self._cut()
-        elif knob.kind == "steer":
-            self._cut()
-
-    def _mute(self, *voices: int | str) -> None:
-        self._muted |= parse_voices(*voices)
-
-    def _unmute(self, *voices: int | str) -> None:
-        self._muted -= parse_voices(*voices or ("all",))
 
     def _hold(self, *voices: int | str) -> None:
-        chosen = parse_voices(*voices)
+        chosen = parse_voices(*voices or ("all",))
         row, semitones = self._before(self._cut())
-        for voice in chosen:
-            self._grips[voice] = Held(row, semitones)
+        self._desk.grip(chosen, Held(row, semitones))
 
     def _lock_voice(self, voice: int | str, name: str, source: int | None = None) -> None:
-        chosen, fragment = one_voice(voice), self._fragment(name)
+        chosen, fragment = one_voice(voice), self._desk.fragment(name)
         taken = chosen if source is None else one_voice(source)
-        self._grips[chosen] = Locked(name, fragment.frames, taken, self._cut())
+        self._desk.grip({chosen}, Locked(name, fragment.frames, taken, self._cut()))
 
     def _free(self, *voices: int | str) -> None:
-        for voice in parse_voices(*voices or ("all",)):
-            self._grips[voice] = None
+        self._desk.grip(parse_voices(*voices or ("all",)), None)
         self._cut()
 
     def _learn(self, name: str) -> None:
-        self._turnable(name)
+        turnable(name)
         if self.hands is None:
-            self._tell(f"learn({name!r}): there is no MIDI here")
+            self._desk.tell(f"learn({name!r}): there is no MIDI here")
         else:
             self.hands.learn(name)
 
     def _unlearn(self, name: str) -> None:
-        self._turnable(name)
+        turnable(name)
         if self.hands is not None:
             self.hands.unlearn(name)
-
-    def _turnable(self, name: str) -> None:
-        if control(name).low is None:
-            raise ControlError(f"{name} has no range for a knob; learn one of {', '.join(CONTROLS)}")

@@ -5,6 +5,7 @@ that take the core's lock (`assignment`, `enter`, `deliver`); the engine's own s
 plays ever waits for them.
 """
 
+import time
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +19,9 @@ from sidlive.model.sampling import Sampling
 
 if TYPE_CHECKING:
     from sidlive.live.core import Core
+
+
+_AGING = 0.05  # the weight of the newest frame in how long a frame takes
 
 
 class EngineLike(Protocol):
@@ -126,7 +130,11 @@ class Generator:
         assert lineage.root is not None, "a lineage that was entered has a root"
         opened = task.index - lineage.root
         if opened >= lineage.opening:
-            return self._engine.step(task.sampling, *(forced or ()))
+            began = time.perf_counter()
+            row = self._engine.step(task.sampling, *(forced or ()))
+            took_s = time.perf_counter() - began
+            self._core.step_s += (took_s - self._core.step_s) * (_AGING if self._core.step_s else 1.0)
+            return row
         row = lineage.context[len(lineage.context) - lineage.opening + opened]
         row = self._transpose(row[None], lineage.semitones)[0] if lineage.semitones else row.copy()
         if forced is not None:

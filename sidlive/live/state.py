@@ -67,6 +67,7 @@ class State:
     timing: str = "PAL"
     model: str = ""  # empty while it is being loaded
     trouble: str | None = None  # why there is no model
+    speed_x: float = 0.0  # how fast the model makes frames, times real time; 0 before it made any
     output: str = ""  # where the sound goes, for people: "speaker pulse", "null output (no sound device)"
     latency_ms: float = 0.0  # from a frame taken by the renderer to its sound at the device
     midi: str = ""  # "no MIDI", "Launch Control XL", ...
