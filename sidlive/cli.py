@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 
 from sidlive import __version__
-from sidlive.compiled import keep_compiled
 from sidlive.errors import SidliveError
 
 GROUPS = ("perform", "listen", "tunes", "generate", "keep", "models", "bench")
@@ -31,7 +30,6 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 (a check failed), 2 (a clear error) or 130 (Ctrl-C)."""
     arguments = parser().parse_args(argv)
-    keep_compiled()
     try:
         return int(arguments.run(arguments) or 0)
     except SidliveError as error:

@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sidlive.compiled import keep_compiled
-
-keep_compiled()
-
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -111,13 +111,10 @@ class Engine:
         if not 0 <= n <= self.memory:
             raise ModelError(f"cannot rewind {n} frames: the engine can take back {self.memory} of {self._position}")
         self._position -= n
-        if n:
-            self._state.runs_at[0] = -1
 
     def reset(self) -> None:
         """Forget everything."""
         self._position = self._furthest = 0
-        self._state.runs_at[0] = -1
 
     def history(self, n: int) -> Frames:
         """The last frames heard, at most n and at most those that the ring still holds: ``uint8[<= n, 28]``."""

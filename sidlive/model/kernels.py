@@ -69,8 +69,7 @@ class State(NamedTuple):
     column_values: NDArray[np.float32]
     spoken: NDArray[np.int16]  # [M, S]: the canonical tokens of the frames that recall reaches
     stream_ids: NDArray[np.int64]  # [STREAMS, M]
-    runs: NDArray[np.uint8]  # [STREAMS, WINDOW + 1]: of `recall`, as of the frame before number runs_at
-    runs_at: NDArray[np.int64]  # [1]; below 0 where they are to be counted anew
+    runs: NDArray[np.uint8]  # [H, STREAMS, WINDOW + 1]: of `recall`, after a frame
     tokens: NDArray[np.int64]  # [S]: as said last
     logits: NDArray[np.float32]  # [S, most]: of each slot's allowed tokens
     costs: NDArray[np.float32]  # [S]: nats of the token said, among the allowed; 0 where none was weighed

@@ -44,7 +44,7 @@ def empty_state(weights: w.EngineWeights, context: int, headroom: int) -> State:
     """What an engine remembers before it heard anything."""
     time, column = weights.config.time, weights.config.column
     ring = round_up(context + headroom, TILE)
-    memory = rc.WINDOW + rc.LONGEST + headroom
+    memory = rc.WINDOW + headroom + 1
     most = tables().allowed.shape[1]
     return State(
         frames=np.zeros((ring, COLUMNS), dtype=np.uint8),
@@ -55,8 +55,7 @@ def empty_state(weights: w.EngineWeights, context: int, headroom: int) -> State:
         column_values=_values(column, TILE),
         spoken=np.zeros((memory, tk.SLOTS), dtype=np.int16),
         stream_ids=np.zeros((rc.STREAMS, memory), dtype=np.int64),
-        runs=np.zeros((rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
-        runs_at=np.full(1, -1, dtype=np.int64),
+        runs=np.zeros((headroom + 1, rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
         tokens=np.full(tk.SLOTS, tk.SKIP, dtype=np.int64),
         logits=np.zeros((tk.SLOTS, most), dtype=np.float32),
         costs=np.zeros(tk.SLOTS, dtype=np.float32),

@@ -2,14 +2,16 @@
 
 C64 music repeats itself to the byte: players walk through the same patterns and tables again. A frame's slots fall into
 eleven streams (each voice's frequency, pulse width, and control with envelope; cutoff; routing with volume). For each
-stream the longest earlier run that equals the latest frames is found, within WINDOW frames, the most recent among
-equals; the tokens that followed it are what the stream *recalls*. The network hears them as a suggestion and learns how
-far to trust it; a small network then knows what a large one needs long training to find by attention.
+stream the earlier place that looks most like now is found, within WINDOW frames; the tokens that followed there are
+what the stream *recalls*. The network hears them as a suggestion and learns how far to trust it; a small network then
+knows what a large one needs long training to find by attention.
 
-Stated exactly, after frame t: for offsets o = 1 .. WINDOW, the run L[o] is the number of frames k = 0, 1 .. (at most
-LONGEST) for which the stream's tokens at t - k equal those at t - o - k. The offset with the greatest run wins, the
-least offset among equals; the stream recalls its tokens of frame t - o + 1. No run at all: NOTHING. Runs are counted
-within the frames heard.
+Stated exactly: each stream has a run for each offset o = 1 .. WINDOW, 0 before the first frame. With each frame t, for
+each o <= t, the run grows by one (to at most LONGEST) where the stream's tokens at t equal those at t - o, and else
+falls to a quarter: one strange frame does not lose the place. An offset's score is OWN times the stream's run, plus the
+runs of all streams of its voice (or of the filter) at that offset, so that a voice's streams tend to agree. The
+greatest score wins, the least offset among equals; the stream recalls its tokens of frame t - o + 1. Where its own run
+is 0 there: NOTHING.
 """
 
 from typing import Final, NamedTuple
@@ -24,6 +26,8 @@ from sidlive.model.tokens import Tokens
 STREAMS: Final = 11
 WINDOW: Final = 2048  # frames back (41 s)
 LONGEST: Final = 255  # frames that a run is counted to
+OWN: Final = 16
+VOICE_STREAMS: Final = 3  # streams 0-2, 3-5, 6-8 are the voices', 9 and 10 the filter's
 NOTHING: Final = tk.SKIP  # stands for "no suggestion" too: a silent slot suggests nothing
 STRENGTHS: Final = 9  # buckets of a run's length: 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more
 
@@ -72,41 +76,61 @@ _inner = numba.njit(cache=True, nogil=True)
 
 
 @_inner
-def extend(row, t, reach, runs):  # type: ignore[no-untyped-def]
-    """Bring a stream's runs ``uint8[WINDOW + 1]`` (by offset, as of frame t - 1) to frame t.
+def extend(row, t, window, before, after):  # type: ignore[no-untyped-def]
+    """A stream's runs after frame t ``uint8[WINDOW + 1]``, by offset, from those after frame t - 1 (another array).
 
-    ``row int64[R]``: the stream's ids, frame f at f modulo R; offsets 1 .. ``reach`` lie within it.
+    ``row int64[R]``: the stream's ids, frame f at f modulo R, holding frames t - window .. t. Beyond offset t nothing
+    is read or written.
     """
     ring = row.shape[0]
-    now, here = row[t % ring], t % ring
-    for offset in range(1, min(reach, here) + 1):
-        runs[offset] = runs[offset] + np.uint8(runs[offset] < LONGEST) if row[here - offset] == now else np.uint8(0)
-    for offset in range(min(reach, here) + 1, reach + 1):
-        back = row[here - offset + ring]
-        runs[offset] = runs[offset] + np.uint8(runs[offset] < LONGEST) if back == now else np.uint8(0)
+    here = t % ring
+    now, known = row[here], min(window, t - 1)
+    turn = min(known, here)
+    _extend_part(row, here, now, 1, turn, before, after)
+    _extend_part(row, here + ring, now, turn + 1, known, before, after)
+    if 1 <= t <= window:
+        after[t] = np.uint8(row[(here - t) % ring] == now)
 
 
 @_inner
-def longest(runs, reach):  # type: ignore[no-untyped-def]
-    """The least offset of the longest run, and its length; (0, 0) where there is none."""
-    best = np.uint8(0)
+def _extend_part(row, here, now, first, last, before, after):  # type: ignore[no-untyped-def]
+    """Offsets first .. last, whose frames lie without a wrap below ``here``."""
+    for offset in range(first, last + 1):
+        run = before[offset]
+        longer, fallen = np.uint8(run + np.uint8(run < LONGEST)), np.uint8(run >> np.uint8(2))
+        after[offset] = longer if row[here - offset] == now else fallen
+
+
+@_inner
+def likest(runs, stream, reach):  # type: ignore[no-untyped-def]
+    """The offset that a stream recalls from, and its run there; (0, 0) for nothing. ``runs uint8[STREAMS, ...]``."""
+    first = stream // VOICE_STREAMS * VOICE_STREAMS
+    last = min(first + VOICE_STREAMS, STREAMS)
+    scores = np.zeros(reach + 1, np.int32)
+    for other in range(first, last):
+        weight = np.int32(OWN + 1 if other == stream else 1)
+        row = runs[other]
+        for offset in range(1, reach + 1):
+            scores[offset] += weight * np.int32(row[offset])
+    best = np.int32(0)
     for offset in range(1, reach + 1):
-        best = max(best, runs[offset])
-    offset = 0
-    if best > 0:
-        offset = 1
-        while runs[offset] != best:
-            offset += 1
-    return offset, best
+        best = max(best, scores[offset])
+    if best == 0:
+        return 0, np.uint8(0)
+    offset = 1
+    while scores[offset] != best:
+        offset += 1
+    run = runs[stream, offset]
+    return (offset, run) if run > 0 else (0, run)
 
 
 @_inner
 def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
-    """For each stream ``ids int64[STREAMS, T]`` and frame the offset of the longest run (0: none) and its length."""
-    runs = np.zeros(window + 1, dtype=np.uint8)
-    for stream in range(ids.shape[0]):
-        runs[:] = 0
-        for t in range(ids.shape[1]):
-            reach = min(window, t)
-            extend(ids[stream], t, reach, runs)
-            offsets[t, stream], lengths[t, stream] = longest(runs, reach)
+    """For each stream ``ids int64[STREAMS, T]`` and frame the offset recalled from (0: none) and its run."""
+    runs = np.zeros((2, ids.shape[0], window + 1), dtype=np.uint8)
+    for t in range(ids.shape[1]):
+        before, after = runs[t % 2], runs[1 - t % 2]
+        for stream in range(ids.shape[0]):
+            extend(ids[stream], t, window, before[stream], after[stream])
+        for stream in range(ids.shape[0]):
+            offsets[t, stream], lengths[t, stream] = likest(after, stream, min(window, t))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import FIRST_CONTROL
 from sidlive.model.blocks import inner
-from sidlive.model.recall import LONGEST, NOTHING, STREAMS, WINDOW, extend, longest
+from sidlive.model.recall import NOTHING, STREAMS, WINDOW, extend, likest
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS
 
 
@@ -101,31 +101,25 @@ def spell(language, frames, position, tokens):  # type: ignore[no-untyped-def]
 
 @inner
 def remember(language, state, position, tokens):  # type: ignore[no-untyped-def]
-    """Keep the frame's canonical tokens where `suggest` finds them."""
-    slot_of_ring = position % state.spoken.shape[0]
+    """Keep the frame's canonical tokens, and the runs of recall after it."""
+    ring, places = state.spoken.shape[0], state.runs.shape[0]
+    at, now, last = position % ring, position % places, (position - 1) % places
     for stream in range(STREAMS):
-        state.stream_ids[stream, slot_of_ring] = 0
+        state.stream_ids[stream, at] = 0
     for slot in range(SLOTS):
-        state.spoken[slot_of_ring, slot] = tokens[slot]
+        state.spoken[at, slot] = tokens[slot]
         ids = state.stream_ids[language.streams[slot]]
-        ids[slot_of_ring] = (ids[slot_of_ring] << 9) | tokens[slot]
+        ids[at] = (ids[at] << 9) | tokens[slot]
+    for stream in range(STREAMS):
+        extend(state.stream_ids[stream], position, WINDOW, state.runs[last, stream], state.runs[now, stream])
 
 
 @inner
 def suggest(language, state, position, tokens, strengths):  # type: ignore[no-untyped-def]
     """What the frames before ``position`` recall for it: `recall.recall` of the frames heard, its last row."""
-    ring, start = state.spoken.shape[0], state.runs_at[0]
-    if start < 0 or position - start > LONGEST:
-        start = max(0, position - LONGEST)
-        for stream in range(STREAMS):
-            for offset in range(WINDOW + 1):
-                state.runs[stream, offset] = 0
-    state.runs_at[0] = position
-    reach = min(WINDOW, position - 1)
+    ring, runs = state.spoken.shape[0], state.runs[(position - 1) % state.runs.shape[0]]
     for stream in range(STREAMS):
-        for t in range(start, position):
-            extend(state.stream_ids[stream], t, min(WINDOW, t), state.runs[stream])
-        offset, length = longest(state.runs[stream], reach)
+        offset, length = likest(runs, stream, min(WINDOW, position - 1))
         for slot in range(SLOTS):
             if language.streams[slot] == stream:
                 strengths[slot] = language.strengths[length]
