@@ -105,6 +105,12 @@ def control(name: str) -> Control:
         raise ControlError(f"no control {name!r}: {hint}") from None
 
 
+def turnable(name: str) -> None:
+    """Raise ControlError for a control that no knob can turn."""
+    if control(name).low is None:
+        raise ControlError(f"{name} has no range for a knob; learn one of {', '.join(CONTROLS)}")
+
+
 def parse_voices(*spec: object) -> frozenset[int]:
     """Voices as people write them (1, "1-3", "123", "1,3", "all", "none"), as a set of 0, 1, 2."""
     voices: set[int] = set()

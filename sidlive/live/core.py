@@ -73,8 +73,9 @@ class Core:
         self._underruns = self._late_frames = 0
         self._verbs: dict[str, Callable[..., Any]] = {
             "add": self._desk.add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
-            "panic": self._panic, "set": self._set, "mute": self._desk.mute, "unmute": self._desk.unmute, "hold": self._hold,
-            "lock": self._lock_voice, "free": self._free, "learn": self._learn, "unlearn": self._unlearn,
+            "panic": self._panic, "set": self._set, "mute": self._desk.mute, "unmute": self._desk.unmute,
+            "hold": self._hold, "lock": self._lock_voice, "free": self._free, "learn": self._learn,
+            "unlearn": self._unlearn,
         }  # fmt: skip
 
     # -- for whoever plays

@@ -138,7 +138,7 @@ class Session:
         self.set("mask", mask_text(parse_voices(*voices)))
 
     def hold(self, *voices: int | str) -> None:
-        """Keep these voices' registers as they are; the model hears it."""
+        """Keep voices' registers as they are (all of them without arguments); the model hears it."""
         self._do("hold", *voices)
 
     def lock(self, voice: int | str, fragment: "Fragment | str", source: int | None = None) -> None:
@@ -156,7 +156,7 @@ class Session:
     # -- remix: on the way to the chip, unheard by the model
 
     def mute(self, *voices: int | str) -> None:
-        """Silence voices at once."""
+        """Silence voices at once (all of them without arguments)."""
         self._do("mute", *voices)
 
     def unmute(self, *voices: int | str) -> None:

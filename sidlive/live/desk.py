@@ -1,0 +1,131 @@
+"""What the hands have set: control values, masks, grips and mutes, loaded fragments; and what was said and done.
+
+Plain values under the core's lock. Knows no time.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from sidlive.errors import ControlError
+from sidlive.live.controls import CONTROLS, control, parse_voices, unknown_fragment
+from sidlive.live.state import ControlState, ControlValue, Notice, VoiceMode, VoiceState
+from sidlive.live.voices import Grip, Grips, Locked
+from sidlive.model.sampling import Sampling
+
+if TYPE_CHECKING:
+    from sidlive.tune.fragment import Fragment
+
+_NOTICES: Final = 20
+_HISTORY: Final = 10_000
+
+
+class Hands(Protocol):
+    """MIDI, as far as the core knows it."""
+
+    def learn(self, name: str) -> None: ...
+
+    def unlearn(self, name: str) -> None: ...
+
+    def knob(self, name: str) -> str | None: ...
+
+
+class Desk:
+    """Everything set by hand, as it stands. Setters check what they are given and raise ControlError."""
+
+    def __init__(self, seed: int) -> None:
+        self.mask: frozenset[int] = parse_voices("all")
+        self.muted: frozenset[int] = frozenset()
+        self.grips: Grips = (None, None, None)
+        self.fragments: dict[str, Fragment] = {}
+        self.notices: deque[Notice] = deque(maxlen=_NOTICES)
+        self.history: deque[str] = deque(maxlen=_HISTORY)
+        self._values: dict[str, ControlValue] = {name: knob.default for name, knob in CONTROLS.items()}
+        self.set("seed", seed)
+
+    def get(self, name: str) -> ControlValue:
+        """A control's value."""
+        return self._values[control(name).name]
+
+    def whole(self, name: str) -> int:
+        """The value of a control that takes whole numbers."""
+        return int(self._values[name])
+
+    def set(self, name: str, value: ControlValue) -> bool:
+        """Set a control; whether that changed anything."""
+        knob = control(name)
+        value = knob.typed(value)
+        if value == self._values[name]:
+            return False
+        self._values[name] = value
+        if name == "mask":
+            self.mask = parse_voices(value)
+        return True
+
+    def sampling(self, lane: int) -> Sampling:
+        """What the engine is asked to sample with."""
+        values = self._values
+        return Sampling(
+            temperature=float(values["temperature"]),
+            top_p=float(values["top_p"]),
+            top_k=int(values["top_k"]),
+            min_p=float(values["min_p"]),
+            seed=int(values["seed"]),
+            lane=lane,
+        )
+
+    def add(self, fragment: "Fragment") -> None:
+        """Have a fragment at hand, by its name."""
+        if not len(fragment.frames):
+            raise ControlError(f"fragment {fragment.name!r} is empty: expected at least one frame")
+        self.fragments[fragment.name] = fragment
+
+    def fragment(self, name: str) -> "Fragment":
+        """The fragment of that name."""
+        if name not in self.fragments:
+            raise unknown_fragment(name, list(self.fragments))
+        return self.fragments[name]
+
+    def mute(self, *voices: int | str) -> None:
+        """Silence voices on the way out, all of them without arguments."""
+        self.muted |= parse_voices(*voices or ("all",))
+
+    def unmute(self, *voices: int | str) -> None:
+        """Hear voices again, all of them without arguments."""
+        self.muted -= parse_voices(*voices or ("all",))
+
+    def grip(self, voices: Iterable[int], grip: Grip) -> None:
+        """Have voices held or locked, or (None) free."""
+        chosen = set(voices)
+        one, two, three = (grip if voice in chosen else self.grips[voice] for voice in range(3))
+        self.grips = one, two, three
+
+    def tell(self, text: str, level: Literal["info", "warning"] = "info") -> None:
+        """Something that the performer should know."""
+        number = self.notices[-1].number + 1 if self.notices else 1
+        self.notices.append(Notice(number, text, level))
+
+    def note(self, seconds: float, verb: str, arguments: list[Any]) -> None:
+        """What was done, and when."""
+        self.history.append(f"{seconds:8.2f} s  {verb}({', '.join(map(repr, arguments))})")
+
+    def controls(self, hands: Hands | None) -> dict[str, ControlState]:
+        """Every control as it stands."""
+        return {
+            name: ControlState(
+                name, self._values[name], knob.low, knob.high, knob.unit, knob.kind, knob.help,
+                hands.knob(name) if hands else None,
+            )
+            for name, knob in CONTROLS.items()
+        }  # fmt: skip
+
+    def voices(self) -> tuple[VoiceState, VoiceState, VoiceState]:
+        """Every voice as it stands."""
+        return self._voice(0), self._voice(1), self._voice(2)
+
+    def _voice(self, voice: int) -> VoiceState:
+        grip, muted = self.grips[voice], voice in self.muted
+        if isinstance(grip, Locked):
+            return VoiceState("locked", muted, grip.fragment)
+        mode: VoiceMode = "held" if grip else "generated" if voice in self.mask else "masked"
+        return VoiceState(mode, muted)
