@@ -60,5 +60,5 @@ def judge(engine: Engine, corpus: Corpus, length: int = 1024, split: str = "held
         engine.reset()
         engine.prefill(frames[:1])
         costs = engine.weigh(frames[1:]).mean(axis=0)
-        kinds.append(1.0 * np.bincount(tk.KIND_OF_SLOT, weights=costs, minlength=tk.KINDS))
+        kinds.append(np.bincount(tk.KIND_OF_SLOT, weights=costs, minlength=tk.KINDS).astype(np.float64))
         yield Judged(np.array(kinds), length * len(kinds))

@@ -79,7 +79,8 @@ def window(frames: Frames, start: int, length: int, turns: int = 0, memory: int 
     tokens = tk.encode(stretch)
     now = slice(start - first, None)
     if memory:
-        recalled, strengths = (part[now] for part in rc.recall(tokens))
+        told = rc.recall(tokens)
+        recalled, strengths = told.tokens[now], told.strengths[now]
     else:
         recalled = np.full((length, tk.SLOTS), rc.NOTHING, dtype=np.int16)
         strengths = np.zeros((length, tk.SLOTS), dtype=np.uint8)
@@ -299,7 +300,10 @@ def _ahead(windows: Windows, run: Run) -> Iterator[Batch]:
 
 
 def _tensors(picks: list[Window], chosen: NDArray[np.int64]) -> Batch:
-    parts = (torch.from_numpy(np.stack(part).astype(np.int64)) for part in zip(*picks, strict=True))
+    def stacked(part: str) -> torch.Tensor:
+        return torch.from_numpy(np.stack([getattr(pick, part) for pick in picks]).astype(np.int64))
+
+    parts = (stacked("values"), stacked("tokens"), stacked("recalled"), stacked("strengths"))
     return Batch(*parts, torch.from_numpy(chosen.astype(np.int64)))
 
 
