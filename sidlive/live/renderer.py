@@ -142,8 +142,9 @@ class Renderer:
 
     def _begin(self) -> bool:
         """Start the device, with as much in store as it takes at once to fill its own buffer."""
-        more, store = True, self._lead + round(self.output.latency_s * SAMPLE_RATE)
-        while more and self.output.feed.waiting + self._count() <= min(store, self.output.feed.room):
+        more, store = True, min(self._lead + round(self.output.latency_s * SAMPLE_RATE), self.output.feed.room)
+        while more and not self._closing and self.output.feed.waiting + self._count() <= store:
+            self._obey_panic()
             more = self._play()
         try:
             self.output.start()

@@ -1,0 +1,201 @@
+"""Frames to sound: timing, the writes of a frame, and the sound itself against theory."""
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidlive.chip import sid as chip_sid
+from sidlive.chip.registers import NTSC, PAL, REGISTERS, Frames, VideoTiming, first_control_of, register_of, silence
+from sidlive.chip.sid import CHIPS, SAMPLE_RATE, Sid, render, sample_at
+from sidlive.errors import ControlError
+
+SAW, GATE = 0x20, 0x01
+
+
+def note(count: int, frequency: int = 0x1CD6, control: int = SAW | GATE, adsr: int = 0x00F0) -> Frames:
+    """Frames of one voice sounding."""
+    frames = silence(count)
+    frames[:, [0, 1, 4, 5, 6, 24, 25]] = (
+        frequency & 0xFF,
+        frequency >> 8,
+        control,
+        adsr >> 8,
+        adsr & 0xFF,
+        0x0F,
+        control,
+    )
+    return frames
+
+
+class Emulator:
+    """Stands in for reSIDfp: notes writes with their cycle, and makes a sample every 20 or 21 cycles."""
+
+    def __init__(self) -> None:
+        self.cycle = 0
+        self.writes: list[tuple[int, int, int]] = []
+
+    def write(self, register: int, value: int) -> None:
+        self.writes.append((self.cycle, register, value))
+
+    def clock(self, cycles: int) -> list[int]:
+        before = int(self.cycle / 20.526)
+        self.cycle += cycles
+        return [0] * (int(self.cycle / 20.526) - before)
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    emulator = Emulator()
+    monkeypatch.setattr(chip_sid, "_power_on", lambda *args: emulator)
+    return emulator
+
+
+def level(sound: np.ndarray[Any, Any]) -> float:
+    return float(np.sqrt((sound.astype(float) ** 2).mean()))
+
+
+def pitch(sound: np.ndarray[Any, Any]) -> float:
+    """The loudest frequency, in Hz."""
+    spectrum = np.abs(np.fft.rfft((sound - sound.mean()) * np.hanning(len(sound)), 8 * len(sound)))
+    return float(np.argmax(spectrum[50:]) + 50) * SAMPLE_RATE / (8 * len(sound))
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("timing", [PAL, NTSC], ids=lambda timing: timing.name)
+def test_a_note_has_the_pitch_that_the_chip_gives_it(chip: str, timing: VideoTiming) -> None:
+    # The oscillator is a 24-bit accumulator that adds the frequency register every cycle (the chip's data sheet).
+    sound = render(note(30), timing.rate_hz, chip, timing)
+    expected = 0x1CD6 * timing.clock_hz / (1 << 24)
+    assert pitch(sound[len(sound) // 3 :]) == pytest.approx(expected, rel=0.002)
+
+
+def test_silence_is_silent_on_both_chips() -> None:
+    for chip in CHIPS:
+        assert not render(silence(20), PAL.rate_hz, chip).any()
+
+
+@pytest.mark.parametrize("rate_hz", [PAL.rate_hz, NTSC.rate_hz, 50.0, 100.3, 400.0])
+def test_the_number_of_samples_is_exact(emulator: Emulator, rate_hz: float) -> None:
+    for count in (1, 7, 500):
+        assert len(render(silence(count), rate_hz)) == round(count / rate_hz * SAMPLE_RATE)
+
+
+@given(st.floats(1.0, 1000.0), st.integers(0, 10**7))
+def test_frames_follow_one_another_without_drift(rate_hz: float, frame: int) -> None:
+    start, end = sample_at(frame, rate_hz), sample_at(frame + 1, rate_hz)
+    assert abs(end - start - SAMPLE_RATE / rate_hz) <= 1
+    assert abs(end - (frame + 1) * SAMPLE_RATE / rate_hz) <= 0.5 + 1e-6 * end
+
+
+def test_the_chip_runs_as_long_as_its_samples_last(emulator: Emulator) -> None:
+    frames = 1000
+    render(silence(frames), PAL.rate_hz)
+    assert emulator.cycle / frames == pytest.approx(PAL.cycles_per_frame, abs=1)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 255), min_size=28, max_size=28), st.lists(st.integers(0, 255), min_size=28, max_size=28))
+def test_after_a_frame_the_chip_holds_the_frame(before: list[int], row: list[int]) -> None:
+    emulator = Emulator()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chip_sid, "_power_on", lambda *args: emulator)
+        sid = Sid()
+    for values in (before, row):
+        assert len(sid.play(np.array(values, np.uint8), 958)) == 958
+    registers = [0] * REGISTERS
+    for _, register, value in emulator.writes:
+        registers[register] = value
+    assert registers == row[:REGISTERS]
+    assert all(a[0] <= b[0] for a, b in zip(emulator.writes, emulator.writes[1:], strict=False))
+
+
+def test_a_voice_is_written_envelope_first_then_first_control_then_final(emulator: Emulator) -> None:
+    rows = silence(2)
+    rows[0, 4] = rows[0, 25] = SAW | GATE
+    rows[1, :7] = (0x11, 0x22, 0x33, 0x04, 0x41, 0x55, 0x66)
+    rows[1, 25] = 0x40
+    sid = Sid()
+    sid.play(rows[0], 958)
+    emulator.writes.clear()
+    start = emulator.cycle
+    sid.play(rows[1], 958)
+    cycles = [cycle - start for cycle, _, _ in emulator.writes]
+    order = [(register, value) for _, register, value in emulator.writes]
+    assert order[-1] == (4, 0x41) and order[-2] == (4, 0x40)
+    assert {(5, 0x55), (6, 0x66)} == set(order[:2])
+    assert len(order) == 8
+    assert 20 <= cycles[-1] - cycles[-2] <= 300  # what players take between the two
+    assert cycles[-1] < 1145  # the mean length of a play call
+
+
+def test_what_has_not_changed_is_not_written(emulator: Emulator) -> None:
+    sid = Sid()
+    row = note(1)[0]
+    sid.play(row, 958)
+    emulator.writes.clear()
+    sid.play(row, 958)
+    assert emulator.writes == []
+
+
+def test_a_gate_that_closes_and_opens_within_a_frame_starts_the_note_anew() -> None:
+    # Attack 9 takes 250 ms. With sustain 0 and decay 0 the note dies at once after it, unless the gate opens again.
+    frames = note(100, adsr=0x0000)
+    again = frames.copy()
+    again[50, first_control_of(0)] = SAW
+    rate = PAL.rate_hz
+    plain, heard = (render(f, rate) for f in (frames, again))
+    late = slice(sample_at(50, rate), sample_at(53, rate))
+    quiet, loud = level(plain[late] - plain[late].mean()), level(heard[late] - heard[late].mean())
+    assert loud > 10 * quiet
+
+
+def test_the_8580_sounds_other_than_the_6581() -> None:
+    frames = note(40)
+    frames[:, 22:25] = (0x30, 0xF1, 0x1F)
+    one, other = (render(frames, PAL.rate_hz, chip) for chip in CHIPS)
+    one, other = (sound - sound.mean() for sound in (one, other))
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.9
+
+
+def test_two_chips_given_the_same_frames_sound_the_same() -> None:
+    # Up to the emulator's dither of a few units.
+    frames = note(20)
+    one, other = render(frames, PAL.rate_hz), render(frames, PAL.rate_hz)
+    assert np.abs(one.astype(int) - other).max() <= 16 < np.abs(one).max()
+
+
+def test_silence_closes_the_gates_and_reset_forgets_everything() -> None:
+    sid = Sid()
+    row = note(1)[0]
+    for _ in range(10):
+        sid.play(row, 958)
+    sid.silence()
+    hushed = np.concatenate([sid.play(silence(1)[0], 958) for _ in range(60)])
+    assert not hushed[-958:].any()
+    sid.play(row, 958)
+    sid.reset()
+    assert not sid.play(silence(1)[0], 958).any()
+
+
+def test_a_chip_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ControlError, match="6581 or 8580, found '6582'"):
+        Sid("6582")
+
+
+def test_importing_does_not_load_the_emulator() -> None:
+    code = "import sidlive.chip.sid, sys; assert not [name for name in sys.modules if 'residfp' in name]"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_register_is_written_once_and_each_control_twice() -> None:
+    columns = [column for _, _, column in chip_sid._SCHEDULE]
+    assert sorted(columns) == list(range(28))
+    for voice in range(3):
+        assert {register for _, register, column in chip_sid._SCHEDULE if column == first_control_of(voice)} == {
+            register_of(voice, 4)
+        }
