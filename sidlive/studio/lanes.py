@@ -188,7 +188,8 @@ class Score:
             fill = np.clip(height - 8 * (rows - 1 - row), 0, 8)
             show = fill > 0
             canvas.chars[top + row, x[show]] = _EIGHTH_CODES[fill[show]]
-            canvas.inks[top + row, x[show]] = _FILTER_INKS[features.mode[cells], grid.tier][show]
+            edge = (height <= 8 * (rows - row)).astype(np.intp)  # the contour itself is brighter than what it holds
+            canvas.inks[top + row, x[show]] = _FILTER_INKS[features.mode[cells], grid.tier, edge][show]
 
     def _cuts(self, canvas: Canvas, where: Plan, cells: list[int]) -> None:
         """A dotted line where a hand had the future made anew."""
@@ -202,14 +203,16 @@ class Score:
                 canvas.chars[rows, x][empty] = ord("┊")
 
     def _playhead(self, canvas: Canvas, where: Plan) -> None:
-        """A line from top to bottom at what is heard now."""
+        """A line from top to bottom at what is heard now; the filter keeps its colours."""
         x = where.gutter + where.head
         if x >= canvas.width:
             return
         column = canvas.chars[:, x]
         rows = slice(0, min(canvas.height, 3 * where.voice_rows + where.filter_rows))
         empty = np.isin(column[rows], (ord(" "), ord("·")))
-        canvas.inks[rows, x] = np.where(empty, ink(FAINT, _PLAYHEAD_GROUND), ink(HEAD, _PLAYHEAD_GROUND, True))
+        over_filter = np.arange(rows.stop) >= 3 * where.voice_rows
+        note = np.where(over_filter, canvas.inks[rows, x], ink(HEAD, _PLAYHEAD_GROUND, True))
+        canvas.inks[rows, x] = np.where(empty, ink(FAINT, _PLAYHEAD_GROUND), note)
         column[rows][empty] = ord("│")
 
 
@@ -241,7 +244,11 @@ _NAME_COLOURS: Final = [
 ]
 _TIMBRE_INKS: Final = _timbre_inks()
 _FILTER_INKS: Final = np.array(
-    [[ink(blend(colour, GROUND, 0.75 * share)) for share in _TIER_SHARE] for colour in FILTER_COLOURS], np.uint16
+    [
+        [[ink(blend(hue, GROUND, light * share)) for light in (0.38, 0.85)] for share in _TIER_SHARE]
+        for hue in FILTER_COLOURS
+    ],
+    np.uint16,
 )
 _EIGHTH_CODES: Final = np.array([ord(c) for c in EIGHTHS], np.uint32)
 _TEXTURES: Final = np.array([[ord(c) for c in mark] for mark in ("  ", "╱╲", "╱╱", "▄▄", "▒▒", "≈≈")], np.uint32)

@@ -74,7 +74,10 @@ def masthead(canvas: Canvas, state: State) -> None:
     if state.underruns and canvas.width >= 100:
         x = canvas.write(0, x, f" {state.late_frames / state.rate_hz:.1f} s", late, PANEL)
 
-    right = "  ".join(part for part in (_model_name(state), f"{state.chip} {state.timing}") if part)
+    speed = f"{state.speed_x:.1f}x" if state.speed_x else ""
+    right = "  ".join(
+        part for part in (f"{_model_name(state)} {speed}".strip(), f"{state.chip} {state.timing}") if part
+    )
     if canvas.width - len(right) - 1 > x + 2:
         canvas.write(0, canvas.width - len(right) - 1, right, MUTED, PANEL)
 
@@ -156,9 +159,13 @@ def _model_name(state: State) -> str:
 def _outside(state: State) -> Iterator[tuple[str, str, str]]:
     sound = state.output or "no output"
     bad = "null" in sound or "no " in sound
-    yield "sound", sound + (f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""), WARN if bad else TEXT
+    details = [f"{state.latency_ms:.0f} ms"] if state.latency_ms else []
+    details += [f"{state.gaps} gap{'' if state.gaps == 1 else 's'}"] if state.gaps else []
+    yield "sound", "  ".join([sound, *details]), WARN if bad or state.gaps else TEXT
     yield "midi", state.midi or "no MIDI", MUTED if not state.midi or state.midi.startswith("no MIDI") else TEXT
-    yield "model", _model_name(state) or ("none" if state.trouble else "loading"), TEXT if state.model else WARN
+    model = _model_name(state) or ("none" if state.trouble else "loading")
+    speed = f"  {state.speed_x:.1f}x real time" if state.speed_x else ""
+    yield "model", model + speed, TEXT if state.model else WARN
 
 
 def _prompt(canvas: Canvas, state: State, y: int) -> int:

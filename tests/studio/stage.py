@@ -38,6 +38,7 @@ class FakeSession:
             clock=clock,
             ahead=ahead,
             model="pocket",
+            speed_x=24.1,
             output="speaker pulse",
             latency_ms=21.3,
             midi="nanoKONTROL2",

@@ -67,8 +67,9 @@ def test_the_playhead_stands_in_one_column_from_top_to_bottom():
     canvas, score = drawn(piece(4), 0, 150)
     where = score.plan(WIDTH, HEIGHT)
     column = where.gutter + where.head
-    playhead = set(canvas.inks[:, column].tolist())
-    assert not playhead & set(canvas.inks[:, column + 1].tolist())
+    voices = slice(0, 3 * where.voice_rows)
+    playhead = set(canvas.inks[voices, column].tolist())
+    assert not playhead & set(canvas.inks[voices, column + 1].tolist())
 
 
 def test_what_is_not_made_yet_is_empty():

@@ -62,6 +62,12 @@ def test_a_take_that_is_not_logged_is_said():
     assert any("NOT logged" in line for line in lines(views.panel, 37, 30, replace(PLAYING, take=None)))
 
 
+def test_what_the_instrument_stands_on():
+    state = replace(PLAYING, output="speaker x", gaps=2, model="/models/mine.safetensors")
+    shown = "\n".join(lines(views.panel, 37, 30, state))
+    assert "speaker x  21 ms  2 gaps" in shown and "mine  24.1x real time" in shown
+
+
 def test_the_small_panel_fits_a_small_screen():
     first, second = lines(views.knobs, 80, 2, PLAYING)
     assert "temperature 0.9" in first and "ahead 96" in first
