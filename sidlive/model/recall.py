@@ -94,11 +94,15 @@ def extend(row, t, window, before, after):  # type: ignore[no-untyped-def]
 
 @_inner
 def _extend_part(row, here, now, first, last, before, after):  # type: ignore[no-untyped-def]
-    """Offsets first .. last, whose frames lie without a wrap below ``here``."""
-    for offset in range(first, last + 1):
-        run = before[offset]
+    """Offsets first .. last, whose frames lie below ``here`` without a wrap. The slices let it become vectors."""
+    if last < first:
+        return
+    count = last - first + 1
+    back, old, new = row[here - last : here - first + 1], before[first : last + 1], after[first : last + 1]
+    for i in range(count):
+        run = old[i]
         longer, fallen = np.uint8(run + np.uint8(run < LONGEST)), np.uint8(run >> np.uint8(2))
-        after[offset] = longer if row[here - offset] == now else fallen
+        new[i] = longer if back[count - 1 - i] == now else fallen
 
 
 @_inner
