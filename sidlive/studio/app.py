@@ -159,8 +159,12 @@ class Studio(App[int]):
     def _share_out(self) -> None:
         """Give the score what the console can spare, in whole rows a voice."""
         rows = self.size.height - 2 - (2 if self.size.width < 100 else 0)
-        score = plan(self.size.width, max(7, min(int(rows * 0.70), rows - CONSOLE_ROWS)))
-        self.score_view.styles.height = 3 * score.voice_rows + score.filter_rows
+        height, spare = max(7, min(int(rows * 0.70), rows - CONSOLE_ROWS)), 1
+        while spare > 0:
+            score = plan(self.size.width, height)
+            spare = height - (3 * score.voice_rows + score.filter_rows)
+            height -= spare
+        self.score_view.styles.height = height
 
     def show_score(self) -> None:
         """Look at the tape; the timer calls it."""

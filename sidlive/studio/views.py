@@ -62,7 +62,9 @@ def masthead(canvas: Canvas, state: State) -> None:
     x = canvas.write(0, x + 2, clock_text(state.take_s), WHITE, PANEL, bold=True)
 
     ready_s = state.ahead / state.rate_hz
-    hue = GOOD if ready_s > 0.5 or state.phase == "stopped" else WARN if ready_s > 0.15 else BAD
+    hue = GOOD if ready_s > 0.5 else WARN if ready_s > 0.15 else BAD
+    if state.phase == "stopped":
+        hue = MUTED
     ahead = state.controls.get("ahead")
     full = float(ahead.value) if ahead and isinstance(ahead.value, int | float) and ahead.value > 0 else 96.0
     x = canvas.write(0, x + 3, "ahead ", MUTED, PANEL)
@@ -159,9 +161,9 @@ def _model_name(state: State) -> str:
 def _outside(state: State) -> Iterator[tuple[str, str, str]]:
     sound = state.output or "no output"
     bad = "null" in sound or "no " in sound
-    details = [f"{state.latency_ms:.0f} ms"] if state.latency_ms else []
-    details += [f"{state.gaps} gap{'' if state.gaps == 1 else 's'}"] if state.gaps else []
-    yield "sound", "  ".join([sound, *details]), WARN if bad or state.gaps else TEXT
+    yield "sound", sound + (f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""), WARN if bad else TEXT
+    if state.gaps:
+        yield "gaps", f"{state.gaps} in the sound", BAD
     yield "midi", state.midi or "no MIDI", MUTED if not state.midi or state.midi.startswith("no MIDI") else TEXT
     model = _model_name(state) or ("none" if state.trouble else "loading")
     speed = f"  {state.speed_x:.1f}x real time" if state.speed_x else ""
@@ -248,8 +250,9 @@ def knobs(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -
     x = canvas.write(1, x + 2, "take", MUTED)
     x = canvas.write(1, x + 1, clock_text(state.take_s), WHITE, bold=True)
     for label, text, hue in _outside(state):
+        text = f"{label} {text}" if label == "gaps" else text
         if x + 3 + len(text) < canvas.width and label != "model":
-            x = canvas.write(1, x + 2, text, hue if label == "sound" else MUTED)
+            x = canvas.write(1, x + 2, text, hue)
 
 
 def key_bar(canvas: Canvas, keys: Sequence[tuple[str, str, str]]) -> list[tuple[int, int]]:

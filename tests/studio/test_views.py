@@ -63,9 +63,9 @@ def test_a_take_that_is_not_logged_is_said():
 
 
 def test_what_the_instrument_stands_on():
-    state = replace(PLAYING, output="speaker x", gaps=2, model="/models/mine.safetensors")
+    state = replace(PLAYING, gaps=2, model="/models/mine.safetensors")
     shown = "\n".join(lines(views.panel, 37, 30, state))
-    assert "speaker x  21 ms  2 gaps" in shown and "mine  24.1x real time" in shown
+    assert "speaker pulse  21 ms" in shown and "gaps  2 in the sound" in shown and "mine  24.1x real time" in shown
 
 
 def test_the_small_panel_fits_a_small_screen():
