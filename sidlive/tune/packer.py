@@ -69,11 +69,11 @@ STREAMS: Final = (
 
 @dataclass(frozen=True)
 class Packed:
-    """A packed take: where each stream starts in ``data``, and where data hold a link, an offset in data (lo, hi)."""
+    """A packed take: where each stream starts in ``data``, and the links: where one stands, and the offset it names."""
 
     data: bytes
     starts: tuple[int, ...]
-    links: tuple[int, ...]
+    links: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
         """Bytes with the pointers to the streams."""
@@ -83,9 +83,8 @@ class Packed:
         """Pointers and data as they stand at an address in memory."""
         base = address + 2 * len(self.starts)
         data = bytearray(self.data)
-        for link in self.links:
-            target = base + int.from_bytes(data[link : link + 2], "little")
-            data[link : link + 2] = target.to_bytes(2, "little")
+        for link, target in self.links:
+            data[link : link + 2] = (base + target).to_bytes(2, "little")
         return b"".join((base + start).to_bytes(2, "little") for start in self.starts) + bytes(data)
 
 
@@ -149,9 +148,7 @@ def _written(solution: list[Tokens], loop: int) -> Packed:
                 links.append((len(data) - 2, argument))
             else:
                 data += _spelt(stream.kind, op, lasts, argument)
-    for link, place in links:
-        data[link : link + 2] = offsets[place].to_bytes(2, "little")
-    return Packed(bytes(data), tuple(starts), tuple(link for link, _ in links))
+    return Packed(bytes(data), tuple(starts), tuple((link, offsets[place]) for link, place in links))
 
 
 def _spelt(kind: int, op: int, lasts: int, argument: int) -> bytes:
@@ -182,7 +179,7 @@ def unpack(packed: Packed, count: int) -> Frames:
     for stream, start in zip(STREAMS, packed.starts, strict=True):
         width = len(stream.columns)
         rows = [(0,) * width]  # the frame before the first: all zero
-        for row in _played(stream, packed.data, start, rows):
+        for row in _played(stream, packed.data, start, dict(packed.links), rows):
             rows.append(row)
             if len(rows) > count:
                 break
@@ -190,7 +187,9 @@ def unpack(packed: Packed, count: int) -> Frames:
     return frames
 
 
-def _played(stream: Stream, data: bytes, at: int, rows: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+def _played(
+    stream: Stream, data: bytes, at: int, links: dict[int, int], rows: list[tuple[int, ...]]
+) -> Iterator[tuple[int, ...]]:
     """A stream's rows, one after another without end; the caller appends each to ``rows``, the ones before it."""
     left, back_to = 0, 0  # of a call: its tokens yet to come, and where to go then
 
@@ -202,11 +201,11 @@ def _played(stream: Stream, data: bytes, at: int, rows: list[tuple[int, ...]]) -
     while True:
         (token,) = take(1)
         if token == 0:
-            called, low, high = take(3)
+            (called,) = take(1)
             if called:
                 assert left == 0, "a call in a call"
-                left, back_to = called + 1, at
-            at = low | high << 8
+                left, back_to = called + 1, at + 2
+            at = links[at]
             continue
         if token < 0x80:
             (complement,) = take(1)

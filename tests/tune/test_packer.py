@@ -38,7 +38,7 @@ def test_unused_bits_are_not_kept() -> None:
 
 
 def test_links_follow_the_data() -> None:
-    packed = Packed(bytes([0x80 | 0x3F, 1, 2, 0, 0, 4, 0]), (1, 3), (5,))
+    packed = Packed(bytes([0x80 | 0x3F, 1, 2, 0, 0, 0, 0]), (1, 3), ((5, 4),))
     assert len(packed) == 4 + 7
     assert packed.at(0x1000).hex(" ") == "05 10 07 10 bf 01 02 00 00 08 10"
 
@@ -70,15 +70,15 @@ def by_hand(stream: int, code: str) -> Packed:
     """One stream of these bytes, the others at rest; each goes on for ever with its last token."""
     mine = bytes.fromhex(code)
     last = len(mine) - (2 if stream == 2 else 1)
-    links = [i for i in range(1, len(mine)) if stream == 9 and i in (2, 12, 19)]
-    data = mine + bytes([0, 0, last, 0])
-    links.append(len(data) - 2)
+    links = [(i, mine[i]) for i in (2, 12, 19) if stream == 9]
+    data = mine + bytes(4)
+    links.append((len(data) - 2, last))
     rest = len(data)
-    data += bytes([0xC0 if STREAMS[0].kind else 0x80]) + bytes([0, 0, rest, 0])
-    links.append(len(data) - 2)
+    data += bytes([0x80, 0, 0, 0, 0])
+    links.append((len(data) - 2, rest))
     voice_rest = len(data)
-    data += bytes([0xC0, 0, 0, voice_rest, 0])
-    links.append(len(data) - 2)
+    data += bytes([0xC0, 0, 0, 0, 0])
+    links.append((len(data) - 2, voice_rest))
     starts = [voice_rest if other.kind else rest for other in STREAMS]
     starts[stream] = 0
     return Packed(data, tuple(starts), tuple(links))
