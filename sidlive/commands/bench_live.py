@@ -17,6 +17,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and tell."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
     from sidlive.commands.perform import room_options
     from sidlive.errors import ControlError
     from sidlive.live.bench import bench
@@ -24,5 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.changes < 1:
         raise ControlError(f"--changes expects at least 1, found {arguments.changes}")
-    emit(bench(room_options(arguments), arguments.changes), arguments.json, "Steering")
+    options = room_options(arguments)
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True, disable=arguments.json) as bar:
+        task = bar.add_task("", total=None)
+        results = bench(options, arguments.changes, lambda doing: bar.update(task, description=doing))
+    emit(results, arguments.json, "From a hand to the sound at the device")
     return 0

@@ -9,6 +9,7 @@ import functools
 import itertools
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import registers as sid
-from sidlive.chip.registers import PAL, Frames
-from sidlive.chip.sid import Samples, Sid, sample_at
+from sidlive.chip.registers import PAL, Frames, silence
+from sidlive.chip.sid import Samples, render, sample_at
 from sidlive.errors import DeviceError
 from sidlive.live.options import RoomOptions
 from sidlive.live.room import RoomLink, open_room
@@ -32,9 +33,10 @@ AFTER_S: Final = 0.7  # of music in which a change must be heard
 PATIENCE_S: Final = 60.0
 HORIZON: Final = 64  # frames of the old future that are compared
 MATCH: Final = 12_000  # samples (a quarter of a second) on which the recording is laid over the reference
-SEARCH: Final = 24_000  # samples either way
+SEARCH: Final = 960_000  # samples, 20 s: how much silence the device may have been given before and between
 DITHER: Final = 24  # of 32,768: two SIDs that play the same tones differ by less
 WILD: Final = 400  # by less than this, whatever they play: resonance makes much of little
+LONG: Final = 500  # frames of silence before the music that are too many to be played for every change
 KINDS: Final = ("mask", "temperature")
 
 
@@ -70,9 +72,12 @@ class Heard:
     ms: float | None  # from the call to the first sample that differs being taken by the device
 
 
-def bench(options: RoomOptions, changes: int = 40) -> list[Result]:
-    """Turn controls in a room and measure; takes about two seconds a change. Raises SidliveError."""
-    heard, state = measure(options, changes)
+def bench(options: RoomOptions, changes: int = 40, told: Callable[[str], None] = lambda doing: None) -> list[Result]:
+    """Turn controls in a room and measure; takes about two seconds a change. Raises SidliveError.
+
+    `told` hears what is being done.
+    """
+    heard, state = measure(options, changes, told)
     times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
     every = list(itertools.chain.from_iterable(times.values()))
     if not every:
@@ -94,34 +99,45 @@ def bench(options: RoomOptions, changes: int = 40) -> list[Result]:
     ]
 
 
-def measure(options: RoomOptions, changes: int) -> tuple[list[Heard], State]:
+def measure(
+    options: RoomOptions, changes: int, told: Callable[[str], None] = lambda doing: None
+) -> tuple[list[Heard], State]:
     """What each of so many changes led to, and the room's state at the end."""
     with tempfile.TemporaryDirectory(prefix="sidlive-bench-") as name:
         folder = Path(name)
         link = open_room(replace(options, stamp=functools.partial(Recording, folder), takes=folder))
         try:
-            made, rows = _perform(link, changes)
+            told("loading the model")
+            link.ready()
+            if link.window(0, 0).first > LONG:  # a first start compiles the engine; the next one does not
+                link.restart()
+                link.ready()
+            made, rows = _perform(link, changes, told)
             state = link.state()
         finally:
             link.close()
         samples = np.fromfile(folder / "samples", dtype=np.int16)
         stamps = np.fromfile(folder / "stamps", dtype=np.float64).reshape(-1, 2)
-    return [_heard(change, rows, samples, stamps, options.chip) for change in made], state
+    heard = []
+    for number, change in enumerate(made):
+        told(f"listening to change {number + 1} of {changes}")
+        heard.append(_heard(change, rows, samples, stamps, options.chip))
+    return heard, state
 
 
-def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
+def _perform(link: RoomLink, changes: int, told: Callable[[str], None]) -> tuple[list[Change], Frames]:
     """Play and turn; returns the changes and every frame that the chip got, from the first."""
-    link.ready()
     session = Session(link)
     session.set("revive", 0)
     session.add(prompt())
     session.prompt("bench")
-    session.start()
     tape = _Tape(session)
+    session.start()
     made = []
     for number in range(changes):
+        told(f"change {number + 1} of {changes}")
         kind = KINDS[number % len(KINDS)]
-        _until_playing(session)
+        _until_playing(session, tape)
         session.wait(SETTLE_S + 0.013 * (number % 7))  # at ever another phase of the frame
         tape.read()
         made.append(_turn(session, kind, number))
@@ -146,24 +162,28 @@ def _turn(session: Session, kind: str, number: int) -> Change:
     return Change(kind, called, window.first, window.frames)
 
 
-def _until_playing(session: Session) -> None:
+def _until_playing(session: Session, tape: "_Tape") -> None:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         state = session.state()
         if state.phase == "playing" and state.ahead >= HORIZON - 2:
             return
         if time.monotonic() > deadline or not state.alive:
-            raise DeviceError(f"the room does not play (it is {state.phase}): see `sidlive doctor`")
+            raise DeviceError(
+                f"music does not keep ahead here (it is {state.phase}, {state.ahead} frames ahead, made at"
+                f" {state.speed_x:.1f} times the pace it is played): is the machine busy with other things?"
+            )
         time.sleep(0.02)
+        tape.read()
 
 
 class _Tape:
-    """Every frame since the room opened, read piece by piece before the mirror forgets it."""
+    """Every frame since the room opened, read piece by piece before the mirror forgets it. Made before any music."""
 
     def __init__(self, session: Session) -> None:
-        self.rows: list[Frames] = []
         self._session = session
-        self._read = 0
+        self._read = session.window(0, 0).first
+        self.rows: list[Frames] = [silence(self._read)]
 
     def read(self) -> None:
         window = self._session.window(2000, 0)
@@ -194,16 +214,13 @@ def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.fl
 
 
 def _play(rows: Frames, chip: str) -> Samples:
-    """As sidlive.chip.sid.render, frame after frame."""
-    player, out = Sid(chip, PAL), []
-    for index, row in enumerate(rows):
-        out.append(player.play(row, sample_at(index + 1, PAL.rate_hz) - sample_at(index, PAL.rate_hz)))
-    return np.concatenate(out)
+    """The sound of frames ``uint8[T, 28]`` from power-on. No silence may be left out: the chip's counters run on."""
+    return render(rows, PAL.rate_hz, chip, PAL)
 
 
 def _align(piece: Samples, samples: Samples, near: int) -> tuple[int, int]:
     """Where in the recording a piece of the reference lies (the device took silence first), and how far they differ."""
-    low = max(0, near - SEARCH)
+    low = max(0, near - MATCH)
     stretch = samples[low : near + SEARCH + len(piece)].astype(np.float64)
     size = len(stretch) + len(piece)
     likeness = np.fft.irfft(np.fft.rfft(stretch, size) * np.conj(np.fft.rfft(piece.astype(np.float64), size)), size)
