@@ -1,0 +1,110 @@
+"""``sidlive generate`` as its users see it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from takes_by_hand import song
+from tunes_by_hand import sid_file
+
+from sidlive.chip.registers import PAL
+from sidlive.cli import main
+from sidlive.model.config import ModelConfig, Stack
+from sidlive.model.weights import random_weights, save_weights
+from sidlive.tune import psid
+from sidlive.tune.capture import capture, load_frames, save_frames
+
+MODEL = ModelConfig("small", Stack(64, 1, 2, 1, 64), Stack(64, 1, 2, 1, 64))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_weights(random_weights(MODEL, std=0.1), path)
+    return str(path)
+
+
+@pytest.fixture
+def prompt(tmp_path: Path) -> str:
+    path = tmp_path / "prompt.npz"
+    save_frames(path, song(200), PAL.rate_hz, chip="8580")
+    return str(path)
+
+
+def test_the_output_is_the_prompt_and_what_follows(
+    prompt: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.npz"
+    assert main(["generate", prompt, "-o", str(out), "--frames", "30", "--model", model, "--json"]) == 0
+    told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert (told["prompt_frames"], told["frames"]) == (200, 30) and told["realtime_x.generate"] > 0
+    frames, rate_hz, meta = load_frames(out)
+    assert len(frames) == 230 and rate_hz == PAL.rate_hz and (meta["chip"], meta["timing"]) == ("8580", "PAL")
+    np.testing.assert_array_equal(frames[:200], song(200))
+
+    rest = tmp_path / "rest.npz"
+    assert main(["generate", prompt, "-o", str(rest), "--frames", "30", "--model", model, "--continuation-only"]) == 0
+    np.testing.assert_array_equal(load_frames(rest)[0], frames[200:])
+
+
+def test_one_seed_one_result(prompt: str, model: str, tmp_path: Path) -> None:
+    made = []
+    for name, knobs in (
+        ("a", []),
+        ("b", []),
+        ("c", ["--seed", "2"]),
+        ("d", ["--temperature", "0.5", "--top-p", "0.5"]),
+    ):
+        out = tmp_path / f"{name}.npz"
+        assert main(["generate", prompt, "-o", str(out), "--frames", "20", "--model", model, *knobs]) == 0
+        made.append(load_frames(out)[0])
+    np.testing.assert_array_equal(made[0], made[1])
+    assert (made[0] != made[2]).any() and (made[0] != made[3]).any()
+
+
+def test_a_tune_is_heard_for_as_long_as_asked(model: str, tmp_path: Path) -> None:
+    tune = tmp_path / "tune.sid"
+    tune.write_bytes(sid_file())
+    out = tmp_path / "out.npz"
+    assert (
+        main(["generate", str(tune), "-o", str(out), "--prompt-frames", "70", "--frames", "5", "--model", model]) == 0
+    )
+    np.testing.assert_array_equal(load_frames(out)[0][:70], capture(psid.read(tune), frames=70).frames)
+    assert len(load_frames(out)[0]) == 75
+
+
+def test_a_sid_file_plays_it_and_a_wav_is_as_long(prompt: str, model: str, tmp_path: Path) -> None:
+    arguments = ["--frames", "25", "--prompt-frames", "50", "--model", model]
+    for name in ("out.npz", "out.sid", "out.wav"):
+        assert main(["generate", prompt, "-o", str(tmp_path / name), *arguments]) == 0
+    frames = load_frames(tmp_path / "out.npz")[0]
+    tune = psid.read(tmp_path / "out.sid")
+    np.testing.assert_array_equal(capture(tune, frames=75).frames, frames)
+    assert tune.chip == "8580" and tune.name == "prompt, continued"
+    assert (tmp_path / "out.wav").stat().st_size == 44 + 2 * round(75 / PAL.rate_hz * 48000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "out.mp3"], "out.mp3: expected a name that ends in .sid, .wav, .npz"),
+        (["-o", "out.npz", "--frames", "0"], "--frames expects 1 or more, found 0"),
+        (["-o", "out.npz", "--prompt-frames", "300"], "has 200 frames, not the 300 of --prompt-frames"),
+        (["-o", "out.npz", "--temperature", "-1"], "temperature must be from 0.0 to 100.0"),
+        (["-o", "out.npz", "--model", "missing.safetensors"], "no model 'missing.safetensors'"),
+        (["-o", "no/such/folder/out.npz", "--frames", "1"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    prompt: str, model: str, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments if "--model" in arguments else [*arguments, "--model", model]
+    assert main(["generate", prompt, *given]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("sidlive: ") and told in said
+
+
+def test_a_prompt_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "nothing.sid", "-o", "out.npz"]) == 2
+    assert "nothing.sid" in capsys.readouterr().err
