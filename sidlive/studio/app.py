@@ -220,7 +220,11 @@ class Studio(App[int]):
             self.call_from_thread(self.console_view.tell, str(error), BAD)
 
     def show_help(self) -> None:
-        self.push_screen(Help(self.verbs))
+        """Open the help, or close it."""
+        if isinstance(self.screen, Help):
+            self.pop_screen()
+        else:
+            self.push_screen(Help(self.verbs))
 
     def play_or_stop(self) -> None:
         self.hand("start" if self.now.phase == "stopped" else "stop")
@@ -274,9 +278,9 @@ class Studio(App[int]):
         self.action_do(message.name)
 
     def leave(self) -> None:
-        """Leave; ask first when the take is not committed."""
+        """Leave; ask first when the take is not committed, once."""
         fresh = self.now.take_s - self.committed_s
-        if fresh < 1.0:
+        if fresh < 1.0 or isinstance(self.screen, Leave):
             self.exit(0)
         else:
             self.push_screen(Leave(views.clock_text(self.now.take_s), self.now.take), self._left)

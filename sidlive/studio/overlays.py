@@ -30,7 +30,7 @@ class Help(ModalScreen[None]):
     """Keys, colours and verbs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f1,q,enter", "dismiss", "Close", priority=True),
+        Binding("escape,q,enter", "dismiss", "Close", priority=True),
     ]
 
     def __init__(self, verbs: Mapping[str, Callable[..., Any]]) -> None:
@@ -78,7 +78,7 @@ class Leave(ModalScreen[bool]):
     """Whether to leave although the take is not committed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter,ctrl+q", "answer(True)", "Leave", priority=True),
+        Binding("y,enter", "answer(True)", "Leave", priority=True),
         Binding("n,escape", "answer(False)", "Stay", priority=True),
     ]
 
@@ -93,7 +93,7 @@ class Leave(ModalScreen[bool]):
             else Text("It is NOT logged: leave, and it is gone.", f"bold {BAD}")
         )
         question = Text.assemble(("y", f"bold {GOOD}"), (" leave    ", TEXT), ("n", f"bold {GOOD}"), (" stay", TEXT))
-        head = Text(f"{self._take} of music are not committed.", f"bold {WHITE}")
+        head = Text(f"{self._take} of music is not committed.", f"bold {WHITE}")
         yield Static(Text("\n\n").join([head, logged, question]), id="leave")
 
     def action_answer(self, leave: bool) -> None:

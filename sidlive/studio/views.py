@@ -266,5 +266,5 @@ def key_bar(canvas: Canvas, keys: Sequence[tuple[str, str, str]]) -> list[tuple[
             x = canvas.write(0, x, key, WARN, PANEL, bold=True)
             x = canvas.write(0, x + 1, title, colour, PANEL)
         spans.append((start, x))
-        x += 3 if canvas.width >= 100 else 2
+        x += 3 if canvas.width >= 112 else 2
     return spans

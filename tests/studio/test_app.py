@@ -75,12 +75,14 @@ async def test_panic_lets_a_commit_finish():
         await until(pilot, lambda: {("panic",), ("commit", "kept")} <= set(session.calls))
 
 
-async def test_two_escapes_are_panic_and_one_is_not():
+async def test_two_escapes_in_a_moment_are_panic_and_two_apart_are_not(monkeypatch: pytest.MonkeyPatch):
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
-        await pilot.press("escape")
-        await pilot.pause(0.6)
+        monkeypatch.setattr("sidlive.studio.app.ESCAPE_S", 0.0)
+        await pilot.press("escape", "escape")
+        await pilot.pause(0.2)
         assert session.calls == []
+        monkeypatch.setattr("sidlive.studio.app.ESCAPE_S", 20.0)
         await pilot.press("escape", "escape")
         await until(pilot, lambda: session.calls == [("panic",)])
 
@@ -92,6 +94,16 @@ async def test_help_opens_over_the_screen_and_closes():
         assert isinstance(app.screen, Help)
         await pilot.press("escape")
         assert not isinstance(app.screen, Help)
+        await pilot.press("f1", "f1")
+        assert not isinstance(app.screen, Help)
+
+
+@pytest.mark.parametrize("over", ["f1", "ctrl+q", "ctrl+p"])
+async def test_panic_works_whatever_lies_over_the_screen(over: str):
+    app, session = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press(over, "f8")
+        await until(pilot, lambda: session.calls == [("panic",)])
 
 
 async def test_leaving_asks_only_while_a_take_is_not_committed():
@@ -111,6 +123,13 @@ async def test_leaving_an_uncommitted_take_is_possible():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("ctrl+q", "y")
+    assert app.return_value == 0
+
+
+async def test_the_key_twice_leaves_too():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("ctrl+q", "ctrl+q")
     assert app.return_value == 0
 
 
@@ -142,7 +161,7 @@ async def test_a_core_that_does_not_answer_does_not_freeze_the_screen():
     session = FakeSession()
     app = Studio(session, fake_verbs(session))
     answer = session.state
-    session.state = lambda: (time.sleep(3), answer())[1]
+    session.state = lambda: (time.sleep(8), answer())[1]
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.pause(0.3)
         began = time.monotonic()
@@ -150,7 +169,7 @@ async def test_a_core_that_does_not_answer_does_not_freeze_the_screen():
         await until(pilot, lambda: app.score_view._now == session.clock)
         await typed(pilot, "1 + 1\n")
         await until(pilot, lambda: "\n2" in said(app))
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 6
 
 
 async def test_nothing_is_drawn_while_nothing_moves():

@@ -1,6 +1,7 @@
 """The console as a performer uses it: typing, Tab, recall, errors, Ctrl-C."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,12 +29,11 @@ async def typed(pilot: Pilot, text: str) -> None:
             app.console_view.entry.insert(part)
 
 
-async def until(pilot: Pilot, condition: Callable[[], bool], patience: int = 200) -> None:
-    for _ in range(patience):
-        if condition():
-            return
+async def until(pilot: Pilot, condition: Callable[[], bool], patience_s: float = 20.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
         await pilot.pause(0.02)
-    raise AssertionError("it did not come to pass")
 
 
 def said(app: Studio) -> str:
