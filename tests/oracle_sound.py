@@ -49,14 +49,25 @@ class Nearness:
     shift: int
 
 
-def sidplayfp(tune: Path, seconds: int, folder: Path, chip: str = "6581") -> NDArray[np.int16]:
-    """A tune's first seconds as sidplayfp (reSIDfp) plays them on that chip; the test skips where there is none."""
+def sidplayfp(tune: Path, song: int, seconds: int, folder: Path, chip: str = "6581") -> NDArray[np.int16]:
+    """A song's first seconds as sidplayfp (reSIDfp) plays them on that chip; the test skips where there is none."""
     program = shutil.which("sidplayfp") or shutil.which("sidplayfp", path="/usr/games")
     if program is None:
         pytest.skip("no sidplayfp")
     out = folder / f"{tune.stem}.{chip}.wav"
     model = "-mof" if chip == "6581" else "-mnf"
-    command = [program, f"-w{out}", f"-t{seconds}", "--residfp", "-o1s", model, "-rr", f"-f{RATE}", "-q2", "--delay=0"]
+    command = [
+        program,
+        f"-w{out}",
+        f"-t{seconds}",
+        "--residfp",
+        f"-o{song}s",
+        model,
+        "-rr",
+        f"-f{RATE}",
+        "-q2",
+        "--delay=0",
+    ]
     subprocess.run([*command, str(tune)], check=True, capture_output=True, timeout=120)
     with wave.open(str(out)) as sound:
         assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, RATE)

@@ -31,8 +31,8 @@ _SLACK: Final = SAMPLE_RATE // 200  # samples (5 ms) that must wait when a frame
 _STALLED_S: Final = 1.0  # a device that takes nothing for so long has gone
 _NAP_S: Final = 0.05  # the longest sleep, so that a device that stops is noticed
 _NICE: Final = -11
-_PARTING_S: Final = 0.1  # how long the end waits for a device that takes nothing
-_PARTING_NAPS: Final = 50
+_PARTING_S: Final = 0.1  # beyond a device's own time, how long the end waits for one that takes nothing
+_PARTING_NAP_S: Final = 0.002
 
 
 class Renderer:
@@ -211,14 +211,16 @@ class Renderer:
         return (block * (1 - share) + new * share).astype(np.int16)
 
     def _fade(self) -> None:
-        """Throw away what waits, and give the device time to take the fade from where it was to silence."""
-        feed = self.output.feed
+        """Throw away what waits; wait until the fade from where the sound was has been taken, and heard.
+
+        A driver that is told to stop may drop what is in its buffers: let that be silence.
+        """
+        feed, parting_s = self.output.feed, 2 * self.output.latency_s
         feed.flush()
-        target = feed.delivered + self.output.block + FADE
-        for _ in range(_PARTING_NAPS):
-            if self.output.lost or feed.delivered >= target:
-                break
-            time.sleep(_PARTING_S / _PARTING_NAPS)
+        target = feed.delivered + self.output.block + FADE + round(parting_s * SAMPLE_RATE)
+        deadline = time.monotonic() + parting_s + _PARTING_S
+        while feed.delivered < target and not self.output.lost and time.monotonic() < deadline:
+            time.sleep(_PARTING_NAP_S)
 
     def _fail_over(self, why: str) -> None:
         """Go on without a device. What does not close at once is closed by a thread of its own."""

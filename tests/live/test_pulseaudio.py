@@ -1,0 +1,93 @@
+"""A real device: what PulseAudio's null sink records is, sample for sample, what the renderer made."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PLAYER = Path(__file__).with_name("play_to_device.py")
+SINK = """
+load-module module-native-protocol-unix
+load-module module-null-sink sink_name=null rate=48000 format=s16le channels=2 norewinds=1
+load-module module-always-sink
+set-default-sink null
+"""
+RECORD = ["--device=null.monitor", "--file-format=wav", "--rate=48000", "--channels=2", "--format=s16le"]
+PATIENCE_S = 20.0
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.skip(f"{what} did not start here")
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A sound server of the test's own."""
+    for program in ("pulseaudio", "parecord"):
+        if shutil.which(program) is None:
+            pytest.skip(f"no {program}")
+    try:
+        import sounddevice  # noqa: F401
+    except (ImportError, OSError):
+        pytest.skip("no PortAudio")
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    script = tmp_path / "pulse.pa"
+    script.write_text(SINK)
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "HOME": str(tmp_path)}
+    environment.pop("PULSE_SERVER", None)
+    command = ["pulseaudio", "-n", "-F", str(script), "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually((runtime / "pulse" / "native").exists, "pulseaudio")
+        yield environment
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_S)
+
+
+def record(environment: dict[str, str], folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
+    """Samples made int16[n], frames recorded int16[m, 2], and what the player said."""
+    file, made = folder / "recorded.wav", folder / "made.npy"
+    file.unlink(missing_ok=True)
+    recorder = subprocess.Popen(["parecord", *RECORD, "--latency-msec=50", str(file)], env=environment)
+    try:
+        eventually(lambda: file.exists() and file.stat().st_size > 10_000, "parecord")
+        command = [sys.executable, str(PLAYER), "pulse", str(made)]
+        player = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        if player.returncode:
+            pytest.skip(f"PortAudio has no PulseAudio here: {player.stderr.strip()}")
+        size = file.stat().st_size
+        eventually(lambda: file.stat().st_size > size + 4 * 24_000, "parecord")  # half a second that comes after
+    finally:
+        recorder.send_signal(signal.SIGINT)
+        recorder.wait(PATIENCE_S)
+    with wave.open(str(file)) as sound:
+        recorded = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, 2)
+    return np.load(made), recorded, player.stdout
+
+
+def test_a_recording_of_the_device_is_what_was_rendered(environment: dict[str, str], tmp_path: Path) -> None:
+    for _ in range(3):  # a machine that is busy may lose samples between PortAudio and PulseAudio
+        made, recorded, told = record(environment, tmp_path)
+        first = int(np.argmax(made != 0))
+        start = int(np.argmax(recorded[:, 0] != 0)) - first
+        heard = recorded[start : start + len(made)]
+        if told == "0 underruns, 0 lost devices\n" and np.array_equal(heard, np.stack((made, made), axis=1)):
+            break
+    else:
+        pytest.fail(f"{told}; first difference at sample {int(np.argmax(heard[:, 0] != made[: len(heard)]))}")
+    assert np.abs(made).max() > 1000
+    assert not recorded[start + len(made) + 480 :].any()  # and silence after it, once it has faded
