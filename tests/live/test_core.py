@@ -23,6 +23,7 @@ class Room:
         self.core = Core(Take(None, {}))
         self.engine = engine or FakeEngine()
         self.generator = Generator(self.core, self.engine, transpose)
+        self.do("set", "temperature", 1.0)
         for fragment in (riff(), riff("long", 5 * PERIOD)):
             self.core.command("add", fragment)
 

@@ -39,6 +39,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 @pytest.fixture
 def playing(room: Session) -> Iterator[Session]:
+    room.temperature(1.0)
     room.prompt("riff")
     room.start()
     assert until(lambda: room.state().phase == "playing")
@@ -149,6 +150,7 @@ def test_what_was_played_before_a_crash_is_on_disk(tmp_path: Path) -> None:
     link = open_room(options(tmp_path))
     session = Session(link)
     try:
+        session.temperature(1.0)
         session.prompt(riff())
         session.start()
         assert until(lambda: session.state().take_s > 2.5)
