@@ -84,7 +84,8 @@ class Engine:
 
         Columns where ``forced_mask bool[28]`` is true take the values of ``forced uint8[28]`` (all of them without a
         mask); the columns said after them know them. The two bytes of a frequency, a pulse width or the cutoff are
-        one quantity: where one is forced, both are. An engine that heard nothing first hears a frame of the chip in reset.
+        one quantity: where one is forced, both are. An engine that heard nothing first hears one frame of the chip in
+        reset.
         """
         self._hear_something()
         values, mask = _forced(forced, forced_mask)

@@ -7,11 +7,12 @@ what the stream *recalls*. The network hears them as a suggestion and learns how
 knows what a large one needs long training to find by attention.
 
 Stated exactly: each stream has a run for each offset o = 1 .. WINDOW, 0 before the first frame. With each frame t, for
-each o <= t, the run grows by one (to at most LONGEST) where the stream's tokens at t equal those at t - o, and else
-falls to a quarter: one strange frame does not lose the place. An offset's score is OWN times the stream's run, plus the
-runs of all streams of its voice (or of the filter) at that offset, so that a voice's streams tend to agree. The
-greatest score wins, the least offset among equals; the stream recalls its tokens of frame t - o + 1. Where its own run
-is 0 there: NOTHING.
+each o <= t where the stream's tokens at t equal those at t - o, the run grows: by EVENT (to at most LONGEST) where they
+say anything new, by one (up to PATIENCE, and no higher) where all is kept, for in stillness every place looks the same.
+Where they differ it falls by half: a strange frame does not lose the place. An offset's score is OWN times the
+stream's run, plus the runs of all streams of its voice (or of the filter) at that offset, so that a voice's streams
+tend to agree. The greatest score wins, the least offset among equals; the stream recalls its tokens of frame t - o + 1.
+Where its own run is 0 there: NOTHING.
 """
 
 from typing import Final, NamedTuple
@@ -25,7 +26,9 @@ from sidlive.model.tokens import Tokens
 
 STREAMS: Final = 11
 WINDOW: Final = 2048  # frames back (41 s)
-LONGEST: Final = 255  # frames that a run is counted to
+LONGEST: Final = 255  # that a run grows to
+EVENT: Final = 8
+PATIENCE: Final = 16
 OWN: Final = 16
 VOICE_STREAMS: Final = 3  # streams 0-2, 3-5, 6-8 are the voices', 9 and 10 the filter's
 NOTHING: Final = tk.SKIP  # stands for "no suggestion" too: a silent slot suggests nothing
@@ -40,13 +43,6 @@ def _streams() -> NDArray[np.int64]:
 STREAM_OF_SLOT: Final = _streams()  # int64[SLOTS]
 
 
-class Recalled(NamedTuple):
-    """What came next the last time, ``[T, SLOTS]``: tokens (NOTHING: no suggestion), and the runs' strengths."""
-
-    tokens: Tokens
-    strengths: NDArray[np.uint8]
-
-
 def stream_ids(tokens: Tokens) -> NDArray[np.int64]:
     """One number a frame and stream, equal where the stream's tokens are: ``int64[T, STREAMS]``."""
     ids = np.zeros((len(tokens), STREAMS), dtype=np.int64)
@@ -54,6 +50,17 @@ def stream_ids(tokens: Tokens) -> NDArray[np.int64]:
         stream = STREAM_OF_SLOT[slot]
         ids[:, stream] = (ids[:, stream] << 9) | tokens[:, slot]
     return ids
+
+
+STILL_TOKENS: Final = np.where(tk.IS_LO, tk.SKIP, tk.KEEP).astype(np.int16)  # a frame in which all is kept
+STILL_IDS: Final = stream_ids(STILL_TOKENS[None])[0]  # int64[STREAMS]
+
+
+class Recalled(NamedTuple):
+    """What came next the last time, ``[T, SLOTS]``: tokens (NOTHING: no suggestion), and the runs' strengths."""
+
+    tokens: Tokens
+    strengths: NDArray[np.uint8]
 
 
 def recall(tokens: Tokens, window: int = WINDOW) -> Recalled:
@@ -76,7 +83,7 @@ _inner = numba.njit(cache=True, nogil=True)
 
 
 @_inner
-def extend(row, t, window, before, after):  # type: ignore[no-untyped-def]
+def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-def]
     """A stream's runs after frame t ``uint8[WINDOW + 1]``, by offset, from those after frame t - 1 (another array).
 
     ``row int64[R]``: the stream's ids, frame f at f modulo R, holding frames t - window .. t. Beyond offset t nothing
@@ -86,14 +93,16 @@ def extend(row, t, window, before, after):  # type: ignore[no-untyped-def]
     here = t % ring
     now, known = row[here], min(window, t - 1)
     turn = min(known, here)
-    _extend_part(row, here, now, 1, turn, before, after)
-    _extend_part(row, here + ring, now, turn + 1, known, before, after)
+    still = now == STILL_IDS[stream]
+    gain, limit = np.uint8(1 if still else EVENT), np.uint8(PATIENCE if still else LONGEST)
+    _extend_part(row, here, now, gain, limit, 1, turn, before, after)
+    _extend_part(row, here + ring, now, gain, limit, turn + 1, known, before, after)
     if 1 <= t <= window:
-        after[t] = np.uint8(row[(here - t) % ring] == now)
+        after[t] = gain if row[(here - t) % ring] == now else np.uint8(0)
 
 
 @_inner
-def _extend_part(row, here, now, first, last, before, after):  # type: ignore[no-untyped-def]
+def _extend_part(row, here, now, gain, limit, first, last, before, after):  # type: ignore[no-untyped-def]
     """Offsets first .. last, whose frames lie below ``here`` without a wrap. The slices let it become vectors."""
     if last < first:
         return
@@ -101,8 +110,8 @@ def _extend_part(row, here, now, first, last, before, after):  # type: ignore[no
     back, old, new = row[here - last : here - first + 1], before[first : last + 1], after[first : last + 1]
     for i in range(count):
         run = old[i]
-        longer, fallen = np.uint8(run + np.uint8(run < LONGEST)), np.uint8(run >> np.uint8(2))
-        new[i] = longer if back[count - 1 - i] == now else fallen
+        longer = max(run, np.uint8(min(run, limit - gain) + gain))
+        new[i] = longer if back[count - 1 - i] == now else np.uint8(run >> np.uint8(1))
 
 
 @_inner
@@ -135,6 +144,6 @@ def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
     for t in range(ids.shape[1]):
         before, after = runs[t % 2], runs[1 - t % 2]
         for stream in range(ids.shape[0]):
-            extend(ids[stream], t, window, before[stream], after[stream])
+            extend(ids[stream], stream, t, window, before[stream], after[stream])
         for stream in range(ids.shape[0]):
             offsets[t, stream], lengths[t, stream] = likest(after, stream, min(window, t))

@@ -111,7 +111,7 @@ def remember(language, state, position, tokens):  # type: ignore[no-untyped-def]
         ids = state.stream_ids[language.streams[slot]]
         ids[at] = (ids[at] << 9) | tokens[slot]
     for stream in range(STREAMS):
-        extend(state.stream_ids[stream], position, WINDOW, state.runs[last, stream], state.runs[now, stream])
+        extend(state.stream_ids[stream], stream, position, WINDOW, state.runs[last, stream], state.runs[now, stream])
 
 
 @inner

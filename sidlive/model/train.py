@@ -43,6 +43,7 @@ class Plan:
     clip: float = 1.0
     remembering: float = 0.9  # of the windows, those with anything to recall: the network must also know how without
     seed: int = 0
+    missed: float = 0.3  # at most, of what happens, is not there to be recalled
 
     def rate(self, step: int) -> float:
         """The learning rate at a step: warm-up, plateau, linear descent."""
@@ -70,8 +71,20 @@ class Window(NamedTuple):
     strengths: NDArray[np.uint8]
 
 
-def window(frames: Frames, start: int, length: int, turns: int = 0, memory: int = rc.WINDOW) -> Window:
-    """A stretch of a tune, voices rotated by ``turns``; recall reaches ``memory`` frames before it (0: no recall)."""
+def window(
+    frames: Frames,
+    start: int,
+    length: int,
+    turns: int = 0,
+    memory: int = rc.WINDOW,
+    missed: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> Window:
+    """A stretch of a tune, voices rotated by ``turns``; recall reaches ``memory`` frames before it (0: no recall).
+
+    ``missed``: of what happens in a stream, the share that recall has not heard (``rng`` says which). What a model says
+    itself lacks notes that it ought to have said; it must learn to find its place all the same, and to say them again.
+    """
     first = max(0, start - max(memory, tk.MEMORY))
     stretch = frames[first : start + length]
     if turns:
@@ -79,7 +92,11 @@ def window(frames: Frames, start: int, length: int, turns: int = 0, memory: int 
     tokens = tk.encode(stretch)
     now = slice(start - first, None)
     if memory:
-        told = rc.recall(tokens)
+        heard = tokens
+        if rng is not None and missed:
+            lost = rng.random((len(tokens), rc.STREAMS)) < missed
+            heard = np.where(lost[:, rc.STREAM_OF_SLOT], rc.STILL_TOKENS, tokens)
+        told = rc.recall(heard)
         recalled, strengths = told.tokens[now], told.strengths[now]
     else:
         recalled = np.full((length, tk.SLOTS), rc.NOTHING, dtype=np.int16)
@@ -108,7 +125,8 @@ class Windows:
         for index in rng.choice(eligible, size=plan.batch, p=weights):
             start = int(rng.integers(self.lengths[index] - whole + 1))
             memory = int(rng.integers(rc.WINDOW)) if rng.random() < plan.remembering else 0
-            picks.append(window(self.tunes[index], start, whole, int(rng.integers(3)), memory))
+            missed = plan.missed * max(0.0, 2 * rng.random() - 1)  # none in half of the windows
+            picks.append(window(self.tunes[index], start, whole, int(rng.integers(3)), memory, missed, rng))
         predictions = plan.batch * plan.length
         chosen = rng.choice(predictions, size=max(1, round(predictions * plan.share)), replace=False)
         return _tensors(picks, chosen)

@@ -20,7 +20,10 @@ def plainly(tokens: Tokens, window: int) -> tuple[np.ndarray, np.ndarray]:
         for stream, slots in enumerate(streams):
             for o in range(1, min(window, t) + 1):
                 same = np.array_equal(tokens[t, slots], tokens[t - o, slots])
-                runs[stream, o] = min(runs[stream, o] + 1, rc.LONGEST) if same else runs[stream, o] // 4
+                kept = all(token in (tk.KEEP, tk.SKIP) for token in tokens[t, slots])
+                run = runs[stream, o]
+                grown = max(run, min(run + 1, rc.PATIENCE)) if kept else min(run + rc.EVENT, rc.LONGEST)
+                runs[stream, o] = grown if same else run // 2
         for stream in range(rc.STREAMS):
             family = range(9, 11) if stream >= 9 else range(stream // 3 * 3, stream // 3 * 3 + 3)
             scores = rc.OWN * runs[stream] + sum(runs[other] for other in family)
@@ -61,11 +64,17 @@ def test_the_second_time_round_is_known() -> None:
     assert np.array_equal(recalled.tokens[84:119][:, slots], tokens[85:120][:, slots])
 
 
-def test_a_run_is_counted_to_its_limit_and_no_further() -> None:
-    tokens = tk.encode(sid.silence(rc.LONGEST + 40))
+def test_stillness_is_no_place() -> None:
+    """However long nothing happens, a place where the same things happened weighs more."""
+    tokens = tk.encode(sid.silence(300))
+    assert (rc.recall(tokens).strengths[-1] == rc.PATIENCE.bit_length()).all()
+    rests = sid.silence(20)
+    phrase = np.concatenate([rests, rests])
+    phrase[::5, sid.FREQ_HI] = np.arange(8) + 1
+    phrase[1::5, sid.FREQ_HI] = phrase[2::5, sid.FREQ_HI] = phrase[::5, sid.FREQ_HI]
+    tokens = tk.encode(np.concatenate([phrase, np.tile(rests, (4, 1)), phrase]))
     recalled = rc.recall(tokens)
-    assert (recalled.strengths[-1] == rc.STRENGTHS - 1).all()
-    assert np.array_equal(recalled.tokens[-1], tokens[-1])
+    assert np.array_equal(recalled.tokens[140:159, :2], tokens[141:160, :2])
 
 
 def test_every_slot_has_its_stream() -> None:
