@@ -47,10 +47,12 @@ def torch_network(weights: EngineWeights) -> Network:
 
 
 @torch.no_grad()
-def torch_logits(network: Network, frames: sid.Frames) -> np.ndarray:
-    """Logits ``[T - 1, 28, VOCABULARY]`` of frames 1.., each given those before it."""
-    tokens = torch.from_numpy(tk.encode(frames).astype(np.int64))
+def torch_logits(network: Network, frames: sid.Frames, first: int = 1) -> np.ndarray:
+    """Logits ``[T - first, 28, VOCABULARY]`` of frames ``first`` .., each given all those before it."""
+    encoded = tk.encode(frames)
+    tokens = torch.from_numpy(encoded.astype(np.int64))
     values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
     heard = network.hear(values[None, :-1], tokens[None, :-1])[0]
-    recalled, strengths = (torch.from_numpy(part[:-1].astype(np.int64)) for part in rc.recall(tk.encode(frames)))
-    return network.say(heard, values[:-1], tokens[1:], recalled, strengths).numpy()
+    before = slice(first - 1, len(frames) - 1)
+    recalled, strengths = (torch.from_numpy(part[before].astype(np.int64)) for part in rc.recall(encoded))
+    return network.say(heard[before], values[before], tokens[first:], recalled, strengths).numpy()

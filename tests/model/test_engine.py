@@ -35,22 +35,23 @@ def engine(weights: EngineWeights) -> Engine:
     return engine
 
 
-def test_logits_are_the_networks_past_the_rings_wrap(weights: EngineWeights) -> None:
-    """The ring holds 64 frames here: 300 frames go round it more than four times."""
-    frames = tune(300)
-    expected = torch_logits(torch_network(weights), frames)
+@pytest.mark.parametrize(("first", "count"), [(100, 200), (2370, 30)])
+def test_logits_are_the_networks_past_the_rings_wrap(weights: EngineWeights, first: int, count: int) -> None:
+    """Keys and values go round a ring of 64 frames here, four times and more; what is recalled, round one of 2,069."""
+    frames = tune(first + count)
+    expected = torch_logits(torch_network(weights), frames, first)
     engine = Engine(weights, context=SMALL.context, headroom=20)
-    engine.prefill(frames[:100])
-    spoken = tk.encode(frames)
+    engine.prefill(frames[:first])
+    spoken = tk.encode(frames)[first:]
     worst = 0.0
-    for i in range(100, 300):
-        engine.weigh(frames[i : i + 1])
+    for i, frame in enumerate(frames[first:]):
+        engine.weigh(frame[None])
         np.testing.assert_array_equal(engine.last_tokens, spoken[i])
         logits = engine.last_logits()
         np.testing.assert_array_equal(np.isnan(logits).all(axis=1), spoken[i] == tk.SKIP)
         np.testing.assert_array_equal(~np.isneginf(logits), tk.allowed() | (spoken[i] == tk.SKIP)[:, None])
         there = np.isfinite(logits)
-        worst = max(worst, np.abs(logits - expected[i - 1])[there].max())
+        worst = max(worst, np.abs(logits - expected[i])[there].max())
     assert expected.std() > 1.0, "the weights must be loud for the comparison to mean anything"
     assert worst < 1e-3
 
@@ -253,7 +254,7 @@ def test_the_shipped_pocket_says_what_the_network_says() -> None:
     expected = network.generate(torch.from_numpy(prompt), 12).numpy()
     engine.prefill(prompt)
     np.testing.assert_array_equal(stream(engine, 12, Sampling(temperature=0.0)), expected)
-    logits = torch_logits(network, prompt)
+    logits = torch_logits(network, prompt, 63)
     engine.reset()
     engine.prefill(prompt[:-1])
     engine.weigh(prompt[-1:])
