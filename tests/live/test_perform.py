@@ -1,0 +1,95 @@
+"""`sidlive run`, `sidlive bench live` and `sidlive` itself, as typed."""
+
+import argparse
+import json
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+
+from sidlive.chip.registers import PAL
+from sidlive.cli import main
+from sidlive.commands import perform
+from sidlive.live.options import RoomOptions
+from sidlive.live.take import read_take
+
+FIRST_LIGHT = Path(__file__).resolve().parents[2] / "sessions" / "first_light.py"
+
+
+@pytest.fixture(autouse=True)
+def _model_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rooms are opened as typed, but for the engine."""
+    typed = perform.room_options
+
+    def options(arguments: argparse.Namespace, name: str = "") -> RoomOptions:
+        return replace(typed(arguments, name), engine=FakeEngine)
+
+    monkeypatch.setattr(perform, "room_options", options)
+
+
+def run(folder: Path, script: Path, *words: str) -> int:
+    return main(["run", str(script), *words, "--takes", str(folder), "--device", "null", "--midi", "none"])
+
+
+def test_a_session_offline_is_the_same_each_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        assert run(tmp_path / name, FIRST_LIGHT, "--offline") == 0
+        assert f"committed {tmp_path / name / 'first_light.sid'}" in capsys.readouterr().err
+    files = [(tmp_path / name / "first_light.sid").read_bytes() for name in ("one", "two")]
+    logs = [read_take(tmp_path / name / "first_light") for name in ("one", "two")]
+    assert files[0] == files[1]
+    assert np.array_equal(logs[0].frames, logs[1].frames) and logs[0].events == logs[1].events
+
+
+def test_another_seed_is_another_performance(tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        run(tmp_path / seed, FIRST_LIGHT, "--offline", "--seed", seed)
+    assert (tmp_path / "1" / "first_light.sid").read_bytes() != (tmp_path / "2" / "first_light.sid").read_bytes()
+
+
+def test_what_is_heard_offline_can_be_kept(tmp_path: Path) -> None:
+    script = tmp_path / "short.py"
+    script.write_text("start(); wait(2)")
+    assert run(tmp_path, script, "--offline", "--wav", str(tmp_path / "out.wav")) == 0
+    with wave.open(str(tmp_path / "out.wav")) as sound:
+        assert sound.getframerate() == 48000
+        assert sound.getnframes() == pytest.approx(int(2 * PAL.rate_hz) / PAL.rate_hz * 48000, abs=1)
+
+
+def test_a_session_live_takes_its_time_and_leaves_its_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "short.py"
+    script.write_text("start(); wait(1); print(commit('short')); print(state().output)")
+    assert run(tmp_path, script) == 0
+    assert (tmp_path / "short.sid").exists()
+    assert capsys.readouterr().out.split("\n")[1] == "null output"
+
+
+def test_a_mistake_in_a_script_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "wrong.py"
+    script.write_text("temperature('hot')")
+    assert run(tmp_path, script, "--offline") == 1
+    assert "ControlError: temperature expects a number" in capsys.readouterr().err
+
+
+def test_mistakes_on_the_command_line_are_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, tmp_path / "none.py", "--offline") == 2
+    assert run(tmp_path, FIRST_LIGHT, "--wav", "out.wav") == 2
+    assert run(tmp_path, FIRST_LIGHT, "--offline", "--seed", "-1") == 2
+    told = capsys.readouterr().err
+    assert told.count("sidlive: ") == 3 and "--offline" in told and "seed expects" in told
+
+
+def test_the_bench_tells_stable_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "live", "--json", "--changes", "2"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    values = {result["name"]: result["value"] for result in told["results"]}
+    assert 0 < values["steer_ms.p50"] <= values["steer_ms.p99"]
+    assert {"underruns", "gaps", "changes.heard"} <= set(values) and "cores" in told["machine"]
+
+
+def test_without_a_terminal_the_studio_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "terminal" in capsys.readouterr().err
