@@ -47,12 +47,16 @@ def torch_network(weights: EngineWeights) -> Network:
 
 
 @torch.no_grad()
-def torch_logits(network: Network, frames: sid.Frames, first: int = 1) -> np.ndarray:
-    """Logits ``[T - first, 28, VOCABULARY]`` of frames ``first`` .., each given all those before it."""
+def torch_logits(network: Network, frames: sid.Frames, first: int = 1, spoken: np.ndarray | None = None) -> np.ndarray:
+    """Logits ``[T - first, 28, VOCABULARY]`` of frames ``first`` .., each given all those before it.
+
+    ``spoken``: the tokens of those frames as they were said, where that is not as `encode` spells them.
+    """
     encoded = tk.encode(frames)
     tokens = torch.from_numpy(encoded.astype(np.int64))
+    said = tokens[first:] if spoken is None else torch.from_numpy(spoken.astype(np.int64))
     values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
     heard = network.hear(values[None, :-1], tokens[None, :-1])[0]
     before = slice(first - 1, len(frames) - 1)
     recalled, strengths = (torch.from_numpy(part[before].astype(np.int64)) for part in rc.recall(encoded))
-    return network.say(heard[before], values[before], tokens[first:], recalled, strengths).numpy()
+    return network.say(heard[before], values[before], said, recalled, strengths).numpy()
