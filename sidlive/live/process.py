@@ -4,6 +4,7 @@ One thread makes frames (it alone owns the engine), one plays them, one minds MI
 does what comes over the pipe, and ends it all when the pipe closes. Importing this imports none of what they use.
 """
 
+import contextlib
 import faulthandler
 import gc
 import os
@@ -19,6 +20,7 @@ from sidlive.live.mirror import Mirror
 from sidlive.live.options import RoomOptions, make_core, make_engine
 from sidlive.live.places import config_folder, log_path
 
+PRIORITY: Final = -11  # what sound servers ask for
 KEEP_S: Final = 1.0  # between two writes of the take
 NAP_S: Final = 0.5  # between two looks of the idle generator; a command wakes it at once
 GRIEF_S: Final = 0.2  # after a fault of the generator, before it tries anew
@@ -29,6 +31,9 @@ def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
     for name in ("SIGINT", "SIGHUP"):  # the terminal's signals are the screen's business; it closes the pipe
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):  # where the user may: music before other work
+            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     _divert_output()
     house = _House(Mirror(memoryview(memory).cast("B")), options)
     try:
