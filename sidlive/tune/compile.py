@@ -40,8 +40,8 @@ MEMORY_END: Final = 0xD000  # the chips begin here
 BASIC: Final = range(0xA000, 0xC000)
 CHIPS: Final = {"6581": 1, "8580": 2}
 CLOCKS: Final = {PAL.name: 1, NTSC.name: 2}
-COMPRESSIBLE: Final = 4  # a take this many times too long without calls is not even tried
-TRIALS: Final = 4  # packings to find out how much of a take fits
+COMPRESSIBLE: Final = 4  # a take this many times too long without calls is tried in part first
+TRIALS: Final = 5  # packings to find out how much of a take fits
 
 _PLAYER: Final = Path(__file__).with_name("player.bin")
 
@@ -177,19 +177,19 @@ def _packed(frames: Frames, loop_frame: int | None, room: int, rate_hz: float) -
         return packer.pack(np.concatenate([frames[:length], _silent(frames[length - 1])]), length)
 
     plain = packer.plain_bytes(frames)
-    if plain[-1] <= COMPRESSIBLE * room:
-        packed = trial(len(frames))
-        if len(packed) <= room:
-            return packed
-    fits, over = 0, len(frames)
-    guess = int(np.searchsorted(plain, room))
+    length = min(len(frames), int(np.searchsorted(plain, COMPRESSIBLE * room)))
+    fits, over = 0, len(frames) + 1
     for _ in range(TRIALS):
-        guess = min(guess, over - 1)
-        if guess <= fits:
+        packed = trial(length)
+        if len(packed) > room:
+            over = length
+        elif length == len(frames):
+            return packed
+        else:
+            fits = length
+        length = min(int(0.99 * length * room / len(packed)), over - 1)
+        if length <= 1.01 * fits:
             break
-        size = len(trial(guess))
-        fits, over = (guess, over) if size <= room else (fits, guess)
-        guess = min(int(guess * room / size), int(np.searchsorted(plain, COMPRESSIBLE * room)))
     raise TuneError(
         f"the take is too long for the C64's memory: {len(frames) / rate_hz:.1f} s; "
         f"its first {int(10 * fits / rate_hz) / 10:.1f} s fit"

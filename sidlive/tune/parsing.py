@@ -30,6 +30,7 @@ WINDOW: Final = 256  # frames kept by the player
 COPY_MOST: Final = 127  # frames of one copy
 RAMP_MOST: Final = 64
 HOLD_MOST: Final = 64  # of a voice's hold
+RING: Final = 512  # frames of which the search remembers calls: more than a token lasts
 LONG: Final = 256  # a set token can hold this long, or SET_MOST
 SET_MOST: Final = (15, 7)  # of a pair, of a voice
 CALL_MOST: Final = 255  # tokens of one call
@@ -63,12 +64,32 @@ class Facts(NamedTuple):
 
 
 class Phrases(NamedTuple):
-    """Tokens that a call may take: J tokens, each followed in memory by the next unless it is the last of its run."""
+    """Tokens that a call may take: J tokens, each followed in memory by the next unless it is the last of its run.
 
-    op: NDArray[np.int8]
-    length: NDArray[np.int16]
-    arg: NDArray[np.int64]
-    last: NDArray[np.bool_]
+    Those with the same op and argument are listed together, so that only what may fit a frame need be looked at.
+    """
+
+    op: NDArray[np.int8]  # [J]
+    length: NDArray[np.int16]  # [J]
+    arg: NDArray[np.int64]  # [J]
+    last: NDArray[np.bool_]  # [J]
+    order: NDArray[np.int64]  # [J] the tokens by op and argument
+    begin: NDArray[np.int64]  # [K + 1] where in ``order`` each of the K different ops and arguments begins
+    key: NDArray[np.int64]  # [K] the arguments; sorted for each op
+    ops: NDArray[np.int64]  # [CALL + 1] where in ``key`` each op begins
+
+
+def phrases(
+    op: NDArray[np.int64], length: NDArray[np.int64], arg: NDArray[np.int64], last: NDArray[np.bool_]
+) -> Phrases:
+    """Phrases of J tokens, int64[J] and bool[J]."""
+    order = np.lexsort((arg, op))
+    sorted_op, sorted_arg = op[order], arg[order]
+    new = np.ones(len(op), np.bool_)
+    new[1:] = (sorted_op[1:] != sorted_op[:-1]) | (sorted_arg[1:] != sorted_arg[:-1])
+    begin = np.append(np.flatnonzero(new), len(op))
+    ops = np.searchsorted(sorted_op[new], np.arange(CALL + 1))
+    return Phrases(op.astype(np.int8), length.astype(np.int16), arg.copy(), last, order, begin, sorted_arg[new], ops)
 
 
 @njit(cache=True, nogil=True)
@@ -138,23 +159,60 @@ def facts(kind: int, rows: NDArray[np.int32], bits: int, seam: int, loop: int, s
     return Facts(kind, bits, value, change, first, hold, step, ramp, run, longest, back, end)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _fits(f: Facts, t: int, op: int, length: int, arg: int) -> bool:
-    """Whether a token says what the stream does from frame t on; the segment's end is the caller's to mind."""
-    if op == COPY:
-        return f.run[t, arg - 1] >= length
-    if op == RAMP:
-        return f.step[t] == arg and f.ramp[t] >= length
-    if op == HOLD:
-        return f.hold[t] >= length
-    named = arg & 7
-    if f.change[t] & ~named:
-        return False
-    if ((arg >> 8 & 0xFFFFFF) ^ f.value[t]) & _BYTES[named]:
-        return False
-    if op == TWICE:
-        return f.first[t] == arg >> 32
-    return f.first[t] < 0 and (length == 1 or f.hold[t + 1] >= length - 1)
+@njit(cache=True, nogil=True)
+def _named_alike(p: Phrases, op: int, arg: int, found: NDArray[np.int64], n: int) -> int:
+    """Append to ``found``, which has ``n``, the phrases of this op and argument; how many there are then."""
+    low, high = p.ops[op], p.ops[op + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if p.key[middle] < arg:
+            low = middle + 1
+        else:
+            high = middle
+    if low < p.ops[op + 1] and p.key[low] == arg:
+        for i in range(p.begin[low], p.begin[low + 1]):
+            found[n] = p.order[i]
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _fitting(f: Facts, t: int, p: Phrases, found: NDArray[np.int64]) -> int:
+    """Fill ``found`` with the phrases that say what the stream does from frame t on; how many. Ends are not minded."""
+    n = 0
+    for k in range(p.ops[COPY], p.ops[COPY + 1]):
+        run = f.run[t, p.key[k] - 1]
+        if run:
+            for i in range(p.begin[k], p.begin[k + 1]):
+                if p.length[p.order[i]] <= run:
+                    found[n] = p.order[i]
+                    n += 1
+    if f.step[t] != NO_STEP:
+        past = _named_alike(p, RAMP, f.step[t], found, n)
+        n = _short(p, found, n, past, f.ramp[t])
+    if f.hold[t]:
+        past = _named_alike(p, HOLD, 0, found, n)
+        n = _short(p, found, n, past, f.hold[t])
+    everything = 3 if f.kind == PAIR else 7
+    for named in range(everything + 1):
+        if f.change[t] & ~named == 0:
+            arg = np.int64(named) | (np.int64(f.value[t]) & _BYTES[named]) << 8
+            if f.first[t] >= 0:
+                n = _named_alike(p, TWICE, arg | np.int64(f.first[t]) << 32, found, n)
+            else:
+                past = _named_alike(p, SET, arg, found, n)
+                n = _short(p, found, n, past, f.hold[t + 1] + 1)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _short(p: Phrases, found: NDArray[np.int64], n: int, past: int, most: int) -> int:
+    """Of found[n:past] keep those that last at most so many frames; the new end."""
+    for i in range(n, past):
+        if p.length[found[i]] <= most:
+            found[n] = found[i]
+            n += 1
+    return n
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -174,31 +232,37 @@ def cheapest(
     f: Facts,
     start: int,
     stop: int,
-    phrases: Phrases,
+    lookahead: int,
+    p: Phrases,
     pinned: NDArray[np.int64],
     haste: NDArray[np.int32],
     reluctance: int,
 ) -> NDArray[np.int64]:
     """The cheapest tokens for frames ``start`` to ``stop`` of a stream.
 
+    With a ``lookahead`` what begins before ``stop`` may end so many frames after it; without, something ends there.
+
     ``pinned`` int64[T, 3] holds tokens that must stand as they are (op, length, arg; length 0: none) at their frames.
     ``haste`` int32[>= T] is the price of a player's cycle in each frame, ``reluctance`` that of a call besides its
     bytes. Returns int64[n, 5], a row a token: frame, op, frames it lasts, argument, tokens it calls. A call's argument
-    is the index of its first phrase. What begins before ``stop`` may end after it.
+    is the index of its first phrase.
     """
     kind, bits = f.kind, f.bits
     count = len(f.value)
-    size = len(phrases.op)
-    horizon = min(stop + COPY_MOST, count) if stop < count else count
+    size = len(p.op)
+    horizon = min(stop + lookahead, count)
     barrier = horizon  # the next pinned token's first frame
     cost = np.zeros(count + 1, np.int64)
     choice = np.zeros((count + 1, 4), np.int64)
-    tail = np.zeros((2 * LONG, size + 1), np.int32)  # cost after calling from phrase j at frame t, t modulo 2 LONG
-    tokens = np.zeros((2 * LONG, size + 1), np.int16)
+    # What a call costs that begins with phrase j at frame t, without the call itself: [t modulo RING, j]. It holds for
+    # the frame in ``known``. And how many tokens it takes.
+    tail = np.empty((RING, size + 1), np.int32)
+    known = np.zeros((RING, size + 1), np.int32)
+    tokens = np.empty((RING, size + 1), np.int16)
+    fitting = np.empty(size, np.int64)
     t = horizon - 1
     while t >= start:
-        row = tail[t & (2 * LONG - 1)]
-        row[:] = INFINITE
+        now = t % RING
         if pinned[t, 1] > 0:
             op, lasts, arg = pinned[t, 0], pinned[t, 1], pinned[t, 2]
             weight = token_bytes(kind, op, arg) * BYTE + 1 + haste[t] * beginning(kind, bits, op, arg)
@@ -250,23 +314,26 @@ def cheapest(
                     best, op, lasts, arg = weight + cost[t + LONG], SET, LONG, names
             if op == SET:
                 arg |= (np.int64(f.value[t]) & _BYTES[arg]) << 8
-        for j in range(size):
-            length = phrases.length[j]
-            past = t + length
-            if past <= limit and _fits(f, t, phrases.op[j], length, phrases.arg[j]):
-                price = cost[past] + haste[past] * RETURNING
-                n = 1
-                if not phrases.last[j] and past < limit:
-                    further = tail[past & (2 * LONG - 1), j + 1]
-                    if further < price and tokens[past & (2 * LONG - 1), j + 1] < CALL_MOST:
-                        price = further
-                        n = tokens[past & (2 * LONG - 1), j + 1] + 1
-                price += haste[t] * beginning(kind, bits, phrases.op[j], phrases.arg[j])
-                row[j] = min(price, INFINITE)
-                tokens[t & (2 * LONG - 1), j] = n
-                price += 4 * BYTE + 2 + reluctance + haste[t] * CALLING
-                if price < best:
-                    best, op, arg, called = price, CALL, np.int64(j), n
+        for i in range(_fitting(f, t, p, fitting)):
+            j = fitting[i]
+            past = t + p.length[j]
+            if past > limit:
+                continue
+            price = cost[past] + haste[past] * RETURNING
+            n = 1
+            then = past % RING
+            if past < limit and not p.last[j] and known[then, j + 1] == past and tokens[then, j + 1] < CALL_MOST:
+                further = tail[then, j + 1]
+                if further < price:
+                    price = further
+                    n = tokens[then, j + 1] + 1
+            price += haste[t] * beginning(kind, bits, p.op[j], p.arg[j])
+            tail[now, j] = min(price, INFINITE)
+            known[now, j] = t
+            tokens[now, j] = n
+            price += 4 * BYTE + 2 + reluctance + haste[t] * CALLING
+            if price < best:
+                best, op, arg, called = price, CALL, np.int64(j), n
         cost[t] = best
         choice[t, 0], choice[t, 1], choice[t, 2], choice[t, 3] = op, lasts, arg, called
         t -= 1
@@ -277,7 +344,7 @@ def cheapest(
         found[n, 0], found[n, 1], found[n, 3], found[n, 4] = t, choice[t, 0], choice[t, 2], choice[t, 3]
         if choice[t, 0] == CALL:
             for j in range(choice[t, 2], choice[t, 2] + choice[t, 3]):
-                t += phrases.length[j]
+                t += p.length[j]
         else:
             t += choice[t, 1]
         found[n, 2] = t - found[n, 0]

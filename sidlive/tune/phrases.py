@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from sidlive.tune import cycles, parsing
 from sidlive.tune.cycles import CALL, Cycles
-from sidlive.tune.parsing import BYTE, Facts, Phrases
+from sidlive.tune.parsing import BYTE, COPY_MOST, Facts, Phrases
 
 CHUNK: Final = 1024  # frames whose tokens are found before they can be called
 RELUCTANCE: Final = 7  # bytes that a call must save in the first pass: what is called cannot be called itself
 ROUNDS: Final = 2
-RELIEFS: Final = 6
 MOST_CYCLES: Final = 1560  # of a frame, as cycles.py counts them
-STUBBORN: Final = 4  # the price of a cycle at which even called tokens may move
+RELIEFS: Final = 4  # searches around crowded frames
+LAST_RELIEFS: Final = 2  # searches in which even what is called may move out of crowded frames
+REACH: Final = 400  # frames on either side of a crowded one
 
 Tokens = NDArray[np.int64]  # [n, 5]
 Places = NDArray[np.int64]  # [J]
@@ -43,13 +44,16 @@ def solve(parts: list[Facts]) -> list[Tokens]:
     haste[0] = 1  # when all streams begin
     solution = _first_pass(parts, haste)
     for _ in range(ROUNDS):
-        solution = _searched_again(parts, solution, haste)
-    for _ in range(RELIEFS):
-        crowded = _total(load(parts, solution)) > MOST_CYCLES
-        if not crowded.any():
+        solution = _searched_again(parts, solution, haste, np.zeros(0, np.int64))
+    for number in range(RELIEFS + LAST_RELIEFS):
+        crowded = np.flatnonzero(_total(load(parts, solution)) > MOST_CYCLES)
+        if not len(crowded):
             break
-        haste[:-1][crowded] = np.maximum(2 * haste[:-1][crowded], 1)
-        solution = _searched_again(parts, solution, haste)
+        haste[crowded] = np.maximum(2 * haste[crowded], 1)
+        if number < RELIEFS:
+            solution = _searched_around(parts, solution, haste, crowded)
+        else:
+            solution = _searched_again(parts, solution, haste, crowded)
     return solution
 
 
@@ -57,7 +61,7 @@ def spelt_out(facts: Facts) -> Tokens:
     """The cheapest tokens for one stream without any call."""
     count = len(facts.value)
     nothing = np.zeros((count, 3), np.int64)
-    tokens: Tokens = parsing.cheapest(facts, 0, count, _phrases([])[0], nothing, np.zeros(count + 1, np.int32), 0)
+    tokens: Tokens = parsing.cheapest(facts, 0, count, 0, _phrases([])[0], nothing, np.zeros(count + 1, np.int32), 0)
     return tokens
 
 
@@ -85,27 +89,65 @@ def _first_pass(parts: list[Facts], haste: NDArray[np.int32]) -> list[Tokens]:
         while frame < count:
             phrases, places = _phrases([*alike, (stream, tokens)])
             stop = min(frame + CHUNK, count)
-            found = parsing.cheapest(facts, frame, stop, phrases, free, haste, RELUCTANCE * BYTE)
+            found = parsing.cheapest(facts, frame, stop, COPY_MOST, phrases, free, haste, RELUCTANCE * BYTE)
             tokens = np.concatenate([tokens, _placed(found, places)])
             frame = int(tokens[-1, 0] + tokens[-1, 2])
         solution.append(tokens)
     return solution
 
 
-def _searched_again(parts: list[Facts], solution: list[Tokens], haste: NDArray[np.int32]) -> list[Tokens]:
-    """A solution that costs as much at most: what is called stays (but in crowded frames), the rest may change."""
+def _searched_again(
+    parts: list[Facts], solution: list[Tokens], haste: NDArray[np.int32], loose: NDArray[np.int64]
+) -> list[Tokens]:
+    """A solution that costs as much at most. What is called stays, but in the ``loose`` frames; the rest may change."""
     kept = [
-        tokens[called & (haste[tokens[:, 0]] < STUBBORN)]
+        tokens[called & ~np.isin(tokens[:, 0], loose)]
         for tokens, called in zip(solution, _called(solution), strict=True)
     ]
+    table = _phrases_by_kind(parts, kept)
     better: list[Tokens] = []
     for facts, own in zip(parts, kept, strict=True):
+        phrases, places = table[facts.kind]
         count = len(facts.value)
-        pinned = np.zeros((count, 3), np.int64)
-        pinned[own[:, 0]] = own[:, 1:4]
-        phrases, places = _phrases([(s, rows) for s, rows in enumerate(kept) if parts[s].kind == facts.kind])
-        better.append(_placed(parsing.cheapest(facts, 0, count, phrases, pinned, haste, 0), places))
+        better.append(_placed(parsing.cheapest(facts, 0, count, 0, phrases, _pinned(facts, own), haste, 0), places))
     return better
+
+
+def _searched_around(
+    parts: list[Facts], solution: list[Tokens], haste: NDArray[np.int32], frames: NDArray[np.int64]
+) -> list[Tokens]:
+    """A solution that costs as much at most and differs only around some frames. What is called stays."""
+    kept = [tokens[called] for tokens, called in zip(solution, _called(solution), strict=True)]
+    table = _phrases_by_kind(parts, kept)
+    gaps = np.flatnonzero(np.diff(frames) > 2 * REACH)
+    spans = np.stack([frames[np.append(0, gaps + 1)] - REACH, frames[np.append(gaps, len(frames) - 1)] + REACH], 1)
+    better: list[Tokens] = []
+    for facts, own, tokens in zip(parts, kept, solution, strict=True):
+        phrases, places = table[facts.kind]
+        pinned = _pinned(facts, own)
+        for start, stop in spans.tolist():
+            first = max(int(np.searchsorted(tokens[:, 0], start, "right")) - 1, 0)
+            past = int(np.searchsorted(tokens[:, 0], stop))
+            end = int(tokens[past, 0]) if past < len(tokens) else len(facts.value)
+            if first < past:
+                found = parsing.cheapest(facts, int(tokens[first, 0]), end, 0, phrases, pinned, haste, 0)
+                tokens = np.concatenate([tokens[:first], _placed(found, places), tokens[past:]])
+        better.append(tokens)
+    return better
+
+
+def _phrases_by_kind(parts: list[Facts], kept: list[Tokens]) -> dict[int, tuple[Phrases, Places]]:
+    return {
+        kind: _phrases([(s, rows) for s, rows in enumerate(kept) if parts[s].kind == kind])
+        for kind in {facts.kind for facts in parts}
+    }
+
+
+def _pinned(facts: Facts, tokens: Tokens) -> NDArray[np.int64]:
+    """Tokens that must stand as they are, as the search wants them."""
+    pinned = np.zeros((len(facts.value), 3), np.int64)
+    pinned[tokens[:, 0]] = tokens[:, 1:4]
+    return pinned
 
 
 def _called(solution: list[Tokens]) -> list[NDArray[np.bool_]]:
@@ -135,9 +177,7 @@ def _phrases(streams: list[tuple[int, Tokens]]) -> tuple[Phrases, Places]:
         last.append(~follows[plain])
         places.append(place_of(stream, 0) | tokens[plain, 0])
     table = np.concatenate(rows)
-    phrases = Phrases(
-        table[:, 1].astype(np.int8), table[:, 2].astype(np.int16), table[:, 3].copy(), np.concatenate(last)
-    )
+    phrases = parsing.phrases(table[:, 1], table[:, 2], table[:, 3], np.concatenate(last))
     return phrases, np.concatenate(places)
 
 
