@@ -48,7 +48,7 @@ def show(findings: list[Finding], as_json: bool) -> None:
             results += [Result(finding.name, finding.text), Result(f"{finding.name}.ok", finding.well)]
             if finding.remedy:
                 results.append(Result(f"{finding.name}.todo", finding.remedy))
-        emit([*results, Result("ready", _ready(findings))], True)
+        emit([*results, Result("ready", ready(findings))], True)
         return
     from rich.console import Console
     from rich.table import Table
@@ -62,10 +62,11 @@ def show(findings: list[Finding], as_json: bool) -> None:
         if finding.remedy:
             table.add_row("", "", Text(f"-> {finding.remedy}", "bold"))
     console.print(table)
-    console.print("The instrument runs here." if _ready(findings) else "The instrument does not run here yet.")
+    console.print("The instrument runs here." if ready(findings) else "The instrument does not run here yet.")
 
 
-def _ready(findings: list[Finding]) -> bool:
+def ready(findings: list[Finding]) -> bool:
+    """Whether the instrument runs at all."""
     return all(finding.well or not finding.vital for finding in findings)
 
 

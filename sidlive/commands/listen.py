@@ -132,10 +132,10 @@ def _play(args: argparse.Namespace) -> None:
     renderer = Renderer(source, output, music.chip, music.timing, music.rate_hz, report=told.say)
     if output.notice:
         told.say(output.notice)
-    told.say(f"{music.title}: {music.chip}, {music.timing.name}, on {output.name}")
     with quiet_stderr():  # drivers print in the middle of the line
-        renderer.start()
         try:
+            renderer.start()
+            told.say(f"{music.title}: {music.chip}, {music.timing.name}, on {output.name}")
             while not renderer.ended.wait(0.1):
                 told.position(renderer)
         except KeyboardInterrupt:
@@ -229,8 +229,8 @@ def _render(args: argparse.Namespace) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from sidlive.commands.checkup import examine, show
+    from sidlive.commands.checkup import examine, ready, show
 
     findings = examine()
     show(findings, args.json)
-    return 0 if all(finding.well or not finding.vital for finding in findings) else 1
+    return 0 if ready(findings) else 1
