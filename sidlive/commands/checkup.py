@@ -166,15 +166,17 @@ def _model() -> list[Finding]:
 
 
 def _terminal() -> list[Finding]:
-    import textual
+    from importlib.metadata import version
+
     from rich.console import Console
 
+    textual = version("textual")
     if not sys.stdout.isatty():
-        text = f"the output is no terminal; textual {textual.__version__}"
+        text = f"the output is no terminal; textual {textual}"
         return [Finding("terminal", False, text, "run sidlive in a terminal")]
     size = shutil.get_terminal_size()
     colours = {"standard": "16", "256": "256", "truecolor": "16 million"}.get(Console().color_system or "", "no")
-    text = f"{size.columns} x {size.lines}, {colours} colours; textual {textual.__version__}"
+    text = f"{size.columns} x {size.lines}, {colours} colours; textual {textual}"
     if size.columns < COLUMNS or size.lines < ROWS:
         return [Finding("terminal", False, text, f"make it {COLUMNS} x {ROWS} or larger")]
     return [Finding("terminal", True, text)]
