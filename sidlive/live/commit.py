@@ -1,10 +1,9 @@
 """From a performance to a .sid file that is proven before it is kept. Knows files and the compiler, no session."""
 
-import os
 from pathlib import Path
 
 from sidlive.chip.registers import Frames, VideoTiming
-from sidlive.errors import DeviceError, TuneError
+from sidlive.errors import TuneError
 
 
 def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming) -> None:
@@ -13,7 +12,7 @@ def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming) -> No
     Raises TuneError where it does not fit (saying how much would) or does not play the same, DeviceError where the disk
     refuses. An earlier file of that name is replaced whole or not at all.
     """
-    from sidlive.tune.compile import Label, compile_sid, verify
+    from sidlive.tune.compile import Label, compile_sid, verify, write_file
 
     try:
         sid = compile_sid(frames, Label(name=path.stem[:32], author="sidlive"), chip, timing)
@@ -22,12 +21,4 @@ def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming) -> No
             f"{error}; commit(name, last=S) keeps the last S seconds, commit(name, seconds=S) the first"
         ) from None
     verify(sid, frames)
-    draft = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(sid)
-        os.replace(draft, path)
-    except OSError as error:
-        raise DeviceError(
-            f"cannot write {path} ({error.strerror or error}): choose another name or make room"
-        ) from None
+    write_file(path, sid)
