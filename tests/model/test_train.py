@@ -9,9 +9,10 @@ import torch
 
 from sidlive.chip import registers as sid
 from sidlive.errors import ModelError
+from sidlive.model import recall as rc
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus import Corpus, open_corpus
-from sidlive.model.train import Plan, Run, Windows, held_out, load_checkpoint, train
+from sidlive.model.train import Plan, Run, Windows, held_out, load_checkpoint, train, window
 
 TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 1, 2, 1, 24), context=64)
 PLAN = Plan(steps=40, batch=2, length=32, warmup=5, learning_rate=1e-2)
@@ -71,6 +72,17 @@ def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None
     batch = windows.batch(PLAN, 3)
     assert torch.equal(batch.tokens, windows.batch(PLAN, 3).tokens)
     assert not torch.equal(batch.tokens, windows.batch(PLAN, 4).tokens)
+
+
+def test_what_recall_missed_is_not_missed_in_what_is_learned(corpus: Corpus) -> None:
+    """Notes lost to recall stand in the tokens all the same: the model learns to say them."""
+    frames = corpus.frames(corpus.tunes[0])
+    whole = window(frames, 200, 100)
+    lossy = window(frames, 200, 100, missed=0.3, rng=np.random.default_rng(1))
+    assert np.array_equal(whole.tokens, lossy.tokens) and np.array_equal(whole.values, lossy.values)
+    assert (lossy.strengths < whole.strengths).any() and not (lossy.tokens == lossy.recalled).all()
+    deaf = window(frames, 200, 100, memory=0)
+    assert (deaf.recalled == rc.NOTHING).all() and not deaf.strengths.any()
 
 
 def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
