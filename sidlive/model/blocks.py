@@ -20,9 +20,7 @@ EPSILON = np.float32(1e-5)  # of the RMS norms
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
 # Called by kernels alone: without the wrappers that Python would call, which take longer to compile than the code.
-inner = njit(
-    cache=True, nogil=True, fastmath=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
+inner = njit(cache=True, nogil=True, fastmath=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 class Matrix(NamedTuple):
