@@ -215,7 +215,7 @@ def _short(p: Phrases, found: NDArray[np.int64], n: int, past: int, most: int) -
     return n
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def token_bytes(kind: int, op: int, arg: int) -> int:
     """Bytes of a token other than a call."""
     if op == COPY:
