@@ -32,10 +32,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     )
     generate.add_argument("--frames", type=int, default=FRAMES, metavar="T", help=f"to make (default: {FRAMES}, 30 s)")
     generate.add_argument(
-        "--temperature", type=float, default=1.0, metavar="X", help="0: the likeliest, always (default: 1)"
+        "--temperature", type=float, default=0.8, metavar="X", help="0: the likeliest, always (default: 0.8)"
     )
     generate.add_argument(
-        "--top-p", type=float, default=0.9, metavar="X", help="only the likeliest tokens (default: 0.9; 1: all)"
+        "--top-p", type=float, default=0.95, metavar="X", help="only the likeliest tokens (default: 0.95; 1: all)"
     )
     generate.add_argument("--seed", type=int, default=0, metavar="S", help="one seed, one result (default: 0)")
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
