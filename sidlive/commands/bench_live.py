@@ -9,7 +9,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
     live = subparsers.add_parser("live", help="how soon a change of a control is heard")
     room_arguments(live)
-    live.add_argument("--changes", type=int, default=40, help="how many, about two seconds each (default: 40)")
+    live.add_argument("--changes", type=int, default=40, help="how many, about three seconds each (default: 40)")
     live.add_argument("--seed", type=int, default=1, help="which future (default: 1)")
     live.add_argument("--json", action="store_true", help="one JSON object on stdout")
     live.set_defaults(run=run, device="null", midi="none")
