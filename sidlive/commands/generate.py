@@ -37,6 +37,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     generate.add_argument(
         "--top-p", type=float, default=0.95, metavar="X", help="only the likeliest tokens (default: 0.95; 1: all)"
     )
+    generate.add_argument(
+        "--follow",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="nats for what was heard before (default: 1; 0: as learned)",
+    )
     generate.add_argument("--seed", type=int, default=0, metavar="S", help="one seed, one result (default: 0)")
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     generate.add_argument("--continuation-only", action="store_true", help="leave what was heard out of the output")
@@ -61,7 +68,7 @@ def _generate(args: argparse.Namespace) -> None:
     for name, number in (("--prompt-frames", args.prompt_frames), ("--frames", args.frames)):
         if number is not None and number < 1:
             raise TuneError(f"{name} expects 1 or more, found {number}")
-    sampling = Sampling(temperature=args.temperature, top_p=args.top_p, seed=args.seed)
+    sampling = Sampling(temperature=args.temperature, top_p=args.top_p, seed=args.seed, follow=args.follow)
     heard = _prompt(args.prompt, args.song, args.prompt_frames)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("loading the model", total=None)

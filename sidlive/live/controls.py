@@ -75,6 +75,9 @@ CONTROLS: Final[dict[str, Control]] = {
         # 0.98: without the long tail of unlikely tokens a small model keeps its thread longer
         Control("top_p", 0.05, 1.0, 0.98, "", "steer", "choose among the likeliest that hold this probability"),
         Control("top_k", 0, 256, 0, "", "steer", "choose among this many of the likeliest; 0 is all", whole=True),
+        Control(
+            "follow", -4.0, 8.0, 1.0, "nats", "steer", "how closely to follow what was heard before; 0 is as learned"
+        ),
         Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out what is this much less likely than the likeliest"),
         Control("seed", 0, 2**31 - 1, 1, "", "steer", "another number, another future", whole=True),
         Control(

@@ -70,6 +70,7 @@ class Desk:
             top_p=float(values["top_p"]),
             top_k=int(values["top_k"]),
             min_p=float(values["min_p"]),
+            follow=float(values["follow"]),
             seed=int(values["seed"]),
             lane=lane,
         )

@@ -161,7 +161,15 @@ class Engine:
 
     def _say(self, sampling: Sampling, values: NDArray[np.uint8], mask: NDArray[np.bool_], weigh: bool) -> None:
         s = sampling
-        knobs = (float(s.temperature), float(s.top_p), int(s.top_k), float(s.min_p), int(s.seed), int(s.lane))
+        knobs = (
+            float(s.temperature),
+            float(s.top_p),
+            int(s.top_k),
+            float(s.min_p),
+            int(s.seed),
+            int(s.lane),
+            float(s.follow),
+        )
         say(self._column, self._language, self._state, self._position, knobs, values, mask, weigh)
 
     def _hear_said(self) -> NDArray[np.uint8]:

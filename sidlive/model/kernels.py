@@ -115,11 +115,11 @@ def cost_of(logits, count, chosen):  # type: ignore[no-untyped-def]
 def say(level, language, state, position, sampling, forced, is_forced, weigh):  # type: ignore[no-untyped-def]
     """The column level says the frame at ``position`` into the ring, after the frame before was heard.
 
-    ``sampling``: (temperature, top_p, top_k, min_p, seed, lane). Columns with ``is_forced bool[28]`` take the values of
-    ``forced uint8[28]``; a pair is forced as a whole. Tokens, logits and costs stand in the state; those of
+    ``sampling``: (temperature, top_p, top_k, min_p, seed, lane, follow). Columns with ``is_forced bool[28]`` take the
+    values of ``forced uint8[28]``; a pair is forced as a whole. Tokens, logits and costs stand in the state; those of
     forced slots only if ``weigh``.
     """
-    temperature, top_p, top_k, min_p, seed, lane = sampling
+    temperature, top_p, top_k, min_p, seed, lane, follow = sampling
     ring, pile, width = state.frames.shape[0], level.pile, level.pile.last_norm.shape[0]
     heard = (position - 1) % state.hidden.shape[0]
     hidden = state.hidden[heard : heard + 1]
@@ -175,7 +175,7 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
             multiply(normed, width, level.head, kind, (count + TILE - 1) // TILE, logits)
             for i in range(count):
                 if allowed[i] == recalled[slot]:
-                    logits[0, i] += dot_row(normed[0], level.trust, kind)
+                    logits[0, i] += dot_row(normed[0], level.trust, kind) + np.float32(follow)
             for i in range(count):
                 state.logits[slot, i] = logits[0, i]
         if not fixed:

@@ -24,7 +24,9 @@ class Sampling:
 
     ``top_p``, ``top_k`` (0: all) and ``min_p`` (times the likeliest token's probability) choose a set from the model's
     own probabilities, each on its own, and a token must be in all of them; tokens equal to the last one in are in. The
-    temperature then acts within the set; 0 is the likeliest token, always. Raises ControlError out of range.
+    temperature then acts within the set; 0 is the likeliest token, always. ``follow`` nats are added to what is
+    recalled, before all else: 0 trusts it as the model learned to, more keeps closer to what was heard before. Raises
+    ControlError out of range.
     """
 
     temperature: float = 1.0
@@ -33,6 +35,7 @@ class Sampling:
     min_p: float = 0.0
     seed: int = 0
     lane: int = 0
+    follow: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -40,6 +43,7 @@ class Sampling:
             ("top_p", self.top_p, 0.0, 1.0),
             ("top_k", self.top_k, 0, 1 << 16),
             ("min_p", self.min_p, 0.0, 1.0),
+            ("follow", self.follow, -20.0, 20.0),
             ("seed", self.seed, 0, SEEDS - 1),
             ("lane", self.lane, 0, SEEDS - 1),
         ):

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from sidlive.chip import registers as sid
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
+from sidlive.model.config import ModelConfig, Stack
+from sidlive.model.engine import Engine, Sampling
 from sidlive.model.tokens import Tokens
+from sidlive.model.weights import random_weights
 
 
 def plainly(tokens: Tokens, window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -88,3 +91,18 @@ def test_every_slot_has_its_stream() -> None:
             ["cutoff_hi", "cutoff_lo"],
             ["res_route", "mode_vol"],
         )
+
+
+def test_following_all_the_way_repeats_the_phrase() -> None:
+    """However a network is weighted, enough `follow` says what is recalled: the phrase goes round and round."""
+    phrase = sid.silence(40)
+    phrase[:, sid.FREQ_HI] = np.random.default_rng(3).permutation(200)[:40]
+    phrase[:, sid.CONTROL] = phrase[:, sid.FIRST_CONTROL] = np.where(np.arange(40) % 8 < 5, 0x41, 0x40)
+    tiny = ModelConfig("tiny", Stack(32, 1, 2, 1, 48), Stack(16, 1, 1, 1, 24))
+    engine = Engine(random_weights(tiny, 1, std=0.3))
+    engine.prefill(np.tile(phrase, (3, 1)))
+    said = np.stack([engine.step(Sampling(seed=5, follow=20.0)) for _ in range(80)])
+    assert np.array_equal(said, np.tile(phrase, (2, 1)))
+    engine.rewind(80)
+    free = np.stack([engine.step(Sampling(seed=5)) for _ in range(80)])
+    assert not np.array_equal(free, said)
