@@ -10,10 +10,10 @@ from sidlive.live.options import RoomOptions
 
 def test_a_change_is_heard_within_a_few_frames(capsys: pytest.CaptureFixture[str]) -> None:
     """200 ms is the aim on a machine of one's own; what is asserted holds on a busy one too."""
-    heard, state = measure(RoomOptions(device="null", midi="none", engine=FakeEngine), 4)
+    heard, states = measure(RoomOptions(device="null", midi="none", engine=FakeEngine), 4)
     with capsys.disabled():
         print("\nsteered:", ", ".join(f"{h.kind}: {h.frames} frames, {h.ms and round(h.ms)} ms" for h in heard))
-    if not state.gaps:  # no sample was lost, so every change can be found in the sound
+    if not states[0].gaps:  # no sample was lost, so every change can be found in the sound
         assert all(change.ms is not None and 0 < change.ms < 1000 for change in heard)
     assert all(1 <= change.frames <= 12 for change in heard if change.frames is not None)
     assert any(change.ms is not None for change in heard)
