@@ -57,11 +57,11 @@ def beginning(kind: int, bits: int, op: int, argument: int) -> int:
     named = argument & 7
     if kind == PAIR:
         return _FETCH + (56 if named == 0 or named == 3 else 64 if named == 1 else 60) + _LEAVE
-    envelope = (18 if named & 1 else 3) + (18 if named & 2 else 3)
     if op == TWICE:
-        return _FETCH + 105 + envelope + (14 if named & 4 else 3) + _LEAVE
+        return _FETCH + 88 + _LEAVE
     if named == 7:
         return _FETCH + 92 + _LEAVE
     if named == 4:
         return _FETCH + 84 + _LEAVE
-    return _FETCH + 99 + envelope + (18 if named & 4 else 3) + _LEAVE
+    values = (18 if named & 1 else 3) + (18 if named & 2 else 3) + (18 if named & 4 else 3)
+    return _FETCH + 99 + values + _LEAVE

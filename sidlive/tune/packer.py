@@ -166,8 +166,7 @@ def _spelt(kind: int, op: int, lasts: int, argument: int) -> bytes:
     names = (argument & 1) << 2 | argument & 2 | argument >> 2 & 1
     if op == SET:
         return bytes((0x80 | names << 3 | lasts & 7, *values))
-    control = argument >> 2 & 1
-    return bytes((0x80 | names, *values[: len(values) - control], argument >> 32, *values[len(values) - control :]))
+    return bytes((0x80, *values[:2], argument >> 32, values[2]))
 
 
 # ---- the inverse
@@ -228,15 +227,14 @@ def _played(
             for _ in range(token & 15 or LONG):
                 yield low, high
         else:
-            twice = token < 0x88
-            names = token & 7 if twice else token >> 3 & 7
             ad, sr, control, _ = rows[-1]
+            names = token >> 3 & 7 if token != 0x80 else 7
             ad = take(1)[0] if names & 4 else ad
             sr = take(1)[0] if names & 2 else sr
-            first = take(1)[0] if twice else -1
+            first = take(1)[0] if token == 0x80 else None
             control = take(1)[0] if names & 1 else control
-            for _ in range(1 if twice else token & 7 or LONG):
-                yield ad, sr, control, first if twice else control
+            for _ in range(token & 7 or LONG if first is None else 1):
+                yield ad, sr, control, control if first is None else first
         if left:
             left -= 1
             if left == 1:

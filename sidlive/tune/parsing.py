@@ -37,7 +37,7 @@ CALL_MOST: Final = 255  # tokens of one call
 NO_STEP: Final = 1 << 30
 
 # What a token's argument is, by its operation: COPY frames back; RAMP step; SET named registers | values << 8;
-# TWICE named | values << 8 | first control value << 32; HOLD nothing; CALL a phrase.
+# TWICE the same with all named | first control value << 32; HOLD nothing; CALL a phrase.
 
 BYTE: Final = 16  # cost of a byte; a token costs 1 besides, so that of equals the fewest tokens win
 INFINITE: Final = 1 << 29
@@ -194,14 +194,12 @@ def _fitting(f: Facts, t: int, p: Phrases, found: NDArray[np.int64]) -> int:
         past = _named_alike(p, HOLD, 0, found, n)
         n = _short(p, found, n, past, f.hold[t])
     everything = 3 if f.kind == PAIR else 7
+    if f.first[t] >= 0:
+        return _named_alike(p, TWICE, 7 | np.int64(f.value[t]) << 8 | np.int64(f.first[t]) << 32, found, n)
     for named in range(everything + 1):
         if f.change[t] & ~named == 0:
-            arg = np.int64(named) | (np.int64(f.value[t]) & _BYTES[named]) << 8
-            if f.first[t] >= 0:
-                n = _named_alike(p, TWICE, arg | np.int64(f.first[t]) << 32, found, n)
-            else:
-                past = _named_alike(p, SET, arg, found, n)
-                n = _short(p, found, n, past, f.hold[t + 1] + 1)
+            past = _named_alike(p, SET, np.int64(named) | (np.int64(f.value[t]) & _BYTES[named]) << 8, found, n)
+            n = _short(p, found, n, past, f.hold[t + 1] + 1)
     return n
 
 
@@ -288,11 +286,10 @@ def cheapest(
                     best, op, lasts, arg = price, RAMP, length, np.int64(f.step[t])
         named = np.int64(f.change[t])
         if f.first[t] >= 0:
-            weight = token_bytes(kind, TWICE, named) * BYTE + 1 + haste[t] * beginning(kind, bits, TWICE, named)
-            price = weight + cost[t + 1]
+            price = token_bytes(kind, TWICE, 7) * BYTE + 1 + haste[t] * beginning(kind, bits, TWICE, 7) + cost[t + 1]
             if price < best:
                 best, op, lasts = price, TWICE, 1
-                arg = named | (np.int64(f.value[t]) & _BYTES[named]) << 8 | np.int64(f.first[t]) << 32
+                arg = 7 | np.int64(f.value[t]) << 8 | np.int64(f.first[t]) << 32
         elif kind == VOICE and named == 0:
             weight = BYTE + 1 + haste[t] * beginning(kind, bits, HOLD, 0)
             for length in range(1, min(HOLD_MOST, f.hold[t], limit - t) + 1):

@@ -22,8 +22,8 @@ CHUNK: Final = 1024  # frames whose tokens are found before they can be called
 RELUCTANCE: Final = 7  # bytes that a call must save in the first pass: what is called cannot be called itself
 ROUNDS: Final = 2
 MOST_CYCLES: Final = 1560  # of a frame, as cycles.py counts them
-RELIEFS: Final = 4  # searches around crowded frames
-LAST_RELIEFS: Final = 2  # searches in which even what is called may move out of crowded frames
+RELIEFS: Final = 9  # searches to empty crowded frames: around them,
+THOROUGH_RELIEFS: Final = (3, 5)  # but in these everywhere, and even what is called may move
 REACH: Final = 400  # frames on either side of a crowded one
 
 Tokens = NDArray[np.int64]  # [n, 5]
@@ -45,15 +45,13 @@ def solve(parts: list[Facts]) -> list[Tokens]:
     solution = _first_pass(parts, haste)
     for _ in range(ROUNDS):
         solution = _searched_again(parts, solution, haste, np.zeros(0, np.int64))
-    for number in range(RELIEFS + LAST_RELIEFS):
+    for number in range(RELIEFS):
         crowded = np.flatnonzero(_total(load(parts, solution)) > MOST_CYCLES)
         if not len(crowded):
             break
         haste[crowded] = np.maximum(2 * haste[crowded], 1)
-        if number < RELIEFS:
-            solution = _searched_around(parts, solution, haste, crowded)
-        else:
-            solution = _searched_again(parts, solution, haste, crowded)
+        search = _searched_again if number in THOROUGH_RELIEFS else _searched_around
+        solution = search(parts, solution, haste, crowded)
     return solution
 
 

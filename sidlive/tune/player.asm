@@ -21,7 +21,7 @@
 ;
 ;   A voice's control, attack and decay, sustain and release:
 ;   10ascLLL [ad] [sr] [ctrl]   set the registers that a, s and c name, then hold, L frames in all; L = 0: 256 frames
-;   10000asc [ad] [sr] first [ctrl]    the same for one frame, in which control is first written with another value
+;   10000000 ad sr first ctrl   set all for one frame, in which control is first written with another value
 ;   11LLLLLL                    hold for L + 1 frames
 ;
 ; Between tokens a stream rests: it knows the frame index at which its token runs out (expires) and what to do until
@@ -231,30 +231,6 @@ high_only
         bne set
         .endmacro
 
-; Set or hold attack and decay, sustain and release, as bits 7 and 6 of named ask; control as in the last frame.
-envelope .segment
-        ldy previous
-        lda ad,y
-        sta ad,x
-        lda sr,y
-        sta sr,x
-        lda control,y
-        sta control,x
-        ldy #1
-        bit named
-        bpl +
-        lda (ZP),y
-        iny
-        sta ad,x
-        sta sid_ad
-+       bvc +
-        lda (ZP),y
-        iny
-        sta sr,x
-        sta sid_sr
-+
-        .endsegment
-
 ; A voice's control and envelope: number of the stream, columns of control and of its first value, the stream that
 ; plays next.
 voice   .macro stream, column, first_column, following
@@ -311,31 +287,28 @@ branch  bne hold
         ldy previous
         jmp hold
 
-below   cmp #$88
-        bcs setting
-        asl a
-        asl a
-        asl a
-        asl a
-        asl a
-        sta named
-        lda frame
-        clc
-        adc #1
-        sta expires
-        #envelope
+below   cmp #$80
+        bne setting
+        lda (ZP),y                      ; control is written twice
+        iny
+        sta ad,x
+        sta sid_ad
+        lda (ZP),y
+        iny
+        sta sr,x
+        sta sid_sr
         lda (ZP),y
         iny
         sta first,x
         sta sid_control
-        lda #$20
-        and named
-        beq +
         lda (ZP),y
         iny
         sta control,x
-+       lda control,x
         sta sid_control
+        lda frame
+        clc
+        adc #1
+        sta expires
         jmp set
 
 setting tay
@@ -383,8 +356,26 @@ set     #mode hold
         jmp next
 
 some    sta named
-        #envelope
-        lda #$20
+        ldy previous
+        lda ad,y
+        sta ad,x
+        lda sr,y
+        sta sr,x
+        lda control,y
+        sta control,x
+        ldy #1
+        bit named
+        bpl +
+        lda (ZP),y
+        iny
+        sta ad,x
+        sta sid_ad
++       bvc +
+        lda (ZP),y
+        iny
+        sta sr,x
+        sta sid_sr
++       lda #$20
         and named
         beq +
         lda (ZP),y
