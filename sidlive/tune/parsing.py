@@ -30,7 +30,6 @@ WINDOW: Final = 256  # frames kept by the player
 COPY_MOST: Final = 127  # frames of one copy
 RAMP_MOST: Final = 64
 HOLD_MOST: Final = 64  # of a voice's hold
-RING: Final = 512  # frames of which the search remembers calls: more than a token lasts
 LONG: Final = 256  # a set token can hold this long, or SET_MOST
 SET_MOST: Final = (15, 7)  # of a pair, of a voice
 CALL_MOST: Final = 255  # tokens of one call
@@ -40,7 +39,9 @@ NO_STEP: Final = 1 << 30
 # TWICE the same with all named | first control value << 32; HOLD nothing; CALL a phrase.
 
 BYTE: Final = 16  # cost of a byte; a token costs 1 besides, so that of equals the fewest tokens win
-INFINITE: Final = 1 << 29
+INFINITE: Final = 1 << 60
+
+Number = int | np.int64
 
 # The bits of a value that a set of registers names, indexed by that set.
 _BYTES = np.array([sum(0xFF << (8 * i) for i in range(3) if named >> i & 1) for named in range(8)], np.int64)
@@ -226,6 +227,57 @@ def token_bytes(kind: int, op: int, arg: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _spelt(f: Facts, t: int, limit: int, cost: NDArray[np.int64], haste: int) -> tuple[Number, int, int, Number]:
+    """The best token for frame t that is no call and ends at ``limit`` at the latest: cost, op, length and argument.
+
+    ``cost`` is that of all that follows, from each frame on, ``haste`` the price of a cycle in this one.
+    """
+    kind, bits = f.kind, f.bits
+    best: Number = np.int64(INFINITE)
+    op, lasts = 0, 0
+    arg: Number = np.int64(0)
+    weight = 2 * BYTE + 1 + haste * beginning(kind, bits, COPY, 0)
+    for length in range(1, min(f.longest[t], limit - t) + 1):
+        price = weight + cost[t + length]
+        if price <= best:
+            best, op, lasts, arg = price, COPY, length, np.int64(f.back[t])
+    if f.step[t] != NO_STEP and f.step[t] != 0:
+        weight = token_bytes(kind, RAMP, f.step[t]) * BYTE + 1 + haste * beginning(kind, bits, RAMP, f.step[t])
+        for length in range(1, min(f.ramp[t], limit - t) + 1):
+            price = weight + cost[t + length]
+            if price <= best:
+                best, op, lasts, arg = price, RAMP, length, np.int64(f.step[t])
+    named = np.int64(f.change[t])
+    if f.first[t] >= 0:
+        price = token_bytes(kind, TWICE, 7) * BYTE + 1 + haste * beginning(kind, bits, TWICE, 7) + cost[t + 1]
+        if price < best:
+            best, op, lasts = price, TWICE, 1
+            arg = 7 | np.int64(f.value[t]) << 8 | np.int64(f.first[t]) << 32
+    elif kind == VOICE and named == 0:
+        weight = BYTE + 1 + haste * beginning(kind, bits, HOLD, 0)
+        for length in range(1, min(HOLD_MOST, f.hold[t], limit - t) + 1):
+            price = weight + cost[t + length]
+            if price <= best:
+                best, op, lasts, arg = price, HOLD, length, np.int64(0)
+    if f.first[t] < 0:
+        most = min(1 + (f.hold[t + 1] if t + 1 < limit else 0), limit - t)
+        everything = 3 if kind == PAIR else 7  # quicker to set than some, at the price of more bytes
+        for names in (named, everything):
+            if (names == 0 and kind == VOICE) or (names == everything != named and haste == 0):
+                continue
+            weight = token_bytes(kind, SET, names) * BYTE + 1 + haste * beginning(kind, bits, SET, names)
+            for length in range(1, min(SET_MOST[kind], most) + 1):
+                price = weight + cost[t + length]
+                if price < best or (price == best and names == named):
+                    best, op, lasts, arg = price, SET, length, names
+            if most >= LONG and weight + cost[t + LONG] <= best:
+                best, op, lasts, arg = weight + cost[t + LONG], SET, LONG, names
+        if op == SET:
+            arg |= (np.int64(f.value[t]) & _BYTES[arg]) << 8
+    return best, op, lasts, arg
+
+
+@njit(cache=True, nogil=True)
 def cheapest(
     f: Facts,
     start: int,
@@ -252,15 +304,18 @@ def cheapest(
     barrier = horizon  # the next pinned token's first frame
     cost = np.zeros(count + 1, np.int64)
     choice = np.zeros((count + 1, 4), np.int64)
-    # What a call costs that begins with phrase j at frame t, without the call itself: [t modulo RING, j]. It holds for
-    # the frame in ``known``. And how many tokens it takes.
-    tail = np.empty((RING, size + 1), np.int32)
-    known = np.zeros((RING, size + 1), np.int32)
-    tokens = np.empty((RING, size + 1), np.int16)
+    # What a call costs that goes on with phrase j at frame t, without the call itself, and how many tokens it takes.
+    # The phrase before asks for it, at the frame so much earlier as that phrase lasts: for so long it is remembered, in
+    # a ring of j's own from ring[j] on; ``known`` tells the frame.
+    ring = np.zeros(size + 1, np.int64)
+    for j in range(1, size):
+        ring[j + 1] = ring[j] + (0 if p.last[j - 1] else p.length[j - 1] + 1)
+    tail = np.empty(ring[size], np.int64)
+    known = np.zeros(ring[size], np.int32)
+    tokens = np.empty(ring[size], np.int16)
     fitting = np.empty(size, np.int64)
     t = horizon - 1
     while t >= start:
-        now = t % RING
         if pinned[t, 1] > 0:
             op, lasts, arg = pinned[t, 0], pinned[t, 1], pinned[t, 2]
             weight = token_bytes(kind, op, arg) * BYTE + 1 + haste[t] * beginning(kind, bits, op, arg)
@@ -271,46 +326,8 @@ def cheapest(
             t -= 1
             continue
         limit = min(f.end[t], barrier)
-        best = np.int64(INFINITE)
-        op, lasts, arg, called = 0, 0, np.int64(0), 0
-        weight = 2 * BYTE + 1 + haste[t] * beginning(kind, bits, COPY, 0)
-        for length in range(1, min(f.longest[t], limit - t) + 1):
-            price = weight + cost[t + length]
-            if price <= best:
-                best, op, lasts, arg = price, COPY, length, np.int64(f.back[t])
-        if f.step[t] != NO_STEP and f.step[t] != 0:
-            weight = token_bytes(kind, RAMP, f.step[t]) * BYTE + 1 + haste[t] * beginning(kind, bits, RAMP, f.step[t])
-            for length in range(1, min(f.ramp[t], limit - t) + 1):
-                price = weight + cost[t + length]
-                if price <= best:
-                    best, op, lasts, arg = price, RAMP, length, np.int64(f.step[t])
-        named = np.int64(f.change[t])
-        if f.first[t] >= 0:
-            price = token_bytes(kind, TWICE, 7) * BYTE + 1 + haste[t] * beginning(kind, bits, TWICE, 7) + cost[t + 1]
-            if price < best:
-                best, op, lasts = price, TWICE, 1
-                arg = 7 | np.int64(f.value[t]) << 8 | np.int64(f.first[t]) << 32
-        elif kind == VOICE and named == 0:
-            weight = BYTE + 1 + haste[t] * beginning(kind, bits, HOLD, 0)
-            for length in range(1, min(HOLD_MOST, f.hold[t], limit - t) + 1):
-                price = weight + cost[t + length]
-                if price <= best:
-                    best, op, lasts, arg = price, HOLD, length, np.int64(0)
-        if f.first[t] < 0:
-            most = min(1 + (f.hold[t + 1] if t + 1 < limit else 0), limit - t)
-            everything = 3 if kind == PAIR else 7  # quicker to set than some, at the price of more bytes
-            for names in (named, everything):
-                if (names == 0 and kind == VOICE) or (names == everything != named and haste[t] == 0):
-                    continue
-                weight = token_bytes(kind, SET, names) * BYTE + 1 + haste[t] * beginning(kind, bits, SET, names)
-                for length in range(1, min(SET_MOST[kind], most) + 1):
-                    price = weight + cost[t + length]
-                    if price < best or (price == best and names == named):
-                        best, op, lasts, arg = price, SET, length, names
-                if most >= LONG and weight + cost[t + LONG] <= best:
-                    best, op, lasts, arg = weight + cost[t + LONG], SET, LONG, names
-            if op == SET:
-                arg |= (np.int64(f.value[t]) & _BYTES[arg]) << 8
+        best, op, lasts, arg = _spelt(f, t, limit, cost, haste[t])
+        called = 0
         for i in range(_fitting(f, t, p, fitting)):
             j = fitting[i]
             past = t + p.length[j]
@@ -318,16 +335,15 @@ def cheapest(
                 continue
             price = cost[past] + haste[past] * RETURNING
             n = 1
-            then = past % RING
-            if past < limit and not p.last[j] and known[then, j + 1] == past and tokens[then, j + 1] < CALL_MOST:
-                further = tail[then, j + 1]
-                if further < price:
-                    price = further
-                    n = tokens[then, j + 1] + 1
+            if past < limit and not p.last[j]:
+                slot = ring[j + 1] + past % (p.length[j] + 1)
+                if known[slot] == past and tail[slot] < price and tokens[slot] < CALL_MOST:
+                    price = tail[slot]
+                    n = tokens[slot] + 1
             price += haste[t] * beginning(kind, bits, p.op[j], p.arg[j])
-            tail[now, j] = min(price, INFINITE)
-            known[now, j] = t
-            tokens[now, j] = n
+            if ring[j + 1] > ring[j]:
+                slot = ring[j] + t % (p.length[j - 1] + 1)
+                tail[slot], known[slot], tokens[slot] = price, t, n
             price += 4 * BYTE + 2 + reluctance + haste[t] * CALLING
             if price < best:
                 best, op, arg, called = price, CALL, np.int64(j), n
