@@ -156,12 +156,19 @@ def test_control_letters_in_a_title_do_not_reach_the_terminal(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_the_playing(tune: Path) -> None:
     command = [sys.executable, "-m", "sidlive", "play", str(tune), "--device", "null"]
-    player = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
+    try:
+        player = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert player.stdout is not None
     assert "Rising" in player.stdout.readline()
     time.sleep(0.3)
     player.send_signal(signal.SIGINT)
-    out, err = player.communicate(timeout=60)
+    try:
+        out, err = player.communicate(timeout=60)
+    finally:
+        player.kill()
     assert (player.returncode, err) == (0, "") and out.startswith("played ")
 
 
