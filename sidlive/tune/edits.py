@@ -96,32 +96,60 @@ def fade(frames: Frames, length: int, out: bool = True) -> Frames:
 
 
 def stretch(frames: Frames, factor: float) -> Frames:
-    """As many frames times ``factor``: frames repeat or fall out, and no gate is lost.
-
-    A repeated frame keeps its registers and has no second retrigger. Of frames that fall together the last stays, and a
-    gate that was off in any of them is its first control value.
-    """
+    """As many frames times ``factor``: frames repeat or fall together, and no gate is lost (see ``resample``)."""
     assert factor > 0
     count = round(len(frames) * factor)
+    return _placed(frames, np.arange(len(frames)) * count // max(1, len(frames)), count)
+
+
+def resample(frames: Frames, ratio: float) -> Frames:
+    """Rows made ``ratio`` times as often as frames are wanted: row t is heard in frame floor(t / ratio).
+
+    Of rows that fall together the registers are the last one's. What the earlier ones did to a gate is not lost: a
+    voice that closes and opens again, or opens and closes, or whose test bit is set and cleared, has that value as its
+    first control value. One such turn a voice and frame can be said: further ones in it are not, nor is a note between
+    a gate that was open before the frame and one that is closed after it. A row that lasts several frames is said once.
+    """
+    assert 0 < ratio < np.inf
+    # Rates are measured; a row that is due a millionth of a frame later is due now.
+    starts = np.floor(np.arange(len(frames)) / ratio + 1e-6).astype(np.int64)
+    return _placed(frames, starts, int(np.ceil(len(frames) / ratio - 1e-6)))
+
+
+def _placed(frames: Frames, starts: NDArray[np.int64], count: int) -> Frames:
+    """``uint8[count, 28]``: each row from frame ``starts[row]`` on, ascending from 0; gates as resample() says."""
     if not count:
         return frames[:0].copy()
-    edges = np.rint(np.arange(count + 1) * len(frames) / count).astype(np.int64)
-    rows = np.maximum(edges[1:] - 1, edges[:-1]).clip(max=len(frames) - 1)
-    edited = frames[rows]
+    ends = np.searchsorted(starts, np.arange(count), side="right")  # the rows of frame j are [ends[j - 1], ends[j])
+    sizes = np.diff(ends, prepend=0)
+    edited = frames[ends - 1]
     for voice in range(sid.VOICES):
         control, first = sid.register_of(voice, sid.CONTROL), sid.first_control_of(voice)
-        repeated = np.concatenate([[False], rows[1:] == rows[:-1]])
+        repeated = sizes == 0
         edited[repeated, first] = edited[repeated, control]
-        for row in np.flatnonzero(edges[1:] - edges[:-1] > 1):
-            together = frames[edges[row] : edges[row + 1]]
-            edited[row, first] = _gap(together[:, [first, control]].reshape(-1))
+        several = np.flatnonzero(sizes > 1)
+        if not len(several):
+            continue
+        rows = ends[several, None] - sizes[several, None] + np.arange(sizes.max())
+        beyond = rows >= ends[several, None]
+        written = frames[np.minimum(rows, len(frames) - 1)][:, :, [first, control]]
+        written = np.where(beyond[:, :, None], edited[several, control][:, None, None], written)
+        held = np.where(several > 0, edited[several - 1, control], 0)
+        edited[several, first] = _turn(held.astype(np.uint8), written.reshape(len(several), -1))
     return edited
 
 
-def _gap(written: NDArray[np.uint8]) -> int:
-    """The first control value that keeps a gate's gap: of the values written, the first with the gate off, if any."""
-    off = np.flatnonzero(written & sid.GATE == 0)
-    return int(written[off[0]] if len(off) else written[-1])
+def _turn(held: NDArray[np.uint8], written: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The one control value of those ``written`` [n, k] in a frame that is to come before the last; held [n] before."""
+    final = written[:, -1]
+    opened = ((written & ~np.column_stack([held, written[:, :-1]]) & sid.GATE) > 0).any(axis=1)
+    turned = opened & ((held ^ final) & sid.GATE == 0)  # off and on again, or on and off again
+    pulsed = ((held | final) & sid.TEST == 0) & ((written & sid.TEST) > 0).any(axis=1)
+    fit = ((written ^ final[:, None]) & sid.GATE > 0) | ~turned[:, None]
+    pulse = fit & (written & sid.TEST > 0) & pulsed[:, None]
+    wanted = np.where(pulse.any(axis=1)[:, None], pulse, fit & turned[:, None])
+    rows = np.arange(len(written))
+    return np.where(wanted.any(axis=1), written[rows, wanted.argmax(axis=1)], final).astype(np.uint8)
 
 
 def _routed(edited: Frames, frames: Frames, moves: list[tuple[int, int]]) -> Frames:

@@ -1,5 +1,9 @@
 """Edits: what a musician expects of each, and nothing else changed."""
 
+import itertools
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,19 +117,102 @@ def test_a_fade_ends_in_silence_and_keeps_the_filter_mode() -> None:
     assert np.array_equal(edits.fade(frames, 0), frames)
 
 
+def gates(frames: Frames, voice: int) -> list[bool]:
+    """Whether the gate is open after each write to a voice's control register, two writes a row, from reset on."""
+    pairs = frames[:, [sid.first_control_of(voice), sid.register_of(voice, sid.CONTROL)]]
+    return [False, *(bool(value & sid.GATE) for value in pairs.reshape(-1))]
+
+
+def notes(gate: list[bool]) -> int:
+    """How often a gate opens."""
+    return sum(now and not before for before, now in itertools.pairwise(gate))
+
+
+def sayable(gate: list[bool]) -> int:
+    """How many of the notes of one frame a first control value and a final one can say; gate[0] is from before it."""
+    return min(notes(gate), 0 if gate[0] and not gate[-1] else 1)
+
+
+def group(starts: list[int]) -> dict[int, list[int]]:
+    """The rows that are heard in each frame."""
+    rows: dict[int, list[int]] = {}
+    for row, frame in enumerate(starts):
+        rows.setdefault(frame, []).append(row)
+    return rows
+
+
+def assert_placed(frames: Frames, edited: Frames, starts: list[int]) -> None:
+    """Registers are those of the last row of a frame; each voice plays the notes that can be said; none is made up."""
+    heard = group(starts)
+    for frame in range(len(edited)):
+        rows = heard.get(frame, [])
+        if not rows:
+            assert np.array_equal(edited[frame, : sid.REGISTERS], edited[frame - 1, : sid.REGISTERS])
+        else:
+            assert np.array_equal(edited[frame, : sid.REGISTERS], frames[rows[-1], : sid.REGISTERS])
+        if len(rows) == 1:
+            assert np.array_equal(edited[frame], frames[rows[0]])
+        for voice in range(3):
+            first, control = sid.first_control_of(voice), sid.register_of(voice, sid.CONTROL)
+            if not rows:
+                assert edited[frame, first] == edited[frame, control]
+                continue
+            assert edited[frame, first] in frames[rows][:, [first, control]]
+            written = gates(frames, voice)[2 * rows[0] : 2 * rows[-1] + 3]
+            assert notes(gates(edited, voice)[2 * frame : 2 * frame + 3]) == sayable(written)
+
+
 @settings(deadline=None)
-@given(any_frames, st.sampled_from([0.25, 0.5, 0.7, 1.0, 1.5, 2.0]))
-def test_stretching_loses_no_gate_gap(frames: Frames, factor: float) -> None:
+@given(any_frames, st.sampled_from([0.25, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0]))
+def test_stretching_keeps_notes_and_repeats_none(frames: Frames, factor: float) -> None:
     edited = edits.stretch(frames, factor)
-    assert len(edited) == round(len(frames) * factor)
-    if factor == 1.0:
+    count = round(len(frames) * factor)
+    assert len(edited) == count
+    if count:
+        assert_placed(frames, edited, [row * count // len(frames) for row in range(len(frames))])
+
+
+@settings(deadline=None)
+@given(any_frames, st.fractions(Fraction(1, 4), 10, max_denominator=1000))
+def test_resampling_keeps_notes_and_repeats_none(frames: Frames, ratio: Fraction) -> None:
+    edited = edits.resample(frames, float(ratio))
+    starts = [math.floor(row / ratio) for row in range(len(frames))]
+    assert starts[-1] < len(edited) == math.ceil(len(frames) / ratio)
+    assert_placed(frames, edited, starts)
+    if ratio == 1:
         assert np.array_equal(edited, frames)
-    if not len(edited):
-        return
-    for voice in range(3):
-        written = [sid.first_control_of(voice), sid.register_of(voice, sid.CONTROL)]
-        gaps = [bool((f[:, written] & sid.GATE == 0).any()) for f in (frames, edited)]
-        assert gaps[0] == gaps[1] or factor > 1
+
+
+@settings(deadline=None)
+@given(st.integers(2, 8), st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=20))
+def test_no_note_is_lost_whose_gate_is_open_and_closed_a_video_frame_each(
+    speed: int, lengths: list[tuple[int, int]]
+) -> None:
+    gate = [bit for rest, note in lengths for bit in [0] * (rest + speed) + [1] * (note + speed)]
+    frames = sid.silence(len(gate))
+    frames[:, [sid.CONTROL, sid.FIRST_CONTROL]] = np.array(gate, dtype=np.uint8).reshape(-1, 1) | sid.SAW
+    edited = edits.resample(frames, speed)
+    assert notes(gates(edited, 0)) == len(lengths)
+
+
+def one_frame(*controls: tuple[int, int], before: int = 0x40) -> int:
+    """The first control value that rows (first, final) leave in a frame, after a row with ``before``."""
+    rows = np.concatenate([tone(0x1000, before)[:1].repeat(len(controls), axis=0), sid.silence(len(controls))])
+    rows[len(controls) :, [sid.FIRST_CONTROL, sid.CONTROL]] = controls
+    edited = edits.resample(rows, len(controls))
+    assert len(edited) == 2 and edited[1, sid.CONTROL] == controls[-1][1]
+    return int(edited[1, sid.FIRST_CONTROL])
+
+
+def test_what_happened_inside_a_frame_is_its_first_control_value() -> None:
+    assert one_frame((0x40, 0x40), (0x41, 0x41), before=0x41) == 0x40  # the gate closes and opens again
+    assert one_frame((0x41, 0x41), (0x40, 0x41), before=0x41) == 0x40  # so it does inside the last row
+    assert one_frame((0x80, 0x08), (0x41, 0x41), before=0x41) == 0x08  # and the oscillator is reset
+    assert one_frame((0x41, 0x41), (0x40, 0x40), before=0x40) == 0x41  # a note that is over before the frame is
+    assert one_frame((0x49, 0x49), (0x41, 0x41), before=0x41) == 0x49  # the test bit alone
+    assert one_frame((0x08, 0x08), (0x41, 0x41), before=0x40) == 0x08
+    assert one_frame((0x81, 0x81), (0x41, 0x41), before=0x41) == 0x41  # nothing but another waveform
+    assert one_frame((0x40, 0x40), (0x41, 0x41), before=0x40) == 0x41  # the gate opens: the frame before was closed
 
 
 @pytest.mark.parametrize("factor", [2.0, 3.0])
