@@ -1,0 +1,154 @@
+"""Streams of the SID's 25 registers, frame after frame: SID-GPT's ``.sidgpt`` and zigreSID's ``.dmp``.
+
+Neither says how many frames a second it has (a video frame's, by custom), nor what happens inside a frame: read, first
+control values are the final ones; written, they are lost.
+
+``.sidgpt``: uint16 tokens, little-endian, in units of 26. A frame is the token 257 and $D400..$D418, a token each;
+26 times the token 256 separate two pieces. ``.dmp``: 25 bytes a frame, $D400..$D418, nothing else.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.registers import (
+    COLUMNS,
+    CONTROL,
+    FIRST_CONTROL,
+    REGISTERS,
+    USED_BITS,
+    VOICES,
+    Frames,
+    register_of,
+)
+from sidlive.errors import TuneError
+
+SEPARATOR: Final = 256
+FRAME: Final = 257
+UNIT: Final = 1 + REGISTERS  # tokens of a frame and of a separator
+MOST_FRAMES: Final = 24 * 3600 * 60  # a day of video frames: the longest stream that is read
+
+_CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
+
+
+def read_sidgpt(path: str | Path) -> list[Frames]:
+    """The pieces in a .sidgpt file, ``uint8[T, 28]`` each; TuneError where it cannot be read or is broken."""
+    return parse_sidgpt(_read(Path(path), 2 * UNIT * MOST_FRAMES), str(path))
+
+
+def parse_sidgpt(data: bytes, what: str = "stream") -> list[Frames]:
+    """The pieces in a token stream, without empty ones: the inverse of ``sidgpt_bytes``.
+
+    Raises TuneError saying at which byte the stream is broken, what was expected there and what was found.
+    """
+    units = len(data) // (2 * UNIT)
+    tokens = np.frombuffer(data, dtype="<u2", count=units * UNIT).reshape(-1, UNIT)
+    separators = (tokens == SEPARATOR).all(axis=1)
+    broken = ~separators & ((tokens[:, 0] != FRAME) | (tokens[:, 1:] > 0xFF).any(axis=1))
+    if broken.any():
+        raise _broken(tokens, int(broken.argmax()), what)
+    if rest := len(data) - units * 2 * UNIT:
+        raise TuneError(
+            f"{what}: ends at byte {len(data):,} inside a frame or separator, {rest} bytes after its start;"
+            f" expected {2 * UNIT} bytes each"
+        )
+    frames = _frames(tokens[:, 1:])
+    cuts = np.flatnonzero(separators)
+    edges = zip([-1, *cuts], [*cuts, units], strict=True)
+    pieces = [frames[before + 1 : after] for before, after in edges if after > before + 1]
+    if not pieces:
+        raise TuneError(f"{what}: holds no frame; expected the token {FRAME} and {REGISTERS} registers, as uint16 each")
+    return pieces
+
+
+def sidgpt_bytes(pieces: Sequence[Frames]) -> bytes:
+    """Pieces ``uint8[T, 28]`` as a token stream, a separator before each: the inverse of ``parse_sidgpt``."""
+    parts = []
+    for piece in pieces:
+        assert piece.dtype == np.uint8 and piece.ndim == 2 and piece.shape[1] == COLUMNS
+        tokens = np.full((1 + len(piece), UNIT), SEPARATOR, dtype="<u2")
+        tokens[1:, 0] = FRAME
+        tokens[1:, 1:] = piece[:, :REGISTERS]
+        parts.append(tokens.tobytes())
+    return b"".join(parts)
+
+
+def write_sidgpt(path: str | Path, pieces: Sequence[Frames]) -> None:
+    """Write pieces ``uint8[T, 28]``; TuneError where the disk refuses."""
+    _write(Path(path), sidgpt_bytes(pieces))
+
+
+def read_dmp(path: str | Path) -> Frames:
+    """The frames in a .dmp file, ``uint8[T, 28]``; TuneError where it cannot be read or is broken."""
+    return parse_dmp(_read(Path(path), REGISTERS * MOST_FRAMES), str(path))
+
+
+def parse_dmp(data: bytes, what: str = "dump") -> Frames:
+    """The frames in a register dump: the inverse of ``dmp_bytes``. TuneError where the last frame is not whole."""
+    rest = len(data) % REGISTERS
+    if not data or rest:
+        found = f"{rest} bytes of the last frame" if data else "nothing"
+        raise TuneError(f"{what}: {len(data):,} bytes are no register dump: {found}; expected {REGISTERS} a frame")
+    return _frames(np.frombuffer(data, dtype=np.uint8).reshape(-1, REGISTERS))
+
+
+def dmp_bytes(frames: Frames) -> bytes:
+    """``uint8[T, 28]`` as a register dump, 25 bytes a frame: the inverse of ``parse_dmp``."""
+    assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS
+    return frames[:, :REGISTERS].tobytes()
+
+
+def write_dmp(path: str | Path, frames: Frames) -> None:
+    """Write ``uint8[T, 28]``; TuneError where the disk refuses."""
+    _write(Path(path), dmp_bytes(frames))
+
+
+def _frames(registers: np.ndarray) -> Frames:
+    """Frames ``uint8[T, 28]`` of registers [T, 25]; bits that the chip does not have are zero."""
+    frames = np.empty((len(registers), COLUMNS), dtype=np.uint8)
+    frames[:, :REGISTERS] = registers & 0xFF
+    frames[:, FIRST_CONTROL:] = frames[:, _CONTROLS]
+    frames &= USED_BITS
+    return frames
+
+
+def _broken(tokens: np.ndarray, unit: int, what: str) -> TuneError:
+    """What is wrong with a unit of a stream, and where."""
+    row = tokens[unit]
+    if row[0] == FRAME:
+        index = 1 + int((row[1:] > 0xFF).argmax())
+        expected = f"register ${0xD3FF + index:04X} of a frame, 0 to 255"
+    elif row[0] == SEPARATOR:
+        index = int((row != SEPARATOR).argmax())
+        expected = f"the token {SEPARATOR} {UNIT} times for a separator, found {index} of them and then another"
+    else:
+        index = 0
+        expected = f"{FRAME} for a frame or {SEPARATOR} for a separator"
+    offset = 2 * (unit * UNIT + index)
+    return TuneError(f"{what}: token {row[index]} at byte {offset:,}; expected {expected}")
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except FileNotFoundError:
+        raise TuneError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise TuneError(f"{path} is a folder; expected a file of frames") from None
+    except OSError as error:
+        raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
+    if len(data) > most:
+        raise TuneError(
+            f"{path} has more than {MOST_FRAMES:,} frames, a day of them; expected fewer: cut it into pieces"
+        )
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise TuneError(f"{path} cannot be written: {error.strerror or error}") from None
