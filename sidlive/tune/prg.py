@@ -1,0 +1,192 @@
+"""Programs that play: a .prg with a BASIC line ``SYS address``, made a tune that its code runs by itself. Runs no code.
+
+A .prg is a load address (little-endian) and what lies there. BASIC starts at $0801; its lines are kept as a link, a
+number, and text in which keywords are single bytes from $80 on, up to a zero byte.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from sidlive.errors import TuneError
+from sidlive.tune.psid import TEXT_BYTES, Tune
+
+BASIC: Final = 0x0801
+LOWEST: Final = 0x07E8  # below it the screen and the system's own memory lie
+LARGEST_FILE: Final = 2 + 0x10000
+MUS_REFUSAL: Final = (
+    "it is Compute! Sidplayer MUS data; its player is not in the file; sidlive reads .sid, .prg, .npz, .sidgpt and .dmp"
+)
+
+_QUOTE: Final = ord('"')
+_REM, _SYS = 0x8F, 0x9E
+_OPERATORS: Final = {0xAA: "+", 0xAB: "-", 0xAC: "*", 0xAD: "/"}
+_PLAIN: Final = b"0123456789.()"
+_LONGEST_SUM: Final = 80  # symbols: as many as the screen editor takes in a line
+_MUS_END: Final = b"\x01\x4f"  # the command with which each of the three voices halts
+
+
+def read(path: str | Path) -> Tune:
+    """The tune in a .prg file. Raises TuneError for a file that cannot be read or does not start with SYS."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise TuneError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise TuneError(f"{path} is a folder; expected a .prg file") from None
+    except OSError as error:
+        raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
+    return parse(data, str(path), path.stem)
+
+
+def parse(data: bytes, what: str = "file", title: str = "") -> Tune:
+    """A program as an RSID tune of one song: init is where its SYS leads, and it plays by interrupts of its own.
+
+    ``what`` names it in messages, ``title`` is its name. Raises TuneError saying why it cannot be a tune.
+    """
+    if is_mus(data):
+        raise TuneError(f"{what}: {MUS_REFUSAL}")
+    if len(data) < 3:
+        raise TuneError(f"{what}: truncated: {len(data)} bytes; expected a load address and a program")
+    load, image = data[0] | data[1] << 8, data[2:]
+    if load + len(image) > 0x10000:
+        raise TuneError(f"{what}: loads {len(image):,} bytes to ${load:04X}, past the end of memory at $FFFF")
+    span = f"${load:04X}-${load + len(image) - 1:04X}"
+    if not LOWEST <= load <= BASIC < load + len(image):
+        raise TuneError(f"{what}: loads to {span}; expected a BASIC line with SYS at ${BASIC:04X}")
+    start = _sys_address(image[BASIC - load :], what)
+    if not load <= start < load + len(image):
+        raise TuneError(f"{what}: SYS {start} leads outside of what the file loads, {span}; expected code of its own")
+    if 0xA000 <= start < 0xC000 or start >= 0xD000:
+        raise TuneError(f"{what}: SYS {start} leads into a ROM or a chip; expected $0801-$9FFF or $C000-$CFFF")
+    name = title.encode("cp1252", errors="replace")[:TEXT_BYTES].ljust(TEXT_BYTES, b"\0")
+    return Tune(
+        magic="RSID",
+        version=2,
+        load=load,
+        init=start,
+        play=0,
+        songs=1,
+        start_song=1,
+        speed=0,
+        texts=(name, bytes(TEXT_BYTES), bytes(TEXT_BYTES)),
+        flags=0,
+        start_page=0,
+        page_length=0,
+        second_sid=0,
+        third_sid=0,
+        image=image,
+        header_load=0,
+        header_init=start,
+        header_play=0,
+        sid_pages=(0, 0),
+    )
+
+
+def is_mus(data: bytes) -> bool:
+    """Whether ``data`` is Compute! Sidplayer's: a load address, the lengths of three voices, and voices that halt."""
+    end = 8
+    for voice in range(3):
+        length = int.from_bytes(data[2 + 2 * voice : 4 + 2 * voice], "little")
+        end += length
+        if length < 2 or data[end - 2 : end] != _MUS_END:
+            return False
+    return True
+
+
+def _sys_address(basic: bytes, what: str) -> int:
+    """Where the first SYS of a BASIC program leads. ``basic``: memory from its start on."""
+    begin, lines = 0, 0
+    while begin + 4 < len(basic) and basic[begin + 1]:  # a link below $0100 ends the program; others are made anew
+        end = basic.find(0, begin + 4)
+        text = basic[begin + 4 : end if end >= 0 else len(basic)]
+        argument = _sys_argument(text)
+        if argument is not None:
+            number = basic[begin + 2] | basic[begin + 3] << 8
+            return _value(argument, f"{what}: line {number}: SYS{_listed(argument)}")
+        if end < 0:
+            break
+        begin, lines = end + 1, lines + 1
+    found = f"{lines} BASIC lines without one" if lines else f"the bytes {basic[:8].hex(' ').upper()}"
+    raise TuneError(f"{what}: expected a BASIC line with SYS at ${BASIC:04X}, found {found}")
+
+
+def _sys_argument(text: bytes) -> bytes | None:
+    """What follows the first SYS in a line's text, up to the next statement; None where there is no SYS."""
+    quoted = False
+    for index, byte in enumerate(text):
+        if byte == _QUOTE:
+            quoted = not quoted
+        elif not quoted and byte == _REM:
+            return None
+        elif not quoted and byte == _SYS:
+            return text[index + 1 :].partition(b":")[0]
+    return None
+
+
+def _listed(argument: bytes) -> str:
+    """An argument as LIST would show it, as far as that matters, cut to a screen line."""
+    shown = "".join(_OPERATORS.get(byte, chr(byte) if 32 <= byte < 127 else "?") for byte in argument[:40])
+    return shown if shown.startswith(" ") else f" {shown}"
+
+
+class _Sum:
+    """The number that an argument begins with: digits, + - * / and parentheses, blanks anywhere, as BASIC takes it.
+
+    What follows the number is not looked at, nor does BASIC before it jumps. ValueError where there is none.
+    """
+
+    def __init__(self, argument: bytes) -> None:
+        shown = (_OPERATORS.get(byte, chr(byte) if byte in _PLAIN else "?") for byte in argument if byte != 0x20)
+        self._text = "".join(shown)[:_LONGEST_SUM] + "?"
+        self._at = 0
+        self.value = self._terms()
+
+    def _taken(self, symbols: str) -> str:
+        """The next symbol if it is one of these, else nothing."""
+        symbol = self._text[self._at]
+        if symbol not in symbols:
+            return ""
+        self._at += 1
+        return symbol
+
+    def _terms(self) -> float:
+        total = self._factors()
+        while sign := self._taken("+-"):
+            term = self._factors()
+            total += term if sign == "+" else -term
+        return total
+
+    def _factors(self) -> float:
+        product = self._factor()
+        while sign := self._taken("*/"):
+            factor = self._factor()
+            if sign == "/" and not factor:
+                raise ValueError("division by zero")
+            product = product * factor if sign == "*" else product / factor
+        return product
+
+    def _factor(self) -> float:
+        if sign := self._taken("+-"):
+            return self._factor() if sign == "+" else -self._factor()
+        if self._taken("("):
+            value = self._terms()
+            if not self._taken(")"):
+                raise ValueError("no closing parenthesis")
+            return value
+        digits = ""
+        while digit := self._taken("0123456789."):
+            digits += digit
+        return float(digits)
+
+
+def _value(argument: bytes, what: str) -> int:
+    """The address that an argument begins with. Raises TuneError where there is none."""
+    try:
+        value = _Sum(argument).value
+    except ValueError:
+        raise TuneError(f"{what}: expected a number or a sum of numbers after SYS") from None
+    if not 0 <= value < 0x10000:
+        raise TuneError(f"{what}: expected an address, 0 to 65535")
+    return int(value)
