@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 PROMPT_FRAMES = 1024  # of a .sid: what the models attend to, 20 s
 FRAMES = 1500
-KINDS = (".sid", ".wav", ".npz")
+KINDS = (".sid", ".wav", ".npz", ".sidgpt", ".dmp")
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
@@ -21,14 +21,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         description="Hear the beginning of a tune and go on from there. The output holds what was heard, then what was "
         "made; its kind is told by its name.",
     )
-    generate.add_argument("prompt", type=Path, metavar="PROMPT.sid|FRAMES.npz")
-    generate.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid|.wav|.npz")
+    generate.add_argument("prompt", type=Path, metavar="PROMPT.sid|.prg|FRAMES")
+    generate.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid|.wav|.npz|.sidgpt|.dmp")
     generate.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
     generate.add_argument(
         "--prompt-frames",
         type=int,
         metavar="P",
-        help=f"frames to hear (default: {PROMPT_FRAMES} of a .sid, a whole .npz)",
+        help=f"frames to hear (default: {PROMPT_FRAMES} of a tune, all of frames)",
     )
     generate.add_argument("--frames", type=int, default=FRAMES, metavar="T", help=f"to make (default: {FRAMES}, 30 s)")
     generate.add_argument(
@@ -113,8 +113,9 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
     from sidlive.chip.registers import PAL
     from sidlive.errors import TuneError
     from sidlive.tune.fragment import LATEST_S, load_fragment
+    from sidlive.tune.kinds import holds_frames
 
-    if count is None and path.suffix.lower() == ".sid":
+    if count is None and not holds_frames(path):
         count = PROMPT_FRAMES
     seconds = LATEST_S if count is None else (count + 1) / PAL.rate_hz  # PAL has the fewest frames a second
     fragment = load_fragment(path, song, seconds=seconds)
@@ -125,13 +126,15 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
 
 def _write(path: Path, frames: "Frames", prompt: "Fragment", made_by: str) -> None:
     """Frames as what the path's name asks for. Raises TuneError or DeviceError."""
+    from sidlive.tune.kinds import holds_frames
+
     timing = _timing(prompt.timing)
     title = f"{prompt.name}, continued"
-    if path.suffix.lower() == ".npz":
-        from sidlive.tune.capture import save_frames
+    if holds_frames(path):
+        from sidlive.tune.files import write_frames
 
         meta = {"chip": prompt.chip, "timing": prompt.timing, "source": prompt.source}
-        save_frames(path, frames, prompt.rate_hz, title=title, made_by=made_by, **meta)
+        write_frames(path, frames, prompt.rate_hz, title=title, made_by=made_by, **meta)
     elif path.suffix.lower() == ".wav":
         from sidlive.chip.sid import render
         from sidlive.chip.wav import WavFile

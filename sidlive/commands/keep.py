@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
 
-RATE_TOLERANCE = 0.005  # how far frames a second may be from a video standard's
-
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
     keep = subparsers.add_parser("compile", help="make a .sid file of frames, and prove that it plays them")
-    keep.add_argument("frames", type=Path, metavar="FRAMES.npz")
+    keep.add_argument("frames", type=Path, metavar="FRAMES.npz|.sidgpt|.dmp")
     keep.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
     keep.add_argument("--name", help="title (default: the frames' own, or the output file's name)")
     keep.add_argument("--author", help="default: the frames' own")
@@ -47,11 +45,19 @@ def _compile(args: argparse.Namespace) -> None:
 
     from sidlive.report import Result, emit
     from sidlive.tune import psid
-    from sidlive.tune.capture import load_frames
     from sidlive.tune.compile import Label, TuneWarning, compile_sid, verify, write_file
+    from sidlive.tune.files import read_frames
+    from sidlive.tune.fragment import video_frames
 
-    frames, rate_hz, meta = load_frames(args.frames)
-    timing = _timing(args.frames, rate_hz)
+    rows, own_hz, meta = read_frames(args.frames)
+    timing = _timing(own_hz, meta.get("timing"))
+    frames, rate_hz = video_frames(rows, own_hz, timing)
+    if frames is not rows:
+        print(
+            f"sidlive: {args.frames} has {own_hz:g} frames a second; resampled to the video frame, {rate_hz:.3f},"
+            " at which a .sid plays",
+            file=sys.stderr,
+        )
     label = Label(
         name=args.name or meta.get("title") or args.output.stem,
         author=args.author if args.author is not None else meta.get("author", ""),
@@ -82,15 +88,12 @@ def _compile(args: argparse.Namespace) -> None:
     emit(results, args.json, args.output.name)
 
 
-def _timing(path: Path, rate_hz: float) -> "VideoTiming":
-    """The video standard whose frames these are."""
+def _timing(rate_hz: float, name: str | None) -> "VideoTiming":
+    """The video standard whose frames these are or are to be: by their rate, else the file's own, or PAL."""
     from sidlive.chip.registers import NTSC, PAL
-    from sidlive.errors import TuneError
+    from sidlive.tune.fragment import RATE_TOLERANCE
 
     for timing in (PAL, NTSC):
         if abs(rate_hz / timing.rate_hz - 1) <= RATE_TOLERANCE:
             return timing
-    raise TuneError(
-        f"{path} has {rate_hz:g} frames a second; a .sid plays once a video frame: "
-        f"{PAL.rate_hz:.3f} (PAL) or {NTSC.rate_hz:.2f} (NTSC)"
-    )
+    return NTSC if name == NTSC.name else PAL

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sidlive.live.renderer import Renderer, Row
     from sidlive.tune.capture import Recorder
 
-RENDER_S = 60.0  # of a .sid, which says nothing of its length
+RENDER_S = 60.0  # of a tune, which says nothing of its length
 LONGEST_S = 86_400.0  # a day
 RECORD_FRAMES = 25  # of a tune at a time
 
@@ -43,7 +43,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 
 
 def _music_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("music", type=Path, metavar="TUNE.sid|FRAMES.npz")
+    parser.add_argument("music", type=Path, metavar="TUNE.sid|.prg|FRAMES")
     parser.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
     parser.add_argument("--chip", choices=("6581", "8580"), help="the chip (default: the one the file names)")
 
@@ -57,7 +57,7 @@ def _seconds(text: str) -> float:
 
 @dataclass(frozen=True)
 class Music:
-    """Frames to be heard, one after another, and how: ``count`` of them, None for a .sid that goes on."""
+    """Frames to be heard, one after another, and how: ``count`` of them, None for a tune that goes on."""
 
     title: str
     rows: Iterator["Row"]
@@ -70,23 +70,17 @@ class Music:
 def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     """The music that is asked for. Raises TuneError."""
     from sidlive.chip.registers import NTSC, PAL
-    from sidlive.errors import TuneError
-    from sidlive.tune import psid
-    from sidlive.tune.capture import Recorder, load_frames
+    from sidlive.tune import files
+    from sidlive.tune.kinds import holds_frames
 
-    if args.music.suffix.lower() == ".npz":
-        if args.song is not None:
-            raise TuneError(f"{args.music}: frames have no songs; leave --song out")
-        frames, rate_hz, meta = load_frames(args.music)
+    if holds_frames(args.music):
+        frames, rate_hz, meta = files.read_frames(args.music, args.song)
         limit = len(frames) if seconds is None else min(len(frames), math.ceil(seconds * rate_hz))
         timing = NTSC if meta.get("timing") == NTSC.name else PAL
         chip = args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
         return Music(_line(meta.get("title") or args.music.name), iter(frames[:limit]), limit, rate_hz, chip, timing)
-    tune = psid.read(args.music)
-    try:
-        recorder = Recorder(tune, args.song)
-    except TuneError as error:
-        raise TuneError(f"{args.music}: {error}") from None
+    recorder = files.open_song(args.music, args.song)
+    tune = recorder.tune
     title = _line(" - ".join(text for text in (tune.name, tune.author) if text) or args.music.name)
     if tune.songs > 1:
         title += f" (song {recorder.song} of {tune.songs})"
@@ -197,8 +191,9 @@ def _render(args: argparse.Namespace) -> None:
     from sidlive.chip.sid import SAMPLE_RATE, Sid, sample_at
     from sidlive.chip.wav import WavFile
     from sidlive.report import Result, emit
+    from sidlive.tune.kinds import holds_frames
 
-    seconds = args.seconds or (None if args.music.suffix.lower() == ".npz" else RENDER_S)
+    seconds = args.seconds or (None if holds_frames(args.music) else RENDER_S)
     music = _open(args, seconds)
     assert music.count is not None
     most = round(LONGEST_S * SAMPLE_RATE) if seconds is None else round(seconds * SAMPLE_RATE)

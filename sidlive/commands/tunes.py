@@ -3,19 +3,28 @@
 import argparse
 from pathlib import Path
 
+CAPTURE_FRAMES = 1500
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
-    info = subparsers.add_parser("info", help="tell what a .sid file is")
-    info.add_argument("tune", type=Path, metavar="TUNE.sid")
+    info = subparsers.add_parser("info", help="tell what a tune is")
+    info.add_argument("tune", type=Path, metavar="TUNE.sid|.prg")
     info.add_argument("--json", action="store_true", help="one JSON object on stdout")
     info.set_defaults(run=_info)
 
     capture = subparsers.add_parser("capture", help="run a tune and keep the registers it sets, frame by frame")
-    capture.add_argument("tune", type=Path, metavar="TUNE.sid")
-    capture.add_argument("-o", "--output", type=Path, required=True, metavar="FRAMES.npz")
+    capture.add_argument("tune", type=Path, metavar="TUNE.sid|.prg|FRAMES", help="a tune, or frames to be converted")
+    capture.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FRAMES.npz|.sidgpt|.dmp", help="its name says the format"
+    )
     capture.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
-    capture.add_argument("--frames", type=int, default=1500, metavar="T", help="frames to capture (default 1500: 30 s)")
+    capture.add_argument(
+        "--frames", type=int, metavar="T", help=f"frames to capture (default: {CAPTURE_FRAMES}, 30 s; of frames all)"
+    )
+    capture.add_argument(
+        "--video", action="store_true", help="resample to the video frame (.sidgpt and .dmp always are)"
+    )
     capture.add_argument("--json", action="store_true", help="one JSON object on stdout")
     capture.set_defaults(run=_capture)
 
@@ -34,20 +43,20 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 def _info(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
-    from sidlive.tune import psid
-    from sidlive.tune.capture import Recorder
+    from sidlive.tune.files import begin_song, read_tune
 
-    tune = psid.read(args.tune)
+    tune = read_tune(args.tune)
     try:
-        recorder = Recorder(tune)
+        recorder = begin_song(tune, args.tune)
         playable, rate = "yes", recorder.rate_hz
     except TuneError as error:
         playable, rate = f"no: {error}", 0.0
+    program = args.tune.suffix.lower() == ".prg"
     results = [
         Result("title", tune.name),
         Result("author", tune.author),
         Result("released", tune.released),
-        Result("format", f"{tune.magic} version {tune.version}"),
+        Result("format", f"program, SYS {tune.init}" if program else f"{tune.magic} version {tune.version}"),
         Result("load", f"${tune.load:04X}-${tune.end - 1:04X}"),
         Result("size", len(tune.image), "bytes"),
         Result("init", f"${tune.init:04X}"),
@@ -66,41 +75,54 @@ def _info(args: argparse.Namespace) -> None:
 def _capture(args: argparse.Namespace) -> None:
     from time import perf_counter
 
+    from sidlive.chip.registers import NTSC, PAL
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
-    from sidlive.tune import psid
-    from sidlive.tune.capture import capture, save_frames
+    from sidlive.tune import files, streams
+    from sidlive.tune.fragment import onsets, video_frames
+    from sidlive.tune.kinds import holds_frames
 
-    tune = psid.read(args.tune)
-    try:
-        capture(tune, args.song, 1)  # loads the compiled kernel, which is not part of what is timed
-        begin = perf_counter()
-        made = capture(tune, args.song, args.frames)
-        elapsed_s = perf_counter() - begin
-    except TuneError as error:
-        raise TuneError(f"{args.tune}: {error}") from None
-    save_frames(
-        args.output,
-        made.frames,
-        made.rate_hz,
-        title=tune.name,
-        author=tune.author,
-        released=tune.released,
-        chip=made.chip,
-        timing=made.timing.name,
-        song=str(made.song),
-        source=args.tune.name,
-    )
-    seconds = len(made.frames) / made.rate_hz
+    files.check_frames_name(args.output)
+    if args.frames is not None and not 1 <= args.frames <= streams.MOST_FRAMES:
+        raise TuneError(f"{args.tune}: {args.frames} frames; expected 1 to {streams.MOST_FRAMES:,}")
+    song, elapsed_s = args.song, 0.0
+    if holds_frames(args.tune):
+        frames, rate_hz, meta = files.read_frames(args.tune, args.song)
+        frames = frames[: args.frames]
+        meta = {"chip": "6581", "timing": PAL.name, "source": args.tune.name} | meta
+    else:
+        count = args.frames or CAPTURE_FRAMES
+        recorder = files.open_song(args.tune, args.song)
+        try:
+            recorder.record(1)  # loads the compiled kernels, which are not part of what is timed
+            begin = perf_counter()
+            recorder = files.open_song(args.tune, args.song)
+            frames, rate_hz = recorder.record(count), recorder.rate_hz
+            elapsed_s = perf_counter() - begin
+        except TuneError as error:
+            raise TuneError(f"{args.tune}: {error}") from None
+        tune, song = recorder.tune, recorder.song
+        meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
+        meta |= {"timing": tune.timing.name, "song": str(song), "source": args.tune.name}
+    seconds, own_hz = len(frames) / rate_hz, rate_hz
+    plain = args.output.suffix.lower() != ".npz"
+    if args.video or plain:
+        frames, rate_hz = video_frames(frames, rate_hz, NTSC if meta["timing"] == NTSC.name else PAL)
+    files.write_frames(args.output, frames, rate_hz, **meta)
     results = [
-        Result("frames", len(made.frames), "frames"),
-        Result("rate_hz", round(made.rate_hz, 4), "Hz"),
+        Result("frames", len(frames), "frames"),
+        Result("rate_hz", round(rate_hz, 4), "Hz"),
         Result("seconds", round(seconds, 2), "s"),
-        Result("song", made.song),
-        Result("chip", made.chip),
-        Result("timing", made.timing.name),
-        Result("realtime_x.capture", round(seconds / elapsed_s, 1), "x"),
+        Result("song", song),
+        Result("chip", meta["chip"]),
+        Result("timing", meta["timing"]),
     ]
+    if own_hz != rate_hz:
+        results.append(Result("resampled_from_hz", round(own_hz, 4), "Hz"))
+    if plain:
+        results.append(Result("retriggers_lost", int((onsets(frames) - onsets(streams.plain(frames))).sum())))
+    if elapsed_s:
+        results.append(Result("realtime_x.capture", round(seconds / elapsed_s, 1), "x"))
     emit(results, args.json, args.output.name)
 
 

@@ -76,9 +76,15 @@ class Desk:
         )
 
     def add(self, fragment: "Fragment") -> None:
-        """Have a fragment at hand, by its name."""
+        """Have a fragment at hand, by its name: a row a video frame, whatever its rate was."""
         if not len(fragment.frames):
             raise ControlError(f"fragment {fragment.name!r} is empty: expected at least one frame")
+        fragment = fragment.at_video_rate()
+        if fragment.resampled_from_hz:
+            self.tell(
+                f"{fragment.name} sets the chip {fragment.resampled_from_hz:.1f} times a second;"
+                f" resampled to the video frame, {fragment.rate_hz:.1f}"
+            )
         self.fragments[fragment.name] = fragment
 
     def fragment(self, name: str) -> "Fragment":

@@ -16,6 +16,7 @@ from sidlive.errors import ControlError, TuneError
 from sidlive.live.commit import write_take
 from sidlive.live.controls import mask_text, parse_voices, unknown_fragment
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
+from sidlive.tune.kinds import MUSIC
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
@@ -77,7 +78,7 @@ class Session:
         seconds: float = 10.0,
         name: str | None = None,
     ) -> "Fragment":
-        """Read `seconds` of a .sid or frames file, from `start` on; it is known by `name` (default: the file's)."""
+        """Read `seconds` of a tune or a file of frames, from `start` on; known by `name` (default: the file's)."""
         from sidlive.tune.fragment import load_fragment
 
         return self.add(load_fragment(Path(path).expanduser(), song, start, seconds, name))
@@ -241,7 +242,7 @@ class Session:
             return fragment.name
         if fragment in self._fragments:
             return fragment
-        if Path(fragment).suffix.lower() in (".sid", ".npz"):
+        if Path(fragment).suffix.lower() in MUSIC:
             return self.load(fragment).name
         raise unknown_fragment(fragment, list(self._fragments))
 

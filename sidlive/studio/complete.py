@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sidlive.tune.kinds import MUSIC
+
 MAX_OFFERS: Final = 200
 _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
 # Verbs whose first string is a name and not a path.
@@ -196,5 +198,5 @@ def _paths(stem: str) -> Completion:
             ]
     except OSError:
         return Completion()
-    ranked = sorted(found, key=lambda item: (item[0] and not item[1].lower().endswith((".sid", ".npz")), item))
+    ranked = sorted(found, key=lambda item: (item[0] and not item[1].lower().endswith(MUSIC), item))
     return Completion(part, tuple(name for _, name in ranked[:MAX_OFFERS]))

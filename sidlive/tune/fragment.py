@@ -1,21 +1,22 @@
 """A fragment: a named run of frames with where it came from and how long its beat is. What a performer loads.
 
-Fragments come from .sid files (captured here) and from .npz files of frames. They do not change: the frames are
-read-only, edits make new ones.
+Fragments come from tunes (captured here) and from files of frames. They do not change: the frames are read-only, edits
+make new ones. The instrument plays video frames: music made at another rate is resampled to them.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import CONTROL, FIRST_CONTROL, GATE, NTSC, PAL, VOICE_STRIDE, VOICES, Frames
+from sidlive.chip.registers import CONTROL, FIRST_CONTROL, GATE, NTSC, PAL, VOICE_STRIDE, VOICES, Frames, VideoTiming
 from sidlive.errors import TuneError
-from sidlive.tune import psid
-from sidlive.tune.capture import capture, load_frames
+from sidlive.tune import files
+from sidlive.tune.edits import resample
+from sidlive.tune.kinds import MUS, NAMES, TUNES, holds_frames
 
 UNKNOWN_BEAT: Final = 24  # frames: 125 beats a minute on PAL, the commonest tempo of all (6 frames a row, 4 rows)
 SHORTEST_BEAT_S: Final = 0.24  # 250 beats a minute
@@ -23,7 +24,8 @@ LONGEST_BEAT_S: Final = 1.0  # 60
 USUAL_BEAT_S: Final = 0.48
 TEMPO_WINDOW_S: Final = 20.0  # looked at, at least, to find the beat
 FEWEST_ONSETS: Final = 8
-LATEST_S: Final = 3600.0  # how far into a .sid a fragment may reach
+LATEST_S: Final = 3600.0  # how far into a tune a fragment may reach
+RATE_TOLERANCE: Final = 0.005  # how far a rate may be from a whole number of rows a video frame and still count as one
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Fragment:
     chip: str  # "6581" or "8580"
     timing: str  # "PAL" or "NTSC"
     beat_frames: int = UNKNOWN_BEAT
+    resampled_from_hz: float = 0.0  # the rate of the source, where these frames were made of rows at another
 
     def __post_init__(self) -> None:
         frames = np.ascontiguousarray(self.frames)
@@ -49,45 +52,52 @@ class Fragment:
     def seconds(self) -> float:
         return len(self.frames) / self.rate_hz
 
+    def at_video_rate(self) -> "Fragment":
+        """This fragment with a row a video frame: itself where it has that already."""
+        timing = NTSC if self.timing == NTSC.name else PAL
+        frames, rate_hz = video_frames(self.frames, self.rate_hz, timing)
+        if frames is self.frames:
+            return self
+        beat = max(1, round(self.beat_frames * rate_hz / self.rate_hz))
+        return replace(self, frames=frames, rate_hz=rate_hz, beat_frames=beat, resampled_from_hz=self.rate_hz)
+
 
 def load_fragment(
     path: str | Path, song: int | None = None, start_s: float = 0.0, seconds: float = 10.0, name: str | None = None
 ) -> Fragment:
-    """``seconds`` of a .sid's song or of an .npz of frames, from ``start_s`` on; shorter when the file ends before.
+    """``seconds`` of a song of a tune or of a file of frames, from ``start_s`` on; shorter when the file ends before.
 
-    ``name`` is the file's own by default. Raises TuneError when the file cannot be used or ends before ``start_s``.
+    ``name`` is the file's own by default. Music of another rate than the video frame's is resampled to it. Raises
+    TuneError when the file cannot be used or ends before ``start_s``.
     """
     path = Path(path)
     if not (math.isfinite(start_s) and start_s >= 0):
         raise TuneError(f"start is {start_s} s; expected 0 or more")
     if not (math.isfinite(seconds) and seconds > 0):
         raise TuneError(f"length is {seconds} s; expected more than 0")
-    suffix = path.suffix.lower()
-    if suffix == ".sid":
+    if holds_frames(path):
+        rows, own_hz, meta = files.read_frames(path, song)
+        chip, standard = meta.get("chip", "6581"), meta.get("timing", PAL.name)
+        if chip not in ("6581", "8580") or standard not in (PAL.name, NTSC.name):
+            raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
+        source = meta.get("source", path.name)
+        timing = NTSC if standard == NTSC.name else PAL
+    elif path.suffix.lower() in TUNES + MUS:
         if start_s + seconds > LATEST_S:
             raise TuneError(
                 f"{path.name}: a fragment may reach {LATEST_S:g} s into a tune, not {start_s + seconds:g} s"
             )
-        tune = psid.read(path)
-        timing = tune.timing
-        wanted = max(start_s + seconds, TEMPO_WINDOW_S) * timing.rate_hz
+        recorder = files.open_song(path, song)
+        tune, own_hz = recorder.tune, recorder.rate_hz
         try:
-            made = capture(tune, song, math.ceil(wanted) + 1)
+            rows = recorder.record(math.ceil(max(start_s + seconds, TEMPO_WINDOW_S) * own_hz) + 1)
         except TuneError as error:
             raise TuneError(f"{path.name}: {error}") from None
-        frames, rate_hz, chip, standard = made.frames, made.rate_hz, made.chip, timing.name
-        source = f"{path.name} song {made.song}" if tune.songs > 1 else path.name
-    elif suffix == ".npz":
-        if song is not None:
-            raise TuneError(f"{path.name}: frames have no songs; leave the song out")
-        frames, rate_hz, meta = load_frames(path)
-        chip = meta.get("chip", "6581")
-        standard = meta.get("timing", PAL.name)
-        if chip not in ("6581", "8580") or standard not in (PAL.name, NTSC.name):
-            raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
-        source = meta.get("source", path.name)
+        chip, timing = tune.chip, tune.timing
+        source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
     else:
-        raise TuneError(f"{path}: expected a .sid tune or an .npz of frames")
+        raise TuneError(f"{path}: expected {NAMES}")
+    frames, rate_hz = video_frames(rows, own_hz, timing)
     first = round(start_s * rate_hz)
     if first >= len(frames):
         raise TuneError(f"{path.name} is {len(frames) / rate_hz:.1f} s long; it has nothing at {start_s:g} s")
@@ -100,9 +110,22 @@ def load_fragment(
         rate_hz=rate_hz,
         source=source,
         chip=chip,
-        timing=standard,
+        timing=timing.name,
         beat_frames=beat_of(around, rate_hz),
+        resampled_from_hz=own_hz if frames is not rows else 0.0,
     )
+
+
+def video_frames(frames: Frames, rate_hz: float, timing: VideoTiming) -> tuple[Frames, float]:
+    """Frames made ``rate_hz`` times a second as a row a video frame, and how many of those there are a second.
+
+    The same frames where they are that already. Rates near a whole number of rows a frame (2x, 4x) count as that.
+    """
+    ratio = rate_hz / timing.rate_hz
+    whole = max(1, round(ratio))
+    if abs(ratio / whole - 1) <= RATE_TOLERANCE:
+        return (frames if whole == 1 else resample(frames, whole)), rate_hz / whole
+    return resample(frames, ratio), timing.rate_hz
 
 
 def onsets(frames: Frames) -> NDArray[np.int64]:

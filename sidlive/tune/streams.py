@@ -105,6 +105,11 @@ def write_dmp(path: str | Path, frames: Frames) -> None:
     _write(Path(path), dmp_bytes(frames))
 
 
+def plain(frames: Frames) -> Frames:
+    """Frames as these formats keep them: the first control values are the final ones."""
+    return _frames(frames[:, :REGISTERS])
+
+
 def _frames(registers: np.ndarray) -> Frames:
     """Frames ``uint8[T, 28]`` of registers [T, 25]; bits that the chip does not have are zero."""
     frames = np.empty((len(registers), COLUMNS), dtype=np.uint8)

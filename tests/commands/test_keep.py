@@ -11,6 +11,7 @@ from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
 from sidlive.tune import psid
 from sidlive.tune.capture import capture, save_frames
+from sidlive.tune.edits import resample
 
 
 @pytest.fixture
@@ -52,9 +53,10 @@ def test_the_video_standard_is_that_of_the_rate(tmp_path: Path, capsys: pytest.C
     save_frames(path, song(20), NTSC.rate_hz)
     assert main(["compile", str(path), "-o", str(out)]) == 0
     assert (psid.read(out).timing, psid.read(out).name) == (NTSC, "a name")
-    save_frames(path, song(20), 100.0)
-    assert main(["compile", str(path), "-o", str(out)]) == 2
-    assert "100 frames a second" in capsys.readouterr().err
+    save_frames(path, song(400), 100.0)
+    assert main(["compile", str(path), "-o", str(out)]) == 0
+    assert "100 frames a second; resampled to the video frame, 50.000" in capsys.readouterr().err
+    assert np.array_equal(capture(psid.read(out), frames=200).frames, resample(song(400), 2))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from tunes_by_hand import sid_file
 
+from sidlive.chip.registers import PAL, silence
 from sidlive.cli import main
 from sidlive.model.corpus import open_corpus
-from sidlive.tune.capture import load_frames
+from sidlive.tune.capture import capture, load_frames, save_frames
+from sidlive.tune.psid import read
 
 
 @pytest.fixture
@@ -51,6 +53,36 @@ def test_capture_writes_frames(tune: Path, tmp_path: Path, capsys: pytest.Captur
     assert (told["frames"], told["song"]) == (300, 2)
 
 
+def test_capture_writes_what_the_name_asks_for(tune: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stream, dump, back = tmp_path / "a.sidgpt", tmp_path / "a.dmp", tmp_path / "back.npz"
+    assert main(["capture", str(tune), "-o", str(dump), "--frames", "200", "--json"]) == 0
+    assert results(capsys.readouterr().out)["retriggers_lost"] == 0
+    rows = capture(read(tune), frames=200).frames
+    assert dump.read_bytes() == rows[:, :25].tobytes()
+    assert main(["capture", str(dump), "-o", str(stream)]) == 0
+    assert main(["capture", str(stream), "-o", str(back), "--frames", "150"]) == 0
+    frames, rate_hz, meta = load_frames(back)
+    assert (frames == rows[:150]).all() and rate_hz == PAL.rate_hz and meta["source"] == "a.sidgpt"
+
+
+def test_capture_resamples_where_asked_or_where_the_format_cannot_say_the_rate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = silence(100)
+    rows[:, [4, 25]] = 0x41
+    rows[51, 25] = 0x40
+    save_frames(tmp_path / "fast.npz", rows, 100.25)
+    for name, arguments, lost in (("a.dmp", [], 1), ("a.npz", ["--video"], None)):
+        assert main(["capture", str(tmp_path / "fast.npz"), "-o", str(tmp_path / name), *arguments, "--json"]) == 0
+        told = results(capsys.readouterr().out)
+        assert (told["frames"], told["rate_hz"], told["resampled_from_hz"]) == (50, 50.125, 100.25)
+        assert told.get("retriggers_lost") == lost
+    assert load_frames(tmp_path / "a.npz")[0][24:27, 25].tolist() == [0x41, 0x40, 0x41]
+    assert (tmp_path / "a.dmp").stat().st_size == 50 * 25
+    assert main(["capture", str(tmp_path / "fast.npz"), "-o", str(tmp_path / "b.npz"), "--json"]) == 0
+    assert results(capsys.readouterr().out)["rate_hz"] == 100.25
+
+
 def test_corpus_build_makes_a_corpus(tune: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["corpus", "build", str(tmp_path), "-o", str(tmp_path / "corpus"), "--frames", "1200", "--workers", "1"]
     assert main([*command, "--json"]) == 0
@@ -67,6 +99,9 @@ def test_corpus_build_makes_a_corpus(tune: Path, tmp_path: Path, capsys: pytest.
         (["capture", "{}/missing.sid", "-o", "{}/x.npz"], "missing.sid: no such file"),
         (["capture", "{}/Rising.sid", "-o", "{}/no/x.npz"], "x.npz cannot be written"),
         (["capture", "{}/Rising.sid", "-o", "{}"], "cannot be written"),
+        (["capture", "{}/Rising.sid", "-o", "{}/x.mp3"], "expected a name in .npz, .sidgpt, .dmp"),
+        (["capture", "{}/x.mus", "-o", "{}/x.npz"], "it is Compute! Sidplayer MUS data; its player is not in the file"),
+        (["info", "{}/x.dmp"], "holds frames; expected a tune, .sid or .prg"),
         (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--song", "9"], "song 9 does not exist"),
         (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--frames", "0"], "0 frames; expected 1 to"),
         (["corpus", "build", "{}/missing", "-o", "{}/corpus"], "missing is not a folder"),

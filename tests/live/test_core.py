@@ -392,6 +392,21 @@ def test_a_fragment_for_another_chip_is_pointed_out() -> None:
     assert "8580" in room.core.state().notices[-1].text
 
 
+def test_a_fragment_of_another_rate_is_resampled_and_that_is_said() -> None:
+    room = Room()
+    quick = riff("quick")
+    room.do("add", replace(quick, frames=np.repeat(quick.frames, 2, axis=0), rate_hz=2 * quick.rate_hz))
+    assert "quick sets the chip 100.2 times a second; resampled to the video frame, 50.1" in (
+        room.core.state().notices[-1].text
+    )
+    room.do("prompt", "quick", True)
+    room.do("start")
+    assert np.array_equal(room.play(PERIOD), riff().frames[:PERIOD])
+    count = len(room.core.state().notices)
+    room.do("add", riff("usual"))
+    assert len(room.core.state().notices) == count
+
+
 def test_silence_is_a_prompt_like_any_other() -> None:
     room = Room()
     room.do("add", replace(riff("quiet"), frames=silence(1)))

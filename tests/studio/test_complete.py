@@ -57,13 +57,13 @@ def test_keyword_arguments_that_are_not_given_yet():
 
 def test_fragments_for_prompt_controls_for_set_paths_for_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("notes.txt", "tune.sid", ".secret"):
+    for name in ("notes.txt", "tune.sid", "dump.dmp", ".secret"):
         Path(name).touch()
     Path("songs").mkdir()
     Path("songs/deep.sid").touch()
     assert options('prompt("arp') == ("arp_in_a", "arp_in_c")
     assert options('set("t') == CONTROLS
-    assert options('load("') == ("songs/", "tune.sid", "notes.txt")  # folders and tunes before the rest
+    assert options('load("') == ("songs/", "dump.dmp", "tune.sid", "notes.txt")  # folders and tunes before the rest
     assert options('load("songs/') == ("deep.sid",)
     assert options('load("nowhere/') == ()
 

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from tunes_by_hand import sid_file
 
-from sidlive.chip.registers import silence
+from sidlive.chip.registers import PAL, USED_BITS, silence
 from sidlive.errors import TuneError
 from sidlive.tune.capture import capture, save_frames
-from sidlive.tune.fragment import UNKNOWN_BEAT, beat_of, load_fragment, onsets
+from sidlive.tune.edits import resample
+from sidlive.tune.fragment import UNKNOWN_BEAT, Fragment, beat_of, load_fragment, onsets
 from sidlive.tune.psid import parse
+from sidlive.tune.streams import parse_dmp, write_dmp, write_sidgpt
 
 
 @pytest.fixture
@@ -44,6 +46,54 @@ def test_a_file_that_ends_early_gives_a_shorter_fragment(tmp_path: Path) -> None
         load_fragment(tmp_path / "take.npz", start_s=2.0)
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "timing", "ratio", "wanted_hz"),
+    [
+        (2 * PAL.rate_hz, "PAL", 2, PAL.rate_hz),
+        (200.0, "PAL", 4, 50.0),  # a timer nearly four times a frame is four times a frame
+        (60.0, "PAL", 60.0 / PAL.rate_hz, PAL.rate_hz),
+        (25.0, "PAL", 25.0 / PAL.rate_hz, PAL.rate_hz),
+        (120.0, "NTSC", 2, 60.0),
+    ],
+)
+def test_music_of_another_rate_is_resampled_to_the_video_frame(
+    tmp_path: Path, rate_hz: float, timing: str, ratio: float, wanted_hz: float
+) -> None:
+    frames = np.random.default_rng(1).integers(0, 256, (1200, 28), dtype=np.uint8) & USED_BITS
+    save_frames(tmp_path / "take.npz", frames, rate_hz, timing=timing)
+    fragment = load_fragment(tmp_path / "take.npz", seconds=3600)
+    assert (fragment.rate_hz, fragment.resampled_from_hz) == (pytest.approx(wanted_hz), rate_hz)
+    assert np.array_equal(fragment.frames, resample(frames, ratio))
+    assert fragment.seconds == pytest.approx(1200 / rate_hz, abs=1 / wanted_hz)
+    later = load_fragment(tmp_path / "take.npz", start_s=2.0, seconds=1.0)
+    first = round(2.0 * wanted_hz)
+    assert np.array_equal(later.frames, fragment.frames[first : first + round(wanted_hz)])
+
+
+def test_music_of_the_video_rate_is_as_it_is() -> None:
+    made = Fragment("a", silence(50), PAL.rate_hz, "here", "6581", "PAL", 24)
+    assert made.at_video_rate() is made
+    quick = Fragment("a", silence(100), 2 * PAL.rate_hz, "here", "6581", "PAL", 48).at_video_rate()
+    assert (len(quick.frames), quick.rate_hz, quick.beat_frames) == (50, PAL.rate_hz, 24)
+    assert quick.resampled_from_hz == 2 * PAL.rate_hz
+
+
+def test_fragments_come_from_register_streams(tmp_path: Path) -> None:
+    rows = parse_dmp(bytes(k % 251 for k in range(25 * 200)))
+    write_dmp(tmp_path / "dump.dmp", rows)
+    write_sidgpt(tmp_path / "stream.sidgpt", [rows[:80], rows[80:]])
+    dump = load_fragment(tmp_path / "dump.dmp", start_s=1.0, seconds=1.0)
+    assert np.array_equal(dump.frames, rows[50:100])
+    assert (dump.rate_hz, dump.timing, dump.source) == (PAL.rate_hz, "PAL", "dump.dmp")
+    assert np.array_equal(load_fragment(tmp_path / "stream.sidgpt").frames, rows[:80])
+    assert np.array_equal(load_fragment(tmp_path / "stream.sidgpt", song=2).frames, rows[80:])
+    for song in (0, 3):
+        with pytest.raises(TuneError, match=f"song {song} does not exist; the stream has pieces 1 to 2"):
+            load_fragment(tmp_path / "stream.sidgpt", song=song)
+    with pytest.raises(TuneError, match="frames have no songs"):
+        load_fragment(tmp_path / "dump.dmp", song=1)
+
+
 def test_fragments_do_not_change(tune: Path) -> None:
     fragment = load_fragment(tune, seconds=1)
     with pytest.raises(ValueError, match="read-only"):
@@ -68,8 +118,10 @@ def test_what_cannot_be_cut_is_refused(tune: Path, options: dict, message: str) 
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TuneError, match=r"expected a \.sid tune or an \.npz of frames"):
+    with pytest.raises(TuneError, match=r"expected \.sid, \.prg, \.npz, \.sidgpt or \.dmp"):
         load_fragment(tmp_path / "song.mp3")
+    with pytest.raises(TuneError, match="it is Compute! Sidplayer MUS data"):
+        load_fragment(tmp_path / "song.mus")
     with pytest.raises(TuneError, match="no such file"):
         load_fragment(tmp_path / "missing.sid")
     save_frames(tmp_path / "take.npz", silence(10), 50.0, chip="YM2149")
