@@ -1,12 +1,13 @@
 """Who runs the jobs of a corpus build: this process, processes of this machine, or the workers of a dask scheduler."""
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
 import uuid
 from collections.abc import Callable, Generator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
@@ -101,9 +102,11 @@ def dask_workers(address: str) -> Workers:
 
     def run(jobs: list[Job]) -> Generator[int, None, None]:
         try:
-            from distributed import Client, as_completed
+            from distributed import Client, KilledWorker, as_completed
         except ImportError:
             raise ModelError("--dask needs dask.distributed; install it with pip install 'sidlive[dask]'") from None
+        for name in ("distributed", "distributed.client"):  # they print tracebacks of what is raised below
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             client = Client(address, timeout=DASK_PATIENCE_S)
         except (OSError, ValueError, TypeError) as error:
@@ -114,6 +117,10 @@ def dask_workers(address: str) -> Workers:
             try:
                 for future in as_completed(futures):
                     yield future.result()
+            except KilledWorker:
+                raise ModelError("a dask worker died again and again; the same command goes on") from None
+            except CancelledError:
+                raise ModelError(f"the dask scheduler at {address} was lost; the same command goes on") from None
             finally:
                 client.cancel(futures)
 
