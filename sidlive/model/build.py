@@ -287,11 +287,9 @@ def _reason(error: TuneError) -> str:
     """A message without its particulars, to count by."""
     text = str(error)
     for words, reason in (
-        ("RSID:", "RSID"),
-        ("no play address", "no play address"),
-        ("called by a timer", "play at a timer's rate"),
         ("MUS data", "MUS data"),
         ("init does not return", "init does not return"),
+        ("init turns off", "init turns off its own interrupt"),
         ("play does not return", "play does not return"),
         ("jams", "jams the processor"),
     ):
