@@ -1,0 +1,245 @@
+// libsidplayfp as a second machine: the registers of a tune's first SID at given instants, and how long it takes to know them.
+//
+// Copyright (C) 2026 the sidlive authors. GPL-3.0-or-later.
+// Build: g++ -O2 -o peer peer.cpp -lsidplayfp         (Debian: apt-get install g++ libsidplayfp-dev)
+//
+//     peer FRAMES OUT SONG TUNE [SONG TUNE ...]        SONG counts from 1; 0 is the start song
+//
+// OUT receives 4 rows of 62 bytes a video frame, tune by tune; stdout a line of JSON a tune. A row belongs to the instant 1/4, 2/4, 3/4
+// or 4/4 into its frame, counted from the reset, and says:
+//   exact  25 registers: what was written before that cycle
+//   seen   25 registers: what a caller of play(buffer, n) at 44,100 Hz sees there. libsidplayfp runs 5,000 scheduler events at a
+//          time, so that this is the state when the first batch ends that holds the instant's sample
+//   half   when that was, in half-cycles since the reset
+//   run    when a tune jams the processor, libsidplayfp starts it anew: how often that has happened. "exact" ends with run 0.
+//
+// No sound is computed, unless the tune reads oscillator 3 or envelope 3: then once more, with sound. The chips' class is not in the
+// public headers: its virtual functions are replaced in a copy of the table (libsidplayfp 2.4, Itanium C++ ABI).
+
+#include <sidplayfp/SidConfig.h>
+#include <sidplayfp/SidInfo.h>
+#include <sidplayfp/SidTune.h>
+#include <sidplayfp/SidTuneInfo.h>
+#include <sidplayfp/builders/residfp.h>
+#include <sidplayfp/sidplayfp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <vector>
+
+// Parts of libsidplayfp's machine are what the heap held: let that be zero.
+void* operator new(size_t size) {
+    void* memory = calloc(1, size ? size : 1);
+    if (!memory) abort();
+    return memory;
+}
+void operator delete(void* memory) noexcept { free(memory); }
+void operator delete(void* memory, size_t) noexcept { free(memory); }
+
+namespace {
+
+enum Slot { POKE = 0, READ = 4, CLOCK = 7, SLOTS = 13 };
+constexpr int SCHEDULER = 48, NOW = 8;  // offsets: the chip's scheduler, the scheduler's clock in half-cycles
+constexpr int QUARTERS = 4;
+constexpr double SAMPLE_HZ = 44100;
+
+struct Row {
+    int32_t run;
+    int64_t half;
+    uint8_t seen[25], exact[25];
+} __attribute__((packed));
+
+using Read = uint8_t (*)(void*, uint_least8_t);
+using Poke = void (*)(void*, uint_least16_t, uint8_t);
+
+struct Watched {
+    void* first = nullptr;  // the chip at $D400
+    const int64_t* now = nullptr;
+    bool sound = false;
+    Poke poke = nullptr;
+    Read read = nullptr;
+    uint8_t registers[32] = {};
+    uint8_t bus = 0;  // what a write-only register reads as: the last byte, until it fades (as in reSIDfp)
+    int64_t fades = 0, bus_cycles = 0x1d00;
+    int64_t touched = 0;  // the cycle of the last access
+    long reads = 0;       // of oscillator 3 and envelope 3
+    std::vector<Row>* rows = nullptr;
+    double cycles_a_row = 0;
+    size_t due = 0;  // the exact row that is next, and when
+    int64_t due_half = INT64_MAX;
+
+    int64_t cycle() const { return (*now + 1) >> 1; }
+    double instant(size_t row) const { return double(row + 1) * cycles_a_row; }
+    void schedule() { due_half = due < rows->size() ? 2 * int64_t(instant(due)) : INT64_MAX; }
+    void keep_exact_until(int64_t half) {
+        for (; half >= due_half; schedule()) memcpy((*rows)[due++].exact, registers, 25);
+    }
+} chip;
+
+void on_poke(void* self, uint_least16_t address, uint8_t value) {
+    if (self == chip.first) {
+        if (*chip.now >= chip.due_half) chip.keep_exact_until(*chip.now);
+        chip.registers[address & 31] = value;
+        chip.bus = value;
+        chip.touched = chip.cycle();
+        chip.fades = chip.touched + chip.bus_cycles;
+    }
+    if (chip.sound) chip.poke(self, address, value);
+}
+
+uint8_t on_read(void* self, uint_least8_t address) {
+    if (self != chip.first) return chip.sound ? chip.read(self, address) : 0;
+    const int64_t cycle = chip.touched = chip.cycle();
+    if (address == 0x1b || address == 0x1c) chip.reads++;
+    if (chip.sound) return chip.read(self, address);
+    if (address == 0x19 || address == 0x1a) {  // no paddles
+        chip.bus = 0xff;
+        chip.fades = cycle + chip.bus_cycles;
+    } else if (cycle >= chip.fades) {
+        chip.bus = 0;
+    } else {
+        chip.fades = cycle + (chip.fades - cycle) / 2;  // such a read drains the bus
+    }
+    return chip.bus;
+}
+
+void on_clock(void*) {}
+
+class Chips : public ReSIDfpBuilder {
+public:
+    explicit Chips(bool sound) : ReSIDfpBuilder("peer") {
+        create(3);
+        chip = Watched();
+        chip.sound = sound;
+        for (auto* each : sidobjs) {
+            void*** object = reinterpret_cast<void***>(each);
+            if (!chip.first) {
+                chip.first = object;
+                memcpy(table_, *object - 2, sizeof table_);
+                chip.poke = reinterpret_cast<Poke>(table_[2 + POKE]);
+                chip.read = reinterpret_cast<Read>(table_[2 + READ]);
+                table_[2 + POKE] = reinterpret_cast<void*>(on_poke);
+                table_[2 + READ] = reinterpret_cast<void*>(on_read);
+                if (!sound) table_[2 + CLOCK] = reinterpret_cast<void*>(on_clock);
+            }
+            *object = table_ + 2;
+        }
+    }
+
+private:
+    void* table_[2 + SLOTS];  // behind two words about the type
+};
+
+double cpu_seconds() {
+    timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
+}
+
+struct Told {
+    std::string error;
+    double seconds = 0;
+    int jams = 0;
+    long reads = 0;
+};
+
+// Batch by batch. A call asks for the samples up to its row's instant; those of a batch that it does not take wait for the next call.
+// The call in which the processor jams gets nothing more, and the next one finds what the chip had made by its last access.
+void run(sidplayfp& engine, double clock_hz, Told& told) {
+    const int64_t step = int64_t(clock_hz / SAMPLE_HZ * 65536 + 0.5);  // cycles a sample, in its 16-bit fraction
+    int64_t asked = 0, waiting = 0, made = 0, earlier = 0;
+    const auto samples = [&](int64_t cycle) { return ((earlier + cycle) * 65536 - 32768) / step; };
+    chip.schedule();
+    for (size_t number = 0; number < chip.rows->size(); number++) {
+        const int64_t wanted = int64_t(chip.instant(number) / (clock_hz - 0.0111) * SAMPLE_HZ);
+        int64_t missing = wanted - asked;
+        asked = wanted;
+        while (missing > 0) {
+            const int64_t before = (*chip.now + 1) >> 1;
+            engine.play(nullptr, 0);
+            const bool jammed = !engine.isPlaying();
+            const int64_t cycle = jammed ? std::max(chip.touched, before) : chip.cycle();
+            waiting += samples(cycle) - made;
+            made = samples(cycle);
+            if (jammed) {
+                told.jams++;
+                earlier += cycle;
+                chip.due_half = INT64_MAX;
+                break;
+            }
+            const int64_t taken = std::min(waiting - 1, missing);  // the newest one stays
+            waiting -= taken;
+            missing -= taken;
+        }
+        if (!told.jams) chip.keep_exact_until(*chip.now);
+        Row& row = (*chip.rows)[number];
+        row.run = told.jams;
+        row.half = *chip.now;
+        memcpy(row.seen, chip.registers, 25);
+    }
+}
+
+Told play(const char* path, int song, long frames, bool sound, std::vector<Row>& rows) {
+    Told told;
+    SidTune tune(path);
+    if (!tune.getStatus()) {
+        told.error = tune.statusString();
+        return told;
+    }
+    tune.selectSong(unsigned(song));
+    Chips chips(sound);
+    sidplayfp engine;
+    SidConfig config;
+    config.powerOnDelay = 0;
+    config.sidEmulation = &chips;
+    config.defaultC64Model = SidConfig::PAL;
+    config.samplingMethod = SidConfig::INTERPOLATE;
+    config.frequency = 400000;  // so that a call of play without a buffer is one batch
+    chip.rows = &rows;
+    if (tune.getInfo()->sidModel(0) == SidTuneInfo::SIDMODEL_8580) chip.bus_cycles = 0xa2000;
+    const double began = cpu_seconds();
+    // In this order: load() starts the machine with the power-on delay that was configured before.
+    if (!engine.config(config) || !engine.load(&tune)) {
+        told.error = engine.error();
+        return told;
+    }
+    chip.now = reinterpret_cast<const int64_t*>(*reinterpret_cast<char**>(static_cast<char*>(chip.first) + SCHEDULER) + NOW);
+    const bool pal = !strstr(engine.info().speedString(), "NTSC");
+    rows.assign(size_t(frames * QUARTERS), Row());
+    chip.cycles_a_row = double(pal ? 312 * 63 : 263 * 65) / QUARTERS;
+    run(engine, pal ? 17734475. / 18 : 14318180. / 14, told);
+    told.seconds = cpu_seconds() - began;
+    told.reads = chip.reads;
+    return told;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const long frames = argc > 1 ? atol(argv[1]) : 0;
+    if (frames < 1 || argc < 5 || argc % 2 == 0) {
+        fprintf(stderr, "usage: peer FRAMES OUT SONG TUNE [SONG TUNE ...]\n");
+        return 2;
+    }
+    FILE* out = fopen(argv[2], "wb");
+    if (!out) {
+        perror(argv[2]);
+        return 1;
+    }
+    std::vector<Row> rows;
+    for (int i = 3; i + 1 < argc; i += 2) {
+        Told told = play(argv[i + 1], atoi(argv[i]), frames, false, rows);
+        const bool sound = told.reads > 0;
+        if (sound) told = play(argv[i + 1], atoi(argv[i]), frames, true, rows);
+        if (told.error.empty()) fwrite(rows.data(), sizeof(Row), rows.size(), out);
+        printf("{\"seconds\": %.6f, \"jams\": %d, \"sound\": %s, \"error\": \"%s\"}\n",
+               told.seconds, told.jams, sound ? "true" : "false", told.error.c_str());
+        fflush(stdout);
+    }
+    return fclose(out) ? 1 : 0;
+}
