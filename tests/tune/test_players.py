@@ -14,7 +14,7 @@ NAMED = {  # what the code or the data of an image says of itself
     b"SID-WIZARD 1.": {"SID-Wizard"},
     b"MUSICMASTER CREATED BY": {"SoundMonitor"},
     b"BRIAN/GRAFFITY": {"DMC"},
-    b"PLAYER BY JCH": {"JCH NewPlayer 20"},
+    b"PLAYER BY JCH": {"JCH NewPlayer"},
     b"PLAYER BY LAXITY.": {"JCH NewPlayer 21"},
 }
 
@@ -70,8 +70,7 @@ def test_images_that_name_their_player_agree(tunes: list[tuple[Path, Tune, str |
     for text, names in NAMED.items():
         told = [(path, player) for path, tune, player in tunes if text in tune.image]
         right = [path for path, player in told if player in names]
-        assert len(right) >= 0.6 * len(told), (text, [item for item in told if item[1] not in names])
-        assert {player for _, player in told} <= names | {None}, "older versions may be unknown, but not another's"
+        assert len(right) >= 0.95 * len(told), (text, [item for item in told if item[1] not in names])
 
 
 def test_composers_who_wrote_their_own_are_found_and_few_others(tunes: list[tuple[Path, Tune, str | None]]) -> None:
@@ -85,7 +84,7 @@ def test_composers_who_wrote_their_own_are_found_and_few_others(tunes: list[tupl
 
 def test_no_tune_is_older_than_its_player(tunes: list[tuple[Path, Tune, str | None]]) -> None:
     born = {"GoatTracker 2": 2001, "NinjaTracker 2": 2005, "SID-Wizard": 2012, "SID Factory II": 2018, "DMC": 1990}
-    born |= {"SoundMonitor": 1986, "Future Composer": 1987, "Music Assembler": 1988, "JCH NewPlayer 20": 1990}
+    born |= {"SoundMonitor": 1986, "Future Composer": 1987, "Music Assembler": 1988, "JCH NewPlayer": 1988}
     born |= {"JCH NewPlayer 21": 1992, "Rob Hubbard": 1984, "Martin Galway": 1984}
     assert set(born) == set(SIGNATURES)
     for path, tune, player in tunes:
