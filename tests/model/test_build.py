@@ -104,6 +104,21 @@ def test_of_a_file_with_two_chips_the_first_ones_frames_are_kept(tmp_path: Path)
     assert (tune.path, tune.sids, tune.length) == ("Two.sid", 2, 600)
 
 
+def test_a_player_that_runs_twice_a_frame_makes_video_frames(tmp_path: Path) -> None:
+    # init as INIT, and CIA 1's timer to half a PAL frame: LDA #$63 STA $DC04 LDA #$26 STA $DC05
+    init = "A2 0F 8E 18 D4  A2 F0 8E 06 D4  8D F0 10  A9 00 8D F1 10  A9 63 8D 04 DC  A9 26 8D 05 DC  60"
+    (tmp_path / "Twice.sid").write_bytes(sid_file(program(init=init), speed=1))
+    (tmp_path / "Once.sid").write_bytes(sid_file(program(play=HIGHER)))
+    build(tmp_path, tmp_path / "corpus", frames=1000, workers=1)
+    corpus = open_corpus(tmp_path / "corpus")
+    once, twice = corpus.tunes
+    assert (once.path, once.length, once.rate_hz, once.played_hz) == ("Once.sid", 1000, once.played_hz, once.rate_hz)
+    assert (twice.path, twice.length) == ("Twice.sid", 1000), "as long a time"
+    assert twice.rate_hz == pytest.approx(RATE, abs=0.01) and twice.played_hz == pytest.approx(2 * RATE, abs=0.02)
+    counted = corpus.frames(twice)[:, 0].astype(int) + 256 * (corpus.frames(twice)[:, 1].astype(int) - 0x10)
+    assert (np.diff(counted) == 2).all()
+
+
 def test_near_duplicates_are_dropped_for_the_longer(tmp_path: Path) -> None:
     # the second waits 60 frames, silent, before it counts: LDA $10F2  CMP #60  BEQ +4  INC $10F2  RTS
     late = "AD F2 10 C9 3C F0 04 EE F2 10 60  EE F0 10 D0 03 EE F1 10  AD F0 10 8D 00 D4  AD F1 10 09 10 8D 01 D4"
