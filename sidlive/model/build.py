@@ -29,7 +29,7 @@ from sidlive.tune.capture import Recorder
 from sidlive.tune.fragment import video_frames
 from sidlive.tune.lengths import record_music, record_seconds
 from sidlive.tune.players import player_of
-from sidlive.tune.psid import Tune, parse
+from sidlive.tune.psid import LARGEST_FILE, Tune, parse
 
 SHARDS: Final = 256  # at most: each is an open file while a corpus is read
 FEWEST_FILES: Final = 8  # a shard; a kill costs each worker its unfinished one
@@ -130,7 +130,8 @@ def _jobs(folder: Path, out: Path, paths: list[Path], wanted: Wanted) -> list[Jo
         key = hashlib.blake2b(repr((VERSION, wanted)).encode(), digest_size=16)
         for path in batch:
             stat = path.stat()
-            key.update(f"{path.relative_to(folder).as_posix()}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+            about = f"{path.relative_to(folder).as_posix()}|{stat.st_size}|{stat.st_mtime_ns}\n"
+            key.update(about.encode("utf-8", "surrogateescape"))
         names = tuple(path.relative_to(folder).as_posix() for path in batch)
         notes = out.resolve() / ".parts" / f"{number:03d}-{key.hexdigest()}.json"
         jobs.append(Job(capture_batch, str(folder.resolve()), names, str(_shard_of(notes)), str(notes), wanted))
@@ -193,7 +194,8 @@ def _capture_file(
 ) -> None:
     """Append the songs of one file to the shard and to the lists."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
         tune = parse(data, str(path))
     except OSError as error:
         left_out.append(LeftOut(name, 0, "cannot be read", f"{path} cannot be read: {error.strerror or error}"))
