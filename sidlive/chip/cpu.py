@@ -1,9 +1,13 @@
-"""The NMOS 6510 and the bus it sees, as one compiled kernel. Knows chips and cycles; nothing of tunes or calls.
+"""The NMOS 6510 and the chips on its bus, as compiled kernels. Knows chips and cycles; nothing of tunes or files.
 
-All 256 opcodes, the undocumented ones and the decimal mode included, with the cycle counts of ``opcodes.py``. The
-processor's registers, the clock and the state of the chips live in one ``int64`` vector (the slots below), so that a
-machine is a handful of arrays that can be copied, and the kernel is compiled once. The kernels share this one file
+All 256 opcodes, the undocumented ones and the decimal mode included, with the cycle counts of ``opcodes.py``;
+interrupts and NMIs from both CIAs' timers and the raster, taken in the cycle the chip takes them; the cycles that the
+VIC steals on bad lines. The processor's registers, the clock and the chips live in one ``int64`` vector (the slots
+below) and one array of bytes, so that a machine is two arrays that can be copied. The kernels share this one file
 because numba checks only the caller's own file when it decides whether a compiled kernel on disk is stale.
+
+What is not there: sprites and their cycles, the serial ports, the time-of-day clocks (they read as written), sync and
+ring modulation in what $D41B reads.
 """
 
 from typing import Any, Final
@@ -12,12 +16,15 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.opcodes import FIRST_BRANCH, FIRST_MODIFY, FIRST_OTHER, FIRST_STORE, Mode, Op
+from sidlive.chip.opcodes import FIRST_BRANCH, FIRST_MODIFY, FIRST_OTHER, FIRST_STORE, PAGE_CROSS, Mode, Op
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, REGISTERS, VOICE_STRIDE, VOICES, Frames
 
 State = NDArray[np.int64]
 Memory = NDArray[np.uint8]
+Table = NDArray[np.int64]
 Int = Any  # 64 bits inside a kernel; Python's or numpy's outside, which a type checker keeps apart
+
+NEVER: Final = 1 << 62  # a cycle that does not come
 
 # Slots of the state vector. The processor:
 PC: Final = 0
@@ -26,35 +33,71 @@ A: Final = 2
 X: Final = 3
 Y: Final = 4
 P: Final = 5
-CYCLE: Final = 6  # clock cycles since power-on
+CYCLE: Final = 6  # clock cycles since the reset
 # The bus:
-FLAT: Final = 7  # 1: 64 KiB of plain RAM and no chips
+FLAT: Final = 7  # 1: 64 KiB of plain RAM and no chips; a jump to itself ends the run
 PORT: Final = 8  # the 6510's port at $0001, as written
 PORT_DIRECTION: Final = 9  # and at $0000: 1 bits are outputs
+# When the kernel has to look up from the program:
+NEXT: Final = 10  # at this cycle, for whatever reason; 0: at once, because a chip or the interrupt flag was written
+DUE: Final = 11  # at this cycle, for another reason than a bad line
+NMI_AT: Final = 12  # when CIA 2 pulled its line; NEVER once the processor has taken it
 # The picture:
-LINE_CYCLES: Final = 10
-LINES: Final = 11
-RASTER_COMPARE: Final = 12
+LINE_CYCLES: Final = 13
+LINES: Final = 14
+RASTER_NEXT: Final = 15  # when the raster next reaches the line compared with
+VIC_SINCE: Final = 16  # since when the VIC asks for an interrupt, or NEVER
+STEAL: Final = 17  # when the VIC takes the bus for the next bad line, or took it for the last one
+# The driver, see ``_trap``:
+INIT_DONE: Final = 18  # when init returned, or 0
+CALLED: Final = 19  # when the play call that runs was made, or NEVER
+CALLS: Final = 20  # play calls made
+PLAY: Final = 21  # the play address, 0: the tune has an interrupt of its own
+PLAY_PORT: Final = 22  # $01 while play runs
+REAL: Final = 23  # 1: as the hardware comes up (RSID): interrupts stay as the tune leaves them
 # The sound chip:
-BUS_VALUE: Final = 13  # the byte last seen on the SID's data lines: what its write-only registers read as
-OSCILLATOR: Final = 14  # voice 3's 24-bit phase at OSCILLATOR_CYCLE
-OSCILLATOR_CYCLE: Final = 15
-NOISE_SHIFT: Final = 16  # voice 3's 23-bit noise register
-FIRST: Final = 17  # 17-19: each voice's first control write since this was set to -1
-SECOND_SID: Final = 20  # address of a second and a third SID, or 0: what goes there stays out of the first one's log
-THIRD_SID: Final = 21
-LOGGED: Final = 22  # rows of the write log that are filled
-# Four timers of TIMER_SLOTS each: CIA 1 A, B, CIA 2 A, B.
-TIMER: Final = 24
+BUS_VALUE: Final = 24  # the byte last seen on the SID's data lines: what its write-only registers read as
+OSCILLATOR: Final = 25  # voice 3's 24-bit phase at OSCILLATOR_CYCLE
+OSCILLATOR_CYCLE: Final = 26
+NOISE_SHIFT: Final = 27  # voice 3's 23-bit noise register
+ENVELOPE: Final = 28  # voice 3's level at ENVELOPE_CYCLE
+ENVELOPE_CYCLE: Final = 29
+ENVELOPE_STAGE: Final = 30  # ATTACK, DECAY, RELEASE
+ENVELOPE_RATE: Final = 31  # the 15-bit counter of cycles to the next step
+ENVELOPE_STEPS: Final = 32  # the counter that makes decay and release exponential
+ENVELOPE_HELD: Final = 33  # 1: came down to zero and stays there until the next gate
+SID_WRITES: Final = 34  # to registers 0-24, since the reset
+SECOND_SID: Final = 35  # address of a second and a third SID, or 0: what goes there stays out of the first one's log
+THIRD_SID: Final = 36
+LOGGED: Final = 37  # rows of the log that are filled
+# What a frame keeps of each voice's control register, three slots each:
+BEFORE: Final = 38  # its value when the frame began
+FIRST: Final = 41  # the first value written, or -1
+FIRST_CHANGE: Final = 44  # the first value written that was not the one before, or -1
+ROWS_FROM: Final = 47  # when the first recorded frame began
+ROWS: Final = 48  # frames recorded
+KERNAL_AT: Final = 49  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
+# Two CIAs of CIA_SLOTS each, timers of TIMER_SLOTS each in them.
+CIA: Final = 50
+CIA_SLOTS: Final = 16
+FLAGS: Final = 0  # which timers ran out since the interrupt register was last read
+MASK: Final = 1
+SINCE: Final = 2  # since when the chip asks for an interrupt, or NEVER
+TIMER: Final = 3
 TIMER_SLOTS: Final = 6
 LATCH: Final = 0
-COUNT: Final = 1  # the counter's value at cycle SINCE
-SINCE: Final = 2
-RUNNING: Final = 3
-ONE_SHOT: Final = 4
-SEEN: Final = 5  # cycle at which the interrupt register was last read
-# The log of SID writes, three slots each (cycle, register, value), as many as the vector has room for.
-LOG: Final = TIMER + 4 * TIMER_SLOTS
+COUNT: Final = 1  # what a stopped timer, or one that counts timer A, stands at
+CAP: Final = 2  # what a running timer last started from
+UNDERFLOW: Final = 3  # when it next runs out, or NEVER
+MODE: Final = 4  # STOPPED, COUNTS_CYCLES, COUNTS_TIMER_A
+ONE_SHOT: Final = 5
+# The log, three slots a row (cycle, what, value), as many rows as the vector has room for.
+LOG: Final = CIA + 2 * CIA_SLOTS
+LOG_IRQ: Final = 32  # what: a SID register 0-24, or an interrupt or NMI taken
+LOG_NMI: Final = 33
+
+STOPPED, COUNTS_CYCLES, COUNTS_TIMER_A = 0, 1, 2
+ATTACK, DECAY, RELEASE = 0, 1, 2
 
 # Where things lie in the memory array.
 RAM: Final = 0
@@ -65,85 +108,312 @@ MEMORY_BYTES: Final = 0x21020
 
 # Why the kernel came back.
 RUNNING_ON: Final = 0  # the deadline was reached
-RETURNED: Final = 1  # the stop address was reached
+RETURNED: Final = 1  # the stop address, or one above, was reached
 JAMMED: Final = 2  # an opcode that halts the processor; PC points at it
+TOO_LONG: Final = 3  # a play call takes more cycles than it is given
+
+# Addresses at which the driver acts. No tune runs code in the vectors.
+TRAPS: Final = 0xFFFD
+TRAP_CALL: Final = 0xFFFD  # an interrupt: call play
+TRAP_PLAYED: Final = 0xFFFE  # play returned: acknowledge, leave the interrupt
+TRAP_IDLE: Final = 0xFFFF  # init returned; from then on the place to wait
+
+ENTRY: Final = (0xFF48, 0xFF50)  # the Kernal's entry of interrupts
 
 CARRY, ZERO, INTERRUPT, DECIMAL, BREAK, UNUSED, OVERFLOW, NEGATIVE = 1, 2, 4, 8, 16, 32, 64, 128
 
 PORT_PULLED_UP: Final = 0x17  # bits of the port that read 1 while they are inputs
 UNSTABLE: Final = 0xEE  # what ANE and LXA mix in; it varies from chip to chip
+BAD_LINES: Final = (0x30, 0xF7)  # the first and last line that can be one
+BAD_LINE_FROM: Final = 11  # cycle of the line at which the processor must let go of the bus
+BAD_LINE_CYCLES: Final = 43
+BRK: Final = int(Op.BRK)  # an interrupt's bus cycles are those of BRK
+INTERRUPT_LATENCY: Final = 2  # cycles by which a request must come before the end of the instruction it follows
+
+# Cycles a step of the envelope takes at each rate, and the levels from which decay and release slow down.
+RATE_CYCLES: Final = np.array(
+    [9, 32, 63, 95, 149, 220, 267, 313, 392, 977, 1954, 3126, 3907, 11720, 19532, 31251], dtype=np.int64
+)
 
 _jit = numba.njit(cache=True, nogil=True)
 _inline = numba.njit(cache=True, nogil=True, inline="always")
 
 
 @_jit
-def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
-    """A timer's counter at ``cycle``; a period is its latch + 1 cycles."""
-    if m[slot + RUNNING] == 0:
-        return m[slot + COUNT]
-    left = m[slot + COUNT] - (cycle - m[slot + SINCE])
-    if left >= 0:
-        return left
-    if m[slot + ONE_SHOT]:
-        return m[slot + LATCH]
-    return m[slot + LATCH] - (-left - 1) % (m[slot + LATCH] + 1)
+def _line(m: State, cycle: Int) -> Int:
+    """The raster line at ``cycle``; line 0 shows one cycle late, as on the chip."""
+    since = cycle - m[LINE_CYCLES]
+    line = (since // m[LINE_CYCLES]) % m[LINES]
+    return m[LINES] - 1 if line == 0 and since % m[LINE_CYCLES] == 0 else line
 
 
 @_jit
-def _timer_fired(m: State, slot: Int, cycle: Int) -> bool:
-    """Whether the timer ran out since its interrupt register was last read."""
-    if m[slot + RUNNING] == 0:
-        return False
-    runs_out = m[slot + SINCE] + m[slot + COUNT] + 1
-    if not m[slot + ONE_SHOT] and m[slot + SEEN] > runs_out:
-        period = m[slot + LATCH] + 1
-        runs_out += ((m[slot + SEEN] - runs_out) // period + 1) * period
-    return m[slot + SEEN] < runs_out <= cycle
+def _next_raster(m: State, mem: Memory, cycle: Int) -> Int:
+    """When, after ``cycle``, the raster next reaches the line compared with."""
+    line = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+    if line >= m[LINES]:
+        return NEVER
+    frame = m[LINE_CYCLES] * m[LINES]
+    begin = m[LINE_CYCLES] * (line + 1) + (1 if line == 0 else 0)
+    return begin + ((cycle - begin) // frame + 1) * frame
+
+
+@_jit
+def _next_steal(m: State, mem: Memory, cycle: Int) -> Int:
+    """When the VIC takes the bus for the first bad line that is not over at ``cycle``, or NEVER with the screen off."""
+    if mem[IO + 0x11] & 0x10 == 0:
+        return NEVER
+    frame = m[LINE_CYCLES] * m[LINES]
+    origin = m[LINE_CYCLES] + BAD_LINE_FROM
+    earliest = cycle - BAD_LINE_CYCLES + 1 - origin
+    base = (earliest // frame) * frame
+    line = max((earliest - base + m[LINE_CYCLES] - 1) // m[LINE_CYCLES], BAD_LINES[0])
+    line += (np.int64(mem[IO + 0x11]) - line) & 7
+    if line > BAD_LINES[1]:
+        line = BAD_LINES[0] + ((np.int64(mem[IO + 0x11]) - BAD_LINES[0]) & 7)
+        base += frame
+    return base + origin + line * m[LINE_CYCLES]
+
+
+@_jit
+def _pass(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
+    """The clock after ``cycles`` from ``cycle`` on; bit n of ``writes``: cycle n writes, so no bad line stops it."""
+    end = cycle + cycles
+    steal = _next_steal(m, mem, cycle)
+    at = max(steal - cycle, 0)
+    while (writes >> min(at, 62)) & 1:
+        at += 1
+    if at < cycles and cycle + at < steal + BAD_LINE_CYCLES:
+        end += steal + BAD_LINE_CYCLES - (cycle + at)
+    return end
+
+
+@_jit
+def _wait(m: State, mem: Memory, cycle: Int, until: Int, loop: Int) -> Int:
+    """The clock when a loop of ``loop`` cycles, begun at ``cycle``, first comes round at or after ``until``."""
+    while cycle < until:
+        end = cycle + (until - cycle + loop - 1) // loop * loop
+        steal = _next_steal(m, mem, cycle)
+        if steal >= end:
+            return end
+        rounds = max(steal - cycle, 0) // loop
+        cycle = _pass(m, mem, cycle + rounds * loop, loop, np.int64(0))
+    return cycle
+
+
+@_jit
+def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
+    """What a timer reads at ``cycle``, up to which it has been brought."""
+    if m[slot + MODE] != COUNTS_CYCLES:
+        return m[slot + COUNT]
+    return max(0, min(m[slot + UNDERFLOW] - cycle, m[slot + CAP]))
+
+
+@_jit
+def _timer_pass(m: State, slot: Int, cycle: Int) -> Int:
+    """Bring a timer that counts cycles up to ``cycle``; how often it ran out. A period is its latch + 1 cycles."""
+    if m[slot + UNDERFLOW] > cycle:
+        return np.int64(0)
+    m[slot + CAP] = m[slot + LATCH]
+    if m[slot + ONE_SHOT]:
+        m[slot + MODE], m[slot + COUNT], m[slot + UNDERFLOW] = STOPPED, m[slot + LATCH], NEVER
+        return np.int64(1)
+    times = (cycle - m[slot + UNDERFLOW]) // (m[slot + LATCH] + 1) + 1
+    m[slot + UNDERFLOW] += times * (m[slot + LATCH] + 1)
+    return times
+
+
+@_jit
+def _cia_pass(m: State, base: Int, cycle: Int) -> None:
+    """Bring a CIA up to ``cycle``: its timers, which of them ran out, and since when it asks for an interrupt."""
+    a, b = base + TIMER, base + TIMER + TIMER_SLOTS
+    ran_out_a, ran_out_b = m[a + UNDERFLOW], m[b + UNDERFLOW]
+    period_a = m[a + LATCH] + 1
+    times = _timer_pass(m, a, cycle)
+    if times:
+        m[base + FLAGS] |= 1
+        if m[base + MASK] & 1 and m[base + SINCE] == NEVER:
+            m[base + SINCE] = ran_out_a + 1
+            if base != CIA:
+                m[NMI_AT] = ran_out_a + 1
+    fired = False
+    if m[b + MODE] == COUNTS_TIMER_A:
+        if times > m[b + COUNT]:
+            fired = True
+            ran_out_b = ran_out_a + m[b + COUNT] * period_a
+            if m[b + ONE_SHOT]:
+                m[b + MODE], m[b + COUNT] = STOPPED, m[b + LATCH]
+            else:
+                m[b + COUNT] = m[b + LATCH] - (times - m[b + COUNT] - 1) % (m[b + LATCH] + 1)
+        else:
+            m[b + COUNT] -= times
+    else:
+        fired = _timer_pass(m, b, cycle) > 0
+    if fired:
+        m[base + FLAGS] |= 2
+        if m[base + MASK] & 2 and m[base + SINCE] == NEVER:
+            m[base + SINCE] = ran_out_b + 1
+            if base != CIA:
+                m[NMI_AT] = ran_out_b + 1
+
+
+@_jit
+def _cia_next(m: State, base: Int) -> Int:
+    """When a CIA next asks for an interrupt, as it is set now."""
+    if m[base + SINCE] != NEVER:
+        return NEVER
+    a, b = base + TIMER, base + TIMER + TIMER_SLOTS
+    due = m[a + UNDERFLOW] if m[base + MASK] & 1 else NEVER
+    if m[base + MASK] & 2:
+        if m[b + MODE] != COUNTS_TIMER_A:
+            due = min(due, m[b + UNDERFLOW])
+        elif m[a + UNDERFLOW] < NEVER and not (m[a + ONE_SHOT] and m[b + COUNT]):
+            due = min(due, m[a + UNDERFLOW] + m[b + COUNT] * (m[a + LATCH] + 1))
+    return due + 1 if due < NEVER else NEVER
 
 
 @_jit
 def _read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
-    base = TIMER + (2 * TIMER_SLOTS if address >= 0xDD00 else 0)
+    base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
     if 4 <= register <= 7:
-        count = _timer_count(m, base + TIMER_SLOTS * ((register - 4) >> 1), cycle)
-        return count >> 8 if register & 1 else count & 0xFF
+        _cia_pass(m, base, cycle)
+        count = _timer_count(m, base + TIMER + TIMER_SLOTS * ((register - 4) >> 1), cycle)
+        return (count >> 8) & 0xFF if register & 1 else count & 0xFF
     if register == 13:
-        flags = np.int64(0)
-        for k in range(2):
-            slot = base + TIMER_SLOTS * k
-            if _timer_fired(m, slot, cycle):
-                flags |= 1 << k
-            m[slot + SEEN] = cycle
+        _cia_pass(m, base, cycle)
+        flags = m[base + FLAGS]
+        if m[base + SINCE] <= cycle:
+            flags |= 0x80
+        m[base + FLAGS] = 0
+        m[base + SINCE] = NEVER
+        m[NEXT] = 0
         return flags
-    if register <= 1 and address < 0xDD00:
-        return np.int64(0xFF)  # no key pressed, no joystick moved
-    return np.int64(mem[IO + (address & 0xF00) | register])
+    value = np.int64(mem[IO + (address & 0xF00) | register])
+    if register <= 1:  # nothing is plugged in: inputs read 1
+        return value | (np.int64(mem[IO + ((address & 0xF00) | register + 2)]) ^ 0xFF)
+    if register >= 14:
+        running = m[base + TIMER + TIMER_SLOTS * (register - 14) + MODE] != STOPPED
+        _cia_pass(m, base, cycle)
+        return (value & 0xEE) | (1 if running else 0)
+    return value
 
 
 @_jit
 def _write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
-    base = TIMER + (2 * TIMER_SLOTS if address >= 0xDD00 else 0)
+    base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
     mem[IO + (address & 0xF00) | register] = value
     if 4 <= register <= 7:
-        slot = base + TIMER_SLOTS * ((register - 4) >> 1)
-        # A running counter takes a new latch when it next runs out: bring it up to date before the latch changes.
-        m[slot + COUNT] = _timer_count(m, slot, cycle)
-        m[slot + SINCE] = cycle
+        _cia_pass(m, base, cycle)
+        slot = base + TIMER + TIMER_SLOTS * ((register - 4) >> 1)
+        loading = m[slot + UNDERFLOW] == cycle + m[slot + LATCH] + 1  # in this very cycle: it takes what is written
         if register & 1:
             m[slot + LATCH] = (m[slot + LATCH] & 0xFF) | (value << 8)
-            if m[slot + RUNNING] == 0:
+            if m[slot + MODE] == STOPPED:
                 m[slot + COUNT] = m[slot + LATCH]
         else:
             m[slot + LATCH] = (m[slot + LATCH] & 0xFF00) | value
+        if loading:
+            m[slot + CAP] = m[slot + LATCH]
+            m[slot + UNDERFLOW] = cycle + m[slot + LATCH] + 1
+        m[NEXT] = 0
+    elif register == 13:
+        _cia_pass(m, base, cycle)
+        if value & 0x80:
+            m[base + MASK] |= value & 0x1F
+        else:
+            m[base + MASK] &= ~value
+        if m[base + FLAGS] & m[base + MASK] and m[base + SINCE] == NEVER:
+            m[base + SINCE] = cycle + 2
+            if base != CIA:
+                m[NMI_AT] = cycle + 2
+        m[NEXT] = 0
     elif register >= 14:
-        slot = base + TIMER_SLOTS * (register - 14)
-        m[slot + COUNT] = m[slot + LATCH] if value & 16 else _timer_count(m, slot, cycle)
-        m[slot + SINCE] = cycle
-        m[slot + RUNNING] = value & 1
+        # What is under way goes on for two cycles; a timer that is started or loaded counts from the third.
+        _cia_pass(m, base, cycle + 2)
+        slot = base + TIMER + TIMER_SLOTS * (register - 14)
+        if value & 1 == 0:
+            mode = STOPPED
+        elif value & 0x40 and register == 15:
+            mode = COUNTS_TIMER_A
+        else:
+            mode = STOPPED if value & 0x20 else COUNTS_CYCLES  # the other input never moves
+        if value & 0x10:
+            m[slot + COUNT] = m[slot + LATCH]
+        elif m[slot + MODE] == COUNTS_CYCLES:
+            m[slot + COUNT] = _timer_count(m, slot, cycle + 2)
+        if mode == COUNTS_CYCLES:
+            if value & 0x10:
+                m[slot + CAP] = m[slot + LATCH]
+                m[slot + UNDERFLOW] = cycle + m[slot + LATCH] + 3
+            elif m[slot + MODE] != COUNTS_CYCLES:
+                m[slot + CAP] = m[slot + COUNT]
+                m[slot + UNDERFLOW] = cycle + m[slot + COUNT] + 2
+        else:
+            m[slot + UNDERFLOW] = NEVER
+        m[slot + MODE] = mode
         m[slot + ONE_SHOT] = (value >> 3) & 1
+        m[NEXT] = 0
+
+
+@_jit
+def _read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
+    if register == 0x11:
+        return (np.int64(mem[IO + 0x11]) & 0x7F) | ((_line(m, cycle) >> 8) << 7)
+    if register == 0x12:
+        return _line(m, cycle) & 0xFF
+    if register == 0x19:
+        _raster_pass(m, mem, cycle)
+        return np.int64(mem[IO + 0x19]) | 0x70 | (0x80 if m[VIC_SINCE] <= cycle else 0)
+    if register == 0x1A:
+        return np.int64(mem[IO + 0x1A]) | 0xF0
+    if register == 0x1E or register == 0x1F:
+        return np.int64(0)
+    if register < 0x20:
+        return np.int64(mem[IO + register])
+    return np.int64(mem[IO + register]) | 0xF0 if register < 0x2F else np.int64(0xFF)
+
+
+@_jit
+def _raster_pass(m: State, mem: Memory, cycle: Int) -> None:
+    """Note that the raster has reached the line compared with, if it has by ``cycle``."""
+    if m[RASTER_NEXT] <= cycle:
+        mem[IO + 0x19] |= 1
+        if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
+            m[VIC_SINCE] = m[RASTER_NEXT]
+        m[RASTER_NEXT] = _next_raster(m, mem, cycle)
+
+
+@_jit
+def _write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
+    _raster_pass(m, mem, cycle)
+    if register == 0x11 or register == 0x12:
+        line = _line(m, cycle + 1)
+        before = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+        mem[IO + register] = value
+        after = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+        if before != line and after == line:  # the comparison sees an edge in the middle of the line
+            mem[IO + 0x19] |= 1
+            if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
+                m[VIC_SINCE] = cycle + 1
+        m[RASTER_NEXT] = _next_raster(m, mem, cycle)
+        m[STEAL] = _next_steal(m, mem, cycle)
+        m[NEXT] = 0
+    elif register == 0x19:
+        mem[IO + 0x19] &= ~value & 0x0F
+        if mem[IO + 0x19] & mem[IO + 0x1A] == 0:
+            m[VIC_SINCE] = NEVER
+        m[NEXT] = 0
+    elif register == 0x1A:
+        mem[IO + 0x1A] = value & 0x0F
+        if mem[IO + 0x19] & mem[IO + 0x1A] == 0:
+            m[VIC_SINCE] = NEVER
+        elif m[VIC_SINCE] == NEVER:
+            m[VIC_SINCE] = cycle
+        m[NEXT] = 0
+    else:
+        mem[IO + register] = value
 
 
 @_jit
@@ -164,6 +434,54 @@ def _advance_oscillator(m: State, mem: Memory, cycle: Int) -> None:
         shift = ((shift << 1) & 0x7FFFFF) | (((shift >> 22) ^ (shift >> 17)) & 1)
     m[NOISE_SHIFT] = shift
     m[OSCILLATOR] = phase & 0xFFFFFF
+
+
+@_jit
+def _advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
+    """Bring voice 3's envelope up to ``cycle``, the delay of a rate that was passed when it was set included."""
+    left = cycle - m[ENVELOPE_CYCLE]
+    m[ENVELOPE_CYCLE] = cycle
+    decay = np.int64(mem[SID + 2 * VOICE_STRIDE + 5])
+    release = np.int64(mem[SID + 2 * VOICE_STRIDE + 6])
+    sustain = (release >> 4) * 17
+    while True:
+        stage = m[ENVELOPE_STAGE]
+        rate = decay >> 4 if stage == ATTACK else decay & 15 if stage == DECAY else release & 15
+        period = RATE_CYCLES[rate]
+        passed = m[ENVELOPE_RATE]
+        wait = period - passed if passed < period else period - passed + 0x7FFF
+        if wait > left:
+            passed += left
+            m[ENVELOPE_RATE] = passed - 0x7FFF if passed > 0x7FFF else passed
+            return
+        left -= wait
+        m[ENVELOPE_RATE] = 0
+        level = m[ENVELOPE]
+        if m[ENVELOPE_HELD] or (stage == DECAY and level == sustain):
+            m[ENVELOPE_RATE] = left % period  # nothing moves any more
+            return
+        if stage == ATTACK:
+            m[ENVELOPE_STEPS] = 0
+            m[ENVELOPE] = (level + 1) & 0xFF
+            if m[ENVELOPE] == 0xFF:
+                m[ENVELOPE_STAGE] = DECAY
+        else:
+            m[ENVELOPE_STEPS] += 1
+            if level > 0x5D:
+                slower = 1
+            elif level > 0x36:
+                slower = 2
+            elif level > 0x1A:
+                slower = 4
+            elif level > 0x0E:
+                slower = 8
+            else:
+                slower = 16 if level > 0x06 else 30
+            if m[ENVELOPE_STEPS] >= slower:
+                m[ENVELOPE_STEPS] = 0
+                m[ENVELOPE] = (level - 1) & 0xFF
+        if m[ENVELOPE] == 0:
+            m[ENVELOPE_HELD] = 1
 
 
 @_jit
@@ -190,12 +508,20 @@ def _read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
                 )
                 value &= 0xFF if (phase >> 12) >= width else 0
         m[BUS_VALUE] = value
-    elif register == 28:  # ENV3, coarsely: the sustain level while the gate is on
-        sustain = np.int64(mem[SID + 2 * VOICE_STRIDE + 6]) >> 4
-        m[BUS_VALUE] = sustain * 17 if mem[SID + 2 * VOICE_STRIDE + CONTROL] & 1 else 0
+    elif register == 28:  # ENV3
+        _advance_envelope(m, mem, cycle)
+        m[BUS_VALUE] = m[ENVELOPE]
     elif register == 25 or register == 26:  # paddles: none connected
         m[BUS_VALUE] = 0xFF
     return m[BUS_VALUE]
+
+
+@_jit
+def _note(m: State, cycle: Int, what: Int, value: Int) -> None:
+    row = LOG + 3 * m[LOGGED]
+    if row < m.shape[0]:
+        m[row], m[row + 1], m[row + 2] = cycle, what, value
+        m[LOGGED] += 1
 
 
 @_jit
@@ -203,16 +529,25 @@ def _write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> 
     m[BUS_VALUE] = value
     if register >= REGISTERS:
         return
-    if register >= 2 * VOICE_STRIDE and register <= 2 * VOICE_STRIDE + CONTROL:
-        _advance_oscillator(m, mem, cycle)
+    m[SID_WRITES] += 1
+    if register >= 2 * VOICE_STRIDE and register < 3 * VOICE_STRIDE:
+        if register <= 2 * VOICE_STRIDE + CONTROL:
+            _advance_oscillator(m, mem, cycle)
+        if register >= 2 * VOICE_STRIDE + CONTROL:
+            _advance_envelope(m, mem, cycle)
+            if register == 2 * VOICE_STRIDE + CONTROL and (value ^ mem[SID + register]) & 1:
+                m[ENVELOPE_STAGE] = ATTACK if value & 1 else RELEASE
+                if value & 1:
+                    m[ENVELOPE_HELD] = 0
     mem[SID + register] = value
     voice = register // VOICE_STRIDE
-    if voice < VOICES and register - voice * VOICE_STRIDE == CONTROL and m[FIRST + voice] < 0:
-        m[FIRST + voice] = value
-    row = LOG + 3 * m[LOGGED]
-    if row < m.shape[0]:
-        m[row], m[row + 1], m[row + 2] = cycle, register, value
-        m[LOGGED] += 1
+    if voice < VOICES and register - voice * VOICE_STRIDE == CONTROL:
+        if m[FIRST + voice] < 0:
+            m[FIRST + voice] = value
+        if m[FIRST_CHANGE + voice] < 0 and value != m[BEFORE + voice]:
+            m[FIRST_CHANGE + voice] = value
+    if m.shape[0] > LOG:
+        _note(m, cycle, register, value)
 
 
 @_jit
@@ -236,17 +571,7 @@ def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     if lines & 4 == 0:
         return np.int64(mem[ROM + address])
     if address < 0xD400:
-        register = address & 63
-        line = (cycle // m[LINE_CYCLES]) % m[LINES]
-        if register == 0x11:
-            return (np.int64(mem[IO + 0x11]) & 0x7F) | ((line >> 8) << 7)
-        if register == 0x12:
-            return line & 0xFF
-        if register == 0x19:
-            return np.int64(0xF1 if mem[IO + 0x1A] & 1 else 0x71)
-        if register == 0x1E or register == 0x1F:
-            return np.int64(0)
-        return np.int64(mem[IO + register]) if register < 0x2F else np.int64(0xFF)
+        return _read_vic(m, mem, address & 63, cycle)
     if address < 0xD800:
         block = address & 0xFFE0
         if block == m[SECOND_SID] or block == m[THIRD_SID]:
@@ -270,7 +595,7 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
     if lines & 3 == 0 or lines & 4 == 0:
         mem[address] = value
     elif address < 0xD400:
-        mem[IO + address & 63] = value
+        _write_vic(m, mem, address & 63, value, cycle)
     elif address < 0xD800:
         block = address & 0xFFE0
         if block == m[SECOND_SID] or block == m[THIRD_SID]:
@@ -283,19 +608,51 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
         mem[IO + address & 0xFFF] = value
 
 
+@_jit
+def _fetch_slow(m: State, mem: Memory, address: Int) -> Int:
+    """A byte of the program where a ROM may hide the RAM; no chip notices."""
+    address &= 0xFFFF
+    if m[FLAT] or 1 < address < 0xA000:
+        return np.int64(mem[address])
+    if 0xD000 <= address < 0xE000 and _port(m) & 3 and _port(m) & 4:
+        return np.int64(mem[IO + (address & 0xFFF)])
+    return _read_slow(m, mem, address, np.int64(0))
+
+
+@_jit
+def _fetch_code(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
+    """An opcode where a ROM may hide the RAM. What we have no ROM for returns to its caller."""
+    if 0xD000 <= address < 0xE000 and not m[FLAT]:
+        return _read_slow(m, mem, address, cycle)
+    code = _fetch_slow(m, mem, address)
+    lines = _port(m) & 7
+    if not m[FLAT] and ((address >= 0xE000 and lines & 2) or (0xA000 <= address < 0xC000 and lines & 3 == 3)):
+        if not ENTRY[0] <= address < ENTRY[1] and m[KERNAL_AT] == 0:
+            m[KERNAL_AT] = cycle
+        if code == 0:
+            return np.int64(0x60)
+    return code
+
+
 @_inline
 def _read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     if 1 < address < 0xA000 or m[FLAT]:
-        return np.int64(mem[address])
+        return np.int64(mem[address & 0xFFFF])
     return _read_slow(m, mem, address, cycle)
 
 
 @_inline
 def _write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
-        mem[address] = value
+        mem[address & 0xFFFF] = value
     else:
         _write_slow(m, mem, address, value, cycle)
+
+
+@_jit
+def poke(m: State, mem: Memory, address: int, value: int, cycle: int) -> None:
+    """A write to memory or a chip at ``cycle``, as a program's."""
+    _write(m, mem, np.int64(address), np.int64(value), np.int64(cycle))
 
 
 @_jit
@@ -369,73 +726,166 @@ def _compare(p: Int, register: Int, value: Int) -> Int:
 
 
 @_jit
-def run(m: State, mem: Memory, table: Memory, stop: Int, until: Int) -> Int:
-    """Run from ``m``'s registers until PC is ``stop``, the clock reaches ``until``, or the processor jams.
+def _stolen(cycle: Int, cycles: Int, steal: Int, op: Int, mode: Int) -> Int:
+    """How long the bad line at ``steal`` holds up an instruction of ``cycles`` begun at ``cycle``: a write goes on."""
+    writes, reads_after = 0, 0
+    if FIRST_MODIFY <= op < FIRST_STORE:
+        writes = 0 if mode == Mode.ACC else 2
+    elif FIRST_STORE <= op < FIRST_BRANCH or op == Op.PHA or op == Op.PHP:
+        writes = 1
+    elif op == Op.JSR:
+        writes, reads_after = 2, 1
+    elif op == Op.BRK:
+        writes, reads_after = 3, 2
+    last = cycle + cycles - reads_after
+    at = max(cycle, steal)
+    if last - writes <= at < last:
+        at = last
+    return steal + BAD_LINE_CYCLES - at if at < min(cycle + cycles, steal + BAD_LINE_CYCLES) else np.int64(0)
 
-    ``m`` int64[LOG + 3 n], the last 3 n for a log of n SID writes; ``mem`` uint8[MEMORY_BYTES]; ``table`` is
-    ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write is logged with its
+
+@_jit
+def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
+    """Bring the chips that are due up to ``cycle``, and set when they have to be looked at again."""
+    _raster_pass(m, mem, cycle)
+    due = min(until, m[RASTER_NEXT])
+    for base in (CIA, CIA + CIA_SLOTS):
+        if m[base + MASK]:
+            if _cia_next(m, base) <= cycle:
+                _cia_pass(m, base, cycle)
+            due = min(due, _cia_next(m, base))
+    m[DUE] = due
+    if cycle >= m[STEAL] + BAD_LINE_CYCLES or m[STEAL] == NEVER:
+        m[STEAL] = _next_steal(m, mem, cycle)
+
+
+@_jit
+def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
+    """Run from ``m``'s registers until PC is ``stop`` or above, the clock reaches ``until``, or the processor jams.
+
+    ``m`` int64[LOG + 3 n], the last 3 n for a log of n SID writes and interrupts; ``mem`` uint8[MEMORY_BYTES];
+    ``table`` is ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write is logged with its
     instruction's last cycle.
     """
     pc, sp, a, x, y, p, cycle = m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE]
     status = RUNNING_ON
+    flat = m[FLAT] != 0
+    m[NEXT] = until if flat else 0
+    m[DUE] = until
+    steal = np.int64(NEVER)  # the bad line that the next instructions may run into
+    masked = np.int64(-1)  # the interrupt flag that counts, where that is not yet the one just set
+    before = np.int64(0)  # when the last instruction began
+    branched = np.int64(-1)  # the last branch within a page heeds interrupts that came by then, not later ones
     while True:
-        if pc == stop:
+        if cycle >= m[NEXT]:
+            if cycle >= until:
+                break
+            _look_up(m, mem, cycle, until)
+            steal = m[STEAL]
+            latency = cycle - branched if branched >= before else np.int64(INTERRUPT_LATENCY)
+            irq = min(m[VIC_SINCE], m[CIA + SINCE]) + latency
+            nmi = m[NMI_AT] + latency
+            if masked < 0:
+                masked = p & INTERRUPT
+            if cycle >= nmi or (cycle >= irq and masked == 0):
+                mem[0x100 + sp] = pc >> 8
+                mem[0x100 + ((sp - 1) & 0xFF)] = pc & 0xFF
+                mem[0x100 + ((sp - 2) & 0xFF)] = (p & ~BREAK) | UNUSED
+                sp = (sp - 3) & 0xFF
+                p |= INTERRUPT
+                vector = np.int64(0xFFFE)
+                if _cia_next(m, CIA + CIA_SLOTS) <= cycle + 3:
+                    _cia_pass(m, CIA + CIA_SLOTS, cycle + 3)
+                if m[NMI_AT] <= cycle + 3:  # an NMI that comes before the vector is fetched takes its place
+                    vector = np.int64(0xFFFA)
+                    m[NMI_AT] = NEVER
+                if m.shape[0] > LOG:
+                    _note(m, cycle, LOG_NMI if vector == 0xFFFA else LOG_IRQ, np.int64(0))
+                cycles = np.int64(7)
+                if cycle + cycles > steal:
+                    cycles += _stolen(cycle, cycles, steal, np.int64(BRK), np.int64(0))
+                cycle += cycles
+                pc = _fetch_slow(m, mem, vector) | (_fetch_slow(m, mem, vector + 1) << 8)
+                masked = np.int64(-1)
+                m[NEXT] = cycle + 1  # the first instruction of the handler runs, whatever is asked for
+                continue
+            masked = np.int64(-1)
+            due = m[DUE]
+            asked = m[NMI_AT] if p & INTERRUPT else min(m[NMI_AT], min(m[VIC_SINCE], m[CIA + SINCE]))
+            if asked < NEVER:
+                due = min(due, max(asked + INTERRUPT_LATENCY, cycle + 1))
+            m[DUE] = due
+            m[NEXT] = min(due, steal - 8 if cycle < steal - 8 else steal + BAD_LINE_CYCLES)
+        if pc >= stop:
             status = RETURNED
             break
-        if cycle >= until:
-            break
-        code = _read(m, mem, pc, cycle)
-        op = np.int64(table[code, 0])
-        mode = np.int64(table[code, 1])
-        cycles = np.int64(table[code, 2])
+
+        if 1 < pc < 0x9FFE:
+            code = np.int64(mem[pc])
+            low = np.int64(mem[pc + 1])
+            word = low | (np.int64(mem[pc + 2]) << 8)
+        else:
+            code = _fetch_code(m, mem, pc, cycle)
+            if 0xD000 <= pc < 0xE000 and not flat:  # a program in the chips' registers: each byte is read, and once
+                low = _read_slow(m, mem, (pc + 1) & 0xFFFF, cycle + 1)
+                word = low
+                if table[code] >> 24 == 3:
+                    word |= _read_slow(m, mem, (pc + 2) & 0xFFFF, cycle + 2) << 8
+            else:
+                low = _fetch_slow(m, mem, pc + 1)
+                word = low | (_fetch_slow(m, mem, pc + 2) << 8)
+        entry = table[code]
+        op = entry & 0xFF
+        mode = (entry >> 8) & 0xFF
+        cycles = (entry >> 16) & 15
         start = pc
-        pc = (pc + 1) & 0xFFFF
+        pc = (pc + (entry >> 24)) & 0xFFFF
         address = np.int64(0)
         base = np.int64(0)  # an indexed address before indexing, for page crossings
 
         # Where the operand is.
         if mode == Mode.IMP or mode == Mode.ACC:
             pass
+        elif mode == Mode.ABS:
+            address = word
+            base = word
         elif mode == Mode.IMM or mode == Mode.REL:
-            address = pc
-            pc = (pc + 1) & 0xFFFF
-        elif mode == Mode.ABS or mode == Mode.ABX or mode == Mode.ABY or mode == Mode.IND:
-            base = _read(m, mem, pc, cycle)
-            pc = (pc + 1) & 0xFFFF
-            if op == Op.JSR:  # its high byte is fetched after the return address is pushed
-                mem[0x100 + sp] = pc >> 8
-                mem[0x100 + ((sp - 1) & 0xFF)] = pc & 0xFF
-                sp = (sp - 2) & 0xFF
-            base |= _read(m, mem, pc, cycle) << 8
-            pc = (pc + 1) & 0xFFFF
-            if mode == Mode.ABS:
-                address = base
-            elif mode == Mode.IND:  # the pointer's high byte comes from the same page
-                address = _read(m, mem, base, cycle)
-                address |= _read(m, mem, (base & 0xFF00) | ((base + 1) & 0xFF), cycle) << 8
-            else:
-                address = (base + (x if mode == Mode.ABX else y)) & 0xFFFF
-        else:
-            base = _read(m, mem, pc, cycle)
-            pc = (pc + 1) & 0xFFFF
-            if mode == Mode.ZP:
-                address = base
-            elif mode == Mode.ZPX:
-                address = (base + x) & 0xFF
-            elif mode == Mode.ZPY:
-                address = (base + y) & 0xFF
-            else:
-                pointer = (base + x) & 0xFF if mode == Mode.IZX else base
-                base = _read(m, mem, pointer, cycle)
-                base |= _read(m, mem, (pointer + 1) & 0xFF, cycle) << 8
-                address = (base + y) & 0xFFFF if mode == Mode.IZY else base
-        if table[code, 3] and (base ^ address) & 0xFF00:
+            address = (start + 1) & 0xFFFF
+        elif mode == Mode.ABX:
+            base = word
+            address = (base + x) & 0xFFFF
+        elif mode == Mode.ABY:
+            base = word
+            address = (base + y) & 0xFFFF
+        elif mode == Mode.ZP:
+            address = low
+        elif mode == Mode.ZPX:
+            address = (low + x) & 0xFF
+        elif mode == Mode.ZPY:
+            address = (low + y) & 0xFF
+        elif mode == Mode.IZY:
+            base = _read(m, mem, low, cycle) | (_read(m, mem, (low + 1) & 0xFF, cycle) << 8)
+            address = (base + y) & 0xFFFF
+        elif mode == Mode.IZX:
+            pointer = (low + x) & 0xFF
+            address = _read(m, mem, pointer, cycle) | (_read(m, mem, (pointer + 1) & 0xFF, cycle) << 8)
+        else:  # IND: the pointer's high byte comes from the same page
+            address = _read(m, mem, word, cycle)
+            address |= _read(m, mem, (word & 0xFF00) | ((word + 1) & 0xFF), cycle) << 8
+        if entry & PAGE_CROSS and (base ^ address) & 0xFF00:
             cycles += 1
+        if cycle + cycles > steal and not FIRST_BRANCH <= op < FIRST_OTHER:
+            cycles += _stolen(cycle, cycles, steal, op, mode)
         now = cycle + cycles - 1
 
         # What is done with it.
         if op < FIRST_MODIFY:
-            value = _read(m, mem, address, now) if mode != Mode.IMP else np.int64(0)
+            if mode == Mode.IMM:
+                value = low
+            elif mode != Mode.IMP:
+                value = _read(m, mem, address, now)
+            else:
+                value = np.int64(0)
             if op == Op.LDA:
                 a = value
                 p = _signs(p, a)
@@ -577,11 +1027,31 @@ def run(m: State, mem: Memory, table: Memory, stop: Int, until: Int) -> Int:
             else:
                 taken = p & OVERFLOW != 0
             if taken:
-                target = (pc + (_read(m, mem, address, now) ^ 0x80) - 0x80) & 0xFFFF
+                target = (pc + (low ^ 0x80) - 0x80) & 0xFFFF
                 cycles += 2 if (target ^ pc) & 0xFF00 else 1
+                if (target ^ pc) & 0xFF00 == 0:
+                    branched = cycle
                 pc = target
-        elif op == Op.JSR or op == Op.JMP:
+            if cycle + cycles > steal:
+                cycles += _stolen(cycle, cycles, steal, op, mode)
+                if steal - cycle != 2 and branched == cycle:
+                    branched = cycle + cycles - 3
+        elif op == Op.JMP:
             pc = address
+            if pc == start:  # it waits for an interrupt
+                if flat:
+                    status = RETURNED
+                    break
+                if m[NEXT]:
+                    cycle = _wait(m, mem, cycle + cycles, m[DUE], np.int64(3))
+                    cycles = np.int64(0)
+                    m[NEXT] = 0
+        elif op == Op.JSR:  # the address's high byte is fetched after the return address is pushed
+            back = (pc - 1) & 0xFFFF
+            mem[0x100 + sp] = back >> 8
+            mem[0x100 + ((sp - 1) & 0xFF)] = back & 0xFF
+            sp = (sp - 2) & 0xFF
+            pc = low | (_fetch_slow(m, mem, back) << 8)
         elif op == Op.RTS:
             pc = np.int64(mem[0x100 + ((sp + 1) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 2) & 0xFF)]) << 8)
             pc = (pc + 1) & 0xFFFF
@@ -617,10 +1087,11 @@ def run(m: State, mem: Memory, table: Memory, stop: Int, until: Int) -> Int:
             p &= ~DECIMAL
         elif op == Op.SED:
             p |= DECIMAL
-        elif op == Op.CLI:
-            p &= ~INTERRUPT
-        elif op == Op.SEI:
-            p |= INTERRUPT
+        elif op == Op.CLI or op == Op.SEI:  # the flag as it was counts for one more instruction
+            masked = p & INTERRUPT
+            p = p & ~INTERRUPT if op == Op.CLI else p | INTERRUPT
+            if not flat:
+                m[NEXT] = 0
         elif op == Op.CLV:
             p &= ~OVERFLOW
         elif op == Op.PHA or op == Op.PHP:
@@ -632,11 +1103,16 @@ def run(m: State, mem: Memory, table: Memory, stop: Int, until: Int) -> Int:
             p = _signs(p, a)
         elif op == Op.PLP:
             sp = (sp + 1) & 0xFF
+            masked = p & INTERRUPT
             p = (np.int64(mem[0x100 + sp]) & ~BREAK) | UNUSED
+            if not flat:
+                m[NEXT] = 0
         elif op == Op.RTI:
             p = (np.int64(mem[0x100 + ((sp + 1) & 0xFF)]) & ~BREAK) | UNUSED
             pc = np.int64(mem[0x100 + ((sp + 2) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 3) & 0xFF)]) << 8)
             sp = (sp + 3) & 0xFF
+            if not flat:
+                m[NEXT] = 0
         elif op == Op.BRK:
             pc = (pc + 1) & 0xFFFF
             mem[0x100 + sp] = pc >> 8
@@ -650,58 +1126,121 @@ def run(m: State, mem: Memory, table: Memory, stop: Int, until: Int) -> Int:
             status = JAMMED
             pc = start
             break
+        before = cycle
         cycle += cycles
     m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE] = pc, sp, a, x, y, p, cycle
     return status
 
 
 @_jit
-def run_frames(
-    m: State, mem: Memory, table: Memory, stop: int, call: State, period: int, patience: int, frames: Frames
-) -> tuple[int, int]:
-    """Call a play routine once a ``period`` of cycles and write the SID's registers into ``frames`` uint8[T, 28].
+def _trap(m: State, mem: Memory, until: Int) -> None:
+    """What the driver does where a call of its own ends, an interrupt asks for play, or there is nothing to do.
 
-    ``call`` int64: address, port value, stack pointer, X, Y, P, and the cycle of the first call. Row t is the chip at
-    the end of period t. A call that is not over when its period ends goes on in the next one, and the call that was due
-    follows at once, as a pending interrupt would. Returns (status, t): RETURNED and T, JAMMED and the period it
-    happened in, or RUNNING_ON and the period of a call that took more than ``patience`` cycles. Unused register bits
-    are left as written.
+    It is a program of which only the effects and the cycles are kept: before init and after it, and around each play
+    call, the cycles are those that libsidplayfp's driver takes, so that a tune meets the same raster and timers.
     """
-    playing = False
-    due = False
-    called = np.int64(0)  # when, and in which period
-    called_in = 0
-    origin = call[6]
-    for t in range(frames.shape[0]):
-        begin = origin + t * period
-        end = begin + period
-        due = True
-        for voice in range(VOICES):
-            m[FIRST + voice] = -1
-        while playing or due:
-            if not playing:
-                m[CYCLE] = max(m[CYCLE], begin)
-                called = m[CYCLE]
-                called_in = t
-                m[PC], m[PORT], m[SP], m[X], m[Y], m[P] = call[0], call[1], call[2], call[3], call[4], call[5]
-                m[A] = 0
-                mem[0x100 + m[SP]] = (stop - 1) >> 8
-                mem[0x100 + ((m[SP] - 1) & 0xFF)] = (stop - 1) & 0xFF
-                m[SP] = (m[SP] - 2) & 0xFF
-                playing = True
-                due = False
-            status = run(m, mem, table, stop, end)
-            if status == RETURNED:
-                playing = False
-            elif status == JAMMED:
-                return JAMMED, t
-            elif m[CYCLE] - called > patience:
-                return RUNNING_ON, called_in
+    cycle = m[CYCLE]
+    pc = m[PC]
+    if pc == TRAP_IDLE:
+        if m[INIT_DONE] == 0:
+            m[INIT_DONE] = cycle
+            if m[REAL]:
+                cycle = _pass(m, mem, cycle, np.int64(7), np.int64(0))
             else:
-                break
+                cycle = _pass(m, mem, cycle, np.int64(19 if m[PLAY] else 15), np.int64(1 << 16 if m[PLAY] else 0))
+                if m[PLAY]:
+                    m[PORT] = 0x37
+                m[P] &= ~INTERRUPT
+            cycle = _pass(m, mem, cycle, np.int64(3), np.int64(0))
+        else:
+            cycle = _wait(m, mem, cycle, m[DUE], np.int64(3))
+    elif pc == TRAP_CALL:
+        mem[0x100 + m[SP]] = _port(m)
+        mem[0x100 + ((m[SP] - 1) & 0xFF)] = (TRAP_PLAYED - 1) >> 8
+        mem[0x100 + ((m[SP] - 2) & 0xFF)] = (TRAP_PLAYED - 1) & 0xFF
+        m[SP] = (m[SP] - 3) & 0xFF
+        m[PORT] = m[PLAY_PORT]
+        m[PC], m[A] = m[PLAY], 0
+        m[CALLED] = cycle
+        m[CALLS] += 1
+        cycle = _pass(m, mem, cycle, np.int64(26), np.int64(1 << 5 | 1 << 12 | 3 << 18))
+    else:
+        m[CALLED] = NEVER
+        m[PORT] = mem[0x100 + ((m[SP] + 1) & 0xFF)]
+        cycle = _pass(m, mem, cycle, np.int64(13), np.int64(1 << 6 | 3 << 11))
+        flags = _read_vic(m, mem, np.int64(0x19), cycle - 3)
+        _write_vic(m, mem, np.int64(0x19), flags, cycle - 2)
+        _write_vic(m, mem, np.int64(0x19), (flags - 1) & 0xFF, cycle - 1)
+        cycle = _pass(m, mem, cycle, np.int64(4), np.int64(0))
+        _read_cia(m, mem, np.int64(0xDC0D), cycle - 1)
+        cycle = _pass(m, mem, cycle, np.int64(22), np.int64(0))
+        sp = m[SP] + 1
+        m[Y] = mem[0x100 + ((sp + 1) & 0xFF)]
+        m[X] = mem[0x100 + ((sp + 2) & 0xFF)]
+        m[A] = mem[0x100 + ((sp + 3) & 0xFF)]
+        m[P] = (np.int64(mem[0x100 + ((sp + 4) & 0xFF)]) & ~BREAK) | UNUSED
+        m[PC] = np.int64(mem[0x100 + ((sp + 5) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 6) & 0xFF)]) << 8)
+        m[SP] = (sp + 6) & 0xFF
+    m[CYCLE] = cycle
+
+
+@_jit
+def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
+    """Run the machine, driver and interrupts, to the cycle ``until`` or an instruction past it.
+
+    Returns RUNNING_ON or JAMMED.
+    """
+    while True:
+        status = run(m, mem, table, np.int64(TRAPS), until)
+        if status != RETURNED:
+            return status
+        _trap(m, mem, until)
+
+
+@_jit
+def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> Int:
+    """Run the machine until the driver is at ``trap``: RETURNED, or RUNNING_ON at ``until``, or JAMMED."""
+    while True:
+        status = run(m, mem, table, np.int64(TRAPS), until)
+        if status != RETURNED or m[PC] == trap:
+            return status
+        _trap(m, mem, until)
+
+
+@_jit
+def run_frames(
+    m: State, mem: Memory, table: Table, cycles: int, frames_in_cycles: int, timer: bool, patience: int, frames: Frames
+) -> tuple[int, int]:
+    """Run the machine and write the SID's registers into ``frames`` uint8[T, 28], row t as they are when frame t ends.
+
+    Frames follow one another from ``m[ROWS_FROM]`` on, ``frames_in_cycles`` of them in ``cycles``; with ``timer`` one
+    ends whenever CIA 1's timer A runs out. Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame
+    in which it happened; TOO_LONG is a play call of more than ``patience`` cycles. Unused register bits are left as
+    written.
+    """
+    for t in range(frames.shape[0]):
+        for voice in range(VOICES):
+            m[BEFORE + voice] = mem[SID + voice * VOICE_STRIDE + CONTROL]
+            m[FIRST + voice] = m[FIRST_CHANGE + voice] = -1
+        m[ROWS] += 1
+        end = m[ROWS_FROM] + m[ROWS] * cycles // frames_in_cycles
+        if timer:
+            _cia_pass(m, np.int64(CIA), m[CYCLE])
+            if m[CIA + TIMER + UNDERFLOW] < NEVER:
+                end = m[CIA + TIMER + UNDERFLOW]
+            else:  # it stands still: go on at the rate it had
+                end = m[CYCLE] + cycles // frames_in_cycles
+        status = run_machine(m, mem, table, end)
+        if status == JAMMED:
+            return JAMMED, t
+        if m[CALLED] != NEVER and m[CYCLE] - m[CALLED] > patience:
+            return TOO_LONG, t
         for register in range(REGISTERS):
             frames[t, register] = mem[SID + register]
         for voice in range(VOICES):
-            first = m[FIRST + voice]
-            frames[t, FIRST_CONTROL + voice] = first if first >= 0 else mem[SID + voice * VOICE_STRIDE + CONTROL]
-    return RETURNED, frames.shape[0]
+            final = np.int64(mem[SID + voice * VOICE_STRIDE + CONTROL])
+            first = m[FIRST_CHANGE + voice]
+            if first < 0 or first == final:
+                first = m[FIRST + voice]
+            frames[t, FIRST_CONTROL + voice] = first if first >= 0 else final
+    return RUNNING_ON, frames.shape[0]

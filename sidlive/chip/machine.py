@@ -1,12 +1,15 @@
-"""The machine that a PSID driver makes of a Commodore 64: memory as after power-on, an image, an init call, play calls.
+"""The machine around a tune: memory as after power-on, its image, a driver that calls init and play, the clock.
 
-What the driver sets before init and before each play is that of libsidplayfp: RAM in its power-on pattern, $0000-$03FF
-zero, $02A6 the video standard, $D418 = $0F, CIA 1 timer A at 60 Hz, no interrupts, no ROM but the few entry points that
-interrupt handlers leave through. Knows nothing of files.
+The driver is that of a .sid player (its cycles are libsidplayfp's): RAM in its power-on pattern, $0000-$03FF zero,
+$02A6 the video standard, $D418 = $0F, CIA 1 timer A at 60 Hz, one interrupt on: the raster's at line 0, or the timer's.
+After init it idles, and each interrupt calls play. A tune without a play address brings its own interrupt; an RSID
+finds the Kernal's memory and interrupts that are on from the start. No ROM but the few entry points that interrupt
+handlers enter and leave through. Knows nothing of files.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -17,127 +20,210 @@ from sidlive.chip.opcodes import kernel_table
 from sidlive.chip.registers import COLUMNS, MODE_VOL, PAL, USED_BITS, Frames, VideoTiming
 from sidlive.errors import TuneError
 
-STOP: Final = 0xFFFF  # calls return here; no tune runs code in the last byte of memory
 TIMER_60HZ: Final = {"PAL": 0x4025, "NTSC": 0x4295}  # CIA 1 timer A as the Kernal leaves it
-PLAY_LINE: Final = 311  # the raster line of the driver's video interrupt; the last line where there are fewer
 INIT_PATIENCE_S: Final = 30.0  # of the machine's time; the slowest unpacking init seen takes a few seconds
+CALL_PATIENCE_S: Final = 2.0
 PLAY_PATIENCE_FRAMES: Final = 50
+STACK: Final = 0xFC  # the stack pointer after a reset
 
 
 @dataclass(frozen=True)
-class Write:
-    """One write to the SID: clock cycle since power-on, register 0-24, value."""
+class Logged:
+    """What the machine did in one cycle: a SID write, or an interrupt or NMI taken."""
 
-    cycle: int
-    register: int
+    cycle: int  # since the reset
+    register: int  # 0-24, or cpu.LOG_IRQ, cpu.LOG_NMI
     value: int
 
 
 class Machine:
-    """One C64. ``load`` an image, ``init`` a song, then ``play`` frames; errors of the tune's code are TuneErrors."""
+    """One C64. ``load`` an image, ``start`` a song, then run; errors of the tune's code are TuneErrors."""
 
-    def __init__(self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log_writes: int = 0) -> None:
-        """``further_sids``: up to two addresses whose writes are not the first SID's; ``log_writes``: log capacity."""
+    def __init__(self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log: int = 0) -> None:
+        """``further_sids``: up to two addresses whose writes are not the first SID's; ``log``: rows of the log."""
         self.timing = timing
         self.memory: NDArray[np.uint8] = np.zeros(cpu.MEMORY_BYTES, dtype=np.uint8)
         self.ram = self.memory[cpu.RAM : cpu.ROM]
         self.io = self.memory[cpu.IO : cpu.SID]
         self.sid = self.memory[cpu.SID :]
-        self.state = np.zeros(cpu.LOG + 3 * log_writes, dtype=np.int64)
+        self.state = np.zeros(cpu.LOG + 3 * log, dtype=np.int64)
         self._table = kernel_table()
         self.ram[:] = _power_on_pattern()
         self.memory[cpu.ROM : cpu.IO] = _stub_roms()
         self.ram[0x02A6] = timing is PAL
-        self.ram[0x0314:0x031A] = (0x31, 0xEA, 0x66, 0xFE, 0x47, 0xFE)  # the Kernal's IRQ, BRK and NMI vectors
         m = self.state
-        m[cpu.SP] = 0xFF
+        m[cpu.SP] = STACK
         m[cpu.P] = cpu.UNUSED | cpu.INTERRUPT
         m[cpu.PORT], m[cpu.PORT_DIRECTION] = 0x37, 0x2F
         m[cpu.LINE_CYCLES], m[cpu.LINES] = timing.cycles_per_line, timing.lines
+        m[cpu.NMI_AT] = m[cpu.VIC_SINCE] = m[cpu.STEAL] = m[cpu.CALLED] = cpu.NEVER
+        m[cpu.RASTER_NEXT] = timing.cycles_per_line + 1
         m[cpu.OSCILLATOR], m[cpu.NOISE_SHIFT] = 0x555555, 0x7FFFFE  # as the chip comes up, after reSIDfp
-        m[cpu.FIRST : cpu.FIRST + 3] = -1
+        m[cpu.ENVELOPE], m[cpu.ENVELOPE_STAGE] = 0xAA, cpu.RELEASE
+        m[cpu.FIRST : cpu.FIRST + 6] = -1
         for slot, address in zip((cpu.SECOND_SID, cpu.THIRD_SID), further_sids, strict=False):
             m[slot] = address
-        for k in range(4):
-            m[cpu.TIMER + k * cpu.TIMER_SLOTS : cpu.TIMER + k * cpu.TIMER_SLOTS + 2] = 0xFFFF
-        timer = cpu.TIMER
-        m[timer + cpu.LATCH] = m[timer + cpu.COUNT] = TIMER_60HZ[timing.name]
-        m[timer + cpu.RUNNING] = 1
-        self.io[0xC0E] = 1
-        self.io[0x11] = 0x1B
-        self.io[0x1A] = 1
+        for base in (cpu.CIA, cpu.CIA + cpu.CIA_SLOTS):
+            m[base + cpu.SINCE] = cpu.NEVER
+            for timer in (base + cpu.TIMER, base + cpu.TIMER + cpu.TIMER_SLOTS):
+                m[timer + cpu.LATCH] = m[timer + cpu.COUNT] = m[timer + cpu.CAP] = 0xFFFF
+                m[timer + cpu.UNDERFLOW] = cpu.NEVER
         self.sid[MODE_VOL] = 0x0F
-        self._next_play: int | None = None
-        self._call = np.zeros(7, dtype=np.int64)
 
     @property
     def cycle(self) -> int:
-        """Clock cycles since power-on."""
+        """Clock cycles since the reset."""
         return int(self.state[cpu.CYCLE])
 
     @property
     def timer_period(self) -> int:
         """Cycles between two interrupts of CIA 1's timer A, as it is set now."""
-        return int(self.state[cpu.TIMER + cpu.LATCH]) + 1
+        return int(self.state[cpu.CIA + cpu.TIMER + cpu.LATCH]) + 1
 
     @property
-    def writes(self) -> list[Write]:
-        """The SID writes logged so far, in order; at most ``log_writes`` of them."""
-        return [Write(*map(int, row)) for row in self.state[cpu.LOG :].reshape(-1, 3)[: self.state[cpu.LOGGED]]]
+    def timer_next(self) -> int | None:
+        """The cycle at which CIA 1's timer A next runs out, or None when it stands still."""
+        at = int(self.state[cpu.CIA + cpu.TIMER + cpu.UNDERFLOW])
+        return None if at >= cpu.NEVER else at
+
+    @property
+    def raster_next(self) -> int | None:
+        """The cycle at which the raster next reaches the line it is compared with, or None when it never does."""
+        at = int(self.state[cpu.RASTER_NEXT])
+        return None if at >= cpu.NEVER else at
+
+    @property
+    def rom_entered(self) -> int | None:
+        """The cycle at which the tune first ran code in a ROM other than the entry of interrupts, or None."""
+        return int(self.state[cpu.KERNAL_AT]) or None
+
+    @property
+    def init_returned(self) -> bool:
+        """Whether init has come back."""
+        return bool(self.state[cpu.INIT_DONE])
+
+    @property
+    def sid_writes(self) -> int:
+        """Writes to the first SID's registers since the reset."""
+        return int(self.state[cpu.SID_WRITES])
+
+    @property
+    def log_rows(self) -> NDArray[np.int64]:
+        """``int64[n, 3]``: cycle, register (or cpu.LOG_IRQ, cpu.LOG_NMI) and value of what was logged; a view."""
+        return self.state[cpu.LOG :].reshape(-1, 3)[: self.state[cpu.LOGGED]]
+
+    @property
+    def logged(self) -> list[Logged]:
+        """The log so far, in order."""
+        return [Logged(*map(int, row)) for row in self.log_rows]
+
+    def clear_log(self) -> None:
+        """Forget what was logged."""
+        self.state[cpu.LOGGED] = 0
 
     def load(self, address: int, image: bytes) -> None:
-        """Copy an image into RAM; it must end at $FFFF or below."""
-        assert address >= 0 and address + len(image) <= 0x10000
-        self.ram[address : address + len(image)] = np.frombuffer(image, dtype=np.uint8)
+        """Copy an image into RAM, after ``start``, as the Kernal's LOAD does; it must end at $FFFF or below."""
+        end = address + len(image)
+        assert address >= 0 and end <= 0x10000
+        for pointer in (0x2D, 0x2F, 0x31, 0xAE):  # the end of a program and of what was loaded
+            self.ram[pointer : pointer + 2] = end & 0xFF, end >> 8 & 0xFF
+        self.ram[0xAC:0xAE] = address & 0xFF, address >> 8
+        self.ram[address:end] = np.frombuffer(image, dtype=np.uint8)
 
-    def init(self, address: int, song: int) -> None:
-        """Call init with the song's number, counted from 1, in A. Raises TuneError when it jams or never returns."""
-        m = self.state
-        m[cpu.A], m[cpu.X], m[cpu.Y] = (song - 1) & 0xFF, 0, 0
-        m[cpu.PC], m[cpu.PORT] = address, bank_of(address)
-        self._push_return()
-        budget = int(INIT_PATIENCE_S * self.timing.clock_hz)
-        status = cpu.run(m, self.memory, self._table, STOP, m[cpu.CYCLE] + budget)
-        if status == cpu.JAMMED:
-            raise TuneError(f"init jams the processor at ${m[cpu.PC]:04X} (opcode ${self._opcode():02X})")
-        if status != cpu.RETURNED:
-            raise TuneError(f"init does not return within {INIT_PATIENCE_S:g} s of the machine's time")
-        self._next_play = None
+    def start(self, init: int, song: int, play: int = 0, timer: bool = False, real: bool = False) -> None:
+        """Be at the first instruction of init, with the song's number, counted from 1, less one in A.
 
-    def play(self, address: int, count: int, period: int | None = None) -> Frames:
-        """``uint8[count, 28]``: the next ``count`` play calls, one every ``period`` cycles (a video frame by default).
-
-        Raises TuneError when a call jams or never returns. Calls go on where an earlier ``play`` stopped.
+        ``play`` 0: the tune has an interrupt of its own. ``timer``: CIA 1's timer A makes the driver's interrupt, not
+        the raster. ``real``: an RSID's environment, in which the timer runs and interrupts are on.
         """
-        m, timing = self.state, self.timing
-        period = period or timing.cycles_per_frame
-        if self._next_play is None:
-            line = min(PLAY_LINE, timing.lines - 1) * timing.cycles_per_line
-            self._next_play = self.cycle + (line - self.cycle) % timing.cycles_per_frame
-            # The interrupt finds X, Y and the flags as init left them, and puts them back.
-            self._call[2:6] = m[cpu.SP], m[cpu.X], m[cpu.Y], m[cpu.P] | cpu.INTERRUPT | cpu.UNUSED
-        self._call[0], self._call[1], self._call[6] = address, bank_of(address), self._next_play
-        frames = np.zeros((count, COLUMNS), dtype=np.uint8)
-        patience = PLAY_PATIENCE_FRAMES * timing.cycles_per_frame
-        status, frame = cpu.run_frames(m, self.memory, self._table, STOP, self._call, period, patience, frames)
-        if status == cpu.JAMMED:
-            raise TuneError(
-                f"play jams the processor at ${m[cpu.PC]:04X} (opcode ${self._opcode():02X}), frame {frame}"
-            )
-        if status != cpu.RETURNED:
-            raise TuneError(f"play does not return within {PLAY_PATIENCE_FRAMES} frames (called in frame {frame})")
-        self._next_play += count * period
-        frames &= USED_BITS
-        return frames
-
-    def _push_return(self) -> None:
         m = self.state
-        for byte in ((STOP - 1) >> 8, (STOP - 1) & 0xFF):
+        m[cpu.PLAY], m[cpu.PLAY_PORT], m[cpu.REAL] = play, bank_of(play), real
+        if real:
+            _kernal_workspace(self.ram, self.timing)
+        vector = cpu.TRAP_CALL if play else 0xEA31
+        self.ram[0x0314:0x0316] = vector & 0xFF, vector >> 8
+        self.ram[0x0316:0x031A] = (0x66, 0xFE, 0x47, 0xFE)  # the Kernal's BRK and NMI vectors
+        # The driver's program, as (cycles, address written in the last of them, value).
+        latch = TIMER_60HZ[self.timing.name]
+        line = 311 if real else 0
+        steps = [
+            (40, 0xD418, 0x0F),  # quiet the chips, full volume
+            (17 if self.timing is PAL else 15, 0xDC04, latch & 0xFF),
+            (4, 0xDC05, latch >> 8),
+            (19 if real else 22, 0xD011, 0x1B | (line >> 8) << 7),
+            (4, 0xD012, line & 0xFF),
+            (7, 0, 0) if real else (18, 0, 0) if play else (13, 0, 0),
+            (20, 0, 0),  # a delay of no length
+            *([(15, 0xDC0D, 0x81), (4, 0xDC0E, 0x01)] if timer or real else [(12, 0xD01A, 0x81), (3, 0, 0)]),
+            (11 if real else 10, 0, 0),  # the bank
+            (26, 0, 0),  # the flags, the song, the call
+        ]
+        cycle = 0
+        for cycles, address, value in steps:
+            cycle += cycles
+            if address:
+                cpu.poke(m, self.memory, address, value, cycle - 1)
+        m[cpu.CYCLE] = cycle
+        m[cpu.A], m[cpu.X], m[cpu.Y] = (song - 1) & 0xFF, 1 if timer or real else 0, 0
+        m[cpu.PC] = init
+        m[cpu.PORT] = 0x37 if real else bank_of(init)
+        m[cpu.P] = cpu.UNUSED | (0 if real else cpu.INTERRUPT)
+        for byte in ((cpu.TRAP_IDLE - 1) >> 8, (cpu.TRAP_IDLE - 1) & 0xFF):
             self.ram[0x100 + m[cpu.SP]] = byte
             m[cpu.SP] = (m[cpu.SP] - 1) & 0xFF
 
-    def _opcode(self) -> int:
-        return int(self.ram[self.state[cpu.PC]])
+    def finish_init(self) -> None:
+        """Run until init has returned. Raises TuneError when it jams, or does not within 30 s of the machine's time."""
+        if not self._run_to(cpu.TRAP_IDLE, INIT_PATIENCE_S):
+            raise TuneError(f"init does not return within {INIT_PATIENCE_S:g} s of the machine's time")
+
+    def call_play(self) -> None:
+        """Run until the driver is about to call play. Raises TuneError when it does not within 2 s."""
+        if not self._run_to(cpu.TRAP_CALL, CALL_PATIENCE_S):
+            raise TuneError(f"init turns off the interrupt that calls play; expected one within {CALL_PATIENCE_S:g} s")
+
+    def _run_to(self, trap: int, patience_s: float) -> bool:
+        """Run until the driver is at ``trap``; whether it got there in time."""
+        until = self.cycle + int(patience_s * self.timing.clock_hz)
+        status = cpu.run_to_trap(self.state, self.memory, self._table, trap, until)
+        if status == cpu.JAMMED:
+            raise TuneError(self._jam())
+        return bool(status == cpu.RETURNED)
+
+    def run(self, until: int) -> None:
+        """Run to the cycle ``until``, or an instruction past it. Raises TuneError when the processor jams."""
+        if cpu.run_machine(self.state, self.memory, self._table, until) == cpu.JAMMED:
+            raise TuneError(self._jam())
+
+    def frames_from(self, cycle: int) -> None:
+        """Let the first frame that ``record`` gives begin at ``cycle``, now or in the past."""
+        self.state[cpu.ROWS_FROM], self.state[cpu.ROWS] = cycle, 0
+
+    def record(self, count: int, period: Fraction, timer: bool = False) -> Frames:
+        """``uint8[count, 28]``: the SID at the end of each of the next ``count`` frames.
+
+        Frames take ``period`` cycles each, from where ``frames_from`` was told; with ``timer`` one ends whenever CIA
+        1's timer A runs out. Raises TuneError when the processor jams or a play call does not return within 50 frames
+        of video.
+        """
+        m = self.state
+        frames = np.zeros((count, COLUMNS), dtype=np.uint8)
+        patience = PLAY_PATIENCE_FRAMES * self.timing.cycles_per_frame
+        status, frame = cpu.run_frames(
+            m, self.memory, self._table, period.numerator, period.denominator, timer, patience, frames
+        )
+        if status == cpu.JAMMED:
+            raise TuneError(f"{self._jam()}, frame {frame}")
+        if status == cpu.TOO_LONG:
+            raise TuneError(f"play does not return within {PLAY_PATIENCE_FRAMES} frames (frame {frame})")
+        frames &= USED_BITS
+        return frames
+
+    def _jam(self) -> str:
+        m = self.state
+        at = int(m[cpu.PC])
+        what = "init" if not m[cpu.INIT_DONE] and not m[cpu.REAL] else "play" if m[cpu.PLAY] else "the tune"
+        return f"{what} jams the processor at ${at:04X} (opcode ${self.ram[at]:02X})"
 
 
 def bank_of(address: int) -> int:
@@ -160,15 +246,45 @@ def _power_on_pattern() -> NDArray[np.uint8]:
     return ram
 
 
+def _kernal_workspace(ram: NDArray[np.uint8], timing: VideoTiming) -> None:
+    """What the Kernal's and BASIC's start leave in $0000-$03FF, as far as programs use it."""
+    for address, data in (
+        (0x0003, "AA B1 91 B3 22 00 00 00 4C 00 00 00 04"),  # BASIC's conversions and flags
+        (0x0016, "19 16 00 0A 76 A3"),
+        (0x0022, "40 A3 B3 BD"),
+        (0x002B, "01 08"),  # where a BASIC program lies, and what is free
+        (0x0034, "A0 00 00 00 A0 00 FF"),
+        (0x0042, "08 00 00 00 00 24"),
+        (0x0053, "03 4C"),
+        (0x0061, "8D 00 00 10 00 00 00 00 8C FF A0 00 00 00 00 00 0A A3"),  # the floating-point accumulators
+        (0x0073, "E6 7A D0 02 E6 7B AD 00 08 C9 3A B0 0A C9 20 F0 EF 38 E9 30 38 E9 D0 60"),  # CHRGET
+        (0x008B, "80 4F C7 52 58 00 FF"),  # the last random number
+        (0x009A, "03"),  # output to the screen
+        (0x00B2, "3C 03"),  # the tape buffer
+        (0x00C2, "A0 30 FD 01 00 00 03 03 03 01 01 00 20 00 00 18 05 00 00 27 07 0D 00"),  # keyboard, cursor, screen
+        (0x00D9, "84 84 84 84 84 84 84 85 85 85 85 85 85 86 86 86 86 86 86 86 87 87 87 87 87 87"),  # the screen's lines
+        (0x00F3, "18 D9 81 EB"),
+        (0x0282, "08 00 A0 00 0E 00 04 0A 00 04 10 00 00 48 EB"),  # memory's bounds, the screen's page, the keyboard's
+        (0x0300, "8B E3 83 A4 7C A5 1A A7 E4 A7 86 AE"),  # BASIC's vectors
+        (0x0310, "4C 48 B2"),
+        (0x0314, "31 EA 66 FE 47 FE 4A F3 91 F2 0E F2 50 F2 33 F3 57 F1 CA F1 ED F6 3E F1 2F F3 66 FE A5 F4 ED F5"),
+    ):
+        content = bytes.fromhex(data)
+        ram[address : address + len(content)] = np.frombuffer(content, dtype=np.uint8)
+    ram[0x02A6] = timing is PAL
+
+
 def _stub_roms() -> NDArray[np.uint8]:
     """ROM space without ROMs: zero, but for the Kernal's interrupt entry and exit."""
     rom = np.zeros(0x10000, dtype=np.uint8)
     for address, code in (
-        (0xEA31, "4C 7E EA"),  # JMP $EA7E
+        (0xEA31, "AD 0D DC 68 A8 68 AA 68 40"),  # LDA $DC0D PLA TAY PLA TAX PLA RTI
         (0xEA7E, "AD 0D DC"),  # LDA $DC0D
         (0xEA81, "68 A8 68 AA 68 40"),  # PLA TAY PLA TAX PLA RTI
-        (0xFE47, "40"),  # RTI
-        (0xFE66, "40"),
+        (0xFE43, "78 6C 18 03"),  # SEI JMP ($0318)
+        (0xFE47, "48 AD 0D DD 68 40"),  # PHA LDA $DD0D PLA RTI
+        (0xFE66, "40"),  # RTI
+        (0xFEBC, "68 A8 68 AA 68 40"),  # the exit of NMIs, as $EA81
         (0xFF48, "48 8A 48 98 48 6C 14 03"),  # PHA TXA PHA TYA PHA JMP ($0314)
         (0xFFFA, "43 FE E2 FC 48 FF"),  # the vectors
     ):

@@ -140,6 +140,7 @@ FIRST_MODIFY: Final = int(Op.ASL)
 FIRST_STORE: Final = int(Op.SAX)
 FIRST_BRANCH: Final = int(Op.BCC)
 FIRST_OTHER: Final = int(Op.BRK)
+PAGE_CROSS: Final = 1 << 20
 
 DOCUMENTED: Final = frozenset(op for op in Op) - {
     Op.ALR, Op.ANC, Op.ANE, Op.ARR, Op.LAS, Op.LAX, Op.LXA, Op.SBX, Op.DCP, Op.ISC, Op.RLA, Op.RRA, Op.SLO, Op.SRE,
@@ -182,9 +183,13 @@ def _parse(code: int, entry: str) -> Opcode:
 OPCODES: Final[tuple[Opcode, ...]] = tuple(_parse(code, entry) for code, entry in enumerate(_TABLE.split()))
 
 
-def kernel_table() -> NDArray[np.uint8]:
-    """``uint8[256, 4]``: operation, mode, cycles, page-cross cycle of every opcode, as the CPU kernel reads them."""
-    return np.array([[o.op, o.mode, o.cycles, o.page_cross] for o in OPCODES], dtype=np.uint8)
+def kernel_table() -> NDArray[np.int64]:
+    """``int64[256]``, one word an opcode for the CPU kernel: operation, mode << 8, cycles << 16, PAGE_CROSS if a page
+    crossing costs one more, bytes << 24."""
+    words = [
+        o.op | o.mode << 8 | o.cycles << 16 | (PAGE_CROSS if o.page_cross else 0) | o.length << 24 for o in OPCODES
+    ]
+    return np.array(words, dtype=np.int64)
 
 
 def disassemble(memory: bytes, address: int) -> tuple[str, int]:

@@ -1,27 +1,27 @@
 """A tune's code run, and what it says to the SID kept: .sid to frames, and the .npz files that hold frames.
 
-In scope: PSID tunes whose play address is called once a video frame. Everything else is refused with the reason.
+Frames come at the tune's own rate: one a play call, whatever makes the calls. Of several SIDs the first is kept.
 """
 
 import zipfile
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from sidlive.chip.machine import Machine
 from sidlive.chip.registers import COLUMNS, Frames, VideoTiming
 from sidlive.errors import TuneError
 from sidlive.tune.psid import FLAG_MUS, Tune
+from sidlive.tune.trace import FASTEST_HZ, Rate, find_rate, machine_for
 
-FRAME_TOLERANCE: Final = 0.005  # how far a timer's period may be from a video frame and still count as one
 LONGEST: Final = 24 * 3600 * 60  # frames: a day
 
 
 @dataclass(frozen=True)
 class Capture:
-    """What one song of a tune did: ``frames`` uint8[T, 28], ``rate_hz`` of them a second."""
+    """What one song of a tune did: ``frames`` uint8[T, 28], ``rate_hz`` of them a second, of the first of its SIDs."""
 
     frames: Frames
     rate_hz: float
@@ -32,47 +32,52 @@ class Capture:
 
 
 class Recorder:
-    """A song, initialised, to be recorded piece by piece. Raises TuneError with the reason when that cannot be done."""
+    """A song, up to its first play call, to be recorded piece by piece.
+
+    Raises TuneError with the reason when that cannot be done.
+    """
 
     def __init__(self, tune: Tune, song: int | None = None) -> None:
         self.tune = tune
         self.song = tune.start_song if song is None else song
         if not 1 <= self.song <= tune.songs:
             raise TuneError(f"song {self.song} does not exist; the file has songs 1 to {tune.songs}")
-        if tune.flags & FLAG_MUS:
+        if tune.flags & FLAG_MUS and tune.magic == "PSID":
             raise TuneError("Compute! MUS data: its player is not in the file")
-        if tune.magic == "RSID":
-            raise TuneError(
-                "RSID: it runs on interrupts of its own; only a play address called once a video frame works"
-            )
+        self.machine = machine_for(tune, self.song)
         if tune.play == 0:
-            raise TuneError("no play address: the tune installs an interrupt of its own")
-        further = [address for address in (tune.second_sid, tune.third_sid) if address]
-        self.machine = Machine(tune.timing, further)
-        self.machine.load(tune.load, tune.image)
-        self.machine.init(tune.init, self.song)
-        self._period = tune.timing.cycles_per_frame
-        if tune.uses_cia(self.song):
-            period = self.machine.timer_period
-            if abs(period / self._period - 1) > FRAME_TOLERANCE:
-                rate = tune.timing.clock_hz / period
-                raise TuneError(f"play is called by a timer, {rate:.1f} times a second; once a video frame is in scope")
-            self._period = period
+            self.rate = find_rate(tune, self.song)
+            self.machine.run(self.rate.begin)
+        else:
+            self.machine.finish_init()
+            self.machine.call_play()
+            self.rate = self._rate_of_calls()
+        self.machine.frames_from(self.rate.begin)
 
     @property
     def rate_hz(self) -> float:
         """Frames a second."""
-        return self.tune.timing.clock_hz / self._period
+        return self.tune.timing.clock_hz / float(self.rate.period)
 
     def record(self, count: int) -> Frames:
-        """The next ``count`` frames."""
-        return self.machine.play(self.tune.play, count, self._period)
+        """``uint8[count, 28]``: the next ``count`` frames."""
+        return self.machine.record(count, self.rate.period, self.rate.timer)
+
+    def _rate_of_calls(self) -> Rate:
+        """Frames that end where the driver's interrupt next comes, after the first play call has begun."""
+        machine, frame = self.machine, self.tune.timing.cycles_per_frame
+        if self.tune.uses_cia(self.song):
+            period = machine.timer_period
+            if self.tune.timing.clock_hz / period <= FASTEST_HZ:
+                return Rate(machine.cycle, Fraction(period), timer=True)
+        following = machine.raster_next or machine.cycle + frame
+        return Rate(following - frame, Fraction(frame), timer=False)
 
 
 def capture(tune: Tune, song: int | None = None, frames: int = 1500) -> Capture:
     """The first ``frames`` frames of a song (the file's start song by default), from the first play call on.
 
-    Raises TuneError with the reason when the tune is out of scope or its code jams or does not return.
+    Raises TuneError with the reason when the tune's code jams, does not return or never plays.
     """
     if not 1 <= frames <= LONGEST:
         raise TuneError(f"{frames} frames; expected 1 to {LONGEST:,}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from py65.devices.mpu6502 import MPU
 
-from sidlive.chip.opcodes import OPCODES, Mode, Op, disassemble, kernel_table
+from sidlive.chip.opcodes import OPCODES, PAGE_CROSS, Mode, Op, disassemble, kernel_table
 
 PY65_MODES = {
     "imp": Mode.IMP, "acc": Mode.ACC, "imm": Mode.IMM, "zpg": Mode.ZP, "zpx": Mode.ZPX, "zpy": Mode.ZPY,
@@ -43,8 +43,10 @@ def test_only_indexed_reads_pay_for_a_page_crossing() -> None:
 
 def test_the_kernel_reads_the_same_table() -> None:
     table = kernel_table()
-    assert table.shape == (256, 4) and table.dtype == np.uint8
-    assert table[0xB1].tolist() == [Op.LDA, Mode.IZY, 5, 1]
+    assert table.shape == (256,) and table.dtype == np.int64
+    for opcode, word in zip(OPCODES, table.tolist(), strict=True):
+        assert (word & 0xFF, word >> 8 & 0xFF, word >> 16 & 15) == (opcode.op, opcode.mode, opcode.cycles)
+        assert (word & PAGE_CROSS != 0, word >> 24) == (opcode.page_cross, opcode.length)
 
 
 @pytest.mark.parametrize(
