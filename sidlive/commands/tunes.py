@@ -57,7 +57,7 @@ def _info(args: argparse.Namespace) -> None:
 
     tune = read_tune(args.tune)
     try:
-        recorder = begin_song(tune, args.tune)
+        recorder = begin_song(tune)
         playable, rate = "yes", recorder.rate_hz
     except TuneError as error:
         playable, rate = f"no: {error}", 0.0

@@ -4,17 +4,13 @@ Every command and verb that takes music opens it here, so that all of them take 
 """
 
 from pathlib import Path
-from typing import Final
 
-from sidlive.chip.registers import MODE_VOL, PAL, REGISTERS, Frames
+from sidlive.chip.registers import PAL, Frames
 from sidlive.errors import TuneError
 from sidlive.tune import prg, psid, streams
 from sidlive.tune.capture import Recorder, load_frames, save_frames
 from sidlive.tune.kinds import FRAMES, MUS, holds_frames
 from sidlive.tune.psid import FLAG_MUS, Tune
-
-PRG_PATIENCE_S: Final = 10.0  # within which a program must have set a register of the SID
-_POWER_ON: Final = (0x00, 0x0F)  # what $D418 may hold before a tune sets it
 
 
 def read_tune(path: Path) -> Tune:
@@ -27,20 +23,10 @@ def read_tune(path: Path) -> Tune:
     return prg.read(path) if suffix == ".prg" else psid.read(path)
 
 
-def begin_song(tune: Tune, path: Path, song: int | None = None) -> Recorder:
-    """A song of a tune from ``path``, initialised, to be recorded. Raises TuneError with the reason where it cannot be.
-
-    A program must set a register of the SID within ``PRG_PATIENCE_S``: it is run that long, and then anew.
-    """
+def begin_song(tune: Tune, song: int | None = None) -> Recorder:
+    """A song of a tune, initialised, to be recorded. Raises TuneError with the reason where it cannot be."""
     if tune.magic == "PSID" and tune.flags & FLAG_MUS:
         raise TuneError(prg.MUS_REFUSAL)
-    if path.suffix.lower() == ".prg":
-        tried = Recorder(tune, song)
-        rows = tried.record(round(PRG_PATIENCE_S * tried.rate_hz))[:, :REGISTERS]
-        if (rows == rows[0]).all() and not rows[0, :MODE_VOL].any() and rows[0, MODE_VOL] in _POWER_ON:
-            raise TuneError(
-                f"the program sets no SID register in its first {PRG_PATIENCE_S:g} s; expected one that plays by itself"
-            )
     return Recorder(tune, song)
 
 
@@ -48,7 +34,7 @@ def open_song(path: Path, song: int | None = None) -> Recorder:
     """A song of a .sid or .prg file, initialised, to be recorded. Raises TuneError naming the file."""
     tune = read_tune(path)
     try:
-        return begin_song(tune, path, song)
+        return begin_song(tune, song)
     except TuneError as error:
         raise TuneError(f"{path}: {error}") from None
 

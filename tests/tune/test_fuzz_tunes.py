@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tunes_by_hand import LOAD, PLAY, program, sid_file
 
+from sidlive.chip import machine
 from sidlive.chip.machine import INIT_PATIENCE_S, PLAY_PATIENCE_FRAMES
 from sidlive.chip.registers import COLUMNS, USED_BITS
 from sidlive.errors import TuneError
@@ -18,7 +19,10 @@ from sidlive.tune.psid import HEADER_V2, Tune, parse
 FRAMES = 200
 MOST_BYTES = 8 << 20  # what reading and recording may allocate, the frames themselves included
 
-hostile = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SHORT_INIT_S = 1.0  # what init is given where many tunes are tried; what it is given really is tried with a few
+
+hostile = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hostile_for_long = settings(hostile, max_examples=15)  # tunes with an interrupt of their own are watched for seconds
 
 bytes_ = st.integers(0, 255)
 # Where a tune's writes and reads matter: the SID, the raster, the timers, the port, the vectors, the stack.
@@ -56,8 +60,14 @@ instructions = st.one_of(
 code = st.lists(instructions, max_size=24).map(lambda parts: b"".join(parts)[:60] + b"\x60")
 
 
-def run(tune: Tune, song: int | None = None) -> None:
+def run(tune: Tune, song: int | None = None, init_s: float = SHORT_INIT_S) -> None:
     """Record a tune; its end must be frames or one TuneError in one line, and its machine within its cycles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "INIT_PATIENCE_S", init_s)
+        _run(tune, song)
+
+
+def _run(tune: Tune, song: int | None) -> None:
     recorder = None
     try:
         recorder = Recorder(tune, song)
@@ -133,7 +143,7 @@ def test_code(init: bytes, play: bytes, address: int, speed: int, flags: int) ->
     run(tune)
 
 
-@hostile
+@hostile_for_long
 @given(code, code)
 def test_code_with_interrupts_of_its_own(init: bytes, handler: bytes) -> None:
     """Init points the Kernal's vector at the handler, which leaves as handlers do, unless its code prevents it."""
@@ -144,7 +154,7 @@ def test_code_with_interrupts_of_its_own(init: bytes, handler: bytes) -> None:
     run(tune)
 
 
-@hostile
+@hostile_for_long
 @given(code)
 def test_programs(body: bytes) -> None:
     basic = b"\x0b\x08\x0a\0\x9e2061\0\0\0"
@@ -161,7 +171,7 @@ def test_memory_has_a_bound(loop: str, magic: bytes) -> None:
     run(tune)  # whatever is loaded or compiled once
     tracemalloc.start()
     try:
-        run(tune)
+        run(tune, init_s=INIT_PATIENCE_S)
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
