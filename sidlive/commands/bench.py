@@ -2,7 +2,7 @@
 
 import argparse
 
-from sidlive.commands import bench_live
+from sidlive.commands import bench_capture, bench_live
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
@@ -14,6 +14,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     engine.add_argument("--rounds", type=int, default=5, help="runs of 100 frames; the fastest counts (default: 5)")
     engine.add_argument("--json", action="store_true", help="one JSON object on stdout")
     engine.set_defaults(run=_engine)
+    bench_capture.add(what)
     bench_live.add(what)
 
 

@@ -1,0 +1,180 @@
+"""`sidlive bench capture`: whether our machine says what libsidplayfp's says, and how much sooner."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sidlive.report import Result
+    from sidlive.tune.bench import Compared
+    from sidlive.tune.peer import Peer
+
+PARTS: Final = ("exact", "speed", "build")
+RACED: Final = 40  # tunes
+FRAMES: Final = 1500
+COLLECTION: Final = 60_000  # tunes
+BUILT_FRAMES: Final = 9000  # three minutes
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``capture`` to the parsers of ``sidlive bench``."""
+    capture = subparsers.add_parser(
+        "capture", help="how exactly and how fast .sid files are captured, beside libsidplayfp and py65"
+    )
+    capture.add_argument("--oracle", type=Path, metavar="DIR", help="register traces to compare with (an index.json)")
+    capture.add_argument("--corpus", type=Path, metavar="DIR", help="a folder of .sid files, to time a build with")
+    capture.add_argument("--only", choices=PARTS, help="one part of the figures")
+    capture.add_argument("--rounds", type=int, default=3, help="runs of each side; the quickest counts (default: 3)")
+    capture.add_argument("--tunes", type=int, default=120, help="files to build a corpus of (default: 120)")
+    capture.add_argument("--json", action="store_true", help='one JSON object on stdout; "tunes" holds the table')
+    capture.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and tell."""
+    import tempfile
+
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from sidlive.errors import ControlError
+
+    for name in ("rounds", "tunes"):
+        if getattr(arguments, name) < 1:
+            raise ControlError(f"--{name} expects 1 or more, found {getattr(arguments, name)}")
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Progress(*columns, transient=True, disable=arguments.json) as bar,
+    ):
+        task = bar.add_task("", total=None)
+        results, compared, lacking = measure(arguments, Path(folder), lambda doing: bar.update(task, description=doing))
+    _tell(results, compared, lacking, arguments.json)
+    return 0
+
+
+def measure(
+    arguments: argparse.Namespace, folder: Path, told: Callable[[str], object]
+) -> tuple[list["Result"], list["Compared"], list[str]]:
+    """The figures, the table and what could not be measured, with the reason."""
+    from sidlive.errors import TuneError
+    from sidlive.report import Result
+    from sidlive.tune.bench import compare, figures, read_oracle
+    from sidlive.tune.pace import instructions, race, speeds
+
+    parts = [arguments.only] if arguments.only else list(PARTS)
+    results: list[Result] = []
+    compared: list[Compared] = []
+    lacking: list[str] = []
+    traced = read_oracle(arguments.oracle) if arguments.oracle else []
+    paths = [tune.path for tune in traced] or _files(arguments.corpus)
+    peer = _peer(folder, lacking) if paths else None
+    if "exact" in parts and traced:
+        for number, tune in enumerate(traced, 1):
+            told(f"{number} of {len(traced)}: {tune.name}")
+            compared.append(compare(tune, peer))
+        results += figures(compared)
+    if "speed" in parts:
+        told("a program on both processors")
+        try:
+            results += instructions(arguments.rounds)
+        except TuneError as error:
+            lacking.append(str(error))
+            results.append(Result("instructions_x_py65", None, "x"))
+        results += speeds(race(_spread(paths, RACED), FRAMES, peer, arguments.rounds, told))
+    if "build" in parts and paths:
+        told("building a corpus")
+        results += _build(_spread(_files(arguments.corpus) or paths, arguments.tunes), folder)
+    if not paths:
+        lacking.append("no tunes to measure with: give --oracle or --corpus")
+    return results, compared, lacking
+
+
+def _files(corpus: Path | None) -> list[Path]:
+    return sorted(path for path in corpus.rglob("*.sid") if path.is_file()) if corpus else []
+
+
+def _spread(paths: Sequence[Path], count: int) -> list[Path]:
+    """``count`` of the paths, always the same, from all over the list."""
+    count = min(count, len(paths))
+    return [paths[i * len(paths) // count] for i in range(count)]
+
+
+def _peer(folder: Path, lacking: list[str]) -> "Peer | None":
+    from sidlive.errors import TuneError
+    from sidlive.tune.peer import Peer
+
+    try:
+        return Peer(folder)
+    except TuneError as error:
+        lacking.append(str(error))
+        return None
+
+
+def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
+    """``hours_60k_tunes``: from a corpus really built, start songs of up to three minutes, on all cores, to disk."""
+    import os
+    import time
+
+    from sidlive.model.build import build
+    from sidlive.model.corpus import open_corpus
+    from sidlive.report import Result
+
+    tunes = folder / "tunes"
+    for number, path in enumerate(paths):
+        place = tunes / f"{number:05d}"
+        place.mkdir(parents=True)
+        (place / path.name).write_bytes(path.read_bytes())
+    out = folder / "corpus"
+    began = time.perf_counter()
+    build(tunes, out, frames=BUILT_FRAMES, subtunes=False)
+    seconds = time.perf_counter() - began
+    kept = open_corpus(out).tunes
+    minutes = sum(tune.length / tune.rate_hz for tune in kept) / 60
+    return [
+        Result("hours_60k_tunes", COLLECTION * seconds / len(paths) / 3600, "h"),
+        Result("build.tunes", len(paths)),
+        Result("build.kept", len(kept)),
+        Result("build.seconds", seconds, "s"),
+        Result("build.cores", os.cpu_count() or 1),
+        Result("build.minutes_a_tune", minutes / len(kept) if kept else None, "min"),
+    ]
+
+
+def _tell(results: list["Result"], compared: list["Compared"], lacking: list[str], as_json: bool) -> None:
+    """Print the figures and the table: one JSON object, or for people, the tunes that differ last."""
+    import json
+    import sys
+    from dataclasses import asdict
+
+    from sidlive.report import emit, machine
+
+    if as_json:
+        told = {"results": [asdict(result) for result in results], "tunes": [asdict(one) for one in compared]}
+        json.dump(told | {"lacking": lacking, "machine": machine()}, sys.stdout)
+        sys.stdout.write("\n")
+        return
+    if compared:
+        _table(compared)
+    emit(results, False, "Capture beside libsidplayfp and py65")
+    for line in lacking:
+        print(line, file=sys.stderr)
+
+
+def _table(compared: list["Compared"]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Rows equal to libsidplayfp's", title_justify="left", box=None)
+    for name in ("tune", "timing", "trace", "exact", "first difference", ""):
+        table.add_column(name, no_wrap=True)
+    for one in sorted(compared, key=lambda one: one.frame is not None or one.equal < one.rows):
+        first = ""
+        if one.frame is not None:
+            first = f"frame {one.frame}.{one.quarter}  {one.register}  {one.ours:02X} not {one.theirs:02X}"
+        exact = f"{one.exact}/{one.exact_rows}" if one.exact_rows else ""
+        table.add_row(one.tune, one.timing, f"{one.equal}/{one.rows}", exact, first, one.note)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=240)
+    console.print(table)

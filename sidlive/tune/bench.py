@@ -1,0 +1,221 @@
+"""Our machine beside libsidplayfp's, register by register: what ``sidlive bench capture`` says of exactness.
+
+Traces that have four rows a video frame were taken from libsidplayfp where it pauses, at cycles that only libsidplayfp
+knows. With the peer at hand ours are compared at those very cycles, and besides at every exact quarter with the peer's
+own registers; without it a row counts as equal when ours hold it somewhere between the quarter and the pause.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import REGISTERS
+from sidlive.errors import TuneError
+from sidlive.report import Result
+from sidlive.tune.peer import QUARTERS, Peer
+from sidlive.tune.psid import Tune, read
+from sidlive.tune.trace import LOG_ROWS, SLICE_FRAMES, machine_for, states_at
+
+Bytes = NDArray[np.uint8]
+Cycles = NDArray[np.int64]
+
+TIMINGS: Final = ("vbi", "cia", "rsid")
+VBI_QUARTER: Final = 2  # a trace with one row a frame has it at 3/4
+NEVER: Final = 1 << 62
+ROM: Final = "runs code in a ROM"
+PAUSE_CYCLES: Final = 5000  # libsidplayfp runs for so long at most
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A tune and the trace of its start song, ``uint8[frames, 25]`` or ``uint8[frames, 4, 25]``."""
+
+    name: str
+    path: Path
+    trace: Path
+    timing: str  # one of TIMINGS
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A tune against its trace and, where there is a peer, against libsidplayfp at every exact quarter.
+
+    Of the first row that differs from the trace, or of the first exact quarter where all rows are equal: the frame, the
+    quarter (1 to 4), the first register that differs, ours and theirs.
+    """
+
+    tune: str
+    timing: str
+    rows: int = 0
+    equal: int = 0
+    exact_rows: int = 0
+    exact: int = 0
+    frame: int | None = None
+    quarter: int | None = None
+    register: str | None = None
+    ours: int | None = None
+    theirs: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Log:
+    """What our machine wrote, ``int64[n, 3]`` of cycle, register and value; where it came to its end, and how."""
+
+    rows: NDArray[np.int64]
+    end: int | None = None  # the cycle of its jam, or else of the first code run in a ROM
+    why: str = ""
+
+
+def read_oracle(folder: str | Path) -> list[Traced]:
+    """The tunes of an oracle's ``index.json``; their paths count from the folder around it. Raises TuneError."""
+    folder = Path(folder)
+    index = folder / "index.json"
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8"))
+        found = [
+            Traced(entry["tune"], folder.parent / entry["tune"], folder / entry["trace"], entry["timing"])
+            for entry in entries
+        ]
+    except FileNotFoundError:
+        raise TuneError(f"{folder} holds no index.json; expected a folder of register traces") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TuneError(f"{index} is not an index of register traces ({error!r})") from None
+    if not found or any(tune.timing not in TIMINGS for tune in found):
+        raise TuneError(f"{index}: expected at least one trace, each of {', '.join(TIMINGS)}")
+    return found
+
+
+def compare(traced: Traced, peer: Peer | None) -> Compared:
+    """One tune against its trace. A tune that cannot be read or played has no row equal; the note says why.
+
+    Where libsidplayfp jams, having no ROMs, it starts the tune anew, and so does our side of the comparison.
+    """
+    trace = _read_trace(traced.trace)
+    theirs = trace.reshape(-1, REGISTERS)
+    result = Compared(traced.name, traced.timing, rows=len(theirs))
+    try:
+        tune = read(traced.path)
+        heard = peer.play(traced.path, tune.start_song, len(trace)) if peer is not None else None
+    except TuneError as error:
+        return replace(result, note=str(error))
+    quarters = quarters_of(tune, len(trace))
+    log = log_of(tune, tune.start_song, int(quarters[-1]) + 2 * PAUSE_CYCLES)
+    every = slice(None) if trace.shape[1] == QUARTERS else slice(VBI_QUARTER, None, QUARTERS)
+    if heard is None:
+        same, ours = _same_before_the_pause(log, theirs, quarters[every])
+        result = _first_difference(replace(result, rows=len(same), equal=int(same.sum())), same, ours, theirs, every)
+        return replace(result, note=log.why)
+    if not heard.run.any():
+        log = replace(log, end=None, why="" if log.why.startswith(ROM) else log.why)
+    ours = states_of(log, heard.at[every], heard.run[every])
+    same = (ours == theirs).all(axis=1)
+    result = _first_difference(replace(result, equal=int(same.sum())), same, ours, theirs, every)
+    once = heard.run == 0
+    ours, theirs = states_of(log, quarters[once]), heard.exact[once]
+    same = (ours == theirs).all(axis=1)
+    result = _first_difference(result, same, ours, theirs, slice(None))
+    again = f"libsidplayfp jams and starts it anew, {heard.run[-1]} times" if heard.run.any() else ""
+    note = "; ".join(part for part in (log.why, again) if part)
+    return replace(result, exact_rows=len(same), exact=int(same.sum()), note=note)
+
+
+def figures(compared: Sequence[Compared]) -> list[Result]:
+    """Shares of tunes whose every row is equal, and of rows, by timing; ``exact``: of tunes, at every exact quarter."""
+    results = []
+    for timing in TIMINGS:
+        tunes = [one for one in compared if one.timing == timing]
+        if tunes:
+            share = sum(one.equal == one.rows for one in tunes) / len(tunes)
+            rows = sum(one.equal for one in tunes) / max(1, sum(one.rows for one in tunes))
+            results += [Result(f"equal.{timing}", share), Result(f"rows.{timing}", rows)]
+            judged = [one for one in tunes if one.exact_rows]
+            exact = sum(one.exact == one.exact_rows for one in judged) / len(judged) if judged else None
+            results += [Result(f"exact.{timing}", exact), Result(f"tunes.{timing}", len(tunes))]
+    return results
+
+
+def quarters_of(tune: Tune, frames: int) -> Cycles:
+    """``int64[4 frames]``: the cycles at the quarters of the video frames counted from the reset."""
+    return np.arange(1, frames * QUARTERS + 1, dtype=np.int64) * tune.timing.cycles_per_frame // QUARTERS
+
+
+def log_of(tune: Tune, song: int, cycles: int) -> Log:
+    """What our machine writes to the SID in its first ``cycles``."""
+    machine = machine_for(tune, song, LOG_ROWS)
+    pieces, why, end = [], "", None
+    frame = tune.timing.cycles_per_frame
+    while machine.cycle < cycles and not why:
+        try:
+            machine.run(min(cycles, machine.cycle + SLICE_FRAMES * frame))
+        except TuneError as error:
+            why, end = str(error), machine.cycle
+        pieces.append(machine.log_rows.copy())
+        machine.clear_log()
+    if machine.rom_entered is not None and end is None:
+        end, why = machine.rom_entered, f"{ROM} in frame {machine.rom_entered // frame}"
+    return Log(np.concatenate(pieces), end, why)
+
+
+def states_of(log: Log, at: Cycles, run: NDArray[np.int32] | None = None) -> Bytes:
+    """``uint8[n, 25]``: the registers before the cycles ``at``, each counted from the reset of its ``run``.
+
+    Every run is the same; what a later one has not yet written is as the end of the one before left it.
+    """
+    rows = log.rows if log.end is None else log.rows[log.rows[:, 0] < log.end]
+    states = states_at(rows, at)
+    if run is not None and run.any():
+        final = states_at(rows, np.array([NEVER]))[0]
+        for register in range(REGISTERS):
+            written = rows[rows[:, 1] == register, 0]
+            untouched = (run > 0) & (at <= (written[0] if len(written) else NEVER))
+            states[untouched, register] = final[register]
+    return states
+
+
+def _same_before_the_pause(log: Log, theirs: Bytes, quarters: Cycles) -> tuple[NDArray[np.bool_], Bytes]:
+    """Which rows are ours at a cycle from the quarter to the pause after it, up to our end; ours at the quarters."""
+    if log.end is not None:
+        quarters = quarters[quarters + PAUSE_CYCLES < log.end]
+    ours = states_of(log, quarters)
+    same = (ours == theirs[: len(quarters)]).all(axis=1)
+    moments = np.unique(log.rows[:, 0]) + 1
+    for row in np.flatnonzero(~same):
+        first, last = np.searchsorted(moments, (quarters[row] + 1, quarters[row] + PAUSE_CYCLES))
+        same[row] = (states_of(log, moments[first:last]) == theirs[row]).all(axis=1).any()
+    return same, ours
+
+
+def _first_difference(result: Compared, same: NDArray[np.bool_], ours: Bytes, theirs: Bytes, every: slice) -> Compared:
+    """With the first row that is not the same, unless one is told already."""
+    if same.all() or result.frame is not None:
+        return result
+    row = int(np.argmin(same))
+    register = int(np.argmax(ours[row] != theirs[row]))
+    frame, quarter = (row, VBI_QUARTER) if every.step else divmod(row, QUARTERS)
+    values = int(ours[row, register]), int(theirs[row, register])
+    return replace(
+        result, frame=frame, quarter=quarter + 1, register=f"$D4{register:02X}", ours=values[0], theirs=values[1]
+    )
+
+
+def _read_trace(path: Path) -> Bytes:
+    """``uint8[frames, rows a frame, 25]``."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            state = archive["state"]
+    except (OSError, ValueError, KeyError) as error:
+        raise TuneError(f"{path} is no register trace ({error})") from None
+    if state.dtype != np.uint8 or state.shape[-1:] != (REGISTERS,) or state.ndim not in (2, 3) or not len(state):
+        raise TuneError(
+            f"{path}: {state.dtype}{list(state.shape)}; expected uint8[frames, {REGISTERS}] or [frames, 4, 25]"
+        )
+    state = state.reshape(len(state), -1, REGISTERS)
+    if state.shape[1] not in (1, QUARTERS):
+        raise TuneError(f"{path} has {state.shape[1]} rows a frame; expected 1 or {QUARTERS}")
+    return state
