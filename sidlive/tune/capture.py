@@ -13,7 +13,7 @@ import numpy as np
 
 from sidlive.chip.registers import COLUMNS, Frames, VideoTiming
 from sidlive.errors import TuneError
-from sidlive.tune.psid import FLAG_MUS, Tune
+from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, Tune
 from sidlive.tune.trace import FASTEST_HZ, Rate, find_rate, machine_for
 
 LONGEST: Final = 24 * 3600 * 60  # frames: a day
@@ -44,6 +44,8 @@ class Recorder:
             raise TuneError(f"song {self.song} does not exist; the file has songs 1 to {tune.songs}")
         if tune.flags & FLAG_MUS and tune.magic == "PSID":
             raise TuneError("Compute! MUS data: its player is not in the file")
+        if tune.flags & FLAG_BASIC and tune.magic == "RSID":
+            raise TuneError("it is a BASIC program; expected machine code, since there is no BASIC ROM here")
         self.machine = machine_for(tune, self.song)
         if tune.play == 0:
             self.rate = find_rate(tune, self.song)

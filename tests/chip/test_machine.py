@@ -225,8 +225,9 @@ def test_timer_b_counts_what_timer_a_counts_out() -> None:
 
 
 def test_an_nmi_comes_while_interrupts_are_off_and_once_an_edge() -> None:
-    # $0318 to $1030; CIA 2 timer A 999; then SEI and stay: SEI JMP *. The handler reads $DD0D only every other time.
-    # LDA #$30 STA $0318 LDA #$10 STA $0319 LDA #$E7 STA $DD04 LDA #3 STA $DD05 LDA #$81 STA $DD0D LDA #$11 STA $DD0E SEI
+    # $0318 to $1030; CIA 2 timer A 999; then SEI and stay: SEI JMP *.
+    # LDA #$30 STA $0318 LDA #$10 STA $0319 LDA #$E7 STA $DD04 LDA #3 STA $DD05 LDA #$81 STA $DD0D
+    # LDA #$11 STA $DD0E SEI
     code = "A9 30 8D 18 03 A9 10 8D 19 03 A9 E7 8D 04 DD A9 03 8D 05 DD A9 81 8D 0D DD A9 11 8D 0E DD 78 4C 1F 10"
     program = bytes.fromhex(code).ljust(0x30, b"\xea") + bytes.fromhex("AD 0D DD 40")
     machine = Machine(PAL, log=1000)

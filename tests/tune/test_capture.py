@@ -94,6 +94,11 @@ def test_mus_data_is_refused_by_name() -> None:
         capture(parse(sid_file(flags=0x15)))
 
 
+def test_a_basic_program_is_refused_by_name() -> None:
+    with pytest.raises(TuneError, match="BASIC program"):
+        capture(parse(sid_file(magic=b"RSID", play=0, flags=0x16)))
+
+
 COUNT = "EE F0 10 AD F0 10 8D 00 D4"  # INC $10F0 LDA $10F0 STA $D400
 
 
