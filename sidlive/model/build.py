@@ -294,6 +294,7 @@ def _reason(error: TuneError) -> str:
         ("init turns off", "init turns off its own interrupt"),
         ("play does not return", "play does not return"),
         ("jams", "jams the processor"),
+        ("writes nothing", "writes nothing to the SID"),
     ):
         if words in text:
             return reason
