@@ -76,9 +76,12 @@ FIRST: Final = 41  # the first value written, or -1
 FIRST_CHANGE: Final = 44  # the first value written that was not the one before, or -1
 ROWS_FROM: Final = 47  # when the first recorded frame began
 ROWS: Final = 48  # frames recorded
-KERNAL_AT: Final = 49  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
+UNSTEADY: Final = 49  # 1: since it was last cleared the program wrote, or read a chip that changes by itself
+KERNAL_AT: Final = 50  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
+# Where reads of each 4 KiB come from, see ``remap``: 16 slots.
+MAP: Final = 51
 # Two CIAs of CIA_SLOTS each, timers of TIMER_SLOTS each in them.
-CIA: Final = 50
+CIA: Final = 67
 CIA_SLOTS: Final = 16
 FLAGS: Final = 0  # which timers ran out since the interrupt register was last read
 MASK: Final = 1
@@ -359,10 +362,12 @@ def _write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> N
 
 @_jit
 def _read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
-    if register == 0x11:
-        return (np.int64(mem[IO + 0x11]) & 0x7F) | ((_line(m, cycle) >> 8) << 7)
-    if register == 0x12:
-        return _line(m, cycle) & 0xFF
+    if register == 0x11 or register == 0x12:
+        m[NEXT] = min(m[NEXT], (cycle // m[LINE_CYCLES] + 1) * m[LINE_CYCLES])  # until then it reads the same
+        line = _line(m, cycle)
+        if line == 0 or line == m[LINES] - 1:
+            m[UNSTEADY] = 1
+        return line & 0xFF if register == 0x12 else (np.int64(mem[IO + 0x11]) & 0x7F) | ((line >> 8) << 7)
     if register == 0x19:
         _raster_pass(m, mem, cycle)
         return np.int64(mem[IO + 0x19]) | 0x70 | (0x80 if m[VIC_SINCE] <= cycle else 0)
@@ -557,21 +562,32 @@ def _port(m: State) -> Int:
 
 
 @_jit
+def remap(m: State) -> None:
+    """Take note of the port: where reads of each 4 KiB come from: RAM, ROM, or -1: look closer."""
+    if m[FLAT]:
+        m[MAP : MAP + 16] = RAM
+        return
+    lines = _port(m) & 7
+    m[MAP : MAP + 16] = RAM
+    m[MAP] = -1
+    if lines & 3 == 3:
+        m[MAP + 0xA] = m[MAP + 0xB] = ROM
+    if lines & 3:
+        m[MAP + 0xD] = -1 if lines & 4 else ROM
+    if lines & 2:
+        m[MAP + 0xE] = m[MAP + 0xF] = ROM
+
+
+@_jit
 def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
-    """Read where a ROM, a chip or the port may hide the RAM."""
+    """Read the port or a chip; what is not seen to stay the same makes the program unsteady."""
     if address < 2:
         return _port(m) if address else m[PORT_DIRECTION]
-    lines = _port(m) & 7
-    if address < 0xC000:
-        return np.int64(mem[ROM + address]) if lines & 3 == 3 else np.int64(mem[address])
-    if address >= 0xE000:
-        return np.int64(mem[ROM + address]) if lines & 2 else np.int64(mem[address])
-    if address < 0xD000 or lines & 3 == 0:
+    if address < 0xD000:
         return np.int64(mem[address])
-    if lines & 4 == 0:
-        return np.int64(mem[ROM + address])
     if address < 0xD400:
         return _read_vic(m, mem, address & 63, cycle)
+    m[UNSTEADY] = 1
     if address < 0xD800:
         block = address & 0xFFE0
         if block == m[SECOND_SID] or block == m[THIRD_SID]:
@@ -590,9 +606,8 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
             m[PORT] = value
         else:
             m[PORT_DIRECTION] = value
-        return
-    lines = _port(m) & 7
-    if lines & 3 == 0 or lines & 4 == 0:
+        remap(m)
+    elif m[MAP + 0xD] >= 0:
         mem[address] = value
     elif address < 0xD400:
         _write_vic(m, mem, address & 63, value, cycle)
@@ -608,45 +623,33 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
         mem[IO + address & 0xFFF] = value
 
 
-@_jit
-def _fetch_slow(m: State, mem: Memory, address: Int) -> Int:
-    """A byte of the program where a ROM may hide the RAM; no chip notices."""
-    address &= 0xFFFF
-    if m[FLAT] or 1 < address < 0xA000:
+@_inline
+def _read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
+    if 1 < address < 0xA000:
         return np.int64(mem[address])
-    if 0xD000 <= address < 0xE000 and _port(m) & 3 and _port(m) & 4:
-        return np.int64(mem[IO + (address & 0xFFF)])
-    return _read_slow(m, mem, address, np.int64(0))
+    source = m[MAP + ((address >> 12) & 15)]
+    return np.int64(mem[(source + address) & 0x1FFFF]) if source >= 0 else _read_slow(m, mem, address, cycle)
+
+
+@_inline
+def _write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
+    m[UNSTEADY] = 1
+    if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
+        mem[address & 0xFFFF] = value
+    else:
+        _write_slow(m, mem, address, value, cycle)
 
 
 @_jit
-def _fetch_code(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
-    """An opcode where a ROM may hide the RAM. What we have no ROM for returns to its caller."""
-    if 0xD000 <= address < 0xE000 and not m[FLAT]:
-        return _read_slow(m, mem, address, cycle)
-    code = _fetch_slow(m, mem, address)
-    lines = _port(m) & 7
-    if not m[FLAT] and ((address >= 0xE000 and lines & 2) or (0xA000 <= address < 0xC000 and lines & 3 == 3)):
+def _code(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
+    """An opcode that does not lie in plain RAM. What we have no ROM for returns to its caller."""
+    code = _read(m, mem, address, cycle)
+    if m[MAP + (address >> 12)] == ROM:
         if not ENTRY[0] <= address < ENTRY[1] and m[KERNAL_AT] == 0:
             m[KERNAL_AT] = cycle
         if code == 0:
             return np.int64(0x60)
     return code
-
-
-@_inline
-def _read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
-    if 1 < address < 0xA000 or m[FLAT]:
-        return np.int64(mem[address & 0xFFFF])
-    return _read_slow(m, mem, address, cycle)
-
-
-@_inline
-def _write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
-    if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
-        mem[address & 0xFFFF] = value
-    else:
-        _write_slow(m, mem, address, value, cycle)
 
 
 @_jit
@@ -773,6 +776,8 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     m[NEXT] = until if flat else 0
     m[DUE] = until
     steal = np.int64(NEVER)  # the bad line that the next instructions may run into
+    waits_at, waits_since = np.int64(-1), np.int64(0)  # where and when the program last turned back, with what
+    wait_a, wait_x, wait_y, wait_p, wait_sp = a, x, y, p, sp
     masked = np.int64(-1)  # the interrupt flag that counts, where that is not yet the one just set
     before = np.int64(0)  # when the last instruction began
     branched = np.int64(-1)  # the last branch within a page heeds interrupts that came by then, not later ones
@@ -805,8 +810,9 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 if cycle + cycles > steal:
                     cycles += _stolen(cycle, cycles, steal, np.int64(BRK), np.int64(0))
                 cycle += cycles
-                pc = _fetch_slow(m, mem, vector) | (_fetch_slow(m, mem, vector + 1) << 8)
+                pc = _read(m, mem, vector, cycle) | (_read(m, mem, vector + 1, cycle) << 8)
                 masked = np.int64(-1)
+                waits_at = np.int64(-1)
                 m[NEXT] = cycle + 1  # the first instruction of the handler runs, whatever is asked for
                 continue
             masked = np.int64(-1)
@@ -820,20 +826,16 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             status = RETURNED
             break
 
-        if 1 < pc < 0x9FFE:
+        if 1 < pc < 0x9FFE or (pc & 0xFFF < 0xFFE and m[MAP + (pc >> 12)] == RAM):
             code = np.int64(mem[pc])
             low = np.int64(mem[pc + 1])
             word = low | (np.int64(mem[pc + 2]) << 8)
         else:
-            code = _fetch_code(m, mem, pc, cycle)
-            if 0xD000 <= pc < 0xE000 and not flat:  # a program in the chips' registers: each byte is read, and once
-                low = _read_slow(m, mem, (pc + 1) & 0xFFFF, cycle + 1)
-                word = low
-                if table[code] >> 24 == 3:
-                    word |= _read_slow(m, mem, (pc + 2) & 0xFFFF, cycle + 2) << 8
-            else:
-                low = _fetch_slow(m, mem, pc + 1)
-                word = low | (_fetch_slow(m, mem, pc + 2) << 8)
+            code = _code(m, mem, pc, cycle)
+            low = _read(m, mem, (pc + 1) & 0xFFFF, cycle + 1)  # every byte is read once: it may be a chip's register
+            word = low
+            if table[code] >> 24 == 3:
+                word |= _read(m, mem, (pc + 2) & 0xFFFF, cycle + 2) << 8
         entry = table[code]
         op = entry & 0xFF
         mode = (entry >> 8) & 0xFF
@@ -1038,20 +1040,15 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                     branched = cycle + cycles - 3
         elif op == Op.JMP:
             pc = address
-            if pc == start:  # it waits for an interrupt
-                if flat:
-                    status = RETURNED
-                    break
-                if m[NEXT]:
-                    cycle = _wait(m, mem, cycle + cycles, m[DUE], np.int64(3))
-                    cycles = np.int64(0)
-                    m[NEXT] = 0
+            if flat and pc == start:
+                status = RETURNED
+                break
         elif op == Op.JSR:  # the address's high byte is fetched after the return address is pushed
             back = (pc - 1) & 0xFFFF
             mem[0x100 + sp] = back >> 8
             mem[0x100 + ((sp - 1) & 0xFF)] = back & 0xFF
             sp = (sp - 2) & 0xFF
-            pc = low | (_fetch_slow(m, mem, back) << 8)
+            pc = low | (_read(m, mem, back, now) << 8)
         elif op == Op.RTS:
             pc = np.int64(mem[0x100 + ((sp + 1) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 2) & 0xFF)]) << 8)
             pc = (pc + 1) & 0xFFFF
@@ -1128,6 +1125,19 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             break
         before = cycle
         cycle += cycles
+        if pc <= start and not flat:  # back: the program may be waiting
+            if m[UNSTEADY]:
+                m[UNSTEADY] = 0
+                waits_at = np.int64(-1)
+            elif pc == waits_at and a == wait_a and x == wait_x and y == wait_y and p == wait_p and sp == wait_sp:
+                # Nothing has changed since it was here: it comes here again and again until something happens.
+                loop = cycle - waits_since
+                if m[NEXT] > cycle + loop and loop > 0 and (m[NEXT] <= steal or cycle >= steal + BAD_LINE_CYCLES):
+                    cycle += (m[NEXT] - cycle - 1) // loop * loop
+                waits_since = cycle
+            else:
+                waits_at, wait_a, wait_x, wait_y, wait_p, wait_sp = pc, a, x, y, p, sp
+                waits_since = cycle
     m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE] = pc, sp, a, x, y, p, cycle
     return status
 
@@ -1150,6 +1160,7 @@ def _trap(m: State, mem: Memory, until: Int) -> None:
                 cycle = _pass(m, mem, cycle, np.int64(19 if m[PLAY] else 15), np.int64(1 << 16 if m[PLAY] else 0))
                 if m[PLAY]:
                     m[PORT] = 0x37
+                    remap(m)
                 m[P] &= ~INTERRUPT
             cycle = _pass(m, mem, cycle, np.int64(3), np.int64(0))
         else:
@@ -1160,6 +1171,7 @@ def _trap(m: State, mem: Memory, until: Int) -> None:
         mem[0x100 + ((m[SP] - 2) & 0xFF)] = (TRAP_PLAYED - 1) & 0xFF
         m[SP] = (m[SP] - 3) & 0xFF
         m[PORT] = m[PLAY_PORT]
+        remap(m)
         m[PC], m[A] = m[PLAY], 0
         m[CALLED] = cycle
         m[CALLS] += 1
@@ -1167,6 +1179,7 @@ def _trap(m: State, mem: Memory, until: Int) -> None:
     else:
         m[CALLED] = NEVER
         m[PORT] = mem[0x100 + ((m[SP] + 1) & 0xFF)]
+        remap(m)
         cycle = _pass(m, mem, cycle, np.int64(13), np.int64(1 << 6 | 3 << 11))
         flags = _read_vic(m, mem, np.int64(0x19), cycle - 3)
         _write_vic(m, mem, np.int64(0x19), flags, cycle - 2)

@@ -68,6 +68,7 @@ class Machine:
             for timer in (base + cpu.TIMER, base + cpu.TIMER + cpu.TIMER_SLOTS):
                 m[timer + cpu.LATCH] = m[timer + cpu.COUNT] = m[timer + cpu.CAP] = 0xFFFF
                 m[timer + cpu.UNDERFLOW] = cpu.NEVER
+        cpu.remap(m)
         self.sid[MODE_VOL] = 0x0F
 
     @property
@@ -167,6 +168,7 @@ class Machine:
         m[cpu.A], m[cpu.X], m[cpu.Y] = (song - 1) & 0xFF, 1 if timer or real else 0, 0
         m[cpu.PC] = init
         m[cpu.PORT] = 0x37 if real else bank_of(init)
+        cpu.remap(m)
         m[cpu.P] = cpu.UNUSED | (0 if real else cpu.INTERRUPT)
         for byte in ((cpu.TRAP_IDLE - 1) >> 8, (cpu.TRAP_IDLE - 1) & 0xFF):
             self.ram[0x100 + m[cpu.SP]] = byte

@@ -17,7 +17,6 @@ LARGEST_FILE: Final = HEADER_V2 + 2 + 0x10000
 TEXT_BYTES: Final = 32
 
 FLAG_MUS: Final = 0x01  # the image is Compute! MUS data, to be played by a player that is not in the file
-FLAG_PLAYSID: Final = 0x02  # PSID: samples in PlaySID's own way
 FLAG_BASIC: Final = 0x02  # RSID: a BASIC program
 
 _FIXED: Final = struct.Struct(f">4sHHHHHHHI{TEXT_BYTES}s{TEXT_BYTES}s{TEXT_BYTES}s")

@@ -21,6 +21,7 @@ def flat_machine() -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     state = np.zeros(cpu.LOG, dtype=np.int64)
     state[cpu.FLAT] = 1
     state[cpu.SP] = 0xFF
+    cpu.remap(state)
     return state, np.zeros(cpu.MEMORY_BYTES, dtype=np.uint8)
 
 
