@@ -1,4 +1,4 @@
-"""Files of music opened by their names, and what is refused."""
+"""Files of music opened by their names: programs that play, programs that do not, and what is refused."""
 
 from pathlib import Path
 
@@ -10,7 +10,56 @@ from sidlive.chip.registers import PAL, silence
 from sidlive.errors import TuneError
 from sidlive.tune.capture import load_frames
 from sidlive.tune.files import open_song, read_frames, read_tune, write_frames
+from sidlive.tune.fragment import load_fragment
 from sidlive.tune.kinds import FRAMES, holds_frames
+
+BASIC = b"\x01\x08\x0b\x08\x0a\0\x9e2061\0\0\0"  # 10 SYS2061, which is $080D
+
+# $D418 = $0F, the counter $09FF = 0
+SET_UP = "A9 0F 8D 18 D4 A9 00 8D FF 09"
+# INC $09FF, into frequency lo; its bit 3 is the gate of a saw: LSR LSR LSR AND #1 ORA #$20 STA $D404
+NOTES = "EE FF 09 AD FF 09 8D 00 D4 4A 4A 4A 29 01 09 20 8D 04 D4"
+# SEI, no timer interrupts, the vector at $0840, the raster's interrupt on at line $40, CLI
+RASTER = "78 A9 7F 8D 0D DC A9 40 8D 14 03 A9 08 8D 15 03 A9 01 8D 1A D0 A9 40 8D 12 D0 A9 1B 8D 11 D0 58"
+HANDLER = "EE 19 D0" + NOTES + "4C 81 EA"
+# the main loop: wait for line $40, play, wait until it is over
+POLLED = "AD 12 D0 C9 40 D0 F9" + NOTES + "AD 12 D0 C9 40 F0 F9 4C 17 08"
+
+
+def prg(main: str, handler: str = "") -> bytes:
+    """A program whose code begins at $080D and whose handler is at $0840."""
+    code = bytes.fromhex(main)
+    assert len(code) <= 0x33
+    return BASIC + code.ljust(0x33, b"\0") + bytes.fromhex(handler)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        prg(SET_UP + RASTER + "4C 37 08", HANDLER),  # JMP *: SYS never returns
+        prg(SET_UP + RASTER + "60", HANDLER),
+        prg(SET_UP + POLLED),
+    ],
+    ids=["interrupt", "interrupt, back to BASIC", "polled"],
+)
+def test_a_program_plays_as_it_would_on_the_machine(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "Notes.prg"
+    path.write_bytes(data)
+    recorder = open_song(path)
+    rows = recorder.record(100)[2:]
+    assert recorder.rate_hz == pytest.approx(PAL.rate_hz)
+    assert np.array_equal(np.diff(rows[:, 0]), [1] * 97)
+    assert np.array_equal(rows[:, 4], 0x20 | (rows[:, 0] >> 3 & 1)) and set(rows[:, 24]) == {0x0F}
+    fragment = load_fragment(path, seconds=1.0)
+    assert (fragment.name, fragment.chip, fragment.timing, len(fragment.frames)) == ("Notes", "6581", "PAL", 50)
+
+
+@pytest.mark.parametrize("main", ["4C 0D 08", "60", "78 4C 0E 08"])
+def test_a_program_that_is_silent_is_refused(tmp_path: Path, main: str) -> None:
+    path = tmp_path / "quiet.prg"
+    path.write_bytes(prg(main))
+    with pytest.raises(TuneError, match=r"quiet\.prg: the tune writes nothing to the SID's voices in 10 s"):
+        open_song(path)
 
 
 def test_mus_data_is_refused_by_its_name_and_by_its_content(tmp_path: Path) -> None:

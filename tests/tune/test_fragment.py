@@ -1,17 +1,18 @@
 """Fragments: what is loaded from where, that they do not change, and the length of their beat."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tunes_by_hand import sid_file
 
-from sidlive.chip.registers import PAL, USED_BITS, silence
+from sidlive.chip.registers import PAL, USED_BITS, Frames, silence
 from sidlive.errors import TuneError
-from sidlive.tune.capture import capture, save_frames
+from sidlive.tune.capture import Recorder, capture, save_frames
 from sidlive.tune.edits import resample
-from sidlive.tune.fragment import UNKNOWN_BEAT, Fragment, beat_of, load_fragment, onsets
-from sidlive.tune.psid import parse
+from sidlive.tune.fragment import RATE_TOLERANCE, UNKNOWN_BEAT, Fragment, beat_of, load_fragment, onsets, video_frames
+from sidlive.tune.psid import parse, read
 from sidlive.tune.streams import parse_dmp, write_dmp, write_sidgpt
 
 
@@ -166,3 +167,29 @@ def test_an_unknown_beat_is_24_frames() -> None:
     random = silence(1000)
     random[:, 4] = np.random.default_rng(2).integers(0, 2, 1000)
     assert 12 <= beat_of(random, 50.125) <= 50
+
+
+def gate_openings(frames: Frames) -> list[int]:
+    """How often each voice's gate opens, first control values coming before final ones, from reset on."""
+    counts = []
+    for voice in range(3):
+        gate = frames[:, [25 + voice, 4 + 7 * voice]].reshape(-1) & 1
+        counts.append(int(np.count_nonzero(np.diff(gate.astype(int), prepend=0) == 1)))
+    return counts
+
+
+def test_real_tunes_of_other_rates_keep_all_their_notes(shared: Path) -> None:
+    """One minute each of the tunes whose play is called by a timer, at 25 to 401 times a second."""
+    index = json.loads((shared / "oracle" / "index.json").read_text(encoding="utf-8"))
+    tunes = [shared / entry["tune"] for entry in index if entry["timing"] == "cia"]
+    resampled = notes = 0
+    for path in tunes:
+        recorder = Recorder(read(path))
+        rows = recorder.record(round(60 * recorder.rate_hz))
+        frames, rate_hz = video_frames(rows, recorder.rate_hz, recorder.tune.timing)
+        assert abs(rate_hz / recorder.tune.timing.rate_hz - 1) <= RATE_TOLERANCE
+        assert abs(len(frames) / rate_hz - 60) < 0.05
+        assert gate_openings(frames) == gate_openings(rows), path.name
+        resampled += frames is not rows
+        notes += sum(gate_openings(rows))
+    assert resampled >= 20 and notes > 10_000
