@@ -77,11 +77,12 @@ FIRST_CHANGE: Final = 44  # the first value written that was not the one before,
 ROWS_FROM: Final = 47  # when the first recorded frame began
 ROWS: Final = 48  # frames recorded
 UNSTEADY: Final = 49  # 1: since it was last cleared the program wrote, or read a chip that changes by itself
-KERNAL_AT: Final = 50  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
+STEADY: Final = 50  # until when what it read of the raster stays the same
+KERNAL_AT: Final = 51  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
 # Where reads of each 4 KiB come from, see ``remap``: 16 slots.
-MAP: Final = 51
+MAP: Final = 52
 # Two CIAs of CIA_SLOTS each, timers of TIMER_SLOTS each in them.
-CIA: Final = 67
+CIA: Final = 68
 CIA_SLOTS: Final = 16
 FLAGS: Final = 0  # which timers ran out since the interrupt register was last read
 MASK: Final = 1
@@ -192,15 +193,23 @@ def _pass(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
 
 
 @_jit
-def _wait(m: State, mem: Memory, cycle: Int, until: Int, loop: Int) -> Int:
-    """The clock when a loop of ``loop`` cycles, begun at ``cycle``, first comes round at or after ``until``."""
+def _idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
+    """The clock when a jump to itself, begun at ``cycle``, first comes round at or after ``until``."""
+    steal = _next_steal(m, mem, cycle)
+    line = (steal // m[LINE_CYCLES] - 1) % m[LINES]
     while cycle < until:
-        end = cycle + (until - cycle + loop - 1) // loop * loop
-        steal = _next_steal(m, mem, cycle)
+        end = cycle + (until - cycle + 2) // 3 * 3
         if steal >= end:
             return end
-        rounds = max(steal - cycle, 0) // loop
-        cycle = _pass(m, mem, cycle + rounds * loop, loop, np.int64(0))
+        if steal < cycle:  # it is under way
+            cycle = steal + BAD_LINE_CYCLES + 3
+        else:
+            cycle += (steal - cycle) // 3 * 3 + 3 + BAD_LINE_CYCLES
+        steal += 8 * m[LINE_CYCLES]
+        line += 8
+        if line > BAD_LINES[1]:
+            steal = _next_steal(m, mem, cycle)
+            line = (steal // m[LINE_CYCLES] - 1) % m[LINES]
     return cycle
 
 
@@ -363,7 +372,7 @@ def _write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> N
 @_jit
 def _read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     if register == 0x11 or register == 0x12:
-        m[NEXT] = min(m[NEXT], (cycle // m[LINE_CYCLES] + 1) * m[LINE_CYCLES])  # until then it reads the same
+        m[STEADY] = min(m[STEADY], (cycle // m[LINE_CYCLES] + 1) * m[LINE_CYCLES])
         line = _line(m, cycle)
         if line == 0 or line == m[LINES] - 1:
             m[UNSTEADY] = 1
@@ -1132,12 +1141,15 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             elif pc == waits_at and a == wait_a and x == wait_x and y == wait_y and p == wait_p and sp == wait_sp:
                 # Nothing has changed since it was here: it comes here again and again until something happens.
                 loop = cycle - waits_since
-                if m[NEXT] > cycle + loop and loop > 0 and (m[NEXT] <= steal or cycle >= steal + BAD_LINE_CYCLES):
-                    cycle += (m[NEXT] - cycle - 1) // loop * loop
+                until_then = min(m[NEXT], m[STEADY])
+                free = until_then <= steal or cycle >= steal + BAD_LINE_CYCLES
+                if free and loop > 0 and until_then > cycle + loop:
+                    cycle += (until_then - cycle - 1) // loop * loop
                 waits_since = cycle
             else:
                 waits_at, wait_a, wait_x, wait_y, wait_p, wait_sp = pc, a, x, y, p, sp
                 waits_since = cycle
+            m[STEADY] = NEVER
     m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE] = pc, sp, a, x, y, p, cycle
     return status
 
@@ -1164,7 +1176,7 @@ def _trap(m: State, mem: Memory, until: Int) -> None:
                 m[P] &= ~INTERRUPT
             cycle = _pass(m, mem, cycle, np.int64(3), np.int64(0))
         else:
-            cycle = _wait(m, mem, cycle, m[DUE], np.int64(3))
+            cycle = _idle(m, mem, cycle, m[DUE])
     elif pc == TRAP_CALL:
         mem[0x100 + m[SP]] = _port(m)
         mem[0x100 + ((m[SP] - 1) & 0xFF)] = (TRAP_PLAYED - 1) >> 8
