@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.opcodes import FIRST_BRANCH, FIRST_MODIFY, FIRST_OTHER, FIRST_STORE, PAGE_CROSS, Mode, Op
+from sidlive.chip.opcodes import FIRST_BRANCH, FIRST_MODIFY, FIRST_OTHER, FIRST_STORE, INDIRECT, PAGE_CROSS, Mode, Op
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, REGISTERS, VOICE_STRIDE, VOICES, Frames
 
 State = NDArray[np.int64]
@@ -727,14 +727,15 @@ def _rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
 
 
 @_inline
-def _signs(p: Int, value: Int) -> Int:
-    """P with N and Z as ``value`` sets them."""
-    return (p & ~(ZERO | NEGATIVE)) | (value & NEGATIVE) | (ZERO if value == 0 else 0)
+def _packed(p: Int, result: Int) -> Int:
+    """P with N and Z as ``result`` sets them: bits 0-7 all zero is Z, bit 7 or 8 is N."""
+    return (p & ~(ZERO | NEGATIVE)) | ((result | (result >> 1)) & NEGATIVE) | (ZERO if result & 0xFF == 0 else 0)
 
 
 @_inline
-def _compare(p: Int, register: Int, value: Int) -> Int:
-    return (_signs(p, (register - value) & 0xFF) & ~CARRY) | (CARRY if register >= value else 0)
+def _unpacked(p: Int) -> Int:
+    """The inverse of ``_packed``: a result that sets N and Z as they are in P."""
+    return ((~p & ZERO) >> 1) | ((p & NEGATIVE) << 1)
 
 
 @_jit
@@ -780,13 +781,14 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     instruction's last cycle.
     """
     pc, sp, a, x, y, p, cycle = m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE]
+    result = _unpacked(p)  # what N and Z are taken from; the two bits of p mean nothing while the kernel runs
     status = RUNNING_ON
     flat = m[FLAT] != 0
     m[NEXT] = until if flat else 0
     m[DUE] = until
     steal = np.int64(NEVER)  # the bad line that the next instructions may run into
     waits_at, waits_since = np.int64(-1), np.int64(0)  # where and when the program last turned back, with what
-    wait_a, wait_x, wait_y, wait_p, wait_sp = a, x, y, p, sp
+    wait_a, wait_x, wait_y, wait_p, wait_result, wait_sp = a, x, y, p, result, sp
     masked = np.int64(-1)  # the interrupt flag that counts, where that is not yet the one just set
     before = np.int64(0)  # when the last instruction began
     branched = np.int64(-1)  # the last branch within a page heeds interrupts that came by then, not later ones
@@ -804,7 +806,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             if cycle >= nmi or (cycle >= irq and masked == 0):
                 mem[0x100 + sp] = pc >> 8
                 mem[0x100 + ((sp - 1) & 0xFF)] = pc & 0xFF
-                mem[0x100 + ((sp - 2) & 0xFF)] = (p & ~BREAK) | UNUSED
+                mem[0x100 + ((sp - 2) & 0xFF)] = (_packed(p, result) & ~BREAK) | UNUSED
                 sp = (sp - 3) & 0xFF
                 p |= INTERRUPT
                 vector = np.int64(0xFFFE)
@@ -843,46 +845,29 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             code = _code(m, mem, pc, cycle)
             low = _read(m, mem, (pc + 1) & 0xFFFF, cycle + 1)  # every byte is read once: it may be a chip's register
             word = low
-            if table[code] >> 24 == 3:
+            if (table[code] >> 24) & 3 == 3:
                 word |= _read(m, mem, (pc + 2) & 0xFFFF, cycle + 2) << 8
         entry = table[code]
         op = entry & 0xFF
         mode = (entry >> 8) & 0xFF
         cycles = (entry >> 16) & 15
         start = pc
-        pc = (pc + (entry >> 24)) & 0xFFFF
-        address = np.int64(0)
-        base = np.int64(0)  # an indexed address before indexing, for page crossings
+        pc = (pc + ((entry >> 24) & 3)) & 0xFFFF
 
-        # Where the operand is.
-        if mode == Mode.IMP or mode == Mode.ACC:
-            pass
-        elif mode == Mode.ABS:
-            address = word
-            base = word
-        elif mode == Mode.IMM or mode == Mode.REL:
-            address = (start + 1) & 0xFFFF
-        elif mode == Mode.ABX:
-            base = word
-            address = (base + x) & 0xFFFF
-        elif mode == Mode.ABY:
-            base = word
-            address = (base + y) & 0xFFFF
-        elif mode == Mode.ZP:
-            address = low
-        elif mode == Mode.ZPX:
-            address = (low + x) & 0xFF
-        elif mode == Mode.ZPY:
-            address = (low + y) & 0xFF
-        elif mode == Mode.IZY:
-            base = _read(m, mem, low, cycle) | (_read(m, mem, (low + 1) & 0xFF, cycle) << 8)
-            address = (base + y) & 0xFFFF
-        elif mode == Mode.IZX:
-            pointer = (low + x) & 0xFF
-            address = _read(m, mem, pointer, cycle) | (_read(m, mem, (pointer + 1) & 0xFF, cycle) << 8)
-        else:  # IND: the pointer's high byte comes from the same page
-            address = _read(m, mem, word, cycle)
-            address |= _read(m, mem, (word & 0xFF00) | ((word + 1) & 0xFF), cycle) << 8
+        # Where the operand is: no jump for all modes but the indirect ones.
+        page = (entry >> 32) & 0xFFFF
+        base = word & page
+        address = (base + ((x & (entry >> 48)) | (y & (entry >> 56)))) & page
+        if entry & INDIRECT:
+            if mode == Mode.IZY:
+                base = _read(m, mem, low, cycle) | (_read(m, mem, (low + 1) & 0xFF, cycle) << 8)
+                address = (base + y) & 0xFFFF
+            elif mode == Mode.IZX:
+                pointer = (low + x) & 0xFF
+                address = _read(m, mem, pointer, cycle) | (_read(m, mem, (pointer + 1) & 0xFF, cycle) << 8)
+            else:  # the pointer's high byte comes from the same page
+                address = _read(m, mem, word, cycle)
+                address |= _read(m, mem, (word & 0xFF00) | ((word + 1) & 0xFF), cycle) << 8
         if entry & PAGE_CROSS and (base ^ address) & 0xFF00:
             cycles += 1
         if cycle + cycles > steal and not FIRST_BRANCH <= op < FIRST_OTHER:
@@ -899,63 +884,77 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 value = np.int64(0)
             if op == Op.LDA:
                 a = value
-                p = _signs(p, a)
+                result = a
             elif op == Op.LDX:
                 x = value
-                p = _signs(p, x)
+                result = x
             elif op == Op.LDY:
                 y = value
-                p = _signs(p, y)
+                result = y
             elif op == Op.AND:
                 a &= value
-                p = _signs(p, a)
+                result = a
             elif op == Op.ORA:
                 a |= value
-                p = _signs(p, a)
+                result = a
             elif op == Op.EOR:
                 a ^= value
-                p = _signs(p, a)
-            elif op == Op.ADC:
-                a, p = _add(a, value, p)
-            elif op == Op.SBC:
-                a, p = _subtract(a, value, p)
+                result = a
+            elif op == Op.ADC or op == Op.SBC:
+                if p & DECIMAL:
+                    a, p = _add(a, value, p) if op == Op.ADC else _subtract(a, value, p)
+                    result = _unpacked(p)
+                else:
+                    if op == Op.SBC:
+                        value ^= 0xFF
+                    total = a + value + (p & CARRY)
+                    p = (p & ~(CARRY | OVERFLOW)) | ((~(a ^ value) & (a ^ total)) >> 1 & OVERFLOW) | (total >> 8)
+                    a = total & 0xFF
+                    result = a
             elif op == Op.CMP:
-                p = _compare(p, a, value)
+                result = (a - value) & 0xFF
+                p = (p & ~CARRY) | (CARRY if a >= value else 0)
             elif op == Op.CPX:
-                p = _compare(p, x, value)
+                result = (x - value) & 0xFF
+                p = (p & ~CARRY) | (CARRY if x >= value else 0)
             elif op == Op.CPY:
-                p = _compare(p, y, value)
+                result = (y - value) & 0xFF
+                p = (p & ~CARRY) | (CARRY if y >= value else 0)
             elif op == Op.BIT:
-                p = (p & ~(NEGATIVE | OVERFLOW | ZERO)) | (value & (NEGATIVE | OVERFLOW)) | (0 if a & value else ZERO)
+                result = (a & value) | ((value & NEGATIVE) << 1)
+                p = (p & ~OVERFLOW) | (value & OVERFLOW)
             elif op == Op.LAX:
                 a = value
                 x = value
-                p = _signs(p, a)
+                result = a
             elif op == Op.ANC:
                 a &= value
-                p = (_signs(p, a) & ~CARRY) | (a >> 7)
+                result = a
+                p = (p & ~CARRY) | (a >> 7)
             elif op == Op.ALR:
                 a &= value
                 p = (p & ~CARRY) | (a & CARRY)
                 a >>= 1
-                p = _signs(p, a)
+                result = a
             elif op == Op.ARR:
                 a, p = _rotate_masked(a, value, p)
+                result = _unpacked(p)
             elif op == Op.SBX:
-                p = _compare(p, a & x, value)
+                result = ((a & x) - value) & 0xFF
+                p = (p & ~CARRY) | (CARRY if (a & x) >= value else 0)
                 x = ((a & x) - value) & 0xFF
             elif op == Op.ANE:
                 a = (a | UNSTABLE) & x & value
-                p = _signs(p, a)
+                result = a
             elif op == Op.LXA:
                 a = (a | UNSTABLE) & value
                 x = a
-                p = _signs(p, a)
+                result = a
             elif op == Op.LAS:
                 a = value & sp
                 x = a
                 sp = a
-                p = _signs(p, a)
+                result = a
         elif op < FIRST_STORE:
             value = a if mode == Mode.ACC else _read(m, mem, address, now)
             before = value
@@ -984,21 +983,24 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 _write(m, mem, address, value, now)
             if op == Op.SLO:
                 a |= value
-                p = _signs(p, a)
+                result = a
             elif op == Op.RLA:
                 a &= value
-                p = _signs(p, a)
+                result = a
             elif op == Op.SRE:
                 a ^= value
-                p = _signs(p, a)
+                result = a
             elif op == Op.RRA:
                 a, p = _add(a, value, p)
+                result = _unpacked(p)
             elif op == Op.ISC:
                 a, p = _subtract(a, value, p)
+                result = _unpacked(p)
             elif op == Op.DCP:
-                p = _compare(p, a, value)
+                result = (a - value) & 0xFF
+                p = (p & ~CARRY) | (CARRY if a >= value else 0)
             else:
-                p = _signs(p, value)
+                result = value
         elif op < FIRST_BRANCH:
             if op == Op.STA:
                 value = a
@@ -1022,13 +1024,13 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             _write(m, mem, address, value, now)
         elif op < FIRST_OTHER:
             if op == Op.BNE:
-                taken = p & ZERO == 0
+                taken = result & 0xFF != 0
             elif op == Op.BEQ:
-                taken = p & ZERO != 0
+                taken = result & 0xFF == 0
             elif op == Op.BPL:
-                taken = p & NEGATIVE == 0
+                taken = result & 0x180 == 0
             elif op == Op.BMI:
-                taken = p & NEGATIVE != 0
+                taken = result & 0x180 != 0
             elif op == Op.BCC:
                 taken = p & CARRY == 0
             elif op == Op.BCS:
@@ -1064,25 +1066,25 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             sp = (sp + 2) & 0xFF
         elif op == Op.INX or op == Op.DEX:
             x = (x + (1 if op == Op.INX else -1)) & 0xFF
-            p = _signs(p, x)
+            result = x
         elif op == Op.INY or op == Op.DEY:
             y = (y + (1 if op == Op.INY else -1)) & 0xFF
-            p = _signs(p, y)
+            result = y
         elif op == Op.TAX:
             x = a
-            p = _signs(p, x)
+            result = x
         elif op == Op.TAY:
             y = a
-            p = _signs(p, y)
+            result = y
         elif op == Op.TXA:
             a = x
-            p = _signs(p, a)
+            result = a
         elif op == Op.TYA:
             a = y
-            p = _signs(p, a)
+            result = a
         elif op == Op.TSX:
             x = sp
-            p = _signs(p, x)
+            result = x
         elif op == Op.TXS:
             sp = x
         elif op == Op.CLC:
@@ -1101,20 +1103,22 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
         elif op == Op.CLV:
             p &= ~OVERFLOW
         elif op == Op.PHA or op == Op.PHP:
-            mem[0x100 + sp] = a if op == Op.PHA else p | BREAK | UNUSED
+            mem[0x100 + sp] = a if op == Op.PHA else _packed(p, result) | BREAK | UNUSED
             sp = (sp - 1) & 0xFF
         elif op == Op.PLA:
             sp = (sp + 1) & 0xFF
             a = np.int64(mem[0x100 + sp])
-            p = _signs(p, a)
+            result = a
         elif op == Op.PLP:
             sp = (sp + 1) & 0xFF
             masked = p & INTERRUPT
             p = (np.int64(mem[0x100 + sp]) & ~BREAK) | UNUSED
+            result = _unpacked(p)
             if not flat:
                 m[NEXT] = 0
         elif op == Op.RTI:
             p = (np.int64(mem[0x100 + ((sp + 1) & 0xFF)]) & ~BREAK) | UNUSED
+            result = _unpacked(p)
             pc = np.int64(mem[0x100 + ((sp + 2) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 3) & 0xFF)]) << 8)
             sp = (sp + 3) & 0xFF
             if not flat:
@@ -1123,7 +1127,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             pc = (pc + 1) & 0xFFFF
             mem[0x100 + sp] = pc >> 8
             mem[0x100 + ((sp - 1) & 0xFF)] = pc & 0xFF
-            mem[0x100 + ((sp - 2) & 0xFF)] = p | BREAK | UNUSED
+            mem[0x100 + ((sp - 2) & 0xFF)] = _packed(p, result) | BREAK | UNUSED
             sp = (sp - 3) & 0xFF
             p |= INTERRUPT
             pc = _read(m, mem, np.int64(0xFFFE), now)
@@ -1138,7 +1142,15 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             if m[UNSTEADY]:
                 m[UNSTEADY] = 0
                 waits_at = np.int64(-1)
-            elif pc == waits_at and a == wait_a and x == wait_x and y == wait_y and p == wait_p and sp == wait_sp:
+            elif (
+                pc == waits_at
+                and a == wait_a
+                and x == wait_x
+                and y == wait_y
+                and p == wait_p
+                and result == wait_result
+                and sp == wait_sp
+            ):
                 # Nothing has changed since it was here: it comes here again and again until something happens.
                 loop = cycle - waits_since
                 until_then = min(m[NEXT], m[STEADY])
@@ -1147,10 +1159,10 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                     cycle += (until_then - cycle - 1) // loop * loop
                 waits_since = cycle
             else:
-                waits_at, wait_a, wait_x, wait_y, wait_p, wait_sp = pc, a, x, y, p, sp
+                waits_at, wait_a, wait_x, wait_y, wait_p, wait_result, wait_sp = pc, a, x, y, p, result, sp
                 waits_since = cycle
             m[STEADY] = NEVER
-    m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE] = pc, sp, a, x, y, p, cycle
+    m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE] = pc, sp, a, x, y, _packed(p, result), cycle
     return status
 
 

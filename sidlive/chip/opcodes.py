@@ -141,6 +141,7 @@ FIRST_STORE: Final = int(Op.SAX)
 FIRST_BRANCH: Final = int(Op.BCC)
 FIRST_OTHER: Final = int(Op.BRK)
 PAGE_CROSS: Final = 1 << 20
+INDIRECT: Final = 1 << 21
 
 DOCUMENTED: Final = frozenset(op for op in Op) - {
     Op.ALR, Op.ANC, Op.ANE, Op.ARR, Op.LAS, Op.LAX, Op.LXA, Op.SBX, Op.DCP, Op.ISC, Op.RLA, Op.RRA, Op.SLO, Op.SRE,
@@ -184,12 +185,20 @@ OPCODES: Final[tuple[Opcode, ...]] = tuple(_parse(code, entry) for code, entry i
 
 
 def kernel_table() -> NDArray[np.int64]:
-    """``int64[256]``, one word an opcode for the CPU kernel: operation, mode << 8, cycles << 16, PAGE_CROSS if a page
-    crossing costs one more, bytes << 24."""
-    words = [
-        o.op | o.mode << 8 | o.cycles << 16 | (PAGE_CROSS if o.page_cross else 0) | o.length << 24 for o in OPCODES
-    ]
-    return np.array(words, dtype=np.int64)
+    """``int64[256]``, one word an opcode for the CPU kernel.
+
+    Bits 0-7 the operation, 8-15 the mode, 16-19 cycles, 24-25 bytes, PAGE_CROSS if a page crossing costs one more,
+    INDIRECT if the operand is a pointer. Bits 32-47 are a mask of the operand's bits that are an address, 48-55 of X's
+    bits that are added to it, 56-63 of Y's.
+    """
+    words = np.zeros(256, dtype=np.int64)
+    for o in OPCODES:
+        address = 0xFFFF if o.length == 3 else 0xFF if o.mode not in (Mode.IMP, Mode.ACC, Mode.IMM, Mode.REL) else 0
+        indexed = (o.mode in (Mode.ABX, Mode.ZPX)) * 0xFF << 16 | (o.mode in (Mode.ABY, Mode.ZPY)) * 0xFF << 24
+        word = o.op | o.mode << 8 | o.cycles << 16 | o.length << 24 | (address | indexed) << 32
+        word |= PAGE_CROSS * o.page_cross | INDIRECT * (o.mode in (Mode.IND, Mode.IZX, Mode.IZY))
+        words[o.code] = word - (word >> 63 << 64)
+    return words
 
 
 def disassemble(memory: bytes, address: int) -> tuple[str, int]:
