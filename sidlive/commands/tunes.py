@@ -52,12 +52,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 def _info(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
-    from sidlive.tune.files import begin_song, read_tune
+    from sidlive.tune.capture import Recorder
+    from sidlive.tune.files import read_tune
     from sidlive.tune.players import player_of
 
     tune = read_tune(args.tune)
     try:
-        recorder = begin_song(tune)
+        recorder = Recorder(tune)
         playable, rate = "yes", recorder.rate_hz
     except TuneError as error:
         playable, rate = f"no: {error}", 0.0

@@ -3,7 +3,6 @@
 Frames come at the tune's own rate: one a play call, whatever makes the calls. Of several SIDs the first is kept.
 """
 
-import zipfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +12,11 @@ import numpy as np
 
 from sidlive.chip.registers import COLUMNS, Frames, VideoTiming
 from sidlive.errors import TuneError
-from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, Tune
+from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
 from sidlive.tune.trace import FASTEST_HZ, Rate, find_rate, machine_for
 
 LONGEST: Final = 24 * 3600 * 60  # frames: a day
+LARGEST_NPZ: Final = LONGEST * COLUMNS + (1 << 20)  # bytes, unpacked
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Recorder:
         if not 1 <= self.song <= tune.songs:
             raise TuneError(f"song {self.song} does not exist; the file has songs 1 to {tune.songs}")
         if tune.flags & FLAG_MUS and tune.magic == "PSID":
-            raise TuneError("Compute! MUS data: its player is not in the file")
+            raise TuneError(MUS_REFUSAL)
         if tune.flags & FLAG_BASIC and tune.magic == "RSID":
             raise TuneError("it is a BASIC program; expected machine code, since there is no BASIC ROM here")
         self.machine = machine_for(tune, self.song)
@@ -104,12 +104,17 @@ def load_frames(path: str | Path) -> tuple[Frames, float, dict[str, str]]:
     path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
+            size = sum(entry.file_size for entry in archive.zip.infolist())
+            if size > LARGEST_NPZ:
+                raise TuneError(f"{path} unpacks to {size:,} bytes; expected a day of frames at most, {LARGEST_NPZ:,}")
             arrays = {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise TuneError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise TuneError(f"{path} is a folder; expected an .npz file of frames") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
+    except TuneError:
+        raise
+    except Exception:  # what numpy and zipfile raise for broken archives has no common name
         raise TuneError(f"{path} is not an .npz file of frames; `sidlive capture` writes them") from None
     frames, rate = arrays.pop("frames", None), arrays.pop("rate_hz", None)
     if frames is None or rate is None:

@@ -10,31 +10,24 @@ from sidlive.errors import TuneError
 from sidlive.tune import prg, psid, streams
 from sidlive.tune.capture import Recorder, load_frames, save_frames
 from sidlive.tune.kinds import FRAMES, MUS, holds_frames
-from sidlive.tune.psid import FLAG_MUS, Tune
+from sidlive.tune.psid import MUS_REFUSAL, Tune
 
 
 def read_tune(path: Path) -> Tune:
     """The tune in a .sid or .prg file. Raises TuneError for a file that cannot be read or is none."""
     suffix = path.suffix.lower()
     if suffix in MUS:
-        raise TuneError(f"{path}: {prg.MUS_REFUSAL}")
+        raise TuneError(f"{path}: {MUS_REFUSAL}")
     if suffix in FRAMES:
         raise TuneError(f"{path} holds frames; expected a tune, .sid or .prg")
     return prg.read(path) if suffix == ".prg" else psid.read(path)
-
-
-def begin_song(tune: Tune, song: int | None = None) -> Recorder:
-    """A song of a tune, initialised, to be recorded. Raises TuneError with the reason where it cannot be."""
-    if tune.magic == "PSID" and tune.flags & FLAG_MUS:
-        raise TuneError(prg.MUS_REFUSAL)
-    return Recorder(tune, song)
 
 
 def open_song(path: Path, song: int | None = None) -> Recorder:
     """A song of a .sid or .prg file, initialised, to be recorded. Raises TuneError naming the file."""
     tune = read_tune(path)
     try:
-        return begin_song(tune, song)
+        return Recorder(tune, song)
     except TuneError as error:
         raise TuneError(f"{path}: {error}") from None
 

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from sidlive.errors import TuneError
-from sidlive.tune.psid import TEXT_BYTES, Tune
+from sidlive.tune.psid import MUS_REFUSAL, TEXT_BYTES, Tune
 
 BASIC: Final = 0x0801
 LOWEST: Final = 0x07E8  # below it the screen and the system's own memory lie
 LARGEST_FILE: Final = 2 + 0x10000
-MUS_REFUSAL: Final = (
-    "it is Compute! Sidplayer MUS data; its player is not in the file; sidlive reads .sid, .prg, .npz, .sidgpt and .dmp"
-)
 
 _QUOTE: Final = ord('"')
 _REM, _SYS = 0x8F, 0x9E

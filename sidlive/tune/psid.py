@@ -19,6 +19,10 @@ TEXT_BYTES: Final = 32
 FLAG_MUS: Final = 0x01  # the image is Compute! MUS data, to be played by a player that is not in the file
 FLAG_BASIC: Final = 0x02  # RSID: a BASIC program
 
+MUS_REFUSAL: Final = (
+    "it is Compute! Sidplayer MUS data; its player is not in the file; sidlive reads .sid, .prg, .npz, .sidgpt and .dmp"
+)
+
 _FIXED: Final = struct.Struct(f">4sHHHHHHHI{TEXT_BYTES}s{TEXT_BYTES}s{TEXT_BYTES}s")
 _EXTENDED: Final = struct.Struct(">HBBBB")
 assert _FIXED.size == HEADER_V1 and _FIXED.size + _EXTENDED.size == HEADER_V2

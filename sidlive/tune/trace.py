@@ -76,10 +76,14 @@ def find_rate(tune: Tune, song: int) -> Rate:
     timing = tune.timing
     machine = machine_for(tune, song, LOG_ROWS)
     log = np.zeros((0, 3), dtype=np.int64)
-    while not len(voices := log[log[:, 1] < MODE_VOL]) or not voices[:, 2].any():
-        if machine.cycle > FIRST_SOUND_S * timing.clock_hz:
-            raise TuneError(f"the tune writes nothing to the SID's voices in {FIRST_SOUND_S:g} s")
+    voices = log
+    while not voices[:, 2].any() and machine.cycle < FIRST_SOUND_S * timing.clock_hz:
         log = np.concatenate([log, _watch(machine, machine.cycle + SLICE_FRAMES * timing.cycles_per_frame)])
+        voices = log[log[:, 1] < MODE_VOL]
+    if not len(voices):  # it may speak through the volume alone
+        voices = log[log[:, 1] == MODE_VOL][1:]  # the first is the driver's
+        if not len(voices):
+            raise TuneError(f"the tune writes nothing to the SID in {FIRST_SOUND_S:g} s")
     log = np.concatenate([log, _watch(machine, machine.cycle + int(WATCH_S * timing.clock_hz))])
     calls = _calls(log)
     begin = int(voices[0, 0]) if not len(calls) else int(calls[0])
@@ -124,7 +128,8 @@ def _calls(log: NDArray[np.int64]) -> NDArray[np.int64]:
 def _quiet_before(log: NDArray[np.int64], first: int, timing: VideoTiming) -> int:
     """The latest cycle up to ``first`` that lies, in the video frame, where the longest pause in writing ends."""
     frame = timing.cycles_per_frame
-    places = np.unique(log[(log[:, 1] < MODE_VOL) & (log[:, 0] >= first), 0] % frame)
+    voices = log[(log[:, 1] < MODE_VOL) & (log[:, 0] >= first), 0]
+    places = np.unique((voices if len(voices) else log[-1:, 0]) % frame)
     pauses = np.diff(places, prepend=places[-1] - frame)
     place = int(places[int(np.argmax(pauses))]) - min(MARGIN, int(pauses.max()) // 2)
     return first - (first - place) % frame

@@ -40,7 +40,7 @@ def test_info_says_why_a_tune_cannot_be_played(tmp_path: Path, capsys: pytest.Ca
     path.write_bytes(sid_file(program("60"), magic=b"RSID", play=0))
     assert main(["info", str(path), "--json"]) == 0
     told = results(capsys.readouterr().out)
-    assert told["playable"] == "no: the tune writes nothing to the SID's voices in 10 s" and told["rate_hz"] is None
+    assert told["playable"] == "no: the tune writes nothing to the SID in 10 s" and told["rate_hz"] is None
 
 
 def test_capture_writes_frames(tune: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from sidlive.chip.registers import PAL, USED_BITS
 from sidlive.cli import main
 from sidlive.errors import TuneError
 from sidlive.tune import bench, pace, psid
-from sidlive.tune.bench import Compared, Log, Traced, compare, figures, read_oracle, states_of
+from sidlive.tune.bench import Compared, Log, Traced, compare, compare_all, figures, read_oracle, states_of
 from sidlive.tune.peer import Peer
 
 FRAMES = 40
@@ -71,7 +71,7 @@ def test_a_row_may_be_as_late_as_the_pause_after_its_quarter(tmp_path: Path) -> 
 
 
 def test_libsidplayfp_says_the_same_at_every_quarter(tmp_path: Path, peer: Peer) -> None:
-    result = compare(traced(tmp_path, counting(FRAMES)[:, 2]), peer)
+    (result,) = compare_all([traced(tmp_path, counting(FRAMES)[:, 2])], peer)
     assert (result.rows, result.equal) == (FRAMES, FRAMES)
     assert (result.exact_rows, result.exact) == (4 * FRAMES, 4 * FRAMES)
 
@@ -84,10 +84,19 @@ def test_a_jam_starts_the_tune_anew_on_both_sides(tmp_path: Path, peer: Peer) ->
     heard = peer.play(tmp_path / "tune.sid", 1, FRAMES)
     assert heard.run[-1] >= 4 and not heard.run[: 4 * 4 - 1].any()
     np.savez(tmp_path / "trace.npz", state=heard.seen.reshape(FRAMES, 4, 25))
-    result = compare(Traced("t", tmp_path / "tune.sid", tmp_path / "trace.npz", "rsid"), peer)
+    result = compare(Traced("t", tmp_path / "tune.sid", tmp_path / "trace.npz", "rsid"), heard)
     assert (result.rows, result.equal) == (4 * FRAMES, 4 * FRAMES)
     assert 4 * 4 - 1 <= result.exact == result.exact_rows <= 4 * 4
     assert "jams" in result.note and "anew" in result.note
+
+
+def test_a_file_that_libsidplayfp_refuses_does_not_end_the_comparison(tmp_path: Path, peer: Peer) -> None:
+    good = traced(tmp_path, counting(FRAMES)[:, 2])
+    (tmp_path / "broken.sid").write_bytes(b"no tune")
+    broken = Traced("broken", tmp_path / "broken.sid", good.trace, "vbi")
+    first, refused, last = compare_all([good, broken, good], peer)
+    assert first == last and first.equal == first.rows == FRAMES and first.exact == 4 * FRAMES
+    assert refused.equal == 0 and "broken.sid: not a .sid file" in refused.note
 
 
 def test_the_peer_is_the_oracle(shared: Path, peer: Peer) -> None:

@@ -183,7 +183,7 @@ def test_samples_by_nmi_do_not_hide_the_rate_of_the_music() -> None:
 
 
 def test_a_program_that_never_plays_is_named() -> None:
-    with pytest.raises(TuneError, match="writes nothing to the SID's voices in 10 s"):
+    with pytest.raises(TuneError, match="writes nothing to the SID in 10 s"):
         capture(parse(sid_file(program("60", "60"), magic=b"RSID", play=0)))
 
 

@@ -58,7 +58,7 @@ def test_a_program_plays_as_it_would_on_the_machine(tmp_path: Path, data: bytes)
 def test_a_program_that_is_silent_is_refused(tmp_path: Path, main: str) -> None:
     path = tmp_path / "quiet.prg"
     path.write_bytes(prg(main))
-    with pytest.raises(TuneError, match=r"quiet\.prg: the tune writes nothing to the SID's voices in 10 s"):
+    with pytest.raises(TuneError, match=r"quiet\.prg: the tune writes nothing to the SID in 10 s"):
         open_song(path)
 
 
