@@ -26,7 +26,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     capture.add_argument("--corpus", type=Path, metavar="DIR", help="a folder of .sid files, to time a build with")
     capture.add_argument("--only", choices=PARTS, help="one part of the figures")
     capture.add_argument("--rounds", type=int, default=3, help="runs of each side; the quickest counts (default: 3)")
-    capture.add_argument("--tunes", type=int, default=120, help="files to build a corpus of (default: 120)")
+    capture.add_argument("--tunes", type=int, default=300, help="files to build a corpus of (default: 300)")
     capture.add_argument("--json", action="store_true", help='one JSON object on stdout; "tunes" holds the table')
     capture.set_defaults(run=run)
 
@@ -59,7 +59,7 @@ def measure(
     """The figures, the table and what could not be measured, with the reason."""
     from sidlive.errors import TuneError
     from sidlive.report import Result
-    from sidlive.tune.bench import compare, figures, read_oracle
+    from sidlive.tune.bench import compare_all, figures, read_oracle
     from sidlive.tune.pace import instructions, race, speeds
 
     parts = [arguments.only] if arguments.only else list(PARTS)
@@ -70,9 +70,9 @@ def measure(
     paths = [tune.path for tune in traced] or _files(arguments.corpus)
     peer = _peer(folder, lacking) if paths else None
     if "exact" in parts and traced:
-        for number, tune in enumerate(traced, 1):
-            told(f"{number} of {len(traced)}: {tune.name}")
-            compared.append(compare(tune, peer))
+        for one in compare_all(traced, peer):
+            compared.append(one)
+            told(f"{len(compared)} of {len(traced)}: {one.tune}")
         results += figures(compared)
     if "speed" in parts:
         told("a program on both processors")
@@ -126,9 +126,9 @@ def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
         place.mkdir(parents=True)
         (place / path.name).write_bytes(path.read_bytes())
     out = folder / "corpus"
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), sum(os.times()[:4])
     build(tunes, out, frames=BUILT_FRAMES, subtunes=False)
-    seconds = time.perf_counter() - began
+    seconds, work = time.perf_counter() - began, sum(os.times()[:4]) - worked
     kept = open_corpus(out).tunes
     minutes = sum(tune.length / tune.rate_hz for tune in kept) / 60
     return [
@@ -136,6 +136,7 @@ def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
         Result("build.tunes", len(paths)),
         Result("build.kept", len(kept)),
         Result("build.seconds", seconds, "s"),
+        Result("build.cpu_seconds", work, "s"),
         Result("build.cores", os.cpu_count() or 1),
         Result("build.minutes_a_tune", minutes / len(kept) if kept else None, "min"),
     ]

@@ -6,7 +6,7 @@ own registers; without it a row counts as equal when ours hold it somewhere betw
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import REGISTERS
 from sidlive.errors import TuneError
 from sidlive.report import Result
-from sidlive.tune.peer import QUARTERS, Peer
+from sidlive.tune.peer import QUARTERS, Heard, Peer
 from sidlive.tune.psid import Tune, read
 from sidlive.tune.trace import LOG_ROWS, SLICE_FRAMES, machine_for, states_at
 
@@ -91,19 +91,32 @@ def read_oracle(folder: str | Path) -> list[Traced]:
     return found
 
 
-def compare(traced: Traced, peer: Peer | None) -> Compared:
-    """One tune against its trace. A tune that cannot be read or played has no row equal; the note says why.
+def compare_all(tunes: Sequence[Traced], peer: Peer | None) -> Iterator[Compared]:
+    """Every tune against its trace, in their order."""
+    if peer is None or not tunes:
+        yield from (compare(tune, None) for tune in tunes)
+        return
+    frames = max(len(_read_trace(tune.trace)) for tune in tunes)
+    yield from map(compare, tunes, peer.play_all([(tune.path, 0) for tune in tunes], frames))
 
-    Where libsidplayfp jams, having no ROMs, it starts the tune anew, and so does our side of the comparison.
+
+def compare(traced: Traced, heard: Heard | TuneError | None) -> Compared:
+    """A tune's start song against its trace and what the peer, if any, heard of it, for as long as the trace or longer.
+
+    A tune that cannot be read or played has no row equal; the note says why. Where libsidplayfp jams, having no ROMs,
+    it starts the tune anew, and so does our side of the comparison.
     """
     trace = _read_trace(traced.trace)
     theirs = trace.reshape(-1, REGISTERS)
     result = Compared(traced.name, traced.timing, rows=len(theirs))
     try:
         tune = read(traced.path)
-        heard = peer.play(traced.path, tune.start_song, len(trace)) if peer is not None else None
+        if isinstance(heard, TuneError):
+            raise heard
     except TuneError as error:
         return replace(result, note=str(error))
+    if heard is not None:
+        heard = heard.first(len(trace))
     quarters = quarters_of(tune, len(trace))
     log = log_of(tune, tune.start_song, int(quarters[-1]) + 2 * PAUSE_CYCLES)
     every = slice(None) if trace.shape[1] == QUARTERS else slice(VBI_QUARTER, None, QUARTERS)

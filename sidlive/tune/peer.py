@@ -7,9 +7,10 @@ run it and what it says; nothing of our own machine.
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from sidlive.errors import TuneError
 SOURCE: Final = Path(__file__).resolve().parents[2] / "tests" / "peer" / "peer.cpp"
 QUARTERS: Final = 4  # rows a video frame
 ROW: Final = np.dtype([("run", "<i4"), ("half", "<i8"), ("seen", "u1", 25), ("exact", "u1", 25)])
-PATIENCE_S: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class Heard:
     run: NDArray[np.int32]  # [n]
     seconds: float  # of the processor's time, no sound computed (but see ``sound``)
     sound: bool  # the tune reads the running sound, which had to be computed
+    driver: int  # the page that libsidplayfp put its driver into
+
+    def first(self, frames: int) -> "Heard":
+        """Without what comes after so many video frames."""
+        n = frames * QUARTERS
+        return replace(self, exact=self.exact[:n], seen=self.seen[:n], at=self.at[:n], run=self.run[:n])
 
 
 class Peer:
@@ -59,20 +65,39 @@ class Peer:
             )
 
     def play(self, path: str | Path, song: int, frames: int) -> Heard:
-        """A song, counted from 1, for ``frames`` video frames. Raises TuneError when libsidplayfp refuses the file."""
+        """A song, from 1 (0: the start song), for ``frames`` video frames. Raises TuneError when it is refused."""
+        (heard,) = self.play_all([(path, song)], frames)
+        if isinstance(heard, TuneError):
+            raise heard
+        return heard
+
+    def play_all(self, songs: Sequence[tuple[str | Path, int]], frames: int) -> Iterator[Heard | TuneError]:
+        """Many songs one after another in one process, each as soon as it has been played."""
         rows = self.program.with_name("rows.bin")
-        command = [str(self.program), str(frames), str(rows), str(song), str(path)]
-        try:
-            ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
-            told = json.loads(ran.stdout)
-        except (subprocess.TimeoutExpired, ValueError):
-            raise TuneError(f"{path}: libsidplayfp gave no answer") from None
-        if told["error"]:
-            raise TuneError(f"{path}: libsidplayfp says: {told['error']}")
-        table = np.fromfile(rows, ROW)
-        if len(table) != frames * QUARTERS:
-            raise TuneError(f"{path}: libsidplayfp gave {len(table)} rows, expected {frames * QUARTERS}")
-        # A write happens in the second half of its cycle.
-        return Heard(
-            table["exact"], table["seen"], (table["half"] + 1) // 2, table["run"], told["seconds"], told["sound"]
-        )
+        command = [str(self.program), str(frames), str(rows)]
+        for path, song in songs:
+            command += [str(song), str(path)]
+        at = 0
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout is not None
+            try:
+                for path, _ in songs:
+                    try:
+                        told = json.loads(process.stdout.readline())
+                    except ValueError:
+                        raise TuneError(f"{path}: libsidplayfp gave no answer") from None
+                    if told["error"]:
+                        yield TuneError(f"{path}: libsidplayfp says: {told['error']}")
+                        continue
+                    table = np.fromfile(rows, ROW, frames * QUARTERS, offset=at)
+                    at += table.nbytes
+                    if len(table) != frames * QUARTERS:
+                        raise TuneError(f"{path}: libsidplayfp gave {len(table)} rows, expected {frames * QUARTERS}")
+                    yield _heard(table, told)
+            finally:
+                process.kill()
+
+
+def _heard(table: NDArray[np.void], told: dict[str, Any]) -> Heard:
+    at = (table["half"] + 1) // 2  # a write happens in the second half of its cycle
+    return Heard(table["exact"], table["seen"], at, table["run"], told["seconds"], told["sound"], told["driver"])

@@ -145,6 +145,7 @@ struct Told {
     std::string error;
     double seconds = 0;
     int jams = 0;
+    unsigned driver = 0;  // where libsidplayfp put its own code
     long reads = 0;
 };
 
@@ -215,6 +216,7 @@ Told play(const char* path, int song, long frames, bool sound, std::vector<Row>&
     run(engine, pal ? 17734475. / 18 : 14318180. / 14, told);
     told.seconds = cpu_seconds() - began;
     told.reads = chip.reads;
+    told.driver = engine.info().driverAddr();
     return told;
 }
 
@@ -237,8 +239,9 @@ int main(int argc, char** argv) {
         const bool sound = told.reads > 0;
         if (sound) told = play(argv[i + 1], atoi(argv[i]), frames, true, rows);
         if (told.error.empty()) fwrite(rows.data(), sizeof(Row), rows.size(), out);
-        printf("{\"seconds\": %.6f, \"jams\": %d, \"sound\": %s, \"error\": \"%s\"}\n",
-               told.seconds, told.jams, sound ? "true" : "false", told.error.c_str());
+        fflush(out);
+        printf("{\"seconds\": %.6f, \"jams\": %d, \"driver\": %u, \"sound\": %s, \"error\": \"%s\"}\n",
+               told.seconds, told.jams, told.driver, sound ? "true" : "false", told.error.c_str());
         fflush(stdout);
     }
     return fclose(out) ? 1 : 0;
