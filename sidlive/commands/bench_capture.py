@@ -23,7 +23,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "capture", help="how exactly and how fast .sid files are captured, beside libsidplayfp and py65"
     )
     capture.add_argument("--oracle", type=Path, metavar="DIR", help="register traces to compare with (an index.json)")
-    capture.add_argument("--corpus", type=Path, metavar="DIR", help="a folder of .sid files, to time a build with")
+    capture.add_argument(
+        "--corpus", type=Path, metavar="DIR", help="a folder of .sid files, to measure speed with (else the oracle's)"
+    )
     capture.add_argument("--only", choices=PARTS, help="one part of the figures")
     capture.add_argument("--rounds", type=int, default=3, help="runs of each side; the quickest counts (default: 3)")
     capture.add_argument("--tunes", type=int, default=300, help="files to build a corpus of (default: 300)")
@@ -67,7 +69,7 @@ def measure(
     compared: list[Compared] = []
     lacking: list[str] = []
     traced = read_oracle(arguments.oracle) if arguments.oracle else []
-    paths = [tune.path for tune in traced] or _files(arguments.corpus)
+    paths = _files(arguments.corpus) or [tune.path for tune in traced]
     peer = _peer(folder, lacking) if paths else None
     if "exact" in parts and traced:
         for one in compare_all(traced, peer):
@@ -84,7 +86,7 @@ def measure(
         results += speeds(race(_spread(paths, RACED), FRAMES, peer, arguments.rounds, told))
     if "build" in parts and paths:
         told("building a corpus")
-        results += _build(_spread(_files(arguments.corpus) or paths, arguments.tunes), folder)
+        results += _build(_spread(paths, arguments.tunes), folder)
     if not paths:
         lacking.append("no tunes to measure with: give --oracle or --corpus")
     return results, compared, lacking
