@@ -107,7 +107,7 @@ def load_frames(path: str | Path) -> tuple[Frames, float, dict[str, str]]:
             size = sum(entry.file_size for entry in archive.zip.infolist())
             if size > LARGEST_NPZ:
                 raise TuneError(f"{path} unpacks to {size:,} bytes; expected a day of frames at most, {LARGEST_NPZ:,}")
-            arrays = {key: archive[key] for key in archive.files}
+            arrays = {key: np.asarray(archive[key]) for key in archive.files}
     except FileNotFoundError:
         raise TuneError(f"{path}: no such file") from None
     except IsADirectoryError:

@@ -1,6 +1,7 @@
 """Capture, held to libsidplayfp's registers on real tunes and to tunes written by hand."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -277,3 +278,12 @@ def test_frames_files_that_are_none_are_refused(tmp_path: Path) -> None:
         load_frames(tmp_path)
     with pytest.raises(TuneError, match="cannot be written"):
         save_frames(tmp_path / "no" / "a.npz", np.zeros((4, 28), np.uint8), 50.0)
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
+    """numpy gives the bytes of what does not begin as an array does."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("frames.npy", b"not an array")
+        archive.writestr("rate_hz.npy", b"50")
+    with pytest.raises(TuneError, match="frames are"):
+        load_frames(tmp_path / "a.npz")
