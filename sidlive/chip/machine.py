@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip import cpu
+from sidlive.chip import bus, driver, slots
+from sidlive.chip.freshness import drop_stale_kernels
 from sidlive.chip.opcodes import kernel_table
 from sidlive.chip.registers import COLUMNS, MODE_VOL, PAL, USED_BITS, Frames, VideoTiming
 from sidlive.errors import TuneError
@@ -32,7 +33,7 @@ class Logged:
     """What the machine did in one cycle: a SID write, or an interrupt or NMI taken."""
 
     cycle: int  # since the reset
-    register: int  # 0-24, or cpu.LOG_IRQ, cpu.LOG_NMI
+    register: int  # 0-24, or slots.LOG_IRQ, slots.LOG_NMI
     value: int
 
 
@@ -41,77 +42,78 @@ class Machine:
 
     def __init__(self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log: int = 0) -> None:
         """``further_sids``: up to two addresses whose writes are not the first SID's; ``log``: rows of the log."""
+        drop_stale_kernels()
         self.timing = timing
-        self.memory: NDArray[np.uint8] = np.zeros(cpu.MEMORY_BYTES, dtype=np.uint8)
-        self.ram = self.memory[cpu.RAM : cpu.ROM]
-        self.io = self.memory[cpu.IO : cpu.SID]
-        self.sid = self.memory[cpu.SID :]
-        self.state = np.zeros(cpu.LOG + 3 * log, dtype=np.int64)
+        self.memory: NDArray[np.uint8] = np.zeros(slots.MEMORY_BYTES, dtype=np.uint8)
+        self.ram = self.memory[slots.RAM : slots.ROM]
+        self.io = self.memory[slots.IO : slots.SID]
+        self.sid = self.memory[slots.SID :]
+        self.state = np.zeros(slots.LOG + 3 * log, dtype=np.int64)
         self._table = kernel_table()
         self.ram[:] = _power_on_pattern()
-        self.memory[cpu.ROM : cpu.IO] = _stub_roms()
+        self.memory[slots.ROM : slots.IO] = _stub_roms()
         self.ram[0x02A6] = timing is PAL
         m = self.state
-        m[cpu.SP] = STACK
-        m[cpu.P] = cpu.UNUSED | cpu.INTERRUPT
-        m[cpu.PORT], m[cpu.PORT_DIRECTION] = 0x37, 0x2F
-        m[cpu.LINE_CYCLES], m[cpu.LINES] = timing.cycles_per_line, timing.lines
-        m[cpu.NMI_AT] = m[cpu.VIC_SINCE] = m[cpu.STEAL] = m[cpu.CALLED] = cpu.NEVER
-        m[cpu.RASTER_NEXT] = timing.cycles_per_line + 1
-        m[cpu.OSCILLATOR], m[cpu.NOISE_SHIFT] = 0x555555, 0x7FFFFE  # as the chip comes up, after reSIDfp
-        m[cpu.ENVELOPE], m[cpu.ENVELOPE_STAGE] = 0xAA, cpu.RELEASE
-        m[cpu.FIRST : cpu.FIRST + 6] = -1
-        for slot, address in zip((cpu.SECOND_SID, cpu.THIRD_SID), further_sids, strict=False):
+        m[slots.SP] = STACK
+        m[slots.P] = slots.UNUSED | slots.INTERRUPT
+        m[slots.PORT], m[slots.PORT_DIRECTION] = 0x37, 0x2F
+        m[slots.LINE_CYCLES], m[slots.LINES] = timing.cycles_per_line, timing.lines
+        m[slots.NMI_AT] = m[slots.VIC_SINCE] = m[slots.STEAL] = m[slots.CALLED] = slots.NEVER
+        m[slots.RASTER_NEXT] = timing.cycles_per_line + 1
+        m[slots.OSCILLATOR], m[slots.NOISE_SHIFT] = 0x555555, 0x7FFFFE  # as the chip comes up, after reSIDfp
+        m[slots.ENVELOPE], m[slots.ENVELOPE_STAGE] = 0xAA, slots.RELEASE
+        m[slots.FIRST : slots.FIRST + 6] = -1
+        for slot, address in zip((slots.SECOND_SID, slots.THIRD_SID), further_sids, strict=False):
             m[slot] = address
-        for base in (cpu.CIA, cpu.CIA + cpu.CIA_SLOTS):
-            m[base + cpu.SINCE] = cpu.NEVER
-            for timer in (base + cpu.TIMER, base + cpu.TIMER + cpu.TIMER_SLOTS):
-                m[timer + cpu.LATCH] = m[timer + cpu.COUNT] = m[timer + cpu.CAP] = 0xFFFF
-                m[timer + cpu.UNDERFLOW] = cpu.NEVER
-        cpu.remap(m)
+        for base in (slots.CIA, slots.CIA + slots.CIA_SLOTS):
+            m[base + slots.SINCE] = slots.NEVER
+            for timer in (base + slots.TIMER, base + slots.TIMER + slots.TIMER_SLOTS):
+                m[timer + slots.LATCH] = m[timer + slots.COUNT] = m[timer + slots.CAP] = 0xFFFF
+                m[timer + slots.UNDERFLOW] = slots.NEVER
+        bus.remap(m)
         self.sid[MODE_VOL] = 0x0F
 
     @property
     def cycle(self) -> int:
         """Clock cycles since the reset."""
-        return int(self.state[cpu.CYCLE])
+        return int(self.state[slots.CYCLE])
 
     @property
     def timer_period(self) -> int:
         """Cycles between two interrupts of CIA 1's timer A, as it is set now."""
-        return int(self.state[cpu.CIA + cpu.TIMER + cpu.LATCH]) + 1
+        return int(self.state[slots.CIA + slots.TIMER + slots.LATCH]) + 1
 
     @property
     def timer_next(self) -> int | None:
         """The cycle at which CIA 1's timer A next runs out, or None when it stands still."""
-        at = int(self.state[cpu.CIA + cpu.TIMER + cpu.UNDERFLOW])
-        return None if at >= cpu.NEVER else at
+        at = int(self.state[slots.CIA + slots.TIMER + slots.UNDERFLOW])
+        return None if at >= slots.NEVER else at
 
     @property
     def raster_next(self) -> int | None:
         """The cycle at which the raster next reaches the line it is compared with, or None when it never does."""
-        at = int(self.state[cpu.RASTER_NEXT])
-        return None if at >= cpu.NEVER else at
+        at = int(self.state[slots.RASTER_NEXT])
+        return None if at >= slots.NEVER else at
 
     @property
     def rom_entered(self) -> int | None:
         """The cycle at which the tune first ran code in a ROM other than the entry of interrupts, or None."""
-        return int(self.state[cpu.KERNAL_AT]) or None
+        return int(self.state[slots.KERNAL_AT]) or None
 
     @property
     def init_returned(self) -> bool:
         """Whether init has come back."""
-        return bool(self.state[cpu.INIT_DONE])
+        return bool(self.state[slots.INIT_DONE])
 
     @property
     def sid_writes(self) -> int:
         """Writes to the first SID's registers since the reset."""
-        return int(self.state[cpu.SID_WRITES])
+        return int(self.state[slots.SID_WRITES])
 
     @property
     def log_rows(self) -> NDArray[np.int64]:
-        """``int64[n, 3]``: cycle, register (or cpu.LOG_IRQ, cpu.LOG_NMI) and value of what was logged; a view."""
-        return self.state[cpu.LOG :].reshape(-1, 3)[: self.state[cpu.LOGGED]]
+        """``int64[n, 3]``: cycle, register (or slots.LOG_IRQ, slots.LOG_NMI) and value of what was logged; a view."""
+        return self.state[slots.LOG :].reshape(-1, 3)[: self.state[slots.LOGGED]]
 
     @property
     def logged(self) -> list[Logged]:
@@ -120,7 +122,7 @@ class Machine:
 
     def clear_log(self) -> None:
         """Forget what was logged."""
-        self.state[cpu.LOGGED] = 0
+        self.state[slots.LOGGED] = 0
 
     def load(self, address: int, image: bytes) -> None:
         """Copy an image into RAM, after ``start``, as the Kernal's LOAD does; it must end at $FFFF or below."""
@@ -138,10 +140,10 @@ class Machine:
         the raster. ``real``: an RSID's environment, in which the timer runs and interrupts are on.
         """
         m = self.state
-        m[cpu.PLAY], m[cpu.PLAY_PORT], m[cpu.REAL] = play, bank_of(play), real
+        m[slots.PLAY], m[slots.PLAY_PORT], m[slots.REAL] = play, bank_of(play), real
         if real:
             _kernal_workspace(self.ram, self.timing)
-        vector = cpu.TRAP_CALL if play else 0xEA31
+        vector = slots.TRAP_CALL if play else 0xEA31
         self.ram[0x0314:0x0316] = vector & 0xFF, vector >> 8
         self.ram[0x0316:0x031A] = (0x66, 0xFE, 0x47, 0xFE)  # the Kernal's BRK and NMI vectors
         # The driver's program, as (cycles, address written in the last of them, value).
@@ -163,43 +165,43 @@ class Machine:
         for cycles, address, value in steps:
             cycle += cycles
             if address:
-                cpu.poke(m, self.memory, address, value, cycle - 1)
-        m[cpu.CYCLE] = cycle
-        m[cpu.A], m[cpu.X], m[cpu.Y] = (song - 1) & 0xFF, 1 if timer or real else 0, 0
-        m[cpu.PC] = init
-        m[cpu.PORT] = 0x37 if real else bank_of(init)
-        cpu.remap(m)
-        m[cpu.P] = cpu.UNUSED | (0 if real else cpu.INTERRUPT)
-        for byte in ((cpu.TRAP_IDLE - 1) >> 8, (cpu.TRAP_IDLE - 1) & 0xFF):
-            self.ram[0x100 + m[cpu.SP]] = byte
-            m[cpu.SP] = (m[cpu.SP] - 1) & 0xFF
+                bus.poke(m, self.memory, address, value, cycle - 1)
+        m[slots.CYCLE] = cycle
+        m[slots.A], m[slots.X], m[slots.Y] = (song - 1) & 0xFF, 1 if timer or real else 0, 0
+        m[slots.PC] = init
+        m[slots.PORT] = 0x37 if real else bank_of(init)
+        bus.remap(m)
+        m[slots.P] = slots.UNUSED | (0 if real else slots.INTERRUPT)
+        for byte in ((slots.TRAP_IDLE - 1) >> 8, (slots.TRAP_IDLE - 1) & 0xFF):
+            self.ram[0x100 + m[slots.SP]] = byte
+            m[slots.SP] = (m[slots.SP] - 1) & 0xFF
 
     def finish_init(self) -> None:
         """Run until init has returned. Raises TuneError when it jams, or does not within 30 s of the machine's time."""
-        if not self._run_to(cpu.TRAP_IDLE, INIT_PATIENCE_S):
+        if not self._run_to(slots.TRAP_IDLE, INIT_PATIENCE_S):
             raise TuneError(f"init does not return within {INIT_PATIENCE_S:g} s of the machine's time")
 
     def call_play(self) -> None:
         """Run until the driver is about to call play. Raises TuneError when it does not within 2 s."""
-        if not self._run_to(cpu.TRAP_CALL, CALL_PATIENCE_S):
+        if not self._run_to(slots.TRAP_CALL, CALL_PATIENCE_S):
             raise TuneError(f"init turns off the interrupt that calls play; expected one within {CALL_PATIENCE_S:g} s")
 
     def _run_to(self, trap: int, patience_s: float) -> bool:
         """Run until the driver is at ``trap``; whether it got there in time."""
         until = self.cycle + int(patience_s * self.timing.clock_hz)
-        status = cpu.run_to_trap(self.state, self.memory, self._table, trap, until)
-        if status == cpu.JAMMED:
+        status = driver.run_to_trap(self.state, self.memory, self._table, trap, until)
+        if status == slots.JAMMED:
             raise TuneError(self._jam())
-        return bool(status == cpu.RETURNED)
+        return bool(status == slots.RETURNED)
 
     def run(self, until: int) -> None:
         """Run to the cycle ``until``, or an instruction past it. Raises TuneError when the processor jams."""
-        if cpu.run_machine(self.state, self.memory, self._table, until) == cpu.JAMMED:
+        if driver.run_machine(self.state, self.memory, self._table, until) == slots.JAMMED:
             raise TuneError(self._jam())
 
     def frames_from(self, cycle: int) -> None:
         """Let the first frame that ``record`` gives begin at ``cycle``, now or in the past."""
-        self.state[cpu.ROWS_FROM], self.state[cpu.ROWS] = cycle, 0
+        self.state[slots.ROWS_FROM], self.state[slots.ROWS] = cycle, 0
 
     def record(self, count: int, period: Fraction, timer: bool = False) -> Frames:
         """``uint8[count, 28]``: the SID at the end of each of the next ``count`` frames.
@@ -211,20 +213,20 @@ class Machine:
         m = self.state
         frames = np.zeros((count, COLUMNS), dtype=np.uint8)
         patience = PLAY_PATIENCE_FRAMES * self.timing.cycles_per_frame
-        status, frame = cpu.run_frames(
+        status, frame = driver.run_frames(
             m, self.memory, self._table, period.numerator, period.denominator, timer, patience, frames
         )
-        if status == cpu.JAMMED:
+        if status == slots.JAMMED:
             raise TuneError(f"{self._jam()}, frame {frame}")
-        if status == cpu.TOO_LONG:
+        if status == slots.TOO_LONG:
             raise TuneError(f"play does not return within {PLAY_PATIENCE_FRAMES} frames (frame {frame})")
         frames &= USED_BITS
         return frames
 
     def _jam(self) -> str:
         m = self.state
-        at = int(m[cpu.PC])
-        what = "init" if not m[cpu.INIT_DONE] and not m[cpu.REAL] else "play" if m[cpu.PLAY] else "the tune"
+        at = int(m[slots.PC])
+        what = "init" if not m[slots.INIT_DONE] and not m[slots.REAL] else "play" if m[slots.PLAY] else "the tune"
         return f"{what} jams the processor at ${at:04X} (opcode ${self.ram[at]:02X})"
 
 

@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.chip import slots
+from sidlive.chip.machine import Machine
 from sidlive.chip.registers import REGISTERS
 from sidlive.errors import TuneError
 from sidlive.report import Result
@@ -118,7 +120,8 @@ def compare(traced: Traced, heard: Heard | TuneError | None) -> Compared:
     if heard is not None:
         heard = heard.first(len(trace))
     quarters = quarters_of(tune, len(trace))
-    log = log_of(tune, tune.start_song, int(quarters[-1]) + 2 * PAUSE_CYCLES)
+    until = int(quarters[-1]) + 2 * PAUSE_CYCLES
+    log = log_of(tune, tune.start_song, until, heard.driver if heard is not None else None)
     every = slice(None) if trace.shape[1] == QUARTERS else slice(VBI_QUARTER, None, QUARTERS)
     if heard is None:
         same, ours = _same_before_the_pause(log, theirs, quarters[every])
@@ -158,9 +161,35 @@ def quarters_of(tune: Tune, frames: int) -> Cycles:
     return np.arange(1, frames * QUARTERS + 1, dtype=np.int64) * tune.timing.cycles_per_frame // QUARTERS
 
 
-def log_of(tune: Tune, song: int, cycles: int) -> Log:
-    """What our machine writes to the SID in its first ``cycles``."""
+def _take_roms(machine: Machine, driver: int) -> None:
+    """Leave in place of ROMs what libsidplayfp has when it is given none: BRK but for an interrupt's entry.
+
+    For a tune with an interrupt of its own. ``driver``: the page of libsidplayfp's driver, in which interrupts end that
+    the tune leaves to it, and where BRK and NMIs halt. There and at $EA39 the processor jams.
+    """
+    machine.state[slots.BARE] = 1
+    machine.memory[slots.ROM : slots.IO] = 0
+    end = driver + 0xCB
+    code = {
+        slots.ROM + 0xA7AE: "4C E1 FF",
+        slots.ROM + 0xEA39: "02",
+        slots.ROM + 0xFFA0: "48 8A 48 98 48 6C 14 03",
+        slots.ROM + 0xFFFA: "39 EA 13 08 A0 FF",
+        end: "AD 0D DC 68 A8 68 AA 68 40 02",  # LDA $DC0D PLA TAY PLA TAX PLA RTI; a halt
+        0x0314: f"{end & 0xFF:02X} {end >> 8:02X}",
+    }
+    if not machine.state[slots.REAL]:
+        code[0x0316] = f"{end + 9 & 0xFF:02X} {end + 9 >> 8:02X}" * 2
+    for address, text in code.items():
+        data = bytes.fromhex(text)
+        machine.memory[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
+
+
+def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> Log:
+    """What our machine writes to the SID in its first ``cycles``; with ``driver``, without ROMs as libsidplayfp is."""
     machine = machine_for(tune, song, LOG_ROWS)
+    if driver is not None and tune.play == 0:
+        _take_roms(machine, driver)
     pieces, why, end = [], "", None
     frame = tune.timing.cycles_per_frame
     while machine.cycle < cycles and not why:

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from sidlive.chip import cpu
+from sidlive.chip import cpu, slots
 from sidlive.chip.machine import Machine
 from sidlive.chip.opcodes import kernel_table
 from sidlive.chip.registers import REGISTERS, USED_BITS
@@ -70,12 +70,12 @@ def run_ours(passes: int) -> tuple[float, bytes]:
     machine.ram[:STOP] = np.frombuffer(program(), dtype=np.uint8)[:STOP]
     machine.ram[2] = passes & 0xFF
     m = machine.state
-    m[cpu.PC], m[cpu.A], m[cpu.X], m[cpu.Y] = START, 0, 0, 0
+    m[slots.PC], m[slots.A], m[slots.X], m[slots.Y] = START, 0, 0, 0
     table = kernel_table()
     began = time.process_time()
-    status = cpu.run(m, machine.memory, table, STOP, cpu.NEVER)
+    status = cpu.run(m, machine.memory, table, STOP, slots.NEVER)
     seconds = time.process_time() - began
-    assert status == cpu.RETURNED and m[cpu.PC] == STOP
+    assert status == slots.RETURNED and m[slots.PC] == STOP
     return seconds, machine.ram[0x2000:0x2300].tobytes()
 
 

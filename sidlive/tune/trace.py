@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip import cpu
+from sidlive.chip import slots
 from sidlive.chip.machine import Machine
 from sidlive.chip.registers import MODE_VOL, REGISTERS, VideoTiming
 from sidlive.errors import TuneError
@@ -48,7 +48,7 @@ def machine_for(tune: Tune, song: int, log: int = 0) -> Machine:
 
 
 def events(tune: Tune, song: int | None = None, cycles: int = 0) -> tuple[NDArray[np.int64], int | None]:
-    """``int64[n, 3]``: cycle, register 0-24 (or cpu.LOG_IRQ, cpu.LOG_NMI), value of all that happens in ``cycles``.
+    """``int64[n, 3]``: cycle, register 0-24 (or slots.LOG_IRQ, slots.LOG_NMI), value of all that happens in ``cycles``.
 
     And the cycle at which the tune first ran code in a ROM, or None: a machine without ROMs goes its own way from
     there. Raises TuneError when the processor jams.
@@ -115,9 +115,9 @@ def _watch(machine: Machine, until: int) -> NDArray[np.int64]:
 
 def _calls(log: NDArray[np.int64]) -> NDArray[np.int64]:
     """``int64[n]``: when the interrupts were taken that wrote to a voice or to the filter, not to the volume alone."""
-    entries = np.flatnonzero(log[:, 1] == cpu.LOG_IRQ)
+    entries = np.flatnonzero(log[:, 1] == slots.LOG_IRQ)
     if not len(entries):
-        entries = np.flatnonzero(log[:, 1] == cpu.LOG_NMI)
+        entries = np.flatnonzero(log[:, 1] == slots.LOG_NMI)
     writes = np.flatnonzero(log[:, 1] < MODE_VOL)
     if not len(entries) or not len(writes):
         return np.zeros(0, dtype=np.int64)

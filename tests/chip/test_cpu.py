@@ -8,21 +8,23 @@ import pytest
 from numpy.typing import NDArray
 from py65.devices.mpu6502 import MPU
 
-from sidlive.chip import cpu
+from sidlive.chip import bus, cpu, slots
+from sidlive.chip.freshness import drop_stale_kernels
 from sidlive.chip.opcodes import OPCODES, Mode, Op, kernel_table
 
 TABLE = kernel_table()
 STATUS_MASK = 0xCF  # bits 4 and 5 exist on the stack only
 PY65_WRONG_CYCLES = {0xCE}  # it gives DEC abs 3
-REGISTERS = slice(cpu.PC, cpu.P + 1)
+REGISTERS = slice(slots.PC, slots.P + 1)
 
 
 def flat_machine() -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    state = np.zeros(cpu.LOG, dtype=np.int64)
-    state[cpu.FLAT] = 1
-    state[cpu.SP] = 0xFF
-    cpu.remap(state)
-    return state, np.zeros(cpu.MEMORY_BYTES, dtype=np.uint8)
+    drop_stale_kernels()
+    state = np.zeros(slots.LOG, dtype=np.int64)
+    state[slots.FLAT] = 1
+    state[slots.SP] = 0xFF
+    bus.remap(state)
+    return state, np.zeros(slots.MEMORY_BYTES, dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def test_every_single_step_vector(vectors: dict[str, NDArray[Any]]) -> None:
         opcode = OPCODES[code]
         before = vectors["mem_before"][vectors["before_start"][i] : vectors["before_start"][i + 1]]
         after = vectors["mem_after"][vectors["after_start"][i] : vectors["after_start"][i + 1]]
-        state[REGISTERS], state[cpu.CYCLE] = vectors["before"][i], 0
+        state[REGISTERS], state[slots.CYCLE] = vectors["before"][i], 0
         memory[before[:, 0]] = before[:, 1]
         status = cpu.run(state, memory, TABLE, 0x10000, 1)
         expected = vectors["after"][i].astype(np.int64)
@@ -50,8 +52,8 @@ def test_every_single_step_vector(vectors: dict[str, NDArray[Any]]) -> None:
         right = (
             (got == expected).all()
             and (memory[after[:, 0]] == after[:, 1]).all()
-            and (state[cpu.CYCLE] == vectors["cycles"][i] or not cycles_count)
-            and (status == cpu.JAMMED) == (opcode.op is Op.JAM)
+            and (state[slots.CYCLE] == vectors["cycles"][i] or not cycles_count)
+            and (status == slots.JAMMED) == (opcode.op is Op.JAM)
         )
         if not right:
             wrong[f"{code:02X} {opcode.op.name}"] = wrong.get(f"{code:02X} {opcode.op.name}", 0) + 1
@@ -65,10 +67,10 @@ def test_klaus_dormanns_functional_test_passes(shared: Path) -> None:
     state, memory = flat_machine()
     program = np.fromfile(shared / "oracle" / "cpu" / "klaus_functional_test.bin", dtype=np.uint8)
     memory[: len(program)] = program
-    state[cpu.PC] = 0x0400
+    state[slots.PC] = 0x0400
     status = cpu.run(state, memory, TABLE, 0x10000, 100_000_000)
-    assert status == cpu.RETURNED and state[cpu.PC] == 0x3469, f"stopped at ${state[cpu.PC]:04X}"
-    assert abs(int(state[cpu.CYCLE]) - 96_241_364) < 10
+    assert status == slots.RETURNED and state[slots.PC] == 0x3469, f"stopped at ${state[slots.PC]:04X}"
+    assert abs(int(state[slots.CYCLE]) - 96_241_364) < 10
 
 
 def test_documented_opcodes_run_as_in_py65() -> None:
@@ -86,12 +88,12 @@ def test_documented_opcodes_run_as_in_py65() -> None:
             mpu.pc, mpu.sp, mpu.a, mpu.x, mpu.y, mpu.p, mpu.processorCycles = pc, sp, a, x, y, status, 0
             mpu.step()
             state[REGISTERS] = pc, sp, a, x, y, status
-            state[cpu.CYCLE] = 0
+            state[slots.CYCLE] = 0
             cpu.run(state, memory, TABLE, 0x10000, 1)
             text = f"opcode {code:02X}"
-            assert state[cpu.PC : cpu.P].tolist() == [mpu.pc, mpu.sp, mpu.a, mpu.x, mpu.y], text
-            assert int(state[cpu.P]) & STATUS_MASK == mpu.p & STATUS_MASK, text
-            assert state[cpu.CYCLE] == mpu.processorCycles or code in PY65_WRONG_CYCLES, text
+            assert state[slots.PC : slots.P].tolist() == [mpu.pc, mpu.sp, mpu.a, mpu.x, mpu.y], text
+            assert int(state[slots.P]) & STATUS_MASK == mpu.p & STATUS_MASK, text
+            assert state[slots.CYCLE] == mpu.processorCycles or code in PY65_WRONG_CYCLES, text
         assert memory[:0x10000].tolist() == mpu.memory
 
 
@@ -102,9 +104,9 @@ def test_documented_opcodes_run_as_in_py65() -> None:
 def test_decimal_addition(a: int, operand: int, carry: int, total: int, carry_out: int) -> None:
     state, memory = flat_machine()
     memory[0x1000:0x1002] = 0x69, operand
-    state[REGISTERS] = 0x1000, 0xFF, a, 0, 0, cpu.DECIMAL | carry
+    state[REGISTERS] = 0x1000, 0xFF, a, 0, 0, slots.DECIMAL | carry
     cpu.run(state, memory, TABLE, 0x1002, 10)
-    assert (state[cpu.A], state[cpu.P] & cpu.CARRY) == (total, carry_out)
+    assert (state[slots.A], state[slots.P] & slots.CARRY) == (total, carry_out)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +116,9 @@ def test_decimal_addition(a: int, operand: int, carry: int, total: int, carry_ou
 def test_decimal_subtraction(a: int, operand: int, carry: int, total: int, carry_out: int) -> None:
     state, memory = flat_machine()
     memory[0x1000:0x1002] = 0xE9, operand
-    state[REGISTERS] = 0x1000, 0xFF, a, 0, 0, cpu.DECIMAL | carry
+    state[REGISTERS] = 0x1000, 0xFF, a, 0, 0, slots.DECIMAL | carry
     cpu.run(state, memory, TABLE, 0x1002, 10)
-    assert (state[cpu.A], state[cpu.P] & cpu.CARRY) == (total, carry_out)
+    assert (state[slots.A], state[slots.P] & slots.CARRY) == (total, carry_out)
 
 
 def test_a_state_is_a_value() -> None:
@@ -124,7 +126,7 @@ def test_a_state_is_a_value() -> None:
     state, memory = flat_machine()
     # $1000: INX  STX $2000  INC $2001  BNE $1000  JMP $1000
     memory[0x1000:0x100C] = list(bytes.fromhex("E8 8E 00 20 EE 01 20 D0 F7 4C 00 10"))
-    state[cpu.PC] = 0x1000
+    state[slots.PC] = 0x1000
     again, memory_again = state.copy(), memory.copy()
     cpu.run(state, memory, TABLE, 0x10000, 10_000)
     for deadline in range(100, 10_001, 100):

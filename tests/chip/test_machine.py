@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
 
-from sidlive.chip import cpu
+from sidlive.chip import slots
 from sidlive.chip.machine import Logged, Machine, bank_of
 from sidlive.chip.registers import NTSC, PAL, Frames
 from sidlive.errors import TuneError
@@ -188,7 +188,7 @@ def test_an_init_that_turns_its_interrupt_off_is_named() -> None:
         run("A9 00 8D 1A D0 60 60", play=0x1006).call_play()
 
 
-def interrupts(machine: Machine, frames: int, kind: int = cpu.LOG_IRQ) -> list[int]:
+def interrupts(machine: Machine, frames: int, kind: int = slots.LOG_IRQ) -> list[int]:
     """The cycles between the interrupts taken in so many video frames."""
     machine.run(machine.cycle + frames * machine.timing.cycles_per_frame)
     return np.diff([entry.cycle for entry in machine.logged if entry.register == kind]).tolist()
@@ -204,7 +204,7 @@ def test_the_raster_interrupt_comes_at_the_line_once_a_frame() -> None:
     # line $80: LDA #$80 STA $D012 LDA #$81 STA $D01A; handler: ASL $D019 INC $D400
     machine = run(handler("A9 80 8D 12 D0 A9 81 8D 1A D0", "0E 19 D0 EE 00 D4"), log=1000)
     assert all(abs(gap - 19656) <= 3 for gap in interrupts(machine, 10)[1:])  # the idle loop takes three cycles
-    lines = [(entry.cycle // 63 - 1) % 312 for entry in machine.logged if entry.register == cpu.LOG_IRQ][1:]
+    lines = [(entry.cycle // 63 - 1) % 312 for entry in machine.logged if entry.register == slots.LOG_IRQ][1:]
     assert lines == [0x80] * 9 or lines == [0x80] * 10
 
 
@@ -233,11 +233,11 @@ def test_an_nmi_comes_while_interrupts_are_off_and_once_an_edge() -> None:
     machine = Machine(PAL, log=1000)
     machine.start(0x1000, 1, real=True)
     machine.load(0x1000, program)
-    assert abs(np.mean(interrupts(machine, 5, cpu.LOG_NMI)) - 1000) < 2
+    assert abs(np.mean(interrupts(machine, 5, slots.LOG_NMI)) - 1000) < 2
     deaf = Machine(PAL, log=1000)
     deaf.start(0x1000, 1, real=True)
     deaf.load(0x1000, program[:0x30] + b"\x40")  # never reads $DD0D: the line stays down, and no edge comes again
-    assert len(interrupts(deaf, 5, cpu.LOG_NMI)) == 0 and deaf.logged[-1].register == cpu.LOG_NMI
+    assert len(interrupts(deaf, 5, slots.LOG_NMI)) == 0 and deaf.logged[-1].register == slots.LOG_NMI
 
 
 def test_the_vic_takes_43_cycles_of_every_bad_line() -> None:

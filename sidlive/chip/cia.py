@@ -1,0 +1,192 @@
+"""The timers of the two CIAs and the interrupts they ask for; no serial ports, no time-of-day clocks.
+
+A timer that runs is the cycle at which it runs out next; what it reads follows from that.
+"""
+
+import numba
+import numpy as np
+
+from sidlive.chip.slots import (
+    CAP,
+    CIA,
+    CIA_SLOTS,
+    COUNT,
+    COUNTS_CYCLES,
+    COUNTS_TIMER_A,
+    FLAGS,
+    IO,
+    LATCH,
+    MASK,
+    MODE,
+    NEVER,
+    NEXT,
+    NMI_AT,
+    ONE_SHOT,
+    SINCE,
+    STOPPED,
+    TIMER,
+    TIMER_SLOTS,
+    UNDERFLOW,
+    Int,
+    Memory,
+    State,
+)
+
+
+@numba.njit(cache=True, nogil=True)
+def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
+    """What a timer reads at ``cycle``, up to which it has been brought."""
+    if m[slot + MODE] != COUNTS_CYCLES:
+        return m[slot + COUNT]
+    return max(0, min(m[slot + UNDERFLOW] - cycle, m[slot + CAP]))
+
+
+@numba.njit(cache=True, nogil=True)
+def _timer_pass(m: State, slot: Int, cycle: Int) -> Int:
+    """Bring a timer that counts cycles up to ``cycle``; how often it ran out. A period is its latch + 1 cycles."""
+    if m[slot + UNDERFLOW] > cycle:
+        return np.int64(0)
+    m[slot + CAP] = m[slot + LATCH]
+    if m[slot + ONE_SHOT]:
+        m[slot + MODE], m[slot + COUNT], m[slot + UNDERFLOW] = STOPPED, m[slot + LATCH], NEVER
+        return np.int64(1)
+    times = (cycle - m[slot + UNDERFLOW]) // (m[slot + LATCH] + 1) + 1
+    m[slot + UNDERFLOW] += times * (m[slot + LATCH] + 1)
+    return times
+
+
+@numba.njit(cache=True, nogil=True)
+def cia_pass(m: State, base: Int, cycle: Int) -> None:
+    """Bring a CIA up to ``cycle``: its timers, which of them ran out, and since when it asks for an interrupt."""
+    a, b = base + TIMER, base + TIMER + TIMER_SLOTS
+    ran_out_a, ran_out_b = m[a + UNDERFLOW], m[b + UNDERFLOW]
+    period_a = m[a + LATCH] + 1
+    times = _timer_pass(m, a, cycle)
+    if times:
+        m[base + FLAGS] |= 1
+        if m[base + MASK] & 1 and m[base + SINCE] == NEVER:
+            m[base + SINCE] = ran_out_a + 1
+            if base != CIA:
+                m[NMI_AT] = ran_out_a + 1
+    fired = False
+    if m[b + MODE] == COUNTS_TIMER_A:
+        if times > m[b + COUNT]:
+            fired = True
+            ran_out_b = ran_out_a + m[b + COUNT] * period_a
+            if m[b + ONE_SHOT]:
+                m[b + MODE], m[b + COUNT] = STOPPED, m[b + LATCH]
+            else:
+                m[b + COUNT] = m[b + LATCH] - (times - m[b + COUNT] - 1) % (m[b + LATCH] + 1)
+        else:
+            m[b + COUNT] -= times
+    else:
+        fired = _timer_pass(m, b, cycle) > 0
+    if fired:
+        m[base + FLAGS] |= 2
+        if m[base + MASK] & 2 and m[base + SINCE] == NEVER:
+            m[base + SINCE] = ran_out_b + 1
+            if base != CIA:
+                m[NMI_AT] = ran_out_b + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def cia_next(m: State, base: Int) -> Int:
+    """When a CIA next asks for an interrupt, as it is set now."""
+    if m[base + SINCE] != NEVER:
+        return NEVER
+    a, b = base + TIMER, base + TIMER + TIMER_SLOTS
+    due = m[a + UNDERFLOW] if m[base + MASK] & 1 else NEVER
+    if m[base + MASK] & 2:
+        if m[b + MODE] != COUNTS_TIMER_A:
+            due = min(due, m[b + UNDERFLOW])
+        elif m[a + UNDERFLOW] < NEVER and not (m[a + ONE_SHOT] and m[b + COUNT]):
+            due = min(due, m[a + UNDERFLOW] + m[b + COUNT] * (m[a + LATCH] + 1))
+    return due + 1 if due < NEVER else NEVER
+
+
+@numba.njit(cache=True, nogil=True)
+def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
+    base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
+    register = address & 15
+    if 4 <= register <= 7:
+        cia_pass(m, base, cycle)
+        count = _timer_count(m, base + TIMER + TIMER_SLOTS * ((register - 4) >> 1), cycle)
+        return (count >> 8) & 0xFF if register & 1 else count & 0xFF
+    if register == 13:
+        cia_pass(m, base, cycle)
+        flags = m[base + FLAGS]
+        if m[base + SINCE] <= cycle:
+            flags |= 0x80
+        m[base + FLAGS] = 0
+        m[base + SINCE] = NEVER
+        if base != CIA and m[NMI_AT] > cycle:  # read in the cycle before the line would have gone down
+            m[NMI_AT] = NEVER
+        m[NEXT] = 0
+        return flags
+    value = np.int64(mem[IO + (address & 0xF00) | register])
+    if register <= 1:  # nothing is plugged in: inputs read 1
+        return value | (np.int64(mem[IO + ((address & 0xF00) | register + 2)]) ^ 0xFF)
+    if register >= 14:
+        running = m[base + TIMER + TIMER_SLOTS * (register - 14) + MODE] != STOPPED
+        cia_pass(m, base, cycle)
+        return (value & 0xEE) | (1 if running else 0)
+    return value
+
+
+@numba.njit(cache=True, nogil=True)
+def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
+    base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
+    register = address & 15
+    mem[IO + (address & 0xF00) | register] = value
+    if 4 <= register <= 7:
+        cia_pass(m, base, cycle)
+        slot = base + TIMER + TIMER_SLOTS * ((register - 4) >> 1)
+        loading = m[slot + UNDERFLOW] == cycle + m[slot + LATCH] + 1  # in this very cycle: it takes what is written
+        if register & 1:
+            m[slot + LATCH] = (m[slot + LATCH] & 0xFF) | (value << 8)
+            if m[slot + MODE] == STOPPED:
+                m[slot + COUNT] = m[slot + LATCH]
+        else:
+            m[slot + LATCH] = (m[slot + LATCH] & 0xFF00) | value
+        if loading:
+            m[slot + CAP] = m[slot + LATCH]
+            m[slot + UNDERFLOW] = cycle + m[slot + LATCH] + 1
+        m[NEXT] = 0
+    elif register == 13:
+        cia_pass(m, base, cycle)
+        if value & 0x80:
+            m[base + MASK] |= value & 0x1F
+        else:
+            m[base + MASK] &= ~value
+        if m[base + FLAGS] & m[base + MASK] and m[base + SINCE] == NEVER:
+            m[base + SINCE] = cycle + 2
+            if base != CIA:
+                m[NMI_AT] = cycle + 2
+        m[NEXT] = 0
+    elif register >= 14:
+        # What is under way goes on for two cycles, but a timer that is stopped runs out in the first of them only; one
+        # that is started or loaded counts from the third.
+        cia_pass(m, base, cycle + 1 + (value & 1))
+        slot = base + TIMER + TIMER_SLOTS * (register - 14)
+        if value & 1 == 0:
+            mode = STOPPED
+        elif value & 0x40 and register == 15:
+            mode = COUNTS_TIMER_A
+        else:
+            mode = STOPPED if value & 0x20 else COUNTS_CYCLES  # the other input never moves
+        if value & 0x10:
+            m[slot + COUNT] = m[slot + LATCH]
+        elif m[slot + MODE] == COUNTS_CYCLES:
+            m[slot + COUNT] = _timer_count(m, slot, cycle + 2)
+        if mode == COUNTS_CYCLES:
+            if value & 0x10:
+                m[slot + CAP] = m[slot + LATCH]
+                m[slot + UNDERFLOW] = cycle + m[slot + LATCH] + 3
+            elif m[slot + MODE] != COUNTS_CYCLES:
+                m[slot + CAP] = m[slot + COUNT]
+                m[slot + UNDERFLOW] = cycle + m[slot + COUNT] + 2
+        else:
+            m[slot + UNDERFLOW] = NEVER
+        m[slot + MODE] = mode
+        m[slot + ONE_SHOT] = (value >> 3) & 1
+        m[NEXT] = 0

@@ -1,0 +1,128 @@
+"""The state of a machine that kernels run on: what lies where in its vector and in its memory.
+
+The processor's registers, the clock and the chips live in one ``int64`` vector, memory in one array of bytes, so that a
+machine is a value that can be copied.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.opcodes import Op
+
+State = NDArray[np.int64]
+Memory = NDArray[np.uint8]
+Table = NDArray[np.int64]
+Int = Any  # 64 bits inside a kernel; Python's or numpy's outside, which a type checker keeps apart
+
+NEVER: Final = 1 << 62  # a cycle that does not come
+
+# Slots of the state vector. The processor:
+PC: Final = 0
+SP: Final = 1
+A: Final = 2
+X: Final = 3
+Y: Final = 4
+P: Final = 5
+CYCLE: Final = 6  # clock cycles since the reset
+# The bus:
+FLAT: Final = 7  # 1: 64 KiB of plain RAM and no chips; a jump to itself ends the run
+PORT: Final = 8  # the 6510's port at $0001, as written
+PORT_DIRECTION: Final = 9  # and at $0000: 1 bits are outputs
+# When the kernel has to look up from the program:
+NEXT: Final = 10  # at this cycle, for whatever reason; 0: at once, because a chip or the interrupt flag was written
+DUE: Final = 11  # at this cycle, for another reason than a bad line
+NMI_AT: Final = 12  # when CIA 2 pulled its line; NEVER once the processor has taken it
+# The picture:
+LINE_CYCLES: Final = 13
+LINES: Final = 14
+RASTER_NEXT: Final = 15  # when the raster next reaches the line compared with
+VIC_SINCE: Final = 16  # since when the VIC asks for an interrupt, or NEVER
+STEAL: Final = 17  # when the VIC takes the bus for the next bad line, or took it for the last one
+# The driver, see ``_trap``:
+INIT_DONE: Final = 18  # when init returned, or 0
+CALLED: Final = 19  # when the play call that runs was made, or NEVER
+CALLS: Final = 20  # play calls made
+PLAY: Final = 21  # the play address, 0: the tune has an interrupt of its own
+PLAY_PORT: Final = 22  # $01 while play runs
+REAL: Final = 23  # 1: as the hardware comes up (RSID): interrupts stay as the tune leaves them
+# The sound chip:
+BUS_VALUE: Final = 24  # the byte last seen on the SID's data lines: what its write-only registers read as
+OSCILLATOR: Final = 25  # voice 3's 24-bit phase at OSCILLATOR_CYCLE
+OSCILLATOR_CYCLE: Final = 26
+NOISE_SHIFT: Final = 27  # voice 3's 23-bit noise register
+ENVELOPE: Final = 28  # voice 3's level at ENVELOPE_CYCLE
+ENVELOPE_CYCLE: Final = 29
+ENVELOPE_STAGE: Final = 30  # ATTACK, DECAY, RELEASE
+ENVELOPE_RATE: Final = 31  # the 15-bit counter of cycles to the next step
+ENVELOPE_STEPS: Final = 32  # the counter that makes decay and release exponential
+ENVELOPE_HELD: Final = 33  # 1: came down to zero and stays there until the next gate
+SID_WRITES: Final = 34  # to registers 0-24, since the reset
+SECOND_SID: Final = 35  # address of a second and a third SID, or 0: what goes there stays out of the first one's log
+THIRD_SID: Final = 36
+LOGGED: Final = 37  # rows of the log that are filled
+# What a frame keeps of each voice's control register, three slots each:
+BEFORE: Final = 38  # its value when the frame began
+FIRST: Final = 41  # the first value written, or -1
+FIRST_CHANGE: Final = 44  # the first value written that was not the one before, or -1
+ROWS_FROM: Final = 47  # when the first recorded frame began
+ROWS: Final = 48  # frames recorded
+UNSTEADY: Final = 49  # 1: since it was last cleared the program wrote, or read a chip that changes by itself
+STEADY: Final = 50  # until when what it read of the raster stays the same
+KERNAL_AT: Final = 51  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
+BARE: Final = 52  # 1: a ROM's byte 0 is the opcode that it is
+# Where reads of each 4 KiB come from, see ``remap``: 16 slots.
+MAP: Final = 53
+# Two CIAs of CIA_SLOTS each, timers of TIMER_SLOTS each in them.
+CIA: Final = 69
+CIA_SLOTS: Final = 16
+FLAGS: Final = 0  # which timers ran out since the interrupt register was last read
+MASK: Final = 1
+SINCE: Final = 2  # since when the chip asks for an interrupt, or NEVER
+TIMER: Final = 3
+TIMER_SLOTS: Final = 6
+LATCH: Final = 0
+COUNT: Final = 1  # what a stopped timer, or one that counts timer A, stands at
+CAP: Final = 2  # what a running timer last started from
+UNDERFLOW: Final = 3  # when it next runs out, or NEVER
+MODE: Final = 4  # STOPPED, COUNTS_CYCLES, COUNTS_TIMER_A
+ONE_SHOT: Final = 5
+# The log, three slots a row (cycle, what, value), as many rows as the vector has room for.
+LOG: Final = CIA + 2 * CIA_SLOTS
+LOG_IRQ: Final = 32  # what: a SID register 0-24, or an interrupt or NMI taken
+LOG_NMI: Final = 33
+
+STOPPED, COUNTS_CYCLES, COUNTS_TIMER_A = 0, 1, 2
+ATTACK, DECAY, RELEASE = 0, 1, 2
+
+# Where things lie in the memory array.
+RAM: Final = 0
+ROM: Final = 0x10000  # at the addresses they have in the machine
+IO: Final = 0x20000  # what was written to $D000-$DFFF
+SID: Final = 0x21000  # the SID's registers
+MEMORY_BYTES: Final = 0x21020
+
+# Why the kernel came back.
+RUNNING_ON: Final = 0  # the deadline was reached
+RETURNED: Final = 1  # the stop address, or one above, was reached
+JAMMED: Final = 2  # an opcode that halts the processor; PC points at it
+TOO_LONG: Final = 3  # a play call takes more cycles than it is given
+
+# Addresses at which the driver acts. No tune runs code in the vectors.
+TRAPS: Final = 0xFFFD
+TRAP_CALL: Final = 0xFFFD  # an interrupt: call play
+TRAP_PLAYED: Final = 0xFFFE  # play returned: acknowledge, leave the interrupt
+TRAP_IDLE: Final = 0xFFFF  # init returned; from then on the place to wait
+
+ENTRY: Final = (0xFF48, 0xFF50)  # the Kernal's entry of interrupts
+
+CARRY, ZERO, INTERRUPT, DECIMAL, BREAK, UNUSED, OVERFLOW, NEGATIVE = 1, 2, 4, 8, 16, 32, 64, 128
+
+PORT_PULLED_UP: Final = 0x17  # bits of the port that read 1 while they are inputs
+UNSTABLE: Final = 0xEE  # what ANE and LXA mix in; it varies from chip to chip
+BAD_LINES: Final = (0x30, 0xF7)  # the first and last line that can be one
+BAD_LINE_FROM: Final = 11  # cycle of the line at which the processor must let go of the bus
+BAD_LINE_CYCLES: Final = 43
+BRK: Final = int(Op.BRK)  # an interrupt's bus cycles are those of BRK
+INTERRUPT_LATENCY: Final = 2  # cycles by which a request must come before the end of the instruction it follows

@@ -1,0 +1,157 @@
+"""The VIC-II as a program meets it: the raster, its interrupt, and the cycles that bad lines take from the processor.
+
+Sprites and their cycles are not there.
+"""
+
+import numba
+import numpy as np
+
+from sidlive.chip.slots import (
+    BAD_LINE_CYCLES,
+    BAD_LINE_FROM,
+    BAD_LINES,
+    IO,
+    LINE_CYCLES,
+    LINES,
+    NEVER,
+    NEXT,
+    RASTER_NEXT,
+    STEADY,
+    STEAL,
+    UNSTEADY,
+    VIC_SINCE,
+    Int,
+    Memory,
+    State,
+)
+
+
+@numba.njit(cache=True, nogil=True)
+def line_at(m: State, cycle: Int) -> Int:
+    """The raster line at ``cycle``; line 0 shows one cycle late, as on the chip."""
+    since = cycle - m[LINE_CYCLES]
+    line = (since // m[LINE_CYCLES]) % m[LINES]
+    return m[LINES] - 1 if line == 0 and since % m[LINE_CYCLES] == 0 else line
+
+
+@numba.njit(cache=True, nogil=True)
+def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
+    """When, after ``cycle``, the raster next reaches the line compared with."""
+    line = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+    if line >= m[LINES]:
+        return NEVER
+    frame = m[LINE_CYCLES] * m[LINES]
+    begin = m[LINE_CYCLES] * (line + 1) + (1 if line == 0 else 0)
+    return begin + ((cycle - begin) // frame + 1) * frame
+
+
+@numba.njit(cache=True, nogil=True)
+def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
+    """When the VIC takes the bus for the first bad line that is not over at ``cycle``, or NEVER with the screen off."""
+    if mem[IO + 0x11] & 0x10 == 0:
+        return NEVER
+    frame = m[LINE_CYCLES] * m[LINES]
+    origin = m[LINE_CYCLES] + BAD_LINE_FROM
+    earliest = cycle - BAD_LINE_CYCLES + 1 - origin
+    base = (earliest // frame) * frame
+    line = max((earliest - base + m[LINE_CYCLES] - 1) // m[LINE_CYCLES], BAD_LINES[0])
+    line += (np.int64(mem[IO + 0x11]) - line) & 7
+    if line > BAD_LINES[1]:
+        line = BAD_LINES[0] + ((np.int64(mem[IO + 0x11]) - BAD_LINES[0]) & 7)
+        base += frame
+    return base + origin + line * m[LINE_CYCLES]
+
+
+@numba.njit(cache=True, nogil=True)
+def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
+    """The clock after ``cycles`` from ``cycle`` on; bit n of ``writes``: cycle n writes, so no bad line stops it."""
+    end = cycle + cycles
+    steal = next_steal(m, mem, cycle)
+    at = max(steal - cycle, 0)
+    while (writes >> min(at, 62)) & 1:
+        at += 1
+    if at < cycles and cycle + at < steal + BAD_LINE_CYCLES:
+        end += steal + BAD_LINE_CYCLES - (cycle + at)
+    return end
+
+
+@numba.njit(cache=True, nogil=True)
+def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
+    """The clock when a jump to itself, begun at ``cycle``, first comes round at or after ``until``."""
+    steal = next_steal(m, mem, cycle)
+    line = (steal // m[LINE_CYCLES] - 1) % m[LINES]
+    while cycle < until:
+        end = cycle + (until - cycle + 2) // 3 * 3
+        if steal >= end:
+            return end
+        if steal < cycle:  # it is under way
+            cycle = steal + BAD_LINE_CYCLES + 3
+        else:
+            cycle += (steal - cycle) // 3 * 3 + 3 + BAD_LINE_CYCLES
+        steal += 8 * m[LINE_CYCLES]
+        line += 8
+        if line > BAD_LINES[1]:
+            steal = next_steal(m, mem, cycle)
+            line = (steal // m[LINE_CYCLES] - 1) % m[LINES]
+    return cycle
+
+
+@numba.njit(cache=True, nogil=True)
+def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
+    if register == 0x11 or register == 0x12:
+        m[STEADY] = min(m[STEADY], (cycle // m[LINE_CYCLES] + 1) * m[LINE_CYCLES])
+        line = line_at(m, cycle)
+        if line == 0 or line == m[LINES] - 1:
+            m[UNSTEADY] = 1
+        return line & 0xFF if register == 0x12 else (np.int64(mem[IO + 0x11]) & 0x7F) | ((line >> 8) << 7)
+    if register == 0x19:
+        raster_pass(m, mem, cycle)
+        return np.int64(mem[IO + 0x19]) | 0x70 | (0x80 if m[VIC_SINCE] <= cycle else 0)
+    if register == 0x1A:
+        return np.int64(mem[IO + 0x1A]) | 0xF0
+    if register == 0x1E or register == 0x1F:
+        return np.int64(0)
+    if register < 0x20:
+        return np.int64(mem[IO + register])
+    return np.int64(mem[IO + register]) | 0xF0 if register < 0x2F else np.int64(0xFF)
+
+
+@numba.njit(cache=True, nogil=True)
+def raster_pass(m: State, mem: Memory, cycle: Int) -> None:
+    """Note that the raster has reached the line compared with, if it has by ``cycle``."""
+    if m[RASTER_NEXT] <= cycle:
+        mem[IO + 0x19] |= 1
+        if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
+            m[VIC_SINCE] = m[RASTER_NEXT]
+        m[RASTER_NEXT] = next_raster(m, mem, cycle)
+
+
+@numba.njit(cache=True, nogil=True)
+def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
+    raster_pass(m, mem, cycle)
+    if register == 0x11 or register == 0x12:
+        line = line_at(m, cycle + 1)
+        before = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+        mem[IO + register] = value
+        after = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+        if before != line and after == line:  # the comparison sees an edge in the middle of the line
+            mem[IO + 0x19] |= 1
+            if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
+                m[VIC_SINCE] = cycle + 1
+        m[RASTER_NEXT] = next_raster(m, mem, cycle)
+        m[STEAL] = next_steal(m, mem, cycle)
+        m[NEXT] = 0
+    elif register == 0x19:
+        mem[IO + 0x19] &= ~value & 0x0F
+        if mem[IO + 0x19] & mem[IO + 0x1A] == 0:
+            m[VIC_SINCE] = NEVER
+        m[NEXT] = 0
+    elif register == 0x1A:
+        mem[IO + 0x1A] = value & 0x0F
+        if mem[IO + 0x19] & mem[IO + 0x1A] == 0:
+            m[VIC_SINCE] = NEVER
+        elif m[VIC_SINCE] == NEVER:
+            m[VIC_SINCE] = cycle
+        m[NEXT] = 0
+    else:
+        mem[IO + register] = value
