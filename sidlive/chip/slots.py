@@ -40,7 +40,7 @@ LINES: Final = 14
 RASTER_NEXT: Final = 15  # when the raster next reaches the line compared with
 VIC_SINCE: Final = 16  # since when the VIC asks for an interrupt, or NEVER
 STEAL: Final = 17  # when the VIC takes the bus for the next bad line, or took it for the last one
-# The driver, see ``_trap``:
+# The driver, see ``driver.py``:
 INIT_DONE: Final = 18  # when init returned, or 0
 CALLED: Final = 19  # when the play call that runs was made, or NEVER
 CALLS: Final = 20  # play calls made

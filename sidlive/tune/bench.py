@@ -47,6 +47,8 @@ class Traced:
 class Compared:
     """A tune against its trace and, where there is a peer, against libsidplayfp at every exact quarter.
 
+    ``equal`` rows are those of our machine with what libsidplayfp has for ROMs, ``captured`` those of the machine that
+    captures, in which what a tune calls in a ROM returns to it.
     Of the first row that differs from the trace, or of the first exact quarter where all rows are equal: the frame, the
     quarter (1 to 4), the first register that differs, ours and theirs.
     """
@@ -55,6 +57,7 @@ class Compared:
     timing: str
     rows: int = 0
     equal: int = 0
+    captured: int = 0
     exact_rows: int = 0
     exact: int = 0
     frame: int | None = None
@@ -126,12 +129,17 @@ def compare(traced: Traced, heard: Heard | TuneError | None) -> Compared:
     if heard is None:
         same, ours = _same_before_the_pause(log, theirs, quarters[every])
         result = _first_difference(replace(result, rows=len(same), equal=int(same.sum())), same, ours, theirs, every)
-        return replace(result, note=log.why)
+        return replace(result, captured=result.equal, note=log.why)
     if not heard.run.any():
         log = replace(log, end=None, why="" if log.why.startswith(ROM) else log.why)
     ours = states_of(log, heard.at[every], heard.run[every])
     same = (ours == theirs).all(axis=1)
-    result = _first_difference(replace(result, equal=int(same.sum())), same, ours, theirs, every)
+    captured = int(same.sum())
+    if tune.play == 0:
+        own = replace(log_of(tune, tune.start_song, until), end=None)
+        captured = int((states_of(own, heard.at[every]) == theirs).all(axis=1).sum())
+    result = replace(result, equal=int(same.sum()), captured=captured)
+    result = _first_difference(result, same, ours, theirs, every)
     once = heard.run == 0
     ours, theirs = states_of(log, quarters[once]), heard.exact[once]
     same = (ours == theirs).all(axis=1)
@@ -142,7 +150,10 @@ def compare(traced: Traced, heard: Heard | TuneError | None) -> Compared:
 
 
 def figures(compared: Sequence[Compared]) -> list[Result]:
-    """Shares of tunes whose every row is equal, and of rows, by timing; ``exact``: of tunes, at every exact quarter."""
+    """Shares of tunes whose every row is equal, and of rows, by timing.
+
+    ``exact``: of tunes, at every exact quarter; ``captured``: of tunes, by the machine that captures.
+    """
     results = []
     for timing in TIMINGS:
         tunes = [one for one in compared if one.timing == timing]
@@ -152,7 +163,9 @@ def figures(compared: Sequence[Compared]) -> list[Result]:
             results += [Result(f"equal.{timing}", share), Result(f"rows.{timing}", rows)]
             judged = [one for one in tunes if one.exact_rows]
             exact = sum(one.exact == one.exact_rows for one in judged) / len(judged) if judged else None
-            results += [Result(f"exact.{timing}", exact), Result(f"tunes.{timing}", len(tunes))]
+            captured = sum(one.captured == one.rows for one in tunes) / len(tunes)
+            results += [Result(f"exact.{timing}", exact), Result(f"captured.{timing}", captured)]
+            results.append(Result(f"tunes.{timing}", len(tunes)))
     return results
 
 
