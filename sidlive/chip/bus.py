@@ -95,7 +95,7 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
         mem[IO + address & 0xFFF] = value
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True)
 def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     if 1 < address < 0xA000:
         return np.int64(mem[address])
@@ -103,11 +103,11 @@ def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return np.int64(mem[(source + address) & 0x1FFFF]) if source >= 0 else _read_slow(m, mem, address, cycle)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True)
 def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     m[UNSTEADY] = 1
     if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
-        mem[address & 0xFFFF] = value
+        mem[address] = value
     else:
         _write_slow(m, mem, address, value, cycle)
 

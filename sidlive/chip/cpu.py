@@ -164,16 +164,16 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             break
 
         if 1 < pc < 0x9FFE or (pc & 0xFFF < 0xFFE and m[MAP + (pc >> 12)] == RAM):
-            code = np.int64(mem[pc])
-            low = np.int64(mem[pc + 1])
-            word = low | (np.int64(mem[pc + 2]) << 8)
+            code = np.int64(mem[np.uint64(pc)])  # an index without a sign is not tried for counting from the end
+            low = np.int64(mem[np.uint64(pc + 1)])
+            word = low | (np.int64(mem[np.uint64(pc + 2)]) << 8)
         else:
             code = fetch_opcode(m, mem, pc, cycle)
             low = read(m, mem, (pc + 1) & 0xFFFF, cycle + 1)  # every byte is read once: it may be a chip's register
             word = low
             if (table[code] >> 24) & 3 == 3:
                 word |= read(m, mem, (pc + 2) & 0xFFFF, cycle + 2) << 8
-        entry = table[code]
+        entry = table[np.uint64(code)]
         op = entry & 0xFF
         mode = (entry >> 8) & 0xFF
         cycles = (entry >> 16) & 15
@@ -186,7 +186,10 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
         address = (base + ((x & (entry >> 48)) | (y & (entry >> 56)))) & page
         if entry & INDIRECT:
             if mode == Mode.IZY:
-                base = read(m, mem, low, cycle) | (read(m, mem, (low + 1) & 0xFF, cycle) << 8)
+                if 1 < low < 0xFF:
+                    base = np.int64(mem[low]) | (np.int64(mem[low + 1]) << 8)
+                else:
+                    base = read(m, mem, low, cycle) | (read(m, mem, (low + 1) & 0xFF, cycle) << 8)
                 address = (base + y) & 0xFFFF
             elif mode == Mode.IZX:
                 pointer = (low + x) & 0xFF
@@ -205,7 +208,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             if mode == Mode.IMM:
                 value = low
             elif mode != Mode.IMP:
-                value = read(m, mem, address, now)
+                value = np.int64(mem[address]) if 1 < address < 0xA000 else read(m, mem, address, now)
             else:
                 value = np.int64(0)
             if op == Op.LDA:
@@ -282,7 +285,10 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 sp = a
                 result = a
         elif op < FIRST_STORE:
-            value = a if mode == Mode.ACC else read(m, mem, address, now)
+            if mode == Mode.ACC:
+                value = a
+            else:
+                value = np.int64(mem[address]) if 1 < address < 0xA000 else read(m, mem, address, now)
             before = value
             if op == Op.INC or op == Op.ISC:
                 value = (value + 1) & 0xFF
@@ -305,8 +311,12 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             if mode == Mode.ACC:
                 a = value
             else:  # the chip writes the old value back before it writes the new one
-                write(m, mem, address, before, now - 1)
-                write(m, mem, address, value, now)
+                if 1 < address < 0xD000:
+                    mem[address] = value
+                    m[UNSTEADY] = 1
+                else:
+                    write(m, mem, address, before, now - 1)
+                    write(m, mem, address, value, now)
             if op == Op.SLO:
                 a |= value
                 result = a
@@ -347,7 +357,11 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                     value &= a & x
                     if op == Op.TAS:
                         sp = a & x
-            write(m, mem, address, value, now)
+            if 1 < address < 0xD000:
+                mem[address] = value
+                m[UNSTEADY] = 1
+            else:
+                write(m, mem, address, value, now)
         elif op < FIRST_OTHER:
             if op == Op.BNE:
                 taken = result & 0xFF != 0

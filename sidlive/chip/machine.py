@@ -10,6 +10,7 @@ handlers enter and leave through. Knows nothing of files.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -239,6 +240,7 @@ def bank_of(address: int) -> int:
     return 0x35 if address >= 0xE000 else 0x34
 
 
+@cache
 def _power_on_pattern() -> NDArray[np.uint8]:
     """RAM as it comes up: $00 and $FF in runs of four, inverted every 16 KiB; the first KiB cleared by the reset."""
     ram = np.zeros(0x10000, dtype=np.uint8)
@@ -278,6 +280,7 @@ def _kernal_workspace(ram: NDArray[np.uint8], timing: VideoTiming) -> None:
     ram[0x02A6] = timing is PAL
 
 
+@cache
 def _stub_roms() -> NDArray[np.uint8]:
     """ROM space without ROMs: zero, but for the Kernal's interrupt entry and exit."""
     rom = np.zeros(0x10000, dtype=np.uint8)

@@ -7,6 +7,7 @@ cycle when taken and one more when they land in another page. The names of the u
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -184,6 +185,7 @@ def _parse(code: int, entry: str) -> Opcode:
 OPCODES: Final[tuple[Opcode, ...]] = tuple(_parse(code, entry) for code, entry in enumerate(_TABLE.split()))
 
 
+@cache
 def kernel_table() -> NDArray[np.int64]:
     """``int64[256]``, one word an opcode for the CPU kernel.
 
@@ -198,6 +200,7 @@ def kernel_table() -> NDArray[np.int64]:
         word = o.op | o.mode << 8 | o.cycles << 16 | o.length << 24 | (address | indexed) << 32
         word |= PAGE_CROSS * o.page_cross | INDIRECT * (o.mode in (Mode.IND, Mode.IZX, Mode.IZY))
         words[o.code] = word - (word >> 63 << 64)
+    words.flags.writeable = False
     return words
 
 
