@@ -50,8 +50,11 @@ def _timer_pass(m: State, slot: Int, cycle: Int) -> Int:
     if m[slot + ONE_SHOT]:
         m[slot + MODE], m[slot + COUNT], m[slot + UNDERFLOW] = STOPPED, m[slot + LATCH], NEVER
         return np.int64(1)
-    times = (cycle - m[slot + UNDERFLOW]) // (m[slot + LATCH] + 1) + 1
-    m[slot + UNDERFLOW] += times * (m[slot + LATCH] + 1)
+    period = m[slot + LATCH] + 1
+    times = np.int64(1)
+    if m[slot + UNDERFLOW] + period <= cycle:
+        times += (cycle - m[slot + UNDERFLOW]) // period
+    m[slot + UNDERFLOW] += times * period
     return times
 
 

@@ -83,13 +83,16 @@ def _stolen(cycle: Int, cycles: Int, steal: Int, op: Int, mode: Int) -> Int:
 @numba.njit(cache=True, nogil=True)
 def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
     """Bring the chips that are due up to ``cycle``, and set when they have to be looked at again."""
-    raster_pass(m, mem, cycle)
+    if m[RASTER_NEXT] <= cycle:
+        raster_pass(m, mem, cycle)
     due = min(until, m[RASTER_NEXT])
     for base in (CIA, CIA + CIA_SLOTS):
         if m[base + MASK]:
-            if cia_next(m, base) <= cycle:
+            asks = cia_next(m, base)
+            if asks <= cycle:
                 cia_pass(m, base, cycle)
-            due = min(due, cia_next(m, base))
+                asks = cia_next(m, base)
+            due = min(due, asks)
     m[DUE] = due
     if cycle >= m[STEAL] + BAD_LINE_CYCLES or m[STEAL] == NEVER:
         m[STEAL] = next_steal(m, mem, cycle)

@@ -114,16 +114,16 @@ def instructions(rounds: int) -> list[Result]:
 
 
 def registers_of(tune: Tune, frames: int) -> np.ndarray:
-    """``uint8[4 frames, 25]``: the start song's registers at the quarters of the video frames, from the reset on."""
+    """``uint8[frames, 25]``: the start song's registers at the end of each video frame, from the reset on."""
     machine = machine_for(tune, tune.start_song)
     machine.frames_from(0)
-    return machine.record(frames * QUARTERS, Fraction(tune.timing.cycles_per_frame, QUARTERS))[:, :REGISTERS]
+    return machine.record(frames, Fraction(tune.timing.cycles_per_frame))[:, :REGISTERS]
 
 
 def race(
     paths: Sequence[Path], frames: int, peer: Peer | None, rounds: int, told: Callable[[str], object]
 ) -> list[Pace]:
-    """Each tune for ``frames`` video frames on both machines, registers four times a frame, ``rounds`` times.
+    """Each tune for ``frames`` video frames on both machines, registers once a frame, ``rounds`` times.
 
     Tunes that either side does not play through, or for which the peer has to compute sound, are left out.
     """
@@ -144,7 +144,10 @@ def race(
         if heard is not None and (heard.sound or heard.run.any()):
             continue
         theirs = heard.seconds if heard is not None else None
-        same = None if heard is None else float((registers == heard.exact & USED_BITS[:REGISTERS]).all(axis=1).mean())
+        same = None
+        if heard is not None:
+            ends = heard.exact[QUARTERS - 1 :: QUARTERS] & USED_BITS[:REGISTERS]
+            same = float((registers == ends).all(axis=1).mean())
         paces.append(Pace(frames / tune.timing.rate_hz, ours, theirs, same))
     return paces
 
