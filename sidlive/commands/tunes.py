@@ -97,7 +97,7 @@ def _capture(args: argparse.Namespace) -> None:
     files.check_frames_name(args.output)
     if args.frames is not None and not 1 <= args.frames <= streams.MOST_FRAMES:
         raise TuneError(f"{args.tune}: {args.frames} frames; expected 1 to {streams.MOST_FRAMES:,}")
-    song, elapsed_s = args.song, 0.0
+    song, sids, elapsed_s = args.song, 1, 0.0
     if holds_frames(args.tune):
         frames, rate_hz, meta = files.read_frames(args.tune, args.song)
         frames = frames[: args.frames]
@@ -113,7 +113,7 @@ def _capture(args: argparse.Namespace) -> None:
             elapsed_s = perf_counter() - begin
         except TuneError as error:
             raise TuneError(f"{args.tune}: {error}") from None
-        tune, song = recorder.tune, recorder.song
+        tune, song, sids = recorder.tune, recorder.song, recorder.tune.sids
         meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
         meta |= {"timing": tune.timing.name, "song": str(song), "source": args.tune.name}
     seconds, own_hz = len(frames) / rate_hz, rate_hz
@@ -129,6 +129,8 @@ def _capture(args: argparse.Namespace) -> None:
         Result("chip", meta["chip"]),
         Result("timing", meta["timing"]),
     ]
+    if sids > 1:
+        results.append(Result("sids", f"{sids}: the first is kept"))
     if own_hz != rate_hz:
         results.append(Result("resampled_from_hz", round(own_hz, 4), "Hz"))
     if plain:

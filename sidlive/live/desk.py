@@ -85,6 +85,8 @@ class Desk:
                 f"{fragment.name} sets the chip {fragment.resampled_from_hz:.1f} times a second;"
                 f" resampled to the video frame, {fragment.rate_hz:.1f}"
             )
+        if fragment.sids > 1:
+            self.tell(f"{fragment.name} plays {fragment.sids} SIDs; the first one's part is loaded")
         self.fragments[fragment.name] = fragment
 
     def fragment(self, name: str) -> "Fragment":

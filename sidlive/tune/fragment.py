@@ -40,6 +40,7 @@ class Fragment:
     timing: str  # "PAL" or "NTSC"
     beat_frames: int = UNKNOWN_BEAT
     resampled_from_hz: float = 0.0  # the rate of the source, where these frames were made of rows at another
+    sids: int = 1  # chips that the source plays; the frames are the first one's
 
     def __post_init__(self) -> None:
         frames = np.ascontiguousarray(self.frames)
@@ -81,7 +82,7 @@ def load_fragment(
         if chip not in ("6581", "8580") or standard not in (PAL.name, NTSC.name):
             raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
         source = meta.get("source", path.name)
-        timing = NTSC if standard == NTSC.name else PAL
+        timing, sids = NTSC if standard == NTSC.name else PAL, 1
     elif path.suffix.lower() in TUNES + MUS:
         if start_s + seconds > LATEST_S:
             raise TuneError(
@@ -93,7 +94,7 @@ def load_fragment(
             rows = recorder.record(math.ceil(max(start_s + seconds, TEMPO_WINDOW_S) * own_hz) + 1)
         except TuneError as error:
             raise TuneError(f"{path.name}: {error}") from None
-        chip, timing = tune.chip, tune.timing
+        chip, timing, sids = tune.chip, tune.timing, tune.sids
         source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
     else:
         raise TuneError(f"{path}: expected {NAMES}")
@@ -113,6 +114,7 @@ def load_fragment(
         timing=timing.name,
         beat_frames=beat_of(around, rate_hz),
         resampled_from_hz=own_hz if frames is not rows else 0.0,
+        sids=sids,
     )
 
 

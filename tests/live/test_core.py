@@ -407,6 +407,12 @@ def test_a_fragment_of_another_rate_is_resampled_and_that_is_said() -> None:
     assert len(room.core.state().notices) == count
 
 
+def test_of_several_sids_the_first_is_loaded_and_that_is_said() -> None:
+    room = Room()
+    room.do("add", replace(riff("stereo"), sids=2))
+    assert "stereo plays 2 SIDs; the first one's part is loaded" in room.core.state().notices[-1].text
+
+
 def test_silence_is_a_prompt_like_any_other() -> None:
     room = Room()
     room.do("add", replace(riff("quiet"), frames=silence(1)))
