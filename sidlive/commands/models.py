@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from sidlive.commands import judging
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
@@ -24,12 +26,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     command.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
     command.set_defaults(run=_train)
 
-    command = subparsers.add_parser("eval", help="nats per frame of a model on tunes it was not trained on")
-    command.add_argument("model", help="a preset's name or a file of weights")
-    command.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`")
-    command.add_argument("--length", type=int, default=1024, help="frames of each tune (default: 1024)")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=_eval)
+    judging.register(subparsers)
 
     command = subparsers.add_parser("export", help="a run's best checkpoint to the engine's int8 file (needs torch)")
     command.add_argument("checkpoint", type=Path, help="best.pt or checkpoint.pt of a run")
@@ -101,33 +98,6 @@ def _check(plan: object) -> None:
         value = getattr(plan, name)
         if not low < value <= high:
             raise ModelError(f"--{name.replace('_', '-')} expects more than {low:g} up to {high:g}, found {value:g}")
-
-
-def _eval(arguments: argparse.Namespace) -> int:
-    from rich.progress import track
-
-    from sidlive.model.corpus import open_corpus
-    from sidlive.model.engine import load_engine
-    from sidlive.model.evaluate import judge
-    from sidlive.report import Result, emit
-
-    corpus = open_corpus(arguments.corpus)
-    engine = load_engine(arguments.model)
-    count = sum(tune.length > arguments.length for tune in corpus.split("held-out"))
-    stretches = judge(engine, corpus, arguments.length)
-    for judged in track(stretches, "judging", total=count, transient=True, disable=arguments.json):
-        result = judged
-    low, high = result.interval()
-    figures = [
-        Result("nats_per_frame", result.nats_per_frame, "nats"),
-        Result("nats_per_frame.low", low, "nats"),
-        Result("nats_per_frame.high", high, "nats"),
-        *(Result(f"nats_per_frame.{kind}", nats, "nats") for kind, nats in result.kinds.items()),
-        Result("tunes", len(result.by_kind)),
-        Result("frames", result.frames, "frames"),
-    ]
-    emit(figures, arguments.json, title=f"{arguments.model} on held-out tunes (interval: 95 %, over tunes)")
-    return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -6,16 +6,27 @@ frames are judged with little context and late ones with much, as on stage after
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.corpus import Corpus
+from sidlive.model.corpus import Corpus, Entry
 from sidlive.model.engine import Engine
 
-RESAMPLINGS = 2000  # of the tunes, for the confidence interval
+RESAMPLINGS: Final = 2000  # of the tunes, for the confidence interval
+SPLITS: Final = ("held-out", "train", "all")
+
+GROUPS: Final = {  # what a musician calls it: the kinds of slots that say it
+    "pitch": (tk.FREQ_HI, tk.FREQ_LO),
+    "pulse_width": (tk.PW_HI, tk.PW_LO),
+    "control": (tk.CONTROL,),
+    "first_control": (tk.FIRST_CONTROL,),
+    "envelope": (tk.AD, tk.SR),
+    "filter": (tk.CUTOFF_HI, tk.CUTOFF_LO, tk.RES_ROUTE, tk.MODE_VOL),
+}
 
 
 @dataclass(frozen=True)
@@ -26,36 +37,67 @@ class Judged:
     frames: int
 
     @property
+    def totals(self) -> NDArray[np.float64]:
+        """Nats per frame of each tune."""
+        return self.by_kind.sum(axis=1)
+
+    @property
     def nats_per_frame(self) -> float:
         """The mean over tunes."""
-        return float(self.by_kind.sum(axis=1).mean())
+        return float(self.totals.mean())
 
     @property
     def kinds(self) -> dict[str, float]:
-        """The mean of each kind of column by name; they sum to `nats_per_frame`."""
+        """The mean of each kind of slot by name; they sum to `nats_per_frame`."""
         return dict(zip(tk.KIND_NAMES, self.by_kind.mean(axis=0).tolist(), strict=True))
 
+    @property
+    def groups(self) -> dict[str, NDArray[np.float64]]:
+        """Nats per frame of each tune by group of columns; they sum to `totals`."""
+        return {name: self.by_kind[:, list(kinds)].sum(axis=1) for name, kinds in GROUPS.items()}
+
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """A bootstrap confidence interval of nats per frame, resampling the tunes (seeded: the same each time)."""
-        totals = self.by_kind.sum(axis=1)
-        rng = np.random.default_rng(0)
-        means = rng.choice(totals, size=(RESAMPLINGS, len(totals))).mean(axis=1)
-        low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-        return float(low), float(high)
+        """A confidence interval of nats per frame."""
+        return interval(self.totals, confidence)
 
 
-def judge(engine: Engine, corpus: Corpus, length: int = 1024, split: str = "held-out") -> Iterator[Judged]:
-    """Nats per frame on a split's tunes, told after each tune (the last is the result).
+def interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+    """A bootstrap confidence interval of the mean of ``float64[N]``, N >= 1 (seeded: the same each time)."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(values, size=(RESAMPLINGS, len(values))).mean(axis=1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
-    Each tune of at least ``length`` + 1 frames gives a stretch of ``length`` judged frames; ModelError where none does.
+
+def tunes_of(corpus: Corpus, split: str) -> tuple[Entry, ...]:
+    """The tunes of one of SPLITS."""
+    assert split in SPLITS
+    return corpus.tunes if split == "all" else corpus.split(split)
+
+
+def stretches(
+    corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
+) -> list[tuple[Entry, int]]:
+    """The tunes that `judge` judges and the frame each stretch starts at; of more tunes than ``most`` an even choice.
+
+    ModelError where no tune has ``length`` + 1 frames.
     """
-    tunes = [tune for tune in corpus.split(split) if tune.length > length]
+    tunes = [tune for tune in tunes_of(corpus, split) if tune.length > length]
     if not tunes:
         raise ModelError(f"no {split} tune of the corpus has {length + 1} frames: judge with a shorter --length")
-    kinds: list[NDArray[np.float64]] = []
     rng = np.random.default_rng(0)
-    for tune in tunes:
-        start = int(rng.integers(tune.length - length))
+    drawn = [(tune, int(rng.integers(tune.length - length))) for tune in tunes]
+    if most is None or most >= len(drawn):
+        return drawn
+    return [drawn[row] for row in np.linspace(0, len(drawn) - 1, most).round().astype(int)]
+
+
+def judge(
+    engine: Engine, corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
+) -> Iterator[Judged]:
+    """Nats per frame on the `stretches` of a split, told after each tune (the last is the result)."""
+    kinds: list[NDArray[np.float64]] = []
+    for tune, start in stretches(corpus, length, split, most):
         frames = np.ascontiguousarray(corpus.frames(tune)[start : start + length + 1])
         engine.reset()
         engine.prefill(frames[:1])

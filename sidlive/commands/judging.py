@@ -1,0 +1,261 @@
+"""``sidlive eval``: how well a model knows tunes it never heard, and what it makes of them."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sidlive.model.continuations import Summary
+    from sidlive.model.corpus import Corpus
+    from sidlive.model.evaluate import Judged
+    from sidlive.report import Result
+
+    Sides = dict[str, dict[str, Summary | None]]  # "generated" and "real", by measure
+
+FEW_FILES = 16  # that one process captures as soon as several would
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    command = subparsers.add_parser(
+        "eval",
+        help="how well a model knows tunes it was not trained on, and what it makes of them",
+        description="Nats per frame on held-out tunes, in all and by what the columns say, with 95 % intervals over "
+        "tunes. With --generate it also continues prompts of those tunes and tells what came out beside what the real "
+        "tunes go on with.",
+    )
+    command.add_argument("model", help="a preset's name or a file of weights")
+    command.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`, or one of .sid files")
+    command.add_argument("--length", type=int, default=1024, help="frames of each tune (default: 1024)")
+    command.add_argument("--tunes", type=int, metavar="N", help="judge so many of them (default: all)")
+    command.add_argument(
+        "--split", choices=("held-out", "train", "all"), default="held-out", help="which tunes (default: held-out)"
+    )
+    command.add_argument(
+        "--generate", type=int, nargs="?", const=50, default=0, metavar="N", help="continue N prompts (50 without N)"
+    )
+    command.add_argument("--seconds", type=float, default=20.0, help="of each continuation (default: 20)")
+    command.add_argument("--prompt-frames", type=int, default=1024, metavar="P", help="to hear first (default: 1024)")
+    command.add_argument("--temperature", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
+    command.add_argument("--top-p", type=float, default=0.95, metavar="X", help="as for generate (default: 0.95)")
+    command.add_argument("--follow", type=float, default=1.0, metavar="X", help="as for generate (default: 1)")
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="of prompts and noise (default: 0)")
+    command.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the figures")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=_eval)
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from sidlive.model.engine import Sampling, load_engine, warm_up
+    from sidlive.report import Result, emit
+
+    _check(arguments)
+    sampling = Sampling(arguments.temperature, arguments.top_p, seed=arguments.seed, follow=arguments.follow)
+    console = Console(stderr=True)
+    with _corpus(arguments.corpus, console) as corpus:
+        split = _split(corpus, arguments, console)
+        engine = load_engine(arguments.model)
+        warm_up(engine)
+        judged = _judge(engine, corpus, arguments, split, console)
+        sides = _continue(engine, corpus, arguments, split, sampling, console) if arguments.generate else {}
+    results = [*_nats(judged), Result("tunes", len(judged.by_kind)), Result("frames", judged.frames, "frames")]
+    results += [Result("split", split)]
+    if sides:
+        results += _figures(sides)
+        results += [
+            Result("prompts", arguments.generate),
+            Result("prompt_frames", arguments.prompt_frames, "frames"),
+            Result("continuation", arguments.seconds, "s"),
+            Result("temperature", arguments.temperature),
+            Result("top_p", arguments.top_p),
+            Result("follow", arguments.follow),
+            Result("seed", arguments.seed),
+        ]
+    if arguments.picture:
+        _draw(arguments.picture, f"{arguments.model}: {len(judged.by_kind)} {split} tunes", judged, sides)
+    if arguments.json:
+        emit(results, True)
+    else:
+        _tables(arguments.model, split, judged, sides)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from sidlive.errors import ModelError
+
+    for name in ("length", "prompt_frames", "seconds"):
+        if not 0 < getattr(arguments, name) <= 1e6:
+            raise ModelError(f"--{name.replace('_', '-')} expects more than 0, found {getattr(arguments, name):g}")
+    if arguments.tunes is not None and arguments.tunes < 1:
+        raise ModelError(f"--tunes expects 1 or more, found {arguments.tunes}")
+    if arguments.generate < 0:
+        raise ModelError(f"--generate expects 0 or more prompts, found {arguments.generate}")
+    if arguments.picture and arguments.picture.suffix.lower() != ".svg":
+        raise ModelError(f"{arguments.picture}: expected a name that ends in .svg")
+
+
+@contextlib.contextmanager
+def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
+    """A built corpus, or one built for now of a folder of .sid files. Raises ModelError."""
+    from tempfile import TemporaryDirectory
+
+    from rich.progress import Progress
+
+    from sidlive.model.build import build
+    from sidlive.model.corpus import open_corpus
+
+    count = 0
+    if path.is_dir() and not (path / "index.json").exists():
+        count = sum(file.suffix.lower() == ".sid" for file in path.rglob("*"))
+    if not count:
+        yield open_corpus(path)
+        return
+    with TemporaryDirectory(prefix="sidlive-eval-") as folder:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("capturing", total=count)
+            build(
+                path,
+                folder,
+                workers=1 if count <= FEW_FILES else None,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        yield open_corpus(folder)
+
+
+def _split(corpus: "Corpus", arguments: argparse.Namespace, console: "Console") -> str:
+    """The split to judge; all tunes of a folder of .sid files that has none to hold out."""
+    split = str(arguments.split)
+    if split == "all" or corpus.split(split) or corpus.folder == arguments.corpus:
+        return split
+    console.print(f"{arguments.corpus} has no {split} tune: all are judged, as if none had been trained on")
+    return "all"
+
+
+def _judge(engine: object, corpus: "Corpus", arguments: argparse.Namespace, split: str, console: "Console") -> "Judged":
+    from rich.progress import track
+
+    from sidlive.model.engine import Engine
+    from sidlive.model.evaluate import judge, stretches
+
+    assert isinstance(engine, Engine)
+    count = len(stretches(corpus, arguments.length, split, arguments.tunes))
+    told = judge(engine, corpus, arguments.length, split, arguments.tunes)
+    for judged in track(told, "judging", total=count, transient=True, console=console):
+        result = judged
+    return result
+
+
+def _continue(
+    engine: object, corpus: "Corpus", arguments: argparse.Namespace, split: str, sampling: object, console: "Console"
+) -> "Sides":
+    from rich.progress import track
+
+    from sidlive.model.continuations import choose_prompts, compare, go_on, summarise
+    from sidlive.model.engine import Engine, Sampling
+
+    assert isinstance(engine, Engine) and isinstance(sampling, Sampling)
+    prompts = choose_prompts(
+        corpus, arguments.generate, arguments.prompt_frames, arguments.seconds, split, arguments.seed
+    )
+    going_on = go_on(engine, corpus, prompts, sampling)
+    continued = list(track(going_on, "continuing", total=len(prompts), transient=True, console=console))
+    with console.status("looking for what was heard before"):
+        sides = zip(("generated", "real"), compare(corpus, continued), strict=True)
+    return {name: {what: summarise(values) for what, values in side.items()} for name, side in sides}
+
+
+def _nats(judged: "Judged") -> "list[Result]":
+    from sidlive.model.evaluate import interval
+    from sidlive.report import Result
+
+    results = []
+    for name, values in {"": judged.totals, **judged.groups}.items():
+        stem = f"nats_per_frame.{name}" if name else "nats_per_frame"
+        figures = (("", float(values.mean())), *zip((".low", ".high"), interval(values), strict=True))
+        results += [Result(stem + end, figure, "nats") for end, figure in figures]
+    known = {result.name for result in results}
+    kinds = [Result(f"nats_per_frame.{kind}", nats, "nats") for kind, nats in judged.kinds.items()]
+    return results + [kind for kind in kinds if kind.name not in known]
+
+
+def _figures(sides: "Sides") -> "list[Result]":
+    from sidlive.model.continuations import MEASURES
+    from sidlive.report import Result
+
+    results = []
+    for side, measures in sides.items():
+        for name, summary in measures.items():
+            unit = MEASURES[name][0]
+            results.append(Result(f"{side}.{name}", summary.mean if summary else None, unit))
+            if summary:
+                results += [Result(f"{side}.{name}.{end}", getattr(summary, end), unit) for end in ("low", "high")]
+                if unit == "frames":
+                    results.append(Result(f"{side}.{name}.longest", summary.most, unit))
+    return results
+
+
+def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sidlive.model.continuations import MEASURES
+    from sidlive.model.evaluate import interval
+
+    console = Console()
+    table = Table(title=f"{model} on {len(judged.by_kind)} {split} tunes", title_justify="left", box=None)
+    for heading in ("", "nats per frame", "95 % over tunes"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, values in {"in all": judged.totals, **judged.groups}.items():
+        low, high = interval(values)
+        table.add_row(name.replace("_", " "), f"{values.mean():.3f}", f"{low:.3f} to {high:.3f}")
+    console.print(table)
+    if not sides:
+        return
+    table = Table(title="\nWhat it makes of them, and what the tunes themselves go on with", title_justify="left")
+    table.box = None
+    for heading in ("", "generated", "95 %", "real", "95 %", ""):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, (unit, words) in MEASURES.items():
+        cells = []
+        for side in ("generated", "real"):
+            summary = sides[side][name]
+            cells += [f"{summary.mean:.3g}", f"{summary.low:.3g} to {summary.high:.3g}"] if summary else ["none", ""]
+        table.add_row(words, *cells, "" if unit in ("share", "1/s") else unit)
+    console.print(table)
+
+
+def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
+    from sidlive.errors import ModelError
+    from sidlive.model.continuations import MEASURES
+    from sidlive.model.evaluate import interval
+    from sidlive.model.picture import Bar, Chart, Row, draw
+
+    nats = {"in all": judged.totals, **judged.groups}
+    rows = [
+        Row(name.replace("_", " "), "", (Bar(float(values.mean()), *interval(values)),))
+        for name, values in nats.items()
+    ]
+    charts = [Chart("nats per frame, with 95 % intervals over tunes", ("",), tuple(rows), shared=True)]
+    if sides:
+        rows = []
+        for name, (unit, words) in MEASURES.items():
+            told = (sides[side][name] for side in ("generated", "real"))
+            rows.append(
+                Row(
+                    words,
+                    unit if unit == "frames" else "",
+                    tuple(Bar(one.mean, one.low, one.high) if one else None for one in told),
+                )
+            )
+        heading = "what it makes of them, beside what the tunes go on with"
+        charts.append(Chart(heading, ("generated", "real"), tuple(rows), shared=False))
+    try:
+        path.write_text(draw(title, charts), encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
