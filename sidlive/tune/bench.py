@@ -57,7 +57,7 @@ class Compared:
     timing: str
     rows: int = 0
     equal: int = 0
-    captured: int = 0
+    captured: int | None = None
     exact_rows: int = 0
     exact: int = 0
     frame: int | None = None
@@ -129,7 +129,7 @@ def compare(traced: Traced, heard: Heard | TuneError | None) -> Compared:
     if heard is None:
         same, ours = _same_before_the_pause(log, theirs, quarters[every])
         result = _first_difference(replace(result, rows=len(same), equal=int(same.sum())), same, ours, theirs, every)
-        return replace(result, captured=result.equal, note=log.why)
+        return replace(result, note=log.why)
     if not heard.run.any():
         log = replace(log, end=None, why="" if log.why.startswith(ROM) else log.why)
     ours = states_of(log, heard.at[every], heard.run[every])
@@ -163,7 +163,8 @@ def figures(compared: Sequence[Compared]) -> list[Result]:
             results += [Result(f"equal.{timing}", share), Result(f"rows.{timing}", rows)]
             judged = [one for one in tunes if one.exact_rows]
             exact = sum(one.exact == one.exact_rows for one in judged) / len(judged) if judged else None
-            captured = sum(one.captured == one.rows for one in tunes) / len(tunes)
+            known = [one for one in tunes if one.captured is not None]
+            captured = sum(one.captured == one.rows for one in known) / len(known) if known else None
             results += [Result(f"exact.{timing}", exact), Result(f"captured.{timing}", captured)]
             results.append(Result(f"tunes.{timing}", len(tunes)))
     return results
@@ -239,11 +240,22 @@ def _same_before_the_pause(log: Log, theirs: Bytes, quarters: Cycles) -> tuple[N
         quarters = quarters[quarters + PAUSE_CYCLES < log.end]
     ours = states_of(log, quarters)
     same = (ours == theirs[: len(quarters)]).all(axis=1)
-    moments = np.unique(log.rows[:, 0]) + 1
+    writes = log.rows[log.rows[:, 1] < REGISTERS]
+    after = _states_after(writes)
     for row in np.flatnonzero(~same):
-        first, last = np.searchsorted(moments, (quarters[row] + 1, quarters[row] + PAUSE_CYCLES))
-        same[row] = (states_of(log, moments[first:last]) == theirs[row]).all(axis=1).any()
+        first, last = np.searchsorted(writes[:, 0], (quarters[row], quarters[row] + PAUSE_CYCLES))
+        same[row] = (after[first:last] == theirs[row]).all(axis=1).any()
     return same, ours
+
+
+def _states_after(writes: NDArray[np.int64]) -> Bytes:
+    """``uint8[n, 25]``: the registers after each of ``writes``, int64[n, 3] of cycle, register and value."""
+    states = np.zeros((len(writes), REGISTERS), dtype=np.uint8)
+    numbers = np.arange(len(writes))
+    for register in range(REGISTERS):
+        latest = np.maximum.accumulate(np.where(writes[:, 1] == register, numbers, -1))
+        states[:, register] = np.where(latest >= 0, writes[latest, 2], 0)
+    return states
 
 
 def _first_difference(result: Compared, same: NDArray[np.bool_], ours: Bytes, theirs: Bytes, every: slice) -> Compared:

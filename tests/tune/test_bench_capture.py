@@ -157,8 +157,8 @@ def test_a_race_counts_the_same_registers(tmp_path: Path, peer: Peer) -> None:
     (pace_of,) = pace.race([path, broken], FRAMES, peer, 1, lambda name: None)
     assert pace_of.same == 1 and pace_of.peer_s is not None
     assert pace_of.music_s == pytest.approx(FRAMES / PAL.rate_hz)
-    expected = counting(FRAMES) & USED_BITS[:25]
-    np.testing.assert_array_equal(pace.registers_of(psid.read(path), FRAMES).reshape(expected.shape), expected)
+    ends = counting(FRAMES)[:, -1] & USED_BITS[:25]
+    np.testing.assert_array_equal(pace.registers_of(psid.read(path), FRAMES), ends)
 
 
 def test_speeds_are_ratios_of_all_the_time() -> None:
