@@ -133,7 +133,7 @@ def _split(corpus: "Corpus", arguments: argparse.Namespace, console: "Console") 
     split = str(arguments.split)
     if split == "all" or corpus.split(split) or corpus.folder == arguments.corpus:
         return split
-    console.print(f"{arguments.corpus} has no {split} tune: all are judged, as if none had been trained on")
+    console.print(f"{arguments.corpus} has no {split} tune: all are judged, trained on or not", soft_wrap=True)
     return "all"
 
 

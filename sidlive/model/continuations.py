@@ -108,7 +108,7 @@ def compare(
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     """The MEASURES of what was generated and of what is real, ``float64[prompts]`` each; nan where there is nothing.
 
-    Copies are looked for in the corpus's training tunes other than the prompt's own, and in the prompt.
+    Copies are looked for in the corpus's training tunes, those that prompts are of left out, and in the prompt.
     """
     figures: list[list[dict[str, float]]] = [[], []]
     for one in continued:
@@ -120,9 +120,11 @@ def compare(
             own["copied_from_prompt"] = float(longest_copies([piece], [heard])[0])
             figures[kind].append(own)
     asked = {one.prompt.tune for one in continued}
-    training = (corpus.frames(tune) for tune in corpus.split("train") if tune not in asked)
+    training = [tune for tune in corpus.split("train") if tune not in asked]
     pieces = [one.generated for one in continued] + [one.real for one in continued]
-    copied = longest_copies(pieces, training).astype(np.float64).reshape(2, -1)
+    copied = longest_copies(pieces, map(corpus.frames, training)).astype(np.float64).reshape(2, -1)
+    if not training:
+        copied[:] = np.nan
     generated, real = (
         {
             name: copied[kind] if name == "copied_from_training" else np.array([one[name] for one in figures[kind]])
