@@ -10,12 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sidlive.model import vectors
-from sidlive.model.vectors import TILE, exp, float_tile, float_tile_twice, integer_tile
+from sidlive.model.vectors import SPAN, TILE, exp, float_tile, float_tile_twice, integer_tile
 
-CHUNK = 256  # column pairs that `integer_tile` takes at most
-PIECE = np.float32(vectors.PIECE)
-LIMIT = np.float32(32767 * vectors.PIECE)  # the largest fixed-point number
+LIMIT = np.float32(127 << 16)  # the largest fixed-point number: three signed bytes, with room for rounding
 EPSILON = np.float32(1e-5)  # of the RMS norms
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
@@ -24,9 +21,9 @@ inner = njit(cache=True, nogil=True, fastmath=True, error_model="numpy", no_cpyt
 
 
 class Matrix(NamedTuple):
-    """A pile of int8 matrices in tiles ``[N, R / 64, C / 2, 64, 2]`` with a scale a row, ``float32[N, R]``."""
+    """A pile of 8-bit matrices in tiles ``[N, R / 64, C / 4, 64, 4]`` with a scale a row, ``float32[N, R]``."""
 
-    tiles: NDArray[np.int8]
+    tiles: NDArray[np.uint8]
     scales: NDArray[np.float32]
 
 
@@ -64,48 +61,66 @@ def normalise(x, gains, result):  # type: ignore[no-untyped-def]
 
 
 @inner
-def fix(x, width, fixed, scales):  # type: ignore[no-untyped-def]
-    """Rows of floats to fixed-point numbers: pieces ``int16[B, 2, C]`` (C even), a scale a row."""
+def fix(x, width, fixed, scales, sums):  # type: ignore[no-untyped-def]
+    """Rows of floats to fixed-point numbers: pieces ``int8[B, 3, C]`` (C whole fours).
+
+    For each SPAN of columns a scale, ``float32[B, spans]``, and the sums of its pieces, ``int32[B, spans, 3]``.
+    """
     for row in range(x.shape[0]):
-        largest = ZERO
-        for i in range(width):
-            largest = max(largest, abs(x[row, i]))
-        factor = LIMIT / largest if largest > ZERO else ZERO
-        scales[row] = largest / LIMIT
-        for i in range(width):
-            number = x[row, i] * factor
-            high = np.floor(number * (ONE / PIECE) + HALF)
-            fixed[row, 0, i] = np.int16(high)
-            fixed[row, 1, i] = np.int16(number - high * PIECE)
+        highs, middles, lows = fixed[row, 0], fixed[row, 1], fixed[row, 2]
+        for span in range(scales.shape[1]):
+            first, last = span * SPAN, min((span + 1) * SPAN, width)
+            part = x[row, first:last]
+            part_high, part_middle, part_low = highs[first:last], middles[first:last], lows[first:last]
+            largest = ZERO
+            for i in range(last - first):
+                largest = max(largest, abs(part[i]))
+            factor = LIMIT / largest if largest > ZERO else ZERO
+            scales[row, span] = largest / LIMIT
+            high_sum, middle_sum, low_sum = np.int32(0), np.int32(0), np.int32(0)
+            for i in range(last - first):
+                number = np.int32(np.floor(part[i] * factor + HALF))
+                upper = (number + np.int32(128)) >> np.int32(8)
+                high = (upper + np.int32(128)) >> np.int32(8)
+                middle, low = upper - (high << np.int32(8)), number - (upper << np.int32(8))
+                part_high[i], part_middle[i], part_low[i] = np.int8(high), np.int8(middle), np.int8(low)
+                high_sum += high
+                middle_sum += middle
+                low_sum += low
+            sums[row, span, 0], sums[row, span, 1], sums[row, span, 2] = high_sum, middle_sum, low_sum
         for i in range(width, fixed.shape[2]):
-            fixed[row, 0, i] = 0
-            fixed[row, 1, i] = 0
+            highs[i] = middles[i] = lows[i] = 0
 
 
 @inner
 def multiply(x, width, matrix, index, tiles, result):  # type: ignore[no-untyped-def]
     """``result[B, R] += x[B, :width] @ matrix[index].T``, for the first tiles of rows; R is whole tiles."""
-    count, pairs = x.shape[0], matrix.tiles.shape[2]
-    fixed = np.empty((count, 2, 2 * pairs), np.int16)
-    scales = np.empty(count, np.float32)
-    fix(x, width, fixed, scales)
+    count, fours = x.shape[0], matrix.tiles.shape[2]
+    spans = (width + SPAN - 1) // SPAN
+    fixed = np.empty((count, 3, 4 * fours), np.int8)
+    scales, sums = np.empty((count, spans), np.float32), np.empty((count, spans, 3), np.int32)
+    fix(x, width, fixed, scales, sums)
     pieces = fixed.view(np.int32)
+    weights, gains = matrix.tiles, matrix.scales
     for tile in range(tiles):
-        start = (index * matrix.tiles.shape[1] + tile) * pairs * 2 * TILE
-        gains = index * matrix.scales.shape[1] + tile * TILE
+        start = (index * weights.shape[1] + tile) * fours * 4 * TILE
+        gain = index * gains.shape[1] + tile * TILE
         for row in range(count):  # the tile stays in the nearest cache
             at = row * result.shape[1] + tile * TILE
-            for first in range(0, pairs, CHUNK):
-                some, pair = min(CHUNK, pairs - first), row * 2 * pairs + first
+            for span in range(spans):
+                first = span * (SPAN // 4)
                 integer_tile(
-                    matrix.tiles,
-                    start + first * 2 * TILE,
-                    some,
+                    weights,
+                    start + first * 4 * TILE,
+                    min(SPAN // 4, fours - first),
                     pieces,
-                    pair,
-                    matrix.scales,
+                    row * 3 * fours + first,
+                    sums[row, span, 0],
+                    sums[row, span, 1],
+                    sums[row, span, 2],
                     gains,
-                    scales[row],
+                    gain,
+                    scales[row, span],
                     result,
                     at,
                 )

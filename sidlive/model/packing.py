@@ -142,7 +142,7 @@ def _packed(matrices: list[w.Matrix]) -> Matrix:
     """Matrices of as many columns, and about as many rows, as one pile of tiles."""
     rows = round_up(max(len(m.numbers) for m in matrices), TILE)
     columns = matrices[0].numbers.shape[1]
-    tiles = aligned((len(matrices), rows // TILE, round_up(columns, 2) // 2, TILE, 2), np.int8)
+    tiles = aligned((len(matrices), rows // TILE, round_up(columns, 4) // 4, TILE, 4), np.uint8)
     scales = np.zeros((len(matrices), rows), dtype=np.float32)
     for i, matrix in enumerate(matrices):
         tiled(matrix.numbers, tiles[i])

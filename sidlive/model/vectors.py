@@ -1,14 +1,18 @@
 """The engine's innermost loops, written as vectors of 16 lanes in LLVM's own language. Knows nothing of networks.
 
-A vector that meets an int8 matrix is first written as 31-bit fixed-point numbers, in two 16-bit pieces, and multiplied
-in integers: twice as fast as turning the weights into floats (one core of a Zen 4: 55 against 28 GMAC/s), as accurate
-as float32, and the same to the last bit in whatever order a machine adds. Written like this, a CPU with AVX-512 VNNI
-gets one instruction for 32 products (vpdpwssd), any other what it has (pmaddwd since SSE2), and nothing asks which.
+A vector that meets an int8 matrix is first written as 24-bit fixed-point numbers, a scale for each SPAN of its
+columns, and multiplied in integers: faster than turning the weights into floats, and the same to the last bit in
+whatever order, and with whatever instructions, a machine adds. A CPU with AVX-512 VNNI takes the numbers in three
+pieces of a byte, 64 products an instruction (vpdpbusd); any other joins two of the pieces to 16 bits (pmaddwd since
+SSE2): the same integers.
 
 Layouts make every pass one straight walk: a matrix of R rows and C columns lies in *tiles* of 64 rows,
-``int8[R / 64, C / 2, 64, 2]``; keys lie ``[time / 64, head width, 64]``, values ``[time, head width]``.
+``uint8[R / 64, C / 4, 64, 4]``, 128 added to each weight, for vpdpbusd multiplies unsigned bytes with signed ones; keys
+lie ``[time / 64, head width, 64]``, values ``[time, head width]``.
 """
 
+import mmap
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -21,16 +25,16 @@ from numpy.typing import NDArray
 
 TILE: Final = 64  # rows of a tile of weights; frames of a tile of keys; floats of a tile of values
 LANES: Final = 16
+HUGE: Final = 1 << 21  # bytes of a large page
 GROUPS: Final = TILE // LANES
-PIECE: Final = 1 << 15  # a fixed-point number is high * PIECE + low
+SPAN: Final = 256  # columns that share a scale; 512 are the most that cannot overflow: 512 * 32767 * 128 < 2^31
+BIAS: Final = 128  # added to a weight to make it unsigned
 
 _INT, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _INTS, _FLOATS = ir.VectorType(_INT, LANES), ir.VectorType(_FLOAT, LANES)
-_BYTES, _SHORTS = ir.VectorType(ir.IntType(8), 2 * LANES), ir.VectorType(ir.IntType(16), 2 * LANES)
-_PRODUCTS = ir.VectorType(_INT, 2 * LANES)
+_BYTES, _SHORTS = ir.VectorType(ir.IntType(8), 4 * LANES), ir.VectorType(ir.IntType(16), 4 * LANES)
+_FOUR_BYTES, _FOUR_SHORTS = ir.VectorType(ir.IntType(8), 4), ir.VectorType(ir.IntType(16), 4)
 _SPLAT = ir.Constant(_INTS, [0] * LANES)
-_EVEN = ir.Constant(_INTS, list(range(0, 2 * LANES, 2)))
-_ODD = ir.Constant(_INTS, list(range(1, 2 * LANES, 2)))
 
 
 def round_up(number: int, step: int) -> int:
@@ -38,67 +42,120 @@ def round_up(number: int, step: int) -> int:
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros that start on a cache line, so that no vector straddles two."""
+    """Zeros that start on a cache line, so that no vector straddles two; on pages of 2 MB where the system has them."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
+    if size < HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        raw = np.zeros(size + 64, dtype=np.uint8)
+        start = -raw.ctypes.data % 64
+    else:
+        memory = mmap.mmap(-1, size + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with suppress(OSError):  # a system may have none
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        raw = np.frombuffer(memory, dtype=np.uint8)
+        start = -raw.ctypes.data % HUGE
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
-def tiled(matrix: NDArray[np.int8], out: NDArray[np.int8]) -> None:
-    """Lay ``int8[R, C]`` into zeroed tiles ``out int8[>= R / 64, >= C / 2, 64, 2]``."""
+def tiled(matrix: NDArray[np.int8], out: NDArray[np.uint8]) -> None:
+    """Lay ``int8[R, C]`` into tiles ``out uint8[>= R / 64, >= C / 4, 64, 4]``; what is beyond it weighs nothing."""
     rows, columns = matrix.shape
-    padded = np.zeros((out.shape[0] * TILE, out.shape[1] * 2), np.int8)
-    padded[:rows, :columns] = matrix
-    out[:] = padded.reshape(out.shape[0], TILE, out.shape[1], 2).transpose(0, 2, 1, 3)
+    padded = np.full((out.shape[0] * TILE, out.shape[1] * 4), BIAS, np.uint8)
+    padded[:rows, :columns] = matrix.view(np.uint8) ^ np.uint8(BIAS)
+    out[:] = padded.reshape(out.shape[0], TILE, out.shape[1], 4).transpose(0, 2, 1, 3)
 
 
 @intrinsic
-def integer_tile(context, weights, start, pairs, vector, vector_start, scales, scales_start, factor, sums, sums_start):  # type: ignore[no-untyped-def]
+def integer_tile(context, weights, start, fours, vector, vector_start, high, middle, low, scales, scales_start, factor, sums, sums_start):  # type: ignore[no-untyped-def]  # fmt: skip  # noqa: E501
     """Of the 64 rows of a tile: ``sums[64] += scales[64] * factor * (row . vector)``.
 
-    ``weights int8``: the tile lies flat from ``start``, ``[pairs, 64, 2]``. ``vector int32[..., 2, C / 2]``: a pair of
-    columns (two int16) in each number; first the high pieces, then the low ones; ``vector_start`` is the first pair to
-    use. ``scales, sums float32``, flat. At most 256 pairs: 2 * 256 * 127 * 32767 < 2^31.
+    ``weights uint8``: the tile lies flat from ``start``, ``[fours, 64, 4]``; at most SPAN columns. ``vector int32[...,
+    3, C / 4]``: four columns (four int8) in each number; first the high pieces, then the middle and the low ones;
+    ``vector_start`` is the first four to use; ``high``, ``middle``, ``low`` the sums of the pieces used. ``scales,
+    sums float32``, flat.
     """
-    integer = types.intp
-    signature = types.void(weights, integer, integer, vector, integer, scales, integer, types.float32, sums, integer)
+    integer, small = types.intp, types.int32
+    signature = types.void(
+        weights, integer, integer, vector, integer, small, small, small, scales, integer, types.float32, sums, integer
+    )
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
         matrix, source, gains, sink = (
-            make_array(signature.args[i])(target, builder, arguments[i]) for i in (0, 3, 5, 8)
+            make_array(signature.args[i])(target, builder, arguments[i]).data for i in (0, 3, 8, 11)
         )
-        start, pairs, vector_start, scales_start, factor, sums_start = (arguments[i] for i in (1, 2, 4, 6, 7, 9))
-        stride = cgutils.unpack_tuple(builder, source.shape)[-1]
-        zero = ir.Constant(_INTS, [0] * LANES)
-        totals = [[cgutils.alloca_once_value(builder, zero) for _ in range(GROUPS)] for _ in range(2)]
-        with cgutils.for_range(builder, pairs) as loop:
-            row = builder.add(start, _times(builder, loop.index, 2 * TILE))
-            spread = []
-            for piece in range(2):
-                at = builder.add(builder.add(vector_start, loop.index), _times(builder, stride, piece))
-                both = _splat(builder, builder.load(builder.gep(source.data, [at])), _INTS)
-                spread.append(builder.sext(builder.bitcast(both, _SHORTS), _PRODUCTS))
-            for group in range(GROUPS):
-                numbers = _load(builder, matrix.data, _plus(builder, row, 2 * LANES * group), _BYTES)
-                numbers = builder.sext(builder.sext(numbers, _SHORTS), _PRODUCTS)
-                for piece in range(2):
-                    products = builder.mul(numbers, spread[piece])
-                    even, odd = (builder.shuffle_vector(products, products, lanes) for lanes in (_EVEN, _ODD))
-                    total = totals[piece][group]
-                    builder.store(builder.add(builder.load(total), builder.add(even, odd)), total)
+        start, fours, vector_start, high, middle, low, scales_start, factor, sums_start = (
+            arguments[i] for i in (1, 2, 4, 5, 6, 7, 9, 10, 12)
+        )
+        stride = cgutils.unpack_tuple(builder, make_array(signature.args[3])(target, builder, arguments[3]).shape)[-1]
+        pieces = [builder.gep(source, [builder.add(vector_start, _times(builder, stride, i))]) for i in range(3)]
+        # Compiled code is cached for a CPU's name and features: what is asked here is part of its name.
+        has_vnni = "+avx512vnni" in target.codegen().magic_tuple()[2]
+        add_up = _bytes_by_vnni if has_vnni else _bytes_by_shorts
+        totals = add_up(builder, builder.gep(matrix, [start]), fours, pieces, (high, middle, low))
         multiply_add = _multiply_add(builder)
-        piece_size, factors = ir.Constant(_FLOATS, [float(PIECE)] * LANES), _splat(builder, factor, _FLOATS)
-        for group in range(GROUPS):
-            high, low = (builder.sitofp(builder.load(totals[piece][group]), _FLOATS) for piece in range(2))
-            product = builder.call(multiply_add, [high, piece_size, low])
-            scale = _load(builder, gains.data, _plus(builder, scales_start, LANES * group), _FLOATS)
+        factors = _splat(builder, factor, _FLOATS)
+        byte = ir.Constant(_FLOATS, [256.0] * LANES)
+        for group, (upper, lower) in enumerate(totals):
+            scale = _load(builder, gains, _plus(builder, scales_start, LANES * group), _FLOATS)
             at = _plus(builder, sums_start, LANES * group)
-            old = _load(builder, sink.data, at, _FLOATS)
-            _store(builder, builder.call(multiply_add, [product, builder.fmul(scale, factors), old]), sink.data, at)
+            parts = builder.sitofp(upper, _FLOATS), byte, builder.sitofp(lower, _FLOATS)
+            product, old = builder.call(multiply_add, parts), _load(builder, sink, at, _FLOATS)
+            _store(builder, builder.call(multiply_add, [product, builder.fmul(scale, factors), old]), sink, at)
         return target.get_dummy_value()
 
     return signature, generate
+
+
+def _bytes_by_vnni(builder: Any, weights: Any, fours: Any, pieces: Any, balance: Any) -> list[tuple[Any, Any]]:
+    """Each row's products with the vector's upper 16 bits and with its low byte, 16 rows an ``<16 x i32>``."""
+    kind = ir.FunctionType(_INTS, [_INTS] * 3)
+    dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
+    totals = []
+    for number in balance:  # what the bias of the weights will add, taken off beforehand
+        first = _splat(builder, _times(builder, number, -BIAS), _INTS)
+        totals.append([cgutils.alloca_once_value(builder, first) for _ in range(GROUPS)])
+    with cgutils.for_range(builder, fours) as loop:
+        row = _times(builder, loop.index, 4 * TILE)
+        spread = [_splat(builder, builder.load(builder.gep(piece, [loop.index])), _INTS) for piece in pieces]
+        for group in range(GROUPS):
+            numbers = builder.bitcast(_load(builder, weights, _plus(builder, row, 4 * LANES * group), _BYTES), _INTS)
+            for piece, total in zip(spread, totals, strict=True):
+                builder.store(builder.call(dot, [builder.load(total[group]), numbers, piece]), total[group])
+    eight = ir.Constant(_INTS, [8] * LANES)
+    return [
+        (builder.add(builder.shl(builder.load(high), eight), builder.load(middle)), builder.load(low))
+        for high, middle, low in zip(*totals, strict=True)
+    ]
+
+
+def _bytes_by_shorts(builder: Any, weights: Any, fours: Any, pieces: Any, balance: Any) -> list[tuple[Any, Any]]:
+    """The same integers, for any CPU: weights and numbers as 16 bits, their products added in pairs."""
+    wide, half = ir.VectorType(_INT, 4 * LANES), ir.VectorType(_INT, 2 * LANES)
+    zero, bias = ir.Constant(half, [0] * (2 * LANES)), ir.Constant(_BYTES, [BIAS] * (4 * LANES))
+    totals = [[cgutils.alloca_once_value(builder, zero) for _ in range(GROUPS)] for _ in range(2)]
+    lanes = ir.Constant(wide, list(range(4)) * LANES)
+    pairs = [ir.Constant(half, list(range(first, 4 * LANES, 2))) for first in range(2)]
+    with cgutils.for_range(builder, fours) as loop:
+        row = _times(builder, loop.index, 4 * TILE)
+        high, middle, low = (
+            builder.sext(builder.bitcast(builder.load(builder.gep(piece, [loop.index])), _FOUR_BYTES), _FOUR_SHORTS)
+            for piece in pieces
+        )
+        upper = builder.add(builder.shl(high, ir.Constant(_FOUR_SHORTS, [8] * 4)), middle)
+        spread = [builder.sext(builder.shuffle_vector(four, four, lanes), wide) for four in (upper, low)]
+        for group in range(GROUPS):
+            numbers = builder.xor(_load(builder, weights, _plus(builder, row, 4 * LANES * group), _BYTES), bias)
+            numbers = builder.sext(builder.sext(numbers, _SHORTS), wide)
+            for piece, total in zip(spread, totals, strict=True):
+                products = builder.mul(numbers, piece)
+                even, odd = (builder.shuffle_vector(products, products, some) for some in pairs)
+                builder.store(builder.add(builder.load(total[group]), builder.add(even, odd)), total[group])
+    halves = [ir.Constant(_INTS, list(range(first, 2 * LANES, 2))) for first in range(2)]
+
+    def folded(total: Any) -> Any:
+        total = builder.load(total)
+        return builder.add(*(builder.shuffle_vector(total, total, lanes) for lanes in halves))
+
+    return [(folded(upper), folded(lower)) for upper, lower in zip(*totals, strict=True)]
 
 
 def _float_tile(heads: int) -> Any:
