@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
-from sidlive.model.copies import longest_copies
+from sidlive.model.copies import longest_copies, longest_part_copies
 from sidlive.model.corpus import Corpus, Entry
 from sidlive.model.engine import Engine, Sampling
 from sidlive.model.evaluate import interval, tunes_of
@@ -31,9 +31,13 @@ MEASURES: Final = {  # name: (unit, what a person reads)
     "bar_notes": ("share", "notes repeated at the bar"),
     "bar_rhythm": ("share", "the same, at any pitch"),
     "dies": ("share", "dies: 2 s silent or still"),
-    "copied_from_training": ("frames", "longest copy: training set"),
+    "part_copied_from_training": ("frames", "longest copy of a voice: training"),
+    "part_copied_from_prompt": ("frames", "longest copy of a voice: prompt"),
+    "copied_from_training": ("frames", "longest copy: training"),
     "copied_from_prompt": ("frames", "longest copy: prompt"),
 }
+
+COPIES: Final = {"": longest_copies, "part_": longest_part_copies}  # by what their measures' names begin with
 
 
 @dataclass(frozen=True)
@@ -117,21 +121,17 @@ def compare(
         character = character_of(frames, one.prompt.tune.rate_hz)
         for kind, piece in enumerate((one.generated, one.real)):
             own = measure(piece, heard, character)
-            own["copied_from_prompt"] = float(longest_copies([piece], [heard])[0])
+            for prefix, longest in COPIES.items():
+                own[f"{prefix}copied_from_prompt"] = float(longest([piece], [heard])[0])
             figures[kind].append(own)
     asked = {one.prompt.tune for one in continued}
     training = [tune for tune in corpus.split("train") if tune not in asked]
     pieces = [one.generated for one in continued] + [one.real for one in continued]
-    copied = longest_copies(pieces, map(corpus.frames, training)).astype(np.float64).reshape(2, -1)
-    if not training:
-        copied[:] = np.nan
-    generated, real = (
-        {
-            name: copied[kind] if name == "copied_from_training" else np.array([one[name] for one in figures[kind]])
-            for name in MEASURES
-        }
-        for kind in (0, 1)
-    )
+    for prefix, longest in COPIES.items():
+        found = longest(pieces, map(corpus.frames, training)).astype(np.float64) if training else [np.nan] * len(pieces)
+        for own, copied in zip(figures[0] + figures[1], found, strict=True):
+            own[f"{prefix}copied_from_training"] = float(copied)
+    generated, real = ({name: np.array([one[name] for one in side]) for name in MEASURES} for side in figures)
     return generated, real
 
 

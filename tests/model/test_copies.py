@@ -5,7 +5,8 @@ import pytest
 from engines import tune
 
 from sidlive.chip import registers as sid
-from sidlive.model.copies import longest_copies
+from sidlive.model.copies import longest_copies, longest_part_copies
+from sidlive.model.listening import note_starts
 
 
 def lively(count: int, seed: int) -> sid.Frames:
@@ -71,3 +72,51 @@ def test_nothing_is_copied_from_or_by_nothing() -> None:
     assert longest_copies([lively(9, 1)], []).tolist() == [0]
     assert longest_copies([], [lively(9, 1)]).tolist() == []
     assert longest_copies([sid.silence(0)], [lively(9, 1)]).tolist() == [0]
+
+
+def riff(count: int, seed: int) -> sid.Frames:
+    """Three voices of notes of 4 to 9 frames, each gated but for its last frame, at pitches that no other seed has."""
+    rng = np.random.default_rng(seed)
+    frames = sid.silence(count)
+    for voice in range(sid.VOICES):
+        t = 0
+        while t < count:
+            length = int(rng.integers(4, 10))
+            note = frames[t : t + length]
+            note[:, sid.register_of(voice, sid.FREQ_LO)] = rng.integers(32) * 8 + seed
+            note[:, sid.register_of(voice, sid.FREQ_HI)] = rng.integers(1, 256)
+            note[:, sid.register_of(voice, sid.CONTROL)] = sid.SAW | sid.GATE
+            note[length - 1 :, sid.register_of(voice, sid.CONTROL)] = sid.SAW
+            t += length
+        frames[:, sid.first_control_of(voice)] = frames[:, sid.register_of(voice, sid.CONTROL)]
+    return frames
+
+
+def hand_over(piece: sid.Frames, to: int, source: sid.Frames, by: int) -> None:
+    """Voice ``to`` of a piece plays what voice ``by`` of a source plays, its pulse width aside."""
+    for offset in (sid.FREQ_LO, sid.FREQ_HI, sid.CONTROL, sid.AD, sid.SR):
+        piece[:, sid.register_of(to, offset)] = source[:, sid.register_of(by, offset)]
+    piece[:, sid.first_control_of(to)] = source[:, sid.first_control_of(by)]
+
+
+def test_a_part_is_found_in_any_voice_whatever_the_others_do() -> None:
+    piece, source = riff(200, 1), riff(300, 2)
+    starts = np.flatnonzero(note_starts(source)[:, 0])
+    begin, end = starts[10], starts[20]
+    hand_over(piece[20 : 20 + end - begin + 1], 2, source[begin : end + 1], 0)
+    piece[19, [sid.register_of(2, sid.CONTROL), sid.first_control_of(2)]] = sid.SAW
+    long = end - begin + 1
+    assert longest_part_copies([piece, riff(200, 3)], [riff(300, 4), source]).tolist() == [long, 0]
+    piece[:, sid.register_of(2, sid.PW_LO)] = np.arange(200)
+    piece[:, sid.CUTOFF_HI] = np.arange(200)
+    assert longest_copies([piece], [source]).tolist() == [0]
+    assert longest_part_copies([piece], [source]).tolist() == [long]
+
+
+def test_what_is_held_after_a_copied_note_does_not_count() -> None:
+    piece = sid.silence(100)
+    for column in (sid.register_of(1, sid.CONTROL), sid.first_control_of(1)):
+        piece[10:, column] = sid.SAW | sid.GATE
+    assert longest_part_copies([piece], [piece]).tolist() == [1]
+    assert longest_part_copies([sid.silence(100)], [piece]).tolist() == [0]
+    assert longest_part_copies([piece], []).tolist() == [0] and longest_part_copies([], [piece]).tolist() == []
