@@ -13,6 +13,7 @@ from sidlive.chip.slots import (
     COUNT,
     COUNTS_CYCLES,
     COUNTS_TIMER_A,
+    DUE,
     FLAGS,
     IO,
     LATCH,
@@ -108,6 +109,17 @@ def cia_next(m: State, base: Int) -> Int:
 
 
 @numba.njit(cache=True, nogil=True)
+def _look_again(m: State, base: Int) -> None:
+    """Have the processor look up when a CIA that was set anew asks for it, at once if it does already."""
+    if m[base + SINCE] != NEVER or m[NMI_AT] != NEVER:
+        m[NEXT] = 0
+    elif m[base + MASK]:
+        asks = cia_next(m, base)
+        m[NEXT] = min(m[NEXT], asks)
+        m[DUE] = min(m[DUE], asks)
+
+
+@numba.njit(cache=True, nogil=True)
 def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
@@ -124,7 +136,7 @@ def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
         m[base + SINCE] = NEVER
         if base != CIA and m[NMI_AT] > cycle:  # read in the cycle before the line would have gone down
             m[NMI_AT] = NEVER
-        m[NEXT] = 0
+        _look_again(m, base)
         return flags
     value = np.int64(mem[IO + (address & 0xF00) | register])
     if register <= 1:  # nothing is plugged in: inputs read 1
@@ -154,7 +166,7 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
         if loading:
             m[slot + CAP] = m[slot + LATCH]
             m[slot + UNDERFLOW] = cycle + m[slot + LATCH] + 1
-        m[NEXT] = 0
+        _look_again(m, base)
     elif register == 13:
         cia_pass(m, base, cycle)
         if value & 0x80:
@@ -192,4 +204,4 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
             m[slot + UNDERFLOW] = NEVER
         m[slot + MODE] = mode
         m[slot + ONE_SHOT] = (value >> 3) & 1
-        m[NEXT] = 0
+        _look_again(m, base)

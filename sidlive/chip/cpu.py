@@ -85,7 +85,7 @@ def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
     """Bring the chips that are due up to ``cycle``, and set when they have to be looked at again."""
     if m[RASTER_NEXT] <= cycle:
         raster_pass(m, mem, cycle)
-    due = min(until, m[RASTER_NEXT])
+    due = m[RASTER_NEXT]
     for base in (CIA, CIA + CIA_SLOTS):
         if m[base + MASK]:
             asks = cia_next(m, base)
@@ -93,9 +93,8 @@ def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
                 cia_pass(m, base, cycle)
                 asks = cia_next(m, base)
             due = min(due, asks)
-    m[DUE] = due
-    if cycle >= m[STEAL] + BAD_LINE_CYCLES or m[STEAL] == NEVER:
-        m[STEAL] = next_steal(m, mem, cycle)
+    m[DUE] = min(until, due + INTERRUPT_LATENCY)  # a request is not heeded sooner, and what reads a chip looks itself
+    next_steal(m, mem, cycle)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -115,7 +114,8 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     steal = np.int64(NEVER)  # the bad line that the next instructions may run into
     waits_at, waits_since = np.int64(-1), np.int64(0)  # where and when the program last turned back, with what
     wait_a, wait_x, wait_y, wait_p, wait_result, wait_sp = a, x, y, p, result, sp
-    masked = np.int64(-1)  # the interrupt flag that counts, where that is not yet the one just set
+    masked = p & INTERRUPT  # the interrupt flag that counts
+    flagged = np.int64(-1)  # when an instruction began that set the flag: the one before counts for that instruction
     before = np.int64(0)  # when the last instruction began
     branched = np.int64(-1)  # the last branch within a page heeds interrupts that came by then, not later ones
     while True:
@@ -127,7 +127,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             latency = cycle - branched if branched >= before else np.int64(INTERRUPT_LATENCY)
             irq = min(m[VIC_SINCE], m[CIA + SINCE]) + latency
             nmi = m[NMI_AT] + latency
-            if masked < 0:
+            if flagged != before:
                 masked = p & INTERRUPT
             if cycle >= nmi or (cycle >= irq and masked == 0):
                 mem[0x100 + sp] = pc >> 8
@@ -151,11 +151,12 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                     note(m, cycle, LOG_NMI if vector == 0xFFFA else LOG_IRQ, np.int64(0))
                 cycle += cycles
                 pc = read(m, mem, vector, cycle) | (read(m, mem, vector + 1, cycle) << 8)
-                masked = np.int64(-1)
                 waits_at = np.int64(-1)
-                m[NEXT] = cycle + 1  # the first instruction of the handler runs, whatever is asked for
+                # The first instruction of the handler runs, whatever is asked for.
+                m[NEXT] = min(m[DUE], steal - 8 if cycle < steal - 8 else steal + BAD_LINE_CYCLES)
+                if m[NMI_AT] < NEVER or m[NEXT] <= cycle:
+                    m[NEXT] = cycle + 1
                 continue
-            masked = np.int64(-1)
             due = m[DUE]
             asked = m[NMI_AT] if p & INTERRUPT else min(m[NMI_AT], min(m[VIC_SINCE], m[CIA + SINCE]))
             if asked < NEVER:
@@ -439,9 +440,9 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
         elif op == Op.SED:
             p |= DECIMAL
         elif op == Op.CLI or op == Op.SEI:  # the flag as it was counts for one more instruction
-            masked = p & INTERRUPT
+            masked, flagged = p & INTERRUPT, cycle
             p = p & ~INTERRUPT if op == Op.CLI else p | INTERRUPT
-            if not flat:
+            if min(m[VIC_SINCE], m[CIA + SINCE]) < NEVER and not flat:
                 m[NEXT] = 0
         elif op == Op.CLV:
             p &= ~OVERFLOW
@@ -454,17 +455,17 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             result = a
         elif op == Op.PLP:
             sp = (sp + 1) & 0xFF
-            masked = p & INTERRUPT
+            masked, flagged = p & INTERRUPT, cycle
             p = (np.int64(mem[0x100 + sp]) & ~BREAK) | UNUSED
             result = unpacked(p)
-            if not flat:
+            if min(m[VIC_SINCE], m[CIA + SINCE]) < NEVER and not flat:
                 m[NEXT] = 0
         elif op == Op.RTI:
             p = (np.int64(mem[0x100 + ((sp + 1) & 0xFF)]) & ~BREAK) | UNUSED
             result = unpacked(p)
             pc = np.int64(mem[0x100 + ((sp + 2) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 3) & 0xFF)]) << 8)
             sp = (sp + 3) & 0xFF
-            if not flat:
+            if min(m[VIC_SINCE], m[CIA + SINCE]) < NEVER and not flat:
                 m[NEXT] = 0
         elif op == Op.BRK:
             pc = (pc + 1) & 0xFFFF

@@ -72,10 +72,11 @@ UNSTEADY: Final = 49  # 1: since it was last cleared the program wrote, or read 
 STEADY: Final = 50  # until when what it read of the raster stays the same
 KERNAL_AT: Final = 51  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
 BARE: Final = 52  # 1: a ROM's byte 0 is the opcode that it is
+STEAL_LINE: Final = 53  # its raster line
 # Where reads of each 4 KiB come from, see ``remap``: 16 slots.
-MAP: Final = 53
+MAP: Final = 54
 # Two CIAs of CIA_SLOTS each, timers of TIMER_SLOTS each in them.
-CIA: Final = 69
+CIA: Final = 70
 CIA_SLOTS: Final = 16
 FLAGS: Final = 0  # which timers ran out since the interrupt register was last read
 MASK: Final = 1

@@ -18,6 +18,7 @@ from sidlive.chip.slots import (
     RASTER_NEXT,
     STEADY,
     STEAL,
+    STEAL_LINE,
     UNSTEADY,
     VIC_SINCE,
     Int,
@@ -46,10 +47,11 @@ def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
 
 
 @numba.njit(cache=True, nogil=True)
-def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
-    """When the VIC takes the bus for the first bad line that is not over at ``cycle``, or NEVER with the screen off."""
+def find_steal(m: State, mem: Memory, cycle: Int) -> None:
+    """Find the first bad line that is not over at ``cycle``; none with the screen off. For whenever that may change."""
     if mem[IO + 0x11] & 0x10 == 0:
-        return NEVER
+        m[STEAL] = NEVER
+        return
     frame = m[LINE_CYCLES] * m[LINES]
     origin = m[LINE_CYCLES] + BAD_LINE_FROM
     earliest = cycle - BAD_LINE_CYCLES + 1 - origin
@@ -59,7 +61,22 @@ def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
     if line > BAD_LINES[1]:
         line = BAD_LINES[0] + ((np.int64(mem[IO + 0x11]) - BAD_LINES[0]) & 7)
         base += frame
-    return base + origin + line * m[LINE_CYCLES]
+    m[STEAL], m[STEAL_LINE] = base + origin + line * m[LINE_CYCLES], line
+
+
+@numba.njit(cache=True, nogil=True)
+def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
+    """When the VIC takes the bus for the first bad line not over at ``cycle``, or NEVER. Time does not go back."""
+    if cycle >= m[STEAL] + BAD_LINE_CYCLES:
+        if cycle > m[STEAL] + m[LINE_CYCLES] * m[LINES]:
+            find_steal(m, mem, cycle)
+        while cycle >= m[STEAL] + BAD_LINE_CYCLES:
+            lines = np.int64(8)
+            if m[STEAL_LINE] + lines > BAD_LINES[1]:  # the next frame's first
+                lines = m[LINES] - m[STEAL_LINE] + BAD_LINES[0] + ((m[STEAL_LINE] - BAD_LINES[0]) & 7)
+            m[STEAL] += lines * m[LINE_CYCLES]
+            m[STEAL_LINE] = (m[STEAL_LINE] + lines) % m[LINES]
+    return m[STEAL]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -78,21 +95,15 @@ def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> 
 @numba.njit(cache=True, nogil=True)
 def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
     """The clock when a jump to itself, begun at ``cycle``, first comes round at or after ``until``."""
-    steal = next_steal(m, mem, cycle)
-    line = (steal // m[LINE_CYCLES] - 1) % m[LINES]
     while cycle < until:
         end = cycle + (until - cycle + 2) // 3 * 3
+        steal = next_steal(m, mem, cycle)
         if steal >= end:
             return end
         if steal < cycle:  # it is under way
             cycle = steal + BAD_LINE_CYCLES + 3
         else:
             cycle += (steal - cycle) // 3 * 3 + 3 + BAD_LINE_CYCLES
-        steal += 8 * m[LINE_CYCLES]
-        line += 8
-        if line > BAD_LINES[1]:
-            steal = next_steal(m, mem, cycle)
-            line = (steal // m[LINE_CYCLES] - 1) % m[LINES]
     return cycle
 
 
@@ -139,7 +150,7 @@ def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
             if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
                 m[VIC_SINCE] = cycle + 1
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
-        m[STEAL] = next_steal(m, mem, cycle)
+        find_steal(m, mem, cycle)
         m[NEXT] = 0
     elif register == 0x19:
         mem[IO + 0x19] &= ~value & 0x0F
