@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -34,6 +34,27 @@ started = engine.Engine(bench.weights_of({name!r})[0])
 started.step(bench.SAMPLING)
 print(json.dumps([time.time(), bench.resident_mb()]))
 """
+FLAT_TOKENS: Final = 26  # a frame, of a stream that says every register byte and where a frame ends
+FLAT_VOCABULARY: Final = 320  # rows of its head, in whole tiles: 256 bytes and a few signs
+TORCH: Final = """
+import json, sys, time
+try:
+    import torch
+except ModuleNotFoundError:
+    sys.exit(print("null"))
+from sidlive.model import bench, weights
+from sidlive.model.network import Network
+torch.set_num_threads(1)
+values = bench.weights_of({name!r})[0]
+network = Network(values.config)
+network.load_state_dict({{key: torch.from_numpy(value.copy()) for key, value in weights.floats_of(values).items()}})
+prompt = torch.from_numpy(bench.exercise({context}))
+with torch.no_grad():
+    network.eval().generate(prompt, 1)
+    begin = time.thread_time()
+    network.generate(prompt, 2)
+print(json.dumps((time.thread_time() - begin) / 2))
+"""
 
 
 def bench_engine(rounds: int, everything: bool, told: Callable[[str], object]) -> Iterator[Result]:
@@ -48,6 +69,9 @@ def bench_engine(rounds: int, everything: bool, told: Callable[[str], object]) -
         told(f"{name}: measuring")
         yield Result(f"weights.{name}", kind)
         yield from _pace(name, engine, rounds)
+        if name == "stage":
+            told("stage: a flat stream of its size")
+            yield Result("flat_realtime_x.stage", 1 / (_flat_seconds(engine, rounds) * PAL.rate_hz), "x")
         if name != "large":
             yield Result(f"prefill512_ms.{name}", min(_prefill_ms(engine, 512) for _ in range(rounds)), "ms")
     told("starting")
@@ -59,6 +83,10 @@ def bench_engine(rounds: int, everything: bool, told: Callable[[str], object]) -
         with tempfile.TemporaryDirectory() as folder:
             yield Result("start_s.cold", _start("pocket", {"NUMBA_CACHE_DIR": folder})[0], "s")
         yield Result("resident_mb.stage", _start("stage")[1], "MB")
+        told("stage: torch")
+        seconds = _torch_seconds("stage")
+        if seconds is not None:  # torch is there for those who train
+            yield Result("torch_realtime_x.stage", 1 / (seconds * PAL.rate_hz), "x")
 
 
 def weights_of(name: str) -> tuple[EngineWeights, str]:
@@ -130,13 +158,55 @@ def _prefill_ms(engine: Engine, count: int) -> float:
 
 def _start(name: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
     """Seconds from the launch of a process to its first frame, and the megabytes it had then."""
-    here = {"PYTHONPATH": str(Path(__file__).parents[2])}
     begin = time.time()
-    ran = subprocess.run(
-        [sys.executable, "-c", START.format(name=name)],
-        capture_output=True,
-        check=True,
-        env=os.environ | here | (environment or {}),
-    )
-    end, resident = json.loads(ran.stdout)
+    end, resident = _told_by(START.format(name=name), environment)
     return end - begin, resident
+
+
+def _torch_seconds(name: str) -> float | None:
+    """Seconds a frame of the network's naive generate, on one core after CONTEXT frames; None where torch is not."""
+    seconds: float | None = _told_by(TORCH.format(name=name, context=CONTEXT))
+    return seconds
+
+
+def _told_by(program: str, environment: dict[str, str] | None = None) -> Any:
+    """What a program in a process of its own prints, as JSON."""
+    here = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, env=os.environ | here | (environment or {})
+    )
+    return json.loads(ran.stdout)
+
+
+def _flat_seconds(engine: Engine, rounds: int) -> float:
+    """Seconds a frame of a flat stream: the time level's blocks and a head once a token, CONTEXT tokens in mind.
+
+    The kernels, the weights and the keys are the engine's own, whose state is lost; the picking of tokens, embeddings
+    and all else are left out, in the flat stream's favour.
+    """
+    from numba import njit
+
+    from sidlive.model.blocks import go_through, multiply, normalise
+    from sidlive.model.vectors import TILE
+
+    @njit(nogil=True)
+    def say(pile, x, normed, angles, keys, values, logits, first, tokens, context):  # type: ignore[no-untyped-def]
+        for token in range(first, first + tokens):
+            go_through(pile, x, token, context, angles, angles, keys, values, True)
+            normalise(x, pile.last_norm, normed)
+            multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits)
+
+    level, state, stack = engine._time, engine._state, engine.config.time
+    x = np.full((1, level.pile.out.tiles.shape[1] * TILE), 0.1, np.float32)
+    normed, logits = np.empty((1, stack.width), np.float32), np.zeros((1, FLAT_VOCABULARY), np.float32)
+    angles = np.full((1, stack.head_width // 2), np.float32(np.sqrt(0.5)), np.float32)
+
+    def spent(frames: int) -> float:
+        worked = time.thread_time()
+        for _ in range(frames):
+            x[:] = 0.1  # it runs through every block again and again
+            say(level.pile, x, normed, angles, state.keys, state.values, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
+        return (time.thread_time() - worked) / frames
+
+    spent(1)
+    return min(spent(3) for _ in range(rounds))

@@ -1,6 +1,7 @@
 """The figures of ``sidlive bench engine``: their names, and that they are of what they say."""
 
 import numpy as np
+import pytest
 
 from sidlive.chip import registers as sid
 from sidlive.model import bench
@@ -17,7 +18,7 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     results = {r.name: r for r in bench.bench_engine(rounds=2, everything=False, told=told.append)}
     for name in ("realtime_x.pocket", "realtime_x.stage", "p99_ms.pocket", "p99_ms.stage"):
         assert isinstance(results[name].value, float) and results[name].value > 0
-    for name in ("prefill512_ms.pocket", "start_s.warm", "resident_mb.pocket"):
+    for name in ("prefill512_ms.pocket", "flat_realtime_x.stage", "start_s.warm", "resident_mb.pocket"):
         assert results[name].value > 0
     assert results["weights.stage"].value in ("shipped", "random")
     assert results["realtime_x.pocket"].unit == "x"
@@ -25,6 +26,19 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     np.testing.assert_allclose(ratio, 1.0)
     assert 12 <= results["tokens_per_frame.pocket"].value <= sid.COLUMNS
     assert told
+
+
+def test_torch_is_timed_in_a_process_of_its_own(monkeypatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(bench, "CONTEXT", 8)
+    seconds = bench._torch_seconds("pocket")
+    assert seconds is not None and seconds > 0
+
+
+def test_without_torch_there_is_no_such_figure(monkeypatch) -> None:
+    hidden = "import sys; sys.modules['torch'] = None\n"
+    monkeypatch.setattr(bench, "TORCH", hidden + bench.TORCH)
+    assert bench._torch_seconds("pocket") is None
 
 
 def test_the_exercise_is_music_of_a_kind() -> None:
