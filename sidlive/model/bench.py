@@ -186,15 +186,16 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
     """
     from numba import njit
 
-    from sidlive.model.blocks import go_through, multiply, normalise
+    from sidlive.model.blocks import go_through, multiply, normalise, room_for
     from sidlive.model.vectors import TILE
 
     @njit(nogil=True)
     def say(pile, x, normed, angles, keys, values, logits, first, tokens, context):  # type: ignore[no-untyped-def]
+        room = room_for(1, normed.shape[1])
         for token in range(first, first + tokens):
             go_through(pile, x, token, context, angles, angles, keys, values, True)
             normalise(x, pile.last_norm, normed)
-            multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits)
+            multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, room)
 
     level, state, stack = engine._time, engine._state, engine.config.time
     x = np.full((1, level.pile.out.tiles.shape[1] * TILE), 0.1, np.float32)

@@ -68,7 +68,7 @@ def fix(x, width, fixed, scales, sums):  # type: ignore[no-untyped-def]
     """
     for row in range(x.shape[0]):
         highs, middles, lows = fixed[row, 0], fixed[row, 1], fixed[row, 2]
-        for span in range(scales.shape[1]):
+        for span in range((width + SPAN - 1) // SPAN):
             first, last = span * SPAN, min((span + 1) * SPAN, width)
             part = x[row, first:last]
             part_high, part_middle, part_low = highs[first:last], middles[first:last], lows[first:last]
@@ -88,17 +88,24 @@ def fix(x, width, fixed, scales, sums):  # type: ignore[no-untyped-def]
                 middle_sum += middle
                 low_sum += low
             sums[row, span, 0], sums[row, span, 1], sums[row, span, 2] = high_sum, middle_sum, low_sum
-        for i in range(width, fixed.shape[2]):
+        for i in range(width, (width + 3) // 4 * 4):
             highs[i] = middles[i] = lows[i] = 0
 
 
 @inner
-def multiply(x, width, matrix, index, tiles, result):  # type: ignore[no-untyped-def]
-    """``result[B, R] += x[B, :width] @ matrix[index].T``, for the first tiles of rows; R is whole tiles."""
-    count, fours = x.shape[0], matrix.tiles.shape[2]
+def room_for(count, width):  # type: ignore[no-untyped-def]
+    """Room for B vectors of at most so many floats, as `fix` writes them; made once for many products."""
     spans = (width + SPAN - 1) // SPAN
-    fixed = np.empty((count, 3, 4 * fours), np.int8)
-    scales, sums = np.empty((count, spans), np.float32), np.empty((count, spans, 3), np.int32)
+    fixed = np.empty((count, 3, (width + 3) // 4 * 4), np.int8)
+    return fixed, np.empty((count, spans), np.float32), np.empty((count, spans, 3), np.int32)
+
+
+@inner
+def multiply(x, width, matrix, index, tiles, result, room):  # type: ignore[no-untyped-def]
+    """``result[B, R] += x[B, :width] @ matrix[index].T``, for the first tiles of rows; R is whole tiles."""
+    fixed, scales, sums = room
+    count, fours, stride = x.shape[0], matrix.tiles.shape[2], fixed.shape[2] // 4
+    spans = (width + SPAN - 1) // SPAN
     fix(x, width, fixed, scales, sums)
     pieces = fixed.view(np.int32)
     weights, gains = matrix.tiles, matrix.scales
@@ -114,7 +121,7 @@ def multiply(x, width, matrix, index, tiles, result):  # type: ignore[no-untyped
                     start + first * 4 * TILE,
                     min(SPAN // 4, fours - first),
                     pieces,
-                    row * 3 * fours + first,
+                    row * 3 * stride + first,
                     sums[row, span, 0],
                     sums[row, span, 1],
                     sums[row, span, 2],
@@ -280,6 +287,7 @@ def go_through(pile, x, position, context, cosines, sines, keys, values, to_the_
     kv_width = kv_heads * head_width
     tiles = (pile.query_key_value.tiles.shape[1], pile.out.tiles.shape[1], pile.gate_up.tiles.shape[1])
     scale = ONE / np.sqrt(np.float32(head_width))
+    room = room_for(count, max(width, hidden))
     normed = np.empty((count, width), np.float32)
     query = np.empty((count, width), np.float32)
     key = np.empty(head_width, np.float32)
@@ -289,7 +297,7 @@ def go_through(pile, x, position, context, cosines, sines, keys, values, to_the_
     for layer in range(layers):
         normalise(x, pile.attention_norm[layer], normed)
         clear(projected)
-        multiply(normed, width, pile.query_key_value, layer, tiles[0], projected)
+        multiply(normed, width, pile.query_key_value, layer, tiles[0], projected, room)
         for row in range(count):
             slot = (position + row) % ring
             for at in range(0, width, head_width):
@@ -304,13 +312,13 @@ def go_through(pile, x, position, context, cosines, sines, keys, values, to_the_
         if layer == layers - 1 and not to_the_end:
             return
         attend(query, position, context, layer, keys, values, normed)
-        multiply(normed, width, pile.out, layer, tiles[1], x)
+        multiply(normed, width, pile.out, layer, tiles[1], x, room)
         normalise(x, pile.feed_norm[layer], normed)
         clear(fed)
-        multiply(normed, width, pile.gate_up, layer, tiles[2], fed)
+        multiply(normed, width, pile.gate_up, layer, tiles[2], fed, room)
         for row in range(count):
             up = fed[row, hidden:]
             for i in range(hidden):
                 gate = fed[row, i]
                 active[row, i] = gate / (ONE + exp(-gate)) * up[i]
-        multiply(active, hidden, pile.down, layer, tiles[1], x)
+        multiply(active, hidden, pile.down, layer, tiles[1], x, room)

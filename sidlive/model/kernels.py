@@ -23,6 +23,7 @@ from sidlive.model.blocks import (
     inner,
     multiply,
     normalise,
+    room_for,
 )
 from sidlive.model.recall import STRENGTHS
 from sidlive.model.sampling import noise_key, pick
@@ -125,12 +126,20 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
     hidden = state.hidden[heard : heard + 1]
     base = np.empty((1, level.bridge.tiles.shape[1] * TILE), np.float32)
     clear(base)
-    multiply(hidden, hidden.shape[1], level.bridge, np.int64(0), level.bridge.tiles.shape[1], base)
+    multiply(
+        hidden,
+        hidden.shape[1],
+        level.bridge,
+        np.int64(0),
+        level.bridge.tiles.shape[1],
+        base,
+        room_for(1, hidden.shape[1]),
+    )
     before, frame = state.frames[(position - 1) % ring], state.frames[position % ring]
     tokens = state.tokens
     x, normed = np.empty(base.shape, np.float32), np.empty((1, width), np.float32)
     logits = np.empty((1, level.head.tiles.shape[1] * TILE), np.float32)
-    weights = np.empty(logits.shape[1], np.float32)
+    weights, room = np.empty(logits.shape[1], np.float32), room_for(1, width)
     recalled, strengths = np.empty(SLOTS, np.int64), np.empty(SLOTS, np.int64)
     suggest(language, state, position, recalled, strengths)
     said, taken = np.int64(-1), np.int64(0)
@@ -172,7 +181,7 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
         if speaks:
             normalise(x, pile.last_norm, normed)
             clear(logits)
-            multiply(normed, width, level.head, kind, (count + TILE - 1) // TILE, logits)
+            multiply(normed, width, level.head, kind, (count + TILE - 1) // TILE, logits, room)
             for i in range(count):
                 if allowed[i] == recalled[slot]:
                     logits[0, i] += dot_row(normed[0], level.trust, kind) + np.float32(follow)
