@@ -11,7 +11,6 @@ from sidlive.chip.slots import (
     BEFORE,
     BREAK,
     CALLED,
-    CALLS,
     CIA,
     CYCLE,
     DUE,
@@ -21,6 +20,7 @@ from sidlive.chip.slots import (
     INTERRUPT,
     JAMMED,
     NEVER,
+    NO_TRAP,
     PC,
     PLAY,
     PLAY_PORT,
@@ -53,7 +53,7 @@ from sidlive.chip.video import idle, pass_cycles, read_vic, write_vic
 
 
 @numba.njit(cache=True, nogil=True)
-def _trap(m: State, mem: Memory, until: Int) -> None:
+def _trap(m: State, mem: Memory) -> None:
     """What the driver does where a call of its own ends, an interrupt asks for play, or there is nothing to do.
 
     It is a program of which only the effects and the cycles are kept: before init and after it, and around each play
@@ -84,7 +84,6 @@ def _trap(m: State, mem: Memory, until: Int) -> None:
         remap(m)
         m[PC], m[A] = m[PLAY], 0
         m[CALLED] = cycle
-        m[CALLS] += 1
         cycle = pass_cycles(m, mem, cycle, np.int64(26), np.int64(1 << 5 | 1 << 12 | 3 << 18))
     else:
         m[CALLED] = NEVER
@@ -108,26 +107,22 @@ def _trap(m: State, mem: Memory, until: Int) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
-    """Run the machine, driver and interrupts, to the cycle ``until`` or an instruction past it.
-
-    Returns RUNNING_ON or JAMMED.
-    """
-    while True:
-        status = run(m, mem, table, np.int64(TRAPS), until)
-        if status != RETURNED:
-            return status
-        _trap(m, mem, until)
-
-
-@numba.njit(cache=True, nogil=True)
 def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> Int:
     """Run the machine until the driver is at ``trap``: RETURNED, or RUNNING_ON at ``until``, or JAMMED."""
     while True:
         status = run(m, mem, table, np.int64(TRAPS), until)
         if status != RETURNED or m[PC] == trap:
             return status
-        _trap(m, mem, until)
+        _trap(m, mem)
+
+
+@numba.njit(cache=True, nogil=True)
+def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
+    """Run the machine, driver and interrupts, to the cycle ``until`` or an instruction past it.
+
+    Returns RUNNING_ON or JAMMED.
+    """
+    return run_to_trap(m, mem, table, np.int64(NO_TRAP), until)
 
 
 @numba.njit(cache=True, nogil=True)

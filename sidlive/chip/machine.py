@@ -85,12 +85,6 @@ class Machine:
         return int(self.state[slots.CIA + slots.TIMER + slots.LATCH]) + 1
 
     @property
-    def timer_next(self) -> int | None:
-        """The cycle at which CIA 1's timer A next runs out, or None when it stands still."""
-        at = int(self.state[slots.CIA + slots.TIMER + slots.UNDERFLOW])
-        return None if at >= slots.NEVER else at
-
-    @property
     def raster_next(self) -> int | None:
         """The cycle at which the raster next reaches the line it is compared with, or None when it never does."""
         at = int(self.state[slots.RASTER_NEXT])
@@ -100,16 +94,6 @@ class Machine:
     def rom_entered(self) -> int | None:
         """The cycle at which the tune first ran code in a ROM other than the entry of interrupts, or None."""
         return int(self.state[slots.KERNAL_AT]) or None
-
-    @property
-    def init_returned(self) -> bool:
-        """Whether init has come back."""
-        return bool(self.state[slots.INIT_DONE])
-
-    @property
-    def sid_writes(self) -> int:
-        """Writes to the first SID's registers since the reset."""
-        return int(self.state[slots.SID_WRITES])
 
     @property
     def log_rows(self) -> NDArray[np.int64]:
@@ -143,7 +127,7 @@ class Machine:
         m = self.state
         m[slots.PLAY], m[slots.PLAY_PORT], m[slots.REAL] = play, bank_of(play), real
         if real:
-            _kernal_workspace(self.ram, self.timing)
+            _kernal_workspace(self.ram)
         vector = slots.TRAP_CALL if play else 0xEA31
         self.ram[0x0314:0x0316] = vector & 0xFF, vector >> 8
         self.ram[0x0316:0x031A] = (0x66, 0xFE, 0x47, 0xFE)  # the Kernal's BRK and NMI vectors
@@ -252,7 +236,7 @@ def _power_on_pattern() -> NDArray[np.uint8]:
     return ram
 
 
-def _kernal_workspace(ram: NDArray[np.uint8], timing: VideoTiming) -> None:
+def _kernal_workspace(ram: NDArray[np.uint8]) -> None:
     """What the Kernal's and BASIC's start leave in $0000-$03FF, as far as programs use it."""
     for address, data in (
         (0x0003, "AA B1 91 B3 22 00 00 00 4C 00 00 00 04"),  # BASIC's conversions and flags
@@ -277,7 +261,6 @@ def _kernal_workspace(ram: NDArray[np.uint8], timing: VideoTiming) -> None:
     ):
         content = bytes.fromhex(data)
         ram[address : address + len(content)] = np.frombuffer(content, dtype=np.uint8)
-    ram[0x02A6] = timing is PAL
 
 
 @cache

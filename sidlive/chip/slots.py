@@ -43,7 +43,6 @@ STEAL: Final = 17  # when the VIC takes the bus for the next bad line, or took i
 # The driver, see ``driver.py``:
 INIT_DONE: Final = 18  # when init returned, or 0
 CALLED: Final = 19  # when the play call that runs was made, or NEVER
-CALLS: Final = 20  # play calls made
 PLAY: Final = 21  # the play address, 0: the tune has an interrupt of its own
 PLAY_PORT: Final = 22  # $01 while play runs
 REAL: Final = 23  # 1: as the hardware comes up (RSID): interrupts stay as the tune leaves them
@@ -58,7 +57,6 @@ ENVELOPE_STAGE: Final = 30  # ATTACK, DECAY, RELEASE
 ENVELOPE_RATE: Final = 31  # the 15-bit counter of cycles to the next step
 ENVELOPE_STEPS: Final = 32  # the counter that makes decay and release exponential
 ENVELOPE_HELD: Final = 33  # 1: came down to zero and stays there until the next gate
-SID_WRITES: Final = 34  # to registers 0-24, since the reset
 SECOND_SID: Final = 35  # address of a second and a third SID, or 0: what goes there stays out of the first one's log
 THIRD_SID: Final = 36
 LOGGED: Final = 37  # rows of the log that are filled
@@ -72,7 +70,7 @@ UNSTEADY: Final = 49  # 1: since it was last cleared the program wrote, or read 
 STEADY: Final = 50  # until when what it read of the raster stays the same
 KERNAL_AT: Final = 51  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
 BARE: Final = 52  # 1: a ROM's byte 0 is the opcode that it is
-STEAL_LINE: Final = 53  # its raster line
+STEAL_LINE: Final = 53  # the raster line of STEAL
 # Where reads of each 4 KiB come from, see ``remap``: 16 slots.
 MAP: Final = 54
 # Two CIAs of CIA_SLOTS each, timers of TIMER_SLOTS each in them.
@@ -115,6 +113,7 @@ TRAPS: Final = 0xFFFD
 TRAP_CALL: Final = 0xFFFD  # an interrupt: call play
 TRAP_PLAYED: Final = 0xFFFE  # play returned: acknowledge, leave the interrupt
 TRAP_IDLE: Final = 0xFFFF  # init returned; from then on the place to wait
+NO_TRAP: Final = -1
 
 ENTRY: Final = (0xFF48, 0xFF50)  # the Kernal's entry of interrupts
 

@@ -29,7 +29,6 @@ from sidlive.chip.slots import (
     OSCILLATOR_CYCLE,
     RELEASE,
     SID,
-    SID_WRITES,
     Int,
     Memory,
     State,
@@ -154,7 +153,6 @@ def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
     m[BUS_VALUE] = value
     if register >= REGISTERS:
         return
-    m[SID_WRITES] += 1
     if register >= 2 * VOICE_STRIDE and register < 3 * VOICE_STRIDE:
         if register <= 2 * VOICE_STRIDE + CONTROL:
             _advance_oscillator(m, mem, cycle)

@@ -9,6 +9,7 @@ from typing import Final
 
 from sidlive.errors import TuneError
 from sidlive.tune.psid import MUS_REFUSAL, TEXT_BYTES, Tune
+from sidlive.tune.reading import read_bytes
 
 BASIC: Final = 0x0801
 LOWEST: Final = 0x07E8  # below it the screen and the system's own memory lie
@@ -25,16 +26,7 @@ _MUS_END: Final = b"\x01\x4f"  # the command with which each of the three voices
 def read(path: str | Path) -> Tune:
     """The tune in a .prg file. Raises TuneError for a file that cannot be read or does not start with SYS."""
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise TuneError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise TuneError(f"{path} is a folder; expected a .prg file") from None
-    except OSError as error:
-        raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
-    return parse(data, str(path), path.stem)
+    return parse(read_bytes(path, LARGEST_FILE + 1, "a .prg file"), str(path), path.stem)
 
 
 def parse(data: bytes, what: str = "file", title: str = "") -> Tune:

@@ -10,6 +10,7 @@ from typing import Final
 
 from sidlive.chip.registers import NTSC, PAL, VideoTiming
 from sidlive.errors import TuneError
+from sidlive.tune.reading import read_bytes
 
 HEADER_V1: Final = 0x76
 HEADER_V2: Final = 0x7C
@@ -117,16 +118,7 @@ class Tune:
 def read(path: str | Path) -> Tune:
     """The tune in a file. Raises TuneError for a file that cannot be read or is no tune."""
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise TuneError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise TuneError(f"{path} is a folder; expected a .sid file") from None
-    except OSError as error:
-        raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
-    return parse(data, str(path))
+    return parse(read_bytes(path, LARGEST_FILE + 1, "a .sid file"), str(path))
 
 
 def parse(data: bytes, what: str = "file") -> Tune:

@@ -24,6 +24,7 @@ from sidlive.chip.registers import (
     register_of,
 )
 from sidlive.errors import TuneError
+from sidlive.tune.reading import read_bytes
 
 SEPARATOR: Final = 256
 FRAME: Final = 257
@@ -136,15 +137,7 @@ def _broken(tokens: np.ndarray, unit: int, what: str) -> TuneError:
 
 
 def _read(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except FileNotFoundError:
-        raise TuneError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise TuneError(f"{path} is a folder; expected a file of frames") from None
-    except OSError as error:
-        raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
+    data = read_bytes(path, most + 1, "a file of frames")
     if len(data) > most:
         raise TuneError(
             f"{path} has more than {MOST_FRAMES:,} frames, a day of them; expected fewer: cut it into pieces"
