@@ -17,6 +17,7 @@ from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
 
 EPSILON = 1e-5  # of the RMS norms
+QUERIES = 256  # that attend at a time
 
 
 def rms_norm(x: Tensor, gain: Tensor) -> Tensor:
@@ -37,9 +38,34 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
-def with_sink(mask: Tensor) -> Tensor:
-    """A mask ``[..., T, T]`` with the sink put before: ``[..., 1 + T, 1 + T]``, open to all."""
-    return F.pad(F.pad(mask, (0, 0, 1, 0), value=False), (1, 0), value=True)
+def attention(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tensor:
+    """What each query ``[B, H, T, D]`` gathers of ``key, value [B, K, T, D]``; ``closed bool [B or 1, T, T]`` forbids.
+
+    Causal: QUERIES at a time go over the keys up to their own end. Written out, for torch's own attention takes five
+    times as long, forward and back, where sequences are as short as a frame's slots.
+    """
+    length = query.shape[2]
+    parts = []
+    for first in range(0, length, QUERIES):
+        last = min(first + QUERIES, length)
+        parts.append(
+            _attend(query[:, :, first:last], key[:, :, :last], value[:, :, :last], closed[:, first:last, :last])
+        )
+    return torch.cat(parts, dim=2)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tensor:
+    """``query [B, H, Q, D]``; ``key, value [B, K, T, D]``; ``closed [B or 1, Q, T]``."""
+    batch, heads, queries, head = query.shape
+    groups, length = heads // key.shape[1], key.shape[2]
+    rows = query.reshape(-1, groups * queries, head)  # queries that share a key lie together
+    scores = (rows @ key.reshape(-1, length, head).transpose(1, 2)).view(batch, heads, queries, length)
+    scores = (scores.float() * head**-0.5).masked_fill(closed[:, None], -torch.inf)
+    top = scores.amax(-1, keepdim=True).clamp(min=0)  # the sink is one more score, 0, with nothing to gather
+    weights = (scores - top).exp()
+    shares = (weights / (weights.sum(-1, keepdim=True) + (-top).exp())).to(value.dtype)
+    mixed = shares.view(-1, groups * queries, length) @ value.reshape(-1, length, head)
+    return mixed.view(batch, heads, queries, head)
 
 
 class Block(nn.Module):
@@ -58,22 +84,15 @@ class Block(nn.Module):
         self.up = nn.Linear(stack.width, stack.hidden, bias=False)
         self.down = nn.Linear(stack.hidden, stack.width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        """``x [B, T, d]``; ``mask bool [B or 1, 1, 1 + T, 1 + T]``, index 0 the sink, true where attention may fall.
-
-        None: plainly causal, the fast way. The sink is a query too, to keep the matrix square; its answer is dropped.
-        """
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, closed: Tensor) -> Tensor:
+        """``x [B, T, d]``; ``closed bool [B or 1, T, T]``: true where a step (row) may not hear another."""
         batch, length, _ = x.shape
         normed = rms_norm(x, self.attention_norm)
         head = self.stack.head_width
         query = rotate(self.query(normed).view(batch, length, -1, head).transpose(1, 2), cos, sin)  # [B, H, T, D]
         key = rotate(self.key(normed).view(batch, length, -1, head).transpose(1, 2), cos, sin)  # [B, K, T, D]
         value = self.value(normed).view(batch, length, -1, head).transpose(1, 2)
-        query, key, value = (F.pad(part, (0, 0, 1, 0)) for part in (query, key, value))  # [.., 1 + T, D]: the zero sink
-        groups = self.stack.heads // self.stack.kv_heads
-        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
-        mixed = mixed[:, :, 1:]
+        mixed = attention(query, key, value, closed)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
         normed = rms_norm(x, self.feed_norm)
         return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
@@ -129,13 +148,11 @@ class Network(nn.Module):
         ) + F.embedding_bag((manners + tk.MANNERS * offsets).reshape(-1, slots), self.manner_embedding, mode="sum")
         x = values.view(batch, length, -1)
         positions = torch.arange(length, device=x.device)
-        mask = None
-        if length > self.config.context:
-            distance = positions[:, None] - positions
-            mask = with_sink((distance >= 0) & (distance < self.config.context))[None, None]
+        distance = positions[:, None] - positions
+        closed = ((distance < 0) | (distance >= self.config.context))[None]
         cos, sin = rotary_tables(positions, self.config.time.head_width, self.config.rope_base)
         for block in self.time_blocks:
-            x = block(x, cos.to(x.device), sin.to(x.device), mask)
+            x = block(x, cos.to(x.device), sin.to(x.device), closed)
         return rms_norm(x, self.time_norm)
 
     def say(self, heard: Tensor, before: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor) -> Tensor:
@@ -161,11 +178,10 @@ class Network(nn.Module):
             + said
         )
         order = torch.arange(slots, device=x.device)
-        causal = order[:, None] >= order
-        mask = with_sink(causal[None] & ~silent[:, None])[:, None]  # [N, 1, 1 + S, 1 + S]
+        closed = (order[:, None] < order) | silent[:, None]  # [N, S, S]
         cos, sin = rotary_tables(order, self.config.column.head_width, self.config.rope_base)
         for block in self.column_blocks:
-            x = block(x, cos.to(x.device), sin.to(x.device), mask)
+            x = block(x, cos.to(x.device), sin.to(x.device), closed)
         x = rms_norm(x, self.column_norm)
         head = self.head[self.slot_kinds]  # [S, V, d]
         logits = torch.einsum("nsd,svd->nsv", x, head.to(x.dtype))
