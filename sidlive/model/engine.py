@@ -16,6 +16,7 @@ from sidlive.chip.registers import COLUMNS, USED_BITS, Frames, silence
 from sidlive.errors import ModelError
 from sidlive.model import packing
 from sidlive.model import tokens as tk
+from sidlive.model.constraints import UNCONSTRAINED, Constraints
 from sidlive.model.freshness import drop_stale_kernels
 from sidlive.model.kernels import State, hear, say
 from sidlive.model.sampling import GREEDY, Sampling
@@ -79,17 +80,18 @@ class Engine:
         sampling: Sampling = GREEDY,
         forced: NDArray[np.uint8] | None = None,
         forced_mask: NDArray[np.bool_] | None = None,
+        constraints: Constraints = UNCONSTRAINED,
     ) -> NDArray[np.uint8]:
         """Say the next frame, ``uint8[28]``, and hear it.
 
         Columns where ``forced_mask bool[28]`` is true take the values of ``forced uint8[28]`` (all of them without a
         mask); the columns said after them know them. The two bytes of a frequency, a pulse width or the cutoff are
-        one quantity: where one is forced, both are. An engine that heard nothing first hears one frame of the chip in
-        reset.
+        one quantity: where one is forced, both are. ``constraints`` bind what is not forced. An engine that heard
+        nothing first hears one frame of the chip in reset.
         """
         self._hear_something()
         values, mask = _forced(forced, forced_mask)
-        self._say(sampling, values, mask, False)
+        self._say(sampling, values, mask, constraints, False)
         return self._hear_said()
 
     def weigh(self, frames: Frames) -> NDArray[np.float32]:
@@ -102,7 +104,7 @@ class Engine:
         costs = np.empty((len(frames), tk.SLOTS), dtype=np.float32)
         self._hear_something()
         for row, frame in enumerate(frames):
-            self._say(GREEDY, frame, ~_FREE, True)
+            self._say(GREEDY, frame, ~_FREE, UNCONSTRAINED, True)
             costs[row] = self._state.costs
             self._hear_said()
         return costs
@@ -159,10 +161,17 @@ class Engine:
         if self._position == 0:
             self.prefill(silence(1))
 
-    def _say(self, sampling: Sampling, values: NDArray[np.uint8], mask: NDArray[np.bool_], weigh: bool) -> None:
+    def _say(
+        self,
+        sampling: Sampling,
+        values: NDArray[np.uint8],
+        mask: NDArray[np.bool_],
+        constraints: Constraints,
+        weigh: bool,
+    ) -> None:
         s = sampling
         knobs = (
-            float(s.temperature),
+            s.temperatures,
             float(s.top_p),
             int(s.top_k),
             float(s.min_p),
@@ -170,7 +179,7 @@ class Engine:
             int(s.lane),
             float(s.follow),
         )
-        say(self._column, self._language, self._state, self._position, knobs, values, mask, weigh)
+        say(self._column, self._language, self._state, self._position, knobs, values, mask, constraints, weigh)
 
     def _hear_said(self) -> NDArray[np.uint8]:
         hear(self._time, self._language, self._state, self._position, 1, self.context)

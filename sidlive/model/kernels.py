@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sidlive.chip.registers import FREQ_HI, FREQ_LO, VOICE_STRIDE
 from sidlive.model.blocks import (
     ZERO,
     Matrix,
@@ -25,10 +26,11 @@ from sidlive.model.blocks import (
     normalise,
     room_for,
 )
+from sidlive.model.constraints import sift, strays
 from sidlive.model.recall import STRENGTHS
 from sidlive.model.sampling import noise_key, pick
 from sidlive.model.spelling import canonical, moved, pairs_before, reference, remember, spell, suggest
-from sidlive.model.tokens import KEEP, MANNERS, SKIP, SLOTS, TOKEN_IDS
+from sidlive.model.tokens import FIRST_CONTROL, KEEP, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 from sidlive.model.vectors import TILE, exp
 
 whole = njit(cache=True, nogil=True)
@@ -113,14 +115,15 @@ def cost_of(logits, count, chosen):  # type: ignore[no-untyped-def]
 
 
 @whole
-def say(level, language, state, position, sampling, forced, is_forced, weigh):  # type: ignore[no-untyped-def]
+def say(level, language, state, position, sampling, forced, is_forced, constraints, weigh):  # type: ignore[no-untyped-def]
     """The column level says the frame at ``position`` into the ring, after the frame before was heard.
 
-    ``sampling``: (temperature, top_p, top_k, min_p, seed, lane, follow). Columns with ``is_forced bool[28]`` take the
-    values of ``forced uint8[28]``; a pair is forced as a whole. Tokens, logits and costs stand in the state; those of
-    forced slots only if ``weigh``.
+    ``sampling``: (temperatures float64[KINDS], top_p, top_k, min_p, seed, lane, follow). Columns with ``is_forced
+    bool[28]`` take the values of ``forced uint8[28]``, whatever the constraints; a pair is forced as a whole. A voice
+    that strays from the scale is said anew, within it. Tokens, logits and costs stand in the state; those of forced
+    slots only if ``weigh``.
     """
-    temperature, top_p, top_k, min_p, seed, lane, follow = sampling
+    temperatures, top_p, top_k, min_p, seed, lane, follow = sampling
     ring, pile, width = state.frames.shape[0], level.pile, level.pile.last_norm.shape[0]
     heard = (position - 1) % state.hidden.shape[0]
     hidden = state.hidden[heard : heard + 1]
@@ -140,10 +143,16 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
     x, normed = np.empty(base.shape, np.float32), np.empty((1, width), np.float32)
     logits = np.empty((1, level.head.tiles.shape[1] * TILE), np.float32)
     weights, room = np.empty(logits.shape[1], np.float32), room_for(1, width)
+    kept, permitted = np.empty(logits.shape[1], np.float32), np.empty(logits.shape[1], np.int64)
     recalled, strengths = np.empty(SLOTS, np.int64), np.empty(SLOTS, np.int64)
     suggest(language, state, position, recalled, strengths)
-    said, taken = np.int64(-1), np.int64(0)
-    for slot in range(SLOTS):
+    said, taken, in_scale = np.int64(-1), np.int64(0), False
+    said_before, taken_before = said, taken  # this voice
+    slot = -1
+    while slot < SLOTS - 1:
+        slot += 1
+        if slot % SLOTS_PER_VOICE == 0:
+            said_before, taken_before = said, taken
         column, kind, bits = language.columns[slot], language.kinds[slot], language.lo_bits[slot]
         state.costs[slot] = ZERO
         if language.is_lo[slot] and tokens[slot - 1] >= KEEP:
@@ -189,7 +198,12 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
                 state.logits[slot, i] = logits[0, i]
         if not fixed:
             key = noise_key(seed, lane, position, slot)
-            token = allowed[pick(logits[0], weights, count, temperature, top_p, top_k, min_p, allowed, key)]
+            heat = temperatures[kind]
+            if constraints.active:
+                left = sift(constraints, language, state.frames, position, slot, in_scale, logits[0], kept, permitted)
+                token = permitted[pick(kept, weights, left, heat, top_p, top_k, min_p, permitted, key)]
+            else:
+                token = allowed[pick(logits[0], weights, count, heat, top_p, top_k, min_p, allowed, key)]
         else:
             frame[column] = forced[column]
             if bits > 0:
@@ -212,3 +226,11 @@ def say(level, language, state, position, sampling, forced, is_forced, weigh):  
             frame[column] = reference(language, state.frames, position, frame, slot)
         else:
             frame[column] = np.uint8(token)
+
+        if constraints.in_scale and kind == FIRST_CONTROL:
+            voice = slot // SLOTS_PER_VOICE
+            free = not is_forced[VOICE_STRIDE * voice + FREQ_HI] and not is_forced[VOICE_STRIDE * voice + FREQ_LO]
+            if free and not in_scale and strays(constraints, language, state.frames, position, voice):
+                slot, said, taken, in_scale = SLOTS_PER_VOICE * voice - 1, said_before, taken_before, True
+            else:
+                in_scale = False

@@ -8,14 +8,25 @@ session replays from its log.
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from sidlive.errors import ControlError
+from sidlive.model import tokens as tk
 from sidlive.model.vectors import exp
 
 SEEDS = 1 << 63
+
+# What each heat warms: kinds of slots.
+HEATS: Final = {
+    "pitch_heat": (tk.FREQ_HI, tk.FREQ_LO),
+    "rhythm_heat": (tk.CONTROL, tk.FIRST_CONTROL),
+    "timbre_heat": (tk.PW_HI, tk.PW_LO, tk.AD, tk.SR),
+    "filter_heat": (tk.CUTOFF_HI, tk.CUTOFF_LO, tk.RES_ROUTE, tk.MODE_VOL),
+}
 
 
 @dataclass(frozen=True)
@@ -24,9 +35,9 @@ class Sampling:
 
     ``top_p``, ``top_k`` (0: all) and ``min_p`` (times the likeliest token's probability) choose a set from the model's
     own probabilities, each on its own, and a token must be in all of them; tokens equal to the last one in are in. The
-    temperature then acts within the set; 0 is the likeliest token, always. ``follow`` nats are added to what is
-    recalled, before all else: 0 trusts it as the model learned to, more keeps closer to what was heard before. Raises
-    ControlError out of range.
+    temperature then acts within the set; 0 is the likeliest token, always. The heats are factors on it by what a slot
+    says. ``follow`` nats are added to what is recalled, before all else: 0 trusts it as the model learned to, more
+    keeps closer to what was heard before. Raises ControlError out of range.
     """
 
     temperature: float = 1.0
@@ -36,6 +47,10 @@ class Sampling:
     seed: int = 0
     lane: int = 0
     follow: float = 0.0
+    pitch_heat: float = 1.0  # frequencies
+    rhythm_heat: float = 1.0  # control registers: gates and waveforms
+    timbre_heat: float = 1.0  # pulse widths and envelopes
+    filter_heat: float = 1.0  # the filter, and the volume beside its mode
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -46,11 +61,20 @@ class Sampling:
             ("follow", self.follow, -20.0, 20.0),
             ("seed", self.seed, 0, SEEDS - 1),
             ("lane", self.lane, 0, SEEDS - 1),
+            *((name, getattr(self, name), 0.0, 100.0) for name in HEATS),
         ):
             if not (math.isfinite(value) and least <= value <= most):
                 raise ControlError(f"{name} must be from {least} to {most}, not {value}")
             if isinstance(least, int) and value != int(value):
                 raise ControlError(f"{name} must be a whole number, not {value}")
+
+    @property
+    def temperatures(self) -> NDArray[np.float64]:
+        """The temperature of each kind of slot: ``float64[KINDS]``."""
+        table = np.full(tk.KINDS, float(self.temperature))
+        for name, kinds in HEATS.items():
+            table[list(kinds)] *= getattr(self, name)
+        return table
 
 
 GREEDY = Sampling(temperature=0.0)

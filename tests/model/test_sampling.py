@@ -151,6 +151,7 @@ def test_a_small_turn_of_the_temperature_changes_few_frames() -> None:
         {"top_k": -1},
         {"top_k": 2.5},
         {"min_p": 2},
+        {"rhythm_heat": -1},
         {"seed": -1},
         {"seed": 1 << 63},
         {"lane": -1},
