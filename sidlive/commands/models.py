@@ -46,6 +46,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     from sidlive.model.config import preset
     from sidlive.model.corpus import open_corpus
+    from sidlive.model.ranks import joined
     from sidlive.model.train import Plan, Run, load_checkpoint, train, with_steps
     from sidlive.model.train import Progress as Told
     from sidlive.report import Result, emit
@@ -58,9 +59,9 @@ def _train(arguments: argparse.Namespace) -> int:
     names = ("steps", "batch", "length", "share", "learning_rate", "decay_from", "seed")
     plan = with_steps(plan, **{name: getattr(arguments, name) for name in names})
     _check(plan)
-    run = Run(arguments.out, preset(arguments.preset), plan, compiled=not arguments.no_compile)
     columns = [BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
-    with Progress(*columns, disable=arguments.json) as bar:
+    with joined() as ranks, Progress(*columns, disable=arguments.json or not ranks.first) as bar:
+        run = Run(arguments.out, preset(arguments.preset), plan, not arguments.no_compile, ranks)
         if run.resume():
             bar.console.print(f"taking up {arguments.out} at step {run.step} of {plan.steps}")
         task = bar.add_task("", total=plan.steps, completed=run.step)
@@ -75,6 +76,8 @@ def _train(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             bar.console.print(f"stopped at step {run.step}; the same command takes it up again")
             return 130
+    if not ranks.first:
+        return 0
     figures = [
         Result("steps", run.step),
         Result("frames", run.frames, "frames"),

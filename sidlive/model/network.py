@@ -26,7 +26,8 @@ def rms_norm(x: Tensor, gain: Tensor) -> Tensor:
 
 def rotary_tables(positions: Tensor, head_width: int, base: float) -> tuple[Tensor, Tensor]:
     """cos and sin ``[T, head_width / 2]`` of the absolute positions; the halves of a head turn against each other."""
-    frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+    turns = torch.arange(0, head_width, 2, dtype=torch.float64, device=positions.device)
+    frequencies = base ** (-turns / head_width)
     angles = positions.to(torch.float64)[:, None] * frequencies  # [T, head_width / 2]
     return angles.cos().float(), angles.sin().float()
 
@@ -152,7 +153,7 @@ class Network(nn.Module):
         closed = ((distance < 0) | (distance >= self.config.context))[None]
         cos, sin = rotary_tables(positions, self.config.time.head_width, self.config.rope_base)
         for block in self.time_blocks:
-            x = block(x, cos.to(x.device), sin.to(x.device), closed)
+            x = block(x, cos, sin, closed)
         return rms_norm(x, self.time_norm)
 
     def say(self, heard: Tensor, before: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor) -> Tensor:
@@ -181,7 +182,7 @@ class Network(nn.Module):
         closed = (order[:, None] < order) | silent[:, None]  # [N, S, S]
         cos, sin = rotary_tables(order, self.config.column.head_width, self.config.rope_base)
         for block in self.column_blocks:
-            x = block(x, cos.to(x.device), sin.to(x.device), closed)
+            x = block(x, cos, sin, closed)
         x = rms_norm(x, self.column_norm)
         head = self.head[self.slot_kinds]  # [S, V, d]
         logits = torch.einsum("nsd,svd->nsv", x, head.to(x.dtype))

@@ -1,14 +1,19 @@
 """Training: windows of real tunes -> checkpoints. Knows nothing of playing.
 
 A run lives in a folder: ``checkpoint.pt`` (weights, optimiser, plan, step), ``best.pt`` (weights alone, at the lowest
-held-out cost) and ``log.jsonl``. What a step trains on is a function of (seed, step) alone, so that a resumed run goes
-on exactly where it was. The figure of merit is nats per frame on tunes not trained on.
+held-out cost) and ``log.jsonl``. What a step trains on is a function of (seed, step) alone: a run that was resumed, at
+whatever moment it ended, is to the bit the run that was never stopped, and one on several processes (see `ranks`) is
+the run on one, but for the order of sums. The figure of merit is nats per frame on tunes not trained on.
 """
 
 import json
 import os
+import signal
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +29,7 @@ from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.corpus import Corpus
 from sidlive.model.network import Network
+from sidlive.model.ranks import ALONE, CPU, Ranks
 from sidlive.model.tokens import Tokens
 from sidlive.tune.edits import rotate_voices
 
@@ -45,6 +51,11 @@ class Plan:
     seed: int = 0
     missed: float = 0.3  # at most, of what happens, is not there to be recalled
 
+    @property
+    def chosen(self) -> int:
+        """Of a window's frames, those that the column level trains on."""
+        return max(1, round(self.length * self.share))
+
     def rate(self, step: int) -> float:
         """The learning rate at a step: warm-up, plateau, linear descent."""
         start = self.decay_from * self.steps
@@ -60,6 +71,12 @@ class Batch(NamedTuple):
     recalled: torch.Tensor
     strengths: torch.Tensor
     chosen: torch.Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on another device; a copy to a GPU goes on while the GPU works."""
+        if device.type == "cpu":
+            return self
+        return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
 
 
 class Window(NamedTuple):
@@ -113,23 +130,27 @@ class Windows:
             raise ModelError(f"{corpus.folder} has no tune to train on: build it from a folder of .sid files")
         self.lengths = np.array([len(frames) for frames in self.tunes])
 
-    def batch(self, plan: Plan, step: int) -> Batch:
-        """The windows of a step: a function of (plan.seed, step)."""
+    def batch(self, plan: Plan, step: int, ranks: Ranks = ALONE) -> Batch:
+        """The windows of a step: a function of (plan.seed, step). Of several ranks each gets every world-th window.
+
+        Each window draws from a generator of its own, so that a rank need not make those of the others.
+        """
         rng = np.random.default_rng([plan.seed, step])
         whole = plan.length + 1
         eligible = np.flatnonzero(self.lengths >= whole)
         if not len(eligible):
             raise ModelError(f"no tune of the corpus has {whole} frames: train with a shorter --length")
         weights = self.lengths[eligible] / self.lengths[eligible].sum()
-        picks = []
-        for index in rng.choice(eligible, size=plan.batch, p=weights):
-            start = int(rng.integers(self.lengths[index] - whole + 1))
-            memory = int(rng.integers(rc.WINDOW)) if rng.random() < plan.remembering else 0
-            missed = plan.missed * max(0.0, 2 * rng.random() - 1)  # none in half of the windows
-            picks.append(window(self.tunes[index], start, whole, int(rng.integers(3)), memory, missed, rng))
-        predictions = plan.batch * plan.length
-        chosen = rng.choice(predictions, size=max(1, round(predictions * plan.share)), replace=False)
-        return _tensors(picks, chosen)
+        tunes = rng.choice(eligible, size=plan.batch, p=weights)
+        picks: list[Window] = []
+        chosen = []
+        for index, own in list(zip(tunes, rng.spawn(plan.batch), strict=True))[ranks.rank :: ranks.world]:
+            chosen.append(plan.length * len(picks) + own.choice(plan.length, size=plan.chosen, replace=False))
+            start = int(own.integers(self.lengths[index] - whole + 1))
+            memory = int(own.integers(rc.WINDOW)) if own.random() < plan.remembering else 0
+            missed = plan.missed * max(0.0, 2 * own.random() - 1)  # none in half of the windows
+            picks.append(window(self.tunes[index], start, whole, int(own.integers(3)), memory, missed, own))
+        return _tensors(picks, np.concatenate(chosen))
 
 
 def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25) -> list[Batch]:
@@ -149,12 +170,14 @@ def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 
 
 
 @torch.no_grad()
-def evaluate(network: Network, batches: list[Batch]) -> float:
-    """Nats per frame over the batches."""
+def evaluate(
+    network: Network, batches: list[Batch], device: torch.device = CPU, precision: torch.dtype = torch.bfloat16
+) -> float:
+    """Nats per frame over the batches, by a network that lies on the device."""
     total, frames = 0.0, 0
     for batch in batches:
-        with torch.autocast(batch.values.device.type, torch.bfloat16):
-            total += network.nats(*batch).sum().item()
+        with _cast(device, precision):
+            total += network.nats(*batch.to(device)).sum().item()
         frames += len(batch.chosen)
     return total / max(1, frames)
 
@@ -172,17 +195,33 @@ class Progress:
 
 
 class Run:
-    """A training run in a folder: made new, or taken up where its checkpoint left it."""
+    """A training run in a folder: made new, or taken up where its checkpoint left it.
 
-    def __init__(self, folder: Path, config: ModelConfig, plan: Plan, compiled: bool = True) -> None:
+    Of several `ranks` each holds the same run and works on its share of a step's windows; the first alone writes.
+    ``precision``: that of the matrix products (the weights are float32).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: ModelConfig,
+        plan: Plan,
+        compiled: bool = True,
+        ranks: Ranks = ALONE,
+        precision: torch.dtype = torch.bfloat16,
+    ) -> None:
+        if plan.batch < ranks.world:
+            raise ModelError(f"expected a window for each of {ranks.world} processes, found --batch {plan.batch}")
         self.folder, self.config, self.plan = folder, config, plan
+        self.ranks, self.precision = ranks, precision
         torch.manual_seed(plan.seed)
-        self.network = Network(config)
+        self.network = Network(config).to(ranks.device)
         matrices = [p for p in self.network.parameters() if p.dim() >= 2]
         gains = [p for p in self.network.parameters() if p.dim() < 2]
         groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": gains, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
         self.step = self.frames = 0
+        self.measured = 0  # the step of the last measurement
         self.best = float("inf")
         self.train_nats: float | None = None
         self.held_out_nats: float | None = None
@@ -207,10 +246,13 @@ class Run:
         self.optimiser.load_state_dict(kept["optimiser"])
         self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
         self.train_nats, self.held_out_nats = kept["train_nats"], kept["held_out_nats"]
+        self.measured = kept.get("measured", self.step)
         return True
 
     def save(self) -> None:
         """Write the checkpoint; a kill in between leaves the one before."""
+        if not self.ranks.first:
+            return
         plain = {
             "model": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -218,6 +260,7 @@ class Run:
             "plan": asdict(self.plan),
             "step": self.step,
             "frames": self.frames,
+            "measured": self.measured,
             "best": self.best,
             "train_nats": self.train_nats,
             "held_out_nats": self.held_out_nats,
@@ -225,32 +268,56 @@ class Run:
         _save(plain, self.checkpoint)
 
     def learn(self, batch: Batch) -> float:
-        """One step of the optimiser; the batch's nats per frame before it."""
+        """One step of the optimiser; the step's nats per frame before it. ``batch``: this rank's windows of the step.
+
+        Interrupted, it has happened or it has not.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate(self.step)
-        with torch.autocast(batch.values.device.type, torch.bfloat16):
-            cost = self.network.nats(*batch).sum() / len(batch.chosen)
+        with _cast(self.ranks.device, self.precision):
+            cost = self.network.nats(*batch).sum() / (self.plan.batch * self.plan.chosen)
         self.optimiser.zero_grad()
         (cost / tk.SLOTS).backward()
+        nats = self.ranks.add_up(self.network.parameters(), cost).item()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
-        self.optimiser.step()
-        self.step += 1
-        self.frames += self.plan.batch * self.plan.length
-        return cost.item()
+        with _undivided():
+            self.optimiser.step()
+            self.step += 1
+            self.frames += self.plan.batch * self.plan.length
+            self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
+        return nats
 
     def measure(self, batches: list[Batch]) -> float:
-        """Held-out nats per frame; the weights are kept as best.pt when they are the best yet."""
-        nats = self.held_out_nats = evaluate(self.network, batches)
-        if nats < self.best:
-            self.best = nats
-            self.keep_best()
+        """Held-out nats per frame, logged; the weights are kept as best.pt when they are the best yet."""
+        nats = evaluate(self.network, batches, self.ranks.device, self.precision)
+        with _undivided():
+            self.held_out_nats = nats
+            if nats < self.best:
+                self.keep_best()
+                self.best = nats
+            self._log()
+            self.measured = self.step
         return nats
 
     def keep_best(self) -> None:
         """Write the weights alone to best.pt."""
+        if not self.ranks.first:
+            return
         kept = {"model": self.network.state_dict(), "config": self.config.to_dict(), "plan": asdict(self.plan)}
         figures = {"step": self.step, "frames": self.frames, "held_out_nats": self.held_out_nats}
         _save({**kept, **figures}, self.folder / "best.pt")
+
+    def _log(self) -> None:
+        """Add a row to the log, in place of those that a run killed after its last checkpoint has left."""
+        path = self.folder / "log.jsonl"
+        row = {"step": self.step, "frames": self.frames, "train": self.train_nats, "held_out": self.held_out_nats}
+        try:
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+            kept = [old for old in rows if old["step"] < self.step]
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{path} cannot be read as a log ({error}); remove it and go on") from error
+        text = "".join(json.dumps(each) + "\n" for each in [*kept, {**row, "time": time.time()}])
+        _replace(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def train(
@@ -262,22 +329,27 @@ def train(
 ) -> Run:
     """Carry the run to its plan's last step, saving on the way and at the end (also when interrupted).
 
-    Raises ModelError where the corpus is too small or the disk refuses the checkpoint.
+    Raises ModelError where the corpus is too small, the disk refuses the checkpoint or another rank is gone.
     """
-    windows, batches = Windows(corpus), held_out(corpus)
+    windows, batches = Windows(corpus), held_out(corpus) if run.ranks.first else []
+    run.ranks.agree(run.step, "step")
     saved = started = time.monotonic()
     first = run.step
+
+    def measure_if_due() -> None:
+        due = run.step % measure_every == 0 or run.step == run.plan.steps
+        if batches and due and run.measured < run.step:
+            run.measure(batches)
+
     try:
+        measure_if_due()  # the run may have been stopped in its measurement
         for batch in _ahead(windows, run):
-            nats = run.learn(batch)
-            run.train_nats = nats if run.train_nats is None else 0.98 * run.train_nats + 0.02 * nats
-            last = run.step == run.plan.steps
-            if batches and (run.step % measure_every == 0 or last):
-                run.measure(batches)
-                _log(run)
+            run.learn(batch)
+            measure_if_due()
             if time.monotonic() - saved > save_every_s:
                 run.save()
                 saved = time.monotonic()
+            assert run.train_nats is not None
             done = (run.step - first) * run.plan.batch * run.plan.length
             rate = done / (time.monotonic() - started)
             told(Progress(run.step, run.plan.steps, run.frames, rate, run.train_nats, run.held_out_nats))
@@ -307,14 +379,40 @@ def with_steps(plan: Plan, **changes: Any) -> Plan:
 
 
 def _ahead(windows: Windows, run: Run) -> Iterator[Batch]:
-    """Batches up to the plan's end, the next one prepared while a step runs."""
-    from concurrent.futures import ThreadPoolExecutor
+    """This rank's batches up to the plan's end, on its device; the next ones are prepared while a step runs."""
+    from concurrent.futures import Future, ThreadPoolExecutor
 
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(windows.batch, run.plan, run.step)
+    gpu = run.ranks.device.type == "cuda"
+    ahead = max(1, (os.cpu_count() or 1) // run.ranks.world) if gpu else 1  # else the cores are the network's
+
+    def prepare(step: int) -> Batch:
+        return windows.batch(run.plan, step, run.ranks).to(run.ranks.device)
+
+    with ThreadPoolExecutor(ahead) as pool:
+        coming: deque[Future[Batch]] = deque(pool.submit(prepare, run.step + i) for i in range(ahead))
         while run.step < run.plan.steps:
-            batch, coming = coming.result(), pool.submit(windows.batch, run.plan, run.step + 1)
-            yield batch
+            coming.append(pool.submit(prepare, run.step + ahead))
+            yield coming.popleft().result()
+
+
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """An interrupt from the keyboard waits for the end of the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # interrupts reach the main thread alone
+        return
+    waiting: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if waiting:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _cast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16)
 
 
 def _tensors(picks: list[Window], chosen: NDArray[np.int64]) -> Batch:
@@ -325,18 +423,16 @@ def _tensors(picks: list[Window], chosen: NDArray[np.int64]) -> Batch:
     return Batch(*parts, torch.from_numpy(chosen.astype(np.int64)))
 
 
-def _log(run: Run) -> None:
-    run.folder.mkdir(parents=True, exist_ok=True)
-    row = {"step": run.step, "frames": run.frames, "train": run.train_nats, "held_out": run.held_out_nats}
-    with open(run.folder / "log.jsonl", "a", encoding="utf-8") as log:
-        log.write(json.dumps({**row, "time": time.time()}) + "\n")
-
-
 def _save(plain: dict[str, Any], path: Path) -> None:
+    _replace(path, lambda partial: torch.save(plain, partial))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file of a run: it is the old one or the new one, whatever happens."""
     partial = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(plain, partial)
+        write(partial)
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:
-        raise ModelError(f"cannot write {path} ({error}): free some space; the checkpoint before is kept") from error
+        raise ModelError(f"cannot write {path} ({error}): free some space; the one before is kept") from error

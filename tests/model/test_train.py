@@ -1,43 +1,42 @@
-"""Training: it learns, it resumes exactly, it says what is wrong."""
+"""Training: it learns, it resumes exactly, on several processes as on one, it says what is wrong."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import train_in_a_process as process
 
-from sidlive.chip import registers as sid
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
+from sidlive.model import train as training
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus import Corpus, open_corpus
+from sidlive.model.ranks import Ranks
 from sidlive.model.train import Plan, Run, Windows, held_out, load_checkpoint, train, window
 
-TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 1, 2, 1, 24), context=64)
+TINY = process.TINY
 PLAN = Plan(steps=40, batch=2, length=32, warmup=5, learning_rate=1e-2)
 
 
 @pytest.fixture()
 def corpus(tmp_path: Path) -> Corpus:
     """Two tunes of arpeggios over a pulse-width sweep, one of them held out."""
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    tunes, rows = [], []
-    for number, split in enumerate(("train", "held-out")):
-        frames = sid.silence(400)
-        step = np.arange(400)
-        frames[:, sid.FREQ_HI] = np.array([16, 20, 24 + number])[step % 3]
-        frames[:, sid.PW_LO] = (step * 16) & 255
-        frames[:, sid.CONTROL] = frames[:, sid.FIRST_CONTROL] = np.where(step % 24 < 20, 0x41, 0x40)
-        frames[:, sid.MODE_VOL] = 15
-        entry = {"path": f"{number}.sid", "song": 1, "title": "t", "author": "a", "released": "r", "chip": "6581"}
-        place = {"shard": "shard-000.npy", "start": number * 400, "length": 400, "split": split}
-        tunes.append({**entry, "clock": "PAL", "rate_hz": 50.125, **place})
-        rows.append(frames)
-    np.save(folder / "shard-000.npy", np.concatenate(rows))
-    (folder / "index.json").write_text(json.dumps({"version": 1, "tunes": tunes}))
-    return open_corpus(folder)
+    process.make_corpus(tmp_path / "corpus")
+    return open_corpus(tmp_path / "corpus")
+
+
+@pytest.fixture()
+def one_thread():
+    """The order of sums depends on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def test_it_learns_a_tune_it_never_trained_on(corpus: Corpus, tmp_path: Path) -> None:
@@ -49,21 +48,117 @@ def test_it_learns_a_tune_it_never_trained_on(corpus: Corpus, tmp_path: Path) ->
     assert run.best <= run.held_out_nats
     assert load_checkpoint(tmp_path / "run" / "best.pt")["config"] == TINY.to_dict()
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [20, 40]
+    assert [row["step"] for row in rows] == [0, 20, 40]
 
 
-def test_a_resumed_run_is_the_run_that_was_never_stopped(corpus: Corpus, tmp_path: Path) -> None:
-    whole = train(corpus, Run(tmp_path / "whole", TINY, PLAN, compiled=False))
-    first = Run(tmp_path / "parts", TINY, PLAN, compiled=False)
-    windows = Windows(corpus)
-    for step in range(17):
-        first.learn(windows.batch(PLAN, step))
-    first.save()
-    second = Run(tmp_path / "parts", TINY, PLAN, compiled=False)
-    assert second.resume() and second.step == 17
-    train(corpus, second)
-    for name, weights in whole.network.state_dict().items():
-        assert torch.equal(weights, second.network.state_dict()[name]), name
+def left(folder: Path) -> dict[str, object]:
+    """All that a run has left in its folder, but the clock's time."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    log = [{name: value for name, value in row.items() if name != "time"} for row in rows]
+    return {name: load_checkpoint(folder / f"{name}.pt") for name in ("checkpoint", "best")} | {"log": log}
+
+
+def assert_same(one: object, other: object, place: str = "") -> None:
+    """Equal to the bit, tensors too."""
+    if isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor) and torch.equal(one, other), place
+    elif isinstance(one, dict):
+        assert isinstance(other, dict) and one.keys() == other.keys(), place
+        for name in one:
+            assert_same(one[name], other[name], f"{place}.{name}")
+    elif isinstance(one, list):
+        assert isinstance(other, list) and len(one) == len(other), place
+        for number, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{place}[{number}]")
+    else:
+        assert one == other, (place, one, other)
+
+
+@pytest.fixture()
+def whole(corpus: Corpus, tmp_path: Path, one_thread: None) -> dict[str, object]:
+    """What is left by six steps that nothing stopped, measured after each second one."""
+    process.learn(corpus.folder, tmp_path / "whole", 6)
+    return left(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("moment", ["in step 4", "at save 4"])
+def test_a_run_that_was_killed_is_the_run_that_was_never_stopped(
+    corpus: Corpus, tmp_path: Path, whole: dict[str, object], moment: str
+) -> None:
+    """At save 4 the log and best.pt are a measurement ahead of the checkpoint."""
+    command = [sys.executable, process.__file__, str(corpus.folder), str(tmp_path / "parts"), "6", moment]
+    killed = subprocess.run(command, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert left(tmp_path / "parts")["checkpoint"]["step"] == 3
+    process.learn(corpus.folder, tmp_path / "parts", 6)
+    assert_same(whole, left(tmp_path / "parts"))
+
+
+def test_an_interrupt_within_an_update_waits_until_it_is_whole(
+    corpus: Corpus, tmp_path: Path, whole: dict[str, object]
+) -> None:
+    def interrupt(run: Run) -> None:
+        run.optimiser.register_step_pre_hook(lambda *told: signal.raise_signal(signal.SIGINT))
+
+    with pytest.raises(KeyboardInterrupt):
+        process.learn(corpus.folder, tmp_path / "parts", 6, interrupt)
+    assert load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == 1
+    process.learn(corpus.folder, tmp_path / "parts", 6)
+    assert_same(whole, left(tmp_path / "parts"))
+
+
+@pytest.mark.parametrize("step", [4, 6])
+def test_an_interrupted_measurement_is_made_up_for(
+    corpus: Corpus, tmp_path: Path, whole: dict[str, object], step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(network, *arguments):
+        if load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == step - 1:
+            raise KeyboardInterrupt
+        return real(network, *arguments)
+
+    real = training.evaluate
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training, "evaluate", evaluate)
+        process.learn(corpus.folder, tmp_path / "parts", 6)
+    assert load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == step
+    process.learn(corpus.folder, tmp_path / "parts", 6)
+    assert_same(whole, left(tmp_path / "parts"))
+
+
+def test_two_processes_learn_what_one_learns(corpus: Corpus, tmp_path: Path, one_thread: None) -> None:
+    alone = process.learn(corpus.folder, tmp_path / "one", 20)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, process.__file__, str(corpus.folder), str(tmp_path / "two"), "20"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    by_rank = [json.loads((tmp_path / f"two.{rank}.json").read_text()) for rank in range(2)]
+    assert by_rank[0] == by_rank[1] and len(alone) == 20
+    assert by_rank[0] == pytest.approx(alone, abs=1e-4)
+    assert alone[-1] < alone[0] / 2  # there was something to learn
+    one, two = left(tmp_path / "one"), left(tmp_path / "two")
+    assert [row["step"] for row in two["log"]] == [row["step"] for row in one["log"]] == list(range(2, 21, 2))
+    assert two["checkpoint"]["best"] == pytest.approx(one["checkpoint"]["best"], abs=1e-3)
+    for name, weights in one["checkpoint"]["model"].items():
+        torch.testing.assert_close(two["checkpoint"]["model"][name], weights, atol=2e-3, rtol=0)
+
+
+def test_the_ranks_share_a_step_without_overlap(corpus: Corpus) -> None:
+    windows, plan = Windows(corpus), Plan(steps=1, batch=5, length=32)
+    whole = windows.batch(plan, 7)
+    shares = [windows.batch(plan, 7, Ranks(rank, 3)) for rank in range(3)]
+    assert [len(share.values) for share in shares] == [2, 2, 1]
+    said = whole.tokens[:, 1:].flatten(0, 1)[whole.chosen]
+    for rank, share in enumerate(shares):
+        for part in ("values", "tokens", "recalled", "strengths"):
+            assert torch.equal(getattr(share, part), getattr(whole, part)[rank::3])
+        mine = torch.isin(whole.chosen // plan.length, torch.arange(rank, 5, 3))
+        assert torch.equal(share.tokens[:, 1:].flatten(0, 1)[share.chosen], said[mine])
+    assert sum(len(share.chosen) for share in shares) == len(whole.chosen) == 5 * plan.chosen
+    assert len(set(whole.chosen.tolist())) == len(whole.chosen)
+
+
+def test_fewer_windows_than_processes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="--batch 2"):
+        Run(tmp_path, TINY, PLAN, compiled=False, ranks=Ranks(0, 3))
 
 
 def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None:
