@@ -42,6 +42,7 @@ def _train(arguments: argparse.Namespace) -> int:
         import torch
     except ImportError as error:
         raise ModelError("training needs torch, which is not installed: pip install 'sidlive[train]'") from error
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sidlive.model.config import preset
@@ -60,10 +61,14 @@ def _train(arguments: argparse.Namespace) -> int:
     plan = with_steps(plan, **{name: getattr(arguments, name) for name in names})
     _check(plan)
     columns = [BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
-    with joined() as ranks, Progress(*columns, disable=arguments.json or not ranks.first) as bar:
+    with (
+        joined() as ranks,
+        Console(stderr=True, quiet=not ranks.first) as console,  # stdout is for the figures
+        Progress(*columns, console=console, disable=arguments.json) as bar,
+    ):
         run = Run(arguments.out, preset(arguments.preset), plan, not arguments.no_compile, ranks)
         if run.resume():
-            bar.console.print(f"taking up {arguments.out} at step {run.step} of {plan.steps}")
+            console.print(f"taking up {arguments.out} at step {run.step} of {plan.steps}")
         task = bar.add_task("", total=plan.steps, completed=run.step)
 
         def told(now: Told) -> None:
@@ -74,7 +79,7 @@ def _train(arguments: argparse.Namespace) -> int:
         try:
             train(corpus, run, told=told)
         except KeyboardInterrupt:
-            bar.console.print(f"stopped at step {run.step}; the same command takes it up again")
+            console.print(f"stopped at step {run.step}; the same command takes it up again")
             return 130
     if not ranks.first:
         return 0
