@@ -44,6 +44,23 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         metavar="X",
         help="nats for what was heard before (default: 1; 0: as learned)",
     )
+    for name, what in (
+        ("pitch", "frequencies"),
+        ("rhythm", "gates and waveforms"),
+        ("timbre", "pulse widths and envelopes"),
+        ("filter", "filter and volume"),
+    ):
+        generate.add_argument(
+            f"--{name}-heat",
+            type=float,
+            default=1.0,
+            metavar="X",
+            help=f"the temperature, times this, for {what}",
+        )
+    generate.add_argument(
+        "--scale", default="off", metavar="NOTES", help='notes that may begin: "C minor", "0 3 5 7 10" from C, prompt'
+    )
+    generate.add_argument("--no-filter", action="store_true", help="no voice goes through the filter")
     generate.add_argument("--seed", type=int, default=0, metavar="S", help="one seed, one result (default: 0)")
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     generate.add_argument("--continuation-only", action="store_true", help="leave what was heard out of the output")
@@ -59,7 +76,10 @@ def _generate(args: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from sidlive.errors import TuneError
+    from sidlive.model.constraints import constrain, permitted_values
     from sidlive.model.engine import Sampling, load_engine, warm_up
+    from sidlive.model.sampling import HEATS
+    from sidlive.model.scales import notes_in, scale_text
     from sidlive.report import Result, emit
     from sidlive.tune.fragment import onsets
 
@@ -68,8 +88,11 @@ def _generate(args: argparse.Namespace) -> None:
     for name, number in (("--prompt-frames", args.prompt_frames), ("--frames", args.frames)):
         if number is not None and number < 1:
             raise TuneError(f"{name} expects 1 or more, found {number}")
-    sampling = Sampling(temperature=args.temperature, top_p=args.top_p, seed=args.seed, follow=args.follow)
+    heats = {name: getattr(args, name) for name in HEATS}
+    sampling = Sampling(args.temperature, args.top_p, seed=args.seed, follow=args.follow, **heats)
+    scale = scale_text(args.scale)
     heard = _prompt(args.prompt, args.song, args.prompt_frames)
+    constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames))
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("loading the model", total=None)
         engine = load_engine(args.model)
@@ -83,7 +106,7 @@ def _generate(args: argparse.Namespace) -> None:
         made = np.empty((args.frames, heard.frames.shape[1]), dtype=np.uint8)
         begin = perf_counter()
         for row in made:
-            row[:] = engine.step(sampling)
+            row[:] = engine.step(sampling, constraints=constraints)
             bar.advance(task)
         made_s = perf_counter() - begin
         bar.update(task, description=f"writing {args.output.name}", total=None)

@@ -4,6 +4,7 @@ A *steer* control changes what the model hears or how it chooses: the future is 
 registers on the way to the chip. A *room* control is about the instrument itself. Knows no tape and no ports.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -11,11 +12,15 @@ from typing import Final
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
 from sidlive.live.state import ControlKind, ControlValue
+from sidlive.model.scales import scale_text
 
 
 @dataclass(frozen=True)
 class Control:
-    """One knob. ``low`` and ``high`` are None for a text (the mask); a ``whole`` control takes integers only."""
+    """One knob. A ``whole`` control takes integers only, one from 0 to 1 is a switch.
+
+    ``low`` and ``high`` are None for a text, of which ``text`` makes its one spelling or raises ControlError.
+    """
 
     name: str
     low: float | None
@@ -26,11 +31,15 @@ class Control:
     help: str
     whole: bool = False
     cc: int | None = None  # the MIDI controller that moves it until another is learned
+    text: Callable[[object], str] | None = None
 
     def typed(self, value: object) -> ControlValue:
         """A value that a person wrote, or the ControlError that says what was expected."""
         if self.low is None or self.high is None:
-            return mask_text(parse_voices(value))
+            assert self.text is not None
+            return self.text(value)
+        if self.whole and (self.low, self.high) == (0, 1) and isinstance(value, bool):
+            return int(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise ControlError(f"{self.name} expects a number, {self.range}, found {value!r}; try {self._example}")
         if not self.low <= value <= self.high:
@@ -57,7 +66,13 @@ class Control:
         return f"{self.name}({self.default})" if self.name in _VERBS else f"set({self.name!r}, {self.default})"
 
 
-_VERBS: Final = frozenset({"temperature", "top_p", "seed", "transpose", "mask"})  # controls with a verb of their own
+# Controls with a verb of their own.
+_VERBS: Final = frozenset({"temperature", "top_p", "seed", "transpose", "mask", "scale", "filter"})
+
+
+def _mask(spec: object) -> str:
+    return mask_text(parse_voices(spec))
+
 
 CONTROLS: Final[dict[str, Control]] = {
     control.name: control
@@ -91,7 +106,15 @@ CONTROLS: Final[dict[str, Control]] = {
             whole=True,
             cc=2,
         ),
-        Control("mask", None, None, "123", "", "steer", "the voices that are generated; the others are silent"),
+        Control(
+            "mask", None, None, "123", "", "steer", "the voices that are generated; the others are silent", text=_mask
+        ),
+        Control("scale", None, None, "off", "", "steer", "the notes that may begin, in every octave", text=scale_text),
+        Control("filter", 0, 1, 1, "", "steer", "whether voices may go through the filter", whole=True),
+        Control("pitch_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for frequencies"),
+        Control("rhythm_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for gates and waveforms"),
+        Control("timbre_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for pulse widths and envelopes"),
+        Control("filter_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for filter and volume"),
         Control("volume", 0, 15, 15, "", "remix", "the whole chip's volume, on the way out", whole=True),
         Control("ahead", 16, 250, 64, "frames", "room", "how much future is kept ready", whole=True),
         Control("revive", 0, 1, 1, "", "room", "prompt again when nothing has sounded for 3 s", whole=True),
@@ -147,6 +170,36 @@ def mask_text(voices: frozenset[int]) -> str:
     return "".join(str(voice + 1) for voice in sorted(voices)) or "none"
 
 
+def parse_values(spec: object) -> frozenset[int]:
+    """Register values as people write them (128, "0-15, 129", range(16), a test of a value), as a set of 0 to 255."""
+    if callable(spec):
+        return frozenset(value for value in range(256) if spec(value))
+    if isinstance(spec, int) and not isinstance(spec, bool) and 0 <= spec <= 255:
+        return frozenset({spec})
+    if isinstance(spec, str):
+        values: set[int] = set()
+        for part in spec.replace(" ", "").split(","):
+            low, dash, high = part.partition("-")
+            if not (low.isdecimal() and (high.isdecimal() if dash else True)) or int(high or low) > 255:
+                raise _no_values(spec)
+            values |= set(range(int(low), int(high or low) + 1))
+        return frozenset(values)
+    if isinstance(spec, Iterable):
+        return frozenset(value for item in spec for value in parse_values(item))
+    raise _no_values(spec)
+
+
+def values_text(values: Iterable[int]) -> str:
+    """Register values in their one spelling: "0-15,129". Inverse: `parse_values`."""
+    runs: list[list[int]] = []
+    for value in sorted(values):
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ",".join(f"{low}-{high}" if high > low else str(low) for low, high in runs)
+
+
 def unknown_fragment(name: str, known: list[str]) -> ControlError:
     """The error for a fragment that nobody loaded."""
     have = f"loaded are {', '.join(sorted(known))}" if known else "none is loaded yet"
@@ -161,3 +214,7 @@ def _voice_range(part: str, found: object) -> set[int]:
     if not named or not all(1 <= number <= VOICES for number in named):
         raise ControlError(f'voices are 1, 2 and 3, found {found!r}; write 1, "1-3", "1,3", "all" or "none"')
     return {number - 1 for number in named}
+
+
+def _no_values(found: object) -> ControlError:
+    return ControlError(f'values are 0 to 255, found {found!r}; write 129, "0-15,129", range(16) or a test of a value')

@@ -74,8 +74,8 @@ class Core:
         self._verbs: dict[str, Callable[..., Any]] = {
             "add": self._desk.add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
             "panic": self._panic, "set": self._set, "mute": self._desk.mute, "unmute": self._desk.unmute,
-            "hold": self._hold, "lock": self._lock_voice, "free": self._free, "learn": self._learn,
-            "unlearn": self._unlearn,
+            "hold": self._hold, "lock": self._lock_voice, "free": self._free, "forbid": self._forbid,
+            "permit": self._permit, "learn": self._learn, "unlearn": self._unlearn,
         }  # fmt: skip
 
     # -- for whoever plays
@@ -153,7 +153,7 @@ class Core:
                     self._lineage = past = replace(past, root=index)
             return Assignment(
                 self._epoch, past, index, self._before(index)[0], self._desk.sampling(self._lane),
-                self._desk.grips, self._desk.mask,
+                self._desk.constraints, self._desk.grips, self._desk.mask,
             )  # fmt: skip
 
     def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:
@@ -289,6 +289,7 @@ class Core:
 
     def _set_prompt(self, name: str, play: bool = False) -> None:
         fragment = self._desk.fragment(name)
+        self._desk.hear(fragment.frames)
         self._prompt, self._beat, self._quiet = name, max(1, fragment.beat_frames), 0
         self._armed = True
         self._lineage = Lineage(
@@ -337,6 +338,14 @@ class Core:
 
     def _free(self, *voices: int | str) -> None:
         self._desk.grip(parse_voices(*voices or ("all",)), None)
+        self._cut()
+
+    def _forbid(self, column: str, values: str, *voices: int | str) -> None:
+        self._desk.forbid(column, values, *voices)
+        self._cut()
+
+    def _permit(self, column: str | None = None, *voices: int | str) -> None:
+        self._desk.permit(column, *voices)
         self._cut()
 
     def _learn(self, name: str) -> None:

@@ -7,15 +7,19 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from sidlive.chip.registers import Frames
 from sidlive.errors import ControlError
-from sidlive.live.controls import CONTROLS, control, parse_voices, unknown_fragment
+from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
 from sidlive.live.state import ControlState, ControlValue, Notice, VoiceMode, VoiceState
 from sidlive.live.voices import Grip, Grips, Locked
-from sidlive.model.sampling import Sampling
+from sidlive.model.constraints import UNCONSTRAINED, Constraints, columns_of, constrain, permitted_values
+from sidlive.model.sampling import HEATS, Sampling
+from sidlive.model.scales import OFF, notes_in
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
 
+_BINDING: Final = frozenset({"scale", "filter", "transpose"})  # controls that constraints are made of
 _NOTICES: Final = 20
 _HISTORY: Final = 10_000
 
@@ -40,6 +44,9 @@ class Desk:
         self.fragments: dict[str, Fragment] = {}
         self.notices: deque[Notice] = deque(maxlen=_NOTICES)
         self.history: deque[str] = deque(maxlen=_HISTORY)
+        self.constraints: Constraints = UNCONSTRAINED
+        self._forbidden: dict[int, frozenset[int]] = {}  # values by column
+        self._heard: Frames | None = None  # the prompt's
         self._values: dict[str, ControlValue] = {name: knob.default for name, knob in CONTROLS.items()}
         self.set("seed", seed)
 
@@ -57,10 +64,36 @@ class Desk:
         value = knob.typed(value)
         if value == self._values[name]:
             return False
-        self._values[name] = value
+        values = self._values | {name: value}
+        if name in _BINDING:
+            self.constraints = _bound(values, self._forbidden, self._heard)
+        self._values = values
         if name == "mask":
             self.mask = parse_voices(value)
         return True
+
+    def hear(self, frames: Frames) -> None:
+        """The prompt is this: the scale is at its tuning."""
+        try:
+            self.constraints = _bound(self._values, self._forbidden, frames)
+        except ControlError as error:
+            self.tell(f"the scale is off: {error}", "warning")
+            self.set("scale", OFF)
+        self._heard = frames
+
+    def forbid(self, column: str, values: object, *voices: int | str) -> None:
+        """Have these values stand in a column no more, of all voices without voices."""
+        unwanted, forbidden = parse_values(values), dict(self._forbidden)
+        for one in columns_of(column, parse_voices(*voices or ("all",))):
+            forbidden[one] = forbidden.get(one, frozenset()) | unwanted
+        self.constraints = _bound(self._values, forbidden, self._heard)
+        self._forbidden = forbidden
+
+    def permit(self, column: str | None = None, *voices: int | str) -> None:
+        """Take back what was forbidden in a column, or everywhere."""
+        lifted = self._forbidden if column is None else columns_of(column, parse_voices(*voices or ("all",)))
+        self._forbidden = {one: values for one, values in self._forbidden.items() if one not in lifted}
+        self.constraints = _bound(self._values, self._forbidden, self._heard)
 
     def sampling(self, lane: int) -> Sampling:
         """What the engine is asked to sample with."""
@@ -73,6 +106,7 @@ class Desk:
             follow=float(values["follow"]),
             seed=int(values["seed"]),
             lane=lane,
+            **{name: float(values[name]) for name in HEATS},
         )
 
     def add(self, fragment: "Fragment") -> None:
@@ -138,3 +172,10 @@ class Desk:
             return VoiceState("locked", muted, grip.fragment)
         mode: VoiceMode = "held" if grip else "generated" if voice in self.mask else "masked"
         return VoiceState(mode, muted)
+
+
+def _bound(values: dict[str, ControlValue], forbidden: dict[int, frozenset[int]], heard: Frames | None) -> Constraints:
+    """What may be said under these settings. ControlError where nothing could be."""
+    table = permitted_values(forbidden, filtered=bool(values["filter"]))
+    notes = notes_in(str(values["scale"]), heard, int(values["transpose"]))
+    return UNCONSTRAINED if table is None and notes is None else constrain(table, notes)

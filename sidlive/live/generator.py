@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames, silence
 from sidlive.live.voices import Grips, Row, Transpose, forced_columns
+from sidlive.model.constraints import UNCONSTRAINED, Constraints
 from sidlive.model.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ class EngineLike(Protocol):
     def prefill(self, frames: Frames) -> None: ...
 
     def step(
-        self, sampling: Sampling, forced: Row | None = None, forced_mask: NDArray[np.bool_] | None = None
+        self,
+        sampling: Sampling,
+        forced: Row | None = None,
+        forced_mask: NDArray[np.bool_] | None = None,
+        constraints: Constraints = UNCONSTRAINED,
     ) -> Row: ...
 
     def rewind(self, n: int) -> None: ...
@@ -63,6 +68,7 @@ class Assignment:
     index: int  # the tape frame to make
     before: Row  # the frame before it
     sampling: Sampling
+    constraints: Constraints
     grips: Grips
     mask: frozenset[int]
 
@@ -131,7 +137,8 @@ class Generator:
         opened = task.index - lineage.root
         if opened >= lineage.opening:
             began = time.perf_counter()
-            row = self._engine.step(task.sampling, *(forced or ()))
+            values, counts = forced or (None, None)
+            row = self._engine.step(task.sampling, values, counts, task.constraints)
             took_s = time.perf_counter() - began
             self._core.step_s += (took_s - self._core.step_s) * (_AGING if self._core.step_s else 1.0)
             return row

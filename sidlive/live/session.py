@@ -7,15 +7,16 @@ taken it, not when it is heard.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sidlive.chip.registers import NTSC, PAL, Frames
 from sidlive.errors import ControlError, TuneError
 from sidlive.live.commit import write_take
-from sidlive.live.controls import mask_text, parse_voices, unknown_fragment
+from sidlive.live.controls import mask_text, parse_values, parse_voices, unknown_fragment, values_text
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
+from sidlive.model.scales import scale_text
 from sidlive.tune.kinds import MUSIC
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ __all__ = ["VERBS", "ControlState", "Link", "Notice", "Session", "State", "Voice
 
 # The verbs, in the order in which help shows them: the names that the REPL and scripts hold.
 VERBS: Final = (
-    "load", "fragments", "prompt", "start", "stop", "temperature", "top_p", "seed", "mask", "mute", "unmute",
-    "hold", "lock", "free", "transpose", "set", "get", "controls", "learn", "unlearn", "panic", "commit", "wait",
-    "state", "history",
+    "load", "fragments", "prompt", "start", "stop", "temperature", "heat", "top_p", "seed", "scale", "filter",
+    "forbid", "permit", "mask", "mute", "unmute", "hold", "lock", "free", "transpose", "set", "get", "controls",
+    "learn", "unlearn", "panic", "commit", "wait", "state", "history",
 )  # fmt: skip
+
+Values = int | str | Iterable[int] | Callable[[int], bool]  # of a register, as people write them
 
 
 class Link(Protocol):
@@ -126,6 +129,19 @@ class Session:
         """How daring: 0 always takes the likeliest, 1 as the model learned it, above that wilder."""
         self.set("temperature", value)
 
+    def heat(
+        self,
+        pitch: float | None = None,
+        rhythm: float | None = None,
+        timbre: float | None = None,
+        filter: float | None = None,
+    ) -> None:
+        """Factors on the temperature: ``heat(rhythm=0.5, timbre=1.5)``; all back to 1 without arguments."""
+        heats = {"pitch_heat": pitch, "rhythm_heat": rhythm, "timbre_heat": timbre, "filter_heat": filter}
+        given = {name: value for name, value in heats.items() if value is not None} or dict.fromkeys(heats, 1.0)
+        for name, value in given.items():
+            self.set(name, value)
+
     def top_p(self, value: float) -> None:
         """Choose only among the likeliest that together hold this much probability."""
         self.set("top_p", value)
@@ -133,6 +149,29 @@ class Session:
     def seed(self, number: int) -> None:
         """Another future."""
         self.set("seed", number)
+
+    def scale(self, notes: str | Iterable[int] | None = None) -> None:
+        """The notes that may begin: ``scale("C minor")``, ``scale([0, 3, 7])`` from C, ``scale("prompt")``; None: all.
+
+        At the tuning of the prompt. Held notes, vibrato and slides go on; noise is free.
+        """
+        self.set("scale", scale_text(notes))
+
+    def filter(self, on: bool = True) -> None:
+        """``filter(False)``: no voice goes through the filter."""
+        self.set("filter", int(bool(on)))
+
+    def forbid(self, column: str, values: Values, *voices: int | str) -> None:
+        """Values that may stand in a column no more: ``forbid("control", lambda v: v & 0x80)`` is no noise.
+
+        Columns are freq_hi, freq_lo, pw_hi, pw_lo, control, first_control, ad, sr (of all voices, or of those named
+        after the values), cutoff_hi, cutoff_lo, res_route and mode_vol.
+        """
+        self._do("forbid", column, values_text(parse_values(values)), *voices)
+
+    def permit(self, column: str | None = None, *voices: int | str) -> None:
+        """Take back what was forbidden, in a column or everywhere."""
+        self._do("permit", column, *voices)
 
     def mask(self, *voices: int | str) -> None:
         """Which voices are generated: ``mask("1-3")``, ``mask(1, 3)``; the others are silent, as the model hears."""

@@ -3,15 +3,17 @@
 A **forbidden value** never stands in its column, whichever token would bring it there: byte or motion. A **scale** is
 a table of the frequencies that a note may have. It binds notes, not what they do: in a frame with a tone (triangle,
 saw or pulse, without noise or test) a voice's frequency must be in the table where a note begins (the gate opens, or
-the frame before had no tone) and wherever the pitch leaps, also by an arpeggio's echo. Elsewhere it may stay, slide
-on by the same step, or move by less than ORNAMENT_CENTS: held notes, vibrato and portamento go on. Noise, the test
-bit and no waveform are free: there a frequency is a colour.
+the frame before had no tone) and wherever the pitch leaps, also by an arpeggio's echo. Elsewhere it may stay, move by
+less than ORNAMENT_CENTS, or slide on by the same step of less than SLIDE_CENTS: held notes, vibrato and portamento go
+on. Noise, the test bit and no waveform are free: there a frequency is a colour.
 
 A frame says a voice's frequency before its control, so a voice is first said as it comes; only if it strays is
 its part said anew, its frequency then in the table whatever the control. Noise stands still: all else stays as it was.
 Compiled on first use, never at import.
 """
 
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,6 +28,7 @@ from sidlive.chip.registers import (
     GATE,
     NOISE,
     PULSE,
+    RES_ROUTE,
     SAW,
     TEST,
     TRIANGLE,
@@ -37,13 +40,16 @@ from sidlive.chip.registers import (
 from sidlive.errors import ControlError
 from sidlive.model.blocks import inner
 from sidlive.model.spelling import moved, pairs_before, reference
+from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_NAMES, KIND_OF_SLOT, SLOTS_PER_VOICE
 from sidlive.model.tokens import FREQ_HI as FREQ_HI_KIND
 from sidlive.model.tokens import FREQ_LO as FREQ_LO_KIND
-from sidlive.model.tokens import SLOTS_PER_VOICE
 
 FREQUENCIES: Final = 1 << 16
 ORNAMENT_CENTS: Final = 80  # below a semitone, so that no trill or chromatic run passes for vibrato
+SLIDE_CENTS: Final = 200  # above it, the same step again is no slide but a leap that goes on
 _ORNAMENT: Final = 2 ** (ORNAMENT_CENTS / 1200) - 1  # of the frequency
+_SLIDE: Final = 2 ** (SLIDE_CENTS / 1200) - 1
+ROUTES: Final = 0x0F  # the bits of $D417 that send a voice, or the outside, through the filter
 _TONE: Final = TRIANGLE | SAW | PULSE
 
 
@@ -66,7 +72,7 @@ def constrain(values: NDArray[np.bool_] | None = None, notes: NDArray[np.bool_] 
     table = existing if values is None else existing & values
     for column in range(COLUMNS):
         if not table[column].any():
-            raise ControlError(f"every value of column {column} is forbidden: one at least must be left")
+            raise ControlError(f"no value would be left for {column_name(column)}: forbid fewer")
     his = np.zeros((VOICES, 256), dtype=np.bool_)
     if notes is not None:
         for voice in range(VOICES):
@@ -78,11 +84,50 @@ def constrain(values: NDArray[np.bool_] | None = None, notes: NDArray[np.bool_] 
                 )
     return Constraints(
         values is not None or notes is not None, table, notes is not None,
-        np.ones(1, dtype=np.bool_) if notes is None else notes, his,
+        np.ones(1, dtype=np.bool_) if notes is None else notes.copy(), his,
     )  # fmt: skip
 
 
 UNCONSTRAINED: Final = constrain()
+
+
+def columns_of(name: str, voices: Collection[int] = range(VOICES)) -> tuple[int, ...]:
+    """The columns of these voices (0 to 2), or of the filter, that a name of KIND_NAMES has; ControlError.
+
+    A control register's are two: its first value in a frame is the same register's.
+    """
+    if name not in KIND_NAMES:
+        near = get_close_matches(str(name), KIND_NAMES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(KIND_NAMES)}"
+        raise ControlError(f"no column {name!r}: {hint}")
+    names = {name, "first_control"} if name == "control" else {name}
+    return tuple(
+        int(column)
+        for slot, (column, kind) in enumerate(zip(COLUMN_OF_SLOT, KIND_OF_SLOT, strict=True))
+        if KIND_NAMES[kind] in names and (slot >= VOICES * SLOTS_PER_VOICE or slot // SLOTS_PER_VOICE in voices)
+    )
+
+
+def column_name(column: int) -> str:
+    """A column for people: "cutoff_hi", "control of voice 2"."""
+    slot = int(np.flatnonzero(column == COLUMN_OF_SLOT)[0])
+    voice = f" of voice {slot // SLOTS_PER_VOICE + 1}" if slot < VOICES * SLOTS_PER_VOICE else ""
+    return KIND_NAMES[KIND_OF_SLOT[slot]] + voice
+
+
+def permitted_values(forbidden: Mapping[int, Collection[int]], filtered: bool = True) -> NDArray[np.bool_] | None:
+    """The table for `constrain` of the values forbidden by column; None where there are none.
+
+    Not ``filtered``: no voice goes through the filter, nor what comes in from outside.
+    """
+    if filtered and not any(forbidden.values()):
+        return None
+    table = np.ones((COLUMNS, 256), dtype=np.bool_)
+    for column, values in forbidden.items():
+        table[column, list(values)] = False
+    if not filtered:
+        table[RES_ROUTE, (np.arange(256) & ROUTES) != 0] = False
+    return table
 
 
 @inner
@@ -135,7 +180,9 @@ def strays(constraints, language, frames, position, voice):  # type: ignore[no-u
     if not _sounds(last[first + CONTROL]) or ((control & GATE) != 0 and closed):
         return True
     one, two, _, _ = pairs_before(language, frames, position, slot)
-    return abs(frequency - one) > _ORNAMENT * one and frequency != (2 * one - two) % FREQUENCIES
+    step = abs(frequency - one)
+    slides = frequency - one == one - two and step <= _SLIDE * one
+    return step > _ORNAMENT * one and not slides
 
 
 @inner

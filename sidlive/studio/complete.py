@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sidlive.model.scales import SCALES
+from sidlive.model.tokens import KIND_NAMES
 from sidlive.tune.kinds import MUSIC
 
 MAX_OFFERS: Final = 200
@@ -19,6 +21,7 @@ _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
 # Verbs whose first string is a name and not a path.
 _FRAGMENT_VERBS: Final = {"prompt", "lock"}
 _CONTROL_VERBS: Final = {"set", "get", "learn", "unlearn"}
+_WORDS: Final = {"forbid": KIND_NAMES, "permit": KIND_NAMES, "scale": SCALES}  # what else a verb's first string may be
 _KEYWORD: Final = re.compile(r"[(,]\s*(\w+)\s*=$")
 
 
@@ -119,6 +122,8 @@ def complete(
     if here.string is not None:
         if here.call in _CONTROL_VERBS and here.argument == 0:
             return _matching(here.string, controls)
+        if here.call in _WORDS and here.argument == 0:
+            return _matching(here.string, _WORDS[here.call])
         if here.call in _FRAGMENT_VERBS:
             named = _matching(here.string, fragments)
             if named.options or "/" not in here.string:

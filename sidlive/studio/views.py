@@ -199,7 +199,8 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
     canvas.write(y, 1, " " * (canvas.width - 1), TEXT, ground)
     canvas.write(y, 3, control.name[:12], name_colour, ground, bold=touched)
     value = _value(control)
-    canvas.write(y, 21 - len(value[:6]), value[:6], WARN if touched else WHITE, ground, bold=True)
+    shown = value[:6] if control.fraction is not None else value[: canvas.width - 17]  # a text has the bar's room
+    canvas.write(y, max(16, 21 - len(shown)), shown, WARN if touched else WHITE, ground, bold=True)
     knob = control.midi or ""
     width = canvas.width - 23 - (6 if canvas.width >= 34 else 0)
     if control.fraction is not None and width > 2 and _is_a_scale(control):

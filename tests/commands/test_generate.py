@@ -11,6 +11,8 @@ from tunes_by_hand import sid_file
 from sidlive.chip.registers import PAL
 from sidlive.cli import main
 from sidlive.model.config import ModelConfig, Stack
+from sidlive.model.listening import note_starts, tones
+from sidlive.model.scales import notes_in
 from sidlive.model.weights import random_weights, save_weights
 from sidlive.tune import psid
 from sidlive.tune.capture import capture, load_frames, save_frames
@@ -63,6 +65,30 @@ def test_one_seed_one_result(prompt: str, model: str, tmp_path: Path) -> None:
     assert (made[0] != made[2]).any() and (made[0] != made[3]).any()
 
 
+def test_heats_a_scale_and_no_filter(prompt: str, model: str, tmp_path: Path) -> None:
+    made = {}
+    for name, knobs in (
+        ("plain", []),
+        ("warm", ["--pitch-heat", "3", "--rhythm-heat", "0.1", "--timbre-heat", "2", "--filter-heat", "0.5"]),
+        ("bound", ["--scale", "F# blues", "--no-filter"]),
+    ):
+        out = tmp_path / f"{name}.npz"
+        arguments = ["--frames", "40", "--temperature", "1.5", "--top-p", "1", "--model", model, "--continuation-only"]
+        assert main(["generate", prompt, "-o", str(out), *arguments, *knobs]) == 0
+        made[name] = load_frames(out)[0]
+    assert (made["plain"] != made["warm"]).any()
+    assert (made["plain"][:, 23] & 15).any() and not (made["bound"][:, 23] & 15).any()
+    table = notes_in("F# blues", song(200))
+    assert table is not None
+    off_scale = {}
+    for name, frames in made.items():
+        starts = note_starts(frames) & ~np.isnan(tones(frames))
+        starts[0] = False  # what was heard before decides
+        frequency = frames[:, [1, 8, 15]].astype(int) << 8 | frames[:, [0, 7, 14]]
+        off_scale[name] = int((starts & ~table[frequency]).sum())
+    assert off_scale["bound"] == 0 < off_scale["plain"]
+
+
 def test_a_tune_is_heard_for_as_long_as_asked(model: str, tmp_path: Path) -> None:
     tune = tmp_path / "tune.sid"
     tune.write_bytes(sid_file())
@@ -92,6 +118,7 @@ def test_a_sid_file_plays_it_and_a_wav_is_as_long(prompt: str, model: str, tmp_p
         (["-o", "out.npz", "--frames", "0"], "--frames expects 1 or more, found 0"),
         (["-o", "out.npz", "--prompt-frames", "300"], "has 200 frames, not the 300 of --prompt-frames"),
         (["-o", "out.npz", "--temperature", "-1"], "temperature must be from 0.0 to 100.0"),
+        (["-o", "out.npz", "--scale", "H minor"], "scale expects a tonic and a mode"),
         (["-o", "out.npz", "--model", "missing.safetensors"], "no model 'missing.safetensors'"),
         (["-o", "no/such/folder/out.npz", "--frames", "1"], "cannot be written"),
     ],

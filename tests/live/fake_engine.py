@@ -25,6 +25,7 @@ from sidlive.chip.registers import (
     register_of,
     silence,
 )
+from sidlive.model.constraints import UNCONSTRAINED, Constraints
 from sidlive.model.sampling import Sampling
 from sidlive.tune.fragment import Fragment
 
@@ -60,6 +61,7 @@ class FakeEngine:
         sampling: Sampling,
         forced: NDArray[np.uint8] | None = None,
         forced_mask: NDArray[np.bool_] | None = None,
+        constraints: Constraints = UNCONSTRAINED,
     ) -> NDArray[np.uint8]:
         while self._pause is not None and self._pause.exists():
             time.sleep(0.005)

@@ -11,6 +11,8 @@ def test_a_typed_value_is_kept_in_its_kind() -> None:
     assert control("transpose").typed(-12.0) == -12
     assert isinstance(control("transpose").typed(3.0), int)
     assert control("mask").typed("1-2") == "12"
+    assert control("scale").typed("c minor") == "C minor"
+    assert control("filter").typed(False) == 0 == control("filter").typed(0.0)
 
 
 def test_a_value_out_of_range_says_what_was_expected_and_what_to_do() -> None:

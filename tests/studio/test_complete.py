@@ -35,6 +35,11 @@ def test_the_place_of_the_cursor(before: str, expected: Place):
     assert place(before) == expected
 
 
+def test_columns_and_scales_by_name():
+    assert options('forbid("cutoff') == ("cutoff_hi", "cutoff_lo") == options('permit("cutoff')
+    assert options('scale("D# l') == ("D# lydian", "D# locrian") and "prompt" in options('scale("')
+
+
 def test_names_verbs_first_and_private_ones_only_when_asked():
     assert options("st")[:2] == ("start", "stop")
     assert "staticmethod" in options("st")

@@ -1,0 +1,108 @@
+"""Scales by name, and which frequencies their notes have at a tune's own tuning."""
+
+import numpy as np
+import pytest
+
+from sidlive.chip import registers as sid
+from sidlive.errors import ControlError
+from sidlive.model.scales import MODES, SCALES, notes_in, pitch_classes, scale_text
+
+A4_HZ = 440.0
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ("C minor", "C minor"),
+        ("c  MINOR", "C minor"),
+        ("Bb dorian", "A# dorian"),
+        ("F#", "F# major"),
+        ("e aeolian", "E minor"),
+        ("g harmonic minor", "G harmonic minor"),
+        ([10, 0, 3, 3], "0 3 10"),
+        ("0, 3 10", "0 3 10"),
+        ("Prompt", "prompt"),
+        (None, "off"),
+        ("off", "off"),
+        ("", "off"),
+    ],
+)
+def test_a_scale_has_one_spelling(spec: object, text: str) -> None:
+    assert scale_text(spec) == text == scale_text(text)
+
+
+@pytest.mark.parametrize("spec", ["H minor", "C minr", "12", [0, 12], [], [0.5], 7, True, "C minor dorian"])
+def test_what_is_no_scale_says_what_would_be(spec: object) -> None:
+    with pytest.raises(ControlError, match="scale expects a tonic and a mode"):
+        scale_text(spec)
+
+
+def test_pitch_classes_count_from_c() -> None:
+    assert pitch_classes("C minor") == {0, 2, 3, 5, 7, 8, 10} == pitch_classes("D# major")
+    assert pitch_classes("D dorian") == pitch_classes("C major") == pitch_classes("B locrian")
+    assert pitch_classes("A blues") == {9, 0, 2, 3, 4, 7}
+    assert pitch_classes("0 3 7") == {0, 3, 7}
+    assert set(SCALES) > {"C minor", "A# whole tone", "prompt", "off"} and len(SCALES) == 2 + 12 * len(MODES)
+    assert all(scale_text(name) == name for name in SCALES)
+
+
+def register(semitones_above_a4: float) -> int:
+    return round(A4_HZ * 2 ** (semitones_above_a4 / 12) * 2**24 / 985_248)
+
+
+def test_notes_are_in_tune_with_a_440_on_a_pal_machine() -> None:
+    table = notes_in("A minor pentatonic")
+    assert table is not None and not table[0]
+    for semitones in range(-48, 26):
+        wanted = semitones % 12 in (0, 3, 5, 7, 10)
+        assert table[register(semitones)] == wanted
+        assert table[register(semitones + 0.17)] == wanted and not table[register(semitones + 0.35)]
+
+
+def test_every_octave_has_its_notes_where_registers_are_coarse() -> None:
+    table = notes_in("A minor pentatonic")
+    assert table is not None
+    for octave in range(4, 11):
+        assert table[register(0) >> octave : register(0) >> (octave - 1)].sum() >= 2
+
+
+def melody(classes: tuple[float, ...], cents: float) -> sid.Frames:
+    """Voice 1 plays these semitones above A4, a little out of A = 440 Hz."""
+    frames = sid.silence(40 * len(classes))
+    for i, semitones in enumerate(classes * 40):
+        value = register(semitones + cents / 100)
+        frames[i, [0, 1, 4, 25, 24]] = value & 255, value >> 8, 0x41, 0x41, 15
+    return frames
+
+
+@pytest.mark.parametrize("cents", [-49.0, -35.0, 0.0, 20.0, 45.0])
+def test_the_scale_is_at_the_tuning_of_the_prompt(cents: float) -> None:
+    table = notes_in("A minor", melody((0, 2, 3, 7), cents))
+    assert table is not None
+    for semitones in range(-24, 25):
+        assert table[register(semitones + cents / 100)] == (semitones % 12 in (0, 2, 3, 5, 7, 8, 10))
+        assert not table[register(semitones + cents / 100 + 0.5)]
+
+
+def test_a_prompt_without_a_clear_tuning_leaves_a_440() -> None:
+    anywhere = melody(tuple(0.37 * i - 12 for i in range(65)), 0.0)
+    np.testing.assert_array_equal(notes_in("C minor", anywhere), notes_in("C minor"))
+    np.testing.assert_array_equal(notes_in("C minor", sid.silence(50)), notes_in("C minor"))
+
+
+@pytest.mark.parametrize(("cents", "semitones"), [(0.0, 0), (30.0, 0), (-40.0, 5), (10.0, -14)])
+def test_the_prompts_own_scale_follows_its_transposition(cents: float, semitones: int) -> None:
+    own = notes_in("prompt", melody((0, 3, 7), cents), semitones)
+    assert own is not None
+    found = {n % 12 for n in range(-24, 25) if own[register(n + cents / 100)]}
+    assert found == {(n + semitones) % 12 for n in (0, 3, 7)}
+
+
+@pytest.mark.parametrize("heard", [None, sid.silence(50)])
+def test_a_prompt_without_tones_has_no_scale(heard: sid.Frames | None) -> None:
+    with pytest.raises(ControlError, match="expects a prompt that has tones"):
+        notes_in("prompt", heard)
+
+
+def test_off_is_no_scale() -> None:
+    assert notes_in("off", melody((0,), 0.0)) is None
