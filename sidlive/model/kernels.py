@@ -27,10 +27,10 @@ from sidlive.model.blocks import (
     room_for,
 )
 from sidlive.model.constraints import sift, strays
-from sidlive.model.recall import STRENGTHS
+from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.sampling import noise_key, pick
 from sidlive.model.spelling import canonical, moved, pairs_before, reference, remember, spell, suggest
-from sidlive.model.tokens import FIRST_CONTROL, KEEP, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
+from sidlive.model.tokens import FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 from sidlive.model.vectors import TILE, exp
 
 whole = njit(cache=True, nogil=True)
@@ -144,7 +144,8 @@ def say(level, language, state, position, sampling, forced, is_forced, constrain
     logits = np.empty((1, level.head.tiles.shape[1] * TILE), np.float32)
     weights, room = np.empty(logits.shape[1], np.float32), room_for(1, width)
     kept, permitted = np.empty(logits.shape[1], np.float32), np.empty(logits.shape[1], np.int64)
-    recalled, strengths = np.empty(SLOTS, np.int64), np.empty(SLOTS, np.int64)
+    recalled, strengths = np.empty((SLOTS, CHOICES), np.int64), np.empty((SLOTS, CHOICES), np.int64)
+    offered, merits = np.empty(CHOICES, np.int64), np.empty(CHOICES, np.int64)  # to the slot at hand
     suggest(language, state, position, recalled, strengths)
     said, taken, in_scale = np.int64(-1), np.int64(0), False
     said_before, taken_before = said, taken  # this voice
@@ -158,6 +159,12 @@ def say(level, language, state, position, sampling, forced, is_forced, constrain
         if language.is_lo[slot] and tokens[slot - 1] >= KEEP:
             tokens[slot] = SKIP
             continue
+        if language.is_lo[slot]:
+            hi, alike = tokens[slot - 1], language.hi_slots
+            recall_lo(state.spoken, position - 1, alike, slot - 1, hi, WINDOW, recalled, strengths, offered, merits)
+        else:
+            for choice in range(CHOICES):
+                offered[choice], merits[choice] = recalled[slot, choice], strengths[slot, choice]
         fixed = is_forced[column]
         if bits > 0:
             fixed |= is_forced[language.columns[slot + 1]]
@@ -169,8 +176,10 @@ def say(level, language, state, position, sampling, forced, is_forced, constrain
             x[0, i] = base[0, i]
         add_row(x[0], level.slots, slot)
         add_row(x[0], level.before, 256 * kind + before[column])
-        add_row(x[0], level.recalled, TOKEN_IDS * kind + recalled[slot])
-        add_row(x[0], level.strengths, STRENGTHS * kind + strengths[slot])
+        for choice in range(CHOICES):
+            rank = choice * KINDS + kind
+            add_row(x[0], level.recalled, TOKEN_IDS * rank + offered[choice])
+            add_row(x[0], level.strengths, STRENGTHS * rank + merits[choice])
         if said >= 0:
             add_row(x[0], level.said, said)
         turns = slice(slot, slot + 1)
@@ -191,9 +200,11 @@ def say(level, language, state, position, sampling, forced, is_forced, constrain
             normalise(x, pile.last_norm, normed)
             clear(logits)
             multiply(normed, width, level.head, kind, (count + TILE - 1) // TILE, logits, room)
-            for i in range(count):
-                if allowed[i] == recalled[slot]:
-                    logits[0, i] += dot_row(normed[0], level.trust, kind) + np.float32(follow)
+            for choice in range(CHOICES):
+                extra = np.float32(follow) if choice == 0 else ZERO
+                for i in range(count):
+                    if allowed[i] == offered[choice]:
+                        logits[0, i] += dot_row(normed[0], level.trust, choice * KINDS + kind) + extra
             for i in range(count):
                 state.logits[slot, i] = logits[0, i]
         if not fixed:

@@ -118,12 +118,14 @@ class Network(nn.Module):
         self.slot_embedding = nn.Parameter(torch.empty(tk.SLOTS, column.width))
         self.before_embedding = nn.Parameter(torch.empty(tk.KINDS * 256, column.width))
         self.said_embedding = nn.Parameter(torch.empty(tk.KINDS * tk.TOKEN_IDS, column.width))
-        self.recall_embedding = nn.Parameter(torch.empty(tk.KINDS * tk.TOKEN_IDS, column.width))
-        self.strength_embedding = nn.Parameter(torch.empty(tk.KINDS * rc.STRENGTHS, column.width))
+        self.recall_embedding = nn.Parameter(torch.empty(rc.CHOICES * tk.KINDS * tk.TOKEN_IDS, column.width))
+        self.strength_embedding = nn.Parameter(torch.empty(rc.CHOICES * tk.KINDS * rc.STRENGTHS, column.width))
         self.column_blocks = nn.ModuleList(Block(column) for _ in range(column.layers))
         self.column_norm = nn.Parameter(torch.ones(column.width))
         self.head = nn.Parameter(torch.empty(tk.KINDS, tk.VOCABULARY, column.width))
-        self.trust = nn.Parameter(torch.empty(tk.KINDS, column.width))  # how far to follow what is recalled
+        self.trust = nn.Parameter(
+            torch.empty(rc.CHOICES * tk.KINDS, column.width)
+        )  # how far to follow what is recalled
         self.register_buffer("slot_kinds", torch.from_numpy(tk.KIND_OF_SLOT), persistent=False)
         self._initialise()
 
@@ -160,13 +162,14 @@ class Network(nn.Module):
         """The column level: logits ``[N, S, VOCABULARY]`` of each slot of the next frame, given those said before it.
 
         ``heard [N, d]`` from `hear`; ``before int [N, S]`` the frame before in slot order; ``tokens int [N, S]`` the
-        frame's tokens (slot s sees those below s); ``recalled, strengths int [N, S]`` from `recall`. A silent slot
-        (SKIP) is heard by none: it takes no step. What is recalled gains a logit of its own, ``trust``.
+        frame's tokens (slot s sees those below s); ``recalled, strengths int [N, S, CHOICES]`` from `recall`. A silent
+        slot (SKIP) is heard by none: it takes no step. What is recalled gains a logit of its own, ``trust``.
         """
         slots = tokens.shape[1]
         silent = tokens == tk.SKIP
         offsets = self.slot_kinds * tk.TOKEN_IDS
         rows = tokens + offsets
+        ranks = self.slot_kinds[:, None] + tk.KINDS * torch.arange(rc.CHOICES, device=tokens.device)  # [S, CHOICES]
         # What was said last: the slot before, or the one before that where it is silent.
         last = torch.where(silent[:, :-1], F.pad(rows[:, :-2], (1, 0)), rows[:, :-1])  # [N, S - 1]
         said = F.pad(F.embedding(last, self.said_embedding), (0, 0, 1, 0))  # nothing is said before slot 0
@@ -174,8 +177,8 @@ class Network(nn.Module):
             self.bridge(heard)[:, None]
             + self.slot_embedding
             + F.embedding(before + 256 * self.slot_kinds, self.before_embedding)
-            + F.embedding(recalled + offsets, self.recall_embedding)
-            + F.embedding(strengths + rc.STRENGTHS * self.slot_kinds, self.strength_embedding)
+            + F.embedding(recalled + tk.TOKEN_IDS * ranks, self.recall_embedding).sum(2)
+            + F.embedding(strengths + rc.STRENGTHS * ranks, self.strength_embedding).sum(2)
             + said
         )
         order = torch.arange(slots, device=x.device)
@@ -186,17 +189,17 @@ class Network(nn.Module):
         x = rms_norm(x, self.column_norm)
         head = self.head[self.slot_kinds]  # [S, V, d]
         logits = torch.einsum("nsd,svd->nsv", x, head.to(x.dtype))
-        trust = (x * self.trust[self.slot_kinds]).sum(-1).masked_fill(recalled == rc.NOTHING, 0.0)
+        trust = torch.einsum("nsd,scd->nsc", x, self.trust[ranks].to(x.dtype)).masked_fill(recalled == rc.NOTHING, 0.0)
         suggested = recalled.clamp(max=tk.VOCABULARY - 1)  # NOTHING has no logit; its trust is 0
-        return logits.scatter_add(2, suggested[..., None], trust[..., None].to(logits.dtype))
+        return logits.scatter_add(2, suggested, trust.to(logits.dtype))
 
     def nats(
         self, frames: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor, chosen: Tensor | None = None
     ) -> Tensor:
         """Nats ``[N, S]`` that the tokens of frames 1.. cost, each given all before it (silent slots cost 0).
 
-        All ``[B, T, 28]`` in slot order. ``chosen int [N]`` picks among the B * (T - 1) predictions (all, where None):
-        the column level may train on a share of the frames.
+        All ``[B, T, 28]`` in slot order, what is recalled ``[B, T, 28, CHOICES]``. ``chosen int [N]`` picks among the
+        B * (T - 1) predictions (all, where None): the column level may train on a share of the frames.
         """
         heard = self.hear(frames[:, :-1], tokens[:, :-1]).flatten(0, 1)  # [B (T - 1), d]
         before, target = frames[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(0, 1)
@@ -221,9 +224,6 @@ class Network(nn.Module):
         for _ in range(count):
             encoded = tk.encode(heard_frames)
             tokens = torch.from_numpy(encoded.astype(np.int64))
-            latest = rc.recall(encoded)
-            recalled = torch.from_numpy(latest.tokens[-1:].astype(np.int64))
-            strengths = torch.from_numpy(latest.strengths[-1:].astype(np.int64))
             values = torch.from_numpy(heard_frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
             heard = self.hear(values[None], tokens[None])[0, -1:]
             spoken = torch.full((1, tk.SLOTS), tk.KEEP)
@@ -231,6 +231,8 @@ class Network(nn.Module):
                 if tk.IS_LO[slot] and spoken[0, slot - 1] >= tk.KEEP:
                     spoken[0, slot] = tk.SKIP
                     continue
+                told = rc.recall(encoded, said=np.concatenate([encoded, spoken.numpy().astype(np.int16)]))
+                recalled, strengths = (torch.from_numpy(part[-1:].astype(np.int64)) for part in told)
                 logits = self.say(heard, values[-1:], spoken, recalled, strengths)[0, slot]
                 spoken[0, slot] = logits.masked_fill(~permitted[slot], -torch.inf).argmax()
             frame = tk.decode(spoken.numpy().astype(np.int16), heard_frames)

@@ -3,8 +3,9 @@
 C64 music repeats itself to the byte: players walk through the same patterns and tables again. A frame's slots fall into
 eleven streams (each voice's frequency, pulse width, and control with envelope; cutoff; routing with volume). For each
 stream the earlier place that looks most like now is found, within WINDOW frames; the tokens that followed there are
-what the stream *recalls*. The network hears them as a suggestion and learns how far to trust it; a small network then
-knows what a large one needs long training to find by attention.
+what the stream *recalls*. Where music may go on in more than one way, the likest place that goes on otherwise is the
+second choice. The network hears both as suggestions and learns how far to trust each; a small network then knows what a
+large one needs long training to find by attention.
 
 Stated exactly: each stream has a run for each offset o = 1 .. WINDOW, 0 before the first frame. With each frame t, for
 each o <= t where the stream's tokens at t equal those at t - o, the run grows: by EVENT (to at most LONGEST) where they
@@ -12,7 +13,13 @@ say anything new, by one (up to PATIENCE, and no higher) where all is kept, for 
 Where they differ it falls by half: a strange frame does not lose the place. An offset's score is OWN times the
 stream's run, plus the runs of all streams of its voice (or of the filter) at that offset, so that a voice's streams
 tend to agree. The greatest score wins, the least offset among equals; the stream recalls its tokens of frame t - o + 1.
-Where its own run is 0 there: NOTHING.
+The second choice is the greatest score among the offsets whose tokens of frame t - o + 1 are others. Where an offset's
+own run is 0: NOTHING.
+
+A pair's lo byte is recalled anew once its hi byte is said, by value: a note table's hi bytes have their lo bytes. The
+choices are the first two different bytes of: the lo bytes of the stream's choices that have this hi byte; the one that
+came with it when a gate last opened (frequencies alone); the one that came with it last. The last two are looked for
+in the last WINDOW frames, in all voices, and have no strength.
 """
 
 from typing import Final, NamedTuple
@@ -32,6 +39,7 @@ PATIENCE: Final = 16
 OWN: Final = 16
 VOICE_STREAMS: Final = 3  # streams 0-2, 3-5, 6-8 are the voices', 9 and 10 the filter's
 NOTHING: Final = tk.SKIP  # stands for "no suggestion" too: a silent slot suggests nothing
+CHOICES: Final = 2  # that a slot is offered
 STRENGTHS: Final = 9  # buckets of a run's length: 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more
 
 
@@ -41,6 +49,8 @@ def _streams() -> NDArray[np.int64]:
 
 
 STREAM_OF_SLOT: Final = _streams()  # int64[SLOTS]
+FILTER_SLOT: Final = 3 * tk.SLOTS_PER_VOICE  # the first that is no voice's
+CONTROL_AFTER: Final = 4  # a voice's control, so many slots after its frequency
 
 
 def stream_ids(tokens: Tokens) -> NDArray[np.int64]:
@@ -57,21 +67,35 @@ STILL_IDS: Final = stream_ids(STILL_TOKENS[None])[0]  # int64[STREAMS]
 
 
 class Recalled(NamedTuple):
-    """What came next the last time, ``[T, SLOTS]``: tokens (NOTHING: no suggestion), and the runs' strengths."""
+    """What came next the other times, ``[T, SLOTS, CHOICES]``: tokens (NOTHING: none), their runs' strengths."""
 
     tokens: Tokens
     strengths: NDArray[np.uint8]
 
 
-def recall(tokens: Tokens, window: int = WINDOW) -> Recalled:
-    """What each frame of ``int16[T, SLOTS]`` leads one to expect of the next: row t is known after frame t."""
-    offsets = np.zeros((len(tokens), STREAMS), dtype=np.int64)
-    lengths = np.zeros((len(tokens), STREAMS), dtype=np.uint8)
+def recall(tokens: Tokens, window: int = WINDOW, said: Tokens | None = None) -> Recalled:
+    """What each frame of ``int16[T, SLOTS]`` leads one to expect of the next: row t is known after frame t.
+
+    Lo bytes are those recalled once the hi byte of frame t + 1 is said, in ``said int16[T or T + 1, SLOTS]`` (else
+    ``tokens``).
+    """
+    offsets = np.zeros((len(tokens), STREAMS, CHOICES), dtype=np.int64)
+    lengths = np.zeros((len(tokens), STREAMS, CHOICES), dtype=np.uint8)
     _search(np.ascontiguousarray(stream_ids(tokens).T), window, offsets, lengths)
-    rows = np.arange(len(tokens))[:, None] + 1 - offsets[:, STREAM_OF_SLOT]  # [T, SLOTS]
-    suggested = tokens[np.minimum(rows, len(tokens) - 1), np.arange(tk.SLOTS)]
-    suggested[offsets[:, STREAM_OF_SLOT] == 0] = NOTHING
-    return Recalled(suggested, strength(lengths)[:, STREAM_OF_SLOT])
+    offsets = offsets[:, STREAM_OF_SLOT]  # [T, SLOTS, CHOICES]
+    rows = np.arange(len(tokens))[:, None, None] + 1 - offsets
+    suggested = tokens[np.minimum(rows, len(tokens) - 1), np.arange(tk.SLOTS)[:, None]]
+    suggested[offsets == 0] = NOTHING
+    strengths = strength(lengths)[:, STREAM_OF_SLOT]
+    spoken = np.ascontiguousarray(tokens, dtype=np.int16)
+    _recall_lo_bytes(spoken, tokens if said is None else said, tk.HI_SLOTS, window, suggested, strengths)
+    return Recalled(suggested, strengths)
+
+
+def nothing(count: int) -> Recalled:
+    """No suggestion in any of so many frames."""
+    shape = (count, tk.SLOTS, CHOICES)
+    return Recalled(np.full(shape, NOTHING, dtype=np.int16), np.zeros(shape, dtype=np.uint8))
 
 
 def strength(lengths: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -115,35 +139,114 @@ def _extend_part(row, here, now, gain, limit, first, last, before, after):  # ty
 
 
 @_inner
-def likest(runs, stream, reach):  # type: ignore[no-untyped-def]
-    """The offset that a stream recalls from, and its run there; (0, 0) for nothing. ``runs uint8[STREAMS, ...]``."""
+def likest(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-untyped-def]
+    """The offsets ``int64[CHOICES]`` that a stream recalls from after frame t, and its runs there; 0, 0 for nothing.
+
+    ``row`` as for `extend`; ``runs uint8[STREAMS, ...]`` those after frame t.
+    """
+    reach, ring = min(window, t), row.shape[0]
     first = stream // VOICE_STREAMS * VOICE_STREAMS
-    last = min(first + VOICE_STREAMS, STREAMS)
-    scores = np.zeros(reach + 1, np.int32)
-    for other in range(first, last):
-        weight = np.int32(OWN + 1 if other == stream else 1)
-        row = runs[other]
-        for offset in range(1, reach + 1):
-            scores[offset] += weight * np.int32(row[offset])
-    best = np.int32(0)
-    for offset in range(1, reach + 1):
-        best = max(best, scores[offset])
-    if best == 0:
-        return 0, np.uint8(0)
-    offset = 1
-    while scores[offset] != best:
-        offset += 1
-    run = runs[stream, offset]
-    return (offset, run) if run > 0 else (0, run)
+    last = min(first + VOICE_STREAMS, STREAMS) - 1
+    one, two, three = runs[first], runs[first + 1], runs[last]
+    own_one, own_two = np.int16(1 + OWN * (stream == first)), np.int16(1 + OWN * (stream == first + 1))
+    own_three = np.int16((1 + OWN * (stream == last)) * (last > first + 1))
+    scores = np.empty(reach + 1, np.int16)
+    best = np.int16(0)
+    for o in range(1, reach + 1):
+        scores[o] = own_one * np.int16(one[o]) + own_two * np.int16(two[o]) + own_three * np.int16(three[o])
+        best = max(best, scores[o])
+    # What came next after offset o lies at t + 1 - o: those up to `turn` lie below here in the ring, the rest above.
+    here = t % ring + 1
+    turn = min(reach, here)
+    offsets[:] = 0
+    lengths[:] = 0
+    for choice in range(CHOICES):
+        if choice > 0:
+            used = row[(t + 1 - offsets[choice - 1]) % ring]
+            best = max(
+                _without(row, here, used, 1, turn, scores), _without(row, here + ring, used, turn + 1, reach, scores)
+            )
+        if best == 0:
+            return
+        offset = 1
+        while scores[offset] != best:
+            offset += 1
+        run = runs[stream, offset]
+        if run == 0:
+            return
+        offsets[choice], lengths[choice] = offset, run
+
+
+@_inner
+def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-def]
+    """No score for those of offsets first .. last where the same came next; the greatest score of the others."""
+    best = np.int16(0)
+    if last >= first:
+        count = last - first + 1
+        back, some = row[here - last : here - first + 1], scores[first : last + 1]
+        for i in range(count):  # the slices let it become vectors
+            some[i] = np.int16(0) if back[count - 1 - i] == used else some[i]
+        for i in range(count):
+            best = max(best, some[i])
+    return best
+
+
+@_inner
+def recall_lo(spoken, t, hi_slots, slot, hi, window, tokens, strengths, offered, merits):  # type: ignore[no-untyped-def]
+    """What is recalled at the lo slot after hi slot ``slot``, of the frame after t, where the byte ``hi`` was said.
+
+    ``spoken int16[R, SLOTS]``: canonical tokens, frame f at f modulo R; ``tokens, strengths [SLOTS, CHOICES]``: what
+    the streams recall for that frame; ``offered, merits [CHOICES]``: the tokens and strengths told, which may be the lo
+    slot's own.
+    """
+    lo, found = slot + 1, 0
+    for choice in range(CHOICES):
+        if tokens[slot, choice] == hi:  # the streams' choices differ, so that these do
+            offered[found], merits[found] = tokens[lo, choice], strengths[lo, choice]
+            found += 1
+    pitched = slot < FILTER_SLOT and slot % tk.SLOTS_PER_VOICE == 0
+    latest, opened = -1, -1
+    ago = 0
+    while found < CHOICES and ago < min(window, t + 1):
+        row = spoken[(t - ago) % spoken.shape[0]]
+        ago += 1
+        for other in hi_slots:
+            if row[other] != hi or (other - slot) % tk.SLOTS_PER_VOICE or (other < FILTER_SLOT) != (slot < FILTER_SLOT):
+                continue
+            if latest < 0:
+                latest = row[other + 1]
+            control = row[other + CONTROL_AFTER] if pitched else 0
+            if control < tk.KEEP and control & 1:
+                opened = row[other + 1]
+                break
+        if opened >= 0 or (latest >= 0 and not pitched):
+            break
+    for byte in (opened, latest):
+        if found < CHOICES and byte >= 0 and not (found > 0 and offered[0] == byte):
+            offered[found], merits[found] = byte, 0
+            found += 1
+    for choice in range(found, CHOICES):
+        offered[choice], merits[choice] = NOTHING, 0
+
+
+@_inner
+def _recall_lo_bytes(spoken, said, hi_slots, window, tokens, strengths):  # type: ignore[no-untyped-def]
+    """`recall_lo` of each frame whose hi byte is known: that of row t is said in frame t + 1."""
+    for t in range(min(len(spoken), len(said) - 1)):
+        for slot in hi_slots:
+            if said[t + 1, slot] < tk.KEEP:
+                told, merits = tokens[t], strengths[t]
+                hi, lo = said[t + 1, slot], slot + 1
+                recall_lo(spoken, t, hi_slots, slot, hi, window, told, merits, told[lo], merits[lo])
 
 
 @_inner
 def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
-    """For each stream ``ids int64[STREAMS, T]`` and frame the offset recalled from (0: none) and its run."""
+    """For each frame and stream of ``ids int64[STREAMS, T]`` the offsets recalled from (0: none) and their runs."""
     runs = np.zeros((2, ids.shape[0], window + 1), dtype=np.uint8)
     for t in range(ids.shape[1]):
         before, after = runs[t % 2], runs[1 - t % 2]
         for stream in range(ids.shape[0]):
             extend(ids[stream], stream, t, window, before[stream], after[stream])
         for stream in range(ids.shape[0]):
-            offsets[t, stream], lengths[t, stream] = likest(after, stream, min(window, t))
+            likest(ids[stream], after, stream, t, window, offsets[t, stream], lengths[t, stream])

@@ -36,8 +36,8 @@ class Sampling:
     ``top_p``, ``top_k`` (0: all) and ``min_p`` (times the likeliest token's probability) choose a set from the model's
     own probabilities, each on its own, and a token must be in all of them; tokens equal to the last one in are in. The
     temperature then acts within the set; 0 is the likeliest token, always. The heats are factors on it by what a slot
-    says. ``follow`` nats are added to what is recalled, before all else: 0 trusts it as the model learned to, more
-    keeps closer to what was heard before. Raises ControlError out of range.
+    says. ``follow`` nats are added to what is recalled first, before all else: 0 trusts it as the model learned to,
+    more keeps closer to what was heard before. Raises ControlError out of range.
     """
 
     temperature: float = 1.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import FIRST_CONTROL
 from sidlive.model.blocks import inner
-from sidlive.model.recall import NOTHING, STREAMS, WINDOW, extend, likest
+from sidlive.model.recall import CHOICES, NOTHING, STREAMS, WINDOW, extend, likest
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS
 
 
@@ -21,6 +21,7 @@ class Language(NamedTuple):
     columns: NDArray[np.int64]  # [S]: the frame's column
     kinds: NDArray[np.int64]  # [S]
     is_lo: NDArray[np.bool_]  # [S]
+    hi_slots: NDArray[np.int64]  # the slots that a lo byte may follow
     lo_bits: NDArray[np.int64]  # [S]: bits of the lo byte at a pair's hi slot, else 0
     modulus: NDArray[np.int64]  # [S]: at a pair's hi slot
     streams: NDArray[np.int64]  # [S]: the stream of recall that it belongs to
@@ -116,11 +117,15 @@ def remember(language, state, position, tokens):  # type: ignore[no-untyped-def]
 
 @inner
 def suggest(language, state, position, tokens, strengths):  # type: ignore[no-untyped-def]
-    """What the frames before ``position`` recall for it: `recall.recall` of the frames heard, its last row."""
+    """What the frames before ``position`` recall for it, ``[SLOTS, CHOICES]``: `recall.recall`'s last row, but for the
+    lo bytes that wait for their hi byte."""
     ring, runs = state.spoken.shape[0], state.runs[(position - 1) % state.runs.shape[0]]
+    offsets, lengths = np.empty(CHOICES, np.int64), np.empty(CHOICES, np.uint8)
     for stream in range(STREAMS):
-        offset, length = likest(runs, stream, min(WINDOW, position - 1))
+        likest(state.stream_ids[stream], runs, stream, position - 1, WINDOW, offsets, lengths)
         for slot in range(SLOTS):
             if language.streams[slot] == stream:
-                strengths[slot] = language.strengths[length]
-                tokens[slot] = state.spoken[(position - offset) % ring, slot] if offset > 0 else NOTHING
+                for choice in range(CHOICES):
+                    offset = offsets[choice]
+                    strengths[slot, choice] = language.strengths[lengths[choice]]
+                    tokens[slot, choice] = state.spoken[(position - offset) % ring, slot] if offset > 0 else NOTHING

@@ -64,7 +64,8 @@ class Plan:
 
 
 class Batch(NamedTuple):
-    """One step's windows: ``int64[B, T + 1, 28]`` in slot order, and the predictions chosen, ``int64[N]``."""
+    """One step's windows: ``int64[B, T + 1, 28]`` in slot order (what is recalled ``[..., CHOICES]``), and the
+    predictions chosen, ``int64[N]``."""
 
     values: torch.Tensor
     tokens: torch.Tensor
@@ -80,7 +81,7 @@ class Batch(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A stretch of a tune in slot order, each ``[length, 28]``."""
+    """A stretch of a tune in slot order, each ``[length, 28]``; what is recalled ``[length, 28, CHOICES]``."""
 
     values: NDArray[np.uint8]
     tokens: Tokens
@@ -113,11 +114,10 @@ def window(
         if rng is not None and missed:
             lost = rng.random((len(tokens), rc.STREAMS)) < missed
             heard = np.where(lost[:, rc.STREAM_OF_SLOT], rc.STILL_TOKENS, tokens)
-        told = rc.recall(heard)
+        told = rc.recall(heard, said=tokens)
         recalled, strengths = told.tokens[now], told.strengths[now]
     else:
-        recalled = np.full((length, tk.SLOTS), rc.NOTHING, dtype=np.int16)
-        strengths = np.zeros((length, tk.SLOTS), dtype=np.uint8)
+        recalled, strengths = rc.nothing(length)
     return Window(stretch[now][:, tk.COLUMN_OF_SLOT], tokens[now], recalled, strengths)
 
 

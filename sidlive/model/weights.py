@@ -66,9 +66,9 @@ def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         "slot_embedding": (tk.SLOTS, column),
         "before_embedding": (tk.KINDS * 256, column),
         "said_embedding": (tk.KINDS * tk.TOKEN_IDS, column),
-        "recall_embedding": (tk.KINDS * tk.TOKEN_IDS, column),
-        "strength_embedding": (tk.KINDS * rc.STRENGTHS, column),
-        "trust": (tk.KINDS, column),
+        "recall_embedding": (rc.CHOICES * tk.KINDS * tk.TOKEN_IDS, column),
+        "strength_embedding": (rc.CHOICES * tk.KINDS * rc.STRENGTHS, column),
+        "trust": (rc.CHOICES * tk.KINDS, column),
         **dict(_stack_shapes("column", config.column)),
         "head": (tk.KINDS, tk.VOCABULARY, column),
     }

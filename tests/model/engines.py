@@ -58,5 +58,8 @@ def torch_logits(network: Network, frames: sid.Frames, first: int = 1, spoken: n
     values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
     heard = network.hear(values[None, :-1], tokens[None, :-1])[0]
     before = slice(first - 1, len(frames) - 1)
-    recalled, strengths = (torch.from_numpy(part[before].astype(np.int64)) for part in rc.recall(encoded))
+    all_said = np.concatenate([encoded[:first], said.numpy().astype(np.int16)])
+    recalled, strengths = (
+        torch.from_numpy(part[before].astype(np.int64)) for part in rc.recall(encoded, said=all_said)
+    )
     return network.say(heard[before], values[before], said, recalled, strengths).numpy()

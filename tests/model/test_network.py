@@ -32,7 +32,7 @@ def recalled(frames: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     return tuple(torch.from_numpy(part.astype(np.int64))[None] for part in rc.recall(tk.encode(frames)))  # type: ignore
 
 
-NO_RECALL = (torch.full((1, tk.SLOTS), rc.NOTHING), torch.zeros((1, tk.SLOTS), dtype=torch.int64))
+NO_RECALL = tuple(torch.from_numpy(part.astype(np.int64)) for part in rc.nothing(1))
 
 
 def network(config: ModelConfig = TINY) -> Network:
@@ -126,11 +126,11 @@ def test_what_is_recalled_gains_a_logit_of_its_own() -> None:
     net = network()
     values, tokens = heard(lively(2))
     suggestion = NO_RECALL[0].clone()
-    suggestion[0, 4] = 0x41
+    suggestion[0, 4] = torch.tensor([0x41, 0x11])
     with torch.no_grad():
         net.recall_embedding.zero_()  # leave trust as the only way
         after = net.hear(values[:, :1], tokens[:, :1])[0]
         without = net.say(after, values[0, :1], tokens[0, 1:], *NO_RECALL)[0]
         within = net.say(after, values[0, :1], tokens[0, 1:], suggestion, NO_RECALL[1])[0]
     changed = (without != within).nonzero().tolist()
-    assert changed == [[4, 0x41]]
+    assert changed == [[4, 0x11], [4, 0x41]]
