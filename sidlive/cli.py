@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sidlive import __version__
 from sidlive.errors import SidliveError
+from sidlive.tune.shipped import names
 
 GROUPS = ("perform", "listen", "tunes", "generate", "keep", "models", "bench")
 
@@ -18,7 +19,10 @@ GROUPS = ("perform", "listen", "tunes", "generate", "keep", "models", "bench")
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
-        prog="sidlive", description="A live-coding instrument that continues SID tunes, 50 frames a second."
+        prog="sidlive",
+        description="A live-coding instrument that continues SID tunes, 50 frames a second.",
+        epilog=f"Music that comes with it, by name where a file is asked for: {', '.join(names())} "
+        "(sidlive fragments tells more).",
     )
     top.add_argument("--version", action="version", version=f"sidlive {__version__}")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND")

@@ -21,7 +21,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         description="Hear the beginning of a tune and go on from there. The output holds what was heard, then what was "
         "made; its kind is told by its name.",
     )
-    generate.add_argument("prompt", type=Path, metavar="PROMPT.sid|.prg|FRAMES")
+    generate.add_argument("prompt", type=Path, metavar="PROMPT.sid|.prg|FRAMES|NAME")
     generate.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid|.wav|.npz|.sidgpt|.dmp")
     generate.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
     generate.add_argument(
@@ -137,7 +137,9 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
     from sidlive.errors import TuneError
     from sidlive.tune.fragment import LATEST_S, load_fragment
     from sidlive.tune.kinds import holds_frames
+    from sidlive.tune.shipped import locate
 
+    path = locate(path)
     if count is None and not holds_frames(path):
         count = PROMPT_FRAMES
     seconds = LATEST_S if count is None else (count + 1) / PAL.rate_hz  # PAL has the fewest frames a second

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
     keep = subparsers.add_parser("compile", help="make a .sid file of frames, and prove that it plays them")
-    keep.add_argument("frames", type=Path, metavar="FRAMES.npz|.sidgpt|.dmp")
+    keep.add_argument("frames", type=Path, metavar="FRAMES.npz|.sidgpt|.dmp|NAME")
     keep.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
     keep.add_argument("--name", help="title (default: the frames' own, or the output file's name)")
     keep.add_argument("--author", help="default: the frames' own")
@@ -48,8 +48,9 @@ def _compile(args: argparse.Namespace) -> None:
     from sidlive.tune.compile import Label, TuneWarning, compile_sid, verify, write_file
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import video_frames
+    from sidlive.tune.shipped import locate
 
-    rows, own_hz, meta = read_frames(args.frames)
+    rows, own_hz, meta = read_frames(locate(args.frames))
     timing = _timing(own_hz, meta.get("timing"))
     frames, rate_hz = video_frames(rows, own_hz, timing)
     if frames is not rows:

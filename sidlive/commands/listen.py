@@ -43,7 +43,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 
 
 def _music_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("music", type=Path, metavar="TUNE.sid|.prg|FRAMES")
+    parser.add_argument("music", type=Path, metavar="TUNE.sid|.prg|FRAMES|NAME")
     parser.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
     parser.add_argument("--chip", choices=("6581", "8580"), help="the chip (default: the one the file names)")
 
@@ -72,20 +72,22 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     from sidlive.chip.registers import NTSC, PAL
     from sidlive.tune import files
     from sidlive.tune.kinds import holds_frames
+    from sidlive.tune.shipped import locate
 
-    if holds_frames(args.music):
-        frames, rate_hz, meta = files.read_frames(args.music, args.song)
+    path = locate(args.music)
+    if holds_frames(path):
+        frames, rate_hz, meta = files.read_frames(path, args.song)
         limit = len(frames) if seconds is None else min(len(frames), math.ceil(seconds * rate_hz))
         timing = NTSC if meta.get("timing") == NTSC.name else PAL
         chip = args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
-        return Music(_line(meta.get("title") or args.music.name), iter(frames[:limit]), limit, rate_hz, chip, timing)
-    recorder = files.open_song(args.music, args.song)
+        return Music(_line(meta.get("title") or path.name), iter(frames[:limit]), limit, rate_hz, chip, timing)
+    recorder = files.open_song(path, args.song)
     tune = recorder.tune
-    title = _line(" - ".join(text for text in (tune.name, tune.author) if text) or args.music.name)
+    title = _line(" - ".join(text for text in (tune.name, tune.author) if text) or path.name)
     if tune.songs > 1:
         title += f" (song {recorder.song} of {tune.songs})"
     count = None if seconds is None else math.ceil(seconds * recorder.rate_hz)
-    rows = itertools.islice(_rows(recorder, args.music), count)
+    rows = itertools.islice(_rows(recorder, path), count)
     return Music(title, rows, count, recorder.rate_hz, args.chip or tune.chip, tune.timing)
 
 
@@ -192,8 +194,9 @@ def _render(args: argparse.Namespace) -> None:
     from sidlive.chip.wav import WavFile
     from sidlive.report import Result, emit
     from sidlive.tune.kinds import holds_frames
+    from sidlive.tune.shipped import locate
 
-    seconds = args.seconds or (None if holds_frames(args.music) else RENDER_S)
+    seconds = args.seconds or (None if holds_frames(locate(args.music)) else RENDER_S)
     music = _open(args, seconds)
     assert music.count is not None
     most = round(LONGEST_S * SAMPLE_RATE) if seconds is None else round(seconds * SAMPLE_RATE)

@@ -1,20 +1,30 @@
-"""``sidlive info``, ``sidlive capture`` and ``sidlive corpus build``: what a tune is and what it plays."""
+"""``sidlive info``, ``fragments``, ``capture`` and ``sidlive corpus build``: what a tune is and what it plays."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidlive.report import Result
 
 CAPTURE_FRAMES = 1500
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
-    info = subparsers.add_parser("info", help="tell what a tune is")
-    info.add_argument("tune", type=Path, metavar="TUNE.sid|.prg")
+    info = subparsers.add_parser("info", help="tell what a tune is, or a file of frames")
+    info.add_argument("tune", type=Path, metavar="TUNE.sid|.prg|FRAMES|NAME")
     info.add_argument("--json", action="store_true", help="one JSON object on stdout")
     info.set_defaults(run=_info)
 
+    fragments = subparsers.add_parser("fragments", help="list the music that comes with sidlive")
+    fragments.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    fragments.set_defaults(run=_fragments)
+
     capture = subparsers.add_parser("capture", help="run a tune and keep the registers it sets, frame by frame")
-    capture.add_argument("tune", type=Path, metavar="TUNE.sid|.prg|FRAMES", help="a tune, or frames to be converted")
+    capture.add_argument(
+        "tune", type=Path, metavar="TUNE.sid|.prg|FRAMES|NAME", help="a tune, or frames to be converted"
+    )
     capture.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FRAMES.npz|.sidgpt|.dmp", help="its name says the format"
     )
@@ -54,15 +64,21 @@ def _info(args: argparse.Namespace) -> None:
     from sidlive.report import Result, emit
     from sidlive.tune.capture import Recorder
     from sidlive.tune.files import read_tune
+    from sidlive.tune.kinds import holds_frames
     from sidlive.tune.players import player_of
+    from sidlive.tune.shipped import locate
 
-    tune = read_tune(args.tune)
+    path = locate(args.tune)
+    if holds_frames(path):
+        emit(_of_frames(path), args.json, path.name)
+        return
+    tune = read_tune(path)
     try:
         recorder = Recorder(tune)
         playable, rate = "yes", recorder.rate_hz
     except TuneError as error:
         playable, rate = f"no: {error}", 0.0
-    program = args.tune.suffix.lower() == ".prg"
+    program = path.suffix.lower() == ".prg"
     results = [
         Result("title", tune.name),
         Result("author", tune.author),
@@ -81,7 +97,43 @@ def _info(args: argparse.Namespace) -> None:
         Result("rate_hz", round(rate, 3) if rate else None, "Hz"),
         Result("playable", playable),
     ]
-    emit(results, args.json, args.tune.name)
+    emit(results, args.json, path.name)
+
+
+def _of_frames(path: Path) -> "list[Result]":
+    """What there is to say about a file of frames. Raises TuneError."""
+    from sidlive.report import Result
+    from sidlive.tune.files import read_frames
+    from sidlive.tune.fragment import load_fragment, onsets
+
+    frames, rate_hz, meta = read_frames(path)
+    fragment = load_fragment(path)
+    texts = [Result(key, meta[key]) for key in ("title", "style", "author", "released", "made_by") if meta.get(key)]
+    return [
+        *texts,
+        Result("source", fragment.source),
+        Result("frames", len(frames), "frames"),
+        Result("rate_hz", round(rate_hz, 3), "Hz"),
+        Result("seconds", round(len(frames) / rate_hz, 2), "s"),
+        Result("beats_per_minute", round(60 * fragment.rate_hz / fragment.beat_frames, 1), "1/min"),
+        Result("onsets_per_s", round(float(onsets(frames).sum()) * rate_hz / len(frames), 2), "1/s"),
+        Result("chip", fragment.chip),
+        Result("timing", fragment.timing),
+    ]
+
+
+def _fragments(args: argparse.Namespace) -> None:
+    from sidlive.report import Result, emit
+    from sidlive.tune.shipped import locate, names
+
+    results = []
+    for name in names():
+        told = {result.name: result.value for result in _of_frames(locate(name))}
+        line = (
+            f"{told['style']}; {told['seconds']:.0f} s, {told['beats_per_minute']:.0f} beats a minute, {told['chip']}"
+        )
+        results.append(Result(name, line))
+    emit(results, args.json, "play, info, generate, load and prompt take them by these names")
 
 
 def _capture(args: argparse.Namespace) -> None:
@@ -93,29 +145,31 @@ def _capture(args: argparse.Namespace) -> None:
     from sidlive.tune import files, streams
     from sidlive.tune.fragment import onsets, video_frames
     from sidlive.tune.kinds import holds_frames
+    from sidlive.tune.shipped import locate
 
+    path = locate(args.tune)
     files.check_frames_name(args.output)
     if args.frames is not None and not 1 <= args.frames <= streams.MOST_FRAMES:
         raise TuneError(f"{args.tune}: {args.frames} frames; expected 1 to {streams.MOST_FRAMES:,}")
     song, sids, elapsed_s = args.song, 1, 0.0
-    if holds_frames(args.tune):
-        frames, rate_hz, meta = files.read_frames(args.tune, args.song)
+    if holds_frames(path):
+        frames, rate_hz, meta = files.read_frames(path, args.song)
         frames = frames[: args.frames]
-        meta = {"chip": "6581", "timing": PAL.name, "source": args.tune.name} | meta
+        meta = {"chip": "6581", "timing": PAL.name, "source": path.name} | meta
     else:
         count = args.frames or CAPTURE_FRAMES
-        recorder = files.open_song(args.tune, args.song)
+        recorder = files.open_song(path, args.song)
         try:
             recorder.record(1)  # loads the compiled kernels, which are not part of what is timed
             begin = perf_counter()
-            recorder = files.open_song(args.tune, args.song)
+            recorder = files.open_song(path, args.song)
             frames, rate_hz = recorder.record(count), recorder.rate_hz
             elapsed_s = perf_counter() - begin
         except TuneError as error:
-            raise TuneError(f"{args.tune}: {error}") from None
+            raise TuneError(f"{path}: {error}") from None
         tune, song, sids = recorder.tune, recorder.song, recorder.tune.sids
         meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
-        meta |= {"timing": tune.timing.name, "song": str(song), "source": args.tune.name}
+        meta |= {"timing": tune.timing.name, "song": str(song), "source": path.name}
     seconds, own_hz = len(frames) / rate_hz, rate_hz
     plain = args.output.suffix.lower() != ".npz"
     if args.video or plain:

@@ -13,6 +13,7 @@ from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
 from sidlive.live.state import ControlKind, ControlValue
 from sidlive.model.scales import scale_text
+from sidlive.tune import shipped
 
 
 @dataclass(frozen=True)
@@ -201,9 +202,12 @@ def values_text(values: Iterable[int]) -> str:
 
 
 def unknown_fragment(name: str, known: list[str]) -> ControlError:
-    """The error for a fragment that nobody loaded."""
+    """The error for a fragment that nobody loaded and that does not ship."""
+    if meant := shipped.near(name, known):
+        return ControlError(f"no fragment {name!r}: did you mean {meant}? fragments() lists all")
     have = f"loaded are {', '.join(sorted(known))}" if known else "none is loaded yet"
-    return ControlError(f"no fragment {name!r}: {have}; load one with load('tune.sid')")
+    ours = ", ".join(shipped.names())
+    return ControlError(f"no fragment {name!r}: {have}; load one with load('tune.sid'), or take one of ours: {ours}")
 
 
 def _voice_range(part: str, found: object) -> set[int]:

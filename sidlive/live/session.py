@@ -17,6 +17,7 @@ from sidlive.live.commit import write_take
 from sidlive.live.controls import mask_text, parse_values, parse_voices, unknown_fragment, values_text
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
 from sidlive.model.scales import scale_text
+from sidlive.tune import shipped
 from sidlive.tune.kinds import MUSIC
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ __all__ = ["VERBS", "ControlState", "Link", "Notice", "Session", "State", "Voice
 
 # The verbs, in the order in which help shows them: the names that the REPL and scripts hold.
 VERBS: Final = (
-    "load", "fragments", "prompt", "start", "stop", "temperature", "heat", "top_p", "seed", "scale", "filter",
-    "forbid", "permit", "mask", "mute", "unmute", "hold", "lock", "free", "transpose", "set", "get", "controls",
+    "load", "add", "fragments", "prompt", "start", "stop", "temperature", "heat", "top_p", "seed", "scale",
+    "filter", "forbid", "permit", "mask", "mute", "unmute", "hold", "lock", "free", "transpose", "set", "get", "controls",
     "learn", "unlearn", "panic", "commit", "wait", "state", "history",
 )  # fmt: skip
 
@@ -78,10 +79,13 @@ class Session:
         path: str | Path,
         song: int | None = None,
         start: float = 0.0,
-        seconds: float = 10.0,
+        seconds: float | None = None,
         name: str | None = None,
     ) -> "Fragment":
-        """Read `seconds` of a tune or a file of frames, from `start` on; known by `name` (default: the file's)."""
+        """Read a tune, a file of frames, or a fragment that came with sidlive; known by `name` (default: the file's).
+
+        `seconds` of it, from `start` on: by default 10 of a tune, and all of frames.
+        """
         from sidlive.tune.fragment import load_fragment
 
         return self.add(load_fragment(Path(path).expanduser(), song, start, seconds, name))
@@ -93,8 +97,11 @@ class Session:
         return fragment
 
     def fragments(self) -> dict[str, "Fragment"]:
-        """The loaded fragments by name."""
-        return dict(self._fragments)
+        """The fragments at hand by name: those loaded, and those that came with sidlive."""
+        from sidlive.tune.fragment import load_fragment
+
+        ours = (name for name in shipped.names() if name not in self._fragments)
+        return self._fragments | {name: load_fragment(name) for name in ours}
 
     def prompt(self, fragment: "Fragment | str", play: bool = False) -> None:
         """Continue from this fragment (or name, or path): from the next cut while playing, else from start().
@@ -281,7 +288,7 @@ class Session:
             return fragment.name
         if fragment in self._fragments:
             return fragment
-        if Path(fragment).suffix.lower() in MUSIC:
+        if Path(fragment).suffix.lower() in MUSIC or fragment in shipped.names():
             return self.load(fragment).name
         raise unknown_fragment(fragment, list(self._fragments))
 

@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from sidlive.model.scales import SCALES
 from sidlive.model.tokens import KIND_NAMES
+from sidlive.tune import shipped
 from sidlive.tune.kinds import MUSIC
 
 MAX_OFFERS: Final = 200
 _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
 # Verbs whose first string is a name and not a path.
 _FRAGMENT_VERBS: Final = {"prompt", "lock"}
+_LOADING_VERB: Final = "load"  # takes a path, or the name of a fragment that ships
 _CONTROL_VERBS: Final = {"set", "get", "learn", "unlearn"}
 _WORDS: Final = {"forbid": KIND_NAMES, "permit": KIND_NAMES, "scale": SCALES}  # what else a verb's first string may be
 _KEYWORD: Final = re.compile(r"[(,]\s*(\w+)\s*=$")
@@ -125,10 +127,13 @@ def complete(
         if here.call in _WORDS and here.argument == 0:
             return _matching(here.string, _WORDS[here.call])
         if here.call in _FRAGMENT_VERBS:
-            named = _matching(here.string, fragments)
+            named = _matching(here.string, [*fragments, *shipped.names()])
             if named.options or "/" not in here.string:
                 return named
-        return _paths(here.string)
+        files = _paths(here.string)
+        if here.call == _LOADING_VERB and here.argument == 0 and os.sep not in here.string:
+            return Completion(here.string, files.options + _matching(here.string, shipped.names()).options)
+        return files
     dotted = re.search(r"([A-Za-z_][\w.]*)\.(\w*)$", before)
     if dotted:
         return _attributes(resolve(dotted[1], namespace), dotted[2])

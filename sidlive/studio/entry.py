@@ -79,7 +79,7 @@ class Entry(TextArea):
             soft_wrap=True,
             show_line_numbers=False,
             tab_behavior="focus",
-            placeholder='Python: load("tune.sid")  prompt("tune")  start()   Tab completes, help() tells',
+            placeholder='Python: prompt("gallop")  start()  or load("my.sid")   Tab completes, help() tells',
         )
         self.cursor_blink = False  # a blinking cell on a wall draws the eye from the music
         self.recall = recall

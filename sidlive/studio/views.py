@@ -173,7 +173,7 @@ def _outside(state: State) -> Iterator[tuple[str, str, str]]:
 def _prompt(canvas: Canvas, state: State, y: int) -> int:
     y = _title(canvas, y, "PROMPT", GOOD)
     if not state.fragments and state.prompt is None:
-        canvas.write(y, 3, 'none: load("tune.sid")', MUTED)
+        canvas.write(y, 3, 'none: prompt("gallop")', MUTED)
         return y + 1
     canvas.write(y, 3, f"▸ {state.prompt}" if state.prompt else "▸ nothing yet", WHITE, bold=True)
     y, x = y + 1, 5

@@ -17,6 +17,7 @@ from sidlive.errors import TuneError
 from sidlive.tune import files
 from sidlive.tune.edits import resample
 from sidlive.tune.kinds import MUS, NAMES, TUNES, holds_frames
+from sidlive.tune.shipped import locate
 
 UNKNOWN_BEAT: Final = 24  # frames: 125 beats a minute on PAL, the commonest tempo of all (6 frames a row, 4 rows)
 SHORTEST_BEAT_S: Final = 0.24  # 250 beats a minute
@@ -24,13 +25,17 @@ LONGEST_BEAT_S: Final = 1.0  # 60
 USUAL_BEAT_S: Final = 0.48
 TEMPO_WINDOW_S: Final = 20.0  # looked at, at least, to find the beat
 FEWEST_ONSETS: Final = 8
+TUNE_S: Final = 10.0  # of a tune, where nobody says how much
 LATEST_S: Final = 3600.0  # how far into a tune a fragment may reach
 RATE_TOLERANCE: Final = 0.005  # how far a rate may be from a whole number of rows a video frame and still count as one
 
 
 @dataclass(frozen=True)
 class Fragment:
-    """``frames`` uint8[T, 28], read-only, ``rate_hz`` a second; ``beat_frames`` is an estimate, 24 when unknown."""
+    """``frames`` uint8[T, 28], read-only, ``rate_hz`` a second.
+
+    ``beat_frames`` is what the file says, else an estimate, 24 when unknown.
+    """
 
     name: str
     frames: Frames
@@ -64,16 +69,23 @@ class Fragment:
 
 
 def load_fragment(
-    path: str | Path, song: int | None = None, start_s: float = 0.0, seconds: float = 10.0, name: str | None = None
+    path: str | Path,
+    song: int | None = None,
+    start_s: float = 0.0,
+    seconds: float | None = None,
+    name: str | None = None,
 ) -> Fragment:
     """``seconds`` of a song of a tune or of a file of frames, from ``start_s`` on; shorter when the file ends before.
 
-    ``name`` is the file's own by default. Music of another rate than the video frame's is resampled to it. Raises
+    ``path`` may be the name of a fragment that ships. By default ``seconds`` are 10 of a tune and all of frames, and
+    ``name`` is the file's own. Music of another rate than the video frame's is resampled to it. Raises
     TuneError when the file cannot be used or ends before ``start_s``.
     """
-    path = Path(path)
+    path = locate(path)
     if not (math.isfinite(start_s) and start_s >= 0):
         raise TuneError(f"start is {start_s} s; expected 0 or more")
+    if seconds is None:
+        seconds = LATEST_S if holds_frames(path) else TUNE_S
     if not (math.isfinite(seconds) and seconds > 0):
         raise TuneError(f"length is {seconds} s; expected more than 0")
     if holds_frames(path):
@@ -83,6 +95,7 @@ def load_fragment(
             raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
         source = meta.get("source", path.name)
         timing, sids = NTSC if standard == NTSC.name else PAL, 1
+        told = meta.get("beat_frames", "")
     elif path.suffix.lower() in TUNES + MUS:
         if start_s + seconds > LATEST_S:
             raise TuneError(
@@ -96,6 +109,7 @@ def load_fragment(
             raise TuneError(f"{path.name}: {error}") from None
         chip, timing, sids = tune.chip, tune.timing, tune.sids
         source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
+        told = ""
     else:
         raise TuneError(f"{path}: expected {NAMES}")
     frames, rate_hz = video_frames(rows, own_hz, timing)
@@ -105,6 +119,7 @@ def load_fragment(
     last = min(len(frames), first + max(1, round(seconds * rate_hz)))
     margin = max(0, round(TEMPO_WINDOW_S * rate_hz) - (last - first))
     around = frames[max(0, first - margin) : last + margin]
+    told_beat = int(told) if told.isdecimal() and frames is rows else 0
     return Fragment(
         name=name or path.stem,
         frames=frames[first:last],
@@ -112,7 +127,7 @@ def load_fragment(
         source=source,
         chip=chip,
         timing=timing.name,
-        beat_frames=beat_of(around, rate_hz),
+        beat_frames=told_beat or beat_of(around, rate_hz),
         resampled_from_hz=own_hz if frames is not rows else 0.0,
         sids=sids,
     )

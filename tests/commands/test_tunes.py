@@ -11,6 +11,7 @@ from sidlive.cli import main
 from sidlive.model.corpus import open_corpus
 from sidlive.tune.capture import capture, load_frames, save_frames
 from sidlive.tune.psid import read
+from sidlive.tune.shipped import locate, names
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_corpus_build_makes_a_corpus(tune: Path, tmp_path: Path, capsys: pytest.
         (["capture", "{}/Rising.sid", "-o", "{}"], "cannot be written"),
         (["capture", "{}/Rising.sid", "-o", "{}/x.mp3"], "expected a name in .npz, .sidgpt, .dmp"),
         (["capture", "{}/x.mus", "-o", "{}/x.npz"], "it is Compute! Sidplayer MUS data; its player is not in the file"),
-        (["info", "{}/x.dmp"], "holds frames; expected a tune, .sid or .prg"),
+        (["info", "{}/x.dmp"], "x.dmp: no such file"),
         (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--song", "9"], "song 9 does not exist"),
         (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--frames", "0"], "0 frames; expected 1 to"),
         (["corpus", "build", "{}/missing", "-o", "{}/corpus"], "missing is not a folder"),
@@ -116,3 +117,37 @@ def test_errors_are_one_clear_line(
     told = capsys.readouterr().err.strip()
     assert message in told
     assert told.splitlines()[-1].startswith("sidlive: ")
+
+
+def test_what_comes_with_sidlive_is_listed_and_told_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fragments", "--json"]) == 0
+    told = results(capsys.readouterr().out)
+    assert list(told) == list(names()) and "150 beats a minute, 6581" in str(told["gallop"])
+    assert main(["info", "gallop", "--json"]) == 0
+    told = results(capsys.readouterr().out)
+    assert (told["title"], told["chip"], told["timing"]) == ("Gallop", "6581", "PAL")
+    assert told["frames"] == 1280 and told["beats_per_minute"] == pytest.approx(60 * PAL.rate_hz / 20, abs=0.1)
+    assert main(["info", "galop"]) == 2
+    assert "did you mean gallop?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in names())
+
+
+def test_every_command_that_takes_music_takes_it_by_name(tmp_path: Path) -> None:
+    frames = load_frames(locate("gallop"))[0]
+    for command, name in (("capture", "out.npz"), ("compile", "out.sid"), ("render", "out.wav")):
+        assert main([command, "gallop", "-o", str(tmp_path / name), *(["--seconds", "1"] * (command == "render"))]) == 0
+    assert (load_frames(tmp_path / "out.npz")[0] == frames).all()
+    assert (capture(read(tmp_path / "out.sid"), frames=len(frames)).frames == frames).all()
+    assert (tmp_path / "out.wav").stat().st_size == 44 + 2 * 48000
+
+
+def test_info_tells_what_frames_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "take.npz"
+    save_frames(path, silence(200), 100.25, title="Take", chip="8580")
+    assert main(["info", str(path), "--json"]) == 0
+    told = results(capsys.readouterr().out)
+    assert (told["title"], told["frames"], told["chip"], told["rate_hz"]) == ("Take", 200, "8580", 100.25)
+    assert told["seconds"] == pytest.approx(2.0, abs=0.01)

@@ -14,6 +14,7 @@ from sidlive.live.script import Offline, run
 from sidlive.live.session import VERBS, Session, verbs
 from sidlive.live.take import Take, read_take
 from sidlive.live.voices import Row
+from sidlive.tune import shipped
 
 
 class Stage:
@@ -129,10 +130,16 @@ def test_a_script_may_end_itself(stage: Stage, tmp_path: Path) -> None:
 def test_a_fragment_is_known_by_name_by_itself_and_by_path(stage: Stage, tmp_path: Path) -> None:
     session = stage.session
     session.prompt(riff("other"))
-    assert set(session.fragments()) == {"riff", "other"}
+    assert set(session.fragments()) == {"riff", "other", *shipped.names()}
     assert session.state().prompt == "other"
     with pytest.raises(ControlError, match="no fragment 'nobody': loaded are other, riff"):
         session.prompt("nobody")
+    with pytest.raises(ControlError, match=r"no fragment 'galop': did you mean gallop\?"):
+        session.prompt("galop")
+    session.prompt("gallop")  # it comes with the instrument
+    assert session.state().prompt == "gallop" and session.load("drift", seconds=3).seconds == pytest.approx(3, abs=0.02)
+    assert session.fragments()["drift"].seconds == pytest.approx(3, abs=0.02)  # as it was loaded
+    assert session.fragments()["strut"].seconds > 20
     with pytest.raises(TuneError):
         session.prompt(str(tmp_path / "missing.sid"))
 

@@ -212,7 +212,7 @@ async def test_an_instrument_with_nothing_to_show_shows_that():
     async with app.run_test(size=(120, 32)) as pilot:
         await until(pilot, lambda: "STOPPED" in shown(app.query_one("#masthead")))
         panel = shown(app.query_one("#panel"))
-        assert 'load("tune.sid")' in panel and "null output" in panel and "no MIDI" in panel
+        assert 'prompt("gallop")' in panel and "null output" in panel and "no MIDI" in panel
         assert "Play" in shown(app.query_one("#keys"))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sidlive.studio.complete import Place, complete, hint, place
+from sidlive.tune import shipped
 
 from .stage import FakeSession, fake_verbs
 
@@ -68,7 +69,11 @@ def test_fragments_for_prompt_controls_for_set_paths_for_load(tmp_path: Path, mo
     Path("songs/deep.sid").touch()
     assert options('prompt("arp') == ("arp_in_a", "arp_in_c")
     assert options('set("t') == CONTROLS
-    assert options('load("') == ("songs/", "dump.dmp", "tune.sid", "notes.txt")  # folders and tunes before the rest
+    # Folders and tunes before the rest; after the files what comes with sidlive.
+    assert options('load("') == ("songs/", "dump.dmp", "tune.sid", "notes.txt", *shipped.names())
+    assert options('load("ga') == ("gallop",) and options('load("tu') == ("tune.sid",)
+    assert options('load("songs/ga') == () and options('load("gallop", name="ga') == ()
+    assert options('prompt("ga') == options('lock(1, "ga') == ("gallop",)
     assert options('load("songs/') == ("deep.sid",)
     assert options('load("nowhere/') == ()
 

@@ -1,0 +1,316 @@
+"""A tracker: instruments, patterns and an order for each voice, played to frames as a player routine on the C64 would.
+
+Music is written as text, a word a row:
+
+    e2      a note (``c#4``, ``eb4`` too), of the instrument that was named last
+    e4:037  the same with a chord: these semitones (hexadecimal) above it, one each frame
+    ~g4     the voice slides there from where it is, without a new attack
+    .       nothing new        -   the gate closes        |   a bar line, for the eye
+    @bass   from here on the instrument of that name
+
+An order is patterns by name, each so many semitones higher or lower: ``"verse verse+5 verse-2"``. Rows last as many
+frames as the song says, in turn: (6,) is even, (7, 5) swings. The player routine runs once a PAL video frame. It closes
+the gate and zeroes the envelope some frames before a note (hard restart), so that the next attack starts at once
+whatever the envelope was doing; then it walks the instrument's wave table, a step a frame.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, cycle, islice
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from sidlive.chip.registers import (
+    CUTOFF_HI,
+    CUTOFF_LO,
+    GATE,
+    MODE_VOL,
+    PAL,
+    RES_ROUTE,
+    VOICE_STRIDE,
+    VOICES,
+    Frames,
+    first_control_of,
+    register_of,
+    silence,
+)
+from sidlive.errors import TuneError
+
+A4: Final = 57  # semitones above c0
+A4_HZ: Final = 440.0
+OCTAVES: Final = 8
+HIGHEST: Final = 0xFFFF  # of a frequency register
+FALL_FLOOR: Final = 0x0180  # where a falling drum stays
+CUTOFF_MOST: Final = 2047
+_NAMES: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+
+# Frequency registers of c0, c#0, ... : the oscillators' 24 bits go round once a period.
+PITCHES: Final = tuple(
+    min(HIGHEST, round(A4_HZ * 2 ** ((note - A4) / 12) * 2**24 / PAL.clock_hz)) for note in range(12 * OCTAVES)
+)
+
+
+class Step(NamedTuple):
+    """A frame of a wave table."""
+
+    control: int  # the control register; its gate bit counts while the note's gate is open
+    pitch: int | str = 0  # semitones above the note (and its chord), or a note whatever is played: "c5"
+    first: int | None = None  # written to the control register earlier in the same frame
+
+
+class Bounce(NamedTuple):
+    """A pulse width that moves by ``step`` each frame and turns at ``low`` and ``high``, 0 to 4095."""
+
+    start: int
+    step: int = 0
+    low: int = 0x100
+    high: int = 0xF00
+
+
+class Vibrato(NamedTuple):
+    """After ``delay`` frames the frequency sways: ``half`` frames a way, each a ``part``-th of a semitone."""
+
+    delay: int
+    part: int
+    half: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A filter program: cutoff 0 to 2047 from ``start`` (None: where it is), then (frames, step a frame) in turn."""
+
+    start: int | None
+    legs: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A sound: attack and decay, sustain and release, and what changes while it lasts."""
+
+    ad: int
+    sr: int
+    wave: tuple[Step, ...]  # when it is over it goes on at step ``loop``; None: its last step stays
+    loop: int | None = None
+    gate: int = 0  # frames; 0: until a ``-`` or the next note
+    restart: int = 2  # frames before its notes in which the gate is closed and the envelope zero; 0: none
+    pulse: Bounce | None = None
+    pulse_runs: bool = False  # a new note lets the pulse width go on from where it is
+    vibrato: Vibrato | None = None
+    glide: int = 0x40  # of the frequency register a frame, for ``~`` notes
+    fall: int = 0  # of the frequency register a frame, once the wave table is over
+    filtered: bool = False
+    sweep: Sweep | None = None
+
+
+@dataclass(frozen=True)
+class Song:
+    """Three voices' orders over patterns, and what they have in common. ``mode``: of the filter, bits 4-6 of $D418."""
+
+    title: str
+    style: str  # one line, for who looks for something to play
+    instruments: Mapping[str, Instrument]
+    patterns: Mapping[str, str]
+    orders: tuple[str, str, str]
+    rows: tuple[int, ...] = (6,)  # frames
+    beat: int = 4  # rows
+    chip: str = "6581"
+    mode: int = 0x10
+    resonance: int = 0
+    sweep: Sweep = Sweep(1024)
+
+    @property
+    def beat_frames(self) -> int:
+        """Frames a beat, where it is the same for all beats."""
+        return sum(islice(cycle(self.rows), self.beat))
+
+
+@dataclass(frozen=True)
+class Note:
+    """What happens on a row: ``pitch`` in semitones above c0, None for a closing gate."""
+
+    frame: int
+    pitch: int | None
+    instrument: Instrument
+    chord: tuple[int, ...] = (0,)
+    slides: bool = False
+
+
+def play(song: Song) -> Frames:
+    """``uint8[T, 28]``, a row a PAL video frame, as long as the longest order. TuneError where it cannot be read."""
+    parts = [notes_of(song, voice) for voice in range(VOICES)]
+    length = max(end for _, end in parts)
+    frames = silence(length)
+    routes = np.zeros(length, dtype=np.uint8)
+    sweeps = {0: song.sweep}
+    for voice, (notes, _) in enumerate(parts):
+        columns = slice(register_of(voice, 0), register_of(voice, 0) + VOICE_STRIDE)
+        at, closing, player = {note.frame: note for note in notes}, _restarts(notes, length), Voice()
+        for t in range(length):
+            frames[t, columns], frames[t, first_control_of(voice)] = player.frame(at.get(t), t in closing)
+        for note in notes:
+            if note.pitch is not None and not note.slides:
+                bit = 1 << voice
+                routes[note.frame :] = routes[note.frame :] & (7 ^ bit) | (bit if note.instrument.filtered else 0)
+                if note.instrument.sweep:
+                    sweeps[note.frame] = note.instrument.sweep
+    cutoffs = _cutoffs(length, sweeps)
+    frames[:, CUTOFF_LO], frames[:, CUTOFF_HI] = cutoffs & 7, cutoffs >> 3
+    frames[:, RES_ROUTE] = song.resonance << 4 | routes
+    frames[:, MODE_VOL] = song.mode | 15
+    return frames
+
+
+def notes_of(song: Song, voice: int) -> tuple[list[Note], int]:
+    """A voice's notes in order, and the frame after its last row. Raises TuneError naming what cannot be read."""
+    words = [word for entry in song.orders[voice].split() for word in _pattern(song, entry)]
+    count = sum(not word[0].startswith("@") for word in words)
+    starts = list(accumulate(islice(cycle(song.rows), count), initial=0))
+    notes: list[Note] = []
+    instrument: Instrument | None = None
+    row = 0
+    for word, shift in words:
+        if word.startswith("@"):
+            instrument = song.instruments.get(word[1:])
+            if instrument is None:
+                raise TuneError(f"{song.title}: no instrument {word[1:]!r}; there are {', '.join(song.instruments)}")
+            continue
+        if word != ".":
+            if instrument is None:
+                raise TuneError(f"{song.title}: {word!r} has no instrument; expected a word like @bass before it")
+            name, _, chord = word.removeprefix("~").partition(":")
+            pitch = None if word == "-" else pitch_of(name) + shift
+            above = tuple(int(digit, 16) for digit in chord) or (0,)
+            notes.append(Note(starts[row], pitch, instrument, above, word.startswith("~")))
+        row += 1
+    return notes, starts[-1]
+
+
+def pitch_of(name: str) -> int:
+    """Semitones above c0 of ``c#4``; TuneError for what is no note."""
+    letter, accidental, octave = name[:1], name[1:-1], name[-1:]
+    if letter not in _NAMES or accidental not in ("", "#", "b") or not octave.isdecimal() or int(octave) >= OCTAVES:
+        raise TuneError(f"{name!r} is no note; expected one like e2, c#4 or eb4, up to octave {OCTAVES - 1}")
+    return 12 * int(octave) + _NAMES[letter] + {"": 0, "#": 1, "b": -1}[accidental]
+
+
+def _pattern(song: Song, entry: str) -> list[tuple[str, int]]:
+    """An order's entry as its pattern's words, each with the semitones to add."""
+    at = next((i for i, letter in enumerate(entry) if letter in "+-"), len(entry))
+    name, shift = entry[:at], int(entry[at:] or 0)
+    if name not in song.patterns:
+        raise TuneError(f"{song.title}: no pattern {name!r}; there are {', '.join(song.patterns)}")
+    return [(word, shift) for word in song.patterns[name].split() if word != "|"]
+
+
+class Voice:
+    """One voice of the player routine: what it would keep in memory from frame to frame."""
+
+    def __init__(self) -> None:
+        self._note: Note | None = None  # the one that sounds, with its instrument and chord
+        self._age = 0  # frames since it began
+        self._open = False  # its gate
+        self._envelope = 0, 0  # attack and decay, sustain and release
+        self._base = self._target = 0  # frequency without chord and vibrato, and where it slides to
+        self._frequency = self._sway = 0
+        self._width, self._way = 0, 1  # of the pulse, and its direction
+
+    def frame(self, event: Note | None, restarts: bool) -> tuple[list[int], int]:
+        """The voice's seven registers in the next frame, and the first value of its control register."""
+        if event is not None:
+            self._hear(event)
+        if self._note is None:
+            return [0] * VOICE_STRIDE, 0
+        sound = self._note.instrument
+        if sound.gate and self._age >= sound.gate:
+            self._open = False
+        if restarts:
+            self._open, self._envelope = False, (0, 0)
+        step = _step(sound, self._age)
+        self._move(self._note, step)
+        control = step.control if self._open else step.control & ~GATE
+        heard = min(max(self._frequency + self._sway, 0), HIGHEST)
+        self._age += 1
+        registers = [heard & 255, heard >> 8, self._width & 255, self._width >> 8, control, *self._envelope]
+        return registers, control if step.first is None else step.first
+
+    def _hear(self, event: Note) -> None:
+        """Begin what a row says."""
+        if event.pitch is None:
+            self._open = False
+        elif event.slides and self._note is not None:
+            self._target = PITCHES[event.pitch]
+        else:
+            sound = event.instrument
+            self._note, self._age, self._open, self._sway = event, 0, True, 0
+            self._base = self._target = PITCHES[event.pitch]
+            self._envelope = sound.ad, sound.sr
+            if sound.pulse and not (sound.pulse_runs and self._width):
+                self._width, self._way = sound.pulse.start, 1
+
+    def _move(self, note: Note, step: Step) -> None:
+        """What the frequency and the pulse width do in this frame."""
+        sound = note.instrument
+        assert note.pitch is not None
+        if sound.fall and sound.loop is None and self._age >= len(sound.wave):
+            self._frequency = max(FALL_FLOOR, self._frequency - sound.fall)
+        elif isinstance(step.pitch, str):
+            self._frequency = PITCHES[pitch_of(step.pitch)]
+        elif self._base != self._target or self._target != PITCHES[note.pitch]:  # it slides, or has slid
+            way = min(sound.glide, abs(self._target - self._base))
+            self._base += way if self._base < self._target else -way
+            self._frequency = self._base
+        else:
+            above = note.chord[self._age % len(note.chord)] + step.pitch
+            self._frequency = PITCHES[min(max(note.pitch + above, 0), len(PITCHES) - 1)]
+        if sound.vibrato and self._age >= sound.vibrato.delay:
+            self._sway += _sway(sound.vibrato, self._age, self._base)
+        if sound.pulse:
+            self._width, self._way = _bounced(self._width, self._way, sound.pulse)
+
+
+def _restarts(notes: list[Note], length: int) -> set[int]:
+    """The frames before notes in which the envelope is restarted; after the last row the first one comes again."""
+    return {
+        (note.frame - n) % length
+        for note in notes
+        if note.pitch is not None and not note.slides
+        for n in range(1, note.instrument.restart + 1)
+    }
+
+
+def _step(sound: Instrument, age: int) -> Step:
+    if age < len(sound.wave):
+        return sound.wave[age]
+    if sound.loop is None:
+        return sound.wave[-1]
+    return sound.wave[sound.loop + (age - sound.loop) % (len(sound.wave) - sound.loop)]
+
+
+def _sway(vibrato: Vibrato, age: int, base: int) -> int:
+    """What vibrato adds to the frequency in this frame: up for a quarter, down for a half, up for a quarter."""
+    step = max(1, round(base * (2 ** (1 / 12) - 1) / vibrato.part))
+    phase = (age - vibrato.delay + vibrato.half // 2) % (2 * vibrato.half)
+    return step if phase < vibrato.half else -step
+
+
+def _bounced(width: int, way: int, pulse: Bounce) -> tuple[int, int]:
+    """The next pulse width and direction."""
+    if not pulse.low <= width + way * pulse.step <= pulse.high:
+        way = -1 if width + pulse.step > pulse.high else 1
+    return min(max(width + way * pulse.step, 0), 0xFFF), way
+
+
+def _cutoffs(length: int, sweeps: Mapping[int, Sweep]) -> np.ndarray:
+    """``int64[length]``: the cutoff in each frame; a later program takes over from an earlier one."""
+    cutoffs = np.empty(length, dtype=np.int64)
+    now = 0
+    steps: Iterator[int] = iter(())
+    for t in range(length):
+        if t in sweeps:
+            start, legs = sweeps[t].start, sweeps[t].legs
+            now = now if start is None else start
+            steps = iter([step for frames, step in legs for _ in range(frames)])
+        cutoffs[t] = now
+        now = min(max(now + next(steps, 0), 0), CUTOFF_MOST)
+    return cutoffs

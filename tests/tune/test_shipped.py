@@ -1,0 +1,95 @@
+"""The fragments that come with the instrument: that they are there, are music, and are what their scores say."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sidlive.chip.registers import PAL, VOICES
+from sidlive.errors import TuneError
+from sidlive.model.listening import character_of, measure, note_starts
+from sidlive.tune import shipped
+from sidlive.tune.capture import load_frames, save_frames
+from sidlive.tune.fragment import load_fragment
+from sidlive.tune.tracker import Song, notes_of
+
+SCORES = Path(__file__).resolve().parents[2] / "fragments"
+
+
+def score(name: str) -> Song:
+    spec = importlib.util.spec_from_file_location(f"score_{name}", SCORES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.SONG
+
+
+def test_there_are_eight_small_ones_in_eight_styles():
+    assert len(shipped.names()) == 8
+    assert sum(path.stat().st_size for path in shipped.ASSETS.iterdir()) < 200_000
+    about = [load_frames(shipped.locate(name))[2] for name in shipped.names()]
+    assert len({meta["style"] for meta in about}) == 8 and {meta["chip"] for meta in about} == {"6581", "8580"}
+    assert len({load_fragment(name).beat_frames for name in shipped.names()}) >= 6  # tempi
+    card = (shipped.ASSETS / "fragments.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in card for name in shipped.names())
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_each_is_a_piece_for_three_voices_that_never_stands_still(name: str):
+    fragment = load_fragment(name)
+    assert fragment.name == name and fragment.rate_hz == PAL.rate_hz and fragment.timing == "PAL"
+    assert 20 <= fragment.seconds <= 40
+    assert fragment.beat_frames == score(name).beat_frames
+    figures = measure(fragment.frames, fragment.frames[:1], character_of(fragment.frames, fragment.rate_hz))
+    assert 5 <= figures["onsets_per_s"] <= 16 and figures["dies"] == 0 and figures["in_tune"] > 0.6
+    assert (note_starts(fragment.frames).sum(axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_the_voices_of_a_score_end_together(name: str):
+    assert len({notes_of(score(name), voice)[1] for voice in range(VOICES)}) == 1
+
+
+def test_the_scores_give_the_same_files(tmp_path: Path):
+    subprocess.run([sys.executable, SCORES / "build.py", tmp_path], check=True)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == list(shipped.names())
+    for name in shipped.names():
+        with np.load(tmp_path / f"{name}.npz") as built, np.load(shipped.locate(name)) as kept:
+            assert built.files == kept.files
+            for key in kept.files:
+                assert built[key].dtype == kept[key].dtype and built[key].tobytes() == kept[key].tobytes(), (name, key)
+
+
+def test_a_bare_name_is_a_file_first_and_a_shipped_fragment_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert shipped.locate("gallop") == shipped.ASSETS / "gallop.npz"
+    (tmp_path / "gallop").mkdir()
+    assert shipped.locate("gallop") == shipped.ASSETS / "gallop.npz"
+    (tmp_path / "gallop").rmdir()
+    (tmp_path / "gallop").touch()
+    assert shipped.locate("gallop") == Path("gallop")
+    for path in ("gallop.sid", "folder/gallop", "missing.npz"):
+        assert shipped.locate(path) == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [("galop", "did you mean gallop"), ("Drift", "did you mean drift"), ("zzz", "those that come with sidlive are")],
+)
+def test_a_typo_is_told_the_nearest_name(typed: str, told: str):
+    with pytest.raises(TuneError, match=told):
+        load_fragment(typed)
+
+
+def test_a_part_of_one_can_be_loaded_and_a_file_says_its_beat(tmp_path: Path):
+    whole = load_fragment("gallop")
+    part = load_fragment("gallop", start_s=2.0, seconds=4.0, name="verse")
+    first = round(2.0 * PAL.rate_hz)
+    assert part.name == "verse" and np.array_equal(part.frames, whole.frames[first : first + len(part.frames)])
+    assert part.seconds == pytest.approx(4.0, abs=0.02)
+    for told, expected in (("17", 17), ("0", whole.beat_frames), ("fast", whole.beat_frames)):
+        save_frames(tmp_path / "it.npz", whole.frames, PAL.rate_hz, beat_frames=told)
+        assert load_fragment(tmp_path / "it.npz").beat_frames == expected

@@ -1,0 +1,127 @@
+"""The tracker: what a row of a pattern becomes, frame by frame."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sidlive.chip import registers as sid
+from sidlive.errors import TuneError
+from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep, Vibrato, notes_of, pitch_of, play
+
+A4, B4, CS5, E5 = 7493, 8410, 9440, 11226  # of the frequency register, PAL: Hz * 2**24 / 985248
+
+PLAIN = Instrument(0x12, 0x34, (Step(0x41),))
+
+
+def song(part: str, instrument: Instrument = PLAIN, **others: object) -> Song:
+    """One voice playing one pattern; the other two rest as long."""
+    rest = " ".join("." for word in part.split() if word != "|" and not word.startswith("@"))
+    return replace(
+        Song("test", "", {"it": instrument}, {"a": "@it " + part, "rest": rest}, ("a", "rest", "rest"), rows=(4,)),
+        **others,
+    )
+
+
+def column(frames: sid.Frames, offset: int, voice: int = 0) -> list[int]:
+    return frames[:, sid.register_of(voice, offset)].tolist()
+
+
+def frequencies(frames: sid.Frames, voice: int = 0) -> list[int]:
+    lo, hi = column(frames, sid.FREQ_LO, voice), column(frames, sid.FREQ_HI, voice)
+    return [a | b << 8 for a, b in zip(lo, hi, strict=True)]
+
+
+def widths(frames: sid.Frames, voice: int = 0) -> list[int]:
+    lo, hi = column(frames, sid.PW_LO, voice), column(frames, sid.PW_HI, voice)
+    return [a | b << 8 for a, b in zip(lo, hi, strict=True)]
+
+
+def test_notes_have_the_pitch_of_concert_a_on_pal():
+    frames = play(song("a4 . e5 ."))
+    assert frequencies(frames) == [A4] * 8 + [E5] * 8
+    assert [pitch_of(name) for name in ("c0", "c#4", "db4", "b7")] == [0, 49, 49, 95]
+
+
+def test_the_envelope_is_restarted_two_frames_before_a_note_and_where_the_piece_begins_again():
+    frames = play(song("a4 . e5 ."))
+    assert column(frames, sid.CONTROL) == ([0x41] * 6 + [0x40] * 2) * 2
+    assert column(frames, sid.AD) == ([0x12] * 6 + [0] * 2) * 2
+    assert column(frames, sid.SR) == ([0x34] * 6 + [0] * 2) * 2
+    soft = play(song("a4 . e5 .", replace(PLAIN, restart=0)))
+    assert column(soft, sid.CONTROL) == [0x41] * 16
+
+
+def test_a_gate_closes_at_its_word_or_after_its_frames():
+    assert column(play(song("a4 - . .")), sid.CONTROL)[:14] == [0x41] * 4 + [0x40] * 10
+    assert column(play(song("a4 . . .", replace(PLAIN, gate=3))), sid.CONTROL) == [0x41] * 3 + [0x40] * 13
+
+
+def test_a_wave_table_is_walked_a_step_a_frame_and_stays_at_its_last_or_goes_round():
+    drum = Instrument(0, 0xF0, (Step(0x81, "e5", 0x08), Step(0x41, 4), Step(0x11)), restart=0)
+    frames = play(song("a4 .", drum))
+    assert column(frames, sid.CONTROL) == [0x81, 0x41] + [0x11] * 6
+    assert frames[:, sid.FIRST_CONTROL].tolist() == [0x08, 0x41] + [0x11] * 6
+    assert frequencies(frames) == [E5, CS5] + [A4] * 6
+    assert column(play(song("a4 .", replace(drum, loop=1))), sid.CONTROL) == [0x81] + [0x41, 0x11] * 3 + [0x41]
+
+
+def test_a_chord_has_a_note_a_frame():
+    assert frequencies(play(song("a4:047 .")))[:6] == [A4, CS5, E5, A4, CS5, E5]
+
+
+def test_a_slide_goes_by_equal_steps_without_an_attack():
+    frames = play(song("a4 ~b4 . .", replace(PLAIN, glide=200)))
+    assert frequencies(frames)[:10] == [A4] * 4 + [A4 + 200 * n for n in (1, 2, 3, 4)] + [B4] * 2
+    assert column(frames, sid.CONTROL)[:14] == [0x41] * 14
+    back = play(song("b4 ~a4 . .", replace(PLAIN, glide=200)))
+    assert frequencies(back)[4:10] == [B4 - 200 * n for n in (1, 2, 3, 4)] + [A4] * 2
+
+
+def test_vibrato_sways_about_the_note_after_its_delay():
+    swaying = frequencies(play(song("a4 . . . .", replace(PLAIN, vibrato=Vibrato(4, 8, 2)))))
+    assert swaying[:4] == [A4] * 4
+    steps = np.diff(swaying[3:])
+    assert set(np.abs(steps).tolist()) == {round(A4 * (2 ** (1 / 12) - 1) / 8)}
+    assert steps[:4].sum() == 0 and steps[:8].sum() == 0 and max(swaying) > A4 > min(swaying)
+
+
+def test_pulse_widths_turn_at_their_bounds_and_run_on_over_notes_where_asked():
+    moving = replace(PLAIN, pulse=Bounce(0x200, 0x80, 0x180, 0x380))
+    there_and_back = [0x280, 0x300, 0x380, 0x300, 0x280, 0x200, 0x180, 0x200]
+    assert widths(play(song("a4 . . a4 .", moving))) == there_and_back + there_and_back[:4] + there_and_back
+    assert widths(play(song("a4 . . a4 .", replace(moving, pulse_runs=True)))) == (there_and_back * 3)[:20]
+
+
+def test_a_drum_falls_once_its_table_is_over():
+    falling = frequencies(play(song("a4 .", replace(PLAIN, fall=1000))))
+    assert falling[:5] == [A4, A4 - 1000, A4 - 2000, A4 - 3000, A4 - 4000] and min(falling) > 0
+
+
+def test_an_order_transposes_and_a_swing_shares_the_beat():
+    frames = play(song("a4 .", orders=("a a+2", "rest rest", "rest rest"), rows=(7, 5)))
+    assert frequencies(frames) == [A4] * 12 + [B4] * 12
+    assert song("a4", rows=(7, 5)).beat_frames == 24
+    assert [note.frame for note in notes_of(song("a4 a4 a4 a4", rows=(7, 5)), 0)[0]] == [0, 7, 12, 19]
+
+
+def test_a_filtered_note_goes_through_the_filter_and_starts_its_sweep():
+    wah = replace(PLAIN, filtered=True, sweep=Sweep(80, ((2, 16), (100, -8))))
+    frames = play(song("a4 .", wah, resonance=0xC, mode=0x10))
+    assert (frames[:, sid.RES_ROUTE] == 0xC1).all() and (frames[:, sid.MODE_VOL] == 0x1F).all()
+    cutoffs = frames[:, sid.CUTOFF_HI].astype(int) * 8 + frames[:, sid.CUTOFF_LO]
+    assert cutoffs[:5].tolist() == [80, 96, 112, 104, 96]
+    assert (play(song("a4 ."))[:, sid.RES_ROUTE] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [("h4 .", "'h4' is no note"), ("a9 .", "'a9' is no note"), ("@kazoo a4", "no instrument 'kazoo'; there are it")],
+)
+def test_what_cannot_be_read_is_told(part: str, told: str):
+    with pytest.raises(TuneError, match=told):
+        play(song(part))
+    with pytest.raises(TuneError, match="no pattern 'chorus'; there are a, rest"):
+        play(song("a4", orders=("a chorus", "rest", "rest")))
+    with pytest.raises(TuneError, match="'a4' has no instrument"):
+        play(song("a4", patterns={"a": "a4", "rest": "."}))
