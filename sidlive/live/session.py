@@ -28,8 +28,8 @@ __all__ = ["VERBS", "ControlState", "Link", "Notice", "Session", "State", "Voice
 # The verbs, in the order in which help shows them: the names that the REPL and scripts hold.
 VERBS: Final = (
     "load", "add", "fragments", "prompt", "start", "stop", "temperature", "heat", "top_p", "seed", "scale",
-    "filter", "forbid", "permit", "mask", "mute", "unmute", "hold", "lock", "free", "transpose", "set", "get", "controls",
-    "learn", "unlearn", "panic", "commit", "wait", "state", "history",
+    "filter", "forbid", "permit", "mask", "mute", "unmute", "hold", "lock", "free", "transpose", "set", "get",
+    "controls", "learn", "unlearn", "panic", "commit", "wait", "state", "history",
 )  # fmt: skip
 
 Values = int | str | Iterable[int] | Callable[[int], bool]  # of a register, as people write them
