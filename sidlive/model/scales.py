@@ -5,6 +5,7 @@ what is heard), or OFF.
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
@@ -137,7 +138,9 @@ def _tonic(name: str, spec: object) -> int:
 def _mode(name: str, spec: object) -> str:
     mode = {"ionian": "major", "aeolian": "minor", "major pentatonic": "pentatonic"}.get(name.lower(), name.lower())
     if mode not in MODES:
-        raise _unknown(spec)
+        near = get_close_matches(mode, MODES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(MODES)}"
+        raise ControlError(f"no mode {name!r} in the scale {spec!r}: {hint}")
     return mode
 
 
@@ -150,6 +153,6 @@ def _classes_text(classes: Iterable[object], spec: object) -> str:
 
 def _unknown(spec: object) -> ControlError:
     return ControlError(
-        f"scale expects a tonic and a mode ({', '.join(MODES)}), pitch classes from C (0 to 11) or 'prompt',"
-        f' found {spec!r}; try scale("C minor"), scale([0, 3, 5, 7, 10]) or scale(None)'
+        f"scale expects a tonic and a mode, pitch classes from C (0 to 11) or 'prompt', found {spec!r};"
+        ' try "C minor", [0, 3, 5, 7, 10] or None'
     )
