@@ -222,7 +222,10 @@ def recall_lo(spoken, t, hi_slots, slot, hi, window, tokens, strengths, offered,
         if opened >= 0 or (latest >= 0 and not pitched):
             break
     for byte in (opened, latest):
-        if found < CHOICES and byte >= 0 and not (found > 0 and offered[0] == byte):
+        known = byte < 0
+        for choice in range(found):
+            known |= offered[choice] == byte
+        if found < CHOICES and not known:
             offered[found], merits[found] = byte, 0
             found += 1
     for choice in range(found, CHOICES):

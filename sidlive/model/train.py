@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ from sidlive.model.network import Network
 from sidlive.model.ranks import ALONE, CPU, Ranks
 from sidlive.model.tokens import Tokens
 from sidlive.tune.edits import rotate_voices
+
+AVERAGING: Final = 0.99  # of the averaged weights, so much stays with each step
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ class Progress:
 class Run:
     """A training run in a folder: made new, or taken up where its checkpoint left it.
 
+    Measured and kept are not the weights of the last step but their running average, which is a percent better.
     Of several `ranks` each holds the same run and works on its share of a step's windows; the first alone writes.
     ``precision``: that of the matrix products (the weights are float32).
     """
@@ -220,6 +223,7 @@ class Run:
         gains = [p for p in self.network.parameters() if p.dim() < 2]
         groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": gains, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
+        self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.frames = 0
         self.measured = 0  # the step of the last measurement
         self.best = float("inf")
@@ -244,6 +248,8 @@ class Run:
             )
         self.network.load_state_dict(kept["model"])
         self.optimiser.load_state_dict(kept["optimiser"])
+        for name, weights in kept.get("average", kept["model"]).items():
+            self.average[name].copy_(weights)
         self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
         self.train_nats, self.held_out_nats = kept["train_nats"], kept["held_out_nats"]
         self.measured = kept.get("measured", self.step)
@@ -256,6 +262,7 @@ class Run:
         plain = {
             "model": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
             "config": self.config.to_dict(),
             "plan": asdict(self.plan),
             "step": self.step,
@@ -284,12 +291,16 @@ class Run:
             self.optimiser.step()
             self.step += 1
             self.frames += self.plan.batch * self.plan.length
+            share = max(1 - AVERAGING, 1 / self.step)  # of the newest weights
+            torch._foreach_lerp_([*self.average.values()], [p.detach() for p in self.network.parameters()], share)
             self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
         return nats
 
     def measure(self, batches: list[Batch]) -> float:
         """Held-out nats per frame, logged; the weights are kept as best.pt when they are the best yet."""
-        nats = evaluate(self.network, batches, self.ranks.device, self.precision)
+        averaged = Network(self.config).to(self.ranks.device)
+        averaged.load_state_dict(self.average)
+        nats = evaluate(averaged, batches, self.ranks.device, self.precision)
         with _undivided():
             self.held_out_nats = nats
             if nats < self.best:
@@ -300,10 +311,10 @@ class Run:
         return nats
 
     def keep_best(self) -> None:
-        """Write the weights alone to best.pt."""
+        """Write the averaged weights alone to best.pt."""
         if not self.ranks.first:
             return
-        kept = {"model": self.network.state_dict(), "config": self.config.to_dict(), "plan": asdict(self.plan)}
+        kept = {"model": self.average, "config": self.config.to_dict(), "plan": asdict(self.plan)}
         figures = {"step": self.step, "frames": self.frames, "held_out_nats": self.held_out_nats}
         _save({**kept, **figures}, self.folder / "best.pt")
 

@@ -221,7 +221,7 @@ def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeight
     from sidlive.model.train import load_checkpoint
 
     kept = load_checkpoint(checkpoint)
-    state = {name: tensor.float().numpy() for name, tensor in kept["model"].items()}
+    state = {name: tensor.float().numpy() for name, tensor in kept.get("average", kept["model"]).items()}
     weights = from_floats(ModelConfig.from_dict(kept["config"]), state, card)
     save_weights(weights, out)
     return weights
