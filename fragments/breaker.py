@@ -48,7 +48,7 @@ SONG = Song(
             0xC8,
             (Step(0x09), Step(0x21)),
             vibrato=Vibrato(6, 6, 4),
-            glide=0x20,
+            glide=0x80,
             filtered=True,
             sweep=Sweep(250, ((9, 55), (9, -40), (9, 50), (18, -25))),
         ),
@@ -71,16 +71,20 @@ SONG = Song(
             @kick c3 . @kick c3 . | @snare c4 . @ghost c4 @ghost c4
             | @snare c4 . @snare c4 . | @snare c4 @ghost c4 @snare c4 @snare c4""",
         "deep": "@bass f1 . . . | . . . . | . . f2 . | . . c2 .   f1 . . . | . . . . | ab1 . . . | ~c2 . ~eb2 .",
+        "deep2": "@bass f1 . . . | . . f2 . | . . . . | eb2 . c2 .   f1 . . . | . . ab1 . | . . bb1 . | c2 . eb2 .",
         "lift": "@bass db2 . . . | . . . . | . . ab1 . | . . db2 .   eb2 . . . | . . . . | bb1 . . . | ~c2 . ~eb2 .",
         "stab": """@stab f4:037a . . @echo f4:037a | . . @stab f4:037a . | . @echo f4:037a . . | . . @stab ab4:047 .
             @stab eb4:047 . . @echo eb4:047 | . . @stab f4:037 . | . @echo f4:037 . . | . . @echo f4:037 .""",
+        "stab2": """@stab f4:037a . @echo f4:037a . | @stab c5:037 . . @echo c5:037 | . . @stab ab4:047 .
+            | . @echo ab4:047 . .   @stab eb4:047 . . @echo eb4:047 | . . @stab f4:037a .
+            | . @echo f4:037a . . | @stab c5:037 . @echo c5:037 .""",
         "rise": """@stab db4:047b . . @echo db4:047b | . . @stab db4:047b . | . @echo db4:047b . .
             | . . @stab ab4:047 .   @stab eb4:047 . . @echo eb4:047 | . . @stab eb4:047 .
             | . @echo eb4:047 . . | @stab bb4:037 . @stab c5:037 .""",
     },
     orders=(
-        "deep deep lift deep deep deep lift deep lift deep",
-        "stab stab rise stab stab stab rise stab rise stab",
+        "deep deep lift deep deep2 deep2 lift deep2 lift deep",
+        "stab stab rise stab stab2 stab rise stab2 rise stab2",
         "break break break roll break break break roll break roll",
     ),
     sweep=Sweep(300),

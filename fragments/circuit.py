@@ -17,19 +17,12 @@ SONG = Song(
             fall=0x48,
         ),
         "bass": Instrument(0x08, 0x77, (Step(0x09), Step(0x41)), gate=8, pulse=Bounce(0x600, 0x10, 0x400, 0xA00)),
-        "acid": Instrument(0x07, 0x46, (Step(0x09), Step(0x21)), gate=4, glide=0x50, filtered=True),
+        "acid": Instrument(0x07, 0x86, (Step(0x09), Step(0x21)), gate=4, glide=0x50, filtered=True),
         "hat": Instrument(0x03, 0x33, (Step(0x81, "a7", 0x08), Step(0x81, "a#7"), Step(0x80, "a7")), gate=2, restart=0),
         "clap": Instrument(
             0x06,
             0x77,
-            (
-                Step(0x81, "e6", 0x08),
-                Step(0x80, "e6"),
-                Step(0x81, "g6"),
-                Step(0x80, "g6"),
-                Step(0x81, "f6"),
-                Step(0x80, "f6"),
-            ),
+            (Step(0x81, "e6", 0x08), Step(0x81, "c5"), Step(0x81, "g6"), Step(0x81, "f6"), Step(0x80, "f6")),
             restart=0,
         ),
         "dub": Instrument(0x08, 0x46, (Step(0x09), Step(0x41)), gate=8, pulse=Bounce(0x300, 0x24, 0x200, 0x900)),
@@ -39,6 +32,8 @@ SONG = Song(
         "floor": "@kick c3 . @bass c2 . | @kick c3 . @bass c2 c3 | @kick c3 . @bass c2 . | @kick c3 . @bass g2 c2",
         "acid": """@acid c3 . c4 . | eb3 c3 . g3 | . bb2 c3 . | ~eb3 . f3 .""",
         "acid2": """@acid c3 . c4 . | eb3 c3 . g3 | . bb2 c3 . | ~f3 . eb4 .""",
+        "acid3": "@acid c3 . c4 . | g3 c3 . eb3 | . c3 bb2 c3 | ~g3 . f3 eb3",
+        "acid4": "@acid c4 . c3 . | bb3 g3 . eb3 | . c3 c3 . | ~g3 . bb3 c4",
         "cm": """. . @hat c4 . | @clap c4 . @hat c4 .
             | @dub c4:37a . . @dubs c4:37a | @clap c4 . @hat c4 @dubs c4:37a""",
         "ab": """. . @hat c4 . | @clap c4 . @hat c4 .
@@ -51,8 +46,8 @@ SONG = Song(
     orders=(
         "floor floor floor floor floor-4 floor-4 floor-2 floor-2 "
         "floor floor floor floor floor-4 floor-4 floor-2 floor-2",
-        "acid acid acid acid2 acid acid acid acid2 acid acid acid acid2 acid acid acid acid2",
+        "acid acid acid acid2 acid acid acid3 acid2 acid acid3 acid acid4 acid3 acid acid3 acid4",
         "cm cm cm turn ab ab bb bb cm cm cm turn ab ab bb turn",
     ),
-    sweep=Sweep(200, ((576, 2), (192, -5), (576, 2), (192, -5))),
+    sweep=Sweep(400, ((576, 2), (192, -6)) * 2),
 )

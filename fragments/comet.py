@@ -24,9 +24,16 @@ SONG = Song(
         ),
         "bass": Instrument(0x08, 0x67, (Step(0x09), Step(0x41)), gate=6, pulse=Bounce(0x700, 0x30, 0x500, 0xB00)),
         "chord": Instrument(
-            0x0A, 0x88, (Step(0x09), Step(0x41)), gate=20, pulse=Bounce(0x400, 0x22, 0x280, 0xC00), pulse_runs=True
+            0x33,
+            0x83,
+            (Step(0x41, 0, 0x40), Step(0x41)),
+            restart=0,
+            pulse=Bounce(0x400, 0x22, 0x280, 0xC00),
+            pulse_runs=True,
         ),
-        "lead": Instrument(0x0A, 0xA9, (Step(0x09), Step(0x21)), vibrato=Vibrato(14, 9, 3), glide=0xC0),
+        "lead": Instrument(
+            0x33, 0xA3, (Step(0x21, 0, 0x20), Step(0x21)), restart=0, vibrato=Vibrato(14, 9, 3), glide=0xC0
+        ),
     },
     patterns={
         "beat": "@kick c3 . @bass b1 . | @snare c3 . @bass b2 . | @kick c3 . @bass b1 b1 | @snare c3 . @bass b2 .",

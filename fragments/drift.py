@@ -31,6 +31,8 @@ SONG = Song(
     },
     patterns={
         "dm": "@pluck d4 a4 d5 f5 | e5 d5 a4 f4 | d4 a4 d5 f5 | g5 f5 d5 a4",
+        "dm2": "@pluck d4 f4 a4 d5 | f5 a5 g5 e5 | d5 a4 f4 a4 | d5 e5 f5 c5",
+        "bb2": "@pluck bb3 d4 f4 bb4 | d5 f5 c5 bb4 | f4 d4 f4 bb4 | c5 d5 f5 g5",
         "bb": "@pluck bb3 f4 bb4 d5 | c5 bb4 f4 d4 | bb3 f4 bb4 d5 | f5 d5 bb4 f4",
         "f": "@pluck f4 a4 c5 f5 | e5 c5 a4 g4 | f4 a4 c5 f5 | g5 e5 c5 a4",
         "gm": "@pluck g4 bb4 d5 g5 | f5 d5 bb4 a4 | g4 bb4 d5 g5 | a5 g5 d5 bb4",
@@ -44,7 +46,7 @@ SONG = Song(
     },
     orders=(
         "pad to to-4 to+3 to+5 to-4 to-2 to-2 to to to-4 to+3",
-        "dm dm bb f gm bb c c dm dm bb f",
+        "dm dm bb f gm bb c c dm2 dm bb2 f",
         "high low turn open high low",
     ),
     sweep=Sweep(500, ((160, 4), (160, -4)) * 6),

@@ -15,9 +15,10 @@ SONG = Song(
             0x06, 0x68, (Step(0x09), Step(0x81, "c6"), Step(0x41, "c4"), Step(0x81, "a6"), Step(0x80, "f6")), gate=4
         ),
         "lead": Instrument(
-            0x09,
-            0xA8,
-            (Step(0x09), Step(0x41)),
+            0x33,
+            0xA3,
+            (Step(0x41, 0, 0x40), Step(0x41)),
+            restart=0,
             pulse=Bounce(0x700, 0x18, 0x500, 0xB00),
             pulse_runs=True,
             vibrato=Vibrato(12, 10, 3),
@@ -26,8 +27,8 @@ SONG = Song(
     },
     patterns={
         "bass": "@bass e2 . e2 e2 | e2 . e2 e3 | e2 . e2 e2 | e3 . e2 e2",
-        "minor": "@arp e4:037 . . . | @snare c4 . @arp e4:037 . | e4:037 . . . | @snare c4 . . @arp e4:037",
-        "major": "@arp c4:047 . . . | @snare c4 . @arp c4:047 . | c4:047 . . . | @snare c4 . . @arp c4:047",
+        "minor": "@arp e4:037 . . . | @snare c4 . @arp e4:037 . | e4:037 . . . | @snare c4 . . .",
+        "major": "@arp c4:047 . . . | @snare c4 . @arp c4:047 . | c4:047 . . . | @snare c4 . . .",
         "fill": "@arp b3:047 . . . | @snare c4 . @arp b3:047 . | b3:047 . . . | @snare c4 . c4 c4",
         "call": """@lead e5 . . . | . . d5 . | b4 . . . | g4 . a4 .   b4 . . . | . . a4 . | g4 . . . | e4 . . .
             g4 . . . | . . a4 . | b4 . . . | c5 . . .   d5 . . . | . . c5 . | a4 . . . | f#4 . a4 .""",

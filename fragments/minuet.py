@@ -8,21 +8,27 @@ SONG = Song(
     rows=(6,),
     instruments={
         "top": Instrument(
-            0x08,
-            0x99,
-            (Step(0x09), Step(0x41)),
+            0x44,
+            0x94,
+            (Step(0x41, 0, 0x40), Step(0x41)),
+            restart=0,
             pulse=Bounce(0x500, 0x0E, 0x400, 0xA00),
             pulse_runs=True,
             vibrato=Vibrato(14, 14, 3),
         ),
         "middle": Instrument(
-            0x09, 0x67, (Step(0x09), Step(0x41)), gate=10, pulse=Bounce(0x300, 0x14, 0x200, 0x800), pulse_runs=True
+            0x55,
+            0x55,
+            (Step(0x41, 0, 0x40), Step(0x41)),
+            restart=0,
+            pulse=Bounce(0x300, 0x14, 0x200, 0x800),
+            pulse_runs=True,
         ),
         "bass": Instrument(
-            0x0A,
-            0x79,
-            (Step(0x09), Step(0x21), Step(0x41)),
-            gate=20,
+            0x55,
+            0x85,
+            (Step(0x41, 0, 0x40), Step(0x41)),
+            restart=0,
             pulse=Bounce(0x700, 0x0A, 0x600, 0xA00),
             pulse_runs=True,
         ),
@@ -32,6 +38,10 @@ SONG = Song(
             f5 . . . d5 . . . f5 . g5 . | g5 . . . bb5 . a5 . g5 . f5 .
             e5 . . . g5 . f5 . e5 . d5 . | c5 . . . f5 . e5 . d5 . c5 .
             bb4 . d5 . g5 . f5 . e5 . c#5 . | d5 . . . . . . . a4 . . .""",
+        "top3": """@top d5 . c5 bb4 a4 . b4 c#5 d5 . e5 . | e5 . d5 . c#5 . b4 . a4 . . .
+            f5 . e5 . d5 . e5 . f5 . g5 . | g5 . a5 . bb5 . a5 . g5 . f5 .
+            e5 . f5 . g5 . f5 . e5 . d5 . | c5 . d5 e5 f5 . e5 . d5 . c5 .
+            bb4 . d5 . g5 . f5 . e5 . c#5 . | d5 . . . a4 . . . d5 . e5 .""",
         "top2": """@top a5 . g5 . f5 . e5 . f5 . a5 . | g5 . f5 . e5 . d5 . e5 . g5 .
             f5 . e5 . d5 . c#5 . d5 . f5 . | e5 . . . c5 . . . a4 . . .
             d5 . c5 . d5 . e5 . f5 . g5 . | a5 . . . f5 . . . c5 . . .
@@ -53,5 +63,5 @@ SONG = Song(
             bb2 . . . bb2 . . . g2 . . . | a2 . . . f2 . . . a2 . . .
             g2 . . . bb2 . . . g2 . . . | a2 . . . e2 . . . a1 . . .""",
     },
-    orders=("low1 low2 low1", "mid1 mid2 mid1", "top1 top2 top1"),
+    orders=("low1 low2 low1", "mid1 mid2 mid1", "top1 top2 top3"),
 )

@@ -34,8 +34,8 @@ SONG = Song(
             0x07, 0x96, (Step(0x09), Step(0x21, 12), Step(0x41)), pulse=Bounce(0x500, 0x28, 0x300, 0xC00)
         ),
         "body": Instrument(
-            0x0A,
-            0x89,
+            0x22,
+            0x92,
             (Step(0x41, 0, 0x40), Step(0x41)),
             restart=0,
             pulse=Bounce(0x300, 0x16, 0x200, 0xA00),
@@ -43,7 +43,7 @@ SONG = Song(
             vibrato=Vibrato(15, 9, 3),
             glide=0x70,
         ),
-        "edge": Instrument(0x0A, 0x79, (Step(0x09, 19), Step(0x23, 24)), fall=0x98),
+        "edge": Instrument(0x22, 0x92, (Step(0x81, "c7", 0x22), Step(0x23, 24)), restart=0, fall=0x98),
     },
     patterns={
         "drive": """@kick c3 . @bass a1 a1 | @snare c3 . @bass a1 a2

@@ -20,7 +20,7 @@ SONG = Song(
             sweep=Sweep(1200, ((14, -64), (10, -16))),
             glide=0x28,
         ),
-        "clav": Instrument(0x05, 0x33, (Step(0x09), Step(0x41)), gate=5, pulse=Bounce(0x280, 0x20, 0x180, 0x700)),
+        "clav": Instrument(0x07, 0x64, (Step(0x09), Step(0x41)), gate=5, pulse=Bounce(0x280, 0x20, 0x180, 0x700)),
         "snare": Instrument(
             0x06,
             0x87,
@@ -29,9 +29,10 @@ SONG = Song(
             pulse=Bounce(0x800),
         ),
         "lead": Instrument(
-            0x19,
-            0xA9,
-            (Step(0x09), Step(0x41)),
+            0x44,
+            0xA4,
+            (Step(0x41, 0, 0x40), Step(0x41)),
+            restart=0,
             pulse=Bounce(0x600, 0x1A, 0x300, 0xC00),
             pulse_runs=True,
             vibrato=Vibrato(16, 8, 3),
