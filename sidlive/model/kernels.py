@@ -71,7 +71,7 @@ class State(NamedTuple):
     column_keys: NDArray[np.float32]  # of the frame being said: [L, K, 1, head width, 64]
     column_values: NDArray[np.float32]
     spoken: NDArray[np.int16]  # [M, S]: the canonical tokens of the frames that recall reaches
-    stream_ids: NDArray[np.int64]  # [STREAMS, M]
+    stream_ids: NDArray[np.uint32]  # [STREAMS, M]: frame f at -f modulo M
     runs: NDArray[np.uint8]  # [H, STREAMS, WINDOW + 1]: of `recall`, after a frame
     tokens: NDArray[np.int64]  # [S]: as said last
     logits: NDArray[np.float32]  # [S, most]: of each slot's allowed tokens

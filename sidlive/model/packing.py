@@ -55,7 +55,7 @@ def empty_state(weights: w.EngineWeights, context: int, headroom: int) -> State:
         column_keys=_keys(column, TILE),
         column_values=_values(column, TILE),
         spoken=np.zeros((memory, tk.SLOTS), dtype=np.int16),
-        stream_ids=np.zeros((rc.STREAMS, memory), dtype=np.int64),
+        stream_ids=np.zeros((rc.STREAMS, memory), dtype=np.uint32),
         runs=np.zeros((headroom + 1, rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
         tokens=np.full(tk.SLOTS, tk.SKIP, dtype=np.int64),
         logits=np.zeros((tk.SLOTS, most), dtype=np.float32),

@@ -39,6 +39,7 @@ PATIENCE: Final = 16
 OWN: Final = 16
 VOICE_STREAMS: Final = 3  # streams 0-2, 3-5, 6-8 are the voices', 9 and 10 the filter's
 NOTHING: Final = tk.SKIP  # stands for "no suggestion" too: a silent slot suggests nothing
+ID_BASE: Final = np.uint32(257)  # a value, or KEEP
 CHOICES: Final = 2  # that a slot is offered
 STRENGTHS: Final = 9  # buckets of a run's length: 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more
 
@@ -53,17 +54,20 @@ FILTER_SLOT: Final = 3 * tk.SLOTS_PER_VOICE  # the first that is no voice's
 CONTROL_AFTER: Final = 4  # a voice's control, so many slots after its frequency
 
 
-def stream_ids(tokens: Tokens) -> NDArray[np.int64]:
-    """One number a frame and stream, equal where the stream's tokens are: ``int64[T, STREAMS]``."""
-    ids = np.zeros((len(tokens), STREAMS), dtype=np.int64)
+def stream_ids(tokens: Tokens) -> NDArray[np.uint32]:
+    """One number a frame and stream, equal where the stream's tokens are: ``uint32[T, STREAMS]``.
+
+    With four tokens a stream they wrap round: two controls of which one is above 251 may be taken for each other.
+    """
+    ids = np.zeros((len(tokens), STREAMS), dtype=np.uint32)
     for slot in range(tk.SLOTS):
         stream = STREAM_OF_SLOT[slot]
-        ids[:, stream] = (ids[:, stream] << 9) | tokens[:, slot]
+        ids[:, stream] = ids[:, stream] * ID_BASE + tokens[:, slot].astype(np.uint32)
     return ids
 
 
 STILL_TOKENS: Final = np.where(tk.IS_LO, tk.SKIP, tk.KEEP).astype(np.int16)  # a frame in which all is kept
-STILL_IDS: Final = stream_ids(STILL_TOKENS[None])[0]  # int64[STREAMS]
+STILL_IDS: Final = stream_ids(STILL_TOKENS[None])[0]  # uint32[STREAMS]
 
 
 class Recalled(NamedTuple):
@@ -81,7 +85,8 @@ def recall(tokens: Tokens, window: int = WINDOW, said: Tokens | None = None) -> 
     """
     offsets = np.zeros((len(tokens), STREAMS, CHOICES), dtype=np.int64)
     lengths = np.zeros((len(tokens), STREAMS, CHOICES), dtype=np.uint8)
-    _search(np.ascontiguousarray(stream_ids(tokens).T), window, offsets, lengths)
+    ids = stream_ids(tokens)[-np.arange(len(tokens))]  # frame f at -f modulo T
+    _search(np.ascontiguousarray(ids.T), window, offsets, lengths)
     offsets = offsets[:, STREAM_OF_SLOT]  # [T, SLOTS, CHOICES]
     rows = np.arange(len(tokens))[:, None, None] + 1 - offsets
     suggested = tokens[np.minimum(rows, len(tokens) - 1), np.arange(tk.SLOTS)[:, None]]
@@ -110,32 +115,32 @@ _inner = numba.njit(cache=True, nogil=True)
 def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-def]
     """A stream's runs after frame t ``uint8[WINDOW + 1]``, by offset, from those after frame t - 1 (another array).
 
-    ``row int64[R]``: the stream's ids, frame f at f modulo R, holding frames t - window .. t. Beyond offset t nothing
+    ``row uint32[R]``: the stream's ids, frame f at -f modulo R, holding frames t - window .. t. Beyond offset t nothing
     is read or written.
     """
     ring = row.shape[0]
-    here = t % ring
+    here = -t % ring
     now, known = row[here], min(window, t - 1)
-    turn = min(known, here)
+    turn = min(known, ring - 1 - here)
     still = now == STILL_IDS[stream]
     gain, limit = np.uint8(1 if still else EVENT), np.uint8(PATIENCE if still else LONGEST)
     _extend_part(row, here, now, gain, limit, 1, turn, before, after)
-    _extend_part(row, here + ring, now, gain, limit, turn + 1, known, before, after)
+    _extend_part(row, here - ring, now, gain, limit, turn + 1, known, before, after)
     if 1 <= t <= window:
-        after[t] = gain if row[(here - t) % ring] == now else np.uint8(0)
+        after[t] = gain if row[(here + t) % ring] == now else np.uint8(0)
 
 
 @_inner
 def _extend_part(row, here, now, gain, limit, first, last, before, after):  # type: ignore[no-untyped-def]
-    """Offsets first .. last, whose frames lie below ``here`` without a wrap. The slices let it become vectors."""
+    """Offsets first .. last, which lie from ``here`` on without a wrap: slices, so that the loop becomes vectors."""
     if last < first:
         return
-    count = last - first + 1
-    back, old, new = row[here - last : here - first + 1], before[first : last + 1], after[first : last + 1]
-    for i in range(count):
+    back, old, new = row[here + first : here + last + 1], before[first : last + 1], after[first : last + 1]
+    below = np.uint8(limit - gain)
+    for i in range(last - first + 1):
         run = old[i]
-        longer = max(run, np.uint8(min(run, limit - gain) + gain))
-        new[i] = longer if back[count - 1 - i] == now else np.uint8(run >> np.uint8(1))
+        longer = np.uint8(run + gain) if run < below else (limit if run < limit else run)
+        new[i] = longer if back[i] == now else np.uint8(run >> np.uint8(1))
 
 
 @_inner
@@ -153,18 +158,19 @@ def likest(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-u
     scores = np.empty(reach + 1, np.int16)
     best = np.int16(0)
     for o in range(1, reach + 1):
-        scores[o] = own_one * np.int16(one[o]) + own_two * np.int16(two[o]) + own_three * np.int16(three[o])
-        best = max(best, scores[o])
-    # What came next after offset o lies at t + 1 - o: those up to `turn` lie below here in the ring, the rest above.
-    here = t % ring + 1
-    turn = min(reach, here)
+        score = np.int16(own_one * one[o] + own_two * two[o] + own_three * three[o])
+        scores[o] = score
+        best = score if score > best else best
+    # What came next after offset o lies at o - t - 1: those up to `turn` without a wrap, the rest from the ring's start.
+    here = (-t % ring) - 1
+    turn = min(reach, ring - 1 - here)
     offsets[:] = 0
     lengths[:] = 0
     for choice in range(CHOICES):
         if choice > 0:
-            used = row[(t + 1 - offsets[choice - 1]) % ring]
+            used = row[(here + offsets[choice - 1]) % ring]
             best = max(
-                _without(row, here, used, 1, turn, scores), _without(row, here + ring, used, turn + 1, reach, scores)
+                _without(row, here, used, 1, turn, scores), _without(row, here - ring, used, turn + 1, reach, scores)
             )
         if best == 0:
             return
@@ -182,12 +188,11 @@ def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-d
     """No score for those of offsets first .. last where the same came next; the greatest score of the others."""
     best = np.int16(0)
     if last >= first:
-        count = last - first + 1
-        back, some = row[here - last : here - first + 1], scores[first : last + 1]
-        for i in range(count):  # the slices let it become vectors
-            some[i] = np.int16(0) if back[count - 1 - i] == used else some[i]
-        for i in range(count):
-            best = max(best, some[i])
+        next_one, some = row[here + first : here + last + 1], scores[first : last + 1]
+        for i in range(last - first + 1):
+            score = np.int16(0) if next_one[i] == used else some[i]
+            some[i] = score
+            best = score if score > best else best
     return best
 
 
@@ -245,7 +250,7 @@ def _recall_lo_bytes(spoken, said, hi_slots, window, tokens, strengths):  # type
 
 @_inner
 def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
-    """For each frame and stream of ``ids int64[STREAMS, T]`` the offsets recalled from (0: none) and their runs."""
+    """For each frame and stream of ``ids uint32[STREAMS, T]``, placed as for `extend`, the offsets recalled from (0: none) and their runs."""
     runs = np.zeros((2, ids.shape[0], window + 1), dtype=np.uint8)
     for t in range(ids.shape[1]):
         before, after = runs[t % 2], runs[1 - t % 2]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import FIRST_CONTROL
 from sidlive.model.blocks import inner
-from sidlive.model.recall import CHOICES, NOTHING, STREAMS, WINDOW, extend, likest
+from sidlive.model.recall import CHOICES, ID_BASE, NOTHING, STREAMS, WINDOW, extend, likest
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS
 
 
@@ -105,12 +105,13 @@ def remember(language, state, position, tokens):  # type: ignore[no-untyped-def]
     """Keep the frame's canonical tokens, and the runs of recall after it."""
     ring, places = state.spoken.shape[0], state.runs.shape[0]
     at, now, last = position % ring, position % places, (position - 1) % places
+    back = -position % ring
     for stream in range(STREAMS):
-        state.stream_ids[stream, at] = 0
+        state.stream_ids[stream, back] = 0
     for slot in range(SLOTS):
         state.spoken[at, slot] = tokens[slot]
         ids = state.stream_ids[language.streams[slot]]
-        ids[at] = (ids[at] << 9) | tokens[slot]
+        ids[back] = np.uint32(ids[back] * ID_BASE + np.uint32(tokens[slot]))
     for stream in range(STREAMS):
         extend(state.stream_ids[stream], stream, position, WINDOW, state.runs[last, stream], state.runs[now, stream])
 
