@@ -161,7 +161,7 @@ def likest(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-u
         score = np.int16(own_one * one[o] + own_two * two[o] + own_three * three[o])
         scores[o] = score
         best = score if score > best else best
-    # What came next after offset o lies at o - t - 1: those up to `turn` without a wrap, the rest from the ring's start.
+    # What came next after offset o lies at o - t - 1: without a wrap up to `turn`, then from the ring's start.
     here = (-t % ring) - 1
     turn = min(reach, ring - 1 - here)
     offsets[:] = 0
@@ -250,7 +250,10 @@ def _recall_lo_bytes(spoken, said, hi_slots, window, tokens, strengths):  # type
 
 @_inner
 def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
-    """For each frame and stream of ``ids uint32[STREAMS, T]``, placed as for `extend`, the offsets recalled from (0: none) and their runs."""
+    """For each frame and stream the offsets recalled from (0: none) and their runs.
+
+    ``ids uint32[STREAMS, T]``: rows as for `extend`.
+    """
     runs = np.zeros((2, ids.shape[0], window + 1), dtype=np.uint8)
     for t in range(ids.shape[1]):
         before, after = runs[t % 2], runs[1 - t % 2]

@@ -159,7 +159,7 @@ TURNS = {
 
 @pytest.mark.parametrize("name", list(TURNS))
 def test_the_frames_that_a_turn_changes_grow_with_the_turn(name: str) -> None:
-    """The next frame of 60 pasts: one that a turn leaves as it was, every smaller turn does. Another seed leaves few."""
+    """The next frame of 60 pasts: what a turn leaves as it was, every smaller turn does. Another seed leaves few."""
     engine = Engine(lively(), context=SMALL.context)
     engine.prefill(tune(60))
     turned, reseeded = [], 0
