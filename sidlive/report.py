@@ -26,10 +26,10 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def emit(results: list[Result], as_json: bool, title: str = "") -> None:
-    """Print results on stdout: ``{"results": [...], "machine": {...}}`` or a table."""
+def emit(results: list[Result], as_json: bool, title: str = "", **more: object) -> None:
+    """Print results on stdout: ``{"results": [...], **more, "machine": {...}}`` or a table (of the results alone)."""
     if as_json:
-        json.dump({"results": [asdict(r) for r in results], "machine": machine()}, sys.stdout)
+        json.dump({"results": [asdict(r) for r in results], **more, "machine": machine()}, sys.stdout)
         sys.stdout.write("\n")
         return
     from rich.console import Console

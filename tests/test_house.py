@@ -11,7 +11,13 @@ import sidlive
 
 PACKAGE = Path(sidlive.__file__).parent
 ROOMS = ["chip", "tune", "model", "live", "studio", "commands"]
-TRAINING = {"network", "ranks", "train"}  # the modules of model/ that may import torch when they are imported
+TRAINING = {
+    "comparison",
+    "flat",
+    "network",
+    "ranks",
+    "train",
+}  # the modules of model/ that may import torch when they are imported
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from sidlive.commands import bench_capture, bench_live
+from sidlive.commands import bench_capture, bench_live, bench_mind
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
@@ -16,6 +16,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     engine.set_defaults(run=_engine)
     bench_capture.add(what)
     bench_live.add(what)
+    bench_mind.add(what)
 
 
 def _engine(arguments: argparse.Namespace) -> None:

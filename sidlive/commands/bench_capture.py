@@ -146,16 +146,13 @@ def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
 
 def _tell(results: list["Result"], compared: list["Compared"], lacking: list[str], as_json: bool) -> None:
     """Print the figures and the table: one JSON object, or for people, the tunes that differ last."""
-    import json
     import sys
     from dataclasses import asdict
 
-    from sidlive.report import emit, machine
+    from sidlive.report import emit
 
     if as_json:
-        told = {"results": [asdict(result) for result in results], "tunes": [asdict(one) for one in compared]}
-        json.dump(told | {"lacking": lacking, "machine": machine()}, sys.stdout)
-        sys.stdout.write("\n")
+        emit(results, True, tunes=[asdict(one) for one in compared], lacking=lacking)
         return
     if compared:
         _table(compared)

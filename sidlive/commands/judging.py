@@ -88,6 +88,7 @@ def _eval(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     from sidlive.errors import ModelError
+    from sidlive.model.picture import expect_svg
 
     for name in ("length", "prompt_frames", "seconds"):
         if not 0 < getattr(arguments, name) <= 1e6:
@@ -96,8 +97,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ModelError(f"--tunes expects 1 or more, found {arguments.tunes}")
     if arguments.generate < 0:
         raise ModelError(f"--generate expects 0 or more prompts, found {arguments.generate}")
-    if arguments.picture and arguments.picture.suffix.lower() != ".svg":
-        raise ModelError(f"{arguments.picture}: expected a name that ends in .svg")
+    if arguments.picture:
+        expect_svg(arguments.picture)
 
 
 @contextlib.contextmanager
@@ -231,10 +232,9 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
 
 
 def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
-    from sidlive.errors import ModelError
     from sidlive.model.continuations import MEASURES
     from sidlive.model.evaluate import interval
-    from sidlive.model.picture import Bar, Chart, Row, draw
+    from sidlive.model.picture import Bar, Chart, Row, draw, save
 
     nats = {"in all": judged.totals, **judged.groups}
     rows = [
@@ -255,7 +255,4 @@ def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
             )
         heading = "what it makes of them, beside what the tunes go on with"
         charts.append(Chart(heading, ("generated", "real"), tuple(rows), shared=False))
-    try:
-        path.write_text(draw(title, charts), encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
+    save(path, draw(title, charts))

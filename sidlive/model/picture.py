@@ -1,9 +1,12 @@
-"""An evaluation as a picture, SVG: bars with their intervals. Knows figures, not where they come from."""
+"""Figures as a picture, SVG: bars with their intervals, or curves. Knows figures, not where they come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
+
+from sidlive.errors import ModelError
 
 WIDTH: Final = 860
 LABEL: Final = 250  # where the bars begin
@@ -43,6 +46,39 @@ class Chart:
     shared: bool
 
 
+@dataclass(frozen=True)
+class Curve:
+    """Points ``(x, y)`` in the order of x, both at least 0, under a name."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+def plot(title: str, across: str, curves: Sequence[Curve]) -> str:
+    """At most three curves over ``across``, both axes from 0, as the text of an SVG file."""
+    left, top, width, height = 70.0, 100.0, WIDTH - 110.0, 300.0
+    points = [point for curve in curves for point in curve.points]
+    x_scale = width / max((x for x, _ in points), default=1.0)
+    y_scale = height / (1.05 * max((y for _, y in points), default=1.0))
+    bottom = top + height
+    parts = [_text(24, 40, title, size=19, weight="bold")]
+    parts.append(f'<path d="M{left} {top}V{bottom}H{left + width}" stroke="{INK}" fill="none"/>')
+    for x in sorted({x for x, _ in points}):
+        parts.append(_text(left + x * x_scale, bottom + 20, f"{x:g}", size=12, anchor="middle"))
+    parts.append(_text(left + width / 2, bottom + 42, across, anchor="middle"))
+    for number, curve in enumerate(curves):
+        colour = COLOURS[number]
+        parts.append(_rectangle(left + 150 * number, 66, 11, 11, colour))
+        parts.append(_text(left + 17 + 150 * number, 76, curve.name))
+        places = [(left + x * x_scale, bottom - y * y_scale) for x, y in curve.points]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<polyline points="{line}" stroke="{colour}" stroke-width="2.5" fill="none"/>')
+        for (x, y), (_, figure) in zip(places, curve.points, strict=True):
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>')
+            parts.append(_text(x, y - 9, _figure(figure), size=12, anchor="middle"))
+    return _svg(bottom + 60, parts)
+
+
 def draw(title: str, charts: Sequence[Chart]) -> str:
     """The picture as the text of an SVG file."""
     y = 40.0
@@ -64,7 +100,25 @@ def draw(title: str, charts: Sequence[Chart]) -> str:
             for number, bar in enumerate(row.bars):
                 parts += _bar(y + ROW * number, bar, own, row.unit, COLOURS[number])
             y += ROW * len(row.bars) + GAP
-    height = round(y + 14)
+    return _svg(y + 14, parts)
+
+
+def expect_svg(path: Path) -> None:
+    """ModelError where a picture cannot go by the file's name; to be asked before the figures are worked out."""
+    if path.suffix.lower() != ".svg":
+        raise ModelError(f"{path}: expected a name that ends in .svg")
+
+
+def save(path: Path, picture: str) -> None:
+    """Write the text of a picture; ModelError where the disk refuses it."""
+    try:
+        path.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _svg(bottom: float, parts: Sequence[str]) -> str:
+    height = round(bottom)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">'
     return "\n".join([head, _rectangle(0, 0, WIDTH, height, PAPER), *parts, "</svg>\n"])
 

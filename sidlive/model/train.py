@@ -171,6 +171,14 @@ def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 
     return batches
 
 
+def optimiser_of(network: torch.nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    """What the plan moves a network's weights with: AdamW; gains do not decay."""
+    matrices = [p for p in network.parameters() if p.dim() >= 2]
+    gains = [p for p in network.parameters() if p.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": gains, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
+
+
 @torch.no_grad()
 def evaluate(
     network: Network, batches: list[Batch], device: torch.device = CPU, precision: torch.dtype = torch.bfloat16
@@ -219,10 +227,7 @@ class Run:
         self.ranks, self.precision = ranks, precision
         torch.manual_seed(plan.seed)
         self.network = Network(config).to(ranks.device)
-        matrices = [p for p in self.network.parameters() if p.dim() >= 2]
-        gains = [p for p in self.network.parameters() if p.dim() < 2]
-        groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": gains, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
+        self.optimiser = optimiser_of(self.network, plan)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.frames = 0
         self.measured = 0  # the step of the last measurement

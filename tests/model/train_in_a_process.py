@@ -24,19 +24,19 @@ from sidlive.model.train import Plan, Run, train
 TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 1, 2, 1, 24), context=64)
 
 
-def make_corpus(folder: Path) -> None:
-    """Two tunes of arpeggios over a pulse-width sweep, one of them held out."""
+def make_corpus(folder: Path, length: int = 400) -> None:
+    """Two tunes of so many frames, arpeggios over a pulse-width sweep, one of them held out."""
     folder.mkdir()
     tunes, rows = [], []
     for number, split in enumerate(("train", "held-out")):
-        frames = sid.silence(400)
-        step = np.arange(400)
+        frames = sid.silence(length)
+        step = np.arange(length)
         frames[:, sid.FREQ_HI] = np.array([16, 20, 24 + number])[step % 3]
         frames[:, sid.PW_LO] = (step * 16) & 255
         frames[:, sid.CONTROL] = frames[:, sid.FIRST_CONTROL] = np.where(step % 24 < 20, 0x41, 0x40)
         frames[:, sid.MODE_VOL] = 15
         entry = {"path": f"{number}.sid", "song": 1, "title": "t", "author": "a", "released": "r", "chip": "6581"}
-        place = {"shard": "shard-000.npy", "start": number * 400, "length": 400, "split": split}
+        place = {"shard": "shard-000.npy", "start": number * length, "length": length, "split": split}
         tunes.append({**entry, "clock": "PAL", "rate_hz": 50.125, **place})
         rows.append(frames)
     np.save(folder / "shard-000.npy", np.concatenate(rows))

@@ -1,0 +1,94 @@
+"""`sidlive bench mind`: what our network learns in a time, beside a flat stream of register bytes."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``mind`` to the parsers of ``sidlive bench``."""
+    mind = subparsers.add_parser(
+        "mind",
+        help="what our network learns in a time, beside a flat stream of register bytes (needs torch)",
+        description="Trains our two levels and a flat transformer on 26 tokens a frame (SID-GPT's way) on the same "
+        "tunes with blocks of as many parameters and the same optimiser, in turns, and judges both on the same frames "
+        "of tunes held out. The flat one starts at two learning rates; after 0.4 of the time the better one goes on.",
+    )
+    mind.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`")
+    mind.add_argument("--preset", default="pocket", help="pocket, stage or large (default: pocket)")
+    mind.add_argument("--minutes", type=float, default=10.0, metavar="M", help="of training for each (default: 10)")
+    mind.add_argument("--threads", type=int, default=1, metavar="N", help="cores to use (default: 1)")
+    mind.add_argument("--no-compile", action="store_true", help="without torch.compile (which needs a C++ compiler)")
+    mind.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the curves")
+    mind.add_argument("--json", action="store_true", help='one JSON object on stdout; "curve" holds the curves')
+    mind.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, judge and tell."""
+    from sidlive.errors import ControlError, ModelError
+    from sidlive.model.picture import expect_svg
+
+    if not 0 < arguments.minutes <= 24 * 60:
+        raise ControlError(f"--minutes expects more than 0 up to {24 * 60}, found {arguments.minutes:g}")
+    if arguments.threads < 1:
+        raise ControlError(f"--threads expects 1 or more, found {arguments.threads}")
+    if arguments.picture:
+        expect_svg(arguments.picture)
+    try:
+        import torch
+    except ImportError as error:
+        raise ModelError("training needs torch, which is not installed: pip install 'sidlive[train]'") from error
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from sidlive.model.comparison import compare, curve, figures
+    from sidlive.model.config import preset
+    from sidlive.model.corpus import open_corpus
+    from sidlive.report import emit
+
+    corpus, config = open_corpus(arguments.corpus), preset(arguments.preset)
+    torch.set_num_threads(arguments.threads)
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with Progress(*columns, transient=True, console=Console(stderr=True), disable=arguments.json) as bar:
+        task = bar.add_task("", total=None)
+        learners = compare(
+            corpus,
+            config,
+            arguments.minutes,
+            not arguments.no_compile,
+            lambda doing: bar.update(task, description=doing),
+        )
+    rows = curve(learners)
+    if arguments.picture:
+        _draw(arguments.picture, rows)
+    if not arguments.json:
+        _table(rows)
+    emit(list(figures(learners)), arguments.json, "Ours beside a flat stream", curve=rows)
+    return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    """Nats per frame of the 25 registers, a line a moment and a column a network."""
+    from rich.console import Console
+    from rich.table import Table
+
+    names = list(dict.fromkeys(row["network"] for row in rows))
+    table = Table(title="Nats per frame, the 25 registers", title_justify="left", box=None)
+    for heading in ("minutes", *names):
+        table.add_column(heading, justify="right")
+    for minutes in dict.fromkeys(row["minutes"] for row in rows):
+        found = {row["network"]: f"{row['nats_per_frame']:.2f}" for row in rows if row["minutes"] == minutes}
+        table.add_row(f"{minutes:g}", *(found.get(name, "") for name in names))
+    Console().print(table)
+
+
+def _draw(path: Path, rows: list[dict[str, Any]]) -> None:
+    from sidlive.model.picture import Curve, plot, save
+
+    names = dict.fromkeys(row["network"] for row in rows)
+    curves = [
+        Curve(name, tuple((row["minutes"], row["nats_per_frame"]) for row in rows if row["network"] == name))
+        for name in names
+    ]
+    save(path, plot("Held-out nats per frame, the 25 registers", "minutes of training", curves))
