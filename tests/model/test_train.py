@@ -137,8 +137,9 @@ def test_two_processes_learn_what_one_learns(corpus: Corpus, tmp_path: Path, one
     one, two = left(tmp_path / "one"), left(tmp_path / "two")
     assert [row["step"] for row in two["log"]] == [row["step"] for row in one["log"]] == list(range(2, 21, 2))
     assert two["checkpoint"]["best"] == pytest.approx(one["checkpoint"]["best"], abs=1e-3)
-    for name, weights in one["checkpoint"]["model"].items():
-        torch.testing.assert_close(two["checkpoint"]["model"][name], weights, atol=2e-3, rtol=0)
+    for kind in ("model", "average"):
+        for name, weights in one["checkpoint"][kind].items():
+            torch.testing.assert_close(two["checkpoint"][kind][name], weights, atol=2e-3, rtol=0)
 
 
 def test_the_ranks_share_a_step_without_overlap(corpus: Corpus) -> None:
