@@ -72,7 +72,7 @@ class Mind(Protocol):
         """The nats per token of a step's windows, to descend."""
 
     def nats(self, stretches: list[Stretch]) -> NDArray[np.float64]:
-        """Nats per frame ``[stretches, 2]``: of the 25 registers, and of all that the network says."""
+        """Nats per frame ``[stretches, 3]``: of the 25 registers, of all that is said, of the 25 without recall."""
 
 
 class TwoLevels:
@@ -91,12 +91,16 @@ class TwoLevels:
     def nats(self, stretches: list[Stretch]) -> NDArray[np.float64]:
         rows = []
         for one in stretches:
-            heard = window(one.frames[: one.start + FRAMES], one.start - self.context, self.context + FRAMES)
-            values, tokens, recalled, strengths = (torch.from_numpy(part.astype(np.int64))[None] for part in heard)
-            said = torch.arange(self.context - 1, self.context - 1 + FRAMES)
-            costs = self.network.nats(values, tokens, recalled, strengths, said).mean(0)
-            rows.append((costs[IN_REGISTERS].sum().item(), costs.sum().item()))
+            costs, alone = self._by_slot(one, rc.WINDOW), self._by_slot(one, 0)
+            rows.append((costs[IN_REGISTERS].sum().item(), costs.sum().item(), alone[IN_REGISTERS].sum().item()))
         return np.array(rows)
+
+    def _by_slot(self, one: Stretch, memory: int) -> Tensor:
+        """Nats per frame ``[SLOTS]``, where recall reaches ``memory`` frames back from what attention hears."""
+        heard = window(one.frames, one.start - self.context, self.context + FRAMES, memory=memory)
+        values, tokens, recalled, strengths = (torch.from_numpy(part.astype(np.int64))[None] for part in heard)
+        said = torch.arange(self.context - 1, self.context - 1 + FRAMES)
+        return self.network.nats(values, tokens, recalled, strengths, said).mean(0)
 
 
 class FlatStream:
@@ -125,7 +129,7 @@ class FlatStream:
         for one in stretches:
             heard = flat.stream(one.frames[one.start - self.context : one.start + FRAMES])
             costs = self.network.nats(torch.from_numpy(heard)[None])[0, -FRAMES:]
-            rows.append((costs.sum(1).mean().item(),) * 2)
+            rows.append((costs.sum(1).mean().item(),) * 3)
         return np.array(rows)
 
 
@@ -230,6 +234,7 @@ def figures(learners: list[Learner]) -> Iterator[Result]:
         yield Result(f"nats_per_frame.{name}.high", high, "nats")
     ours = both["ours"]
     yield Result("nats_per_frame_28.ours", float(ours.judged[last][:, 1].mean()), "nats")
+    yield Result("nats_per_frame.ours_without_recall", float(ours.judged[last][:, 2].mean()), "nats")
     for name, learner in both.items():
         mind = learner.mind
         yield Result(f"context_s.{name}", mind.context / PAL.rate_hz, "s")
@@ -244,11 +249,11 @@ def figures(learners: list[Learner]) -> Iterator[Result]:
 
 
 def curve(learners: list[Learner]) -> list[dict[str, Any]]:
-    """A row for each learner and moment: nats per frame of the 25 registers, and of all it says."""
+    """A row for each learner and moment: nats per frame of the 25 registers, of all it says, and without recall."""
     rows = []
     for learner in learners:
         for moment, nats in learner.judged.items():
-            registers, everything = nats.mean(0).tolist()
+            told = ("nats_per_frame", "with_first_controls", "without_recall")
             row = {"network": learner.name, "minutes": moment * learner.limit_s / 60}
-            rows.append({**row, "nats_per_frame": registers, "with_first_controls": everything})
+            rows.append({**row, **dict(zip(told, nats.mean(0).tolist(), strict=True))})
     return rows

@@ -17,6 +17,7 @@ from sidlive.chip import registers as sid
 from sidlive.cli import main
 from sidlive.model import comparison as cmp
 from sidlive.model import flat
+from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
 from sidlive.model.corpus import Corpus, open_corpus
@@ -112,15 +113,19 @@ def test_both_are_judged_on_the_same_frames(corpus: Corpus) -> None:
     ours = cmp.TwoLevels(TINY, cmp.PLAN, windows)
     other = cmp.FlatStream(TINY, cmp.PLAN, windows)
     with torch.no_grad():
-        ((registers, everything),) = ours.nats([stretch]).tolist()
+        ((registers, everything, alone),) = ours.nats([stretch]).tolist()
         heard = window(stretch.frames, stretch.start - 256, 256 + cmp.FRAMES)
         parts = [torch.from_numpy(part.astype(np.int64))[None] for part in heard]
         by_slot = ours.network.nats(*parts)[-cmp.FRAMES :].mean(0)
+        parts[2:] = [torch.from_numpy(part.astype(np.int64))[None] for part in rc.nothing(256 + cmp.FRAMES)]
+        by_slot_alone = ours.network.nats(*parts)[-cmp.FRAMES :].mean(0)
         flat_costs = nats(other.network, stretch.frames[stretch.start - 40 : stretch.start + cmp.FRAMES])
     assert heard.values[256:].tolist() == stretch.frames[stretch.start :][: cmp.FRAMES, tk.COLUMN_OF_SLOT].tolist()
     assert everything == pytest.approx(by_slot.sum().item(), rel=1e-5)
     first_controls = by_slot[[5, 13, 21]].sum().item()
     assert first_controls > 0 and registers == pytest.approx(everything - first_controls, rel=1e-5)
+    assert alone == pytest.approx(by_slot_alone[cmp.IN_REGISTERS].sum().item(), rel=1e-5)
+    assert alone != pytest.approx(registers, rel=1e-5)
     assert other.nats([stretch])[0, 0] == pytest.approx(flat_costs[-cmp.FRAMES :].sum(1).mean().item(), rel=1e-5)
 
 
