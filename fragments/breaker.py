@@ -4,7 +4,7 @@ from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep, Vibrato
 
 SONG = Song(
     title="Breaker",
-    style="drum and bass: broken beats of many waveforms, a filtered bass, minor stabs with an echo",
+    style="drum and bass: broken beats of many waveforms, minor stabs with an echo",
     chip="8580",
     rows=(4, 5),
     mode=0x10,

@@ -4,7 +4,7 @@ from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep
 
 SONG = Song(
     title="Circuit",
-    style="minimal techno: kick and bass, a line of sixteenths under a slow cutoff ramp, hats and a dub chord",
+    style="minimal techno: a line of sixteenths under a slow cutoff ramp",
     rows=(6,),
     mode=0x10,
     resonance=0xE,

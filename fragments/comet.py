@@ -4,7 +4,7 @@ from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Vibrato
 
 SONG = Song(
     title="Comet",
-    style="fast and bright: a chord's notes a frame each, a sliding lead, bass and drums in one voice",
+    style="fast arpeggios and a lead that slides",
     rows=(4,),
     instruments={
         "kick": Instrument(

@@ -4,7 +4,7 @@ from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep, Vibrato
 
 SONG = Song(
     title="Drift",
-    style="slow and wide: a filtered pad of moving pulse width, plucked strings, ring-modulated bells",
+    style="a slow pad, plucked notes, ring-modulated bells",
     chip="8580",
     rows=(10,),
     mode=0x10,

@@ -4,7 +4,7 @@ from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Vibrato
 
 SONG = Song(
     title="Gallop",
-    style="galloping bass, arpeggios and a lead, as games of the middle eighties had them",
+    style="a galloping bass and a lead, as in games of the middle eighties",
     rows=(5,),
     instruments={
         "bass": Instrument(

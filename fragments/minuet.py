@@ -4,7 +4,7 @@ from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Vibrato
 
 SONG = Song(
     title="Minuet",
-    style="a dance in three beats and three parts, pulse leads with vibrato, after the baroque",
+    style="three parts in three beats, after the baroque",
     rows=(6,),
     instruments={
         "top": Instrument(

@@ -4,7 +4,7 @@ from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Vibrato
 
 SONG = Song(
     title="Overdrive",
-    style="rock: a lead in hard sync, kick, snare and bass by turns in one voice",
+    style="rock: a lead in hard sync, drums and bass in one voice",
     rows=(6, 5),
     instruments={
         "kick": Instrument(

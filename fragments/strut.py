@@ -4,7 +4,7 @@ from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep, Vibrato
 
 SONG = Song(
     title="Strut",
-    style="funk for the 8580: a bass with a filter sweep on each note, syncopation, a bending lead",
+    style="swinging funk: a bass with a filter sweep on each note",
     chip="8580",
     rows=(8, 6),
     mode=0x10,

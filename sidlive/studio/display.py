@@ -96,12 +96,14 @@ def is_fragment(value: Any) -> bool:
 
 
 def fragment_line(fragment: Any) -> Text:
-    """``arp  10.0 s  501 frames  PAL 6581  from tune.sid``."""
+    """``arp  10.0 s  501 frames  125 bpm  PAL 6581  from tune.sid``."""
     seconds = len(fragment.frames) / fragment.rate_hz
+    beat = getattr(fragment, "beat_frames", 0)
+    tempo = f"{60 * fragment.rate_hz / beat:.0f} bpm  " if beat else ""
     chip = " ".join(str(getattr(fragment, name, "")) for name in ("timing", "chip")).strip()
     return Text.assemble(
         (str(fragment.name), f"bold {GOOD}"),
-        (f"  {seconds:.1f} s  {len(fragment.frames)} frames  {chip}", TEXT),
+        (f"  {seconds:.1f} s  {len(fragment.frames)} frames  {tempo}{chip}", TEXT),
         (f"  from {fragment.source}", FAINT),
     )
 

@@ -10,7 +10,13 @@ from .stage import CONTROLS, FakeSession, fake_verbs
 
 SHOW = Shower(fake_verbs(FakeSession()))
 FRAGMENT = SimpleNamespace(
-    name="arp", frames=np.zeros((501, 28), np.uint8), rate_hz=50.125, source="tune.sid", timing="PAL", chip="6581"
+    name="arp",
+    frames=np.zeros((501, 28), np.uint8),
+    rate_hz=50.125,
+    beat_frames=24,
+    source="tune.sid",
+    timing="PAL",
+    chip="6581",
 )
 
 
@@ -42,7 +48,7 @@ def test_controls_are_a_table():
 
 
 def test_a_fragment_is_a_line():
-    assert SHOW(FRAGMENT).plain == "arp  10.0 s  501 frames  PAL 6581  from tune.sid"
+    assert SHOW(FRAGMENT).plain == "arp  10.0 s  501 frames  125 bpm  PAL 6581  from tune.sid"
     assert SHOW({"arp": FRAGMENT}).plain == SHOW(FRAGMENT).plain
 
 

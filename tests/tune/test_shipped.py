@@ -33,8 +33,15 @@ def test_there_are_eight_small_ones_in_eight_styles():
     about = [load_frames(shipped.locate(name))[2] for name in shipped.names()]
     assert len({meta["style"] for meta in about}) == 8 and {meta["chip"] for meta in about} == {"6581", "8580"}
     assert len({load_fragment(name).beat_frames for name in shipped.names()}) >= 6  # tempi
-    card = (shipped.ASSETS / "fragments.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in card for name in shipped.names())
+
+
+def test_the_card_and_the_readme_tell_what_they_are():
+    for text in (shipped.ASSETS / "fragments.md", SCORES.parent / "README.md"):
+        lines = text.read_text(encoding="utf-8").splitlines()
+        for name in shipped.names():
+            fragment, style = load_fragment(name), load_frames(shipped.locate(name))[2]["style"]
+            tempo = 60 * fragment.rate_hz / fragment.beat_frames
+            assert f"| `{name}` | {style} | {fragment.seconds:.0f} | {tempo:.0f} | {fragment.chip} |" in lines
 
 
 @pytest.mark.parametrize("name", shipped.names())
