@@ -186,18 +186,20 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
     """
     from numba import njit
 
-    from sidlive.model.blocks import go_through, multiply, normalise, room_for
+    from sidlive.model.blocks import Cache, Steps, go_through, multiply, normalise, room_for
     from sidlive.model.vectors import TILE
 
     @njit(nogil=True)
-    def say(pile, x, normed, angles, keys, values, logits, first, tokens, context):  # type: ignore[no-untyped-def]
+    def say(pile, x, normed, angles, cache, logits, first, tokens, context):  # type: ignore[no-untyped-def]
         room = room_for(1, normed.shape[1])
         for token in range(first, first + tokens):
-            go_through(pile, x, token, context, angles, angles, keys, values, True)
+            steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
+            go_through(pile, x, steps, context, 0, cache, True)
             normalise(x, pile.last_norm, normed)
             multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, room)
 
-    level, state, stack = engine._time, engine._state, engine.config.time
+    level, state, stack = engine._mind.time, engine._state, engine.config.time
+    cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
     x = np.full((1, level.pile.out.tiles.shape[1] * TILE), 0.1, np.float32)
     normed, logits = np.empty((1, stack.width), np.float32), np.zeros((1, FLAT_VOCABULARY), np.float32)
     angles = np.full((1, stack.head_width // 2), np.float32(np.sqrt(0.5)), np.float32)
@@ -206,7 +208,7 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
         worked = time.thread_time()
         for _ in range(frames):
             x[:] = 0.1  # it runs through every block again and again
-            say(level.pile, x, normed, angles, state.keys, state.values, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
+            say(level.pile, x, normed, angles, cache, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
         return (time.thread_time() - worked) / frames
 
     spent(1)

@@ -1,7 +1,12 @@
 """One level of the network, torch-free: blocks of normed attention and SwiGLU over int8 matrices, in numba.
 
-B steps go through together; a tile of weights is fetched once for all of them. What a step comes out as does not depend
-on how many went with it, not in one bit. Knows nothing of frames or tokens. Compiled on first use, never at import.
+B steps go through together, of one past or of several (N *lanes*); a tile of weights is fetched once for all of them.
+What a step comes out as does not depend on how many went with it, not in one bit. Keys and values are kept as 16-bit
+fixed-point numbers. Knows nothing of frames or tokens. Compiled on first use, never at import.
+
+A lane's first steps may be *pinned*: they are attended to for ever, while the window of the steps after them slides.
+Theirs are the positions that they would have had if the steps that slid away between had never been (StreamingLLM, Xiao
+et al. 2023): keys stay as they were turned, and the query is turned a second time, for them.
 """
 
 from typing import NamedTuple
@@ -10,9 +15,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sidlive.model.vectors import SPAN, TILE, exp, float_tile, float_tile_twice, integer_tile
+from sidlive.model.vectors import SPAN, TILE, exp, integer_tile, short_tile_1, short_tile_2, short_tile_4
 
 LIMIT = np.float32(127 << 16)  # the largest fixed-point number: three signed bytes, with room for rounding
+MOST_SHORT = np.float32(32766)  # of 16 bits, with room for rounding
 EPSILON = np.float32(1e-5)  # of the RMS norms
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
@@ -32,6 +38,26 @@ class Rows(NamedTuple):
 
     rows: NDArray[np.int8]
     scales: NDArray[np.float32]
+
+
+class Cache(NamedTuple):
+    """Keys and values of each lane's last R steps, as int16 with a scale a step and head."""
+
+    keys: NDArray[np.int16]  # [N, L, K, R / 64, head width, 64]
+    values: NDArray[np.int16]  # [N, L, K, R, 64 or more]
+    key_scales: NDArray[np.float32]  # [N, L, K, R]
+    value_scales: NDArray[np.float32]
+
+
+class Steps(NamedTuple):
+    """B steps to take, those of one lane in their order."""
+
+    lanes: NDArray[np.int64]  # [B]
+    positions: NDArray[np.int64]  # [B]
+    cosines: NDArray[np.float32]  # [B, head width / 2], of the positions
+    sines: NDArray[np.float32]
+    near_cosines: NDArray[np.float32]  # of the positions as the pinned steps see them
+    near_sines: NDArray[np.float32]
 
 
 class Pile(NamedTuple):
@@ -159,109 +185,176 @@ def clear(x):  # type: ignore[no-untyped-def]
 
 
 @inner
-def window(frame, context, ring):  # type: ignore[no-untyped-def]
-    """Where the frames that a frame attends to lie: two runs ``[a, b), [c, d)`` of the ring, the second maybe empty."""
-    first = max(0, frame - context + 1) % ring
-    end = frame % ring + 1
-    if first < end:
-        return first, end, 0, 0
-    return 0, end, first, ring
+def place(position, pinned, slots):  # type: ignore[no-untyped-def]
+    """Where a step's key and value lie: the pinned in whole tiles of their own, the others in a ring behind them."""
+    if position < pinned:
+        return position
+    first = (pinned + TILE - 1) // TILE * TILE
+    return first + (position - pinned) % (slots - first)
 
 
 @inner
-def soften(first, second):  # type: ignore[no-untyped-def]
-    """Softmax in place, without the division, over two runs of scores and the zero sink; returns 1 / total."""
-    top = ZERO
-    for i in range(first.shape[0]):
-        top = max(top, first[i])
-    for i in range(second.shape[0]):
-        top = max(top, second[i])
-    total = exp(-top)
-    for i in range(first.shape[0]):
-        weight = exp(first[i] - top)
-        first[i] = weight
-        total += weight
-    for i in range(second.shape[0]):
-        weight = exp(second[i] - top)
-        second[i] = weight
-        total += weight
-    return ONE / total
+def window(position, context, pinned, slots, runs):  # type: ignore[no-untyped-def]
+    """Where the steps that a step attends to lie: ``runs int64[6]``, three runs ``[a, b)``, pinned ones first."""
+    runs[0], runs[1] = 0, min(pinned, position + 1)
+    runs[2] = runs[3] = runs[4] = runs[5] = 0
+    if position >= pinned:
+        oldest = max(pinned, position - (context - pinned) + 1)
+        runs[2], runs[3] = place(oldest, pinned, slots), place(position, pinned, slots) + 1
+        if runs[2] >= runs[3]:  # round the ring's end
+            runs[4], runs[5] = runs[2], slots
+            runs[2] = place(pinned, pinned, slots)
 
 
 @inner
-def attend(query, position, context, layer, keys, values, result):  # type: ignore[no-untyped-def]
-    """Attention of B frames from ``position`` on: ``query [B, width]`` (turned, scaled) to ``result [B, width]``."""
+def meets(runs, first, last):  # type: ignore[no-untyped-def]
+    """Whether any of the three runs has part in ``[first, last)``."""
+    met = False
+    for run in range(0, 6, 2):
+        met |= runs[run] < last and runs[run + 1] > first
+    return met
+
+
+@inner
+def highest(scores, key_scales, top):  # type: ignore[no-untyped-def]
+    """Scale a run of scores in place; the greatest of them and ``top``."""
+    for i in range(scores.shape[0]):
+        score = scores[i] * key_scales[i]
+        scores[i] = score
+        top = max(top, score)
+    return top
+
+
+@inner
+def soften(scores, value_scales, top):  # type: ignore[no-untyped-def]
+    """A run of scores becomes weights of the values as they lie, in place; returns the sum of the true weights."""
+    total = ZERO
+    for i in range(scores.shape[0]):
+        weight = exp(scores[i] - top)
+        total += weight
+        scores[i] = weight * value_scales[i]
+    return total
+
+
+@inner
+def keep(numbers, kept):  # type: ignore[no-untyped-def]
+    """Write floats as 16-bit fixed-point numbers; returns their scale."""
+    largest = ZERO
+    for i in range(numbers.shape[0]):
+        largest = max(largest, abs(numbers[i]))
+    factor = MOST_SHORT / largest if largest > ZERO else ZERO
+    for i in range(numbers.shape[0]):
+        kept[i] = np.int16(np.floor(numbers[i] * factor + HALF))
+    return largest / MOST_SHORT
+
+
+@inner
+def tile_of_heads(rows, start, stride, count, factors, at, factors_stride, sums, to, sums_stride, heads):  # type: ignore[no-untyped-def]  # fmt: skip
+    """`short_tile` for any number of heads, as many at once as can be."""
+    g = 0
+    while g + 4 <= heads:
+        short_tile_4(
+            rows,
+            start,
+            stride,
+            count,
+            factors,
+            at + g * factors_stride,
+            factors_stride,
+            sums,
+            to + g * sums_stride,
+            sums_stride,
+        )
+        g += 4
+    if g + 2 <= heads:
+        short_tile_2(
+            rows,
+            start,
+            stride,
+            count,
+            factors,
+            at + g * factors_stride,
+            factors_stride,
+            sums,
+            to + g * sums_stride,
+            sums_stride,
+        )
+        g += 2
+    if g < heads:
+        short_tile_1(
+            rows,
+            start,
+            stride,
+            count,
+            factors,
+            at + g * factors_stride,
+            factors_stride,
+            sums,
+            to + g * sums_stride,
+            sums_stride,
+        )
+
+
+@inner
+def attend(query, near_query, steps, context, pinned, layer, cache, result):  # type: ignore[no-untyped-def]
+    """Attention of B steps: ``query, near_query [B, width]`` (turned, scaled) to ``result [B, width]``."""
+    keys, values = cache.keys, cache.values
     count = query.shape[0]
-    kv_heads, tiles, head_width = keys.shape[1], keys.shape[2], keys.shape[3]
-    ring, padded = values.shape[2], values.shape[3]
+    layers, kv_heads, tiles, head_width = keys.shape[1], keys.shape[2], keys.shape[3], keys.shape[4]
+    slots, padded = values.shape[3], values.shape[4]
     heads = query.shape[1] // head_width
     groups = heads // kv_heads
-    scores = np.empty((count, groups, ring), np.float32)
-    mixed = np.empty((count, groups, padded), np.float32)
-    runs = np.empty((count, 4), np.int64)
+    scores = np.empty((count, groups, slots), np.float32)
+    mixed = np.zeros((count, groups, padded), np.float32)
+    shares = np.empty((count, groups), np.float32)
+    runs = np.empty((count, 6), np.int64)
     for row in range(count):
-        runs[row, 0], runs[row, 1], runs[row, 2], runs[row, 3] = window(position + row, context, ring)
+        window(steps.positions[row], context, pinned, slots, runs[row])
     for kv in range(kv_heads):
-        for row in range(count):
-            for g in range(groups):
-                for i in range(ring):
-                    scores[row, g, i] = ZERO
-                for i in range(padded):
-                    mixed[row, g, i] = ZERO
         for tile in range(tiles):
-            start = ((layer * kv_heads + kv) * tiles + tile) * head_width * TILE
             first, last = tile * TILE, (tile + 1) * TILE
             for row in range(count):
-                a, b, c, d = runs[row, 0], runs[row, 1], runs[row, 2], runs[row, 3]
-                if not ((a < last and b > first) or (c < last and d > first)):
+                if not meets(runs[row], first, last):
                     continue
-                at = row * query.shape[1] + kv * groups * head_width
-                to = row * groups * ring + first
-                for g in range(0, groups - 1, 2):
-                    float_tile_twice(
-                        keys,
-                        start,
-                        TILE,
-                        head_width,
-                        query,
-                        at + g * head_width,
-                        head_width,
-                        scores,
-                        to + g * ring,
-                        ring,
-                    )
-                if groups % 2:
-                    g = groups - 1
-                    float_tile(keys, start, TILE, head_width, query, at + g * head_width, 0, scores, to + g * ring, 0)
-        shares = np.empty((count, groups), np.float32)
+                start = (((steps.lanes[row] * layers + layer) * kv_heads + kv) * tiles + tile) * head_width * TILE
+                at, to = row * query.shape[1] + kv * groups * head_width, row * groups * slots + first
+                for g in range(groups):
+                    for i in range(first, last):
+                        scores[row, g, i] = ZERO
+                asking = near_query if first < pinned else query
+                tile_of_heads(keys, start, TILE, head_width, asking, at, head_width, scores, to, slots, groups)
         for row in range(count):
-            a, b, c, d = runs[row, 0], runs[row, 1], runs[row, 2], runs[row, 3]
+            lane = steps.lanes[row]
+            key_scales, value_scales = cache.key_scales[lane, layer, kv], cache.value_scales[lane, layer, kv]
             for g in range(groups):
-                shares[row, g] = soften(scores[row, g, a:b], scores[row, g, c:d])
+                top, total = ZERO, ZERO
+                for run in range(0, 6, 2):
+                    some = slice(runs[row, run], runs[row, run + 1])
+                    top = highest(scores[row, g, some], key_scales[some], top)
+                for run in range(0, 6, 2):
+                    some = slice(runs[row, run], runs[row, run + 1])
+                    total += soften(scores[row, g, some], value_scales[some], top)
+                shares[row, g] = ONE / (total + exp(-top))  # the zero sink takes its share
         for tile in range(tiles):
             for row in range(count):
-                for run in range(0, 4, 2):
+                base = ((steps.lanes[row] * layers + layer) * kv_heads + kv) * slots
+                for run in range(0, 6, 2):
                     first = max(tile * TILE, runs[row, run])
                     some = min((tile + 1) * TILE, runs[row, run + 1]) - first
                     if some <= 0:
                         continue
                     for part in range(0, padded, TILE):
-                        start = ((layer * kv_heads + kv) * ring + first) * padded + part
-                        at = row * groups * ring + first
-                        to = row * groups * padded + part
-                        for g in range(0, groups - 1, 2):
-                            float_tile_twice(
-                                values, start, padded, some, scores, at + g * ring, ring, mixed, to + g * padded, padded
-                            )
-                        if groups % 2:
-                            g = groups - 1
-                            float_tile(values, start, padded, some, scores, at + g * ring, 0, mixed, to + g * padded, 0)
+                        start = (base + first) * padded + part
+                        at, to = row * groups * slots + first, row * groups * padded + part
+                        tile_of_heads(values, start, padded, some, scores, at, slots, mixed, to, padded, groups)
         for row in range(count):
             for g in range(groups):
                 at = (kv * groups + g) * head_width
                 head = result[row, at : at + head_width]
                 for i in range(head_width):
                     head[i] = mixed[row, g, i] * shares[row, g]
+                for i in range(padded):
+                    mixed[row, g, i] = ZERO
 
 
 @inner
@@ -276,13 +369,14 @@ def turn(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
 
 
 @inner
-def go_through(pile, x, position, context, cosines, sines, keys, values, to_the_end):  # type: ignore[no-untyped-def]
-    """B steps ``x [B, whole tiles]`` through all blocks, in place; their keys and values are kept from ``position`` on.
+def go_through(pile, x, steps, context, pinned, cache, to_the_end):  # type: ignore[no-untyped-def]
+    """B steps ``x [B, whole tiles]`` through all blocks, in place; their keys and values are kept.
 
-    ``cosines, sines [B, head width / 2]``. Unless ``to_the_end``, nobody needs x itself: the last block only keeps
-    its keys and values.
+    A step attends to its lane's ``pinned`` first steps and to the last ``context - pinned``. Unless ``to_the_end``,
+    nobody needs x itself: the last block only keeps its keys and values.
     """
-    layers, kv_heads, head_width, ring = keys.shape[0], keys.shape[1], keys.shape[3], values.shape[2]
+    keys, values = cache.keys, cache.values
+    layers, kv_heads, head_width, slots = keys.shape[1], keys.shape[2], keys.shape[4], values.shape[3]
     count, width, hidden = x.shape[0], pile.last_norm.shape[0], pile.hidden
     kv_width = kv_heads * head_width
     tiles = (pile.query_key_value.tiles.shape[1], pile.out.tiles.shape[1], pile.gate_up.tiles.shape[1])
@@ -290,7 +384,8 @@ def go_through(pile, x, position, context, cosines, sines, keys, values, to_the_
     room = room_for(count, max(width, hidden))
     normed = np.empty((count, width), np.float32)
     query = np.empty((count, width), np.float32)
-    key = np.empty(head_width, np.float32)
+    near_query = np.empty((count, width), np.float32) if pinned > 0 else query
+    key, kept = np.empty(head_width, np.float32), np.empty(head_width, np.int16)
     projected = np.empty((count, tiles[0] * TILE), np.float32)
     fed = np.empty((count, tiles[2] * TILE), np.float32)
     active = np.empty((count, hidden), np.float32)
@@ -299,19 +394,27 @@ def go_through(pile, x, position, context, cosines, sines, keys, values, to_the_
         clear(projected)
         multiply(normed, width, pile.query_key_value, layer, tiles[0], projected, room)
         for row in range(count):
-            slot = (position + row) % ring
+            lane, slot = steps.lanes[row], place(steps.positions[row], pinned, slots)
+            cosines, sines = steps.cosines[row], steps.sines[row]
             for at in range(0, width, head_width):
                 head = slice(at, at + head_width)
-                turn(projected[row, head], cosines[row], sines[row], scale, query[row, head])
+                turn(projected[row, head], cosines, sines, scale, query[row, head])
+                if pinned > 0:
+                    near = steps.near_cosines[row], steps.near_sines[row]
+                    turn(projected[row, head], near[0], near[1], scale, near_query[row, head])
             for kv in range(kv_heads):
                 at = width + kv * head_width
-                turn(projected[row, at : at + head_width], cosines[row], sines[row], ONE, key)
+                turn(projected[row, at : at + head_width], cosines, sines, ONE, key)
+                cache.key_scales[lane, layer, kv, slot] = keep(key, kept)
+                tile = keys[lane, layer, kv, slot // TILE]
                 for i in range(head_width):
-                    keys[layer, kv, slot // TILE, i, slot % TILE] = key[i]
-                    values[layer, kv, slot, i] = projected[row, at + kv_width + i]
+                    tile[i, slot % TILE] = kept[i]
+                at += kv_width
+                value = projected[row, at : at + head_width]
+                cache.value_scales[lane, layer, kv, slot] = keep(value, values[lane, layer, kv, slot])
         if layer == layers - 1 and not to_the_end:
             return
-        attend(query, position, context, layer, keys, values, normed)
+        attend(query, near_query, steps, context, pinned, layer, cache, normed)
         multiply(normed, width, pile.out, layer, tiles[1], x, room)
         normalise(x, pile.feed_norm[layer], normed)
         clear(fed)

@@ -1,8 +1,8 @@
 """What the engine runs: the network of `network.py`, torch-free, one frame at a time over int8 weights.
 
 `hear` is the time level (frames -> what is known after each), `say` the column level (the next frame, slot by slot).
-Everything is passed in: weights, the language's tables, and the `State` that they write. B frames at once, S slots, K
-key/value heads; rings of R frames, of H for what was known, of M for recall. Compiled on first use, never at import.
+Everything is passed in: weights, the language's tables, and the `State` that they write. N lanes, B frames at once, S
+slots; rings of R frames, of H for what was known, of M for recall. Compiled on first use, never at import.
 """
 
 from typing import NamedTuple
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import FREQ_HI, FREQ_LO, VOICE_STRIDE
 from sidlive.model.blocks import (
     ZERO,
+    Cache,
     Matrix,
     Pile,
     Rows,
+    Steps,
     add_row,
     clear,
     dot_row,
@@ -29,7 +31,7 @@ from sidlive.model.blocks import (
 from sidlive.model.constraints import sift, strays
 from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.sampling import noise_key, pick
-from sidlive.model.spelling import canonical, moved, pairs_before, reference, remember, spell, suggest
+from sidlive.model.spelling import Remembered, canonical, moved, pairs_before, reference, remember, spell, suggest
 from sidlive.model.tokens import FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 from sidlive.model.vectors import TILE, exp
 
@@ -62,44 +64,73 @@ class ColumnLevel(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that the engine remembers; frame number f lies at f modulo the ring's length."""
+    """All that N lanes remember; a lane's frame number f lies at f modulo the ring's length."""
 
-    frames: NDArray[np.uint8]  # [R, 28]
-    hidden: NDArray[np.float32]  # [H, d]: the time level's output after a frame
-    keys: NDArray[np.float32]  # [L, K, R / 64, head width, 64]
-    values: NDArray[np.float32]  # [L, K, R, 64 or more]
-    column_keys: NDArray[np.float32]  # of the frame being said: [L, K, 1, head width, 64]
-    column_values: NDArray[np.float32]
-    spoken: NDArray[np.int16]  # [M, S]: the canonical tokens of the frames that recall reaches
-    stream_ids: NDArray[np.uint32]  # [STREAMS, M]: frame f at -f modulo M
-    runs: NDArray[np.uint8]  # [H, STREAMS, WINDOW + 1]: of `recall`, after a frame
-    tokens: NDArray[np.int64]  # [S]: as said last
-    logits: NDArray[np.float32]  # [S, most]: of each slot's allowed tokens
-    costs: NDArray[np.float32]  # [S]: nats of the token said, among the allowed; 0 where none was weighed
+    frames: NDArray[np.uint8]  # [N, R, 28]
+    hidden: NDArray[np.float32]  # [N, H, d]: the time level's output after a frame
+    keys: NDArray[np.int16]  # of `blocks.Cache`, as are the next seven
+    values: NDArray[np.int16]
+    key_scales: NDArray[np.float32]
+    value_scales: NDArray[np.float32]
+    column_keys: NDArray[np.int16]  # of the frame being said
+    column_values: NDArray[np.int16]
+    column_key_scales: NDArray[np.float32]
+    column_value_scales: NDArray[np.float32]
+    spoken: NDArray[np.int16]  # [N, M, S]: the canonical tokens of the frames that recall reaches
+    stream_ids: NDArray[np.uint32]  # [N, STREAMS, M]: frame f at -f modulo M
+    runs: NDArray[np.uint8]  # [N, H, STREAMS, WINDOW + 1]: of `recall`, after a frame
+    tokens: NDArray[np.int64]  # [N, S]: as said last
+    logits: NDArray[np.float32]  # [N, S, most]: of each slot's allowed tokens
+    costs: NDArray[np.float32]  # [N, S]: nats of the token said, among the allowed; 0 where none was weighed
+
+
+class Knobs(NamedTuple):
+    """Each lane's `Sampling`."""
+
+    temperatures: NDArray[np.float64]  # [N, KINDS]
+    top_p: NDArray[np.float64]  # [N]
+    top_k: NDArray[np.int64]
+    min_p: NDArray[np.float64]
+    seed: NDArray[np.int64]
+    lane: NDArray[np.int64]
+    follow: NDArray[np.float32]
+
+
+@inner
+def of_lane(state, lane):  # type: ignore[no-untyped-def]
+    """What recall reads and writes of one lane."""
+    return Remembered(state.frames[lane], state.spoken[lane], state.stream_ids[lane], state.runs[lane])
 
 
 @whole
-def hear(level, language, state, position, count, context):  # type: ignore[no-untyped-def]
-    """The time level hears the frames that stand in the ring at ``position`` .. ``position + count - 1``."""
-    half = level.turns.shape[0]
+def hear(level, language, state, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
+    """The time level hears frames that stand in the rings: ``positions int64[B]`` of ``lanes int64[B]``, in order."""
+    count, half = positions.shape[0], level.turns.shape[0]
     x = np.empty((count, level.pile.out.tiles.shape[1] * TILE), np.float32)
     clear(x)
     cosines, sines = np.empty((count, half), np.float32), np.empty((count, half), np.float32)
+    near_cosines, near_sines = np.empty((count, half), np.float32), np.empty((count, half), np.float32)
     tokens = np.empty(SLOTS, np.int64)
     for row in range(count):
-        spell(language, state.frames, position + row, tokens)
-        remember(language, state, position + row, tokens)
-        frame = state.frames[(position + row) % state.frames.shape[0]]
+        lane, position = lanes[row], positions[row]
+        remembered = of_lane(state, lane)
+        spell(language, remembered.frames, position, tokens)
+        remember(language, remembered, position, tokens)
+        frame = remembered.frames[position % remembered.frames.shape[0]]
         for slot in range(SLOTS):
             add_row(x[row], level.values, 256 * slot + frame[language.columns[slot]])
             add_row(x[row], level.manners, MANNERS * slot + max(0, tokens[slot] - (KEEP - 1)))
         for i in range(half):
-            angle = np.float64(position + row) * level.turns[i]
+            angle = np.float64(position) * level.turns[i]
             cosines[row, i], sines[row, i] = np.cos(angle), np.sin(angle)
-    go_through(level.pile, x, position, context, cosines, sines, state.keys, state.values, count > 0)
+            angle = np.float64(min(position, context - 1)) * level.turns[i]
+            near_cosines[row, i], near_sines[row, i] = np.cos(angle), np.sin(angle)
+    steps = Steps(lanes, positions, cosines, sines, near_cosines, near_sines)
+    cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
+    go_through(level.pile, x, steps, context, pinned, cache, count > 0)
     for row in range(count):
-        slot = (position + row) % state.hidden.shape[0]
-        normalise(x[row : row + 1], level.pile.last_norm, state.hidden[slot : slot + 1])
+        slot = positions[row] % state.hidden.shape[1]
+        normalise(x[row : row + 1], level.pile.last_norm, state.hidden[lanes[row], slot : slot + 1])
 
 
 @inner
@@ -114,134 +145,170 @@ def cost_of(logits, count, chosen):  # type: ignore[no-untyped-def]
     return np.float32(np.log(total)) + top - logits[chosen]
 
 
-@whole
-def say(level, language, state, position, sampling, forced, is_forced, constraints, weigh):  # type: ignore[no-untyped-def]
-    """The column level says the frame at ``position`` into the ring, after the frame before was heard.
+@inner
+def next_slot(language, slot, tokens, costs):  # type: ignore[no-untyped-def]
+    """The slot after this one that is not silent; SLOTS where there is none."""
+    slot = min(slot + 1, SLOTS)
+    while slot < SLOTS and language.is_lo[slot] and tokens[slot - 1] >= KEEP:
+        tokens[slot], costs[slot] = SKIP, ZERO
+        slot += 1
+    return slot
 
-    ``sampling``: (temperatures float64[KINDS], top_p, top_k, min_p, seed, lane, follow). Columns with ``is_forced
+
+@inner
+def forces(language, slot, is_forced):  # type: ignore[no-untyped-def]
+    """Whether a slot's value is given: its own or, in a pair, the other's."""
+    fixed = is_forced[language.columns[slot]]
+    if language.lo_bits[slot] > 0:
+        fixed |= is_forced[language.columns[slot + 1]]
+    elif language.is_lo[slot]:
+        fixed |= is_forced[language.columns[slot - 1]]
+    return fixed
+
+
+@inner
+def write(language, frames, position, slot, token):  # type: ignore[no-untyped-def]
+    """What a slot's token stands for, into the frame at ``position``."""
+    frame, column, bits = frames[position % frames.shape[0]], language.columns[slot], language.lo_bits[slot]
+    if bits > 0 and token >= KEEP:
+        one, two, three, four = pairs_before(language, frames, position, slot)
+        value = moved(token, one, two, three, four, language.modulus[slot])
+        frame[column] = np.uint8(value >> bits)
+        frame[language.columns[slot + 1]] = np.uint8(value & ((1 << bits) - 1))
+    elif token == KEEP:
+        frame[column] = reference(language, frames, position, frame, slot)
+    else:
+        frame[column] = np.uint8(token)
+
+
+@whole
+def say(level, language, state, position, knobs, forced, is_forced, constraints, weigh):  # type: ignore[no-untyped-def]
+    """The column level says the frame at ``position`` of every lane into its ring, after the frame before was heard.
+
+    Lanes go side by side, each at its own slot: one may have been silent where another spoke. Columns with ``is_forced
     bool[28]`` take the values of ``forced uint8[28]``, whatever the constraints; a pair is forced as a whole. A voice
     that strays from the scale is said anew, within it. Tokens, logits and costs stand in the state; those of forced
     slots only if ``weigh``.
     """
-    temperatures, top_p, top_k, min_p, seed, lane, follow = sampling
-    ring, pile, width = state.frames.shape[0], level.pile, level.pile.last_norm.shape[0]
-    heard = (position - 1) % state.hidden.shape[0]
-    hidden = state.hidden[heard : heard + 1]
-    base = np.empty((1, level.bridge.tiles.shape[1] * TILE), np.float32)
+    lanes, ring, pile = state.frames.shape[0], state.frames.shape[1], level.pile
+    width, half = pile.last_norm.shape[0], level.cosines.shape[1]
+    hidden = np.empty((lanes, state.hidden.shape[2]), np.float32)
+    recalled, strengths = np.empty((lanes, SLOTS, CHOICES), np.int64), np.empty((lanes, SLOTS, CHOICES), np.int64)
+    offered, merits = np.empty((lanes, CHOICES), np.int64), np.empty((lanes, CHOICES), np.int64)  # to the slot at hand
+    for lane in range(lanes):
+        hidden[lane] = state.hidden[lane, (position - 1) % state.hidden.shape[1]]
+        suggest(language, of_lane(state, lane), position, recalled[lane], strengths[lane])
+    base = np.empty((lanes, level.bridge.tiles.shape[1] * TILE), np.float32)
     clear(base)
-    multiply(
-        hidden,
-        hidden.shape[1],
-        level.bridge,
-        np.int64(0),
-        level.bridge.tiles.shape[1],
-        base,
-        room_for(1, hidden.shape[1]),
-    )
-    before, frame = state.frames[(position - 1) % ring], state.frames[position % ring]
-    tokens = state.tokens
+    room = room_for(lanes, max(hidden.shape[1], width))
+    multiply(hidden, hidden.shape[1], level.bridge, np.int64(0), level.bridge.tiles.shape[1], base, room)
+
+    cache = Cache(state.column_keys, state.column_values, state.column_key_scales, state.column_value_scales)
     x, normed = np.empty(base.shape, np.float32), np.empty((1, width), np.float32)
+    cosines, sines = np.empty((lanes, half), np.float32), np.empty((lanes, half), np.float32)
     logits = np.empty((1, level.head.tiles.shape[1] * TILE), np.float32)
-    weights, room = np.empty(logits.shape[1], np.float32), room_for(1, width)
-    kept, permitted = np.empty(logits.shape[1], np.float32), np.empty(logits.shape[1], np.int64)
-    recalled, strengths = np.empty((SLOTS, CHOICES), np.int64), np.empty((SLOTS, CHOICES), np.int64)
-    offered, merits = np.empty(CHOICES, np.int64), np.empty(CHOICES, np.int64)  # to the slot at hand
-    suggest(language, state, position, recalled, strengths)
-    said, taken, in_scale = np.int64(-1), np.int64(0), False
-    said_before, taken_before = said, taken  # this voice
-    slot = -1
-    while slot < SLOTS - 1:
-        slot += 1
-        if slot % SLOTS_PER_VOICE == 0:
-            said_before, taken_before = said, taken
-        column, kind, bits = language.columns[slot], language.kinds[slot], language.lo_bits[slot]
-        state.costs[slot] = ZERO
-        if language.is_lo[slot] and tokens[slot - 1] >= KEEP:
-            tokens[slot] = SKIP
-            continue
-        if language.is_lo[slot]:
-            hi, alike = tokens[slot - 1], language.hi_slots
-            recall_lo(state.spoken, position - 1, alike, slot - 1, hi, WINDOW, recalled, strengths, offered, merits)
-        else:
-            for choice in range(CHOICES):
-                offered[choice], merits[choice] = recalled[slot, choice], strengths[slot, choice]
-        fixed = is_forced[column]
-        if bits > 0:
-            fixed |= is_forced[language.columns[slot + 1]]
-        elif language.is_lo[slot]:
-            fixed |= is_forced[language.columns[slot - 1]]
-        speaks = weigh or not fixed
-
-        for i in range(base.shape[1]):
-            x[0, i] = base[0, i]
-        add_row(x[0], level.slots, slot)
-        add_row(x[0], level.before, 256 * kind + before[column])
-        for choice in range(CHOICES):
-            rank = choice * KINDS + kind
-            add_row(x[0], level.recalled, TOKEN_IDS * rank + offered[choice])
-            add_row(x[0], level.strengths, STRENGTHS * rank + merits[choice])
-        if said >= 0:
-            add_row(x[0], level.said, said)
-        turns = slice(slot, slot + 1)
-        go_through(
-            pile,
-            x,
-            taken,
-            state.column_values.shape[2],
-            level.cosines[turns],
-            level.sines[turns],
-            state.column_keys,
-            state.column_values,
-            speaks,
-        )
-        taken += 1
-        allowed, count = language.allowed[kind], language.allowed_count[kind]
-        if speaks:
-            normalise(x, pile.last_norm, normed)
-            clear(logits)
-            multiply(normed, width, level.head, kind, (count + TILE - 1) // TILE, logits, room)
-            for choice in range(CHOICES):
-                extra = np.float32(follow) if choice == 0 else ZERO
-                for i in range(count):
-                    if allowed[i] == offered[choice]:
-                        logits[0, i] += dot_row(normed[0], level.trust, choice * KINDS + kind) + extra
-            for i in range(count):
-                state.logits[slot, i] = logits[0, i]
-        if not fixed:
-            key = noise_key(seed, lane, position, slot)
-            heat = temperatures[kind]
-            if constraints.active:
-                left = sift(constraints, language, state.frames, position, slot, in_scale, logits[0], kept, permitted)
-                token = permitted[pick(kept, weights, left, heat, top_p, top_k, min_p, permitted, key)]
+    weights, kept = np.empty(logits.shape[1], np.float32), np.empty(logits.shape[1], np.float32)
+    permitted = np.empty(logits.shape[1], np.int64)
+    slots, said, taken = np.full(lanes, -1, np.int64), np.full(lanes, -1, np.int64), np.zeros(lanes, np.int64)
+    said_before, taken_before = said.copy(), taken.copy()  # this voice
+    in_scale = np.zeros(lanes, np.bool_)
+    speakers, places = np.empty(lanes, np.int64), np.empty(lanes, np.int64)
+    while True:
+        count, to_the_end = 0, False
+        for lane in range(lanes):
+            slot = next_slot(language, slots[lane], state.tokens[lane], state.costs[lane])
+            slots[lane] = slot
+            if slot == SLOTS:
+                continue
+            if slot % SLOTS_PER_VOICE == 0:
+                said_before[lane], taken_before[lane] = said[lane], taken[lane]
+            kind, row = language.kinds[slot], x[count]
+            for i in range(base.shape[1]):
+                row[i] = base[lane, i]
+            add_row(row, level.slots, slot)
+            add_row(row, level.before, 256 * kind + state.frames[lane, (position - 1) % ring, language.columns[slot]])
+            if language.is_lo[slot]:
+                recall_lo(
+                    state.spoken[lane],
+                    position - 1,
+                    language.hi_slots,
+                    slot - 1,
+                    state.tokens[lane, slot - 1],
+                    WINDOW,
+                    recalled[lane],
+                    strengths[lane],
+                    offered[lane],
+                    merits[lane],
+                )
             else:
-                token = allowed[pick(logits[0], weights, count, heat, top_p, top_k, min_p, allowed, key)]
-        else:
-            frame[column] = forced[column]
-            if bits > 0:
-                frame[language.columns[slot + 1]] = forced[language.columns[slot + 1]]
-            token = canonical(language, state.frames, position, frame, slot)
-        tokens[slot] = token
-        said = TOKEN_IDS * kind + token
-        if speaks:
-            chosen = 0
-            while allowed[chosen] != token:
-                chosen += 1
-            state.costs[slot] = cost_of(logits[0], count, chosen)
+                for choice in range(CHOICES):
+                    offered[lane, choice] = recalled[lane, slot, choice]
+                    merits[lane, choice] = strengths[lane, slot, choice]
+            for choice in range(CHOICES):
+                rank = choice * KINDS + kind
+                add_row(row, level.recalled, TOKEN_IDS * rank + offered[lane, choice])
+                add_row(row, level.strengths, STRENGTHS * rank + merits[lane, choice])
+            if said[lane] >= 0:
+                add_row(row, level.said, said[lane])
+            for i in range(half):
+                cosines[count, i], sines[count, i] = level.cosines[slot, i], level.sines[slot, i]
+            speakers[count], places[count] = lane, taken[lane]
+            to_the_end |= weigh or not forces(language, slot, is_forced)
+            taken[lane] += 1
+            count += 1
+        if count == 0:
+            break
+        turns = cosines[:count], sines[:count]
+        steps = Steps(speakers[:count], places[:count], turns[0], turns[1], turns[0], turns[1])
+        go_through(pile, x[:count], steps, cache.values.shape[3], np.int64(0), cache, to_the_end)
 
-        if bits > 0 and token >= KEEP:
-            one, two, three, four = pairs_before(language, state.frames, position, slot)
-            value = moved(token, one, two, three, four, language.modulus[slot])
-            frame[column] = np.uint8(value >> bits)
-            frame[language.columns[slot + 1]] = np.uint8(value & ((1 << bits) - 1))
-        elif token == KEEP:
-            frame[column] = reference(language, state.frames, position, frame, slot)
-        else:
-            frame[column] = np.uint8(token)
-
-        if constraints.in_scale and kind == FIRST_CONTROL:
-            voice = slot // SLOTS_PER_VOICE
-            free = not is_forced[VOICE_STRIDE * voice + FREQ_HI] and not is_forced[VOICE_STRIDE * voice + FREQ_LO]
-            if free and not in_scale and strays(constraints, language, state.frames, position, voice):
-                slot, said, taken, in_scale = SLOTS_PER_VOICE * voice - 1, said_before, taken_before, True
+        for row in range(count):
+            lane = speakers[row]
+            slot, frames = slots[lane], state.frames[lane]
+            kind, frame = language.kinds[slot], frames[position % ring]
+            fixed = forces(language, slot, is_forced)
+            allowed, number = language.allowed[kind], language.allowed_count[kind]
+            state.costs[lane, slot] = ZERO
+            if weigh or not fixed:
+                normalise(x[row : row + 1], pile.last_norm, normed)
+                clear(logits)
+                multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, room)
+                for choice in range(CHOICES):
+                    extra = knobs.follow[lane] if choice == 0 else ZERO
+                    for i in range(number):
+                        if allowed[i] == offered[lane, choice]:
+                            logits[0, i] += dot_row(normed[0], level.trust, choice * KINDS + kind) + extra
+                for i in range(number):
+                    state.logits[lane, slot, i] = logits[0, i]
+            if not fixed:
+                key = noise_key(knobs.seed[lane], knobs.lane[lane], position, slot)
+                options, scores, left = allowed, logits[0], number
+                if constraints.active:
+                    left = sift(
+                        constraints, language, frames, position, slot, in_scale[lane], logits[0], kept, permitted
+                    )
+                    options, scores = permitted, kept
+                heat, top_p, top_k = knobs.temperatures[lane, kind], knobs.top_p[lane], knobs.top_k[lane]
+                token = options[pick(scores, weights, left, heat, top_p, top_k, knobs.min_p[lane], options, key)]
             else:
-                in_scale = False
+                frame[language.columns[slot]] = forced[language.columns[slot]]
+                if language.lo_bits[slot] > 0:
+                    frame[language.columns[slot + 1]] = forced[language.columns[slot + 1]]
+                token = canonical(language, frames, position, frame, slot)
+            state.tokens[lane, slot] = token
+            said[lane] = TOKEN_IDS * kind + token
+            if weigh or not fixed:
+                chosen = 0
+                while allowed[chosen] != token:
+                    chosen += 1
+                state.costs[lane, slot] = cost_of(logits[0], number, chosen)
+            write(language, frames, position, slot, token)
+
+            if constraints.in_scale and kind == FIRST_CONTROL:
+                voice = slot // SLOTS_PER_VOICE
+                at = VOICE_STRIDE * voice
+                free = not in_scale[lane] and not is_forced[at + FREQ_HI] and not is_forced[at + FREQ_LO]
+                in_scale[lane] = free and strays(constraints, language, frames, position, voice)
+                if in_scale[lane]:
+                    slots[lane] = SLOTS_PER_VOICE * voice - 1
+                    said[lane], taken[lane] = said_before[lane], taken_before[lane]

@@ -9,8 +9,8 @@ from sidlive.chip.registers import COLUMNS
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model import weights as w
-from sidlive.model.blocks import Matrix, Pile, Rows
-from sidlive.model.config import Stack
+from sidlive.model.blocks import Cache, Matrix, Pile, Rows
+from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.kernels import ColumnLevel, State, TimeLevel
 from sidlive.model.spelling import Language
 from sidlive.model.vectors import TILE, aligned, round_up, tiled
@@ -41,34 +41,41 @@ def tables() -> Language:
     )
 
 
-def empty_state(weights: w.EngineWeights, context: int, headroom: int) -> State:
-    """What an engine remembers before it heard anything."""
-    time, column = weights.config.time, weights.config.column
+def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) -> State:
+    """What an engine, or several lanes, remember before they heard anything."""
     ring = round_up(context + headroom, TILE)
     memory = rc.WINDOW + headroom + 1
     most = tables().allowed.shape[1]
+    heard = _cache(config.time, lanes, ring + TILE)  # pinned frames lie in whole tiles
+    said = _cache(config.column, lanes, TILE)
     return State(
-        frames=np.zeros((ring, COLUMNS), dtype=np.uint8),
-        hidden=np.zeros((headroom + 1, time.width), dtype=np.float32),
-        keys=_keys(time, ring),
-        values=_values(time, ring),
-        column_keys=_keys(column, TILE),
-        column_values=_values(column, TILE),
-        spoken=np.zeros((memory, tk.SLOTS), dtype=np.int16),
-        stream_ids=np.zeros((rc.STREAMS, memory), dtype=np.uint32),
-        runs=np.zeros((headroom + 1, rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
-        tokens=np.full(tk.SLOTS, tk.SKIP, dtype=np.int64),
-        logits=np.zeros((tk.SLOTS, most), dtype=np.float32),
-        costs=np.zeros(tk.SLOTS, dtype=np.float32),
+        frames=np.zeros((lanes, ring, COLUMNS), dtype=np.uint8),
+        hidden=np.zeros((lanes, headroom + 1, config.time.width), dtype=np.float32),
+        keys=heard.keys,
+        values=heard.values,
+        key_scales=heard.key_scales,
+        value_scales=heard.value_scales,
+        column_keys=said.keys,
+        column_values=said.values,
+        column_key_scales=said.key_scales,
+        column_value_scales=said.value_scales,
+        spoken=np.zeros((lanes, memory, tk.SLOTS), dtype=np.int16),
+        stream_ids=np.zeros((lanes, rc.STREAMS, memory), dtype=np.uint32),
+        runs=np.zeros((lanes, headroom + 1, rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
+        tokens=np.full((lanes, tk.SLOTS), tk.SKIP, dtype=np.int64),
+        logits=np.zeros((lanes, tk.SLOTS, most), dtype=np.float32),
+        costs=np.zeros((lanes, tk.SLOTS), dtype=np.float32),
     )
 
 
-def _keys(stack: Stack, ring: int) -> NDArray[np.float32]:
-    return aligned((stack.layers, stack.kv_heads, ring // TILE, stack.head_width, TILE), np.float32)
-
-
-def _values(stack: Stack, ring: int) -> NDArray[np.float32]:
-    return aligned((stack.layers, stack.kv_heads, ring, round_up(stack.head_width, TILE)), np.float32)
+def _cache(stack: Stack, lanes: int, steps: int) -> Cache:
+    each = (lanes, stack.layers, stack.kv_heads, steps)
+    return Cache(
+        keys=aligned((*each[:3], steps // TILE, stack.head_width, TILE), np.int16),
+        values=aligned((*each, round_up(stack.head_width, TILE)), np.int16),
+        key_scales=aligned(each, np.float32),
+        value_scales=aligned(each, np.float32),
+    )
 
 
 def time_level(weights: w.EngineWeights) -> TimeLevel:

@@ -30,6 +30,15 @@ class Language(NamedTuple):
     allowed_count: NDArray[np.int64]  # [KINDS]
 
 
+class Remembered(NamedTuple):
+    """What one past leaves for recall: M frames of memory, H frames that can be taken back."""
+
+    frames: NDArray[np.uint8]  # [R, 28]
+    spoken: NDArray[np.int16]  # [M, S]: canonical tokens
+    stream_ids: NDArray[np.uint32]  # [STREAMS, M]: frame f at -f modulo M
+    runs: NDArray[np.uint8]  # [H, STREAMS, WINDOW + 1]
+
+
 @inner
 def moved(token, one, two, three, four, modulus):  # type: ignore[no-untyped-def]
     """A pair's value after a motion, from its values one to four frames ago."""
@@ -101,32 +110,32 @@ def spell(language, frames, position, tokens):  # type: ignore[no-untyped-def]
 
 
 @inner
-def remember(language, state, position, tokens):  # type: ignore[no-untyped-def]
+def remember(language, past, position, tokens):  # type: ignore[no-untyped-def]
     """Keep the frame's canonical tokens, and the runs of recall after it."""
-    ring, places = state.spoken.shape[0], state.runs.shape[0]
+    ring, places = past.spoken.shape[0], past.runs.shape[0]
     at, now, last = position % ring, position % places, (position - 1) % places
     back = -position % ring
     for stream in range(STREAMS):
-        state.stream_ids[stream, back] = 0
+        past.stream_ids[stream, back] = 0
     for slot in range(SLOTS):
-        state.spoken[at, slot] = tokens[slot]
-        ids = state.stream_ids[language.streams[slot]]
+        past.spoken[at, slot] = tokens[slot]
+        ids = past.stream_ids[language.streams[slot]]
         ids[back] = np.uint32(ids[back] * ID_BASE + np.uint32(tokens[slot]))
     for stream in range(STREAMS):
-        extend(state.stream_ids[stream], stream, position, WINDOW, state.runs[last, stream], state.runs[now, stream])
+        extend(past.stream_ids[stream], stream, position, WINDOW, past.runs[last, stream], past.runs[now, stream])
 
 
 @inner
-def suggest(language, state, position, tokens, strengths):  # type: ignore[no-untyped-def]
+def suggest(language, past, position, tokens, strengths):  # type: ignore[no-untyped-def]
     """What the frames before ``position`` recall for it, ``[SLOTS, CHOICES]``: `recall.recall`'s last row, but for the
     lo bytes that wait for their hi byte."""
-    ring, runs = state.spoken.shape[0], state.runs[(position - 1) % state.runs.shape[0]]
+    ring, runs = past.spoken.shape[0], past.runs[(position - 1) % past.runs.shape[0]]
     offsets, lengths = np.empty(CHOICES, np.int64), np.empty(CHOICES, np.uint8)
     for stream in range(STREAMS):
-        likest(state.stream_ids[stream], runs, stream, position - 1, WINDOW, offsets, lengths)
+        likest(past.stream_ids[stream], runs, stream, position - 1, WINDOW, offsets, lengths)
         for slot in range(SLOTS):
             if language.streams[slot] == stream:
                 for choice in range(CHOICES):
                     offset = offsets[choice]
                     strengths[slot, choice] = language.strengths[lengths[choice]]
-                    tokens[slot, choice] = state.spoken[(position - offset) % ring, slot] if offset > 0 else NOTHING
+                    tokens[slot, choice] = past.spoken[(position - offset) % ring, slot] if offset > 0 else NOTHING

@@ -8,7 +8,7 @@ SSE2): the same integers.
 
 Layouts make every pass one straight walk: a matrix of R rows and C columns lies in *tiles* of 64 rows,
 ``uint8[R / 64, C / 4, 64, 4]``, 128 added to each weight, for vpdpbusd multiplies unsigned bytes with signed ones; keys
-lie ``[time / 64, head width, 64]``, values ``[time, head width]``.
+lie ``[time / 64, head width, 64]``, values ``[time, head width]``, both as int16 with a scale a step.
 """
 
 import mmap
@@ -33,6 +33,7 @@ BIAS: Final = 128  # added to a weight to make it unsigned
 _INT, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _INTS, _FLOATS = ir.VectorType(_INT, LANES), ir.VectorType(_FLOAT, LANES)
 _BYTES, _SHORTS = ir.VectorType(ir.IntType(8), 4 * LANES), ir.VectorType(ir.IntType(16), 4 * LANES)
+_NARROW = ir.VectorType(ir.IntType(16), LANES)
 _FOUR_BYTES, _FOUR_SHORTS = ir.VectorType(ir.IntType(8), 4), ir.VectorType(ir.IntType(16), 4)
 _SPLAT = ir.Constant(_INTS, [0] * LANES)
 
@@ -158,8 +159,8 @@ def _bytes_by_shorts(builder: Any, weights: Any, fours: Any, pieces: Any, balanc
     return [(folded(upper), folded(lower)) for upper, lower in zip(*totals, strict=True)]
 
 
-def _float_tile(heads: int) -> Any:
-    """The intrinsic ``float_tile`` for so many heads at once: what they share is loaded once."""
+def _short_tile(heads: int) -> Any:
+    """The intrinsic ``short_tile`` for so many heads at once: what they share is loaded once."""
 
     @intrinsic
     def tile(  # type: ignore[no-untyped-def]
@@ -167,7 +168,8 @@ def _float_tile(heads: int) -> Any:
     ):
         """For each head, ``sums[64] += sum over count rows of factor * row[64]``.
 
-        All float32 and flat: row i at ``start + i * stride``; head h's factor i at ``factors_start + h *
+        ``rows int16``, the rest float32, all flat: row i at ``start + i * stride``; head h's factor i at
+        ``factors_start + h *
         factors_stride + i``, its sums from ``sums_start + h * sums_stride``.
         """
         integer = types.intp
@@ -192,7 +194,8 @@ def _float_tile(heads: int) -> Any:
                     at = builder.add(builder.add(factors_start, loop.index), _times(builder, factors_stride, head))
                     spread.append(_splat(builder, builder.load(builder.gep(source.data, [at])), _FLOATS))
                 for group in range(GROUPS):
-                    numbers = _load(builder, matrix.data, _plus(builder, row, LANES * group), _FLOATS)
+                    numbers = _load(builder, matrix.data, _plus(builder, row, LANES * group), _NARROW)
+                    numbers = builder.sitofp(builder.sext(numbers, _INTS), _FLOATS)
                     for head in range(heads):
                         total = totals[head][group]
                         summed = builder.call(multiply_add, [numbers, spread[head], builder.load(total)])
@@ -207,8 +210,7 @@ def _float_tile(heads: int) -> Any:
     return tile
 
 
-float_tile = _float_tile(1)
-float_tile_twice = _float_tile(2)
+short_tile_1, short_tile_2, short_tile_4 = (_short_tile(heads) for heads in (1, 2, 4))
 
 
 @intrinsic

@@ -1,5 +1,7 @@
 """What the tests of the engine share: small lively weights, made-up tunes, and the torch network as the oracle."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -9,10 +11,10 @@ from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.network import Network
 from sidlive.model.sampling import Sampling
-from sidlive.model.weights import EngineWeights, floats_of, random_weights
+from sidlive.model.weights import EngineWeights, Matrix, floats_of, random_weights
 
-# Head widths that are no whole tile, an odd group of heads, a feed-forward that is no whole tile.
-SMALL = ModelConfig("small", Stack(96, 2, 6, 2, 72), Stack(48, 2, 3, 1, 40), context=24)
+# Head widths that are no whole tile, groups of 7 (4 + 2 + 1) and 3 heads, a feed-forward that is no whole tile.
+SMALL = ModelConfig("small", Stack(112, 2, 14, 2, 72), Stack(48, 2, 3, 1, 40), context=24)
 WARM = Sampling(temperature=0.9, seed=3)
 
 
@@ -36,8 +38,18 @@ def tune(count: int, seed: int = 0) -> sid.Frames:
 
 
 def lively(config: ModelConfig = SMALL, seed: int = 1) -> EngineWeights:
-    """Random weights loud enough that the tokens differ from slot to slot and frame to frame."""
-    return random_weights(config, seed, std=0.3)
+    """Random weights loud enough that the tokens differ from slot to slot and frame to frame.
+
+    Embeddings and head are louder than the blocks: logits then spread as a trained model's do (a deviation of 2 to 4),
+    and a rounded key or value weighs in them about as much as there (some 3e-4; the engine keeps 16 bits of each).
+    Blocks twice as loud attend to single frames and magnify any rounding, float32's too, beyond what a model does.
+    """
+    weights = random_weights(config, seed, std=0.15)
+    louder = {
+        name: matrix if "blocks" in name else Matrix(matrix.numbers, 2 * matrix.scales)
+        for name, matrix in weights.matrices.items()
+    }
+    return replace(weights, matrices=louder)
 
 
 def torch_network(weights: EngineWeights) -> Network:
