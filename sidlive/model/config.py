@@ -60,11 +60,11 @@ class ModelConfig:
             ) from error
 
 
-# About 9, 25 and 271 million parameters, embeddings and all. `stage` and `large` share keys and values among 4 and 5 heads
-# and have small column levels, for these are what a frame's time goes into: 20 steps of the column level, and memory.
+# About 9, 25 and 271 million parameters, embeddings and all. `stage` and `large` share keys and values among 4 and 5
+# heads and have small column levels, for that is where a frame's time goes: memory, and 20 steps of the column level.
 PRESETS: Final = {
     "pocket": ModelConfig("pocket", Stack(256, 6, 4, 2, 704), Stack(128, 2, 2, 1, 352)),
-    "stage": ModelConfig("stage", Stack(512, 6, 8, 2, 1536), Stack(128, 2, 2, 1, 352)),
+    "stage": ModelConfig("stage", Stack(512, 6, 8, 2, 1600), Stack(128, 2, 2, 1, 352)),
     "large": ModelConfig("large", Stack(1280, 15, 20, 4, 3456), Stack(192, 2, 3, 1, 512)),
 }
 

@@ -115,9 +115,7 @@ def test_generate_continues_with_frames_that_the_chip_can_hold() -> None:
     assert not (frames & ~sid.USED_BITS).any()
 
 
-def test_presets_have_the_sizes_they_claim() -> None:
-    millions = {name: config.time.parameters / 1e6 for name, config in PRESETS.items()}
-    assert 4 < millions["pocket"] < 6 and 20 < millions["stage"] < 30 and 240 < millions["large"] < 290
+def test_a_config_survives_its_metadata() -> None:
     for config in PRESETS.values():
         assert ModelConfig.from_dict(config.to_dict()) == config
 
