@@ -1,8 +1,9 @@
 """Our two levels beside a flat stream: the same tunes, blocks, optimiser, time. The figures of ``sidlive bench mind``.
 
-The networks learn in turns, a few seconds each, so that other work on the machine slows all of them alike; a
-network's clock runs while it draws its windows and learns, not while it is compiled or judged. The learning rate
-follows that clock. The flat network starts at two learning rates; the better one goes on.
+Each network has as long to learn, by a clock that runs while it draws its windows and learns, not while it is compiled
+or judged, nor while other work has the processor: the time of the thread that leads. The learning rate follows that
+clock. They learn in turns of a few seconds, so that what else slows a machine slows all of them alike. The flat network
+starts at two learning rates; the better one goes on.
 
 All are judged on the same frames of tunes held out, of which each hears what it can: the flat one `flat.CONTEXT`
 frames, ours as many as a window it learns from has, and what recall finds further back.
@@ -161,7 +162,7 @@ class Learner:
     def learn(self, until_s: float) -> None:
         """Go on until the clock stands there, in whole steps."""
         while self.clock_s < until_s:
-            began = time.perf_counter()
+            began = time.thread_time()
             for group in self.optimiser.param_groups:
                 group["lr"] = self.plan.rate(min(TICKS, int(TICKS * self.clock_s / self.limit_s)))
             self.optimiser.zero_grad()
@@ -171,7 +172,7 @@ class Learner:
             nn.utils.clip_grad_norm_(self.mind.network.parameters(), self.plan.clip)
             self.optimiser.step()
             self.step += 1
-            self.clock_s += time.perf_counter() - began
+            self.clock_s += time.thread_time() - began
 
     @torch.no_grad()
     def judge(self, moment: float, stretches: list[Stretch]) -> None:

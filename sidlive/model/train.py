@@ -79,7 +79,8 @@ class Batch(NamedTuple):
         """The batch on another device; a copy to a GPU goes on while the GPU works."""
         if device.type == "cpu":
             return self
-        return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
+        with torch.cuda.device(device):  # a thread begins on the first GPU, which may be another rank's
+            return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
 
 
 class Window(NamedTuple):

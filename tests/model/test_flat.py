@@ -135,7 +135,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flat, "CONTEXT", 8)
     monkeypatch.setattr(cmp, "PLAN", replace(cmp.PLAN, length=32))
     ticks = itertools.count()
-    monkeypatch.setattr(cmp, "time", SimpleNamespace(perf_counter=lambda: next(ticks) / 8))
+    monkeypatch.setattr(cmp, "time", SimpleNamespace(thread_time=lambda: next(ticks) / 8))
 
 
 def test_a_learner_learns_by_its_own_clock(corpus: Corpus, small: None) -> None:
