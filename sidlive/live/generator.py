@@ -33,7 +33,7 @@ class EngineLike(Protocol):
         """Frames of history that the model attends to."""
         ...
 
-    def reset(self) -> None: ...
+    def reset(self, pin: int = 0) -> None: ...
 
     def prefill(self, frames: Frames) -> None: ...
 
@@ -104,17 +104,22 @@ class Generator:
         self._lineage = -1
 
     def _hear_anew(self, lineage: Lineage) -> None:
-        """Give the engine another past. The old future plays on meanwhile; then the tape is cut."""
-        context = lineage.context[: len(lineage.context) - lineage.opening]
-        runs = [(context, lineage.semitones)]
+        """Give the engine another past. The old future plays on meanwhile; then the tape is cut.
+
+        The prompt is pinned, at most half a context of it: hours later the model still hears what it set out from.
+        Of the tape, it hears what was played last.
+        """
+        prompt, context = lineage.context, self._engine.context
+        pin = min(len(prompt), context // 2)
+        first, last, runs = 0, len(prompt) - lineage.opening, []
         if lineage.root is not None:
-            position, rows, semitones = self._core.heard(lineage.root, self._engine.context)
-            if len(rows) >= self._engine.context or position - len(rows) > lineage.root:
-                runs = []
-            runs += _runs(rows, lineage.semitones - semitones.astype(int))
+            position, rows, semitones = self._core.heard(lineage.root, context - pin)
+            runs = _runs(rows, lineage.semitones - semitones.astype(int))
+            last += min(lineage.opening, position - len(rows) - lineage.root)  # played longer ago than rows tell
+            first = max(0, last + len(rows) - context)
         self._lineage = -1  # until it is entered
-        self._engine.reset()
-        self._prefill(runs)
+        self._engine.reset(pin=pin)
+        self._prefill([(prompt[first:last], lineage.semitones), *runs])
         entered = self._core.enter(lineage)
         if entered is not None:
             self._lineage = lineage.number

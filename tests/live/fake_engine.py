@@ -39,14 +39,16 @@ class FakeEngine:
     def __init__(self, context: int = 256, step_s: float = 0.0, pause: Path | None = None) -> None:
         self.context = context
         self.heard: list[NDArray[np.uint8]] = []
-        self.steps = 0
+        self.pinned = self.steps = 0
         self._step_s, self._pause = step_s, pause
 
     @property
     def position(self) -> int:
         return len(self.heard)
 
-    def reset(self) -> None:
+    def reset(self, pin: int = 0) -> None:
+        assert 0 <= pin <= self.context // 2
+        self.pinned = pin
         self.heard.clear()
 
     def prefill(self, frames: Frames) -> None:

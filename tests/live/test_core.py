@@ -221,6 +221,37 @@ def test_the_engine_is_never_told_more_than_its_context() -> None:
     assert room.engine.position == 64
 
 
+def test_the_prompt_is_pinned_and_told_anew_before_what_was_played_last() -> None:
+    """Half a context of it at most, however long ago it was; the other half is the tape's."""
+    room = Room(FakeEngine(context=64))
+    room.do("prompt", "long")
+    room.do("start")
+    played = room.play(100)
+    assert room.engine.pinned == 32
+    room.do("set", "transpose", 2)
+    room.generator.work()
+    told = transpose(np.concatenate([riff("long", 5 * PERIOD).frames[-32:], played[-31:]]), 2)
+    assert np.array_equal(np.array(room.engine.heard)[: len(told)], told)
+    assert room.engine.position == 64, "and the frame that was to be played before the cut"
+
+
+@pytest.mark.parametrize("after", [10, 45, 200])
+def test_a_prompt_that_was_itself_played_is_told_once(after: int) -> None:
+    """Whether the tape still tells its frames or, later, does not."""
+    room = Room(FakeEngine(context=64))
+    room.do("prompt", "long", True)
+    room.do("start")
+    played = room.play(after)
+    room.do("set", "transpose", 2)
+    room.generator.work()
+    told = np.array(room.engine.heard)
+    prompt, music = riff("long", 5 * PERIOD).frames, np.concatenate([played, room.play(MARGIN)])
+    tape = min(32, len(music))
+    before = min(len(prompt), len(music) - tape)
+    expected = np.concatenate([prompt[max(0, before - 32) : before], music[-tape:]])
+    assert np.array_equal(told, transpose(expected, 2))
+
+
 # -- when generation is late
 
 
