@@ -1,6 +1,5 @@
 """The fragments that come with the instrument: that they are there, are music, and are what their scores say."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -14,17 +13,10 @@ from sidlive.model.listening import character_of, measure, note_starts
 from sidlive.tune import shipped
 from sidlive.tune.capture import load_frames, save_frames
 from sidlive.tune.fragment import load_fragment
-from sidlive.tune.tracker import Song, notes_of
+from sidlive.tune.scores import scores
+from sidlive.tune.tracker import notes_of
 
-SCORES = Path(__file__).resolve().parents[2] / "fragments"
-
-
-def score(name: str) -> Song:
-    spec = importlib.util.spec_from_file_location(f"score_{name}", SCORES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.SONG
+README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def test_there_are_eight_small_ones_in_eight_styles():
@@ -36,7 +28,7 @@ def test_there_are_eight_small_ones_in_eight_styles():
 
 
 def test_the_card_and_the_readme_tell_what_they_are():
-    for text in (shipped.ASSETS / "fragments.md", SCORES.parent / "README.md"):
+    for text in (shipped.ASSETS / "fragments.md", README):
         lines = text.read_text(encoding="utf-8").splitlines()
         for name in shipped.names():
             fragment, style = load_fragment(name), load_frames(shipped.locate(name))[2]["style"]
@@ -49,7 +41,7 @@ def test_each_is_a_piece_for_three_voices_that_never_stands_still(name: str):
     fragment = load_fragment(name)
     assert fragment.name == name and fragment.rate_hz == PAL.rate_hz and fragment.timing == "PAL"
     assert 20 <= fragment.seconds <= 40
-    assert fragment.beat_frames == score(name).beat_frames
+    assert fragment.beat_frames == scores()[name].beat_frames
     figures = measure(fragment.frames, fragment.frames[:1], character_of(fragment.frames, fragment.rate_hz))
     assert 5 <= figures["onsets_per_s"] <= 16 and figures["dies"] == 0 and figures["in_tune"] > 0.6
     assert (note_starts(fragment.frames).sum(axis=0) > 0).all()
@@ -57,11 +49,11 @@ def test_each_is_a_piece_for_three_voices_that_never_stands_still(name: str):
 
 @pytest.mark.parametrize("name", shipped.names())
 def test_the_voices_of_a_score_end_together(name: str):
-    assert len({notes_of(score(name), voice)[1] for voice in range(VOICES)}) == 1
+    assert len({notes_of(scores()[name], voice)[1] for voice in range(VOICES)}) == 1
 
 
 def test_the_scores_give_the_same_files(tmp_path: Path):
-    subprocess.run([sys.executable, SCORES / "build.py", tmp_path], check=True)
+    subprocess.run([sys.executable, "-m", "sidlive.tune.scores", tmp_path], check=True)
     assert sorted(path.stem for path in tmp_path.iterdir()) == list(shipped.names())
     for name in shipped.names():
         with np.load(tmp_path / f"{name}.npz") as built, np.load(shipped.locate(name)) as kept:

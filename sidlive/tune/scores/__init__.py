@@ -1,0 +1,23 @@
+"""The scores of the fragments that ship with the instrument, as text for the tracker."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from sidlive.chip.registers import PAL
+from sidlive.tune.capture import save_frames
+from sidlive.tune.tracker import Song, play
+
+
+def scores() -> dict[str, Song]:
+    """The songs by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "__main__")
+    return {name: importlib.import_module(f"{__name__}.{name}").SONG for name in names}
+
+
+def build(folder: Path) -> None:
+    """Write every score's frames to ``folder``, with what there is to say about them."""
+    for name, song in scores().items():
+        about = {"title": song.title, "style": song.style, "author": "sidlive", "source": f"sidlive: {song.style}"}
+        about |= {"chip": song.chip, "timing": PAL.name, "beat_frames": str(song.beat_frames)}
+        save_frames(folder / f"{name}.npz", play(song), PAL.rate_hz, **about)
