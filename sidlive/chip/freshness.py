@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 SOURCES: Final = ("alu", "bus", "cia", "cpu", "driver", "opcodes", "registers", "slots", "video", "voice")
+KERNELS: Final = tuple(f"sidlive.chip.{name}" for name in SOURCES)
 
 
 def drop_stale(kernel: Any, sources: Sequence[Path]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sidlive.chip.compiling import Told
     from sidlive.chip.registers import Frames, VideoTiming
     from sidlive.tune.fragment import Fragment
 
@@ -75,6 +76,8 @@ def _generate(args: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
+    from sidlive.chip.compiling import compiling
+    from sidlive.chip.freshness import KERNELS
     from sidlive.errors import TuneError
     from sidlive.model.constraints import constrain, permitted_values
     from sidlive.model.engine import Sampling, load_engine, warm_up
@@ -91,18 +94,24 @@ def _generate(args: argparse.Namespace) -> None:
     heats = {name: getattr(args, name) for name in HEATS}
     sampling = Sampling(args.temperature, args.top_p, seed=args.seed, follow=args.follow, **heats)
     scale = scale_text(args.scale)
-    heard = _prompt(args.prompt, args.song, args.prompt_frames)
-    constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames))
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("loading the model", total=None)
+        task = bar.add_task("reading the prompt", total=None)
+
+        def told(what: str) -> "Told":
+            text = f"compiling the {what}, once on this machine"
+            return lambda done, total: bar.update(task, description=text, completed=done, total=total)
+
+        with compiling(KERNELS, told("C64")):
+            heard = _prompt(args.prompt, args.song, args.prompt_frames)
+        constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames))
+        bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model)
-        bar.update(task, description="preparing (the first time ever takes a while)")
-        warm_up(engine)
-        bar.update(task, description="hearing the prompt")
+        warm_up(engine, told("engine"))
+        bar.update(task, description="hearing the prompt", total=None)
         begin = perf_counter()
         engine.prefill(heard.frames)
         prefill_s = perf_counter() - begin
-        bar.update(task, description="making", total=args.frames)
+        bar.update(task, description="making", completed=0, total=args.frames)
         made = np.empty((args.frames, heard.frames.shape[1]), dtype=np.uint8)
         begin = perf_counter()
         for row in made:

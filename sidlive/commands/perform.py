@@ -74,13 +74,16 @@ def run_script(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
     """A session in a room of its own."""
+    from rich.console import Console
+
     from sidlive.live.room import open_room
     from sidlive.live.session import Session
 
     link = open_room(room_options(arguments))
     session = Session(link, arguments.takes)
     try:
-        link.ready()
+        with Console(stderr=True).status("opening") as status:
+            link.ready(status.update)
         state = session.state()
         print(f"{state.model}, {state.chip}, {state.output}, {state.midi}", file=sys.stderr)
         yield session
@@ -91,12 +94,17 @@ def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
 @contextlib.contextmanager
 def _offline(arguments: argparse.Namespace) -> "Iterator[Session]":
     """A session in virtual time, its sound to a file if asked for."""
+    from rich.console import Console
+
     from sidlive.chip.wav import WavFile
     from sidlive.live.script import open_offline
     from sidlive.live.session import Session
 
     with contextlib.ExitStack() as stack:
         wav = stack.enter_context(WavFile(arguments.wav)) if arguments.wav else None
-        session = Session(open_offline(room_options(arguments, arguments.script.stem), wav), arguments.takes)
+        options = room_options(arguments, arguments.script.stem)
+        with Console(stderr=True).status("opening") as status:
+            link = open_offline(options, wav, status.update)
+        session = Session(link, arguments.takes)
         stack.callback(session.close)
         yield session

@@ -45,6 +45,7 @@ class Core:
         self.mirror = mirror or Mirror()
         # Set by whoever owns the part, read by state().
         self.model = self.output = ""
+        self.loading = ""
         self.trouble: str | None = None
         self.midi = "no MIDI"
         self.latency_ms = 0.0
@@ -258,6 +259,7 @@ class Core:
                 chip=self.chip,
                 timing=self.timing.name,
                 model=self.model,
+                loading=self.loading,
                 trouble=self.trouble,
                 output=self.output,
                 latency_ms=self.latency_ms,

@@ -40,12 +40,16 @@ def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
     return Core(Take(folder, header), options.chip, PAL, options.seed, mirror)
 
 
-def make_engine(options: RoomOptions) -> "EngineLike":
-    """The engine, ready to play: its kernels are compiled, or fetched from the cache, here. Raises ModelError."""
+def make_engine(options: RoomOptions, told: Callable[[str], object]) -> "EngineLike":
+    """The engine, ready to play: its kernels are compiled, or fetched from the cache, here. Raises ModelError.
+
+    ``told`` hears what there is to wait for, in words.
+    """
     if options.engine is not None:
         return options.engine()
     from sidlive.model.engine import load_engine, warm_up
 
+    told("loading the model")
     engine = load_engine(options.model)
-    warm_up(engine)
+    warm_up(engine, lambda done, total: told(f"compiling the engine, once on this machine: {done} of {total}"))
     return engine

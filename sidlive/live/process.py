@@ -129,7 +129,7 @@ class _House:
             from sidlive.live.generator import Generator
             from sidlive.tune.edits import transpose
 
-            generator = Generator(self._core, make_engine(self._options), transpose)
+            generator = Generator(self._core, make_engine(self._options, self._waiting_for), transpose)
         except Exception as error:
             self._core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
             self._core.tell(f"no music can be made: {self._core.trouble}")
@@ -148,6 +148,9 @@ class _House:
             if not busy:
                 self._wake.wait(NAP_S)
                 self._wake.clear()
+
+    def _waiting_for(self, what: str) -> None:
+        self._core.loading = what
 
     # -- the keeper's thread
 

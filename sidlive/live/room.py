@@ -11,6 +11,7 @@ import math
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -79,8 +80,8 @@ class RoomLink:
                 raise self._gone()
             time.sleep(min(0.05, missing / rate))
 
-    def ready(self) -> None:
-        """Return when the model is loaded; ModelError when it cannot be."""
+    def ready(self, told: Callable[[str], object] | None = None) -> None:
+        """Return when the model is loaded; ModelError when it cannot be. ``told`` hears what there is to wait for."""
         deadline = time.monotonic() + LOAD_S
         while time.monotonic() < deadline:
             state = self.state()
@@ -90,6 +91,8 @@ class RoomLink:
                 raise self._gone()
             if state.model:
                 return
+            if told is not None:
+                told(state.loading)
             time.sleep(0.02)
         raise ModelError(f"the model {self._options.model} was not ready after {LOAD_S:.0f} s: see {log_path()}")
 

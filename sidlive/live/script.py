@@ -76,10 +76,13 @@ class Offline:
             self.core.tell(str(error))
 
 
-def open_offline(options: RoomOptions, wav: WavFile | None = None) -> Offline:
-    """A core and its engine in this process; what would be heard is written to `wav`. Raises SidliveError."""
+def open_offline(options: RoomOptions, wav: WavFile | None, told: Callable[[str], object]) -> Offline:
+    """A core and its engine in this process; what would be heard is written to `wav`. Raises SidliveError.
+
+    ``told`` hears what there is to wait for, in words.
+    """
     core = make_core(options)
-    engine = make_engine(options)
+    engine = make_engine(options, told)
     core.model = options.model
     core.midi = "no MIDI (offline)"
     core.output = "no sound (offline)" if wav is None else str(wav.path)

@@ -86,9 +86,12 @@ class Session:
 
         `seconds` of it, from `start` on: by default 10 of a tune, and all of frames.
         """
+        from sidlive.chip.compiling import compiling
+        from sidlive.chip.freshness import KERNELS
         from sidlive.tune.fragment import load_fragment
 
-        return self.add(load_fragment(Path(path).expanduser(), song, start, seconds, name))
+        with compiling(KERNELS, self._tell_compiling):
+            return self.add(load_fragment(Path(path).expanduser(), song, start, seconds, name))
 
     def add(self, fragment: "Fragment") -> "Fragment":
         """Take a fragment made by code (tune.edits, arrays of frames) among the loaded ones."""
@@ -276,6 +279,13 @@ class Session:
     def close(self) -> None:
         """End the session and its core."""
         self._link.close()
+
+    def _tell_compiling(self, done: int, total: int) -> None:
+        """The first tune ever takes a while: say so once."""
+        if not done:
+            self._link.call(
+                "tell", "compiling the C64 that plays tunes, once on this machine: a quarter minute", "info"
+            )
 
     def _do(self, verb: str, *arguments: Any) -> None:
         self._link.call("command", verb, *arguments)

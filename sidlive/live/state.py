@@ -66,6 +66,7 @@ class State:
     chip: str = "6581"
     timing: str = "PAL"
     model: str = ""  # empty while it is being loaded
+    loading: str = ""  # what there is to wait for while the model is being loaded
     trouble: str | None = None  # why there is no model
     speed_x: float = 0.0  # how fast the model makes frames, times real time; 0 before it made any
     output: str = ""  # where the sound goes, for people: "speaker pulse", "null output (no sound device)"

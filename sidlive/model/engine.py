@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.chip.compiling import Told, compiling, unheard
 from sidlive.chip.registers import USED_BITS, Frames, silence
 from sidlive.model import tokens as tk
 from sidlive.model.constraints import UNCONSTRAINED, Constraints
+from sidlive.model.freshness import KERNELS
 from sidlive.model.hearing import FREE, Hearing, Mind, Snapshot, forced_columns, rows_of, samplings_of
 from sidlive.model.kernels import State
 from sidlive.model.sampling import GREEDY, Sampling
@@ -132,9 +134,13 @@ def load_engine(path_or_preset: str | Path = "pocket", context: int = 1024, head
     return Engine(load_weights(path_or_preset), context, headroom)
 
 
-def warm_up(engine: Engine) -> None:
-    """Compile, or fetch from the cache, all that `prefill` and `step` run; the engine is left reset."""
+def warm_up(engine: Engine, told: Told = unheard) -> None:
+    """Compile, or fetch from the cache, all that `prefill` and `step` run; the engine is left reset.
+
+    ``told`` hears how many kernels are compiled, of how many: nothing where all are in the cache.
+    """
     engine.reset()
-    engine.prefill(silence(2))
-    engine.step(Sampling(seed=1))
+    with compiling(KERNELS, told):
+        engine.prefill(silence(2))
+        engine.step(Sampling(seed=1))
     engine.reset()

@@ -7,6 +7,7 @@ from sidlive.chip.freshness import drop_stale
 from sidlive.model import kernels
 
 MODULES = ("blocks", "constraints", "kernels", "recall", "sampling", "spelling", "tokens", "vectors")
+KERNELS = tuple(f"sidlive.model.{name}" for name in MODULES)
 
 
 @cache

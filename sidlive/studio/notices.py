@@ -33,7 +33,7 @@ class Bulletin:
         if state.trouble:
             return state.trouble, BAD
         if not state.model:
-            return "the model is being loaded; the first time this takes up to a minute", WARN
+            return state.loading or "the model is being loaded", WARN
         if state.notices and now - self._since < self.seconds:
             notice = state.notices[-1]
             return notice.text, WARN if notice.level == "warning" else MUTED
