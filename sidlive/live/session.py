@@ -281,11 +281,9 @@ class Session:
         self._link.close()
 
     def _tell_compiling(self, done: int, total: int) -> None:
-        """The first tune ever takes a while: say so once."""
+        """The first tune ever takes a while: say so, once."""
         if not done:
-            self._link.call(
-                "tell", "compiling the C64 that plays tunes, once on this machine: a quarter minute", "info"
-            )
+            self._link.call("tell", "compiling the C64 for tunes, once: about a quarter minute", "info")
 
     def _do(self, verb: str, *arguments: Any) -> None:
         self._link.call("command", verb, *arguments)

@@ -124,7 +124,8 @@ def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-de
     turn = min(known, ring - 1 - here)
     still = now == STILL_IDS[stream]
     gain, limit = np.uint8(1 if still else EVENT), np.uint8(PATIENCE if still else LONGEST)
-    _extend_part(row, here, now, gain, limit, 1, turn, before, after)
+    # np.int64(1), here and elsewhere: for a literal numba would compile what is called once more.
+    _extend_part(row, here, now, gain, limit, np.int64(1), turn, before, after)
     _extend_part(row, here - ring, now, gain, limit, turn + 1, known, before, after)
     if 1 <= t <= window:
         after[t] = gain if row[(here + t) % ring] == now else np.uint8(0)
@@ -170,7 +171,8 @@ def likest(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-u
         if choice > 0:
             used = row[(here + offsets[choice - 1]) % ring]
             best = max(
-                _without(row, here, used, 1, turn, scores), _without(row, here - ring, used, turn + 1, reach, scores)
+                _without(row, here, used, np.int64(1), turn, scores),
+                _without(row, here - ring, used, turn + 1, reach, scores),
             )
         if best == 0:
             return

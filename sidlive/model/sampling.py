@@ -167,7 +167,7 @@ def pick(logits, weights, count, temperature, top_p, top_k, min_p, tokens, key):
         if number > 0:
             floor = max(floor, _floor(logits, weights, count, least, top, np.float32(0.0), number))
         if top_p < 1.0:
-            floor = max(floor, _floor(logits, weights, count, least, top, np.float32(top_p) * total, 0))
+            floor = max(floor, _floor(logits, weights, count, least, top, np.float32(top_p) * total, np.int64(0)))
     if temperature != 1.0:
         _weigh(logits, weights, count, top, np.float32(1.0 / temperature))
     # The likeliest token runs first: its time rules out most of the others before their logarithm is needed.

@@ -100,3 +100,4 @@ def test_the_worst_is_said_first():
 def test_a_well_instrument_says_nothing():
     assert Bulletin().choose(PLAYING, 0.0)[0] == ""
     assert "being loaded" in Bulletin().choose(State(), 0.0)[0]
+    assert Bulletin().choose(State(loading="compiling the engine: 3 of 40"), 0.0)[0].endswith("3 of 40")
