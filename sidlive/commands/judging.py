@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
     from sidlive.model.continuations import Summary
     from sidlive.model.corpus import Corpus
-    from sidlive.model.evaluate import Judged
+    from sidlive.model.evaluate import Judged, Weigher
     from sidlive.report import Result
 
     Sides = dict[str, dict[str, Summary | None]]  # "generated" and "real", by measure
 
+CHECKPOINT = ".pt"  # of a run: judged in float32
 FEW_FILES = 16  # that one process captures as soon as several would
 
 
@@ -28,7 +29,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "tunes. With --generate it also continues prompts of those tunes and tells what came out beside what the real "
         "tunes go on with.",
     )
-    command.add_argument("model", help="a preset's name or a file of weights")
+    command.add_argument("model", help="a preset's name, a file of weights, or a run's .pt (float32)")
     command.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`, or one of .sid files")
     command.add_argument("--length", type=int, default=1024, help="frames of each tune (default: 1024)")
     command.add_argument("--tunes", type=int, metavar="N", help="judge so many of them (default: all)")
@@ -60,10 +61,15 @@ def _eval(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     with _corpus(arguments.corpus, console) as corpus:
         split = _split(corpus, arguments, console)
-        engine = load_engine(arguments.model)
-        warm_up(engine)
-        judged = _judge(engine, corpus, arguments, split, console)
-        sides = _continue(engine, corpus, arguments, split, sampling, console) if arguments.generate else {}
+        sides: Sides = {}
+        if arguments.model.endswith(CHECKPOINT):
+            judged = _judge(_reference(arguments.model), corpus, arguments, split, console)
+        else:
+            engine = load_engine(arguments.model)
+            warm_up(engine)
+            judged = _judge(engine, corpus, arguments, split, console)
+            if arguments.generate:
+                sides = _continue(engine, corpus, arguments, split, sampling, console)
     results = [*_nats(judged), Result("tunes", len(judged.by_kind)), Result("frames", judged.frames, "frames")]
     results += [Result("split", split)]
     if sides:
@@ -95,6 +101,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ModelError(f"--{name.replace('_', '-')} expects more than 0, found {getattr(arguments, name):g}")
     if arguments.tunes is not None and arguments.tunes < 1:
         raise ModelError(f"--tunes expects 1 or more, found {arguments.tunes}")
+    if arguments.generate and arguments.model.endswith(CHECKPOINT):
+        raise ModelError(f"{arguments.model} is a checkpoint: `sidlive export` it to hear what it makes")
     if arguments.generate < 0:
         raise ModelError(f"--generate expects 0 or more prompts, found {arguments.generate}")
     if arguments.picture:
@@ -138,13 +146,24 @@ def _split(corpus: "Corpus", arguments: argparse.Namespace, console: "Console") 
     return "all"
 
 
-def _judge(engine: object, corpus: "Corpus", arguments: argparse.Namespace, split: str, console: "Console") -> "Judged":
+def _reference(checkpoint: str) -> "Weigher":
+    """A checkpoint in float32. Raises ModelError."""
+    from sidlive.errors import ModelError
+
+    try:
+        from sidlive.model.reference import load_reference
+    except ImportError as error:
+        raise ModelError("judging a checkpoint needs torch, which is not installed: pip install '.[train]'") from error
+    return load_reference(Path(checkpoint))
+
+
+def _judge(
+    engine: "Weigher", corpus: "Corpus", arguments: argparse.Namespace, split: str, console: "Console"
+) -> "Judged":
     from rich.progress import track
 
-    from sidlive.model.engine import Engine
     from sidlive.model.evaluate import judge, stretches
 
-    assert isinstance(engine, Engine)
     count = len(stretches(corpus, arguments.length, split, arguments.tunes))
     told = judge(engine, corpus, arguments.length, split, arguments.tunes)
     for judged in track(told, "judging", total=count, transient=True, console=console):

@@ -6,15 +6,15 @@ frames are judged with little context and late ones with much, as on stage after
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
 from sidlive.model.corpus import Corpus, Entry
-from sidlive.model.engine import Engine
 
 RESAMPLINGS: Final = 2000  # of the tunes, for the confidence interval
 SPLITS: Final = ("held-out", "train", "all")
@@ -27,6 +27,16 @@ GROUPS: Final = {  # what a musician calls it: the kinds of slots that say it
     "envelope": (tk.AD, tk.SR),
     "filter": (tk.CUTOFF_HI, tk.CUTOFF_LO, tk.RES_ROUTE, tk.MODE_VOL),
 }
+
+
+class Weigher(Protocol):
+    """What `judge` asks of a model: an `Engine`, or a `reference.Reference`."""
+
+    def reset(self) -> None: ...
+
+    def prefill(self, frames: Frames) -> None: ...
+
+    def weigh(self, frames: Frames) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ def stretches(
 
 
 def judge(
-    engine: Engine, corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
+    engine: Weigher, corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
 ) -> Iterator[Judged]:
     """Nats per frame on the `stretches` of a split, told after each tune (the last is the result)."""
     kinds: list[NDArray[np.float64]] = []

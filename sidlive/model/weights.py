@@ -218,13 +218,18 @@ def floats_of(weights: EngineWeights) -> dict[str, NDArray[np.float32]]:
 
 def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeights:
     """A training checkpoint to an engine's file. Needs torch. ModelError where the checkpoint is not one."""
+    config, floats = checkpoint_floats(checkpoint)
+    weights = from_floats(ModelConfig.from_dict(config), floats, card)
+    save_weights(weights, out)
+    return weights
+
+
+def checkpoint_floats(checkpoint: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    """A training checkpoint's config and weights, the averaged ones where it has them. Needs torch. ModelError."""
     from sidlive.model.train import load_checkpoint
 
     kept = load_checkpoint(checkpoint)
-    state = {name: tensor.float().numpy() for name, tensor in kept.get("average", kept["model"]).items()}
-    weights = from_floats(ModelConfig.from_dict(kept["config"]), state, card)
-    save_weights(weights, out)
-    return weights
+    return kept["config"], {name: part.float().numpy() for name, part in kept.get("average", kept["model"]).items()}
 
 
 def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
