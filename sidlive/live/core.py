@@ -20,7 +20,7 @@ from sidlive.live.desk import Desk, Hands
 from sidlive.live.generator import Assignment, Lineage
 from sidlive.live.mirror import Mirror
 from sidlive.live.state import ControlValue, Phase, State
-from sidlive.live.take import Take
+from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FRAME, HEARD, ROWS, Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Held, Locked, Row, released, remixed, sounding, steady
 
@@ -84,6 +84,7 @@ class Core:
     def next_frame(self) -> Row:
         """The frame that the chip gets now, ``uint8[28]``. Always returns one, whatever the generator does."""
         with self._lock:
+            self.take.step(FRAME)
             row = self._play() if self._playing else released(self._last)
             self._last = row
             row = remixed(row, self._desk.muted, self._desk.whole("volume"))
@@ -152,6 +153,7 @@ class Core:
                     return None
                 if past.root == position < index:  # the prompt came too late for its cut: it follows at this one
                     self._lineage = past = replace(past, root=index)
+            self.take.step(ASSIGN)
             return Assignment(
                 self._epoch, past, index, self._before(index)[0], self._desk.sampling(self._lane),
                 self._desk.constraints, self._desk.grips, self._desk.mask,
@@ -160,17 +162,20 @@ class Core:
     def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:
         """Where a cut would fall now, and up to `most` frames of the tape before it, from `root` on, with semitones."""
         with self._lock:
+            self.take.step(HEARD)
             position = max(root, min(self._tape.playhead + MARGIN, self._tape.end))
             return position, *self._tape.rows(max(root, position - most), position)
 
     def rows(self, start: int, stop: int) -> tuple[Frames, NDArray[np.int8]]:
         """Frames of the tape and the transposition that each was made in."""
         with self._lock:
+            self.take.step(ROWS)
             return self._tape.rows(start, stop)
 
     def enter(self, lineage: Lineage) -> int | None:
         """The engine has heard this lineage: cut the tape; returns where, None when it is out of date already."""
         with self._lock:
+            self.take.step(ENTER)
             if lineage.number != self._lineage.number:
                 return None
             if lineage.root is None and not self._playing:
@@ -183,12 +188,18 @@ class Core:
     def deliver(self, task: Assignment, row: Row) -> bool:
         """Put a frame on the tape; False when it is out of date."""
         with self._lock:
+            self.take.step(DELIVER)
             tape = self._tape
             if task.epoch != self._epoch or task.index != tape.fresh or task.index < tape.playhead:
                 return False
             tape.put(row, task.lineage.semitones)
             self.mirror.make(task.index, row, tape.end)
             return True
+
+    def forgotten(self) -> None:
+        """The generator failed: whatever it was at is lost, and its engine hears everything anew."""
+        with self._lock:
+            self.take.step(FORGET)
 
     def _before(self, index: int) -> tuple[Row, int]:
         """The frame before a tape frame, and the transposition that it was made in."""
@@ -217,12 +228,20 @@ class Core:
     def command(self, verb: str, *arguments: Any) -> Any:
         """Do one verb of the session; it takes hold at once or not at all. Raises SidliveError."""
         with self._lock:
+            epoch = self._epoch
             result = self._verbs[verb](*arguments)
+            anew = {"anew": self.take.length + self._tape.fresh - self._tape.playhead} if self._epoch != epoch else {}
+            self.take.event(verb, *arguments, **anew)
             told = [getattr(argument, "name", argument) for argument in arguments]
-            self.take.event(verb, *told)
             self._desk.note(self._clock / self._rate, verb, told)
         self.wake()
         return result
+
+    def ready(self, model: str, digest: str) -> None:
+        """The engine is loaded: music can be made. `digest` is of the model's file."""
+        with self._lock:
+            self.model = model
+            self.take.note(model=model, digest=digest)
 
     def tell(self, text: str, level: Literal["info", "warning"] = "warning") -> None:
         """Something that the performer should know."""

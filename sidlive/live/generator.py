@@ -101,6 +101,7 @@ class Generator:
 
     def forget(self) -> None:
         """Trust nothing that the engine has heard: it hears all of it anew."""
+        self._core.forgotten()
         self._lineage = -1
 
     def _hear_anew(self, lineage: Lineage) -> None:

@@ -1,5 +1,6 @@
 """What an instrument is opened with, and its parts made from that. Importing it loads no engine."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,11 +33,18 @@ class RoomOptions:
 
 def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
     """A core with its take."""
+    from sidlive import __version__
+    from sidlive.live.controls import CONTROLS
     from sidlive.live.core import Core
     from sidlive.live.take import Take
+    from sidlive.report import machine
 
     folder = options.takes / (options.name or time.strftime("%Y%m%d-%H%M%S"))
-    header = {"chip": options.chip, "timing": PAL.name, "rate_hz": PAL.rate_hz, "model": options.model}
+    header = {
+        "chip": options.chip, "timing": PAL.name, "rate_hz": PAL.rate_hz, "seed": options.seed,
+        "controls": {name: knob.default for name, knob in CONTROLS.items()}, "sidlive": __version__,
+        "machine": machine(),
+    }  # fmt: skip
     return Core(Take(folder, header), options.chip, PAL, options.seed, mirror)
 
 
@@ -53,3 +61,13 @@ def make_engine(options: RoomOptions, told: Callable[[str], object]) -> "EngineL
     engine = load_engine(options.model)
     warm_up(engine, lambda done, total: told(f"compiling the engine, once on this machine: {done} of {total}"))
     return engine
+
+
+def model_digest(options: RoomOptions) -> str:
+    """Which model's file makes the music, whatever it is called: empty for an engine that has none."""
+    if options.engine is not None:
+        return ""
+    from sidlive.model.weights import model_path
+
+    with model_path(options.model).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

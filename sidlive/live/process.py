@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.mirror import Mirror
-from sidlive.live.options import RoomOptions, make_core, make_engine
+from sidlive.live.options import RoomOptions, make_core, make_engine, model_digest
 from sidlive.live.places import config_folder, log_path
 
 PRIORITY: Final = -11  # what sound servers ask for
@@ -136,7 +136,7 @@ class _House:
             return
         self._loading_gaps = self._renderer.underruns
         gc.freeze()  # what is loaded now stays: the collector need not walk it again and again
-        self._core.model = self._options.model
+        self._core.ready(self._options.model, model_digest(self._options))
         while not self._closing.is_set():
             try:
                 busy = generator.work()

@@ -17,7 +17,7 @@ from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
-from sidlive.live.options import RoomOptions, make_core, make_engine
+from sidlive.live.options import RoomOptions, make_core, make_engine, model_digest
 from sidlive.live.session import Session, verbs
 from sidlive.live.state import State, Window
 from sidlive.live.voices import Row
@@ -83,7 +83,7 @@ def open_offline(options: RoomOptions, wav: WavFile | None, told: Callable[[str]
     """
     core = make_core(options)
     engine = make_engine(options, told)
-    core.model = options.model
+    core.ready(options.model, model_digest(options))
     core.midi = "no MIDI (offline)"
     core.output = "no sound (offline)" if wav is None else str(wav.path)
     return Offline(core, engine, None if wav is None else sound_to(wav, options.chip, core.timing))

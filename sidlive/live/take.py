@@ -1,12 +1,17 @@
 """The take: everything that was handed to the chip, and what hands did, kept as it happens.
 
-A take is a folder: `frames.bin`, 28 bytes a frame, and `log.jsonl`, one JSON object a line: a header, then events with
-the number of the frame at which they took hold. Both are only ever appended to, so both are readable after a crash,
-truncated at any byte. Knows no engine and no tape.
+A take is a folder: `frames.bin`, 28 bytes a frame, and `log.jsonl`, one JSON object a line. The first is a header: how
+the instrument was opened. Then come, in the order in which they happened, what was commanded (``verb``, ``arguments``,
+and the number of the ``frame`` that came next; fragments with all their frames), and the ``steps`` of the core in
+between, one letter each (`FRAME` and its like): with those the same frames can be made again (`sidlive.live.replay`).
+Both files are only ever appended to, so both are readable after a crash, truncated at any byte. Knows no engine and no
+tape.
 """
 
 import json
+import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,15 +21,31 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, Frames
 from sidlive.errors import DeviceError, TuneError
+from sidlive.tune.fragment import Fragment
+from sidlive.tune.inline import fragment_from, fragment_told
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _BLOCK: Final = 3000  # frames a block of memory, a minute
+
+# The steps of the core whose order decides what is heard.
+FRAME: Final = "f"  # the chip took a frame
+ASSIGN: Final = "a"  # the generator was told what to make
+HEARD: Final = "h"  # it asked what was played since its root,
+ROWS: Final = "r"  # or for the frames of the tape that it missed
+ENTER: Final = "e"  # it had heard another past
+DELIVER: Final = "d"  # it brought a frame
+FORGET: Final = "g"  # it failed, and begins anew
+
+_LONG: Final = 12  # letters before a frame: a future made anew, a frame after another
+_PAIRS: Final = re.compile(f"{ASSIGN}{DELIVER}|.")
+
+Entry = dict[str, Any]  # a line of the log
 
 
 class Take:
     """The performance so far, in memory, and on disk up to the last flush.
 
-    `append` and `event` are called by the core under its lock and only touch memory; `flush` is called by one
+    `append`, `event` and `step` are called by the core under its lock and only touch memory; `flush` is called by one
     housekeeping thread (or by an offline script) and is the only one that touches the disk.
     """
 
@@ -35,7 +56,9 @@ class Take:
         self.length = 0  # frames
         self._blocks: list[Frames] = []
         self._written = 0  # frames on disk
-        self._events: list[str] = [json.dumps({"take": FORMAT, "columns": COLUMNS, **header})]
+        self._entries: list[Entry] = [{"take": FORMAT, "columns": COLUMNS, **header}]
+        self._told = 0  # entries on disk
+        self._steps = _Steps()
         self._lock = threading.Lock()
 
     def append(self, row: NDArray[np.uint8]) -> None:
@@ -46,11 +69,20 @@ class Take:
         self._blocks[-1][offset] = row
         self.length += 1
 
-    def event(self, verb: str, *arguments: Any) -> None:
-        """Something that took hold at the frame that comes next."""
-        line = json.dumps({"frame": self.length, "verb": verb, "arguments": arguments}, default=str)
+    def step(self, letter: str) -> None:
+        """The core took a step."""
         with self._lock:
-            self._events.append(line)
+            self._steps.add(letter)
+
+    def event(self, verb: str, *arguments: Any, **more: Any) -> None:
+        """Something that took hold at the frame that comes next. Of fragments all is kept."""
+        self.note(frame=self.length, verb=verb, arguments=list(arguments), **more)
+
+    def note(self, **entry: Any) -> None:
+        """A line of the log, after what happened before it."""
+        with self._lock:
+            self._settle()
+            self._entries.append(entry)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Frames:
         """A copy of frames `start` to `stop` (default: all), ``uint8[n, 28]``. Any thread."""
@@ -61,19 +93,27 @@ class Take:
         blocks = self._blocks[first : (stop + _BLOCK - 1) // _BLOCK]
         return np.concatenate(blocks)[start - first * _BLOCK : stop - first * _BLOCK]
 
+    def log(self) -> str:
+        """The log so far, as it stands in the file after a flush. Any thread."""
+        with self._lock:
+            self._settle()
+            entries = list(self._entries)
+        return "".join(map(_line, entries))
+
     def flush(self) -> None:
         """Bring the disk up to date; DeviceError, once, where it cannot be: from then on only memory keeps the take."""
         if self.folder is None or not self.length:
             return
         with self._lock:
-            events, self._events = self._events, []
+            self._settle()
+            entries = self._entries[self._told :]
         frames = self.frames(self._written)
         try:
             if not self._made:
                 self.folder = _make_folder(self.folder)
                 self._made = True
             _append(self.folder / "frames.bin", frames.tobytes())
-            _append(self.folder / "log.jsonl", "".join(line + "\n" for line in events).encode())
+            _append(self.folder / "log.jsonl", "".join(map(_line, entries)).encode())
         except OSError as error:
             folder, self.folder = self.folder, None
             raise DeviceError(
@@ -81,28 +121,89 @@ class Take:
                 " and the take is kept in memory; commit it, or make room and start anew"
             ) from None
         self._written += len(frames)
+        self._told += len(entries)
+
+    def _settle(self) -> None:
+        """Make an entry of the steps since the last one."""
+        if steps := self._steps.text():
+            self._entries.append({"steps": steps})
 
 
 @dataclass(frozen=True)
 class TakeLog:
-    """A take read back: its header, its events and its frames ``uint8[T, 28]``."""
+    """A take read back: its header, its entries and its frames ``uint8[T, 28]`` (none where only the log is there)."""
 
     header: dict[str, Any]
-    events: list[dict[str, Any]]
+    entries: list[Entry]
     frames: Frames
 
+    @property
+    def events(self) -> list[Entry]:
+        """What was commanded, and when."""
+        return [entry for entry in self.entries if "verb" in entry]
 
-def read_take(folder: Path) -> TakeLog:
-    """A take from its folder, whole or cut off anywhere; raises TuneError where there is nothing to read."""
+    @property
+    def model(self) -> Entry:
+        """What made the frames: ``model``, its name, and ``digest``; empty where the log does not say."""
+        return next((entry for entry in self.entries if "model" in entry), {})
+
+    def fragments(self) -> dict[str, Fragment]:
+        """The fragments that were at hand, by name; TuneError where the log is damaged."""
+        added = [fragment_from(event["arguments"][0]) for event in self.events if event["verb"] == "add"]
+        return {fragment.name: fragment for fragment in added}
+
+
+def read_take(path: Path) -> TakeLog:
+    """A take from its folder, or a log alone, whole or cut off anywhere; TuneError where there is nothing to read."""
+    folder = path.is_dir() or path.suffix != ".jsonl"
     try:
-        raw = (folder / "frames.bin").read_bytes()
-        lines = (folder / "log.jsonl").read_bytes().split(b"\n")
+        raw = (path / "frames.bin").read_bytes() if folder else b""
+        lines = (path / "log.jsonl" if folder else path).read_bytes().split(b"\n")
     except OSError as error:
-        raise TuneError(f"no take in {folder} ({error.strerror}): expected frames.bin and log.jsonl") from None
+        raise TuneError(
+            f"no take in {path} ({error.strerror}): expected a folder with frames.bin and log.jsonl"
+        ) from None
     entries = [entry for entry in map(_entry, lines) if entry is not None]
     header = entries.pop(0) if entries and "take" in entries[0] else {}
+    if not folder and not header:
+        raise TuneError(f"{path} is no log of a take: its first line should tell how the instrument was opened")
     whole = len(raw) // COLUMNS * COLUMNS
     return TakeLog(header, entries, np.frombuffer(raw[:whole], dtype=np.uint8).reshape(-1, COLUMNS))
+
+
+def steps_of(text: str) -> Iterator[str]:
+    """The letters of an entry's ``steps``: "ad adf*2" is a, d, a, d, f, a, d, f."""
+    for group in text.split():
+        letters, _, times = group.partition("*")
+        yield from letters * int(times or 1)
+
+
+class _Steps:
+    """Letters in groups that each end with a frame; equal groups in a row are counted."""
+
+    def __init__(self) -> None:
+        self._groups: list[tuple[str, int]] = []
+        self._open = ""
+
+    def add(self, letter: str) -> None:
+        self._open += letter
+        if letter == FRAME:
+            self._close()
+
+    def text(self) -> str:
+        """What was added since the last call. Inverse: `steps_of`."""
+        if self._open:
+            self._close()
+        groups, self._groups = self._groups, []
+        return " ".join(group if times == 1 else f"{group}*{times}" for group, times in groups)
+
+    def _close(self) -> None:
+        letters, self._open = self._open, ""
+        for group in _PAIRS.findall(letters) if len(letters) > _LONG else [letters]:
+            if self._groups and self._groups[-1][0] == group:
+                self._groups[-1] = group, self._groups[-1][1] + 1
+            else:
+                self._groups.append((group, 1))
 
 
 def _make_folder(folder: Path) -> Path:
@@ -117,7 +218,15 @@ def _make_folder(folder: Path) -> Path:
             free = folder.with_name(f"{folder.name}-{number}")
 
 
-def _entry(line: bytes) -> dict[str, Any] | None:
+def _line(entry: Entry) -> str:
+    return json.dumps(entry, default=_plain) + "\n"
+
+
+def _plain(value: object) -> object:
+    return fragment_told(value) if isinstance(value, Fragment) else str(value)
+
+
+def _entry(line: bytes) -> Entry | None:
     """One line of the log, or None where the crash cut it off."""
     try:
         entry = json.loads(line)

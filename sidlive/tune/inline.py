@@ -1,0 +1,53 @@
+"""Frames and fragments inside a line of text, for logs that must hold all that they speak of."""
+
+import base64
+import binascii
+import zlib
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+import numpy as np
+
+from sidlive.chip.registers import COLUMNS, Frames, silence
+from sidlive.errors import TuneError
+from sidlive.tune.fragment import Fragment
+
+_MOST: Final = 64 << 20  # bytes that a text may unfold to: 13 hours of frames
+_TYPES: Final = {
+    "name": str, "rate_hz": int | float, "source": str, "chip": str, "timing": str, "beat_frames": int,
+    "resampled_from_hz": int | float, "sids": int,
+}  # fmt: skip
+
+
+def frames_told(frames: Frames) -> str:
+    """``uint8[T, 28]`` as text: column by column, packed by zlib, in base64. Inverse: `frames_from`."""
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(frames.T).tobytes(), 9)).decode("ascii")
+
+
+def frames_from(text: object) -> Frames:
+    """The frames that `frames_told` told; TuneError for any other text."""
+    try:
+        unpacker = zlib.decompressobj()
+        raw = unpacker.decompress(base64.b64decode(str(text), validate=True), _MOST)
+    except (binascii.Error, ValueError, zlib.error):
+        raw, whole = b"", False
+    else:
+        whole = unpacker.eof and len(raw) % COLUMNS == 0
+    if not whole:
+        raise TuneError("frames in the log are damaged: expected zlib in base64, 28 columns; use another copy of it")
+    return np.frombuffer(raw, dtype=np.uint8).reshape(COLUMNS, -1).T.copy() if raw else silence(0)
+
+
+def fragment_told(fragment: Fragment) -> dict[str, Any]:
+    """A fragment as what JSON can hold. Inverse: `fragment_from`."""
+    about = {name: value for name, value in asdict(replace(fragment, frames=silence(0))).items() if name != "frames"}
+    return {**about, "frames": frames_told(fragment.frames)}
+
+
+def fragment_from(told: object) -> Fragment:
+    """The fragment that `fragment_told` told; TuneError for anything else."""
+    fields = told if isinstance(told, dict) else {}
+    names = _TYPES.keys() | {"frames"}
+    if fields.keys() != names or not all(isinstance(fields[name], kind) for name, kind in _TYPES.items()):
+        raise TuneError("a fragment in the log is damaged or of another version; use another copy of it")
+    return Fragment(**{**fields, "frames": frames_from(fields["frames"])})
