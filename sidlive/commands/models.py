@@ -47,9 +47,10 @@ def _train(arguments: argparse.Namespace) -> int:
 
     from sidlive.model.config import preset
     from sidlive.model.corpus import open_corpus
+    from sidlive.model.plan import Plan, with_steps
     from sidlive.model.ranks import joined
-    from sidlive.model.train import Plan, Run, load_checkpoint, train, with_steps
     from sidlive.model.train import Progress as Told
+    from sidlive.model.train import Run, load_checkpoint, train
     from sidlive.report import Result, emit
 
     if arguments.threads:
@@ -96,7 +97,7 @@ def _train(arguments: argparse.Namespace) -> int:
 def _check(plan: object) -> None:
     """One clear error for a plan that cannot be followed."""
     from sidlive.errors import ModelError
-    from sidlive.model.train import Plan
+    from sidlive.model.plan import Plan
 
     assert isinstance(plan, Plan)
     for name in ("steps", "batch", "length"):

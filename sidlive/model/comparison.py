@@ -28,7 +28,9 @@ from sidlive.model.config import ModelConfig
 from sidlive.model.corpus import Corpus
 from sidlive.model.evaluate import interval
 from sidlive.model.network import Network
-from sidlive.model.train import Plan, Windows, optimiser_of, window
+from sidlive.model.plan import Plan
+from sidlive.model.train import optimiser_of
+from sidlive.model.windows import Windows, window
 from sidlive.report import Result
 from sidlive.tune.edits import rotate_voices
 

@@ -21,7 +21,7 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
 from sidlive.model.corpus import Corpus, open_corpus
-from sidlive.model.train import Windows, window
+from sidlive.model.windows import Windows, window
 
 TINY = process.TINY
 

@@ -16,8 +16,10 @@ from sidlive.model import recall as rc
 from sidlive.model import train as training
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus import Corpus, open_corpus
+from sidlive.model.plan import Plan
 from sidlive.model.ranks import Ranks
-from sidlive.model.train import Plan, Run, Windows, held_out, load_checkpoint, train, window
+from sidlive.model.train import Run, load_checkpoint, train
+from sidlive.model.windows import Windows, held_out, window
 
 TINY = process.TINY
 PLAN = Plan(steps=40, batch=2, length=32, warmup=5, learning_rate=1e-2)

@@ -18,8 +18,9 @@ import torch
 from sidlive.chip import registers as sid
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus import open_corpus
+from sidlive.model.plan import Plan
 from sidlive.model.ranks import ALONE, Ranks, joined
-from sidlive.model.train import Plan, Run, train
+from sidlive.model.train import Run, train
 
 TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 1, 2, 1, 24), context=64)
 

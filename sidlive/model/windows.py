@@ -1,0 +1,132 @@
+"""What a step of training learns from: windows of tunes, with what is recalled in them. Knows no networks."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import Frames
+from sidlive.errors import ModelError
+from sidlive.model import recall as rc
+from sidlive.model import tokens as tk
+from sidlive.model.corpus import Corpus
+from sidlive.model.plan import Plan
+from sidlive.model.ranks import ALONE, Ranks
+from sidlive.model.tokens import Tokens
+from sidlive.tune.edits import rotate_voices
+
+
+class Batch(NamedTuple):
+    """One step's windows: ``int64[B, T + 1, 28]`` in slot order (what is recalled ``[..., CHOICES]``), and the
+    predictions chosen, ``int64[N]``."""
+
+    values: torch.Tensor
+    tokens: torch.Tensor
+    recalled: torch.Tensor
+    strengths: torch.Tensor
+    chosen: torch.Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on another device; a copy to a GPU goes on while the GPU works."""
+        if device.type == "cpu":
+            return self
+        with torch.cuda.device(device):  # a thread begins on the first GPU, which may be another rank's
+            return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
+
+
+class Window(NamedTuple):
+    """A stretch of a tune in slot order, each ``[length, 28]``; what is recalled ``[length, 28, CHOICES]``."""
+
+    values: NDArray[np.uint8]
+    tokens: Tokens
+    recalled: Tokens
+    strengths: NDArray[np.uint8]
+
+
+def window(
+    frames: Frames,
+    start: int,
+    length: int,
+    turns: int = 0,
+    memory: int = rc.WINDOW,
+    missed: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> Window:
+    """A stretch of a tune, voices rotated by ``turns``; recall reaches ``memory`` frames before it (0: no recall).
+
+    ``missed``: of what happens in a stream, the share that recall has not heard (``rng`` says which). What a model says
+    itself lacks notes that it ought to have said; it must learn to find its place all the same, and to say them again.
+    """
+    first = max(0, start - max(memory, tk.MEMORY))
+    stretch = frames[first : start + length]
+    if turns:
+        stretch = rotate_voices(stretch, turns)
+    tokens = tk.encode(stretch)
+    now = slice(start - first, None)
+    if memory:
+        heard = tokens
+        if rng is not None and missed:
+            lost = rng.random((len(tokens), rc.STREAMS)) < missed
+            heard = np.where(lost[:, rc.STREAM_OF_SLOT], rc.STILL_TOKENS, tokens)
+        told = rc.recall(heard, said=tokens)
+        recalled, strengths = told.tokens[now], told.strengths[now]
+    else:
+        recalled, strengths = rc.nothing(length)
+    return Window(stretch[now][:, tk.COLUMN_OF_SLOT], tokens[now], recalled, strengths)
+
+
+class Windows:
+    """Where training windows come from: the train split, every frame equally likely, voices rotated at random."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.tunes = [corpus.frames(tune) for tune in corpus.tunes if tune.split == "train"]
+        if not self.tunes:
+            raise ModelError(f"{corpus.folder} has no tune to train on: build it from a folder of .sid files")
+        self.lengths = np.array([len(frames) for frames in self.tunes])
+
+    def batch(self, plan: Plan, step: int, ranks: Ranks = ALONE) -> Batch:
+        """The windows of a step: a function of (plan.seed, step). Of several ranks each gets every world-th window.
+
+        Each window draws from a generator of its own, so that a rank need not make those of the others.
+        """
+        rng = np.random.default_rng([plan.seed, step])
+        whole = plan.length + 1
+        eligible = np.flatnonzero(self.lengths >= whole)
+        if not len(eligible):
+            raise ModelError(f"no tune of the corpus has {whole} frames: train with a shorter --length")
+        weights = self.lengths[eligible] / self.lengths[eligible].sum()
+        tunes = rng.choice(eligible, size=plan.batch, p=weights)
+        picks: list[Window] = []
+        chosen = []
+        for index, own in list(zip(tunes, rng.spawn(plan.batch), strict=True))[ranks.rank :: ranks.world]:
+            chosen.append(plan.length * len(picks) + own.choice(plan.length, size=plan.chosen, replace=False))
+            start = int(own.integers(self.lengths[index] - whole + 1))
+            memory = int(own.integers(rc.WINDOW)) if own.random() < plan.remembering else 0
+            missed = plan.missed * max(0.0, 2 * own.random() - 1)  # none in half of the windows
+            picks.append(window(self.tunes[index], start, whole, int(own.integers(3)), memory, missed, own))
+        return _tensors(picks, np.concatenate(chosen))
+
+
+def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25) -> list[Batch]:
+    """A fixed sample of the held-out tunes, one window a tune, for following a run: the same at each call."""
+    tunes = [tune for tune in corpus.tunes if tune.split == "held-out" and tune.length > length]
+    rng = np.random.default_rng(1)
+    rng.shuffle(tunes)
+    batches = []
+    for first in range(0, min(count, len(tunes)), 4):
+        picks = []
+        for tune in tunes[first : first + 4]:
+            frames = corpus.frames(tune)
+            picks.append(window(frames, int(rng.integers(len(frames) - length)), length + 1))
+        predictions = len(picks) * length
+        batches.append(_tensors(picks, rng.choice(predictions, size=round(predictions * share), replace=False)))
+    return batches
+
+
+def _tensors(picks: list[Window], chosen: NDArray[np.int64]) -> Batch:
+    def stacked(part: str) -> torch.Tensor:
+        return torch.from_numpy(np.stack([getattr(pick, part) for pick in picks]).astype(np.int64))
+
+    parts = (stacked("values"), stacked("tokens"), stacked("recalled"), stacked("strengths"))
+    return Batch(*parts, torch.from_numpy(chosen.astype(np.int64)))
