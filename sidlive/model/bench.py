@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from sidlive.report import Result
 
 CONTEXT: Final = 1024
 ROUND: Final = 100  # frames
+LANES: Final = 4
 SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
 START: Final = """
 import json, time
@@ -72,6 +74,8 @@ def bench_engine(rounds: int, everything: bool, told: Callable[[str], object]) -
         if name == "stage":
             told("stage: a flat stream of its size")
             yield Result("flat_realtime_x.stage", 1 / (_flat_seconds(engine, rounds) * PAL.rate_hz), "x")
+            told(f"stage: {LANES} lanes")
+            yield Result(f"lanes{LANES}_cost_x.stage", _lanes_cost(engine, rounds), "x")
         if name != "large":
             yield Result(f"prefill512_ms.{name}", min(_prefill_ms(engine, 512) for _ in range(rounds)), "ms")
     told("starting")
@@ -146,6 +150,22 @@ def _pace(name: str, engine: Engine, rounds: int) -> Iterator[Result]:
     yield Result(f"frame_ms.{name}", fastest * 1e3, "ms")
     yield Result(f"p99_ms.{name}", float(np.quantile(waits, 0.99)) * 1e3, "ms")
     yield Result(f"tokens_per_frame.{name}", said / waits.size)
+
+
+def _lanes_cost(engine: Engine, rounds: int) -> float:
+    """What a frame of all LANES takes, as a multiple of what a lone engine's takes; measured in turns."""
+    engine.reset()
+    engine.prefill(exercise(CONTEXT))
+    lanes, samplings = engine.fork(LANES), [replace(SAMPLING, lane=lane) for lane in range(LANES)]
+    lanes.step(samplings)
+    fastest = [np.inf, np.inf]
+    for _ in range(2 * rounds):
+        for i, step in enumerate((lambda: engine.step(SAMPLING), lambda: lanes.step(samplings))):
+            worked = time.thread_time()
+            for _ in range(ROUND // LANES):
+                step()
+            fastest[i] = min(fastest[i], time.thread_time() - worked)
+    return fastest[1] / fastest[0]
 
 
 def _prefill_ms(engine: Engine, count: int) -> float:

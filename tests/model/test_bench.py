@@ -18,7 +18,13 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     results = {r.name: r for r in bench.bench_engine(rounds=2, everything=False, told=told.append)}
     for name in ("realtime_x.pocket", "realtime_x.stage", "p99_ms.pocket", "p99_ms.stage"):
         assert isinstance(results[name].value, float) and results[name].value > 0
-    for name in ("prefill512_ms.pocket", "flat_realtime_x.stage", "start_s.warm", "resident_mb.pocket"):
+    for name in (
+        "prefill512_ms.pocket",
+        "flat_realtime_x.stage",
+        "lanes4_cost_x.stage",
+        "start_s.warm",
+        "resident_mb.pocket",
+    ):
         assert results[name].value > 0
     assert results["weights.stage"].value in ("shipped", "random")
     assert results["realtime_x.pocket"].unit == "x"
