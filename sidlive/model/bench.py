@@ -206,15 +206,15 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
     """
     from numba import njit
 
-    from sidlive.model.blocks import Cache, Steps, go_through, multiply, normalise, room_for
+    from sidlive.model.blocks import Cache, Steps, go_through, multiply, normalise, room_for, scratch_for
     from sidlive.model.vectors import TILE
 
     @njit(nogil=True)
     def say(pile, x, normed, angles, cache, logits, first, tokens, context):  # type: ignore[no-untyped-def]
-        room = room_for(1, normed.shape[1])
+        room, scratch = room_for(1, normed.shape[1]), scratch_for(pile, cache, 1)
         for token in range(first, first + tokens):
             steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
-            go_through(pile, x, steps, context, 0, cache, True)
+            go_through(pile, x, steps, context, 0, cache, scratch, True)
             normalise(x, pile.last_norm, normed)
             multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, room)
 

@@ -295,8 +295,49 @@ def tile_of_heads(rows, start, stride, count, factors, at, factors_stride, sums,
         )
 
 
+class Scratch(NamedTuple):
+    """Room for what B steps go through, made once for many: `scratch_for`."""
+
+    room: tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32]]  # of `room_for`
+    normed: NDArray[np.float32]  # [B, d], as are the next two
+    query: NDArray[np.float32]
+    near_query: NDArray[np.float32]
+    key: NDArray[np.float32]  # [head width]
+    kept: NDArray[np.int16]
+    projected: NDArray[np.float32]  # [B, whole tiles], as is the next
+    fed: NDArray[np.float32]
+    active: NDArray[np.float32]  # [B, hidden]
+    scores: NDArray[np.float32]  # [B, heads that share a key, R]
+    mixed: NDArray[np.float32]  # [B, heads that share a key, 64 or more]
+    shares: NDArray[np.float32]  # [B, heads that share a key]
+    runs: NDArray[np.int64]  # [B, 6]
+
+
 @inner
-def attend(query, near_query, steps, context, pinned, layer, cache, result):  # type: ignore[no-untyped-def]
+def scratch_for(pile, cache, count):  # type: ignore[no-untyped-def]
+    """Room for so many steps at once."""
+    width, hidden = pile.last_norm.shape[0], pile.hidden
+    kv_heads, head_width = cache.keys.shape[2], cache.keys.shape[4]
+    groups = width // head_width // kv_heads
+    return Scratch(
+        room_for(count, max(width, hidden)),
+        np.empty((count, width), np.float32),
+        np.empty((count, width), np.float32),
+        np.empty((count, width), np.float32),
+        np.empty(head_width, np.float32),
+        np.empty(head_width, np.int16),
+        np.empty((count, pile.query_key_value.tiles.shape[1] * TILE), np.float32),
+        np.empty((count, pile.gate_up.tiles.shape[1] * TILE), np.float32),
+        np.empty((count, hidden), np.float32),
+        np.empty((count, groups, cache.values.shape[3]), np.float32),
+        np.zeros((count, groups, cache.values.shape[4]), np.float32),
+        np.empty((count, groups), np.float32),
+        np.empty((count, 6), np.int64),
+    )
+
+
+@inner
+def attend(query, near_query, steps, context, pinned, layer, cache, scratch, result):  # type: ignore[no-untyped-def]
     """Attention of B steps: ``query, near_query [B, width]`` (turned, scaled) to ``result [B, width]``."""
     keys, values = cache.keys, cache.values
     count = query.shape[0]
@@ -304,10 +345,7 @@ def attend(query, near_query, steps, context, pinned, layer, cache, result):  # 
     slots, padded = values.shape[3], values.shape[4]
     heads = query.shape[1] // head_width
     groups = heads // kv_heads
-    scores = np.empty((count, groups, slots), np.float32)
-    mixed = np.zeros((count, groups, padded), np.float32)
-    shares = np.empty((count, groups), np.float32)
-    runs = np.empty((count, 6), np.int64)
+    scores, mixed, shares, runs = scratch.scores, scratch.mixed, scratch.shares, scratch.runs
     for row in range(count):
         window(steps.positions[row], context, pinned, slots, runs[row])
     for kv in range(kv_heads):
@@ -369,7 +407,7 @@ def turn(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
 
 
 @inner
-def go_through(pile, x, steps, context, pinned, cache, to_the_end):  # type: ignore[no-untyped-def]
+def go_through(pile, x, steps, context, pinned, cache, scratch, to_the_end):  # type: ignore[no-untyped-def]
     """B steps ``x [B, whole tiles]`` through all blocks, in place; their keys and values are kept.
 
     A step attends to its lane's ``pinned`` first steps and to the last ``context - pinned``. Unless ``to_the_end``,
@@ -381,14 +419,9 @@ def go_through(pile, x, steps, context, pinned, cache, to_the_end):  # type: ign
     kv_width = kv_heads * head_width
     tiles = (pile.query_key_value.tiles.shape[1], pile.out.tiles.shape[1], pile.gate_up.tiles.shape[1])
     scale = ONE / np.sqrt(np.float32(head_width))
-    room = room_for(count, max(width, hidden))
-    normed = np.empty((count, width), np.float32)
-    query = np.empty((count, width), np.float32)
-    near_query = np.empty((count, width), np.float32) if pinned > 0 else query
-    key, kept = np.empty(head_width, np.float32), np.empty(head_width, np.int16)
-    projected = np.empty((count, tiles[0] * TILE), np.float32)
-    fed = np.empty((count, tiles[2] * TILE), np.float32)
-    active = np.empty((count, hidden), np.float32)
+    room, key, kept = scratch.room, scratch.key, scratch.kept
+    normed, query, near_query = scratch.normed[:count], scratch.query[:count], scratch.near_query[:count]
+    projected, fed, active = scratch.projected[:count], scratch.fed[:count], scratch.active[:count]
     for layer in range(layers):
         normalise(x, pile.attention_norm[layer], normed)
         clear(projected)
@@ -414,7 +447,7 @@ def go_through(pile, x, steps, context, pinned, cache, to_the_end):  # type: ign
                 cache.value_scales[lane, layer, kv, slot] = keep(value, values[lane, layer, kv, slot])
         if layer == layers - 1 and not to_the_end:
             return
-        attend(query, near_query, steps, context, pinned, layer, cache, normed)
+        attend(query, near_query, steps, context, pinned, layer, cache, scratch, normed)
         multiply(normed, width, pile.out, layer, tiles[1], x, room)
         normalise(x, pile.feed_norm[layer], normed)
         clear(fed)

@@ -27,6 +27,7 @@ from sidlive.model.blocks import (
     multiply,
     normalise,
     room_for,
+    scratch_for,
 )
 from sidlive.model.constraints import sift, strays
 from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
@@ -127,7 +128,7 @@ def hear(level, language, state, lanes, positions, context, pinned):  # type: ig
             near_cosines[row, i], near_sines[row, i] = np.cos(angle), np.sin(angle)
     steps = Steps(lanes, positions, cosines, sines, near_cosines, near_sines)
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
-    go_through(level.pile, x, steps, context, pinned, cache, count > 0)
+    go_through(level.pile, x, steps, context, pinned, cache, scratch_for(level.pile, cache, count), count > 0)
     for row in range(count):
         slot = positions[row] % state.hidden.shape[1]
         normalise(x[row : row + 1], level.pile.last_norm, state.hidden[lanes[row], slot : slot + 1])
@@ -204,6 +205,7 @@ def say(level, language, state, position, knobs, forced, is_forced, constraints,
     multiply(hidden, hidden.shape[1], level.bridge, np.int64(0), level.bridge.tiles.shape[1], base, room)
 
     cache = Cache(state.column_keys, state.column_values, state.column_key_scales, state.column_value_scales)
+    scratch = scratch_for(pile, cache, lanes)
     x, normed = np.empty(base.shape, np.float32), np.empty((1, width), np.float32)
     cosines, sines = np.empty((lanes, half), np.float32), np.empty((lanes, half), np.float32)
     logits = np.empty((1, level.head.tiles.shape[1] * TILE), np.float32)
@@ -260,7 +262,7 @@ def say(level, language, state, position, knobs, forced, is_forced, constraints,
             break
         turns = cosines[:count], sines[:count]
         steps = Steps(speakers[:count], places[:count], turns[0], turns[1], turns[0], turns[1])
-        go_through(pile, x[:count], steps, cache.values.shape[3], np.int64(0), cache, to_the_end)
+        go_through(pile, x[:count], steps, cache.values.shape[3], np.int64(0), cache, scratch, to_the_end)
 
         for row in range(count):
             lane = speakers[row]
