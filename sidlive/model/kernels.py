@@ -233,7 +233,6 @@ def say(level, language, state, position, knobs, forced, is_forced, constraints,
                 recall_lo(
                     state.spoken[lane],
                     position - 1,
-                    language.hi_slots,
                     slot - 1,
                     state.tokens[lane, slot - 1],
                     WINDOW,

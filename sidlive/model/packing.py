@@ -31,7 +31,6 @@ def tables() -> Language:
         columns=tk.COLUMN_OF_SLOT.astype(np.int64),
         kinds=tk.KIND_OF_SLOT.astype(np.int64),
         is_lo=tk.IS_LO,
-        hi_slots=tk.HI_SLOTS.astype(np.int64),
         lo_bits=lo_bits,
         streams=rc.STREAM_OF_SLOT,
         strengths=rc.strength(np.arange(rc.LONGEST + 1, dtype=np.uint8)).astype(np.int64),

@@ -199,7 +199,7 @@ def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-d
 
 
 @_inner
-def recall_lo(spoken, t, hi_slots, slot, hi, window, tokens, strengths, offered, merits):  # type: ignore[no-untyped-def]
+def recall_lo(spoken, t, slot, hi, window, tokens, strengths, offered, merits):  # type: ignore[no-untyped-def]
     """What is recalled at the lo slot after hi slot ``slot``, of the frame after t, where the byte ``hi`` was said.
 
     ``spoken int16[R, SLOTS]``: canonical tokens, frame f at f modulo R; ``tokens, strengths [SLOTS, CHOICES]``: what
@@ -212,13 +212,15 @@ def recall_lo(spoken, t, hi_slots, slot, hi, window, tokens, strengths, offered,
             offered[found], merits[found] = tokens[lo, choice], strengths[lo, choice]
             found += 1
     pitched = slot < FILTER_SLOT and slot % tk.SLOTS_PER_VOICE == 0
+    first, last = (slot % tk.SLOTS_PER_VOICE, FILTER_SLOT) if slot < FILTER_SLOT else (slot, slot + 1)
     latest, opened = -1, -1
-    ago = 0
+    ago, at = 0, t % spoken.shape[0]
     while found < CHOICES and ago < min(window, t + 1):
-        row = spoken[(t - ago) % spoken.shape[0]]
+        row = spoken[at]
         ago += 1
-        for other in hi_slots:
-            if row[other] != hi or (other - slot) % tk.SLOTS_PER_VOICE or (other < FILTER_SLOT) != (slot < FILTER_SLOT):
+        at = at - 1 if at > 0 else spoken.shape[0] - 1
+        for other in range(first, last, tk.SLOTS_PER_VOICE):  # the same pair of every voice, or the cutoff
+            if row[other] != hi:
                 continue
             if latest < 0:
                 latest = row[other + 1]
@@ -247,7 +249,7 @@ def _recall_lo_bytes(spoken, said, hi_slots, window, tokens, strengths):  # type
             if said[t + 1, slot] < tk.KEEP:
                 told, merits = tokens[t], strengths[t]
                 hi, lo = said[t + 1, slot], slot + 1
-                recall_lo(spoken, t, hi_slots, slot, hi, window, told, merits, told[lo], merits[lo])
+                recall_lo(spoken, t, slot, hi, window, told, merits, told[lo], merits[lo])
 
 
 @_inner

@@ -21,7 +21,6 @@ class Language(NamedTuple):
     columns: NDArray[np.int64]  # [S]: the frame's column
     kinds: NDArray[np.int64]  # [S]
     is_lo: NDArray[np.bool_]  # [S]
-    hi_slots: NDArray[np.int64]  # the slots that a lo byte may follow
     lo_bits: NDArray[np.int64]  # [S]: bits of the lo byte at a pair's hi slot, else 0
     modulus: NDArray[np.int64]  # [S]: at a pair's hi slot
     streams: NDArray[np.int64]  # [S]: the stream of recall that it belongs to
