@@ -74,11 +74,16 @@ class Assignment:
 
 
 class Generator:
-    """The engine and where it stands on the tape. All methods belong to the generator thread."""
+    """The engine and where it stands on the tape. All methods belong to the generator thread.
 
-    def __init__(self, core: "Core", engine: EngineLike, transpose: Transpose) -> None:
+    ``pin``: frames of the prompt, at most, that the engine attends to for ever. None unless a model learned to hear a
+    past with a gap in it: one that did not leaves the prompt's scale sooner with a pin than without.
+    """
+
+    def __init__(self, core: "Core", engine: EngineLike, transpose: Transpose, pin: int = 0) -> None:
         self._core = core
         self._engine = engine
+        self._pin = min(pin, engine.context // 2)
         self._transpose = transpose
         self._lineage = -1  # that the engine has heard
         self._position = 0  # the tape frame that the engine would say next
@@ -107,11 +112,11 @@ class Generator:
     def _hear_anew(self, lineage: Lineage) -> None:
         """Give the engine another past. The old future plays on meanwhile; then the tape is cut.
 
-        The prompt is pinned, at most half a context of it: hours later the model still hears what it set out from.
-        Of the tape, it hears what was played last.
+        Of the prompt and the tape after it, it hears the last context's worth; of a prompt that is pinned, at least
+        so much.
         """
         prompt, context = lineage.context, self._engine.context
-        pin = min(len(prompt), context // 2)
+        pin = min(len(prompt), self._pin)
         first, last, runs = 0, len(prompt) - lineage.opening, []
         if lineage.root is not None:
             position, rows, semitones = self._core.heard(lineage.root, context - pin)

@@ -19,10 +19,10 @@ GATES = [register_of(voice, CONTROL) for voice in range(3)]
 class Room:
     """A core and a generator, worked by hand."""
 
-    def __init__(self, engine: FakeEngine | None = None) -> None:
+    def __init__(self, engine: FakeEngine | None = None, pin: int = 0) -> None:
         self.core = Core(Take(None, {}))
         self.engine = engine or FakeEngine()
-        self.generator = Generator(self.core, self.engine, transpose)
+        self.generator = Generator(self.core, self.engine, transpose, pin)
         self.do("set", "temperature", 1.0)
         for fragment in (riff(), riff("long", 5 * PERIOD)):
             self.core.command("add", fragment)
@@ -221,9 +221,9 @@ def test_the_engine_is_never_told_more_than_its_context() -> None:
     assert room.engine.position == 64
 
 
-def test_the_prompt_is_pinned_and_told_anew_before_what_was_played_last() -> None:
+def test_a_pinned_prompt_is_told_anew_before_what_was_played_last() -> None:
     """Half a context of it at most, however long ago it was; the other half is the tape's."""
-    room = Room(FakeEngine(context=64))
+    room = Room(FakeEngine(context=64), pin=40)
     room.do("prompt", "long")
     room.do("start")
     played = room.play(100)
@@ -235,10 +235,11 @@ def test_the_prompt_is_pinned_and_told_anew_before_what_was_played_last() -> Non
     assert room.engine.position == 64, "and the frame that was to be played before the cut"
 
 
+@pytest.mark.parametrize("pin", [0, 32])
 @pytest.mark.parametrize("after", [10, 45, 200])
-def test_a_prompt_that_was_itself_played_is_told_once(after: int) -> None:
+def test_a_prompt_that_was_itself_played_is_told_once(after: int, pin: int) -> None:
     """Whether the tape still tells its frames or, later, does not."""
-    room = Room(FakeEngine(context=64))
+    room = Room(FakeEngine(context=64), pin)
     room.do("prompt", "long", True)
     room.do("start")
     played = room.play(after)
@@ -246,9 +247,9 @@ def test_a_prompt_that_was_itself_played_is_told_once(after: int) -> None:
     room.generator.work()
     told = np.array(room.engine.heard)
     prompt, music = riff("long", 5 * PERIOD).frames, np.concatenate([played, room.play(MARGIN)])
-    tape = min(32, len(music))
+    tape = min(64 - pin, len(music))
     before = min(len(prompt), len(music) - tape)
-    expected = np.concatenate([prompt[max(0, before - 32) : before], music[-tape:]])
+    expected = np.concatenate([prompt[max(0, before - 64 + tape) : before], music[-tape:]])
     assert np.array_equal(told, transpose(expected, 2))
 
 
