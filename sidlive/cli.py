@@ -13,7 +13,7 @@ from sidlive import __version__
 from sidlive.errors import SidliveError
 from sidlive.tune.shipped import names
 
-GROUPS = ("perform", "listen", "tunes", "generate", "keep", "models", "bench")
+GROUPS = ("perform", "takes", "listen", "tunes", "generate", "keep", "models", "bench")
 
 
 def parser() -> argparse.ArgumentParser:

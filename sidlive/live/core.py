@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import PAL, Frames, VideoTiming, silence
-from sidlive.errors import ControlError
+from sidlive.live.audition import Audition
 from sidlive.live.controls import control, one_voice, parse_voices, turnable
 from sidlive.live.desk import Desk, Hands
 from sidlive.live.generator import Assignment, Lineage
@@ -72,6 +72,7 @@ class Core:
         self._quiet = 0  # frames played since a voice sounded
         self._beat = DEFAULT_BEAT
         self._underruns = self._late_frames = 0
+        self._audition: Audition | None = None  # what is heard instead of the music
         self._verbs: dict[str, Callable[..., Any]] = {
             "add": self._desk.add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
             "panic": self._panic, "set": self._set, "mute": self._desk.mute, "unmute": self._desk.unmute,
@@ -87,11 +88,16 @@ class Core:
             self.take.step(FRAME)
             row = self._play() if self._playing else released(self._last)
             self._last = row
-            row = remixed(row, self._desk.muted, self._desk.whole("volume"))
+            volume = self._desk.whole("volume")
+            row = remixed(row, self._desk.muted, volume)
             self._idle = 0 if self._playing else self._idle + 1
             tail = bool(self.take.length) and 0 < self._idle <= TAIL_S * self._rate
             if tail or (self._playing and not self._waiting):
                 self.take.append(row)
+            if self._audition is not None and (heard := self._audition.row(row)) is not None:
+                row = remixed(heard, frozenset(), volume)
+            else:
+                self._audition = None
             self.mirror.play(self._clock, row, self._tape.playhead, self._tape.end)
             self._clock += 1
         self.wake()
@@ -232,8 +238,7 @@ class Core:
             result = self._verbs[verb](*arguments)
             anew = {"anew": self.take.length + self._tape.fresh - self._tape.playhead} if self._epoch != epoch else {}
             self.take.event(verb, *arguments, **anew)
-            told = [getattr(argument, "name", argument) for argument in arguments]
-            self._desk.note(self._clock / self._rate, verb, told)
+            self._desk.note(self._clock / self._rate, verb, arguments)
         self.wake()
         return result
 
@@ -258,14 +263,25 @@ class Core:
         with self._lock:
             return list(self._desk.history)
 
-    def performed(self, seconds: float | None = None, last: float | None = None) -> Frames:
-        """The take, or its first `seconds`, or its `last` seconds: ``uint8[n, 28]`` as the chip got them."""
-        for name, span in (("seconds", seconds), ("last", last)):
-            if span is not None and not span > 0:
-                raise ControlError(f"{name} expects a length in seconds above 0, found {span!r}")
-        stop = self.take.length if seconds is None else round(seconds * self._rate)
-        start = 0 if last is None else max(0, self.take.length - round(last * self._rate))
-        return self.take.frames(start, stop)
+    def performed(self) -> tuple[Frames, int | None]:
+        """The take, ``uint8[n, 28]`` as the chip got it, and frames a beat; None where no prompt told."""
+        return self.take.frames(), self._beat if self._prompt else None
+
+    def note(self, verb: str, *arguments: Any) -> None:
+        """Something that was done to the take, for its log and the history."""
+        with self._lock:
+            self.take.event(verb, *arguments)
+            said = (arguments[0]["verb"], arguments[0]["arguments"]) if verb == "edit" else (verb, arguments[:1])
+            self._desk.note(self._clock / self._rate, *said)
+
+    def log(self) -> str:
+        """The take's log so far."""
+        return self.take.log()
+
+    def audition(self, frames: Frames, loop_frame: int | None, start: int) -> None:
+        """Have these frames heard from `start` on, and the music go on unheard meanwhile."""
+        with self._lock:
+            self._audition = Audition(frames, loop_frame, start)
 
     def state(self) -> State:
         """Everything the screen shows except the frames."""
@@ -298,6 +314,8 @@ class Core:
             )
 
     def _phase(self) -> Phase:
+        if self._audition is not None:
+            return "hearing"
         if not self._playing:
             return "stopped"
         if self._waiting:
@@ -325,14 +343,17 @@ class Core:
             self._desk.tell(f"{name} has {fragment.rate_hz:.1f} frames a second, played here at {self._rate:.1f}")
 
     def _start(self) -> None:
+        self._audition = None
         if not self._playing:
             self._waiting, self._late, self._quiet = True, 0, 0
         self._playing = self._armed = True
 
     def _stop(self) -> None:
+        self._audition = None
         self._playing = False
 
     def _panic(self) -> None:
+        self._audition = None
         self._playing = False
         self._flush()
         self._last = silence(1)[0]

@@ -148,9 +148,10 @@ class Desk:
         number = self.notices[-1].number + 1 if self.notices else 1
         self.notices.append(Notice(number, text, level))
 
-    def note(self, seconds: float, verb: str, arguments: list[Any]) -> None:
+    def note(self, seconds: float, verb: str, arguments: Iterable[Any]) -> None:
         """What was done, and when."""
-        self.history.append(f"{seconds:8.2f} s  {verb}({', '.join(map(repr, arguments))})")
+        told = (getattr(argument, "name", argument) for argument in arguments)
+        self.history.append(f"{seconds:8.2f} s  {verb}({', '.join(map(repr, told))})")
 
     def controls(self, hands: Hands | None) -> dict[str, ControlState]:
         """Every control as it stands."""

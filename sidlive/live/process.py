@@ -100,7 +100,8 @@ class _House:
         core = self._core
         return {
             "command": core.command, "state": core.state, "get": core.get, "history": core.history,
-            "performed": core.performed, "tell": core.tell,
+            "performed": core.performed, "tell": core.tell, "note": core.note, "log": core.log,
+            "audition": core.audition,
         }  # fmt: skip
 
     def open(self) -> None:

@@ -3,7 +3,7 @@
 A `Session` speaks to the core through a `Link`: in this process and in virtual time (offline scripts), or in the core
 process over a pipe (the studio, live scripts). Work that would disturb the music (reading and capturing a tune,
 compiling a take) is done here, on the caller's side. Any thread may call any verb; a verb returns when the core has
-taken it, not when it is heard.
+taken it, not when it is heard. The verbs of the take are in `sidlive.live.editing`.
 """
 
 import math
@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sidlive.chip.registers import NTSC, PAL, Frames
-from sidlive.errors import ControlError, TuneError
-from sidlive.live.commit import write_take
+from sidlive.errors import ControlError
 from sidlive.live.controls import mask_text, parse_values, parse_voices, unknown_fragment, values_text
+from sidlive.live.editing import TakeVerbs
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
@@ -29,7 +28,8 @@ __all__ = ["VERBS", "ControlState", "Link", "Notice", "Session", "State", "Voice
 VERBS: Final = (
     "load", "add", "fragments", "prompt", "start", "stop", "temperature", "heat", "top_p", "seed", "scale",
     "filter", "forbid", "permit", "mask", "mute", "unmute", "hold", "lock", "free", "transpose", "set", "get",
-    "controls", "learn", "unlearn", "panic", "commit", "wait", "state", "history",
+    "controls", "learn", "unlearn", "panic", "trim", "loop", "splice", "fade", "silence", "edits", "unedit", "hear",
+    "commit", "wait", "state", "history",
 )  # fmt: skip
 
 Values = int | str | Iterable[int] | Callable[[int], bool]  # of a register, as people write them
@@ -63,14 +63,12 @@ class Link(Protocol):
         ...
 
 
-class Session:
+class Session(TakeVerbs):
     """The instrument in one's hands."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:
         """`takes`: the folder for committed takes."""
-        self._link = link
-        self._takes = takes
-        self._fragments: dict[str, Fragment] = {}
+        super().__init__(link, takes)
 
     # -- fragments and prompts
 
@@ -238,23 +236,6 @@ class Session:
 
     # -- what was played
 
-    def commit(self, name: str, seconds: float | None = None, last: float | None = None) -> Path:
-        """Compile the performance to NAME.sid, run that in the 6510 and compare, frame by frame; returns the file.
-
-        All of it, or its first `seconds`, or its `last` seconds. The music goes on meanwhile.
-        """
-        state = self.state()
-        path = self._take_path(name)
-        frames: Frames = self._link.call("performed", seconds, last)
-        if not len(frames):
-            raise TuneError("there is nothing to commit yet: start() first, and let it play")
-        timing = NTSC if state.timing == NTSC.name else PAL
-        write_take(path, frames, state.chip, timing)
-        self._link.call(
-            "tell", f"committed {path}: {len(frames) / state.rate_hz:.1f} s, {path.stat().st_size} bytes", "info"
-        )
-        return path
-
     def history(self) -> list[str]:
         """What was done so far, one line a command, with the frame at which it took hold."""
         lines: list[str] = self._link.call("history")
@@ -271,8 +252,9 @@ class Session:
         return self._link.window(before, after)
 
     def restart(self) -> None:
-        """Open the core anew after it died; fragments are kept, controls are at their defaults."""
+        """Open the core anew after it died, with a take of its own; fragments are kept, controls at their defaults."""
         self._link.restart()
+        self._edits.clear()
         for fragment in self._fragments.values():
             self._do("add", fragment)
 
@@ -299,15 +281,6 @@ class Session:
         if Path(fragment).suffix.lower() in MUSIC or fragment in shipped.names():
             return self.load(fragment).name
         raise unknown_fragment(fragment, list(self._fragments))
-
-    def _take_path(self, name: str) -> Path:
-        """NAME.sid among the takes, or where a name with folders in it says."""
-        path = Path(name).expanduser()
-        if not path.name:
-            raise ControlError(f"commit expects a name for the take, found {name!r}; try commit('first_light')")
-        if path.suffix.lower() != ".sid":
-            path = path.with_name(path.name + ".sid")
-        return path if path.parent != Path() else self._takes / path
 
 
 def verbs(session: Session) -> dict[str, Callable[..., Any]]:

@@ -7,12 +7,13 @@ from sidlive.chip.registers import Frames
 
 # stopped: the chip is quiet until start(). waiting: started, the first frames are being made. playing: all is well.
 # holding, looping: generation is late, so registers are held, then the last bar loops until music is back.
-Phase = Literal["stopped", "waiting", "playing", "holding", "looping"]
+# hearing: the take is heard again; what the music does meanwhile is not told.
+Phase = Literal["stopped", "waiting", "playing", "holding", "looping", "hearing"]
 VoiceMode = Literal["generated", "masked", "held", "locked"]
 ControlKind = Literal["steer", "remix", "room"]
 ControlValue = float | int | str
 
-PHASES: Final[tuple[Phase, ...]] = ("stopped", "waiting", "playing", "holding", "looping")
+PHASES: Final[tuple[Phase, ...]] = ("stopped", "waiting", "playing", "holding", "looping", "hearing")
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import COLUMNS, Frames
+from sidlive.chip.registers import COLUMNS, NTSC, PAL, Frames, VideoTiming
 from sidlive.errors import DeviceError, TuneError
-from sidlive.tune.fragment import Fragment
+from sidlive.tune.cutting import Cut, Edit, edits_from
+from sidlive.tune.fragment import UNKNOWN_BEAT, Fragment, load_fragment
 from sidlive.tune.inline import fragment_from, fragment_told
 
 FORMAT: Final = 2
@@ -151,6 +152,48 @@ class TakeLog:
         """The fragments that were at hand, by name; TuneError where the log is damaged."""
         added = [fragment_from(event["arguments"][0]) for event in self.events if event["verb"] == "add"]
         return {fragment.name: fragment for fragment in added}
+
+    @property
+    def beat_frames(self) -> int | None:
+        """Frames a beat of what was prompted last; None where nothing was."""
+        prompts = [event["arguments"][0] for event in self.events if event["verb"] == "prompt"]
+        fragment = self.fragments().get(prompts[-1]) if prompts else None
+        return fragment.at_video_rate().beat_frames if fragment else None
+
+    @property
+    def edits(self) -> list[Edit]:
+        """The edits as the performer left them."""
+        entries: list[Entry] = []
+        for event in self.events:
+            if event["verb"] == "edit":
+                entries.append(event["arguments"][0])
+            elif event["verb"] == "unedit":
+                del entries[-int(event["arguments"][0]) :]
+        return edits_from(entries)
+
+    @property
+    def timing(self) -> VideoTiming:
+        return NTSC if self.header.get("timing") == NTSC.name else PAL
+
+    @property
+    def chip(self) -> str:
+        return "8580" if self.header.get("chip") == "8580" else "6581"
+
+    def cut(self) -> Cut:
+        """The whole of it, to be edited."""
+        return Cut(self.frames, self.timing.rate_hz, self.beat_frames)
+
+
+def take_fragment(path: str | Path) -> Fragment:
+    """A take as a fragment, or what else holds music: a file, or a fragment that ships. Raises TuneError."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        return load_fragment(folder)
+    log = read_take(folder)
+    if not len(log.frames):
+        raise TuneError(f"the take {folder} has no frames: expected some in frames.bin")
+    beat = log.beat_frames or UNKNOWN_BEAT
+    return Fragment(folder.name, log.frames, log.timing.rate_hz, str(folder.name), log.chip, log.timing.name, beat)
 
 
 def read_take(path: Path) -> TakeLog:

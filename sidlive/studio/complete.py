@@ -20,7 +20,7 @@ from sidlive.tune.kinds import MUSIC
 MAX_OFFERS: Final = 200
 _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
 # Verbs whose first string is a name and not a path.
-_FRAGMENT_VERBS: Final = {"prompt", "lock"}
+_FRAGMENT_VERBS: Final = {"prompt", "lock", "splice"}
 _LOADING_VERB: Final = "load"  # takes a path, or the name of a fragment that ships
 _CONTROL_VERBS: Final = {"set", "get", "learn", "unlearn"}
 _WORDS: Final = {"forbid": KIND_NAMES, "permit": KIND_NAMES, "scale": SCALES}  # what else a verb's first string may be

@@ -34,6 +34,7 @@ _PHASES: Final = {
     "playing": ("▶ PLAYING", GOOD),
     "holding": ("‖ HOLDING", BAD),
     "looping": ("↻ LOOPING", BAD),
+    "hearing": ("♪ HEARING", WHITE),
 }
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
 _MAY_BE_UNUSED: Final = ("top_k", "min_p")  # 0 turns them off

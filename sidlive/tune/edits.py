@@ -10,6 +10,7 @@ from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 
 HIGHEST = 0xFFFF  # of a frequency register
+RESTART = 2  # frames that a hard restart takes
 _VOICE_COLUMNS = sid.VOICES * sid.VOICE_STRIDE
 _VOICE_3_OFF = 0x80  # of the mode and volume register
 
@@ -57,11 +58,34 @@ def swap_voices(frames: Frames, one: int, other: int) -> Frames:
 
 
 def mute_voices(frames: Frames, voices: set[int] | frozenset[int] | list[int]) -> Frames:
-    """Voices without a sound: gate off, no waveform, no envelope. Pitch stays, for what rings or syncs with it."""
+    """Voices without a sound: gate off, no waveform, no envelope, not into the filter.
+
+    Pitch stays, for what rings or syncs with it.
+    """
     edited = frames.copy()
     for voice in voices:
         columns = [sid.register_of(voice, offset) for offset in (sid.CONTROL, sid.AD, sid.SR)]
         edited[:, [*columns, sid.first_control_of(voice)]] = 0
+        edited[:, sid.RES_ROUTE] &= 0xFF ^ (1 << voice)
+    return edited
+
+
+def open_gates(row: NDArray[np.uint8]) -> frozenset[int]:
+    """The voices whose gate is open after a frame ``uint8[28]``."""
+    return frozenset(voice for voice in range(sid.VOICES) if row[sid.register_of(voice, sid.CONTROL)] & sid.GATE)
+
+
+def close_gates(frames: Frames, voices: set[int] | frozenset[int] | list[int]) -> Frames:
+    """Voices let go in the last two frames, with the shortest envelope: whatever comes next starts from nothing.
+
+    Players call it a hard restart. Two frames are longer than the 33 ms for which an envelope may lose count.
+    """
+    edited = frames.copy()
+    for voice in voices:
+        control, first = sid.register_of(voice, sid.CONTROL), sid.first_control_of(voice)
+        edited[-RESTART:, control] &= ~np.uint8(sid.GATE)
+        edited[-RESTART:, first] = edited[-RESTART:, control]
+        edited[-RESTART:, [sid.register_of(voice, sid.AD), sid.register_of(voice, sid.SR)]] = 0
     return edited
 
 
@@ -77,8 +101,8 @@ def trim(frames: Frames, start: int, stop: int | None = None) -> Frames:
 
 
 def splice(first: Frames, second: Frames, at: int) -> Frames:
-    """``first`` up to frame ``at``, then ``second``."""
-    return np.concatenate([first[:at], second])
+    """``first`` up to frame ``at``, all keys let go in its last two frames (`close_gates`), then ``second``."""
+    return np.concatenate([close_gates(first[:at], list(range(sid.VOICES))), second])
 
 
 def fade(frames: Frames, length: int, out: bool = True) -> Frames:

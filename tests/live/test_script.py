@@ -175,7 +175,7 @@ def test_learning_without_midi_is_a_line_of_text(stage: Stage) -> None:
 
 
 def test_there_is_nothing_to_commit_before_music(stage: Stage) -> None:
-    with pytest.raises(TuneError, match="nothing to commit yet"):
+    with pytest.raises(TuneError, match="nothing was played yet"):
         stage.session.commit("empty")
 
 

@@ -96,6 +96,7 @@ def test_muted_voices_have_no_gate_and_others_are_untouched(frames: Frames, voic
         if voice in voices:
             assert not edited[:, [7 * voice + sid.CONTROL, sid.first_control_of(voice)]].any()
             assert np.array_equal(pitch(edited, voice), pitch(frames, voice))
+            assert not (edited[:, sid.RES_ROUTE] >> voice & 1).any()
         else:
             assert np.array_equal(edited[:, columns], frames[:, columns])
 
@@ -104,7 +105,30 @@ def test_muted_voices_have_no_gate_and_others_are_untouched(frames: Frames, voic
 def test_loop_trim_and_splice_are_what_lists_do(one: Frames, two: Frames, at: int) -> None:
     assert edits.loop(one, 3).tolist() == one.tolist() * 3
     assert edits.trim(one, at, at + 5).tolist() == one.tolist()[at : at + 5]
-    assert edits.splice(one, two, at).tolist() == one.tolist()[:at] + two.tolist()
+    spliced = edits.splice(one, two, at)
+    seam = min(at, len(one))
+    assert np.array_equal(spliced[: max(0, seam - 2)], one[: max(0, seam - 2)])
+    assert np.array_equal(spliced[seam:], two)
+    pitches = [7 * voice + offset for voice in range(3) for offset in range(4)]
+    assert np.array_equal(spliced[:seam, pitches], one[:seam, pitches])
+
+
+@given(any_frames, st.sets(st.integers(0, 2)))
+def test_closed_gates_let_every_note_begin_anew(frames: Frames, voices: set[int]) -> None:
+    """A hard restart: gate off and the shortest envelope for two frames, written once each; the rest is as it was."""
+    closed = edits.close_gates(frames, voices)
+    assert np.array_equal(closed[:-2], frames[:-2])
+    for voice in range(3):
+        base, first = 7 * voice, sid.first_control_of(voice)
+        end = closed[-2:]
+        if voice in voices:
+            assert not (end[:, [base + sid.CONTROL, first]] & sid.GATE).any() and not end[:, base + 5 : base + 7].any()
+            assert np.array_equal(end[:, base + sid.CONTROL], end[:, first])
+            assert np.array_equal(end[:, base + 4] | sid.GATE, frames[-2:, base + 4] | sid.GATE), "the waveform stays"
+            assert np.array_equal(end[:, base : base + 4], frames[-2:, base : base + 4])
+        else:
+            columns = [*range(base, base + 7), first]
+            assert np.array_equal(end[:, columns], frames[-2:, columns])
 
 
 def test_a_fade_ends_in_silence_and_keeps_the_filter_mode() -> None:

@@ -1,0 +1,40 @@
+"""A take heard again through the instrument, while the music goes on underneath, logged and unheard.
+
+Frames only: who asks for them one by one is the core.
+"""
+
+from typing import Final
+
+from sidlive.chip.registers import VOICES, Frames
+from sidlive.live.voices import Row, silenced
+
+LEAD: Final = 2  # frames of silence before and after, so that notes begin and none rings on
+_ALL: Final = frozenset(range(VOICES))
+
+
+class Audition:
+    """Frames ``uint8[T, 28]`` from `start` on, then from `loop_frame` on without end, or an end where that is None."""
+
+    def __init__(self, frames: Frames, loop_frame: int | None = None, start: int = 0) -> None:
+        assert 0 <= start < len(frames) and (loop_frame is None or 0 <= loop_frame < len(frames))
+        self._frames = frames
+        self._loop_frame = loop_frame
+        self._next = start
+        self._lead = LEAD
+        self._tail = LEAD
+
+    def row(self, live: Row) -> Row | None:
+        """What is heard instead of the frame `live`; None when the take has ended."""
+        if self._lead:
+            self._lead -= 1
+            return silenced(live, _ALL)
+        if self._next < len(self._frames):
+            row: Row = self._frames[self._next].copy()
+            self._next += 1
+            if self._next == len(self._frames) and self._loop_frame is not None:
+                self._next = self._loop_frame
+            return row
+        if self._tail:
+            self._tail -= 1
+            return silenced(self._frames[-1], _ALL)
+        return None

@@ -1,0 +1,202 @@
+"""Edits of a take, as values: a list of them, and what the take is after all of them. The take itself never changes.
+
+An edit is a verb and its arguments, as it was said. Positions are those of the take as the edits before it have left
+it, which is what one hears: seconds as a number, or a text with a unit, ``"41 s"``, ``"2050 frames"``, ``"8 bars"``
+(s, f, b); below 0 from the end. Knows no files and no instrument.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sidlive.chip.registers import VOICES, Frames
+from sidlive.errors import ControlError
+from sidlive.tune import edits
+from sidlive.tune.fragment import Fragment
+from sidlive.tune.inline import fragment_from
+from sidlive.tune.seam import ending, find_seam
+
+BEATS_A_BAR: Final = 4
+FADE_S: Final = 4.0
+
+Position = float | int | str
+_POSITION: Final = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*(s|seconds?|f|frames?|b|bars?)?")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A take as edits have left it: ``frames`` uint8[T, 28], at ``rate_hz``, and where it goes on when it has ended.
+
+    ``beat_frames`` is None where no tempo is known. ``told`` is what edits found out.
+    """
+
+    frames: Frames
+    rate_hz: float
+    beat_frames: int | None = None
+    loop_frame: int | None = None  # None: it ends
+    faded: bool = False
+    told: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return len(self.frames) / self.rate_hz
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit as it was said: a verb of `EDITS` and its arguments."""
+
+    verb: str
+    arguments: tuple[Any, ...] = ()
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What a log holds of it; fragments are the log's business. Inverse: `edits_from`."""
+        return {"verb": self.verb, "arguments": list(self.arguments)}
+
+    def __str__(self) -> str:
+        shown = (argument.name if isinstance(argument, Fragment) else argument for argument in self.arguments)
+        return f"{self.verb}({', '.join(map(repr, shown))})"
+
+
+def apply(cut: Cut, edits: Iterable[Edit]) -> Cut:
+    """A take after edits, one after another. ControlError for one that cannot be, naming it."""
+    for edit in edits:
+        if edit.verb not in EDITS:
+            raise ControlError(f"no edit {edit.verb!r}: there are {', '.join(EDITS)}")
+        try:
+            cut = EDITS[edit.verb](cut, *edit.arguments)
+        except TypeError:
+            raise ControlError(f"{edit} has arguments that {edit.verb} does not take") from None
+    return cut
+
+
+def edits_from(entries: Sequence[dict[str, Any]]) -> list[Edit]:
+    """Edits out of what a log holds of them: ``verb`` and ``arguments``, fragments as `inline` tells them."""
+    return [
+        Edit(
+            str(entry.get("verb")),
+            tuple(fragment_from(it) if isinstance(it, dict) else it for it in entry.get("arguments", [])),
+        )
+        for entry in entries
+    ]
+
+
+def frame_at(cut: Cut, spec: object, what: str) -> int:
+    """The frame that a position means, 0 to the take's length. ControlError for what is none, or not in the take."""
+    frames = _frames(cut, spec, what)
+    at = frames + len(cut.frames) if frames < 0 or str(spec).lstrip().startswith("-") else frames
+    if not 0 <= at <= len(cut.frames):
+        raise ControlError(f"{what} expects a place in the take, 0 to {cut.seconds:.2f} s, found {spec!r}")
+    return at
+
+
+def trim(cut: Cut, start: Position = 0, stop: Position | None = None) -> Cut:
+    """From ``start`` to ``stop`` (None: the end)."""
+    first = frame_at(cut, start, "trim")
+    last = len(cut.frames) if stop is None else frame_at(cut, stop, "trim")
+    if first >= last:
+        raise ControlError(f"trim from {start!r} to {stop!r} leaves nothing of {cut.seconds:.2f} s; start before stop")
+    loop = cut.loop_frame
+    if loop is not None and (last < len(cut.frames) or first > loop):
+        raise ControlError("trim would cut the loop open: unedit() takes the loop back; trim first, then loop()")
+    return replace(cut, frames=edits.trim(cut.frames, first, last), loop_frame=None if loop is None else loop - first)
+
+
+def loop(cut: Cut, at: Position | None = None) -> Cut:
+    """Go on at ``at`` when it has ended; None finds the place where the seam is heard least.
+
+    The end is where the music was stopped: what rang out after it would be heard each time round.
+    """
+    if cut.faded:
+        raise ControlError("a take that fades out ends: unedit() takes the fade back; then loop()")
+    frames = cut.frames[: ending(cut.frames, cut.rate_hz)]
+    if at is None:
+        seam = find_seam(frames, cut.rate_hz)
+        start, frames = seam.start, frames[: seam.stop]
+        told = (
+            f"loop: from {len(frames) / cut.rate_hz:.2f} s on to {start / cut.rate_hz:.2f} s (frame {start});"
+            f" {seam.likeness:.0%} of the registers before agree"
+        )
+        if seam.likeness < 0.8:
+            told += ": the seam will be heard"
+    else:
+        start, told = frame_at(cut, at, "loop"), ""
+        if start >= len(frames):
+            raise ControlError(f"loop expects a place before the end, {len(frames) / cut.rate_hz:.2f} s, found {at!r}")
+    before = edits.open_gates(frames[start - 1]) if start else frozenset()
+    again = (edits.open_gates(frames[-1]) - before) & edits.open_gates(frames[start])
+    return replace(
+        cut, frames=edits.close_gates(frames, again), loop_frame=start, told=(*cut.told, *([told] if told else []))
+    )
+
+
+def splice(cut: Cut, other: Fragment, at: Position | None = None) -> Cut:
+    """Another take (from its beginning) instead of what comes from ``at`` on; None: after the end."""
+    if not isinstance(other, Fragment):
+        raise ControlError(f"splice expects a take or a fragment, found {other!r}")
+    if cut.loop_frame is not None:
+        raise ControlError("splice would cut the loop open: unedit() takes the loop back; splice first, then loop()")
+    where = ending(cut.frames, cut.rate_hz) if at is None else frame_at(cut, at, "splice")
+    return replace(cut, frames=edits.splice(cut.frames, other.at_video_rate().frames, where))
+
+
+def fade(cut: Cut, length: Position = FADE_S) -> Cut:
+    """The volume falls to nothing, over so many seconds before the music was stopped."""
+    if cut.loop_frame is not None:
+        raise ControlError("a take that loops has no end to fade: unedit() takes the loop back; then fade()")
+    frames = cut.frames[: ending(cut.frames, cut.rate_hz)]
+    count = _frames(cut, length, "fade")
+    if not 0 < count <= len(frames):
+        raise ControlError(f"fade expects a length above 0, up to {len(frames) / cut.rate_hz:.2f} s, found {length!r}")
+    return replace(cut, frames=edits.fade(frames, count), faded=True)
+
+
+def silence(cut: Cut, *voices: int) -> Cut:
+    """Voices (1, 2, 3) without a sound from beginning to end."""
+    if not voices or not all(voice in range(1, VOICES + 1) for voice in voices):
+        raise ControlError(f"silence expects voices, 1 to 3, found {', '.join(map(repr, voices)) or 'none'}")
+    return replace(cut, frames=edits.mute_voices(cut.frames, {voice - 1 for voice in voices}))
+
+
+def first(cut: Cut, seconds: float) -> Cut:
+    """The first ``seconds``, all where there are no more."""
+    return trim(cut, 0, f"{_span(cut, seconds, 'seconds')} f")
+
+
+def last(cut: Cut, seconds: float) -> Cut:
+    """The last ``seconds``, all where there are no more."""
+    return trim(cut, f"{len(cut.frames) - _span(cut, seconds, 'last')} f")
+
+
+def _span(cut: Cut, seconds: float, what: str) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise ControlError(f"{what} expects a length in seconds above 0, found {seconds!r}")
+    return min(len(cut.frames), max(1, round(min(seconds, cut.seconds) * cut.rate_hz)))
+
+
+EDITS: Final[dict[str, Callable[..., Cut]]] = {
+    "trim": trim, "loop": loop, "splice": splice, "fade": fade, "silence": silence, "first": first, "last": last,
+}  # fmt: skip
+
+
+def _frames(cut: Cut, spec: object, what: str) -> int:
+    """A length or a position as people write it, in frames."""
+    match = None
+    if isinstance(spec, str):
+        match = _POSITION.fullmatch(spec.strip().lower())
+    if match is not None:
+        number, unit = float(match[1]), (match[2] or "s")[0]
+    elif isinstance(spec, int | float) and not isinstance(spec, bool) and math.isfinite(spec):
+        number, unit = float(spec), "s"
+    else:
+        raise ControlError(f'{what} expects seconds, or "2050 frames" or "8 bars", found {spec!r}')
+    if unit == "f":
+        return round(number)
+    if unit == "s":
+        return round(number * cut.rate_hz)
+    if cut.beat_frames is None:
+        raise ControlError(f"{what} cannot count bars: no prompt told the tempo; say it in seconds or frames")
+    return round(number * BEATS_A_BAR * cut.beat_frames)
