@@ -298,7 +298,7 @@ def say(level, language, state, position, knobs, forced, is_forced, constraints,
                 token = canonical(language, frames, position, frame, slot)
             state.tokens[lane, slot] = token
             said[lane] = TOKEN_IDS * kind + token
-            if weigh or not fixed:
+            if weigh:
                 chosen = 0
                 while allowed[chosen] != token:
                     chosen += 1
