@@ -121,7 +121,7 @@ class TakeVerbs:
 
         frames, beat = self._link.call("performed")
         if not len(frames):
-            raise TuneError("nothing was played yet, there is nothing to commit or edit: start() first, and let it play")
+            raise TuneError("nothing was played yet that could be kept: start() first, and let it play")
         return Cut(frames, self._link.state().rate_hz, beat)
 
     def _cut(self) -> "Cut":

@@ -16,9 +16,8 @@ from sidlive.errors import ControlError
 from sidlive.tune import edits
 from sidlive.tune.fragment import Fragment
 from sidlive.tune.inline import fragment_from
-from sidlive.tune.seam import ending, find_seam
+from sidlive.tune.seam import BEATS_A_BAR, ending, find_seam
 
-BEATS_A_BAR: Final = 4
 FADE_S: Final = 4.0
 
 Position = float | int | str
@@ -114,7 +113,7 @@ def loop(cut: Cut, at: Position | None = None) -> Cut:
         raise ControlError("a take that fades out ends: unedit() takes the fade back; then loop()")
     frames = cut.frames[: ending(cut.frames, cut.rate_hz)]
     if at is None:
-        seam = find_seam(frames, cut.rate_hz)
+        seam = find_seam(frames, cut.rate_hz, cut.beat_frames)
         start, frames = seam.start, frames[: seam.stop]
         told = (
             f"loop: from {len(frames) / cut.rate_hz:.2f} s on to {start / cut.rate_hz:.2f} s (frame {start});"

@@ -15,6 +15,9 @@ SLACK_S: Final = 2.0  # that the end may give up for a better seam
 SHORTEST_S: Final = 2.0
 RUNG_OUT_S: Final = 1.0  # that a stopped take holds still at least; a rest is shorter, or something moves in it
 LONGEST_S: Final = 300.0  # that a loop may last
+BEATS_A_BAR: Final = 4
+_BEAT: Final = 0.15  # of likeness that a loop of whole beats outweighs: music that stumbles is heard first
+_BAR: Final = 0.05  # and of whole bars, beside that
 _NEARLY: Final = 0.01  # likenesses this near are alike: then the longer loop is taken
 
 
@@ -38,10 +41,11 @@ def ending(frames: Frames, rate_hz: float) -> int:
     return stop if stop and len(frames) - stop >= RUNG_OUT_S * rate_hz else len(frames)
 
 
-def find_seam(frames: Frames, rate_hz: float) -> Seam:
+def find_seam(frames: Frames, rate_hz: float, beat_frames: int | None = None) -> Seam:
     """The best seam of a loop in ``uint8[T, 28]``; its end is the frames' or up to 2 s before. ControlError: too short.
 
-    Of seams that are about as good the one with the longest loop is taken.
+    Where the beat is known, loops of whole beats come before others that are a little more alike, and whole bars before
+    those. Of seams that are about as good the one with the longest loop is taken.
     """
     past, slack, shortest = (round(seconds * rate_hz) for seconds in (PAST_S, SLACK_S, SHORTEST_S))
     past = min(past, len(frames) // 3)
@@ -61,7 +65,11 @@ def find_seam(frames: Frames, rate_hz: float) -> Seam:
         total = np.concatenate([[0], np.cumsum(agree)])
         agreed[row] = total[past:] - total[:-past]
     likeness = agreed / (past * int(weights.sum()))
-    row = int(np.flatnonzero((likeness >= likeness.max() - _NEARLY).any(axis=1))[-1])
+    worth = likeness
+    if beat_frames:
+        whole = (lags % beat_frames == 0) * _BEAT + (lags % (BEATS_A_BAR * beat_frames) == 0) * _BAR
+        worth = likeness + whole[:, None]
+    row = int(np.flatnonzero((worth >= worth.max() - _NEARLY).any(axis=1))[-1])
     given_up = int(np.argmax(likeness[row][::-1]))
     stop = len(frames) - given_up
     return Seam(stop - int(lags[row]), stop, float(likeness[row, slack - given_up]))

@@ -123,6 +123,16 @@ def test_a_loop_of_music_that_repeats_is_found() -> None:
         assert np.array_equal(again, expected), "it goes on as it would have"
 
 
+def test_the_beat_goes_on_where_nothing_repeats() -> None:
+    """Music without any repetition loops in whole bars, where a tempo is known; a waltz that repeats has its way."""
+    frames = np.random.default_rng(1).integers(0, 256, (1000, 28), dtype=np.uint8) & sid.USED_BITS
+    seam = find_seam(frames, RATE, 24)
+    assert (seam.stop - seam.start) % 96 == 0 and seam.likeness < 0.1
+    waltz = np.concatenate([song(72 * 5, seed=3)] * 4)
+    seam = find_seam(waltz, RATE, 24)
+    assert (seam.stop - seam.start) % 360 == 0 and seam.likeness == 1.0
+
+
 def test_the_end_gives_up_what_spoils_the_seam() -> None:
     pattern = song(300, seed=5)
     frames = np.concatenate([*[pattern] * 4, song(40, seed=9)])
