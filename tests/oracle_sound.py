@@ -25,13 +25,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sidlive.chip.spectrum import HOP, WINDOW, differences_db, spectra
+
 Floats = NDArray[np.float64]
 
 RATE: Final = 48_000
-WINDOW: Final = 2048
-HOP: Final = 512
-BANDS: Final = 40
-FLOOR_DB: Final = 70.0
 LONGEST_SHIFT: Final = RATE // 2
 STEP: Final = 16  # samples: how finely shifts are looked for
 CANDIDATES: Final = 8  # shifts tried
@@ -87,14 +85,10 @@ def _compare(one: Floats, other: Floats, shift: int, drift: float, hop: int) -> 
     at = np.arange(0, min(len(one), len(other)) - WINDOW, hop)
     there = np.rint(at * (1 - drift) + shift).astype(int)
     inside = (there >= 0) & (there + WINDOW <= len(other))
-    spectra, others = _spectra(one, at[inside]), _spectra(other, there[inside])
-    others *= spectra.sum() / others.sum()
-    correlation = np.corrcoef(np.sqrt(spectra.sum(1)), np.sqrt(others.sum(1)))[0, 1]
-    bank = _mel_bank()
-    bands, other_bands = spectra @ bank.T, others @ bank.T
-    floor = bands.max() * 10 ** (-FLOOR_DB / 10)
-    difference = 10 * np.log10((bands + floor) / (other_bands + floor))
-    return float(np.median(np.sqrt((difference**2).mean(1)))), float(correlation)
+    powers, others = spectra(one, at[inside]), spectra(other, there[inside])
+    others *= powers.sum() / others.sum()
+    correlation = np.corrcoef(np.sqrt(powers.sum(1)), np.sqrt(others.sum(1)))[0, 1]
+    return float(np.median(differences_db(powers, others))), float(correlation)
 
 
 def _alternating(sound: NDArray[np.int16]) -> Floats:
@@ -123,18 +117,3 @@ def _likely_shifts(one: Floats, other: Floats, drift: float) -> list[int]:
         best.append((peak - most) * STEP)
         near[max(0, peak - SPAN // STEP) : peak + SPAN // STEP] = -np.inf
     return best
-
-
-def _spectra(sound: Floats, at: NDArray[np.int_]) -> Floats:
-    """Power spectra [windows, WINDOW / 2 + 1]."""
-    windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[at]
-    return np.abs(np.fft.rfft(windows * np.hanning(WINDOW), axis=1)) ** 2
-
-
-def _mel_bank() -> Floats:
-    """[BANDS, WINDOW / 2 + 1] triangles, evenly spaced in mel."""
-    low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (30, 16_000))
-    edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
-    hertz = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
-    left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    return np.maximum(0, np.minimum((hertz - left) / (middle - left), (right - hertz) / (right - middle)))

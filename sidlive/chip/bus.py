@@ -63,11 +63,11 @@ def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     if address < 0xD800:
         block = address & 0xFFE0
         if block == m[SECOND_SID] or block == m[THIRD_SID]:
-            return np.int64(mem[IO + address & 0xFFF])
+            return np.int64(mem[IO + (address & 0xFFF)])
         return read_sid(m, mem, address & 31, cycle)
     if 0xDC00 <= address < 0xDE00:
         return read_cia(m, mem, address, cycle)
-    return np.int64(mem[IO + address & 0xFFF])
+    return np.int64(mem[IO + (address & 0xFFF)])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -86,13 +86,13 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
     elif address < 0xD800:
         block = address & 0xFFE0
         if block == m[SECOND_SID] or block == m[THIRD_SID]:
-            mem[IO + address & 0xFFF] = value
+            mem[IO + (address & 0xFFF)] = value
         else:
             write_sid(m, mem, address & 31, value, cycle)
     elif 0xDC00 <= address < 0xDE00:
         write_cia(m, mem, address, value, cycle)
     else:
-        mem[IO + address & 0xFFF] = value
+        mem[IO + (address & 0xFFF)] = value
 
 
 @numba.njit(cache=True, nogil=True)

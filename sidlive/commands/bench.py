@@ -2,7 +2,7 @@
 
 import argparse
 
-from sidlive.commands import bench_capture, bench_live, bench_mind
+from sidlive.commands import bench_capture, bench_compile, bench_live, bench_mind
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
@@ -15,6 +15,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     engine.add_argument("--json", action="store_true", help="one JSON object on stdout")
     engine.set_defaults(run=_engine)
     bench_capture.add(what)
+    bench_compile.add(what)
     bench_live.add(what)
     bench_mind.add(what)
 

@@ -1,4 +1,4 @@
-"""``sidlive compile``: frames to a .sid file for a Commodore 64, proven before it is kept."""
+"""``sidlive compile``: frames to a .sid file for a Commodore 64, proven before it is kept, and to what goes with it."""
 
 import argparse
 import sys
@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
+    from sidlive.report import Result
+    from sidlive.tune.block import Block, Take
+    from sidlive.tune.compile import Label
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
-    keep = subparsers.add_parser("compile", help="make a .sid file of frames, and prove that it plays them")
-    keep.add_argument("frames", type=Path, metavar="FRAMES.npz|.sidgpt|.dmp|NAME")
+    keep = subparsers.add_parser(
+        "compile",
+        help="make a .sid file of frames, and prove that it plays them",
+        description="Makes a .sid file of frames, runs it in a 6510 and compares it frame by frame before it is "
+        "written. Several takes become its songs.",
+    )
+    keep.add_argument("frames", type=Path, nargs="+", metavar="FRAMES.npz|.sidgpt|.dmp|NAME")
     keep.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
     keep.add_argument("--name", help="title (default: the frames' own, or the output file's name)")
     keep.add_argument("--author", help="default: the frames' own")
@@ -21,12 +29,26 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     keep.add_argument("--load", type=_address, default=0x1000, metavar="ADDRESS", help="a page (default $1000)")
     keep.add_argument(
         "--loop",
-        type=int,
+        type=_loop,
         nargs="?",
-        const=0,
-        metavar="FRAME",
-        help="when it has ended, go on at FRAME (the first when none is given) instead of falling silent",
+        const=(None, 0),
+        action="append",
+        metavar="[SONG:]FRAME",
+        help="when it has ended, go on at FRAME (the first when none is given) instead of falling silent; every song, "
+        "or the one that is named",
     )
+    keep.add_argument("--start-song", type=int, default=1, metavar="N", help="of several takes (default: 1)")
+    keep.add_argument("--max-kb", type=float, metavar="N", help="the largest .sid that will do, in KiB")
+    keep.add_argument(
+        "--coarse-pulse",
+        type=int,
+        metavar="BITS",
+        help="pulse widths hold until they are 2 to the BITS off, 1 to 8: a little smaller; says what the sound loses",
+    )
+    keep.add_argument("--prg", action="store_true", help="OUT.prg too: a program that a Commodore 64 loads and runs")
+    keep.add_argument("--asm", action="store_true", help="OUT.asm too: a 64tass source of player and data")
+    keep.add_argument("--wav", action="store_true", help="OUT.wav too: the sound (OUT-1.wav and on, of several)")
+    keep.add_argument("--flac", action="store_true", help="OUT.flac too, likewise")
     keep.add_argument("--json", action="store_true", help="one JSON object on stdout")
     keep.set_defaults(run=_compile)
 
@@ -39,54 +61,204 @@ def _address(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected an address like $1000 or 0x1000, found {text!r}") from None
 
 
+def _loop(text: str) -> tuple[int | None, int]:
+    """400, or 2:400 for the second song alone."""
+    song, colon, frame = text.rpartition(":")
+    try:
+        return int(song) if colon else None, int(frame)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a frame like 400, or one of song 2, 2:400; found {text!r}"
+        ) from None
+
+
 def _compile(args: argparse.Namespace) -> None:
-    import warnings
     from time import perf_counter
 
+    from sidlive.errors import ControlError, TuneError
     from sidlive.report import Result, emit
     from sidlive.tune import psid
-    from sidlive.tune.compile import Label, TuneWarning, compile_sid, verify, write_file
+    from sidlive.tune.block import RINGS
+    from sidlive.tune.compile import sid_of, verify, write_file
+
+    if args.output.suffix.lower() != ".sid":
+        raise TuneError(f"{args.output}: expected a name that ends in .sid")
+    takes, timing, meta = _takes(args)
+    if not 1 <= args.start_song <= len(takes):
+        raise ControlError(f"--start-song {args.start_song}: there are songs 1 to {len(takes)}")
+    label, chip = _label(args, meta), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
+    results: list[Result] = []
+    if args.coarse_pulse is not None:
+        takes = _coarse(takes, args.coarse_pulse, chip, timing, results)
+    begin = perf_counter()
+    block = _fitted(takes, args, timing)
+    elapsed_s = perf_counter() - begin
+    for note in label.notes():
+        print(f"sidlive: {note}", file=sys.stderr)
+    sid = sid_of(block, label, chip, timing, args.start_song)
+    verify(sid, *(take.frames for take in takes))
+    beside = _beside(args, takes, block, label, chip, timing)
+    write_file(args.output, sid)
+    for path, data in beside:
+        write_file(path, data)
+    written = [args.output.name, *(path.name for path, _ in beside), *_sounds(args, takes, chip, timing)]
+    tune = psid.parse(sid)
+    frames = sum(len(take.frames) for take in takes)
+    ends = ["in silence" if take.loop_frame is None else f"goes on at frame {take.loop_frame}" for take in takes]
+    results = [
+        Result("bytes", len(sid), "bytes"),
+        Result("songs", len(takes)),
+        Result("frames", frames, "frames"),
+        Result("seconds", round(frames / timing.rate_hz, 2), "s"),
+        Result("load", f"${tune.load:04X}-${tune.end - 1:04X}"),
+        Result("memory", f"${block.load:04X}-${block.rings + RINGS - 1:04X}"),
+        Result("ends", "; ".join(ends)),
+        Result("chip", tune.chip),
+        Result("timing", timing.name),
+        *results,
+        Result("verified", True),
+        Result("compile_s", round(elapsed_s, 3), "s"),
+        Result("files", ", ".join(written)),
+    ]
+    emit(results, args.json, args.output.name)
+
+
+def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str, str]]":
+    """The takes with their loops, the video standard (the first's) and what the first says of itself."""
+    from sidlive.errors import ControlError
+    from sidlive.tune.block import Take
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import video_frames
     from sidlive.tune.shipped import locate
 
-    rows, own_hz, meta = read_frames(locate(args.frames))
-    timing = _timing(own_hz, meta.get("timing"))
-    frames, rate_hz = video_frames(rows, own_hz, timing)
-    if frames is not rows:
-        print(
-            f"sidlive: {args.frames} has {own_hz:g} frames a second; resampled to the video frame, {rate_hz:.3f},"
-            " at which a .sid plays",
-            file=sys.stderr,
-        )
-    label = Label(
+    loops: dict[int | None, int] = dict(args.loop or [])
+    for song in loops:
+        if song is not None and not 1 <= song <= len(args.frames):
+            raise ControlError(f"--loop {song}:{loops[song]}: there are songs 1 to {len(args.frames)}")
+    takes: list[Take] = []
+    timing: VideoTiming | None = None
+    about: dict[str, str] = {}
+    for song, path in enumerate(args.frames, 1):
+        rows, own_hz, meta = read_frames(locate(path))
+        if timing is None:
+            timing, about = _timing(own_hz, meta.get("timing")), meta
+        frames, rate_hz = video_frames(rows, own_hz, timing)
+        if frames is not rows:
+            print(
+                f"sidlive: {path} has {own_hz:g} frames a second; resampled to the video frame, {rate_hz:.3f},"
+                " at which a .sid plays",
+                file=sys.stderr,
+            )
+        takes.append(Take(frames, loops.get(song, loops.get(None))))
+    assert timing is not None
+    return takes, timing, about
+
+
+def _label(args: argparse.Namespace, meta: dict[str, str]) -> "Label":
+    from sidlive.tune.compile import Label
+
+    return Label(
         name=args.name or meta.get("title") or args.output.stem,
         author=args.author if args.author is not None else meta.get("author", ""),
         released=args.released if args.released is not None else meta.get("released", ""),
     )
-    chip = args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", TuneWarning)
-        begin = perf_counter()
-        sid = compile_sid(frames, label, chip, timing, args.load, args.loop)
-        elapsed_s = perf_counter() - begin
-    for warning in said:
-        print(f"sidlive: {warning.message}", file=sys.stderr)
-    verify(sid, frames)
-    write_file(args.output, sid)
-    tune = psid.parse(sid)
-    results = [
-        Result("bytes", len(sid), "bytes"),
-        Result("frames", len(frames), "frames"),
-        Result("seconds", round(len(frames) / timing.rate_hz, 2), "s"),
-        Result("load", f"${tune.load:04X}-${tune.end - 1:04X}"),
-        Result("ends", "in silence" if args.loop is None else f"goes on at frame {args.loop}"),
-        Result("chip", tune.chip),
-        Result("timing", timing.name),
-        Result("verified", True),
-        Result("compile_s", round(elapsed_s, 3), "s"),
-    ]
-    emit(results, args.json, args.output.name)
+
+
+def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]") -> "list[Take]":
+    """The takes with coarser pulse widths; adds what that costs to the results."""
+    from dataclasses import replace
+
+    from sidlive.errors import ControlError
+    from sidlive.report import Result
+    from sidlive.tune.coarse import FEWEST, MOST, coarse_pulse, cost_db
+
+    if not FEWEST <= bits <= MOST:
+        raise ControlError(f"--coarse-pulse expects {FEWEST} to {MOST} bits, found {bits}")
+    coarser = [replace(take, frames=coarse_pulse(take.frames, bits)) for take in takes]
+    for song, (take, edited) in enumerate(zip(takes, coarser, strict=True), 1):
+        name = "coarse_pulse.cost" if len(takes) == 1 else f"coarse_pulse.cost.{song}"
+        cost = cost_db(take.frames, edited.frames, timing.rate_hz, chip, timing)
+        results.append(Result(name, round(cost, 2), "dB"))
+    return coarser
+
+
+def _fitted(takes: "list[Take]", args: argparse.Namespace, timing: "VideoTiming") -> "Block":
+    """The takes in memory. TuneError that says what would fit where they do not."""
+    from dataclasses import replace
+
+    from sidlive.errors import ControlError, TuneError
+    from sidlive.tune.block import LOAD, TooLong, packed, player
+    from sidlive.tune.coarse import MOST, coarse_pulse
+    from sidlive.tune.compile import HEADER, block_of
+
+    most = None
+    if args.max_kb is not None:
+        most = int(args.max_kb * 1024) - HEADER - len(player()[0])
+        if most < 1:
+            least = (HEADER + len(player()[0])) / 1024
+            raise ControlError(f"--max-kb {args.max_kb:g}: the player alone takes {least:.1f}; expected more")
+    try:
+        return block_of(takes, timing.rate_hz, args.load, most)
+    except TooLong as error:
+        offers = []
+        if args.coarse_pulse is None and error.needed:
+            coarser = [replace(take, frames=coarse_pulse(take.frames, MOST)) for take in takes]
+            if sum(len(packed(take)) for take in coarser) <= error.most:
+                offers.append(f"--coarse-pulse {MOST} makes it fit")
+        if args.load > LOAD and args.max_kb is None:
+            offers.append(f"--load ${LOAD:04X} leaves more room")
+        if len(takes) > 1:
+            offers.append("or give fewer takes")
+        raise TuneError("; ".join([str(error), *offers])) from None
+
+
+def _beside(
+    args: argparse.Namespace,
+    takes: "list[Take]",
+    block: "Block",
+    label: "Label",
+    chip: str,
+    timing: "VideoTiming",
+) -> list[tuple[Path, bytes]]:
+    """The other files that were asked for, proven: their names and bytes."""
+    from sidlive.errors import TuneError
+    from sidlive.tune.block import build, room
+    from sidlive.tune.listing import listing_of
+    from sidlive.tune.program import PROGRAM_LOAD, program_of, verify_program
+
+    files = []
+    if args.prg:
+        path = args.output.with_suffix(".prg")
+        if sum(map(len, block.songs)) > room(PROGRAM_LOAD):
+            raise TuneError(f"{path.name}: the takes are too long for a program, which begins at ${PROGRAM_LOAD:04X}")
+        program = program_of(build(block.songs, PROGRAM_LOAD), label, chip, timing)
+        verify_program(program, takes[0].frames, path.name)
+        files.append((path, program))
+    if args.asm:
+        files.append((args.output.with_suffix(".asm"), listing_of(block, label).encode()))
+    return files
+
+
+def _sounds(args: argparse.Namespace, takes: "list[Take]", chip: str, timing: "VideoTiming") -> list[str]:
+    """Write the takes' sound; the names of the files."""
+    from sidlive.chip.flac import write_flac
+    from sidlive.chip.sid import render
+    from sidlive.chip.wav import WavFile
+
+    written = []
+    for song, take in enumerate(takes, 1):
+        if not (args.wav or args.flac):
+            break
+        sound = render(take.frames, timing.rate_hz, chip, timing)
+        stem = args.output.stem if len(takes) == 1 else f"{args.output.stem}-{song}"
+        if args.wav:
+            with WavFile(args.output.with_name(f"{stem}.wav")) as file:
+                file.write(sound)
+            written.append(f"{stem}.wav")
+        if args.flac:
+            write_flac(args.output.with_name(f"{stem}.flac"), sound)
+            written.append(f"{stem}.flac")
+    return written
 
 
 def _timing(rate_hz: float, name: str | None) -> "VideoTiming":

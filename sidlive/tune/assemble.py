@@ -1,8 +1,8 @@
-"""player.asm to player.bin and player.json, with 64tass: only for those who change the player.
+"""The assembly sources to bytes, with 64tass: only for those who change the player or what a program begins with.
 
-``python -m sidlive.tune.assemble`` writes both beside the source. The JSON tells where the assembled bytes hold page
-numbers, so that :mod:`sidlive.tune.compile` can move the player without an assembler: it is found by assembling three
-times, with the code and the rings in other places.
+``python -m sidlive.tune.assemble`` writes player.bin, player.json and boot.bin beside their sources. The JSON tells
+where the assembled bytes hold page numbers, so that :mod:`sidlive.tune.block` can move the player without an
+assembler: it is found by assembling three times, with the code and the rings in other places.
 """
 
 import json
@@ -15,39 +15,34 @@ from typing import Any, Final
 SOURCE: Final = Path(__file__).with_name("player.asm")
 BINARY: Final = SOURCE.with_suffix(".bin")
 SYMBOLS: Final = SOURCE.with_suffix(".json")
+BOOT: Final = Path(__file__).with_name("boot.asm")
 
 ORIGIN: Final = 0x1000
 RINGS: Final = 0x3000
 EXPORTED: Final = ("init", "play", "init_banked", "play_banked")
 
 
-def assemble(origin: int = ORIGIN, rings: int = RINGS) -> tuple[bytes, dict[str, int]]:
-    """The player's bytes for these page-aligned addresses, and its labels. Raises FileNotFoundError without 64tass."""
+def assemble(source: Path = SOURCE, **symbols: int) -> tuple[bytes, dict[str, int]]:
+    """A source's bytes and its labels, with these symbols set (those it calls weak).
+
+    Raises FileNotFoundError without 64tass.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        binary, labels = Path(folder, "player.bin"), Path(folder, "player.lbl")
-        command = [
-            "64tass",
-            "-q",
-            "-C",
-            "-a",
-            "-Wall",
-            "-Werror",
-            "--nostart",
-            f"-DORIGIN=${origin:x}",
-            f"-DRINGS=${rings:x}",
-        ]
-        subprocess.run([*command, "-o", str(binary), "-l", str(labels), str(SOURCE)], check=True)
+        binary, labels = Path(folder, "bytes"), Path(folder, "labels")
+        set_symbols = [f"-D{name}=${value:x}" for name, value in symbols.items()]
+        command = ["64tass", "-q", "-C", "-a", "-Wall", "-Werror", "--nostart", *set_symbols]
+        subprocess.run([*command, "-o", str(binary), "-l", str(labels), str(source)], check=True)
         found = re.findall(r"^(\w+)\s*=\s*\$([0-9a-f]+)$", labels.read_text(), re.MULTILINE)
         return binary.read_bytes(), {name: int(value, 16) for name, value in found}
 
 
 def describe() -> tuple[bytes, dict[str, Any]]:
     """The player at ORIGIN and RINGS, and what player.json says of it."""
-    code, labels = assemble()
+    code, labels = assemble(ORIGIN=ORIGIN, RINGS=RINGS)
     assert labels["songs"] - ORIGIN == len(code), "the data must follow the code"
     elsewhere = {
-        "code_pages": assemble(origin=ORIGIN + 0x100)[0],
-        "ring_pages": assemble(rings=RINGS + 0x100)[0],
+        "code_pages": assemble(ORIGIN=ORIGIN + 0x100, RINGS=RINGS)[0],
+        "ring_pages": assemble(ORIGIN=ORIGIN, RINGS=RINGS + 0x100)[0],
     }
     symbols: dict[str, Any] = {"origin": ORIGIN, "rings": RINGS}
     symbols |= {name: labels[name] - ORIGIN for name in EXPORTED}
@@ -63,7 +58,9 @@ def main() -> None:
     code, symbols = describe()
     BINARY.write_bytes(code)
     SYMBOLS.write_text(json.dumps(symbols, separators=(",", ":")) + "\n", encoding="utf-8")
-    print(f"{len(code)} bytes")
+    boot = assemble(BOOT)[0]
+    BOOT.with_suffix(".bin").write_bytes(boot)
+    print(f"{len(code)} bytes, {len(boot)} bytes")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ CALL: Final = 5
 
 FRAME: Final = 56  # play itself, without the caller's JSR
 CALLING: Final = 105  # a call in front of a token
-RETURNING: Final = 46  # from a call, in front of a token
+RETURNING: Final = 44  # from a call, in front of a token
 JUMPING: Final = 79  # to where the stream begins again
 
 _FETCH: Final = 43  # to take a token that is no copy
@@ -50,7 +50,7 @@ def beginning(kind: int, bits: int, op: int, argument: int) -> int:
     if op == COPY:
         return 125 if kind == PAIR else 151
     if op == RAMP:
-        step = 21 if bits == 8 else 35 if -128 < argument < 128 else 47
+        step = 21 if bits == 8 else 34 if 0 <= argument < 128 else 35 if -128 < argument < 0 else 47
         return _FETCH + 4 + step + _LEAVE + at_rest(kind, bits, RAMP) - _REST
     if op == HOLD:
         return _FETCH + 14 + _LEAVE + at_rest(kind, bits, HOLD) - _REST

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sidlive.chip.registers import (
     AD,
@@ -100,15 +99,13 @@ def pack(frames: Frames, loop: int) -> Packed:
     return _written(phrases.solve(parts), loop)
 
 
-def plain_bytes(frames: Frames) -> NDArray[np.int64]:
-    """int64[T + 1]: bytes that the tokens of the first so many frames would take if none were called."""
-    size = np.zeros(len(frames) + 1, np.int64)
+def plain_bytes(frames: Frames) -> int:
+    """Bytes that the tokens of the frames would take if none were called."""
+    size = 0
     for number, stream in enumerate(STREAMS):
         tokens = phrases.spelt_out(_facts(frames & USED_BITS, 0, number))
-        tokens = tokens[tokens[:, 0] < len(frames)]
-        for frame, op, _, argument, _ in tokens.tolist():
-            size[frame + 1] += parsing.token_bytes(stream.kind, op, argument)
-    return np.cumsum(size)
+        size += sum(parsing.token_bytes(stream.kind, op, argument) for _, op, _, argument, _ in tokens.tolist())
+    return size
 
 
 def _facts(frames: Frames, loop: int, number: int) -> Facts:

@@ -34,6 +34,7 @@
 ORIGIN  = $1000
 RINGS   = $3000
 ZP      = $fb
+BANKED  = 0                             ; 1: a part lies under BASIC
         .endweak
 
 PORT    = $01
@@ -390,8 +391,13 @@ some    sta named
 ; ----- the block itself
 
 * = ORIGIN
+        .if BANKED != 0
+        jmp init_banked
+        jmp play_banked
+        .else
         jmp init
         jmp play
+        .endif
 
 init_banked
         tax

@@ -308,3 +308,9 @@ def test_a_rom_that_is_not_there_returns_to_its_caller_and_reads_as_zero() -> No
     machine = run("20 A3 FD AD A3 FD 8D 00 04 A9 55 8D 01 04 60")
     assert machine.ram[RESULTS : RESULTS + 2].tolist() == [0, 0x55]
     assert machine.rom_entered is not None and run("60").rom_entered is None
+
+
+def test_colours_are_kept_apart_from_the_ram() -> None:
+    # LDA #$5A STA $D801 LDA $D801 STA $0400 RTS
+    machine = run("A9 5A 8D 01 D8 AD 01 D8 8D 00 04 60")
+    assert machine.ram[RESULTS] == 0x5A and machine.ram[0x0801] == Machine().ram[0x0801]

@@ -76,3 +76,90 @@ def test_what_cannot_be_done_is_one_clear_line_and_no_file(
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1
     assert not out.exists()
+
+
+def test_several_takes_are_songs_with_loops_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = []
+    for seed in (1, 2, 3):
+        paths.append(str(tmp_path / f"{seed}.npz"))
+        save_frames(paths[-1], song(300, seed=seed), PAL.rate_hz)
+    out = tmp_path / "out.sid"
+    loops = ["--loop", "2:250", "--loop", "3:0"]
+    assert main(["compile", *paths, "-o", str(out), *loops, "--start-song", "3"]) == 0
+    assert "in silence; goes on at frame 250; goes on at frame 0" in " ".join(capsys.readouterr().out.split())
+    tune = psid.read(out)
+    assert (tune.songs, tune.start_song) == (3, 3)
+    assert not (capture(tune, 1, 400).frames[300:, 24] & 0x0F).any()
+    again = np.concatenate([song(300, seed=2), song(300, seed=2)[250:]])
+    assert np.array_equal(capture(tune, 2, 350).frames, again)
+    assert np.array_equal(capture(tune, 3, 600).frames, np.concatenate([song(300, seed=3)] * 2))
+
+
+def test_what_goes_beside_it(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import wave
+
+    from sidlive.chip.sid import render
+    from sidlive.tune import prg
+    from sidlive.tune.program import verify_program
+
+    pytest.importorskip("soundfile")
+    out = tmp_path / "out.sid"
+    assert main(["compile", str(frames), "-o", str(out), "--prg", "--asm", "--wav", "--flac"]) == 0
+    made = ["out.asm", "out.flac", "out.prg", "out.sid", "out.wav"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".npz") == made
+    verify_program((tmp_path / "out.prg").read_bytes(), song(400), "out.prg")
+    assert prg.read(tmp_path / "out.prg").load == 0x0801
+    with wave.open(str(tmp_path / "out.wav")) as sound:
+        assert sound.getnframes() == len(render(song(400), PAL.rate_hz, "8580"))
+
+
+def test_a_bound_on_the_file_is_kept_and_what_would_fit_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "frames.npz", tmp_path / "out.sid"
+    take = noise(120)
+    take[:, [4, 11, 18, 25, 26, 27]] = 0x41
+    save_frames(path, take, PAL.rate_hz)
+    assert main(["compile", str(path), "-o", str(out), "--max-kb", "5"]) == 2
+    said = capsys.readouterr().err
+    assert "too long" in said and " s fit" in said and said.count("\n") == 1 and not out.exists()
+    assert main(["compile", str(path), "-o", str(out), "--max-kb", "3"]) == 2
+    assert "the player alone takes 4.2" in capsys.readouterr().err
+    assert main(["compile", str(path), "-o", str(out), "--max-kb", "12"]) == 0
+    assert out.stat().st_size <= 12 * 1024
+
+
+def test_coarser_pulses_are_smaller_and_their_cost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "frames.npz", tmp_path / "out.sid"
+    take = song(400)
+    take[:, 2] = np.random.default_rng(1).integers(0, 256, 400)
+    take[:, 3] = 4
+    save_frames(path, take, PAL.rate_hz)
+    sizes, costs = [], []
+    for options in ([], ["--coarse-pulse", "6"], ["--coarse-pulse", "8"]):
+        assert main(["compile", str(path), "-o", str(out), "--json", *options]) == 0
+        told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+        sizes.append(told["bytes"])
+        costs.append(told.get("coarse_pulse.cost", 0.0))
+    assert sizes[0] > sizes[1] > sizes[2] and 0 < costs[1] < costs[2] < 6
+    assert main(["compile", str(path), "-o", str(out), "--coarse-pulse", "9"]) == 2
+    limit = f"{(sizes[2] + sizes[1]) / 2048:.3f}"
+    capsys.readouterr()
+    assert main(["compile", str(path), "-o", str(out), "--max-kb", limit]) == 2
+    assert "--coarse-pulse 8 makes it fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--loop", "2:10"], "there are songs 1 to 1"),
+        (["--start-song", "2"], "there are songs 1 to 1"),
+        (["-o", "out.prg"], "expected a name that ends in .sid"),
+    ],
+)
+def test_songs_and_names_that_cannot_be(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    assert main(["compile", str(frames), "-o", str(tmp_path / "out.sid"), *options]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1

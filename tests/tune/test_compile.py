@@ -2,13 +2,11 @@
 
 import re
 import struct
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from oracle_sound import nearness, sidplayfp
-from py65_machine import Player, trace
 from takes_by_hand import noise, patchwork, song
 
 from sidlive.chip import registers as sid
@@ -16,7 +14,8 @@ from sidlive.chip.registers import NTSC, PAL, Frames, VideoTiming
 from sidlive.errors import DeviceError, TuneError
 from sidlive.tune import compile as compiler
 from sidlive.tune import psid
-from sidlive.tune.compile import Label, TuneWarning, compile_sid, verify, write_file
+from sidlive.tune.compile import Label, compile_sid, verify, write_file
+from sidlive.tune.py65_player import Player, trace
 
 
 def compiled(frames: Frames, name: str = "Take", **options: object) -> bytes:
@@ -49,15 +48,14 @@ def test_the_free_pages_are_free(load: int) -> None:
     assert not set(free) & {*range(0xA0, 0xC0), *range(0xD0, 0x100)}
 
 
-def test_texts_are_windows_1252_and_cut_with_a_warning() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        data = compiled(song(5), "Süße Träume – à la “SID”")
-    assert data[0x16:0x36] == "Süße Träume – à la “SID”".encode("cp1252").ljust(32, b"\0")
-    with pytest.warns(TuneWarning, match="name is cut to 32 bytes: 'x{32}'"):
-        assert compiled(song(5), "x" * 40)[0x16:0x36] == b"x" * 32
-    with pytest.warns(TuneWarning, match="Windows-1252"):
-        assert compiled(song(5), "Ω ♫ 1")[0x16:0x1B] == b"? ? 1"
+def test_texts_are_windows_1252_and_what_is_lost_is_said() -> None:
+    umlauts = "Süße Träume – à la “SID”"
+    assert compiled(song(5), umlauts)[0x16:0x36] == umlauts.encode("cp1252").ljust(32, b"\0")
+    assert Label(umlauts, "x" * 32).notes() == []
+    assert compiled(song(5), "x" * 40)[0x16:0x36] == b"x" * 32
+    assert Label("x" * 40).notes() == [f"name is cut to 32 bytes: '{'x' * 32}'"]
+    assert compiled(song(5), "Ω ♫ 1")[0x16:0x1B] == b"? ? 1"
+    assert Label("a", "Ω").notes() == ["author: characters that Windows-1252 lacks become '?'"]
 
 
 @pytest.mark.parametrize("timing", [PAL, NTSC])

@@ -1,16 +1,19 @@
 """A second opinion on machine code: py65's 6502 with as much of a Commodore 64 around it as a .sid's player touches.
 
-Shares nothing with the package. py65 takes the undocumented opcodes for NOPs without a word; here they are errors.
+It knows nothing of the player, the packer or our own 6510. py65 takes the undocumented opcodes for NOPs without a
+word; here they are errors. py65 comes with ``sidlive[test]``.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from py65.devices.mpu6502 import MPU
+
+from sidlive.errors import TuneError
 
 SID = 0xD400
 RETURN = 0xFFF0  # calls return here
+DEC_ABSOLUTE = 0xCE  # py65 counts 3 cycles, a 6510 takes 6
 USED = np.array([0xFF, 0xFF, 0xFF, 0x0F, 0xFF, 0xFF, 0xFF] * 3 + [0x07] + [0xFF] * 6, np.uint8)
 
 
@@ -38,6 +41,11 @@ class Player:
     """A .sid file in memory. ``init`` and ``play`` call its code and count its cycles."""
 
     def __init__(self, sid: bytes, fill: int = 0) -> None:
+        """``fill``: what memory holds before. Raises TuneError without py65."""
+        try:
+            from py65.devices.mpu6502 import MPU
+        except ImportError:
+            raise TuneError("no comparison with py65: it is not installed; pip install 'sidlive[test]'") from None
         self.memory = Memory(fill)
         offset = sid[7]
         self.load, self.init_address, self.play_address = (int.from_bytes(sid[i : i + 2], "big") for i in (8, 10, 12))
@@ -82,8 +90,11 @@ class Player:
         ram[0x1FC], ram[0x1FD] = (RETURN - 1) & 0xFF, RETURN - 1 >> 8
         port, begin = ram[1], cpu.processorCycles
         while cpu.pc != RETURN:
-            assert cpu.disassemble[self.memory[cpu.pc]][0] != "???", f"undocumented opcode at ${cpu.pc:04X}"
+            opcode = self.memory[cpu.pc]
+            assert cpu.disassemble[opcode][0] != "???", f"undocumented opcode at ${cpu.pc:04X}"
             cpu.step()
+            if opcode == DEC_ABSOLUTE:
+                cpu.processorCycles += 3
             assert cpu.processorCycles - begin < 100_000, "the call does not return"
         assert cpu.sp == 0xFD and ram[1] == port
         if address == self.init_address:
@@ -92,10 +103,10 @@ class Player:
         return int(cpu.processorCycles - begin)
 
 
-def trace(sid: bytes, count: int) -> NDArray[np.uint8]:
-    """The first ``count`` frames that a .sid plays."""
+def trace(sid: bytes, count: int, song: int = 0) -> NDArray[np.uint8]:
+    """The first ``count`` frames that a .sid's song, counted from 0, plays."""
     player = Player(sid)
-    player.init()
+    player.init(song)
     return player.frames(count)
 
 

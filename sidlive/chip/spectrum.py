@@ -1,0 +1,49 @@
+"""How different two recordings sound: spectra in bands as wide as hearing's, compared in dB."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.sid import SAMPLE_RATE, Samples
+
+Floats = NDArray[np.float64]
+
+WINDOW: Final = 2048
+HOP: Final = 512
+BANDS: Final = 40
+FLOOR_DB: Final = 70.0
+
+
+def spectra(sound: NDArray[np.floating] | Samples, at: NDArray[np.int_]) -> Floats:
+    """Power spectra ``float64[len(at), WINDOW / 2 + 1]`` of the Hann windows that begin at these samples."""
+    windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[at]
+    return np.abs(np.fft.rfft(windows * np.hanning(WINDOW), axis=1)) ** 2
+
+
+def mel_bank(sample_rate: int = SAMPLE_RATE) -> Floats:
+    """``float64[BANDS, WINDOW / 2 + 1]``: triangles, evenly spaced in mel from 30 Hz to 16 kHz."""
+    low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (30, 16_000))
+    edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
+    hertz = np.arange(WINDOW // 2 + 1) * sample_rate / WINDOW
+    left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    return np.maximum(0, np.minimum((hertz - left) / (middle - left), (right - hertz) / (right - middle)))
+
+
+def differences_db(one: Floats, other: Floats) -> Floats:
+    """``float64[windows]``: the root mean square over the bands of the difference of two sounds' spectra, in dB.
+
+    Bands more than FLOOR_DB below the loudest of ``one`` count as silent.
+    """
+    bank = mel_bank()
+    bands, others = one @ bank.T, other @ bank.T
+    floor = max(float(bands.max()), 1.0) * 10 ** (-FLOOR_DB / 10)
+    return np.sqrt(((10 * np.log10((bands + floor) / (others + floor))) ** 2).mean(1))
+
+
+def distance_db(one: Samples, other: Samples) -> float:
+    """The mean of the differences of two sounds ``int16[n]`` that begin together; 0: the same."""
+    at = np.arange(0, min(len(one), len(other)) - WINDOW, HOP)
+    if not len(at):
+        return 0.0
+    return float(differences_db(spectra(one, at), spectra(other, at)).mean())

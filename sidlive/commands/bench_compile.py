@@ -1,0 +1,139 @@
+"""`sidlive bench compile`: how small, exact and quick tunes and takes are as .sid files."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sidlive.chip.registers import Frames
+    from sidlive.tune.bench_compile import Kept
+
+PY65_TUNES: Final = 100
+PROMPT_FRAMES: Final = 512
+SECONDS: Final = (30, 40, 50, 60)
+TEMPERATURES: Final = (0.8, 0.9, 1.0, 1.1)
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``compile`` to the parsers of ``sidlive bench``."""
+    compile_ = subparsers.add_parser(
+        "compile",
+        help="how small, exact and quick tunes and takes are as .sid files",
+        description="Packs the first 9,000 and 15,000 frames of tunes, and takes that the model makes of held-out "
+        "tunes and of the fragments that come with sidlive, 30 to 60 s at temperatures .8 to 1.1. Each file is played "
+        "in our 6510 and compared in all columns; each call's cycles are counted. The takes and "
+        f"{PY65_TUNES} tunes are played in py65 too, a minute of each.",
+    )
+    compile_.add_argument("--corpus", type=Path, metavar="DIR", help="a folder of .sid files")
+    compile_.add_argument("--tunes", type=int, default=0, metavar="N", help="so many of them (default: all)")
+    compile_.add_argument("--takes", type=int, default=100, metavar="N", help="takes to make (default: 100)")
+    compile_.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
+    compile_.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+    compile_.add_argument("--json", action="store_true", help='one JSON object on stdout; "music" holds the table')
+    compile_.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and tell; 1 when a file does not play what it should."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from sidlive.errors import ControlError
+    from sidlive.report import emit
+    from sidlive.tune.bench_compile import figures
+
+    for name in ("tunes", "takes"):
+        if getattr(arguments, name) < 0:
+            raise ControlError(f"--{name} expects 0 or more, found {getattr(arguments, name)}")
+    if arguments.workers < 1:
+        raise ControlError(f"--workers expects 1 or more, found {arguments.workers}")
+    if not arguments.corpus and not arguments.takes:
+        raise ControlError("nothing to measure: give --corpus, or --takes above 0")
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    kept: list[Kept] = []
+    with Progress(*columns, transient=True, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        for one in measured(arguments, lambda doing: bar.update(task, description=doing)):
+            kept.append(one)
+            bar.update(task, description=f"{len(kept)}: {one.name}")
+    results = figures(kept)
+    if not arguments.json:
+        _table(kept)
+    emit(results, arguments.json, "As .sid files", music=[asdict(one) for one in kept])
+    return int(any(one.equal is False or one.py65 is False for one in kept))
+
+
+def measured(arguments: argparse.Namespace, told: Callable[[str], object]) -> "Iterator[Kept]":
+    """Each tune and take, as it is done."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from sidlive.tune.bench_compile import choose, measure, measure_tune
+
+    paths = choose(arguments.corpus, arguments.tunes) if arguments.corpus else []
+    tunes = [(path, number < PY65_TUNES) for number, path in enumerate(paths)]
+    if arguments.workers == 1:
+        yield from (one for path, py65 in tunes if (one := measure_tune(path, py65)))
+    elif tunes:
+        with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
+            yield from (one for one in pool.map(measure_tune, *zip(*tunes, strict=True)) if one)
+    for name, frames in _takes(arguments.takes, arguments.corpus, arguments.model, told):
+        yield measure(name, frames, take=True, py65=True)
+
+
+def _takes(
+    count: int, corpus: Path | None, model: str, told: Callable[[str], object]
+) -> "Iterator[tuple[str, Frames]]":
+    """What the model makes of held-out tunes and of the fragments that ship, by turns."""
+    import numpy as np
+
+    from sidlive.chip.registers import PAL
+    from sidlive.model.corpus import split_of
+    from sidlive.model.engine import Sampling, load_engine, warm_up
+    from sidlive.tune.bench_compile import choose
+    from sidlive.tune.fragment import load_fragment
+    from sidlive.tune.shipped import locate, names
+
+    if not count:
+        return
+    told("loading the model")
+    engine = load_engine(model)
+    warm_up(engine)
+    held_out = [path for path in choose(corpus, 0) if split_of(path) == "held-out"] if corpus else []
+    shipped = [locate(name) for name in names()]
+    for number in range(count):
+        files = held_out if held_out and number % 2 == 0 else shipped
+        path = files[number // 2 % len(files)]
+        told(f"making a take of {path.stem}")
+        heard = load_fragment(path, seconds=PROMPT_FRAMES / PAL.rate_hz)
+        engine.reset()
+        engine.prefill(heard.frames)
+        sampling = Sampling(TEMPERATURES[number // 2 % len(TEMPERATURES)], seed=number)
+        length = int(SECONDS[number % len(SECONDS)] * PAL.rate_hz)
+        yield f"{path.stem}, take {number}", np.stack([engine.step(sampling) for _ in range(length)])
+
+
+def _table(kept: "list[Kept]") -> None:
+    """Bytes of three minutes in each scheme, and the largest tunes."""
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    from sidlive.tune.bench_compile import SCHEMES, SHORT
+
+    tunes = [one for one in kept if not one.take and one.frames == SHORT]
+    if not tunes:
+        return
+    table = Table(title="Bytes of 9,000 frames", title_justify="left", box=None)
+    for heading in ("", "median", "95th percentile", "largest"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for scheme in (*SCHEMES, "packed"):
+        sizes = [one.packed if scheme == "packed" else one.others[scheme] for one in tunes]
+        table.add_row(scheme, *(f"{size:,.0f}" for size in (np.median(sizes), np.percentile(sizes, 95), max(sizes))))
+    console = Console()
+    console.print(table)
+    largest = sorted(tunes, key=lambda one: -one.packed)[:5]
+    console.print("largest: " + ", ".join(f"{one.name} {one.packed:,}" for one in largest))

@@ -1,0 +1,67 @@
+"""What ``sidlive bench compile`` measures, on takes made here and on some real tunes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from takes_by_hand import noise, song
+
+from sidlive.chip.registers import Frames
+from sidlive.errors import TuneError
+from sidlive.tune import bench_compile, packer
+from sidlive.tune.bench_compile import Kept, choose, figures, measure, measure_tune
+from sidlive.tune.block import Take
+from sidlive.tune.packer import Packed
+
+
+def told(kept: list[Kept]) -> dict[str, object]:
+    return {result.name: result.value for result in figures(kept)}
+
+
+def test_a_take_is_packed_played_and_compared() -> None:
+    kept = measure("song", song(400), take=True, py65=True)
+    assert kept.equal and kept.py65 and not kept.why and kept.frames == 400
+    assert kept.others["raw"] == 400 * 28 > kept.others["delta"] > kept.others["zlib"]
+    assert kept.packed == len(bench_compile.block.packed(Take(song(400))))
+    figure = told([kept])
+    assert (figure["takes"], figure["equal.takes"], figure["equal.py65"], figure["differ.takes"]) == (1, 1, 1, 0)
+    assert figure["cycles.max"] == kept.cycles_max and figure["cycles.mean"] == pytest.approx(kept.cycles_sum / 400)
+    assert figure["bytes_9000.median"] is None
+
+
+def test_a_packer_that_errs_is_found_by_both_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = packer.pack
+
+    def wrong(frames: Frames, loop: int) -> Packed:
+        other = frames.copy()
+        other[77, 5] ^= 1
+        return right(other, loop)
+
+    monkeypatch.setattr(packer, "pack", wrong)
+    kept = measure("song", song(200), take=True, py65=True)
+    assert kept.equal is False and kept.py65 is False and "in frame 77 $D405" in kept.why
+    assert told([kept])["differ.takes"] == told([kept])["differ.py65"] == 1
+
+
+def test_what_does_not_fit_is_counted_apart() -> None:
+    kept = measure("noise", noise(1500), take=True, py65=True)
+    assert kept.file is None and kept.equal is None and told([kept])["too_long"] == 1
+
+
+def test_a_sample_is_the_same_each_time(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.sid").write_bytes(b"")
+    assert choose(tmp_path, 5) == choose(tmp_path, 5) == choose(tmp_path, 0)[:5]
+    assert len(set(choose(tmp_path, 0))) == 30
+    with pytest.raises(TuneError, match=r"no \.sid files"):
+        choose(tmp_path / "none", 0)
+
+
+def test_real_tunes_are_exact_on_both_processors_and_quick(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_compile, "SHORT", 1500)
+    monkeypatch.setattr(bench_compile, "LONG", 1600)
+    monkeypatch.setattr(bench_compile, "PY65_FRAMES", 500)
+    kept = [one for path in choose(shared / "corpus", 6) if (one := measure_tune(path, True)) is not None]
+    assert len(kept) >= 4 and all(one.equal and one.py65 for one in kept)
+    assert max(one.cycles_max for one in kept) <= 1640
+    assert np.mean([one.cycles_sum / one.frames for one in kept]) <= 750
