@@ -34,8 +34,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         const=(None, 0),
         action="append",
         metavar="[SONG:]FRAME",
-        help="when it has ended, go on at FRAME (the first when none is given) instead of falling silent; every song, "
-        "or the one that is named",
+        help="when it has ended, go on at FRAME (the first when none is given) or, with `none`, fall silent; every "
+        "song, or the one that is named (default: as the frames' file is marked, else silence)",
     )
     keep.add_argument("--start-song", type=int, default=1, metavar="N", help="of several takes (default: 1)")
     keep.add_argument("--max-kb", type=float, metavar="N", help="the largest .sid that will do, in KiB")
@@ -61,14 +61,14 @@ def _address(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected an address like $1000 or 0x1000, found {text!r}") from None
 
 
-def _loop(text: str) -> tuple[int | None, int]:
-    """400, or 2:400 for the second song alone."""
+def _loop(text: str) -> tuple[int | None, int | None]:
+    """400, or 2:400 for the second song alone; none in place of the frame."""
     song, colon, frame = text.rpartition(":")
     try:
-        return int(song) if colon else None, int(frame)
+        return int(song) if colon else None, None if frame == "none" else int(frame)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected a frame like 400, or one of song 2, 2:400; found {text!r}"
+            f"expected a frame like 400, one of song 2, 2:400, or none; found {text!r}"
         ) from None
 
 
@@ -96,7 +96,7 @@ def _compile(args: argparse.Namespace) -> None:
     for note in label.notes():
         print(f"sidlive: {note}", file=sys.stderr)
     sid = sid_of(block, label, chip, timing, args.start_song)
-    verify(sid, *(take.frames for take in takes))
+    verify(sid, *(take.proof for take in takes))
     beside = _beside(args, takes, block, label, chip, timing)
     write_file(args.output, sid)
     for path, data in beside:
@@ -131,7 +131,7 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     from sidlive.tune.fragment import video_frames
     from sidlive.tune.shipped import locate
 
-    loops: dict[int | None, int] = dict(args.loop or [])
+    loops: dict[int | None, int | None] = dict(args.loop or [])
     for song in loops:
         if song is not None and not 1 <= song <= len(args.frames):
             raise ControlError(f"--loop {song}:{loops[song]}: there are songs 1 to {len(args.frames)}")
@@ -149,7 +149,9 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
                 " at which a .sid plays",
                 file=sys.stderr,
             )
-        takes.append(Take(frames, loops.get(song, loops.get(None))))
+        marked = meta.get("loop_frame", "") if frames is rows else ""
+        loop = int(marked) if marked.isdecimal() else None
+        takes.append(Take(frames, loops.get(song, loops.get(None, loop))))
     assert timing is not None
     return takes, timing, about
 

@@ -1,14 +1,9 @@
 """From a performance to a .sid file that is proven before it is kept. Knows files and the compiler, no session."""
 
 from pathlib import Path
-from typing import Final
-
-import numpy as np
 
 from sidlive.chip.registers import Frames, VideoTiming
 from sidlive.errors import TuneError
-
-AGAIN: Final = 250  # frames after the loop that are compared, too
 
 
 def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming, loop_frame: int | None = None) -> None:
@@ -18,6 +13,7 @@ def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming, loop_
     much would) or does not play the same, DeviceError where the disk refuses. An earlier file of that name is replaced
     whole or not at all.
     """
+    from sidlive.tune.block import Take
     from sidlive.tune.compile import Label, compile_sid, verify, write_file
 
     try:
@@ -26,8 +22,7 @@ def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming, loop_
         raise TuneError(
             f"{error}; trim() it, or commit(name, last=S) keeps the last S seconds, commit(name, seconds=S) the first"
         ) from None
-    again = frames[:0] if loop_frame is None else frames[loop_frame:][:AGAIN]
-    verify(sid, np.concatenate([frames, again]))
+    verify(sid, Take(frames, loop_frame).proof)
     write_file(path, sid)
 
 

@@ -37,6 +37,7 @@ BASIC: Final = range(0xA000, 0xC000)
 RINGS: Final = 256 * COLUMNS  # bytes
 POINTERS: Final = 2 * len(STREAMS)  # bytes a song
 MOST_SONGS: Final = 256
+AGAIN: Final = 250  # frames after a take's end that are compared
 COMPRESSIBLE: Final = 4  # takes so many times too long without calls are tried in part first
 TRIALS: Final = 5  # packings to find out how much of the takes fits
 
@@ -49,6 +50,13 @@ class Take:
 
     frames: Frames
     loop_frame: int | None = None
+
+    @property
+    def proof(self) -> Frames:
+        """What is to be heard if all is well: the frames, and AGAIN of those that follow."""
+        after = self.loop_frame
+        turn = _silent(self.frames[-1]) if after is None else self.frames[after:]
+        return np.concatenate([self.frames, *[turn] * -(-AGAIN // len(turn))])[: len(self.frames) + AGAIN]
 
 
 @dataclass(frozen=True)

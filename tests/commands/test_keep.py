@@ -95,6 +95,14 @@ def test_several_takes_are_songs_with_loops_of_their_own(tmp_path: Path, capsys:
     assert np.array_equal(capture(tune, 3, 600).frames, np.concatenate([song(300, seed=3)] * 2))
 
 
+def test_it_loops_where_the_frames_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "frames.npz", tmp_path / "out.sid"
+    save_frames(path, song(200), PAL.rate_hz, loop_frame="150")
+    for options, told in (([], "frame 150"), (["--loop"], "frame 0"), (["--loop", "none"], "in silence")):
+        assert main(["compile", str(path), "-o", str(out), *options]) == 0
+        assert told in capsys.readouterr().out
+
+
 def test_what_goes_beside_it(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import wave
 
