@@ -46,7 +46,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 
 
 def _take(args: argparse.Namespace) -> None:
-    from sidlive.errors import ControlError
+    from sidlive.errors import ControlError, TuneError
     from sidlive.live.take import read_take, take_fragment
     from sidlive.report import Result, emit
     from sidlive.tune.cutting import Edit, apply
@@ -56,6 +56,8 @@ def _take(args: argparse.Namespace) -> None:
     if len(args.splice) > len(others):
         raise ControlError(f"--splice says where a further take comes in: found {len(args.splice)} for {len(others)}")
     log = read_take(Path(first))
+    if not len(log.frames):
+        raise TuneError(f"{first} holds no frames: expected a take's folder; sidlive replay makes them from a log")
     edits = [] if args.raw else log.edits
     for number, other in enumerate(others):
         edits.append(Edit("splice", (take_fragment(other), args.splice[number] if number < len(args.splice) else None)))

@@ -56,7 +56,9 @@ class Edit:
         return {"verb": self.verb, "arguments": list(self.arguments)}
 
     def __str__(self) -> str:
-        shown = (argument.name if isinstance(argument, Fragment) else argument for argument in self.arguments)
+        shown = [argument.name if isinstance(argument, Fragment) else argument for argument in self.arguments]
+        while shown and shown[-1] is None:  # as without it
+            shown.pop()
         return f"{self.verb}({', '.join(map(repr, shown))})"
 
 

@@ -101,6 +101,11 @@ def test_no_take_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert "no take in" in capsys.readouterr().err
 
 
+def test_a_log_alone_holds_no_frames(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["take", str(takes / "kept.jsonl")]) == 2
+    assert "sidlive replay makes them from a log" in capsys.readouterr().err
+
+
 def test_a_take_replays(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(takes / "script"), "--json"]) == 0
     facts = told(capsys)
