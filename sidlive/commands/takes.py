@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sidlive.live.take import TakeLog
     from sidlive.tune.cutting import Cut, Edit
 
-KINDS: Final = (".sid", ".npz", ".wav")
+KINDS: Final = (".sid", ".npz", ".wav", ".flac")
 _AUTO: Final = "auto"
 _TOLD: Final = 40  # events
 
@@ -217,20 +217,25 @@ def _check_name(path: Path | None) -> None:
 
 
 def _write(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
-    """A take as what the path's name asks for. A .wav of one that loops goes round once more."""
+    """A take as what the path's name asks for. The sound of one that loops goes round once more."""
     import numpy as np
 
     if path.suffix.lower() == ".sid":
         from sidlive.live.commit import write_take
 
         write_take(path, cut.frames, chip, timing, cut.loop_frame)
-    elif path.suffix.lower() == ".wav":
+    elif path.suffix.lower() in (".wav", ".flac"):
+        from sidlive.chip.flac import write_flac
         from sidlive.chip.sid import render
         from sidlive.chip.wav import WavFile
 
         again = cut.frames[:0] if cut.loop_frame is None else cut.frames[cut.loop_frame :]
-        with WavFile(path) as file:
-            file.write(render(np.concatenate([cut.frames, again]), cut.rate_hz, chip, timing))
+        sound = render(np.concatenate([cut.frames, again]), cut.rate_hz, chip, timing)
+        if path.suffix.lower() == ".flac":
+            write_flac(path, sound)
+        else:
+            with WavFile(path) as file:
+                file.write(sound)
     else:
         from sidlive.tune.files import write_frames
 

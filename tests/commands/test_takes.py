@@ -59,6 +59,8 @@ def test_it_is_written_as_edited(takes: Path, tmp_path: Path, capsys: pytest.Cap
     assert main([*words, str(tmp_path / "a.wav"), "--fade", "1"]) == 0
     with wave.open(str(tmp_path / "a.wav")) as sound:
         assert sound.getnframes() == round(75 / PAL.rate_hz * 48000)
+    assert main([*words, str(tmp_path / "a.flac"), "--loop", "0"]) == 0
+    assert (tmp_path / "a.flac").read_bytes()[:4] == b"fLaC"
     assert main([*words, str(tmp_path / "b.npz"), "--silence", "1"]) == 0
     silent = load_frames(tmp_path / "b.npz")[0]
     assert not silent[:, [4, 11]].any(), "2 by the performer, 1 now"
@@ -84,7 +86,7 @@ def test_takes_are_spliced(takes: Path, tmp_path: Path, capsys: pytest.CaptureFi
         (["--trim", "soon"], "trim expects seconds"),
         (["--silence", "4"], "voices are 1, 2 and 3"),
         (["--loop", "0", "--fade", "1"], "no end to fade"),
-        (["-o", "out.mp3"], "expected a name that ends in .sid, .npz, .wav"),
+        (["-o", "out.mp3"], "expected a name that ends in .sid, .npz, .wav, .flac"),
     ],
 )
 def test_what_cannot_be_is_one_line(

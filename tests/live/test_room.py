@@ -17,6 +17,7 @@ from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff, until
 from sidlive.chip.registers import FREQ_HI
 from sidlive.errors import ControlError, DeviceError, ModelError
 from sidlive.live.options import RoomOptions
+from sidlive.live.replay import difference, replay
 from sidlive.live.room import RoomLink, open_room
 from sidlive.live.session import Session
 from sidlive.live.take import read_take
@@ -161,6 +162,8 @@ def test_what_was_played_before_a_crash_is_on_disk(tmp_path: Path) -> None:
     log = read_take(tmp_path / "take")
     assert len(log.frames) > 50
     assert list(log.frames[:20, NOISE]) == [noise(1, 0, 2 * PERIOD + i) for i in range(20)]
+    made = replay(log, FakeEngine())
+    assert len(made) > 50 and difference(made, log.frames) is None
 
 
 def test_a_core_whose_caller_dies_ends_and_keeps_the_take(tmp_path: Path) -> None:
