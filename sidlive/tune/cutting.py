@@ -145,7 +145,10 @@ def splice(cut: Cut, other: Fragment, at: Position | None = None) -> Cut:
 
 
 def fade(cut: Cut, length: Position = FADE_S) -> Cut:
-    """The volume falls to nothing, over so many seconds before the music was stopped."""
+    """The volume falls to nothing, over so many seconds before the music was stopped.
+
+    A frame has one volume: sampled sound, which players make of many a frame, is not in a take.
+    """
     if cut.loop_frame is not None:
         raise ControlError("a take that loops has no end to fade: unedit() takes the loop back; then fade()")
     frames = cut.frames[: ending(cut.frames, cut.rate_hz)]
