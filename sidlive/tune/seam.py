@@ -12,7 +12,8 @@ from sidlive.errors import ControlError
 
 PAST_S: Final = 5.0  # of the music before the seam that is compared
 SLACK_S: Final = 2.0  # that the end may give up for a better seam
-SHORTEST_S: Final = 2.0
+SHORTEST_S: Final = 2.0  # of a loop
+ENOUGH_S: Final = 10.0  # that a loop of a long take lasts at least, and of a shorter one a quarter of it
 RUNG_OUT_S: Final = 1.0  # that a stopped take holds still at least; a rest is shorter, or something moves in it
 LONGEST_S: Final = 300.0  # that a loop may last
 BEATS_A_BAR: Final = 4
@@ -47,7 +48,8 @@ def find_seam(frames: Frames, rate_hz: float, beat_frames: int | None = None) ->
     Where the beat is known, loops of whole beats come before others that are a little more alike, and whole bars before
     those. Of seams that are about as good the one with the longest loop is taken.
     """
-    past, slack, shortest = (round(seconds * rate_hz) for seconds in (PAST_S, SLACK_S, SHORTEST_S))
+    past, slack, shortest, enough = (round(seconds * rate_hz) for seconds in (PAST_S, SLACK_S, SHORTEST_S, ENOUGH_S))
+    shortest = max(shortest, min(enough, len(frames) // 4))
     past = min(past, len(frames) // 3)
     slack = min(slack, len(frames) // 6)
     longest = min(len(frames) - past - slack, round(LONGEST_S * rate_hz))

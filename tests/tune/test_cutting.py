@@ -140,6 +140,16 @@ def test_the_end_gives_up_what_spoils_the_seam() -> None:
     assert seam.stop == 1200 and seam.likeness == 1.0
 
 
+def test_a_loop_of_a_long_take_is_no_stutter() -> None:
+    """Two seconds that come again at the end do not outweigh a minute that comes again nearly as it was."""
+    verse = song(1500, seed=7)
+    again = verse.copy()
+    again[::7, 5] ^= 0x10
+    frames = np.concatenate([verse, again, again[-100:]])
+    seam = find_seam(frames, RATE)
+    assert seam.stop - seam.start >= 500
+
+
 def test_a_loop_leaves_out_what_rang_out() -> None:
     tail = FRAMES[-1:].repeat(100, axis=0)
     tail[:, [4, 11, 18, 25, 26, 27]] &= 0xFE
