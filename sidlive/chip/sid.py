@@ -1,8 +1,8 @@
 """Frames to sound: the SID itself, emulated by reSIDfp (the package pyresidfp), 6581 and 8580, mono int16.
 
 A frame says what the registers hold, not when they were written. Here the writes of a frame are spread over its first
-600 cycles as a player's are: voice by voice AD, SR, frequency, pulse width, the first control value, and some tens
-of cycles later the final one where it differs, so that the envelope sees a gate that closes and opens again.
+600 cycles as a player's are: voice by voice AD, SR, frequency, pulse width, the first control value, and some
+cycles later the final one where it differs, so that the envelope sees a gate that closes and opens again.
 
 The emulator's resampler truncates its ratio, so that the chip runs 218 (PAL) or 350 (NTSC) millionths slow, 0.4 to
 0.6 cent. Samples are what is counted: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. The emulator
@@ -45,8 +45,8 @@ SAMPLE_RATE: Final = 48_000
 # Cycles, as real players have them, and as the sound came nearest to that of cycle-exact writes.
 _ENTRY: Final = 40  # from the interrupt to the first write
 _GAP: Final = 8  # from one write to the next
-_HOLD: Final = 40  # from a voice's first control value to its final one
-_VOICE: Final = 60  # between voices
+_HOLD: Final = 14  # from a voice's first control value to its final one, as in the 6510 player: 8 to 48 sound alike
+_VOICE: Final = 86  # between voices
 
 _SETTLE_S: Final = 0.9  # after power-on the output's direct current decays below one unit
 _NEARLY: Final = 0.999  # of the nominal cycles a sample: so many cycles never make a sample too many
