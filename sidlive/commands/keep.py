@@ -167,20 +167,27 @@ def _label(args: argparse.Namespace, meta: dict[str, str]) -> "Label":
 
 
 def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]") -> "list[Take]":
-    """The takes with coarser pulse widths; adds what that costs to the results."""
+    """The takes with coarser pulse widths where those are smaller; adds what that costs to the results."""
     from dataclasses import replace
 
     from sidlive.errors import ControlError
     from sidlive.report import Result
+    from sidlive.tune.block import packed
     from sidlive.tune.coarse import FEWEST, MOST, coarse_pulse, cost_db
 
     if not FEWEST <= bits <= MOST:
         raise ControlError(f"--coarse-pulse expects {FEWEST} to {MOST} bits, found {bits}")
-    coarser = [replace(take, frames=coarse_pulse(take.frames, bits)) for take in takes]
-    for song, (take, edited) in enumerate(zip(takes, coarser, strict=True), 1):
-        name = "coarse_pulse.cost" if len(takes) == 1 else f"coarse_pulse.cost.{song}"
-        cost = cost_db(take.frames, edited.frames, timing.rate_hz, chip, timing)
-        results.append(Result(name, round(cost, 2), "dB"))
+    coarser = []
+    for song, take in enumerate(takes, 1):
+        which = "" if len(takes) == 1 else f" of song {song}"
+        edited = replace(take, frames=coarse_pulse(take.frames, bits))
+        if len(packed(edited)) < len(packed(take)):
+            cost = cost_db(take.frames, edited.frames, timing.rate_hz, chip, timing)
+            results.append(Result(f"coarse_pulse.cost{which and f'.{song}'}", round(cost, 2), "dB"))
+            coarser.append(edited)
+        else:
+            print(f"sidlive: coarser pulse widths{which} would take no fewer bytes; they stay", file=sys.stderr)
+            coarser.append(take)
     return coarser
 
 

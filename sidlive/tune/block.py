@@ -39,7 +39,7 @@ POINTERS: Final = 2 * len(STREAMS)  # bytes a song
 MOST_SONGS: Final = 256
 AGAIN: Final = 250  # frames after a take's end that are compared
 COMPRESSIBLE: Final = 4  # takes so many times too long without calls are tried in part first
-TRIALS: Final = 5  # packings to find out how much of the takes fits
+TRIALS: Final = 9  # packings to find out how much of the takes fits
 
 _PLAYER: Final = Path(__file__).with_name("player.bin")
 
@@ -107,8 +107,8 @@ def build(songs: Sequence[Packed], load: int = LOAD) -> Block:
     return Block(load, pointers, rings, tuple(songs), image)
 
 
-def fitted(takes: Sequence[Take], most: int, rate_hz: float) -> list[Packed]:
-    """The takes packed into ``most`` bytes together.
+def fitted(takes: Sequence[Take], most: int, rate_hz: float, bound: str = "the C64's memory") -> list[Packed]:
+    """The takes packed into ``most`` bytes together, all that the ``bound`` leaves them.
 
     Raises TuneError where that cannot be, saying how many seconds of each would fit.
     """
@@ -124,25 +124,26 @@ def fitted(takes: Sequence[Take], most: int, rate_hz: float) -> list[Packed]:
             return songs
         else:
             fits = share
-        share = min(0.99 * share * most / needed, over - 1e-3)
+        share = min(0.99 * share * most / needed, over - 1e-3 if fits else 0.7 * over)
         if share <= 1.01 * fits:
             break
     lengths = [len(take.frames) for take in takes]
     kept = [int(10 * int(fits * length) / rate_hz) / 10 for length in lengths]
     whole = ", ".join(f"{length / rate_hz:.1f} s" for length in lengths)
-    raise TooLong(whole, kept, most, most_needed)
+    raise TooLong(whole, bound, kept, most, most_needed)
 
 
 class TooLong(TuneError):
     """Takes that do not fit. ``seconds`` of each that would; ``needed`` bytes, 0 where that was not found out."""
 
-    def __init__(self, whole: str, seconds: list[float], most: int, needed: int) -> None:
+    def __init__(self, whole: str, bound: str, seconds: list[float], most: int, needed: int) -> None:
         self.seconds = seconds
         self.most = most
         self.needed = needed
         parts = ", ".join(f"{kept:.1f}" for kept in seconds)
         what, have = ("the take is", "its") if len(seconds) == 1 else (f"the {len(seconds)} takes are", "their")
-        super().__init__(f"{what} too long for the C64's memory: {whole}; {have} first {parts} s fit")
+        fits = f"{have} first {parts} s fit" if any(seconds) else "nothing of it fits"
+        super().__init__(f"{what} too long for {bound}: {whole}; {fits}")
 
 
 @cache

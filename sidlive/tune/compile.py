@@ -81,7 +81,9 @@ def block_of(takes: Sequence[Take], rate_hz: float, load: int = LOAD, most: int 
     if load % 256 or not LOWEST_LOAD <= load < MEMORY_END:
         raise TuneError(f"load address ${load:04X}: expected the start of a page, ${LOWEST_LOAD:04X} to $CF00")
     free = room(load)
-    return build(fitted(takes, free if most is None else min(free, most), rate_hz), load)
+    if most is None or most >= free:
+        return build(fitted(takes, free, rate_hz), load)
+    return build(fitted(takes, most, rate_hz, f"{most:,} bytes of data"), load)
 
 
 def sid_of(block: Block, label: Label, chip: str = "6581", timing: VideoTiming = PAL, start_song: int = 1) -> bytes:
