@@ -33,9 +33,10 @@ from sidlive.model.constraints import sift, strays
 from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.sampling import noise_key, pick
 from sidlive.model.spelling import Remembered, canonical, moved, pairs_before, reference, remember, spell, suggest
-from sidlive.model.tokens import FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
+from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 from sidlive.model.vectors import TILE, exp
 
+RHYTHM_FOLLOWS = np.float32(3.0)  # times as closely: a voice that misses one attack finds its way back to the next
 whole = njit(cache=True, nogil=True)
 
 
@@ -276,6 +277,8 @@ def say(level, language, state, position, knobs, forced, is_forced, constraints,
                 multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, room)
                 for choice in range(CHOICES):
                     extra = knobs.follow[lane] if choice == 0 else ZERO
+                    if extra > ZERO and kind in (CONTROL, FIRST_CONTROL):
+                        extra *= RHYTHM_FOLLOWS
                     for i in range(number):
                         if allowed[i] == offered[lane, choice]:
                             logits[0, i] += dot_row(normed[0], level.trust, choice * KINDS + kind) + extra
