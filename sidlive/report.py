@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 
@@ -24,6 +26,18 @@ def machine() -> dict[str, str | int]:
         "processor": _processor_name(),
         "cores": os.cpu_count() or 1,
     }
+
+
+@contextmanager
+def spinner(silent: bool = False, stderr: bool = False) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done, while it is done: a function that takes the words."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with Progress(*columns, transient=True, console=Console(stderr=stderr), disable=silent) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda doing: bar.update(task, description=doing)
 
 
 def emit(results: list[Result], as_json: bool, title: str = "", **more: object) -> None:

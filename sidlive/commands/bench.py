@@ -21,17 +21,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 
 
 def _engine(arguments: argparse.Namespace) -> None:
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
     from sidlive.errors import ControlError
     from sidlive.model.bench import bench_engine
-    from sidlive.report import emit
+    from sidlive.report import emit, spinner
 
     if arguments.rounds < 1:
         raise ControlError(f"--rounds expects 1 or more, found {arguments.rounds}")
     results = []
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True, disable=arguments.json) as bar:
-        task = bar.add_task("", total=None)
-        for told in bench_engine(arguments.rounds, arguments.all, lambda doing: bar.update(task, description=doing)):
-            results.append(told)
+    with spinner(silent=arguments.json) as told:
+        for result in bench_engine(arguments.rounds, arguments.all, told):
+            results.append(result)
     emit(results, arguments.json, "The engine, on one core (fastest of several runs; p99 over all of them)")

@@ -37,20 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and tell."""
     import tempfile
 
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
     from sidlive.errors import ControlError
+    from sidlive.report import spinner
 
     for name in ("rounds", "tunes"):
         if getattr(arguments, name) < 1:
             raise ControlError(f"--{name} expects 1 or more, found {getattr(arguments, name)}")
-    columns = SpinnerColumn(), TextColumn("{task.description}")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Progress(*columns, transient=True, disable=arguments.json) as bar,
-    ):
-        task = bar.add_task("", total=None)
-        results, compared, lacking = measure(arguments, Path(folder), lambda doing: bar.update(task, description=doing))
+    with tempfile.TemporaryDirectory() as folder, spinner(silent=arguments.json) as told:
+        results, compared, lacking = measure(arguments, Path(folder), told)
     _tell(results, compared, lacking, arguments.json)
     return 0
 

@@ -38,11 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and tell; 1 when a file does not play what it should."""
     from dataclasses import asdict
 
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
     from sidlive.errors import ControlError
-    from sidlive.report import emit
+    from sidlive.report import emit, spinner
     from sidlive.tune.bench_compile import figures
 
     for name in ("tunes", "takes"):
@@ -52,13 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ControlError(f"--workers expects 1 or more, found {arguments.workers}")
     if not arguments.corpus and not arguments.takes:
         raise ControlError("nothing to measure: give --corpus, or --takes above 0")
-    columns = SpinnerColumn(), TextColumn("{task.description}")
     kept: list[Kept] = []
-    with Progress(*columns, transient=True, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None)
-        for one in measured(arguments, lambda doing: bar.update(task, description=doing)):
+    with spinner(stderr=True) as told:
+        for one in measured(arguments, told):
             kept.append(one)
-            bar.update(task, description=f"{len(kept)}: {one.name}")
+            told(f"{len(kept)}: {one.name}")
     results = figures(kept)
     if not arguments.json:
         _table(kept)

@@ -17,18 +17,16 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and tell."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn
 
     from sidlive.commands.perform import room_options
     from sidlive.errors import ControlError
     from sidlive.live.bench import bench
-    from sidlive.report import emit
+    from sidlive.report import emit, spinner
 
     if arguments.changes < 1:
         raise ControlError(f"--changes expects at least 1, found {arguments.changes}")
     options = room_options(arguments)
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True, disable=arguments.json) as bar:
-        task = bar.add_task("", total=None)
-        results = bench(options, arguments.changes, lambda doing: bar.update(task, description=doing))
+    with spinner(silent=arguments.json) as told:
+        results = bench(options, arguments.changes, told)
     emit(results, arguments.json, "From a hand to the sound at the device")
     return 0

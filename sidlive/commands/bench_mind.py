@@ -39,26 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
         import torch
     except ImportError as error:
         raise ModelError("training needs torch, which is not installed: pip install 'sidlive[train]'") from error
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn
 
     from sidlive.model.comparison import compare, curve, figures
     from sidlive.model.config import preset
     from sidlive.model.corpus import open_corpus
-    from sidlive.report import emit
+    from sidlive.report import emit, spinner
 
     corpus, config = open_corpus(arguments.corpus), preset(arguments.preset)
     torch.set_num_threads(arguments.threads)
-    columns = SpinnerColumn(), TextColumn("{task.description}")
-    with Progress(*columns, transient=True, console=Console(stderr=True), disable=arguments.json) as bar:
-        task = bar.add_task("", total=None)
-        learners = compare(
-            corpus,
-            config,
-            arguments.minutes,
-            not arguments.no_compile,
-            lambda doing: bar.update(task, description=doing),
-        )
+    with spinner(silent=arguments.json, stderr=True) as told:
+        learners = compare(corpus, config, arguments.minutes, not arguments.no_compile, told)
     rows = curve(learners)
     if arguments.picture:
         _draw(arguments.picture, rows)

@@ -125,8 +125,9 @@ def hear(level, language, state, lanes, positions, context, pinned):  # type: ig
         for i in range(half):
             angle = np.float64(position) * level.turns[i]
             cosines[row, i], sines[row, i] = np.cos(angle), np.sin(angle)
-            angle = np.float64(min(position, context - 1)) * level.turns[i]
-            near_cosines[row, i], near_sines[row, i] = np.cos(angle), np.sin(angle)
+            if pinned > 0:
+                angle = np.float64(min(position, context - 1)) * level.turns[i]
+                near_cosines[row, i], near_sines[row, i] = np.cos(angle), np.sin(angle)
     steps = Steps(lanes, positions, cosines, sines, near_cosines, near_sines)
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
     go_through(level.pile, x, steps, context, pinned, cache, scratch_for(level.pile, cache, count), count > 0)

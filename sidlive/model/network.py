@@ -231,8 +231,9 @@ class Network(nn.Module):
                 if tk.IS_LO[slot] and spoken[0, slot - 1] >= tk.KEEP:
                     spoken[0, slot] = tk.SKIP
                     continue
-                told = rc.recall(encoded, said=np.concatenate([encoded, spoken.numpy().astype(np.int16)]))
-                recalled, strengths = (torch.from_numpy(part[-1:].astype(np.int64)) for part in told)
+                if slot == 0 or tk.IS_LO[slot]:  # a lo byte is recalled anew, by its hi byte
+                    told = rc.recall(encoded, said=np.concatenate([encoded, spoken.numpy().astype(np.int16)]))
+                    recalled, strengths = (torch.from_numpy(part[-1:].astype(np.int64)) for part in told)
                 logits = self.say(heard, values[-1:], spoken, recalled, strengths)[0, slot]
                 spoken[0, slot] = logits.masked_fill(~permitted[slot], -torch.inf).argmax()
             frame = tk.decode(spoken.numpy().astype(np.int16), heard_frames)

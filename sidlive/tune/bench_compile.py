@@ -10,7 +10,7 @@ import statistics
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -94,24 +94,28 @@ def measure(name: str, frames: Frames, take: bool, py65: bool) -> Kept:
     others = {scheme: _bytes(scheme, short) for scheme in SCHEMES}
     kept = Kept(name, take, len(short), len(packed), packed_long, others, pack_s)
     if len(packed) > block.room(block.LOAD):
-        return Kept(**{**vars(kept), "why": "does not fit into memory"})
+        return replace(kept, why="does not fit into memory")
     placed = block.build([packed])
     sid = sid_of(placed, Label(name[:32]))
     cycles = call_cycles(placed, len(short))
-    found: dict[str, object] = {"equal": True}
+    equal, why = True, ""
     try:
         compare(psid.parse(sid), 1, short, name)
     except TuneError as error:
-        found |= {"equal": False, "why": str(error)}
+        equal, why = False, str(error)
+    same_in_py65 = None
     if py65:
-        found["py65"] = np.array_equal(trace(sid, min(len(short), PY65_FRAMES)), short[:PY65_FRAMES])
-    taken = {
-        "cycles_sum": int(cycles.sum()),
-        "cycles_99": int(np.percentile(cycles, 99)),
-        "cycles_max": int(cycles.max()),
-        "file": len(sid),
-    }
-    return Kept(**{**vars(kept), **found, **taken})
+        same_in_py65 = np.array_equal(trace(sid, min(len(short), PY65_FRAMES)), short[:PY65_FRAMES])
+    return replace(
+        kept,
+        file=len(sid),
+        equal=equal,
+        py65=same_in_py65,
+        cycles_sum=int(cycles.sum()),
+        cycles_99=int(np.percentile(cycles, 99)),
+        cycles_max=int(cycles.max()),
+        why=why,
+    )
 
 
 def figures(all_kept: Sequence[Kept]) -> list[Result]:

@@ -78,9 +78,10 @@ class Block:
         return self.rings + RINGS
 
 
+@cache
 def player() -> tuple[bytes, dict[str, Any]]:
     """The assembled player and its description (assemble.py)."""
-    return _player()
+    return _PLAYER.read_bytes(), json.loads(_PLAYER.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def packed(take: Take) -> Packed:
@@ -144,11 +145,6 @@ class TooLong(TuneError):
         what, have = ("the take is", "its") if len(seconds) == 1 else (f"the {len(seconds)} takes are", "their")
         fits = f"{have} first {parts} s fit" if any(seconds) else "nothing of it fits"
         super().__init__(f"{what} too long for {bound}: {whole}; {fits}")
-
-
-@cache
-def _player() -> tuple[bytes, dict[str, Any]]:
-    return _PLAYER.read_bytes(), json.loads(_PLAYER.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def _laid(songs: Sequence[Packed], at: int) -> list[bytes]:
