@@ -20,6 +20,7 @@ class Plan:
     remembering: float = 0.9  # of the windows, those with anything to recall: the network must also know how without
     seed: int = 0
     missed: float = 0.3  # at most, of what happens, is not there to be recalled
+    pinned: float = 0.25  # of the windows, those that hear an earlier passage of the tune pinned before their own
 
     @property
     def chosen(self) -> int:

@@ -1,5 +1,6 @@
 """What a step of training learns from: windows of tunes, with what is recalled in them. Knows no networks."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -76,8 +77,16 @@ def window(
     return Window(stretch[now][:, tk.COLUMN_OF_SLOT], tokens[now], recalled, strengths)
 
 
+def behind(prompt: Window, window: Window) -> Window:
+    """A window with an earlier passage pinned before it: as heard when all between them has slid away."""
+    return Window(*(np.concatenate(parts) for parts in zip(prompt, window, strict=True)))
+
+
 class Windows:
-    """Where training windows come from: the train split, every frame equally likely, voices rotated at random."""
+    """Where training windows come from: the train split, every frame equally likely, voices rotated at random.
+
+    Some are what an endless performance hears: its prompt, pinned, and the last seconds (see `Plan.pinned`).
+    """
 
     def __init__(self, corpus: Corpus) -> None:
         self.tunes = [corpus.frames(tune) for tune in corpus.tunes if tune.split == "train"]
@@ -100,11 +109,20 @@ class Windows:
         picks: list[Window] = []
         chosen = []
         for index, own in list(zip(tunes, rng.spawn(plan.batch), strict=True))[ranks.rank :: ranks.world]:
-            chosen.append(plan.length * len(picks) + own.choice(plan.length, size=plan.chosen, replace=False))
+            told = np.arange(plan.length)
             start = int(own.integers(self.lengths[index] - whole + 1))
             memory = int(own.integers(rc.WINDOW)) if own.random() < plan.remembering else 0
             missed = plan.missed * max(0.0, 2 * own.random() - 1)  # none in half of the windows
-            picks.append(window(self.tunes[index], start, whole, int(own.integers(3)), memory, missed, own))
+            cut = partial(window, self.tunes[index], turns=int(own.integers(3)), memory=memory, missed=missed, rng=own)
+            if own.random() < plan.pinned:
+                pin = int(own.integers(1, plan.length // 2 + 1))
+                later = int(own.integers(start + pin, self.lengths[index] - whole + pin + 1))
+                told = np.delete(told, pin - 1)  # the last pinned frame cannot tell what comes after the gap
+                picks.append(behind(cut(start, pin), cut(later, whole - pin)))
+            else:
+                picks.append(cut(start, whole))
+            share = own.choice(told, size=min(plan.chosen, len(told)), replace=False)
+            chosen.append(plan.length * (len(picks) - 1) + share)
         return _tensors(picks, np.concatenate(chosen))
 
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 import train_in_a_process as process
 
+from sidlive.chip.registers import FREQ_LO, PW_LO, VOICES, register_of, silence
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import train as training
@@ -18,6 +20,7 @@ from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus import Corpus, open_corpus
 from sidlive.model.plan import Plan
 from sidlive.model.ranks import Ranks
+from sidlive.model.tokens import COLUMN_OF_SLOT
 from sidlive.model.train import Run, load_checkpoint, train
 from sidlive.model.windows import Windows, held_out, window
 
@@ -170,6 +173,32 @@ def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None
     batch = windows.batch(PLAN, 3)
     assert torch.equal(batch.tokens, windows.batch(PLAN, 3).tokens)
     assert not torch.equal(batch.tokens, windows.batch(PLAN, 4).tokens)
+
+
+def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus) -> None:
+    """Two runs of the tune's frames, in order, in one window; the frame after the gap is told by none before it."""
+    plan = Plan(steps=1, batch=40, length=64, share=1.0)
+    windows = Windows(corpus)
+    tune = silence(400)
+    for column, digit in ((FREQ_LO, 1), (PW_LO, 256)):  # every frame bears its number in each of its voices
+        for voice in range(VOICES):
+            tune[:, register_of(voice, column)] = np.arange(400) // digit % 256
+    batch = windows.batch(replace(plan, pinned=0.5), 0)
+    places = {frame[COLUMN_OF_SLOT].tobytes(): at for at, frame in enumerate(tune)}  # however its voices rotate
+    told = {int(prediction) for prediction in batch.chosen}
+    gaps = 0
+    for row, values in enumerate(batch.values.numpy().astype(np.uint8)):
+        at = np.array([places[frame.tobytes()] for frame in values])
+        jumps = np.flatnonzero(np.diff(at) != 1)
+        assert len(jumps) <= 1
+        untold = [frame for frame in range(plan.length) if plan.length * row + frame not in told]
+        for jump in jumps:
+            assert at[jump + 1] > at[jump] and jump < plan.length // 2
+            assert untold == [jump]
+            gaps += 1
+    assert 10 <= gaps <= 30
+    none = windows.batch(replace(plan, pinned=0.0), 0)
+    assert len(none.chosen) == plan.batch * plan.length
 
 
 def test_what_recall_missed_is_not_missed_in_what_is_learned(corpus: Corpus) -> None:
