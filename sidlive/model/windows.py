@@ -79,7 +79,7 @@ def window(
 
 def behind(prompt: Window, window: Window) -> Window:
     """A window with an earlier passage pinned before it: as heard when all between them has slid away."""
-    return Window(*(np.concatenate(parts) for parts in zip(prompt, window, strict=True)))
+    return Window(*(np.concatenate([a, b]) for a, b in zip(prompt, window, strict=True)))
 
 
 class Windows:

@@ -183,6 +183,7 @@ def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus)
     for column, digit in ((FREQ_LO, 1), (PW_LO, 256)):  # every frame bears its number in each of its voices
         for voice in range(VOICES):
             tune[:, register_of(voice, column)] = np.arange(400) // digit % 256
+    windows.tunes = [tune]
     batch = windows.batch(replace(plan, pinned=0.5), 0)
     places = {frame[COLUMN_OF_SLOT].tobytes(): at for at, frame in enumerate(tune)}  # however its voices rotate
     told = {int(prediction) for prediction in batch.chosen}
