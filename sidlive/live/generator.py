@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sidlive.live.core import Core
 
 
+PINNED = 256  # frames (5 s); the window of the last frames, which slides, is that much shorter
 _AGING = 0.05  # the weight of the newest frame in how long a frame takes
 
 
@@ -31,6 +32,11 @@ class EngineLike(Protocol):
     @property
     def context(self) -> int:
         """Frames of history that the model attends to."""
+        ...
+
+    @property
+    def pinnable(self) -> int:
+        """Frames of a prompt, at most, that the model learned to hear pinned."""
         ...
 
     def reset(self, pin: int = 0) -> None: ...
@@ -76,14 +82,14 @@ class Assignment:
 class Generator:
     """The engine and where it stands on the tape. All methods belong to the generator thread.
 
-    ``pin``: frames of the prompt, at most, that the engine attends to for ever. None unless a model learned to hear a
-    past with a gap in it: one that did not leaves the prompt's scale sooner with a pin than without.
+    The prompt's first PINNED frames are attended to for ever, where the model learned to hear a past with a gap in it:
+    one that did not leaves the prompt's scale sooner with a pin than without.
     """
 
-    def __init__(self, core: "Core", engine: EngineLike, transpose: Transpose, pin: int = 0) -> None:
+    def __init__(self, core: "Core", engine: EngineLike, transpose: Transpose) -> None:
         self._core = core
         self._engine = engine
-        self._pin = min(pin, engine.context // 2)
+        self._pin = min(PINNED, engine.pinnable)
         self._transpose = transpose
         self._lineage = -1  # that the engine has heard
         self._position = 0  # the tape frame that the engine would say next
@@ -112,20 +118,20 @@ class Generator:
     def _hear_anew(self, lineage: Lineage) -> None:
         """Give the engine another past. The old future plays on meanwhile; then the tape is cut.
 
-        Of the prompt and the tape after it, it hears the last context's worth; of a prompt that is pinned, at least
-        so much.
+        It hears the prompt's first frames, where they are to be pinned, and of the rest and the tape after it the last
+        context's worth.
         """
         prompt, context = lineage.context, self._engine.context
         pin = min(len(prompt), self._pin)
-        first, last, runs = 0, len(prompt) - lineage.opening, []
+        last, rows, runs = len(prompt) - lineage.opening, silence(0), []
         if lineage.root is not None:
             position, rows, semitones = self._core.heard(lineage.root, context - pin)
             runs = _runs(rows, lineage.semitones - semitones.astype(int))
             last += min(lineage.opening, position - len(rows) - lineage.root)  # played longer ago than rows tell
-            first = max(0, last + len(rows) - context)
+        first = max(pin, last + len(rows) - (context - pin))
         self._lineage = -1  # until it is entered
         self._engine.reset(pin=pin)
-        self._prefill([(prompt[first:last], lineage.semitones), *runs])
+        self._prefill([(part, lineage.semitones) for part in (prompt[: min(pin, last)], prompt[first:last])] + runs)
         entered = self._core.enter(lineage)
         if entered is not None:
             self._lineage = lineage.number

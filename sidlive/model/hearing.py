@@ -34,10 +34,12 @@ class Mind(NamedTuple):
     language: Language
     time: TimeLevel
     column: ColumnLevel
+    pinnable: int
 
     @staticmethod
     def of(weights: EngineWeights) -> "Mind":
-        return Mind(weights.config, packing.tables(), packing.time_level(weights), packing.column_level(weights))
+        levels = packing.time_level(weights), packing.column_level(weights)
+        return Mind(weights.config, packing.tables(), *levels, weights.pinnable)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class Hearing:
     def pinned(self) -> int:
         """So many of the first frames heard are attended to for ever."""
         return self._pinned
+
+    @property
+    def pinnable(self) -> int:
+        """So many frames, at most, did this model learn to hear pinned. (`reset` takes more, but to no good.)"""
+        return min(self._mind.pinnable, self.context // 2)
 
     @property
     def memory(self) -> int:

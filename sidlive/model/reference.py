@@ -11,7 +11,8 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.network import Network
-from sidlive.model.weights import checkpoint_floats
+from sidlive.model.train import load_checkpoint
+from sidlive.model.weights import averaged
 
 
 class Reference:
@@ -53,7 +54,7 @@ class Reference:
 
 def load_reference(checkpoint: Path) -> Reference:
     """The network of a run's checkpoint. Raises ModelError."""
-    config, floats = checkpoint_floats(checkpoint)
-    network = Network(ModelConfig.from_dict(config))
-    network.load_state_dict({name: torch.from_numpy(values) for name, values in floats.items()})
+    kept = load_checkpoint(checkpoint)
+    network = Network(ModelConfig.from_dict(kept["config"]))
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in averaged(kept).items()})
     return Reference(network)

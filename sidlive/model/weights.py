@@ -43,12 +43,16 @@ class Matrix:
 
 @dataclass(frozen=True)
 class EngineWeights:
-    """One model: its shape, its parameters by the network's names, its card (strings)."""
+    """One model: its shape, its parameters by the network's names, its card (strings).
+
+    ``pinnable``: frames of a prompt, at most, that it learned to hear pinned before a past that has a gap in it.
+    """
 
     config: ModelConfig
     matrices: Mapping[str, Matrix]
     norms: Mapping[str, NDArray[np.float32]]
     card: Mapping[str, str]
+    pinnable: int = 0
 
     @property
     def parameters(self) -> int:
@@ -101,7 +105,7 @@ def quantise(floats: NDArray[np.float32]) -> Matrix:
 
 
 def from_floats(
-    config: ModelConfig, state: Mapping[str, NDArray[np.float32]], card: Mapping[str, str]
+    config: ModelConfig, state: Mapping[str, NDArray[np.float32]], card: Mapping[str, str], pinnable: int = 0
 ) -> EngineWeights:
     """Quantise float32 parameters. ModelError where they are not those of the config."""
     shapes = parameter_shapes(config)
@@ -118,7 +122,7 @@ def from_floats(
             norms[name] = floats
         else:
             matrices[name] = quantise(floats)
-    return EngineWeights(config, matrices, norms, dict(card))
+    return EngineWeights(config, matrices, norms, dict(card), pinnable)
 
 
 def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02) -> EngineWeights:
@@ -146,6 +150,7 @@ def save_weights(weights: EngineWeights, path: Path) -> None:
         "language": LANGUAGE,
         "config": json.dumps(weights.config.to_dict()),
         "card": json.dumps(dict(weights.card)),
+        "pinnable": str(weights.pinnable),
         "digest": _digest(tensors),
     }
     try:
@@ -190,6 +195,7 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
     try:
         config = ModelConfig.from_dict(json.loads(metadata["config"]))
         card = {str(key): str(value) for key, value in json.loads(metadata["card"]).items()}
+        pinnable = int(metadata.get("pinnable", 0))
     except (KeyError, ValueError, AttributeError, AssertionError) as error:
         raise ModelError(f"{path} has no usable config or card in it ({error!r}); export it again") from error
     shapes = parameter_shapes(config)
@@ -203,7 +209,7 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
         raise ModelError(f"{path} is damaged: its numbers are not those that were written; fetch or export it again")
     matrices = {name: Matrix(tensors[name], tensors[name + SCALE]) for name, shape in shapes.items() if len(shape) > 1}
     norms = {name: tensors[name] for name, shape in shapes.items() if len(shape) == 1}
-    return EngineWeights(config, matrices, norms, card)
+    return EngineWeights(config, matrices, norms, card, pinnable)
 
 
 def dequantised(path_or_preset: str | Path) -> dict[str, NDArray[np.float32]]:
@@ -218,18 +224,23 @@ def floats_of(weights: EngineWeights) -> dict[str, NDArray[np.float32]]:
 
 def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeights:
     """A training checkpoint to an engine's file. Needs torch. ModelError where the checkpoint is not one."""
-    config, floats = checkpoint_floats(checkpoint)
-    weights = from_floats(ModelConfig.from_dict(config), floats, card)
+    from sidlive.model.train import load_checkpoint
+
+    kept = load_checkpoint(checkpoint)
+    weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept))
     save_weights(weights, out)
     return weights
 
 
-def checkpoint_floats(checkpoint: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-    """A training checkpoint's config and weights, the averaged ones where it has them. Needs torch. ModelError."""
-    from sidlive.model.train import load_checkpoint
+def averaged(kept: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+    """The weights of a checkpoint that `train.load_checkpoint` read, averaged over the last steps where it has them."""
+    return {name: part.float().numpy() for name, part in kept.get("average", kept["model"]).items()}
 
-    kept = load_checkpoint(checkpoint)
-    return kept["config"], {name: part.float().numpy() for name, part in kept.get("average", kept["model"]).items()}
+
+def _pinnable(kept: Mapping[str, Any]) -> int:
+    """As many frames as a run last trained with pinned, at most: half of a window (see `windows.Windows`)."""
+    plan = kept.get("plan", {})
+    return plan["length"] // 2 if plan.get("pinned") else 0
 
 
 def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:

@@ -19,10 +19,10 @@ GATES = [register_of(voice, CONTROL) for voice in range(3)]
 class Room:
     """A core and a generator, worked by hand."""
 
-    def __init__(self, engine: FakeEngine | None = None, pin: int = 0) -> None:
+    def __init__(self, engine: FakeEngine | None = None) -> None:
         self.core = Core(Take(None, {}))
         self.engine = engine or FakeEngine()
-        self.generator = Generator(self.core, self.engine, transpose, pin)
+        self.generator = Generator(self.core, self.engine, transpose)
         self.do("set", "temperature", 1.0)
         for fragment in (riff(), riff("long", 5 * PERIOD)):
             self.core.command("add", fragment)
@@ -222,15 +222,15 @@ def test_the_engine_is_never_told_more_than_its_context() -> None:
 
 
 def test_a_pinned_prompt_is_told_anew_before_what_was_played_last() -> None:
-    """Half a context of it at most, however long ago it was; the other half is the tape's."""
-    room = Room(FakeEngine(context=64), pin=40)
+    """Its first frames, however long ago they were; the rest of the context is the tape's."""
+    room = Room(FakeEngine(context=64, pinnable=32))
     room.do("prompt", "long")
     room.do("start")
     played = room.play(100)
     assert room.engine.pinned == 32
     room.do("set", "transpose", 2)
     room.generator.work()
-    told = transpose(np.concatenate([riff("long", 5 * PERIOD).frames[-32:], played[-31:]]), 2)
+    told = transpose(np.concatenate([riff("long", 5 * PERIOD).frames[:32], played[-31:]]), 2)
     assert np.array_equal(np.array(room.engine.heard)[: len(told)], told)
     assert room.engine.position == 64, "and the frame that was to be played before the cut"
 
@@ -239,7 +239,7 @@ def test_a_pinned_prompt_is_told_anew_before_what_was_played_last() -> None:
 @pytest.mark.parametrize("after", [10, 45, 200])
 def test_a_prompt_that_was_itself_played_is_told_once(after: int, pin: int) -> None:
     """Whether the tape still tells its frames or, later, does not."""
-    room = Room(FakeEngine(context=64), pin)
+    room = Room(FakeEngine(context=64, pinnable=pin))
     room.do("prompt", "long", True)
     room.do("start")
     played = room.play(after)
@@ -249,7 +249,8 @@ def test_a_prompt_that_was_itself_played_is_told_once(after: int, pin: int) -> N
     prompt, music = riff("long", 5 * PERIOD).frames, np.concatenate([played, room.play(MARGIN)])
     tape = min(64 - pin, len(music))
     before = min(len(prompt), len(music) - tape)
-    expected = np.concatenate([prompt[max(0, before - 64 + tape) : before], music[-tape:]])
+    first = max(pin, before + tape - (64 - pin))
+    expected = np.concatenate([prompt[: min(pin, before)], prompt[first:before], music[-tape:]])
     assert np.array_equal(told, transpose(expected, 2))
 
 
