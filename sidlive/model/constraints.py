@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.chip.pitch import ratio
 from sidlive.chip.registers import (
     COLUMNS,
     CONTROL,
@@ -44,11 +45,10 @@ from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_NAMES, KIND_OF_SLOT, SLOTS
 from sidlive.model.tokens import FREQ_HI as FREQ_HI_KIND
 from sidlive.model.tokens import FREQ_LO as FREQ_LO_KIND
 
-FREQUENCIES: Final = 1 << 16
 ORNAMENT_CENTS: Final = 80  # below a semitone, so that no trill or chromatic run passes for vibrato
 SLIDE_CENTS: Final = 200  # above it, the same step again is no slide but a leap that goes on
-_ORNAMENT: Final = 2 ** (ORNAMENT_CENTS / 1200) - 1  # of the frequency
-_SLIDE: Final = 2 ** (SLIDE_CENTS / 1200) - 1
+_ORNAMENT: Final = ratio(ORNAMENT_CENTS) - 1  # of the frequency
+_SLIDE: Final = ratio(SLIDE_CENTS) - 1
 ROUTES: Final = 0x0F  # the bits of $D417 that send a voice, or the outside, through the filter
 _TONE: Final = TRIANGLE | SAW | PULSE
 

@@ -22,11 +22,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.chip.pitch import SEMITONE, cents_of, frequencies
 from sidlive.chip.registers import (
     CONTROL,
     FIRST_CONTROL,
-    FREQ_HI,
-    FREQ_LO,
     GATE,
     MODE_VOL,
     NOISE,
@@ -41,8 +40,7 @@ from sidlive.chip.registers import (
 )
 from sidlive.tune.fragment import beat_of
 
-SEMITONE: Final = 100.0  # cents
-NEAR_CENTS: Final = 20.0
+NEAR_CENTS: Final = 20.0  # that a voice may be off a note and in tune with it: chorus and coarse registers are
 SCALE_SHARE: Final = 0.95
 PITCH_FRAMES: Final = 6
 SAME_PITCH_CENTS: Final = 50.0
@@ -112,9 +110,9 @@ def measure(frames: Frames, before: Frames, character: Character) -> dict[str, f
 def tones(frames: Frames) -> NDArray[np.float64]:
     """The pitch of each voice's tone in cents above register value 1, ``[T, 3]``; nan where there is none."""
     control = frames[:, _CONTROLS]
-    frequency = _frequencies(frames)
+    frequency = frequencies(frames)
     sounds = (control & GATE > 0) & (control & (TRIANGLE | SAW | PULSE) > 0) & (control & (NOISE | TEST) == 0)
-    return np.where(sounds & (frequency > 0), _cents(frequency), np.nan)
+    return np.where(sounds & (frequency > 0), cents_of(frequency), np.nan)
 
 
 def scale_of(frames: Frames) -> Scale | None:
@@ -159,13 +157,13 @@ def notes_of(frames: Frames, starts: NDArray[np.bool_] | None = None) -> tuple[N
     """The notes of each voice; ``starts bool[T, 3]`` where what came before the frames is known."""
     if starts is None:
         starts = note_starts(frames)
-    frequency = _frequencies(frames)
+    frequency = frequencies(frames)
     voices = []
     for voice in range(VOICES):
         rows = np.flatnonzero(starts[:, voice])
         ends = np.append(rows[1:], len(frames))
         window = np.minimum(rows[:, None] + np.arange(PITCH_FRAMES), ends[:, None] - 1)
-        cents = _cents(np.median(frequency[window, voice], axis=1)) if len(rows) else np.empty(0)
+        cents = cents_of(np.median(frequency[window, voice], axis=1)) if len(rows) else np.empty(0)
         voices.append(Notes(rows, cents))
     return tuple(voices)
 
@@ -210,14 +208,3 @@ def longest_run(flags: NDArray[np.bool_]) -> int:
     """The most consecutive true ones of ``bool[T]``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return int((edges[1::2] - edges[::2]).max(initial=0))
-
-
-def _frequencies(frames: Frames) -> NDArray[np.int64]:
-    """``int64[T, 3]``: each voice's frequency register."""
-    hi, lo = ([register_of(voice, offset) for voice in range(VOICES)] for offset in (FREQ_HI, FREQ_LO))
-    return frames[:, hi].astype(np.int64) << 8 | frames[:, lo]
-
-
-def _cents(frequency: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of register values; 0 counts as 1."""
-    return 12 * SEMITONE * np.log2(np.maximum(frequency, 1))

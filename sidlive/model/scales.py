@@ -12,23 +12,25 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import PAL, Frames
+from sidlive.chip.pitch import (
+    ACCIDENTALS,
+    FREQUENCIES,
+    LETTERS,
+    SEMITONE,
+    cents_of,
+    cents_of_a4,
+    ratio,
+)
+from sidlive.chip.registers import Frames
 from sidlive.errors import ControlError
-from sidlive.model.listening import Scale, in_tune, scale_of
+from sidlive.model.listening import NEAR_CENTS, Scale, in_tune, scale_of
 
 OFF: Final = "off"
 PROMPT: Final = "prompt"
-CENTS: Final = 1200.0  # of an octave
-SEMITONE: Final = 100.0
-NEAR_CENTS: Final = 20.0  # that a voice may be off a note and in tune with it: chorus and coarse registers are
 CLEAR: Final = 0.6  # of a tune's tones in tune with a grid of semitones (by chance 0.4): its tuning is known
 _A: Final = 9  # semitones above C
-_A4_HZ: Final = 440.0
-FREQUENCIES: Final = 1 << 16
 
 _NAMES: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_SIGNS: Final = {"": 0, "#": 1, "b": -1}
 MODES: Final = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
@@ -99,12 +101,12 @@ def notes(classes: frozenset[int], tuning_cents: float = 0.0) -> NDArray[np.bool
     """The frequencies within NEAR_CENTS of a note of these pitch classes, or next to one: ``bool[65536]``, not to be
     written to. ``tuning_cents`` above A = 440 Hz on a PAL machine.
     """
-    a4 = _cents_of_a4() + tuning_cents
-    steps = (CENTS * np.log2(np.arange(1, FREQUENCIES)) - a4) / SEMITONE
+    a4 = cents_of_a4() + tuning_cents
+    steps = (cents_of(np.arange(1, FREQUENCIES)) - a4) / SEMITONE
     nearest = np.rint(steps)
     table = np.zeros(FREQUENCIES, dtype=np.bool_)
     table[1:] = np.abs(steps - nearest) * SEMITONE <= NEAR_CENTS
-    exact = np.rint(2.0 ** ((a4 + np.arange(-160, 40) * SEMITONE) / CENTS)).astype(np.int64)
+    exact = np.rint(ratio(a4 + np.arange(-160, 40) * SEMITONE)).astype(np.int64)
     table[exact[exact < FREQUENCIES]] = True
     table[1:] &= np.isin((nearest.astype(np.int64) + _A) % 12, list(classes))
     table[0] = False
@@ -114,25 +116,20 @@ def notes(classes: frozenset[int], tuning_cents: float = 0.0) -> NDArray[np.bool
 
 def _above_a440(tuning_cents: float) -> float:
     """A tuning above the grid of register value 1 as cents above A = 440 Hz on a PAL machine, -50 to 50."""
-    return (tuning_cents - _cents_of_a4() + SEMITONE / 2) % SEMITONE - SEMITONE / 2
+    return (tuning_cents - cents_of_a4() + SEMITONE / 2) % SEMITONE - SEMITONE / 2
 
 
 def _named(scale: Scale) -> frozenset[int]:
     """A tune's pitch classes, which count from register value 1 at its tuning, as semitones above C."""
-    above_a = (scale.tuning_cents - _above_a440(scale.tuning_cents) - _cents_of_a4()) / SEMITONE
+    above_a = (scale.tuning_cents - _above_a440(scale.tuning_cents) - cents_of_a4()) / SEMITONE
     return frozenset((number + round(above_a) + _A) % 12 for number in scale.classes)
-
-
-def _cents_of_a4() -> float:
-    """Of A4 above register value 1."""
-    return float(CENTS * np.log2(_A4_HZ * 2**24 / PAL.clock_hz))
 
 
 def _tonic(name: str, spec: object) -> int:
     letter, sign = name[:1].upper(), name[1:]
-    if letter not in _LETTERS or sign not in _SIGNS:
+    if letter not in LETTERS or sign not in ACCIDENTALS:
         raise _unknown(spec)
-    return (_LETTERS[letter] + _SIGNS[sign]) % 12
+    return (LETTERS[letter] + ACCIDENTALS[sign]) % 12
 
 
 def _mode(name: str, spec: object) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import registers as sid
+from sidlive.chip.pitch import frequencies, notes_of
 from sidlive.chip.registers import PAL, Frames, VideoTiming
 
 NO_WAVE, TRIANGLE, SAW, PULSE, NOISE, MIXED = range(6)
@@ -72,10 +73,6 @@ def read(frames: Frames, before: Features | None = None, timing: VideoTiming = P
     """The features of ``frames[T, 28]``, continuing from the last row of ``before`` (else from silence)."""
     count = len(frames)
     voices = frames[:, : 3 * sid.VOICE_STRIDE].reshape(count, 3, sid.VOICE_STRIDE)
-    frequency = voices[:, :, sid.FREQ_LO] + voices[:, :, sid.FREQ_HI].astype(np.float32) * 256
-    with np.errstate(divide="ignore"):
-        pitch = 69 + 12 * np.log2(frequency * np.float32(timing.clock_hz / 2**24 / 440))
-    pitch[frequency == 0] = np.nan
     control = voices[:, :, sid.CONTROL]
     wave = _WAVE_OF[control >> 4]
     wave[(control & sid.TEST) > 0] = NO_WAVE
@@ -86,7 +83,7 @@ def read(frames: Frames, before: Features | None = None, timing: VideoTiming = P
     level, rising = _envelopes(voices, gate, onset, before, rate_hz or timing.rate_hz)
     common = frames[:, sid.CUTOFF_LO : sid.REGISTERS]
     return Features(
-        pitch=pitch.astype(np.float32),
+        pitch=notes_of(frequencies(frames), timing).astype(np.float32),
         wave=wave,
         gate=gate,
         onset=onset,

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import registers as sid
+from sidlive.chip.pitch import HIGHEST, SEMITONE, frequencies, ratio
 from sidlive.chip.registers import Frames
 
-HIGHEST = 0xFFFF  # of a frequency register
 RESTART = 2  # frames that a hard restart takes
 _VOICE_COLUMNS = sid.VOICES * sid.VOICE_STRIDE
 _VOICE_3_OFF = 0x80  # of the mode and volume register
@@ -21,10 +21,9 @@ def transpose(frames: Frames, semitones: float) -> Frames:
     Noise keeps its frequency: drums stay drums. The filter stays where it is.
     """
     edited = frames.copy()
-    for voice in range(sid.VOICES):
+    for voice, old in enumerate(frequencies(frames).T):
         lo, hi = sid.register_of(voice, sid.FREQ_LO), sid.register_of(voice, sid.FREQ_HI)
-        old = frames[:, lo].astype(np.int64) | frames[:, hi].astype(np.int64) << 8
-        new = np.rint(old * 2.0 ** (semitones / 12))
+        new = np.rint(old * ratio(SEMITONE * semitones))
         octaves = np.ceil(np.log2(np.maximum(new, 1) / (HIGHEST + 0.5))).clip(min=0)
         new = np.rint(new / 2**octaves).astype(np.int64)
         noise = frames[:, sid.register_of(voice, sid.CONTROL)] & sid.NOISE > 0

@@ -21,12 +21,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from sidlive.chip.pitch import ACCIDENTALS, HIGHEST, LETTERS, SEMITONE, frequency_of, ratio
 from sidlive.chip.registers import (
     CUTOFF_HI,
     CUTOFF_LO,
     GATE,
     MODE_VOL,
-    PAL,
     RES_ROUTE,
     VOICE_STRIDE,
     VOICES,
@@ -37,18 +37,13 @@ from sidlive.chip.registers import (
 )
 from sidlive.errors import TuneError
 
-A4: Final = 57  # semitones above c0
-A4_HZ: Final = 440.0
+C0: Final = 12  # its number among the notes
 OCTAVES: Final = 8
-HIGHEST: Final = 0xFFFF  # of a frequency register
 FALL_FLOOR: Final = 0x0180  # where a falling drum stays
 CUTOFF_MOST: Final = 2047
-_NAMES: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 
-# Frequency registers of c0, c#0, ... : the oscillators' 24 bits go round once a period.
-PITCHES: Final = tuple(
-    min(HIGHEST, round(A4_HZ * 2 ** ((note - A4) / 12) * 2**24 / PAL.clock_hz)) for note in range(12 * OCTAVES)
-)
+PITCHES: Final = tuple(frequency_of(C0 + note) for note in range(12 * OCTAVES))
+"""Frequency registers of c0, c#0, ... on a PAL machine."""
 
 
 class Step(NamedTuple):
@@ -189,9 +184,14 @@ def notes_of(song: Song, voice: int) -> tuple[list[Note], int]:
 def pitch_of(name: str) -> int:
     """Semitones above c0 of ``c#4``; TuneError for what is no note."""
     letter, accidental, octave = name[:1], name[1:-1], name[-1:]
-    if letter not in _NAMES or accidental not in ("", "#", "b") or not octave.isdecimal() or int(octave) >= OCTAVES:
+    if (
+        letter.upper() not in LETTERS
+        or accidental not in ACCIDENTALS
+        or not octave.isdecimal()
+        or int(octave) >= OCTAVES
+    ):
         raise TuneError(f"{name!r} is no note; expected one like e2, c#4 or eb4, up to octave {OCTAVES - 1}")
-    return 12 * int(octave) + _NAMES[letter] + {"": 0, "#": 1, "b": -1}[accidental]
+    return 12 * int(octave) + LETTERS[letter.upper()] + ACCIDENTALS[accidental]
 
 
 def _pattern(song: Song, entry: str) -> list[tuple[str, int]]:
@@ -289,7 +289,7 @@ def _step(sound: Instrument, age: int) -> Step:
 
 def _sway(vibrato: Vibrato, age: int, base: int) -> int:
     """What vibrato adds to the frequency in this frame: up for a quarter, down for a half, up for a quarter."""
-    step = max(1, round(base * (2 ** (1 / 12) - 1) / vibrato.part))
+    step = max(1, round(base * (ratio(SEMITONE) - 1) / vibrato.part))
     phase = (age - vibrato.delay + vibrato.half // 2) % (2 * vibrato.half)
     return step if phase < vibrato.half else -step
 
