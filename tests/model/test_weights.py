@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from sidlive.errors import ModelError
 from sidlive.model import weights as w
 from sidlive.model.config import PRESETS
+from sidlive.model.engine import Engine
 from sidlive.model.network import Network
 
 CARD = {"data": "made up", "nats": "1.0"}
@@ -61,6 +62,27 @@ def test_a_file_reads_back_as_it_was_written(file: Path) -> None:
         np.testing.assert_array_equal(read.matrices[name].scales, matrix.scales)
     for name, norm in wrote.norms.items():
         np.testing.assert_array_equal(read.norms[name], norm)
+
+
+@pytest.mark.parametrize(
+    ("plan", "pinnable"),
+    [
+        (None, 0),
+        ({"steps": 9, "length": 80}, 0),  # of a run older than pinning
+        ({"steps": 9, "length": 80, "pinned": 0.0}, 0),
+        ({"steps": 9, "length": 80, "pinned": 0.25}, 40),
+        ({"steps": 9, "length": 2048, "pinned": 0.25}, 1024),
+    ],
+)
+def test_a_file_says_how_much_of_a_prompt_its_model_learned_to_hear_pinned(
+    checkpoint: Path, tmp_path: Path, plan: dict[str, object] | None, pinnable: int
+) -> None:
+    if plan:
+        torch.save({**torch.load(checkpoint), "plan": plan}, checkpoint)
+    w.export(checkpoint, tmp_path / "out.safetensors", CARD)
+    weights = w.load_weights(tmp_path / "out.safetensors")
+    assert weights.pinnable == pinnable
+    assert Engine(weights, context=100).pinnable == min(50, pinnable)
 
 
 def test_a_row_of_zeros_stays_zero() -> None:
