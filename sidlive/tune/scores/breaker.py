@@ -52,12 +52,8 @@ SONG = Song(
             filtered=True,
             sweep=Sweep(250, ((9, 55), (9, -40), (9, 50), (18, -25))),
         ),
-        "stab": Instrument(
-            0x07, 0x07, (Step(0x41, 0, 0x40), Step(0x41)), restart=0, pulse=Bounce(0x380, 0x28, 0x200, 0x900)
-        ),
-        "echo": Instrument(
-            0x05, 0x05, (Step(0x41, 0, 0x40), Step(0x41)), restart=0, pulse=Bounce(0x080, 0x08, 0x080, 0x180)
-        ),
+        "stab": Instrument(0x07, 0x07, (Step(0x41),), restart=1, pulse=Bounce(0x380, 0x28, 0x200, 0x900)),
+        "echo": Instrument(0x05, 0x05, (Step(0x41),), restart=1, pulse=Bounce(0x080, 0x08, 0x080, 0x180)),
     },
     patterns={
         "break": """

@@ -26,14 +26,12 @@ SONG = Song(
         "chord": Instrument(
             0x33,
             0x83,
-            (Step(0x41, 0, 0x40), Step(0x41)),
-            restart=0,
+            (Step(0x41),),
+            restart=1,
             pulse=Bounce(0x400, 0x22, 0x280, 0xC00),
             pulse_runs=True,
         ),
-        "lead": Instrument(
-            0x33, 0xA3, (Step(0x21, 0, 0x20), Step(0x21)), restart=0, vibrato=Vibrato(14, 9, 3), glide=0xC0
-        ),
+        "lead": Instrument(0x33, 0xA3, (Step(0x21),), restart=1, vibrato=Vibrato(14, 9, 3), glide=0xC0),
     },
     patterns={
         "beat": "@kick c3 . @bass b1 . | @snare c3 . @bass b2 . | @kick c3 . @bass b1 b1 | @snare c3 . @bass b2 .",

@@ -22,8 +22,8 @@ SONG = Song(
         "pluck": Instrument(
             0x09,
             0x29,
-            (Step(0x41, 12, 0x40), Step(0x41)),
-            restart=0,
+            (Step(0x41, 12), Step(0x41)),
+            restart=1,
             pulse=Bounce(0x200, 0x20, 0x180, 0x900),
             pulse_runs=True,
         ),

@@ -17,8 +17,8 @@ SONG = Song(
         "lead": Instrument(
             0x33,
             0xA3,
-            (Step(0x41, 0, 0x40), Step(0x41)),
-            restart=0,
+            (Step(0x41),),
+            restart=1,
             pulse=Bounce(0x700, 0x18, 0x500, 0xB00),
             pulse_runs=True,
             vibrato=Vibrato(12, 10, 3),

@@ -36,8 +36,8 @@ SONG = Song(
         "body": Instrument(
             0x22,
             0x92,
-            (Step(0x41, 0, 0x40), Step(0x41)),
-            restart=0,
+            (Step(0x41),),
+            restart=1,
             pulse=Bounce(0x300, 0x16, 0x200, 0xA00),
             pulse_runs=True,
             vibrato=Vibrato(15, 9, 3),

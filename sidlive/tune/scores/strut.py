@@ -31,8 +31,8 @@ SONG = Song(
         "lead": Instrument(
             0x44,
             0xA4,
-            (Step(0x41, 0, 0x40), Step(0x41)),
-            restart=0,
+            (Step(0x41),),
+            restart=1,
             pulse=Bounce(0x600, 0x1A, 0x300, 0xC00),
             pulse_runs=True,
             vibrato=Vibrato(16, 8, 3),
