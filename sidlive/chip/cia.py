@@ -60,6 +60,15 @@ def _timer_pass(m: State, slot: Int, cycle: Int) -> Int:
 
 
 @numba.njit(cache=True, nogil=True)
+def _ask(m: State, base: Int, at: Int) -> None:
+    """Have a CIA ask for an interrupt from ``at`` on, if it does not yet: CIA 1 for an IRQ, CIA 2 for an NMI."""
+    if m[base + SINCE] == NEVER:
+        m[base + SINCE] = at
+        if base != CIA:
+            m[NMI_AT] = at
+
+
+@numba.njit(cache=True, nogil=True)
 def cia_pass(m: State, base: Int, cycle: Int) -> None:
     """Bring a CIA up to ``cycle``: its timers, which of them ran out, and since when it asks for an interrupt."""
     a, b = base + TIMER, base + TIMER + TIMER_SLOTS
@@ -68,10 +77,8 @@ def cia_pass(m: State, base: Int, cycle: Int) -> None:
     times = _timer_pass(m, a, cycle)
     if times:
         m[base + FLAGS] |= 1
-        if m[base + MASK] & 1 and m[base + SINCE] == NEVER:
-            m[base + SINCE] = ran_out_a + 1
-            if base != CIA:
-                m[NMI_AT] = ran_out_a + 1
+        if m[base + MASK] & 1:
+            _ask(m, base, ran_out_a + 1)
     fired = False
     if m[b + MODE] == COUNTS_TIMER_A:
         if times > m[b + COUNT]:
@@ -87,10 +94,8 @@ def cia_pass(m: State, base: Int, cycle: Int) -> None:
         fired = _timer_pass(m, b, cycle) > 0
     if fired:
         m[base + FLAGS] |= 2
-        if m[base + MASK] & 2 and m[base + SINCE] == NEVER:
-            m[base + SINCE] = ran_out_b + 1
-            if base != CIA:
-                m[NMI_AT] = ran_out_b + 1
+        if m[base + MASK] & 2:
+            _ask(m, base, ran_out_b + 1)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -173,10 +178,8 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
             m[base + MASK] |= value & 0x1F
         else:
             m[base + MASK] &= ~value
-        if m[base + FLAGS] & m[base + MASK] and m[base + SINCE] == NEVER:
-            m[base + SINCE] = cycle + 2
-            if base != CIA:
-                m[NMI_AT] = cycle + 2
+        if m[base + FLAGS] & m[base + MASK]:
+            _ask(m, base, cycle + 2)
         m[NEXT] = 0
     elif register >= 14:
         # What is under way goes on for two cycles, but a timer that is stopped runs out in the first of them only; one

@@ -81,6 +81,12 @@ def _stolen(cycle: Int, cycles: Int, steal: Int, op: Int, mode: Int) -> Int:
 
 
 @numba.njit(cache=True, nogil=True)
+def _next_look(due: Int, steal: Int, cycle: Int) -> Int:
+    """When, from ``cycle`` on, the processor has to look up: for what is due, or as the bad line at ``steal`` nears."""
+    return min(due, steal - 8 if cycle < steal - 8 else steal + BAD_LINE_CYCLES)
+
+
+@numba.njit(cache=True, nogil=True)
 def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
     """Bring the chips that are due up to ``cycle``, and set when they have to be looked at again."""
     if m[RASTER_NEXT] <= cycle:
@@ -153,7 +159,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 pc = read(m, mem, vector, cycle) | (read(m, mem, vector + 1, cycle) << 8)
                 waits_at = np.int64(-1)
                 # The first instruction of the handler runs, whatever is asked for.
-                m[NEXT] = min(m[DUE], steal - 8 if cycle < steal - 8 else steal + BAD_LINE_CYCLES)
+                m[NEXT] = _next_look(m[DUE], steal, cycle)
                 if m[NMI_AT] < NEVER or m[NEXT] <= cycle:
                     m[NEXT] = cycle + 1
                 continue
@@ -162,7 +168,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             if asked < NEVER:
                 due = min(due, max(asked + INTERRUPT_LATENCY, cycle + 1))
             m[DUE] = due
-            m[NEXT] = min(due, steal - 8 if cycle < steal - 8 else steal + BAD_LINE_CYCLES)
+            m[NEXT] = _next_look(due, steal, cycle)
         if pc >= stop:
             status = RETURNED
             break

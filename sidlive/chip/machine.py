@@ -7,7 +7,7 @@ finds the Kernal's memory and interrupts that are on from the start. No ROM but 
 handlers enter and leave through. Knows nothing of files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -215,6 +215,13 @@ class Machine:
         return f"{what} jams the processor at ${at:04X} (opcode ${self.ram[at]:02X})"
 
 
+def place(memory: NDArray[np.uint8], pieces: Mapping[int, str]) -> None:
+    """Put bytes into memory, given in hexadecimal by their addresses."""
+    for address, text in pieces.items():
+        data = bytes.fromhex(text)
+        memory[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
+
+
 def bank_of(address: int) -> int:
     """What a driver puts into $01 before it calls ``address``: its code in RAM, and the chips if possible."""
     if address < 0xA000:
@@ -238,46 +245,44 @@ def _power_on_pattern() -> NDArray[np.uint8]:
 
 def _kernal_workspace(ram: NDArray[np.uint8]) -> None:
     """What the Kernal's and BASIC's start leave in $0000-$03FF, as far as programs use it."""
-    for address, data in (
-        (0x0003, "AA B1 91 B3 22 00 00 00 4C 00 00 00 04"),  # BASIC's conversions and flags
-        (0x0016, "19 16 00 0A 76 A3"),
-        (0x0022, "40 A3 B3 BD"),
-        (0x002B, "01 08"),  # where a BASIC program lies, and what is free
-        (0x0034, "A0 00 00 00 A0 00 FF"),
-        (0x0042, "08 00 00 00 00 24"),
-        (0x0053, "03 4C"),
-        (0x0061, "8D 00 00 10 00 00 00 00 8C FF A0 00 00 00 00 00 0A A3"),  # the floating-point accumulators
-        (0x0073, "E6 7A D0 02 E6 7B AD 00 08 C9 3A B0 0A C9 20 F0 EF 38 E9 30 38 E9 D0 60"),  # CHRGET
-        (0x008B, "80 4F C7 52 58 00 FF"),  # the last random number
-        (0x009A, "03"),  # output to the screen
-        (0x00B2, "3C 03"),  # the tape buffer
-        (0x00C2, "A0 30 FD 01 00 00 03 03 03 01 01 00 20 00 00 18 05 00 00 27 07 0D 00"),  # keyboard, cursor, screen
-        (0x00D9, "84 84 84 84 84 84 84 85 85 85 85 85 85 86 86 86 86 86 86 86 87 87 87 87 87 87"),  # the screen's lines
-        (0x00F3, "18 D9 81 EB"),
-        (0x0282, "08 00 A0 00 0E 00 04 0A 00 04 10 00 00 48 EB"),  # memory's bounds, the screen's page, the keyboard's
-        (0x0300, "8B E3 83 A4 7C A5 1A A7 E4 A7 86 AE"),  # BASIC's vectors
-        (0x0310, "4C 48 B2"),
-        (0x0314, "31 EA 66 FE 47 FE 4A F3 91 F2 0E F2 50 F2 33 F3 57 F1 CA F1 ED F6 3E F1 2F F3 66 FE A5 F4 ED F5"),
-    ):
-        content = bytes.fromhex(data)
-        ram[address : address + len(content)] = np.frombuffer(content, dtype=np.uint8)
+    pieces = {
+        0x0003: "AA B1 91 B3 22 00 00 00 4C 00 00 00 04",  # BASIC's conversions and flags
+        0x0016: "19 16 00 0A 76 A3",
+        0x0022: "40 A3 B3 BD",
+        0x002B: "01 08",  # where a BASIC program lies, and what is free
+        0x0034: "A0 00 00 00 A0 00 FF",
+        0x0042: "08 00 00 00 00 24",
+        0x0053: "03 4C",
+        0x0061: "8D 00 00 10 00 00 00 00 8C FF A0 00 00 00 00 00 0A A3",  # the floating-point accumulators
+        0x0073: "E6 7A D0 02 E6 7B AD 00 08 C9 3A B0 0A C9 20 F0 EF 38 E9 30 38 E9 D0 60",  # CHRGET
+        0x008B: "80 4F C7 52 58 00 FF",  # the last random number
+        0x009A: "03",  # output to the screen
+        0x00B2: "3C 03",  # the tape buffer
+        0x00C2: "A0 30 FD 01 00 00 03 03 03 01 01 00 20 00 00 18 05 00 00 27 07 0D 00",  # keyboard, cursor, screen
+        0x00D9: "84 84 84 84 84 84 84 85 85 85 85 85 85 86 86 86 86 86 86 86 87 87 87 87 87 87",  # the screen's lines
+        0x00F3: "18 D9 81 EB",
+        0x0282: "08 00 A0 00 0E 00 04 0A 00 04 10 00 00 48 EB",  # memory's bounds, the screen's page, the keyboard's
+        0x0300: "8B E3 83 A4 7C A5 1A A7 E4 A7 86 AE",  # BASIC's vectors
+        0x0310: "4C 48 B2",
+        0x0314: "31 EA 66 FE 47 FE 4A F3 91 F2 0E F2 50 F2 33 F3 57 F1 CA F1 ED F6 3E F1 2F F3 66 FE A5 F4 ED F5",
+    }
+    place(ram, pieces)
 
 
 @cache
 def _stub_roms() -> NDArray[np.uint8]:
     """ROM space without ROMs: zero, but for the Kernal's interrupt entry and exit."""
     rom = np.zeros(0x10000, dtype=np.uint8)
-    for address, code in (
-        (0xEA31, "AD 0D DC 68 A8 68 AA 68 40"),  # LDA $DC0D PLA TAY PLA TAX PLA RTI
-        (0xEA7E, "AD 0D DC"),  # LDA $DC0D
-        (0xEA81, "68 A8 68 AA 68 40"),  # PLA TAY PLA TAX PLA RTI
-        (0xFE43, "78 6C 18 03"),  # SEI JMP ($0318)
-        (0xFE47, "48 AD 0D DD 68 40"),  # PHA LDA $DD0D PLA RTI
-        (0xFE66, "40"),  # RTI
-        (0xFEBC, "68 A8 68 AA 68 40"),  # the exit of NMIs, as $EA81
-        (0xFF48, "48 8A 48 98 48 6C 14 03"),  # PHA TXA PHA TYA PHA JMP ($0314)
-        (0xFFFA, "43 FE E2 FC 48 FF"),  # the vectors
-    ):
-        data = bytes.fromhex(code)
-        rom[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
+    code = {
+        0xEA31: "AD 0D DC 68 A8 68 AA 68 40",  # LDA $DC0D PLA TAY PLA TAX PLA RTI
+        0xEA7E: "AD 0D DC",  # LDA $DC0D
+        0xEA81: "68 A8 68 AA 68 40",  # PLA TAY PLA TAX PLA RTI
+        0xFE43: "78 6C 18 03",  # SEI JMP ($0318)
+        0xFE47: "48 AD 0D DD 68 40",  # PHA LDA $DD0D PLA RTI
+        0xFE66: "40",  # RTI
+        0xFEBC: "68 A8 68 AA 68 40",  # the exit of NMIs, as $EA81
+        0xFF48: "48 8A 48 98 48 6C 14 03",  # PHA TXA PHA TYA PHA JMP ($0314)
+        0xFFFA: "43 FE E2 FC 48 FF",  # the vectors
+    }
+    place(rom, code)
     return rom

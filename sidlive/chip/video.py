@@ -36,9 +36,23 @@ def line_at(m: State, cycle: Int) -> Int:
 
 
 @numba.njit(cache=True, nogil=True)
+def _compared(mem: Memory) -> Int:
+    """The raster line that is compared with; there need not be such a line."""
+    return np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _reached(m: State, mem: Memory, at: Int) -> None:
+    """Note that the raster reached the line compared with, and have the VIC ask for an interrupt if it is to."""
+    mem[IO + 0x19] |= 1
+    if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
+        m[VIC_SINCE] = at
+
+
+@numba.njit(cache=True, nogil=True)
 def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
     """When, after ``cycle``, the raster next reaches the line compared with."""
-    line = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+    line = _compared(mem)
     if line >= m[LINES]:
         return NEVER
     frame = m[LINE_CYCLES] * m[LINES]
@@ -131,9 +145,7 @@ def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
 def raster_pass(m: State, mem: Memory, cycle: Int) -> None:
     """Note that the raster has reached the line compared with, if it has by ``cycle``."""
     if m[RASTER_NEXT] <= cycle:
-        mem[IO + 0x19] |= 1
-        if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
-            m[VIC_SINCE] = m[RASTER_NEXT]
+        _reached(m, mem, m[RASTER_NEXT])
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
 
 
@@ -142,13 +154,10 @@ def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
     raster_pass(m, mem, cycle)
     if register == 0x11 or register == 0x12:
         line = line_at(m, cycle + 1)
-        before = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+        before = _compared(mem)
         mem[IO + register] = value
-        after = np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
-        if before != line and after == line:  # the comparison sees an edge in the middle of the line
-            mem[IO + 0x19] |= 1
-            if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
-                m[VIC_SINCE] = cycle + 1
+        if before != line and _compared(mem) == line:  # the comparison sees an edge in the middle of the line
+            _reached(m, mem, cycle + 1)
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
         find_steal(m, mem, cycle)
         m[NEXT] = 0

@@ -29,8 +29,8 @@ from sidlive.model.corpus import Corpus
 from sidlive.model.evaluate import interval
 from sidlive.model.network import Network
 from sidlive.model.plan import Plan
-from sidlive.model.train import optimiser_of
-from sidlive.model.windows import Windows, window
+from sidlive.model.train import move, optimiser_of
+from sidlive.model.windows import Windows, tensors, window
 from sidlive.report import Result
 from sidlive.tune.edits import rotate_voices
 
@@ -101,9 +101,8 @@ class TwoLevels:
     def _by_slot(self, one: Stretch, memory: int) -> Tensor:
         """Nats per frame ``[SLOTS]``, where recall reaches ``memory`` frames back from what attention hears."""
         heard = window(one.frames, one.start - self.context, self.context + FRAMES, memory=memory)
-        values, tokens, recalled, strengths = (torch.from_numpy(part.astype(np.int64))[None] for part in heard)
         said = torch.arange(self.context - 1, self.context - 1 + FRAMES)
-        return self.network.nats(values, tokens, recalled, strengths, said).mean(0)
+        return self.network.nats(*tensors(heard), said).mean(0)
 
 
 class FlatStream:
@@ -165,14 +164,11 @@ class Learner:
         """Go on until the clock stands there, in whole steps."""
         while self.clock_s < until_s:
             began = time.thread_time()
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.plan.rate(min(TICKS, int(TICKS * self.clock_s / self.limit_s)))
             self.optimiser.zero_grad()
             with torch.autocast("cpu", torch.bfloat16):
                 cost = self.mind.cost(self.step)
             cost.backward()
-            nn.utils.clip_grad_norm_(self.mind.network.parameters(), self.plan.clip)
-            self.optimiser.step()
+            move(self.mind.network, self.optimiser, self.plan, min(TICKS, int(TICKS * self.clock_s / self.limit_s)))
             self.step += 1
             self.clock_s += time.thread_time() - began
 

@@ -201,17 +201,23 @@ class Network(nn.Module):
         All ``[B, T, 28]`` in slot order, what is recalled ``[B, T, 28, CHOICES]``. ``chosen int [N]`` picks among the
         B * (T - 1) predictions (all, where None): the column level may train on a share of the frames.
         """
+        logits, target = self.predict(frames, tokens, recalled, strengths, chosen)
+        silent = target == tk.SKIP
+        labels = target.masked_fill(silent, 0)
+        cost = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+        return cost.masked_fill(silent, 0.0)
+
+    def predict(
+        self, frames: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor, chosen: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits ``float32[N, S, VOCABULARY]`` of frames 1.., as `nats` takes them, and their tokens ``int[N, S]``."""
         heard = self.hear(frames[:, :-1], tokens[:, :-1]).flatten(0, 1)  # [B (T - 1), d]
         before, target = frames[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(0, 1)
         recalled, strengths = recalled[:, :-1].flatten(0, 1), strengths[:, :-1].flatten(0, 1)
         if chosen is not None:
             heard, before, target = heard[chosen], before[chosen], target[chosen]
             recalled, strengths = recalled[chosen], strengths[chosen]
-        logits = self.say(heard, before, target, recalled, strengths).float()
-        silent = target == tk.SKIP
-        labels = target.masked_fill(silent, 0)
-        cost = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
-        return cost.masked_fill(silent, 0.0)
+        return self.say(heard, before, target, recalled, strengths).float(), target
 
     @torch.no_grad()
     def generate(self, frames: Tensor, count: int) -> Tensor:

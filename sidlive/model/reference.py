@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames, silence
-from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.network import Network
 from sidlive.model.train import load_checkpoint
 from sidlive.model.weights import averaged
+from sidlive.model.windows import tensors, window
 
 
 class Reference:
@@ -37,14 +37,9 @@ class Reference:
         first = len(self._heard)
         assert first > 0, "the first frame has none before it"
         self.prefill(frames)
-        encoded = tk.encode(self._heard)
-        tokens = torch.from_numpy(encoded.astype(np.int64))
-        values = torch.from_numpy(self._heard[:, tk.COLUMN_OF_SLOT].astype(np.int64))
-        known = self._network.hear(values[None, :-1], tokens[None, :-1])[0]
-        before = slice(first - 1, len(encoded) - 1)
-        recalled, strengths = (torch.from_numpy(part[before].astype(np.int64)) for part in rc.recall(encoded))
-        target = tokens[first:]
-        logits = self._network.say(known[before], values[before], target, recalled, strengths).float()
+        length = len(self._heard)
+        heard = tensors(window(self._heard, 0, length))
+        logits, target = self._network.predict(*heard, torch.arange(first - 1, length - 1))
         chances = logits.masked_fill(~self._allowed, -torch.inf).log_softmax(-1)
         silent = target == tk.SKIP
         costs = -chances.gather(2, target.masked_fill(silent, tk.KEEP)[..., None])[..., 0]

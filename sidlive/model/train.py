@@ -40,6 +40,14 @@ def optimiser_of(network: torch.nn.Module, plan: Plan) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
+def move(network: torch.nn.Module, optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> None:
+    """Move a network's weights down its gradients, as far as the plan says for that step."""
+    torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
+    for group in optimiser.param_groups:
+        group["lr"] = plan.rate(step)
+    optimiser.step()
+
+
 @torch.no_grad()
 def evaluate(
     network: Network, batches: list[Batch], device: torch.device = CPU, precision: torch.dtype = torch.bfloat16
@@ -145,16 +153,13 @@ class Run:
 
         Interrupted, it has happened or it has not.
         """
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.plan.rate(self.step)
         with _cast(self.ranks.device, self.precision):
             cost = self.network.nats(*batch).sum() / (self.plan.batch * self.plan.chosen)
         self.optimiser.zero_grad()
         (cost / tk.SLOTS).backward()
         nats = self.ranks.add_up(self.network.parameters(), cost).item()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
         with _undivided():
-            self.optimiser.step()
+            move(self.network, self.optimiser, self.plan, self.step)
             self.step += 1
             self.frames += self.plan.batch * self.plan.length
             share = max(1 - AVERAGING, 1 / self.step)  # of the newest weights

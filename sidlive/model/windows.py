@@ -82,6 +82,13 @@ def behind(prompt: Window, window: Window) -> Window:
     return Window(*(np.concatenate([a, b]) for a, b in zip(prompt, window, strict=True)))
 
 
+def tensors(*windows: Window) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Windows of one length as a network takes them: the four parts, each ``int64[windows, length, ...]``."""
+    parts = (torch.from_numpy(np.stack(each).astype(np.int64)) for each in zip(*windows, strict=True))
+    values, tokens, recalled, strengths = parts
+    return values, tokens, recalled, strengths
+
+
 class Windows:
     """Where training windows come from: the train split, every frame equally likely, voices rotated at random.
 
@@ -123,7 +130,7 @@ class Windows:
                 picks.append(cut(start, whole))
             share = own.choice(told, size=min(plan.chosen, len(told)), replace=False)
             chosen.append(plan.length * (len(picks) - 1) + share)
-        return _tensors(picks, np.concatenate(chosen))
+        return Batch(*tensors(*picks), torch.from_numpy(np.concatenate(chosen)))
 
 
 def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25) -> list[Batch]:
@@ -138,13 +145,6 @@ def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 
             frames = corpus.frames(tune)
             picks.append(window(frames, int(rng.integers(len(frames) - length)), length + 1))
         predictions = len(picks) * length
-        batches.append(_tensors(picks, rng.choice(predictions, size=round(predictions * share), replace=False)))
+        chosen = rng.choice(predictions, size=round(predictions * share), replace=False)
+        batches.append(Batch(*tensors(*picks), torch.from_numpy(chosen)))
     return batches
-
-
-def _tensors(picks: list[Window], chosen: NDArray[np.int64]) -> Batch:
-    def stacked(part: str) -> torch.Tensor:
-        return torch.from_numpy(np.stack([getattr(pick, part) for pick in picks]).astype(np.int64))
-
-    parts = (stacked("values"), stacked("tokens"), stacked("recalled"), stacked("strengths"))
-    return Batch(*parts, torch.from_numpy(chosen.astype(np.int64)))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import slots
-from sidlive.chip.machine import Machine
+from sidlive.chip.machine import Machine, place
 from sidlive.chip.registers import REGISTERS
 from sidlive.errors import TuneError
 from sidlive.report import Result
@@ -194,9 +194,7 @@ def _take_roms(machine: Machine, driver: int) -> None:
     }
     if not machine.state[slots.REAL]:
         code[0x0316] = f"{end + 9 & 0xFF:02X} {end + 9 >> 8:02X}" * 2
-    for address, text in code.items():
-        data = bytes.fromhex(text)
-        machine.memory[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
+    place(machine.memory, code)
 
 
 def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> Log:

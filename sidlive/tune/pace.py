@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.chip import cpu, slots
-from sidlive.chip.machine import Machine
+from sidlive.chip.machine import Machine, place
 from sidlive.chip.opcodes import kernel_table
 from sidlive.chip.registers import REGISTERS, USED_BITS
 from sidlive.errors import TuneError
@@ -55,13 +55,11 @@ class Pace:
 
 def program() -> bytes:
     """64 KiB with the program and something to work on."""
-    memory = bytearray((7 * i + i // 256) & 0xFF for i in range(0x10000))
-    memory[0:0x100] = bytes(0x100)
-    memory[0xFB:0xFD] = 0x2300.to_bytes(2, "little")
-    for address, code in PROGRAM.items():
-        data = bytes.fromhex(code)
-        memory[address : address + len(data)] = data
-    return bytes(memory)
+    numbers = np.arange(0x10000)
+    memory = (7 * numbers + numbers // 256).astype(np.uint8)
+    memory[:0x100] = 0
+    place(memory, {0xFB: "00 23", **PROGRAM})
+    return memory.tobytes()
 
 
 def run_ours(passes: int) -> tuple[float, bytes]:

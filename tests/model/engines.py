@@ -12,6 +12,7 @@ from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.network import Network
 from sidlive.model.sampling import Sampling
 from sidlive.model.weights import EngineWeights, Matrix, floats_of, random_weights
+from sidlive.model.windows import Window, tensors
 
 # Head widths that are no whole tile, groups of 7 (4 + 2 + 1) and 3 heads, a feed-forward that is no whole tile.
 SMALL = ModelConfig("small", Stack(112, 2, 14, 2, 72), Stack(48, 2, 3, 1, 40), context=24)
@@ -64,14 +65,13 @@ def torch_logits(network: Network, frames: sid.Frames, first: int = 1, spoken: n
 
     ``spoken``: the tokens of those frames as they were said, where that is not as `encode` spells them.
     """
-    encoded = tk.encode(frames)
-    tokens = torch.from_numpy(encoded.astype(np.int64))
-    said = tokens[first:] if spoken is None else torch.from_numpy(spoken.astype(np.int64))
-    values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
-    heard = network.hear(values[None, :-1], tokens[None, :-1])[0]
+    canonical = tk.encode(frames)
+    said = canonical.copy()
+    if spoken is not None:
+        said[first:] = spoken
+    told = rc.recall(canonical, said=said)
+    values, tokens, recalled, strengths = tensors(Window(frames[:, tk.COLUMN_OF_SLOT], canonical, *told))
+    heard = network.hear(values[:, :-1], tokens[:, :-1])[0]
     before = slice(first - 1, len(frames) - 1)
-    all_said = np.concatenate([encoded[:first], said.numpy().astype(np.int16)])
-    recalled, strengths = (
-        torch.from_numpy(part[before].astype(np.int64)) for part in rc.recall(encoded, said=all_said)
-    )
-    return network.say(heard[before], values[before], said, recalled, strengths).numpy()
+    saying = torch.from_numpy(said[first:].astype(np.int64))
+    return network.say(heard[before], values[0, before], saying, recalled[0, before], strengths[0, before]).numpy()

@@ -21,7 +21,7 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
 from sidlive.model.corpus import Corpus, open_corpus
-from sidlive.model.windows import Windows, window
+from sidlive.model.windows import Window, Windows, tensors, window
 
 TINY = process.TINY
 
@@ -115,10 +115,9 @@ def test_both_are_judged_on_the_same_frames(corpus: Corpus) -> None:
     with torch.no_grad():
         ((registers, everything, alone),) = ours.nats([stretch]).tolist()
         heard = window(stretch.frames, stretch.start - 256, 256 + cmp.FRAMES)
-        parts = [torch.from_numpy(part.astype(np.int64))[None] for part in heard]
-        by_slot = ours.network.nats(*parts)[-cmp.FRAMES :].mean(0)
-        parts[2:] = [torch.from_numpy(part.astype(np.int64))[None] for part in rc.nothing(256 + cmp.FRAMES)]
-        by_slot_alone = ours.network.nats(*parts)[-cmp.FRAMES :].mean(0)
+        alone_heard = Window(heard.values, heard.tokens, *rc.nothing(256 + cmp.FRAMES))
+        by_slot = ours.network.nats(*tensors(heard))[-cmp.FRAMES :].mean(0)
+        by_slot_alone = ours.network.nats(*tensors(alone_heard))[-cmp.FRAMES :].mean(0)
         flat_costs = nats(other.network, stretch.frames[stretch.start - 40 : stretch.start + cmp.FRAMES])
     assert heard.values[256:].tolist() == stretch.frames[stretch.start :][: cmp.FRAMES, tk.COLUMN_OF_SLOT].tolist()
     assert everything == pytest.approx(by_slot.sum().item(), rel=1e-5)

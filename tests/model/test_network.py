@@ -8,6 +8,7 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
 from sidlive.model.network import Network
+from sidlive.model.windows import tensors, window
 
 TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 2, 2, 1, 24), context=8)
 
@@ -22,14 +23,13 @@ def lively(count: int, seed: int = 0) -> np.ndarray:
     return frames
 
 
-def heard(frames: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))[None]
-    return values, torch.from_numpy(tk.encode(frames).astype(np.int64))[None]
+def heard(frames: np.ndarray) -> tuple[torch.Tensor, ...]:
+    return tensors(window(frames, 0, len(frames)))[:2]
 
 
-def recalled(frames: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def recalled(frames: np.ndarray) -> tuple[torch.Tensor, ...]:
     """What recall suggests after each frame."""
-    return tuple(torch.from_numpy(part.astype(np.int64))[None] for part in rc.recall(tk.encode(frames)))  # type: ignore
+    return tensors(window(frames, 0, len(frames)))[2:]
 
 
 NO_RECALL = tuple(torch.from_numpy(part.astype(np.int64)) for part in rc.nothing(1))

@@ -14,26 +14,20 @@ from sidlive.model.engine import Engine
 from sidlive.model.network import Network
 from sidlive.model.reference import Reference, load_reference
 from sidlive.model.weights import export
+from sidlive.model.windows import tensors, window
 
 BOUND = 0.02  # nats a frame
 
 
 def trained(steps: int = 60) -> Network:
     """A small network that has seen a song for a while: its weights are what training makes, not noise."""
-    from sidlive.model import recall as rc
-    from sidlive.model import tokens as tk
-
     torch.manual_seed(0)
     network = Network(SMALL)
     optimiser = torch.optim.AdamW(network.parameters(), lr=5e-3)
-    frames = song(400)
-    tokens = tk.encode(frames)
-    values = torch.from_numpy(frames[None, :, tk.COLUMN_OF_SLOT].astype(np.int64))
-    heard = [torch.from_numpy(part[None].astype(np.int64)) for part in (tokens, *rc.recall(tokens))]
+    heard = tensors(window(song(400), 0, 400))
     for _ in range(steps):
         start = int(torch.randint(300, (1,)))
-        window = slice(start, start + 100)
-        cost = network.nats(values[:, window], *(part[:, window] for part in heard)).sum() / 99
+        cost = network.nats(*(part[:, start : start + 100] for part in heard)).sum() / 99
         optimiser.zero_grad()
         cost.backward()
         optimiser.step()
