@@ -176,7 +176,8 @@ def _write(path: Path, frames: "Frames", prompt: "Fragment", made_by: str) -> No
         with WavFile(path) as file:
             file.write(render(frames, prompt.rate_hz, prompt.chip, timing))
     else:
-        from sidlive.tune.compile import Label, compile_sid, verify, write_file
+        from sidlive.chip.writing import write_file
+        from sidlive.tune.compile import Label, compile_sid, verify
 
         sid = compile_sid(frames, Label(name=title[:32]), prompt.chip, timing)
         verify(sid, frames)

@@ -75,11 +75,12 @@ def _loop(text: str) -> tuple[int | None, int | None]:
 def _compile(args: argparse.Namespace) -> None:
     from time import perf_counter
 
+    from sidlive.chip.writing import write_file
     from sidlive.errors import ControlError, TuneError
     from sidlive.report import Result, emit
     from sidlive.tune import psid
     from sidlive.tune.block import RINGS
-    from sidlive.tune.compile import sid_of, verify, write_file
+    from sidlive.tune.compile import sid_of, verify
 
     if args.output.suffix.lower() != ".sid":
         raise TuneError(f"{args.output}: expected a name that ends in .sid")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sidlive.chip.registers import Frames, VideoTiming
+from sidlive.chip.writing import write_file
 from sidlive.errors import TuneError
 
 
@@ -14,7 +15,7 @@ def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming, loop_
     whole or not at all.
     """
     from sidlive.tune.block import Take
-    from sidlive.tune.compile import Label, compile_sid, verify, write_file
+    from sidlive.tune.compile import Label, compile_sid, verify
 
     try:
         sid = compile_sid(frames, Label(name=path.stem[:32], author="sidlive"), chip, timing, loop_frame=loop_frame)
@@ -28,6 +29,4 @@ def write_take(path: Path, frames: Frames, chip: str, timing: VideoTiming, loop_
 
 def write_log(path: Path, log: str) -> None:
     """A take's log beside what was made of it, whole or not at all. DeviceError where the disk refuses."""
-    from sidlive.tune.compile import write_file
-
     write_file(path, log.encode())

@@ -6,14 +6,14 @@ thread, which only notes the latest value of each knob; one thread of ours appli
 """
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from sidlive.errors import SidliveError
+from sidlive.chip.writing import write_file
+from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.controls import CONTROLS
 from sidlive.live.state import ControlValue
 
@@ -52,13 +52,13 @@ class Knobs:
         """Keep them for later sessions; returns a line for the performer where that fails."""
         usual = [name for name, knob in CONTROLS.items() if knob.cc is not None]
         numbers = {name: self._numbers.get(name) for name in (*usual, *self._numbers)}
-        draft = self._path.with_suffix(".part")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-            os.replace(draft, self._path)
+            write_file(self._path, json.dumps(numbers, indent=1).encode())
         except OSError as error:
             return f"the MIDI knobs cannot be kept in {self._path} ({error.strerror or error})"
+        except DeviceError as error:
+            return f"the MIDI knobs cannot be kept: {error}"
         return None
 
     def give(self, name: str, cc: int | None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
+from sidlive.chip.writing import write_file
 from sidlive.errors import ModelError
 
 WIDTH: Final = 860
@@ -110,11 +111,8 @@ def expect_svg(path: Path) -> None:
 
 
 def save(path: Path, picture: str) -> None:
-    """Write the text of a picture; ModelError where the disk refuses it."""
-    try:
-        path.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
+    """Write the text of a picture; DeviceError where the disk refuses it."""
+    write_file(path, picture.encode())
 
 
 def _svg(bottom: float, parts: Sequence[str]) -> str:

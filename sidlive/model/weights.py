@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from sidlive.chip.writing import write_file
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
@@ -140,7 +141,7 @@ def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02) -> Eng
 
 
 def save_weights(weights: EngineWeights, path: Path) -> None:
-    """Write a file. Inverse: `load_weights`. ModelError where the disk refuses."""
+    """Write a file. Inverse: `load_weights`. DeviceError where the disk refuses."""
     tensors: dict[str, NDArray[Any]] = dict(weights.norms)
     for name, matrix in weights.matrices.items():
         tensors[name] = matrix.numbers
@@ -153,11 +154,7 @@ def save_weights(weights: EngineWeights, path: Path) -> None:
         "pinnable": str(weights.pinnable),
         "digest": _digest(tensors),
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata))
-    except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
+    write_file(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata))
 
 
 def model_path(path_or_preset: str | Path) -> Path:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.chip.registers import COLUMNS, Frames, VideoTiming
+from sidlive.chip.writing import WholeFile
 from sidlive.errors import TuneError
 from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
 from sidlive.tune.trace import FASTEST_HZ, Rate, find_rate, machine_for
@@ -89,14 +90,14 @@ def capture(tune: Tune, song: int | None = None, frames: int = 1500) -> Capture:
 
 
 def save_frames(path: str | Path, frames: Frames, rate_hz: float, **meta: str) -> None:
-    """Write ``frames`` uint8[T, 28], ``rate_hz`` and texts about them to an .npz. The inverse of ``load_frames``."""
+    """Write ``frames`` uint8[T, 28], ``rate_hz`` and texts about them to an .npz: `load_frames`' inverse.
+
+    Raises DeviceError where the disk refuses.
+    """
     assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS
     arrays = {key: np.array(value) for key, value in meta.items()}
-    try:
-        with Path(path).open("wb") as file:
-            np.savez_compressed(file, frames=frames, rate_hz=np.array(rate_hz), **arrays)  # type: ignore[arg-type]
-    except OSError as error:
-        raise TuneError(f"{path} cannot be written: {error.strerror or error}") from None
+    with WholeFile(path) as file:
+        np.savez_compressed(file, frames=frames, rate_hz=np.array(rate_hz), **arrays)  # type: ignore[arg-type]
 
 
 def load_frames(path: str | Path) -> tuple[Frames, float, dict[str, str]]:

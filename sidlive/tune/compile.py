@@ -3,10 +3,8 @@
 Also what every kind of file that is made of takes shares: it is proven in our 6510, and written whole or not at all.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -22,7 +20,7 @@ from sidlive.chip.registers import (
     VideoTiming,
     register_of,
 )
-from sidlive.errors import DeviceError, TuneError
+from sidlive.errors import TuneError
 from sidlive.tune import psid
 from sidlive.tune.block import BASIC, LOAD, LOWEST_LOAD, MEMORY_END, MOST_SONGS, Block, Take, build, fitted, room
 from sidlive.tune.capture import capture
@@ -137,26 +135,6 @@ def compare(tune: Tune, song: int, frames: Frames, what: str, where: str = "fram
         f"{what} is not the take: in {where} {frame} {'the first write to ' if first else ''}"
         f"$D4{register:02X} is ${played[frame, column]:02X}, expected ${expected[frame, column]:02X}"
     )
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: an earlier one of that name stays until the new one is complete on the disk.
-
-    Raises DeviceError where the disk refuses.
-    """
-    draft = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise DeviceError(
-            f"cannot write {path} ({error.strerror or error}): choose another name or make room"
-        ) from None
 
 
 def _free_pages(first: int, end: int) -> tuple[int, int]:

@@ -58,7 +58,7 @@ def read_frames(
 def write_frames(path: Path, frames: Frames, rate_hz: float, **meta: str) -> None:
     """Frames to a file, in the format that its name asks for; only .npz keeps ``rate_hz``, texts and first controls.
 
-    Raises TuneError where the disk refuses.
+    Raises DeviceError where the disk refuses.
     """
     suffix = check_frames_name(path).suffix.lower()
     if suffix == ".sidgpt":

@@ -23,6 +23,7 @@ from sidlive.chip.registers import (
     Frames,
     register_of,
 )
+from sidlive.chip.writing import write_file
 from sidlive.errors import TuneError
 from sidlive.tune.reading import read_bytes
 
@@ -77,8 +78,8 @@ def sidgpt_bytes(pieces: Sequence[Frames]) -> bytes:
 
 
 def write_sidgpt(path: str | Path, pieces: Sequence[Frames]) -> None:
-    """Write pieces ``uint8[T, 28]``; TuneError where the disk refuses."""
-    _write(Path(path), sidgpt_bytes(pieces))
+    """Write pieces ``uint8[T, 28]``; DeviceError where the disk refuses."""
+    write_file(path, sidgpt_bytes(pieces))
 
 
 def read_dmp(path: str | Path) -> Frames:
@@ -102,8 +103,8 @@ def dmp_bytes(frames: Frames) -> bytes:
 
 
 def write_dmp(path: str | Path, frames: Frames) -> None:
-    """Write ``uint8[T, 28]``; TuneError where the disk refuses."""
-    _write(Path(path), dmp_bytes(frames))
+    """Write ``uint8[T, 28]``; DeviceError where the disk refuses."""
+    write_file(path, dmp_bytes(frames))
 
 
 def plain(frames: Frames) -> Frames:
@@ -143,10 +144,3 @@ def _read(path: Path, most: int) -> bytes:
             f"{path} has more than {MOST_FRAMES:,} frames, a day of them; expected fewer: cut it into pieces"
         )
     return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise TuneError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -43,7 +43,7 @@ def test_parameters_are_the_networks(config: w.ModelConfig) -> None:
 
 
 def test_export_keeps_every_number_within_half_a_step(checkpoint: Path, tmp_path: Path) -> None:
-    out = tmp_path / "folder" / "small.safetensors"
+    out = tmp_path / "small.safetensors"
     w.export(checkpoint, out, CARD)
     read = w.load_weights(out)
     assert read.config == SMALL and dict(read.card) == CARD

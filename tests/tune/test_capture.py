@@ -9,7 +9,7 @@ import pytest
 from tunes_by_hand import program, sid_file
 
 from sidlive.chip.registers import PAL, REGISTERS, USED_BITS
-from sidlive.errors import TuneError
+from sidlive.errors import DeviceError, TuneError
 from sidlive.tune.capture import Recorder, capture, load_frames, save_frames
 from sidlive.tune.psid import parse, read
 from sidlive.tune.trace import events, states_at
@@ -276,7 +276,7 @@ def test_frames_files_that_are_none_are_refused(tmp_path: Path) -> None:
     refused(r"is not an \.npz file of frames")
     with pytest.raises(TuneError, match="is a folder"):
         load_frames(tmp_path)
-    with pytest.raises(TuneError, match="cannot be written"):
+    with pytest.raises(DeviceError, match="cannot be written"):
         save_frames(tmp_path / "no" / "a.npz", np.zeros((4, 28), np.uint8), 50.0)
 
 

@@ -11,10 +11,9 @@ from takes_by_hand import noise, patchwork, song
 
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import NTSC, PAL, Frames, VideoTiming
-from sidlive.errors import DeviceError, TuneError
-from sidlive.tune import compile as compiler
+from sidlive.errors import TuneError
 from sidlive.tune import psid
-from sidlive.tune.compile import Label, compile_sid, verify, write_file
+from sidlive.tune.compile import Label, compile_sid, verify
 from sidlive.tune.py65_player import Player, trace
 
 
@@ -153,28 +152,13 @@ def test_an_empty_take_is_refused() -> None:
         compiled(sid.silence(0))
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "new" / "take.sid"
-    write_file(path, b"one")
-    write_file(path, b"two")
-    assert path.read_bytes() == b"two" and [p.name for p in path.parent.iterdir()] == ["take.sid"]
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(compiler.os, "fsync", full)
-    with pytest.raises(DeviceError, match="No space left"):
-        write_file(path, b"three")
-    assert path.read_bytes() == b"two" and [p.name for p in path.parent.iterdir()] == ["take.sid"]
-
-
 @pytest.mark.parametrize("chip", ["6581", "8580"])
 def test_another_player_hears_what_we_hear(tmp_path: Path, chip: str) -> None:
     from sidlive.chip.sid import render
 
     take = song(250)
     path = tmp_path / "take.sid"
-    write_file(path, compiled(take, chip=chip))
+    path.write_bytes(compiled(take, chip=chip))
     heard = sidplayfp(path, 1, 5, tmp_path, chip)[: 4 * 48_000]
     near = nearness(heard, render(take[:200], PAL.rate_hz, chip))
     assert near.distance_db < 2.0 and near.correlation > 0.7
@@ -185,6 +169,6 @@ def test_another_player_hears_what_we_hear(tmp_path: Path, chip: str) -> None:
 @pytest.mark.parametrize("load", [0x0500, 0x8C00, 0xA000])
 def test_another_player_accepts_it_at_any_page(tmp_path: Path, load: int) -> None:
     path = tmp_path / "take.sid"
-    write_file(path, compiled(song(60), load=load, loop_frame=0))
+    path.write_bytes(compiled(song(60), load=load, loop_frame=0))
     heard = sidplayfp(path, 1, 2, tmp_path)
     assert np.abs(heard.astype(int)).max() > 3000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sidlive.chip.registers import USED_BITS, Frames
-from sidlive.errors import TuneError
+from sidlive.errors import DeviceError, TuneError
 from sidlive.tune.streams import (
     dmp_bytes,
     parse_dmp,
@@ -131,7 +131,7 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
             read(tmp_path / "missing")  # type: ignore[operator]
         with pytest.raises(TuneError, match="is a folder"):
             read(tmp_path)  # type: ignore[operator]
-    with pytest.raises(TuneError, match="cannot be written"):
+    with pytest.raises(DeviceError, match="cannot be written"):
         write_dmp(tmp_path / "no" / "a.dmp", parse_dmp(bytes(25)))
 
 
