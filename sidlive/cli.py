@@ -8,6 +8,8 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 from sidlive import __version__
 from sidlive.errors import SidliveError
@@ -16,9 +18,25 @@ from sidlive.tune.shipped import names
 GROUPS = ("perform", "takes", "listen", "tunes", "generate", "keep", "models", "bench")
 
 
+class OneLine(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one line, with the nearest word where one was mistyped."""
+
+    def error(self, message: str) -> NoReturn:
+        for kind, words in (("int", "a whole number"), ("float", "a number")):
+            message = message.replace(f"invalid {kind} value: ", f"expected {words}, found ")
+        self.exit(2, f"{self.prog}: {message.removeprefix('argument ')}; {self.prog} --help tells more\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = [str(choice) for choice in action.choices or ()]
+        if choices and str(value) not in choices:
+            meant = get_close_matches(str(value), choices, 1)
+            hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f"no {value!r}: {hint}")
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
+    top = OneLine(
         prog="sidlive",
         description="A live-coding instrument that continues SID tunes, 50 frames a second.",
         epilog=f"Music that comes with it, by name where a file is asked for: {', '.join(names())} "
@@ -38,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments) or 0)
     except SidliveError as error:
         print(f"sidlive: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("sidlive: not enough memory for that; try fewer frames, or close other programs", file=sys.stderr)
         return 2
     except BrokenPipeError:
         sys.stderr.close()

@@ -7,6 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,25 @@ def machine() -> dict[str, str | int]:
 
 
 @contextmanager
+def bar_of_progress() -> Iterator["Progress"]:
+    """What is done of a long work, on stderr, gone when it is done; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield bar
+
+
+@contextmanager
 def spinner(silent: bool = False, stderr: bool = False) -> Iterator[Callable[[str], None]]:
     """A line that says what is being done, while it is done: a function that takes the words."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
     columns = SpinnerColumn(), TextColumn("{task.description}")
-    with Progress(*columns, transient=True, console=Console(stderr=stderr), disable=silent) as bar:
+    console = Console(stderr=stderr)
+    with Progress(*columns, transient=True, console=console, disable=silent or not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda doing: bar.update(task, description=doing)
 

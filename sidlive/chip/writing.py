@@ -69,6 +69,15 @@ class WholeFile:
             raise self.trouble(error) from None
 
 
+def expect_place(path: str | Path) -> None:
+    """DeviceError where a path has no place for a file; to be asked before long work is done for what goes there."""
+    path = Path(path)
+    if path.is_dir():
+        raise DeviceError(f"{path} is a folder; expected the name of a file")
+    if not path.parent.is_dir():
+        raise DeviceError(f"{path}: there is no folder {path.parent}; make it first, or choose another place")
+
+
 def write_file(path: str | Path, data: bytes) -> None:
     """Write a file whole or not at all, see `WholeFile`. Raises DeviceError where the disk refuses."""
     with WholeFile(path) as file:

@@ -73,28 +73,29 @@ def _generate(args: argparse.Namespace) -> None:
     from time import perf_counter
 
     import numpy as np
-    from rich.console import Console
-    from rich.progress import Progress
 
     from sidlive.chip.compiling import compiling
     from sidlive.chip.freshness import KERNELS
+    from sidlive.chip.writing import expect_place
     from sidlive.errors import TuneError
     from sidlive.model.constraints import constrain, permitted_values
     from sidlive.model.engine import Sampling, load_engine, warm_up
     from sidlive.model.sampling import HEATS
     from sidlive.model.scales import notes_in, scale_text
-    from sidlive.report import Result, emit
+    from sidlive.report import Result, bar_of_progress, emit
+    from sidlive.tune.capture import LONGEST
     from sidlive.tune.fragment import onsets
 
     if args.output.suffix.lower() not in KINDS:
         raise TuneError(f"{args.output}: expected a name that ends in {', '.join(KINDS)}")
+    expect_place(args.output)
     for name, number in (("--prompt-frames", args.prompt_frames), ("--frames", args.frames)):
-        if number is not None and number < 1:
-            raise TuneError(f"{name} expects 1 or more, found {number}")
+        if number is not None and not 1 <= number <= LONGEST:
+            raise TuneError(f"{name} expects 1 to {LONGEST:,}, found {number}")
     heats = {name: getattr(args, name) for name in HEATS}
     sampling = Sampling(args.temperature, args.top_p, seed=args.seed, follow=args.follow, **heats)
     scale = scale_text(args.scale)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with bar_of_progress() as bar:
         task = bar.add_task("reading the prompt", total=None)
 
         def told(what: str) -> "Told":

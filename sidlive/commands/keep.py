@@ -203,10 +203,10 @@ def _fitted(takes: "list[Take]", args: argparse.Namespace, timing: "VideoTiming"
 
     most = None
     if args.max_kb is not None:
-        most = int(args.max_kb * 1024) - HEADER - len(player()[0])
-        if most < 1:
-            least = (HEADER + len(player()[0])) / 1024
+        least = (HEADER + len(player()[0])) / 1024
+        if not least < args.max_kb < float("inf"):
             raise ControlError(f"--max-kb {args.max_kb:g}: the player alone takes {least:.1f}; expected more")
+        most = int(args.max_kb * 1024) - HEADER - len(player()[0])
     try:
         return block_of(takes, timing.rate_hz, args.load, most)
     except TooLong as error:

@@ -187,15 +187,16 @@ def _render(args: argparse.Namespace) -> None:
     from time import perf_counter
 
     import numpy as np
-    from rich.console import Console
-    from rich.progress import Progress
 
     from sidlive.chip.sid import SAMPLE_RATE, Sid, sample_at
     from sidlive.chip.wav import WavFile
-    from sidlive.report import Result, emit
+    from sidlive.errors import DeviceError
+    from sidlive.report import Result, bar_of_progress, emit
     from sidlive.tune.kinds import holds_frames
     from sidlive.tune.shipped import locate
 
+    if args.output.suffix.lower() != ".wav" and not args.output.is_char_device():
+        raise DeviceError(f"{args.output}: expected a name that ends in .wav")
     seconds = args.seconds or (None if holds_frames(locate(args.music)) else RENDER_S)
     music = _open(args, seconds)
     assert music.count is not None
@@ -203,7 +204,7 @@ def _render(args: argparse.Namespace) -> None:
     sid = Sid(music.chip, music.timing)
     peak = 0
     begin = perf_counter()
-    with WavFile(args.output) as file, Progress(console=Console(stderr=True), transient=True) as bar:
+    with WavFile(args.output) as file, bar_of_progress() as bar:
         task = bar.add_task("rendering", total=music.count)
         for index, row in enumerate(music.rows):
             length = sample_at(index + 1, music.rate_hz) - sample_at(index, music.rate_hz)

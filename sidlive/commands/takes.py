@@ -124,14 +124,11 @@ def _replay(args: argparse.Namespace) -> int:
     from dataclasses import replace
     from time import perf_counter
 
-    from rich.console import Console
-    from rich.progress import Progress
-
     from sidlive.errors import ModelError
     from sidlive.live.options import RoomOptions, make_engine, model_digest
     from sidlive.live.replay import difference, replay
     from sidlive.live.take import read_take
-    from sidlive.report import Result, emit
+    from sidlive.report import Result, bar_of_progress, emit
     from sidlive.tune.cutting import apply
 
     _check_name(args.output)
@@ -139,7 +136,7 @@ def _replay(args: argparse.Namespace) -> int:
     options = RoomOptions(model=args.model or str(log.model.get("model", "")))
     if not options.model:
         raise ModelError(f"{args.take} does not say which model played: name one with --model")
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with bar_of_progress() as bar:
         task = bar.add_task("loading the model", total=len(log.frames) or None)
         engine = make_engine(options, lambda what: bar.update(task, description=what))
         bar.update(task, description="playing again")

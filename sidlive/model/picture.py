@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from sidlive.chip.writing import write_file
+from sidlive.chip.writing import expect_place, write_file
 from sidlive.errors import ModelError
 
 WIDTH: Final = 860
@@ -105,9 +105,10 @@ def draw(title: str, charts: Sequence[Chart]) -> str:
 
 
 def expect_svg(path: Path) -> None:
-    """ModelError where a picture cannot go by the file's name; to be asked before the figures are worked out."""
+    """ModelError or DeviceError where a picture has no place there; to be asked before the figures are worked out."""
     if path.suffix.lower() != ".svg":
         raise ModelError(f"{path}: expected a name that ends in .svg")
+    expect_place(path)
 
 
 def save(path: Path, picture: str) -> None:

@@ -128,7 +128,8 @@ def parse(data: bytes, what: str = "file") -> Tune:
         return TuneError(f"{what}: {why}")
 
     if data[:4] not in (b"PSID", b"RSID"):
-        raise refuse(f"not a .sid file (it begins with {data[:4]!r}, expected b'PSID' or b'RSID')")
+        found = f"begins with {data[:4].decode('latin-1')!r}" if data else "is empty"
+        raise refuse(f"not a .sid file: it {found}; expected 'PSID' or 'RSID'")
     if len(data) < HEADER_V1:
         raise refuse(f"truncated: {len(data)} bytes, but the header alone has {HEADER_V1}")
     magic, version, offset, load, init, play, songs, start, speed, *texts = _FIXED.unpack_from(data)

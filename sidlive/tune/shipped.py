@@ -1,7 +1,6 @@
 """The fragments that come with the instrument, each found by its bare name wherever a file of music is asked for.
 
-They are files of frames (``assets``), played from the scores in the repository's ``fragments`` folder by
-`sidlive.tune.tracker`.
+They are files of frames (``assets``), played from the ``scores`` by `sidlive.tune.tracker`.
 """
 
 from collections.abc import Sequence
@@ -27,13 +26,15 @@ def near(name: str, others: Sequence[str] = ()) -> str:
 def locate(music: str | Path) -> Path:
     """The file meant: the path itself, or the shipped fragment where that is a bare name and no such file exists.
 
-    Raises TuneError for a bare name that is neither, with the nearest one.
+    Raises TuneError for a bare name that is neither, with the nearest one, or is a folder's.
     """
     path = Path(music)
     if path.name != str(path) or path.suffix or path.is_file():
         return path
     if path.name in names():
         return ASSETS / f"{path.name}.npz"
+    if path.is_dir():
+        raise TuneError(f"{path} is a folder; expected a file of music, or a fragment's name")
     meant = near(path.name)
     hint = f"did you mean {meant}?" if meant else f"those that come with sidlive are {', '.join(names())}"
     raise TuneError(f"{path}: no such file, and no fragment of that name: {hint}")

@@ -1,0 +1,48 @@
+"""What a mistyped command line is told: one line, with what was meant where that is plain."""
+
+from pathlib import Path
+
+import pytest
+
+from sidlive.cli import main
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["inof", "a.sid"], "sidlive: COMMAND: no 'inof': did you mean info?"),
+        (["info", "gallop", "--sog", "3"], "sidlive: unrecognized arguments: --sog 3"),
+        (["bench", "engin"], "sidlive bench: WHAT: no 'engin': did you mean engine?"),
+        (["capture", "gallop", "-o", "a.npz", "--frames", "nan"], "--frames: expected a whole number, found 'nan'"),
+        (["generate", "gallop", "-o", "a.npz", "--top-p", "most"], "--top-p: expected a number, found 'most'"),
+        (["play", "gallop", "--chip", "zzz"], "sidlive play: --chip: no 'zzz': there are 6581, 8580"),
+        (["info"], "sidlive info: the following arguments are required: TUNE"),
+    ],
+)
+def test_a_slip_is_one_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    told = capsys.readouterr()
+    assert left.value.code == 2 and not told.out
+    assert expected in told.err and told.err.endswith("--help tells more\n") and told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["info", "{}"], "is a folder"),
+        (["info", "{}/empty.sid"], "not a .sid file: it is empty"),
+        (["render", "gallop", "-o", "{}/a.mp3"], "a.mp3: expected a name that ends in .wav"),
+        (["compile", "gallop", "-o", "{}/a.sid", "--max-kb", "nan"], "--max-kb nan: the player alone takes"),
+        (["generate", "gallop", "-o", "{}/a.sid", "--frames", "99999999999"], "--frames expects 1 to 5,184,000"),
+        (["generate", "gallop", "-o", "{}/no/a.sid"], "there is no folder"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    words: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.sid").write_bytes(b"")
+    assert main([word.format(tmp_path) for word in words]) == 2
+    told = capsys.readouterr()
+    assert expected in told.err and told.err.count("\n") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["empty.sid"]
