@@ -45,6 +45,8 @@ SAW: Final = 0x20
 PULSE: Final = 0x40
 NOISE: Final = 0x80
 
+VOICE_3_OFF: Final = 0x80  # of $D418: it is heard only if it goes through the filter
+
 # Which bits of each column exist in the chip.
 USED_BITS: Final[NDArray[np.uint8]] = np.array(
     [0xFF, 0xFF, 0xFF, 0x0F, 0xFF, 0xFF, 0xFF] * VOICES + [0x07, 0xFF, 0xFF, 0xFF] + [0xFF] * VOICES, dtype=np.uint8

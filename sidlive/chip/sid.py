@@ -2,7 +2,9 @@
 
 A frame says what the registers hold, not when they were written. Here the writes of a frame are spread over its first
 600 cycles as a player's are: voice by voice AD, SR, frequency, pulse width, the first control value, and some
-cycles later the final one where it differs, so that the envelope sees a gate that closes and opens again.
+cycles later the final one where it differs, so that the envelope sees a gate that closes and opens again. One tune in
+eight writes AD and SR after control instead, and its envelopes sound otherwise: replay that does the same
+(``control_first``) comes nearer to them.
 
 The emulator's resampler truncates its ratio, so that the chip runs 218 (PAL) or 350 (NTSC) millionths slow, 0.4 to
 0.6 cent. Samples are what is counted: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. The emulator
@@ -61,13 +63,23 @@ def sample_at(frame: int, rate_hz: float, sample_rate: int = SAMPLE_RATE) -> int
 class Sid:
     """One chip. It belongs to one thread; while it computes, Python's other threads wait (1 ms a frame at most)."""
 
-    def __init__(self, chip: str = "6581", timing: VideoTiming = PAL, sample_rate: int = SAMPLE_RATE) -> None:
-        """A chip that has settled after power-on; takes about 50 ms. ControlError for a chip that is not in CHIPS."""
+    def __init__(
+        self,
+        chip: str = "6581",
+        timing: VideoTiming = PAL,
+        sample_rate: int = SAMPLE_RATE,
+        control_first: bool = False,
+    ) -> None:
+        """A chip that has settled after power-on; takes about 50 ms. ControlError for a chip that is not in CHIPS.
+
+        ``control_first``, which may be set between any two frames: voices' controls are written before AD and SR.
+        """
         if chip not in CHIPS:
             raise ControlError(f"chip expects {' or '.join(CHIPS)}, found {chip!r}")
         self.chip = chip
         self.timing = timing
         self.sample_rate = sample_rate
+        self.control_first = control_first
         self.reset()
 
     def reset(self) -> None:
@@ -86,7 +98,7 @@ class Sid:
         """Write one frame ``uint8[28]`` and return the next ``int16[samples]``, the frame's length."""
         chip, held, values = self._emulator, self._held, row.tolist()
         out, now = self._over, 0
-        for cycle, register, column in _SCHEDULE:
+        for cycle, register, column in _SCHEDULES[self.control_first]:
             value = values[column]
             if value != held[register]:
                 if cycle > now:
@@ -102,11 +114,16 @@ class Sid:
 
 
 def render(
-    frames: Frames, rate_hz: float, chip: str = "6581", timing: VideoTiming = PAL, sample_rate: int = SAMPLE_RATE
+    frames: Frames,
+    rate_hz: float,
+    chip: str = "6581",
+    timing: VideoTiming = PAL,
+    sample_rate: int = SAMPLE_RATE,
+    control_first: bool = False,
 ) -> Samples:
     """The sound of ``frames`` uint8[T, 28], from power-on: int16[round(T / rate_hz * sample_rate)]."""
     assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS and rate_hz > 0
-    sid = Sid(chip, timing, sample_rate)
+    sid = Sid(chip, timing, sample_rate, control_first)
     sound = np.empty(sample_at(len(frames), rate_hz, sample_rate), dtype=np.int16)
     start = 0
     for index, row in enumerate(frames):
@@ -130,18 +147,23 @@ def _power_on(chip: str, clock_hz: float, sample_rate: int) -> Any:
     return emulator
 
 
-def _schedule() -> tuple[tuple[int, int, int], ...]:
+def _schedule(control_first: bool) -> tuple[tuple[int, int, int], ...]:
     """When each column of a frame is written: (cycle in the frame, register, column), in order."""
     writes = []
     cycle = _ENTRY
     for voice in range(VOICES):
-        registers = [register_of(voice, offset) for offset in (AD, SR, FREQ_LO, FREQ_HI, PW_LO, PW_HI)]
+        envelope = [(register_of(voice, offset),) * 2 for offset in (AD, SR)]
+        pitch = [(register_of(voice, offset),) * 2 for offset in (FREQ_LO, FREQ_HI, PW_LO, PW_HI)]
         control = register_of(voice, CONTROL)
-        for register, column in [*((r, r) for r in registers), (control, first_control_of(voice))]:
+        before, after = (pitch, envelope) if control_first else (envelope + pitch, [])
+        for register, column in [*before, (control, first_control_of(voice))]:
             writes.append((cycle, register, column))
             cycle += _GAP
         cycle += _HOLD
         writes.append((cycle, control, control))
+        for register, column in after:
+            cycle += _GAP
+            writes.append((cycle, register, column))
         cycle += _VOICE
     for register in (CUTOFF_LO, CUTOFF_HI, RES_ROUTE, MODE_VOL):
         writes.append((cycle, register, register))
@@ -149,4 +171,4 @@ def _schedule() -> tuple[tuple[int, int, int], ...]:
     return tuple(writes)
 
 
-_SCHEDULE: Final = _schedule()
+_SCHEDULES: Final = (_schedule(False), _schedule(True))  # by ``control_first``

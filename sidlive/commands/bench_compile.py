@@ -75,14 +75,15 @@ def measured(arguments: argparse.Namespace, told: Callable[[str], object]) -> "I
     elif tunes:
         with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
             yield from (one for one in pool.map(measure_tune, *zip(*tunes, strict=True)) if one)
-    for name, frames in _takes(arguments.takes, arguments.corpus, arguments.model, told):
-        yield measure(name, frames, take=True, py65=True)
+    for name, frames, control_first in _takes(arguments.takes, arguments.corpus, arguments.model, told):
+        yield measure(name, frames, take=True, py65=True, control_first=control_first)
 
 
 def _takes(
     count: int, corpus: Path | None, model: str, told: Callable[[str], object]
-) -> "Iterator[tuple[str, Frames]]":
-    """What the model makes of held-out tunes and of the fragments that ship, by turns."""
+) -> "Iterator[tuple[str, Frames, bool]]":
+    """What the model makes of held-out tunes and of the fragments that ship, by turns; and whether they are such as
+    write a voice's control before its envelope."""
     import numpy as np
 
     from sidlive.chip.registers import PAL
@@ -108,7 +109,8 @@ def _takes(
         engine.prefill(heard.frames)
         sampling = Sampling(TEMPERATURES[number // 2 % len(TEMPERATURES)], seed=number)
         length = int(SECONDS[number % len(SECONDS)] * PAL.rate_hz)
-        yield f"{path.stem}, take {number}", np.stack([engine.step(sampling) for _ in range(length)])
+        made = np.stack([engine.step(sampling) for _ in range(length)])
+        yield f"{path.stem}, take {number}", made, heard.control_first
 
 
 def _table(kept: "list[Kept]") -> None:

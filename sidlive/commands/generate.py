@@ -1,6 +1,7 @@
 """``sidlive generate``: a tune, continued by the model, as frames, sound, or a .sid file."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -167,20 +168,24 @@ def _write(path: Path, frames: "Frames", prompt: "Fragment", made_by: str) -> No
     title = f"{prompt.name}, continued"
     if holds_frames(path):
         from sidlive.tune.files import write_frames
+        from sidlive.tune.order import told
 
-        meta = {"chip": prompt.chip, "timing": prompt.timing, "source": prompt.source}
+        meta = {"chip": prompt.chip, "timing": prompt.timing, "source": prompt.source, **told(prompt.control_first)}
         write_frames(path, frames, prompt.rate_hz, title=title, made_by=made_by, **meta)
     elif path.suffix.lower() == ".wav":
         from sidlive.chip.sid import render
         from sidlive.chip.wav import WavFile
 
         with WavFile(path) as file:
-            file.write(render(frames, prompt.rate_hz, prompt.chip, timing))
+            file.write(render(frames, prompt.rate_hz, prompt.chip, timing, control_first=prompt.control_first))
     else:
         from sidlive.chip.writing import write_file
         from sidlive.tune.compile import Label, compile_sid, verify
 
-        sid = compile_sid(frames, Label(name=title[:32]), prompt.chip, timing)
+        label = Label(name=title)
+        for note in label.notes():
+            print(f"sidlive: {note}", file=sys.stderr)
+        sid = compile_sid(frames, label, prompt.chip, timing, control_first=prompt.control_first)
         verify(sid, frames)
         write_file(path, sid)
 

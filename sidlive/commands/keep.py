@@ -130,6 +130,7 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     from sidlive.tune.block import Take
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import video_frames
+    from sidlive.tune.order import CONTROL_FIRST, ENVELOPE_FIRST, told_control_first
     from sidlive.tune.shipped import locate
 
     loops: dict[int | None, int | None] = dict(args.loop or [])
@@ -152,7 +153,10 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
             )
         marked = meta.get("loop_frame", "") if frames is rows else ""
         loop = int(marked) if marked.isdecimal() else None
-        takes.append(Take(frames, loops.get(song, loops.get(None, loop))))
+        takes.append(Take(frames, loops.get(song, loops.get(None, loop)), told_control_first(meta)))
+        if takes[-1].control_first != takes[0].control_first:
+            order = CONTROL_FIRST if takes[0].control_first else ENVELOPE_FIRST
+            print(f"sidlive: {path} writes in another order than {args.frames[0]}: {order} here", file=sys.stderr)
     assert timing is not None
     return takes, timing, about
 
@@ -259,7 +263,7 @@ def _sounds(args: argparse.Namespace, takes: "list[Take]", chip: str, timing: "V
     for song, take in enumerate(takes, 1):
         if not (args.wav or args.flac):
             break
-        sound = render(take.frames, timing.rate_hz, chip, timing)
+        sound = render(take.frames, timing.rate_hz, chip, timing, control_first=take.control_first)
         stem = args.output.stem if len(takes) == 1 else f"{args.output.stem}-{song}"
         if args.wav:
             with WavFile(args.output.with_name(f"{stem}.wav")) as file:

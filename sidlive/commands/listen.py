@@ -65,6 +65,7 @@ class Music:
     rate_hz: float
     chip: str
     timing: "VideoTiming"
+    control_first: bool  # how the tune writes its voices
 
 
 def _open(args: argparse.Namespace, seconds: float | None) -> Music:
@@ -72,6 +73,7 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     from sidlive.chip.registers import NTSC, PAL
     from sidlive.tune import files
     from sidlive.tune.kinds import holds_frames
+    from sidlive.tune.order import told_control_first, writes_control_first
     from sidlive.tune.shipped import locate
 
     path = locate(args.music)
@@ -80,15 +82,17 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
         limit = len(frames) if seconds is None else min(len(frames), math.ceil(seconds * rate_hz))
         timing = NTSC if meta.get("timing") == NTSC.name else PAL
         chip = args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
-        return Music(_line(meta.get("title") or path.name), iter(frames[:limit]), limit, rate_hz, chip, timing)
+        title, rows = _line(meta.get("title") or path.name), iter(frames[:limit])
+        return Music(title, rows, limit, rate_hz, chip, timing, told_control_first(meta))
     recorder = files.open_song(path, args.song)
     tune = recorder.tune
     title = _line(" - ".join(text for text in (tune.name, tune.author) if text) or path.name)
     if tune.songs > 1:
         title += f" (song {recorder.song} of {tune.songs})"
     count = None if seconds is None else math.ceil(seconds * recorder.rate_hz)
-    rows = itertools.islice(_rows(recorder, path), count)
-    return Music(title, rows, count, recorder.rate_hz, args.chip or tune.chip, tune.timing)
+    played = itertools.islice(_rows(recorder, path), count)
+    order = writes_control_first(tune, recorder.song)
+    return Music(title, played, count, recorder.rate_hz, args.chip or tune.chip, tune.timing, order)
 
 
 def _rows(recorder: "Recorder", path: Path) -> Iterator["Row"]:
@@ -125,7 +129,9 @@ def _play(args: argparse.Namespace) -> None:
             return None
 
     told = Display(music, quiet=args.json)
-    renderer = Renderer(source, output, music.chip, music.timing, music.rate_hz, report=told.say)
+    renderer = Renderer(
+        source, output, music.chip, music.timing, music.rate_hz, report=told.say, order=lambda: music.control_first
+    )
     if output.notice:
         told.say(output.notice)
     with quiet_stderr():  # drivers print in the middle of the line
@@ -201,7 +207,7 @@ def _render(args: argparse.Namespace) -> None:
     music = _open(args, seconds)
     assert music.count is not None
     most = round(LONGEST_S * SAMPLE_RATE) if seconds is None else round(seconds * SAMPLE_RATE)
-    sid = Sid(music.chip, music.timing)
+    sid = Sid(music.chip, music.timing, control_first=music.control_first)
     peak = 0
     begin = perf_counter()
     with WavFile(args.output) as file, bar_of_progress() as bar:

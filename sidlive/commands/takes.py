@@ -1,6 +1,7 @@
 """Commands about takes: what one holds, one edited, one made again from its log."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,7 +121,6 @@ def _event(entry: dict[str, Any], rate_hz: float) -> str:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    import sys
     from dataclasses import replace
     from time import perf_counter
 
@@ -220,14 +220,16 @@ def _write(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
     if path.suffix.lower() == ".sid":
         from sidlive.live.commit import write_take
 
-        write_take(path, cut.frames, chip, timing, cut.loop_frame)
+        for note in write_take(path, cut, chip, timing):
+            print(f"sidlive: {note}", file=sys.stderr)
     elif path.suffix.lower() in (".wav", ".flac"):
         from sidlive.chip.flac import write_flac
         from sidlive.chip.sid import render
         from sidlive.chip.wav import WavFile
 
         again = cut.frames[:0] if cut.loop_frame is None else cut.frames[cut.loop_frame :]
-        sound = render(np.concatenate([cut.frames, again]), cut.rate_hz, chip, timing)
+        rows = np.concatenate([cut.frames, again])
+        sound = render(rows, cut.rate_hz, chip, timing, control_first=cut.control_first)
         if path.suffix.lower() == ".flac":
             write_flac(path, sound)
         else:
@@ -235,7 +237,9 @@ def _write(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
                 file.write(sound)
     else:
         from sidlive.tune.files import write_frames
+        from sidlive.tune.order import told
 
         loop = {} if cut.loop_frame is None else {"loop_frame": str(cut.loop_frame)}
         beat = {} if cut.beat_frames is None else {"beat_frames": str(cut.beat_frames)}
-        write_frames(path, cut.frames, cut.rate_hz, chip=chip, timing=timing.name, title=path.stem, **loop, **beat)
+        about = {"chip": chip, "timing": timing.name, "title": path.stem, **told(cut.control_first)}
+        write_frames(path, cut.frames, cut.rate_hz, **about, **loop, **beat)

@@ -142,7 +142,7 @@ def _capture(args: argparse.Namespace) -> None:
     from sidlive.chip.registers import NTSC, PAL
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
-    from sidlive.tune import files, streams
+    from sidlive.tune import files, order, streams
     from sidlive.tune.fragment import onsets, video_frames
     from sidlive.tune.kinds import holds_frames
     from sidlive.tune.shipped import locate
@@ -170,6 +170,7 @@ def _capture(args: argparse.Namespace) -> None:
         tune, song, sids = recorder.tune, recorder.song, recorder.tune.sids
         meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
         meta |= {"timing": tune.timing.name, "song": str(song), "source": path.name}
+        meta |= order.told(order.writes_control_first(tune, song))
     seconds, own_hz = len(frames) / rate_hz, rate_hz
     plain = args.output.suffix.lower() != ".npz"
     if args.video or plain:
@@ -182,6 +183,7 @@ def _capture(args: argparse.Namespace) -> None:
         Result("song", song),
         Result("chip", meta["chip"]),
         Result("timing", meta["timing"]),
+        Result("writes", meta.get(order.META, order.ENVELOPE_FIRST)),
     ]
     if sids > 1:
         results.append(Result("sids", f"{sids}: the first is kept"))

@@ -52,6 +52,7 @@ class Core:
         self.gaps = 0
         self.step_s = 0.0  # that the engine takes for a frame, lately
         self.hands: Hands | None = None
+        self.control_first = False  # the prompt's tune writes a voice's control before its envelope; any thread reads
         self.wake: Callable[[], None] = lambda: None  # there may be frames to make
         self.hush: Callable[[], None] = lambda: None  # throw away sound that is on its way to the device
 
@@ -263,9 +264,10 @@ class Core:
         with self._lock:
             return list(self._desk.history)
 
-    def performed(self) -> tuple[Frames, int | None]:
-        """The take, ``uint8[n, 28]`` as the chip got it, and frames a beat; None where no prompt told."""
-        return self.take.frames(), self._beat if self._prompt else None
+    def performed(self) -> tuple[Frames, int | None, bool]:
+        """The take, ``uint8[n, 28]`` as the chip got it, and what the last prompt told: frames a beat, None without
+        one, and whether its tune writes a voice's control before its envelope."""
+        return self.take.frames(), self._beat if self._prompt else None, self.control_first
 
     def note(self, verb: str, *arguments: Any) -> None:
         """Something that was done to the take, for its log and the history."""
@@ -330,6 +332,7 @@ class Core:
         fragment = self._desk.fragment(name)
         self._desk.hear(fragment.frames)
         self._prompt, self._beat, self._quiet = name, max(1, fragment.beat_frames), 0
+        self.control_first = fragment.control_first
         self._armed = True
         self._lineage = Lineage(
             self._lineage.number + 1, fragment.frames, None, self._lineage.semitones,

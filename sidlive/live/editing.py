@@ -94,7 +94,8 @@ class TakeVerbs:
         edits, performed = [*self._edits, *_parting(seconds, last)], self._performed()
         cut = apply(performed, edits)
         timing = NTSC if state.timing == NTSC.name else PAL
-        write_take(path, cut.frames, state.chip, timing, cut.loop_frame)
+        for note in write_take(path, cut, state.chip, timing):
+            self._link.call("tell", note, "warning")
         digest = hashlib.sha256(cut.frames.tobytes()).hexdigest()
         self._link.call("note", "commit", name, len(performed.frames), [edit.entry for edit in edits], digest)
         write_log(path.with_suffix(".jsonl"), self._link.call("log"))
@@ -119,10 +120,10 @@ class TakeVerbs:
         """What was played so far, whole. TuneError where that is nothing."""
         from sidlive.tune.cutting import Cut
 
-        frames, beat = self._link.call("performed")
+        frames, beat, control_first = self._link.call("performed")
         if not len(frames):
             raise TuneError("nothing was played yet that could be kept: start() first, and let it play")
-        return Cut(frames, self._link.state().rate_hz, beat)
+        return Cut(frames, self._link.state().rate_hz, beat, control_first=control_first)
 
     def _cut(self) -> "Cut":
         """It as edited."""

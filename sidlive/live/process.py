@@ -84,7 +84,9 @@ class _House:
         output = open_output(options.device, options.stamp() if options.stamp else None)
         if output.notice:
             core.tell(output.notice)
-        self._renderer = Renderer(core.next_frame, output, core.chip, core.timing, report=core.tell)
+        self._renderer = Renderer(
+            core.next_frame, output, core.chip, core.timing, report=core.tell, order=lambda: core.control_first
+        )
         core.hush = self._renderer.panic
         self._loading_gaps = 0  # loading a model keeps the interpreter busy while nothing is to be heard
         self._closing = threading.Event()

@@ -47,8 +47,12 @@ class Renderer:
         rate_hz: float | None = None,
         lead_ms: float = LEAD_MS,
         report: Callable[[str], None] = lambda text: None,
+        order: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``rate_hz``: frames a second, the video standard's by default. ``report`` is told what goes wrong, once."""
+        """``rate_hz``: frames a second, the video standard's by default. ``report`` is told what goes wrong, once.
+
+        ``order`` says of each frame whether voices' controls are written before their envelopes.
+        """
         self.output = output
         self.frames = 0  # taken from the source, held ones included
         self.held = 0  # frames held because the source raised
@@ -58,6 +62,7 @@ class Renderer:
         self._timing = timing
         self._rate_hz = rate_hz or timing.rate_hz
         self._report = report
+        self._order = order
         self._sid = Sid(chip, timing)
         self._next_sid: Sid | None = None
         self._faded = 0  # frames of the crossfade so far
@@ -196,8 +201,11 @@ class Renderer:
 
     def _sound(self, row: Row, count: int) -> Samples:
         """A frame's samples, from one chip fading into another while they are changed."""
-        block = self._sid.play(row, count)
         coming = self._next_sid
+        for sid in (self._sid, coming):
+            if sid is not None:
+                sid.control_first = self._order()
+        block = self._sid.play(row, count)
         if coming is None:
             return block
         new = coming.play(row, count)

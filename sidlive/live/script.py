@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sidlive.chip.registers import VideoTiming
 from sidlive.chip.sid import Sid, sample_at
 from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
@@ -86,14 +85,16 @@ def open_offline(options: RoomOptions, wav: WavFile | None, told: Callable[[str]
     core.ready(options.model, model_digest(options))
     core.midi = "no MIDI (offline)"
     core.output = "no sound (offline)" if wav is None else str(wav.path)
-    return Offline(core, engine, None if wav is None else sound_to(wav, options.chip, core.timing))
+    return Offline(core, engine, None if wav is None else sound_to(wav, core))
 
 
-def sound_to(wav: WavFile, chip: str, timing: VideoTiming) -> Callable[[Row], None]:
-    """A sink that has a chip play each frame into a file."""
-    sid, numbers = Sid(chip, timing), itertools.count()
+def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:
+    """A sink that has the core's chip play each frame into a file."""
+    timing = core.timing
+    sid, numbers = Sid(core.chip, timing), itertools.count()
 
     def play(row: Row) -> None:
+        sid.control_first = core.control_first
         number = next(numbers)
         wav.write(sid.play(row, sample_at(number + 1, timing.rate_hz) - sample_at(number, timing.rate_hz)))
 

@@ -166,7 +166,7 @@ class Session(TakeVerbs):
         self.set("scale", scale_text(notes))
 
     def filter(self, on: bool = True) -> None:
-        """``filter(False)``: no voice goes through the filter."""
+        """``filter(False)``: no voice goes through the filter; all three are heard without it."""
         self.set("filter", int(bool(on)))
 
     def forbid(self, column: str, values: Values, *voices: int | str) -> None:

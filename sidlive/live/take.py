@@ -154,11 +154,11 @@ class TakeLog:
         return {fragment.name: fragment for fragment in added}
 
     @property
-    def beat_frames(self) -> int | None:
-        """Frames a beat of what was prompted last; None where nothing was."""
+    def prompted(self) -> Fragment | None:
+        """What was prompted last, a row a video frame; None where nothing was."""
         prompts = [event["arguments"][0] for event in self.events if event["verb"] == "prompt"]
         fragment = self.fragments().get(prompts[-1]) if prompts else None
-        return fragment.at_video_rate().beat_frames if fragment else None
+        return fragment.at_video_rate() if fragment else None
 
     @property
     def edits(self) -> list[Edit]:
@@ -181,7 +181,10 @@ class TakeLog:
 
     def cut(self) -> Cut:
         """The whole of it, to be edited."""
-        return Cut(self.frames, self.timing.rate_hz, self.beat_frames)
+        last = self.prompted
+        if last is None:
+            return Cut(self.frames, self.timing.rate_hz)
+        return Cut(self.frames, self.timing.rate_hz, last.beat_frames, control_first=last.control_first)
 
 
 def take_fragment(path: str | Path) -> Fragment:
@@ -192,8 +195,17 @@ def take_fragment(path: str | Path) -> Fragment:
     log = read_take(folder)
     if not len(log.frames):
         raise TuneError(f"the take {folder} has no frames: expected some in frames.bin")
-    beat = log.beat_frames or UNKNOWN_BEAT
-    return Fragment(folder.name, log.frames, log.timing.rate_hz, str(folder.name), log.chip, log.timing.name, beat)
+    cut = log.cut()
+    return Fragment(
+        name=folder.name,
+        frames=cut.frames,
+        rate_hz=cut.rate_hz,
+        source=str(folder.name),
+        chip=log.chip,
+        timing=log.timing.name,
+        beat_frames=cut.beat_frames or UNKNOWN_BEAT,
+        control_first=cut.control_first,
+    )
 
 
 def read_take(path: Path) -> TakeLog:

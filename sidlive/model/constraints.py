@@ -27,6 +27,7 @@ from sidlive.chip.registers import (
     FREQ_HI,
     FREQ_LO,
     GATE,
+    MODE_VOL,
     NOISE,
     PULSE,
     RES_ROUTE,
@@ -34,6 +35,7 @@ from sidlive.chip.registers import (
     TEST,
     TRIANGLE,
     USED_BITS,
+    VOICE_3_OFF,
     VOICE_STRIDE,
     VOICES,
     register_of,
@@ -118,7 +120,8 @@ def column_name(column: int) -> str:
 def permitted_values(forbidden: Mapping[int, Collection[int]], filtered: bool = True) -> NDArray[np.bool_] | None:
     """The table for `constrain` of the values forbidden by column; None where there are none.
 
-    Not ``filtered``: no voice goes through the filter, nor what comes in from outside.
+    Not ``filtered``: no voice goes through the filter, nor what comes in from outside; and voice 3 is not taken off
+    the way around it, which tunes do that have it filtered: it would be heard no more.
     """
     if filtered and not any(forbidden.values()):
         return None
@@ -127,6 +130,7 @@ def permitted_values(forbidden: Mapping[int, Collection[int]], filtered: bool = 
         table[column, list(values)] = False
     if not filtered:
         table[RES_ROUTE, (np.arange(256) & ROUTES) != 0] = False
+        table[MODE_VOL, (np.arange(256) & VOICE_3_OFF) != 0] = False
     return table
 
 

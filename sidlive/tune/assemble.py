@@ -1,8 +1,8 @@
 """The assembly sources to bytes, with 64tass: only for those who change the player or what a program begins with.
 
-``python -m sidlive.tune.assemble`` writes player.bin, player.json and boot.bin beside their sources. The JSON tells
-where the assembled bytes hold page numbers, so that :mod:`sidlive.tune.block` can move the player without an
-assembler: it is found by assembling three times, with the code and the rings in other places.
+``python -m sidlive.tune.assemble`` writes the players, one a write order, each with a JSON, and boot.bin beside their
+sources. The JSON tells where the assembled bytes hold page numbers, so that :mod:`sidlive.tune.block` can move the
+player without an assembler: it is found by assembling three times, with the code and the rings in other places.
 """
 
 import json
@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 SOURCE: Final = Path(__file__).with_name("player.asm")
-BINARY: Final = SOURCE.with_suffix(".bin")
-SYMBOLS: Final = SOURCE.with_suffix(".json")
+BINARIES: Final = (SOURCE.with_suffix(".bin"), SOURCE.with_name("player_control_first.bin"))  # by CONTROL_FIRST
 BOOT: Final = Path(__file__).with_name("boot.asm")
 
 ORIGIN: Final = 0x1000
@@ -36,13 +35,14 @@ def assemble(source: Path = SOURCE, **symbols: int) -> tuple[bytes, dict[str, in
         return binary.read_bytes(), {name: int(value, 16) for name, value in found}
 
 
-def describe() -> tuple[bytes, dict[str, Any]]:
-    """The player at ORIGIN and RINGS, and what player.json says of it."""
-    code, labels = assemble(ORIGIN=ORIGIN, RINGS=RINGS)
+def describe(control_first: bool = False) -> tuple[bytes, dict[str, Any]]:
+    """The player of that write order at ORIGIN and RINGS, and what the JSON beside its bytes says of it."""
+    order = int(control_first)
+    code, labels = assemble(ORIGIN=ORIGIN, RINGS=RINGS, CONTROL_FIRST=order)
     assert labels["songs"] - ORIGIN == len(code), "the data must follow the code"
     elsewhere = {
-        "code_pages": assemble(ORIGIN=ORIGIN + 0x100, RINGS=RINGS)[0],
-        "ring_pages": assemble(ORIGIN=ORIGIN, RINGS=RINGS + 0x100)[0],
+        "code_pages": assemble(ORIGIN=ORIGIN + 0x100, RINGS=RINGS, CONTROL_FIRST=order)[0],
+        "ring_pages": assemble(ORIGIN=ORIGIN, RINGS=RINGS + 0x100, CONTROL_FIRST=order)[0],
     }
     symbols: dict[str, Any] = {"origin": ORIGIN, "rings": RINGS}
     symbols |= {name: labels[name] - ORIGIN for name in EXPORTED}
@@ -55,9 +55,10 @@ def describe() -> tuple[bytes, dict[str, Any]]:
 
 def main() -> None:
     """Write the files."""
-    code, symbols = describe()
-    BINARY.write_bytes(code)
-    SYMBOLS.write_text(json.dumps(symbols, separators=(",", ":")) + "\n", encoding="utf-8")
+    for control_first, binary in enumerate(BINARIES):
+        code, symbols = describe(bool(control_first))
+        binary.write_bytes(code)
+        binary.with_suffix(".json").write_text(json.dumps(symbols, separators=(",", ":")) + "\n", encoding="utf-8")
     boot = assemble(BOOT)[0]
     BOOT.with_suffix(".bin").write_bytes(boot)
     print(f"{len(code)} bytes, {len(boot)} bytes")

@@ -25,6 +25,7 @@ from sidlive.tune.calls import call_cycles
 from sidlive.tune.compile import Label, compare, sid_of
 from sidlive.tune.files import open_song
 from sidlive.tune.fragment import video_frames
+from sidlive.tune.order import writes_control_first
 from sidlive.tune.py65_player import trace
 
 SHORT: Final = 9_000  # frames: three minutes
@@ -56,6 +57,7 @@ class Kept:
     cycles_sum: int = 0
     cycles_99: int = 0
     cycles_max: int = 0
+    control_first: bool = False
     why: str = ""
 
 
@@ -80,19 +82,20 @@ def measure_tune(path: Path, py65: bool) -> Kept | None:
         frames = video_frames(own, song.rate_hz, timing)[0][:LONG]
     except TuneError:
         return None
-    return measure(f"{path.parent.name}/{path.stem}", frames, take=False, py65=py65)
+    order = writes_control_first(song.tune, song.song)
+    return measure(f"{path.parent.name}/{path.stem}", frames, take=False, py65=py65, control_first=order)
 
 
-def measure(name: str, frames: Frames, take: bool, py65: bool) -> Kept:
+def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bool = False) -> Kept:
     """Music ``uint8[T, 28]`` packed, played and compared; a take in full, a tune for SHORT frames."""
     frames = frames & USED_BITS
     short = frames if take else frames[:SHORT]
     began = time.process_time()
-    packed = block.packed(Take(short))
+    packed = block.packed(Take(short, control_first=control_first))
     pack_s = time.process_time() - began
     packed_long = None if take or len(frames) < LONG else len(block.packed(Take(frames)))
     others = {scheme: _bytes(scheme, short) for scheme in SCHEMES}
-    kept = Kept(name, take, len(short), len(packed), packed_long, others, pack_s)
+    kept = Kept(name, take, len(short), len(packed), packed_long, others, pack_s, control_first=control_first)
     if len(packed) > block.room(block.LOAD):
         return replace(kept, why="does not fit into memory")
     placed = block.build([packed])
@@ -125,6 +128,7 @@ def figures(all_kept: Sequence[Kept]) -> list[Result]:
     whole = [kept.packed for kept in tunes if kept.frames == SHORT]
     longer = [kept.packed_long for kept in tunes if kept.packed_long is not None]
     results = [Result("tunes", len(tunes)), Result("takes", len(takes))]
+    results.append(Result("control_first", sum(kept.control_first for kept in all_kept)))
     for name, sizes in (("bytes_9000", whole), ("bytes_15000", longer)):
         results += [
             Result(f"{name}.median", statistics.median(sizes) if sizes else None, "bytes"),

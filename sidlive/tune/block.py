@@ -8,9 +8,8 @@ of it, :mod:`sidlive.tune.program` a .prg, :mod:`sidlive.tune.listing` a source.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +27,7 @@ from sidlive.chip.registers import (
 )
 from sidlive.errors import TuneError
 from sidlive.tune import packer
+from sidlive.tune.assemble import BINARIES
 from sidlive.tune.packer import STREAMS, Packed
 
 LOAD: Final = 0x1000
@@ -41,15 +41,17 @@ AGAIN: Final = 250  # frames after a take's end that are compared
 COMPRESSIBLE: Final = 4  # takes so many times too long without calls are tried in part first
 TRIALS: Final = 9  # packings to find out how much of the takes fits
 
-_PLAYER: Final = Path(__file__).with_name("player.bin")
-
 
 @dataclass(frozen=True)
 class Take:
-    """``frames`` uint8[T, 28], and where it goes on when it has ended: at a frame, or None for silence."""
+    """``frames`` uint8[T, 28], and where it goes on when it has ended: at a frame, or None for silence.
+
+    ``control_first``: the music is of a tune that writes a voice's control before its envelope.
+    """
 
     frames: Frames
     loop_frame: int | None = None
+    control_first: bool = False
 
     @property
     def proof(self) -> Frames:
@@ -79,17 +81,18 @@ class Block:
 
 
 @cache
-def player() -> tuple[bytes, dict[str, Any]]:
-    """The assembled player and its description (assemble.py)."""
-    return _PLAYER.read_bytes(), json.loads(_PLAYER.with_suffix(".json").read_text(encoding="utf-8"))
+def player(control_first: bool = False) -> tuple[bytes, dict[str, Any]]:
+    """The assembled player of a write order, and its description (assemble.py). Both have the same length."""
+    binary = BINARIES[control_first]
+    return binary.read_bytes(), json.loads(binary.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def packed(take: Take) -> Packed:
     """A take's tokens; its silence behind it where it does not go on."""
     frames = take.frames & USED_BITS
     if take.loop_frame is None:
-        return packer.pack(np.concatenate([frames, _silent(frames[-1])]), len(frames))
-    return packer.pack(frames, take.loop_frame)
+        return packer.pack(np.concatenate([frames, _silent(frames[-1])]), len(frames), take.control_first)
+    return packer.pack(frames, take.loop_frame, take.control_first)
 
 
 def room(load: int) -> int:
@@ -98,8 +101,10 @@ def room(load: int) -> int:
 
 
 def build(songs: Sequence[Packed], load: int = LOAD) -> Block:
-    """A block of packed songs, which must fit."""
-    code, symbols = player()
+    """A block of packed songs, all of one write order, which must fit."""
+    control_first = songs[0].control_first
+    assert all(song.control_first == control_first for song in songs)
+    code, symbols = player(control_first)
     pointers = load + len(code)
     data = b"".join(_laid(songs, pointers + POINTERS * len(songs)))
     rings = -(-(pointers + len(data)) // 256) * 256
@@ -174,7 +179,7 @@ def _part(take: Take, share: float) -> Take:
     """A take's beginning; it falls silent where its loop is cut off."""
     length = max(1, int(share * len(take.frames)))
     loop = take.loop_frame if take.loop_frame is not None and take.loop_frame < length else None
-    return take if share == 1.0 else Take(take.frames[:length], loop)
+    return take if share == 1.0 else replace(take, frames=take.frames[:length], loop_frame=loop)
 
 
 def _silent(row: Frames) -> Frames:

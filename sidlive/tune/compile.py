@@ -4,7 +4,7 @@ Also what every kind of file that is made of takes shares: it is proven in our 6
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -51,19 +51,22 @@ def compile_sid(
     timing: VideoTiming = PAL,
     load: int = LOAD,
     loop_frame: int | None = None,
+    control_first: bool = False,
 ) -> bytes:
     """A .sid file of one take: its play routine, called once a video frame, writes ``frames`` uint8[T, 28] to the SID.
 
     ``chip`` is "6581" or "8580", ``load`` the address of a page. After the last frame the tune goes on at
-    ``loop_frame``, or falls silent when that is None. Raises TuneError when the take does not fit into memory, saying
-    how much of it would.
+    ``loop_frame``, or falls silent when that is None. ``control_first``: voices' controls are written before their
+    envelopes. Raises TuneError when the take does not fit into memory, saying how much of it would.
     """
-    return sid_of(block_of([Take(frames, loop_frame)], timing.rate_hz, load), label or Label(), chip, timing)
+    take = Take(frames, loop_frame, control_first)
+    return sid_of(block_of([take], timing.rate_hz, load), label or Label(), chip, timing)
 
 
 def block_of(takes: Sequence[Take], rate_hz: float, load: int = LOAD, most: int | None = None) -> Block:
     """The takes as the songs of one block, its pointers and tokens of ``most`` bytes or as many as memory has.
 
+    One player plays them all, in the first one's write order.
     Raises TuneError for an address, a take or a loop that cannot be, and where the takes do not fit.
     """
     if not 1 <= len(takes) <= MOST_SONGS:
@@ -78,6 +81,7 @@ def block_of(takes: Sequence[Take], rate_hz: float, load: int = LOAD, most: int 
             raise TuneError(f"loop at frame {take.loop_frame}: {which} has frames 0 to {length - 1}")
     if load % 256 or not LOWEST_LOAD <= load < MEMORY_END:
         raise TuneError(f"load address ${load:04X}: expected the start of a page, ${LOWEST_LOAD:04X} to $CF00")
+    takes = [replace(take, control_first=takes[0].control_first) for take in takes]
     free = room(load)
     if most is None or most >= free:
         return build(fitted(takes, free, rate_hz), load)

@@ -28,7 +28,8 @@ _POSITION: Final = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*(s|seconds?|f|
 class Cut:
     """A take as edits have left it: ``frames`` uint8[T, 28], at ``rate_hz``, and where it goes on when it has ended.
 
-    ``beat_frames`` is None where no tempo is known. ``told`` is what edits found out.
+    ``beat_frames`` is None where no tempo is known, ``control_first`` the order in which its prompt's tune writes.
+    ``told`` is what edits found out.
     """
 
     frames: Frames
@@ -37,6 +38,7 @@ class Cut:
     loop_frame: int | None = None  # None: it ends
     faded: bool = False
     told: tuple[str, ...] = ()
+    control_first: bool = False
 
     @property
     def seconds(self) -> float:

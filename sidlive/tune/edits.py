@@ -12,7 +12,6 @@ from sidlive.chip.registers import Frames
 
 RESTART = 2  # frames that a hard restart takes
 _VOICE_COLUMNS = sid.VOICES * sid.VOICE_STRIDE
-_VOICE_3_OFF = 0x80  # of the mode and volume register
 
 
 def transpose(frames: Frames, semitones: float) -> Frames:
@@ -182,8 +181,8 @@ def _routed(edited: Frames, frames: Frames, moves: list[tuple[int, int]]) -> Fra
         bit = (route >> source & 1) << target
         edited[:, sid.RES_ROUTE] = edited[:, sid.RES_ROUTE] & np.uint8(0xFF ^ (1 << target)) | bit
         if source == 2 != target:
-            off = (frames[:, sid.MODE_VOL] & _VOICE_3_OFF > 0) & (route & 4 == 0)  # through the filter it is heard
+            off = (frames[:, sid.MODE_VOL] & sid.VOICE_3_OFF > 0) & (route & 4 == 0)  # through the filter it is heard
             for column in (sid.register_of(target, sid.CONTROL), sid.first_control_of(target)):
                 edited[off, column] &= sid.SYNC | sid.RING | sid.TEST
-            edited[:, sid.MODE_VOL] &= 0xFF ^ _VOICE_3_OFF
+            edited[:, sid.MODE_VOL] &= 0xFF ^ sid.VOICE_3_OFF
     return edited

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, GATE, NTSC, PAL, VOICE_STRIDE, VOICES, Frames, VideoTiming
 from sidlive.errors import TuneError
-from sidlive.tune import files
+from sidlive.tune import files, order
 from sidlive.tune.edits import resample
 from sidlive.tune.kinds import MUS, NAMES, TUNES, holds_frames
 from sidlive.tune.shipped import locate
@@ -46,6 +46,7 @@ class Fragment:
     beat_frames: int = UNKNOWN_BEAT
     resampled_from_hz: float = 0.0  # the rate of the source, where these frames were made of rows at another
     sids: int = 1  # chips that the source plays; the frames are the first one's
+    control_first: bool = False  # the source writes a voice's control before its envelope
 
     def __post_init__(self) -> None:
         frames = np.ascontiguousarray(self.frames)
@@ -96,6 +97,7 @@ def load_fragment(
         source = meta.get("source", path.name)
         timing, sids = NTSC if standard == NTSC.name else PAL, 1
         told = meta.get("beat_frames", "")
+        control_first = order.told_control_first(meta)
     elif path.suffix.lower() in TUNES + MUS:
         if start_s + seconds > LATEST_S:
             raise TuneError(
@@ -110,6 +112,7 @@ def load_fragment(
         chip, timing, sids = tune.chip, tune.timing, tune.sids
         source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
         told = ""
+        control_first = order.writes_control_first(tune, recorder.song)
     else:
         raise TuneError(f"{path}: expected {NAMES}")
     frames, rate_hz = video_frames(rows, own_hz, timing)
@@ -130,6 +133,7 @@ def load_fragment(
         beat_frames=told_beat or beat_of(around, rate_hz),
         resampled_from_hz=own_hz if frames is not rows else 0.0,
         sids=sids,
+        control_first=control_first,
     )
 
 

@@ -15,8 +15,9 @@ from sidlive.tune.fragment import Fragment
 _MOST: Final = 64 << 20  # bytes that a text may unfold to: 13 hours of frames
 _TYPES: Final = {
     "name": str, "rate_hz": int | float, "source": str, "chip": str, "timing": str, "beat_frames": int,
-    "resampled_from_hz": int | float, "sids": int,
+    "resampled_from_hz": int | float, "sids": int, "control_first": bool,
 }  # fmt: skip
+_LATER: Final = {"control_first": False}  # fields that older logs have not, and what they stand for there
 
 
 def frames_told(frames: Frames) -> str:
@@ -46,7 +47,7 @@ def fragment_told(fragment: Fragment) -> dict[str, Any]:
 
 def fragment_from(told: object) -> Fragment:
     """The fragment that `fragment_told` told; TuneError for anything else."""
-    fields = told if isinstance(told, dict) else {}
+    fields = {**_LATER, **told} if isinstance(told, dict) else {}
     names = _TYPES.keys() | {"frames"}
     if fields.keys() != names or not all(isinstance(fields[name], kind) for name, kind in _TYPES.items()):
         raise TuneError("a fragment in the log is damaged or of another version; use another copy of it")

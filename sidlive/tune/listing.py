@@ -25,6 +25,7 @@ ORIGIN  = ${load:04x}                         ; any page
 RINGS   = (finish + 255) & $ff00        ; any page with {pages} free from there on
 ZP      = $fb                           ; two bytes
 BANKED  = {banked}                             ; 1: ORIGIN is below $a000, and the last ring above
+CONTROL_FIRST = {control_first}                       ; 1: voices' controls are written before their envelopes
 start   = ORIGIN
 data    = songs
 
@@ -42,6 +43,7 @@ def listing_of(block: Block, label: Label) -> str:
             bytes=len(block.image),
             pages=RINGS // 256,
             banked=int(block.load < BASIC.start < block.end),
+            control_first=int(block.songs[0].control_first),
         ),
         SOURCE.read_text(encoding="utf-8").rstrip(),
     ]

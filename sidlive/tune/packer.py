@@ -73,6 +73,7 @@ class Packed:
     data: bytes
     starts: tuple[int, ...]
     links: tuple[tuple[int, int], ...]
+    control_first: bool = False  # whether voices' tokens name control before the envelope
 
     def __len__(self) -> int:
         """Bytes with the pointers to the streams."""
@@ -90,13 +91,16 @@ class Packed:
 # ---- packing
 
 
-def pack(frames: Frames, loop: int) -> Packed:
-    """Frames uint8[T, 28] that start again at frame ``loop`` (0 to T - 1) when they have ended."""
+def pack(frames: Frames, loop: int, control_first: bool = False) -> Packed:
+    """Frames uint8[T, 28] that start again at frame ``loop`` (0 to T - 1) when they have ended.
+
+    ``control_first``: for the player that writes voices' controls before their envelopes.
+    """
     assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS
     assert 0 <= loop < len(frames)
     frames = frames & USED_BITS
     parts = [_facts(frames, loop, number) for number in range(len(STREAMS))]
-    return _written(phrases.solve(parts), loop)
+    return _written(phrases.solve(parts), loop, control_first)
 
 
 def plain_bytes(frames: Frames) -> int:
@@ -129,7 +133,7 @@ def _seam(loop: int, number: int) -> int:
     return loop + 1 + number
 
 
-def _written(solution: list[Tokens], loop: int) -> Packed:
+def _written(solution: list[Tokens], loop: int, control_first: bool) -> Packed:
     """The bytes of a solution."""
     data = bytearray()
     offsets: dict[int, int] = {}  # of the tokens, by their places
@@ -144,11 +148,12 @@ def _written(solution: list[Tokens], loop: int) -> Packed:
                 data += bytes((0, called, 0, 0))
                 links.append((len(data) - 2, argument))
             else:
-                data += _spelt(stream.kind, op, lasts, argument)
-    return Packed(bytes(data), tuple(starts), tuple((link, offsets[place]) for link, place in links))
+                data += _spelt(stream.kind, op, lasts, argument, control_first)
+    named = tuple((link, offsets[place]) for link, place in links)
+    return Packed(bytes(data), tuple(starts), named, control_first)
 
 
-def _spelt(kind: int, op: int, lasts: int, argument: int) -> bytes:
+def _spelt(kind: int, op: int, lasts: int, argument: int, control_first: bool) -> bytes:
     """A token's bytes."""
     if op == COPY:
         return bytes((lasts, -argument & 0xFF))
@@ -157,13 +162,15 @@ def _spelt(kind: int, op: int, lasts: int, argument: int) -> bytes:
     if op == RAMP:
         step = (argument & 0xFF,) if -128 < argument < 128 else (0x80, argument & 0xFF, argument >> 8 & 0xFF)
         return bytes((0xC0 | lasts - 1, *step))
-    values = [argument >> 8 + 8 * i & 0xFF for i in range(3) if argument >> i & 1]
+    said = (2, 0, 1) if control_first and kind == VOICE else (0, 1, 2)
+    values = [argument >> 8 + 8 * i & 0xFF for i in said if argument >> i & 1]
     if kind == PAIR:
         return bytes((0x80 | (argument & 3) << 4 | lasts & 15, *values))
     names = (argument & 1) << 2 | argument & 2 | argument >> 2 & 1
     if op == SET:
         return bytes((0x80 | names << 3 | lasts & 7, *values))
-    return bytes((0x80, *values[:2], argument >> 32, values[2]))
+    values.insert(said.index(2), argument >> 32)
+    return bytes((0x80, *values))
 
 
 # ---- the inverse
@@ -175,7 +182,7 @@ def unpack(packed: Packed, count: int) -> Frames:
     for stream, start in zip(STREAMS, packed.starts, strict=True):
         width = len(stream.columns)
         rows = [(0,) * width]  # the frame before the first: all zero
-        for row in _played(stream, packed.data, start, dict(packed.links), rows):
+        for row in _played(stream, packed, start, rows):
             rows.append(row)
             if len(rows) > count:
                 break
@@ -183,10 +190,9 @@ def unpack(packed: Packed, count: int) -> Frames:
     return frames
 
 
-def _played(
-    stream: Stream, data: bytes, at: int, links: dict[int, int], rows: list[tuple[int, ...]]
-) -> Iterator[tuple[int, ...]]:
+def _played(stream: Stream, packed: Packed, at: int, rows: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
     """A stream's rows, one after another without end; the caller appends each to ``rows``, the ones before it."""
+    data, links = packed.data, dict(packed.links)
     left, back_to = 0, 0  # of a call: its tokens yet to come, and where to go then
 
     def take(number: int) -> bytes:
@@ -224,14 +230,16 @@ def _played(
             for _ in range(token & 15 or LONG):
                 yield low, high
         else:
-            ad, sr, control, _ = rows[-1]
-            names = token >> 3 & 7 if token != 0x80 else 7
-            ad = take(1)[0] if names & 4 else ad
-            sr = take(1)[0] if names & 2 else sr
-            first = take(1)[0] if token == 0x80 else None
-            control = take(1)[0] if names & 1 else control
-            for _ in range(token & 7 or LONG if first is None else 1):
-                yield ad, sr, control, control if first is None else first
+            values = list(rows[-1])  # attack and decay, sustain and release, control, first control
+            twice = token == 0x80
+            named = (token & 0x20, token & 0x10, token & 8, False) if not twice else (True,) * 4
+            for i in (3, 2, 0, 1) if packed.control_first else (0, 1, 3, 2):
+                if named[i]:
+                    values[i] = take(1)[0]
+            if not twice:
+                values[3] = values[2]
+            for _ in range(1 if twice else token & 7 or LONG):
+                yield tuple(values)
         if left:
             left -= 1
             if left == 1:

@@ -24,6 +24,10 @@
 ;   10000000 ad sr first ctrl   set all for one frame, in which control is first written with another value
 ;   11LLLLLL                    hold for L + 1 frames
 ;
+; A voice's registers are written in the order in which its tokens name them: the envelope's before control, as most
+; tunes do. With CONTROL_FIRST control comes before the envelope, in the tokens too: [ctrl] [ad] [sr], first ctrl ad sr.
+; Both take the same cycles.
+;
 ; Between tokens a stream rests: it knows the frame index at which its token runs out (expires) and what to do until
 ; then (the distance of a branch, mode). Registers that hold are not written again.
 ; X = this frame's index, Y = the last frame's, wherever a stream begins.
@@ -35,6 +39,7 @@ ORIGIN  = $1000
 RINGS   = $3000
 ZP      = $fb
 BANKED  = 0                             ; 1: a part lies under BASIC
+CONTROL_FIRST = 0                       ; 1: a voice's control is written before its envelope
         .endweak
 
 PORT    = $01
@@ -232,6 +237,81 @@ high_only
         bne set
         .endmacro
 
+; What a voice writes to its rings and to the chip, from the rings of an earlier frame or from the token at ZP, Y.
+copied_envelope .segment
+        lda ad,y
+        sta ad,x
+        sta sid_ad
+        lda sr,y
+        sta sr,x
+        sta sid_sr
+        .endsegment
+
+copied_control .segment
+        lda first,y
+        sta first,x
+        sta sid_control
+        lda control,y
+        sta control,x
+        sta sid_control
+        .endsegment
+
+envelope .segment
+        lda (ZP),y
+        iny
+        sta ad,x
+        sta sid_ad
+        lda (ZP),y
+        iny
+        sta sr,x
+        sta sid_sr
+        .endsegment
+
+one_control .segment
+        lda (ZP),y
+        iny
+        sta control,x
+        sta first,x
+        sta sid_control
+        .endsegment
+
+two_controls .segment
+        lda (ZP),y
+        iny
+        sta first,x
+        sta sid_control
+        lda (ZP),y
+        iny
+        sta control,x
+        sta sid_control
+        .endsegment
+
+named_envelope .segment
+        bit named
+        bpl +
+        lda (ZP),y
+        iny
+        sta ad,x
+        sta sid_ad
++       bvc +
+        lda (ZP),y
+        iny
+        sta sr,x
+        sta sid_sr
++
+        .endsegment
+
+named_control .segment
+        lda #$20
+        and named
+        beq +
+        lda (ZP),y
+        iny
+        sta control,x
+        sta sid_control
++
+        .endsegment
+
 ; A voice's control and envelope: number of the stream, columns of control and of its first value, the stream that
 ; plays next.
 voice   .macro stream, column, first_column, following
@@ -258,18 +338,13 @@ copy    txa
 back    = * + 1
         adc #0
         tay
-        lda ad,y
-        sta ad,x
-        sta sid_ad
-        lda sr,y
-        sta sr,x
-        sta sid_sr
-        lda first,y
-        sta first,x
-        sta sid_control
-        lda control,y
-        sta control,x
-        sta sid_control
+        .if CONTROL_FIRST != 0
+        #copied_control
+        #copied_envelope
+        .else
+        #copied_envelope
+        #copied_control
+        .endif
         ldy previous
         jmp next
 
@@ -289,23 +364,14 @@ branch  bne hold
         jmp hold
 
 below   cmp #$80
-        bne setting
-        lda (ZP),y                      ; control is written twice
-        iny
-        sta ad,x
-        sta sid_ad
-        lda (ZP),y
-        iny
-        sta sr,x
-        sta sid_sr
-        lda (ZP),y
-        iny
-        sta first,x
-        sta sid_control
-        lda (ZP),y
-        iny
-        sta control,x
-        sta sid_control
+        bne setting                     ; else control is written twice
+        .if CONTROL_FIRST != 0
+        #two_controls
+        #envelope
+        .else
+        #envelope
+        #two_controls
+        .endif
         lda frame
         clc
         adc #1
@@ -323,19 +389,13 @@ setting tay
         cmp #$e0
         bcc fewer
         ldy #1
-        lda (ZP),y
-        sta ad,x
-        sta sid_ad
-        iny
-        lda (ZP),y
-        sta sr,x
-        sta sid_sr
-        iny
-        lda (ZP),y
-        sta control,x
-        sta first,x
-        sta sid_control
-        iny
+        .if CONTROL_FIRST != 0
+        #one_control
+        #envelope
+        .else
+        #envelope
+        #one_control
+        .endif
         bne set
 
 fewer   cmp #$40
@@ -365,25 +425,14 @@ some    sta named
         lda control,y
         sta control,x
         ldy #1
-        bit named
-        bpl +
-        lda (ZP),y
-        iny
-        sta ad,x
-        sta sid_ad
-+       bvc +
-        lda (ZP),y
-        iny
-        sta sr,x
-        sta sid_sr
-+       lda #$20
-        and named
-        beq +
-        lda (ZP),y
-        iny
-        sta control,x
-        sta sid_control
-+       lda control,x
+        .if CONTROL_FIRST != 0
+        #named_control
+        #named_envelope
+        .else
+        #named_envelope
+        #named_control
+        .endif
+        lda control,x
         sta first,x
         jmp set
         .endmacro

@@ -133,6 +133,16 @@ def test_a_voice_is_written_envelope_first_then_first_control_then_final(emulato
     assert cycles[-1] < 1145  # the mean length of a play call
 
 
+def test_a_voice_is_written_control_first_where_its_tune_does_so(emulator: Emulator) -> None:
+    row = silence(1)[0]
+    row[:7], row[25] = (0x11, 0x22, 0x33, 0x04, 0x41, 0x55, 0x66), 0x40
+    sid = Sid()
+    sid.control_first = True
+    sid.play(row, 958)
+    order = [(register, value) for _, register, value in emulator.writes]
+    assert order[-4:] == [(4, 0x40), (4, 0x41), (5, 0x55), (6, 0x66)] and len(order) == 8
+
+
 def test_what_has_not_changed_is_not_written(emulator: Emulator) -> None:
     sid = Sid()
     row = note(1)[0]
@@ -192,10 +202,22 @@ def test_importing_does_not_load_the_emulator() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_every_register_is_written_once_and_each_control_twice() -> None:
-    columns = [column for _, _, column in chip_sid._SCHEDULE]
+@pytest.mark.parametrize("schedule", chip_sid._SCHEDULES, ids=["envelope first", "control first"])
+def test_every_register_is_written_once_and_each_control_twice(schedule: tuple[tuple[int, int, int], ...]) -> None:
+    columns = [column for _, _, column in schedule]
     assert sorted(columns) == list(range(28))
     for voice in range(3):
-        assert {register for _, register, column in chip_sid._SCHEDULE if column == first_control_of(voice)} == {
+        assert {register for _, register, column in schedule if column == first_control_of(voice)} == {
             register_of(voice, 4)
         }
+
+
+def test_voice_3_off_is_heard_through_the_filter_alone() -> None:
+    frames = silence(60)
+    frames[:, [14, 15, 18, 20, 22, 27]] = (0xD6, 0x1C, SAW | GATE, 0xF0, 0x80, SAW | GATE)
+    loud = {}
+    for mode, route in ((0x1F, 0), (0x9F, 0), (0x9F, 4)):
+        frames[:, 23:25] = route, mode
+        sound = render(frames, PAL.rate_hz)[-24_000:]
+        loud[mode, route] = level(sound - sound.mean())
+    assert min(loud[0x1F, 0], loud[0x9F, 4]) > 20 * loud[0x9F, 0]

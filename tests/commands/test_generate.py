@@ -16,6 +16,7 @@ from sidlive.model.scales import notes_in
 from sidlive.model.weights import random_weights, save_weights
 from sidlive.tune import psid
 from sidlive.tune.capture import capture, load_frames, save_frames
+from sidlive.tune.compile import Label, compile_sid
 
 MODEL = ModelConfig("small", Stack(64, 1, 2, 1, 64), Stack(64, 1, 2, 1, 64))
 
@@ -109,6 +110,21 @@ def test_a_sid_file_plays_it_and_a_wav_is_as_long(prompt: str, model: str, tmp_p
     np.testing.assert_array_equal(capture(tune, frames=75).frames, frames)
     assert tune.chip == "8580" and tune.name == "prompt, continued"
     assert (tmp_path / "out.wav").stat().st_size == 44 + 2 * round(75 / PAL.rate_hz * 48000)
+
+
+def test_what_goes_on_from_a_tune_is_written_in_its_order(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a prompt with rather a long name.npz"
+    save_frames(path, song(100), PAL.rate_hz, writes="control first")
+    arguments = ["--frames", "20", "--model", model]
+    for name in ("out.npz", "out.sid"):
+        assert main(["generate", str(path), "-o", str(tmp_path / name), *arguments]) == 0
+    frames, _, meta = load_frames(tmp_path / "out.npz")
+    assert meta["writes"] == "control first"
+    assert "name is cut to 32 bytes: 'a prompt with rather a long name'" in capsys.readouterr().err
+    label = Label("a prompt with rather a long name")
+    assert (tmp_path / "out.sid").read_bytes() == compile_sid(frames, label, control_first=True)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from takes_by_hand import noise, song
+from tunes_by_hand import program, sid_file
 
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
 from sidlive.tune import psid
 from sidlive.tune.capture import capture, save_frames
 from sidlive.tune.edits import resample
+from sidlive.tune.order import writes_control_first
 
 
 @pytest.fixture
@@ -46,6 +48,22 @@ def test_label_chip_load_and_loop_are_as_asked(
     assert np.array_equal(capture(tune, frames=800).frames, np.concatenate([song(400), song(400)]))
     assert main(["compile", str(frames), "-o", str(out), "--loop", "300"]) == 0
     assert np.array_equal(capture(psid.read(out), frames=500).frames, np.concatenate([song(400), song(400)[300:]]))
+
+
+def test_a_tune_that_writes_control_first_stays_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tune, frames, out = tmp_path / "tune.sid", tmp_path / "tune.npz", tmp_path / "out.sid"
+    # INC $10F0  LDA $10F0  AND #7  BNE rest; LDA #$21  STA $D404  LDA $10F0  STA $D405  RTS; LDA #$20  STA $D404  RTS
+    play = "EE F0 10 AD F0 10 29 07 D0 0C  A9 21 8D 04 D4 AD F0 10 8D 05 D4 60  A9 20 8D 04 D4 60"
+    tune.write_bytes(sid_file(program(play=play)))
+    assert main(["capture", str(tune), "-o", str(frames), "--frames", "500"]) == 0
+    assert "control first" in capsys.readouterr().out
+    assert main(["compile", str(frames), "-o", str(out)]) == 0
+    assert writes_control_first(psid.read(out))
+    other = tmp_path / "other.npz"
+    save_frames(other, song(500), PAL.rate_hz)
+    assert main(["compile", str(other), str(frames), "-o", str(out)]) == 0
+    assert f"{frames} writes in another order than {other}: envelope first here" in capsys.readouterr().err
+    assert not writes_control_first(psid.read(out), 2)
 
 
 def test_the_video_standard_is_that_of_the_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

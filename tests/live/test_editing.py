@@ -1,5 +1,6 @@
 """The take edited before it is kept: what is heard, what is committed, and that the take itself stays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from sidlive.live.core import Core
 from sidlive.live.replay import replay
 from sidlive.live.script import Offline
 from sidlive.live.session import Session
-from sidlive.live.take import Take, read_take
+from sidlive.live.take import Take, read_take, take_fragment
 from sidlive.live.voices import Row
 from sidlive.tune.capture import capture
+from sidlive.tune.compile import Label, compile_sid
 from sidlive.tune.psid import parse
 
 GATES = [4, 11, 18, 25, 26, 27]
@@ -136,6 +138,25 @@ def test_a_take_is_spliced_from_its_folder_a_fragment_by_its_name(stage: Stage) 
     played = plays(stage.session.commit("spliced"), count)
     assert np.array_equal(played[at : then - 2], stage.take[: then - 2 - at])
     assert np.array_equal(played[then:], riff().frames)
+
+
+def test_a_take_is_written_in_the_order_of_its_prompts_tune(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.session.add(replace(riff(), name="other", control_first=True))
+    stage.session.prompt("other")
+    stage.session.start()
+    stage.session.wait(1)
+    assert stage.core.control_first
+    name = "a take with a name that no header holds"
+    path = stage.session.commit(name)
+    label = Label(name[:32], "sidlive")
+    assert path.read_bytes() == compile_sid(stage.take, label, control_first=True)
+    assert path.read_bytes() != compile_sid(stage.take, label)
+    notices = [notice.text for notice in stage.session.state().notices]
+    assert f"name is cut to 32 bytes: {name[:32]!r}" in notices
+    stage.session.close()
+    log = read_take(stage.core.take.folder)
+    assert log.cut().control_first and take_fragment(stage.core.take.folder).control_first
 
 
 def test_commits_own_lengths_are_of_the_take_as_edited(stage: Stage) -> None:

@@ -37,7 +37,7 @@ def test_a_session_leaves_the_same_take_each_time(script: Path, tmp_path: Path) 
     assert takes[0] == takes[1]
     tune = parse(takes[0])
     assert tune.magic == "PSID" and tune.version == 2
-    performed, _ = core.performed()
+    performed, *_ = core.performed()
     assert np.array_equal(capture(tune, frames=len(performed)).frames, performed)
 
 

@@ -8,7 +8,7 @@ from engines import SMALL, WARM, lively, tune
 
 from sidlive.chip import registers as sid
 from sidlive.errors import ControlError
-from sidlive.model.constraints import UNCONSTRAINED, Constraints, constrain
+from sidlive.model.constraints import UNCONSTRAINED, Constraints, constrain, permitted_values
 from sidlive.model.engine import Engine, Sampling
 from sidlive.model.sampling import HEATS
 from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_OF_SLOT
@@ -255,3 +255,14 @@ def test_the_heats_are_factors_on_the_temperature() -> None:
     np.testing.assert_array_equal(plain, np.full(12, 0.8))
     warm = Sampling(temperature=0.8, pitch_heat=1.5, filter_heat=0.5).temperatures
     np.testing.assert_allclose(warm / plain, [1.5] * 2 + [1.0] * 6 + [0.5] * 4)
+
+
+def test_without_the_filter_voice_3_is_not_off() -> None:
+    """A tune may have voice 3 heard through the filter alone; around it, it would never be heard again."""
+    heard = tune(40)
+    heard[-10:, sid.RES_ROUTE] |= 4
+    heard[-10:, sid.MODE_VOL] = 0x9F
+    engine = Engine(lively(), context=SMALL.context)
+    engine.prefill(heard)
+    said = stream(engine, 30, HOT, constrain(permitted_values({}, filtered=False)))
+    assert not (said[:, sid.RES_ROUTE] & 0x0F).any() and not (said[:, sid.MODE_VOL] & 0x80).any()

@@ -32,10 +32,10 @@ def test_a_take_is_packed_played_and_compared() -> None:
 def test_a_packer_that_errs_is_found_by_both_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     right = packer.pack
 
-    def wrong(frames: Frames, loop: int) -> Packed:
+    def wrong(frames: Frames, loop: int, control_first: bool) -> Packed:
         other = frames.copy()
         other[77, 5] ^= 1
-        return right(other, loop)
+        return right(other, loop, control_first)
 
     monkeypatch.setattr(packer, "pack", wrong)
     kept = measure("song", song(200), take=True, py65=True)

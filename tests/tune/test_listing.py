@@ -15,6 +15,7 @@ from sidlive.tune.listing import listing_of
 from sidlive.tune.py65_player import trace
 
 TAKES = [Take(song(600)), Take(patchwork(300, 3), 40)]
+CONTROL_FIRST = [Take(take.frames, take.loop_frame, True) for take in TAKES]
 
 pytestmark = pytest.mark.skipif(shutil.which("64tass") is None, reason="64tass is not installed")
 
@@ -25,9 +26,10 @@ def source(block: Block, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("takes", [TAKES, CONTROL_FIRST], ids=["envelope first", "control first"])
 @pytest.mark.parametrize("load", [0x0500, 0x1000, 0x8B00])
-def test_it_assembles_to_the_bytes_of_the_block(load: int, tmp_path: Path) -> None:
-    block = block_of(TAKES, PAL.rate_hz, load)
+def test_it_assembles_to_the_bytes_of_the_block(load: int, takes: list[Take], tmp_path: Path) -> None:
+    block = block_of(takes, PAL.rate_hz, load)
     code, labels = assemble(source(block, tmp_path))
     assert code == block.image
     assert (labels["start"], labels["data"], labels["RINGS"]) == (block.load, block.data, block.rings)

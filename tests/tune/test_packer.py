@@ -1,5 +1,7 @@
 """The packer and its inverse: what is packed comes back, says what the format says, and is small."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,11 +21,19 @@ def looped(frames: Frames, loop: int, count: int) -> Frames:
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.integers(1, 700), st.integers(0, 10**6), st.floats(0, 1), st.sampled_from([song, patchwork, noise]))
-def test_what_is_packed_comes_back_and_goes_on_at_the_loop(count: int, seed: int, part: float, kind) -> None:
+@given(
+    st.integers(1, 700),
+    st.integers(0, 10**6),
+    st.floats(0, 1),
+    st.sampled_from([song, patchwork, noise]),
+    st.booleans(),
+)
+def test_what_is_packed_comes_back_and_goes_on_at_the_loop(
+    count: int, seed: int, part: float, kind, control_first: bool
+) -> None:
     frames = kind(count, seed)
     loop = int(part * (count - 1))
-    packed = pack(frames, loop)
+    packed = pack(frames, loop, control_first)
     heard = count + 2 * (count - loop) + 600
     assert np.array_equal(unpack(packed, heard), looped(frames, loop, heard))
 
@@ -68,6 +78,10 @@ HAND = [
 ]  # fmt: skip
 
 
+# The third of them for the player that writes control first: in the tokens too control, or its two values, come first.
+CONTROL_FIRST = "ba 41 09 a0 80 40 43 08 a1 c2 04 fc 89 11 99 10 50 a2 07", HAND[2][2]
+
+
 def by_hand(stream: int, code: str) -> Packed:
     """One stream of these bytes, the others at rest; each goes on for ever with its last token."""
     mine = bytes.fromhex(code)
@@ -92,6 +106,12 @@ def test_tokens_mean_what_the_format_says(stream: int, code: str, expected: list
     columns = STREAMS[stream].columns
     assert [tuple(row) for row in frames[:, columns].tolist()] == expected
     assert not np.delete(frames, columns, axis=1).any()
+
+
+def test_tokens_may_name_control_first() -> None:
+    code, expected = CONTROL_FIRST
+    frames = unpack(replace(by_hand(2, code), control_first=True), len(expected))
+    assert [tuple(row) for row in frames[:, STREAMS[2].columns].tolist()] == expected
 
 
 def test_silence_costs_next_to_nothing() -> None:

@@ -2,11 +2,12 @@
 
 import shutil
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from takes_by_hand import noise, patchwork, song
-from test_packer import HAND, by_hand
+from test_packer import CONTROL_FIRST, HAND, by_hand
 
 from sidlive.chip import bus, cpu, slots
 from sidlive.chip.opcodes import OPCODES, Mode, kernel_table
@@ -21,6 +22,7 @@ from sidlive.tune.parsing import Facts
 from sidlive.tune.phrases import Tokens
 from sidlive.tune.py65_player import Player, cycles, trace
 
+ORDERS = pytest.mark.parametrize("control_first", [False, True], ids=["envelope first", "control first"])
 CPX, PLA = 0xE0, 0x68
 
 WORST_CYCLES = 1640  # 26 raster lines
@@ -31,17 +33,21 @@ HOPELESS_CYCLES = 1760  # all 28 columns at random in every frame, each voice's 
 
 
 @pytest.mark.skipif(shutil.which("64tass") is None, reason="64tass is not installed")
-def test_the_bytes_are_those_of_the_source() -> None:
+@ORDERS
+def test_the_bytes_are_those_of_the_source(control_first: bool) -> None:
     import json
 
-    code, symbols = assemble.describe()
-    assert assemble.BINARY.read_bytes() == code, "run python -m sidlive.tune.assemble"
-    assert json.loads(assemble.SYMBOLS.read_text()) == symbols
+    code, symbols = assemble.describe(control_first)
+    binary = assemble.BINARIES[control_first]
+    assert binary.read_bytes() == code, "run python -m sidlive.tune.assemble"
+    assert json.loads(binary.with_suffix(".json").read_text()) == symbols
+    assert len(code) == len(player()[0])
 
 
+@ORDERS
 @pytest.mark.parametrize("take", [song(1500), patchwork(1500, 2), noise(150)], ids=["song", "patchwork", "noise"])
-def test_all_columns_of_all_frames(take: Frames) -> None:
-    assert np.array_equal(trace(compile_sid(take), len(take)), take)
+def test_all_columns_of_all_frames(take: Frames, control_first: bool) -> None:
+    assert np.array_equal(trace(compile_sid(take, control_first=control_first), len(take)), take)
 
 
 @pytest.mark.parametrize("stream, code, expected", HAND)
@@ -56,6 +62,13 @@ def test_tokens_mean_what_the_format_says(
     columns = STREAMS[stream].columns
     assert [tuple(row) for row in frames[:, columns].tolist()] == expected
     assert not np.delete(frames, columns, axis=1).any()
+
+
+def test_tokens_may_name_control_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, expected = CONTROL_FIRST
+    monkeypatch.setattr("sidlive.tune.packer.pack", lambda *_: replace(by_hand(2, code), control_first=True))
+    frames = trace(compile_sid(song(3)), len(expected))
+    assert [tuple(row) for row in frames[:, STREAMS[2].columns].tolist()] == expected
 
 
 @pytest.mark.parametrize("load", [0x0500, 0x1000, 0x8200, 0x8E00, 0x9F00, 0xA000])
@@ -86,9 +99,10 @@ def test_it_touches_nothing_but_its_own_memory() -> None:
     assert not own & set(range(sid[0x78] * 256, (sid[0x78] + sid[0x79]) * 256))
 
 
-def test_envelope_before_control_and_first_control_before_final() -> None:
+@ORDERS
+def test_a_voice_in_its_order_and_first_control_before_final(control_first: bool) -> None:
     take = song(400)
-    player = Player(compile_sid(take))
+    player = Player(compile_sid(take, control_first=control_first))
     player.init()
     twice = 0
     for row in take:
@@ -97,7 +111,8 @@ def test_envelope_before_control_and_first_control_before_final() -> None:
         for control in (4, 11, 18):
             if control in registers:
                 at = registers.index(control)
-                assert control + 1 not in registers[at:] and control + 2 not in registers[at:]
+                others = registers[:at] if control_first else registers[at:]
+                assert control + 1 not in others and control + 2 not in others
             values = [value for register, value in player.memory.sid_writes if register == control]
             if row[25 + (control - 4) // 7] != row[control]:
                 assert values == [row[25 + (control - 4) // 7], row[control]]
@@ -160,12 +175,12 @@ def walked(block: Block, count: int) -> list[list[int]]:
     return rows[1:]
 
 
-@pytest.fixture(scope="module")
-def counts() -> tuple[list[Facts], list[Tokens], np.ndarray]:
+@pytest.fixture(scope="module", params=[False, True], ids=["envelope first", "control first"])
+def counts(request: pytest.FixtureRequest) -> tuple[list[Facts], list[Tokens], np.ndarray]:
     """A take of all kinds of tokens: its facts and tokens, and the cycles walked, [frames, streams + 2]."""
     take = patchwork(1200, 4)
     parts = [packer._facts(take, 1199, number) for number in range(len(STREAMS))]
-    rows = walked(build([packed(Take(take, 1199))]), 1200)
+    rows = walked(build([packed(Take(take, 1199, request.param))]), 1200)
     return (
         parts,
         phrases.solve(parts),
@@ -221,9 +236,10 @@ def test_the_packer_knows_how_long_the_player_takes(counts) -> None:  # type: ig
     assert 0 <= float((measured - expected).mean()) <= 8
 
 
-def test_no_instruction_is_undocumented() -> None:
+@ORDERS
+def test_no_instruction_is_undocumented(control_first: bool) -> None:
     """Every instruction of the assembled player, from one to the next: there is nothing between the routines."""
-    code, _ = player()
+    code, _ = player(control_first)
     at = 0
     while at < len(code) - 2 - 5 * len(STREAMS):  # the variables at its end
         opcode = OPCODES[code[at]]
