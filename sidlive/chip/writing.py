@@ -69,6 +69,14 @@ class WholeFile:
             raise self.trouble(error) from None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it is in, where they are not there yet. DeviceError where the disk refuses."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be made a folder: {error.strerror or error}; choose another place") from None
+
+
 def expect_place(path: str | Path) -> None:
     """DeviceError where a path has no place for a file; to be asked before long work is done for what goes there."""
     path = Path(path)

@@ -60,10 +60,11 @@ def open_studio(arguments: argparse.Namespace) -> int:
 def run_script(arguments: argparse.Namespace) -> int:
     """Perform a script, live or in virtual time."""
     from sidlive.errors import ControlError
-    from sidlive.live.script import run
+    from sidlive.live.script import read_script, run
 
     if arguments.wav and not arguments.offline:
         raise ControlError("--wav writes what a script plays with --offline; add --offline, or record the device")
+    read_script(arguments.script)  # before anything is opened
     with _offline(arguments) if arguments.offline else _live(arguments) as session:
         status = run(arguments.script, session, arguments.args)
         for notice in session.state().notices:

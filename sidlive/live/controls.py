@@ -136,7 +136,8 @@ def control(name: str) -> Control:
 def turnable(name: str) -> None:
     """Raise ControlError for a control that no knob can turn."""
     if control(name).low is None:
-        raise ControlError(f"{name} has no range for a knob; learn one of {', '.join(CONTROLS)}")
+        ranged = ", ".join(other for other, knob in CONTROLS.items() if knob.low is not None)
+        raise ControlError(f"{name} has no range for a knob; learn one of {ranged}")
 
 
 def parse_voices(*spec: object) -> frozenset[int]:

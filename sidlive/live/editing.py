@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidlive.chip.registers import NTSC, PAL
+from sidlive.chip.writing import make_folder
 from sidlive.errors import ControlError, TuneError
 from sidlive.live.commit import write_log, write_take
 from sidlive.live.controls import parse_voices
@@ -94,6 +95,7 @@ class TakeVerbs:
         edits, performed = [*self._edits, *_parting(seconds, last)], self._performed()
         cut = apply(performed, edits)
         timing = NTSC if state.timing == NTSC.name else PAL
+        make_folder(path.parent)
         for note in write_take(path, cut, state.chip, timing):
             self._link.call("tell", note, "warning")
         digest = hashlib.sha256(cut.frames.tobytes()).hexdigest()
@@ -136,8 +138,8 @@ class TakeVerbs:
 
     def _take_path(self, name: str) -> Path:
         """NAME.sid among the takes, or where a name with folders in it says."""
-        path = Path(name).expanduser()
-        if not path.name:
+        path = Path(name).expanduser() if isinstance(name, str | Path) else Path()
+        if not path.name or "\0" in path.name:
             raise ControlError(f"commit expects a name for the take, found {name!r}; try commit('first_light')")
         if path.suffix.lower() != ".sid":
             path = path.with_name(path.name + ".sid")

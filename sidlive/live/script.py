@@ -101,15 +101,21 @@ def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:
     return play
 
 
+def read_script(path: Path) -> str:
+    """A script's text; DeviceError if it is unreadable."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise DeviceError(f"cannot read the script {path} ({reason}): expected a Python file") from None
+
+
 def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
     """Perform a script: 0, or 1 and the script's own lines of the traceback on stderr; DeviceError if it is unreadable.
 
     The script's names are the verbs, ``session``, and ``args``: the words after the script on the command line.
     """
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeviceError(f"cannot read the script {path} ({error}): expected a Python file") from None
+    source = read_script(path)
     names: dict[str, Any] = {**verbs(session), "session": session, "args": list(arguments)}
     names |= {"__name__": "__main__", "__file__": str(path)}
     try:

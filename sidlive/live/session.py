@@ -88,11 +88,17 @@ class Session(TakeVerbs):
         from sidlive.chip.freshness import KERNELS
         from sidlive.tune.fragment import load_fragment
 
+        if not isinstance(path, str | Path):
+            raise ControlError(f"load expects a path or the name of a fragment, found {_kind(path)}")
         with compiling(KERNELS, self._tell_compiling):
             return self.add(load_fragment(Path(path).expanduser(), song, start, seconds, name))
 
     def add(self, fragment: "Fragment") -> "Fragment":
         """Take a fragment made by code (tune.edits, arrays of frames) among the loaded ones."""
+        from sidlive.tune.fragment import Fragment
+
+        if not isinstance(fragment, Fragment):
+            raise ControlError(f"add expects a fragment, as load() gives, found {_kind(fragment)}")
         self._do("add", fragment)
         self._fragments[fragment.name] = fragment
         return fragment
@@ -167,7 +173,7 @@ class Session(TakeVerbs):
 
     def filter(self, on: bool = True) -> None:
         """``filter(False)``: no voice goes through the filter; all three are heard without it."""
-        self.set("filter", int(bool(on)))
+        self.set("filter", on)
 
     def forbid(self, column: str, values: Values, *voices: int | str) -> None:
         """Values that may stand in a column no more: ``forbid("control", lambda v: v & 0x80)`` is no noise.
@@ -270,17 +276,29 @@ class Session(TakeVerbs):
     def _do(self, verb: str, *arguments: Any) -> None:
         self._link.call("command", verb, *arguments)
 
-    def _known(self, fragment: "Fragment | str") -> str:
+    def _known(self, fragment: "Fragment | str | Path") -> str:
         """The name of a fragment, loaded now if it is a path or was made by code."""
-        if not isinstance(fragment, str):
+        from sidlive.tune.fragment import Fragment
+
+        if isinstance(fragment, Path):
+            fragment = str(fragment)
+        if isinstance(fragment, Fragment):
             if self._fragments.get(fragment.name) is not fragment:
                 self.add(fragment)
             return fragment.name
+        if not isinstance(fragment, str):
+            raise ControlError(f"expected a fragment, its name or the path of a tune, found {_kind(fragment)}")
         if fragment in self._fragments:
             return fragment
         if Path(fragment).suffix.lower() in MUSIC or fragment in shipped.names():
             return self.load(fragment).name
         raise unknown_fragment(fragment, list(self._fragments))
+
+
+def _kind(found: object) -> str:
+    """What a person gave, on one line: a short value itself, else what it is."""
+    text = repr(found)
+    return text if len(text) <= 40 and "\n" not in text else type(found).__name__
 
 
 def verbs(session: Session) -> dict[str, Callable[..., Any]]:

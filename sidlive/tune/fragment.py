@@ -12,7 +12,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import CONTROL, FIRST_CONTROL, GATE, NTSC, PAL, VOICE_STRIDE, VOICES, Frames, VideoTiming
+from sidlive.chip.registers import (
+    COLUMNS,
+    CONTROL,
+    FIRST_CONTROL,
+    GATE,
+    NTSC,
+    PAL,
+    VOICE_STRIDE,
+    VOICES,
+    Frames,
+    VideoTiming,
+)
 from sidlive.errors import TuneError
 from sidlive.tune import files, order
 from sidlive.tune.edits import resample
@@ -34,7 +45,8 @@ RATE_TOLERANCE: Final = 0.005  # how far a rate may be from a whole number of ro
 class Fragment:
     """``frames`` uint8[T, 28], read-only, ``rate_hz`` a second.
 
-    ``beat_frames`` is what the file says, else an estimate, 24 when unknown.
+    ``beat_frames`` is what the file says, else an estimate, 24 when unknown. Made with other frames, or a name that is
+    no text, it is a TuneError.
     """
 
     name: str
@@ -50,6 +62,10 @@ class Fragment:
 
     def __post_init__(self) -> None:
         frames = np.ascontiguousarray(self.frames)
+        if not isinstance(self.name, str):
+            raise TuneError(f"a fragment's name is a text, found {self.name!r}")
+        if frames.dtype != np.uint8 or frames.ndim != 2 or frames.shape[1] != COLUMNS:
+            raise TuneError(f"{self.name}: frames are {frames.dtype}{list(frames.shape)}; expected uint8[T, 28]")
         if frames.flags.writeable:
             frames = frames.copy()
             frames.flags.writeable = False
@@ -83,11 +99,13 @@ def load_fragment(
     TuneError when the file cannot be used or ends before ``start_s``.
     """
     path = locate(path)
-    if not (math.isfinite(start_s) and start_s >= 0):
+    if song is not None and not isinstance(song, int):
+        raise TuneError(f"song is {song!r}; expected a number, from 1")
+    if not (_is_number(start_s) and start_s >= 0):
         raise TuneError(f"start is {start_s} s; expected 0 or more")
     if seconds is None:
         seconds = LATEST_S if holds_frames(path) else TUNE_S
-    if not (math.isfinite(seconds) and seconds > 0):
+    if not (_is_number(seconds) and seconds > 0):
         raise TuneError(f"length is {seconds} s; expected more than 0")
     if holds_frames(path):
         rows, own_hz, meta = files.read_frames(path, song)
@@ -135,6 +153,11 @@ def load_fragment(
         sids=sids,
         control_first=control_first,
     )
+
+
+def _is_number(value: object) -> bool:
+    """Whether a person wrote a number that one can count to."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def video_frames(frames: Frames, rate_hz: float, timing: VideoTiming) -> tuple[Frames, float]:

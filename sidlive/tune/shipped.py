@@ -26,15 +26,15 @@ def near(name: str, others: Sequence[str] = ()) -> str:
 def locate(music: str | Path) -> Path:
     """The file meant: the path itself, or the shipped fragment where that is a bare name and no such file exists.
 
-    Raises TuneError for a bare name that is neither, with the nearest one, or is a folder's.
+    Raises TuneError for a folder, and for a bare name that is neither, with the nearest one.
     """
     path = Path(music)
-    if path.name != str(path) or path.suffix or path.is_file():
-        return path
-    if path.name in names():
+    if path.name in names() and not path.is_file():
         return ASSETS / f"{path.name}.npz"
     if path.is_dir():
         raise TuneError(f"{path} is a folder; expected a file of music, or a fragment's name")
+    if path.name != str(path) or path.suffix or path.is_file():
+        return path
     meant = near(path.name)
     hint = f"did you mean {meant}?" if meant else f"those that come with sidlive are {', '.join(names())}"
     raise TuneError(f"{path}: no such file, and no fragment of that name: {hint}")

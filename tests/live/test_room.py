@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff, until
 
 from sidlive.chip.registers import FREQ_HI
-from sidlive.errors import ControlError, DeviceError, ModelError
+from sidlive.errors import ControlError, DeviceError, ModelError, SidliveError
 from sidlive.live.options import RoomOptions
 from sidlive.live.replay import difference, replay
 from sidlive.live.room import RoomLink, open_room
@@ -60,6 +60,35 @@ def test_it_plays_at_the_chips_pace(playing: Session) -> None:
 def test_a_mistake_comes_back_as_it_is(room: Session) -> None:
     with pytest.raises(ControlError, match=r"temperature expects 0\.0 to 2\.0, found 7"):
         room.temperature(7)
+
+
+@pytest.mark.parametrize(
+    ("slip", "told"),
+    [
+        (lambda room, folder: room.load(folder), "is a folder; expected a file of music"),
+        (lambda room, folder: room.load(3), "load expects a path or the name of a fragment, found 3"),
+        (lambda room, folder: room.load("gallop", song="two"), "song is 'two'; expected a number"),
+        (lambda room, folder: room.load("gallop", seconds="long"), "length is long s; expected more than 0"),
+        (lambda room, folder: room.load("gallop", name=5), "a fragment's name is a text, found 5"),
+        (lambda room, folder: room.add(np.zeros((10, 28))), "add expects a fragment, as load.. gives, found ndarray"),
+        (
+            lambda room, folder: room.add(replace(riff(), frames=np.zeros((9, 3), np.uint8))),
+            r"frames are uint8\[9, 3\]",
+        ),
+        (lambda room, folder: room.prompt(None), "expected a fragment, its name or the path of a tune, found None"),
+        (lambda room, folder: room.lock(1, 3), "expected a fragment, its name or the path of a tune, found 3"),
+        (lambda room, folder: room.filter("off"), "filter expects a number, 0 to 1, found 'off'"),
+        (lambda room, folder: room.learn("scale"), "learn one of temperature, top_p, top_k, follow, min_p, seed, tr"),
+        (lambda room, folder: room.commit(3), "commit expects a name for the take, found 3"),
+        (lambda room, folder: room.commit("a\0b"), "commit expects a name for the take, found"),
+    ],
+)
+def test_a_slip_is_one_line_and_the_music_goes_on(
+    playing: Session, tmp_path: Path, slip: Callable[[Session, Path], object], told: str
+) -> None:
+    with pytest.raises(SidliveError, match=told) as caught:
+        slip(playing, tmp_path)
+    assert "\n" not in str(caught.value) and playing.state().phase == "playing"
 
 
 def test_the_tape_is_read_from_shared_memory(playing: Session) -> None:
