@@ -30,6 +30,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     compile_.add_argument("--takes", type=int, default=100, metavar="N", help="takes to make (default: 100)")
     compile_.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     compile_.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+    compile_.add_argument(
+        "--resume", type=Path, metavar="FILE", help="keep what is measured there, and measure nothing twice"
+    )
     compile_.add_argument("--json", action="store_true", help='one JSON object on stdout; "music" holds the table')
     compile_.set_defaults(run=run)
 
@@ -38,9 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and tell; 1 when a file does not play what it should."""
     from dataclasses import asdict
 
+    from sidlive.chip.writing import write_file
     from sidlive.errors import ControlError
     from sidlive.report import emit, spinner
-    from sidlive.tune.bench_compile import figures
+    from sidlive.tune.bench_compile import figures, kept_line, read_kept
 
     for name in ("tunes", "takes"):
         if getattr(arguments, name) < 0:
@@ -49,11 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise ControlError(f"--workers expects 1 or more, found {arguments.workers}")
     if not arguments.corpus and not arguments.takes:
         raise ControlError("nothing to measure: give --corpus, or --takes above 0")
-    kept: list[Kept] = []
+    kept = read_kept(arguments.resume) if arguments.resume else []
+    if arguments.resume:
+        write_file(arguments.resume, "".join(map(kept_line, kept)).encode())
     with spinner(stderr=True) as told:
-        for one in measured(arguments, told):
+        for one in measured(arguments, {old.name for old in kept}, told):
             kept.append(one)
             told(f"{len(kept)}: {one.name}")
+            if arguments.resume:
+                with arguments.resume.open("a", encoding="utf-8") as file:
+                    file.write(kept_line(one))
     results = figures(kept)
     if not arguments.json:
         _table(kept)
@@ -61,26 +70,26 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(one.equal is False or one.py65 is False for one in kept))
 
 
-def measured(arguments: argparse.Namespace, told: Callable[[str], object]) -> "Iterator[Kept]":
-    """Each tune and take, as it is done."""
+def measured(arguments: argparse.Namespace, done: set[str], told: Callable[[str], object]) -> "Iterator[Kept]":
+    """Each tune and take, as it is done; without those whose names are among the ``done``."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    from sidlive.tune.bench_compile import choose, measure, measure_tune
+    from sidlive.tune.bench_compile import choose, measure, measure_tune, tune_name
 
     paths = choose(arguments.corpus, arguments.tunes) if arguments.corpus else []
-    tunes = [(path, number < PY65_TUNES) for number, path in enumerate(paths)]
+    tunes = [(path, number < PY65_TUNES) for number, path in enumerate(paths) if tune_name(path) not in done]
     if arguments.workers == 1:
         yield from (one for path, py65 in tunes if (one := measure_tune(path, py65)))
     elif tunes:
         with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
             yield from (one for one in pool.map(measure_tune, *zip(*tunes, strict=True)) if one)
-    for name, frames, control_first in _takes(arguments.takes, arguments.corpus, arguments.model, told):
+    for name, frames, control_first in _takes(arguments.takes, arguments.corpus, arguments.model, done, told):
         yield measure(name, frames, take=True, py65=True, control_first=control_first)
 
 
 def _takes(
-    count: int, corpus: Path | None, model: str, told: Callable[[str], object]
+    count: int, corpus: Path | None, model: str, done: set[str], told: Callable[[str], object]
 ) -> "Iterator[tuple[str, Frames, bool]]":
     """What the model makes of held-out tunes and of the fragments that ship, by turns; and whether they are such as
     write a voice's control before its envelope."""
@@ -103,6 +112,9 @@ def _takes(
     for number in range(count):
         files = held_out if held_out and number % 2 == 0 else shipped
         path = files[number // 2 % len(files)]
+        name = f"{path.stem}, take {number}"
+        if name in done:
+            continue
         told(f"making a take of {path.stem}")
         heard = load_fragment(path, seconds=PROMPT_FRAMES / PAL.rate_hz)
         engine.reset()
@@ -110,7 +122,7 @@ def _takes(
         sampling = Sampling(TEMPERATURES[number // 2 % len(TEMPERATURES)], seed=number)
         length = int(SECONDS[number % len(SECONDS)] * PAL.rate_hz)
         made = np.stack([engine.step(sampling) for _ in range(length)])
-        yield f"{path.stem}, take {number}", made, heard.control_first
+        yield name, made, heard.control_first
 
 
 def _table(kept: "list[Kept]") -> None:

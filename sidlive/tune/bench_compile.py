@@ -4,13 +4,14 @@ Music is packed beside other ways to keep registers; its file is then played in 
 frame by frame and column by column; each play call's cycles are counted.
 """
 
+import json
 import lzma
 import random
 import statistics
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +74,33 @@ def choose(folder: Path, count: int) -> list[Path]:
     return paths[: count or None]
 
 
+def tune_name(path: Path) -> str:
+    """A tune, as its measurement is called."""
+    return f"{path.parent.name}/{path.stem}"
+
+
+def read_kept(path: Path) -> list[Kept]:
+    """The measurements in a file, a line each, up to the first line that a crash cut off. Inverse: ``kept_line``."""
+    kept: list[Kept] = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return kept
+    except OSError as error:
+        raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
+    for line in lines:
+        try:
+            kept.append(Kept(**json.loads(line)))
+        except (ValueError, TypeError):
+            break
+    return kept
+
+
+def kept_line(kept: Kept) -> str:
+    """A measurement as a line of a file."""
+    return json.dumps(asdict(kept)) + "\n"
+
+
 def measure_tune(path: Path, py65: bool) -> Kept | None:
     """A tune's start song, as a take of three minutes and packed at five too. None where it cannot be captured."""
     try:
@@ -83,7 +111,7 @@ def measure_tune(path: Path, py65: bool) -> Kept | None:
     except TuneError:
         return None
     order = writes_control_first(song.tune, song.song)
-    return measure(f"{path.parent.name}/{path.stem}", frames, take=False, py65=py65, control_first=order)
+    return measure(tune_name(path), frames, take=False, py65=py65, control_first=order)
 
 
 def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bool = False) -> Kept:

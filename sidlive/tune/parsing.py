@@ -304,15 +304,19 @@ def cheapest(
     barrier = horizon  # the next pinned token's first frame
     cost = np.zeros(count + 1, np.int64)
     choice = np.zeros((count + 1, 4), np.int64)
-    # What a call costs that goes on with phrase j at frame t, without the call itself, and how many tokens it takes.
-    # The phrase before asks for it, at the frame so much earlier as that phrase lasts: for so long it is remembered, in
-    # a ring of j's own from ring[j] on; ``known`` tells the frame.
+    # What a call costs that goes on with phrase j at frame t, without the call itself: tail[.., 0]. The phrase before
+    # asks for it, at the frame so much earlier as that phrase lasts: for so long it is remembered, in a ring of j's own
+    # from ring[j] on, a power of 2 long. tail[.., 1]: the frame, and from bit 32 up how many tokens it takes.
     ring = np.zeros(size + 1, np.int64)
+    mask = np.full(size + 1, -1, np.int64)  # of the rings' indices; -1: nobody asks
     for j in range(1, size):
-        ring[j + 1] = ring[j] + (0 if p.last[j - 1] else p.length[j - 1] + 1)
-    tail = np.empty(ring[size], np.int64)
-    known = np.zeros(ring[size], np.int32)
-    tokens = np.empty(ring[size], np.int16)
+        if not p.last[j - 1]:
+            mask[j] = 1
+            while mask[j] <= p.length[j - 1]:
+                mask[j] *= 2
+            mask[j] -= 1
+        ring[j + 1] = ring[j] + mask[j] + 1
+    tail = np.zeros((ring[size], 2), np.int64)
     fitting = np.empty(size, np.int64)
     t = horizon - 1
     while t >= start:
@@ -328,6 +332,7 @@ def cheapest(
         limit = min(f.end[t], barrier)
         best, op, lasts, arg = _spelt(f, t, limit, cost, haste[t])
         called = 0
+        calling = 4 * BYTE + 2 + reluctance + haste[t] * CALLING
         for i in range(_fitting(f, t, p, fitting)):
             j = fitting[i]
             past = t + p.length[j]
@@ -335,18 +340,19 @@ def cheapest(
                 continue
             price = cost[past] + haste[past] * RETURNING
             n = 1
-            if past < limit and not p.last[j]:
-                slot = ring[j + 1] + past % (p.length[j] + 1)
-                if known[slot] == past and tail[slot] < price and tokens[slot] < CALL_MOST:
-                    price = tail[slot]
-                    n = tokens[slot] + 1
-            price += haste[t] * beginning(kind, bits, p.op[j], p.arg[j])
-            if ring[j + 1] > ring[j]:
-                slot = ring[j] + t % (p.length[j - 1] + 1)
-                tail[slot], known[slot], tokens[slot] = price, t, n
-            price += 4 * BYTE + 2 + reluctance + haste[t] * CALLING
-            if price < best:
-                best, op, arg, called = price, CALL, np.int64(j), n
+            if past < limit and mask[j + 1] >= 0:
+                slot = ring[j + 1] + (past & mask[j + 1])
+                taken = tail[slot, 1] >> 32
+                if tail[slot, 1] & 0xFFFFFFFF == past and tail[slot, 0] < price and taken < CALL_MOST:
+                    price = tail[slot, 0]
+                    n = taken + 1
+            if haste[t]:
+                price += haste[t] * beginning(kind, bits, p.op[j], p.arg[j])
+            if mask[j] >= 0:
+                slot = ring[j] + (t & mask[j])
+                tail[slot, 0], tail[slot, 1] = price, t | n << 32
+            if price + calling < best:
+                best, op, arg, called = price + calling, CALL, np.int64(j), n
         cost[t] = best
         choice[t, 0], choice[t, 1], choice[t, 2], choice[t, 3] = op, lasts, arg, called
         t -= 1

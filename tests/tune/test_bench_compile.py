@@ -1,15 +1,19 @@
 """What ``sidlive bench compile`` measures, on takes made here and on some real tunes."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from takes_by_hand import noise, song
+from tunes_by_hand import sid_file
 
 from sidlive.chip.registers import Frames
+from sidlive.cli import main
 from sidlive.errors import TuneError
 from sidlive.tune import bench_compile, packer
-from sidlive.tune.bench_compile import Kept, choose, figures, measure, measure_tune
+from sidlive.tune.bench_compile import Kept, choose, figures, kept_line, measure, measure_tune, read_kept
 from sidlive.tune.block import Take
 from sidlive.tune.packer import Packed
 
@@ -41,6 +45,31 @@ def test_a_packer_that_errs_is_found_by_both_processors(monkeypatch: pytest.Monk
     kept = measure("song", song(200), take=True, py65=True)
     assert kept.equal is False and kept.py65 is False and "in frame 77 $D405" in kept.why
     assert told([kept])["differ.takes"] == told([kept])["differ.py65"] == 1
+
+
+def test_measurements_are_kept_up_to_where_a_crash_cut_them_off(tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    assert read_kept(path) == []
+    one = measure("song", song(200), take=True, py65=False)
+    two = replace(one, name="other", why="a reason")
+    text = kept_line(one) + kept_line(two)
+    for cut, whole in ((len(text), [one, two]), (len(text) - 9, [one])):
+        path.write_text(text[:cut])
+        assert read_kept(path) == whole
+
+
+def test_a_bench_goes_on_where_it_was_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.sid").write_bytes(sid_file())
+    words = ["bench", "compile", "--corpus", str(tmp_path), "--takes", "0", "--json"]
+    path = tmp_path / "kept.jsonl"
+    assert main([*words, "--tunes", "1", "--resume", str(path)]) == 0
+    first = path.read_text()
+    path.write_text(first.replace('"pack_s": ', '"pack_s": 7') + '{"name": "cut')
+    assert main([*words, "--resume", str(path)]) == 0
+    music = json.loads(capsys.readouterr().out.splitlines()[-1])["music"]
+    assert len(music) == 2 == len(path.read_text().splitlines())
+    assert music[0]["pack_s"] >= 7 > music[1]["pack_s"]
 
 
 def test_what_does_not_fit_is_counted_apart() -> None:
