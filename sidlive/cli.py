@@ -49,9 +49,23 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line as its command takes it; a script's own words stand before or after options, all after a --."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    scripted = words[:1] == ["run"]
+    end = words.index("--") if scripted and "--" in words else len(words)
+    top = parser()
+    arguments, more = top.parse_known_args(words[:end])
+    if more and (not scripted or any(word.startswith("-") for word in more)):
+        top.error(f"unrecognized arguments: {' '.join(more)}")
+    if scripted:
+        arguments.args += more + words[end + 1 :]
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 (a check failed), 2 (a clear error) or 130 (Ctrl-C)."""
-    arguments = parser().parse_args(argv)
+    arguments = _parsed(argv)
     try:
         return int(arguments.run(arguments) or 0)
     except SidliveError as error:

@@ -14,7 +14,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "tunes with blocks of as many parameters and the same optimiser, in turns, and judges both on the same frames "
         "of tunes held out. The flat one starts at two learning rates; after 0.4 of the time the better one goes on.",
     )
-    mind.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`")
+    mind.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`")
     mind.add_argument("--preset", default="pocket", help="pocket, stage or large (default: pocket)")
     mind.add_argument("--minutes", type=float, default=10.0, metavar="M", help="of training for each (default: 10)")
     mind.add_argument("--threads", type=int, default=1, metavar="N", help="cores to use (default: 1)")

@@ -23,7 +23,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         description="Hear the beginning of a tune and go on from there. The output holds what was heard, then what was "
         "made; its kind is told by its name.",
     )
-    generate.add_argument("prompt", type=Path, metavar="PROMPT.sid|.prg|FRAMES|NAME")
+    generate.add_argument(
+        "prompt",
+        type=Path,
+        metavar="PROMPT.sid|.prg|FRAMES|NAME",
+        help="a tune, frames, or the name of a fragment that comes with sidlive",
+    )
     generate.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid|.wav|.npz|.sidgpt|.dmp")
     generate.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
     generate.add_argument(

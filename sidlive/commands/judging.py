@@ -29,8 +29,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "tunes. With --generate it also continues prompts of those tunes and tells what came out beside what the real "
         "tunes go on with.",
     )
-    command.add_argument("model", help="a preset's name, a file of weights, or a run's .pt (float32)")
-    command.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`, or one of .sid files")
+    command.add_argument("model", metavar="MODEL", help="a preset's name, a file of weights, or a run's .pt (float32)")
+    command.add_argument(
+        "corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`, or one of .sid files"
+    )
     command.add_argument("--length", type=int, default=1024, help="frames of each tune (default: 1024)")
     command.add_argument("--tunes", type=int, metavar="N", help="judge so many of them (default: all)")
     command.add_argument(

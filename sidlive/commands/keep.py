@@ -20,7 +20,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         description="Makes a .sid file of frames, runs it in a 6510 and compares it frame by frame before it is "
         "written. Several takes become its songs.",
     )
-    keep.add_argument("frames", type=Path, nargs="+", metavar="FRAMES.npz|.sidgpt|.dmp|NAME")
+    keep.add_argument(
+        "frames",
+        type=Path,
+        nargs="+",
+        metavar="FRAMES.npz|.sidgpt|.dmp|NAME",
+        help="frames, or the name of a fragment that comes with sidlive",
+    )
     keep.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
     keep.add_argument("--name", help="title (default: the frames' own, or the output file's name)")
     keep.add_argument("--author", help="default: the frames' own")

@@ -43,7 +43,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 
 
 def _music_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("music", type=Path, metavar="TUNE.sid|.prg|FRAMES|NAME")
+    parser.add_argument(
+        "music",
+        type=Path,
+        metavar="TUNE.sid|.prg|FRAMES|NAME",
+        help="a tune, frames, or the name of a fragment that comes with sidlive",
+    )
     parser.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
     parser.add_argument("--chip", choices=("6581", "8580"), help="the chip (default: the one the file names)")
 

@@ -9,18 +9,18 @@ from sidlive.commands import judging
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
     command = subparsers.add_parser("train", help="train a network on a corpus (needs torch: pip install .[train])")
-    command.add_argument("corpus", type=Path, help="a folder made by `sidlive corpus build`")
+    command.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`")
     command.add_argument("-o", "--out", type=Path, required=True, help="folder of the run; taken up if it has one")
     command.add_argument("--preset", default="pocket", help="pocket, stage or large (default: pocket)")
     command.add_argument("--steps", type=int, default=None, help="steps in all (default: 20000, or the run's own)")
     command.add_argument("--batch", type=int, default=None, help="windows a step")
     command.add_argument("--length", type=int, default=None, help="frames a window")
     command.add_argument("--share", type=float, default=None, help="of the frames that the column level trains on")
-    command.add_argument("--learning-rate", type=float, default=None)
+    command.add_argument("--learning-rate", type=float, default=None, help="at its highest, after the warm-up")
     command.add_argument(
         "--decay-from", type=float, default=None, help="part of the run at which the rate starts to fall"
     )
-    command.add_argument("--seed", type=int, default=None)
+    command.add_argument("--seed", type=int, default=None, help="of weights and windows: one seed, one run")
     command.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
     command.add_argument("--no-compile", action="store_true", help="without torch.compile (which needs a C++ compiler)")
     command.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
@@ -29,9 +29,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     judging.register(subparsers)
 
     command = subparsers.add_parser("export", help="a run's best checkpoint to the engine's int8 file (needs torch)")
-    command.add_argument("checkpoint", type=Path, help="best.pt or checkpoint.pt of a run")
+    command.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="best.pt or checkpoint.pt of a run")
     command.add_argument("-o", "--out", type=Path, required=True, help="the .safetensors file to write")
-    command.add_argument("--card", action="append", default=[], metavar="FIELD=TEXT", help="for the model card")
+    command.add_argument(
+        "--card",
+        action="append",
+        default=[],
+        metavar="FIELD=TEXT",
+        help="what the model card is to say; as often as you like",
+    )
     command.set_defaults(run=_export)
 
 

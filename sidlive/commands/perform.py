@@ -17,8 +17,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     room_arguments(top)
     top.set_defaults(run=open_studio)
     script = subparsers.add_parser("run", help="perform a script, without a screen")
-    script.add_argument("script", type=Path, help="a Python file that speaks the verbs of the console")
-    script.add_argument("args", nargs="*", help="words for the script: its `args`")
+    script.add_argument(
+        "script", type=Path, metavar="SCRIPT", help="a Python file that speaks the verbs of the console"
+    )
+    script.add_argument("args", nargs="*", help="words for the script: its `args`; those that begin with - after a --")
     script.add_argument("--offline", action="store_true", help="in virtual time: fast, silent, the same each time")
     script.add_argument("--wav", type=Path, metavar="FILE", help="with --offline: write what is heard")
     script.add_argument("--seed", type=int, default=1, help="which future (default: 1)")

@@ -13,7 +13,12 @@ CAPTURE_FRAMES = 1500
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
     """Add this group's commands."""
     info = subparsers.add_parser("info", help="tell what a tune is, or a file of frames")
-    info.add_argument("tune", type=Path, metavar="TUNE.sid|.prg|FRAMES|NAME")
+    info.add_argument(
+        "tune",
+        type=Path,
+        metavar="TUNE.sid|.prg|FRAMES|NAME",
+        help="a tune, frames, or the name of a fragment that comes with sidlive",
+    )
     info.add_argument("--json", action="store_true", help="one JSON object on stdout")
     info.set_defaults(run=_info)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sidlive.cli import main
+from sidlive.commands import perform
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,7 @@ from sidlive.cli import main
         (["capture", "gallop", "-o", "a.npz", "--frames", "nan"], "--frames: expected a whole number, found 'nan'"),
         (["generate", "gallop", "-o", "a.npz", "--top-p", "most"], "--top-p: expected a number, found 'most'"),
         (["play", "gallop", "--chip", "zzz"], "sidlive play: --chip: no 'zzz': there are 6581, 8580"),
+        (["run", "a.py", "--offlin", "-x"], "sidlive: unrecognized arguments: -x"),
         (["info"], "sidlive info: the following arguments are required: TUNE"),
     ],
 )
@@ -46,3 +48,21 @@ def test_what_cannot_be_done_is_one_line(
     told = capsys.readouterr()
     assert expected in told.err and told.err.count("\n") == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["empty.sid"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["a", "--offline", "b"], ["a", "b"]),
+        (["--offline", "a", "b"], ["a", "b"]),
+        (["--offline"], []),
+        (["--offline", "--", "-a", "b"], ["-a", "b"]),
+    ],
+)
+def test_a_scripts_words_stand_before_and_after_the_options(
+    words: list[str], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[str], bool]] = []
+    monkeypatch.setattr(perform, "run_script", lambda arguments: seen.append((arguments.args, arguments.offline)))
+    assert main(["run", "script.py", *words]) == 0
+    assert seen == [(expected, True)]
