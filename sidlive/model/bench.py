@@ -206,19 +206,18 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
     """
     from numba import njit
 
-    from sidlive.model.blocks import Cache, Steps, go_through, multiply, normalise, room_for, scratch_for
+    from sidlive.model.blocks import Cache, Steps, go_through, multiply, normalise
     from sidlive.model.vectors import TILE
 
     @njit(nogil=True)
-    def say(pile, x, normed, angles, cache, logits, first, tokens, context):  # type: ignore[no-untyped-def]
-        room, scratch = room_for(1, normed.shape[1]), scratch_for(pile, cache, 1)
+    def say(pile, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
         for token in range(first, first + tokens):
             steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
             go_through(pile, x, steps, context, 0, cache, scratch, True)
             normalise(x, pile.last_norm, normed)
-            multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, room)
+            multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, scratch.pieces)
 
-    level, state, stack = engine._mind.time, engine._state, engine.config.time
+    level, state, stack = engine._mind.model.time, engine._state, engine.config.time
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
     x = np.full((1, level.pile.out.tiles.shape[1] * TILE), 0.1, np.float32)
     normed, logits = np.empty((1, stack.width), np.float32), np.zeros((1, FLAT_VOCABULARY), np.float32)
@@ -228,7 +227,7 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
         worked = time.thread_time()
         for _ in range(frames):
             x[:] = 0.1  # it runs through every block again and again
-            say(level.pile, x, normed, angles, cache, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
+            say(level.pile, x, normed, angles, cache, engine._room.heard, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
         return (time.thread_time() - worked) / frames
 
     spent(1)

@@ -9,68 +9,101 @@ Theirs are the positions that they would have had if the steps that slid away be
 et al. 2023): keys stay as they were turned, and the query is turned a second time, for them.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from sidlive.model.vectors import SPAN, TILE, exp, integer_tile, short_tile_1, short_tile_2, short_tile_4
+from sidlive.model.parts import (
+    Bytes5,
+    Floats1,
+    Floats2,
+    Floats3,
+    Floats4,
+    Ints3,
+    Longs1,
+    Longs2,
+    Shorts1,
+    Shorts3,
+    Shorts5,
+    Shorts7,
+    Signed2,
+    Signed3,
+)
+from sidlive.model.vectors import (
+    SPAN,
+    STRIP,
+    TILE,
+    exp,
+    greatest,
+    greatest_size,
+    integer_tile,
+    split,
+    strip_1,
+    strip_2,
+    strip_4,
+)
 
-LIMIT = np.float32(127 << 16)  # the largest fixed-point number: three signed bytes, with room for rounding
 MOST_SHORT = np.float32(32766)  # of 16 bits, with room for rounding
+ASKED, ASKED_FINER = np.float32(65000), np.float32(512)  # of a query's upper and lower halves: see `ask`
+MOST_WEIGHT = np.float32(32000)  # that all values of a step weigh together: times 2^15 within 32 bits
+FINEST, WEIGHED = 128, 1 << 17  # see `attend`
 EPSILON = np.float32(1e-5)  # of the RMS norms
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
 # Called by kernels alone: without the wrappers that Python would call, which take longer to compile than the code.
-inner = njit(cache=True, nogil=True, fastmath=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_kernel = partial(njit, cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner = _kernel(fastmath=True)
+within = _kernel(fastmath=True, forceinline=True)  # part of its caller: what takes many arrays, each of many words
+strict = _kernel(fastmath=False)  # what rounds by adding and taking away; unsaid, its callers' fastness would count
 
 
 class Matrix(NamedTuple):
     """A pile of 8-bit matrices in tiles ``[N, R / 64, C / 4, 64, 4]`` with a scale a row, ``float32[N, R]``."""
 
-    tiles: NDArray[np.uint8]
-    scales: NDArray[np.float32]
+    tiles: Bytes5
+    scales: Floats2
 
 
 class Rows(NamedTuple):
     """An embedding: ``int8[N, d]`` with a scale a row, ``float32[N]``."""
 
-    rows: NDArray[np.int8]
-    scales: NDArray[np.float32]
+    rows: Signed2
+    scales: Floats1
 
 
 class Cache(NamedTuple):
     """Keys and values of each lane's last R steps, as int16 with a scale a step and head."""
 
-    keys: NDArray[np.int16]  # [N, L, K, R / 64, head width, 64]
-    values: NDArray[np.int16]  # [N, L, K, R, 64 or more]
-    key_scales: NDArray[np.float32]  # [N, L, K, R]
-    value_scales: NDArray[np.float32]
+    keys: Shorts7  # [N, L, K, R / 32, head width / 2, 32, 2]
+    values: Shorts7  # [N, L, K, head width / 32, R / 2, 32, 2]
+    key_scales: Floats4  # [N, L, K, R]
+    value_scales: Floats4
 
 
 class Steps(NamedTuple):
     """B steps to take, those of one lane in their order."""
 
-    lanes: NDArray[np.int64]  # [B]
-    positions: NDArray[np.int64]  # [B]
-    cosines: NDArray[np.float32]  # [B, head width / 2], of the positions
-    sines: NDArray[np.float32]
-    near_cosines: NDArray[np.float32]  # of the positions as the pinned steps see them
-    near_sines: NDArray[np.float32]
+    lanes: Longs1  # [B]
+    positions: Longs1  # [B]
+    cosines: Floats2  # [B, head width / 2], of the positions
+    sines: Floats2
+    near_cosines: Floats2  # of the positions as the pinned steps see them
+    near_sines: Floats2
 
 
 class Pile(NamedTuple):
     """The blocks of one level."""
 
     hidden: int  # of the SwiGLU
-    attention_norm: NDArray[np.float32]  # [L, d]
+    attention_norm: Floats2  # [L, d]
     query_key_value: Matrix
     out: Matrix
-    feed_norm: NDArray[np.float32]  # [L, d]
+    feed_norm: Floats2  # [L, d]
     gate_up: Matrix
     down: Matrix
-    last_norm: NDArray[np.float32]  # [d]
+    last_norm: Floats1  # [d]
 
 
 @inner
@@ -86,76 +119,51 @@ def normalise(x, gains, result):  # type: ignore[no-untyped-def]
             result[row, i] = x[row, i] * factor * gains[i]
 
 
-@inner
-def fix(x, width, fixed, scales, sums):  # type: ignore[no-untyped-def]
-    """Rows of floats to fixed-point numbers: pieces ``int8[B, 3, C]`` (C whole fours).
+class Pieces(NamedTuple):
+    """Room for B vectors in fixed point, as `split` makes them: for each SPAN of columns a scale and two sums."""
 
-    For each SPAN of columns a scale, ``float32[B, spans]``, and the sums of its pieces, ``int32[B, spans, 3]``.
+    numbers: Signed3  # [B, 3, whole 16s]
+    scales: Floats2  # [B, spans]
+    sums: Ints3  # [B, spans, 2]
+
+
+@strict
+def multiply(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no-untyped-def]
+    """``result[B, R] += x[B, :width] @ matrix[index].T``, for the first tiles of rows; R is whole tiles.
+
+    x goes on in zeros to a whole 16.
     """
+    weights, gains, scales, sums = matrix.tiles, matrix.scales, pieces.scales, pieces.sums
+    fours, stride = weights.shape[2], pieces.numbers.shape[2]
+    spans = (width + SPAN - 1) // SPAN
     for row in range(x.shape[0]):
-        highs, middles, lows = fixed[row, 0], fixed[row, 1], fixed[row, 2]
-        for span in range((width + SPAN - 1) // SPAN):
-            first, last = span * SPAN, min((span + 1) * SPAN, width)
-            part = x[row, first:last]
-            part_high, part_middle, part_low = highs[first:last], middles[first:last], lows[first:last]
-            largest = ZERO
-            for i in range(last - first):
-                largest = max(largest, abs(part[i]))
-            factor = LIMIT / largest if largest > ZERO else ZERO
-            scales[row, span] = largest / LIMIT
-            high_sum, middle_sum, low_sum = np.int32(0), np.int32(0), np.int32(0)
-            for i in range(last - first):
-                number = np.int32(np.floor(part[i] * factor + HALF))
-                upper = (number + np.int32(128)) >> np.int32(8)
-                high = (upper + np.int32(128)) >> np.int32(8)
-                middle, low = upper - (high << np.int32(8)), number - (upper << np.int32(8))
-                part_high[i], part_middle[i], part_low[i] = np.int8(high), np.int8(middle), np.int8(low)
-                high_sum += high
-                middle_sum += middle
-                low_sum += low
-            sums[row, span, 0], sums[row, span, 1], sums[row, span, 2] = high_sum, middle_sum, low_sum
-        for i in range(width, (width + 3) // 4 * 4):
-            highs[i] = middles[i] = lows[i] = 0
-
-
-@inner
-def room_for(count, width):  # type: ignore[no-untyped-def]
-    """Room for B vectors of at most so many floats, as `fix` writes them; made once for many products."""
-    spans = (width + SPAN - 1) // SPAN
-    fixed = np.empty((count, 3, (width + 3) // 4 * 4), np.int8)
-    return fixed, np.empty((count, spans), np.float32), np.empty((count, spans, 3), np.int32)
-
-
-@inner
-def multiply(x, width, matrix, index, tiles, result, room):  # type: ignore[no-untyped-def]
-    """``result[B, R] += x[B, :width] @ matrix[index].T``, for the first tiles of rows; R is whole tiles."""
-    fixed, scales, sums = room
-    count, fours, stride = x.shape[0], matrix.tiles.shape[2], fixed.shape[2] // 4
-    spans = (width + SPAN - 1) // SPAN
-    fix(x, width, fixed, scales, sums)
-    pieces = fixed.view(np.int32)
-    weights, gains = matrix.tiles, matrix.scales
+        for span in range(spans):
+            first = span * SPAN
+            count = (min(SPAN, width - first) + 15) // 16 * 16
+            at = row * 3 * stride + first
+            told = split(x, row * x.shape[1] + first, count, pieces.numbers, at, stride)
+            scales[row, span], sums[row, span, 0], sums[row, span, 1] = told
+    numbers = pieces.numbers.view(np.int32)
     for tile in range(tiles):
-        start = (index * weights.shape[1] + tile) * fours * 4 * TILE
         gain = index * gains.shape[1] + tile * TILE
-        for row in range(count):  # the tile stays in the nearest cache
-            at = row * result.shape[1] + tile * TILE
-            for span in range(spans):
-                first = span * (SPAN // 4)
+        for span in range(spans):
+            first = span * (SPAN // 4)
+            start = ((index * weights.shape[1] + tile) * fours + first) * 4 * TILE
+            count = min(SPAN // 4, fours - first)
+            for row in range(x.shape[0]):  # this part of the tile stays in the nearest cache
                 integer_tile(
                     weights,
-                    start + first * 4 * TILE,
-                    min(SPAN // 4, fours - first),
-                    pieces,
-                    row * 3 * stride + first,
+                    start,
+                    count,
+                    numbers,
+                    row * 3 * (stride // 4) + first,
+                    scales[row, span],
                     sums[row, span, 0],
                     sums[row, span, 1],
-                    sums[row, span, 2],
                     gains,
                     gain,
-                    scales[row, span],
                     result,
-                    at,
+                    row * result.shape[1] + tile * TILE,
                 )
 
 
@@ -207,41 +215,80 @@ def window(position, context, pinned, slots, runs):  # type: ignore[no-untyped-d
 
 
 @inner
-def meets(runs, first, last):  # type: ignore[no-untyped-def]
-    """Whether any of the three runs has part in ``[first, last)``."""
-    met = False
-    for run in range(0, 6, 2):
-        met |= runs[run] < last and runs[run + 1] > first
-    return met
-
-
-@inner
-def highest(scores, key_scales, top):  # type: ignore[no-untyped-def]
-    """Scale a run of scores in place; the greatest of them and ``top``."""
-    for i in range(scores.shape[0]):
-        score = scores[i] * key_scales[i]
-        scores[i] = score
-        top = max(top, score)
-    return top
+def scale(numbers, scales):  # type: ignore[no-untyped-def]
+    """Each number times its scale, in place."""
+    for i in range(numbers.shape[0]):
+        numbers[i] *= scales[i]
 
 
 @inner
 def soften(scores, value_scales, top):  # type: ignore[no-untyped-def]
-    """A run of scores becomes weights of the values as they lie, in place; returns the sum of the true weights."""
-    total = ZERO
+    """A run of scores becomes weights of the values as they lie, in place; the sums of the true ones and of these."""
+    total, sum_of_weights = ZERO, ZERO
     for i in range(scores.shape[0]):
-        weight = exp(scores[i] - top)
-        total += weight
-        scores[i] = weight * value_scales[i]
-    return total
+        share = exp(scores[i] - top)
+        weight = share * value_scales[i]
+        scores[i] = weight
+        total += share
+        sum_of_weights += weight
+    return total, sum_of_weights
+
+
+@inner
+def halve(numbers, factor, finer, upper, lower):  # type: ignore[no-untyped-def]
+    """Each number times ``factor`` as two of 16 bits: ``upper + lower / finer``."""
+    for i in range(numbers.shape[0]):
+        number = numbers[i] * factor
+        whole = np.floor(number + HALF)
+        upper[i] = np.int16(whole)
+        lower[i] = np.int16(np.floor((number - whole) * finer + HALF))
+
+
+@inner
+def share_out(scores, runs, key_scales, value_scales, finer, halves):  # type: ignore[no-untyped-def]
+    """Softmax over the runs of ``scores [R]``, a zero sink among them: ``halves int16[2, R]``, as `halve` writes them,
+    tell how much of each value, as it lies, is taken; returned is what they are to be multiplied by."""
+    top, total, sum_of_weights = ZERO, ZERO, ZERO
+    for run in range(0, 6, 2):
+        start, end = runs[run], runs[run + 1]
+        scale(scores[start:end], key_scales[start:end])
+        top = greatest(scores, start, end - start, top)
+    for run in range(0, 6, 2):
+        some = slice(runs[run], runs[run + 1])
+        part, part_of_weights = soften(scores[some], value_scales[some], top)
+        total += part
+        sum_of_weights += part_of_weights
+    factor = MOST_WEIGHT / sum_of_weights if sum_of_weights > ZERO else ZERO
+    for run in range(0, 6, 2):
+        start, end = runs[run], runs[run + 1]
+        for half in range(2):  # steps go in pairs: beside a run's odd ends there is nothing
+            halves[half, start & -2] = 0
+            halves[half, max(0, end - 1) | 1] = 0
+    for run in range(0, 6, 2):
+        some = slice(runs[run], runs[run + 1])
+        halve(scores[some], factor, finer, halves[0, some], halves[1, some])
+    return ONE / (factor * (total + exp(-top))) if factor > ZERO else ZERO
+
+
+@inner
+def ask(query, asked):  # type: ignore[no-untyped-def]
+    """Write a query as `halve` does, such that it meets any key within 32 bits; returns the scale.
+
+    |query . key| <= |query| |key| (Cauchy, Schwarz), and |key| <= MOST_SHORT * sqrt(head width).
+    """
+    width, total = np.float32(query.shape[0]), ZERO
+    for i in range(query.shape[0]):
+        total += query[i] * query[i]
+    most = min(ASKED / np.sqrt(width), MOST_SHORT)
+    factor = most / np.sqrt(total) if total > ZERO else ZERO
+    halve(query, factor, ASKED_FINER, asked[0], asked[1])
+    return ONE / factor if factor > ZERO else ZERO
 
 
 @inner
 def keep(numbers, kept):  # type: ignore[no-untyped-def]
     """Write floats as 16-bit fixed-point numbers; returns their scale."""
-    largest = ZERO
-    for i in range(numbers.shape[0]):
-        largest = max(largest, abs(numbers[i]))
+    largest = greatest_size(numbers, 0, numbers.shape[0])
     factor = MOST_SHORT / largest if largest > ZERO else ZERO
     for i in range(numbers.shape[0]):
         kept[i] = np.int16(np.floor(numbers[i] * factor + HALF))
@@ -249,150 +296,89 @@ def keep(numbers, kept):  # type: ignore[no-untyped-def]
 
 
 @inner
-def tile_of_heads(rows, start, stride, count, factors, at, factors_stride, sums, to, sums_stride, heads):  # type: ignore[no-untyped-def]  # fmt: skip
-    """`short_tile` for any number of heads, as many at once as can be."""
-    g = 0
-    while g + 4 <= heads:
-        short_tile_4(
-            rows,
-            start,
-            stride,
-            count,
-            factors,
-            at + g * factors_stride,
-            factors_stride,
-            sums,
-            to + g * sums_stride,
-            sums_stride,
-        )
-        g += 4
-    if g + 2 <= heads:
-        short_tile_2(
-            rows,
-            start,
-            stride,
-            count,
-            factors,
-            at + g * factors_stride,
-            factors_stride,
-            sums,
-            to + g * sums_stride,
-            sums_stride,
-        )
-        g += 2
-    if g < heads:
-        short_tile_1(
-            rows,
-            start,
-            stride,
-            count,
-            factors,
-            at + g * factors_stride,
-            factors_stride,
-            sums,
-            to + g * sums_stride,
-            sums_stride,
-        )
+def strip_of_heads(rows, start, pairs, halves, at, stride, finer, scales, of, sums, to, sums_stride, heads):  # type: ignore[no-untyped-def]  # fmt: skip
+    """`strip` for any number of heads, as many at once as can be."""
+    done, fine = 0, ONE / finer
+    while done < heads:
+        here, of_here, to_here = at + 2 * done * stride, of + done, to + done * sums_stride
+        if heads - done >= 4:
+            strip_4(rows, start, pairs, halves, here, stride, fine, scales, of_here, sums, to_here, sums_stride)
+            done += 4
+        elif heads - done >= 2:
+            strip_2(rows, start, pairs, halves, here, stride, fine, scales, of_here, sums, to_here, sums_stride)
+            done += 2
+        else:
+            strip_1(rows, start, pairs, halves, here, stride, fine, scales, of_here, sums, to_here, sums_stride)
+            done += 1
 
 
 class Scratch(NamedTuple):
-    """Room for what B steps go through, made once for many: `scratch_for`."""
+    """Room for what B steps at most go through."""
 
-    room: tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32]]  # of `room_for`
-    normed: NDArray[np.float32]  # [B, d], as are the next two
-    query: NDArray[np.float32]
-    near_query: NDArray[np.float32]
-    key: NDArray[np.float32]  # [head width]
-    kept: NDArray[np.int16]
-    projected: NDArray[np.float32]  # [B, whole tiles], as is the next
-    fed: NDArray[np.float32]
-    active: NDArray[np.float32]  # [B, hidden]
-    scores: NDArray[np.float32]  # [B, heads that share a key, R]
-    mixed: NDArray[np.float32]  # [B, heads that share a key, 64 or more]
-    shares: NDArray[np.float32]  # [B, heads that share a key]
-    runs: NDArray[np.int64]  # [B, 6]
-
-
-@inner
-def scratch_for(pile, cache, count):  # type: ignore[no-untyped-def]
-    """Room for so many steps at once."""
-    width, hidden = pile.last_norm.shape[0], pile.hidden
-    kv_heads, head_width = cache.keys.shape[2], cache.keys.shape[4]
-    groups = width // head_width // kv_heads
-    return Scratch(
-        room_for(count, max(width, hidden)),
-        np.empty((count, width), np.float32),
-        np.empty((count, width), np.float32),
-        np.empty((count, width), np.float32),
-        np.empty(head_width, np.float32),
-        np.empty(head_width, np.int16),
-        np.empty((count, pile.query_key_value.tiles.shape[1] * TILE), np.float32),
-        np.empty((count, pile.gate_up.tiles.shape[1] * TILE), np.float32),
-        np.empty((count, hidden), np.float32),
-        np.empty((count, groups, cache.values.shape[3]), np.float32),
-        np.zeros((count, groups, cache.values.shape[4]), np.float32),
-        np.empty((count, groups), np.float32),
-        np.empty((count, 6), np.int64),
-    )
+    pieces: Pieces
+    x: Floats2  # [B, whole tiles]
+    normed: Floats2  # [B, d and zeros to a whole 16]
+    head: Floats1  # [head width]
+    kept: Shorts1
+    asked: Shorts5  # [2, B, heads, 2, head width]: queries as `ask` writes them, and once more for the pinned
+    ask_scales: Floats3  # [2, B, heads]
+    projected: Floats2  # [B, whole tiles], as is the next
+    fed: Floats2
+    active: Floats2  # [B, hidden and zeros to a whole 16]
+    scores: Floats2  # [heads that share a key, R]
+    weights: Shorts3  # [heads that share a key, 2, R]: of `halve`
+    mixed: Floats2  # [heads that share a key, whole strips]
+    sums: Floats1  # [heads that share a key]: the scale of what the values sum up to
+    runs: Longs2  # [B, 6]
 
 
-@inner
-def attend(query, near_query, steps, context, pinned, layer, cache, scratch, result):  # type: ignore[no-untyped-def]
-    """Attention of B steps: ``query, near_query [B, width]`` (turned, scaled) to ``result [B, width]``."""
+@within
+def attend(steps, count, pinned, context, layer, cache, scratch, result):  # type: ignore[no-untyped-def]
+    """Attention of ``count`` steps, whose queries stand in ``scratch``, to ``result [B, width]``."""
     keys, values = cache.keys, cache.values
-    count = query.shape[0]
-    layers, kv_heads, tiles, head_width = keys.shape[1], keys.shape[2], keys.shape[3], keys.shape[4]
-    slots, padded = values.shape[3], values.shape[4]
-    heads = query.shape[1] // head_width
-    groups = heads // kv_heads
-    scores, mixed, shares, runs = scratch.scores, scratch.mixed, scratch.shares, scratch.runs
+    layers, kv_heads, strips, head_width = keys.shape[1], keys.shape[2], keys.shape[3], 2 * keys.shape[4]
+    slots, parts = strips * STRIP, values.shape[3]
+    scores, weights, mixed, sums, runs = scratch.scores, scratch.weights, scratch.mixed, scratch.sums, scratch.runs
+    groups, padded, heads = scores.shape[0], mixed.shape[1], scratch.asked.shape[2]
+    asked, ask_scales, shares = scratch.asked.view(np.int32), scratch.ask_scales, weights.view(np.int32)
+    # A lower half is at most (finer + 1) / 2, a value 2^15, and there are so many steps: below 2^31 together.
+    finer = np.float32(max(1, min(FINEST, WEIGHED // slots - 1)))
     for row in range(count):
         window(steps.positions[row], context, pinned, slots, runs[row])
     for kv in range(kv_heads):
-        for tile in range(tiles):
-            first, last = tile * TILE, (tile + 1) * TILE
-            for row in range(count):
-                if not meets(runs[row], first, last):
-                    continue
-                start = (((steps.lanes[row] * layers + layer) * kv_heads + kv) * tiles + tile) * head_width * TILE
-                at, to = row * query.shape[1] + kv * groups * head_width, row * groups * slots + first
-                for g in range(groups):
-                    for i in range(first, last):
-                        scores[row, g, i] = ZERO
-                asking = near_query if first < pinned else query
-                tile_of_heads(keys, start, TILE, head_width, asking, at, head_width, scores, to, slots, groups)
         for row in range(count):
-            lane = steps.lanes[row]
+            lane, some_runs = steps.lanes[row], runs[row]
+            first = (lane * layers + layer) * kv_heads + kv
+            for run in range(0, 6, 2):
+                near = np.int64(run == 0)  # the pinned
+                of = (near * scratch.asked.shape[1] + row) * heads + kv * groups
+                for strip in range(some_runs[run] // STRIP, (some_runs[run + 1] + STRIP - 1) // STRIP):
+                    at = strip * STRIP
+                    for g in range(groups):
+                        for i in range(at, at + STRIP):
+                            scores[g, i] = ZERO
+                    start, to, half = (first * strips + strip) * head_width * STRIP, at, head_width // 2
+                    asks = of * head_width
+                    strip_of_heads(
+                        keys, start, half, asked, asks, half, ASKED_FINER, ask_scales, of, scores, to, slots, groups
+                    )
             key_scales, value_scales = cache.key_scales[lane, layer, kv], cache.value_scales[lane, layer, kv]
             for g in range(groups):
-                top, total = ZERO, ZERO
-                for run in range(0, 6, 2):
-                    some = slice(runs[row, run], runs[row, run + 1])
-                    top = highest(scores[row, g, some], key_scales[some], top)
-                for run in range(0, 6, 2):
-                    some = slice(runs[row, run], runs[row, run + 1])
-                    total += soften(scores[row, g, some], value_scales[some], top)
-                shares[row, g] = ONE / (total + exp(-top))  # the zero sink takes its share
-        for tile in range(tiles):
-            for row in range(count):
-                base = ((steps.lanes[row] * layers + layer) * kv_heads + kv) * slots
-                for run in range(0, 6, 2):
-                    first = max(tile * TILE, runs[row, run])
-                    some = min((tile + 1) * TILE, runs[row, run + 1]) - first
-                    if some <= 0:
-                        continue
-                    for part in range(0, padded, TILE):
-                        start = (base + first) * padded + part
-                        at, to = row * groups * slots + first, row * groups * padded + part
-                        tile_of_heads(values, start, padded, some, scores, at, slots, mixed, to, padded, groups)
-        for row in range(count):
+                sums[g] = share_out(scores[g], some_runs, key_scales, value_scales, finer, weights[g])
+                for i in range(padded):
+                    mixed[g, i] = ZERO
+            for run in range(0, 6, 2):
+                begin, end, half = some_runs[run] // 2, (some_runs[run + 1] + 1) // 2, slots // 2
+                for part in range(parts if begin < end else 0):
+                    start, to = ((first * parts + part) * half + begin) * 2 * STRIP, part * STRIP
+                    strip_of_heads(
+                        values, start, end - begin, shares, begin, half, finer, sums, 0, mixed, to, padded, groups
+                    )
             for g in range(groups):
                 at = (kv * groups + g) * head_width
                 head = result[row, at : at + head_width]
                 for i in range(head_width):
-                    head[i] = mixed[row, g, i] * shares[row, g]
-                for i in range(padded):
-                    mixed[row, g, i] = ZERO
+                    head[i] = mixed[g, i]
 
 
 @inner
@@ -406,7 +392,7 @@ def turn(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
         result_high[i] = (b * cosines[i] + a * sines[i]) * scale
 
 
-@inner
+@within
 def go_through(pile, x, steps, context, pinned, cache, scratch, to_the_end):  # type: ignore[no-untyped-def]
     """B steps ``x [B, whole tiles]`` through all blocks, in place; their keys and values are kept.
 
@@ -414,47 +400,60 @@ def go_through(pile, x, steps, context, pinned, cache, scratch, to_the_end):  # 
     nobody needs x itself: the last block only keeps its keys and values.
     """
     keys, values = cache.keys, cache.values
-    layers, kv_heads, head_width, slots = keys.shape[1], keys.shape[2], keys.shape[4], values.shape[3]
+    layers, kv_heads, slots, head_width = keys.shape[1], keys.shape[2], keys.shape[3] * STRIP, 2 * keys.shape[4]
     count, width, hidden = x.shape[0], pile.last_norm.shape[0], pile.hidden
-    kv_width = kv_heads * head_width
+    kv_width, heads = kv_heads * head_width, width // head_width
     tiles = (pile.query_key_value.tiles.shape[1], pile.out.tiles.shape[1], pile.gate_up.tiles.shape[1])
-    scale = ONE / np.sqrt(np.float32(head_width))
-    room, key, kept = scratch.room, scratch.key, scratch.kept
-    normed, query, near_query = scratch.normed[:count], scratch.query[:count], scratch.near_query[:count]
-    projected, fed, active = scratch.projected[:count], scratch.fed[:count], scratch.active[:count]
+    gain = ONE / np.sqrt(np.float32(head_width))
+    pieces, head, kept, asked, ask_scales = (
+        scratch.pieces,
+        scratch.head,
+        scratch.kept,
+        scratch.asked,
+        scratch.ask_scales,
+    )
+    normed, projected, fed, active = (
+        scratch.normed[:count],
+        scratch.projected[:count],
+        scratch.fed[:count],
+        scratch.active[:count],
+    )
     for layer in range(layers):
         normalise(x, pile.attention_norm[layer], normed)
         clear(projected)
-        multiply(normed, width, pile.query_key_value, layer, tiles[0], projected, room)
+        multiply(normed, width, pile.query_key_value, layer, tiles[0], projected, pieces)
         for row in range(count):
             lane, slot = steps.lanes[row], place(steps.positions[row], pinned, slots)
             cosines, sines = steps.cosines[row], steps.sines[row]
-            for at in range(0, width, head_width):
-                head = slice(at, at + head_width)
-                turn(projected[row, head], cosines, sines, scale, query[row, head])
+            for number in range(heads):
+                query = projected[row, number * head_width : (number + 1) * head_width]
+                turn(query, cosines, sines, gain, head)
+                ask_scales[0, row, number] = ask(head, asked[0, row, number])
                 if pinned > 0:
-                    near = steps.near_cosines[row], steps.near_sines[row]
-                    turn(projected[row, head], near[0], near[1], scale, near_query[row, head])
+                    turn(query, steps.near_cosines[row], steps.near_sines[row], gain, head)
+                    ask_scales[1, row, number] = ask(head, asked[1, row, number])
             for kv in range(kv_heads):
                 at = width + kv * head_width
-                turn(projected[row, at : at + head_width], cosines, sines, ONE, key)
-                cache.key_scales[lane, layer, kv, slot] = keep(key, kept)
-                tile = keys[lane, layer, kv, slot // TILE]
+                turn(projected[row, at : at + head_width], cosines, sines, ONE, head)
+                cache.key_scales[lane, layer, kv, slot] = keep(head, kept)
+                strip = keys[lane, layer, kv, slot // STRIP]
                 for i in range(head_width):
-                    tile[i, slot % TILE] = kept[i]
+                    strip[i // 2, slot % STRIP, i % 2] = kept[i]
                 at += kv_width
-                value = projected[row, at : at + head_width]
-                cache.value_scales[lane, layer, kv, slot] = keep(value, values[lane, layer, kv, slot])
+                cache.value_scales[lane, layer, kv, slot] = keep(projected[row, at : at + head_width], kept)
+                strips = values[lane, layer, kv]
+                for i in range(head_width):
+                    strips[i // STRIP, slot // 2, i % STRIP, slot % 2] = kept[i]
         if layer == layers - 1 and not to_the_end:
             return
-        attend(query, near_query, steps, context, pinned, layer, cache, scratch, normed)
-        multiply(normed, width, pile.out, layer, tiles[1], x, room)
+        attend(steps, count, pinned, context, layer, cache, scratch, normed)
+        multiply(normed, width, pile.out, layer, tiles[1], x, pieces)
         normalise(x, pile.feed_norm[layer], normed)
         clear(fed)
-        multiply(normed, width, pile.gate_up, layer, tiles[2], fed, room)
+        multiply(normed, width, pile.gate_up, layer, tiles[2], fed, pieces)
         for row in range(count):
             up = fed[row, hidden:]
             for i in range(hidden):
                 gate = fed[row, i]
                 active[row, i] = gate / (ONE + exp(-gate)) * up[i]
-        multiply(active, hidden, pile.down, layer, tiles[1], x, room)
+        multiply(active, hidden, pile.down, layer, tiles[1], x, pieces)

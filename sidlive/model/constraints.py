@@ -42,6 +42,7 @@ from sidlive.chip.registers import (
 )
 from sidlive.errors import ControlError
 from sidlive.model.blocks import inner
+from sidlive.model.parts import Flags1, Flags2
 from sidlive.model.spelling import moved, pairs_before, reference
 from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_NAMES, KIND_OF_SLOT, SLOTS_PER_VOICE
 from sidlive.model.tokens import FREQ_HI as FREQ_HI_KIND
@@ -59,10 +60,10 @@ class Constraints(NamedTuple):
     """As the kernels take them; made by `constrain`."""
 
     active: bool  # anything at all is forbidden
-    values: NDArray[np.bool_]  # [28, 256]: what may stand in each column
+    values: Flags2  # [28, 256]: what may stand in each column
     in_scale: bool
-    notes: NDArray[np.bool_]  # [65536] of a scale, [1] without
-    note_his: NDArray[np.bool_]  # [VOICES, 256]: the high bytes of a voice's permitted notes
+    notes: Flags1  # [65536] of a scale, [1] without
+    note_his: Flags2  # [VOICES, 256]: the high bytes of a voice's permitted notes
 
 
 def constrain(values: NDArray[np.bool_] | None = None, notes: NDArray[np.bool_] | None = None) -> Constraints:

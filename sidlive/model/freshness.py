@@ -6,7 +6,7 @@ from pathlib import Path
 from sidlive.chip.freshness import drop_stale
 from sidlive.model import kernels
 
-MODULES = ("blocks", "constraints", "kernels", "recall", "sampling", "spelling", "tokens", "vectors")
+MODULES = ("blocks", "constraints", "kernels", "parts", "recall", "sampling", "spelling", "tokens", "vectors")
 KERNELS = tuple(f"sidlive.model.{name}" for name in MODULES)
 
 

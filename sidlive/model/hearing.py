@@ -16,11 +16,11 @@ from sidlive.chip.registers import COLUMNS, USED_BITS, Frames, silence
 from sidlive.errors import ModelError
 from sidlive.model import packing
 from sidlive.model.config import ModelConfig
-from sidlive.model.constraints import Constraints
+from sidlive.model.constraints import UNCONSTRAINED, Constraints
 from sidlive.model.freshness import drop_stale_kernels
-from sidlive.model.kernels import ColumnLevel, Knobs, State, TimeLevel, hear, say
+from sidlive.model.kernels import Knobs, Model, State, hear, say
+from sidlive.model.parts import Table, table_of
 from sidlive.model.sampling import Sampling
-from sidlive.model.spelling import Language
 from sidlive.model.weights import EngineWeights
 
 BLOCK = 16  # frames heard in one pass over the weights
@@ -31,15 +31,14 @@ class Mind(NamedTuple):
     """A model as the kernels take it; several may share one."""
 
     config: ModelConfig
-    language: Language
-    time: TimeLevel
-    column: ColumnLevel
+    model: Model
+    table: Table  # of the model
     pinnable: int
 
     @staticmethod
     def of(weights: EngineWeights) -> "Mind":
-        levels = packing.time_level(weights), packing.column_level(weights)
-        return Mind(weights.config, packing.tables(), *levels, weights.pinnable)
+        model = Model(packing.tables(), packing.time_level(weights), packing.column_level(weights))
+        return Mind(weights.config, model, table_of(model), weights.pinnable)
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,10 @@ class Hearing:
         drop_stale_kernels()
         self._mind = mind
         self._state = packing.empty_state(mind.config, context, headroom, lanes)
+        self._room = packing.room(mind.config, context, headroom, lanes, min(BLOCK, headroom))
+        self._constraints = UNCONSTRAINED
+        self._tables = table_of(self._state), table_of(self._room)
+        self._limits = table_of(UNCONSTRAINED)
         self._position = 0  # frames heard
         self._furthest = 0  # frames ever heard on this line: what the rings hold ends here
         self._pinned = 0
@@ -145,9 +148,10 @@ class Hearing:
         weigh: bool,
     ) -> None:
         """Say the next frame into every lane's ring; `_hear_said` makes it heard."""
-        mind = self._mind
-        knobs = _knobs(samplings)
-        say(mind.column, mind.language, self._state, self._position, knobs, forced, mask, constraints, weigh)
+        if constraints is not self._constraints:
+            self._constraints, self._limits = constraints, table_of(constraints)
+        _, knobs = _knobs(samplings)
+        say(self._mind.table, *self._tables, knobs, self._limits, self._position, forced, mask, weigh)
 
     def _hear_said(self) -> NDArray[np.uint8]:
         """Hear what was said last: ``uint8[lanes, 28]``."""
@@ -162,8 +166,7 @@ class Hearing:
             self.prefill(silence(1))
 
     def _hear(self, lanes: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
-        mind = self._mind
-        hear(mind.time, mind.language, self._state, lanes, positions, self.context, self._pinned)
+        hear(self._mind.table, *self._tables, lanes, positions, self.context, self._pinned)
 
     def _advance(self, count: int) -> None:
         self._position += count
@@ -171,8 +174,8 @@ class Hearing:
 
 
 @lru_cache(maxsize=64)
-def _knobs(samplings: tuple[Sampling, ...]) -> Knobs:
-    return Knobs(
+def _knobs(samplings: tuple[Sampling, ...]) -> tuple[Knobs, Table]:
+    knobs = Knobs(
         temperatures=np.stack([s.temperatures for s in samplings]),
         top_p=np.array([s.top_p for s in samplings], np.float64),
         top_k=np.array([s.top_k for s in samplings], np.int64),
@@ -181,6 +184,7 @@ def _knobs(samplings: tuple[Sampling, ...]) -> Knobs:
         lane=np.array([s.lane for s in samplings], np.int64),
         follow=np.array([s.follow for s in samplings], np.float32),
     )
+    return knobs, table_of(knobs)
 
 
 def rows_of(frames: Frames, what: str) -> Frames:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from sidlive.chip.registers import FREQ_HI, FREQ_LO, VOICE_STRIDE
 from sidlive.model.blocks import (
@@ -18,6 +17,7 @@ from sidlive.model.blocks import (
     Matrix,
     Pile,
     Rows,
+    Scratch,
     Steps,
     add_row,
     clear,
@@ -26,17 +26,44 @@ from sidlive.model.blocks import (
     inner,
     multiply,
     normalise,
-    room_for,
-    scratch_for,
 )
-from sidlive.model.constraints import sift, strays
+from sidlive.model.constraints import Constraints, sift, strays
+from sidlive.model.parts import (
+    Bytes3,
+    Bytes4,
+    Doubles1,
+    Doubles2,
+    Flags1,
+    Floats1,
+    Floats2,
+    Floats3,
+    Floats4,
+    Longs1,
+    Longs2,
+    Longs3,
+    Shorts3,
+    Shorts7,
+    Words3,
+    opening,
+)
 from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.sampling import noise_key, pick
-from sidlive.model.spelling import Remembered, canonical, moved, pairs_before, reference, remember, spell, suggest
+from sidlive.model.spelling import (
+    Language,
+    Remembered,
+    canonical,
+    moved,
+    pairs_before,
+    reference,
+    remember,
+    spell,
+    suggest,
+)
 from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 from sidlive.model.vectors import TILE, exp
 
 RHYTHM_FOLLOWS = np.float32(3.0)  # times as closely: a voice that misses one attack finds its way back to the next
+PATHS = 7
 whole = njit(cache=True, nogil=True)
 
 
@@ -46,7 +73,7 @@ class TimeLevel(NamedTuple):
     values: Rows
     manners: Rows
     pile: Pile
-    turns: NDArray[np.float64]  # radians a frame, [head width / 2]
+    turns: Doubles1  # radians a frame, [head width / 2]
 
 
 class ColumnLevel(NamedTuple):
@@ -61,41 +88,79 @@ class ColumnLevel(NamedTuple):
     trust: Rows
     pile: Pile
     head: Matrix  # a matrix for each kind: its allowed tokens alone
-    cosines: NDArray[np.float32]  # [S, head width / 2]
-    sines: NDArray[np.float32]
+    cosines: Floats2  # [S, head width / 2]
+    sines: Floats2
+
+
+class Model(NamedTuple):
+    """All that does not change."""
+
+    language: Language
+    time: TimeLevel
+    column: ColumnLevel
 
 
 class State(NamedTuple):
     """All that N lanes remember; a lane's frame number f lies at f modulo the ring's length."""
 
-    frames: NDArray[np.uint8]  # [N, R, 28]
-    hidden: NDArray[np.float32]  # [N, H, d]: the time level's output after a frame
-    keys: NDArray[np.int16]  # of `blocks.Cache`, as are the next seven
-    values: NDArray[np.int16]
-    key_scales: NDArray[np.float32]
-    value_scales: NDArray[np.float32]
-    column_keys: NDArray[np.int16]  # of the frame being said
-    column_values: NDArray[np.int16]
-    column_key_scales: NDArray[np.float32]
-    column_value_scales: NDArray[np.float32]
-    spoken: NDArray[np.int16]  # [N, M, S]: the canonical tokens of the frames that recall reaches
-    stream_ids: NDArray[np.uint32]  # [N, STREAMS, M]: frame f at -f modulo M
-    runs: NDArray[np.uint8]  # [N, H, STREAMS, WINDOW + 1]: of `recall`, after a frame
-    tokens: NDArray[np.int64]  # [N, S]: as said last
-    logits: NDArray[np.float32]  # [N, S, most]: of each slot's allowed tokens
-    costs: NDArray[np.float32]  # [N, S]: nats of the token said, among the allowed; 0 where none was weighed
+    frames: Bytes3  # [N, R, 28]
+    hidden: Floats3  # [N, H, d]: the time level's output after a frame
+    keys: Shorts7  # of `blocks.Cache`, as are the next seven
+    values: Shorts7
+    key_scales: Floats4
+    value_scales: Floats4
+    column_keys: Shorts7  # of the frame being said
+    column_values: Shorts7
+    column_key_scales: Floats4
+    column_value_scales: Floats4
+    spoken: Shorts3  # [N, M, S]: the canonical tokens of the frames that recall reaches
+    stream_ids: Words3  # [N, STREAMS, M]: frame f at -f modulo M
+    runs: Bytes4  # [N, H, STREAMS, WINDOW + 1]: of `recall`, after a frame
+    tokens: Longs2  # [N, S]: as said last
+    logits: Floats3  # [N, S, most]: of each slot's allowed tokens
+    costs: Floats2  # [N, S]: nats of the token said, among the allowed; 0 where none was weighed
+
+
+class Room(NamedTuple):
+    """What hearing B frames, and saying one in each of N lanes, writes down on the way; nothing stays from it."""
+
+    heard: Scratch
+    near_cosines: Floats2  # [B, head width / 2], as are the next three
+    near_sines: Floats2
+    cosines: Floats2
+    sines: Floats2
+    spelled: Longs1  # [S]
+    said: Scratch
+    hidden: Floats2  # [N, d of the time level and zeros to a whole 16]
+    base: Floats2  # [N, whole tiles]: what the column level knows of the frames heard
+    recalled: Longs3  # [N, S, CHOICES]
+    strengths: Longs3
+    offered: Longs2  # [N, CHOICES]: to the slot at hand
+    merits: Longs2
+    turn_cosines: Floats2  # [N, head width / 2]
+    turn_sines: Floats2
+    logits: Floats2  # [1, whole tiles]
+    weights: Floats1  # [as many], as are the next two
+    kept: Floats1
+    permitted: Longs1
+    paths: Longs2  # [PATHS, N]: what `say` follows each lane by
+    in_scale: Flags1  # [N]
 
 
 class Knobs(NamedTuple):
     """Each lane's `Sampling`."""
 
-    temperatures: NDArray[np.float64]  # [N, KINDS]
-    top_p: NDArray[np.float64]  # [N]
-    top_k: NDArray[np.int64]
-    min_p: NDArray[np.float64]
-    seed: NDArray[np.int64]
-    lane: NDArray[np.int64]
-    follow: NDArray[np.float32]
+    temperatures: Doubles2  # [N, KINDS]
+    top_p: Doubles1  # [N]
+    top_k: Longs1
+    min_p: Doubles1
+    seed: Longs1
+    lane: Longs1
+    follow: Floats1
+
+
+open_model, open_state, open_room = opening(Model), opening(State), opening(Room)
+open_knobs, open_limits = opening(Knobs), opening(Constraints)
 
 
 @inner
@@ -105,14 +170,16 @@ def of_lane(state, lane):  # type: ignore[no-untyped-def]
 
 
 @whole
-def hear(level, language, state, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
-    """The time level hears frames that stand in the rings: ``positions int64[B]`` of ``lanes int64[B]``, in order."""
+def hear(model, state, room, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
+    """The time level hears frames that stand in the rings: ``positions int64[B]`` of ``lanes int64[B]``, in order.
+
+    ``model``, ``state`` and ``room`` are tables of `Model`, `State` and `Room`.
+    """
+    language, level, _ = open_model(model)
+    state, room = open_state(state), open_room(room)
     count, half = positions.shape[0], level.turns.shape[0]
-    x = np.empty((count, level.pile.out.tiles.shape[1] * TILE), np.float32)
+    x, tokens = room.heard.x[:count], room.spelled
     clear(x)
-    cosines, sines = np.empty((count, half), np.float32), np.empty((count, half), np.float32)
-    near_cosines, near_sines = np.empty((count, half), np.float32), np.empty((count, half), np.float32)
-    tokens = np.empty(SLOTS, np.int64)
     for row in range(count):
         lane, position = lanes[row], positions[row]
         remembered = of_lane(state, lane)
@@ -124,13 +191,13 @@ def hear(level, language, state, lanes, positions, context, pinned):  # type: ig
             add_row(x[row], level.manners, MANNERS * slot + max(0, tokens[slot] - (KEEP - 1)))
         for i in range(half):
             angle = np.float64(position) * level.turns[i]
-            cosines[row, i], sines[row, i] = np.cos(angle), np.sin(angle)
+            room.cosines[row, i], room.sines[row, i] = np.cos(angle), np.sin(angle)
             if pinned > 0:
                 angle = np.float64(min(position, context - 1)) * level.turns[i]
-                near_cosines[row, i], near_sines[row, i] = np.cos(angle), np.sin(angle)
-    steps = Steps(lanes, positions, cosines, sines, near_cosines, near_sines)
+                room.near_cosines[row, i], room.near_sines[row, i] = np.cos(angle), np.sin(angle)
+    steps = Steps(lanes, positions, room.cosines, room.sines, room.near_cosines, room.near_sines)
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
-    go_through(level.pile, x, steps, context, pinned, cache, scratch_for(level.pile, cache, count), count > 0)
+    go_through(level.pile, x, steps, context, pinned, cache, room.heard, count > 0)
     for row in range(count):
         slot = positions[row] % state.hidden.shape[1]
         normalise(x[row : row + 1], level.pile.last_norm, state.hidden[lanes[row], slot : slot + 1])
@@ -185,38 +252,51 @@ def write(language, frames, position, slot, token):  # type: ignore[no-untyped-d
 
 
 @whole
-def say(level, language, state, position, knobs, forced, is_forced, constraints, weigh):  # type: ignore[no-untyped-def]
+def say(model, state, room, knobs, constraints, position, forced, is_forced, weigh):  # type: ignore[no-untyped-def]
     """The column level says the frame at ``position`` of every lane into its ring, after the frame before was heard.
 
-    Lanes go side by side, each at its own slot: one may have been silent where another spoke. Columns with ``is_forced
-    bool[28]`` take the values of ``forced uint8[28]``, whatever the constraints; a pair is forced as a whole. A voice
-    that strays from the scale is said anew, within it. Tokens, logits and costs stand in the state; those of forced
-    slots only if ``weigh``.
+    ``model``, ``state``, ``room``, ``knobs`` and ``constraints`` are tables of `Model` and so on. Lanes go side by
+    side, each at its own slot: one may have been silent where another spoke. Columns with ``is_forced bool[28]`` take
+    the values of ``forced uint8[28]``, whatever the constraints; a pair is forced as a whole. A voice that strays from
+    the scale is said anew, within it. Tokens, logits and costs stand in the state; those of forced slots only if
+    ``weigh``.
     """
+    language, _, level = open_model(model)
+    state, room, knobs, constraints = open_state(state), open_room(room), open_knobs(knobs), open_limits(constraints)
     lanes, ring, pile = state.frames.shape[0], state.frames.shape[1], level.pile
-    width, half = pile.last_norm.shape[0], level.cosines.shape[1]
-    hidden = np.empty((lanes, state.hidden.shape[2]), np.float32)
-    recalled, strengths = np.empty((lanes, SLOTS, CHOICES), np.int64), np.empty((lanes, SLOTS, CHOICES), np.int64)
-    offered, merits = np.empty((lanes, CHOICES), np.int64), np.empty((lanes, CHOICES), np.int64)  # to the slot at hand
+    width, half, scratch = pile.last_norm.shape[0], level.cosines.shape[1], room.said
+    hidden, base, recalled, strengths = room.hidden, room.base, room.recalled, room.strengths
+    offered, merits = room.offered, room.merits
     for lane in range(lanes):
-        hidden[lane] = state.hidden[lane, (position - 1) % state.hidden.shape[1]]
+        last = state.hidden[lane, (position - 1) % state.hidden.shape[1]]
+        for i in range(last.shape[0]):
+            hidden[lane, i] = last[i]
         suggest(language, of_lane(state, lane), position, recalled[lane], strengths[lane])
-    base = np.empty((lanes, level.bridge.tiles.shape[1] * TILE), np.float32)
     clear(base)
-    room = room_for(lanes, max(hidden.shape[1], width))
-    multiply(hidden, hidden.shape[1], level.bridge, np.int64(0), level.bridge.tiles.shape[1], base, room)
+    hidden_width, tiles = state.hidden.shape[2], level.bridge.tiles.shape[1]
+    multiply(hidden, hidden_width, level.bridge, np.int64(0), tiles, base, scratch.pieces)
 
     cache = Cache(state.column_keys, state.column_values, state.column_key_scales, state.column_value_scales)
-    scratch = scratch_for(pile, cache, lanes)
-    x, normed = np.empty(base.shape, np.float32), np.empty((1, width), np.float32)
-    cosines, sines = np.empty((lanes, half), np.float32), np.empty((lanes, half), np.float32)
-    logits = np.empty((1, level.head.tiles.shape[1] * TILE), np.float32)
-    weights, kept = np.empty(logits.shape[1], np.float32), np.empty(logits.shape[1], np.float32)
-    permitted = np.empty(logits.shape[1], np.int64)
-    slots, said, taken = np.full(lanes, -1, np.int64), np.full(lanes, -1, np.int64), np.zeros(lanes, np.int64)
-    said_before, taken_before = said.copy(), taken.copy()  # this voice
-    in_scale = np.zeros(lanes, np.bool_)
-    speakers, places = np.empty(lanes, np.int64), np.empty(lanes, np.int64)
+    x, normed, logits = scratch.x, scratch.normed[:1], room.logits
+    cosines, sines, weights, kept, permitted = (
+        room.turn_cosines,
+        room.turn_sines,
+        room.weights,
+        room.kept,
+        room.permitted,
+    )
+    slots, said, taken, said_before, taken_before = (
+        room.paths[0],
+        room.paths[1],
+        room.paths[2],
+        room.paths[3],
+        room.paths[4],
+    )
+    speakers, places, in_scale = room.paths[5], room.paths[6], room.in_scale
+    for lane in range(lanes):
+        slots[lane] = said[lane] = said_before[lane] = -1
+        taken[lane] = taken_before[lane] = 0
+        in_scale[lane] = False
     while True:
         count, to_the_end = 0, False
         for lane in range(lanes):
@@ -261,9 +341,8 @@ def say(level, language, state, position, knobs, forced, is_forced, constraints,
             count += 1
         if count == 0:
             break
-        turns = cosines[:count], sines[:count]
-        steps = Steps(speakers[:count], places[:count], turns[0], turns[1], turns[0], turns[1])
-        go_through(pile, x[:count], steps, cache.values.shape[3], np.int64(0), cache, scratch, to_the_end)
+        steps = Steps(speakers, places, cosines, sines, cosines, sines)
+        go_through(pile, x[:count], steps, np.int64(SLOTS), np.int64(0), cache, scratch, to_the_end)
 
         for row in range(count):
             lane = speakers[row]
@@ -275,7 +354,7 @@ def say(level, language, state, position, knobs, forced, is_forced, constraints,
             if weigh or not fixed:
                 normalise(x[row : row + 1], pile.last_norm, normed)
                 clear(logits)
-                multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, room)
+                multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, scratch.pieces)
                 for choice in range(CHOICES):
                     extra = knobs.follow[lane] if choice == 0 else ZERO
                     if extra > ZERO and kind in (CONTROL, FIRST_CONTROL):

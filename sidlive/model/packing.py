@@ -9,11 +9,11 @@ from sidlive.chip.registers import COLUMNS
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model import weights as w
-from sidlive.model.blocks import Cache, Matrix, Pile, Rows
+from sidlive.model.blocks import Cache, Matrix, Pieces, Pile, Rows, Scratch
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.kernels import ColumnLevel, State, TimeLevel
+from sidlive.model.kernels import PATHS, ColumnLevel, Room, State, TimeLevel
 from sidlive.model.spelling import Language
-from sidlive.model.vectors import TILE, aligned, round_up, tiled
+from sidlive.model.vectors import LANES, SPAN, STRIP, TILE, aligned, round_up, tiled
 
 
 @cache
@@ -42,7 +42,7 @@ def tables() -> Language:
 
 def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) -> State:
     """What an engine, or several lanes, remember before they heard anything."""
-    ring = round_up(context + headroom, TILE)
+    ring = _ring(context, headroom)
     memory = rc.WINDOW + headroom + 1
     most = tables().allowed.shape[1]
     heard = _cache(config.time, lanes, ring + TILE)  # pinned frames lie in whole tiles
@@ -67,11 +67,80 @@ def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) ->
     )
 
 
+def room(config: ModelConfig, context: int, headroom: int, lanes: int, block: int) -> Room:
+    """What the kernels write down on the way, with so many lanes and ``block`` frames heard at once."""
+    ring, most = _ring(context, headroom) + TILE, round_up(tables().allowed.shape[1], TILE)
+    time, column, slots = config.time, config.column, (lanes, tk.SLOTS, rc.CHOICES)
+    block = max(block, lanes)
+
+    def floats(*shape: int) -> NDArray[np.float32]:
+        return np.zeros(shape, dtype=np.float32)
+
+    def longs(*shape: int) -> NDArray[np.int64]:
+        return np.zeros(shape, dtype=np.int64)
+
+    return Room(
+        heard=_scratch(time, block, ring, time.width),
+        near_cosines=floats(block, time.head_width // 2),
+        near_sines=floats(block, time.head_width // 2),
+        cosines=floats(block, time.head_width // 2),
+        sines=floats(block, time.head_width // 2),
+        spelled=longs(tk.SLOTS),
+        said=_scratch(column, lanes, TILE, time.width),
+        hidden=floats(lanes, round_up(time.width, LANES)),
+        base=floats(lanes, round_up(column.width, TILE)),
+        recalled=longs(*slots),
+        strengths=longs(*slots),
+        offered=longs(lanes, rc.CHOICES),
+        merits=longs(lanes, rc.CHOICES),
+        turn_cosines=floats(lanes, column.head_width // 2),
+        turn_sines=floats(lanes, column.head_width // 2),
+        logits=floats(1, most),
+        weights=floats(most),
+        kept=floats(most),
+        permitted=longs(most),
+        paths=longs(PATHS, lanes),
+        in_scale=np.zeros(lanes, dtype=np.bool_),
+    )
+
+
+def _scratch(stack: Stack, count: int, steps: int, least: int) -> Scratch:
+    """Room for ``count`` steps through a level's blocks; its pieces also for vectors of ``least`` numbers."""
+    width, groups = round_up(stack.width, LANES), stack.heads // stack.kv_heads
+    most = round_up(max(stack.width, stack.hidden, least), LANES)
+    spans = -(-most // SPAN)
+
+    def floats(*shape: int) -> NDArray[np.float32]:
+        return np.asarray(aligned(shape, np.float32))
+
+    return Scratch(
+        pieces=Pieces(aligned((count, 3, most), np.int8), floats(count, spans), np.zeros((count, spans, 2), np.int32)),
+        x=floats(count, round_up(stack.width, TILE)),
+        normed=floats(count, width),
+        head=floats(stack.head_width),
+        kept=np.zeros(stack.head_width, np.int16),
+        asked=aligned((2, count, stack.heads, 2, stack.head_width), np.int16),
+        ask_scales=floats(2, count, stack.heads),
+        projected=floats(count, round_up(stack.width + 2 * stack.kv_width, TILE)),
+        fed=floats(count, round_up(2 * stack.hidden, TILE)),
+        active=floats(count, round_up(stack.hidden, LANES)),
+        scores=floats(groups, steps),
+        weights=aligned((groups, 2, steps), np.int16),
+        mixed=floats(groups, round_up(stack.head_width, STRIP)),
+        sums=floats(groups),
+        runs=np.zeros((count, 6), np.int64),
+    )
+
+
+def _ring(context: int, headroom: int) -> int:
+    return round_up(context + headroom, TILE)
+
+
 def _cache(stack: Stack, lanes: int, steps: int) -> Cache:
     each = (lanes, stack.layers, stack.kv_heads, steps)
     return Cache(
-        keys=aligned((*each[:3], steps // TILE, stack.head_width, TILE), np.int16),
-        values=aligned((*each, round_up(stack.head_width, TILE)), np.int16),
+        keys=aligned((*each[:3], steps // STRIP, stack.head_width // 2, STRIP, 2), np.int16),
+        values=aligned((*each[:3], round_up(stack.head_width, STRIP) // STRIP, steps // 2, STRIP, 2), np.int16),
         key_scales=aligned(each, np.float32),
         value_scales=aligned(each, np.float32),
     )

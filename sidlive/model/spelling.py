@@ -7,10 +7,10 @@ recall, S slots. Compiled on first use, never at import.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sidlive.chip.registers import FIRST_CONTROL
 from sidlive.model.blocks import inner
+from sidlive.model.parts import Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts2, Words2
 from sidlive.model.recall import CHOICES, ID_BASE, NOTHING, STREAMS, WINDOW, extend, likest
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS
 
@@ -18,24 +18,24 @@ from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, S
 class Language(NamedTuple):
     """The tables of the token language, in slot order."""
 
-    columns: NDArray[np.int64]  # [S]: the frame's column
-    kinds: NDArray[np.int64]  # [S]
-    is_lo: NDArray[np.bool_]  # [S]
-    lo_bits: NDArray[np.int64]  # [S]: bits of the lo byte at a pair's hi slot, else 0
-    modulus: NDArray[np.int64]  # [S]: at a pair's hi slot
-    streams: NDArray[np.int64]  # [S]: the stream of recall that it belongs to
-    strengths: NDArray[np.int64]  # [LONGEST + 1]: the bucket of a run's length
-    allowed: NDArray[np.int64]  # [KINDS, most]: tokens
-    allowed_count: NDArray[np.int64]  # [KINDS]
+    columns: Longs1  # [S]: the frame's column
+    kinds: Longs1  # [S]
+    is_lo: Flags1  # [S]
+    lo_bits: Longs1  # [S]: bits of the lo byte at a pair's hi slot, else 0
+    modulus: Longs1  # [S]: at a pair's hi slot
+    streams: Longs1  # [S]: the stream of recall that it belongs to
+    strengths: Longs1  # [LONGEST + 1]: the bucket of a run's length
+    allowed: Longs2  # [KINDS, most]: tokens
+    allowed_count: Longs1  # [KINDS]
 
 
 class Remembered(NamedTuple):
     """What one past leaves for recall: M frames of memory, H frames that can be taken back."""
 
-    frames: NDArray[np.uint8]  # [R, 28]
-    spoken: NDArray[np.int16]  # [M, S]: canonical tokens
-    stream_ids: NDArray[np.uint32]  # [STREAMS, M]: frame f at -f modulo M
-    runs: NDArray[np.uint8]  # [H, STREAMS, WINDOW + 1]
+    frames: Bytes2  # [R, 28]
+    spoken: Shorts2  # [M, S]: canonical tokens
+    stream_ids: Words2  # [STREAMS, M]: frame f at -f modulo M
+    runs: Bytes3  # [H, STREAMS, WINDOW + 1]
 
 
 @inner

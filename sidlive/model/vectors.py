@@ -7,8 +7,10 @@ pieces of a byte, 64 products an instruction (vpdpbusd); any other joins two of 
 SSE2): the same integers.
 
 Layouts make every pass one straight walk: a matrix of R rows and C columns lies in *tiles* of 64 rows,
-``uint8[R / 64, C / 4, 64, 4]``, 128 added to each weight, for vpdpbusd multiplies unsigned bytes with signed ones; keys
-lie ``[time / 64, head width, 64]``, values ``[time, head width]``, both as int16 with a scale a step.
+``uint8[R / 64, C / 4, 64, 4]``, 128 added to each weight, for vpdpbusd multiplies unsigned bytes with signed ones. Keys
+and values are int16 with a scale a step, in *strips* of 32: keys ``[time / 32, head width / 2, 32, 2]``, values ``[head
+width / 32, time / 2, 32, 2]``; what meets them is two numbers of 16 bits, so that attention, too, adds up integers
+(vpdpwssd).
 """
 
 import mmap
@@ -23,17 +25,21 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
-TILE: Final = 64  # rows of a tile of weights; frames of a tile of keys; floats of a tile of values
+TILE: Final = 64  # rows of a tile of weights
+STRIP: Final = 32  # frames of a strip of keys; numbers of a strip of values
 LANES: Final = 16
 HUGE: Final = 1 << 21  # bytes of a large page
 GROUPS: Final = TILE // LANES
 SPAN: Final = 256  # columns that share a scale; 512 are the most that cannot overflow: 512 * 32767 * 128 < 2^31
+UPPER_LIMIT: Final = 127.0 * 256  # of fixed-point numbers' upper 16 bits: both pieces are signed bytes
 BIAS: Final = 128  # added to a weight to make it unsigned
 
 _INT, _LONG, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _INTS, _FLOATS = ir.VectorType(_INT, LANES), ir.VectorType(_FLOAT, LANES)
 _BYTES, _SHORTS = ir.VectorType(ir.IntType(8), 4 * LANES), ir.VectorType(ir.IntType(16), 4 * LANES)
-_NARROW = ir.VectorType(ir.IntType(16), LANES)
+_PAIRS = ir.VectorType(ir.IntType(16), 2 * LANES)
+_SIXTEEN_BYTES = ir.VectorType(ir.IntType(8), LANES)
+_MAGIC, _MAGIC_BITS = 1.5 * 2.0**23, 0x4B400000  # the latter are the former's bits
 _FOUR_BYTES, _FOUR_SHORTS = ir.VectorType(ir.IntType(8), 4), ir.VectorType(ir.IntType(16), 4)
 _SPLAT = ir.Constant(_INTS, [0] * LANES)
 
@@ -66,39 +72,39 @@ def tiled(matrix: NDArray[np.int8], out: NDArray[np.uint8]) -> None:
 
 
 @intrinsic
-def integer_tile(context, weights, start, fours, vector, vector_start, high, middle, low, scales, scales_start, factor, sums, sums_start):  # type: ignore[no-untyped-def]  # fmt: skip  # noqa: E501
+def integer_tile(context, weights, start, fours, vector, vector_start, factor, upper, low, scales, scales_start, sums, sums_start):  # type: ignore[no-untyped-def]  # fmt: skip  # noqa: E501
     """Of the 64 rows of a tile: ``sums[64] += scales[64] * factor * (row . vector)``.
 
     ``weights uint8``: the tile lies flat from ``start``, ``[fours, 64, 4]``; at most SPAN columns. ``vector int32[...,
-    3, C / 4]``: four columns (four int8) in each number; first the high pieces, then the middle and the low ones;
-    ``vector_start`` is the first four to use; ``high``, ``middle``, ``low`` the sums of the pieces used. ``scales,
-    sums float32``, flat.
+    3, C / 4]``: four columns (four int8) in each number, as `split` makes them; ``vector_start`` is the first four to
+    use; ``factor``, ``upper``, ``low`` what `split` told of them. ``scales, sums float32``, flat.
     """
     integer, small = types.intp, types.int32
     signature = types.void(
-        weights, integer, integer, vector, integer, small, small, small, scales, integer, types.float32, sums, integer
+        weights, integer, integer, vector, integer, types.float32, small, small, scales, integer, sums, integer
     )
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
         matrix, source, gains, sink = (
-            make_array(signature.args[i])(target, builder, arguments[i]).data for i in (0, 3, 8, 11)
+            make_array(signature.args[i])(target, builder, arguments[i]).data for i in (0, 3, 8, 10)
         )
-        start, fours, vector_start, high, middle, low, scales_start, factor, sums_start = (
-            arguments[i] for i in (1, 2, 4, 5, 6, 7, 9, 10, 12)
+        start, fours, vector_start, factor, upper, low, scales_start, sums_start = (
+            arguments[i] for i in (1, 2, 4, 5, 6, 7, 9, 11)
         )
         stride = cgutils.unpack_tuple(builder, make_array(signature.args[3])(target, builder, arguments[3]).shape)[-1]
         pieces = [builder.gep(source, [builder.add(vector_start, _times(builder, stride, i))]) for i in range(3)]
         # Compiled code is cached for a CPU's name and features: what is asked here is part of its name.
         has_vnni = "+avx512vnni" in target.codegen().magic_tuple()[2]
         add_up = _bytes_by_vnni if has_vnni else _bytes_by_shorts
-        totals = add_up(builder, builder.gep(matrix, [start]), fours, pieces, (high, middle, low))
+        balance = ir.Constant(_INT, 0), upper, low
+        totals = add_up(builder, builder.gep(matrix, [start]), fours, pieces, balance)
         multiply_add = _multiply_add(builder)
         factors = _splat(builder, factor, _FLOATS)
-        byte = ir.Constant(_FLOATS, [256.0] * LANES)
-        for group, (upper, lower) in enumerate(totals):
+        byte = ir.Constant(_FLOATS, [2.0**-8] * LANES)
+        for group, (above, below) in enumerate(totals):
             scale = _load(builder, gains, _plus(builder, scales_start, LANES * group), _FLOATS)
             at = _plus(builder, sums_start, LANES * group)
-            parts = builder.sitofp(upper, _FLOATS), byte, builder.sitofp(lower, _FLOATS)
+            parts = builder.sitofp(below, _FLOATS), byte, builder.sitofp(above, _FLOATS)
             product, old = builder.call(multiply_add, parts), _load(builder, sink, at, _FLOATS)
             _store(builder, builder.call(multiply_add, [product, builder.fmul(scale, factors), old]), sink, at)
         return target.get_dummy_value()
@@ -159,58 +165,199 @@ def _bytes_by_shorts(builder: Any, weights: Any, fours: Any, pieces: Any, balanc
     return [(folded(upper), folded(lower)) for upper, lower in zip(*totals, strict=True)]
 
 
-def _short_tile(heads: int) -> Any:
-    """The intrinsic ``short_tile`` for so many heads at once: what they share is loaded once."""
+@intrinsic
+def split(context, numbers, start, count, pieces, pieces_start, stride):  # type: ignore[no-untyped-def]
+    """``count`` floats, a multiple of 16, as fixed-point numbers in three pieces of a byte; at most SPAN.
+
+    ``numbers float32``, from ``start``; ``pieces int8``: the high ones from ``pieces_start``, the middle and the low
+    ones ``stride`` and ``2 * stride`` further. Returns the scale of the upper two pieces, which are one number of 16
+    bits (the low ones count 1 / 256 of it), the sum of the uppers, and the sum of the lows.
+    """
+    integer = types.intp
+    result = types.Tuple((types.float32, types.int32, types.int32))
+    signature = result(numbers, integer, integer, pieces, integer, integer)
+
+    def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        source, sink = (make_array(signature.args[i])(target, builder, arguments[i]).data for i in (0, 3))
+        start, count, pieces_start, stride = (arguments[i] for i in (1, 2, 4, 5))
+        groups = builder.udiv(count, ir.Constant(_LONG, LANES))
+        zero, limit = ir.Constant(_FLOAT, 0.0), ir.Constant(_FLOAT, UPPER_LIMIT)
+        largest = _greatest(builder, source, start, count, zero, lambda x: _magnitude(builder, x))
+        something = builder.fcmp_ordered(">", largest, zero)
+        factor = _splat(builder, builder.select(something, builder.fdiv(limit, largest), zero), _FLOATS)
+        multiply_add = _multiply_add(builder)
+        magic, bits = ir.Constant(_FLOATS, [_MAGIC] * LANES), ir.Constant(_INTS, [_MAGIC_BITS] * LANES)
+
+        def rounded(x: Any) -> tuple[Any, Any]:
+            """To whole numbers below 2^22, as floats and as integers: what is added leaves no room for fractions."""
+            raised = builder.fadd(x, magic)
+            return builder.fsub(raised, magic), builder.sub(builder.bitcast(raised, _INTS), bits)
+
+        sums = [cgutils.alloca_once_value(builder, ir.Constant(_INTS, [0] * LANES)) for _ in range(2)]
+        eight, half = ir.Constant(_INTS, [8] * LANES), ir.Constant(_INTS, [128] * LANES)
+        byte, most = ir.Constant(_FLOATS, [256.0] * LANES), ir.Constant(_INTS, [127] * LANES)
+        with cgutils.for_range(builder, groups) as loop:
+            offset = _times(builder, loop.index, LANES)
+            x = _load(builder, source, builder.add(start, offset), _FLOATS)
+            whole, upper = rounded(builder.fmul(x, factor))
+            rest = builder.call(multiply_add, [x, factor, builder.fneg(whole)])
+            _, low = rounded(builder.fmul(rest, byte))
+            low = builder.select(builder.icmp_signed("<", low, most), low, most)
+            high = builder.ashr(builder.add(upper, half), eight)
+            middle = builder.sub(upper, builder.shl(high, eight))
+            at = builder.add(pieces_start, offset)
+            for piece in (high, middle, low):
+                _store(builder, builder.trunc(piece, _SIXTEEN_BYTES), sink, at)
+                at = builder.add(at, stride)
+            for total, piece in zip(sums, (upper, low), strict=True):
+                builder.store(builder.add(builder.load(total), piece), total)
+        totals = [_folded(builder, builder.load(total), builder.add) for total in sums]
+        scale = builder.fmul(largest, ir.Constant(_FLOAT, 1 / UPPER_LIMIT))
+        return target.make_tuple(builder, signature.return_type, [scale, *totals])
+
+    return signature, generate
+
+
+@intrinsic
+def greatest(context, numbers, start, count, least):  # type: ignore[no-untyped-def]
+    """The greatest of ``count`` floats from ``start`` and of ``least``."""
+    signature = types.float32(numbers, types.intp, types.intp, types.float32)
+
+    def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        source = make_array(signature.args[0])(target, builder, arguments[0]).data
+        return _greatest(builder, source, *arguments[1:], lambda x: x)
+
+    return signature, generate
+
+
+@intrinsic
+def greatest_size(context, numbers, start, count):  # type: ignore[no-untyped-def]
+    """The greatest magnitude of ``count`` floats from ``start``; 0 for none."""
+    signature = types.float32(numbers, types.intp, types.intp)
+
+    def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        source = make_array(signature.args[0])(target, builder, arguments[0]).data
+        return _greatest(builder, source, *arguments[1:], ir.Constant(_FLOAT, 0.0), lambda x: _magnitude(builder, x))
+
+    return signature, generate
+
+
+def _greatest(builder: Any, source: Any, start: Any, count: Any, least: Any, of: Any) -> Any:
+    """The greatest of ``least`` and of what ``of`` makes of ``count`` floats: LLVM would compare them one by one."""
+    best = cgutils.alloca_once_value(builder, _splat(builder, least, _FLOATS))
+    groups = builder.udiv(count, ir.Constant(_LONG, LANES))
+    with cgutils.for_range(builder, groups) as loop:
+        x = _load(builder, source, builder.add(start, _times(builder, loop.index, LANES)), _FLOATS)
+        builder.store(_greater(builder, of(x), builder.load(best)), best)
+    last = cgutils.alloca_once_value(
+        builder, _folded(builder, builder.load(best), lambda a, b: _greater(builder, a, b))
+    )
+    with cgutils.for_range_slice(builder, _times(builder, groups, LANES), count, ir.Constant(_LONG, 1)) as (index, _):
+        x = builder.load(builder.gep(source, [builder.add(start, index)]))
+        builder.store(_greater(builder, of(x), builder.load(last)), last)
+    return builder.load(last)
+
+
+def _magnitude(builder: Any, x: Any) -> Any:
+    name = f"llvm.fabs.v{LANES}f32" if isinstance(x.type, ir.VectorType) else "llvm.fabs.f32"
+    kind = ir.FunctionType(x.type, [x.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [x])
+
+
+def _greater(builder: Any, a: Any, b: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+def _folded(builder: Any, vector: Any, join: Any) -> Any:
+    """The 16 elements of a vector as one: halves joined, four times."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        low, high = (ir.Constant(ir.VectorType(_INT, width), list(range(at, at + width))) for at in (0, width))
+        vector = join(builder.shuffle_vector(vector, vector, low), builder.shuffle_vector(vector, vector, high))
+    return builder.extract_element(vector, ir.Constant(_INT, 0))
+
+
+def _strip(heads: int) -> Any:
+    """The intrinsic ``strip`` for so many heads at once: what they share is loaded once."""
 
     @intrinsic
-    def tile(  # type: ignore[no-untyped-def]
-        context, rows, start, stride, count, factors, factors_start, factors_stride, sums, sums_start, sums_stride
-    ):
-        """For each head, ``sums[64] += sum over count rows of factor * row[64]``.
+    def strip(  # type: ignore[no-untyped-def]
+        context, rows, start, pairs, factors, factors_start, factors_stride, fine, scales, scales_start, sums, sums_start, sums_stride  # noqa: E501
+    ):  # fmt: skip
+        """For each head, ``sums[32] += scale * sum over rows of factor * row[32]``.
 
-        ``rows int16``, the rest float32, all flat: row i at ``start + i * stride``; head h's factor i at
-        ``factors_start + h *
-        factors_stride + i``, its sums from ``sums_start + h * sums_stride``.
+        ``rows int16``: so many pairs of them lie flat from ``start``, ``[pairs, 32, 2]``. ``factors int32``, each the
+        two of 16 bits of a pair; head h's upper halves from ``factors_start + 2 * h * factors_stride``, its lower ones
+        ``factors_stride`` further: they count ``fine float32`` times as much. No sum of either's products may leave 32
+        bits. ``scales float32``: head h's at ``scales_start + h``; ``sums float32``: from ``sums_start + h *
+        sums_stride``.
         """
         integer = types.intp
-        signature = types.void(rows, integer, integer, integer, factors, integer, integer, sums, integer, integer)
+        signature = types.void(
+            rows, integer, integer, factors, integer, integer, types.float32, scales, integer, sums, integer, integer
+        )
 
         def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            matrix, source, sink = (make_array(signature.args[i])(target, builder, arguments[i]) for i in (0, 4, 7))
-            start, stride, count, factors_start, factors_stride, sums_start, sums_stride = (
-                arguments[i] for i in (1, 2, 3, 5, 6, 8, 9)
+            matrix, source, gains, sink = (
+                make_array(signature.args[i])(target, builder, arguments[i]).data for i in (0, 3, 7, 9)
             )
-            multiply_add = _multiply_add(builder)
-            starts = [builder.add(sums_start, _times(builder, sums_stride, head)) for head in range(heads)]
-            places = [[_plus(builder, at, LANES * group) for group in range(GROUPS)] for at in starts]
-            totals = [
-                [cgutils.alloca_once_value(builder, _load(builder, sink.data, at, _FLOATS)) for at in of_head]
-                for of_head in places
-            ]
-            with cgutils.for_range(builder, count) as loop:
-                row = builder.add(start, builder.mul(loop.index, stride))
-                spread = []
-                for head in range(heads):
-                    at = builder.add(builder.add(factors_start, loop.index), _times(builder, factors_stride, head))
-                    spread.append(_splat(builder, builder.load(builder.gep(source.data, [at])), _FLOATS))
-                for group in range(GROUPS):
-                    numbers = _load(builder, matrix.data, _plus(builder, row, LANES * group), _NARROW)
-                    numbers = builder.sitofp(builder.sext(numbers, _INTS), _FLOATS)
-                    for head in range(heads):
-                        total = totals[head][group]
-                        summed = builder.call(multiply_add, [numbers, spread[head], builder.load(total)])
-                        builder.store(summed, total)
+            start, pairs, factors_start, factors_stride, fine, scales_start, sums_start, sums_stride = (
+                arguments[i] for i in (1, 2, 4, 5, 6, 8, 10, 11)
+            )
+            has_vnni = "+avx512vnni" in target.codegen().magic_tuple()[2]
+            add_up = _pairs_by_vnni if has_vnni else _pairs_by_shorts
+            starts = [builder.add(factors_start, _times(builder, factors_stride, i)) for i in range(2 * heads)]
+            parts = STRIP // LANES
+            zero = ir.Constant(_INTS, [0] * LANES)
+            totals = [[cgutils.alloca_once_value(builder, zero) for _ in range(parts)] for _ in starts]
+            with cgutils.for_range(builder, pairs) as loop:
+                row = builder.add(start, _times(builder, loop.index, 2 * STRIP))
+                spread = [
+                    _splat(builder, builder.load(builder.gep(source, [builder.add(at, loop.index)])), _INTS)
+                    for at in starts
+                ]
+                for part in range(parts):
+                    numbers = _load(builder, matrix, _plus(builder, row, 2 * LANES * part), _PAIRS)
+                    for total, factor in zip(totals, spread, strict=True):
+                        builder.store(add_up(builder, builder.load(total[part]), numbers, factor), total[part])
+            multiply_add, fine = _multiply_add(builder), _splat(builder, fine, _FLOATS)
             for head in range(heads):
-                for group in range(GROUPS):
-                    _store(builder, builder.load(totals[head][group]), sink.data, places[head][group])
+                at = builder.add(sums_start, _times(builder, sums_stride, head))
+                scale = _splat(builder, builder.load(builder.gep(gains, [_plus(builder, scales_start, head)])), _FLOATS)
+                for part in range(parts):
+                    upper, lower = (
+                        builder.sitofp(builder.load(totals[2 * head + plane][part]), _FLOATS) for plane in range(2)
+                    )
+                    product = builder.fmul(builder.call(multiply_add, [lower, fine, upper]), scale)
+                    place = _plus(builder, at, LANES * part)
+                    _store(builder, builder.fadd(product, _load(builder, sink, place, _FLOATS)), sink, place)
             return target.get_dummy_value()
 
         return signature, generate
 
-    return tile
+    return strip
 
 
-short_tile_1, short_tile_2, short_tile_4 = (_short_tile(heads) for heads in (1, 2, 4))
+def _pairs_by_vnni(builder: Any, total: Any, numbers: Any, factors: Any) -> Any:
+    """16 sums of two products each, added to the total."""
+    kind = ir.FunctionType(_INTS, [_INTS] * 3)
+    dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpwssd.512")
+    return builder.call(dot, [total, builder.bitcast(numbers, _INTS), factors])
+
+
+def _pairs_by_shorts(builder: Any, total: Any, numbers: Any, factors: Any) -> Any:
+    """The same, for any CPU."""
+    wide = ir.VectorType(_INT, 2 * LANES)
+    numbers, factors = (builder.sext(builder.bitcast(part, _PAIRS), wide) for part in (numbers, factors))
+    products = builder.mul(numbers, factors)
+    halves = [ir.Constant(_INTS, list(range(first, 2 * LANES, 2))) for first in range(2)]
+    for half in halves:
+        total = builder.add(total, builder.shuffle_vector(products, products, half))
+    return total
+
+
+strip_1, strip_2, strip_4 = (_strip(heads) for heads in (1, 2, 4))
 
 
 @intrinsic
