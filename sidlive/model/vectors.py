@@ -225,7 +225,8 @@ def greatest(context, numbers, start, count, least):  # type: ignore[no-untyped-
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
         source = make_array(signature.args[0])(target, builder, arguments[0]).data
-        return _greatest(builder, source, *arguments[1:], lambda x: x)
+        start, count, least = arguments[1:]
+        return _greatest(builder, source, start, count, least, lambda x: x)
 
     return signature, generate
 
@@ -237,7 +238,9 @@ def greatest_size(context, numbers, start, count):  # type: ignore[no-untyped-de
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
         source = make_array(signature.args[0])(target, builder, arguments[0]).data
-        return _greatest(builder, source, *arguments[1:], ir.Constant(_FLOAT, 0.0), lambda x: _magnitude(builder, x))
+        start, count = arguments[1:]
+        zero = ir.Constant(_FLOAT, 0.0)
+        return _greatest(builder, source, start, count, zero, lambda x: _magnitude(builder, x))
 
     return signature, generate
 
