@@ -39,6 +39,7 @@ NO_STEP: Final = 1 << 30
 # TWICE the same with all named | first control value << 32; HOLD nothing; CALL a phrase.
 
 BYTE: Final = 16  # cost of a byte; a token costs 1 besides, so that of equals the fewest tokens win
+CALL_PRICE: Final = 4 * BYTE + 2
 INFINITE: Final = 1 << 60
 
 Number = int | np.int64
@@ -278,6 +279,29 @@ def _spelt(f: Facts, t: int, limit: int, cost: NDArray[np.int64], haste: int) ->
 
 
 @njit(cache=True, nogil=True)
+def worth_calling(kind: int, tokens: NDArray[np.int64], most: int, least: int) -> NDArray[np.bool_]:
+    """Which of a stream's tokens, int64[n, 5], some call that lasts ``most`` frames at most could take and so save more
+    than ``least``: those in a run of tokens without a call that is dear enough."""
+    count = len(tokens)
+    edges = np.zeros(count + 1, np.int64)  # of such runs: 1 where one begins, -1 past its end
+    price, frames, past = 0, 0, 0
+    for first in range(count):
+        if past <= first:
+            price, frames, past = 0, 0, first
+        while past < count and tokens[past, 1] != CALL and frames + tokens[past, 2] <= most:
+            price += token_bytes(kind, tokens[past, 1], tokens[past, 3]) * BYTE + 1
+            frames += tokens[past, 2]
+            past += 1
+        if price > least:
+            edges[first] += 1
+            edges[past] -= 1
+        if past > first:
+            price -= token_bytes(kind, tokens[first, 1], tokens[first, 3]) * BYTE + 1
+            frames -= tokens[first, 2]
+    return np.cumsum(edges)[:count] > 0
+
+
+@njit(cache=True, nogil=True)
 def cheapest(
     f: Facts,
     start: int,
@@ -287,14 +311,14 @@ def cheapest(
     pinned: NDArray[np.int64],
     haste: NDArray[np.int32],
     reluctance: int,
-) -> NDArray[np.int64]:
-    """The cheapest tokens for frames ``start`` to ``stop`` of a stream.
+) -> tuple[NDArray[np.int64], int]:
+    """The cheapest tokens for frames ``start`` to ``stop`` of a stream, and what they cost.
 
     With a ``lookahead`` what begins before ``stop`` may end so many frames after it; without, something ends there.
 
     ``pinned`` int64[T, 3] holds tokens that must stand as they are (op, length, arg; length 0: none) at their frames.
     ``haste`` int32[>= T] is the price of a player's cycle in each frame, ``reluctance`` that of a call besides its
-    bytes. Returns int64[n, 5], a row a token: frame, op, frames it lasts, argument, tokens it calls. A call's argument
+    bytes. Tokens are int64[n, 5], a row each: frame, op, frames it lasts, argument, tokens it calls. A call's argument
     is the index of its first phrase.
     """
     kind, bits = f.kind, f.bits
@@ -332,7 +356,7 @@ def cheapest(
         limit = min(f.end[t], barrier)
         best, op, lasts, arg = _spelt(f, t, limit, cost, haste[t])
         called = 0
-        calling = 4 * BYTE + 2 + reluctance + haste[t] * CALLING
+        calling = CALL_PRICE + reluctance + haste[t] * CALLING
         for i in range(_fitting(f, t, p, fitting)):
             j = fitting[i]
             past = t + p.length[j]
@@ -368,4 +392,4 @@ def cheapest(
             t += choice[t, 1]
         found[n, 2] = t - found[n, 0]
         n += 1
-    return found[:n]
+    return found[:n], cost[start]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sidlive.tune import cycles, parsing
 from sidlive.tune.cycles import CALL, Cycles
-from sidlive.tune.parsing import BYTE, COPY_MOST, Facts, Phrases
+from sidlive.tune.parsing import BYTE, CALL_PRICE, COPY_MOST, Facts, Phrases
 
 CHUNK: Final = 1024  # frames whose tokens are found before they can be called
 RELUCTANCE: Final = 7  # bytes that a call must save in the first pass: what is called cannot be called itself
@@ -59,7 +59,8 @@ def spelt_out(facts: Facts) -> Tokens:
     """The cheapest tokens for one stream without any call."""
     count = len(facts.value)
     nothing = np.zeros((count, 3), np.int64)
-    tokens: Tokens = parsing.cheapest(facts, 0, count, 0, _phrases([])[0], nothing, np.zeros(count + 1, np.int32), 0)
+    tokens: Tokens
+    tokens, _ = parsing.cheapest(facts, 0, count, 0, _phrases([])[0], nothing, np.zeros(count + 1, np.int32), 0)
     return tokens
 
 
@@ -77,18 +78,32 @@ def _total(loads: list[Cycles]) -> Cycles:
 
 
 def _first_pass(parts: list[Facts], haste: NDArray[np.int32]) -> list[Tokens]:
+    """Tokens of one stream after another, CHUNK frames at a time, that call what was spelt out before them.
+
+    A call lasts no longer than what is searched at a time. So where all of that costs less than a call must save there
+    is no call to be found, and tokens too cheap to be missed in so many frames need not be tried.
+    """
+    reluctance, nothing = RELUCTANCE * BYTE, _phrases([])[0]
+    least = CALL_PRICE + reluctance
+
+    def worth(stream: int, tokens: Tokens) -> tuple[int, Tokens]:
+        return stream, tokens[parsing.worth_calling(parts[stream].kind, tokens, CHUNK + COPY_MOST, least)]
+
     solution: list[Tokens] = []
     for stream, facts in enumerate(parts):
         count = len(facts.value)
         free = np.zeros((count, 3), np.int64)
-        alike = [(number, tokens) for number, tokens in enumerate(solution) if parts[number].kind == facts.kind]
+        alike = [worth(number, tokens) for number, tokens in enumerate(solution) if parts[number].kind == facts.kind]
         tokens = np.zeros((0, 5), np.int64)
         frame = 0
         while frame < count:
-            phrases, places = _phrases([*alike, (stream, tokens)])
             stop = min(frame + CHUNK, count)
-            found = parsing.cheapest(facts, frame, stop, COPY_MOST, phrases, free, haste, RELUCTANCE * BYTE)
-            tokens = np.concatenate([tokens, _placed(found, places)])
+            found, price = parsing.cheapest(facts, frame, stop, COPY_MOST, nothing, free, haste, reluctance)
+            if price > least:
+                phrases, places = _phrases([*alike, worth(stream, tokens)])
+                found, _ = parsing.cheapest(facts, frame, stop, COPY_MOST, phrases, free, haste, reluctance)
+                found = _placed(found, places)
+            tokens = np.concatenate([tokens, found])
             frame = int(tokens[-1, 0] + tokens[-1, 2])
         solution.append(tokens)
     return solution
@@ -107,7 +122,8 @@ def _searched_again(
     for facts, own in zip(parts, kept, strict=True):
         phrases, places = table[facts.kind]
         count = len(facts.value)
-        better.append(_placed(parsing.cheapest(facts, 0, count, 0, phrases, _pinned(facts, own), haste, 0), places))
+        found, _ = parsing.cheapest(facts, 0, count, 0, phrases, _pinned(facts, own), haste, 0)
+        better.append(_placed(found, places))
     return better
 
 
@@ -128,7 +144,7 @@ def _searched_around(
             past = int(np.searchsorted(tokens[:, 0], stop))
             end = int(tokens[past, 0]) if past < len(tokens) else len(facts.value)
             if first < past:
-                found = parsing.cheapest(facts, int(tokens[first, 0]), end, 0, phrases, pinned, haste, 0)
+                found, _ = parsing.cheapest(facts, int(tokens[first, 0]), end, 0, phrases, pinned, haste, 0)
                 tokens = np.concatenate([tokens[:first], _placed(found, places), tokens[past:]])
         better.append(tokens)
     return better
