@@ -83,7 +83,7 @@ def _compile(args: argparse.Namespace) -> None:
 
     from sidlive.chip.writing import write_file
     from sidlive.errors import ControlError, TuneError
-    from sidlive.report import Result, emit
+    from sidlive.report import Result, emit, spinner
     from sidlive.tune import psid
     from sidlive.tune.block import RINGS
     from sidlive.tune.compile import sid_of, verify
@@ -95,22 +95,26 @@ def _compile(args: argparse.Namespace) -> None:
         raise ControlError(f"--start-song {args.start_song}: there are songs 1 to {len(takes)}")
     label, chip = _label(args, meta), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
     results: list[Result] = []
-    if args.coarse_pulse is not None:
-        takes = _coarse(takes, args.coarse_pulse, chip, timing, results)
-    begin = perf_counter()
-    block = _fitted(takes, args, timing)
-    elapsed_s = perf_counter() - begin
-    for note in label.notes():
-        print(f"sidlive: {note}", file=sys.stderr)
-    sid = sid_of(block, label, chip, timing, args.start_song)
-    verify(sid, *(take.proof for take in takes))
-    beside = _beside(args, takes, block, label, chip, timing)
-    write_file(args.output, sid)
-    for path, data in beside:
-        write_file(path, data)
-    written = [args.output.name, *(path.name for path, _ in beside), *_sounds(args, takes, chip, timing)]
-    tune = psid.parse(sid)
     frames = sum(len(take.frames) for take in takes)
+    with spinner(stderr=True) as told:
+        told(f"packing {frames:,} frames")
+        if args.coarse_pulse is not None:
+            takes = _coarse(takes, args.coarse_pulse, chip, timing, results)
+        begin = perf_counter()
+        block = _fitted(takes, args, timing)
+        elapsed_s = perf_counter() - begin
+        for note in label.notes():
+            print(f"sidlive: {note}", file=sys.stderr)
+        told("playing what was packed in a 6510, to compare it")
+        sid = sid_of(block, label, chip, timing, args.start_song)
+        verify(sid, *(take.proof for take in takes))
+        beside = _beside(args, takes, block, label, chip, timing)
+        write_file(args.output, sid)
+        for path, data in beside:
+            write_file(path, data)
+        told("writing the sound")
+        written = [args.output.name, *(path.name for path, _ in beside), *_sounds(args, takes, chip, timing)]
+    tune = psid.parse(sid)
     ends = ["in silence" if take.loop_frame is None else f"goes on at frame {take.loop_frame}" for take in takes]
     results = [
         Result("bytes", len(sid), "bytes"),

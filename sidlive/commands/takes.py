@@ -214,6 +214,15 @@ def _check_name(path: Path | None) -> None:
 
 
 def _write(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
+    """A take as what the path's name asks for, with a word of it meanwhile."""
+    from sidlive.report import spinner
+
+    with spinner(stderr=True) as doing:
+        doing(f"writing {cut.seconds:.0f} s to {path.name}")
+        _write_as(path, cut, chip, timing)
+
+
+def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
     """A take as what the path's name asks for. The sound of one that loops goes round once more."""
     import numpy as np
 

@@ -5,7 +5,7 @@ Edits are kept here as a list and in the take's log; the take's frames never cha
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.chip.writing import make_folder
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sidlive.live.session import Link
     from sidlive.tune.cutting import Cut, Edit, Position
     from sidlive.tune.fragment import Fragment
+
+
+_LONG_S: Final = 300.0  # a take of which more is committed is said to be packed: it takes seconds
 
 
 class TakeVerbs:
@@ -96,6 +99,8 @@ class TakeVerbs:
         cut = apply(performed, edits)
         timing = NTSC if state.timing == NTSC.name else PAL
         make_folder(path.parent)
+        if cut.seconds > _LONG_S:
+            self._link.call("tell", f"packing {cut.seconds:.0f} s of music; the music goes on", "info")
         for note in write_take(path, cut, state.chip, timing):
             self._link.call("tell", note, "warning")
         digest = hashlib.sha256(cut.frames.tobytes()).hexdigest()

@@ -10,7 +10,10 @@ from takes_by_hand import noise, patchwork, song
 
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
+from sidlive.tune import phrases
+from sidlive.tune.cycles import CALL, PAIR, SET
 from sidlive.tune.packer import STREAMS, Packed, pack, unpack
+from sidlive.tune.parsing import worth_calling
 
 
 def looped(frames: Frames, loop: int, count: int) -> Frames:
@@ -146,3 +149,20 @@ def test_real_tunes_are_packed_as_tightly_as_promised(shared, name: str) -> None
     packed = pack(frames, 0)
     assert len(packed) <= 12_000
     assert np.array_equal(unpack(packed, 9000), frames)
+
+
+@pytest.mark.parametrize("take", [song(5000, 8), patchwork(3000, 8)], ids=["song", "patchwork"])
+def test_calls_that_are_not_looked_for_would_not_pay(take: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = pack(take, 0)
+    monkeypatch.setattr(phrases, "CALL_PRICE", -1_000_000)  # as if every call might
+    assert pack(take, 0) == quick
+
+
+def test_what_is_worth_calling_stands_among_tokens_dear_enough() -> None:
+    both = SET, 1, 3 | 0x1234 << 8, 0  # 3 bytes
+    rows = [(0, *both), (1, *both), (2, *both), (3, CALL, 90, 0, 4), (93, *both), (94, SET, 256, 0, 0), (350, *both)]
+    tokens = np.array(rows, np.int64)
+    dear = [True, True, True, False, False, False, False]
+    assert worth_calling(PAIR, tokens, 100, 100).tolist() == dear
+    assert worth_calling(PAIR, tokens, 300, 100).tolist() == [*dear[:4], True, True, True]
+    assert not worth_calling(PAIR, tokens, 300, 150).any()
