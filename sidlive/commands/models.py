@@ -51,6 +51,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from sidlive.chip.writing import make_folder
     from sidlive.model.config import preset
     from sidlive.model.corpus import open_corpus
     from sidlive.model.plan import Plan, with_steps
@@ -59,7 +60,9 @@ def _train(arguments: argparse.Namespace) -> int:
     from sidlive.model.train import Run, load_checkpoint, train
     from sidlive.report import Result, emit
 
-    if arguments.threads:
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            raise ModelError(f"--threads expects 1 or more, found {arguments.threads}")
         torch.set_num_threads(arguments.threads)
     corpus = open_corpus(arguments.corpus)
     kept = arguments.out / "checkpoint.pt"
@@ -67,6 +70,7 @@ def _train(arguments: argparse.Namespace) -> int:
     names = ("steps", "batch", "length", "share", "learning_rate", "decay_from", "seed")
     plan = with_steps(plan, **{name: getattr(arguments, name) for name in names})
     _check(plan)
+    make_folder(arguments.out)
     columns = [BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
     with (
         joined() as ranks,
@@ -106,9 +110,9 @@ def _check(plan: object) -> None:
     from sidlive.model.plan import Plan
 
     assert isinstance(plan, Plan)
-    for name in ("steps", "batch", "length"):
-        if getattr(plan, name) < 1:
-            raise ModelError(f"--{name} expects a whole number from 1, found {getattr(plan, name)}")
+    for name, least in (("steps", 1), ("batch", 1), ("length", 2)):
+        if getattr(plan, name) < least:
+            raise ModelError(f"--{name} expects a whole number from {least}, found {getattr(plan, name)}")
     for name, low, high in (("share", 0.0, 1.0), ("learning_rate", 0.0, 1.0), ("decay_from", -1.0, 1.0)):
         value = getattr(plan, name)
         if not low < value <= high:

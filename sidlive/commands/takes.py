@@ -144,12 +144,13 @@ def _replay(args: argparse.Namespace) -> int:
         made = replay(log, engine, lambda count: bar.update(task, completed=count))
         took_s = perf_counter() - begin
     differs, commits = difference(made, log.frames), _commits(log, made)
+    compared = min(len(made), len(log.frames))
     seconds = len(made) / log.timing.rate_hz
     results = [
         Result("take", str(args.take)),
         Result("frames", len(made), "frames"),
         Result("seconds", round(seconds, 2), "s"),
-        *([Result("same", differs is None)] if len(log.frames) else []),
+        *([Result("same", differs is None)] if compared else []),
         *(Result(f"commit.{name}", same) for name, same in commits),
         Result("realtime_x.replay", round(seconds / max(took_s, 1e-9), 2), "x"),
     ]
@@ -159,6 +160,8 @@ def _replay(args: argparse.Namespace) -> int:
         frame, how = differs
         why = f"the log was made with {log.model.get('model')} of other weights" if other_model else _elsewhere(log)
         print(f"sidlive: frame {frame} ({frame / log.timing.rate_hz:.2f} s) differs: {how}; {why}", file=sys.stderr)
+    elif compared < len(log.frames):
+        print(f"sidlive: the log ends before the take: {len(log.frames)} frames were played", file=sys.stderr)
     elif not len(log.frames) and not commits:
         print("sidlive: there are no frames beside the log to compare with", file=sys.stderr)
     if args.output:

@@ -248,8 +248,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"no checkpoint at {path}: train one with `sidlive train`") from error
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise ModelError(f"{path} cannot be read as a checkpoint ({error}); train again or restore it") from error
+    except Exception as error:  # torch raises many kinds for a damaged file, with pages of advice
+        found = type(error).__name__
+        raise ModelError(f"{path} cannot be read as a checkpoint ({found}); train again or restore it") from error
     if not {"model", "config"} <= kept.keys():
         raise ModelError(f"{path} is not a checkpoint of sidlive: it lacks the model or its config")
     return kept

@@ -13,6 +13,7 @@ import torch
 import train_in_a_process as process
 
 from sidlive.chip.registers import FREQ_LO, PW_LO, VOICES, register_of, silence
+from sidlive.cli import main
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import train as training
@@ -235,6 +236,30 @@ def test_a_run_of_another_shape_is_refused(corpus: Corpus, tmp_path: Path) -> No
     other = ModelConfig("other", TINY.time, Stack(16, 2, 2, 1, 24))
     with pytest.raises(ModelError, match="another network"):
         Run(tmp_path, other, PLAN, compiled=False).resume()
+
+
+def test_what_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(b"PSID" + bytes(300))
+    with pytest.raises(ModelError, match=r"a\.pt cannot be read as a checkpoint \(\w+\); train again") as caught:
+        load_checkpoint(tmp_path / "a.pt")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--length", "1"], "--length expects a whole number from 2, found 1"),
+        (["--threads", "-1"], "--threads expects 1 or more, found -1"),
+        (["-o", "{}"], "cannot be made a folder: File exists"),
+    ],
+)
+def test_a_slip_is_told_before_training_begins(
+    corpus: Corpus, tmp_path: Path, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("")
+    run = ["train", str(corpus.folder), "-o", str(tmp_path / "run"), "--steps", "1", "--no-compile"]
+    assert main([*run, *(word.format(tmp_path / "a.txt") for word in words)]) == 2
+    assert expected in capsys.readouterr().err
 
 
 def test_windows_longer_than_every_tune_are_refused(corpus: Corpus) -> None:
