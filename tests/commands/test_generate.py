@@ -131,12 +131,12 @@ def test_what_goes_on_from_a_tune_is_written_in_its_order(
     ("arguments", "told"),
     [
         (["-o", "out.mp3"], "out.mp3: expected a name that ends in .sid, .wav, .npz"),
-        (["-o", "out.npz", "--frames", "0"], "--frames expects 1 or more, found 0"),
+        (["-o", "out.npz", "--frames", "0"], "--frames expects 1 to 5,184,000, found 0"),
         (["-o", "out.npz", "--prompt-frames", "300"], "has 200 frames, not the 300 of --prompt-frames"),
         (["-o", "out.npz", "--temperature", "-1"], "temperature must be from 0.0 to 100.0"),
         (["-o", "out.npz", "--scale", "H minor"], "scale expects a tonic and a mode"),
         (["-o", "out.npz", "--model", "missing.safetensors"], "no model 'missing.safetensors'"),
-        (["-o", "no/such/folder/out.npz", "--frames", "1"], "cannot be written"),
+        (["-o", "no/such/folder/out.npz", "--frames", "1"], "there is no folder no/such/folder"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(

@@ -99,7 +99,7 @@ def test_errors_are_one_line_and_leave_nothing_behind(
     folder = sorted(tmp_path.iterdir())
     for arguments, expected in (
         ([str(tune), "-o", str(tmp_path / "no" / "out.wav")], "out.wav cannot be written: No such file"),
-        ([str(tune), "-o", str(tmp_path)], "cannot be written: Is a directory"),
+        ([str(tune), "-o", str(tmp_path)], "expected a name that ends in .wav"),
         ([str(tune), "-o", str(out), "--song", "3"], "song 3 does not exist; the file has songs 1 to 2"),
         ([str(frames), "-o", str(out), "--song", "1"], "frames have no songs"),
         ([str(broken), "-o", str(out)], "broken.sid"),
