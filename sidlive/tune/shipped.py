@@ -29,7 +29,7 @@ def locate(music: str | Path) -> Path:
     Raises TuneError for a folder, and for a bare name that is neither, with the nearest one.
     """
     path = Path(music)
-    if path.name in names() and not path.is_file():
+    if str(path) in names() and not path.is_file():
         return ASSETS / f"{path.name}.npz"
     if path.is_dir():
         raise TuneError(f"{path} is a folder; expected a file of music, or a fragment's name")

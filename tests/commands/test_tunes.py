@@ -96,7 +96,8 @@ def test_corpus_build_makes_a_corpus(tune: Path, tmp_path: Path, capsys: pytest.
     ("arguments", "message"),
     [
         (["info", "{}/missing.sid"], "missing.sid: no such file"),
-        (["info", "{}"], "is a folder; expected a .sid file"),
+        (["info", "{}/gallop"], "gallop: no such file"),  # a fragment's name is one in no folder
+        (["info", "{}"], "is a folder; expected a file of music"),
         (["capture", "{}/missing.sid", "-o", "{}/x.npz"], "missing.sid: no such file"),
         (["capture", "{}/Rising.sid", "-o", "{}/no/x.npz"], "x.npz cannot be written"),
         (["capture", "{}/Rising.sid", "-o", "{}"], "cannot be written"),
