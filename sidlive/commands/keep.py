@@ -140,7 +140,7 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     from sidlive.tune.block import Take
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import video_frames
-    from sidlive.tune.order import CONTROL_FIRST, ENVELOPE_FIRST, told_control_first
+    from sidlive.tune.order import ORDERS, told_control_first
     from sidlive.tune.shipped import locate
 
     loops: dict[int | None, int | None] = dict(args.loop or [])
@@ -165,7 +165,7 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
         loop = int(marked) if marked.isdecimal() else None
         takes.append(Take(frames, loops.get(song, loops.get(None, loop)), told_control_first(meta)))
         if takes[-1].control_first != takes[0].control_first:
-            order = CONTROL_FIRST if takes[0].control_first else ENVELOPE_FIRST
+            order = ORDERS[takes[0].control_first]
             print(f"sidlive: {path} writes in another order than {args.frames[0]}: {order} here", file=sys.stderr)
     assert timing is not None
     return takes, timing, about
@@ -197,7 +197,7 @@ def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", re
         which = "" if len(takes) == 1 else f" of song {song}"
         edited = replace(take, frames=coarse_pulse(take.frames, bits))
         if len(packed(edited)) < len(packed(take)):
-            cost = cost_db(take.frames, edited.frames, timing.rate_hz, chip, timing)
+            cost = cost_db(take, edited.frames, timing.rate_hz, chip, timing)
             results.append(Result(f"coarse_pulse.cost{which and f'.{song}'}", round(cost, 2), "dB"))
             coarser.append(edited)
         else:

@@ -70,6 +70,7 @@ def _info(args: argparse.Namespace) -> None:
     from sidlive.tune.capture import Recorder
     from sidlive.tune.files import read_tune
     from sidlive.tune.kinds import holds_frames
+    from sidlive.tune.order import ORDERS, writes_control_first
     from sidlive.tune.players import player_of
     from sidlive.tune.shipped import locate
 
@@ -100,6 +101,7 @@ def _info(args: argparse.Namespace) -> None:
         Result("player", player_of(tune.image, tune.load) or "unknown"),
         Result("sids", tune.sids),
         Result("rate_hz", round(rate, 3) if rate else None, "Hz"),
+        Result("writes", ORDERS[writes_control_first(tune)] if rate else None),
         Result("playable", playable),
     ]
     emit(results, args.json, path.name)
@@ -110,6 +112,7 @@ def _of_frames(path: Path) -> "list[Result]":
     from sidlive.report import Result
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import load_fragment, onsets
+    from sidlive.tune.order import ORDERS
 
     frames, rate_hz, meta = read_frames(path)
     fragment = load_fragment(path)
@@ -122,6 +125,7 @@ def _of_frames(path: Path) -> "list[Result]":
         Result("seconds", round(len(frames) / rate_hz, 2), "s"),
         Result("beats_per_minute", round(60 * fragment.rate_hz / fragment.beat_frames, 1), "1/min"),
         Result("onsets_per_s", round(float(onsets(frames).sum()) * rate_hz / len(frames), 2), "1/s"),
+        Result("writes", ORDERS[fragment.control_first]),
         Result("chip", fragment.chip),
         Result("timing", fragment.timing),
     ]
@@ -188,7 +192,7 @@ def _capture(args: argparse.Namespace) -> None:
         Result("song", song),
         Result("chip", meta["chip"]),
         Result("timing", meta["timing"]),
-        Result("writes", meta.get(order.META, order.ENVELOPE_FIRST)),
+        Result("writes", order.ORDERS[order.told_control_first(meta)]),
     ]
     if sids > 1:
         results.append(Result("sids", f"{sids}: the first is kept"))

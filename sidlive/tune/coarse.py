@@ -5,6 +5,7 @@ import numpy as np
 from sidlive.chip.registers import PW_HI, PW_LO, VOICES, Frames, VideoTiming, register_of
 from sidlive.chip.sid import render
 from sidlive.chip.spectrum import distance_db
+from sidlive.tune.block import Take
 
 FEWEST, MOST = 1, 8  # bits of a 12-bit pulse width that may go
 HEARD_S = 60.0  # of a take, to say what it costs
@@ -25,8 +26,8 @@ def coarse_pulse(frames: Frames, bits: int) -> Frames:
     return edited
 
 
-def cost_db(frames: Frames, edited: Frames, rate_hz: float, chip: str, timing: VideoTiming) -> float:
-    """How far the edited frames' sound is from the others', in dB (see ``distance_db``), over HEARD_S at most."""
-    count = int(HEARD_S * rate_hz)
-    one, other = (render(some[:count], rate_hz, chip, timing) for some in (frames, edited))
+def cost_db(take: Take, edited: Frames, rate_hz: float, chip: str, timing: VideoTiming) -> float:
+    """How far the edited frames' sound is from the take's, in dB (see ``distance_db``), over HEARD_S at most."""
+    count, order = int(HEARD_S * rate_hz), take.control_first
+    one, other = (render(some[:count], rate_hz, chip, timing, control_first=order) for some in (take.frames, edited))
     return distance_db(one, other)

@@ -19,9 +19,8 @@ WATCHED_S: Final = 20.0
 NEAR: Final = 1000  # cycles between writes that belong together: a play call has 1,145 on average
 FEWEST: Final = 3  # notes that must agree
 
-META: Final = "writes"  # what an .npz says of it, where control comes first:
-CONTROL_FIRST: Final = "control first"
-ENVELOPE_FIRST: Final = "envelope first"
+ORDERS: Final = ("envelope first", "control first")  # for people and files
+META: Final = "writes"  # under which an .npz says it, where control comes first
 
 Times = NDArray[np.int64]
 
@@ -50,12 +49,12 @@ def writes_control_first(tune: Tune, song: int | None = None) -> bool:
 
 def told(control_first: bool) -> dict[str, str]:
     """What a file of frames keeps of it. Inverse: ``told_control_first``."""
-    return {META: CONTROL_FIRST} if control_first else {}
+    return {META: ORDERS[True]} if control_first else {}
 
 
 def told_control_first(meta: dict[str, str]) -> bool:
     """What a file of frames says of it."""
-    return meta.get(META) == CONTROL_FIRST
+    return meta.get(META) == ORDERS[True]
 
 
 def _changes(log: NDArray[np.int64], register: int) -> tuple[NDArray[np.int64], Times]:

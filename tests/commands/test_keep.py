@@ -57,6 +57,10 @@ def test_a_tune_that_writes_control_first_stays_one(tmp_path: Path, capsys: pyte
     tune.write_bytes(sid_file(program(play=play)))
     assert main(["capture", str(tune), "-o", str(frames), "--frames", "500"]) == 0
     assert "control first" in capsys.readouterr().out
+    for path in (tune, frames):
+        assert main(["info", str(path), "--json"]) == 0
+        told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+        assert told["writes"] == "control first"
     assert main(["compile", str(frames), "-o", str(out)]) == 0
     assert writes_control_first(psid.read(out))
     other = tmp_path / "other.npz"
