@@ -89,7 +89,7 @@ class TakeVerbs:
         """Compile the take as edited to NAME.sid, run that in the 6510 and compare, frame by frame; returns the file.
 
         All of it, or its first `seconds`, or its `last` seconds. The music goes on meanwhile. The log beside it,
-        NAME.jsonl, makes the same frames again (``sidlive replay``).
+        NAME.jsonl, makes the same frames again (``sidlive replay``). An earlier NAME.sid is kept as NAME-1.sid.
         """
         from sidlive.tune.cutting import apply
 
@@ -101,7 +101,7 @@ class TakeVerbs:
         make_folder(path.parent)
         if cut.seconds > _LONG_S:
             self._link.call("tell", f"packing {cut.seconds:.0f} s of music; the music goes on", "info")
-        for note in write_take(path, cut, state.chip, timing):
+        for note in write_take(path, cut, state.chip, timing, aside=True):
             self._link.call("tell", note, "warning")
         digest = hashlib.sha256(cut.frames.tobytes()).hexdigest()
         self._link.call("note", "commit", name, len(performed.frames), [edit.entry for edit in edits], digest)

@@ -159,6 +159,21 @@ def test_a_take_is_written_in_the_order_of_its_prompts_tune(tmp_path: Path) -> N
     assert log.cut().control_first and take_fragment(stage.core.take.folder).control_first
 
 
+def test_an_earlier_take_of_that_name_is_kept_with_its_log(stage: Stage) -> None:
+    """Under the first name that is free; what cannot be compiled takes nobody's name."""
+    session = stage.session
+    first = session.commit("same", seconds=1).read_bytes()
+    log = (path := session.commit("same", seconds=2)).with_suffix(".jsonl").read_bytes()
+    second, folder = path.read_bytes(), path.parent
+    with pytest.raises(ControlError):
+        session.commit("same", seconds=0)
+    session.commit("same", seconds=3)
+    assert (folder / "same-1.sid").read_bytes() == first and (folder / "same-2.sid").read_bytes() == second
+    assert (folder / "same-2.jsonl").read_bytes() == log
+    assert len({file.read_bytes() for file in folder.glob("same*.sid")}) == 3
+    assert "the earlier same.sid is same-2.sid now" in [notice.text for notice in session.state().notices]
+
+
 def test_commits_own_lengths_are_of_the_take_as_edited(stage: Stage) -> None:
     take = stage.take
     stage.session.trim(1)
