@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.resume:
         write_file(arguments.resume, "".join(map(kept_line, kept)).encode())
     with spinner(stderr=True) as told:
-        for one in measured(arguments, {old.name for old in kept}, told):
+        for one in measured(arguments, [old.name for old in kept], told):
             kept.append(one)
             told(f"{len(kept)}: {one.name}")
             if arguments.resume:
@@ -70,15 +70,21 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(one.equal is False or one.py65 is False for one in kept))
 
 
-def measured(arguments: argparse.Namespace, done: set[str], told: Callable[[str], object]) -> "Iterator[Kept]":
+def measured(arguments: argparse.Namespace, done: list[str], told: Callable[[str], object]) -> "Iterator[Kept]":
     """Each tune and take, as it is done; without those whose names are among the ``done``."""
     import multiprocessing
+    from collections import Counter
     from concurrent.futures import ProcessPoolExecutor
 
     from sidlive.tune.bench_compile import choose, measure, measure_tune, tune_name
 
     paths = choose(arguments.corpus, arguments.tunes) if arguments.corpus else []
-    tunes = [(path, number < PY65_TUNES) for number, path in enumerate(paths) if tune_name(path) not in done]
+    tunes, left = [], Counter(done)
+    for number, path in enumerate(paths):
+        if left[tune_name(path)]:  # tunes of one name come in the same order each time
+            left[tune_name(path)] -= 1
+        else:
+            tunes.append((path, number < PY65_TUNES))
     if arguments.workers == 1:
         yield from (one for path, py65 in tunes if (one := measure_tune(path, py65)))
     elif tunes:
@@ -89,7 +95,7 @@ def measured(arguments: argparse.Namespace, done: set[str], told: Callable[[str]
 
 
 def _takes(
-    count: int, corpus: Path | None, model: str, done: set[str], told: Callable[[str], object]
+    count: int, corpus: Path | None, model: str, done: list[str], told: Callable[[str], object]
 ) -> "Iterator[tuple[str, Frames, bool]]":
     """What the model makes of held-out tunes and of the fragments that ship, by turns; and whether they are such as
     write a voice's control before its envelope."""

@@ -59,8 +59,9 @@ def test_measurements_are_kept_up_to_where_a_crash_cut_them_off(tmp_path: Path) 
 
 
 def test_a_bench_goes_on_where_it_was_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.sid").write_bytes(sid_file())
+    for folder in ("one", "two"):  # tunes of one name
+        (tmp_path / folder / "of").mkdir(parents=True)
+        (tmp_path / folder / "of" / "it.sid").write_bytes(sid_file())
     words = ["bench", "compile", "--corpus", str(tmp_path), "--takes", "0", "--json"]
     path = tmp_path / "kept.jsonl"
     assert main([*words, "--tunes", "1", "--resume", str(path)]) == 0
