@@ -207,7 +207,7 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
     from numba import njit
 
     from sidlive.model.blocks import Cache, Steps, go_through, multiply, normalise
-    from sidlive.model.vectors import TILE
+    from sidlive.model.products import TILE
 
     @njit(nogil=True)
     def say(pile, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]

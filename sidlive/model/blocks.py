@@ -31,19 +31,8 @@ from sidlive.model.parts import (
     Signed2,
     Signed3,
 )
-from sidlive.model.vectors import (
-    SPAN,
-    STRIP,
-    TILE,
-    exp,
-    greatest,
-    greatest_size,
-    integer_tile,
-    split,
-    strip_1,
-    strip_2,
-    strip_4,
-)
+from sidlive.model.products import SPAN, TILE, products_1, products_2, products_4, split
+from sidlive.model.vectors import STRIP, exp, greatest, greatest_size, strip_1, strip_2, strip_4
 
 MOST_SHORT = np.float32(32766)  # of 16 bits, with room for rounding
 ASKED, ASKED_FINER = np.float32(65000), np.float32(512)  # of a query's upper and lower halves: see `ask`
@@ -144,27 +133,18 @@ def multiply(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no
             told = split(x, row * x.shape[1] + first, count, pieces.numbers, at, stride)
             scales[row, span], sums[row, span, 0], sums[row, span, 1] = told
     numbers = pieces.numbers.view(np.int32)
-    for tile in range(tiles):
-        gain = index * gains.shape[1] + tile * TILE
-        for span in range(spans):
-            first = span * (SPAN // 4)
-            start = ((index * weights.shape[1] + tile) * fours + first) * 4 * TILE
-            count = min(SPAN // 4, fours - first)
-            for row in range(x.shape[0]):  # this part of the tile stays in the nearest cache
-                integer_tile(
-                    weights,
-                    start,
-                    count,
-                    numbers,
-                    row * 3 * (stride // 4) + first,
-                    scales[row, span],
-                    sums[row, span, 0],
-                    sums[row, span, 1],
-                    gains,
-                    gain,
-                    result,
-                    row * result.shape[1] + tile * TILE,
-                )
+    start, gain = index * weights.shape[1] * fours * 4 * TILE, index * gains.shape[1]
+    done, count = 0, x.shape[0]
+    while done < count:  # four vectors at once as long as there are as many: each weight is loaded once for them
+        if count - done >= 4:
+            products_4(weights, start, tiles, fours, numbers, scales, sums, done, gains, gain, result)
+            done += 4
+        elif count - done >= 2:
+            products_2(weights, start, tiles, fours, numbers, scales, sums, done, gains, gain, result)
+            done += 2
+        else:
+            products_1(weights, start, tiles, fours, numbers, scales, sums, done, gains, gain, result)
+            done += 1
 
 
 @inner
@@ -194,10 +174,10 @@ def clear(x):  # type: ignore[no-untyped-def]
 
 @inner
 def place(position, pinned, slots):  # type: ignore[no-untyped-def]
-    """Where a step's key and value lie: the pinned in whole tiles of their own, the others in a ring behind them."""
+    """Where a step's key and value lie: the pinned in whole strips of their own, the others in a ring behind them."""
     if position < pinned:
         return position
-    first = (pinned + TILE - 1) // TILE * TILE
+    first = (pinned + STRIP - 1) // STRIP * STRIP
     return first + (position - pinned) % (slots - first)
 
 
@@ -372,7 +352,19 @@ def attend(steps, count, pinned, context, layer, cache, scratch, result):  # typ
                 for part in range(parts if begin < end else 0):
                     start, to = ((first * parts + part) * half + begin) * 2 * STRIP, part * STRIP
                     strip_of_heads(
-                        values, start, end - begin, shares, begin, half, finer, sums, 0, mixed, to, padded, groups
+                        values,
+                        start,
+                        end - begin,
+                        shares,
+                        begin,
+                        half,
+                        finer,
+                        sums,
+                        np.int64(0),
+                        mixed,
+                        to,
+                        padded,
+                        groups,
                     )
             for g in range(groups):
                 at = (kv * groups + g) * head_width

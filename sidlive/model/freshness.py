@@ -6,7 +6,19 @@ from pathlib import Path
 from sidlive.chip.freshness import drop_stale
 from sidlive.model import kernels
 
-MODULES = ("blocks", "constraints", "kernels", "parts", "recall", "sampling", "spelling", "tokens", "vectors")
+MODULES = (
+    "blocks",
+    "constraints",
+    "kernels",
+    "parts",
+    "products",
+    "recall",
+    "sampling",
+    "simd",
+    "spelling",
+    "tokens",
+    "vectors",
+)
 KERNELS = tuple(f"sidlive.model.{name}" for name in MODULES)
 
 

@@ -46,6 +46,7 @@ from sidlive.model.parts import (
     Words3,
     opening,
 )
+from sidlive.model.products import TILE
 from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.sampling import noise_key, pick
 from sidlive.model.spelling import (
@@ -60,7 +61,7 @@ from sidlive.model.spelling import (
     suggest,
 )
 from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
-from sidlive.model.vectors import TILE, exp
+from sidlive.model.vectors import exp
 
 RHYTHM_FOLLOWS = np.float32(3.0)  # times as closely: a voice that misses one attack finds its way back to the next
 PATHS = 7
@@ -298,7 +299,7 @@ def say(model, state, room, knobs, constraints, position, forced, is_forced, wei
         taken[lane] = taken_before[lane] = 0
         in_scale[lane] = False
     while True:
-        count, to_the_end = 0, False
+        count, to_the_end = 0, weigh
         for lane in range(lanes):
             slot = next_slot(language, slots[lane], state.tokens[lane], state.costs[lane])
             slots[lane] = slot
@@ -336,7 +337,7 @@ def say(model, state, room, knobs, constraints, position, forced, is_forced, wei
             for i in range(half):
                 cosines[count, i], sines[count, i] = level.cosines[slot, i], level.sines[slot, i]
             speakers[count], places[count] = lane, taken[lane]
-            to_the_end |= weigh or not forces(language, slot, is_forced)
+            to_the_end |= not forces(language, slot, is_forced)
             taken[lane] += 1
             count += 1
         if count == 0:

@@ -12,8 +12,10 @@ from sidlive.model import weights as w
 from sidlive.model.blocks import Cache, Matrix, Pieces, Pile, Rows, Scratch
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.kernels import PATHS, ColumnLevel, Room, State, TimeLevel
+from sidlive.model.products import SPAN, TILE, aligned, round_up, tiled
+from sidlive.model.simd import LANES
 from sidlive.model.spelling import Language
-from sidlive.model.vectors import LANES, SPAN, STRIP, TILE, aligned, round_up, tiled
+from sidlive.model.vectors import STRIP
 
 
 @cache
@@ -45,8 +47,8 @@ def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) ->
     ring = _ring(context, headroom)
     memory = rc.WINDOW + headroom + 1
     most = tables().allowed.shape[1]
-    heard = _cache(config.time, lanes, ring + TILE)  # pinned frames lie in whole tiles
-    said = _cache(config.column, lanes, TILE)
+    heard = _cache(config.time, lanes, ring + STRIP)  # pinned frames lie in whole strips
+    said = _cache(config.column, lanes, STRIP)
     return State(
         frames=np.zeros((lanes, ring, COLUMNS), dtype=np.uint8),
         hidden=np.zeros((lanes, headroom + 1, config.time.width), dtype=np.float32),
@@ -69,7 +71,7 @@ def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) ->
 
 def room(config: ModelConfig, context: int, headroom: int, lanes: int, block: int) -> Room:
     """What the kernels write down on the way, with so many lanes and ``block`` frames heard at once."""
-    ring, most = _ring(context, headroom) + TILE, round_up(tables().allowed.shape[1], TILE)
+    ring, most = _ring(context, headroom) + STRIP, round_up(tables().allowed.shape[1], TILE)
     time, column, slots = config.time, config.column, (lanes, tk.SLOTS, rc.CHOICES)
     block = max(block, lanes)
 
@@ -86,7 +88,7 @@ def room(config: ModelConfig, context: int, headroom: int, lanes: int, block: in
         cosines=floats(block, time.head_width // 2),
         sines=floats(block, time.head_width // 2),
         spelled=longs(tk.SLOTS),
-        said=_scratch(column, lanes, TILE, time.width),
+        said=_scratch(column, lanes, STRIP, time.width),
         hidden=floats(lanes, round_up(time.width, LANES)),
         base=floats(lanes, round_up(column.width, TILE)),
         recalled=longs(*slots),
@@ -133,7 +135,7 @@ def _scratch(stack: Stack, count: int, steps: int, least: int) -> Scratch:
 
 
 def _ring(context: int, headroom: int) -> int:
-    return round_up(context + headroom, TILE)
+    return round_up(context + headroom, STRIP)
 
 
 def _cache(stack: Stack, lanes: int, steps: int) -> Cache:
