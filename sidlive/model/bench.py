@@ -217,7 +217,7 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
             normalise(x, pile.last_norm, normed)
             multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, scratch.pieces)
 
-    level, state, stack = engine._mind.model.time, engine._state, engine.config.time
+    level, state, stack = engine._mind.time, engine._state, engine.config.time
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
     x = np.full((1, level.pile.out.tiles.shape[1] * TILE), 0.1, np.float32)
     normed, logits = np.empty((1, stack.width), np.float32), np.zeros((1, FLAT_VOCABULARY), np.float32)
@@ -227,7 +227,7 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
         worked = time.thread_time()
         for _ in range(frames):
             x[:] = 0.1  # it runs through every block again and again
-            say(level.pile, x, normed, angles, cache, engine._room.heard, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
+            say(level.pile, x, normed, angles, cache, engine._rooms[0].scratch, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
         return (time.thread_time() - worked) / frames
 
     spent(1)

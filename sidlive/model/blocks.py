@@ -31,7 +31,7 @@ from sidlive.model.parts import (
     Signed2,
     Signed3,
 )
-from sidlive.model.products import SPAN, TILE, products_1, products_2, products_4, split
+from sidlive.model.products import TILE, products_1, products_2, products_4, split
 from sidlive.model.vectors import STRIP, exp, greatest, greatest_size, strip_1, strip_2, strip_4
 
 MOST_SHORT = np.float32(32766)  # of 16 bits, with room for rounding
@@ -123,16 +123,11 @@ def multiply(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no
     x goes on in zeros to a whole 16.
     """
     weights, gains, scales, sums = matrix.tiles, matrix.scales, pieces.scales, pieces.sums
-    fours, stride = weights.shape[2], pieces.numbers.shape[2]
-    spans = (width + SPAN - 1) // SPAN
-    for row in range(x.shape[0]):
-        for span in range(spans):
-            first = span * SPAN
-            count = (min(SPAN, width - first) + 15) // 16 * 16
-            at = row * 3 * stride + first
-            told = split(x, row * x.shape[1] + first, count, pieces.numbers, at, stride)
-            scales[row, span], sums[row, span, 0], sums[row, span, 1] = told
+    fours, spans, length = weights.shape[2], scales.shape[1], (width + 15) // 16 * 16
     numbers = pieces.numbers.view(np.int32)
+    for row in range(x.shape[0]):
+        at = row * 3 * pieces.numbers.shape[2]
+        split(x, row * x.shape[1], length, pieces.numbers, at, scales, row * spans, sums, row * spans * 2)
     start, gain = index * weights.shape[1] * fours * 4 * TILE, index * gains.shape[1]
     done, count = 0, x.shape[0]
     while done < count:  # four vectors at once as long as there are as many: each weight is loaded once for them

@@ -83,7 +83,7 @@ class Engine(Hearing):
         """Of the frame said last: ``float32[28, VOCABULARY]`` by slot; -inf for what is not allowed, nan for silent
         slots. Those of forced columns are stale, unless the frame was weighed."""
         table = np.full((tk.SLOTS, tk.VOCABULARY), -np.inf, dtype=np.float32)
-        language = self._mind.model.language
+        language = self._mind.language
         for slot, kind in enumerate(tk.KIND_OF_SLOT):
             count = language.allowed_count[kind]
             table[slot, language.allowed[kind, :count]] = self._state.logits[0, slot, :count]

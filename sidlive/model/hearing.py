@@ -18,9 +18,10 @@ from sidlive.model import packing
 from sidlive.model.config import ModelConfig
 from sidlive.model.constraints import UNCONSTRAINED, Constraints
 from sidlive.model.freshness import drop_stale_kernels
-from sidlive.model.kernels import Knobs, Model, State, hear, say
+from sidlive.model.kernels import ColumnLevel, Knobs, State, TimeLevel, hear, say
 from sidlive.model.parts import Table, table_of
 from sidlive.model.sampling import Sampling
+from sidlive.model.spelling import Language
 from sidlive.model.weights import EngineWeights
 
 BLOCK = 16  # frames heard in one pass over the weights
@@ -31,14 +32,18 @@ class Mind(NamedTuple):
     """A model as the kernels take it; several may share one."""
 
     config: ModelConfig
-    model: Model
-    table: Table  # of the model
+    language: Language
+    time: TimeLevel
+    column: ColumnLevel
+    hears: tuple[Table, Table]  # of the language and the time level: what `hear` reads
+    says: tuple[Table, Table]
     pinnable: int
 
     @staticmethod
     def of(weights: EngineWeights) -> "Mind":
-        model = Model(packing.tables(), packing.time_level(weights), packing.column_level(weights))
-        return Mind(weights.config, model, table_of(model), weights.pinnable)
+        language, time, column = packing.tables(), packing.time_level(weights), packing.column_level(weights)
+        hears, says = (table_of(language), table_of(time)), (table_of(language), table_of(column))
+        return Mind(weights.config, language, time, column, hears, says, weights.pinnable)
 
 
 @dataclass(frozen=True)
@@ -67,10 +72,13 @@ class Hearing:
         drop_stale_kernels()
         self._mind = mind
         self._state = packing.empty_state(mind.config, context, headroom, lanes)
-        self._room = packing.room(mind.config, context, headroom, lanes, min(BLOCK, headroom))
+        self._rooms = (
+            packing.hearing_room(mind.config, context, headroom, max(BLOCK, lanes)),
+            packing.saying_room(mind.config, lanes),
+        )
         self._constraints = UNCONSTRAINED
-        self._tables = table_of(self._state), table_of(self._room)
-        self._limits = table_of(UNCONSTRAINED)
+        state, hearing, saying = (table_of(part) for part in (self._state, *self._rooms))
+        self._hears, self._says, self._limits = (state, hearing), (state, saying), table_of(UNCONSTRAINED)
         self._position = 0  # frames heard
         self._furthest = 0  # frames ever heard on this line: what the rings hold ends here
         self._pinned = 0
@@ -151,7 +159,7 @@ class Hearing:
         if constraints is not self._constraints:
             self._constraints, self._limits = constraints, table_of(constraints)
         _, knobs = _knobs(samplings)
-        say(self._mind.table, *self._tables, knobs, self._limits, self._position, forced, mask, weigh)
+        say(*self._mind.says, *self._says, knobs, self._limits, self._position, forced, mask, weigh)
 
     def _hear_said(self) -> NDArray[np.uint8]:
         """Hear what was said last: ``uint8[lanes, 28]``."""
@@ -166,7 +174,7 @@ class Hearing:
             self.prefill(silence(1))
 
     def _hear(self, lanes: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
-        hear(self._mind.table, *self._tables, lanes, positions, self.context, self._pinned)
+        hear(*self._mind.hears, *self._hears, lanes, positions, self.context, self._pinned)
 
     def _advance(self, count: int) -> None:
         self._position += count

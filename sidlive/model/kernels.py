@@ -93,14 +93,6 @@ class ColumnLevel(NamedTuple):
     sines: Floats2
 
 
-class Model(NamedTuple):
-    """All that does not change."""
-
-    language: Language
-    time: TimeLevel
-    column: ColumnLevel
-
-
 class State(NamedTuple):
     """All that N lanes remember; a lane's frame number f lies at f modulo the ring's length."""
 
@@ -122,16 +114,21 @@ class State(NamedTuple):
     costs: Floats2  # [N, S]: nats of the token said, among the allowed; 0 where none was weighed
 
 
-class Room(NamedTuple):
-    """What hearing B frames, and saying one in each of N lanes, writes down on the way; nothing stays from it."""
+class HearingRoom(NamedTuple):
+    """What hearing B frames writes down on the way; nothing stays from it."""
 
-    heard: Scratch
+    scratch: Scratch
     near_cosines: Floats2  # [B, head width / 2], as are the next three
     near_sines: Floats2
     cosines: Floats2
     sines: Floats2
-    spelled: Longs1  # [S]
-    said: Scratch
+    tokens: Longs1  # [S]
+
+
+class SayingRoom(NamedTuple):
+    """What saying a frame in each of N lanes writes down on the way."""
+
+    scratch: Scratch
     hidden: Floats2  # [N, d of the time level and zeros to a whole 16]
     base: Floats2  # [N, whole tiles]: what the column level knows of the frames heard
     recalled: Longs3  # [N, S, CHOICES]
@@ -160,8 +157,8 @@ class Knobs(NamedTuple):
     follow: Floats1
 
 
-open_model, open_state, open_room = opening(Model), opening(State), opening(Room)
-open_knobs, open_limits = opening(Knobs), opening(Constraints)
+open_language, open_time, open_column, open_state = map(opening, (Language, TimeLevel, ColumnLevel, State))
+open_hearing, open_saying, open_knobs, open_limits = map(opening, (HearingRoom, SayingRoom, Knobs, Constraints))
 
 
 @inner
@@ -171,15 +168,16 @@ def of_lane(state, lane):  # type: ignore[no-untyped-def]
 
 
 @whole
-def hear(model, state, room, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
+def hear(language, level, state, room, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
     """The time level hears frames that stand in the rings: ``positions int64[B]`` of ``lanes int64[B]``, in order.
 
-    ``model``, ``state`` and ``room`` are tables of `Model`, `State` and `Room`.
+    The first four are tables, of `Language`, `TimeLevel`, `State` and `HearingRoom`.
     """
-    language, level, _ = open_model(model)
-    state, room = open_state(state), open_room(room)
+    language, level, state, room = open_language(language), open_time(level), open_state(state), open_hearing(room)
+    cosines, sines, near_cosines, near_sines = room.cosines, room.sines, room.near_cosines, room.near_sines
     count, half = positions.shape[0], level.turns.shape[0]
-    x, tokens = room.heard.x[:count], room.spelled
+    scratch, tokens = room.scratch, room.tokens
+    x = scratch.x[:count]
     clear(x)
     for row in range(count):
         lane, position = lanes[row], positions[row]
@@ -192,13 +190,13 @@ def hear(model, state, room, lanes, positions, context, pinned):  # type: ignore
             add_row(x[row], level.manners, MANNERS * slot + max(0, tokens[slot] - (KEEP - 1)))
         for i in range(half):
             angle = np.float64(position) * level.turns[i]
-            room.cosines[row, i], room.sines[row, i] = np.cos(angle), np.sin(angle)
+            cosines[row, i], sines[row, i] = np.cos(angle), np.sin(angle)
             if pinned > 0:
                 angle = np.float64(min(position, context - 1)) * level.turns[i]
-                room.near_cosines[row, i], room.near_sines[row, i] = np.cos(angle), np.sin(angle)
-    steps = Steps(lanes, positions, room.cosines, room.sines, room.near_cosines, room.near_sines)
+                near_cosines[row, i], near_sines[row, i] = np.cos(angle), np.sin(angle)
+    steps = Steps(lanes, positions, cosines, sines, near_cosines, near_sines)
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
-    go_through(level.pile, x, steps, context, pinned, cache, room.heard, count > 0)
+    go_through(level.pile, x, steps, context, pinned, cache, scratch, count > 0)
     for row in range(count):
         slot = positions[row] % state.hidden.shape[1]
         normalise(x[row : row + 1], level.pile.last_norm, state.hidden[lanes[row], slot : slot + 1])
@@ -253,19 +251,19 @@ def write(language, frames, position, slot, token):  # type: ignore[no-untyped-d
 
 
 @whole
-def say(model, state, room, knobs, constraints, position, forced, is_forced, weigh):  # type: ignore[no-untyped-def]
+def say(language, level, state, room, knobs, constraints, position, forced, is_forced, weigh):  # type: ignore[no-untyped-def]  # fmt: skip
     """The column level says the frame at ``position`` of every lane into its ring, after the frame before was heard.
 
-    ``model``, ``state``, ``room``, ``knobs`` and ``constraints`` are tables of `Model` and so on. Lanes go side by
-    side, each at its own slot: one may have been silent where another spoke. Columns with ``is_forced bool[28]`` take
-    the values of ``forced uint8[28]``, whatever the constraints; a pair is forced as a whole. A voice that strays from
-    the scale is said anew, within it. Tokens, logits and costs stand in the state; those of forced slots only if
-    ``weigh``.
+    The first six are tables, of `Language`, `ColumnLevel`, `State`, `SayingRoom`, `Knobs` and `Constraints`. Lanes go
+    side by side, each at its own slot: one may have been silent where another spoke. Columns with ``is_forced
+    bool[28]`` take the values of ``forced uint8[28]``, whatever the constraints; a pair is forced as a whole. A voice
+    that strays from the scale is said anew, within it. Tokens, logits and costs stand in the state; those of forced
+    slots only if ``weigh``.
     """
-    language, _, level = open_model(model)
-    state, room, knobs, constraints = open_state(state), open_room(room), open_knobs(knobs), open_limits(constraints)
+    language, level, state, room = open_language(language), open_column(level), open_state(state), open_saying(room)
+    knobs, constraints = open_knobs(knobs), open_limits(constraints)
     lanes, ring, pile = state.frames.shape[0], state.frames.shape[1], level.pile
-    width, half, scratch = pile.last_norm.shape[0], level.cosines.shape[1], room.said
+    width, half, scratch = pile.last_norm.shape[0], level.cosines.shape[1], room.scratch
     hidden, base, recalled, strengths = room.hidden, room.base, room.recalled, room.strengths
     offered, merits = room.offered, room.merits
     for lane in range(lanes):

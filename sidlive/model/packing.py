@@ -11,7 +11,7 @@ from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.blocks import Cache, Matrix, Pieces, Pile, Rows, Scratch
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.kernels import PATHS, ColumnLevel, Room, State, TimeLevel
+from sidlive.model.kernels import PATHS, ColumnLevel, HearingRoom, SayingRoom, State, TimeLevel
 from sidlive.model.products import SPAN, TILE, aligned, round_up, tiled
 from sidlive.model.simd import LANES
 from sidlive.model.spelling import Language
@@ -69,41 +69,43 @@ def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) ->
     )
 
 
-def room(config: ModelConfig, context: int, headroom: int, lanes: int, block: int) -> Room:
-    """What the kernels write down on the way, with so many lanes and ``block`` frames heard at once."""
-    ring, most = _ring(context, headroom) + STRIP, round_up(tables().allowed.shape[1], TILE)
-    time, column, slots = config.time, config.column, (lanes, tk.SLOTS, rc.CHOICES)
-    block = max(block, lanes)
+def hearing_room(config: ModelConfig, context: int, headroom: int, count: int) -> HearingRoom:
+    """What `hear` writes down on the way, of at most so many frames at once."""
+    half = config.time.head_width // 2
+    return HearingRoom(
+        scratch=_scratch(config.time, count, _ring(context, headroom) + STRIP, 0),
+        near_cosines=_floats(count, half),
+        near_sines=_floats(count, half),
+        cosines=_floats(count, half),
+        sines=_floats(count, half),
+        tokens=np.zeros(tk.SLOTS, dtype=np.int64),
+    )
 
-    def floats(*shape: int) -> NDArray[np.float32]:
-        return np.zeros(shape, dtype=np.float32)
 
-    def longs(*shape: int) -> NDArray[np.int64]:
-        return np.zeros(shape, dtype=np.int64)
-
-    return Room(
-        heard=_scratch(time, block, ring, time.width),
-        near_cosines=floats(block, time.head_width // 2),
-        near_sines=floats(block, time.head_width // 2),
-        cosines=floats(block, time.head_width // 2),
-        sines=floats(block, time.head_width // 2),
-        spelled=longs(tk.SLOTS),
-        said=_scratch(column, lanes, STRIP, time.width),
-        hidden=floats(lanes, round_up(time.width, LANES)),
-        base=floats(lanes, round_up(column.width, TILE)),
-        recalled=longs(*slots),
-        strengths=longs(*slots),
-        offered=longs(lanes, rc.CHOICES),
-        merits=longs(lanes, rc.CHOICES),
-        turn_cosines=floats(lanes, column.head_width // 2),
-        turn_sines=floats(lanes, column.head_width // 2),
-        logits=floats(1, most),
-        weights=floats(most),
-        kept=floats(most),
-        permitted=longs(most),
-        paths=longs(PATHS, lanes),
+def saying_room(config: ModelConfig, lanes: int) -> SayingRoom:
+    """What `say` writes down on the way."""
+    column, most, choices = config.column, round_up(tables().allowed.shape[1], TILE), (lanes, tk.SLOTS, rc.CHOICES)
+    return SayingRoom(
+        scratch=_scratch(column, lanes, STRIP, config.time.width),
+        hidden=_floats(lanes, round_up(config.time.width, LANES)),
+        base=_floats(lanes, round_up(column.width, TILE)),
+        recalled=np.zeros(choices, dtype=np.int64),
+        strengths=np.zeros(choices, dtype=np.int64),
+        offered=np.zeros((lanes, rc.CHOICES), dtype=np.int64),
+        merits=np.zeros((lanes, rc.CHOICES), dtype=np.int64),
+        turn_cosines=_floats(lanes, column.head_width // 2),
+        turn_sines=_floats(lanes, column.head_width // 2),
+        logits=_floats(1, most),
+        weights=_floats(most),
+        kept=_floats(most),
+        permitted=np.zeros(most, dtype=np.int64),
+        paths=np.zeros((PATHS, lanes), dtype=np.int64),
         in_scale=np.zeros(lanes, dtype=np.bool_),
     )
+
+
+def _floats(*shape: int) -> NDArray[np.float32]:
+    return np.asarray(aligned(shape, np.float32))
 
 
 def _scratch(stack: Stack, count: int, steps: int, least: int) -> Scratch:
@@ -111,25 +113,21 @@ def _scratch(stack: Stack, count: int, steps: int, least: int) -> Scratch:
     width, groups = round_up(stack.width, LANES), stack.heads // stack.kv_heads
     most = round_up(max(stack.width, stack.hidden, least), LANES)
     spans = -(-most // SPAN)
-
-    def floats(*shape: int) -> NDArray[np.float32]:
-        return np.asarray(aligned(shape, np.float32))
-
     return Scratch(
-        pieces=Pieces(aligned((count, 3, most), np.int8), floats(count, spans), np.zeros((count, spans, 2), np.int32)),
-        x=floats(count, round_up(stack.width, TILE)),
-        normed=floats(count, width),
-        head=floats(stack.head_width),
+        pieces=Pieces(aligned((count, 3, most), np.int8), _floats(count, spans), np.zeros((count, spans, 2), np.int32)),
+        x=_floats(count, round_up(stack.width, TILE)),
+        normed=_floats(count, width),
+        head=_floats(stack.head_width),
         kept=np.zeros(stack.head_width, np.int16),
         asked=aligned((2, count, stack.heads, 2, stack.head_width), np.int16),
-        ask_scales=floats(2, count, stack.heads),
-        projected=floats(count, round_up(stack.width + 2 * stack.kv_width, TILE)),
-        fed=floats(count, round_up(2 * stack.hidden, TILE)),
-        active=floats(count, round_up(stack.hidden, LANES)),
-        scores=floats(groups, steps),
+        ask_scales=_floats(2, count, stack.heads),
+        projected=_floats(count, round_up(stack.width + 2 * stack.kv_width, TILE)),
+        fed=_floats(count, round_up(2 * stack.hidden, TILE)),
+        active=_floats(count, round_up(stack.hidden, LANES)),
+        scores=_floats(groups, steps),
         weights=aligned((groups, 2, steps), np.int16),
-        mixed=floats(groups, round_up(stack.head_width, STRIP)),
-        sums=floats(groups),
+        mixed=_floats(groups, round_up(stack.head_width, STRIP)),
+        sums=_floats(groups),
         runs=np.zeros((count, 6), np.int64),
     )
 

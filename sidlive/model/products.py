@@ -36,6 +36,7 @@ from sidlive.model.simd import (
     SHORTS,
     SIXTEEN_BYTES,
     folded,
+    function_of,
     greatest_of,
     has_vnni,
     load,
@@ -117,22 +118,15 @@ def _products(vectors: int) -> Any:
                 return builder.gep(arrays[array].data, [builder.mul(first, stride)])
 
             function = _product_function(builder.module, vectors, has_vnni(target))
-            builder.call(
-                function,
-                [
-                    builder.gep(arrays[0].data, [arguments[1]]),
-                    arguments[2],
-                    arguments[3],
-                    from_first(4, times(builder, columns, 3)),
-                    columns,
-                    from_first(5, spans),
-                    from_first(6, times(builder, spans, 2)),
-                    spans,
-                    builder.gep(arrays[8].data, [arguments[9]]),
-                    from_first(10, rows),
-                    rows,
-                ],
-            )
+            places = [
+                builder.gep(arrays[0].data, [arguments[1]]),
+                from_first(4, times(builder, columns, 3)),
+                from_first(5, spans),
+                from_first(6, times(builder, spans, 2)),
+                builder.gep(arrays[8].data, [arguments[9]]),
+                from_first(10, rows),
+            ]
+            builder.call(function, [*places, arguments[2], arguments[3], columns, spans, rows])
             return target.get_dummy_value()
 
         return signature, generate
@@ -141,17 +135,12 @@ def _products(vectors: int) -> Any:
 
 
 def _product_function(module: Any, vectors: int, by_vnni: bool) -> Any:
-    """What the intrinsic calls: a function of its own, for each caller would else have a copy to be compiled."""
-    byte, number, float_ = (kind.as_pointer() for kind in (ir.IntType(8), INT, FLOAT))
-    kind = ir.FunctionType(ir.VoidType(), [byte, LONG, LONG, number, LONG, float_, number, LONG, float_, float_, LONG])
-    name = f"sidlive_products_{vectors}"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, kind, name)
-    function.linkage = "linkonce_odr"
-    function.attributes.add("noinline")
-    weights, tiles, fours, pieces, columns, scales, sums, spans, gains, result, rows = function.args
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    """What the intrinsic calls."""
+    name, byte = f"sidlive_products_{vectors}", ir.IntType(8)
+    function, builder = function_of(module, name, [byte, INT, FLOAT, INT, FLOAT, FLOAT], 5)
+    if builder is None:
+        return function
+    weights, pieces, scales, sums, gains, result, tiles, fours, columns, spans, rows = function.args
     add, add_up = multiply_add(builder), _bytes_by_vnni if by_vnni else _bytes_by_shorts
     fine, zero = ir.Constant(FLOATS, [2.0**-8] * LANES), ir.Constant(FLOATS, [0.0] * LANES)
     span_fours = ir.Constant(LONG, SPAN // 4)
@@ -273,53 +262,79 @@ def _bytes_by_shorts(
 
 
 @intrinsic
-def split(context, numbers, start, count, pieces, pieces_start, stride):  # type: ignore[no-untyped-def]
-    """``count`` floats, a multiple of 16, as fixed-point numbers in three pieces of a byte; at most SPAN.
+def split(context, numbers, start, count, pieces, pieces_start, scales, scales_start, sums, sums_start):  # type: ignore[no-untyped-def]  # fmt: skip
+    """``count`` floats, a multiple of 16, as fixed-point numbers in three pieces of a byte.
 
-    ``numbers float32``, from ``start``; ``pieces int8``: the high ones from ``pieces_start``, the middle and the low
-    ones ``stride`` and ``2 * stride`` further. Returns the scale of the upper two pieces, which are one number of 16
-    bits (the low ones count 1 / 256 of it), the sum of the uppers, and the sum of the lows.
+    ``numbers float32``, from ``start``; ``pieces int8[..., n]``: the high ones from ``pieces_start``, the middle and
+    the low ones n and 2 n further. Of each SPAN of them is told, in ``scales float32`` and ``sums int32`` from the
+    places given: the scale of the upper two pieces, which are one number of 16 bits (the low ones count 1 / 256 of it),
+    and the sum of the uppers, then of the lows.
     """
     integer = types.intp
-    result = types.Tuple((types.float32, types.int32, types.int32))
-    signature = result(numbers, integer, integer, pieces, integer, integer)
+    signature = types.void(numbers, integer, integer, pieces, integer, scales, integer, sums, integer)
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        source, sink = (make_array(signature.args[i])(target, builder, arguments[i]).data for i in (0, 3))
-        start, count, pieces_start, stride = (arguments[i] for i in (1, 2, 4, 5))
-        groups = builder.udiv(count, ir.Constant(LONG, LANES))
-        zero, limit = ir.Constant(FLOAT, 0.0), ir.Constant(FLOAT, UPPER_LIMIT)
-        largest = greatest_of(builder, source, start, count, zero, lambda x: magnitude(builder, x))
-        something = builder.fcmp_ordered(">", largest, zero)
-        factor = splat(builder, builder.select(something, builder.fdiv(limit, largest), zero), FLOATS)
-        add = multiply_add(builder)
-        magic, bits = ir.Constant(FLOATS, [_MAGIC] * LANES), ir.Constant(INTS, [_MAGIC_BITS] * LANES)
-
-        def rounded(x: Any) -> tuple[Any, Any]:
-            """To whole numbers below 2^22, as floats and as integers: what is added leaves no room for fractions."""
-            raised = builder.fadd(x, magic)
-            return builder.fsub(raised, magic), builder.sub(builder.bitcast(raised, INTS), bits)
-
-        sums = [cgutils.alloca_once_value(builder, ir.Constant(INTS, [0] * LANES)) for _ in range(2)]
-        eight, half = ir.Constant(INTS, [8] * LANES), ir.Constant(INTS, [128] * LANES)
-        byte, most = ir.Constant(FLOATS, [256.0] * LANES), ir.Constant(INTS, [127] * LANES)
-        with cgutils.for_range(builder, groups) as loop:
-            offset = times(builder, loop.index, LANES)
-            x = load(builder, source, builder.add(start, offset), FLOATS)
-            whole, upper = rounded(builder.fmul(x, factor))
-            rest = builder.call(add, [x, factor, builder.fneg(whole)])
-            _, low = rounded(builder.fmul(rest, byte))
-            low = builder.select(builder.icmp_signed("<", low, most), low, most)
-            high = builder.ashr(builder.add(upper, half), eight)
-            middle = builder.sub(upper, builder.shl(high, eight))
-            at = builder.add(pieces_start, offset)
-            for piece in (high, middle, low):
-                store(builder, builder.trunc(piece, SIXTEEN_BYTES), sink, at)
-                at = builder.add(at, stride)
-            for total, piece in zip(sums, (upper, low), strict=True):
-                builder.store(builder.add(builder.load(total), piece), total)
-        totals = [folded(builder, builder.load(total), builder.add) for total in sums]
-        scale = builder.fmul(largest, ir.Constant(FLOAT, 1 / UPPER_LIMIT))
-        return target.make_tuple(builder, signature.return_type, [scale, *totals])
+        arrays = {i: make_array(signature.args[i])(target, builder, arguments[i]) for i in (0, 3, 5, 7)}
+        places = [builder.gep(array.data, [arguments[i + 1]]) for i, array in arrays.items()]
+        stride = cgutils.unpack_tuple(builder, arrays[3].shape)[-1]
+        builder.call(_split_function(builder.module), [*places, arguments[2], stride])
+        return target.get_dummy_value()
 
     return signature, generate
+
+
+def _split_function(module: Any) -> Any:
+    """What the intrinsic calls."""
+    function, builder = function_of(module, "sidlive_split", [FLOAT, ir.IntType(8), FLOAT, INT], 2)
+    if builder is None:
+        return function
+    numbers, pieces, scales, sums, count, stride = function.args
+    span_length = ir.Constant(LONG, SPAN)
+    spans = builder.udiv(plus(builder, count, SPAN - 1), span_length)
+    with cgutils.for_range(builder, spans) as loop:
+        first = builder.mul(loop.index, span_length)
+        left = builder.sub(count, first)
+        some = builder.select(builder.icmp_signed("<", left, span_length), left, span_length)
+        told = _split_span(builder, builder.gep(numbers, [first]), some, builder.gep(pieces, [first]), stride)
+        builder.store(told[0], builder.gep(scales, [loop.index]))
+        for which in range(2):
+            place = plus(builder, times(builder, loop.index, 2), which)
+            builder.store(told[1 + which], builder.gep(sums, [place]))
+    builder.ret_void()
+    return function
+
+
+def _split_span(builder: Any, numbers: Any, count: Any, pieces: Any, stride: Any) -> tuple[Any, Any, Any]:
+    """The pieces of one span; its scale and its sums."""
+    groups, none = builder.udiv(count, ir.Constant(LONG, LANES)), ir.Constant(LONG, 0)
+    zero, limit = ir.Constant(FLOAT, 0.0), ir.Constant(FLOAT, UPPER_LIMIT)
+    largest = greatest_of(builder, numbers, none, count, zero, lambda x: magnitude(builder, x))
+    something = builder.fcmp_ordered(">", largest, zero)
+    factor = splat(builder, builder.select(something, builder.fdiv(limit, largest), zero), FLOATS)
+    add = multiply_add(builder)
+    magic, bits = ir.Constant(FLOATS, [_MAGIC] * LANES), ir.Constant(INTS, [_MAGIC_BITS] * LANES)
+
+    def rounded(x: Any) -> tuple[Any, Any]:
+        """To whole numbers below 2^22, as floats and as integers: what is added leaves no room for fractions."""
+        raised = builder.fadd(x, magic)
+        return builder.fsub(raised, magic), builder.sub(builder.bitcast(raised, INTS), bits)
+
+    sums = [cgutils.alloca_once_value(builder, ir.Constant(INTS, [0] * LANES)) for _ in range(2)]
+    eight, half = ir.Constant(INTS, [8] * LANES), ir.Constant(INTS, [128] * LANES)
+    byte, most = ir.Constant(FLOATS, [256.0] * LANES), ir.Constant(INTS, [127] * LANES)
+    with cgutils.for_range(builder, groups) as loop:
+        at = times(builder, loop.index, LANES)
+        x = load(builder, numbers, at, FLOATS)
+        whole, upper = rounded(builder.fmul(x, factor))
+        rest = builder.call(add, [x, factor, builder.fneg(whole)])
+        _, low = rounded(builder.fmul(rest, byte))
+        low = builder.select(builder.icmp_signed("<", low, most), low, most)
+        high = builder.ashr(builder.add(upper, half), eight)
+        middle = builder.sub(upper, builder.shl(high, eight))
+        for piece in (high, middle, low):
+            store(builder, builder.trunc(piece, SIXTEEN_BYTES), pieces, at)
+            at = builder.add(at, stride)
+        for total, piece in zip(sums, (upper, low), strict=True):
+            builder.store(builder.add(builder.load(total), piece), total)
+    upper_sum, low_sum = (folded(builder, builder.load(total), builder.add) for total in sums)
+    return builder.fmul(largest, ir.Constant(FLOAT, 1 / UPPER_LIMIT)), upper_sum, low_sum

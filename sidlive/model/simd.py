@@ -21,6 +21,19 @@ def has_vnni(target: Any) -> bool:
     return "+avx512vnni" in target.codegen().magic_tuple()[2]
 
 
+def function_of(module: Any, name: str, pointers: list[Any], integers: int) -> tuple[Any, Any]:
+    """A function of these pointers (to what is given) and of so many integers, and a builder for what it does; None for
+    it where it is there already. A function of its own, for else each that calls it would have a copy to be compiled.
+    """
+    if name in module.globals:
+        return module.globals[name], None
+    kind = ir.FunctionType(ir.VoidType(), [*(part.as_pointer() for part in pointers), *[LONG] * integers])
+    function = ir.Function(module, kind, name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    return function, ir.IRBuilder(function.append_basic_block("entry"))
+
+
 def multiply_add(builder: Any) -> Any:
     kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
     return cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")

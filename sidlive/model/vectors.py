@@ -21,7 +21,9 @@ from sidlive.model.simd import (
     INT,
     INTS,
     LANES,
+    LONG,
     PAIRS,
+    function_of,
     greatest_of,
     has_vnni,
     load,
@@ -84,43 +86,47 @@ def _strip(heads: int) -> Any:
         )
 
         def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            matrix, source, gains, sink = (
-                make_array(signature.args[i])(target, builder, arguments[i]).data for i in (0, 3, 7, 9)
-            )
-            start, pairs, factors_start, factors_stride, fine, scales_start, sums_start, sums_stride = (
-                arguments[i] for i in (1, 2, 4, 5, 6, 8, 10, 11)
-            )
-            add_up = _pairs_by_vnni if has_vnni(target) else _pairs_by_shorts
-            starts = [builder.add(factors_start, times(builder, factors_stride, i)) for i in range(2 * heads)]
-            parts = STRIP // LANES
-            zero = ir.Constant(INTS, [0] * LANES)
-            totals = [[cgutils.alloca_once_value(builder, zero) for _ in range(parts)] for _ in starts]
-            with cgutils.for_range(builder, pairs) as loop:
-                row = builder.add(start, times(builder, loop.index, 2 * STRIP))
-                spread = [
-                    splat(builder, builder.load(builder.gep(source, [builder.add(at, loop.index)])), INTS)
-                    for at in starts
-                ]
-                for part in range(parts):
-                    numbers = load(builder, matrix, plus(builder, row, 2 * LANES * part), PAIRS)
-                    for total, factor in zip(totals, spread, strict=True):
-                        builder.store(add_up(builder, builder.load(total[part]), numbers, factor), total[part])
-            add, fine = multiply_add(builder), splat(builder, fine, FLOATS)
-            for head in range(heads):
-                at = builder.add(sums_start, times(builder, sums_stride, head))
-                scale = splat(builder, builder.load(builder.gep(gains, [plus(builder, scales_start, head)])), FLOATS)
-                for part in range(parts):
-                    upper, lower = (
-                        builder.sitofp(builder.load(totals[2 * head + plane][part]), FLOATS) for plane in range(2)
-                    )
-                    product = builder.fmul(builder.call(add, [lower, fine, upper]), scale)
-                    place = plus(builder, at, LANES * part)
-                    store(builder, builder.fadd(product, load(builder, sink, place, FLOATS)), sink, place)
+            places = [
+                builder.gep(make_array(signature.args[i])(target, builder, arguments[i]).data, [arguments[at]])
+                for i, at in ((0, 1), (3, 4), (7, 8), (9, 10))
+            ]
+            fine = cgutils.alloca_once_value(builder, arguments[6])
+            numbers = arguments[2], arguments[5], arguments[11]
+            builder.call(_strip_function(builder.module, heads, has_vnni(target)), [*places, fine, *numbers])
             return target.get_dummy_value()
 
         return signature, generate
 
     return strip
+
+
+def _strip_function(module: Any, heads: int, by_vnni: bool) -> Any:
+    """What the intrinsic calls."""
+    function, builder = function_of(module, f"sidlive_strip_{heads}", [ir.IntType(16), INT, FLOAT, FLOAT, FLOAT], 3)
+    if builder is None:
+        return function
+    rows, factors, scales, sums, fine, pairs, factors_stride, sums_stride = function.args
+    add_up, parts = _pairs_by_vnni if by_vnni else _pairs_by_shorts, STRIP // LANES
+    starts = [builder.gep(factors, [times(builder, factors_stride, i)]) for i in range(2 * heads)]
+    zero = ir.Constant(INTS, [0] * LANES)
+    totals = [[cgutils.alloca_once_value(builder, zero) for _ in range(parts)] for _ in starts]
+    with cgutils.for_range(builder, pairs) as loop:
+        row = times(builder, loop.index, 2 * STRIP)
+        spread = [splat(builder, builder.load(builder.gep(at, [loop.index])), INTS) for at in starts]
+        for part in range(parts):
+            numbers = load(builder, rows, plus(builder, row, 2 * LANES * part), PAIRS)
+            for total, factor in zip(totals, spread, strict=True):
+                builder.store(add_up(builder, builder.load(total[part]), numbers, factor), total[part])
+    add, fine = multiply_add(builder), splat(builder, builder.load(fine), FLOATS)
+    for head in range(heads):
+        scale = splat(builder, builder.load(builder.gep(scales, [ir.Constant(LONG, head)])), FLOATS)
+        for part in range(parts):
+            upper, lower = (builder.sitofp(builder.load(totals[2 * head + half][part]), FLOATS) for half in range(2))
+            product = builder.fmul(builder.call(add, [lower, fine, upper]), scale)
+            place = plus(builder, times(builder, sums_stride, head), LANES * part)
+            store(builder, builder.fadd(product, load(builder, sums, place, FLOATS)), sums, place)
+    builder.ret_void()
+    return function
 
 
 def _pairs_by_vnni(builder: Any, total: Any, numbers: Any, factors: Any) -> Any:

@@ -220,7 +220,7 @@ def test_frames_keep_to_the_bits_that_exist(engine: Engine) -> None:
 
 
 def test_history_ends_where_the_ring_does(engine: Engine) -> None:
-    ring = 64  # 24 + 20, in whole tiles
+    ring = 64  # 24 + 20, in whole strips
     said = np.concatenate([tune(50), stream(engine, 50)])
     np.testing.assert_array_equal(engine.history(7), said[-7:])
     np.testing.assert_array_equal(engine.history(1000), said[-ring:])
