@@ -12,7 +12,7 @@ from sidlive.chip.registers import FIRST_CONTROL
 from sidlive.model.blocks import inner
 from sidlive.model.parts import Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts2, Words2
 from sidlive.model.recall import CHOICES, ID_BASE, NOTHING, STREAMS, WINDOW, extend, likest
-from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS
+from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS, STEP2, STEP3
 
 
 class Language(NamedTuple):
@@ -47,7 +47,11 @@ def moved(token, one, two, three, four, modulus):  # type: ignore[no-untyped-def
         return (2 * one - two) % modulus
     if token == BACK:
         return two
-    return three if token == ECHO3 else four
+    if token == ECHO3:
+        return three
+    if token == ECHO4:
+        return four
+    return (one + (two - three if token == STEP2 else three - four)) % modulus
 
 
 @inner
@@ -63,6 +67,10 @@ def spelling(value, lo_bits, one, two, three, four, modulus):  # type: ignore[no
         return ECHO3
     if value == four:
         return ECHO4
+    if value == (one + two - three) % modulus:
+        return STEP2
+    if value == (one + three - four) % modulus:
+        return STEP3
     return value >> lo_bits
 
 

@@ -6,12 +6,13 @@ control, AD, SR; then cutoff (hi, lo), resonance/routing, mode/volume. A token i
 - KEEP: as in the frame before; for first control: as the final control value of this frame.
 - for the pairs (16-bit frequencies, 12-bit pulse widths, the 11-bit cutoff), whose hi slot speaks for both bytes:
   RAMP (the step of the frame before, again), BACK (that step, reversed), ECHO3 and ECHO4 (the value of 3 or 4 frames
-  ago, as arpeggios have it), steps taken in the quantity's own modulus. After a motion the lo slot is silent: SKIP
-  stands there and is never said. Only a byte value is followed by a lo byte.
+  ago, as arpeggios have it), STEP2 and STEP3 (the step of 2 or 3 frames ago, again, as sweeps have it that move in
+  some frames and rest in others), steps taken in the quantity's own modulus. After a motion the lo slot is silent:
+  SKIP stands there and is never said. Only a byte value is followed by a lo byte.
 
-The first rule that applies, in the order KEEP, RAMP, BACK, ECHO3, ECHO4, value, is the only spelling, so that frames
-and tokens map one to one. (BACK is the value of two frames ago: reversing the last step returns to it.) Before the
-first frame the chip is in reset: all zero.
+The first rule that applies, in the order KEEP, RAMP, BACK, ECHO3, ECHO4, STEP2, STEP3, value, is the only spelling, so
+that frames and tokens map one to one. (BACK is the value of two frames ago: reversing the last step returns to it.)
+Before the first frame the chip is in reset: all zero.
 """
 
 from typing import Final
@@ -29,14 +30,16 @@ RAMP: Final = 257
 BACK: Final = 258
 ECHO3: Final = 259
 ECHO4: Final = 260
-VOCABULARY: Final = 261  # tokens that can be said
-SKIP: Final = 261  # the silent lo slot after a motion: stands in arrays, is never said
-TOKEN_IDS: Final = 262  # rows of an embedding that must also hold SKIP
+STEP2: Final = 261
+STEP3: Final = 262
+VOCABULARY: Final = 263  # tokens that can be said
+SKIP: Final = 263  # the silent lo slot after a motion: stands in arrays, is never said
+TOKEN_IDS: Final = 264  # rows of an embedding that must also hold SKIP
 
 MEMORY: Final = 4  # frames before this one that its tokens may refer to
 
-# How a token was said, for the time transformer's input: 0 a byte value, 1.. KEEP, RAMP, BACK, ECHO3, ECHO4, SKIP.
-MANNERS: Final = 7
+# How a token was said, for the time transformer's input: 0 a byte value, 1.. KEEP, the motions, SKIP.
+MANNERS: Final = 9
 
 SLOTS: Final = sid.COLUMNS
 SLOTS_PER_VOICE: Final = 8
@@ -83,7 +86,7 @@ def allowed() -> NDArray[np.bool_]:
     table = np.zeros((SLOTS, VOCABULARY), dtype=bool)
     table[:, :256] = (np.arange(256)[None] & ~sid.USED_BITS[COLUMN_OF_SLOT][:, None]) == 0
     table[~IS_LO, KEEP] = True
-    table[IS_HI, RAMP : ECHO4 + 1] = True
+    table[IS_HI, RAMP : STEP3 + 1] = True
     return table
 
 
@@ -115,6 +118,8 @@ def encode(frames: Frames, before: Frames | None = None) -> Tokens:
     ago = [values[MEMORY - n : len(values) - n] for n in range(MEMORY + 1)]
     hi = tokens[:, HI_SLOTS]
     # Later assignments win, so the rules stand in reverse order of precedence.
+    hi[ago[0] == (ago[1] + ago[3] - ago[4]) % MODULUS] = STEP3
+    hi[ago[0] == (ago[1] + ago[2] - ago[3]) % MODULUS] = STEP2
     hi[ago[0] == ago[4]] = ECHO4
     hi[ago[0] == ago[3]] = ECHO3
     hi[ago[0] == ago[2]] = BACK
@@ -158,8 +163,9 @@ def manners(tokens: Tokens) -> NDArray[np.int16]:
 
 
 def _moved(token: int, values: NDArray[np.int64], row: int) -> int:
-    one, two = int(values[row - 1]), int(values[row - 2])
-    return {KEEP: one, RAMP: 2 * one - two, BACK: two, ECHO3: int(values[row - 3]), ECHO4: int(values[row - 4])}[token]
+    one, two, three, four = (int(values[row - ago]) for ago in range(1, MEMORY + 1))
+    steps = {RAMP: one - two, STEP2: two - three, STEP3: three - four}
+    return one + steps[token] if token in steps else {KEEP: one, BACK: two, ECHO3: three, ECHO4: four}[token]
 
 
 def _history(before: Frames | None) -> Frames:

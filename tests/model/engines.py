@@ -38,11 +38,12 @@ def tune(count: int, seed: int = 0) -> sid.Frames:
     return frames
 
 
-def lively(config: ModelConfig = SMALL, seed: int = 1) -> EngineWeights:
+def lively(config: ModelConfig = SMALL, seed: int = 5) -> EngineWeights:
     """Random weights loud enough that the tokens differ from slot to slot and frame to frame.
 
     Embeddings and head are louder than the blocks: logits then spread as a trained model's do (a deviation of 2 to 4),
     and a rounded key or value weighs in them about as much as there (some 3e-4; the engine keeps 16 bits of each).
+    With this seed no greedy choice of the tests is as close as rounding (7e-5 at least; others tie at some 1e-5).
     Blocks twice as loud attend to single frames and magnify any rounding, float32's too, beyond what a model does.
     """
     weights = random_weights(config, seed, std=0.15)

@@ -8,6 +8,7 @@ from engines import SMALL, WARM, lively, tune
 
 from sidlive.chip import registers as sid
 from sidlive.errors import ControlError
+from sidlive.model import tokens as tk
 from sidlive.model.constraints import UNCONSTRAINED, Constraints, constrain, permitted_values
 from sidlive.model.engine import Engine, Sampling
 from sidlive.model.sampling import HEATS
@@ -243,7 +244,7 @@ def test_a_heat_of_zero_takes_the_likeliest_of_its_kinds_alone(engine: Engine, h
     for _ in range(40):
         engine.step(cold)
         logits, tokens = engine.last_logits(), engine.last_tokens
-        for slot in np.flatnonzero(tokens < 261):
+        for slot in np.flatnonzero(tokens < tk.VOCABULARY):
             greedy = logits[slot, tokens[slot]] == logits[slot].max()
             assert greedy or not kinds[slot]
             likeliest[bool(kinds[slot])] += not greedy

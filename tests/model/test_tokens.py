@@ -34,6 +34,13 @@ def test_the_first_rule_that_applies_is_the_spelling() -> None:
     # A three-note arpeggio: its second round is ECHO3 throughout. Four notes: ECHO4.
     assert spoken([0x1000, 0x1400, 0x1900] * 2)[3:] == [tk.ECHO3] * 3
     assert spoken([0x1000, 0x1300, 0x1900, 0x2000] * 2)[4:] == [tk.ECHO4] * 4
+    # A sweep that moves in every second or third frame alone.
+    assert spoken([0x1000, 0x1020, 0x1020, 0x1040, 0x1040, 0x1060])[2:] == [tk.KEEP, tk.STEP2, tk.KEEP, tk.STEP2]
+    assert spoken([0x1000, 0x1020, 0x1020, 0x1020, 0x1040])[4:] == [tk.STEP3]
+    # The step of two frames ago, whatever the last one was; that of three comes after it.
+    assert spoken([0x1000, 0x1010, 0x1030, 0x1040, 0x1060])[3:] == [tk.STEP2, tk.STEP2]
+    assert spoken([0x1000, 0x1010, 0x1030, 0x1080, 0x1090])[4:] == [tk.STEP3]
+    assert spoken([0x1000, 0xFFE0, 0xFFF0, 0xFFF0, 0x0000])[4:] == [tk.STEP2]
 
 
 def test_a_ramp_wraps_in_the_quantity_s_own_modulus() -> None:

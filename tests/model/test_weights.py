@@ -12,6 +12,7 @@ from engines import SMALL, lively
 from safetensors.numpy import load_file, save_file
 
 from sidlive.errors import ModelError
+from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.config import PRESETS
 from sidlive.model.engine import Engine
@@ -180,7 +181,7 @@ def test_checkpoints_of_something_else_are_refused(tmp_path: Path, checkpoint: P
     kept = torch.load(checkpoint)
     for change, told in (
         (lambda: kept["model"].pop("head"), "lacks head"),
-        (lambda: kept["model"].update(head=torch.full((12, 261, 48), torch.nan)), "not finite"),
+        (lambda: kept["model"].update(head=torch.full((tk.KINDS, tk.VOCABULARY, 48), torch.nan)), "not finite"),
         (lambda: kept["model"].update(head=torch.zeros(3, 3)), "head is float32"),
     ):
         change()
