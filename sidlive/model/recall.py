@@ -32,7 +32,7 @@ from sidlive.model import tokens as tk
 from sidlive.model.tokens import Tokens
 
 STREAMS: Final = 11
-WINDOW: Final = 2048  # frames back (41 s)
+WINDOW: Final = 4096  # frames back (82 s)
 LONGEST: Final = 255  # that a run grows to
 EVENT: Final = 8
 PATIENCE: Final = 16

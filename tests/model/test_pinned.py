@@ -86,7 +86,7 @@ def test_what_is_heard_is_the_networks_with_what_slid_away_left_out(weights: Eng
 def test_a_pinned_prompt_is_still_heard_when_it_has_slid_away(weights: EngineWeights) -> None:
     """Two pasts that differ in their first frames alone: with a pin they stay apart, without one they become the same.
 
-    Two layers of attention reach back two windows; recall, 2,048 frames: the same frames are told after both.
+    Two layers of attention reach back two windows; recall, 4,096 frames: the same frames are told after both.
     """
     prompts, after = (tune(30, seed=1), tune(30, seed=2)), tune(3 * CONTEXT, seed=3)
     for pin, same in ((0, True), (30, False)):
