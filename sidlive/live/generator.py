@@ -35,6 +35,11 @@ class EngineLike(Protocol):
         ...
 
     @property
+    def reach(self) -> int:
+        """Frames of history that the model knows of in any way, by recall too: no fewer than its context."""
+        ...
+
+    @property
     def pinnable(self) -> int:
         """Frames of a prompt, at most, that the model learned to hear pinned."""
         ...
@@ -118,17 +123,19 @@ class Generator:
     def _hear_anew(self, lineage: Lineage) -> None:
         """Give the engine another past. The old future plays on meanwhile; then the tape is cut.
 
-        It hears the prompt's first frames, where they are to be pinned, and of the rest and the tape after it the last
-        context's worth.
+        It hears the prompt's first frames, where they are to be pinned, and of the rest all that it can recall: what
+        performers load they want known. Amid the music it is to answer soon: then it hears its context's worth, of the
+        prompt and the tape after it.
         """
-        prompt, context = lineage.context, self._engine.context
+        prompt, most = lineage.context, self._engine.reach
         pin = min(len(prompt), self._pin)
         last, rows, runs = len(prompt) - lineage.opening, silence(0), []
         if lineage.root is not None:
-            position, rows, semitones = self._core.heard(lineage.root, context - pin)
+            most = self._engine.context
+            position, rows, semitones = self._core.heard(lineage.root, most - pin)
             runs = _runs(rows, lineage.semitones - semitones.astype(int))
             last += min(lineage.opening, position - len(rows) - lineage.root)  # played longer ago than rows tell
-        first = max(pin, last + len(rows) - (context - pin))
+        first = max(pin, last + len(rows) - (most - pin))
         self._lineage = -1  # until it is entered
         self._engine.reset(pin=pin)
         self._prefill([(part, lineage.semitones) for part in (prompt[: min(pin, last)], prompt[first:last])] + runs)
@@ -168,11 +175,11 @@ class Generator:
         return row
 
     def _prefill(self, runs: list[tuple[Frames, int]]) -> None:
-        """Have the engine hear frames, each run transposed by its semitones; of all that, the last context's worth."""
+        """Have the engine hear frames, each run transposed by its semitones; of all that, as much as it can recall."""
         parts = [self._transpose(frames, by) if by else frames for frames, by in runs if len(frames)]
         frames = np.concatenate(parts) if parts else silence(0)
         if len(frames):
-            self._engine.prefill(np.ascontiguousarray(frames[-self._engine.context :]))
+            self._engine.prefill(np.ascontiguousarray(frames[-self._engine.reach :]))
 
 
 def _runs(rows: Frames, semitones: NDArray[np.int_]) -> list[tuple[Frames, int]]:

@@ -20,6 +20,7 @@ from sidlive.model.constraints import UNCONSTRAINED, Constraints
 from sidlive.model.freshness import drop_stale_kernels
 from sidlive.model.kernels import ColumnLevel, Knobs, State, TimeLevel, hear, say
 from sidlive.model.parts import Table, table_of
+from sidlive.model.recall import WINDOW
 from sidlive.model.sampling import Sampling
 from sidlive.model.spelling import Language
 from sidlive.model.weights import EngineWeights
@@ -92,6 +93,11 @@ class Hearing:
     def pinned(self) -> int:
         """So many of the first frames heard are attended to for ever."""
         return self._pinned
+
+    @property
+    def reach(self) -> int:
+        """Frames before the next that it knows of, by attention or recall."""
+        return max(self.context, WINDOW)
 
     @property
     def pinnable(self) -> int:

@@ -34,10 +34,11 @@ NOISE = PW_LO  # the column of voice 1 that is noise
 
 
 class FakeEngine:
-    """As sidlive.model.engine.Engine. `step_s`: how long a frame takes; `pause`: a file that, while there, stops it."""
+    """As sidlive.model.engine.Engine, with recall of twice its context. `step_s`: how long a frame takes; `pause`: a
+    file that, while there, stops it."""
 
     def __init__(self, context: int = 256, step_s: float = 0.0, pause: Path | None = None, pinnable: int = 0) -> None:
-        self.context, self.pinnable = context, pinnable
+        self.context, self.reach, self.pinnable = context, 2 * context, pinnable
         self.heard: list[NDArray[np.uint8]] = []
         self.pinned = self.steps = 0
         self._step_s, self._pause = step_s, pause

@@ -211,7 +211,20 @@ def test_another_prompt_replaces_the_past(room: Room) -> None:
     assert np.array_equal(np.array(room.engine.heard[5 * PERIOD : 5 * PERIOD + 29]), heard[MARGIN:])
 
 
-def test_the_engine_is_never_told_more_than_its_context() -> None:
+@pytest.mark.parametrize("pin", [0, 16])
+def test_of_a_new_prompt_the_engine_is_told_all_that_it_can_recall(pin: int) -> None:
+    """Its last frames, after those at its beginning that are pinned."""
+    for context in (16, 40, 100):
+        room = Room(FakeEngine(context=context, pinnable=min(pin, context // 2)))
+        room.do("prompt", "long")
+        room.do("start")
+        room.generator.work()
+        prompt, pinned = riff("long", 5 * PERIOD).frames, min(pin, context // 2)
+        told = np.concatenate([prompt[:pinned], prompt[pinned:][-(2 * context - pinned) :]])
+        assert np.array_equal(np.array(room.engine.heard)[: len(told)], told), context
+
+
+def test_amid_the_music_the_engine_is_told_no_more_than_its_context() -> None:
     room = Room(FakeEngine(context=64))
     room.do("prompt", "long")
     room.do("start")
