@@ -36,7 +36,7 @@ from sidlive.tune.edits import rotate_voices
 
 TURN_S: Final = 5.0
 TICKS: Final = 1000  # of the clock that the learning rate follows
-PLAN: Final = Plan(steps=TICKS, warmup=TICKS // 20)
+PLAN: Final = Plan(steps=TICKS, warmup=TICKS // 20, pinned=0.0)  # none is judged behind a pinned prompt
 FLAT_RATES: Final = (2e-3, 1e-3)  # the first is ours
 FLAT_WINDOWS: Final = 2  # a step: about as long as one of ours
 MOMENTS: Final = (
