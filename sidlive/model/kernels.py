@@ -358,9 +358,9 @@ def say(language, level, state, room, knobs, constraints, position, forced, is_f
                     extra = knobs.follow[lane] if choice == 0 else ZERO
                     if extra > ZERO and kind in (CONTROL, FIRST_CONTROL):
                         extra *= RHYTHM_FOLLOWS
-                    for i in range(number):
-                        if allowed[i] == offered[lane, choice]:
-                            logits[0, i] += dot_row(normed[0], level.trust, choice * KINDS + kind) + extra
+                    rank = language.ranks[kind, offered[lane, choice]]
+                    if rank >= 0:
+                        logits[0, rank] += dot_row(normed[0], level.trust, choice * KINDS + kind) + extra
                 for i in range(number):
                     state.logits[lane, slot, i] = logits[0, i]
             if not fixed:
@@ -381,10 +381,7 @@ def say(language, level, state, room, knobs, constraints, position, forced, is_f
             state.tokens[lane, slot] = token
             said[lane] = TOKEN_IDS * kind + token
             if weigh:
-                chosen = 0
-                while allowed[chosen] != token:
-                    chosen += 1
-                state.costs[lane, slot] = cost_of(logits[0], number, chosen)
+                state.costs[lane, slot] = cost_of(logits[0], number, language.ranks[kind, token])
             write(language, frames, position, slot, token)
 
             if constraints.in_scale and kind == FIRST_CONTROL:

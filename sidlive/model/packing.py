@@ -25,8 +25,10 @@ def tables() -> Language:
     slot_of_kind = [int(np.flatnonzero(kind == tk.KIND_OF_SLOT)[0]) for kind in range(tk.KINDS)]
     tokens = [np.flatnonzero(permitted[slot]) for slot in slot_of_kind]
     allowed = np.zeros((tk.KINDS, max(map(len, tokens))), dtype=np.int64)
+    ranks = np.full((tk.KINDS, tk.TOKEN_IDS), -1, dtype=np.int64)
     for kind, some in enumerate(tokens):
         allowed[kind, : len(some)] = some
+        ranks[kind, some] = np.arange(len(some))
     lo_bits, modulus = np.zeros(tk.SLOTS, dtype=np.int64), np.ones(tk.SLOTS, dtype=np.int64)
     lo_bits[tk.HI_SLOTS], modulus[tk.HI_SLOTS] = tk.LO_BITS, tk.MODULUS
     return Language(
@@ -39,6 +41,7 @@ def tables() -> Language:
         modulus=modulus,
         allowed=allowed,
         allowed_count=np.array([len(some) for some in tokens], dtype=np.int64),
+        ranks=ranks,
     )
 
 

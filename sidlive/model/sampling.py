@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sidlive.errors import ControlError
 from sidlive.model import tokens as tk
-from sidlive.model.vectors import exp
+from sidlive.model.vectors import exp, greatest, smallest
 
 SEEDS = 1 << 63
 
@@ -117,16 +117,18 @@ def _reached(logits, weights, floor, count):  # type: ignore[no-untyped-def]
 
 @_inner
 def _floor(logits, weights, count, low, high, mass, number):  # type: ignore[no-untyped-def]
-    """The highest logit above which there are at least so much weight and so many tokens, by halving low .. high."""
+    """A logit at or above which there are at least so much weight and so many tokens, and no more tokens than need be
+    (but for those equal to the last of them), by halving low .. high: until one token alone lies between."""
+    above, reached = np.int32(0), np.int32(count)
     while True:
         middle = np.float32(0.5) * (low + high)
-        if middle <= low or middle >= high:
+        if middle <= low or middle >= high or reached - above == 1:
             return low
         total, found = _reached(logits, weights, middle, count)
         if total >= mass and found >= number:
-            low = middle
+            low, reached = middle, found
         else:
-            high = middle
+            high, above = middle, found
 
 
 @_inner
@@ -146,19 +148,15 @@ def pick(logits, weights, count, temperature, top_p, top_k, min_p, tokens, key):
 
     ``tokens int[count]``: the token of each index, which alone (with the key) decides its noise.
     """
-    best = 0
-    for i in range(count):
-        if logits[i] > logits[best]:
-            best = i
+    best, top = 0, greatest(logits, 0, count, logits[0])
+    while logits[best] != top:
+        best += 1
     if temperature == 0.0 or top_k == 1:
         return best
-    top = logits[best]
     total = _weigh(logits, weights, count, top, np.float32(1.0))
     if top_p * total <= 1.0:  # the likeliest token alone is the set
         return best
-    least = logits[best]
-    for i in range(count):
-        least = min(least, logits[i])
+    least = smallest(logits, 0, count, top)
     floor = least
     if min_p > 0.0:
         floor = max(floor, top + np.float32(math.log(min_p)))

@@ -27,6 +27,7 @@ class Language(NamedTuple):
     strengths: Longs1  # [LONGEST + 1]: the bucket of a run's length
     allowed: Longs2  # [KINDS, most]: tokens
     allowed_count: Longs1  # [KINDS]
+    ranks: Longs2  # [KINDS, TOKEN_IDS]: where a token stands among the allowed, or -1
 
 
 class Remembered(NamedTuple):

@@ -52,6 +52,19 @@ def greatest(context, numbers, start, count, least):  # type: ignore[no-untyped-
 
 
 @intrinsic
+def smallest(context, numbers, start, count, most):  # type: ignore[no-untyped-def]
+    """The smallest of ``count`` floats from ``start`` and of ``most``."""
+    signature = types.float32(numbers, types.intp, types.intp, types.float32)
+
+    def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        source = make_array(signature.args[0])(target, builder, arguments[0]).data
+        start, count, most = arguments[1:]
+        return builder.fneg(greatest_of(builder, source, start, count, builder.fneg(most), builder.fneg))
+
+    return signature, generate
+
+
+@intrinsic
 def greatest_size(context, numbers, start, count):  # type: ignore[no-untyped-def]
     """The greatest magnitude of ``count`` floats from ``start``; 0 for none."""
     signature = types.float32(numbers, types.intp, types.intp)
