@@ -6,6 +6,7 @@ Each group of commands is a module of ``sidlive.commands`` with ``register(subpa
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 
 from sidlive import __version__
 from sidlive.errors import SidliveError
+from sidlive.report import plain
 from sidlive.tune.shipped import names
 
 GROUPS = ("perform", "takes", "listen", "tunes", "generate", "keep", "models", "bench")
@@ -63,13 +65,21 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
+def _show_what_the_locale_lacks() -> None:
+    """Have characters that the locale cannot write (a title in Latin-1) printed as escapes instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 (a check failed), 2 (a clear error) or 130 (Ctrl-C)."""
+    _show_what_the_locale_lacks()
     arguments = _parsed(argv)
     try:
         return int(arguments.run(arguments) or 0)
     except SidliveError as error:
-        print(f"sidlive: {error}", file=sys.stderr)
+        print(f"sidlive: {plain(error)}", file=sys.stderr)
         return 2
     except MemoryError:
         print("sidlive: not enough memory for that; try fewer frames, or close other programs", file=sys.stderr)

@@ -3,14 +3,35 @@
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+# What a terminal obeys instead of showing it: control characters, and the invisible ones that reverse, break or
+# hide text (Unicode's bidirectional marks, line separators, zero-width spaces, tags), and broken UTF-16.
+_UNSEEN: Final = (
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e007f"
+)
+_NOT_IN_A_LINE: Final = re.compile(f"[{_UNSEEN}]")
+_NOT_IN_LINES: Final = re.compile(f"(?![\\n\\t])[{_UNSEEN}]")
+
+
+def plain(text: object, lines: bool = False) -> str:
+    """Return text from outside (a title, a file's name, an error, what code printed) as it may go to a terminal.
+
+    Control and invisible characters become Python escapes (``\\x1b``, ``\\u202e``). ``lines`` keeps newlines and tabs.
+    The result may still hold square brackets: give it to Rich as ``Text(plain(title))``, which reads no markup.
+    """
+    unseen = _NOT_IN_LINES if lines else _NOT_IN_A_LINE
+    return unseen.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 @dataclass(frozen=True)
@@ -49,11 +70,12 @@ def spinner(silent: bool = False, stderr: bool = False) -> Iterator[Callable[[st
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
-    columns = SpinnerColumn(), TextColumn("{task.description}")
     console = Console(stderr=stderr)
+    dots = "dots" if console.encoding.startswith("utf") else "line"
+    columns = SpinnerColumn(dots), TextColumn("{task.description}", markup=False)
     with Progress(*columns, transient=True, console=console, disable=silent or not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
-        yield lambda doing: bar.update(task, description=doing)
+        yield lambda doing: bar.update(task, description=plain(doing))
 
 
 def emit(results: list[Result], as_json: bool, title: str = "", **more: object) -> None:
@@ -64,11 +86,12 @@ def emit(results: list[Result], as_json: bool, title: str = "", **more: object) 
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", show_header=False, box=None)
+    table = Table(title=Text(plain(title)) if title else None, title_justify="left", show_header=False, box=None)
     for result in results:
-        value = f"{result.value:,.4g}" if isinstance(result.value, float) else str(result.value)
-        table.add_row(result.name, value, result.unit)
+        value = f"{result.value:,.4g}" if isinstance(result.value, float) else plain(result.value)
+        table.add_row(*(Text(text) for text in (plain(result.name), value, plain(result.unit))))
     Console().print(table)
 
 
