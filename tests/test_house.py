@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import sidlive
+from sidlive import sources
 
 PACKAGE = Path(sidlive.__file__).parent
 ROOMS = ["chip", "tune", "model", "live", "studio", "commands"]
@@ -63,6 +64,26 @@ def test_playing_never_imports_torch() -> None:
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_compiled_function_is_a_kernel() -> None:
+    """`sidlive.compiling.kernel` keeps it under a digest of all its sources; numba's own cache looks at one file."""
+    makers = {"jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil", "jit_module", "jitclass"}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            found = set()
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "numba":
+                found = makers & {alias.name for alias in node.names}
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "numba":
+                found = makers & {node.attr}
+            assert not found or path == PACKAGE / "compiling.py", f"{path}: use sidlive.compiling.kernel, not {found}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_sources_imports_are_found_without_parsing_it(path: Path) -> None:
+    """Of these a kernel's digest is made; names in comments and texts may be among them too."""
+    own = {name for name in imported(path) if name.split(".")[0] == "sidlive"}
+    assert own <= sources.imported(path.read_text(encoding="utf-8"))
 
 
 def test_importing_compiles_nothing_and_opens_nothing() -> None:

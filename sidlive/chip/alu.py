@@ -1,11 +1,10 @@
 """The sums of the NMOS 6502 that have a decimal mode, and its flags."""
 
-import numba
-
 from sidlive.chip.slots import CARRY, DECIMAL, NEGATIVE, OVERFLOW, ZERO, Int
+from sidlive.compiling import kernel
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     """A + value + carry, and the flags; in decimal mode N and V come from the half-corrected sum, as on NMOS."""
     carry = p & CARRY
@@ -25,7 +24,7 @@ def add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     return total & 0xFF, p | zero | (CARRY if total > 0xFF else 0)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     """A - value - borrow, and the flags; in decimal mode all flags are those of the binary difference."""
     borrow = 1 - (p & CARRY)
@@ -44,7 +43,7 @@ def subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     return total & 0xFF, p
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     """ARR: AND, then ROR with flags of its own."""
     masked = a & value
@@ -64,13 +63,13 @@ def rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     return result, flags
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def packed(p: Int, result: Int) -> Int:
     """P with N and Z as ``result`` sets them: bits 0-7 all zero is Z, bit 7 or 8 is N."""
     return (p & ~(ZERO | NEGATIVE)) | ((result | (result >> 1)) & NEGATIVE) | (ZERO if result & 0xFF == 0 else 0)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def unpacked(p: Int) -> Int:
     """The inverse of ``_packed``: a result that sets N and Z as they are in P."""
     return ((~p & ZERO) >> 1) | ((p & NEGATIVE) << 1)

@@ -1,6 +1,5 @@
 """What the processor sees at an address: RAM, ROM or a chip, as its port switches them."""
 
-import numba
 import numpy as np
 
 from sidlive.chip.cia import read_cia, write_cia
@@ -25,15 +24,16 @@ from sidlive.chip.slots import (
 )
 from sidlive.chip.video import read_vic, write_vic
 from sidlive.chip.voice import read_sid, write_sid
+from sidlive.compiling import kernel
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def port_lines(m: State) -> Int:
     """The port's lines as they are: outputs as written, inputs as pulled up."""
     return (m[PORT] & m[PORT_DIRECTION]) | (PORT_PULLED_UP & ~m[PORT_DIRECTION])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def remap(m: State) -> None:
     """Take note of the port: where reads of each 4 KiB come from: RAM, ROM, or -1: look closer."""
     if m[FLAT]:
@@ -50,7 +50,7 @@ def remap(m: State) -> None:
         m[MAP + 0xE] = m[MAP + 0xF] = ROM
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     """Read the port or a chip; what is not seen to stay the same makes the program unsteady."""
     if address < 2:
@@ -70,7 +70,7 @@ def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return np.int64(mem[IO + (address & 0xFFF)])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     """Write to the port or to $D000-$DFFF."""
     if address < 2:
@@ -95,7 +95,7 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
         mem[IO + (address & 0xFFF)] = value
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     if 1 < address < 0xA000:
         return np.int64(mem[address])
@@ -103,7 +103,7 @@ def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return np.int64(mem[(source + address) & 0x1FFFF]) if source >= 0 else _read_slow(m, mem, address, cycle)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     m[UNSTEADY] = 1
     if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
@@ -112,7 +112,7 @@ def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
         _write_slow(m, mem, address, value, cycle)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     """An opcode that does not lie in plain RAM. What we have no ROM for returns to its caller."""
     code = read(m, mem, address, cycle)
@@ -124,7 +124,7 @@ def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return code
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def poke(m: State, mem: Memory, address: int, value: int, cycle: int) -> None:
     """A write to memory or a chip at ``cycle``, as a program's."""
     write(m, mem, np.int64(address), np.int64(value), np.int64(cycle))

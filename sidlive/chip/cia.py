@@ -3,7 +3,6 @@
 A timer that runs is the cycle at which it runs out next; what it reads follows from that.
 """
 
-import numba
 import numpy as np
 
 from sidlive.chip.slots import (
@@ -32,9 +31,10 @@ from sidlive.chip.slots import (
     Memory,
     State,
 )
+from sidlive.compiling import kernel
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
     """What a timer reads at ``cycle``, up to which it has been brought."""
     if m[slot + MODE] != COUNTS_CYCLES:
@@ -42,7 +42,7 @@ def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
     return max(0, min(m[slot + UNDERFLOW] - cycle, m[slot + CAP]))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _timer_pass(m: State, slot: Int, cycle: Int) -> Int:
     """Bring a timer that counts cycles up to ``cycle``; how often it ran out. A period is its latch + 1 cycles."""
     if m[slot + UNDERFLOW] > cycle:
@@ -59,7 +59,7 @@ def _timer_pass(m: State, slot: Int, cycle: Int) -> Int:
     return times
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _ask(m: State, base: Int, at: Int) -> None:
     """Have a CIA ask for an interrupt from ``at`` on, if it does not yet: CIA 1 for an IRQ, CIA 2 for an NMI."""
     if m[base + SINCE] == NEVER:
@@ -68,7 +68,7 @@ def _ask(m: State, base: Int, at: Int) -> None:
             m[NMI_AT] = at
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def cia_pass(m: State, base: Int, cycle: Int) -> None:
     """Bring a CIA up to ``cycle``: its timers, which of them ran out, and since when it asks for an interrupt."""
     a, b = base + TIMER, base + TIMER + TIMER_SLOTS
@@ -98,7 +98,7 @@ def cia_pass(m: State, base: Int, cycle: Int) -> None:
             _ask(m, base, ran_out_b + 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def cia_next(m: State, base: Int) -> Int:
     """When a CIA next asks for an interrupt, as it is set now."""
     if m[base + SINCE] != NEVER:
@@ -113,7 +113,7 @@ def cia_next(m: State, base: Int) -> Int:
     return due + 1 if due < NEVER else NEVER
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _look_again(m: State, base: Int) -> None:
     """Have the processor look up when a CIA that was set anew asks for it, at once if it does already."""
     if m[base + SINCE] != NEVER or m[NMI_AT] != NEVER:
@@ -124,7 +124,7 @@ def _look_again(m: State, base: Int) -> None:
         m[DUE] = min(m[DUE], asks)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
@@ -153,7 +153,7 @@ def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
     register = address & 15

@@ -4,7 +4,6 @@ The cycle counts are those of ``opcodes.py``. An interrupt is taken in the cycle
 only waits is passed over until something can happen. Knows nothing of tunes or calls.
 """
 
-import numba
 import numpy as np
 
 from sidlive.chip.alu import add, packed, rotate_masked, subtract, unpacked
@@ -59,9 +58,10 @@ from sidlive.chip.slots import (
 )
 from sidlive.chip.video import next_steal, raster_pass
 from sidlive.chip.voice import note
+from sidlive.compiling import kernel
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _stolen(cycle: Int, cycles: Int, steal: Int, op: Int, mode: Int) -> Int:
     """How long the bad line at ``steal`` holds up an instruction of ``cycles`` begun at ``cycle``: a write goes on."""
     writes, reads_after = 0, 0
@@ -80,13 +80,13 @@ def _stolen(cycle: Int, cycles: Int, steal: Int, op: Int, mode: Int) -> Int:
     return steal + BAD_LINE_CYCLES - at if at < min(cycle + cycles, steal + BAD_LINE_CYCLES) else np.int64(0)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _next_look(due: Int, steal: Int, cycle: Int) -> Int:
     """When, from ``cycle`` on, the processor has to look up: for what is due, or as the bad line at ``steal`` nears."""
     return min(due, steal - 8 if cycle < steal - 8 else steal + BAD_LINE_CYCLES)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
     """Bring the chips that are due up to ``cycle``, and set when they have to be looked at again."""
     if m[RASTER_NEXT] <= cycle:
@@ -103,7 +103,7 @@ def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
     next_steal(m, mem, cycle)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     """Run from ``m``'s registers until PC is ``stop`` or above, the clock reaches ``until``, or the processor jams.
 

@@ -1,6 +1,5 @@
 """A machine run by a .sid player's driver: init, play calls from interrupts, frames kept. Knows nothing of files."""
 
-import numba
 import numpy as np
 
 from sidlive.chip.bus import port_lines, remap
@@ -50,9 +49,10 @@ from sidlive.chip.slots import (
     Y,
 )
 from sidlive.chip.video import idle, pass_cycles, read_vic, write_vic
+from sidlive.compiling import kernel
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _trap(m: State, mem: Memory) -> None:
     """What the driver does where a call of its own ends, an interrupt asks for play, or there is nothing to do.
 
@@ -106,7 +106,7 @@ def _trap(m: State, mem: Memory) -> None:
     m[CYCLE] = cycle
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> Int:
     """Run the machine until the driver is at ``trap``: RETURNED, or RUNNING_ON at ``until``, or JAMMED."""
     while True:
@@ -116,7 +116,7 @@ def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> I
         _trap(m, mem)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
     """Run the machine, driver and interrupts, to the cycle ``until`` or an instruction past it.
 
@@ -125,7 +125,7 @@ def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
     return run_to_trap(m, mem, table, np.int64(NO_TRAP), until)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def run_frames(
     m: State, mem: Memory, table: Table, cycles: int, frames_in_cycles: int, timer: bool, patience: int, frames: Frames
 ) -> tuple[int, int]:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import bus, driver, slots
-from sidlive.chip.freshness import drop_stale_kernels
 from sidlive.chip.opcodes import kernel_table
 from sidlive.chip.registers import COLUMNS, MODE_VOL, PAL, USED_BITS, Frames, VideoTiming
 from sidlive.errors import TuneError
@@ -43,7 +42,6 @@ class Machine:
 
     def __init__(self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log: int = 0) -> None:
         """``further_sids``: up to two addresses whose writes are not the first SID's; ``log``: rows of the log."""
-        drop_stale_kernels()
         self.timing = timing
         self.memory: NDArray[np.uint8] = np.zeros(slots.MEMORY_BYTES, dtype=np.uint8)
         self.ram = self.memory[slots.RAM : slots.ROM]

@@ -3,7 +3,6 @@
 Sprites and their cycles are not there.
 """
 
-import numba
 import numpy as np
 
 from sidlive.chip.slots import (
@@ -25,9 +24,10 @@ from sidlive.chip.slots import (
     Memory,
     State,
 )
+from sidlive.compiling import kernel
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def line_at(m: State, cycle: Int) -> Int:
     """The raster line at ``cycle``; line 0 shows one cycle late, as on the chip."""
     since = cycle - m[LINE_CYCLES]
@@ -35,13 +35,13 @@ def line_at(m: State, cycle: Int) -> Int:
     return m[LINES] - 1 if line == 0 and since % m[LINE_CYCLES] == 0 else line
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _compared(mem: Memory) -> Int:
     """The raster line that is compared with; there need not be such a line."""
     return np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _reached(m: State, mem: Memory, at: Int) -> None:
     """Note that the raster reached the line compared with, and have the VIC ask for an interrupt if it is to."""
     mem[IO + 0x19] |= 1
@@ -49,7 +49,7 @@ def _reached(m: State, mem: Memory, at: Int) -> None:
         m[VIC_SINCE] = at
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
     """When, after ``cycle``, the raster next reaches the line compared with."""
     line = _compared(mem)
@@ -60,7 +60,7 @@ def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
     return begin + ((cycle - begin) // frame + 1) * frame
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def find_steal(m: State, mem: Memory, cycle: Int) -> None:
     """Find the first bad line that is not over at ``cycle``; none with the screen off. For whenever that may change."""
     if mem[IO + 0x11] & 0x10 == 0:
@@ -78,7 +78,7 @@ def find_steal(m: State, mem: Memory, cycle: Int) -> None:
     m[STEAL], m[STEAL_LINE] = base + origin + line * m[LINE_CYCLES], line
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
     """When the VIC takes the bus for the first bad line not over at ``cycle``, or NEVER. Time does not go back."""
     if cycle >= m[STEAL] + BAD_LINE_CYCLES:
@@ -93,7 +93,7 @@ def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
     return m[STEAL]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
     """The clock after ``cycles`` from ``cycle`` on; bit n of ``writes``: cycle n writes, so no bad line stops it."""
     end = cycle + cycles
@@ -106,7 +106,7 @@ def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> 
     return end
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
     """The clock when a jump to itself, begun at ``cycle``, first comes round at or after ``until``."""
     while cycle < until:
@@ -121,7 +121,7 @@ def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
     return cycle
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     if register == 0x11 or register == 0x12:
         m[STEADY] = min(m[STEADY], (cycle // m[LINE_CYCLES] + 1) * m[LINE_CYCLES])
@@ -141,7 +141,7 @@ def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     return np.int64(mem[IO + register]) | 0xF0 if register < 0x2F else np.int64(0xFF)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def raster_pass(m: State, mem: Memory, cycle: Int) -> None:
     """Note that the raster has reached the line compared with, if it has by ``cycle``."""
     if m[RASTER_NEXT] <= cycle:
@@ -149,7 +149,7 @@ def raster_pass(m: State, mem: Memory, cycle: Int) -> None:
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
     raster_pass(m, mem, cycle)
     if register == 0x11 or register == 0x12:

@@ -5,7 +5,6 @@ Sync and ring modulation do not change what $D41B reads.
 
 from typing import Final
 
-import numba
 import numpy as np
 
 from sidlive.chip.registers import CONTROL, REGISTERS, VOICE_STRIDE, VOICES
@@ -33,6 +32,7 @@ from sidlive.chip.slots import (
     Memory,
     State,
 )
+from sidlive.compiling import kernel
 
 # Cycles a step of the envelope takes at each rate, and the levels from which decay and release slow down.
 RATE_CYCLES: Final = np.array(
@@ -40,7 +40,7 @@ RATE_CYCLES: Final = np.array(
 )
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _advance_oscillator(m: State, mem: Memory, cycle: Int) -> None:
     """Bring voice 3's phase and noise register up to ``cycle``; the noise is clocked when phase bit 19 rises."""
     elapsed = min(cycle - m[OSCILLATOR_CYCLE], 1 << 22)
@@ -60,7 +60,7 @@ def _advance_oscillator(m: State, mem: Memory, cycle: Int) -> None:
     m[OSCILLATOR] = phase & 0xFFFFFF
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
     """Bring voice 3's envelope up to ``cycle``, the delay of a rate that was passed when it was set included."""
     left = cycle - m[ENVELOPE_CYCLE]
@@ -108,7 +108,7 @@ def _advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
             m[ENVELOPE_HELD] = 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     if register == 27:  # OSC3: the top eight bits of voice 3's waveform
         _advance_oscillator(m, mem, cycle)
@@ -140,7 +140,7 @@ def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     return m[BUS_VALUE]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def note(m: State, cycle: Int, what: Int, value: Int) -> None:
     row = LOG + 3 * m[LOGGED]
     if row < m.shape[0]:
@@ -148,7 +148,7 @@ def note(m: State, cycle: Int, what: Int, value: Int) -> None:
         m[LOGGED] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
     m[BUS_VALUE] = value
     if register >= REGISTERS:

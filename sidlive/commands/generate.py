@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidlive.chip.compiling import Told
     from sidlive.chip.registers import Frames, VideoTiming
+    from sidlive.compiling import Told
     from sidlive.tune.fragment import Fragment
 
 PROMPT_FRAMES = 1024  # of a .sid: what the models attend to, 20 s
@@ -80,9 +80,9 @@ def _generate(args: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from sidlive.chip.compiling import compiling
-    from sidlive.chip.freshness import KERNELS
+    from sidlive.chip.driver import run_machine
     from sidlive.chip.writing import expect_place
+    from sidlive.compiling import compiling
     from sidlive.errors import TuneError
     from sidlive.model.constraints import constrain, permitted_values
     from sidlive.model.engine import Sampling, load_engine, warm_up
@@ -108,7 +108,7 @@ def _generate(args: argparse.Namespace) -> None:
             text = f"compiling the {what}, once on this machine"
             return lambda done, total: bar.update(task, description=text, completed=done, total=total)
 
-        with compiling(KERNELS, told("C64")):
+        with compiling(run_machine, told("C64")):
             heard = _prompt(args.prompt, args.song, args.prompt_frames)
         constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames))
         bar.update(task, description="loading the model", total=None)

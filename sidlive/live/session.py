@@ -84,13 +84,13 @@ class Session(TakeVerbs):
 
         `seconds` of it, from `start` on: by default 10 of a tune, and all of frames.
         """
-        from sidlive.chip.compiling import compiling
-        from sidlive.chip.freshness import KERNELS
+        from sidlive.chip.driver import run_machine
+        from sidlive.compiling import compiling
         from sidlive.tune.fragment import load_fragment
 
         if not isinstance(path, str | Path):
             raise ControlError(f"load expects a path or the name of a fragment, found {_kind(path)}")
-        with compiling(KERNELS, self._tell_compiling):
+        with compiling(run_machine, self._tell_compiling):
             return self.add(load_fragment(Path(path).expanduser(), song, start, seconds, name))
 
     def add(self, fragment: "Fragment") -> "Fragment":

@@ -19,9 +19,12 @@ from typing import Any, Final
 import numpy as np
 
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, MODE_VOL, PAL, VOICES, Frames, register_of, silence
+from sidlive.compiling import kernel
 from sidlive.model import tokens as tk
+from sidlive.model.blocks import Cache, Steps, go_through, multiply, normalise
 from sidlive.model.config import PRESETS
 from sidlive.model.engine import Engine, Sampling, warm_up
+from sidlive.model.products import TILE
 from sidlive.model.weights import ASSETS, EngineWeights, load_weights, random_weights
 from sidlive.report import Result
 
@@ -198,36 +201,34 @@ def _told_by(program: str, environment: dict[str, str] | None = None) -> Any:
     return json.loads(ran.stdout)
 
 
+@kernel
+def _say_flat(pile, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
+    """Say the tokens of one frame of a flat stream."""
+    for token in range(first, first + tokens):
+        steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
+        go_through(pile, x, steps, context, 0, cache, scratch, True)
+        normalise(x, pile.last_norm, normed)
+        multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, scratch.pieces)
+
+
 def _flat_seconds(engine: Engine, rounds: int) -> float:
     """Seconds a frame of a flat stream: the time level's blocks and a head once a token, CONTEXT tokens in mind.
 
     The kernels, the weights and the keys are the engine's own, whose state is lost; the picking of tokens, embeddings
     and all else are left out, in the flat stream's favour.
     """
-    from numba import njit
-
-    from sidlive.model.blocks import Cache, Steps, go_through, multiply, normalise
-    from sidlive.model.products import TILE
-
-    @njit(nogil=True)
-    def say(pile, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
-        for token in range(first, first + tokens):
-            steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
-            go_through(pile, x, steps, context, 0, cache, scratch, True)
-            normalise(x, pile.last_norm, normed)
-            multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, scratch.pieces)
-
     level, state, stack = engine._mind.time, engine._state, engine.config.time
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
     x = np.full((1, level.pile.out.tiles.shape[1] * TILE), 0.1, np.float32)
     normed, logits = np.empty((1, stack.width), np.float32), np.zeros((1, FLAT_VOCABULARY), np.float32)
+    scratch = engine._rooms[0].scratch
     angles = np.full((1, stack.head_width // 2), np.float32(np.sqrt(0.5)), np.float32)
 
     def spent(frames: int) -> float:
         worked = time.thread_time()
         for _ in range(frames):
             x[:] = 0.1  # it runs through every block again and again
-            say(level.pile, x, normed, angles, cache, engine._rooms[0].scratch, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
+            _say_flat(level.pile, x, normed, angles, cache, scratch, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
         return (time.thread_time() - worked) / frames
 
     spent(1)

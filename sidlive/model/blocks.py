@@ -13,8 +13,8 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from sidlive.compiling import kernel
 from sidlive.model.parts import (
     Bytes5,
     Floats1,
@@ -42,7 +42,7 @@ EPSILON = np.float32(1e-5)  # of the RMS norms
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
 # Called by kernels alone: without the wrappers that Python would call, which take longer to compile than the code.
-_kernel = partial(njit, cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_kernel = partial(kernel, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inner = _kernel(fastmath=True)
 within = _kernel(fastmath=True, forceinline=True)  # part of its caller: what takes many arrays, each of many words
 strict = _kernel(fastmath=False)  # what rounds by adding and taking away; unsaid, its callers' fastness would count

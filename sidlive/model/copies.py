@@ -10,7 +10,6 @@ the runs met.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +25,7 @@ from sidlive.chip.registers import (
     first_control_of,
     register_of,
 )
+from sidlive.compiling import kernel
 from sidlive.model.listening import note_starts
 
 _END: Final = -1  # of a piece, and every frame of a source that no piece has
@@ -125,7 +125,7 @@ def _hashes(frames: Frames) -> NDArray[np.uint64]:
     return mixed
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _follow(heard, ids, places, first, started, owner, longest):  # type: ignore[no-untyped-def]
     """Lengthen ``longest`` by the runs of ``ids`` that stand in ``heard``; both ``int64``, -1 equals nothing."""
     for t in range(len(heard)):
@@ -143,7 +143,7 @@ def _follow(heard, ids, places, first, started, owner, longest):  # type: ignore
                 longest[owner[begin]] = count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _follow_notes(heard, begins, at, wanted, opens, places, first, owners, longest):  # type: ignore[no-untyped-def]
     """Lengthen ``longest`` by the runs of ``wanted`` in ``heard``, both ``uint64``, that note starts bound."""
     for number in range(len(begins)):

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.compiling import Told, compiling, unheard
 from sidlive.chip.registers import USED_BITS, Frames, silence
+from sidlive.compiling import Told, compiling, unheard
 from sidlive.model import tokens as tk
 from sidlive.model.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.freshness import KERNELS
 from sidlive.model.hearing import FREE, Hearing, Mind, Snapshot, forced_columns, rows_of, samplings_of
-from sidlive.model.kernels import State
+from sidlive.model.kernels import State, say
 from sidlive.model.sampling import GREEDY, Sampling
 from sidlive.model.weights import EngineWeights, load_weights
 
@@ -140,7 +139,7 @@ def warm_up(engine: Engine, told: Told = unheard) -> None:
     ``told`` hears how many kernels are compiled, of how many: nothing where all are in the cache.
     """
     engine.reset()
-    with compiling(KERNELS, told):
+    with compiling(say, told):
         engine.prefill(silence(2))
         engine.step(Sampling(seed=1))
     engine.reset()

@@ -17,7 +17,6 @@ from sidlive.errors import ModelError
 from sidlive.model import packing
 from sidlive.model.config import ModelConfig
 from sidlive.model.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.freshness import drop_stale_kernels
 from sidlive.model.kernels import ColumnLevel, Knobs, State, TimeLevel, hear, say
 from sidlive.model.parts import Table, table_of
 from sidlive.model.recall import WINDOW
@@ -70,7 +69,6 @@ class Hearing:
                 f"an engine needs a context, a headroom and lanes of at least 1, not {context}, {headroom}, {lanes}"
             )
         self.config, self.context, self.headroom = mind.config, context, headroom
-        drop_stale_kernels()
         self._mind = mind
         self._state = packing.empty_state(mind.config, context, headroom, lanes)
         self._rooms = (

@@ -8,9 +8,9 @@ slots; rings of R frames, of H for what was known, of M for recall. Compiled on 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sidlive.chip.registers import FREQ_HI, FREQ_LO, VOICE_STRIDE
+from sidlive.compiling import kernel
 from sidlive.model.blocks import (
     ZERO,
     Cache,
@@ -65,7 +65,7 @@ from sidlive.model.vectors import exp
 
 RHYTHM_FOLLOWS = np.float32(3.0)  # times as closely: a voice that misses one attack finds its way back to the next
 PATHS = 7
-whole = njit(cache=True, nogil=True)
+whole = kernel
 
 
 class TimeLevel(NamedTuple):

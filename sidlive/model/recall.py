@@ -24,10 +24,10 @@ in the last WINDOW frames, in all voices, and have no strength.
 
 from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.compiling import kernel
 from sidlive.model import tokens as tk
 from sidlive.model.tokens import Tokens
 
@@ -108,7 +108,7 @@ def strength(lengths: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.searchsorted(1 << np.arange(STRENGTHS - 1), lengths, side="right").astype(np.uint8)
 
 
-_inner = numba.njit(cache=True, nogil=True)
+_inner = kernel
 
 
 @_inner

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from sidlive.compiling import kernel
 from sidlive.errors import ControlError
 from sidlive.model import tokens as tk
 from sidlive.model.vectors import exp, greatest, smallest
@@ -85,7 +85,7 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _TO_UNIT = 2.0**-32
 
-_inner = njit(cache=True, nogil=True, fastmath=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_inner = kernel(fastmath=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @_inner
@@ -97,7 +97,7 @@ def mix(state, number):  # type: ignore[no-untyped-def]
     return z ^ (z >> _S31)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def noise_key(seed, lane, frame, slot):  # type: ignore[no-untyped-def]
     """The key of one slot's noise: uint64."""
     return mix(mix(mix(mix(np.uint64(0), seed), lane), frame), slot)
@@ -142,7 +142,7 @@ def _weigh(logits, weights, count, top, coldness):  # type: ignore[no-untyped-de
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pick(logits, weights, count, temperature, top_p, top_k, min_p, tokens, key):  # type: ignore[no-untyped-def]
     """The index picked among ``logits float32[count]``; ``weights float32[>= count]`` is scratch.
 

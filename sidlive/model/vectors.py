@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
+from sidlive.compiling import kernel
 from sidlive.model.simd import (
     FLOAT,
     FLOATS,
@@ -184,7 +185,7 @@ _TAYLOR = tuple(
 _LEAST, _MOST, _HALF, _ONE = np.float32(-87.0), np.float32(88.0), np.float32(0.5), np.float32(1.0)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, no_cfunc_wrapper=True)
+@kernel(fastmath={"contract"}, no_cfunc_wrapper=True)
 def exp(x):  # type: ignore[no-untyped-def]
     """e to a float32, within 2 units in the last place; -87 and 88 are the ends. Loops over it become vectors."""
     x = min(max(x, _LEAST), _MOST)

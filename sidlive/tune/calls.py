@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import bus, cpu, slots
-from sidlive.chip.freshness import drop_stale_kernels
 from sidlive.chip.opcodes import kernel_table
 from sidlive.tune.block import Block
 
@@ -19,7 +18,6 @@ LONGEST: Final = 100_000  # cycles
 
 def call_cycles(block: Block, count: int, song: int = 1) -> NDArray[np.int64]:
     """``int64[count]``: the cycles of a song's first ``count`` play calls, from first instruction to RTS."""
-    drop_stale_kernels()
     state, memory = np.zeros(slots.LOG, np.int64), np.zeros(slots.MEMORY_BYTES, np.uint8)
     state[slots.FLAT] = 1
     bus.remap(state)

@@ -7,8 +7,9 @@ a frame. On a C64's screen a raster line is 63 cycles (PAL).
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from sidlive.compiling import kernel
 
 Cycles = NDArray[np.int64]
 
@@ -34,7 +35,7 @@ _LEAVE: Final = 27  # to set the mode, go past the token and on to the next stre
 _REST: Final = 5  # to see that the token lasts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def at_rest(kind: int, bits: int, op: int) -> int:
     """Cycles of a stream in a frame that a token covers but does not begin in."""
     if op == COPY:
@@ -44,7 +45,7 @@ def at_rest(kind: int, bits: int, op: int) -> int:
     return 26 if kind == PAIR else 40
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def beginning(kind: int, bits: int, op: int, argument: int) -> int:
     """Cycles of a stream in the frame that a token begins in."""
     if op == COPY:

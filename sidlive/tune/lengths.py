@@ -9,7 +9,6 @@ frame, and the pitches nearly all within a semitone.
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import (
@@ -24,6 +23,7 @@ from sidlive.chip.registers import (
     VOICES,
     Frames,
 )
+from sidlive.compiling import kernel
 from sidlive.tune.capture import Recorder
 
 TAIL_S: Final = 2.0  # kept of what follows the last sound: releases ring out
@@ -165,7 +165,7 @@ def record_seconds(recorder: Recorder, seconds: float, most: int) -> tuple[Frame
     return frames[: listener.sounding], "limit" if count == most else "songlengths"
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _digest(
     frames: Frames,
     before: NDArray[np.uint8],
@@ -211,7 +211,7 @@ def _digest(
     return last
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _matches(ids: NDArray[np.uint64], end: int) -> NDArray[np.int64]:
     """``int64[end]``: for each period, how many of the last of ``ids[:end]`` equal those before it (Z algorithm)."""
     matches = np.zeros(end, np.int64)

@@ -9,9 +9,9 @@ elsewhere (:class:`Phrases`).
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from sidlive.compiling import kernel
 from sidlive.tune.cycles import (
     CALL,
     CALLING,
@@ -94,7 +94,7 @@ def phrases(
     return Phrases(op.astype(np.int8), length.astype(np.int16), arg.copy(), last, order, begin, sorted_arg[new], ops)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def facts(kind: int, rows: NDArray[np.int32], bits: int, seam: int, loop: int, safe: NDArray[np.bool_]) -> Facts:
     """Facts of a stream.
 
@@ -161,7 +161,7 @@ def facts(kind: int, rows: NDArray[np.int32], bits: int, seam: int, loop: int, s
     return Facts(kind, bits, value, change, first, hold, step, ramp, run, longest, back, end)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _named_alike(p: Phrases, op: int, arg: int, found: NDArray[np.int64], n: int) -> int:
     """Append to ``found``, which has ``n``, the phrases of this op and argument; how many there are then."""
     low, high = p.ops[op], p.ops[op + 1]
@@ -178,7 +178,7 @@ def _named_alike(p: Phrases, op: int, arg: int, found: NDArray[np.int64], n: int
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fitting(f: Facts, t: int, p: Phrases, found: NDArray[np.int64]) -> int:
     """Fill ``found`` with the phrases that say what the stream does from frame t on; how many. Ends are not minded."""
     n = 0
@@ -205,7 +205,7 @@ def _fitting(f: Facts, t: int, p: Phrases, found: NDArray[np.int64]) -> int:
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _short(p: Phrases, found: NDArray[np.int64], n: int, past: int, most: int) -> int:
     """Of found[n:past] keep those that last at most so many frames; the new end."""
     for i in range(n, past):
@@ -215,7 +215,7 @@ def _short(p: Phrases, found: NDArray[np.int64], n: int, past: int, most: int) -
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def token_bytes(kind: int, op: int, arg: int) -> int:
     """Bytes of a token other than a call."""
     if op == COPY:
@@ -227,7 +227,7 @@ def token_bytes(kind: int, op: int, arg: int) -> int:
     return (2 if op == TWICE else 1) + (arg & 1) + (arg >> 1 & 1) + (arg >> 2 & 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _spelt(f: Facts, t: int, limit: int, cost: NDArray[np.int64], haste: int) -> tuple[Number, int, int, Number]:
     """The best token for frame t that is no call and ends at ``limit`` at the latest: cost, op, length and argument.
 
@@ -278,7 +278,7 @@ def _spelt(f: Facts, t: int, limit: int, cost: NDArray[np.int64], haste: int) ->
     return best, op, lasts, arg
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def worth_calling(kind: int, tokens: NDArray[np.int64], most: int, least: int) -> NDArray[np.bool_]:
     """Which of a stream's tokens, int64[n, 5], some call that lasts ``most`` frames at most could take and so save more
     than ``least``: those in a run of tokens without a call that is dear enough."""
@@ -301,7 +301,7 @@ def worth_calling(kind: int, tokens: NDArray[np.int64], most: int, least: int) -
     return np.cumsum(edges)[:count] > 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cheapest(
     f: Facts,
     start: int,

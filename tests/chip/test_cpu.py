@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from py65.devices.mpu6502 import MPU
 
 from sidlive.chip import bus, cpu, slots
-from sidlive.chip.freshness import drop_stale_kernels
 from sidlive.chip.opcodes import OPCODES, Mode, Op, kernel_table
 
 TABLE = kernel_table()
@@ -19,7 +18,6 @@ REGISTERS = slice(slots.PC, slots.P + 1)
 
 
 def flat_machine() -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    drop_stale_kernels()
     state = np.zeros(slots.LOG, dtype=np.int64)
     state[slots.FLAT] = 1
     state[slots.SP] = 0xFF

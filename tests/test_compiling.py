@@ -1,0 +1,247 @@
+"""Kernels: what was compiled from other sources never runs, wherever it is kept; and how far compiling is."""
+
+import ast
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from sidlive import compiling, sources
+from sidlive.chip import alu, slots
+from sidlive.model import recall, tokens
+from sidlive.tune import cycles, parsing
+
+KERNELS = """
+from sidlive.compiling import kernel
+
+@kernel
+def inner(x):
+    return x + 1
+
+@kernel
+def outer(x):
+    return inner(x) * 2
+
+@kernel
+def unused(x):
+    return x
+"""
+TELL = """
+import json
+from numba import njit
+from sidlive.compiling import compiling
+import kernels
+
+told = []
+with compiling(kernels.outer, lambda done, total: told.append((done, total))):
+    kernels.outer(1)
+    njit(lambda x: x)(2)  # of another module
+kernels.unused(1)  # after it
+print(json.dumps(told))
+"""
+CALL = """
+import json, sys
+import kernels
+value = kernels.outer(json.loads(sys.argv[1]))
+print(json.dumps([value, sum(kernels.outer.stats.cache_hits.values())]))
+"""
+FRESH = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+
+
+def start(program: str, *arguments: str, paths: list[Path], **environment: Path) -> "subprocess.Popen[str]":
+    """A program in a process of its own."""
+    more = {name: str(value) for name, value in environment.items()}
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=paths[0],
+        env=FRESH | {"PYTHONPATH": os.pathsep.join(map(str, paths))} | more,
+    )
+
+
+def printed(process: "subprocess.Popen[str]") -> Any:
+    """What it prints, as JSON."""
+    out, complaint = process.communicate()
+    assert process.returncode == 0, complaint
+    return json.loads(out)
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Callable[..., list[int]]:
+    """Call `kernels.outer` in a fresh process: returns what it gives, and how much of it came from the disk."""
+    (tmp_path / "kernels.py").write_text(KERNELS)
+
+    def called(argument: float = 20, **environment: Path) -> list[int]:
+        paths = [tmp_path, sources.PACKAGE.parent]
+        result: list[int] = printed(start(CALL, json.dumps(argument), paths=paths, **environment))
+        return result
+
+    return called
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted(folder.rglob(f"*{compiling.SUFFIX}"))
+
+
+def test_each_kernel_that_is_compiled_is_told_and_what_was_kept_is_not(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(KERNELS)
+    paths = [tmp_path, sources.PACKAGE.parent]
+    assert printed(start(TELL, paths=paths)) == [[0, 3], [1, 3], [2, 3]]
+    assert printed(start(TELL, paths=paths)) == []
+
+
+def test_a_given_cache_folder_is_used_and_a_damaged_file_in_it_is_not(
+    call: Callable[..., list[int]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "given"
+    assert call(NUMBA_CACHE_DIR=folder) == [42, 0]
+    assert call(NUMBA_CACHE_DIR=folder) == [42, 1]
+    assert not kept(tmp_path / "__pycache__")
+    for path in kept(folder):
+        path.write_bytes(path.read_bytes()[:-100])
+    assert call(NUMBA_CACHE_DIR=folder) == [42, 0]
+    assert call(NUMBA_CACHE_DIR=folder) == [42, 1]
+
+
+def test_where_nothing_can_be_written_beside_the_source_the_users_folder_serves_or_none(
+    call: Callable[..., list[int]], tmp_path: Path
+) -> None:
+    (tmp_path / "__pycache__").write_text("a file, so that no folder can be here")
+    home = tmp_path / "home"
+    place = {"XDG_CACHE_HOME": home, "HOME": home}
+    assert call(**place) == [42, 0]
+    assert call(**place) == [42, 1]
+    assert kept(home)
+    shutil.rmtree(home)
+    home.write_text("nor here")
+    assert call(**place) == call(**place) == [42, 0]
+
+
+def test_two_processes_at_once_do_not_mix_up_their_code(tmp_path: Path) -> None:
+    """Each compiles the same kernels for other types, into an empty folder; then each finds its own."""
+    (tmp_path / "kernels.py").write_text(KERNELS)
+    for hits in (0, 1):
+        paths = [tmp_path, sources.PACKAGE.parent]
+        both = [start(CALL, argument, paths=paths) for argument in ("20", "0.5")]
+        assert [printed(process) for process in both] == [[42, hits], [3.0, hits]]
+
+
+def test_what_was_compiled_from_older_sources_is_removed(call: Callable[..., list[int]], tmp_path: Path) -> None:
+    assert call() == [42, 0]
+    before = kept(tmp_path)
+    source = tmp_path / "kernels.py"
+    source.write_text(KERNELS.replace("x + 1", "x + 11"))
+    assert call() == [62, 0]
+    assert len(kept(tmp_path)) == len(before) and not set(kept(tmp_path)) & set(before)
+
+
+# A kernel of each room that has some: what it makes, and an edit of a constant in a module that its own imports.
+RUN = f"""
+import json
+import numpy as np
+from {alu.__name__} import add
+from {recall.__name__} import recall_lo
+from {parsing.__name__} import token_bytes
+
+def recalled(function):
+    spoken, offered = np.zeros((1, 28), np.int16), np.zeros(2, np.int16)
+    spoken[0, [0, 1, 8, 9, 12]] = 5, 70, 5, 71, 1  # two voices with hi byte 5; the gate of the second is open
+    choices, strengths, merits = np.zeros((28, 2), np.int16), np.zeros((28, 2), np.uint8), np.zeros(2, np.uint8)
+    function(spoken, 0, 0, 5, 1, choices, strengths, offered, merits)
+    return offered.tolist()
+
+def zeros(function):
+    return function(0, 0, 0)
+
+kernels = {{"chip": (add, zeros), "tune": (token_bytes, zeros), "model": (recall_lo, recalled)}}
+print(json.dumps({{room: [f(k), f(k.py_func), sum(k.stats.cache_hits.values())] for room, (k, f) in kernels.items()}}))
+"""
+EDITS: dict[str, tuple[ModuleType, str, str]] = {
+    "chip": (slots, "NEGATIVE = 1, 2, 4, 8, 16,", "NEGATIVE = 1, 16, 4, 8, 16,"),
+    "tune": (cycles, "COPY: Final = 0", "COPY: Final = 9"),
+    "model": (tokens, "KEEP: Final = 256", "KEEP: Final = 1"),
+}
+
+
+def test_a_changed_constant_in_an_imported_module_is_what_the_kernels_use(package: Path) -> None:
+    """In each room; and a second run compiles nothing."""
+    before = printed(start(RUN, paths=[package.parent]))
+    assert printed(start(RUN, paths=[package.parent])) == {room: [*ran[:2], 1] for room, ran in before.items()}
+    for module, old, new in EDITS.values():
+        source = copied(module, package)
+        assert old in source.read_text()
+        source.write_text(source.read_text().replace(old, new))
+    after = printed(start(RUN, paths=[package.parent]))
+    for room in EDITS:
+        assert before[room][0] == before[room][1] != after[room][1] == after[room][0], room
+        assert before[room][2] == after[room][2] == 0, room
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package's sources."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.safetensors", "*.npz")
+    return Path(shutil.copytree(sources.PACKAGE, tmp_path / sources.PACKAGE.name, ignore=ignored))
+
+
+def copied(module: ModuleType, package: Path) -> Path:
+    """Where a module's source lies in a copy of the package."""
+    assert module.__file__
+    return package / Path(module.__file__).relative_to(sources.PACKAGE)
+
+
+DIGESTS = """
+import json, sys
+from pathlib import Path
+from sidlive import sources
+source, changed = map(Path, sys.argv[1:])
+before = sources.digest(source)
+sources._read.cache_clear(), sources.needed.cache_clear(), sources.digest.cache_clear()
+with changed.open("a") as file:
+    file.write("# more")
+print(json.dumps([before, sources.digest(source)]))
+"""
+
+
+def test_what_runs_sources_that_have_changed_since_it_began_keeps_nothing(package: Path) -> None:
+    """Its modules are of the older sources, its digests would be of the newer."""
+    source, changed = str(copied(alu, package)), str(copied(slots, package))
+    before, after = printed(start(DIGESTS, source, changed, paths=[package.parent]))
+    assert before and after is None
+    changed_digest, _ = printed(start(DIGESTS, source, changed, paths=[package.parent]))
+    assert changed_digest not in (None, before)
+
+
+def test_a_digest_is_of_all_modules_that_are_imported_through_others() -> None:
+    """Held to Python's own parser."""
+    for made in compiling._KERNELS:
+        source = Path(made.py_func.__code__.co_filename)
+        if sources.PACKAGE in source.parents:
+            assert _reached(source) <= sources.needed(source)
+
+
+@functools.cache
+def _reached(source: Path) -> frozenset[Path]:
+    """Every file of the package that a file imports, at once or through others."""
+    found, waiting = {source}, [source]
+    while waiting:
+        for node in ast.walk(ast.parse(waiting.pop().read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                place = sources.PACKAGE.parent.joinpath(*name.split("."))
+                for file in (place.with_suffix(".py"), place / "__init__.py"):
+                    if file not in found and file.is_file() and sources.PACKAGE in file.parents:
+                        found.add(file)
+                        waiting.append(file)
+    return frozenset(found)
