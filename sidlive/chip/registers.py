@@ -45,7 +45,11 @@ SAW: Final = 0x20
 PULSE: Final = 0x40
 NOISE: Final = 0x80
 
-VOICE_3_OFF: Final = 0x80  # of $D418: it is heard only if it goes through the filter
+# Bits of $D418.
+LOW_PASS: Final = 0x10
+BAND_PASS: Final = 0x20
+HIGH_PASS: Final = 0x40
+VOICE_3_OFF: Final = 0x80  # it is heard only if it goes through the filter
 
 # Which bits of each column exist in the chip.
 USED_BITS: Final[NDArray[np.uint8]] = np.array(

@@ -87,7 +87,9 @@ def measure(
 
 
 def _files(corpus: Path | None) -> list[Path]:
-    return sorted(path for path in corpus.rglob("*.sid") if path.is_file()) if corpus else []
+    from sidlive.tune.kinds import is_sid
+
+    return sorted(path for path in corpus.rglob("*") if is_sid(path) and path.is_file()) if corpus else []
 
 
 def _spread(paths: Sequence[Path], count: int) -> list[Path]:

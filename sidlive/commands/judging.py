@@ -120,10 +120,11 @@ def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
 
     from sidlive.model.build import build
     from sidlive.model.corpus import open_corpus
+    from sidlive.tune.kinds import is_sid
 
     count = 0
     if path.is_dir() and not (path / "index.json").exists():
-        count = sum(file.suffix.lower() == ".sid" for file in path.rglob("*"))
+        count = sum(is_sid(file) for file in path.rglob("*"))
     if not count:
         yield open_corpus(path)
         return

@@ -1,6 +1,8 @@
 """``sidlive info``, ``fragments``, ``capture`` and ``sidlive corpus build``: what a tune is and what it plays."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +92,7 @@ def _info(args: argparse.Namespace) -> None:
         Result("author", tune.author),
         Result("released", tune.released),
         Result("format", f"program, SYS {tune.init}" if program else f"{tune.magic} version {tune.version}"),
-        Result("load", f"${tune.load:04X}-${tune.end - 1:04X}"),
+        Result("load", tune.span),
         Result("size", len(tune.image), "bytes"),
         Result("init", f"${tune.init:04X}"),
         Result("play", f"${tune.play:04X}"),
@@ -103,8 +105,16 @@ def _info(args: argparse.Namespace) -> None:
         Result("rate_hz", round(rate, 3) if rate else None, "Hz"),
         Result("writes", ORDERS[writes_control_first(tune)] if rate else None),
         Result("playable", playable),
+        *odd(tune.oddities),
     ]
     emit(results, args.json, path.name)
+
+
+def odd(oddities: "Sequence[str]") -> "list[Result]":
+    """The figure for what is odd about a tune, all of it in one line; none where nothing is."""
+    from sidlive.report import Result
+
+    return [Result("odd", "; ".join(oddities))] if oddities else []
 
 
 def _of_frames(path: Path) -> "list[Result]":
@@ -152,7 +162,7 @@ def _capture(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
     from sidlive.tune import files, order, streams
-    from sidlive.tune.fragment import onsets, video_frames
+    from sidlive.tune.fragment import onsets, video_frames, why_silent
     from sidlive.tune.kinds import holds_frames
     from sidlive.tune.shipped import locate
 
@@ -160,7 +170,7 @@ def _capture(args: argparse.Namespace) -> None:
     files.check_frames_name(args.output)
     if args.frames is not None and not 1 <= args.frames <= streams.MOST_FRAMES:
         raise TuneError(f"{args.tune}: {args.frames} frames; expected 1 to {streams.MOST_FRAMES:,}")
-    song, sids, elapsed_s = args.song, 1, 0.0
+    song, sids, oddities, elapsed_s = args.song, 1, tuple[str, ...](), 0.0
     if holds_frames(path):
         frames, rate_hz, meta = files.read_frames(path, args.song)
         frames = frames[: args.frames]
@@ -177,6 +187,7 @@ def _capture(args: argparse.Namespace) -> None:
         except TuneError as error:
             raise TuneError(f"{path}: {error}") from None
         tune, song, sids = recorder.tune, recorder.song, recorder.tune.sids
+        oddities = tune.oddities
         meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
         meta |= {"timing": tune.timing.name, "song": str(song), "source": path.name}
         meta |= order.told(order.writes_control_first(tune, song))
@@ -196,6 +207,9 @@ def _capture(args: argparse.Namespace) -> None:
     ]
     if sids > 1:
         results.append(Result("sids", f"{sids}: the first is kept"))
+    results += odd(oddities)
+    if why := why_silent(frames):
+        results.append(Result("silent", why))
     if own_hz != rate_hz:
         results.append(Result("resampled_from_hz", round(own_hz, 4), "Hz"))
     if plain:
@@ -214,7 +228,7 @@ def _build(args: argparse.Namespace) -> None:
     from sidlive.errors import ControlError
     from sidlive.model.build import build
     from sidlive.model.workers import dask_workers
-    from sidlive.report import Result, emit
+    from sidlive.report import Result, emit, plain
 
     if args.frames < 1 or (args.workers is not None and args.workers < 1):
         raise ControlError("--frames and --workers take numbers from 1")
@@ -242,7 +256,8 @@ def _build(args: argparse.Namespace) -> None:
         Result("held_out.frames", report.held_out_frames, "frames"),
         *(Result(f"end.{end}", count, "songs") for end, count in report.ends.items()),
         *(Result(f"player.{player.replace(' ', '_')}", count, "songs") for player, count in report.players.items()),
+        *([Result("odd", len(report.odd), "files")] if report.odd else []),
         *(Result(f"left_out.{reason.replace(' ', '_')}", count, "songs") for reason, count in report.reasons),
     ]
     emit(results, args.json, args.output.name)
-    console.print(f"What was left out, one by one: {args.output / 'report.json'}", soft_wrap=True)
+    print(f"What was left out, one by one: {plain(args.output / 'report.json')}", file=sys.stderr)

@@ -121,6 +121,10 @@ class Desk:
             )
         if fragment.sids > 1:
             self.tell(f"{fragment.name} plays {fragment.sids} SIDs; the first one's part is loaded")
+        for note in fragment.notes:
+            self.tell(f"{fragment.name}: {note}")
+        if why := fragment.why_silent:
+            self.tell(f"{fragment.name} is silent: {why}; try another start, song or length", "warning")
         self.fragments[fragment.name] = fragment
 
     def fragment(self, name: str) -> "Fragment":

@@ -27,6 +27,7 @@ from sidlive.model.workers import Job, Workers, local_workers
 from sidlive.tune import songlengths as lists
 from sidlive.tune.capture import Recorder
 from sidlive.tune.fragment import video_frames
+from sidlive.tune.kinds import is_sid
 from sidlive.tune.lengths import record_music, record_seconds
 from sidlive.tune.players import player_of
 from sidlive.tune.psid import LARGEST_FILE, Tune, parse
@@ -63,6 +64,7 @@ class Report:
     ends: dict[str, int] = field(default_factory=dict)  # why songs are no longer, how often
     players: dict[str, int] = field(default_factory=dict)  # songs of each known player
     left_out: list[LeftOut] = field(default_factory=list)
+    odd: dict[str, list[str]] = field(default_factory=dict)  # what is odd about headers, a line each, by file
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
@@ -98,7 +100,7 @@ def build(
     folder, out = Path(folder), Path(out)
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder; expected one with .sid files")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".sid" and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if is_sid(path) and path.is_file())
     if not paths:
         raise ModelError(f"{folder} holds no .sid files")
     found = lists.find(folder) if songlengths is None else Path(songlengths)
@@ -176,14 +178,17 @@ def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
     """
     songs: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
+    odd: dict[str, list[str]] = {}
     notes, shard = Path(job.notes), Path(job.shard)
     with _Shard(notes.with_suffix(f".{uuid.uuid4().hex}.tmp")) as rows:
         for name in job.names:
             if stopping():
                 return
-            _capture_file(Path(job.folder) / name, name, job.wanted, rows, songs, left_out)
+            if oddities := _capture_file(Path(job.folder) / name, name, job.wanted, rows, songs, left_out):
+                odd[name] = list(oddities)
         rows.finish(shard)
-    text = json.dumps({"rows": rows.count, "tunes": songs, "left_out": [asdict(entry) for entry in left_out]})
+    lost = [asdict(entry) for entry in left_out]
+    text = json.dumps({"rows": rows.count, "tunes": songs, "left_out": lost, "odd": odd})
     temporary = notes.with_suffix(f".{uuid.uuid4().hex}.tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(notes)
@@ -191,18 +196,18 @@ def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
 
 def _capture_file(
     path: Path, name: str, wanted: Wanted, rows: "_Shard", songs: list[dict[str, Any]], left_out: list[LeftOut]
-) -> None:
-    """Append the songs of one file to the shard and to the lists."""
+) -> tuple[str, ...]:
+    """Append the songs of one file to the shard and to the lists; returns what is odd about its header."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
         tune = parse(data, str(path))
     except OSError as error:
         left_out.append(LeftOut(name, 0, "cannot be read", f"{path} cannot be read: {error.strerror or error}"))
-        return
+        return ()
     except TuneError as error:
         left_out.append(LeftOut(name, 0, _reason(error), str(error)))
-        return
+        return ()
     about = {
         "path": name,
         "title": tune.name,
@@ -231,6 +236,7 @@ def _capture_file(
             place = {"song": song, **rates, "end": end, "start": rows.count, "length": len(frames)}
             songs.append({**about, **place, "print": asdict(print_of(frames))})
             rows.append(frames)
+    return tune.oddities
 
 
 def _record(tune: Tune, song: int, md5: str, wanted: Wanted) -> tuple[Frames, float, str, float]:
@@ -309,6 +315,7 @@ def _write_index(out: Path, jobs: list[Job]) -> Report:
     for job in jobs:
         notes = _notes(job)
         report.left_out += [LeftOut(**entry) for entry in notes["left_out"]]
+        report.odd |= notes.get("odd", {})
         for song in notes["tunes"]:
             prints.append(Print(**song.pop("print")))
             entries.append(Entry(**song, shard=Path(job.shard).name))

@@ -26,6 +26,7 @@ from sidlive.tune.calls import call_cycles
 from sidlive.tune.compile import Label, compare, sid_of
 from sidlive.tune.files import open_song
 from sidlive.tune.fragment import video_frames
+from sidlive.tune.kinds import is_sid
 from sidlive.tune.order import writes_control_first
 from sidlive.tune.py65_player import trace
 
@@ -67,7 +68,7 @@ def choose(folder: Path, count: int) -> list[Path]:
 
     Raises TuneError where there are none.
     """
-    paths = sorted(path for path in folder.rglob("*.sid") if path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if is_sid(path) and path.is_file())
     if not paths:
         raise TuneError(f"{folder}: no .sid files there")
     random.Random(SEED).shuffle(paths)

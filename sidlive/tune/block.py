@@ -29,6 +29,7 @@ from sidlive.errors import TuneError
 from sidlive.tune import packer
 from sidlive.tune.assemble import BINARIES
 from sidlive.tune.packer import STREAMS, Packed
+from sidlive.tune.psid import MOST_SONGS
 
 LOAD: Final = 0x1000
 LOWEST_LOAD: Final = 0x0500  # a SID player's own driver needs a page, and $0400 is the first it may have
@@ -36,7 +37,6 @@ MEMORY_END: Final = 0xD000  # the chips begin here
 BASIC: Final = range(0xA000, 0xC000)
 RINGS: Final = 256 * COLUMNS  # bytes
 POINTERS: Final = 2 * len(STREAMS)  # bytes a song
-MOST_SONGS: Final = 256
 AGAIN: Final = 250  # frames after a take's end that are compared
 COMPRESSIBLE: Final = 4  # takes so many times too long without calls are tried in part first
 TRIALS: Final = 9  # packings to find out how much of the takes fits

@@ -22,9 +22,9 @@ from sidlive.chip.registers import (
 )
 from sidlive.errors import TuneError
 from sidlive.tune import psid
-from sidlive.tune.block import BASIC, LOAD, LOWEST_LOAD, MEMORY_END, MOST_SONGS, Block, Take, build, fitted, room
+from sidlive.tune.block import BASIC, LOAD, LOWEST_LOAD, MEMORY_END, Block, Take, build, fitted, room
 from sidlive.tune.capture import capture
-from sidlive.tune.psid import Tune
+from sidlive.tune.psid import MOST_SONGS, Tune
 
 CHIPS: Final = {"6581": 1, "8580": 2}
 CLOCKS: Final = {PAL.name: 1, NTSC.name: 2}
@@ -108,10 +108,9 @@ def sid_of(block: Block, label: Label, chip: str = "6581", timing: VideoTiming =
         second_sid=0,
         third_sid=0,
         image=block.image,
-        header_load=0,
-        header_init=block.load,
-        header_play=block.load + 3,
-        sid_pages=(0, 0),
+        written=psid.Written(
+            load=0, init=block.load, play=block.load + 3, songs=len(block.songs), start_song=start_song
+        ),
     ).to_bytes()
 
 

@@ -5,7 +5,7 @@ make new ones. The instrument plays video frames: music made at another rate is 
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import (
+    BAND_PASS,
     COLUMNS,
     CONTROL,
     FIRST_CONTROL,
     GATE,
+    HIGH_PASS,
+    LOW_PASS,
+    MODE_VOL,
+    NOISE,
     NTSC,
     PAL,
+    PULSE,
+    RES_ROUTE,
+    SAW,
+    TEST,
+    TRIANGLE,
+    VOICE_3_OFF,
     VOICE_STRIDE,
     VOICES,
     Frames,
     VideoTiming,
+    register_of,
 )
 from sidlive.errors import TuneError
 from sidlive.tune import files, order
@@ -59,6 +71,7 @@ class Fragment:
     resampled_from_hz: float = 0.0  # the rate of the source, where these frames were made of rows at another
     sids: int = 1  # chips that the source plays; the frames are the first one's
     control_first: bool = False  # the source writes a voice's control before its envelope
+    notes: tuple[str, ...] = field(default=(), compare=False)  # what is odd about the source, a line each
 
     def __post_init__(self) -> None:
         frames = np.ascontiguousarray(self.frames)
@@ -74,6 +87,11 @@ class Fragment:
     @property
     def seconds(self) -> float:
         return len(self.frames) / self.rate_hz
+
+    @property
+    def why_silent(self) -> str:
+        """Why nothing is heard of these frames, in words; "" where something may be."""
+        return why_silent(self.frames)
 
     def at_video_rate(self) -> "Fragment":
         """This fragment with a row a video frame: itself where it has that already."""
@@ -114,7 +132,7 @@ def load_fragment(
             raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
         source = meta.get("source", path.name)
         timing, sids = NTSC if standard == NTSC.name else PAL, 1
-        told = meta.get("beat_frames", "")
+        told, notes = meta.get("beat_frames", ""), tuple[str, ...]()
         control_first = order.told_control_first(meta)
     elif path.suffix.lower() in TUNES + MUS:
         if start_s + seconds > LATEST_S:
@@ -129,7 +147,7 @@ def load_fragment(
             raise TuneError(f"{path.name}: {error}") from None
         chip, timing, sids = tune.chip, tune.timing, tune.sids
         source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
-        told = ""
+        told, notes = "", tune.oddities
         control_first = order.writes_control_first(tune, recorder.song)
     else:
         raise TuneError(f"{path}: expected {NAMES}")
@@ -152,7 +170,38 @@ def load_fragment(
         resampled_from_hz=own_hz if frames is not rows else 0.0,
         sids=sids,
         control_first=control_first,
+        notes=notes,
     )
+
+
+def why_silent(frames: Frames) -> str:
+    """Return why nothing is heard of ``frames`` uint8[T, 28], in words; "" where a tone or a sample may be heard.
+
+    A row may be heard where the volume is above 0 and a voice runs a waveform that reaches the output. A chip whose
+    volume register moves plays samples.
+    """
+    mode_vol, route = frames[:, MODE_VOL], frames[:, RES_ROUTE]
+    volume = mode_vol & 0x0F
+    if not volume.any():
+        return "its volume is 0 in all frames"
+    if np.count_nonzero(np.diff(volume.astype(np.int16))) > len(frames) // 4:
+        return ""
+    controls = np.stack([frames[:, register_of(voice, CONTROL)] for voice in range(VOICES)])
+    firsts = frames[:, FIRST_CONTROL : FIRST_CONTROL + VOICES].T
+    if not ((controls | firsts) & GATE).any():
+        return "no voice's gate is on in any frame"
+    filtered = np.stack([route >> voice & 1 for voice in range(VOICES)]) == 1
+    heard = ~filtered | (mode_vol & (LOW_PASS | BAND_PASS | HIGH_PASS) != 0)
+    heard[2] &= (mode_vol & VOICE_3_OFF == 0) | filtered[2]
+    pitched = np.stack(
+        [frames[:, voice * VOICE_STRIDE : voice * VOICE_STRIDE + 2].any(axis=1) for voice in range(VOICES)]
+    )
+    runs = np.zeros_like(heard)
+    for control in (controls, firsts):
+        runs |= (control & (TRIANGLE | SAW | PULSE | NOISE) != 0) & (control & TEST == 0)
+    if not (heard & pitched & runs & (volume > 0)).any():
+        return "no voice sounds a waveform in any frame"
+    return ""
 
 
 def _is_number(value: object) -> bool:

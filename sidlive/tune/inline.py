@@ -40,9 +40,9 @@ def frames_from(text: object) -> Frames:
 
 
 def fragment_told(fragment: Fragment) -> dict[str, Any]:
-    """A fragment as what JSON can hold. Inverse: `fragment_from`."""
-    about = {name: value for name, value in asdict(replace(fragment, frames=silence(0))).items() if name != "frames"}
-    return {**about, "frames": frames_told(fragment.frames)}
+    """A fragment as what JSON can hold, without its notes. Inverse: `fragment_from`."""
+    about = asdict(replace(fragment, frames=silence(0)))
+    return {**{name: about[name] for name in _TYPES}, "frames": frames_told(fragment.frames)}
 
 
 def fragment_from(told: object) -> Fragment:

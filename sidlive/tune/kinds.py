@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Final
 
-TUNES: Final = (".sid", ".prg")
+SIDS: Final = (".sid", ".psid", ".rsid")  # one format under three names; the file's first bytes say PSID or RSID
+TUNES: Final = (*SIDS, ".prg")
 FRAMES: Final = (".npz", ".sidgpt", ".dmp")
 MUSIC: Final = TUNES + FRAMES
-NAMES: Final = ".sid, .prg, .npz, .sidgpt or .dmp"
+NAMES: Final = f"{', '.join(MUSIC[:-1])} or {MUSIC[-1]}"
 MUS: Final = (".mus", ".str")  # Compute! Sidplayer's: three voices, and the other three of a stereo tune
+
+
+def is_sid(path: Path) -> bool:
+    """Whether a file of this name is a .sid file (PSID or RSID)."""
+    return path.suffix.lower() in SIDS
 
 
 def holds_frames(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from sidlive.errors import TuneError
-from sidlive.tune.psid import MUS_REFUSAL, TEXT_BYTES, Tune
+from sidlive.tune.psid import MUS_REFUSAL, TEXT_BYTES, Tune, Written
 from sidlive.tune.reading import read_bytes
 
 BASIC: Final = 0x0801
@@ -66,10 +66,7 @@ def parse(data: bytes, what: str = "file", title: str = "") -> Tune:
         second_sid=0,
         third_sid=0,
         image=image,
-        header_load=0,
-        header_init=start,
-        header_play=0,
-        sid_pages=(0, 0),
+        written=Written(load=0, init=start, play=0, songs=1, start_song=1),
     )
 
 

@@ -10,23 +10,38 @@ from typing import Final
 
 from sidlive.chip.registers import NTSC, PAL, VideoTiming
 from sidlive.errors import TuneError
+from sidlive.tune.kinds import NAMES
 from sidlive.tune.reading import read_bytes
 
 HEADER_V1: Final = 0x76
 HEADER_V2: Final = 0x7C
 LARGEST_FILE: Final = HEADER_V2 + 2 + 0x10000
 TEXT_BYTES: Final = 32
+MOST_SONGS: Final = 256
 
 FLAG_MUS: Final = 0x01  # the image is Compute! MUS data, to be played by a player that is not in the file
 FLAG_BASIC: Final = 0x02  # RSID: a BASIC program
 
-MUS_REFUSAL: Final = (
-    "it is Compute! Sidplayer MUS data; its player is not in the file; sidlive reads .sid, .prg, .npz, .sidgpt and .dmp"
-)
+MUS_REFUSAL: Final = f"it is Compute! Sidplayer MUS data; its player is not in the file; expected {NAMES}"
 
 _FIXED: Final = struct.Struct(f">4sHHHHHHHI{TEXT_BYTES}s{TEXT_BYTES}s{TEXT_BYTES}s")
+_RSID_INIT: Final = frozenset({*range(0xA), 0xC})  # the 4 KB blocks of memory in which an RSID's init may lie
 _EXTENDED: Final = struct.Struct(">HBBBB")
 assert _FIXED.size == HEADER_V1 and _FIXED.size + _EXTENDED.size == HEADER_V2
+
+
+@dataclass(frozen=True)
+class Written:
+    """The header's own words, where they differ from what they mean."""
+
+    load: int  # 0 when the load address precedes the image
+    init: int  # 0 means the load address
+    play: int  # $FFFF means 0
+    songs: int
+    start_song: int
+    offset: int | None = None  # where the image begins in the file; None: right after the header
+    gap: bytes = b""  # what lies between the header and the image
+    sid_pages: tuple[int, int] = (0, 0)  # bytes for the second and third SID
 
 
 @dataclass(frozen=True)
@@ -48,10 +63,7 @@ class Tune:
     second_sid: int  # address, or 0
     third_sid: int
     image: bytes  # what lies in memory from ``load``
-    header_load: int  # the header's own load field: 0 when the address precedes the image
-    header_init: int  # the header's own init field: 0 means the load address
-    header_play: int  # the header's own play field: $FFFF means 0
-    sid_pages: tuple[int, int]  # the header's bytes for the second and third SID
+    written: "Written"
 
     @property
     def name(self) -> str:
@@ -94,23 +106,63 @@ class Tune:
         """Whether the header says that CIA 1's timer, not the picture, calls play for ``song`` (from 1)."""
         return bool(self.speed >> min(song - 1, 31) & 1)
 
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """What is wrong with the header and does no harm, a line each that says how the tune is played all the same."""
+        odd = []
+        written, expected = self.written, _header_length(self.version)
+        if written.offset is not None:
+            odd.append(f"its data offset is ${written.offset:04X} instead of ${expected:04X}: the image is read there")
+        if written.songs != self.songs:
+            odd.append(f"it has {written.songs} songs by its header, expected 1 to {MOST_SONGS}: taken as {self.songs}")
+        if written.start_song != self.start_song:
+            odd.append(f"it starts with song {written.start_song} of {self.songs}: song {self.start_song} is played")
+        if not self.load <= self.init < self.end:
+            odd.append(f"init ${self.init:04X} is not in its image, {self.span}: the file may be cut off")
+        if self.page_length and self.start_page != 0xFF and not self._has_room:
+            pages = f"{self.page_length} from ${self.start_page:02X} on"
+            odd.append(f"the pages that it calls free, {pages}, are not: libsidplayfp refuses the file for that")
+        for which, page, address in zip(("second", "third"), written.sid_pages, self._further_sids, strict=True):
+            if page and not address and self.version >= (3 if which == "second" else 4):
+                odd.append(f"its {which} SID cannot be at ${0xD000 | page << 4:04X}: it is left out")
+        return tuple(odd)
+
+    @property
+    def span(self) -> str:
+        """The addresses of the image, for people: "$1000-$1FFF"."""
+        return f"${self.load:04X}-${self.end - 1:04X}"
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether the pages that the header calls free are RAM, and outside of the image."""
+        first, last = self.start_page, self.start_page + self.page_length - 1
+        below, above = last < 0xA0, first >= 0xC0 and last < 0xD0
+        return first >= 4 and (below or above) and (last < self.load >> 8 or first > self.end - 1 >> 8)
+
+    @property
+    def _further_sids(self) -> tuple[int, int]:
+        return self.second_sid, self.third_sid
+
     def to_bytes(self) -> bytes:
         """The file, byte for byte: the inverse of ``parse``."""
+        written, length = self.written, _header_length(self.version)
+        offset = length if written.offset is None else written.offset
         header = _FIXED.pack(
             self.magic.encode("ascii"),
             self.version,
-            HEADER_V1 if self.version == 1 else HEADER_V2,
-            self.header_load,
-            self.header_init,
-            self.header_play,
-            self.songs,
-            self.start_song,
+            offset,
+            written.load,
+            written.init,
+            written.play,
+            written.songs,
+            written.start_song,
             self.speed,
             *self.texts,
         )
         if self.version > 1:
-            header += _EXTENDED.pack(self.flags, self.start_page, self.page_length, *self.sid_pages)
-        if self.header_load == 0:
+            header += _EXTENDED.pack(self.flags, self.start_page, self.page_length, *written.sid_pages)
+        header = (header + written.gap)[:offset]
+        if written.load == 0:
             header += struct.pack("<H", self.load)
         return header + self.image
 
@@ -122,7 +174,10 @@ def read(path: str | Path) -> Tune:
 
 
 def parse(data: bytes, what: str = "file") -> Tune:
-    """The tune in ``data``; ``what`` names it in messages. Raises TuneError saying what is wrong with the file."""
+    """Return the tune in ``data``; ``what`` names it in messages. Raises TuneError saying what is wrong with the file.
+
+    What other players forgive is read as libsidplayfp reads it; `Tune.oddities` says what that was.
+    """
 
     def refuse(why: str) -> TuneError:
         return TuneError(f"{what}: {why}")
@@ -132,17 +187,15 @@ def parse(data: bytes, what: str = "file") -> Tune:
         raise refuse(f"not a .sid file: it {found}; expected 'PSID' or 'RSID'")
     if len(data) < HEADER_V1:
         raise refuse(f"truncated: {len(data)} bytes, but the header alone has {HEADER_V1}")
-    magic, version, offset, load, init, play, songs, start, speed, *texts = _FIXED.unpack_from(data)
+    magic, version, offset, load, init_written, play, songs_written, start, speed, *texts = _FIXED.unpack_from(data)
     name = magic.decode("ascii")
     if not (1 if name == "PSID" else 2) <= version <= 4:
         raise refuse(f"{name} version {version}; expected {'1-4' if name == 'PSID' else '2-4'}")
-    expected = HEADER_V1 if version == 1 else HEADER_V2
-    if offset != expected:
-        raise refuse(f"data offset ${offset:04X}; version {version} has ${expected:04X}")
-    if len(data) < expected:
-        raise refuse(f"truncated: {len(data)} bytes, but the header alone has {expected}")
+    header = _header_length(version)
+    if len(data) < header:
+        raise refuse(f"truncated: {len(data)} bytes, but the header alone has {header}")
     flags, page, length, second, third = _EXTENDED.unpack_from(data, HEADER_V1) if version > 1 else (0,) * 5
-    image = data[expected:]
+    image = data[offset:]
     address = load
     if load == 0:
         if len(image) < 2:
@@ -153,36 +206,51 @@ def parse(data: bytes, what: str = "file") -> Tune:
         raise refuse("truncated: a header without data")
     if address + len(image) > 0x10000:
         raise refuse(f"loads {len(image):,} bytes to ${address:04X}, past the end of memory at $FFFF")
-    if not 1 <= songs <= 256:
-        raise refuse(f"{songs} songs; expected 1-256")
-    if not 1 <= start <= songs:
-        raise refuse(f"starts with song {start} of {songs}")
+    init = init_written or address
     if name == "RSID":
         if load or play or speed:
             raise refuse("an RSID with a load address, play address or speed other than 0")
         if address < 0x07E8:
             raise refuse(f"an RSID that loads to ${address:04X}, below $07E8")
+        if not flags & FLAG_BASIC and not (address <= init < address + len(image) and init >> 12 in _RSID_INIT):
+            last = address + len(image) - 1
+            raise refuse(
+                f"an RSID with init at ${init:04X}; expected it in the image, ${address:04X}-${last:04X}, in RAM"
+            )
+    songs = min(max(1, songs_written), MOST_SONGS)
+    second_sid = _sid_address(second) if version >= 3 else 0
+    third_sid = _sid_address(third) if version >= 4 and third != second else 0
     return Tune(
         magic=name,
         version=version,
         load=address,
-        init=init or address,
+        init=init,
         play=0 if play == 0xFFFF else play,
         songs=songs,
-        start_song=start,
+        start_song=start if 1 <= start <= songs else 1,
         speed=speed,
         texts=(texts[0], texts[1], texts[2]),
         flags=flags,
         start_page=page,
         page_length=length,
-        second_sid=_sid_address(second) if version >= 3 else 0,
-        third_sid=_sid_address(third) if version >= 4 else 0,
+        second_sid=second_sid,
+        third_sid=third_sid,
         image=image,
-        header_load=load,
-        header_init=init,
-        header_play=play,
-        sid_pages=(second, third),
+        written=Written(
+            load=load,
+            init=init_written,
+            play=play,
+            songs=songs_written,
+            start_song=start,
+            offset=None if offset == header else offset,
+            gap=data[header:offset],
+            sid_pages=(second, third),
+        ),
     )
+
+
+def _header_length(version: int) -> int:
+    return HEADER_V1 if version == 1 else HEADER_V2
 
 
 def _sid_address(page: int) -> int:

@@ -44,6 +44,22 @@ def test_info_says_why_a_tune_cannot_be_played(tmp_path: Path, capsys: pytest.Ca
     assert told["playable"] == "no: the tune writes nothing to the SID in 10 s" and told["rate_hz"] is None
 
 
+def test_info_and_capture_say_what_is_odd(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.psid"
+    path.write_bytes(sid_file(start=9, songs=0))
+    odd = "it has 0 songs by its header, expected 1 to 256: taken as 1; it starts with song 9 of 1: song 1 is played"
+    assert main(["info", str(path), "--json"]) == 0
+    assert results(capsys.readouterr().out)["odd"] == odd
+    assert main(["capture", str(path), "-o", str(tmp_path / "x.npz"), "--frames", "9", "--json"]) == 0
+    assert results(capsys.readouterr().out)["odd"] == odd
+
+
+def test_capture_says_when_there_is_nothing_to_hear(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_frames(tmp_path / "a.npz", silence(50), PAL.rate_hz)
+    assert main(["capture", str(tmp_path / "a.npz"), "-o", str(tmp_path / "b.npz"), "--json"]) == 0
+    assert results(capsys.readouterr().out)["silent"] == "its volume is 0 in all frames"
+
+
 def test_capture_writes_frames(tune: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "frames.npz"
     assert main(["capture", str(tune), "-o", str(out), "--song", "2", "--frames", "300", "--json"]) == 0

@@ -451,6 +451,17 @@ def test_a_fragment_of_another_rate_is_resampled_and_that_is_said() -> None:
     assert len(room.core.state().notices) == count
 
 
+def test_what_is_odd_about_a_fragment_and_that_it_is_silent_is_said() -> None:
+    room = Room()
+    room.do("add", replace(riff("odd"), notes=("it starts with song 0 of 1: song 1 is played",)))
+    room.do("add", replace(riff("quiet"), frames=silence(100)))
+    said = [notice.text for notice in room.core.state().notices]
+    assert said == [
+        "odd: it starts with song 0 of 1: song 1 is played",
+        "quiet is silent: its volume is 0 in all frames; try another start, song or length",
+    ]
+
+
 def test_of_several_sids_the_first_is_loaded_and_that_is_said() -> None:
     room = Room()
     room.do("add", replace(riff("stereo"), sids=2))

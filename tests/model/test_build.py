@@ -84,6 +84,14 @@ def test_a_corpus_holds_every_song_once(folder: Path, tmp_path: Path) -> None:
     assert set(contents(tmp_path / "corpus")) == {"index.json", "report.json", "shard-000.npy"}
 
 
+def test_what_is_odd_about_a_file_is_in_the_report(tmp_path: Path) -> None:
+    (tmp_path / "tunes").mkdir()
+    (tmp_path / "tunes" / "Odd.psid").write_bytes(sid_file(start=7))
+    report = build(tmp_path / "tunes", tmp_path / "corpus", frames=600, workers=1)
+    assert report.tunes == 1 and report.odd == {"Odd.psid": ["it starts with song 7 of 1: song 1 is played"]}
+    assert json.loads((tmp_path / "corpus" / "report.json").read_text())["odd"] == report.odd
+
+
 def test_only_start_songs_when_asked(folder: Path, tmp_path: Path) -> None:
     build(folder, tmp_path / "corpus", frames=600, workers=1, subtunes=False)
     first = open_corpus(tmp_path / "corpus").tunes[0]

@@ -7,13 +7,35 @@ import numpy as np
 import pytest
 from tunes_by_hand import sid_file
 
-from sidlive.chip.registers import PAL, USED_BITS, Frames, silence
+from sidlive.chip.registers import (
+    CONTROL,
+    FIRST_CONTROL,
+    FREQ_HI,
+    MODE_VOL,
+    PAL,
+    RES_ROUTE,
+    USED_BITS,
+    Frames,
+    register_of,
+    silence,
+)
 from sidlive.errors import TuneError
 from sidlive.tune.capture import Recorder, capture, save_frames
 from sidlive.tune.edits import resample
-from sidlive.tune.fragment import RATE_TOLERANCE, UNKNOWN_BEAT, Fragment, beat_of, load_fragment, onsets, video_frames
+from sidlive.tune.fragment import (
+    RATE_TOLERANCE,
+    UNKNOWN_BEAT,
+    Fragment,
+    beat_of,
+    load_fragment,
+    onsets,
+    video_frames,
+    why_silent,
+)
 from sidlive.tune.psid import parse, read
 from sidlive.tune.streams import parse_dmp, write_dmp, write_sidgpt
+
+FREQ, CTRL = register_of(2, FREQ_HI), register_of(2, CONTROL)
 
 
 @pytest.fixture
@@ -45,6 +67,54 @@ def test_a_file_that_ends_early_gives_a_shorter_fragment(tmp_path: Path) -> None
     assert len(load_fragment(tmp_path / "take.npz", start_s=1.5, seconds=10).frames) == 25
     with pytest.raises(TuneError, match=r"take\.npz is 2\.0 s long; it has nothing at 2 s"):
         load_fragment(tmp_path / "take.npz", start_s=2.0)
+
+
+def test_what_is_odd_about_a_tune_comes_with_its_fragment(tmp_path: Path) -> None:
+    (tmp_path / "x.sid").write_bytes(sid_file(start=0))
+    assert load_fragment(tmp_path / "x.sid").notes == ("it starts with song 0 of 1: song 1 is played",)
+
+
+@pytest.mark.parametrize("name", ["x.sid", "X.PSID", "x.rsid"])
+def test_a_sid_file_has_three_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(sid_file())
+    assert len(load_fragment(tmp_path / name, seconds=1).frames) == 50
+
+
+def sounding(**registers: int) -> Frames:
+    """Two seconds of voice 3 as a pulse at full volume; ``registers``: other values for its columns."""
+    frames = silence(100)
+    columns = {"freq": FREQ, "control": CTRL, "mode_vol": MODE_VOL, "route": RES_ROUTE, "first": FIRST_CONTROL + 2}
+    for name, value in {"freq": 0x1C, "control": 0x41, "mode_vol": 0x0F, **registers}.items():
+        frames[:, columns[name]] = value
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("registers", "why"),
+    [
+        ({}, ""),
+        ({"mode_vol": 0xF0}, "its volume is 0 in all frames"),
+        ({"control": 0x40}, "no voice's gate is on in any frame"),
+        ({"control": 0x40, "first": 0x41}, ""),  # a gate inside the frame
+        ({"control": 0x01}, "no voice sounds a waveform in any frame"),
+        ({"control": 0x49}, "no voice sounds a waveform in any frame"),  # the test bit stops it
+        ({"freq": 0}, "no voice sounds a waveform in any frame"),
+        ({"mode_vol": 0x8F}, "no voice sounds a waveform in any frame"),  # voice 3 off
+        ({"mode_vol": 0x9F, "route": 4}, ""),  # but for its way through the filter
+        ({"mode_vol": 0x0F, "route": 4}, "no voice sounds a waveform in any frame"),  # into a filter without outlet
+    ],
+)
+def test_a_silent_fragment_says_why(registers: dict[str, int], why: str) -> None:
+    assert why_silent(sounding(**registers)) == why
+
+
+def test_notes_that_ring_on_and_samples_are_no_silence() -> None:
+    ringing = sounding(control=0x40)
+    ringing[0, [CTRL, FIRST_CONTROL + 2]] = 0x49  # gate on in the test state, then a long release
+    assert why_silent(ringing) == ""
+    samples = silence(100)
+    samples[::2, MODE_VOL] = 0x0C
+    assert why_silent(samples) == ""
 
 
 @pytest.mark.parametrize(
@@ -119,7 +189,7 @@ def test_what_cannot_be_cut_is_refused(tune: Path, options: dict, message: str) 
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TuneError, match=r"expected \.sid, \.prg, \.npz, \.sidgpt or \.dmp"):
+    with pytest.raises(TuneError, match=r"expected \.sid, \.psid, \.rsid, \.prg, \.npz, \.sidgpt or \.dmp"):
         load_fragment(tmp_path / "song.mp3")
     with pytest.raises(TuneError, match="it is Compute! Sidplayer MUS data"):
         load_fragment(tmp_path / "song.mus")

@@ -13,6 +13,13 @@ from sidlive.errors import TuneError
 from sidlive.tune.psid import parse, read
 
 
+def at(offset: int, data: bytes | None = None) -> bytes:
+    """A .sid file whose header gives this data offset."""
+    edited = bytearray(sid_file() if data is None else data)
+    struct.pack_into(">H", edited, 6, offset)
+    return bytes(edited)
+
+
 def test_every_field_is_where_the_format_says() -> None:
     tune = parse(
         sid_file(
@@ -65,8 +72,8 @@ headers = st.fixed_dictionaries(
         "address": st.integers(0, 0xFF00),
         "init": st.integers(0, 0xFFFF),
         "play": st.integers(0, 0xFFFF),
-        "songs": st.just(256),
-        "start": st.integers(1, 256),
+        "songs": st.integers(0, 0xFFFF),
+        "start": st.integers(0, 0xFFFF),
         "speed": st.integers(0, 0xFFFFFFFF),
         "name": texts,
         "author": texts,
@@ -104,14 +111,13 @@ def test_truncated_files_are_refused(length: int) -> None:
         (sid_file(version=5), "PSID version 5; expected 1-4"),
         (sid_file(version=0), "PSID version 0; expected 1-4"),
         (sid_file(magic=b"RSID", version=1, play=0), "RSID version 1; expected 2-4"),
-        (sid_file(songs=0, start=0), "0 songs; expected 1-256"),
-        (sid_file(songs=257), "257 songs; expected 1-256"),
-        (sid_file(songs=2, start=3), "starts with song 3 of 2"),
-        (sid_file(start=0), "starts with song 0 of 1"),
         (sid_file(address=0xFF80), r"loads 256 bytes to \$FF80, past the end of memory at \$FFFF"),
         (sid_file(bytes(0x10000), load=0x0001), r"past the end of memory at \$FFFF"),
         (sid_file(magic=b"RSID"), "an RSID with a load address, play address or speed other than 0"),
         (sid_file(magic=b"RSID", play=0, address=0x0400), r"an RSID that loads to \$0400, below \$07E8"),
+        (sid_file(magic=b"RSID", play=0, init=0x5000), r"an RSID with init at \$5000; expected it in the image"),
+        (sid_file(magic=b"RSID", play=0, init=0xA000, address=0xA000), r"an RSID with init at \$A000.*in RAM"),
+        (at(0xFFF0), "truncated"),
     ],
 )
 def test_what_is_no_tune_is_refused_with_the_reason(data: bytes, message: str) -> None:
@@ -119,11 +125,71 @@ def test_what_is_no_tune_is_refused_with_the_reason(data: bytes, message: str) -
         parse(data, "x")
 
 
-def test_a_data_offset_that_does_not_fit_the_version_is_refused() -> None:
-    data = bytearray(sid_file())
-    struct.pack_into(">H", data, 6, 0xFFFF)
-    with pytest.raises(TuneError, match=r"data offset \$FFFF; version 2 has \$007C"):
-        parse(bytes(data))
+@pytest.mark.parametrize(
+    ("songs", "start", "taken", "played", "told"),
+    [
+        (1, 0, 1, 1, "it starts with song 0 of 1: song 1 is played"),
+        (1, 9, 1, 1, "it starts with song 9 of 1: song 1 is played"),
+        (0, 0, 1, 1, "it has 0 songs by its header, expected 1 to 256: taken as 1"),
+        (300, 7, 256, 7, "it has 300 songs by its header, expected 1 to 256: taken as 256"),
+        (300, 280, 256, 1, "it starts with song 280 of 256: song 1 is played"),
+    ],
+)
+def test_songs_that_cannot_be_are_read_as_libsidplayfp_reads_them(
+    songs: int, start: int, taken: int, played: int, told: str
+) -> None:
+    tune = parse(sid_file(songs=songs, start=start))
+    assert (tune.songs, tune.start_song) == (taken, played) and told in tune.oddities
+
+
+def test_the_image_is_where_the_data_offset_says() -> None:
+    plain = sid_file()
+    later = parse(at(0x82, plain[:0x7C] + b"gap!!!" + plain[0x7C:]))
+    assert later.image == parse(plain).image and "data offset is $0082 instead of $007C" in later.oddities[0]
+    early = parse(at(0x76, sid_file(load=0x1000)))  # a version 2 written as a version 1 with longer music
+    assert early.image == sid_file(load=0x1000)[0x76:]
+    old = parse(at(0x7C, sid_file(version=1)[:0x76] + bytes(6) + sid_file(version=1)[0x76:]))
+    assert old.image == program()
+
+
+@given(st.integers(0, 0x1A0), st.sampled_from([0, 0x1000]), st.integers(1, 4))
+def test_any_data_offset_comes_back_to_the_byte(offset: int, load: int, version: int) -> None:
+    data = at(offset, sid_file(load=load, version=version))
+    try:
+        tune = parse(data)
+    except TuneError as error:
+        assert "truncated" in str(error) or "past the end of memory" in str(error)
+    else:
+        assert tune.to_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (sid_file(init=0x5000), "init $5000 is not in its image, $1000-$10FF"),
+        (sid_file(pages=bytes([0x10, 2, 0, 0])), "the pages that it calls free, 2 from $10 on, are not"),
+        (sid_file(pages=bytes([0xC8, 0x10, 0, 0])), "the pages that it calls free, 16 from $C8 on, are not"),
+        (sid_file(version=3, pages=bytes([0, 0, 0x43, 0])), "its second SID cannot be at $D430"),
+        (sid_file(version=4, pages=bytes([0, 0, 0x42, 0x42])), "its third SID cannot be at $D420"),
+    ],
+)
+def test_what_is_odd_and_harmless_is_said(data: bytes, told: str) -> None:
+    assert any(line.startswith(told) for line in parse(data).oddities)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        sid_file(),
+        sid_file(flags=0xFC14),  # bits that nobody defined
+        sid_file(pages=bytes([0xFF, 9, 0, 0])),  # no free page at all
+        sid_file(pages=bytes([0x20, 0x20, 0x42, 0])),  # of no meaning before version 3
+        sid_file(name=b"\x81\x00hidden", version=1),
+        sid_file() + bytes(300),
+    ],
+)
+def test_what_is_not_odd_is_not_said(data: bytes) -> None:
+    assert parse(data).oddities == ()
 
 
 def test_an_image_may_reach_the_last_byte_of_memory() -> None:
