@@ -63,6 +63,7 @@ def run_script(arguments: argparse.Namespace) -> int:
     """Perform a script, live or in virtual time."""
     from sidlive.errors import ControlError
     from sidlive.live.script import read_script, run
+    from sidlive.report import plain
 
     if arguments.wav and not arguments.offline:
         raise ControlError("--wav writes what a script plays with --offline; add --offline, or record the device")
@@ -70,25 +71,25 @@ def run_script(arguments: argparse.Namespace) -> int:
     with _offline(arguments) if arguments.offline else _live(arguments) as session:
         status = run(arguments.script, session, arguments.args)
         for notice in session.state().notices:
-            print(notice.text, file=sys.stderr)
+            print(plain(notice.text), file=sys.stderr)
         return status
 
 
 @contextlib.contextmanager
 def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
     """A session in a room of its own."""
-    from rich.console import Console
-
     from sidlive.live.room import open_room
     from sidlive.live.session import Session
+    from sidlive.report import plain, spinner
 
     link = open_room(room_options(arguments))
     session = Session(link, arguments.takes)
     try:
-        with Console(stderr=True).status("opening") as status:
-            link.ready(status.update)
+        with spinner(stderr=True) as told:
+            told("opening")
+            link.ready(told)
         state = session.state()
-        print(f"{state.model}, {state.chip}, {state.output}, {state.midi}", file=sys.stderr)
+        print(plain(f"{state.model}, {state.chip}, {state.output}, {state.midi}"), file=sys.stderr)
         yield session
     finally:
         session.close()
@@ -97,17 +98,17 @@ def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
 @contextlib.contextmanager
 def _offline(arguments: argparse.Namespace) -> "Iterator[Session]":
     """A session in virtual time, its sound to a file if asked for."""
-    from rich.console import Console
-
     from sidlive.chip.wav import WavFile
     from sidlive.live.script import open_offline
     from sidlive.live.session import Session
+    from sidlive.report import spinner
 
     with contextlib.ExitStack() as stack:
         wav = stack.enter_context(WavFile(arguments.wav)) if arguments.wav else None
         options = room_options(arguments, arguments.script.stem)
-        with Console(stderr=True).status("opening") as status:
-            link = open_offline(options, wav, status.update)
+        with spinner(stderr=True) as told:
+            told("opening")
+            link = open_offline(options, wav, told)
         session = Session(link, arguments.takes)
         stack.callback(session.close)
         yield session

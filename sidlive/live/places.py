@@ -15,9 +15,9 @@ def data_folder() -> Path:
     return _folder("XDG_DATA_HOME", ".local/share", "Library/Application Support")
 
 
-def log_path() -> Path:
-    """Where the core process writes what drivers and faults have to say."""
-    return _folder("XDG_STATE_HOME", ".local/state", "Library/Logs") / "core.log"
+def log_path(process: str = "core") -> Path:
+    """Where the core process writes what drivers and faults have to say, and the studio how it failed."""
+    return _folder("XDG_STATE_HOME", ".local/state", "Library/Logs") / f"{process}.log"
 
 
 def _folder(variable: str, linux: str, mac: str) -> Path:

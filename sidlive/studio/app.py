@@ -1,13 +1,12 @@
 """The studio: the screen on which a session is played. Owns no music: the session does, in a process of its own."""
 
-import contextlib
 import functools
 import gc
-import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
@@ -15,23 +14,31 @@ from typing import Any, ClassVar, Final, Protocol
 from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
-from sidlive.errors import DeviceError, SidliveError
+from sidlive import __version__
+from sidlive.errors import SidliveError
 from sidlive.live.options import RoomOptions
+from sidlive.live.places import log_path
 from sidlive.live.room import open_room
 from sidlive.live.session import Session
 from sidlive.live.session import verbs as verbs_of
 from sidlive.live.state import State, Window
+from sidlive.report import plain
 from sidlive.studio import views
 from sidlive.studio.actions import ACTIONS, BY_NAME
 from sidlive.studio.complete import first_sentence
 from sidlive.studio.console import Console
+from sidlive.studio.evaluate import explain
 from sidlive.studio.layout import plan
+from sidlive.studio.mono import Mono
 from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
 from sidlive.studio.palette import BAD, MUTED, THEME, WARN
 from sidlive.studio.recall import Recall, history_path
+from sidlive.studio.terminal import Terminal, driver_over, find, taken
 from sidlive.studio.widgets import Columns, KeyBar, Knobs, Masthead, NoticeLine, Panel, Rows, ScoreView
 
 SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
@@ -52,39 +59,47 @@ class Instrument(Protocol):
 
 def run(options: RoomOptions) -> int:
     """Open a room and its studio on this terminal; the exit status. Raises DeviceError where there is no terminal."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise DeviceError("the studio needs a terminal; `sidlive run SCRIPT.py` performs without one")
+    terminal = find()
     session = Session(open_room(options), options.takes)
     try:
-        return show(Studio(session, verbs_of(session), Recall(history_path()), {"session": session}, GREETING))
+        return show(
+            Studio(session, verbs_of(session), Recall(history_path()), {"session": session}, GREETING), terminal
+        )
     finally:
         session.close()
 
 
-def show(studio: "Studio") -> int:
-    """Run the app on this terminal; the exit status."""
-    with _drivers_unseen():
+def show(studio: "Studio", terminal: Terminal | None = None) -> int:
+    """Run the app on a terminal (default: this process's); the exit status, 1 after a fault of the studio's own."""
+    terminal = terminal or find()
+    studio.no_color = studio.no_color or not terminal.has_colours
+    with taken(terminal):
         gc.collect()
         gc.freeze()  # the collector then has little to walk while music scrolls
-        status = studio.run()
+        try:
+            status = studio.run()
+        except Exception as error:
+            studio.fault = studio.fault or error
+    if studio.fault is not None:
+        _report(studio.fault, studio.now.take)
+        return 1
     return status if status is not None else studio.return_code or 0
 
 
-@contextlib.contextmanager
-def _drivers_unseen() -> Iterator[None]:
-    """Keep what C libraries say on file 2 off the screen, which Textual draws on `sys.__stderr__`."""
-    screen = os.fdopen(os.dup(2), "w", buffering=1)
-    before = sys.__stderr__
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    sys.__stderr__ = screen  # type: ignore[misc]
+def _report(fault: Exception, take: str | None) -> None:
+    """Say on the terminal, and in the log, how the studio failed."""
+    told = "".join(traceback.format_exception(fault))
+    log = log_path("studio")
     try:
-        yield
-    finally:
-        sys.__stderr__ = before  # type: ignore[misc]
-        os.dup2(screen.fileno(), 2)
-        screen.close()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} sidlive {__version__}\n{told}\n")
+        where = f"the lines above are also in {log}"
+    except OSError as error:
+        where = f"the log {log} cannot be written: {error.strerror}"
+    kept = f"; what was played is in {take}" if take else ""
+    print(plain(told, lines=True), file=sys.stderr)
+    print(f"sidlive: the studio failed by a fault of its own; {where}{kept}", file=sys.stderr)
 
 
 class Studio(App[int]):
@@ -104,6 +119,8 @@ class Studio(App[int]):
         greeting: Iterable[str] = (),
     ) -> None:
         super().__init__()
+        self.fault: Exception | None = None  # what ended the app, if it was not a person
+        self._mono = Mono()
         self.register_theme(THEME)
         self.theme = THEME.name
         self.session = session
@@ -125,6 +142,26 @@ class Studio(App[int]):
         self._views = (Masthead("masthead"), Knobs("knobs"), Panel("panel", meanings), KeyBar("keys"))
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="hands")
         self._escaped = -1e9
+
+    # -- what Textual asks
+
+    def get_driver_class(self) -> type[Driver]:
+        """What reads and writes the terminal."""
+        return driver_over(super().get_driver_class())
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without colours, our own way of it; Textual's would be in grey."""
+        filters = [line_filter for line_filter in super().get_line_filters() if not isinstance(line_filter, Monochrome)]
+        return [*filters, self._mono] if self.no_color else filters
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Remember the fault for `show`, which tells it when the terminal is restored."""
+        self.fault = self.fault or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """End the app. Textual would draw the traceback on the screen that is about to go."""
+        self._close_messages_no_wait()
 
     # -- the screen
 
@@ -176,8 +213,12 @@ class Studio(App[int]):
 
     def _watch(self) -> None:
         """Ask for the state, which may take its time where the core is stuck (a thread of its own)."""
-        while not self._over.wait(1 / STATE_HZ):
-            self._latest = self.session.state()
+        try:
+            while not self._over.wait(1 / STATE_HZ):
+                self._latest = self.session.state()
+        except Exception as error:
+            if not self._over.is_set():
+                self.call_later(self._handle_exception, error)
 
     def show_state(self) -> None:
         """Show the state; the timer calls it."""
@@ -216,8 +257,8 @@ class Studio(App[int]):
     def _do(self, verb: str, arguments: tuple[Any, ...]) -> None:
         try:
             self.verbs[verb](*arguments)
-        except SidliveError as error:
-            self.call_from_thread(self.console_view.tell, str(error), BAD)
+        except Exception as error:  # a fault of one verb is not the studio's
+            self.call_from_thread(self.console_view.tell, explain(error, self.console_view.namespace), BAD)
 
     def show_help(self) -> None:
         """Open the help, or close it."""

@@ -13,6 +13,7 @@ from sidlive.studio.palette import (
     FILTER_COLOURS,
     GOOD,
     GROUND,
+    HELD,
     MUTED,
     WARN,
     WAVE_COLOURS,
@@ -27,7 +28,7 @@ _BADGES: Final = {
     "generated": ("GEN", GOOD),
     "masked": ("OFF", FAINT),
     "held": ("HOLD", WARN),
-    "locked": ("LOCK", "#d79bff"),
+    "locked": ("LOCK", HELD),
 }
 
 

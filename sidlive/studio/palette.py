@@ -25,6 +25,7 @@ PRIMARY: Final = "#8f86ff"  # the light blue of the start-up screen
 GOOD: Final = "#8cf58a"
 WARN: Final = "#ffd75e"
 BAD: Final = "#ff6b7d"
+HELD: Final = "#d79bff"  # a voice that plays a locked fragment
 HEAD: Final = "#ffffff"  # the playhead
 
 # Waveforms, as tune.contour numbers them: none, triangle, saw, pulse, noise, mixed.
@@ -82,6 +83,9 @@ def blend(colour: str, ground: str, share: float) -> str:
 
 def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+ALARM: Final = blend(BAD, PANEL, 0.45)  # behind the panic key
 
 
 class Inks:

@@ -11,6 +11,7 @@ from sidlive.live.state import ControlState, State
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.display import number
 from sidlive.studio.palette import (
+    ALARM,
     BAD,
     FAINT,
     GOOD,
@@ -23,7 +24,6 @@ from sidlive.studio.palette import (
     TEXT,
     WARN,
     WHITE,
-    blend,
     ink,
 )
 
@@ -263,7 +263,7 @@ def key_bar(canvas: Canvas, keys: Sequence[tuple[str, str, str]]) -> list[tuple[
     for key, title, colour in keys:
         start = x
         if colour == BAD:
-            x = canvas.write(0, x, f" {key} {title} ", WHITE, blend(BAD, PANEL, 0.45), bold=True)
+            x = canvas.write(0, x, f" {key} {title} ", WHITE, ALARM, bold=True)
         else:
             x = canvas.write(0, x, key, WARN, PANEL, bold=True)
             x = canvas.write(0, x + 1, title, colour, PANEL)

@@ -16,7 +16,7 @@ from sidlive.studio.actions import ACTIONS, Action
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.layout import ZOOMS
 from sidlive.studio.notices import notice_line
-from sidlive.studio.palette import BAD, GOOD, GROUND, PANEL, TEXT, WARN
+from sidlive.studio.palette import BAD, GOOD, GROUND, PANEL, TEXT, WARN, ink
 from sidlive.studio.roll import Roll
 
 
@@ -67,7 +67,11 @@ class Drawn(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line of the last painting."""
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+        return (
+            self._strips[y]
+            if y < len(self._strips)
+            else Strip.blank(self.size.width, ink.styles[ink(TEXT, self.GROUND)])
+        )
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines of a region. These widgets have no border, padding or tint, so Textual's styling is left out."""

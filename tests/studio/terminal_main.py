@@ -1,9 +1,13 @@
-"""The studio over a session in memory, as a program for a real terminal: `python -m studio.terminal_main`."""
+"""The studio over a session in memory, as a program for a real terminal: `python -m studio.terminal_main [failing]`.
+
+``failing``: the session, asked for its state after a second, raises what a fault of our own would.
+"""
 
 import sys
 import time
 from typing import Any
 
+from sidlive.errors import SidliveError
 from sidlive.studio.app import Studio, show
 
 from .stage import FakeSession, fake_verbs
@@ -21,6 +25,18 @@ class Playing(FakeSession):
         return super().window(before, after)
 
 
+class Failing(Playing):
+    """A session that breaks."""
+
+    def state(self) -> Any:
+        if time.monotonic() - self.began > 1:
+            raise AssertionError("a broken invariant [/b]")
+        return super().state()
+
+
 if __name__ == "__main__":
-    session = Playing()
-    sys.exit(show(Studio(session, fake_verbs(session))))
+    session = Failing() if "failing" in sys.argv else Playing()
+    try:
+        sys.exit(show(Studio(session, fake_verbs(session))))
+    except SidliveError as error:
+        sys.exit(f"sidlive: {error}")

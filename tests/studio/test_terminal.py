@@ -1,6 +1,7 @@
 """The studio in a real terminal: tmux is the terminal, its panes are read as a person would read them."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -17,16 +18,20 @@ PATIENCE_S = 30.0
 
 
 class Terminal:
-    """A terminal of 120 by 32 in which the studio runs, and a shell's word on how it ended."""
+    """A terminal of 120 by 32 with a shell in it, in which the studio runs."""
 
     def __init__(self, tmux: str, folder: Path) -> None:
         self._tmux = [tmux, "-L", f"studio-{uuid.uuid4().hex[:8]}", "-f", os.devnull]
+        self._run("new-session", "-d", "-s", "s", "-x", "120", "-y", "32", "-c", str(folder), "sh")
+
+    def studio(self, settings: str = "", after: str = "") -> None:
+        """Have the shell start the studio, and say how it ended; ``settings`` are environment variables."""
         path = os.pathsep.join((str(TESTS), str(TESTS.parent)))
         program = (
-            f"unset COLUMNS LINES; PYTHONPATH={shlex.quote(path)} {shlex.quote(sys.executable)} -m studio.terminal_main"
+            f"PYTHONPATH={shlex.quote(path)} {settings} {shlex.quote(sys.executable)} -m studio.terminal_main {after}"
         )
-        self._run("new-session", "-d", "-s", "s", "-x", "120", "-y", "32", "-c", str(folder), "sh")
-        self.keys(f"{program}; echo ended with $?", "Enter")
+        self.keys("-l", f"unset COLUMNS LINES NO_COLOR; clear; {program}; echo 'ended' with $?")
+        self.keys("Enter")
 
     def _run(self, *words: str) -> str:
         return subprocess.run([*self._tmux, *words], capture_output=True, text=True, timeout=20, check=True).stdout
@@ -37,8 +42,9 @@ class Terminal:
     def resize(self, width: int, height: int) -> None:
         self._run("resize-window", "-t", "s", "-x", str(width), "-y", str(height))
 
-    def screen(self) -> str:
-        return self._run("capture-pane", "-p", "-t", "s")
+    def screen(self, *how: str) -> str:
+        """What is to be read; with ``-e`` its attributes too."""
+        return self._run("capture-pane", "-J", "-p", "-t", "s", *how)
 
     def shows(self, text: str) -> str:
         """The screen, as soon as it shows a text."""
@@ -63,6 +69,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def test_a_performance_in_a_real_terminal(terminal: Terminal):
+    terminal.studio()
     screen = terminal.shows("STEER")
     assert "PLAYING" in screen and "FILTER" in screen and "F8 PANIC" in screen
 
@@ -95,3 +102,91 @@ def test_a_performance_in_a_real_terminal(terminal: Terminal):
     terminal.keys("y")
     screen = terminal.shows("ended with 0")
     assert "SIDLIVE" not in screen and "Traceback" not in screen
+
+
+def test_without_colour_everything_is_still_said(terminal: Terminal):
+    terminal.studio("NO_COLOR=1")
+    terminal.shows("STEER")
+    terminal.keys("F5")
+    terminal.shows("1 MUTE")
+    terminal.keys("-l", "temprature(1)")
+    terminal.keys("Enter")
+    terminal.shows("Did you mean temperature?")
+    drawn = terminal.screen("-e")
+    settings = {number for found in re.findall(r"\x1b\[([\d;]*)m", drawn) for number in found.split(";")}
+    assert not settings - {"", "0", "1", "2", "3", "4", "7", "9", "39", "49"}, "a colour was set"
+    assert re.search(r"\x1b\[[\d;]*\b7m *MUTE", drawn), "a muted voice's badge is not reversed"
+    assert re.search(r"\x1b\[[\d;]*\b4m[^\x1b]*NameError", drawn), "an error is not underlined"
+    terminal.keys("C-q", "y")
+    terminal.shows("ended with 0")
+
+
+def test_a_terminal_without_colours_gets_none(terminal: Terminal):
+    terminal.studio("COLORTERM= TERM=vt100")
+    terminal.shows("STEER")
+    assert not re.search(r"\x1b\[[\d;]*\b[34]8;", terminal.screen("-e"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "after", "said"),
+    [
+        ("TERM=dumb", "", "TERM=dumb"),
+        ("", "</dev/null", "standard input is none"),
+        ("", "2>&1 | cat", "standard output and error are none"),
+    ],
+)
+def test_where_it_cannot_be_shown_one_line_says_so(terminal: Terminal, settings: str, after: str, said: str):
+    terminal.studio(settings, after)
+    screen = terminal.shows("ended with")
+    assert said in screen and "sidlive run" in screen and "Traceback" not in screen
+
+
+def test_standard_output_may_go_elsewhere_or_errors_may(terminal: Terminal, tmp_path: Path):
+    terminal.studio(after=">out.txt")
+    terminal.shows("STEER")
+    terminal.keys("C-q", "y")
+    terminal.shows("ended with 0")
+    terminal.studio(after="2>err.txt")
+    terminal.shows("STEER")
+    terminal.keys("C-q", "y")
+    terminal.shows("ended with 0")
+    assert (tmp_path / "err.txt").read_text() == ""
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp437"])
+def test_what_a_locale_cannot_write_is_spelled_in_ascii(terminal: Terminal, encoding: str):
+    terminal.studio(f"PYTHONIOENCODING={encoding}")
+    screen = terminal.shows("STEER")
+    assert "> PLAYING" in screen and screen.isascii()
+    terminal.keys("-l", "6 * 7")
+    terminal.keys("Enter")
+    terminal.shows("42")
+
+
+def test_bytes_that_are_no_text_do_not_deafen_it(terminal: Terminal):
+    terminal.studio()
+    terminal.shows("STEER")
+    terminal.keys("-H", "fc", "ff")
+    terminal.keys("C-c")
+    terminal.keys("-l", "6 * 7")
+    terminal.keys("Enter")
+    terminal.shows("42")
+
+
+def test_a_fault_of_its_own_is_told_and_logged(terminal: Terminal, tmp_path: Path):
+    terminal.studio("XDG_STATE_HOME=$PWD/state", "failing")
+    screen = terminal.shows("ended with 1")
+    assert "AssertionError: a broken invariant [/b]" in screen and "SIDLIVE" not in screen
+    assert "studio.log" in screen and "what was played is in /takes/today" in screen
+    assert "a broken invariant" in (tmp_path / "state" / "sidlive" / "studio.log").read_text()
+    terminal.keys("-l", "echo typed $((6 * 7))")  # the terminal is a shell's again
+    terminal.keys("Enter")
+    terminal.shows("typed 42")
+
+
+def test_a_signal_ends_it_in_good_order(terminal: Terminal):
+    terminal.studio()
+    terminal.shows("STEER")
+    terminal.keys("-l", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    terminal.keys("Enter")
+    assert "SIDLIVE" not in terminal.shows("ended with 143")

@@ -1,0 +1,50 @@
+"""The screen without colour: what colours mean is said in bold, reverse, underlined and dim."""
+
+from functools import lru_cache
+from typing import Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter
+
+from sidlive.studio.palette import ALARM, BAD, HELD, PRIMARY, RAISED, RULE, TEXT, WARN, WHITE
+
+_MARKED: Final = frozenset((WHITE, TEXT, PRIMARY, BAD, WARN, HELD, ALARM))  # grounds of badges, cursor, choices
+_DIM: Final = 0.4  # colours that are darker than this (0-1) are quiet
+
+
+class Mono(LineFilter):
+    """Takes the colours out of a line."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The same line without colours."""
+        return [_colourless(segment) for segment in segments]
+
+
+def _colourless(segment: Segment) -> Segment:
+    text, style, control = segment
+    if style is None:
+        return segment
+    ground = _hue(style, ground=True)
+    if ground == RULE:
+        text = text.replace(" ", "·")  # the track of a bar
+    return Segment(text, style.without_color + _attributes(_hue(style), ground, bool(style.reverse)), control)
+
+
+def _hue(style: Style, ground: bool = False) -> str | None:
+    colour = style.bgcolor if ground else style.color
+    return None if colour is None or colour.triplet is None else colour.triplet.hex
+
+
+@lru_cache(maxsize=1024)
+def _attributes(hue: str | None, ground: str | None, reverse: bool) -> Style:
+    """What stands for a colour on a ground."""
+    marked = ground in _MARKED
+    quiet = hue is not None and not marked and Color.parse(hue).brightness < _DIM
+    return Style(
+        bold=True if hue in (BAD, WARN) or marked else None,
+        dim=True if quiet else None,
+        underline=True if ground == RAISED or (hue == BAD and not marked) else None,
+        reverse=True if marked and not reverse else None,
+    )

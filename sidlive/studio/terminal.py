@@ -1,0 +1,153 @@
+"""The terminal under the screen: whether there is one, what it can show, and how its bytes are read and written."""
+
+import contextlib
+import importlib
+import io
+import os
+import selectors
+import signal
+import sys
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from textual._xterm_parser import XTermParser
+from textual.driver import Driver
+
+from sidlive.errors import DeviceError
+from sidlive.studio.spelling import Spelling
+
+_WITHOUT: Final = "`sidlive run SCRIPT.py` performs without one"
+_READ_BYTES: Final = 4096
+_ENDS: Final = {"SIGTERM": 143, "SIGHUP": 129}  # signals that end the studio, with its exit status
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """What the studio draws on and reads from."""
+
+    screen: int  # file descriptor
+    encoding: str
+    has_colours: bool
+
+
+def find() -> Terminal:
+    """Look at this process's terminal. Raises DeviceError where the studio cannot be shown."""
+    if not _is_terminal(0):
+        raise DeviceError(f"the studio needs a terminal, and standard input is none; {_WITHOUT}")
+    screen = next((file for file in (2, 1) if _is_terminal(file)), None)
+    if screen is None:
+        raise DeviceError(f"the studio needs a terminal, and standard output and error are none; {_WITHOUT}")
+    name = os.environ.get("TERM", "")
+    moves, colours = _abilities(name, screen)
+    if not moves:
+        raise DeviceError(
+            f"the studio needs a terminal that can place its cursor, and TERM={name} says that this one cannot; "
+            f"set TERM to what it is (often xterm-256color); {_WITHOUT}"
+        )
+    wanted = not os.environ.get("NO_COLOR")
+    stream = sys.__stderr__ if screen == 2 else sys.__stdout__
+    return Terminal(screen, getattr(stream, "encoding", None) or "utf-8", colours and wanted)
+
+
+def _is_terminal(file: int) -> bool:
+    try:
+        return os.isatty(file)
+    except OSError:
+        return False
+
+
+def _abilities(name: str, screen: int) -> tuple[bool, bool]:
+    """Whether a terminal of this name places its cursor, and has colours; yes to both where nobody knows."""
+    try:
+        curses: Any = importlib.import_module("curses")  # Windows has none
+    except ImportError:
+        return True, True
+    try:
+        curses.setupterm(name or None, screen)
+    except (curses.error, TypeError):
+        return True, True
+    return bool(curses.tigetstr("cup")), curses.tigetnum("colors") >= 8 or bool(os.environ.get("COLORTERM"))
+
+
+@contextlib.contextmanager
+def taken(terminal: Terminal) -> Iterator[None]:
+    """Draw on the terminal alone: what C libraries say on file 2 is kept off it. Textual draws on `sys.__stderr__`."""
+    before = sys.__stderr__, sys.stdin, sys.stdout, sys.stderr
+    screen = _Screen(os.dup(terminal.screen), terminal.encoding)
+    stderr = os.dup(2)
+    if terminal.screen == 2:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+    sys.__stderr__ = screen  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        sys.__stderr__, sys.stdin, sys.stdout, sys.stderr = before  # type: ignore[misc]  # a failed app leaves its own
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        screen.close()
+
+
+class _Screen(io.TextIOWrapper):
+    """What is written to the terminal, spelled as its encoding allows. A terminal that has gone takes everything."""
+
+    def __init__(self, file: int, encoding: str) -> None:
+        super().__init__(io.FileIO(file, "w"), encoding=encoding, errors="replace", newline="", write_through=False)
+        self._spelling = None if encoding.lower().replace("-", "").startswith("utf") else Spelling(encoding)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            super().write(text if self._spelling is None else text.translate(self._spelling))
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
+def driver_over(base: type[Driver]) -> type[Driver]:
+    """Textual's driver for this platform, mended for the terminals that it does not expect (not on Windows)."""
+    if base.__name__ != "LinuxDriver":
+        return base
+
+    class TerminalDriver(base):  # type: ignore[misc,valid-type]
+        """Reads in the terminal's encoding whatever its bytes, knows its size, ends in good order on signals."""
+
+        def _get_terminal_size(self) -> tuple[int, int]:
+            """The size of what is drawn on, not of standard output or of $COLUMNS."""
+            try:
+                width, height = os.get_terminal_size(self._file.fileno())
+            except OSError:
+                width, height = 0, 0
+            return width or 80, height or 24
+
+        def start_application_mode(self) -> None:
+            super().start_application_mode()
+            for name, status in _ENDS.items():
+                if number := getattr(signal, name, None):
+                    self._loop.add_signal_handler(number, self._app.exit, status)
+
+        def run_input_thread(self) -> None:
+            """Read keys until the driver stops. Bytes that are no text in this encoding become replacement marks."""
+            decode = getincrementaldecoder(getattr(sys.__stdin__, "encoding", None) or "utf-8")("replace").decode
+            parser = XTermParser(self._debug)
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.fileno, selectors.EVENT_READ)
+                while not self.exit_event.is_set():
+                    if selector.select(0.1):
+                        try:
+                            data = os.read(self.fileno, _READ_BYTES)
+                        except OSError:
+                            data = b""
+                        if not data:  # the terminal has gone
+                            self._loop.call_soon_threadsafe(self._app.exit, _ENDS["SIGHUP"])
+                            return
+                        for event in parser.feed(decode(data)):
+                            self.process_message(event)
+                    for event in parser.tick():
+                        self.process_message(event)
+
+    return TerminalDriver

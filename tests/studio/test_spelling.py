@@ -1,0 +1,27 @@
+"""The screen in a locale that has few characters: each cell stays one cell, and says what it can."""
+
+import inspect
+
+import pytest
+from rich.cells import cell_len
+
+from sidlive.studio import canvas, gutter, lanes, views
+from sidlive.studio.spelling import Spelling
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "koi8-r"])
+def test_every_cell_stays_a_cell_and_can_be_written(encoding: str) -> None:
+    signs = "".join(sorted({char for module in (canvas, gutter, lanes, views) for char in inspect.getsource(module)}))
+    text = signs.replace("\n", "") + "".join(map(chr, range(0x2500, 0x2600))) + "⠉⣀⣿ 音楽 ©ßü Ж"
+    spelled = text.translate(Spelling(encoding))
+    assert cell_len(spelled) == cell_len(text)
+    spelled.encode(encoding)
+
+
+def test_letters_of_the_locale_stay() -> None:
+    assert "Müller ×2".translate(Spelling("latin-1")) == "Müller ×2"
+    assert "Müller".translate(Spelling("ascii")) == "M?ller"
+
+
+def test_notes_keep_their_height_in_a_cell() -> None:
+    assert "⠉ ⣀ ⣿".translate(Spelling("ascii")) == "' . :"
