@@ -7,6 +7,7 @@ Each group of commands is a module of ``sidlive.commands`` with ``register(subpa
 import argparse
 import importlib
 import io
+import platform
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -36,6 +37,21 @@ class OneLine(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"no {value!r}: {hint}")
 
 
+class Version(argparse.Action):
+    """Say in one line which sidlive, Python and model this is: all that makes the same music again, but for the CPU."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from sidlive.live.options import RoomOptions, model_digest
+
+        options = RoomOptions()
+        try:
+            model = f"model {options.model} {model_digest(options)[:12]}"
+        except (SidliveError, OSError):
+            model = f"no model {options.model}"
+        print(f"sidlive {__version__}, Python {platform.python_version()}, {model}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = OneLine(
@@ -44,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"Music that comes with it, by name where a file is asked for: {', '.join(names())} "
         "(sidlive fragments tells more).",
     )
-    top.add_argument("--version", action="version", version=f"sidlive {__version__}")
+    top.add_argument("--version", action=Version, nargs=0, help="say which sidlive, Python and model this is")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
     for group in GROUPS:
         importlib.import_module(f"sidlive.commands.{group}").register(subparsers, top)

@@ -1,6 +1,7 @@
 """The house's rules: which room may know which, and what importing may not do."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,15 @@ def test_importing_compiles_nothing_and_opens_nothing() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_the_files_that_the_porch_names_are_there(name: str) -> None:
+    root = PACKAGE.parent
+    if not (root / name).exists():
+        pytest.skip("not a checkout")
+    named = re.findall(r"(?:sidlive|tests|sessions)/[\w./]*\w", (root / name).read_text(encoding="utf-8"))
+    assert not [path for path in named if not (root / path).exists()]
 
 
 def test_the_repository_names_no_machine_and_no_registry() -> None:

@@ -1,11 +1,15 @@
 """What a mistyped command line is told: one line, with what was meant where that is plain."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from sidlive import __version__
 from sidlive.cli import main
 from sidlive.commands import perform
+from sidlive.model import weights
 
 
 @pytest.mark.parametrize(
@@ -66,3 +70,17 @@ def test_a_scripts_words_stand_before_and_after_the_options(
     monkeypatch.setattr(perform, "run_script", lambda arguments: seen.append((arguments.args, arguments.offline)))
     assert main(["run", "script.py", *words]) == 0
     assert seen == [(expected, True)]
+
+
+def test_the_version_is_told_in_one_line_whether_or_not_the_model_is_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    python = ".".join(map(str, sys.version_info[:3]))
+    for assets, model in ((weights.ASSETS, r"model pocket [0-9a-f]{12}"), (tmp_path, "no model pocket")):
+        monkeypatch.setattr(weights, "ASSETS", assets)
+        with pytest.raises(SystemExit) as left:
+            main(["--version"])
+        assert not left.value.code
+        assert re.fullmatch(
+            rf"sidlive {re.escape(__version__)}, Python {re.escape(python)}, {model}\n", capsys.readouterr().out
+        )
