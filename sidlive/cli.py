@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from sidlive import __version__
 from sidlive.errors import SidliveError
-from sidlive.report import plain
+from sidlive.report import plain, warn
 from sidlive.tune.shipped import names
 
 GROUPS = ("perform", "takes", "listen", "tunes", "generate", "keep", "models", "bench")
@@ -27,7 +27,7 @@ class OneLine(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         for kind, words in (("int", "a whole number"), ("float", "a number")):
             message = message.replace(f"invalid {kind} value: ", f"expected {words}, found ")
-        self.exit(2, f"{self.prog}: {message.removeprefix('argument ')}; {self.prog} --help tells more\n")
+        self.exit(2, f"{self.prog}: {plain(message.removeprefix('argument '))}; {self.prog} --help tells more\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices = [str(choice) for choice in action.choices or ()]
@@ -95,10 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments) or 0)
     except SidliveError as error:
-        print(f"sidlive: {plain(error)}", file=sys.stderr)
+        warn(error)
         return 2
     except MemoryError:
-        print("sidlive: not enough memory for that; try fewer frames, or close other programs", file=sys.stderr)
+        warn("not enough memory for that; try fewer frames, or close other programs")
         return 2
     except BrokenPipeError:
         sys.stderr.close()

@@ -34,6 +34,11 @@ def plain(text: object, lines: bool = False) -> str:
     return unseen.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
+def warn(text: object) -> None:
+    """Print one line on stderr, after the program's name: something to know about what is being done."""
+    print(f"sidlive: {plain(text)}", file=sys.stderr)
+
+
 @dataclass(frozen=True)
 class Result:
     """One figure: a stable dotted name, its value and its unit (``x`` for a ratio)."""
@@ -57,10 +62,12 @@ def machine() -> dict[str, str | int]:
 def bar_of_progress() -> Iterator["Progress"]:
     """What is done of a long work, on stderr, gone when it is done; nothing where stderr is no terminal."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    words = TextColumn("{task.description}", style="progress.description", markup=False)
+    columns = words, BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield bar
 
 

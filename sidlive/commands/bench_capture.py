@@ -142,10 +142,9 @@ def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
 
 def _tell(results: list["Result"], compared: list["Compared"], lacking: list[str], as_json: bool) -> None:
     """Print the figures and the table: one JSON object, or for people, the tunes that differ last."""
-    import sys
     from dataclasses import asdict
 
-    from sidlive.report import emit
+    from sidlive.report import emit, warn
 
     if as_json:
         emit(results, True, tunes=[asdict(one) for one in compared], lacking=lacking)
@@ -154,12 +153,15 @@ def _tell(results: list["Result"], compared: list["Compared"], lacking: list[str
         _table(compared)
     emit(results, False, "Capture beside libsidplayfp and py65")
     for line in lacking:
-        print(line, file=sys.stderr)
+        warn(line)
 
 
 def _table(compared: list["Compared"]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from sidlive.report import plain
 
     table = Table(title="Rows equal to libsidplayfp's", title_justify="left", box=None)
     for name in ("tune", "timing", "trace", "exact", "first difference", ""):
@@ -169,7 +171,8 @@ def _table(compared: list["Compared"]) -> None:
         if one.frame is not None:
             first = f"frame {one.frame}.{one.quarter}  {one.register}  {one.ours:02X} not {one.theirs:02X}"
         exact = f"{one.exact}/{one.exact_rows}" if one.exact_rows else ""
-        table.add_row(one.tune, one.timing, f"{one.equal}/{one.rows}", exact, first, one.note)
+        cells = one.tune, one.timing, f"{one.equal}/{one.rows}", exact, first, one.note
+        table.add_row(*(Text(plain(cell)) for cell in cells))
     console = Console()
     if not console.is_terminal:
         console = Console(width=240)

@@ -137,6 +137,7 @@ def _table(kept: "list[Kept]") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from sidlive.report import plain
     from sidlive.tune.bench_compile import SCHEMES, SHORT
 
     tunes = [one for one in kept if not one.take and one.frames == SHORT]
@@ -148,7 +149,6 @@ def _table(kept: "list[Kept]") -> None:
     for scheme in (*SCHEMES, "packed"):
         sizes = [one.packed if scheme == "packed" else one.others[scheme] for one in tunes]
         table.add_row(scheme, *(f"{size:,.0f}" for size in (np.median(sizes), np.percentile(sizes, 95), max(sizes))))
-    console = Console()
-    console.print(table)
+    Console().print(table)
     largest = sorted(tunes, key=lambda one: -one.packed)[:5]
-    console.print("largest: " + ", ".join(f"{one.name} {one.packed:,}" for one in largest))
+    print(plain("largest: " + ", ".join(f"{one.name} {one.packed:,}" for one in largest)))

@@ -54,13 +54,15 @@ def show(findings: list[Finding], as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from sidlive.report import plain
+
     console = Console()
     table = Table(show_header=False, box=None, padding=(0, 1))
     for finding in findings:
         word, style = ("yes", "green") if finding.well else ("NO", "bold red") if finding.vital else ("no", "yellow")
-        table.add_row(Text(word, style), Text(finding.name), Text(finding.text))
+        table.add_row(Text(word, style), Text(finding.name), Text(plain(finding.text)))
         if finding.remedy:
-            table.add_row("", "", Text(f"-> {finding.remedy}", "bold"))
+            table.add_row("", "", Text(plain(f"-> {finding.remedy}"), "bold"))
     console.print(table)
     console.print("The instrument runs here." if ready(findings) else "The instrument does not run here yet.")
 

@@ -1,7 +1,6 @@
 """``sidlive generate``: a tune, continued by the model, as frames, sound, or a .sid file."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,7 @@ def _generate(args: argparse.Namespace) -> None:
     from sidlive.model.engine import Sampling, load_engine, warm_up
     from sidlive.model.sampling import HEATS
     from sidlive.model.scales import notes_in, scale_text
-    from sidlive.report import Result, bar_of_progress, emit
+    from sidlive.report import Result, bar_of_progress, emit, plain
     from sidlive.tune.capture import LONGEST
     from sidlive.tune.fragment import onsets
 
@@ -125,7 +124,7 @@ def _generate(args: argparse.Namespace) -> None:
             row[:] = engine.step(sampling, constraints=constraints)
             bar.advance(task)
         made_s = perf_counter() - begin
-        bar.update(task, description=f"writing {args.output.name}", total=None)
+        bar.update(task, description=f"writing {plain(args.output.name)}", total=None)
         frames = made if args.continuation_only else np.concatenate([heard.frames, made])
         _write(args.output, frames, heard, f"{args.model}, seed {args.seed}")
     starts = {
@@ -185,11 +184,12 @@ def _write(path: Path, frames: "Frames", prompt: "Fragment", made_by: str) -> No
             file.write(render(frames, prompt.rate_hz, prompt.chip, timing, control_first=prompt.control_first))
     else:
         from sidlive.chip.writing import write_file
+        from sidlive.report import warn
         from sidlive.tune.compile import Label, compile_sid, verify
 
         label = Label(name=title)
         for note in label.notes():
-            print(f"sidlive: {note}", file=sys.stderr)
+            warn(note)
         sid = compile_sid(frames, label, prompt.chip, timing, control_first=prompt.control_first)
         verify(sid, frames)
         write_file(path, sid)

@@ -62,7 +62,7 @@ def _eval(arguments: argparse.Namespace) -> int:
     sampling = Sampling(arguments.temperature, arguments.top_p, seed=arguments.seed, follow=arguments.follow)
     console = Console(stderr=True)
     with _corpus(arguments.corpus, console) as corpus:
-        split = _split(corpus, arguments, console)
+        split = _split(corpus, arguments)
         sides: Sides = {}
         if arguments.model.endswith(CHECKPOINT):
             judged = _judge(_reference(arguments.model), corpus, arguments, split, console)
@@ -140,12 +140,14 @@ def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
         yield open_corpus(folder)
 
 
-def _split(corpus: "Corpus", arguments: argparse.Namespace, console: "Console") -> str:
+def _split(corpus: "Corpus", arguments: argparse.Namespace) -> str:
     """The split to judge; all tunes of a folder of .sid files that has none to hold out."""
+    from sidlive.report import warn
+
     split = str(arguments.split)
     if split == "all" or corpus.split(split) or corpus.folder == arguments.corpus:
         return split
-    console.print(f"{arguments.corpus} has no {split} tune: all are judged, trained on or not", soft_wrap=True)
+    warn(f"{arguments.corpus} has no {split} tune: all are judged, trained on or not")
     return "all"
 
 
@@ -226,12 +228,15 @@ def _figures(sides: "Sides") -> "list[Result]":
 def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from sidlive.model.continuations import MEASURES
     from sidlive.model.evaluate import interval
+    from sidlive.report import plain
 
     console = Console()
-    table = Table(title=f"{model} on {len(judged.by_kind)} {split} tunes", title_justify="left", box=None)
+    title = Text(plain(f"{model} on {len(judged.by_kind)} {split} tunes"))
+    table = Table(title=title, title_justify="left", box=None)
     for heading in ("", "nats per frame", "95 % over tunes"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, values in {"in all": judged.totals, **judged.groups}.items():

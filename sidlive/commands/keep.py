@@ -1,7 +1,6 @@
 """``sidlive compile``: frames to a .sid file for a Commodore 64, proven before it is kept, and to what goes with it."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +82,7 @@ def _compile(args: argparse.Namespace) -> None:
 
     from sidlive.chip.writing import write_file
     from sidlive.errors import ControlError, TuneError
-    from sidlive.report import Result, emit, spinner
+    from sidlive.report import Result, emit, spinner, warn
     from sidlive.tune import psid
     from sidlive.tune.block import RINGS
     from sidlive.tune.compile import sid_of, verify
@@ -104,7 +103,7 @@ def _compile(args: argparse.Namespace) -> None:
         block = _fitted(takes, args, timing)
         elapsed_s = perf_counter() - begin
         for note in label.notes():
-            print(f"sidlive: {note}", file=sys.stderr)
+            warn(note)
         told("playing what was packed in a 6510, to compare it")
         sid = sid_of(block, label, chip, timing, args.start_song)
         verify(sid, *(take.proof for take in takes))
@@ -137,6 +136,7 @@ def _compile(args: argparse.Namespace) -> None:
 def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str, str]]":
     """The takes with their loops, the video standard (the first's) and what the first says of itself."""
     from sidlive.errors import ControlError
+    from sidlive.report import warn
     from sidlive.tune.block import Take
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import video_frames
@@ -156,17 +156,16 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
             timing, about = _timing(own_hz, meta.get("timing")), meta
         frames, rate_hz = video_frames(rows, own_hz, timing)
         if frames is not rows:
-            print(
-                f"sidlive: {path} has {own_hz:g} frames a second; resampled to the video frame, {rate_hz:.3f},"
-                " at which a .sid plays",
-                file=sys.stderr,
+            warn(
+                f"{path} has {own_hz:g} frames a second; resampled to the video frame, {rate_hz:.3f},"
+                " at which a .sid plays"
             )
         marked = meta.get("loop_frame", "") if frames is rows else ""
         loop = int(marked) if marked.isdecimal() else None
         takes.append(Take(frames, loops.get(song, loops.get(None, loop)), told_control_first(meta)))
         if takes[-1].control_first != takes[0].control_first:
             order = ORDERS[takes[0].control_first]
-            print(f"sidlive: {path} writes in another order than {args.frames[0]}: {order} here", file=sys.stderr)
+            warn(f"{path} writes in another order than {args.frames[0]}: {order} here")
     assert timing is not None
     return takes, timing, about
 
@@ -186,7 +185,7 @@ def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", re
     from dataclasses import replace
 
     from sidlive.errors import ControlError
-    from sidlive.report import Result
+    from sidlive.report import Result, warn
     from sidlive.tune.block import packed
     from sidlive.tune.coarse import FEWEST, MOST, coarse_pulse, cost_db
 
@@ -201,7 +200,7 @@ def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", re
             results.append(Result(f"coarse_pulse.cost{which and f'.{song}'}", round(cost, 2), "dB"))
             coarser.append(edited)
         else:
-            print(f"sidlive: coarser pulse widths{which} would take no fewer bytes; they stay", file=sys.stderr)
+            warn(f"coarser pulse widths{which} would take no fewer bytes; they stay")
             coarser.append(take)
     return coarser
 

@@ -87,11 +87,11 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
         limit = len(frames) if seconds is None else min(len(frames), math.ceil(seconds * rate_hz))
         timing = NTSC if meta.get("timing") == NTSC.name else PAL
         chip = args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
-        title, rows = _line(meta.get("title") or path.name), iter(frames[:limit])
+        title, rows = meta.get("title") or path.name, iter(frames[:limit])
         return Music(title, rows, limit, rate_hz, chip, timing, told_control_first(meta))
     recorder = files.open_song(path, args.song)
     tune = recorder.tune
-    title = _line(" - ".join(text for text in (tune.name, tune.author) if text) or path.name)
+    title = " - ".join(text for text in (tune.name, tune.author) if text) or path.name
     if tune.songs > 1:
         title += f" (song {recorder.song} of {tune.songs})"
     count = None if seconds is None else math.ceil(seconds * recorder.rate_hz)
@@ -109,11 +109,6 @@ def _rows(recorder: "Recorder", path: Path) -> Iterator["Row"]:
             yield from recorder.record(RECORD_FRAMES)
         except TuneError as error:
             raise TuneError(f"{path}: {error}") from None
-
-
-def _line(text: str) -> str:
-    """A text as a terminal may show it: no control characters."""
-    return "".join(letter for letter in text if letter.isprintable())
 
 
 def _play(args: argparse.Namespace) -> None:
@@ -174,8 +169,10 @@ class Display:
 
     def say(self, text: str) -> None:
         """A line of its own (any thread)."""
+        from sidlive.report import plain
+
         if not self._quiet:
-            print("\r\x1b[K" * self._moving + text, flush=True)
+            print("\r\x1b[K" * self._moving + plain(text), flush=True)
             self._moving = False
 
     def position(self, renderer: "Renderer") -> None:

@@ -50,6 +50,7 @@ def _train(arguments: argparse.Namespace) -> int:
         raise ModelError("training needs torch, which is not installed: pip install 'sidlive[train]'") from error
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
     from sidlive.chip.writing import make_folder
     from sidlive.model.config import preset
@@ -58,7 +59,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from sidlive.model.ranks import joined
     from sidlive.model.train import Progress as Told
     from sidlive.model.train import Run, load_checkpoint, train
-    from sidlive.report import Result, emit
+    from sidlive.report import Result, emit, plain
 
     if arguments.threads is not None:
         if arguments.threads < 1:
@@ -79,7 +80,7 @@ def _train(arguments: argparse.Namespace) -> int:
     ):
         run = Run(arguments.out, preset(arguments.preset), plan, not arguments.no_compile, ranks)
         if run.resume():
-            console.print(f"taking up {arguments.out} at step {run.step} of {plan.steps}")
+            console.print(Text(plain(f"taking up {arguments.out} at step {run.step} of {plan.steps}")), soft_wrap=True)
         task = bar.add_task("", total=plan.steps, completed=run.step)
 
         def told(now: Told) -> None:
@@ -122,6 +123,7 @@ def _check(plan: object) -> None:
 def _export(arguments: argparse.Namespace) -> int:
     from sidlive.errors import ModelError
     from sidlive.model.weights import export
+    from sidlive.report import plain
 
     card = {}
     for item in arguments.card:
@@ -131,5 +133,5 @@ def _export(arguments: argparse.Namespace) -> int:
         card[field] = text
     weights = export(arguments.checkpoint, arguments.out, card)
     size = arguments.out.stat().st_size / 1e6
-    print(f"{arguments.out}: {weights.config.name}, {weights.parameters:,} parameters, {size:.1f} MB")
+    print(f"{plain(arguments.out)}: {weights.config.name}, {weights.parameters:,} parameters, {size:.1f} MB")
     return 0

@@ -1,7 +1,6 @@
 """Commands about takes: what one holds, one edited, one made again from its log."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,7 +48,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 def _take(args: argparse.Namespace) -> None:
     from sidlive.errors import ControlError, TuneError
     from sidlive.live.take import read_take, take_fragment
-    from sidlive.report import Result, emit
+    from sidlive.report import Result, emit, plain
     from sidlive.tune.cutting import Edit, apply
 
     _check_name(args.output)
@@ -84,7 +83,8 @@ def _take(args: argparse.Namespace) -> None:
         results.append(Result("wrote", str(args.output)))
     emit(results, args.json, Path(first).name, events=events)
     if not (args.json or args.output):
-        print("\n".join(events[:_TOLD] + [f"... {len(events) - _TOLD} more (--json)"] * (len(events) > _TOLD)))
+        for line in events[:_TOLD] + [f"... {len(events) - _TOLD} more (--json)"] * (len(events) > _TOLD):
+            print(plain(line))
 
 
 def _asked(args: argparse.Namespace) -> "list[Edit]":
@@ -128,7 +128,7 @@ def _replay(args: argparse.Namespace) -> int:
     from sidlive.live.options import RoomOptions, make_engine, model_digest
     from sidlive.live.replay import difference, replay
     from sidlive.live.take import read_take
-    from sidlive.report import Result, bar_of_progress, emit
+    from sidlive.report import Result, bar_of_progress, emit, warn
     from sidlive.tune.cutting import apply
 
     _check_name(args.output)
@@ -159,11 +159,11 @@ def _replay(args: argparse.Namespace) -> int:
     if differs:
         frame, how = differs
         why = f"the log was made with {log.model.get('model')} of other weights" if other_model else _elsewhere(log)
-        print(f"sidlive: frame {frame} ({frame / log.timing.rate_hz:.2f} s) differs: {how}; {why}", file=sys.stderr)
+        warn(f"frame {frame} ({frame / log.timing.rate_hz:.2f} s) differs: {how}; {why}")
     elif compared < len(log.frames):
-        print(f"sidlive: the log ends before the take: {len(log.frames)} frames were played", file=sys.stderr)
+        warn(f"the log ends before the take: {len(log.frames)} frames were played")
     elif not len(log.frames) and not commits:
-        print("sidlive: there are no frames beside the log to compare with", file=sys.stderr)
+        warn("there are no frames beside the log to compare with")
     if args.output:
         events = [event for event in log.events if event["verb"] == "commit"]
         last = events[-1] if events and not len(log.frames) else None
@@ -231,9 +231,10 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
 
     if path.suffix.lower() == ".sid":
         from sidlive.live.commit import write_take
+        from sidlive.report import warn
 
         for note in write_take(path, cut, chip, timing):
-            print(f"sidlive: {note}", file=sys.stderr)
+            warn(note)
     elif path.suffix.lower() in (".wav", ".flac"):
         from sidlive.chip.flac import write_flac
         from sidlive.chip.sid import render

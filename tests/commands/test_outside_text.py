@@ -1,0 +1,67 @@
+"""Titles and file names are shown as they are by every command: never read as markup, never obeyed by the terminal."""
+
+from pathlib import Path
+
+import pytest
+from tunes_by_hand import sid_file
+
+from sidlive.chip.registers import PAL
+from sidlive.cli import main
+from sidlive.live.take import Take
+from sidlive.tune.capture import capture, save_frames
+from sidlive.tune.psid import parse
+
+TITLE = "[/b] [red]x[/] \x1b[2J"  # a tag that closes nothing, a colour, and "clear the screen"
+SHOWN = r"[/b] [red]x[/] \x1b[2J"
+NAME = "[i]\x1b[1mtune"
+NAME_SHOWN = r"[i]\x1b[1mtune"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    data = sid_file(name=TITLE.encode())
+    (tmp_path / f"{NAME}.sid").write_bytes(data)
+    made = capture(parse(data), frames=60)
+    save_frames(tmp_path / f"{NAME}.npz", made.frames, made.rate_hz, title=TITLE)
+    take = Take(tmp_path / NAME, {"chip": "6581", "timing": PAL.name})
+    take.event("mute", NAME)
+    for row in made.frames:
+        take.append(row)
+    take.flush()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["info", f"{NAME}.sid"], SHOWN),
+        (["info", f"{NAME}.npz"], SHOWN),
+        (["capture", f"{NAME}.sid", "-o", f"{NAME}.dmp", "--frames", "20"], f"{NAME_SHOWN}.dmp"),
+        (["render", f"{NAME}.sid", "-o", f"{NAME}.wav", "--seconds", "0.1"], SHOWN),
+        (["play", f"{NAME}.npz", "--device", "null", "--seconds", "0.1"], SHOWN),
+        (["compile", f"{NAME}.npz", "-o", f"{NAME}.sid"], f"{NAME_SHOWN}.sid"),
+        (["take", NAME], f"take {NAME_SHOWN}"),
+        (["take", NAME, "-o", "x.npz"], NAME_SHOWN),
+        (["corpus", "build", ".", "-o", f"{NAME}-corpus", "--workers", "1", "--frames", "60"], f"{NAME_SHOWN}-corpus"),
+        (["info", f"{NAME}-missing.sid"], f"{NAME_SHOWN}-missing.sid: no such file"),
+        (["render", f"{NAME}.sid", "-o", f"{NAME}.txt"], f"{NAME_SHOWN}.txt: expected a name that ends in .wav"),
+        (["run", f"{NAME}.py", "--offline"], f"cannot read the script {NAME_SHOWN}.py"),
+        (["take", f"{NAME}-none"], f"no take in {NAME_SHOWN}-none"),
+        (["eval", "pocket", f"{NAME}-none"], f"{NAME_SHOWN}-none"),
+        ([NAME], NAME_SHOWN),
+    ],
+    ids=lambda value: " ".join(value[:1]) if isinstance(value, list) else "",
+)
+def test_text_from_outside_is_shown_as_it_is(
+    words: list[str], shown: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "200")
+    try:
+        main(words)
+    except SystemExit as end:
+        assert end.code == 2
+    told = capsys.readouterr()
+    text = " ".join((told.out + told.err).split())
+    assert "\x1b" not in told.out + told.err
+    assert " ".join(shown.split()) in text, text
