@@ -87,7 +87,7 @@ def _generate(args: argparse.Namespace) -> None:
     from sidlive.model.engine import Sampling, load_engine, warm_up
     from sidlive.model.sampling import HEATS
     from sidlive.model.scales import notes_in, scale_text
-    from sidlive.report import Result, bar_of_progress, emit, plain
+    from sidlive.report import Result, bar_of_progress, emit, plain, warn
     from sidlive.tune.capture import LONGEST
     from sidlive.tune.fragment import onsets
 
@@ -127,6 +127,8 @@ def _generate(args: argparse.Namespace) -> None:
         bar.update(task, description=f"writing {plain(args.output.name)}", total=None)
         frames = made if args.continuation_only else np.concatenate([heard.frames, made])
         _write(args.output, frames, heard, f"{args.model}, seed {args.seed}")
+    for note in (*heard.notes, *([f"it is silent: {heard.why_silent}"] if heard.why_silent else ())):
+        warn(f"{heard.source}: {note}")
     starts = {
         "prompt": onsets(heard.frames).sum() / heard.seconds,
         "made": onsets(made).sum() * heard.rate_hz / len(made),

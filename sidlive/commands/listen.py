@@ -76,6 +76,7 @@ class Music:
 def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     """The music that is asked for. Raises TuneError."""
     from sidlive.chip.registers import NTSC, PAL
+    from sidlive.report import warn
     from sidlive.tune import files
     from sidlive.tune.kinds import holds_frames
     from sidlive.tune.order import told_control_first, writes_control_first
@@ -91,6 +92,8 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
         return Music(title, rows, limit, rate_hz, chip, timing, told_control_first(meta))
     recorder = files.open_song(path, args.song)
     tune = recorder.tune
+    for oddity in tune.oddities:
+        warn(f"{path.name}: {oddity}")
     title = " - ".join(text for text in (tune.name, tune.author) if text) or path.name
     if tune.songs > 1:
         title += f" (song {recorder.song} of {tune.songs})"

@@ -20,6 +20,7 @@ from sidlive.live.options import RoomOptions, make_core, make_engine, model_dige
 from sidlive.live.session import Session, verbs
 from sidlive.live.state import State, Window
 from sidlive.live.voices import Row
+from sidlive.report import plain
 
 _FLUSH: Final = 500  # frames between two writes of the take
 
@@ -123,7 +124,7 @@ def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
     except Exception as error:
-        print(_traceback(error, str(path)), file=sys.stderr)
+        print(plain(_traceback(error, str(path)), lines=True), file=sys.stderr)
         return 1
     return 0
 
