@@ -16,6 +16,7 @@ from typing import Final
 PATIENCE_S: Final = 60.0  # for one probe: the first import of numba takes a while
 COLUMNS: Final = 80  # characters: what the studio needs
 ROWS: Final = 24
+DEVICE_S: Final = 3.0  # for a sound device to take its first samples
 SLOW_X: Final = 4.0  # times real time: an emulator slower than this has no time to spare
 
 
@@ -123,7 +124,7 @@ def _emulator() -> list[Finding]:
 
 def _sound() -> list[Finding]:
     from sidlive.errors import DeviceError
-    from sidlive.live.audio import PORTAUDIO_REMEDY, NoPortAudio, devices
+    from sidlive.live.audio import PORTAUDIO_REMEDY, NoPortAudio, devices, open_speaker
 
     try:
         found = devices()
@@ -134,7 +135,22 @@ def _sound() -> list[Finding]:
     if not found:
         return [Finding("sound", False, "PortAudio finds no device", "connect one; the null output works meanwhile")]
     names = ", ".join(f"{device.name}{' (default)' * device.default}" for device in found)
-    return [Finding("sound", True, names)]
+    other = "sidlive --device NAME plays on another; the null output works meanwhile"
+    try:
+        speaker = open_speaker()
+        try:
+            speaker.start()
+            begin = time.monotonic()
+            while not speaker.feed.delivered and time.monotonic() - begin < DEVICE_S:
+                time.sleep(0.01)
+        finally:
+            speaker.close()
+    except DeviceError as error:
+        return [Finding("sound", False, f"{error}; there are {names}", other)]
+    if not speaker.feed.delivered:
+        return [Finding("sound", False, f"{speaker.name} opens but takes no samples; there are {names}", other)]
+    text = f"{names}; {speaker.device} plays at {speaker.sample_rate} Hz, {1000 * speaker.latency_s:.0f} ms late"
+    return [Finding("sound", True, text)]
 
 
 def _midi() -> list[Finding]:

@@ -117,6 +117,7 @@ def _rows(recorder: "Recorder", path: Path) -> Iterator["Row"]:
 def _play(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.live.audio import open_output, quiet_stderr
+    from sidlive.live.device_minder import DeviceMinder
     from sidlive.live.renderer import Renderer
     from sidlive.report import Result, emit
 
@@ -135,17 +136,20 @@ def _play(args: argparse.Namespace) -> None:
     renderer = Renderer(
         source, output, music.chip, music.timing, music.rate_hz, report=told.say, order=lambda: music.control_first
     )
+    minder = DeviceMinder(renderer, args.device, lambda text, _level: told.say(text))
     if output.notice:
         told.say(output.notice)
     with quiet_stderr():  # drivers print in the middle of the line
         try:
             renderer.start()
+            minder.start()
             told.say(f"{music.title}: {music.chip}, {music.timing.name}, on {output.name}")
             while not renderer.ended.wait(0.1):
                 told.position(renderer)
         except KeyboardInterrupt:
             pass
         finally:
+            minder.close()
             renderer.close()
     seconds = renderer.frames / music.rate_hz
     told.say(f"played {_clock(seconds)} on {renderer.output.name}, {renderer.underruns} underruns")

@@ -1,11 +1,13 @@
 """Where sound goes in real time: a sound device, or a clock that takes the samples and drops them.
 
 An output takes blocks from its `Feed` in a thread of its own. `open_output` finds the device; where there is none it
-returns the null output and says so, and the instrument works the same without being heard.
+returns the null output and says so, and the instrument works the same without being heard. A device that does not take
+48 kHz is opened at a rate of its own, and the chip is rendered at that rate.
 """
 
 import contextlib
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +26,8 @@ NULL: Final = "null"
 PORTAUDIO_REMEDY: Final = "apt-get install libportaudio2" if sys.platform == "linux" else "install portaudio"
 _BEHIND_S: Final = 0.25  # a null output that is later than this (the machine slept) goes on from now
 _MIND_S: Final = 1.0  # before a device that will not close is left behind
+_LOOK_S: Final = 10.0  # for a process that lists devices
+_OTHER_RATES: Final = (44_100, 96_000)  # Hz: tried where a device takes neither 48 kHz nor the rate it calls its own
 
 
 class NoPortAudio(DeviceError):
@@ -36,6 +40,7 @@ class Output(Protocol):
     name: str  # for people
     notice: str | None  # why it is not what was asked for
     feed: Feed
+    sample_rate: int  # Hz: what its feed is to be filled with
     block: int  # samples that it takes at a time
     latency_s: float  # from a block being taken to its sound
 
@@ -55,11 +60,14 @@ class Null:
 
     lost = False
 
-    def __init__(self, feed: Feed, notice: str | None = None, block: int = BLOCK) -> None:
+    def __init__(
+        self, feed: Feed, notice: str | None = None, block: int = BLOCK, sample_rate: int = SAMPLE_RATE
+    ) -> None:
         self.name = "null output"
         self.notice = notice
         self.feed = feed
         self.block = block
+        self.sample_rate = sample_rate
         self.latency_s = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="null-output", daemon=True)
@@ -74,7 +82,7 @@ class Null:
 
     def _run(self) -> None:
         block = np.zeros(self.block, dtype=np.int16)
-        period = self.block / SAMPLE_RATE
+        period = self.block / self.sample_rate
         due = time.monotonic()
         while not self._closing.wait(max(0.0, due - time.monotonic())):
             self.feed.take(block)
@@ -85,28 +93,44 @@ class Speaker:
     """A sound device, by PortAudio."""
 
     def __init__(self, feed: Feed, device: int | None = None, block: int = BLOCK, latency: str | float = "low") -> None:
-        """Open a device by PortAudio's index, the default one for None. Raises DeviceError."""
+        """Open a device by PortAudio's index, the default one for None. Raises DeviceError.
+
+        ``block`` is in samples at 48 kHz. A device that runs at another rate gets blocks that last about as long.
+        """
         self.notice: str | None = None
         self.feed = feed
-        self.block = block
         self.lost = False
+        self.closed = threading.Event()  # the driver has let go of it: PortAudio may be initialised anew
         self._closing = False
         sounddevice = _sounddevice()
+        self._error = sounddevice.PortAudioError
+        which = "the default sound device" if device is None else f"sound device {device}"
         try:
             with quiet_stderr():
                 about = sounddevice.query_devices(device, "output")
-                channels = min(2, int(about["max_output_channels"]))
-                self._stream = sounddevice.OutputStream(
-                    samplerate=SAMPLE_RATE, blocksize=block, device=device, channels=channels, dtype="int16",
-                    latency=latency, callback=self._callback, finished_callback=self._finished,
-                )  # fmt: skip
-        except (ValueError, sounddevice.PortAudioError) as error:
-            which = "the default sound device" if device is None else f"sound device {device}"
+        except (ValueError, self._error) as error:
             raise DeviceError(f"{which} does not open: {error}") from None
-        self._error = sounddevice.PortAudioError
-        self.name = f"speaker {about['name']}"
+        refusals = []
+        for rate in dict.fromkeys((SAMPLE_RATE, round(about["default_samplerate"]), *_OTHER_RATES)):
+            self.sample_rate = rate
+            self.block = block * max(1, round(rate / SAMPLE_RATE))
+            try:
+                with quiet_stderr():
+                    self._stream = sounddevice.OutputStream(
+                        samplerate=rate, blocksize=self.block, device=device, dtype="int16", latency=latency,
+                        channels=min(2, int(about["max_output_channels"])),
+                        callback=self._callback, finished_callback=self._finished,
+                    )  # fmt: skip
+                break
+            except (ValueError, self._error) as error:
+                refusals.append(str(error))
+        else:
+            raise DeviceError(f"{which} does not open: {refusals[0]}")
+        self.device = str(about["name"])
+        unusual = "" if self.sample_rate == SAMPLE_RATE else f" ({self.sample_rate} Hz)"
+        self.name = f"speaker {self.device}{unusual}"
         self.latency_s = float(self._stream.latency)
-        self._mono = np.zeros(max(block, BLOCK), dtype=np.int16)
+        self._mono = np.zeros(max(self.block, BLOCK), dtype=np.int16)
 
     def start(self) -> None:
         try:
@@ -126,6 +150,7 @@ class Speaker:
         with quiet_stderr():
             self._stream.stop(ignore_errors=True)
             self._stream.close(ignore_errors=True)
+        self.closed.set()
 
     def _callback(self, out: Any, frames: int, _time: Any, _status: Any) -> None:
         """PortAudio's thread: never waits, never computes."""
@@ -170,6 +195,39 @@ def devices() -> list[Device]:
     ]
 
 
+def device_names() -> list[str]:
+    """The names of the devices that can play now, those that came lately too. Takes half a second; raises DeviceError.
+
+    A process of its own looks, because PortAudio lists devices once and this process may have a stream open.
+    """
+    program = "from sidlive.live.audio import devices; print(*[device.name for device in devices()], sep='\\n')"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-X", "utf8", "-c", program], stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=_LOOK_S, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DeviceError(f"the sound devices cannot be listed: {error}") from None
+    if done.returncode:
+        reason = (done.stderr.strip() or "no reason was given").splitlines()[-1]
+        raise DeviceError(f"the sound devices cannot be listed: {reason}")
+    return [name for name in done.stdout.splitlines() if name]
+
+
+def look_anew() -> None:
+    """Have PortAudio find the devices that are there now: it lists them once, when it is initialised.
+
+    No stream may be open in this process. Raises DeviceError.
+    """
+    sounddevice = _sounddevice()
+    try:
+        with quiet_stderr():
+            sounddevice._terminate()
+            sounddevice._initialize()
+    except sounddevice.PortAudioError as error:
+        raise DeviceError(f"PortAudio does not look for devices anew: {error}") from None
+
+
 def open_output(
     device: str | None = None, stamp: Stamp | None = None, block: int = BLOCK, latency: str | float = "low"
 ) -> Output:
@@ -177,13 +235,19 @@ def open_output(
 
     Where there is no such device, or it does not open, it is the null output, with a notice. Not started yet.
     """
-    feed = Feed(stamp=stamp)
     if device == NULL:
-        return Null(feed, block=block)
+        return Null(Feed(stamp=stamp), block=block)
     try:
-        return Speaker(feed, _choose(device, devices()), block, latency)
+        return open_speaker(device, stamp, block, latency)
     except DeviceError as error:
-        return Null(feed, f"{error}; playing to the null output", block)
+        return Null(Feed(stamp=stamp), f"{error}; playing to the null output", block)
+
+
+def open_speaker(
+    device: str | None = None, stamp: Stamp | None = None, block: int = BLOCK, latency: str | float = "low"
+) -> Speaker:
+    """The device of that index or name, the default one for None. Raises DeviceError. Not started yet."""
+    return Speaker(Feed(stamp=stamp), _choose(device, devices()), block, latency)
 
 
 def _choose(wanted: str | None, found: list[Device]) -> int:
@@ -215,18 +279,37 @@ def _sounddevice() -> Any:
     return sounddevice
 
 
+class _Quiet:
+    """File descriptor 2, and how many threads want it to lead nowhere."""
+
+    lock = threading.Lock()
+    threads = 0
+    kept = -1
+
+
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
     """ALSA and its kin print to file descriptor 2 while devices are looked for: send that nowhere meanwhile."""
+    with _Quiet.lock:
+        _Quiet.threads += 1
+        if _Quiet.threads == 1:
+            _Quiet.kept = _redirect_stderr()
+    try:
+        yield
+    finally:
+        with _Quiet.lock:
+            _Quiet.threads -= 1
+            if not _Quiet.threads and _Quiet.kept >= 0:
+                os.dup2(_Quiet.kept, 2)
+                os.close(_Quiet.kept)
+
+
+def _redirect_stderr() -> int:
+    """Send file descriptor 2 nowhere; returns a copy of what it was, -1 if there is none."""
     try:
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     except OSError:
-        yield
-        return
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        return -1
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    return kept

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import PAL, Frames, VideoTiming, silence
 from sidlive.live.audition import Audition
 from sidlive.live.controls import control, one_voice, parse_voices, turnable
-from sidlive.live.desk import Desk, Hands
+from sidlive.live.desk import Desk, Hands, Speakers
 from sidlive.live.generator import Assignment, Lineage
 from sidlive.live.mirror import Mirror
 from sidlive.live.state import ControlValue, Phase, State
@@ -52,6 +52,7 @@ class Core:
         self.gaps = 0
         self.step_s = 0.0  # that the engine takes for a frame, lately
         self.hands: Hands | None = None
+        self.speakers: Speakers | None = None
         self.control_first = False  # the prompt's tune writes a voice's control before its envelope; any thread reads
         self.wake: Callable[[], None] = lambda: None  # there may be frames to make
         self.hush: Callable[[], None] = lambda: None  # throw away sound that is on its way to the device
@@ -279,6 +280,13 @@ class Core:
     def log(self) -> str:
         """The take's log so far."""
         return self.take.log()
+
+    def device(self, name: str | None) -> list[str]:
+        """Play on another sound device; without a name, the names of those there are. Raises DeviceError."""
+        if self.speakers is None:
+            self.tell("device(): there is no sound device here")
+            return []
+        return self.speakers.names() if name is None else self.speakers.choose(name)
 
     def audition(self, frames: Frames, loop_frame: int | None, start: int) -> None:
         """Have these frames heard from `start` on, and the music go on unheard meanwhile."""

@@ -34,6 +34,14 @@ class Hands(Protocol):
     def knob(self, name: str) -> str | None: ...
 
 
+class Speakers(Protocol):
+    """Sound devices, as far as the core knows them."""
+
+    def names(self) -> list[str]: ...
+
+    def choose(self, name: str) -> list[str]: ...
+
+
 class Desk:
     """Everything set by hand, as it stands. Setters check what they are given and raise ControlError."""
 

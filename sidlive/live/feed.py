@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from sidlive.chip.sid import SAMPLE_RATE, Samples
 
-CAPACITY: Final = 1 << 15  # samples: 0.68 s
-FADE: Final = SAMPLE_RATE // 200  # samples: 5 ms
+CAPACITY: Final = 1 << 16  # samples: 1.4 s at 48 kHz, 0.34 s at 192 kHz
+FADE: Final = SAMPLE_RATE // 200  # samples: 5 ms at 48 kHz
 _RISE: Final[NDArray[np.float32]] = ((np.arange(FADE) + 0.5) / FADE).astype(np.float32)
 _FALL: Final[NDArray[np.float32]] = _RISE[::-1].copy()
 

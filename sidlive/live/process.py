@@ -72,6 +72,7 @@ class _House:
 
     def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
         from sidlive.live.audio import open_output
+        from sidlive.live.device_minder import DeviceMinder
         from sidlive.live.midi import Knobs, Midi
         from sidlive.live.renderer import Renderer
 
@@ -81,13 +82,15 @@ class _House:
             Knobs(config_folder() / "midi.json"), self._turn, self._core.tell, options.midi
         )
         core = self._core
-        output = open_output(options.device, options.stamp() if options.stamp else None)
+        stamp = options.stamp() if options.stamp else None
+        output = open_output(options.device, stamp)
         if output.notice:
             core.tell(output.notice)
         self._renderer = Renderer(
             core.next_frame, output, core.chip, core.timing, report=core.tell, order=lambda: core.control_first
         )
         core.hush = self._renderer.panic
+        core.speakers = self._minder = DeviceMinder(self._renderer, options.device, core.tell, stamp)
         self._loading_gaps = 0  # loading a model keeps the interpreter busy while nothing is to be heard
         self._closing = threading.Event()
         self._wake = threading.Event()
@@ -103,7 +106,7 @@ class _House:
         return {
             "command": core.command, "state": core.state, "get": core.get, "history": core.history,
             "performed": core.performed, "tell": core.tell, "note": core.note, "log": core.log,
-            "audition": core.audition,
+            "audition": core.audition, "device": core.device,
         }  # fmt: skip
 
     def open(self) -> None:
@@ -113,6 +116,7 @@ class _House:
         self._show_output()
         for thread in self._threads:
             thread.start()
+        self._minder.start()
         self._midi.start()
 
     def close(self) -> None:
@@ -120,6 +124,7 @@ class _House:
         self._closing.set()
         self._wake.set()
         self._midi.close()
+        self._minder.close()
         self._renderer.close()
         for thread in self._threads:
             thread.join(1.0)

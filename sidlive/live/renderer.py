@@ -2,7 +2,8 @@
 
 The renderer is a thread of its own. It stays a set time ahead of the device and never more, because whatever waits
 there can no longer be changed. Whatever goes wrong on either side, time goes on: a source that raises is answered by
-holding the last frame, a device that goes away by the null output.
+holding the last frame, a device that goes away by the null output. `move` takes the music to another output; that may
+run at another sample rate, and then the chip is rendered at that rate.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import PAL, VideoTiming, silence
-from sidlive.chip.sid import SAMPLE_RATE, Samples, Sid, sample_at
+from sidlive.chip.sid import Samples, Sid, sample_at
 from sidlive.errors import DeviceError
 from sidlive.live.audio import Null, Output
 from sidlive.live.feed import FADE
@@ -27,7 +28,7 @@ Source = Callable[[], Row | None]  # the next frame; None when there are no more
 
 LEAD_MS: Final = 60.0
 CROSSFADE_FRAMES: Final = 3  # from one chip to another
-_SLACK: Final = SAMPLE_RATE // 200  # samples (5 ms) that must wait when a frame is begun, beyond a block
+_SLACK_S: Final = 0.005  # of samples that must wait when a frame is begun, beyond a block
 _STALLED_S: Final = 1.0  # a device that takes nothing for so long has gone
 _NAP_S: Final = 0.05  # the longest sleep, so that a device that stops is noticed
 _NICE: Final = -11
@@ -63,15 +64,16 @@ class Renderer:
         self._rate_hz = rate_hz or timing.rate_hz
         self._report = report
         self._order = order
-        self._sid = Sid(chip, timing)
+        self._lead_ms = lead_ms
+        self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
+        self._coming: tuple[Output, Sid | None] | None = None  # where to move, and the chip if the rate is another
+        self._underruns = 0  # of the outputs before this one
         self._faded = 0  # frames of the crossfade so far
         self._row: Row = silence(1)[0]
         self._fault = ""
         self._clock = 0  # frames played since power-on; with the rate it says where a frame begins
-        frame = sample_at(1, self._rate_hz) + 1
-        self._lead = max(round(lead_ms * SAMPLE_RATE / 1000), output.block + frame + _SLACK)
-        assert self._lead <= output.feed.room
+        self._lead = self._lead_of(output)
         self._hushed = False
         self._lock = threading.Lock()  # between a block that is about to be put in and a panic
         self._wake = threading.Event()
@@ -86,12 +88,12 @@ class Renderer:
     @property
     def underruns(self) -> int:
         """Times that the device got silence because a frame was not ready."""
-        return self.output.feed.underruns
+        return self._underruns + self.output.feed.underruns
 
     @property
     def latency_ms(self) -> float:
         """The longest time from a frame being taken from the source to its sound."""
-        return 1000 * (self._lead / SAMPLE_RATE + self.output.latency_s)
+        return 1000 * (self._lead / self.output.sample_rate + self.output.latency_s)
 
     def start(self) -> None:
         """Begin to play. An output that does not start is replaced by the null output, and that is reported."""
@@ -113,19 +115,37 @@ class Renderer:
 
     def set_chip(self, chip: str) -> None:
         """Go over to another chip while the music plays; takes 50 ms in the caller's thread. Raises ControlError."""
-        if chip != self.chip:
-            coming = Sid(chip, self._timing)
+        while chip != self.chip:
+            coming = self._fitting(None, chip, self.output)
             with self._lock:
-                self._next_sid = coming
+                if coming.sample_rate == self.output.sample_rate:  # else the output was changed meanwhile
+                    self._next_sid = coming
+
+    def move(self, output: Output) -> None:
+        """Play on another output, opened and not yet started, from the next frame on; the one before is closed.
+
+        Where the sample rate is another, the chip begins anew with the registers of that frame; this takes 50 ms in
+        the caller's thread.
+        """
+        same = output.sample_rate == self.output.sample_rate
+        sid = None if same else self._fitting(None, self.chip, output)
+        with self._lock:
+            passed_over, self._coming = self._coming, (output, sid)
+        self._wake.set()
+        if passed_over is not None:
+            passed_over[0].close()
 
     # -- the renderer's thread
 
     def _run(self) -> None:
         _hurry()
-        more = self._begin()
+        more = self._begin(True)
         taken, stalled_s = -1, 0.0
         while not self._closing:
             self._obey_panic()
+            if self._coming is not None:
+                self._obey_move()
+                more, taken, stalled_s = self._begin(more), -1, 0.0
             feed = self.output.feed
             over = feed.waiting + self._count() - self._lead
             if more and over <= 0:
@@ -134,7 +154,7 @@ class Renderer:
             if not more and not feed.waiting:
                 self.ended.set()
                 break
-            nap_s = min(_NAP_S, max(1, over) / SAMPLE_RATE)
+            nap_s = min(_NAP_S, max(1, over) / self.output.sample_rate)
             self._wake.wait(nap_s)
             self._wake.clear()
             stalled_s = stalled_s + nap_s if feed.delivered == taken else 0.0
@@ -142,12 +162,16 @@ class Renderer:
             if self.output.lost or stalled_s > _STALLED_S:
                 self._fail_over(f"{self.output.name} has gone")
                 stalled_s = 0.0
-        self._fade()
-        self.output.close()
+        _let_go(self.output)
+        if self._coming is not None:
+            self._coming[0].close()
 
-    def _begin(self) -> bool:
-        """Start the device, with as much in store as it takes at once to fill its own buffer."""
-        more, store = True, min(self._lead + round(self.output.latency_s * SAMPLE_RATE), self.output.feed.room)
+    def _begin(self, more: bool) -> bool:
+        """Start the device, with as much in store as it takes at once to fill its own buffer.
+
+        ``more``: whether the source has more frames; returns whether it still has.
+        """
+        store = min(self._lead + round(self.output.latency_s * self.output.sample_rate), self.output.feed.room)
         while more and not self._closing and self.output.feed.waiting + self._count() <= store:
             self._obey_panic()
             more = self._play()
@@ -159,7 +183,35 @@ class Renderer:
 
     def _count(self) -> int:
         """Samples of the next frame."""
-        return sample_at(self._clock + 1, self._rate_hz) - sample_at(self._clock, self._rate_hz)
+        rate = self.output.sample_rate
+        return sample_at(self._clock + 1, self._rate_hz, rate) - sample_at(self._clock, self._rate_hz, rate)
+
+    def _lead_of(self, output: Output) -> int:
+        """Samples that are to wait for an output, the frame that is being made included."""
+        rate = output.sample_rate
+        least = output.block + sample_at(1, self._rate_hz, rate) + 1 + round(_SLACK_S * rate)
+        lead = max(round(self._lead_ms * rate / 1000), least)
+        assert lead <= output.feed.room
+        return lead
+
+    def _fitting(self, sid: Sid | None, chip: str, output: Output) -> Sid:
+        """A chip of that kind at the output's sample rate: this one, if it is."""
+        fits = sid is not None and (sid.chip, sid.sample_rate) == (chip, output.sample_rate)
+        return sid if fits and sid is not None else Sid(chip, self._timing, output.sample_rate)
+
+    def _obey_move(self) -> None:
+        """Go over to the output that `move` gave."""
+        with self._lock:
+            assert self._coming is not None
+            (output, sid), self._coming = self._coming, None
+            before, self.output = self.output, output
+            self._underruns += before.feed.underruns
+            self._lead = self._lead_of(output)
+        if sid is not None or self._sid.sample_rate != output.sample_rate:
+            sid = self._fitting(sid, self.chip, output)
+            with self._lock:
+                self._sid, self._next_sid, self._faded = sid, None, 0
+        threading.Thread(target=_let_go, args=(before,), name="close-output", daemon=True).start()
 
     def _obey_panic(self) -> None:
         with self._lock:
@@ -218,26 +270,29 @@ class Renderer:
                     self._next_sid = None
         return (block * (1 - share) + new * share).astype(np.int16)
 
-    def _fade(self) -> None:
-        """Throw away what waits; wait until the fade from where the sound was has been taken, and heard.
-
-        A driver that is told to stop may drop what is in its buffers: let that be silence.
-        """
-        feed, parting_s = self.output.feed, 2 * self.output.latency_s
-        feed.flush()
-        target = feed.delivered + self.output.block + FADE + round(parting_s * SAMPLE_RATE)
-        deadline = time.monotonic() + parting_s + _PARTING_S
-        while feed.delivered < target and not self.output.lost and time.monotonic() < deadline:
-            time.sleep(_PARTING_NAP_S)
-
     def _fail_over(self, why: str) -> None:
         """Go on without a device. What does not close at once is closed by a thread of its own."""
         self.failovers += 1
         lost = self.output
         threading.Thread(target=lost.close, name="close-output", daemon=True).start()
-        self.output = Null(lost.feed, f"{why}; playing to the null output")
+        told = f"{why}: the music goes on unheard, until the device is back"
+        self.output = Null(lost.feed, told, lost.block, lost.sample_rate)
         self.output.start()
-        self._report(f"{why}; playing to the null output")
+        self._report(told)
+
+
+def _let_go(output: Output) -> None:
+    """Throw away what waits for an output; close it when the fade from where the sound was has been taken, and heard.
+
+    A driver that is told to stop may drop what is in its buffers: let that be silence.
+    """
+    feed, parting_s = output.feed, 2 * output.latency_s
+    feed.flush()
+    target = feed.delivered + output.block + FADE + round(parting_s * output.sample_rate)
+    deadline = time.monotonic() + parting_s + _PARTING_S
+    while feed.delivered < target and not output.lost and time.monotonic() < deadline:
+        time.sleep(_PARTING_NAP_S)
+    output.close()
 
 
 def _hurry() -> None:

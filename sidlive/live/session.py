@@ -28,8 +28,8 @@ __all__ = ["VERBS", "ControlState", "Link", "Notice", "Session", "State", "Voice
 VERBS: Final = (
     "load", "add", "fragments", "prompt", "start", "stop", "temperature", "heat", "top_p", "seed", "scale",
     "filter", "forbid", "permit", "mask", "mute", "unmute", "hold", "lock", "free", "transpose", "set", "get",
-    "controls", "learn", "unlearn", "panic", "trim", "loop", "splice", "fade", "silence", "edits", "unedit", "hear",
-    "commit", "wait", "state", "history",
+    "controls", "learn", "unlearn", "device", "panic", "trim", "loop", "splice", "fade", "silence", "edits", "unedit",
+    "hear", "commit", "wait", "state", "history",
 )  # fmt: skip
 
 Values = int | str | Iterable[int] | Callable[[int], bool]  # of a register, as people write them
@@ -239,6 +239,16 @@ class Session(TakeVerbs):
     def unlearn(self, control: str) -> None:
         """Take this control's knob away."""
         self._do("unlearn", control)
+
+    def device(self, name: str | None = None) -> list[str]:
+        """Hear the music on another sound device: its name or part of it, "null" for none; it plays on meanwhile.
+
+        Returns the names of the devices; without a name that is all it does.
+        """
+        if name is not None and not isinstance(name, str):
+            raise ControlError(f"device expects a name, as device() lists them, found {_kind(name)}")
+        names: list[str] = self._link.call("device", name)
+        return names
 
     # -- what was played
 

@@ -16,8 +16,10 @@ from sidlive.chip.registers import NTSC, PAL, silence
 from sidlive.cli import main
 from sidlive.commands import checkup
 from sidlive.commands.checkup import Finding
+from sidlive.errors import DeviceError
 from sidlive.live import audio
-from sidlive.live.audio import NoPortAudio
+from sidlive.live.audio import Device, NoPortAudio
+from sidlive.live.feed import Feed
 from sidlive.tune.capture import save_frames
 
 JAM_SOON = "EE F0 10  AD F0 10  C9 20  D0 01  02  60"  # INC $10F0, LDA $10F0, CMP #$20, BNE +1, JAM, RTS
@@ -189,6 +191,41 @@ def test_doctor_tells_everything_and_what_to_do(
     assert all(told[f"{name}.ok"] or told[f"{name}.todo"] for name in names)
     assert status == (0 if told["ready"] else 1)
     assert told["ready"] == all(told[f"{name}.ok"] for name in ("python", "processor", "emulator", "model"))
+
+
+class Opened:
+    """A device that doctor opened."""
+
+    name, device, sample_rate, latency_s = "speaker dac", "dac", 44_100, 0.02
+
+    def __init__(self, takes: bool) -> None:
+        self.feed, self.takes, self.closed = Feed(), takes, False
+
+    def start(self) -> None:
+        if self.takes:
+            self.feed.take(np.zeros(512, np.int16))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_doctor_plays_on_the_device_and_tells_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "devices", lambda: [Device(0, "dac", True), Device(1, "hdmi", False)])
+    monkeypatch.setattr(checkup, "DEVICE_S", 0.1)
+
+    def unusable() -> Opened:
+        raise DeviceError("sound device 0 does not open: Invalid sample rate")
+
+    device = Opened(takes=True)
+    monkeypatch.setattr(audio, "open_speaker", lambda: device)
+    (finding,) = checkup._sound()
+    assert finding.well and finding.text == "dac (default), hdmi; dac plays at 44100 Hz, 20 ms late" and device.closed
+    device = Opened(takes=False)
+    (finding,) = checkup._sound()
+    assert not finding.well and "takes no samples" in finding.text and device.closed
+    monkeypatch.setattr(audio, "open_speaker", unusable)
+    (finding,) = checkup._sound()
+    assert not finding.well and "Invalid sample rate; there are dac (default), hdmi" in finding.text
 
 
 def test_a_probe_that_fails_or_hangs_leaves_the_others(

@@ -1,11 +1,12 @@
 """A sound library without devices behind it, and an output that a test turns by hand."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from sidlive.chip.sid import SAMPLE_RATE
 from sidlive.live import audio
 from sidlive.live.feed import Feed
 
@@ -19,10 +20,15 @@ class Stream:
 
     latency = 0.02
     fault: str | None = None  # what opening a stream fails with
+    rates: tuple[int, ...] | None = None  # the only ones that devices take
+    opened: ClassVar[list["Stream"]] = []
 
     def __init__(self, **options: Any) -> None:
         if Stream.fault:
             raise PortAudioError(Stream.fault)
+        if Stream.rates is not None and options["samplerate"] not in Stream.rates:
+            raise PortAudioError(f"Invalid sample rate {options['samplerate']}")
+        Stream.opened.append(self)
         self.options = options
         self.calls: list[str] = []
         self.callback: Callable[..., None] = options["callback"]
@@ -51,27 +57,47 @@ class FakeSound:
 
     def __init__(self, *names: str, default: int | None = None, channels: int = 2) -> None:
         """``names``: of devices; one that begins with "mic" cannot play."""
-        self.about = [
-            {"name": name, "index": index, "max_output_channels": 0 if name.startswith("mic") else channels}
-            for index, name in enumerate(names)
-        ]
         self.default = default
+        self.channels = channels
+        self.plugged: tuple[str, ...] = names  # the devices that there are; `about` is what was found at the last look
+        self.looks = 0
+        self._initialize()
+
+    def _terminate(self) -> None:
+        assert all("close" in stream.calls for stream in Stream.opened), "the library ends under an open stream"
+        self.about = []
+
+    def _initialize(self) -> None:
+        self.looks += 1
+        self.about = [
+            {
+                "name": name,
+                "index": index,
+                "max_output_channels": 0 if name.startswith("mic") else self.channels,
+                "default_samplerate": 44_100.0,
+            }
+            for index, name in enumerate(self.plugged)
+        ]
 
     def query_devices(self, device: int | None = None, kind: str | None = None) -> Any:
         if device is not None:
             return self.about[device]
         if kind is None:
             return self.about
-        if self.default is None:
+        if self.default is None or not self.about:
             raise PortAudioError("no default")
         return self.about[self.default]
 
 
-def install(patch: pytest.MonkeyPatch, *names: str, **options: Any) -> None:
-    """Have the code under test find these devices."""
+def install(patch: pytest.MonkeyPatch, *names: str, **options: Any) -> FakeSound:
+    """Have the code under test find these devices; returns the library."""
+    patch.setattr(Stream, "opened", [])
+    patch.setattr(Stream, "rates", None)
     sound = FakeSound(*names, **options)
     patch.setattr(audio, "_sounddevice", lambda: sound)
     patch.setattr(Stream, "fault", None)
+    patch.setattr(audio, "device_names", lambda: [name for name in sound.plugged if not name.startswith("mic")])
+    return sound
 
 
 class Hand:
@@ -80,6 +106,7 @@ class Hand:
     name = "hand"
     notice = None
     block = 512
+    sample_rate = SAMPLE_RATE
     latency_s = 0.0
     lost = False
 

@@ -9,7 +9,7 @@ from fake_sound import Stream, install
 
 from sidlive.errors import DeviceError
 from sidlive.live import audio
-from sidlive.live.audio import Device, NoPortAudio, Null, Speaker, devices, open_output, quiet_stderr
+from sidlive.live.audio import Device, NoPortAudio, Null, Speaker, devices, open_output, open_speaker, quiet_stderr
 from sidlive.live.feed import Feed
 
 SOUND = np.arange(1, 2049, dtype=np.int16)
@@ -149,6 +149,28 @@ def test_a_device_that_does_not_open_leaves_the_null_output(monkeypatch: pytest.
     assert open_output().notice == "sound device 0 does not open: Device unavailable; playing to the null output"
 
 
+@pytest.mark.parametrize(
+    ("rates", "opened"), [((44_100,), 44_100), ((96_000,), 96_000), ((44_100, 48_000), 48_000), ((192_000,), 192_000)]
+)
+def test_a_device_that_does_not_take_48_khz_plays_at_a_rate_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, rates: tuple[int, ...], opened: int
+) -> None:
+    sound = install(monkeypatch, "dac", default=0)
+    sound.about[0]["default_samplerate"] = float(rates[0])
+    monkeypatch.setattr(Stream, "rates", rates)
+    output = open_output()
+    assert isinstance(output, Speaker) and output._stream.options["samplerate"] == output.sample_rate == opened
+    assert output.name == ("speaker dac" if opened == 48_000 else f"speaker dac ({opened} Hz)")
+    assert 0.008 < output.block / output.sample_rate < 0.013, "blocks last as long"
+
+
+def test_a_device_that_takes_no_rate_says_why_48_khz_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, "dac", default=0)
+    monkeypatch.setattr(Stream, "rates", ())
+    with pytest.raises(DeviceError, match="sound device 0 does not open: Invalid sample rate 48000"):
+        open_speaker()
+
+
 def test_null_is_asked_for_without_complaint() -> None:
     output = open_output("null")
     assert isinstance(output, Null) and output.notice is None
@@ -157,5 +179,16 @@ def test_null_is_asked_for_without_complaint() -> None:
 def test_drivers_are_not_heard_while_devices_are_looked_for(capfd: pytest.CaptureFixture[str]) -> None:
     with quiet_stderr():
         os.write(2, b"ALSA lib: Unknown PCM\n")
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "afterwards\n"
+
+
+def test_drivers_are_quiet_for_several_threads_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    first, second = quiet_stderr(), quiet_stderr()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    os.write(2, b"ALSA lib: the second still looks\n")
+    second.__exit__(None, None, None)
     os.write(2, b"afterwards\n")
     assert capfd.readouterr().err == "afterwards\n"

@@ -1,5 +1,6 @@
 """A real device: what PulseAudio's null sink records is, sample for sample, what the renderer made."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_engine import until
 
 PLAYER = Path(__file__).with_name("play_to_device.py")
+STEADY = Path(__file__).with_name("play_on_and_on.py")
 SINK = """
 load-module module-native-protocol-unix
 load-module module-null-sink sink_name=null rate=48000 format=s16le channels=2 norewinds=1
@@ -33,8 +36,8 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A sound server of the test's own."""
+def environment(tmp_path: Path) -> dict[str, str]:
+    """What a sound server of the test's own needs, and its programs."""
     for program in ("pulseaudio", "parecord"):
         if shutil.which(program) is None:
             pytest.skip(f"no {program}")
@@ -44,15 +47,23 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         pytest.skip("no PortAudio")
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
-    script = tmp_path / "pulse.pa"
-    script.write_text(SINK)
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "HOME": str(tmp_path)}
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     environment.pop("PULSE_SERVER", None)
+    return environment
+
+
+@contextlib.contextmanager
+def sound_server(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """PulseAudio with a sink that is recorded from."""
+    script = Path(environment["HOME"]) / "pulse.pa"
+    script.write_text(SINK)
+    door = Path(environment["XDG_RUNTIME_DIR"]) / "pulse" / "native"
+    door.unlink(missing_ok=True)  # a server that was killed leaves it
     command = ["pulseaudio", "-n", "-F", str(script), "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        eventually((runtime / "pulse" / "native").exists, "pulseaudio")
-        yield environment
+        eventually(door.exists, "pulseaudio")
+        yield server
     finally:
         server.terminate()
         server.wait(PATIENCE_S)
@@ -81,7 +92,8 @@ def record(environment: dict[str, str], folder: Path) -> tuple[np.ndarray, np.nd
 
 def test_a_recording_of_the_device_is_what_was_rendered(environment: dict[str, str], tmp_path: Path) -> None:
     for _ in range(3):  # a machine that is busy may lose samples between PortAudio and PulseAudio
-        made, recorded, told = record(environment, tmp_path)
+        with sound_server(environment):
+            made, recorded, told = record(environment, tmp_path)
         first = int(np.argmax(made != 0))
         start = int(np.argmax(recorded[:, 0] != 0)) - first
         heard = recorded[start : start + len(made)]
@@ -91,3 +103,28 @@ def test_a_recording_of_the_device_is_what_was_rendered(environment: dict[str, s
         pytest.fail(f"{told}; first difference at sample {int(np.argmax(heard[:, 0] != made[: len(heard)]))}")
     assert np.abs(made).max() > 1000
     assert not recorded[start + len(made) + 480 :].any()  # and silence after it, once it has faded
+
+
+def test_a_server_that_dies_and_comes_back_is_played_to_again(environment: dict[str, str], tmp_path: Path) -> None:
+    told, recorded = tmp_path / "told.txt", tmp_path / "recorded.raw"
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(sound_server(environment))
+        with told.open("w") as lines:
+            player = subprocess.Popen([sys.executable, str(STEADY), "pulse"], env=environment, stdout=lines)
+        stack.callback(player.wait, PATIENCE_S)
+        stack.callback(player.terminate)
+        if not until(lambda: "on speaker pulse" in told.read_text(), PATIENCE_S):
+            pytest.skip("PortAudio has no PulseAudio here")
+        server.kill()
+        assert until(lambda: "speaker pulse has gone" in told.read_text(), PATIENCE_S)
+        stack.enter_context(sound_server(environment))
+        assert until(lambda: "the music is on speaker pulse" in told.read_text(), PATIENCE_S)
+        command = ["parecord", "--device=null.monitor", "--raw", "--rate=48000", "--format=s16le", str(recorded)]
+        recorder = subprocess.Popen(command, env=environment)
+        stack.callback(recorder.wait, PATIENCE_S)
+        stack.callback(recorder.terminate)
+        assert until(
+            lambda: recorded.exists() and np.abs(np.fromfile(recorded, "<i2").astype(int)).max(initial=0) > 1000,
+            PATIENCE_S,
+        ), "the sound is back"
+        assert player.poll() is None

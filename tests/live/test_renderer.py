@@ -23,8 +23,9 @@ PATIENCE_S = 30.0
 class Counter:
     """A chip whose samples say which frame they are of, and where in it."""
 
-    def __init__(self, chip: str = "6581", timing: object = PAL) -> None:
+    def __init__(self, chip: str = "6581", timing: object = PAL, sample_rate: int = SAMPLE_RATE) -> None:
         self.chip = chip
+        self.sample_rate = sample_rate
         self.resets = 0
 
     def play(self, row: np.ndarray, samples: int) -> np.ndarray:
@@ -243,7 +244,7 @@ def test_a_device_that_goes_away_is_replaced_and_time_goes_on(counter: None, how
     frames = renderer.frames
     eventually(lambda: renderer.frames > frames + 5)
     assert isinstance(renderer.output, Null) and output.closed
-    assert told == ["hand has gone; playing to the null output"]
+    assert told == ["hand has gone: the music goes on unheard, until the device is back"]
     assert renderer.output.notice == told[0]
     renderer.close()
 
@@ -258,8 +259,77 @@ def test_a_device_that_does_not_start_is_replaced(counter: None) -> None:
     renderer.start()
     assert renderer.ended.wait(PATIENCE_S)
     renderer.close()
-    assert told == ["hand does not start: it is tired; playing to the null output"]
+    assert told == ["hand does not start: it is tired: the music goes on unheard, until the device is back"]
     assert renderer.frames == 5
+
+
+def test_the_music_moves_to_another_output_without_losing_a_frame_of_it(counter: None) -> None:
+    one, two = Hand(), Hand()
+    rows: list[int] = []
+
+    def source() -> np.ndarray:
+        rows.append(len(rows) + 1)
+        return numbered(rows[-1])[-1]
+
+    renderer = Renderer(source, one)
+    renderer.start()
+    eventually(lambda: one.feed.waiting > 1500)
+    one.turn()
+    before = renderer.frames
+    renderer.move(two)
+    eventually(lambda: two.started)
+    one.turn()
+    eventually(lambda: one.closed)
+    assert not one.turn().any(), "what waited for the first one is thrown away"
+    first = two.turn()
+    assert first[-1] // 1000 >= before % 30, "the second one plays what comes next"
+    assert renderer.output is two and renderer.failovers == 0 and renderer.underruns == 0
+    renderer.close()
+    assert two.closed
+
+
+@pytest.mark.parametrize("sample_rate", [44_100, 96_000])
+def test_another_sample_rate_is_the_same_pitch_and_pace(sample_rate: int) -> None:
+    class Other(Hand):
+        pass
+
+    Other.sample_rate = sample_rate
+    row = silence(1)[0]
+    row[[1, 4, 5, 6, 24, 25]] = (0x10, 0x21, 0x09, 0xF0, 0x0F, 0x21)
+    one, two = Hand(), Other()
+    renderer = Renderer(lambda: row, one)
+    renderer.start()
+    eventually(lambda: one.feed.waiting > 1500)
+    renderer.move(two)
+    eventually(lambda: two.started)
+    frames, delivered = renderer.frames, two.feed.delivered + two.feed.waiting
+    while two.feed.delivered < sample_rate:
+        if two.feed.waiting >= two.block:
+            two.turn()
+        else:
+            time.sleep(0.001)
+    made = two.feed.delivered + two.feed.waiting - delivered
+    assert made / (renderer.frames - frames) == pytest.approx(sample_rate / PAL.rate_hz, rel=0.05)
+    assert renderer.latency_ms == pytest.approx(60.0, abs=0.1)
+    renderer.close()
+    sound = np.concatenate(two.heard)[: sample_rate // 2].astype(float)
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+    tone_hz = 0x1000 * PAL.clock_hz / 2**24
+    assert (np.argmax(spectrum[20:]) + 20) * 2 == pytest.approx(tone_hz, abs=2)
+
+
+def test_a_chip_chosen_before_a_move_is_heard_after_it(counter: None) -> None:
+    class Other(Hand):
+        sample_rate = 44_100
+
+    one, two = Hand(), Other()
+    renderer = Renderer(lambda: numbered(1)[0], one)
+    renderer.set_chip("8580")
+    renderer.move(two)
+    renderer.start()
+    eventually(lambda: two.feed.waiting > 1500)
+    assert renderer.chip == "8580" and two.turn()[-1] >= 1500
+    renderer.close()
 
 
 def test_closing_lets_the_sound_fade(counter: None) -> None:

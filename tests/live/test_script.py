@@ -183,3 +183,11 @@ def test_there_is_nothing_to_commit_before_music(stage: Stage) -> None:
 def test_a_take_has_a_name(stage: Stage, name: str) -> None:
     with pytest.raises(ControlError, match="expects a name"):
         stage.session.commit(name)
+
+
+def test_offline_there_is_no_device_to_choose(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    assert stage.session.device() == [] and stage.session.device("usb") == []
+    assert "no sound device here" in stage.session.state().notices[-1].text
+    with pytest.raises(ControlError, match="device expects a name, as device.. lists them, found 3"):
+        stage.session.device(3)  # type: ignore[arg-type]
