@@ -1,16 +1,21 @@
-"""Frames to sound: the SID itself, emulated by reSIDfp (the package pyresidfp), 6581 and 8580, mono int16.
+"""Frames, or writes, to sound: the SID itself, emulated by reSIDfp (the package pyresidfp), 6581 and 8580, mono int16.
 
 A frame says what the registers hold, not when they were written. Here the writes of a frame are spread over its first
 600 cycles as a player's are: voice by voice AD, SR, frequency, pulse width, the first control value, and some
 cycles later the final one where it differs, so that the envelope sees a gate that closes and opens again. One tune in
 eight writes AD and SR after control instead, and its envelopes sound otherwise: replay that does the same
-(``control_first``) comes nearer to them.
+(``control_first``) comes nearer to them. Where the writes themselves are known (`Stretch`) each is made in its cycle.
 
 The emulator's resampler truncates its ratio, so that the chip runs 218 (PAL) or 350 (NTSC) millionths slow, 0.4 to
-0.6 cent. Samples are what is counted: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. The emulator
-dithers: two chips given the same frames differ by a few units of 32,768.
+0.6 cent. For frames samples are what is counted: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. For
+writes cycles are. The emulator dithers: two chips given the same frames differ by a few units of 32,768.
+
+Volume and filter move the direct current of the chip's output, on a 6581 by more than most music moves it, and what is
+behind the chip passes such a step on as a thump of a tenth of a second. Where a tune makes the step it belongs to the
+tune. Where music begins, because someone pressed start, it does not: ``settle`` has the step made beforehand, unheard.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +29,7 @@ from sidlive.chip.registers import (
     CUTOFF_LO,
     FREQ_HI,
     FREQ_LO,
+    GATE,
     MODE_VOL,
     PAL,
     PW_HI,
@@ -40,6 +46,7 @@ from sidlive.chip.registers import (
 from sidlive.errors import ControlError, DeviceError
 
 Samples = NDArray[np.int16]  # [n], mono
+Row = NDArray[np.uint8]  # [28], one frame
 
 CHIPS: Final = ("6581", "8580")
 SAMPLE_RATE: Final = 48_000
@@ -50,9 +57,24 @@ _GAP: Final = 8  # from one write to the next
 _HOLD: Final = 14  # from a voice's first control value to its final one, as in the 6510 player: 8 to 48 sound alike
 _VOICE: Final = 86  # between voices
 
-_SETTLE_S: Final = 0.9  # after power-on the output's direct current decays below one unit
+_POWER_ON_S: Final = 0.9  # after power-on the output's direct current decays below one unit
+_SETTLE_S: Final = 0.6  # and after a change of volume or filter below one part in 400 of the change
+_FALL_S: Final = 0.005  # in which a sound that is cut off falls to nothing
+_STANDING: Final = (CUTOFF_LO, CUTOFF_HI, RES_ROUTE, MODE_VOL)  # registers that move the output's direct current
 _NEARLY: Final = 0.999  # of the nominal cycles a sample: so many cycles never make a sample too many
 _STEP: Final = 4  # cycles, when the end of a frame is near: fewer than a sample
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What a program writes to the chip in ``cycles``: ``writes`` int64[n, 3], cycle (from 0), register and value.
+
+    In order. Rows of other registers than 0-24 count for nothing. ``before``: what it wrote before it was heard.
+    """
+
+    writes: NDArray[np.int64]
+    cycles: int
+    before: "Stretch | None" = None
 
 
 def sample_at(frame: int, rate_hz: float, sample_rate: int = SAMPLE_RATE) -> int:
@@ -69,10 +91,12 @@ class Sid:
         timing: VideoTiming = PAL,
         sample_rate: int = SAMPLE_RATE,
         control_first: bool = False,
+        rest: Row | None = None,
     ) -> None:
         """A chip that has settled after power-on; takes about 50 ms. ControlError for a chip that is not in CHIPS.
 
         ``control_first``, which may be set between any two frames: voices' controls are written before AD and SR.
+        ``rest``: the frame ``uint8[28]`` that comes first, whose volume and filter the chip has from the start.
         """
         if chip not in CHIPS:
             raise ControlError(f"chip expects {' or '.join(CHIPS)}, found {chip!r}")
@@ -80,13 +104,37 @@ class Sid:
         self.timing = timing
         self.sample_rate = sample_rate
         self.control_first = control_first
-        self.reset()
+        self._last = 0  # the sample made last
+        self._fall: NDArray[np.float64] = np.zeros(0)  # what is still to be heard of a sound that was cut off
+        self.reset(rest)
 
-    def reset(self) -> None:
-        """Power off and on: all registers zero, all envelopes at rest, no sound. Takes about 50 ms."""
-        self._emulator = _power_on(self.chip, self.timing.clock_hz, self.sample_rate)
+    def reset(self, rest: Row | None = None, fade: bool = False) -> None:
+        """Power off and on: all envelopes at rest, no sound; all registers zero, or volume and filter as in ``rest``.
+
+        With ``fade`` what was heard falls to nothing within 5 ms, else it stops dead. Takes about 50 ms.
+        """
+        self._emulator = _emulator(self.chip, self.timing.clock_hz, self.sample_rate)
         self._held = [0] * REGISTERS
         self._over: list[int] = []  # samples that a frame made beyond its end
+        if rest is not None:
+            self._stand(rest)
+        self._pass(_POWER_ON_S)  # also flushes the resampler's buffers, which begin with whatever was in memory
+        if fade:
+            self._cut_off()
+
+    def settle(self, row: Row | None = None) -> None:
+        """Have volume and filter been as in ``row`` for long (None: as they are), so that their step is not heard.
+
+        For a chip that is silent, before music begins. Does nothing where they are so already; else it takes 30 ms,
+        and a note that still rings is cut off, within 5 ms.
+        """
+        if row is not None and all(self._held[register] == row[register] for register in (RES_ROUTE, MODE_VOL)):
+            return
+        if row is not None:
+            self._stand(row)
+        self._pass(_SETTLE_S)
+        self._over = []
+        self._cut_off()
 
     def silence(self) -> None:
         """Zero all registers now, as the last write of the frame that was played: gates off, volume off."""
@@ -94,7 +142,7 @@ class Sid:
             self._emulator.write(register, 0)
         self._held = [0] * REGISTERS
 
-    def play(self, row: NDArray[np.uint8], samples: int) -> Samples:
+    def play(self, row: Row, samples: int) -> Samples:
         """Write one frame ``uint8[28]`` and return the next ``int16[samples]``, the frame's length."""
         chip, held, values = self._emulator, self._held, row.tolist()
         out, now = self._over, 0
@@ -110,7 +158,54 @@ class Sid:
         while (missing := samples - len(out)) > 0:
             out += chip.clock(max(_STEP, int((missing - 1) * a_sample)))
         self._over = out[samples:]
-        return np.array(out[:samples], dtype=np.int16)
+        return self._heard(out[:samples])
+
+    def perform(self, stretch: Stretch) -> Samples:
+        """Make each write at its own cycle, and return the stretch's ``int16[n]``, 48,010 a second (see above)."""
+        if stretch.before is not None:
+            self._clock(stretch.before)
+            if not any(self._held[register_of(voice, CONTROL)] & GATE for voice in range(VOICES)):
+                self.settle()
+        out, self._over = self._over + self._clock(stretch), []
+        return self._heard(out)
+
+    def _clock(self, stretch: Stretch) -> list[int]:
+        chip, out, now = self._emulator, list[int](), 0
+        for cycle, register, value in stretch.writes.tolist():
+            if register < REGISTERS:
+                if cycle > now:
+                    out += chip.clock(cycle - now)
+                    now = cycle
+                chip.write(register, value)
+                self._held[register] = value
+        if stretch.cycles > now:
+            out += chip.clock(stretch.cycles - now)
+        return out
+
+    def _stand(self, row: Row) -> None:
+        for register in _STANDING:
+            self._held[register] = int(row[register])
+            self._emulator.write(register, self._held[register])
+
+    def _pass(self, seconds: float) -> None:
+        """Let time pass unheard; a frame at a time, because other threads wait meanwhile."""
+        for _ in range(round(seconds * PAL.rate_hz)):
+            self._emulator.clock(PAL.cycles_per_frame)
+
+    def _cut_off(self) -> None:
+        count = round(_FALL_S * self.sample_rate)
+        self._fall = self._last * (1 - (np.arange(count) + 0.5) / count)
+
+    def _heard(self, samples: list[int]) -> Samples:
+        """The samples as an array, what is left of a sound that was cut off added."""
+        out = np.array(samples, dtype=np.int16)
+        count = min(len(self._fall), len(out))
+        if count:
+            out[:count] = np.clip(out[:count] + self._fall[:count], -32768, 32767)
+            self._fall = self._fall[count:]
+        if len(out):
+            self._last = int(out[-1])
+        return out
 
 
 def render(
@@ -121,9 +216,12 @@ def render(
     sample_rate: int = SAMPLE_RATE,
     control_first: bool = False,
 ) -> Samples:
-    """The sound of ``frames`` uint8[T, 28], from power-on: int16[round(T / rate_hz * sample_rate)]."""
+    """The sound of ``frames`` uint8[T, 28]: int16[round(T / rate_hz * sample_rate)].
+
+    From a chip at rest that has the first frame's volume and filter.
+    """
     assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS and rate_hz > 0
-    sid = Sid(chip, timing, sample_rate, control_first)
+    sid = Sid(chip, timing, sample_rate, control_first, frames[0] if len(frames) else None)
     sound = np.empty(sample_at(len(frames), rate_hz, sample_rate), dtype=np.int16)
     start = 0
     for index, row in enumerate(frames):
@@ -133,18 +231,13 @@ def render(
     return sound
 
 
-def _power_on(chip: str, clock_hz: float, sample_rate: int) -> Any:
+def _emulator(chip: str, clock_hz: float, sample_rate: int) -> Any:
     try:
         from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
     except ImportError as error:
         raise DeviceError(f"the SID emulator is missing ({error}): pip install pyresidfp") from None
     model = ChipModel.MOS6581 if chip == "6581" else ChipModel.MOS8580
-    emulator = SID(model, SamplingMethod.RESAMPLE, clock_hz, float(sample_rate))
-    # Also flushes the resampler's buffers, which begin with whatever was in memory. A frame at a time, because other
-    # threads wait meanwhile.
-    for _ in range(round(_SETTLE_S * PAL.rate_hz)):
-        emulator.clock(PAL.cycles_per_frame)
-    return emulator
+    return SID(model, SamplingMethod.RESAMPLE, clock_hz, float(sample_rate))
 
 
 def _schedule(control_first: bool) -> tuple[tuple[int, int, int], ...]:

@@ -22,12 +22,19 @@ class Audition:
         self._next = start
         self._lead = LEAD
         self._tail = LEAD
+        self._begun = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the row given last was the take's, not the silence before it."""
+        return self._begun
 
     def row(self, live: Row) -> Row | None:
         """What is heard instead of the frame `live`; None when the take has ended."""
         if self._lead:
             self._lead -= 1
             return silenced(live, _ALL)
+        self._begun = True
         if self._next < len(self._frames):
             row: Row = self._frames[self._next].copy()
             self._next += 1

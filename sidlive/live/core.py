@@ -31,6 +31,8 @@ QUIET_S: Final = 3.0  # without a sounding voice: the model has lost the thread
 BEATS_A_BAR: Final = 4
 DEFAULT_BEAT: Final = 24  # frames, where no fragment says: 125 beats a minute
 
+Heard = Literal["nothing", "music", "take"]
+
 
 class Core:
     """The tape, the controls, the take, and how they move together."""
@@ -54,6 +56,7 @@ class Core:
         self.hands: Hands | None = None
         self.speakers: Speakers | None = None
         self.control_first = False  # the prompt's tune writes a voice's control before its envelope; any thread reads
+        self.begins = False  # with the frame given last music begins, out of silence or instead of other music
         self.wake: Callable[[], None] = lambda: None  # there may be frames to make
         self.hush: Callable[[], None] = lambda: None  # throw away sound that is on its way to the device
 
@@ -75,6 +78,7 @@ class Core:
         self._beat = DEFAULT_BEAT
         self._underruns = self._late_frames = 0
         self._audition: Audition | None = None  # what is heard instead of the music
+        self._heard: Heard = "nothing"
         self._verbs: dict[str, Callable[..., Any]] = {
             "add": self._desk.add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
             "panic": self._panic, "set": self._set, "mute": self._desk.mute, "unmute": self._desk.unmute,
@@ -96,10 +100,14 @@ class Core:
             tail = bool(self.take.length) and 0 < self._idle <= TAIL_S * self._rate
             if tail or (self._playing and not self._waiting):
                 self.take.append(row)
-            if self._audition is not None and (heard := self._audition.row(row)) is not None:
-                row = remixed(heard, frozenset(), volume)
+            heard: Heard = "music" if self._playing and not self._waiting else "nothing"
+            if self._audition is not None and (again := self._audition.row(row)) is not None:
+                row = remixed(again, frozenset(), volume)
+                heard = "take" if self._audition.begun else "nothing"
             else:
                 self._audition = None
+            self.begins = heard not in ("nothing", self._heard)
+            self._heard = heard
             self.mirror.play(self._clock, row, self._tape.playhead, self._tape.end)
             self._clock += 1
         self.wake()

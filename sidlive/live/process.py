@@ -87,8 +87,9 @@ class _House:
         if output.notice:
             core.tell(output.notice)
         self._renderer = Renderer(
-            core.next_frame, output, core.chip, core.timing, report=core.tell, order=lambda: core.control_first
-        )
+            core.next_frame, output, core.chip, core.timing,
+            report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
+        )  # fmt: skip
         core.hush = self._renderer.panic
         core.speakers = self._minder = DeviceMinder(self._renderer, options.device, core.tell, stamp)
         self._loading_gaps = 0  # loading a model keeps the interpreter busy while nothing is to be heard

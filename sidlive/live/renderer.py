@@ -1,5 +1,7 @@
 """From frames to a device: pulls frames from the tape as the device needs them, and has the SID play them.
 
+A source may give, frame by frame, what a tune's own code writes instead (`Stretch`).
+
 The renderer is a thread of its own. It stays a set time ahead of the device and never more, because whatever waits
 there can no longer be changed. Whatever goes wrong on either side, time goes on: a source that raises is answered by
 holding the last frame, a device that goes away by the null output. `move` takes the music to another output; that may
@@ -15,16 +17,14 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sidlive.chip.registers import PAL, VideoTiming, silence
-from sidlive.chip.sid import Samples, Sid, sample_at
+from sidlive.chip.sid import Row, Samples, Sid, Stretch, sample_at
 from sidlive.errors import DeviceError
 from sidlive.live.audio import Null, Output
 from sidlive.live.feed import FADE
 
-Row = NDArray[np.uint8]  # [28]
-Source = Callable[[], Row | None]  # the next frame; None when there are no more
+Source = Callable[[], Row | Stretch | None]  # the next frame; None when there are no more
 
 LEAD_MS: Final = 60.0
 CROSSFADE_FRAMES: Final = 3  # from one chip to another
@@ -49,10 +49,12 @@ class Renderer:
         lead_ms: float = LEAD_MS,
         report: Callable[[str], None] = lambda text: None,
         order: Callable[[], bool] = lambda: False,
+        begins: Callable[[], bool] = lambda: False,
     ) -> None:
         """``rate_hz``: frames a second, the video standard's by default. ``report`` is told what goes wrong, once.
 
-        ``order`` says of each frame whether voices' controls are written before their envelopes.
+        Of each frame, after it was given, ``order`` says whether voices' controls are written before their envelopes,
+        ``begins`` whether music begins with it: then volume and filter are as in it beforehand, see `Sid.settle`.
         """
         self.output = output
         self.frames = 0  # taken from the source, held ones included
@@ -64,13 +66,14 @@ class Renderer:
         self._rate_hz = rate_hz or timing.rate_hz
         self._report = report
         self._order = order
+        self._begins = begins
         self._lead_ms = lead_ms
         self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
         self._coming: tuple[Output, Sid | None] | None = None  # where to move, and the chip if the rate is another
         self._underruns = 0  # of the outputs before this one
         self._faded = 0  # frames of the crossfade so far
-        self._row: Row = silence(1)[0]
+        self._row: Row | Stretch = silence(1)[0]
         self._fault = ""
         self._clock = 0  # frames played since power-on; with the rate it says where a frame begins
         self._lead = self._lead_of(output)
@@ -195,9 +198,11 @@ class Renderer:
         return lead
 
     def _fitting(self, sid: Sid | None, chip: str, output: Output) -> Sid:
-        """A chip of that kind at the output's sample rate: this one, if it is."""
-        fits = sid is not None and (sid.chip, sid.sample_rate) == (chip, output.sample_rate)
-        return sid if fits and sid is not None else Sid(chip, self._timing, output.sample_rate)
+        """A chip of that kind at the output's sample rate: this one, if it is, or one that has settled for the music."""
+        if sid is not None and (sid.chip, sid.sample_rate) == (chip, output.sample_rate):
+            return sid
+        row = self._row
+        return Sid(chip, self._timing, output.sample_rate, rest=None if isinstance(row, Stretch) else row)
 
     def _obey_move(self) -> None:
         """Go over to the output that `move` gave."""
@@ -234,7 +239,7 @@ class Renderer:
         self._clock += 1
         return True
 
-    def _next_row(self) -> Row | None:
+    def _next_row(self) -> Row | Stretch | None:
         try:
             row = self._source()
         except Exception as error:  # whatever the source does, the music goes on
@@ -251,12 +256,18 @@ class Renderer:
             self._row = row
         return row
 
-    def _sound(self, row: Row, count: int) -> Samples:
+    def _sound(self, row: Row | Stretch, count: int) -> Samples:
         """A frame's samples, from one chip fading into another while they are changed."""
-        coming = self._next_sid
+        if isinstance(row, Stretch):
+            return self._sid.perform(row)
+        coming, begins = self._next_sid, self._begins()
+        if begins:
+            self.output.feed.rest()  # the chip takes 30 ms to settle: nothing is to be heard meanwhile
         for sid in (self._sid, coming):
             if sid is not None:
                 sid.control_first = self._order()
+                if begins:
+                    sid.settle(row)
         block = self._sid.play(row, count)
         if coming is None:
             return block

@@ -90,12 +90,15 @@ def open_offline(options: RoomOptions, wav: WavFile | None, told: Callable[[str]
 
 
 def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:
-    """A sink that has the core's chip play each frame into a file."""
+    """A sink that has the core's chip play each frame into a file; the core's panic is heard there too."""
     timing = core.timing
     sid, numbers = Sid(core.chip, timing), itertools.count()
+    core.hush = lambda: sid.reset(fade=True)
 
     def play(row: Row) -> None:
         sid.control_first = core.control_first
+        if core.begins:
+            sid.settle(row)
         number = next(numbers)
         wav.write(sid.play(row, sample_at(number + 1, timing.rate_hz) - sample_at(number, timing.rate_hz)))
 

@@ -8,6 +8,7 @@ from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff
 
 from sidlive.chip.registers import AD, CONTROL, FREQ_HI, GATE, MODE_VOL, SR, Frames, register_of, silence
 from sidlive.errors import ControlError
+from sidlive.live.audition import LEAD
 from sidlive.live.core import CUSHION, MARGIN, Core
 from sidlive.live.generator import Generator
 from sidlive.live.take import Take
@@ -100,6 +101,27 @@ def test_before_start_and_after_stop_the_keys_are_up() -> None:
 
 
 # -- steering
+
+
+def begins(room: Room, frames: int) -> list[int]:
+    """The frames with which the core says that music begins."""
+    begun = []
+    for frame in range(frames):
+        room.play(1)
+        if room.core.begins:
+            begun.append(frame)
+    return begun
+
+
+def test_it_is_told_with_which_frame_music_begins(room: Room) -> None:
+    assert begins(room, 30) == [0]
+    for verb in ("stop", "panic"):
+        room.do(verb)
+        assert begins(room, 20) == []
+        room.do("start")
+        assert begins(room, 20) == [0]
+    room.core.audition(riff("long", 20).frames, None, 0)
+    assert begins(room, 40) == [LEAD, 2 * LEAD + 20], "the take after its lead, and the music that goes on"
 
 
 def test_a_change_is_heard_one_frame_after_the_next(room: Room) -> None:

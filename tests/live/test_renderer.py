@@ -9,7 +9,7 @@ import pytest
 from fake_sound import Hand
 
 from sidlive.chip.registers import PAL, Frames, silence
-from sidlive.chip.sid import SAMPLE_RATE, Sid, sample_at
+from sidlive.chip.sid import SAMPLE_RATE, Sid, Stretch, sample_at
 from sidlive.errors import ControlError, DeviceError
 from sidlive.live import renderer as module
 from sidlive.live.audio import Null
@@ -23,16 +23,27 @@ PATIENCE_S = 30.0
 class Counter:
     """A chip whose samples say which frame they are of, and where in it."""
 
-    def __init__(self, chip: str = "6581", timing: object = PAL, sample_rate: int = SAMPLE_RATE) -> None:
+    def __init__(
+        self,
+        chip: str = "6581",
+        timing: object = PAL,
+        sample_rate: int = SAMPLE_RATE,
+        rest: np.ndarray | None = None,
+    ) -> None:
         self.chip = chip
         self.sample_rate = sample_rate
+        self.rest = rest
         self.resets = 0
+        self.settled: list[int] = []  # the first registers of the frames that it settled for
 
     def play(self, row: np.ndarray, samples: int) -> np.ndarray:
         return (np.arange(samples) + 1000 * int(row[0]) + (500 if self.chip == "8580" else 0)).astype(np.int16)
 
     def reset(self) -> None:
         self.resets += 1
+
+    def settle(self, row: np.ndarray) -> None:
+        self.settled.append(int(row[0]))
 
 
 @pytest.fixture
@@ -218,6 +229,36 @@ def test_the_chip_changes_while_the_music_plays(counter: None) -> None:
     start = np.flatnonzero(np.diff(sound) < -500)  # the counting chip begins anew with each frame
     levels = sound[start + 1]
     assert levels[0] == 1000 and levels[-1] == 1500 and (np.diff(levels) >= 0).all() and len(set(levels)) == 4
+
+
+def test_the_chip_settles_for_the_frame_that_music_begins_with_and_a_new_chip_for_the_one_that_plays(
+    counter: None,
+) -> None:
+    output, given = Hand(), [0]
+
+    def source() -> np.ndarray:
+        given[0] += 1
+        return numbered(1 + given[0] % 20)[-1]
+
+    renderer = Renderer(source, output, begins=lambda: given[0] == 2)
+    renderer.start()
+    eventually(lambda: output.feed.waiting > 1500)
+    assert renderer._sid.settled == [3]
+    renderer.set_chip("8580")
+    assert renderer._next_sid.rest[0] == 1 + given[0] % 20
+    renderer.close()
+
+
+def test_what_a_tune_writes_is_played_as_it_is_written() -> None:
+    output = Hand()
+    writes = np.array([[0, 24, 15], [40, 6, 0xF0], [80, 1, 0x20], [120, 4, 0x21]])
+    tape = Tape(Stretch(writes, 20_000), *[Stretch(writes[:0], 20_000)] * 9)
+    sound = listen(Renderer(tape, output), tape, output)
+    chip = Sid()
+    whole = np.concatenate(
+        [chip.perform(piece) for piece in [Stretch(writes, 20_000), *[Stretch(writes[:0], 20_000)] * 9]]
+    )
+    assert np.abs(sound[: len(whole)].astype(int) - whole).max() <= 16 < 1000 < np.abs(whole).max()
 
 
 def test_a_chip_that_does_not_exist_changes_nothing() -> None:

@@ -1,16 +1,20 @@
 """Scripts in virtual time, and the session's verbs as a script speaks them."""
 
+import wave
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff
 
-from sidlive.chip.registers import PAL
+from sidlive.chip.registers import MODE_VOL, PAL, RES_ROUTE
+from sidlive.chip.sid import SAMPLE_RATE
+from sidlive.chip.wav import WavFile
 from sidlive.errors import ControlError, DeviceError, TuneError
 from sidlive.live.core import Core
-from sidlive.live.script import Offline, run
+from sidlive.live.script import Offline, run, sound_to
 from sidlive.live.session import VERBS, Session, verbs
 from sidlive.live.take import Take, read_take
 from sidlive.live.voices import Row
@@ -52,6 +56,25 @@ lock(3, "riff"); hold(2)
 wait(1)
 panic()
 """
+
+
+def test_starts_and_panics_make_no_thump_louder_than_the_music(tmp_path: Path) -> None:
+    rows = riff().frames.copy()
+    rows[:, MODE_VOL], rows[:, RES_ROUTE], rows[:, MODE_VOL - 2] = 0x1F, 0xF1, 0x60
+    with WavFile(tmp_path / "heard.wav") as wav:
+        core = Core(Take(None, {}))
+        session = Session(Offline(core, FakeEngine(), sound_to(wav, core)), tmp_path)
+        session.add(replace(riff(), frames=rows))
+        script = tmp_path / "script.py"
+        again = "mute(); wait(.5); unmute(); wait(2); stop(); wait(1); start(); wait(2); panic(); wait(1); start()"
+        script.write_text(f'prompt("riff"); start(); wait(2); {again}; wait(4)')
+        assert run(script, session) == 0
+    with wave.open(str(tmp_path / "heard.wav")) as file:
+        sound = np.abs(np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(int))
+    later = sound[-3 * SAMPLE_RATE :].max()
+    assert later > 1000 and sound.max() <= 1.05 * later
+    panicked = round(7.5 * SAMPLE_RATE)
+    assert not sound[panicked + SAMPLE_RATE // 50 : panicked + SAMPLE_RATE // 2].any()
 
 
 def test_a_script_plays_in_virtual_time_and_the_same_each_time(tmp_path: Path) -> None:
