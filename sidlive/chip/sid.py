@@ -136,6 +136,12 @@ class Sid:
         self._over = []
         self._cut_off()
 
+    def adopt(self, other: "Sid") -> None:
+        """Hold the registers that another chip holds, from now on."""
+        for register, value in enumerate(other._held):
+            self._emulator.write(register, value)
+        self._held = list(other._held)
+
     def silence(self) -> None:
         """Zero all registers now, as the last write of the frame that was played: gates off, volume off."""
         for register in range(REGISTERS):

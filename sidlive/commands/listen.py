@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
-    from sidlive.live.renderer import Renderer, Row
+    from sidlive.chip.sid import Row, Samples, Stretch
+    from sidlive.live.renderer import Renderer
     from sidlive.tune.capture import Recorder
 
 RENDER_S = 60.0  # of a tune, which says nothing of its length
 LONGEST_S = 86_400.0  # a day
-RECORD_FRAMES = 25  # of a tune at a time
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
@@ -62,15 +62,18 @@ def _seconds(text: str) -> float:
 
 @dataclass(frozen=True)
 class Music:
-    """Frames to be heard, one after another, and how: ``count`` of them, None for a tune that goes on."""
+    """What is to be heard, a frame at a time, and how: ``count`` of them, None for a tune that goes on.
+
+    Of a tune a frame is a video frame, with all that its code writes in it; else a row of frames.
+    """
 
     title: str
-    rows: Iterator["Row"]
+    frames: Iterator["Row | Stretch"]
     count: int | None
     rate_hz: float
     chip: str
     timing: "VideoTiming"
-    control_first: bool  # how the tune writes its voices
+    control_first: bool = False  # how rows are written
 
 
 def _open(args: argparse.Namespace, seconds: float | None) -> Music:
@@ -79,7 +82,7 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     from sidlive.report import warn
     from sidlive.tune import files
     from sidlive.tune.kinds import holds_frames
-    from sidlive.tune.order import told_control_first, writes_control_first
+    from sidlive.tune.order import told_control_first
     from sidlive.tune.shipped import locate
 
     path = locate(args.music)
@@ -97,21 +100,23 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     title = " - ".join(text for text in (tune.name, tune.author) if text) or path.name
     if tune.songs > 1:
         title += f" (song {recorder.song} of {tune.songs})"
-    count = None if seconds is None else math.ceil(seconds * recorder.rate_hz)
-    played = itertools.islice(_rows(recorder, path), count)
-    order = writes_control_first(tune, recorder.song)
-    return Music(title, played, count, recorder.rate_hz, args.chip or tune.chip, tune.timing, order)
+    if tune.sids > 1:
+        warn(f"{path.name} plays {tune.sids} SIDs; the first one's part is heard")
+    rate_hz = tune.timing.rate_hz
+    count = None if seconds is None else math.ceil(seconds * rate_hz)
+    played = itertools.islice(_performed(recorder, path), count)
+    return Music(title, played, count, rate_hz, args.chip or tune.chip, tune.timing)
 
 
-def _rows(recorder: "Recorder", path: Path) -> Iterator["Row"]:
-    """A song's frames, for ever."""
+def _performed(recorder: "Recorder", path: Path) -> Iterator["Stretch"]:
+    """What a song's code writes, for ever."""
     from sidlive.errors import TuneError
+    from sidlive.tune.performance import perform
 
-    while True:
-        try:
-            yield from recorder.record(RECORD_FRAMES)
-        except TuneError as error:
-            raise TuneError(f"{path}: {error}") from None
+    try:
+        yield from perform(recorder)
+    except TuneError as error:
+        raise TuneError(f"{path}: {error}") from None
 
 
 def _play(args: argparse.Namespace) -> None:
@@ -125,17 +130,18 @@ def _play(args: argparse.Namespace) -> None:
     output = open_output(args.device)
     troubles: list[TuneError] = []
 
-    def source() -> "Row | None":
+    def source() -> "Row | Stretch | None":
         try:
-            return next(music.rows, None)
+            return next(music.frames, None)
         except TuneError as error:  # the tune's own code failed: there is no more music
             troubles.append(error)
             return None
 
     told = Display(music, quiet=args.json)
     renderer = Renderer(
-        source, output, music.chip, music.timing, music.rate_hz, report=told.say, order=lambda: music.control_first
-    )
+        source, output, music.chip, music.timing, music.rate_hz,
+        report=told.say, order=lambda: music.control_first, begins=lambda: renderer.frames == 1,
+    )  # fmt: skip
     minder = DeviceMinder(renderer, args.device, lambda text, _level: told.say(text))
     if output.notice:
         told.say(output.notice)
@@ -203,9 +209,9 @@ def _render(args: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from sidlive.chip.sid import SAMPLE_RATE, Sid, sample_at
+    from sidlive.chip.sid import SAMPLE_RATE
     from sidlive.chip.wav import WavFile
-    from sidlive.errors import DeviceError
+    from sidlive.errors import DeviceError, TuneError
     from sidlive.report import Result, bar_of_progress, emit
     from sidlive.tune.kinds import holds_frames
     from sidlive.tune.shipped import locate
@@ -216,17 +222,19 @@ def _render(args: argparse.Namespace) -> None:
     music = _open(args, seconds)
     assert music.count is not None
     most = round(LONGEST_S * SAMPLE_RATE) if seconds is None else round(seconds * SAMPLE_RATE)
-    sid = Sid(music.chip, music.timing, control_first=music.control_first)
-    peak = 0
-    begin = perf_counter()
+    peak, begin, fault = 0, perf_counter(), None
     with WavFile(args.output) as file, bar_of_progress() as bar:
         task = bar.add_task("rendering", total=music.count)
-        for index, row in enumerate(music.rows):
-            length = sample_at(index + 1, music.rate_hz) - sample_at(index, music.rate_hz)
-            block = sid.play(row, length)[: most - file.samples]
-            peak = max(peak, int(np.abs(block.astype(np.int32)).max(initial=0)))
-            file.write(block)
-            bar.advance(task)
+        try:
+            for block in _sounds(music):
+                block = block[: most - file.samples]
+                peak = max(peak, int(np.abs(block.astype(np.int32)).max(initial=0)))
+                file.write(block)
+                bar.advance(task)
+        except TuneError as error:
+            if not file.samples:
+                raise
+            fault = error
     elapsed_s = perf_counter() - begin
     made_s = file.samples / SAMPLE_RATE
     results = [
@@ -240,6 +248,22 @@ def _render(args: argparse.Namespace) -> None:
         Result("realtime_x.render", round(made_s / elapsed_s, 2), "x"),
     ]
     emit(results, args.json, args.output.name)
+    if fault is not None:
+        raise TuneError(f"{fault}; the {made_s:.1f} s before it are in {args.output}")
+
+
+def _sounds(music: Music) -> Iterator["Samples"]:
+    """The sound of music, frame by frame, from a chip at rest."""
+    from sidlive.chip.sid import Sid, Stretch, sample_at
+
+    sid = None
+    for index, frame in enumerate(music.frames):
+        if isinstance(frame, Stretch):
+            sid = sid or Sid(music.chip, music.timing)
+            yield sid.perform(frame)
+        else:
+            sid = sid or Sid(music.chip, music.timing, control_first=music.control_first, rest=frame)
+            yield sid.play(frame, sample_at(index + 1, music.rate_hz) - sample_at(index, music.rate_hz))
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -198,7 +198,7 @@ class Renderer:
         return lead
 
     def _fitting(self, sid: Sid | None, chip: str, output: Output) -> Sid:
-        """A chip of that kind at the output's sample rate: this one, if it is, or one that has settled for the music."""
+        """A chip of that kind at the output's sample rate: this one, if it is, or one settled for the music."""
         if sid is not None and (sid.chip, sid.sample_rate) == (chip, output.sample_rate):
             return sid
         row = self._row
@@ -214,6 +214,8 @@ class Renderer:
             self._lead = self._lead_of(output)
         if sid is not None or self._sid.sample_rate != output.sample_rate:
             sid = self._fitting(sid, self.chip, output)
+            if isinstance(self._row, Stretch):  # a frame says what all registers hold, a tune's writes do not
+                sid.adopt(self._sid)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
         threading.Thread(target=_let_go, args=(before,), name="close-output", daemon=True).start()

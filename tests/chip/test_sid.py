@@ -222,6 +222,15 @@ def test_cutting_a_stretch_in_two_changes_nothing() -> None:
     assert len(whole) == pytest.approx(40_000 * SAMPLE_RATE / PAL.clock_hz, abs=2)
 
 
+def test_a_chip_that_takes_over_from_another_goes_on_with_its_registers() -> None:
+    one, other = Sid(), Sid(sample_rate=44_100)
+    for _ in range(10):
+        one.play(note(1)[0], 958)
+    other.adopt(one)
+    sound = other.perform(stretch(100_000))
+    assert pitch(sound[2000:]) * 44_100 / SAMPLE_RATE == pytest.approx(0x1CD6 * PAL.clock_hz / (1 << 24), rel=0.01)
+
+
 def test_samples_played_by_the_volume_register_are_heard() -> None:
     period = 985  # cycles: 1,000 Hz
     writes = [(cycle, 24, 15 if cycle % period < period // 2 else 5) for cycle in range(0, 400_000, period // 2)]

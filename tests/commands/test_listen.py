@@ -95,7 +95,7 @@ def test_errors_are_one_line_and_leave_nothing_behind(
     broken = tmp_path / "broken.sid"
     broken.write_bytes(b"MP3")
     jam = tmp_path / "jam.sid"
-    jam.write_bytes(sid_file(program(play=JAM_SOON)))
+    jam.write_bytes(sid_file(program(init="02")))
     frames = tmp_path / "frames.npz"
     save_frames(frames, silence(10), PAL.rate_hz)
     folder = sorted(tmp_path.iterdir())
@@ -105,7 +105,7 @@ def test_errors_are_one_line_and_leave_nothing_behind(
         ([str(tune), "-o", str(out), "--song", "3"], "song 3 does not exist; the file has songs 1 to 2"),
         ([str(frames), "-o", str(out), "--song", "1"], "frames have no songs"),
         ([str(broken), "-o", str(out)], "broken.sid"),
-        ([str(jam), "-o", str(out)], "jam.sid: play jams the processor"),
+        ([str(jam), "-o", str(out)], "jam.sid: init jams the processor"),
     ):
         assert main(["render", *arguments]) == 2
         told = capsys.readouterr().err.strip().splitlines()[-1]
@@ -136,6 +136,44 @@ def test_play_tells_figures(tune: Path, capsys: pytest.CaptureFixture[str]) -> N
     told = results(capsys.readouterr().out)
     assert told["play.seconds"] == pytest.approx(0.52, abs=0.01)  # 26 frames
     assert (told["play.output"], told["play.chip"]) == ("null output", "6581")
+
+
+def test_of_a_tune_that_jams_the_sound_before_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jam, out = tmp_path / "jam.sid", tmp_path / "out.wav"
+    jam.write_bytes(sid_file(program(play=f"A9 21 8D 04 D4  {JAM_SOON}")))
+    assert main(["render", str(jam), "-o", str(out)]) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1 and "jam.sid: play jams the processor" in told[0]
+    assert told[0].endswith(f"; the 0.6 s before it are in {out}")
+    assert len(sound_of(out)) == pytest.approx(0x20 / PAL.rate_hz * 48_000, abs=1000)
+
+
+# Init: the volume 15, CIA 1's timer A at 1,000 Hz. Play: the volume from 15 to 5 and back.
+FAST = "A9 0F 8D 18 D4  A9 D8 8D 04 DC  A9 03 8D 05 DC  60"
+SQUARE = "AD F0 10  49 0A  8D F0 10  8D 18 D4  60"
+
+
+def test_samples_that_a_tune_plays_by_the_volume_register_are_heard(tmp_path: Path) -> None:
+    tune, out = tmp_path / "digi.sid", tmp_path / "digi.wav"
+    image = bytearray(program(FAST, SQUARE))
+    image[0xF0] = 0x0F
+    tune.write_bytes(sid_file(bytes(image), speed=1))
+    assert main(["render", str(tune), "-o", str(out), "--seconds", "1"]) == 0
+    sound = sound_of(out)[4800:].astype(float)
+    assert len(sound) == 43_200
+    spectrum = np.abs(np.fft.rfft((sound - sound.mean()) * np.hanning(len(sound))))
+    assert np.argmax(spectrum) * 48_000 / len(sound) == pytest.approx(PAL.clock_hz / 0x3D9 / 2, rel=0.01)
+    assert sound.std() > 500
+
+
+def test_of_several_sids_it_is_said_which_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tune = tmp_path / "two.sid"
+    tune.write_bytes(sid_file(version=3, pages=bytes((0, 0, 0x42, 0))))
+    expected = "sidlive: two.sid plays 2 SIDs; the first one's part is heard\n"
+    assert main(["render", str(tune), "-o", str(tmp_path / "two.wav"), "--seconds", "0.1", "--json"]) == 0
+    assert capsys.readouterr().err == expected
+    assert main(["play", str(tune), "--seconds", "0.1", "--device", "null", "--json"]) == 0
+    assert capsys.readouterr().err == expected
 
 
 def test_a_tune_that_jams_ends_the_playing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
