@@ -212,5 +212,5 @@ def test_offline_there_is_no_device_to_choose(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     assert stage.session.device() == [] and stage.session.device("usb") == []
     assert "no sound device here" in stage.session.state().notices[-1].text
-    with pytest.raises(ControlError, match="device expects a name, as device.. lists them, found 3"):
+    with pytest.raises(ControlError, match=r"device expects a name, as device.. lists them, found 3"):
         stage.session.device(3)  # type: ignore[arg-type]

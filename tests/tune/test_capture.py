@@ -217,15 +217,16 @@ def test_real_tunes_write_when_libsidplayfps_do(shared: Path, timing: str) -> No
         quarter = tune.timing.cycles_per_frame / 4
         log, rom = events(tune, None, int(quarter * 2002) + 10_000)
         changes = log[log[:, 1] < REGISTERS, 0] + 1
-        for q, state in enumerate(expected):
-            begin, end = (q + 1) * quarter - 30, (q + 1) * quarter + 5_100
-            if rom is not None and end > rom:
-                break
-            inside = changes[np.searchsorted(changes, begin) : np.searchsorted(changes, end)]
-            moments = np.concatenate([[begin], inside]).astype(np.int64)
-            if not (states_at(log, moments) == state).all(axis=1).any():
-                different.append((entry["tune"], q))
-                break
+        at = (np.arange(len(expected)) + 1) * quarter
+        at = at if rom is None else at[at + 5_100 <= rom]
+        spans = zip(at - 30, np.searchsorted(changes, at - 30), np.searchsorted(changes, at + 5_100), strict=True)
+        moments = [np.append(changes[first:last], np.int64(begin)) for begin, first, last in spans]
+        lengths = np.array([len(some) for some in moments])
+        if len(at):
+            states = states_at(log, np.concatenate(moments))
+            equal = (states == np.repeat(expected[: len(at)], lengths, axis=0)).all(axis=1)
+            met = np.logical_or.reduceat(equal, np.cumsum(lengths) - lengths)
+            different += [(entry["tune"], int(q)) for q in np.flatnonzero(~met)[:1]]
     assert different == []
 
 
