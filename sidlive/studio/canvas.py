@@ -1,16 +1,22 @@
 """A grid of characters and inks that becomes Textual strips. Knows nothing of music."""
 
+from functools import lru_cache
 from itertools import pairwise
+from typing import Final
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 
+from sidlive.report import plain
 from sidlive.studio.palette import FAINT, GROUND, TEXT, ink
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 PARTIALS = " ▏▎▍▌▋▊▉█"
+_HALF: Final = "\0"  # the second cell of a wide character
 
 
 class Canvas:
@@ -22,7 +28,9 @@ class Canvas:
         self.inks: NDArray[np.uint16] = np.full((height, width), ink(TEXT, ground), dtype=np.uint16)
 
     def write(self, y: int, x: int, text: str, colour: str, ground: str | None = None, bold: bool = False) -> int:
-        """Write one line of text, clipped to the canvas; the column after it."""
+        """Write one line of text, clipped to the canvas; the column after it. What a terminal would obey is escaped."""
+        if not text.isascii() or not text.isprintable():
+            text = _one_a_cell(plain(text))
         end = x + len(text)
         if 0 <= y < self.height:
             left, right = max(x, 0), min(end, self.width)
@@ -55,7 +63,10 @@ class Canvas:
         text = self.chars[y].astype("<u4").tobytes().decode("utf-32-le")
         edges = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist(), self.width]
         styles = ink.styles
-        return Strip([Segment(text[a:b], styles[row[a]]) for a, b in pairwise(edges)], self.width)
+        pieces = [text[a:b] for a, b in pairwise(edges)]
+        if not text.isprintable() or cell_len(text) != self.width:
+            pieces = [_whole(piece) for piece in pieces]
+        return Strip([Segment(piece, styles[row[a]]) for piece, a in zip(pieces, edges, strict=False)], self.width)
 
     def changed_rows(self, other: "Canvas | None") -> list[int]:
         """The rows that differ from another canvas of the same size (all of them, from one of another size)."""
@@ -63,3 +74,20 @@ class Canvas:
             return list(range(self.height))
         same = (self.chars == other.chars) & (self.inks == other.inks)
         return np.flatnonzero(~same.all(axis=1)).tolist()
+
+
+@lru_cache(maxsize=4096)
+def _one_a_cell(text: str) -> str:
+    """The text with one character a cell: a mark follows one of two cells, accents are joined to their letters."""
+    return "".join(char + _HALF * (cell_len(char) - 1) for char in normalize("NFC", text) if cell_len(char))
+
+
+def _whole(row: str) -> str:
+    """A row without its marks; half of a wide character that something else was written over becomes a space."""
+    chars = list(row)
+    for at, char in enumerate(chars):
+        if cell_len(char) == 2 and chars[at + 1 : at + 2] != [_HALF]:
+            chars[at] = " "
+        elif char == _HALF:
+            chars[at] = "" if at and cell_len(chars[at - 1]) == 2 else " "
+    return "".join(chars)

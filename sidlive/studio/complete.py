@@ -25,6 +25,8 @@ _LOADING_VERB: Final = "load"  # takes a path, or the name of a fragment that sh
 _CONTROL_VERBS: Final = {"set", "get", "learn", "unlearn"}
 _WORDS: Final = {"forbid": KIND_NAMES, "permit": KIND_NAMES, "scale": SCALES}  # what else a verb's first string may be
 _KEYWORD: Final = re.compile(r"[(,]\s*(\w+)\s*=$")
+_NAME_CHARS: Final = 200  # the longest name that is looked for: a search to the end of a long text is slow
+_HINT_CHARS: Final = 4000  # a text that is longer before the cursor gets no hint as it is typed
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,19 @@ def place(before: str) -> Place:
         elif char == "," and stack:
             opener, start, commas, used = stack[-1]
             stack[-1] = opener, start, commas + 1, used
-        elif char == "=" and stack and (word := _KEYWORD.search(before[: at + 1])) and before[at + 1 : at + 2] != "=":
+        elif (
+            char == "="
+            and stack
+            and (word := _KEYWORD.search(before[max(0, at - _NAME_CHARS) : at + 1]))
+            and before[at + 1 : at + 2] != "="
+        ):
             stack[-1][3].append(word[1])
         at += 1
     string = before[began:] if quote else None
     if not stack or stack[-1][0] != "(":
         return Place(string=string)
     _, start, commas, used = stack[-1]
-    name = re.search(r"([A-Za-z_][\w.]*)$", before[:start])
+    name = re.search(r"([A-Za-z_][\w.]*)$", before[max(0, start - _NAME_CHARS) : start])
     return Place(name[1] if name else "", commas, tuple(used), string)
 
 
@@ -134,6 +141,7 @@ def complete(
         if here.call == _LOADING_VERB and here.argument == 0 and os.sep not in here.string:
             return Completion(here.string, files.options + _matching(here.string, shipped.names()).options)
         return files
+    before = before[-_NAME_CHARS:]
     dotted = re.search(r"([A-Za-z_][\w.]*)\.(\w*)$", before)
     if dotted:
         return _attributes(resolve(dotted[1], namespace), dotted[2])
@@ -154,6 +162,8 @@ def complete(
 
 def hint(before: str, namespace: Mapping[str, Any]) -> tuple[str, str] | None:
     """The signature and the first sentence of the call that the cursor stands in."""
+    if len(before) > _HINT_CHARS:
+        return None
     call = place(before).call
     function = resolve(call, namespace) if call else None
     if not callable(function):

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.widgets import RichLog, Static
 
 from sidlive.errors import DeviceError
+from sidlive.report import plain
 from sidlive.studio.complete import Completion, complete, hint
 from sidlive.studio.display import Shower
 from sidlive.studio.entry import Entry, highlight
@@ -19,6 +20,7 @@ from sidlive.studio.palette import BAD, FAINT, GOOD, GROUND, MUTED, PRIMARY, TEX
 from sidlive.studio.recall import Recall
 
 LINES_AT_ONCE: Final = 120  # lines of output that one look of the screen may add
+ECHOED_LINES: Final = 60  # lines of one piece of code that are shown as it begins to run
 KEPT_LINES: Final = 5000
 
 
@@ -70,7 +72,7 @@ class Console(Vertical):
 
     def tell(self, text: str, colour: str = MUTED) -> None:
         """A line from the studio itself."""
-        self.output.write(Text(f"· {text}", colour))
+        self.output.write(Text(f"· {plain(text)}", colour))
 
     def poll(self) -> None:
         """Show what the code did since the last look; the timer calls it."""
@@ -81,7 +83,7 @@ class Console(Vertical):
 
     def _show(self, events: list[Event]) -> None:
         printed: list[str] = []
-        shown = 0
+        shown = unshown = 0
 
         def flush() -> None:
             nonlocal printed, shown
@@ -91,7 +93,7 @@ class Console(Vertical):
                 self.output.write(Text(f"… {len(lines) - room:,} lines not shown", FAINT))
                 lines = lines[-room:]
             if lines:
-                self.output.write(Text.from_ansi("\n".join(lines)))
+                self.output.write(Text(plain("\n".join(lines), lines=True)))
             shown += len(lines)
             printed = []
 
@@ -100,27 +102,38 @@ class Console(Vertical):
                 printed.append(event.text)
                 continue
             flush()
-            if event.kind == "source":
-                self.output.write(self._echo(event.text))
+            if event.kind == "source" and shown < LINES_AT_ONCE:
+                echo = self._echo(event.text)
+                shown += len(echo.plain.split("\n"))
+                self.output.write(echo)
+            elif event.kind == "source":
+                unshown += event.text.count("\n") + 1
             elif event.kind == "value":
-                self.output.write(event.value if isinstance(event.value, Text) else Text(str(event.value), TEXT))
+                self.output.write(
+                    event.value if isinstance(event.value, Text) else Text(plain(event.value, lines=True), TEXT)
+                )
             elif event.kind == "error":
-                *where, message = event.text.split("\n")
+                *where, message = plain(event.text, lines=True).split("\n")
                 self.output.write(Text.assemble(("".join(f"{line}\n" for line in where), MUTED), (message, BAD)))
             else:
                 self.post_message(self.Ran())
         flush()
+        if unshown:
+            self.output.write(Text(f"… {unshown:,} lines of code not shown as they ran", FAINT))
 
     def _echo(self, source: str) -> Text:
-        lines = highlight(source, self._verbs).split("\n", allow_blank=True)
-        return Text("\n").join(Text.assemble(("  " if n else "› ", PRIMARY), line) for n, line in enumerate(lines))
+        lines = highlight(source, self._verbs)
+        shown = [Text.assemble(("  " if n else "› ", PRIMARY), line) for n, line in enumerate(lines[:ECHOED_LINES])]
+        if len(lines) > ECHOED_LINES:
+            shown.append(Text(f"  … {len(lines) - ECHOED_LINES:,} more lines", FAINT))
+        return Text("\n").join(shown)
 
     def _show_sign(self) -> None:
         """Before the entry: ready, running, or how many pieces of code wait."""
         busy, waiting = self.evaluator.busy, self.evaluator.waiting
-        sign = f"[b {WARN}]■{waiting if waiting else ''}[/]" if busy else f"[b {GOOD}]›[/]"
-        if sign != self._signed:
-            self._signed = sign
+        sign = Text(f"■{waiting or ''}", f"bold {WARN}") if busy else Text("›", f"bold {GOOD}")
+        if sign.plain != self._signed:
+            self._signed = sign.plain
             self._sign.update(sign)
 
     # -- the entry's messages
@@ -146,8 +159,8 @@ class Console(Vertical):
         found = hint(message.before, self.namespace)
         line = Text(no_wrap=True, overflow="ellipsis")
         if found is not None:
-            line.append(found[0], PRIMARY)
-            line.append("  " + found[1], MUTED)
+            line.append(plain(found[0]), PRIMARY)
+            line.append("  " + plain(found[1]), MUTED)
         self._hint.update(line)
 
     @on(Entry.Offered)
@@ -161,7 +174,7 @@ class Console(Vertical):
             line.append("‹ ", FAINT)
         for number, option in enumerate(options[left:], left):
             style = f"bold {GROUND} on {PRIMARY}" if number == message.chosen else TEXT
-            line.append(option, style).append("  ")
+            line.append(plain(option), style).append("  ")
         self._hint.update(line)
 
     def _complete(self, before: str) -> Completion:

@@ -9,6 +9,7 @@ from rich.pretty import pretty_repr
 from rich.text import Text
 
 from sidlive.live.state import ControlState
+from sidlive.report import plain
 from sidlive.studio.complete import first_sentence, signature_of
 from sidlive.studio.palette import FAINT, GOOD, MUTED, PRIMARY, TEXT, WARN
 
@@ -23,7 +24,12 @@ class Shower:
         self.verbs = verbs
 
     def __call__(self, value: Any) -> Text:
-        """The text of one value, at most MAX_LINES lines."""
+        """The text of one value, at most MAX_LINES lines; what a terminal would obey is escaped."""
+        text = self._of(value)
+        shown = plain(text.plain, lines=True)
+        return text if shown == text.plain else Text(shown, TEXT)  # the colours' places are no longer right
+
+    def _of(self, value: Any) -> Text:
         if isinstance(value, Text):
             return value
         if callable(value) and (name := self._name(value)):

@@ -1,5 +1,6 @@
 """The line in which a performer types: highlighted Python over several lines, recalled, suggested and completed."""
 
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import ClassVar, Final
@@ -14,17 +15,29 @@ from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import TextAreaTheme
 
+from sidlive.report import plain
 from sidlive.studio.complete import Completion
-from sidlive.studio.evaluate import is_complete, next_indent
+from sidlive.studio.evaluate import entered, is_complete, next_indent
 from sidlive.studio.palette import GROUND, PRIMARY, RAISED, SYNTAX, TEXT
 from sidlive.studio.recall import Recall
 
+BURST_S: Final = 0.01  # keys that follow each other faster than this were not typed by hand
+QUIET_S: Final = 0.06  # a burst of keys ends when this long none has come
+COLOURED_CHARS: Final = 3000  # a longer text is shown in one colour: working out its colours at each key takes too long
+COLOURED_LINE: Final = 600  # so is a longer line
 _LEXER: Final = PythonLexer(stripnl=False, ensurenl=False)
 
 
 @lru_cache(maxsize=256)
-def highlight(source: str, verbs: frozenset[str] = frozenset()) -> Text:
-    """Python in colour; the verbs stand out."""
+def highlight(source: str, verbs: frozenset[str] = frozenset()) -> tuple[Text, ...]:
+    """Lines of Python in colour; the verbs stand out. Long texts and lines have one colour."""
+    if len(source) > COLOURED_CHARS:
+        return tuple(Text(line, TEXT, no_wrap=True, end="") for line in source.split("\n"))
+    lines = _coloured(source, verbs).split("\n", allow_blank=True)
+    return tuple(line if len(line) <= COLOURED_LINE else Text(line.plain, TEXT, no_wrap=True, end="") for line in lines)
+
+
+def _coloured(source: str, verbs: frozenset[str]) -> Text:
     text = Text(no_wrap=True, end="")
     for token, piece in _LEXER.get_tokens(source):
         colour = TEXT
@@ -38,6 +51,10 @@ def highlight(source: str, verbs: frozenset[str] = frozenset()) -> Text:
             token = token.parent
         text.append(piece, Style(color=colour))
     return text
+
+
+class Typed(events.Paste):
+    """Text that the terminal sent at once as if it were typed: a paste that it did not mark as one."""
 
 
 class Entry(TextArea):
@@ -87,6 +104,9 @@ class Entry(TextArea):
         self._completer = completer
         self._offer: Completion | None = None
         self._chosen = -1
+        self._burst: list[str] = []
+        self._keyed_s = self._arrived_s = -1e9  # when the last key was pressed; when the burst's last text was taken
+        self._indented = 0  # spaces that the last Enter added, if it was the last key
         self.register_theme(
             TextAreaTheme(
                 "sidlive",
@@ -101,7 +121,7 @@ class Entry(TextArea):
 
     def get_line(self, line_index: int) -> Text:
         """The line in colour (Textual calls this as it draws)."""
-        lines = highlight(self.text, self.verbs).split("\n", allow_blank=True)
+        lines = highlight(self.text, self.verbs)
         line = lines[line_index].copy() if line_index < len(lines) else Text()
         line.end, line.no_wrap = "", True
         return line
@@ -116,8 +136,91 @@ class Entry(TextArea):
         self.suggestion = self.recall.suggest(self.text) if self.cursor_at_end_of_text else ""
         self.post_message(self.Moved(self.before))
 
+    def find_matching_bracket(self, bracket: str, search_from: tuple[int, int]) -> tuple[int, int] | None:
+        """The other bracket of a pair (Textual asks at each move of the cursor), in texts of a reasonable length."""
+        return super().find_matching_bracket(bracket, search_from) if len(self.text) <= COLOURED_CHARS else None
+
+    # -- text that arrives at once: a paste that the terminal marked, or keys in a burst
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Take pasted text as it is; Enter runs it."""
+        event.stop()
+        event.prevent_default()
+        self._end_burst()
+        self._write(event.text)
+
+    def _on_typed(self, event: Typed) -> None:
+        """Take text that came as keys: its lines do what Enter after each would."""
+        event.stop()
+        self._take_in(event.text)
+
+    def _in_burst(self, event: events.Key) -> bool:
+        """Take a key that came too fast to be typed into the burst; whether it was one."""
+        char = {"enter": "\r", "ctrl+j": "\n", "tab": "\t"}.get(event.key) or (event.character or "")
+        if not char or not (event.is_printable or char in "\r\n\t"):
+            self._end_burst()
+            self._keyed_s = -1e9
+            return False
+        fast = event.time - self._keyed_s < BURST_S
+        self._keyed_s = event.time
+        if not fast and not self._burst:
+            self._indented = 0
+            return False
+        self._take_in(char)
+        return True
+
+    def _take_in(self, text: str) -> None:
+        """Add to the burst, which is written when nothing more comes for a moment."""
+        if not self._burst:
+            self._end_offer()
+            self.set_timer(QUIET_S, self._look)
+        self._burst.append(text)
+        self._arrived_s = time.monotonic()
+
+    def _look(self) -> None:
+        """End the burst, or wait on while it lasts."""
+        wait_s = self._arrived_s + QUIET_S - time.monotonic()
+        if wait_s > 0:
+            self.set_timer(wait_s, self._look)
+        else:
+            self._end_burst()
+
+    def _end_burst(self) -> None:
+        """Write what came in a burst, without indenting it, and run the statements that it completes."""
+        if not self._burst:
+            return
+        text = "".join(self._burst).replace("\r\n", "\n").replace("\r", "\n")
+        self._burst.clear()
+        if self._indented:  # the Enter before the burst belonged to it
+            row, column = self.cursor_location
+            self.delete((row, max(0, column - self._indented)), (row, column))
+            self._indented = 0
+        completes = text.endswith("\t") and bool(text.rpartition("\n")[2].strip())
+        self._write(text[:-1] if completes else text)
+        if completes:
+            self._tab()
+        elif "\n" in text and self.cursor_at_end_of_text:
+            statements, rest = entered(self.text)
+            if statements or not self.text.strip():
+                self.text = rest
+                self.move_cursor(self.document.end)
+            for statement in statements:
+                self.post_message(self.Submitted(statement))
+
+    def _write(self, text: str) -> None:
+        """Put text in the selection's place. What a terminal would obey becomes its escape."""
+        text = plain(text.replace("\r\n", "\n").replace("\r", "\n"), lines=True)
+        if result := self._replace_via_keyboard(text, *self.selection):
+            self.move_cursor(result.end_location)
+
+    # -- keys
+
     async def _on_key(self, event: events.Key) -> None:
         """Keys that mean more here than in an editor."""
+        if self._in_burst(event):
+            event.stop()
+            event.prevent_default()
+            return
         handler = {
             "enter": self._enter,
             "ctrl+j": self._new_line,
@@ -151,7 +254,9 @@ class Entry(TextArea):
 
     def _new_line(self) -> bool:
         row, column = self.cursor_location
-        self.insert("\n" + next_indent(self.document.get_line(row)[:column]))
+        indent = next_indent(self.document.get_line(row)[:column])
+        self.insert("\n" + indent)
+        self._indented = len(indent)
         return True
 
     def _up(self) -> bool:

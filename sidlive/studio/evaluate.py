@@ -29,9 +29,10 @@ from sidlive.errors import SidliveError
 Kind = Literal["source", "output", "value", "error", "done"]
 
 MAX_EVENTS: Final = 2000  # more output than this between two looks of the screen is dropped, and counted
-MAX_WAITING: Final = 100  # pieces of code waiting for their turn
+MAX_WAITING: Final = 10_000  # pieces of code waiting for their turn
 MAX_LINE: Final = 4000  # characters printed without an end of line that are shown as one
 _FILE: Final = "<studio {}>"
+_UNREADABLE: Final = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)  # what compiling may raise
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Evaluator:
         self._waiting: queue.Queue[str] = queue.Queue(MAX_WAITING)
         self._events: deque[Event] = deque()
         self._lock = threading.Lock()
-        self._dropped = 0
+        self._outputs = self._dropped = 0  # pieces of output among the events; left out of them
         self._runs = 0
         self._busy = False
         self._since = 0.0
@@ -108,7 +109,7 @@ class Evaluator:
         """What happened since the last call."""
         with self._lock:
             events, self._events = list(self._events), deque()
-            dropped, self._dropped = self._dropped, 0
+            dropped, self._dropped, self._outputs = self._dropped, 0, 0
         if dropped:
             events.append(Event("error", f"… {dropped:,} more pieces of output were not shown"))
         return events
@@ -142,7 +143,10 @@ class Evaluator:
 
     def _tell(self, event: Event) -> None:
         with self._lock:
-            if len(self._events) < MAX_EVENTS or event.kind != "output":
+            if event.kind != "output":
+                self._events.append(event)
+            elif self._outputs < MAX_EVENTS:
+                self._outputs += 1
                 self._events.append(event)
             else:
                 self._dropped += 1
@@ -223,13 +227,42 @@ def is_complete(source: str) -> bool:
     try:
         if codeop.compile_command(source, "<studio>", "exec") is None:
             return False
+        return not _goes_on(source, ast.parse(source).body)
+    except _UNREADABLE:
+        return True
+
+
+def _goes_on(source: str, statements: list[ast.stmt]) -> bool:
+    """Whether the last statement is a block of several lines, which an empty line or a shallower one has not ended."""
+    last_line = source.rpartition("\n")[2]
+    indented = bool(last_line.strip()) and last_line[0].isspace()
+    return bool(statements) and hasattr(statements[-1], "body") and "\n" in source and indented
+
+
+def entered(typed: str) -> tuple[tuple[str, ...], str]:
+    """Split lines that were entered in one go into the statements to run, in order, and what is still being typed.
+
+    As at Python's prompt, a block is still being typed until an empty line or a shallower one ends it. Code that
+    cannot be read is one statement: its error says why.
+    """
+    source, newline, rest = typed.rpartition("\n")
+    try:
+        if not newline or codeop.compile_command(source, "<studio>", "exec") is None:
+            return (), typed
         statements = ast.parse(source).body
-    except (SyntaxError, ValueError, OverflowError):
-        return True
-    last_line = source.split("\n")[-1]
-    if not statements or not hasattr(statements[-1], "body"):
-        return True
-    return "\n" not in source or not last_line.strip() or not last_line[0].isspace()
+    except _UNREADABLE:
+        return (source.strip("\n"),), rest
+    lines = source.split("\n")
+    spans: list[tuple[int, int]] = []  # first line and the one after the last
+    for statement in statements:
+        first = min([statement.lineno, *(mark.lineno for mark in getattr(statement, "decorator_list", ()))]) - 1
+        end = statement.end_lineno or statement.lineno
+        if spans and first < spans[-1][1]:  # on one line with the statement before: they are run together
+            first = spans.pop()[0]
+        spans.append((first, end))
+    if _goes_on(source, statements):
+        rest = "\n".join([*lines[spans.pop()[0] :], rest])
+    return tuple("\n".join(lines[first:end]) for first, end in spans), rest
 
 
 def next_indent(line: str) -> str:

@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from sidlive.report import plain
 from sidlive.studio.actions import ACTIONS
 from sidlive.studio.complete import first_sentence, signature_of
 from sidlive.studio.palette import BAD, FAINT, GOOD, MUTED, PRIMARY, TEXT, WARN, WAVE_COLOURS, WHITE
@@ -88,7 +89,7 @@ class Leave(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         logged = (
-            Text.assemble(("It is logged in ", MUTED), (self._log, TEXT), (": nothing is lost.", MUTED))
+            Text.assemble(("It is logged in ", MUTED), (plain(self._log), TEXT), (": nothing is lost.", MUTED))
             if self._log
             else Text("It is NOT logged: leave, and it is gone.", f"bold {BAD}")
         )

@@ -16,10 +16,13 @@ from textual._xterm_parser import XTermParser
 from textual.driver import Driver
 
 from sidlive.errors import DeviceError
+from sidlive.studio.entry import Typed
 from sidlive.studio.spelling import Spelling
 
 _WITHOUT: Final = "`sidlive run SCRIPT.py` performs without one"
 _READ_BYTES: Final = 4096
+_MARK_CHARS: Final = 32  # what was read before, in which an escape sequence may have begun
+_PASTED_CHARS: Final = 12  # so many characters in one reading were not typed by hand
 _ENDS: Final = {"SIGTERM": 143, "SIGHUP": 129}  # signals that end the studio, with its exit status
 
 
@@ -108,6 +111,24 @@ class _Screen(io.TextIOWrapper):
             super().flush()
 
 
+class _Unmarked:
+    """Finds, in what is read, text that nobody typed and that the terminal did not mark as pasted."""
+
+    def __init__(self) -> None:
+        self._tail = ""
+        self._marked = False  # inside of a paste that the terminal marks
+
+    def is_next(self, text: str) -> bool:
+        """Whether all of ``text``, read at once, is such text."""
+        tail, self._tail = self._tail, (self._tail + text)[-_MARK_CHARS:]
+        began, ended = ((tail + text).rfind(mark) for mark in ("\x1b[200~", "\x1b[201~"))
+        if began != ended:
+            self._marked = began > ended
+        if self._marked or "\x1b" in tail + text or len(text) < _PASTED_CHARS:
+            return False
+        return all(char.isprintable() or char in "\r\n\t" for char in text)
+
+
 def driver_over(base: type[Driver]) -> type[Driver]:
     """Textual's driver for this platform, mended for the terminals that it does not expect (not on Windows)."""
     if base.__name__ != "LinuxDriver":
@@ -134,6 +155,7 @@ def driver_over(base: type[Driver]) -> type[Driver]:
             """Read keys until the driver stops. Bytes that are no text in this encoding become replacement marks."""
             decode = getincrementaldecoder(getattr(sys.__stdin__, "encoding", None) or "utf-8")("replace").decode
             parser = XTermParser(self._debug)
+            pasted = _Unmarked()
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno, selectors.EVENT_READ)
                 while not self.exit_event.is_set():
@@ -145,7 +167,8 @@ def driver_over(base: type[Driver]) -> type[Driver]:
                         if not data:  # the terminal has gone
                             self._loop.call_soon_threadsafe(self._app.exit, _ENDS["SIGHUP"])
                             return
-                        for event in parser.feed(decode(data)):
+                        text = decode(data)
+                        for event in [Typed(text)] if pasted.is_next(text) else parser.feed(text):
                             self.process_message(event)
                     for event in parser.tick():
                         self.process_message(event)

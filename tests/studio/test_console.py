@@ -5,9 +5,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from sidlive.studio.app import Studio
+from sidlive.studio.complete import complete
+from sidlive.studio.entry import _LEXER, Typed
 from sidlive.studio.recall import Recall
 
 from .stage import FakeSession, fake_verbs
@@ -171,3 +175,88 @@ async def test_pasted_lines_run_as_they_are():
         await pilot.press("enter")
         await until(pilot, lambda: ("stop",) in session.calls)
         assert session.calls == [("start",), ("mute", 1), ("mute", 2), ("stop",)]
+
+
+PASTE = """def pq(n):
+    out = []
+    for i in range(n):
+        if i % 2:
+            out.append(i)
+
+        else:
+            out.append(-i)
+    return out
+
+1 / 0
+'P4', pq(5)
+"""
+
+
+async def test_keys_in_a_burst_are_a_paste_that_the_terminal_did_not_mark():
+    app, _ = studio()
+    async with app.run_test(size=(120, 50)) as pilot:
+        for char in PASTE:
+            app.post_message(events.Key("enter" if char == "\n" else char, char))
+        await until(pilot, lambda: "('P4', [0, 1, -2, 3, -4])" in said(app))
+        assert "ZeroDivisionError" in said(app) and "IndentationError" not in said(app)
+        assert app.console_view.entry.text == ""
+        assert "'P4', pq(5)" in app.console_view.recall.entries
+
+
+async def test_a_burst_is_not_completed_in_its_middle_and_its_open_block_waits():
+    app, session = studio()
+    async with app.run_test(size=(120, 50)) as pilot:
+        app.post_message(Typed("x = 1\t# one\rmute(1)\r\nfor v in (2, 3):\r\tmute(v)\r"))
+        await until(pilot, lambda: session.calls == [("mute", 1)])
+        assert app.console_view.entry.text == "for v in (2, 3):\n\tmute(v)\n"
+        await pilot.press("enter")
+        await until(pilot, lambda: session.calls == [("mute", 1), ("mute", 2), ("mute", 3)])
+
+
+async def test_many_lines_at_once_all_run():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        app.post_message(Typed("n = 0\r" + "n += 1\r" * 500 + "n * 1000\r"))
+        await until(pilot, lambda: "500000" in said(app))
+
+
+async def test_what_a_terminal_would_obey_is_pasted_and_shown_as_its_escape():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        app.post_message(events.Paste("'\x1b[31m\u202e[/b]'"))
+        await until(pilot, lambda: app.console_view.entry.text == r"'\x1b[31m\u202e[/b]'")
+        await typed(pilot, "\n")
+        await typed(pilot, "print(chr(27) + '[31m[red]' + chr(0x202e))\n")
+        await until(pilot, lambda: r"\x1b[31m[red]\u202e" in said(app))
+        await typed(pilot, "raise ValueError(chr(27) + '[2J[/b]')\n")
+        await until(pilot, lambda: r"ValueError: \x1b[2J[/b]" in said(app))
+
+
+@pytest.mark.parametrize(
+    "text", ["x = [" + ", ".join(f"f(a={n})" for n in range(2400)), "a" * 23_000 + "(", "(" * 5000,
+             "\n".join(f"x{n} = f({n})" for n in range(1000))]
+)  # fmt: skip
+async def test_a_long_text_is_not_worked_through_at_each_key(text: str, monkeypatch: pytest.MonkeyPatch):
+    lexed: list[int] = []
+    tokens = _LEXER.get_tokens
+    monkeypatch.setattr(_LEXER, "get_tokens", lambda source: (lexed.append(len(source)), tokens(source))[1])
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        app.post_message(events.Paste(text))
+        await until(pilot, lambda: app.console_view.entry.text == text)
+        await pilot.press("x", "backspace", "left")
+        assert not lexed and hinted(app) == ""
+
+
+async def test_what_comes_before_a_name_costs_its_completion_nothing():
+    class Counting(str):
+        looked_at = 0
+
+        def __getitem__(self, at: object) -> str:
+            part = super().__getitem__(at)
+            Counting.looked_at += len(part)
+            return part
+
+    before = Counting("x = [" + "f(a=1), " * 3000 + "temp")
+    assert "temperature" in complete(before, {"temperature": 1}).options
+    assert Counting.looked_at < 300 * len(before)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sidlive.errors import ControlError
-from sidlive.studio.evaluate import MAX_EVENTS, Evaluator, Event, is_complete, next_indent
+from sidlive.studio.evaluate import MAX_EVENTS, Evaluator, Event, entered, is_complete, next_indent
 
 
 def boom() -> None:
@@ -158,3 +158,24 @@ def test_enter_runs_what_is_complete(source: str, complete: bool):
 )
 def test_the_next_line_is_indented(line: str, indent: str):
     assert next_indent(line) == indent
+
+
+@pytest.mark.parametrize(
+    ("typed", "statements", "rest"),
+    [
+        ("a()\nb()\n", ("a()", "b()"), ""),
+        ("a(); b()\nc(", ("a(); b()",), "c("),
+        ("a()", (), "a()"),
+        ("def f():\n    x = 1\n\n    return x\n\nf()\n", ("def f():\n    x = 1\n\n    return x", "f()"), ""),
+        ("@mark\n# why\ndef f(): pass\n", ("@mark\n# why\ndef f(): pass",), ""),
+        ("a()\nfor v in x:\n    b(v)\n", ("a()",), "for v in x:\n    b(v)\n"),
+        ("for v in x:\n    b(v)\n\n", ("for v in x:\n    b(v)",), ""),
+        ("if a:\n    b()\nelse:\n    c()\nd()\n", ("if a:\n    b()\nelse:\n    c()", "d()"), ""),
+        ("a()\nx = [1,\n", (), "a()\nx = [1,\n"),
+        ('t = """a\nb()\n', (), 't = """a\nb()\n'),
+        ("x = = 1\ny = 2\n", ("x = = 1\ny = 2",), ""),
+        ("\n\n", (), ""),
+    ],
+)
+def test_lines_entered_at_once_run_as_at_pythons_prompt(typed: str, statements: tuple[str, ...], rest: str):
+    assert entered(typed) == (statements, rest)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from .test_console import PASTE
+
 TESTS = Path(__file__).resolve().parent.parent
 PATIENCE_S = 30.0
 
@@ -38,6 +40,11 @@ class Terminal:
 
     def keys(self, *keys: str) -> None:
         self._run("send-keys", "-t", "s", *keys)
+
+    def paste(self, text: str, *how: str) -> None:
+        """Send text as a paste that is not marked as one; with ``-p`` as a marked one."""
+        subprocess.run([*self._tmux, "load-buffer", "-"], input=text, text=True, timeout=20, check=True)
+        self._run("paste-buffer", "-t", "s", *how)
 
     def resize(self, width: int, height: int) -> None:
         self._run("resize-window", "-t", "s", "-x", str(width), "-y", str(height))
@@ -190,3 +197,16 @@ def test_a_signal_ends_it_in_good_order(terminal: Terminal):
     terminal.keys("-l", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
     terminal.keys("Enter")
     assert "SIDLIVE" not in terminal.shows("ended with 143")
+
+
+def test_an_unmarked_paste_runs_as_at_pythons_prompt(terminal: Terminal):
+    terminal.studio()
+    terminal.shows("STEER")
+    terminal.paste(PASTE)
+    assert "IndentationError" not in terminal.shows("('P4', [0, 1, -2, 3, -4])")
+    terminal.paste("n = 0\n" + "n += 1  # one more line of a long paste\n" * 1000 + "print('sum', n * 1000)\n")
+    terminal.shows("sum 1000000")
+    terminal.paste(PASTE.replace("P4", "P5"), "-p")
+    terminal.shows("'P5', pq(5)")
+    terminal.keys("Enter")
+    terminal.shows("ZeroDivisionError")
