@@ -33,6 +33,7 @@ from sidlive.chip.slots import (
     NEVER,
     NEXT,
     NMI_AT,
+    NMI_STACK,
     OVERFLOW,
     PC,
     RAM,
@@ -153,6 +154,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 if m[NMI_AT] <= pushed:  # an NMI that comes before the return address is pushed takes the IRQ's place
                     vector = np.int64(0xFFFA)
                     m[NMI_AT] = NEVER
+                    m[NMI_STACK] = sp
                 if m.shape[0] > LOG:
                     note(m, cycle, LOG_NMI if vector == 0xFFFA else LOG_IRQ, np.int64(0))
                 cycle += cycles
@@ -470,6 +472,8 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             p = (np.int64(mem[0x100 + ((sp + 1) & 0xFF)]) & ~BREAK) | UNUSED
             result = unpacked(p)
             pc = np.int64(mem[0x100 + ((sp + 2) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 3) & 0xFF)]) << 8)
+            if sp >= m[NMI_STACK]:
+                m[NMI_STACK] = -1
             sp = (sp + 3) & 0xFF
             if min(m[VIC_SINCE], m[CIA + SINCE]) < NEVER and not flat:
                 m[NEXT] = 0

@@ -1,16 +1,16 @@
 """A machine run by a .sid player's driver: init, play calls from interrupts, frames kept. Knows nothing of files."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sidlive.chip.bus import port_lines, remap
-from sidlive.chip.cia import cia_pass, read_cia
+from sidlive.chip.cia import read_cia
 from sidlive.chip.cpu import run
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, REGISTERS, VOICE_STRIDE, VOICES, Frames
 from sidlive.chip.slots import (
     BEFORE,
     BREAK,
     CALLED,
-    CIA,
     CYCLE,
     DUE,
     FIRST,
@@ -19,7 +19,9 @@ from sidlive.chip.slots import (
     INTERRUPT,
     JAMMED,
     NEVER,
+    NMI_WRITES,
     NO_TRAP,
+    OWN,
     PC,
     PLAY,
     PLAY_PORT,
@@ -31,14 +33,13 @@ from sidlive.chip.slots import (
     RUNNING_ON,
     SID,
     SP,
-    TIMER,
     TOO_LONG,
     TRAP_CALL,
     TRAP_IDLE,
     TRAP_PLAYED,
     TRAPS,
-    UNDERFLOW,
     UNUSED,
+    WRITES,
     A,
     Int,
     Memory,
@@ -127,34 +128,49 @@ def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
 
 @kernel
 def run_frames(
-    m: State, mem: Memory, table: Table, cycles: int, frames_in_cycles: int, timer: bool, patience: int, frames: Frames
+    m: State,
+    mem: Memory,
+    table: Table,
+    cycles: int,
+    frames_in_cycles: int,
+    by_calls: bool,
+    patience: int,
+    frames: Frames,
+    ends: NDArray[np.int64],
+    writes: NDArray[np.uint8],
+    own: NDArray[np.uint8],
 ) -> tuple[int, int]:
     """Run the machine and write the SID's registers into ``frames`` uint8[T, 28], row t as they are when frame t ends.
 
-    Frames follow one another from ``m[ROWS_FROM]`` on, ``frames_in_cycles`` of them in ``cycles``; with ``timer`` one
-    ends whenever CIA 1's timer A runs out. Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame
-    in which it happened; TOO_LONG is a play call of more than ``patience`` cycles. Unused register bits are left as
-    written.
+    Frames follow one another from ``m[ROWS_FROM]`` on, ``frames_in_cycles`` of them in ``cycles``; with ``by_calls``
+    one ends whenever the driver is about to call play, or after ``patience`` cycles without a call. Filled in for each
+    frame: ``ends`` int64[T], the cycle after it; ``writes`` uint8[T, 2, 25], how often each register was
+    written (255 at most), outside NMI handlers and by them; ``own`` uint8[T, 25], the last value written outside NMI handlers.
+    Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame in which it happened; TOO_LONG is a play
+    call of more than ``patience`` cycles. Unused register bits are left as written.
     """
     for t in range(frames.shape[0]):
         for voice in range(VOICES):
             m[BEFORE + voice] = mem[SID + voice * VOICE_STRIDE + CONTROL]
             m[FIRST + voice] = m[FIRST_CHANGE + voice] = -1
+        m[WRITES : WRITES + 2 * REGISTERS] = 0
         m[ROWS] += 1
-        end = m[ROWS_FROM] + m[ROWS] * cycles // frames_in_cycles
-        if timer:
-            cia_pass(m, np.int64(CIA), m[CYCLE])
-            if m[CIA + TIMER + UNDERFLOW] < NEVER:
-                end = m[CIA + TIMER + UNDERFLOW]
-            else:  # it stands still: go on at the rate it had
-                end = m[CYCLE] + cycles // frames_in_cycles
-        status = run_machine(m, mem, table, end)
+        if by_calls:
+            if m[PC] == TRAP_CALL:
+                _trap(m, mem)
+            status = run_to_trap(m, mem, table, np.int64(TRAP_CALL), m[CYCLE] + patience)
+        else:
+            status = run_machine(m, mem, table, m[ROWS_FROM] + m[ROWS] * cycles // frames_in_cycles)
         if status == JAMMED:
             return JAMMED, t
         if m[CALLED] != NEVER and m[CYCLE] - m[CALLED] > patience:
             return TOO_LONG, t
+        ends[t] = m[CYCLE]
         for register in range(REGISTERS):
             frames[t, register] = mem[SID + register]
+            writes[t, 0, register] = min(m[WRITES + register], 255)
+            writes[t, 1, register] = min(m[NMI_WRITES + register], 255)
+            own[t, register] = m[OWN + register]
         for voice in range(VOICES):
             final = np.int64(mem[SID + voice * VOICE_STRIDE + CONTROL])
             first = m[FIRST_CHANGE + voice]

@@ -8,7 +8,8 @@ handlers enter and leave through. Knows nothing of files.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache
 from typing import Final
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip import bus, driver, slots
 from sidlive.chip.opcodes import kernel_table
-from sidlive.chip.registers import COLUMNS, MODE_VOL, PAL, USED_BITS, Frames, VideoTiming
+from sidlive.chip.registers import COLUMNS, MODE_VOL, PAL, REGISTERS, USED_BITS, Frames, VideoTiming
 from sidlive.errors import TuneError
 
 TIMER_60HZ: Final = {"PAL": 0x4025, "NTSC": 0x4295}  # CIA 1 timer A as the Kernal leaves it
@@ -35,6 +36,25 @@ class Logged:
     cycle: int  # since the reset
     register: int  # 0-24, or slots.LOG_IRQ, slots.LOG_NMI
     value: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a machine did to the SID, frame by frame: T of them, one after another."""
+
+    frames: Frames  # uint8[T, 28]: the registers when each frame ends
+    ends: NDArray[np.int64]  # [T]: the cycle, since the reset, at which each frame ends
+    writes: NDArray[np.uint8]  # [T, 2, 25]: writes to each register in it, 255 at most, outside NMI handlers; by them
+    own: NDArray[np.uint8]  # [T, 25]: the last value written to each register outside NMI handlers
+
+    @staticmethod
+    def joined(pieces: "Sequence[Rows]") -> "Rows":
+        """One after another."""
+        return Rows(*(np.concatenate([getattr(rows, field.name) for rows in pieces]) for field in fields(Rows)))
+
+    def first(self, count: int | None) -> "Rows":
+        """The first ``count``; all with None."""
+        return Rows(*(getattr(self, field.name)[:count] for field in fields(Rows)))
 
 
 class Machine:
@@ -61,7 +81,7 @@ class Machine:
         m[slots.RASTER_NEXT] = timing.cycles_per_line + 1
         m[slots.OSCILLATOR], m[slots.NOISE_SHIFT] = 0x555555, 0x7FFFFE  # as the chip comes up, after reSIDfp
         m[slots.ENVELOPE], m[slots.ENVELOPE_STAGE] = 0xAA, slots.RELEASE
-        m[slots.FIRST : slots.FIRST + 6] = -1
+        m[slots.FIRST : slots.FIRST + 6] = m[slots.NMI_STACK] = -1
         for slot, address in zip((slots.SECOND_SID, slots.THIRD_SID), further_sids, strict=False):
             m[slot] = address
         for base in (slots.CIA, slots.CIA + slots.CIA_SLOTS):
@@ -78,15 +98,22 @@ class Machine:
         return int(self.state[slots.CYCLE])
 
     @property
-    def timer_period(self) -> int:
-        """Cycles between two interrupts of CIA 1's timer A, as it is set now."""
-        return int(self.state[slots.CIA + slots.TIMER + slots.LATCH]) + 1
+    def timer_periods(self) -> tuple[int, ...]:
+        """Cycles between two interrupts of each timer, as it is set now: A and B of CIA 1, then of CIA 2."""
+        bases = [slots.CIA + cia * slots.CIA_SLOTS + slots.TIMER for cia in range(2)]
+        return tuple(int(self.state[base + t * slots.TIMER_SLOTS + slots.LATCH]) + 1 for base in bases for t in range(2))
 
     @property
     def raster_next(self) -> int | None:
         """The cycle at which the raster next reaches the line it is compared with, or None when it never does."""
         at = int(self.state[slots.RASTER_NEXT])
         return None if at >= slots.NEVER else at
+
+    @property
+    def own_interrupt(self) -> bool:
+        """Whether the tune has put an interrupt handler of its own where the driver's was."""
+        vector = int(self.ram[0x0314]) | int(self.ram[0x0315]) << 8
+        return vector != slots.TRAP_CALL or bus.port_lines(self.state) & 2 == 0
 
     @property
     def rom_entered(self) -> int | None:
@@ -182,29 +209,43 @@ class Machine:
         if driver.run_machine(self.state, self.memory, self._table, until) == slots.JAMMED:
             raise TuneError(self._jam())
 
+    def copy(self) -> "Machine":
+        """A machine in the same state, which goes its own way from here."""
+        other = copy(self)
+        other.memory, other.state = self.memory.copy(), self.state.copy()
+        other.ram = other.memory[slots.RAM : slots.ROM]
+        other.io = other.memory[slots.IO : slots.SID]
+        other.sid = other.memory[slots.SID :]
+        return other
+
     def frames_from(self, cycle: int) -> None:
         """Let the first frame that ``record`` gives begin at ``cycle``, now or in the past."""
         self.state[slots.ROWS_FROM], self.state[slots.ROWS] = cycle, 0
 
-    def record(self, count: int, period: Fraction, timer: bool = False) -> Frames:
-        """``uint8[count, 28]``: the SID at the end of each of the next ``count`` frames.
+    def record(self, count: int, period: Fraction | None) -> Rows:
+        """Run for ``count`` frames and return what was done in them.
 
-        Frames take ``period`` cycles each, from where ``frames_from`` was told; with ``timer`` one ends whenever CIA
-        1's timer A runs out. Raises TuneError when the processor jams or a play call does not return within 50 frames
-        of video.
+        Frames take ``period`` cycles each, from the cycle given to ``frames_from``. With None a frame is one play call
+        of the driver's, up to the next one: start where ``call_play`` stops. Raises TuneError when the processor jams
+        or a play call does not return within 50 video frames.
         """
         m = self.state
         frames = np.zeros((count, COLUMNS), dtype=np.uint8)
         patience = PLAY_PATIENCE_FRAMES * self.timing.cycles_per_frame
+        ends = np.zeros(count, dtype=np.int64)
+        writes = np.zeros((count, 2, REGISTERS), dtype=np.uint8)
+        own = np.zeros((count, REGISTERS), dtype=np.uint8)
+        cycles, of = (0, 1) if period is None else (period.numerator, period.denominator)
         status, frame = driver.run_frames(
-            m, self.memory, self._table, period.numerator, period.denominator, timer, patience, frames
+            m, self.memory, self._table, cycles, of, period is None, patience, frames, ends, writes, own
         )
         if status == slots.JAMMED:
             raise TuneError(f"{self._jam()}, frame {frame}")
         if status == slots.TOO_LONG:
             raise TuneError(f"play does not return within {PLAY_PATIENCE_FRAMES} frames (frame {frame})")
         frames &= USED_BITS
-        return frames
+        own &= USED_BITS[:REGISTERS]
+        return Rows(frames, ends, writes, own)
 
     def _jam(self) -> str:
         m = self.state

@@ -87,8 +87,13 @@ CAP: Final = 2  # what a running timer last started from
 UNDERFLOW: Final = 3  # when it next runs out, or NEVER
 MODE: Final = 4  # STOPPED, COUNTS_CYCLES, COUNTS_TIMER_A
 ONE_SHOT: Final = 5
+# Who wrote each of the SID's 25 registers in this frame: a sample routine runs as an NMI, the music usually does not.
+NMI_STACK: Final = CIA + 2 * CIA_SLOTS  # the stack pointer in the NMI handler that runs, or -1
+WRITES: Final = NMI_STACK + 1  # how often, outside an NMI handler
+NMI_WRITES: Final = WRITES + 25  # how often, by an NMI handler
+OWN: Final = NMI_WRITES + 25  # the last value written outside an NMI handler, in this frame or before
 # The log, three slots a row (cycle, what, value), as many rows as the vector has room for.
-LOG: Final = CIA + 2 * CIA_SLOTS
+LOG: Final = OWN + 25
 LOG_IRQ: Final = 32  # what: a SID register 0-24, or an interrupt or NMI taken
 LOG_NMI: Final = 33
 

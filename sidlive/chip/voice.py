@@ -23,11 +23,15 @@ from sidlive.chip.slots import (
     FIRST_CHANGE,
     LOG,
     LOGGED,
+    NMI_STACK,
+    NMI_WRITES,
     NOISE_SHIFT,
     OSCILLATOR,
     OSCILLATOR_CYCLE,
+    OWN,
     RELEASE,
     SID,
+    WRITES,
     Int,
     Memory,
     State,
@@ -163,6 +167,11 @@ def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
                 if value & 1:
                     m[ENVELOPE_HELD] = 0
     mem[SID + register] = value
+    if m[NMI_STACK] < 0:
+        m[WRITES + register] += 1
+        m[OWN + register] = value
+    else:
+        m[NMI_WRITES + register] += 1
     voice = register // VOICE_STRIDE
     if voice < VOICES and register - voice * VOICE_STRIDE == CONTROL:
         if m[FIRST + voice] < 0:

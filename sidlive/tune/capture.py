@@ -10,14 +10,18 @@ from typing import Final
 
 import numpy as np
 
+from sidlive.chip.machine import Machine, Rows
 from sidlive.chip.registers import COLUMNS, Frames, VideoTiming
 from sidlive.chip.writing import WholeFile
 from sidlive.errors import TuneError
 from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
-from sidlive.tune.trace import FASTEST_HZ, Rate, find_rate, machine_for
+from sidlive.tune.rows import evened, mean_period
+from sidlive.tune.samples import Samples, without_samples
+from sidlive.tune.trace import FASTEST_HZ, find_rate, machine_for
 
 LONGEST: Final = 24 * 3600 * 60  # frames: a day
 LARGEST_NPZ: Final = LONGEST * COLUMNS + (1 << 20)  # bytes, unpacked
+TRIED_CALLS: Final = 32  # made by a copy of the machine, to find how often play is called
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class Capture:
     chip: str
     tune: Tune
     song: int
+    samples: Samples | None  # what the tune plays besides, which is not in its frames
 
 
 class Recorder:
     """A song, up to its first play call, to be recorded piece by piece.
 
-    Raises TuneError with the reason when that cannot be done.
+    ``record`` gives the rows as the tune makes them; ``finish`` makes frames of all of them, and only it knows their
+    rate. Raises TuneError with the reason when the song cannot be played.
     """
 
     def __init__(self, tune: Tune, song: int | None = None) -> None:
@@ -48,45 +54,83 @@ class Recorder:
         if tune.flags & FLAG_BASIC and tune.magic == "RSID":
             raise TuneError("it is a BASIC program; expected machine code, since there is no BASIC ROM here")
         self.machine = machine_for(tune, self.song)
-        if tune.play == 0:
-            self.rate = find_rate(tune, self.song)
-            self.machine.run(self.rate.begin)
+        self._period: Fraction | None = None  # cycles a row; None: a row is one play call
+        if tune.play and self._called():
+            self.begin = self.machine.cycle
+            if self.tune.uses_cia(self.song):
+                self._expected = _period_of_calls(self.machine)
+            if not self.tune.uses_cia(self.song) or tune.timing.clock_hz / self._expected > FASTEST_HZ:
+                frame = tune.timing.cycles_per_frame
+                following = self.machine.raster_next or self.machine.cycle + frame
+                self.begin, self._period = following - frame, Fraction(frame)
         else:
-            self.machine.finish_init()
-            self.machine.call_play()
-            self.rate = self._rate_of_calls()
-        self.machine.frames_from(self.rate.begin)
+            rate = find_rate(tune, self.song)
+            self.machine.run(rate.begin)
+            self.begin, self._period = rate.begin, rate.period
+        if self._period is not None:
+            self._expected = float(self._period)
+        self.machine.frames_from(self.begin)
+        self._rows: list[Rows] = []
 
     @property
-    def rate_hz(self) -> float:
-        """Frames a second."""
-        return self.tune.timing.clock_hz / float(self.rate.period)
+    def expected_hz(self) -> float:
+        """Rows a second as far as the first play calls tell; ``finish`` says how many there really were."""
+        return self.tune.timing.clock_hz / self._expected
 
     def record(self, count: int) -> Frames:
-        """``uint8[count, 28]``: the next ``count`` frames."""
-        return self.machine.record(count, self.rate.period, self.rate.timer)
+        """``uint8[count, 28]``: the next ``count`` rows, samples and all."""
+        rows = self.machine.record(count, self._period)
+        self._rows.append(rows)
+        return rows.frames
 
-    def _rate_of_calls(self) -> Rate:
-        """Frames that end where the driver's interrupt next comes, after the first play call has begun."""
-        machine, frame = self.machine, self.tune.timing.cycles_per_frame
-        if self.tune.uses_cia(self.song):
-            period = machine.timer_period
-            if self.tune.timing.clock_hz / period <= FASTEST_HZ:
-                return Rate(machine.cycle, Fraction(period), timer=True)
-        following = machine.raster_next or machine.cycle + frame
-        return Rate(following - frame, Fraction(frame), timer=False)
+    def finish(self, count: int | None = None) -> Capture:
+        """Make frames of the first ``count`` rows recorded, all by default: every frame lasts equally long, without
+        samples."""
+        rows = Rows.joined(self._rows).first(count)
+        frames, samples = without_samples(rows)
+        times = np.concatenate([[self.begin], rows.ends])
+        clock_hz = self.tune.timing.clock_hz
+        if not len(frames):
+            rate_hz = self.expected_hz
+        elif self._period is not None:
+            rate_hz = clock_hz / float(self._period)
+        else:
+            frames, period = evened(frames, times)
+            rate_hz = clock_hz / period
+        late = abs(len(frames) / rate_hz - (times[-1] - times[0]) / clock_hz) * rate_hz
+        assert late <= 1.5, f"frames end {late:.1f} frames off the machine's time"
+        return Capture(frames, rate_hz, self.tune.timing, self.tune.chip, self.tune, self.song, samples)
+
+    def _called(self) -> bool:
+        """Run init and go to the first play call; False if the tune has put an interrupt of its own in its place."""
+        self.machine.finish_init()
+        try:
+            self.machine.call_play()
+        except TuneError:
+            if not self.machine.own_interrupt:
+                raise
+            return False
+        return True
 
 
 def capture(tune: Tune, song: int | None = None, frames: int = 1500) -> Capture:
-    """The first ``frames`` frames of a song (the file's start song by default), from the first play call on.
+    """The first ``frames`` play calls of a song (the file's start song by default), from the first one on, as frames.
 
-    Raises TuneError with the reason when the tune's code jams, does not return or never plays.
+    There are as many frames as calls, unless the tune calls its player unevenly. Raises TuneError with the reason when
+    the tune's code jams, does not return or never plays.
     """
     if not 1 <= frames <= LONGEST:
         raise TuneError(f"{frames} frames; expected 1 to {LONGEST:,}")
     recorder = Recorder(tune, song)
-    rows = recorder.record(frames)
-    return Capture(rows, recorder.rate_hz, tune.timing, tune.chip, tune, recorder.song)
+    recorder.record(frames)
+    return recorder.finish()
+
+
+def _period_of_calls(machine: Machine) -> float:
+    """Cycles between the play calls to come, as a copy of the machine makes them; many set their timer in the first."""
+    trial = machine.copy()
+    rows = trial.record(TRIED_CALLS, None)
+    return mean_period(rows.ends)
 
 
 def save_frames(path: str | Path, frames: Frames, rate_hz: float, **meta: str) -> None:

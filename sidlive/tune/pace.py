@@ -115,7 +115,7 @@ def registers_of(tune: Tune, frames: int) -> np.ndarray:
     """``uint8[frames, 25]``: the start song's registers at the end of each video frame, from the reset on."""
     machine = machine_for(tune, tune.start_song)
     machine.frames_from(0)
-    return machine.record(frames, Fraction(tune.timing.cycles_per_frame))[:, :REGISTERS]
+    return machine.record(frames, Fraction(tune.timing.cycles_per_frame)).frames[:, :REGISTERS]
 
 
 def race(

@@ -16,6 +16,7 @@ from sidlive.chip.machine import Machine
 from sidlive.chip.registers import MODE_VOL, REGISTERS, VideoTiming
 from sidlive.errors import TuneError
 from sidlive.tune.psid import Tune
+from sidlive.tune.rows import mean_period, phases
 
 SLICE_FRAMES: Final = 50  # frames run between two looks at the log
 LOG_ROWS: Final = 100_000  # in a slice: more than one instruction in ten may write
@@ -25,17 +26,18 @@ REGULAR: Final = 0.9  # share of the intervals between calls that must agree
 AGREEMENT: Final = 0.1  # how far they may be from the median and still agree: raster code before the call varies
 EXACT: Final = 0.005  # how far a rate may be from one of the video's or a timer's and still count as it
 MARGIN: Final = 250  # cycles between the end of a frame and the call that it waits for: entries are late by some
+FEWEST_CALLS: Final = 8
+WIDEST: Final = 0.9  # frames: how far apart in their frames calls may lie, so that there is a place to cut between them
 FASTEST_HZ: Final = 1000.0
 MOST_IN_FRAME: Final = 16
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How frames are cut from a tune: ``period`` cycles each from ``begin`` on, or by CIA 1's timer A."""
+    """How frames are cut from a tune: ``period`` cycles each from ``begin`` on."""
 
     begin: int  # cycle since the reset
     period: Fraction  # cycles
-    timer: bool
 
 
 def machine_for(tune: Tune, song: int, log: int = 0) -> Machine:
@@ -70,8 +72,8 @@ def states_at(log: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.uint8
 def find_rate(tune: Tune, song: int) -> Rate:
     """How a tune that plays by interrupts of its own is cut into frames. Raises TuneError when it never plays.
 
-    Where the interrupts that write to the voices come evenly, a frame is one of them: a part of a video frame, or a
-    timer's period. Else a frame is a video frame, cut where the tune writes least.
+    Where the interrupts that write to the voices come evenly, a frame is one of them. Else a frame is a video frame,
+    cut where the tune writes least.
     """
     timing = tune.timing
     machine = machine_for(tune, song, LOG_ROWS)
@@ -88,19 +90,31 @@ def find_rate(tune: Tune, song: int) -> Rate:
     calls = _calls(log)
     begin = int(voices[0, 0]) if not len(calls) else int(calls[0])
     frame = timing.cycles_per_frame
-    if len(calls) >= 8:
+    if len(calls) >= FEWEST_CALLS:
         gaps = np.diff(calls)
-        period = float(np.median(gaps))
-        agree = np.abs(gaps / period - 1) <= AGREEMENT
-        begin = int(calls[int(np.argmax(agree))])  # a request that waited for the tune to be ready comes at any time
-        if agree.mean() >= REGULAR and period >= timing.clock_hz / FASTEST_HZ and period < frame * (1 + EXACT):
-            count = round(frame / period)
-            if abs(frame / count / period - 1) <= EXACT and count <= MOST_IN_FRAME:
-                return Rate(begin - MARGIN, Fraction(frame, count), timer=False)
-            if abs(machine.timer_period / period - 1) <= EXACT:
-                return Rate(begin - MARGIN, Fraction(machine.timer_period), timer=True)
-            return Rate(begin - MARGIN, Fraction(round(period)), timer=False)
-    return Rate(_quiet_before(log, begin, timing), Fraction(frame), timer=False)
+        median = float(np.median(gaps))
+        agree = np.abs(gaps / median - 1) <= AGREEMENT
+        calls = calls[int(np.argmax(agree)) :]  # a request that waited for the tune to be ready comes at any time
+        begin = int(calls[0])
+        if len(calls) >= FEWEST_CALLS and median >= timing.clock_hz / FASTEST_HZ:
+            period = _period(calls, machine)
+            if agree.mean() >= REGULAR and period < frame * (1 + EXACT):
+                away = phases(calls, float(period))
+                early = float(away.min() * period) if np.ptp(away) <= WIDEST else 0.0
+                return Rate(begin + round(early) - MARGIN, period)
+    return Rate(_quiet_before(log, begin, timing), Fraction(frame))
+
+
+def _period(calls: NDArray[np.int64], machine: Machine) -> Fraction:
+    """Cycles between calls in the mean, exact where that is a part of a video frame or a timer's period."""
+    period, frame = mean_period(calls), machine.timing.cycles_per_frame
+    count = max(1, round(frame / period))
+    if abs(frame / count / period - 1) <= EXACT and count <= MOST_IN_FRAME:
+        return Fraction(frame, count)
+    for timer in machine.timer_periods:
+        if abs(timer / period - 1) <= EXACT:
+            return Fraction(timer)
+    return Fraction(round(period * 100), 100)
 
 
 def _watch(machine: Machine, until: int) -> NDArray[np.int64]:
