@@ -101,7 +101,9 @@ class Machine:
     def timer_periods(self) -> tuple[int, ...]:
         """Cycles between two interrupts of each timer, as it is set now: A and B of CIA 1, then of CIA 2."""
         bases = [slots.CIA + cia * slots.CIA_SLOTS + slots.TIMER for cia in range(2)]
-        return tuple(int(self.state[base + t * slots.TIMER_SLOTS + slots.LATCH]) + 1 for base in bases for t in range(2))
+        return tuple(
+            int(self.state[base + t * slots.TIMER_SLOTS + slots.LATCH]) + 1 for base in bases for t in range(2)
+        )
 
     @property
     def raster_next(self) -> int | None:

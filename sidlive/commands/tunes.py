@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sidlive.report import Result
 
 CAPTURE_FRAMES = 1500
+INFO_S = 20.0  # of a song, to say at which rate it plays and whether it plays samples
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
@@ -81,9 +82,13 @@ def _info(args: argparse.Namespace) -> None:
         emit(_of_frames(path), args.json, path.name)
         return
     tune = read_tune(path)
+    oddities = tune.oddities
     try:
         recorder = Recorder(tune)
-        playable, rate = "yes", recorder.rate_hz
+        recorder.record_until(INFO_S)
+        made = recorder.finish()
+        playable, rate = "yes", made.rate_hz
+        oddities += (str(made.samples),) if made.samples else ()
     except TuneError as error:
         playable, rate = f"no: {error}", 0.0
     program = path.suffix.lower() == ".prg"
@@ -105,7 +110,7 @@ def _info(args: argparse.Namespace) -> None:
         Result("rate_hz", round(rate, 3) if rate else None, "Hz"),
         Result("writes", ORDERS[writes_control_first(tune)] if rate else None),
         Result("playable", playable),
-        *odd(tune.oddities),
+        *odd(oddities),
     ]
     emit(results, args.json, path.name)
 
@@ -182,12 +187,14 @@ def _capture(args: argparse.Namespace) -> None:
             recorder.record(1)  # loads the compiled kernels, which are not part of what is timed
             begin = perf_counter()
             recorder = files.open_song(path, args.song)
-            frames, rate_hz = recorder.record(count), recorder.rate_hz
+            recorder.record(count)
+            made = recorder.finish()
             elapsed_s = perf_counter() - begin
         except TuneError as error:
             raise TuneError(f"{path}: {error}") from None
         tune, song, sids = recorder.tune, recorder.song, recorder.tune.sids
-        oddities = tune.oddities
+        frames, rate_hz = made.frames, made.rate_hz
+        oddities = tune.oddities + ((str(made.samples),) if made.samples else ())
         meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
         meta |= {"timing": tune.timing.name, "song": str(song), "source": path.name}
         meta |= order.told(order.writes_control_first(tune, song))

@@ -25,7 +25,7 @@ from sidlive.model.corpus import VERSION, Entry, split_of
 from sidlive.model.duplicates import Print, duplicates, print_of
 from sidlive.model.workers import Job, Workers, local_workers
 from sidlive.tune import songlengths as lists
-from sidlive.tune.capture import Recorder
+from sidlive.tune.capture import Capture, Recorder
 from sidlive.tune.fragment import video_frames
 from sidlive.tune.kinds import is_sid
 from sidlive.tune.lengths import record_music, record_seconds
@@ -64,7 +64,7 @@ class Report:
     ends: dict[str, int] = field(default_factory=dict)  # why songs are no longer, how often
     players: dict[str, int] = field(default_factory=dict)  # songs of each known player
     left_out: list[LeftOut] = field(default_factory=list)
-    odd: dict[str, list[str]] = field(default_factory=dict)  # what is odd about headers, a line each, by file
+    odd: dict[str, list[str]] = field(default_factory=dict)  # what is odd: headers, samples left out; lines by file
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
@@ -184,8 +184,8 @@ def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
         for name in job.names:
             if stopping():
                 return
-            if oddities := _capture_file(Path(job.folder) / name, name, job.wanted, rows, songs, left_out):
-                odd[name] = list(oddities)
+            if remarks := _capture_file(Path(job.folder) / name, name, job.wanted, rows, songs, left_out):
+                odd[name] = remarks
         rows.finish(shard)
     lost = [asdict(entry) for entry in left_out]
     text = json.dumps({"rows": rows.count, "tunes": songs, "left_out": lost, "odd": odd})
@@ -196,18 +196,19 @@ def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
 
 def _capture_file(
     path: Path, name: str, wanted: Wanted, rows: "_Shard", songs: list[dict[str, Any]], left_out: list[LeftOut]
-) -> tuple[str, ...]:
-    """Append the songs of one file to the shard and to the lists; returns what is odd about its header."""
+) -> list[str]:
+    """Append the songs of one file to the shard and to the lists; returns what is odd about it, a line each."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
         tune = parse(data, str(path))
     except OSError as error:
         left_out.append(LeftOut(name, 0, "cannot be read", f"{path} cannot be read: {error.strerror or error}"))
-        return ()
+        return []
     except TuneError as error:
         left_out.append(LeftOut(name, 0, _reason(error), str(error)))
-        return ()
+        return []
+    remarks = list(tune.oddities)
     about = {
         "path": name,
         "title": tune.name,
@@ -222,37 +223,44 @@ def _capture_file(
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest() if wanted.songlengths else ""
     for song in range(1, tune.songs + 1) if wanted.subtunes else (tune.start_song,):
         try:
-            frames, rate_hz, end, played_hz = _record(tune, song, md5, wanted)
+            made, end = _record(tune, song, md5, wanted)
         except TuneError as error:
             left_out.append(LeftOut(name, song, _reason(error), str(error)))
             continue
+        frames, rate_hz = _at_video_rate(made)
         seconds = len(frames) / rate_hz
-        if len(frames) == 0:
+        if made.samples:
+            remarks.append(f"song {song} {made.samples}")
+        if made.samples and not made.samples.music:
+            left_out.append(LeftOut(name, song, "samples instead of music", str(made.samples)))
+        elif len(frames) == 0:
             left_out.append(LeftOut(name, song, "never sounds", ""))
         elif seconds < (SHORTEST_START_SONG_S if song == tune.start_song else SHORTEST_SUBTUNE_S):
             left_out.append(LeftOut(name, song, "too short", f"{seconds:.1f} s"))
         else:
-            rates = {"rate_hz": rate_hz, "played_hz": played_hz}
+            rates = {"rate_hz": rate_hz, "played_hz": made.rate_hz}
             place = {"song": song, **rates, "end": end, "start": rows.count, "length": len(frames)}
             songs.append({**about, **place, "print": asdict(print_of(frames))})
             rows.append(frames)
-    return tune.oddities
+    return remarks
 
 
-def _record(tune: Tune, song: int, md5: str, wanted: Wanted) -> tuple[Frames, float, str, float]:
-    """A song's music, its frames a second, why it is no longer, and how often a second its player runs.
-
-    Frames of a player that runs several times a video frame become video frames: a network knows time by counting.
-    """
+def _record(tune: Tune, song: int, md5: str, wanted: Wanted) -> tuple[Capture, str]:
+    """Record a song's music and say why it is no longer."""
     recorder = Recorder(tune, song)
-    timing, played_hz = tune.timing, recorder.rate_hz
-    most = max(1, round(wanted.frames * played_hz / timing.rate_hz))
+    longest_s = wanted.frames / tune.timing.rate_hz
     seconds = lists.known_songlengths(*wanted.songlengths).of(md5, song) if wanted.songlengths else None
-    frames, end = record_music(recorder, most) if seconds is None else record_seconds(recorder, seconds, most)
-    if len(frames) and not 1 / AS_IT_IS <= played_hz / timing.rate_hz <= AS_IT_IS:
-        frames, rate_hz = video_frames(frames, played_hz, timing)
-        return frames, rate_hz, end, played_hz
-    return frames, played_hz, end, played_hz
+    return record_music(recorder, longest_s) if seconds is None else record_seconds(recorder, seconds, longest_s)
+
+
+def _at_video_rate(made: Capture) -> tuple[Frames, float]:
+    """A song's frames, and how many a second: of a player that runs several times a video frame, video frames.
+
+    A network knows time by counting frames.
+    """
+    if len(made.frames) and not 1 / AS_IT_IS <= made.rate_hz / made.timing.rate_hz <= AS_IT_IS:
+        return video_frames(made.frames, made.rate_hz, made.timing)
+    return made.frames, made.rate_hz
 
 
 class _Shard:

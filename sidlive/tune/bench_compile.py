@@ -107,8 +107,9 @@ def measure_tune(path: Path, py65: bool) -> Kept | None:
     try:
         song = open_song(path)
         timing = song.tune.timing
-        own = song.record(int(LONG * max(1.0, song.rate_hz / timing.rate_hz)) + 1)
-        frames = video_frames(own, song.rate_hz, timing)[0][:LONG]
+        song.record_until(LONG / timing.rate_hz)
+        own = song.finish()
+        frames = video_frames(own.frames, own.rate_hz, timing)[0][:LONG]
     except TuneError:
         return None
     order = writes_control_first(song.tune, song.song)

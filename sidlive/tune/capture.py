@@ -3,6 +3,7 @@
 Frames come at the tune's own rate: one a play call, whatever makes the calls. Of several SIDs the first is kept.
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,8 @@ from sidlive.tune.trace import FASTEST_HZ, find_rate, machine_for
 
 LONGEST: Final = 24 * 3600 * 60  # frames: a day
 LARGEST_NPZ: Final = LONGEST * COLUMNS + (1 << 20)  # bytes, unpacked
-TRIED_CALLS: Final = 32  # made by a copy of the machine, to find how often play is called
+TRIED_CALLS: Final = 32  # run at a time, by a copy of the machine, to find how often play is called
+TRIED_S: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,16 @@ class Recorder:
         self._rows.append(rows)
         return rows.frames
 
+    @property
+    def recorded_s(self) -> float:
+        """Seconds of the machine's time that the rows recorded so far take."""
+        return (self._rows[-1].ends[-1] - self.begin) / self.tune.timing.clock_hz if self._rows else 0.0
+
+    def record_until(self, seconds: float) -> None:
+        """Record on until there are ``seconds`` of the machine's time, or a row more."""
+        while (missing := seconds - self.recorded_s) > 0:
+            self.record(math.ceil(missing * self.expected_hz))
+
     def finish(self, count: int | None = None) -> Capture:
         """Make frames of the first ``count`` rows recorded, all by default: every frame lasts equally long, without
         samples."""
@@ -96,9 +108,11 @@ class Recorder:
             rate_hz = clock_hz / float(self._period)
         else:
             frames, period = evened(frames, times)
-            rate_hz = clock_hz / period
+            # A call starts some cycles late, the first and the last one too; the timer itself is exact.
+            exact = [timer for timer in self.machine.timer_periods if abs(timer - period) * len(frames) < timer]
+            rate_hz = clock_hz / min(exact, key=lambda timer: abs(timer - period), default=period)
         late = abs(len(frames) / rate_hz - (times[-1] - times[0]) / clock_hz) * rate_hz
-        assert late <= 1.5, f"frames end {late:.1f} frames off the machine's time"
+        assert late <= 2, f"frames end {late:.1f} frames off the machine's time"
         return Capture(frames, rate_hz, self.tune.timing, self.tune.chip, self.tune, self.song, samples)
 
     def _called(self) -> bool:
@@ -129,8 +143,11 @@ def capture(tune: Tune, song: int | None = None, frames: int = 1500) -> Capture:
 def _period_of_calls(machine: Machine) -> float:
     """Cycles between the play calls to come, as a copy of the machine makes them; many set their timer in the first."""
     trial = machine.copy()
-    rows = trial.record(TRIED_CALLS, None)
-    return mean_period(rows.ends)
+    end = trial.cycle + TRIED_S * trial.timing.clock_hz
+    calls = [np.array([trial.cycle])]
+    while trial.cycle < end:
+        calls.append(trial.record(TRIED_CALLS, None).ends)
+    return mean_period(np.concatenate(calls))
 
 
 def save_frames(path: str | Path, frames: Frames, rate_hz: float, **meta: str) -> None:

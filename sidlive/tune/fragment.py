@@ -140,14 +140,17 @@ def load_fragment(
                 f"{path.name}: a fragment may reach {LATEST_S:g} s into a tune, not {start_s + seconds:g} s"
             )
         recorder = files.open_song(path, song)
-        tune, own_hz = recorder.tune, recorder.rate_hz
         try:
-            rows = recorder.record(math.ceil(max(start_s + seconds, TEMPO_WINDOW_S) * own_hz) + 1)
+            recorder.record_until(max(start_s + seconds, TEMPO_WINDOW_S))
         except TuneError as error:
             raise TuneError(f"{path.name}: {error}") from None
+        song_made = recorder.finish()
+        tune, rows, own_hz = recorder.tune, song_made.frames, song_made.rate_hz
         chip, timing, sids = tune.chip, tune.timing, tune.sids
         source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
         told, notes = "", tune.oddities
+        if song_made.samples:
+            notes += (str(song_made.samples),)
         control_first = order.writes_control_first(tune, recorder.song)
     else:
         raise TuneError(f"{path}: expected {NAMES}")

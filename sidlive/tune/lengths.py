@@ -24,7 +24,7 @@ from sidlive.chip.registers import (
     Frames,
 )
 from sidlive.compiling import kernel
-from sidlive.tune.capture import Recorder
+from sidlive.tune.capture import Capture, Recorder
 
 TAIL_S: Final = 2.0  # kept of what follows the last sound: releases ring out
 REPEAT_S: Final = (
@@ -55,7 +55,7 @@ class Music(NamedTuple):
 
 
 class Listener:
-    """Hears a song piece by piece, ``rate_hz`` frames a second, and tells how much of it is music."""
+    """Hears a song piece by piece, ``rate_hz`` rows a second, and says how much of it is music."""
 
     def __init__(self, rate_hz: float) -> None:
         self.rate_hz = rate_hz
@@ -139,30 +139,31 @@ def music_length(frames: Frames, rate_hz: float) -> int:
     return listener.music().length
 
 
-def record_music(recorder: Recorder, most: int) -> tuple[Frames, str]:
-    """A song's music, ``uint8[T, 28]`` with T at most ``most`` (0 when it never sounds), and why it ends (of ENDS).
+def record_music(recorder: Recorder, longest_s: float) -> tuple[Capture, str]:
+    """Record a song's music, ``longest_s`` of it at most (no frames if it never sounds), and say why it ends (of ENDS).
 
     Records on only while the end is not known. Raises TuneError when the song's code jams or does not return.
     """
-    listener = Listener(recorder.rate_hz)
-    step = max(1, round(STEP_S * recorder.rate_hz))
-    pieces: list[Frames] = []
+    listener = Listener(recorder.expected_hz)
+    step = max(1, round(STEP_S * recorder.expected_hz))
     while True:
-        piece = recorder.record(min(step, most - listener.count))
-        pieces.append(piece)
-        listener.hear(piece)
+        listener.hear(recorder.record(min(step, max(1, _missing(recorder, longest_s)))))
         music = listener.music()
-        if music.sure or listener.count >= most:
-            return np.concatenate(pieces)[: music.length], music.end
+        if music.sure or not _missing(recorder, longest_s):
+            return recorder.finish(music.length), music.end
 
 
-def record_seconds(recorder: Recorder, seconds: float, most: int) -> tuple[Frames, str]:
-    """As ``record_music``, for a song whose length is known: so many seconds of it, without silence at the end."""
-    count = min(most, max(1, round(seconds * recorder.rate_hz)))
-    frames = recorder.record(count)
-    listener = Listener(recorder.rate_hz)
-    listener.hear(frames)
-    return frames[: listener.sounding], "limit" if count == most else "songlengths"
+def record_seconds(recorder: Recorder, seconds: float, longest_s: float) -> tuple[Capture, str]:
+    """As ``record_music``, for a song that is known to last ``seconds``: all of it, without silence at the end."""
+    listener = Listener(recorder.expected_hz)
+    while count := _missing(recorder, min(seconds, longest_s)):
+        listener.hear(recorder.record(count))
+    return recorder.finish(listener.sounding), "limit" if seconds >= longest_s else "songlengths"
+
+
+def _missing(recorder: Recorder, seconds: float) -> int:
+    """How many rows are to be recorded up to ``seconds``, as far as that is known."""
+    return max(0, round((seconds - recorder.recorded_s) * recorder.expected_hz))
 
 
 @kernel

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames
 from sidlive.tune.edits import placed
 
-LIKE: Final = 2.0  # a gap between calls up to so many times the median, or down to its half, is like the others
+LIKE: Final = 1.25  # a gap between calls of up to 1.25 times the median, or down to 1 / 1.25, is like the others
 MOST_ALIKE: Final = 0.9  # share of the gaps that are like the median one, from which on the others are exceptions
+LARGEST_SHIFT: Final = 0.95  # rows by which one may be moved, either way, so that there is still a frame a call
 STOPPED: Final = 8.0  # medians: a gap as long as this is a pause, and says nothing about the rate
 
 
@@ -36,17 +37,19 @@ def evened(frames: Frames, times: NDArray[np.int64]) -> tuple[Frames, float]:
     """Frames that all last equally long, and how many cycles that is.
 
     ``frames`` uint8[T, 28], a row a call; ``times`` int64[T + 1], when each call came and when the last row ended. The
-    same frames if no row is more than half a row away from its own time. Else each row is placed where it belongs, and
+    same frames if that moves no row by a row or more. Else each row is placed where it belongs, and
     rows that fall into one frame keep the turns of their gates (see ``edits.resample``).
     """
     assert len(times) == len(frames) + 1
     period = mean_period(times)
     away = phases(times, period)
-    if np.ptp(away) <= 1:
-        return frames, float(times[-1] - times[0]) / len(frames)
+    if np.ptp(away) < 2 * LARGEST_SHIFT:
+        return frames, period
     places = (times - times[0]) / period
     turns = np.exp(2j * np.pi * places[:-1])
-    usual = float(np.angle(turns.mean()) / (2 * np.pi))  # where in a frame the calls lie, so that it is cut between them
+    usual = float(
+        np.angle(turns.mean()) / (2 * np.pi)
+    )  # where in a frame the calls lie, so that it is cut between them
     starts = np.floor(places[:-1] - usual + 0.5).astype(np.int64)
     starts -= starts[0]
     count = max(int(starts[-1]) + 1, round(places[-1]))

@@ -255,10 +255,12 @@ def test_real_tunes_of_other_rates_keep_all_their_notes(shared: Path) -> None:
     resampled = notes = 0
     for path in tunes:
         recorder = Recorder(read(path))
-        rows = recorder.record(round(60 * recorder.rate_hz))
-        frames, rate_hz = video_frames(rows, recorder.rate_hz, recorder.tune.timing)
+        recorder.record(round(60 * recorder.expected_hz))
+        made = recorder.finish()
+        rows = made.frames
+        frames, rate_hz = video_frames(rows, made.rate_hz, made.timing)
         assert abs(rate_hz / recorder.tune.timing.rate_hz - 1) <= RATE_TOLERANCE
-        assert abs(len(frames) / rate_hz - 60) < 0.05
+        assert abs(len(frames) / rate_hz - recorder.recorded_s) < 0.05
         assert gate_openings(frames) == gate_openings(rows), path.name
         resampled += frames is not rows
         notes += sum(gate_openings(rows))

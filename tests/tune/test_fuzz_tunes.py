@@ -77,7 +77,7 @@ def _run(tune: Tune, song: int | None) -> None:
     else:
         assert rows.shape == (FRAMES, COLUMNS) and rows.dtype == np.uint8
         assert not (rows & ~USED_BITS).any()
-        assert 1 <= recorder.rate_hz <= 1_100_000
+        assert 1 <= recorder.expected_hz <= 1_100_000
     if recorder is not None:
         timing = tune.timing
         budget = INIT_PATIENCE_S * timing.clock_hz + (FRAMES + 1) * PLAY_PATIENCE_FRAMES * timing.cycles_per_frame
