@@ -145,9 +145,9 @@ def run_frames(
     Frames follow one another from ``m[ROWS_FROM]`` on, ``frames_in_cycles`` of them in ``cycles``; with ``by_calls``
     one ends whenever the driver is about to call play, or after ``patience`` cycles without a call. Filled in for each
     frame: ``ends`` int64[T], the cycle after it; ``writes`` uint8[T, 2, 25], how often each register was
-    written (255 at most), outside NMI handlers and by them; ``own`` uint8[T, 25], the last value written outside NMI handlers.
-    Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame in which it happened; TOO_LONG is a play
-    call of more than ``patience`` cycles. Unused register bits are left as written.
+    written (255 at most), outside NMI handlers and by them; ``own`` uint8[T, 25], the last value written to it outside
+    NMI handlers. Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame in which it happened;
+    TOO_LONG is a play call of more than ``patience`` cycles. Unused register bits are left as written.
     """
     for t in range(frames.shape[0]):
         for voice in range(VOICES):

@@ -44,7 +44,7 @@ def test_what_init_writes_comes_before_in_order_and_its_pauses_are_short() -> No
     assert first.before is not None and second.before is None
     rows = first.before.writes[first.before.writes[:, 1] < REGISTERS]
     assert [(int(register), int(value)) for _, register, value in rows] == [(24, 15), (23, 1), (24, 15)]
-    assert recorder.rate.begin > PAL.clock_hz and first.before.cycles < 4 * PAL.cycles_per_frame
+    assert recorder.begin > PAL.clock_hz and first.before.cycles < 4 * PAL.cycles_per_frame
 
 
 def test_where_the_tune_jams_what_it_wrote_before_comes_first() -> None:
