@@ -1,7 +1,9 @@
-"""Where a user's settings and logs live, by the customs of each platform."""
+"""Where a user's settings and logs live, by the customs of each platform, and where their code finds its modules."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -18,6 +20,17 @@ def data_folder() -> Path:
 def log_path(process: str = "core") -> Path:
     """Where the core process writes what drivers and faults have to say, and the studio how it failed."""
     return _folder("XDG_STATE_HOME", ".local/state", "Library/Logs") / f"{process}.log"
+
+
+@contextlib.contextmanager
+def imports_from(folder: Path) -> Iterator[None]:
+    """Have modules looked for in this folder first."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder))
 
 
 def _folder(variable: str, linux: str, mac: str) -> Path:

@@ -32,7 +32,7 @@ from sidlive.studio.actions import ACTIONS, BY_NAME
 from sidlive.studio.complete import first_sentence
 from sidlive.studio.console import Console
 from sidlive.studio.evaluate import explain
-from sidlive.studio.layout import plan
+from sidlive.studio.layout import NARROW, share_out
 from sidlive.studio.mono import Mono
 from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
@@ -43,7 +43,6 @@ from sidlive.studio.widgets import Columns, KeyBar, Knobs, Masthead, NoticeLine,
 
 SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
 STATE_HZ: Final = 10
-CONSOLE_ROWS: Final = 9  # the console and its rule keep at least these
 GREETING: Final = ("help() tells the verbs, F1 the keys",)
 BUSY_S: Final = 2.0  # code that runs longer is remarked on
 ESCAPE_S: Final = 0.5  # two Esc within this are panic
@@ -108,7 +107,7 @@ class Studio(App[int]):
     CSS_PATH = "studio.tcss"
     TITLE = "sidlive"
     BINDINGS: ClassVar[list[BindingType]] = [action.binding for action in ACTIONS]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-nominal"), (150, "-wide")]  # noqa: RUF012 (as Textual has it)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-nominal"), (150, "-wide")]  # noqa: RUF012 (as Textual has it)
 
     def __init__(
         self,
@@ -194,14 +193,19 @@ class Studio(App[int]):
         self._hands.shutdown(wait=False, cancel_futures=True)
 
     def _share_out(self) -> None:
-        """Give the score what the console can spare, in whole rows a voice."""
-        rows = self.size.height - 2 - (2 if self.size.width < 100 else 0)
-        height, spare = max(7, min(int(rows * 0.70), rows - CONSOLE_ROWS)), 1
-        while spare > 0:
-            score = plan(self.size.width, height)
-            spare = height - (3 * score.voice_rows + score.filter_rows)
-            height -= spare
-        self.score_view.styles.height = height
+        """Show the parts that the window has room for; the line for typing always is."""
+        parts = share_out(*self.size)
+        masthead, knobs, _, keys = self._views
+        for part, rows in (
+            (masthead, parts.masthead),
+            (self.score_view, parts.score),
+            (knobs, parts.knobs),
+            (self._notice_line, parts.notice),
+            (keys, parts.keys),
+        ):
+            part.display = rows > 0
+            part.styles.height = rows
+        self.console_view.share_out(parts.output > 0, parts.typing, parts.hint > 0)
 
     def show_score(self) -> None:
         """Look at the tape; the timer calls it."""

@@ -66,6 +66,12 @@ class Console(Vertical):
     def on_unmount(self) -> None:
         self.evaluator.close()
 
+    def share_out(self, output: bool, typing: int, hint: bool) -> None:
+        """Show output and hint or not; ``typing``: the most rows of the line for typing."""
+        self.output.display, self._hint.display = output, hint
+        self.entry.styles.max_height = typing
+        self.query_one("#typing").styles.max_height = typing
+
     def run(self, source: str) -> None:
         """Run code as if it were typed, without remembering it."""
         self.evaluator.submit(source)

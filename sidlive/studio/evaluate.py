@@ -22,9 +22,11 @@ import types
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from sidlive.errors import SidliveError
+from sidlive.live.places import imports_from
 
 Kind = Literal["source", "output", "value", "error", "done"]
 
@@ -64,14 +66,19 @@ class Evaluator:
         self._interrupts = 0
         self._thread: threading.Thread | None = None
         self._tap = _Tap(lambda text: self._tell(Event("output", text)))
+        self._imports = contextlib.ExitStack()
         self._streams: tuple[Any, Any, Any] | None = None
 
     def open(self) -> None:
-        """Take over what the process prints and reads, until `close`. Readers find the end: keys are the screen's."""
+        """Take over what the process prints and reads, until `close`. Readers find the end: keys are the screen's.
+
+        Code imports modules from the working folder first, as at Python's prompt.
+        """
         if sys.stdout is self._tap:
             return
         self._streams = sys.stdin, sys.stdout, sys.stderr
         sys.stdin, sys.stdout, sys.stderr = io.StringIO(), self._tap, self._tap
+        self._imports.enter_context(imports_from(Path.cwd()))
 
     def close(self) -> None:
         """Give the streams back and stop what runs."""
@@ -79,6 +86,7 @@ class Evaluator:
         if self._streams is not None:
             sys.stdin, sys.stdout, sys.stderr = self._streams
             self._streams = None
+        self._imports.close()
 
     @property
     def busy(self) -> bool:

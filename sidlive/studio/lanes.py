@@ -14,7 +14,7 @@ from sidlive.live.state import VoiceState
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import EIGHTHS, Canvas
 from sidlive.studio.gutter import filter_gutter, voice_gutter
-from sidlive.studio.layout import RECENT, ZOOMS, Grid, Plan, Span, plan
+from sidlive.studio.layout import MIN_SCORE, MIN_WIDTH, RECENT, ZOOMS, Grid, Plan, Span, plan
 from sidlive.studio.palette import (
     FAINT,
     FILTER_COLOURS,
@@ -28,7 +28,6 @@ from sidlive.studio.palette import (
     ink,
 )
 
-MIN_WIDTH, MIN_HEIGHT = 20, 7  # cells; a smaller canvas stays empty
 FIT_EVERY: Final = 5  # pictures between two voices at the range
 
 # Dots of a braille cell by row (4) and column (2): Unicode, block 2800.
@@ -68,7 +67,7 @@ class Score:
         """Draw everything: ``now`` is the tape's number of the frame that plays next."""
         where = self.plan(canvas.width, canvas.height)
         self._pictures += 1
-        if canvas.width < MIN_WIDTH or canvas.height < MIN_HEIGHT:
+        if canvas.width < MIN_WIDTH or canvas.height < MIN_SCORE:
             return
         per_cell = 2 * self.zoom
         left = now // per_cell - where.head  # the tape's cell at the music's left edge

@@ -15,6 +15,10 @@ MIN_SPAN: Final = 18  # semitones that a lane shows at least
 MAX_SPAN: Final = 42  # and at most
 SETTLED: Final = 12  # looks after which a lane that shows too much narrows
 ZOOMS: Final = (1, 2, 4)  # frames a column of dots; two columns a cell
+MIN_WIDTH, MIN_SCORE = 20, 7  # columns and rows of the smallest score
+CONSOLE_ROWS: Final = 9  # the notice and the console keep at least these where there is room for all
+MOST_TYPED: Final = 8  # rows of the line for typing
+NARROW: Final = 100  # a screen of fewer columns has knobs and no panel
 RECENT_CELLS: Final = 10  # heard less than this ago
 
 FUTURE, NOW, RECENT, PAST = range(4)  # tiers: to come, at the playhead, just heard, heard long ago
@@ -85,6 +89,52 @@ def plan(width: int, height: int, ahead_cells: int = 0) -> Plan:
     columns = max(8, width - gutter)
     head = min(max(columns - ahead_cells - 2, columns * 2 // 5), columns * 3 // 4)
     return Plan(gutter, voice_rows, filter_rows, columns, head)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which parts of the screen there is room for, in rows; the line for typing is always there."""
+
+    masthead: int
+    score: int
+    knobs: int
+    notice: int
+    output: int  # at least these; it takes what is left
+    typing: int  # at most these
+    hint: int
+    keys: int
+
+
+def share_out(width: int, height: int) -> Parts:
+    """Give a screen of this size to its parts, the most needed first."""
+    wanted = [("output", 1), ("masthead", 1), ("notice", 1), ("output", 1), ("hint", 1), ("keys", 1)]
+    wanted += [("knobs", 2)] if width < NARROW else []
+    rows = dict.fromkeys(("masthead", "knobs", "notice", "output", "hint", "keys"), 0)
+    left = height - 1  # one to type in
+    for part, more in wanted:
+        if left < more:
+            break
+        rows[part] += more
+        left -= more
+    score = 0
+    if left >= MIN_SCORE and width >= MIN_WIDTH:
+        room = height - rows["masthead"] - rows["knobs"] - rows["keys"]  # the score's and the console's
+        score = _whole_rows(width, max(MIN_SCORE, min(int(room * 0.70), room - CONSOLE_ROWS)))
+    typing = max(1, min(MOST_TYPED, left - score + rows["output"]))
+    return Parts(
+        rows["masthead"], score, rows["knobs"], rows["notice"], rows["output"], typing, rows["hint"], rows["keys"]
+    )
+
+
+def _whole_rows(width: int, height: int) -> int:
+    """The most rows, up to ``height``, that the score fills with as many for each voice."""
+    while (spare := height - _used(plan(width, height))) > 0:
+        height -= spare
+    return height
+
+
+def _used(score: Plan) -> int:
+    return 3 * score.voice_rows + score.filter_rows
 
 
 @dataclass(frozen=True)

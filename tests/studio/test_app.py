@@ -196,14 +196,38 @@ async def test_every_part_finds_its_place(size: tuple[int, int]):
         assert app.query_one("#knobs").display is (width < 100)
 
 
-@pytest.mark.parametrize("size", [(20, 6), (40, 12), (10, 40), (300, 8)])
+@pytest.mark.parametrize("size", [(20, 6), (40, 12), (10, 40), (300, 8), (20, 3), (20, 2), (80, 1)])
 async def test_a_terminal_that_is_too_small_is_no_reason_to_fall(size: tuple[int, int]):
     app, session = studio()
     async with app.run_test(size=size) as pilot:
         await pilot.pause(0.2)
         session.clock += 50
+        if size[1] == 1:
+            assert app.console_view.entry.region.height == 1
+            return
         await typed(pilot, "1 + 1\n")
         await until(pilot, lambda: any(line.text.strip() == "2" for line in app.console_view.output.lines))
+
+
+@pytest.mark.parametrize("width", [20, 60, 120])
+async def test_the_line_for_typing_is_there_at_every_height(width: int):
+    app, _ = studio()
+    async with app.run_test(size=(width, 40)) as pilot:
+        for height in [*range(1, 20), 40, 3]:
+            await pilot.resize_terminal(width, height)
+            await pilot.pause(0.05)
+            entry = app.console_view.entry
+            app.console_view.entry.text = ""
+            for typing in ("", "for v in (1, 2, 3):\n    mute(v)\n    unmute(v)\n" * 4 + "x = 5"):
+                entry.text = typing
+                entry.move_cursor(entry.document.end)
+                await pilot.pause(0.05)
+                assert entry.region.height >= 1 and entry.region.bottom <= height
+                assert entry.region.y <= entry.cursor_screen_offset.y < entry.region.bottom
+            parts = [w for w in app.screen.walk_children() if w.display and w.region.area]
+            assert all(w.region.bottom <= height for w in parts if w is not entry.vertical_scrollbar)
+            if height >= 3:
+                assert app.console_view.output.region.height >= 1 and app.query_one("#masthead").display
 
 
 async def test_an_instrument_with_nothing_to_show_shows_that():

@@ -1,7 +1,9 @@
 """Running what a performer typed: in order, interruptible, never fatal, its output bounded."""
 
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -179,3 +181,12 @@ def test_the_next_line_is_indented(line: str, indent: str):
 )
 def test_lines_entered_at_once_run_as_at_pythons_prompt(typed: str, statements: tuple[str, ...], rest: str):
     assert entered(typed) == (statements, rest)
+
+
+def test_code_imports_from_the_working_folder(evaluator: Evaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "riffs_of_a_test.py").write_text("notes = [60, 64, 67]\n")
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    assert run(evaluator, "import riffs_of_a_test; riffs_of_a_test.notes") == [Event("value", value="[60, 64, 67]")]
+    evaluator.close()
+    assert sys.path == before
