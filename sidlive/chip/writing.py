@@ -5,9 +5,12 @@ import os
 import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Final
 
 from sidlive.errors import DeviceError
+
+_NAME_BYTES: Final = 255  # of a file's name, where the disk does not say
+_SHOWN: Final = 40  # characters of a name that is too long
 
 
 class WholeFile:
@@ -20,6 +23,8 @@ class WholeFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        if why := name_trouble(self.path):
+            raise DeviceError(f"no file can be written there: {why}; choose another name")
         try:
             self.path = self._made = self.path.resolve()
             if not self.path.exists() or self.path.is_file():
@@ -69,20 +74,48 @@ class WholeFile:
             raise self.trouble(error) from None
 
 
+def name_trouble(path: Path) -> str:
+    """Return why nothing can have this path here, in words: a part of it is too long, or cannot be spelled.
+
+    "" where nothing speaks against it; that its folders are there is not asked.
+    """
+    there = next((folder for folder in (path.absolute(), *path.absolute().parents) if os.path.isdir(folder)), Path())
+    try:
+        most = os.pathconf(there, "PC_NAME_MAX") if hasattr(os, "pathconf") else _NAME_BYTES
+    except (OSError, ValueError):
+        most = _NAME_BYTES
+    for part in path.parts:
+        short = part if len(part) <= _SHOWN else f"{part[:_SHOWN]}..."
+        if "\0" in part:
+            return f"{short!r} has a null byte"
+        try:
+            size = len(os.fsencode(part))
+        except UnicodeEncodeError:
+            return f"{short!r} has characters that file names cannot have here"
+        if size > most:
+            return f"the name {short!r} has {size} bytes, at most {most} fit"
+    return ""
+
+
 def make_folder(path: Path) -> None:
     """Make a folder, and those that it is in, where they are not there yet. DeviceError where the disk refuses."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeviceError(f"{path} cannot be made a folder: {error.strerror or error}; choose another place") from None
+    except (OSError, ValueError) as error:
+        if why := name_trouble(path):
+            raise DeviceError(f"no folder can be made there: {why}; choose another name") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DeviceError(f"{path} cannot be made a folder: {reason}; choose another place") from None
 
 
 def expect_place(path: str | Path) -> None:
     """DeviceError where a path has no place for a file; to be asked before long work is done for what goes there."""
     path = Path(path)
-    if path.is_dir():
+    if why := name_trouble(path):
+        raise DeviceError(f"no file can be written there: {why}; choose another name")
+    if os.path.isdir(path):
         raise DeviceError(f"{path} is a folder; expected the name of a file")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise DeviceError(f"{path}: there is no folder {path.parent}; make it first, or choose another place")
 
 

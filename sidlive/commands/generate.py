@@ -4,9 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sidlive.commands import label
+
 if TYPE_CHECKING:
     from sidlive.chip.registers import Frames, VideoTiming
     from sidlive.compiling import Told
+    from sidlive.tune.compile import Label
     from sidlive.tune.fragment import Fragment
 
 PROMPT_FRAMES = 1024  # of a .sid: what the models attend to, 20 s
@@ -70,6 +73,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     generate.add_argument("--seed", type=int, default=0, metavar="S", help="one seed, one result (default: 0)")
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     generate.add_argument("--continuation-only", action="store_true", help="leave what was heard out of the output")
+    label.add(generate, "the prompt's name, continued", "none")
     generate.add_argument("--json", action="store_true", help="one JSON object on stdout")
     generate.set_defaults(run=_generate)
 
@@ -126,7 +130,9 @@ def _generate(args: argparse.Namespace) -> None:
         made_s = perf_counter() - begin
         bar.update(task, description=f"writing {plain(args.output.name)}", total=None)
         frames = made if args.continuation_only else np.concatenate([heard.frames, made])
-        _write(args.output, frames, heard, f"{args.model}, seed {args.seed}")
+        _write(
+            args.output, frames, heard, label.of(args, f"{heard.name}, continued"), f"{args.model}, seed {args.seed}"
+        )
     for note in (*heard.notes, *([f"it is silent: {heard.why_silent}"] if heard.why_silent else ())):
         warn(f"{heard.source}: {note}")
     starts = {
@@ -166,18 +172,19 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
     return replace(fragment, frames=fragment.frames[:count])
 
 
-def _write(path: Path, frames: "Frames", prompt: "Fragment", made_by: str) -> None:
+def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", made_by: str) -> None:
     """Frames as what the path's name asks for. Raises TuneError or DeviceError."""
     from sidlive.tune.kinds import holds_frames
 
     timing = _timing(prompt.timing)
-    title = f"{prompt.name}, continued"
     if holds_frames(path):
         from sidlive.tune.files import write_frames
         from sidlive.tune.order import told
 
         meta = {"chip": prompt.chip, "timing": prompt.timing, "source": prompt.source, **told(prompt.control_first)}
-        write_frames(path, frames, prompt.rate_hz, title=title, made_by=made_by, **meta)
+        texts = {"title": about.title, "author": about.author, "released": about.release}
+        meta |= {name: text for name, text in texts.items() if text}
+        write_frames(path, frames, prompt.rate_hz, made_by=made_by, **meta)
     elif path.suffix.lower() == ".wav":
         from sidlive.chip.sid import render
         from sidlive.chip.wav import WavFile
@@ -187,12 +194,11 @@ def _write(path: Path, frames: "Frames", prompt: "Fragment", made_by: str) -> No
     else:
         from sidlive.chip.writing import write_file
         from sidlive.report import warn
-        from sidlive.tune.compile import Label, compile_sid, verify
+        from sidlive.tune.compile import compile_sid, verify
 
-        label = Label(name=title)
-        for note in label.notes():
+        for note in about.notes():
             warn(note)
-        sid = compile_sid(frames, label, prompt.chip, timing, control_first=prompt.control_first)
+        sid = compile_sid(frames, about, prompt.chip, timing, control_first=prompt.control_first)
         verify(sid, frames)
         write_file(path, sid)
 

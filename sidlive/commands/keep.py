@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sidlive.commands import label
+
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
     from sidlive.report import Result
@@ -27,9 +29,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         help="frames, or the name of a fragment that comes with sidlive",
     )
     keep.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
-    keep.add_argument("--name", help="title (default: the frames' own, or the output file's name)")
-    keep.add_argument("--author", help="default: the frames' own")
-    keep.add_argument("--released", help="year and publisher (default: the frames' own)")
+    label.add(keep, "the frames' own, or the output file's name", "the frames' own", "the frames' own")
     keep.add_argument("--chip", choices=("6581", "8580"), help="default: the frames' own, or 6581")
     keep.add_argument("--load", type=_address, default=0x1000, metavar="ADDRESS", help="a page (default $1000)")
     keep.add_argument(
@@ -92,7 +92,8 @@ def _compile(args: argparse.Namespace) -> None:
     takes, timing, meta = _takes(args)
     if not 1 <= args.start_song <= len(takes):
         raise ControlError(f"--start-song {args.start_song}: there are songs 1 to {len(takes)}")
-    label, chip = _label(args, meta), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
+    texts = meta.get("title") or args.output.stem, meta.get("author", ""), meta.get("released", "")
+    about, chip = label.of(args, *texts), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
     results: list[Result] = []
     frames = sum(len(take.frames) for take in takes)
     with spinner(stderr=True) as told:
@@ -102,12 +103,12 @@ def _compile(args: argparse.Namespace) -> None:
         begin = perf_counter()
         block = _fitted(takes, args, timing)
         elapsed_s = perf_counter() - begin
-        for note in label.notes():
+        for note in about.notes():
             warn(note)
         told("playing what was packed in a 6510, to compare it")
-        sid = sid_of(block, label, chip, timing, args.start_song)
+        sid = sid_of(block, about, chip, timing, args.start_song)
         verify(sid, *(take.proof for take in takes))
-        beside = _beside(args, takes, block, label, chip, timing)
+        beside = _beside(args, takes, block, about, chip, timing)
         write_file(args.output, sid)
         for path, data in beside:
             write_file(path, data)
@@ -170,16 +171,6 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     return takes, timing, about
 
 
-def _label(args: argparse.Namespace, meta: dict[str, str]) -> "Label":
-    from sidlive.tune.compile import Label
-
-    return Label(
-        name=args.name or meta.get("title") or args.output.stem,
-        author=args.author if args.author is not None else meta.get("author", ""),
-        released=args.released if args.released is not None else meta.get("released", ""),
-    )
-
-
 def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]") -> "list[Take]":
     """The takes with coarser pulse widths where those are smaller; adds what that costs to the results."""
     from dataclasses import replace
@@ -239,7 +230,7 @@ def _beside(
     args: argparse.Namespace,
     takes: "list[Take]",
     block: "Block",
-    label: "Label",
+    about: "Label",
     chip: str,
     timing: "VideoTiming",
 ) -> list[tuple[Path, bytes]]:
@@ -254,11 +245,11 @@ def _beside(
         path = args.output.with_suffix(".prg")
         if sum(map(len, block.songs)) > room(PROGRAM_LOAD):
             raise TuneError(f"{path.name}: the takes are too long for a program, which begins at ${PROGRAM_LOAD:04X}")
-        program = program_of(build(block.songs, PROGRAM_LOAD), label, chip, timing)
+        program = program_of(build(block.songs, PROGRAM_LOAD), about, chip, timing)
         verify_program(program, takes[0].frames, path.name)
         files.append((path, program))
     if args.asm:
-        files.append((args.output.with_suffix(".asm"), listing_of(block, label).encode()))
+        files.append((args.output.with_suffix(".asm"), listing_of(block, about).encode()))
     return files
 
 

@@ -1,12 +1,16 @@
 """Commands about takes: what one holds, one edited, one made again from its log."""
 
 import argparse
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from sidlive.commands import label
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
     from sidlive.live.take import TakeLog
+    from sidlive.tune.compile import Label
     from sidlive.tune.cutting import Cut, Edit
 
 KINDS: Final = (".sid", ".npz", ".wav", ".flac")
@@ -34,6 +38,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     )
     take.add_argument("--fade", metavar="LENGTH", help="let the volume fall to nothing at the end")
     take.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"write it, {', '.join(KINDS)}")
+    label.add(take, "the output file's name", "sidlive")
     take.add_argument("--json", action="store_true", help="one JSON object on stdout, all events in it")
     take.set_defaults(run=_take)
 
@@ -79,7 +84,7 @@ def _take(args: argparse.Namespace) -> None:
     ]
     events = [_event(entry, log.timing.rate_hz) for entry in log.events]
     if args.output:
-        _write(args.output, cut, log.chip, log.timing)
+        _write(args.output, cut, log.chip, log.timing, label.of(args, args.output.stem, "sidlive"))
         results.append(Result("wrote", str(args.output)))
     emit(results, args.json, Path(first).name, events=events)
     if not (args.json or args.output):
@@ -129,6 +134,7 @@ def _replay(args: argparse.Namespace) -> int:
     from sidlive.live.replay import difference, replay
     from sidlive.live.take import read_take
     from sidlive.report import Result, bar_of_progress, emit, warn
+    from sidlive.tune.compile import Label
     from sidlive.tune.cutting import apply
 
     _check_name(args.output)
@@ -167,10 +173,11 @@ def _replay(args: argparse.Namespace) -> int:
     if args.output:
         events = [event for event in log.events if event["verb"] == "commit"]
         last = events[-1] if events and not len(log.frames) else None
+        usual = Label(args.output.stem, "sidlive")
         if last is not None:
-            _write(args.output, _committed(log, made, last), log.chip, log.timing)
+            _write(args.output, _committed(log, made, last), log.chip, log.timing, _committed_label(last, usual))
         else:
-            _write(args.output, apply(replace(log, frames=made).cut(), log.edits), log.chip, log.timing)
+            _write(args.output, apply(replace(log, frames=made).cut(), log.edits), log.chip, log.timing, usual)
     return int(differs is not None or not all(same for _, same in commits))
 
 
@@ -192,9 +199,17 @@ def _committed(log: "TakeLog", made: Any, event: dict[str, Any]) -> "Cut":
 
     from sidlive.tune.cutting import apply, edits_from
 
-    _, count, entries, _ = event["arguments"]
+    _, count, entries, *_ = event["arguments"]
     before = replace(log, entries=log.entries[: log.entries.index(event)], frames=made[: int(count)])
     return apply(before.cut(), edits_from(entries))
+
+
+def _committed_label(event: dict[str, Any], usual: "Label") -> "Label":
+    """What the committed file said about itself; ``usual`` in a log that does not say."""
+    from sidlive.tune.compile import label_of
+
+    told = event["arguments"][4] if len(event["arguments"]) > 4 else {}
+    return label_of(told.get("title"), told.get("author"), told.get("release"), *astuple(usual))
 
 
 def _commits(log: "TakeLog", made: Any) -> list[tuple[str, bool]]:
@@ -216,16 +231,16 @@ def _check_name(path: Path | None) -> None:
         raise TuneError(f"{path}: expected a name that ends in {', '.join(KINDS)}")
 
 
-def _write(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
+def _write(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
     """A take as what the path's name asks for, with a word of it meanwhile."""
     from sidlive.report import spinner
 
     with spinner(stderr=True) as doing:
         doing(f"writing {cut.seconds:.0f} s to {path.name}")
-        _write_as(path, cut, chip, timing)
+        _write_as(path, cut, chip, timing, about)
 
 
-def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
+def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
     """A take as what the path's name asks for. The sound of one that loops goes round once more."""
     import numpy as np
 
@@ -233,7 +248,7 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
         from sidlive.live.commit import write_take
         from sidlive.report import warn
 
-        for note in write_take(path, cut, chip, timing):
+        for note in write_take(path, cut, chip, timing, about):
             warn(note)
     elif path.suffix.lower() in (".wav", ".flac"):
         from sidlive.chip.flac import write_flac
@@ -254,5 +269,6 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming") -> None:
 
         loop = {} if cut.loop_frame is None else {"loop_frame": str(cut.loop_frame)}
         beat = {} if cut.beat_frames is None else {"beat_frames": str(cut.beat_frames)}
-        about = {"chip": chip, "timing": timing.name, "title": path.stem, **told(cut.control_first)}
-        write_frames(path, cut.frames, cut.rate_hz, **about, **loop, **beat)
+        texts = {"title": about.title, "author": about.author, "released": about.release}
+        meta = {"chip": chip, "timing": timing.name, **texts, **told(cut.control_first)}
+        write_frames(path, cut.frames, cut.rate_hz, **meta, **loop, **beat)

@@ -1,28 +1,31 @@
 """From a performance to a .sid file that is proven before it is kept. Knows files and the compiler, no session."""
 
+import os
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidlive.chip.registers import VideoTiming
 from sidlive.chip.writing import write_file
 from sidlive.errors import DeviceError, TuneError
 from sidlive.tune.cutting import Cut
 
-_FILES: Final = (".sid", ".jsonl")  # of a committed take
+if TYPE_CHECKING:
+    from sidlive.tune.compile import Label
+
+_FILES: Final = (".jsonl", ".sid")  # of a committed take; the longer name first
 
 
-def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, aside: bool = False) -> list[str]:
+def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Label", aside: bool = False) -> list[str]:
     """Compile a take, run the result in the 6510, compare it frame by frame, and only then write the file.
 
-    Returns what there is to tell: what of its title, the file's name, the file cannot hold. Raises TuneError where it
-    does not fit (saying how much would) or does not play the same, DeviceError where the disk refuses. An earlier file
-    of that name is replaced whole or not at all; with ``aside`` it is kept, with its log, under another name.
+    Returns what there is to tell: what of its ``label`` the file cannot hold. Raises TuneError where it does not fit
+    (saying how much would) or does not play the same, DeviceError where the disk refuses. An earlier file of that name
+    is replaced whole or not at all; with ``aside`` it is kept, with its log, under another name.
     """
     from sidlive.tune.block import Take
-    from sidlive.tune.compile import Label, compile_sid, verify
+    from sidlive.tune.compile import compile_sid, verify
 
-    label = Label(name=path.stem, author="sidlive")
     try:
         sid = compile_sid(cut.frames, label, chip, timing, loop_frame=cut.loop_frame, control_first=cut.control_first)
     except TuneError as error:
@@ -31,7 +34,7 @@ def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, aside: bool
         ) from None
     verify(sid, Take(cut.frames, cut.loop_frame).proof)
     notes = label.notes()
-    if aside and path.exists():
+    if aside and os.path.lexists(path):
         notes.append(f"the earlier {path.name} is {set_aside(path).name} now")
     write_file(path, sid)
     return notes
@@ -43,14 +46,19 @@ def set_aside(path: Path) -> Path:
         kept
         for number in count(1)
         if not any(
-            (kept := path.with_name(f"{path.stem}-{number}{path.suffix}")).with_suffix(s).exists() for s in _FILES
+            os.path.lexists((kept := path.with_name(f"{path.stem}-{number}{path.suffix}")).with_suffix(s))
+            for s in _FILES
         )
     )
+    moved: list[str] = []
     try:
         for suffix in _FILES:
-            if path.with_suffix(suffix).exists():
+            if os.path.lexists(path.with_suffix(suffix)):
                 path.with_suffix(suffix).rename(free.with_suffix(suffix))
+                moved.append(suffix)
     except OSError as error:
+        for suffix in moved:
+            free.with_suffix(suffix).rename(path.with_suffix(suffix))
         raise DeviceError(
             f"cannot keep the earlier {path} as {free.name} ({error.strerror or error}): commit another name"
         ) from error

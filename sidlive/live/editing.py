@@ -4,14 +4,17 @@ Edits are kept here as a list and in the take's log; the take's frames never cha
 """
 
 import hashlib
+import unicodedata
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.chip.registers import NTSC, PAL
-from sidlive.chip.writing import make_folder
+from sidlive.chip.writing import make_folder, name_trouble
 from sidlive.errors import ControlError, TuneError
 from sidlive.live.commit import write_log, write_take
 from sidlive.live.controls import parse_voices
+from sidlive.live.places import shown_path, typed_path, working_folder
 
 if TYPE_CHECKING:
     from sidlive.live.session import Link
@@ -26,9 +29,10 @@ class TakeVerbs:
     """The part of a `Session` that is about what was played."""
 
     def __init__(self, link: "Link", takes: Path) -> None:
-        """`takes`: the folder for committed takes."""
+        """`takes`: the folder for committed takes, looked for where the session is opened."""
         self._link = link
-        self._takes = takes
+        self._home = working_folder()  # a performer's os.chdir moves no take
+        self._takes = self._home / takes
         self._edits: list[Edit] = []
         self._fragments: dict[str, Fragment] = {}  # loaded, by name
 
@@ -85,31 +89,48 @@ class TakeVerbs:
         first = min(frame_at(cut, start, "hear"), len(cut.frames) - 1)
         self._link.call("audition", cut.frames, cut.loop_frame, first)
 
-    def commit(self, name: str, seconds: float | None = None, last: float | None = None) -> Path:
+    def commit(
+        self,
+        name: str,
+        seconds: float | None = None,
+        last: float | None = None,
+        title: str | None = None,
+        author: str | None = None,
+        release: str | None = None,
+    ) -> Path:
         """Compile the take as edited to NAME.sid, run that in the 6510 and compare, frame by frame; returns the file.
 
         All of it, or its first `seconds`, or its `last` seconds. The music goes on meanwhile. The log beside it,
         NAME.jsonl, makes the same frames again (``sidlive replay``). An earlier NAME.sid is kept as NAME-1.sid.
+        `title` (default: the name), `author` and `release` (year and publisher) are what a SID player shows: 32 bytes
+        of Windows-1252 each. The file lies among the takes; a name with folders in it counts from where the
+        instrument was opened.
         """
+        from sidlive.tune.compile import label_of
         from sidlive.tune.cutting import apply
 
         state = self._link.state()
         path = self._take_path(name)
+        label = label_of(title, author, release, path.stem, "sidlive", "")
         edits, performed = [*self._edits, *_parting(seconds, last)], self._performed()
         cut = apply(performed, edits)
         timing = NTSC if state.timing == NTSC.name else PAL
         make_folder(path.parent)
         if cut.seconds > _LONG_S:
             self._link.call("tell", f"packing {cut.seconds:.0f} s of music; the music goes on", "info")
-        for note in write_take(path, cut, state.chip, timing, aside=True):
+        for note in write_take(path, cut, state.chip, timing, label, aside=True):
             self._link.call("tell", note, "warning")
         digest = hashlib.sha256(cut.frames.tobytes()).hexdigest()
-        self._link.call("note", "commit", name, len(performed.frames), [edit.entry for edit in edits], digest)
+        self._link.call(
+            "note", "commit", name, len(performed.frames), [edit.entry for edit in edits], digest, asdict(label)
+        )
         write_log(path.with_suffix(".jsonl"), self._link.call("log"))
         ends = "" if cut.loop_frame is None else f", loops at {cut.loop_frame / cut.rate_hz:.2f} s"
         edited = f", {', '.join(map(str, edits))}" if edits else ""
         self._link.call(
-            "tell", f"committed {path}: {cut.seconds:.1f} s{ends}, {path.stat().st_size} bytes{edited}", "info"
+            "tell",
+            f"committed {shown_path(path)}: {cut.seconds:.1f} s{ends}, {path.stat().st_size} bytes{edited}",
+            "info",
         )
         return path
 
@@ -142,13 +163,18 @@ class TakeVerbs:
         self._link.call("tell", "; ".join([f"the take as edited: {cut.seconds:.2f} s", *found]), "info")
 
     def _take_path(self, name: str) -> Path:
-        """NAME.sid among the takes, or where a name with folders in it says."""
-        path = Path(name).expanduser() if isinstance(name, str | Path) else Path()
-        if not path.name or "\0" in path.name:
+        """NAME.sid among the takes, or where a name with folders in it says. ControlError where no file can be that."""
+        path = typed_path(name) if isinstance(name, str | Path) else Path()
+        if not path.name.strip(". ") or path.name.lower() == ".sid":
             raise ControlError(f"commit expects a name for the take, found {name!r}; try commit('first_light')")
+        if any(unicodedata.category(letter) == "Cc" for letter in str(path)):
+            raise ControlError(f"commit expects a name without control characters, found {name!r}")
         if path.suffix.lower() != ".sid":
             path = path.with_name(path.name + ".sid")
-        return path if path.parent != Path() else self._takes / path
+        path = (self._home if path.parent != Path() else self._takes) / path
+        if why := name_trouble(path.with_suffix(".jsonl")):
+            raise ControlError(f"commit cannot call a file so: {why}; the take is kept, commit it by another name")
+        return path
 
 
 def _parting(seconds: float | None, last: float | None) -> "list[Edit]":

@@ -3,11 +3,12 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import PAL
+from sidlive.live.places import working_folder
 
 if TYPE_CHECKING:
     from sidlive.live.core import Core
@@ -23,12 +24,16 @@ class RoomOptions:
     model: str = "pocket"
     device: str | None = None  # of sound: part of its name, "null" for none, None for the usual one
     midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all there are
-    takes: Path = Path("takes")
+    takes: Path = Path("takes")  # made absolute here: a performer's os.chdir moves no take
     chip: str = "6581"
     seed: int = 1
     name: str = ""  # of the take's folder; by date and time without
     stamp: "Callable[[], Stamp] | None" = None  # makes what is told of every block that the device takes
     engine: "Callable[[], EngineLike] | None" = None  # makes the engine; None: the model's
+    home: Path = field(default_factory=working_folder)  # where relative names, the model's too, are looked for
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "takes", self.home / self.takes)
 
 
 def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":

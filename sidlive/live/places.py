@@ -1,10 +1,35 @@
-"""Where a user's settings and logs live, by the customs of each platform, and where their code finds its modules."""
+"""Where a user's settings and logs live, where their code finds its modules, and paths as people write and read them."""
 
 import contextlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from sidlive.errors import ControlError
+
+
+def working_folder() -> Path:
+    """The folder that relative names count from now; "." where it has been removed."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
+
+
+def typed_path(text: str | Path) -> Path:
+    """A path as a person wrote it, with ~ for the home folder. ControlError where that folder is not known."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ControlError(f"nobody's home folder is {Path(text).parts[0]}; write the path in full") from None
+
+
+def shown_path(path: Path) -> str:
+    """A path for people: from the working folder on where it lies in there."""
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(working_folder()))
+    return str(path)
 
 
 def config_folder() -> Path:

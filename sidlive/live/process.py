@@ -34,6 +34,8 @@ def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):  # where the user may: music before other work
             os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    with contextlib.suppress(OSError):
+        os.chdir(options.home)
     _divert_output()
     house = _House(Mirror(memoryview(memory).cast("B")), options)
     try:

@@ -4,7 +4,10 @@
 time. `run` executes a script over any session.
 """
 
+import importlib.util
 import itertools
+import linecache
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,12 +20,14 @@ from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
 from sidlive.live.options import RoomOptions, make_core, make_engine, model_digest
+from sidlive.live.places import imports_from
 from sidlive.live.session import Session, verbs
 from sidlive.live.state import State, Window
 from sidlive.live.voices import Row
 from sidlive.report import plain
 
 _FLUSH: Final = 500  # frames between two writes of the take
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 
 class Offline:
@@ -106,37 +111,56 @@ def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:
 
 
 def read_script(path: Path) -> str:
-    """A script's text; DeviceError if it is unreadable."""
+    """Return a script's text, decoded as Python would: UTF-8, with or without a byte order mark, or as its first lines
+    declare (PEP 263). DeviceError if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise DeviceError(f"cannot read the script {path} ({reason}): expected a Python file") from None
+        text = importlib.util.decode_source(path.read_bytes())
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except (SyntaxError, UnicodeError) as error:
+        reason = f"it is no text, or in an encoding that it does not declare: {error}"
+    else:
+        if "\0" not in text:
+            return text
+        reason = "it is no text: it has a null byte"
+    raise DeviceError(f"cannot read the script {path} ({reason}): expected a Python file")
 
 
 def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
     """Perform a script: 0, or 1 and the script's own lines of the traceback on stderr; DeviceError if it is unreadable.
 
-    The script's names are the verbs, ``session``, and ``args``: the words after the script on the command line.
+    The script's names are the verbs, ``session``, and ``args``: the words after the script on the command line. It
+    imports modules from its own folder first, as under ``python``.
     """
-    source = read_script(path)
+    source, name = read_script(path), os.path.abspath(path)
     names: dict[str, Any] = {**verbs(session), "session": session, "args": list(arguments)}
-    names |= {"__name__": "__main__", "__file__": str(path)}
-    try:
-        exec(compile(source, str(path), "exec"), names)
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1 if end.code else 0
-    except Exception as error:
-        print(plain(_traceback(error, str(path)), lines=True), file=sys.stderr)
-        return 1
+    names |= {"__name__": "__main__", "__file__": name}
+    # The lines as they run, for tracebacks: whatever becomes of the file, and whatever encoding it has.
+    linecache.cache[name] = (len(source), None, [line + "\n" for line in source.split("\n")], name)
+    with imports_from(path.resolve().parent):
+        try:
+            exec(compile(source, name, "exec", dont_inherit=True), names)
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1 if end.code else 0
+        except Exception as error:
+            print(plain(_traceback(error, name), lines=True), file=sys.stderr)
+            return 1
     return 0
 
 
-def _traceback(error: Exception, path: str) -> str:
-    """The traceback, of the script's own lines; of everything where the fault is not a SidliveError and not there."""
+def _traceback(error: Exception, name: str) -> str:
+    """The traceback from the script's first line on; our own lines only where they are to blame."""
     told = traceback.TracebackException.from_exception(error)
-    ours = [frame for frame in told.stack if frame.filename == path]
-    if isinstance(error, SidliveError) or (ours and told.stack[-1].filename == path):
-        told.stack = traceback.StackSummary.from_list(ours)
+    stack = list(told.stack)
+    first = next((number for number, frame in enumerate(stack) if frame.filename == name), len(stack))
+    stack = stack[first:]
+    if isinstance(error, SidliveError) or (stack and not _is_ours(stack[-1].filename)):
+        stack = [frame for frame in stack if not _is_ours(frame.filename)]
+    told.stack = traceback.StackSummary.from_list(stack)
     text = "".join(told.format()).rstrip()
     return text.replace(f"{type(error).__module__}.{type(error).__qualname__}: ", f"{type(error).__qualname__}: ")
+
+
+def _is_ours(filename: str) -> bool:
+    """Whether a line of code is sidlive's own."""
+    return Path(filename).is_relative_to(_PACKAGE)

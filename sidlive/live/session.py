@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from sidlive.errors import ControlError
 from sidlive.live.controls import mask_text, parse_values, parse_voices, unknown_fragment, values_text
 from sidlive.live.editing import TakeVerbs
+from sidlive.live.places import typed_path
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
@@ -91,7 +92,7 @@ class Session(TakeVerbs):
         if not isinstance(path, str | Path):
             raise ControlError(f"load expects a path or the name of a fragment, found {_kind(path)}")
         with compiling(run_machine, self._tell_compiling):
-            return self.add(load_fragment(Path(path).expanduser(), song, start, seconds, name))
+            return self.add(load_fragment(typed_path(path), song, start, seconds, name))
 
     def add(self, fragment: "Fragment") -> "Fragment":
         """Take a fragment made by code (tune.edits, arrays of frames) among the loaded ones."""

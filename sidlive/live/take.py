@@ -9,6 +9,7 @@ tape.
 """
 
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, NTSC, PAL, Frames, VideoTiming
 from sidlive.errors import DeviceError, TuneError
+from sidlive.live.places import typed_path
 from sidlive.tune.cutting import Cut, Edit, edits_from
 from sidlive.tune.fragment import UNKNOWN_BEAT, Fragment, load_fragment
 from sidlive.tune.inline import fragment_from, fragment_told
@@ -189,8 +191,8 @@ class TakeLog:
 
 def take_fragment(path: str | Path) -> Fragment:
     """A take as a fragment, or what else holds music: a file, or a fragment that ships. Raises TuneError."""
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
+    folder = typed_path(path)
+    if not os.path.isdir(folder):
         return load_fragment(folder)
     log = read_take(folder)
     if not len(log.frames):
@@ -210,7 +212,7 @@ def take_fragment(path: str | Path) -> Fragment:
 
 def read_take(path: Path) -> TakeLog:
     """A take from its folder, or a log alone, whole or cut off anywhere; TuneError where there is nothing to read."""
-    folder = path.is_dir() or path.suffix != ".jsonl"
+    folder = os.path.isdir(path) or path.suffix != ".jsonl"
     try:
         raw = (path / "frames.bin").read_bytes() if folder else b""
         lines = (path / "log.jsonl" if folder else path).read_bytes().split(b"\n")

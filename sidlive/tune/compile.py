@@ -3,8 +3,9 @@
 Also what every kind of file that is made of takes shares: it is proven in our 6510, and written whole or not at all.
 """
 
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ from sidlive.chip.registers import (
     VideoTiming,
     register_of,
 )
-from sidlive.errors import TuneError
+from sidlive.errors import ControlError, TuneError
 from sidlive.tune import psid
 from sidlive.tune.block import BASIC, LOAD, LOWEST_LOAD, MEMORY_END, Block, Take, build, fitted, room
 from sidlive.tune.capture import capture
@@ -28,20 +29,34 @@ from sidlive.tune.psid import MOST_SONGS, Tune
 
 CHIPS: Final = {"6581": 1, "8580": 2}
 CLOCKS: Final = {PAL.name: 1, NTSC.name: 2}
+_NAMED: Final = 5  # characters that cannot be kept, of which a note speaks
 HEADER: Final = psid.HEADER_V2 + 2  # what a file has before its image: the load address too
 
 
 @dataclass(frozen=True)
 class Label:
-    """What the file says about itself; 32 bytes each of Windows-1252 are kept."""
+    """What the file says about itself; 32 bytes each of Windows-1252 are kept. ``release``: year and publisher."""
 
-    name: str = "Take"
+    title: str = "Take"
     author: str = ""
-    released: str = ""
+    release: str = ""
 
     def notes(self) -> list[str]:
         """What of it a file cannot hold, a line each."""
-        return [note for what in ("name", "author", "released") for note in _lost(what, getattr(self, what))]
+        return [note for what, text in asdict(self).items() for note in _lost(what, text)]
+
+
+def label_of(title: object, author: object, release: object, *usual: str) -> Label:
+    """Return the label that a person asks for; where one of the three is None, what is ``usual`` (three texts).
+
+    Raises ControlError for what is no text.
+    """
+    texts = []
+    for what, text, otherwise in zip(("title", "author", "release"), (title, author, release), usual, strict=True):
+        if text is not None and not isinstance(text, str):
+            raise ControlError(f"{what} expects a text, found {text!r}")
+        texts.append(otherwise if text is None else text)
+    return Label(*texts)
 
 
 def compile_sid(
@@ -101,7 +116,7 @@ def sid_of(block: Block, label: Label, chip: str = "6581", timing: VideoTiming =
         songs=len(block.songs),
         start_song=start_song,
         speed=0,
-        texts=(_text(label.name), _text(label.author), _text(label.released)),
+        texts=(_text(label.title), _text(label.author), _text(label.release)),
         flags=CLOCKS[timing.name] << 2 | CHIPS[chip] << 4,
         start_page=start_page,
         page_length=pages,
@@ -150,15 +165,28 @@ def _free_pages(first: int, end: int) -> tuple[int, int]:
 
 def _text(text: str) -> bytes:
     """32 bytes of the file's header."""
-    return text.encode("cp1252", errors="replace")[: psid.TEXT_BYTES].ljust(psid.TEXT_BYTES, b"\0")
+    return _encoded(text)[: psid.TEXT_BYTES].ljust(psid.TEXT_BYTES, b"\0")
+
+
+def _encoded(text: str) -> bytes:
+    """A text in Windows-1252, with ? for what has no place there: other letters, and control characters."""
+    shown = "".join("?" if unicodedata.category(letter) == "Cc" else letter for letter in _composed(text))
+    return shown.encode("cp1252", errors="replace")
+
+
+def _composed(text: str) -> str:
+    """The text with each accent in one character with its letter, as Windows-1252 has them."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _lost(what: str, text: str) -> list[str]:
     """What of a text ``_text`` loses."""
-    raw = text.encode("cp1252", errors="replace")
+    raw = _encoded(text)
+    kept = raw.decode("cp1252")
     lost = []
-    if raw.decode("cp1252", errors="replace") != text:
-        lost.append(f"{what}: characters that Windows-1252 lacks become '?'")
+    if missing := dict.fromkeys(letter for letter, now in zip(_composed(text), kept, strict=True) if letter != now):
+        some = ", ".join(map(repr, list(missing)[:_NAMED])) + " ..." * (len(missing) > _NAMED)
+        lost.append(f"{what}: Windows-1252 has no {some}; each becomes '?'")
     if len(raw) > psid.TEXT_BYTES:
-        lost.append(f"{what} is cut to {psid.TEXT_BYTES} bytes: {raw[: psid.TEXT_BYTES].decode('cp1252')!r}")
+        lost.append(f"{what} has {len(raw)} bytes, the file keeps {psid.TEXT_BYTES}: {kept[: psid.TEXT_BYTES]!r}")
     return lost

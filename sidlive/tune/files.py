@@ -3,6 +3,7 @@
 Every command and verb that takes music opens it here, so that all of them take the same files.
 """
 
+import os
 from pathlib import Path
 
 from sidlive.chip.registers import PAL, Frames
@@ -71,7 +72,7 @@ def write_frames(path: Path, frames: Frames, rate_hz: float, **meta: str) -> Non
 
 def check_frames_name(path: Path) -> Path:
     """A name under which frames can be written, given back; TuneError for any other."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise TuneError(f"{path} cannot be written: it is a folder")
     if not holds_frames(path):
         raise TuneError(f"{path} cannot be written: expected a name in {', '.join(FRAMES)}")

@@ -35,7 +35,7 @@ data    = songs
 
 def listing_of(block: Block, label: Label) -> str:
     """The source of a block."""
-    titles = " - ".join(text for text in (label.name, label.author, label.released) if text)
+    titles = " - ".join(text for text in (label.title, label.author, label.release) if text)
     lines = [
         f"; {''.join(letter if letter.isprintable() else '?' for letter in titles)}",
         _HEAD.format(

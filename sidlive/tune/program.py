@@ -38,9 +38,9 @@ def program_of(block: Block, label: Label, chip: str, timing: VideoTiming) -> by
     songs = min(len(block.songs), KEYS)
     keys = f"Keys 1 to {songs}: the songs" if songs > 1 else "Key 1: from the start"
     rows = (
-        label.name,
+        label.title,
         label.author,
-        label.released,
+        label.release,
         "",
         f"00:00 song  1 of {len(block.songs)}",
         f"{keys}   {chip}, {timing.name}",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sidlive.chip.writing import name_trouble
 from sidlive.errors import TuneError
 
 
@@ -14,5 +15,6 @@ def read_bytes(path: Path, most: int, expected: str) -> bytes:
         raise TuneError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise TuneError(f"{path} is a folder; expected {expected}") from None
-    except OSError as error:
-        raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        reason = name_trouble(path) or getattr(error, "strerror", None) or error
+        raise TuneError(f"{path} cannot be read: {reason}") from None

@@ -3,6 +3,7 @@
 They are files of frames (``assets``), played from the ``scores`` by `sidlive.tune.tracker`.
 """
 
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,11 +30,11 @@ def locate(music: str | Path) -> Path:
     Raises TuneError for a folder, and for a bare name that is neither, with the nearest one.
     """
     path = Path(music)
-    if str(path) in names() and not path.is_file():
+    if str(path) in names() and not os.path.isfile(path):
         return ASSETS / f"{path.name}.npz"
-    if path.is_dir():
+    if os.path.isdir(path):
         raise TuneError(f"{path} is a folder; expected a file of music, or a fragment's name")
-    if path.name != str(path) or path.suffix or path.is_file():
+    if path.name != str(path) or path.suffix or os.path.isfile(path):
         return path
     meant = near(path.name)
     hint = f"did you mean {meant}?" if meant else f"those that come with sidlive are {', '.join(names())}"

@@ -122,7 +122,7 @@ def test_what_goes_on_from_a_tune_is_written_in_its_order(
         assert main(["generate", str(path), "-o", str(tmp_path / name), *arguments]) == 0
     frames, _, meta = load_frames(tmp_path / "out.npz")
     assert meta["writes"] == "control first"
-    assert "name is cut to 32 bytes: 'a prompt with rather a long name'" in capsys.readouterr().err
+    assert "title has 43 bytes, the file keeps 32: 'a prompt with rather a long name'" in capsys.readouterr().err
     label = Label("a prompt with rather a long name")
     assert (tmp_path / "out.sid").read_bytes() == compile_sid(frames, label, control_first=True)
 

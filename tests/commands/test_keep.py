@@ -37,11 +37,14 @@ def test_label_chip_load_and_loop_are_as_asked(
     frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.sid"
-    label = ["--name", "Ours, and much too long for a header", "--author", "Us", "--released", ""]
+    label = ["--title", "Ours, and much too long for a header", "--author", "Us", "--release", ""]
     place = ["--chip", "6581", "--load", "$2000", "--loop"]
     assert main(["compile", str(frames), "-o", str(out), *label, *place]) == 0
     said = capsys.readouterr()
-    assert "name is cut to 32 bytes: 'Ours, and much too long for a he'" in said.err and "frame 0" in said.out
+    assert (
+        "title has 36 bytes, the file keeps 32: 'Ours, and much too long for a he'" in said.err
+        and "frame 0" in said.out
+    )
     tune = psid.read(out)
     assert (tune.name, tune.author, tune.released) == ("Ours, and much too long for a he", "Us", "")
     assert (tune.chip, tune.load, tune.play) == ("6581", 0x2000, 0x2003)

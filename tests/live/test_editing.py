@@ -153,7 +153,7 @@ def test_a_take_is_written_in_the_order_of_its_prompts_tune(tmp_path: Path) -> N
     assert path.read_bytes() == compile_sid(stage.take, label, control_first=True)
     assert path.read_bytes() != compile_sid(stage.take, label)
     notices = [notice.text for notice in stage.session.state().notices]
-    assert f"name is cut to 32 bytes: {name[:32]!r}" in notices
+    assert f"title has 39 bytes, the file keeps 32: {name[:32]!r}" in notices
     stage.session.close()
     log = read_take(stage.core.take.folder)
     assert log.cut().control_first and take_fragment(stage.core.take.folder).control_first

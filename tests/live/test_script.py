@@ -1,5 +1,6 @@
 """Scripts in virtual time, and the session's verbs as a script speaks them."""
 
+import sys
 import wave
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from sidlive.live.session import VERBS, Session, verbs
 from sidlive.live.take import Take, read_take
 from sidlive.live.voices import Row
 from sidlive.tune import shipped
+from sidlive.tune.psid import read
 
 
 class Stage:
@@ -138,6 +140,89 @@ def test_what_is_not_python(stage: Stage, tmp_path: Path, capsys: pytest.Capture
     assert "SyntaxError" in capsys.readouterr().err
 
 
+def test_a_script_imports_what_lies_beside_it(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "beside_a_script.py").write_text("def play(start):\n    start()\n    raise ValueError('no riff')\n")
+    monkeypatch.delitem(sys.modules, "beside_a_script", raising=False)
+    before = list(sys.path)
+    assert stage.perform(tmp_path, "import beside_a_script\n\nbeside_a_script.play(start)\n") == 1
+    assert sys.path == before
+    told = capsys.readouterr().err
+    assert "line 3, in <module>" in told and "line 3, in play" in told and "no riff" in told
+    assert "script.py" in told and "sidlive/live" not in told  # its lines and its module's, none of ours
+
+
+def test_verbs_called_by_a_module_beside_the_script_fail_in_its_lines(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "riffs_of_a_script.py").write_text("def heat(set):\n    set('volume', 99)\n")
+    monkeypatch.delitem(sys.modules, "riffs_of_a_script", raising=False)
+    assert stage.perform(tmp_path, "from riffs_of_a_script import heat\nheat(session.set)\n") == 1
+    told = capsys.readouterr().err
+    assert "line 2, in heat" in told and "ControlError: volume expects" in told and "controls.py" not in told
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "\N{BYTE ORDER MARK}name = 'Grün'\r\n\r\nassert name == 'Gr\u00fcn'\r\n1 / 0  # dürfte\r\n".encode(),
+        "# -*- coding: latin-1 -*-\nname = 'Grün'\nassert name == 'Gr\u00fcn'\n1 / 0  # dürfte\n".encode("latin-1"),
+        "#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\nassert '\u2026' == '…'\n1 / 0  # dürfte\n".encode(
+            "cp1252"
+        ),
+        "name = '\f\u2028'\n\x0c\nassert len(name) == 2\n1 / 0  # dürfte\n".encode(),
+    ],
+)
+def test_a_script_is_read_as_python_reads_it(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str], raw: bytes
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_bytes(raw)
+    assert run(script, stage.session) == 1
+    told = capsys.readouterr().err
+    assert "line 4" in told and "1 / 0  # dürfte" in told and "ZeroDivisionError" in told
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"caf\xe9 = 1\n", "encoding declaration"),
+        (b"# coding: klingon\n", "unknown encoding: klingon"),
+        ("start()".encode("utf-16"), "encoding declaration"),
+        (b"start()\0", "it has a null byte"),
+    ],
+)
+def test_a_script_that_is_no_text_is_one_line(stage: Stage, tmp_path: Path, raw: bytes, why: str) -> None:
+    (tmp_path / "script.py").write_bytes(raw)
+    with pytest.raises(DeviceError, match=f"cannot read the script .*it is no text.*: .*{why}"):
+        run(tmp_path / "script.py", stage.session)
+
+
+def test_a_changed_folder_moves_files_that_are_read_but_no_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sidlive.live.options import RoomOptions, make_core
+    from sidlive.tune.capture import save_frames
+
+    (tmp_path / "away").mkdir()
+    save_frames(tmp_path / "away" / "there.npz", riff().frames, PAL.rate_hz)
+    monkeypatch.chdir(tmp_path)
+    core = make_core(RoomOptions(name="mine"))
+    session = Session(Offline(core, FakeEngine()))
+    (tmp_path / "script.py").write_text(
+        "import os\nos.chdir('away')\nprompt(load('there.npz'))\nstart(); wait(2)\n"
+        "print(commit('one').exists(), commit('sub/two').exists())\n1 / 0  # where\n"
+    )
+    assert run(Path("script.py"), session) == 1
+    session.close()
+    told = capsys.readouterr()
+    assert told.out == "True True\n" and "1 / 0  # where" in told.err
+    assert sorted(path.name for path in (tmp_path / "takes").iterdir()) == ["mine", "one.jsonl", "one.sid"]
+    assert (tmp_path / "sub" / "two.sid").exists() and len(read_take(tmp_path / "takes" / "mine").frames) == 100
+    assert [path.name for path in (tmp_path / "away").iterdir()] == ["there.npz"]
+
+
 def test_a_script_that_is_not_there(stage: Stage, tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="cannot read the script"):
         run(tmp_path / "none.py", stage.session)
@@ -202,7 +287,7 @@ def test_there_is_nothing_to_commit_before_music(stage: Stage) -> None:
         stage.session.commit("empty")
 
 
-@pytest.mark.parametrize("name", ["", "/", "."])
+@pytest.mark.parametrize("name", ["", "/", ".", "..", "a/..", ".sid", " ", "a\nb", "\x1b[2J", None, 3])
 def test_a_take_has_a_name(stage: Stage, name: str) -> None:
     with pytest.raises(ControlError, match="expects a name"):
         stage.session.commit(name)
@@ -214,3 +299,51 @@ def test_offline_there_is_no_device_to_choose(tmp_path: Path) -> None:
     assert "no sound device here" in stage.session.state().notices[-1].text
     with pytest.raises(ControlError, match=r"device expects a name, as device.. lists them, found 3"):
         stage.session.device(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("letter", "count"), [("x", 300), ("x", 250), ("é", 125), ("\ud800", 1)])
+def test_a_name_that_no_disk_takes_is_one_line_and_the_take_is_kept(stage: Stage, letter: str, count: int) -> None:
+    stage.session.start()
+    stage.session.wait(1)
+    with pytest.raises(ControlError) as caught:
+        stage.session.commit(letter * count)
+    text = str(caught.value)
+    size = count * len(letter.encode(errors="replace")) + len(".jsonl")
+    wanted = f"has {size} bytes, at most 255 fit" if count > 1 else "characters that file names cannot have"
+    assert wanted in text and "the take is kept" in text and "\n" not in text
+    assert stage.session.commit("kept").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 249, "ends in a dot.", "con", "Größe 好", "a.b.c", "[red]", "sub/deep/x"])
+def test_any_other_name_is_the_files(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(stage.session, "_home", tmp_path)
+    stage.session.start()
+    stage.session.wait(1)
+    path = stage.session.commit(name)
+    assert path.exists() and path.name == f"{Path(name).name}.sid" and path.with_suffix(".jsonl").exists()
+
+
+def test_an_earlier_take_that_cannot_be_renamed_is_one_line(stage: Stage) -> None:
+    stage.session.start()
+    stage.session.wait(1)
+    first = stage.session.commit("x" * 249)
+    with pytest.raises(DeviceError, match=r"cannot keep the earlier .*commit another name"):
+        stage.session.commit("x" * 249)
+    assert first.exists() and first.with_suffix(".jsonl").exists()
+
+
+def test_a_commit_says_who_made_it_and_where(stage: Stage) -> None:
+    stage.session.start()
+    stage.session.wait(1)
+    tune = read(stage.session.commit("a", title="Für Elise", author="We", release="2026 Us"))
+    assert (tune.name, tune.author, tune.released) == ("Für Elise", "We", "2026 Us")
+    stage.session.close()
+    label = read_take(stage.core.take.folder).events[-1]["arguments"][4]
+    assert label == {"title": "Für Elise", "author": "We", "release": "2026 Us"}
+    tune = read(stage.session.commit("b", title="Ω" * 40, author=""))
+    assert (tune.name, tune.author, tune.released) == ("?" * 32, "", "")
+    said = [notice.text for notice in stage.session.state().notices]
+    assert "title: Windows-1252 has no 'Ω'; each becomes '?'" in said
+    assert f"title has 40 bytes, the file keeps 32: {'?' * 32!r}" in said
+    with pytest.raises(ControlError, match="author expects a text, found 3"):
+        stage.session.commit("c", author=3)  # type: ignore[arg-type]

@@ -52,9 +52,9 @@ def test_texts_are_windows_1252_and_what_is_lost_is_said() -> None:
     assert compiled(song(5), umlauts)[0x16:0x36] == umlauts.encode("cp1252").ljust(32, b"\0")
     assert Label(umlauts, "x" * 32).notes() == []
     assert compiled(song(5), "x" * 40)[0x16:0x36] == b"x" * 32
-    assert Label("x" * 40).notes() == [f"name is cut to 32 bytes: '{'x' * 32}'"]
+    assert Label("x" * 40).notes() == [f"title has 40 bytes, the file keeps 32: '{'x' * 32}'"]
     assert compiled(song(5), "Ω ♫ 1")[0x16:0x1B] == b"? ? 1"
-    assert Label("a", "Ω").notes() == ["author: characters that Windows-1252 lacks become '?'"]
+    assert Label("a", "Ω").notes() == ["author: Windows-1252 has no 'Ω'; each becomes '?'"]
 
 
 @pytest.mark.parametrize("timing", [PAL, NTSC])
