@@ -133,7 +133,7 @@ class Entry(TextArea):
 
     def update_suggestion(self) -> None:
         """Offer the rest of a remembered line; Textual calls this at each change."""
-        self.suggestion = self.recall.suggest(self.text) if self.cursor_at_end_of_text else ""
+        self.suggestion = plain(self.recall.suggest(self.text)) if self.cursor_at_end_of_text else ""
         self.post_message(self.Moved(self.before))
 
     def find_matching_bracket(self, bracket: str, search_from: tuple[int, int]) -> tuple[int, int] | None:
@@ -267,7 +267,7 @@ class Entry(TextArea):
 
     def _recalled(self, entry: str | None) -> bool:
         if entry is not None:
-            self.text = entry
+            self.text = plain(entry, lines=True)
             self.move_cursor(self.document.end)
             self.update_suggestion()
         return True
@@ -287,10 +287,11 @@ class Entry(TextArea):
             return True
         completion = self._completer(self.before)
         if len(completion.options) == 1:
-            self._put(completion, completion.options[0], final=True)
+            self._put(completion, plain(completion.options[0]), final=True)
         elif completion.options:
-            self._put(completion, completion.common)
-            self._offer, self._chosen = Completion(completion.common, completion.options), -1
+            common = plain(completion.common)  # in a string, an escape means the same character
+            self._put(completion, common)
+            self._offer, self._chosen = Completion(common, completion.options), -1
             self.post_message(self.Offered(self._offer, -1))
         return True
 
@@ -301,7 +302,7 @@ class Entry(TextArea):
         assert self._offer is not None
         count = len(self._offer.options)
         self._chosen = count - 1 if self._chosen < 0 and step < 0 else (self._chosen + step) % count
-        option = self._offer.options[self._chosen]
+        option = plain(self._offer.options[self._chosen])
         self._put(self._offer, option)
         self._offer = Completion(option, self._offer.options)
         self.post_message(self.Offered(self._offer, self._chosen))

@@ -260,3 +260,17 @@ async def test_what_comes_before_a_name_costs_its_completion_nothing():
     before = Counting("x = [" + "f(a=1), " * 3000 + "temp")
     assert "temperature" in complete(before, {"temperature": 1}).options
     assert Counting.looked_at < 300 * len(before)
+
+
+async def test_a_files_name_is_completed_as_python_spells_it(tmp_path: Path):
+    path = tmp_path / "odd\x1b[31m[b].sid"
+    path.write_bytes(b"")
+    app, session = studio(Recall())
+    app.console_view.recall.entries.append("'\x1b[2J'")
+    async with app.run_test(size=(120, 32)) as pilot:
+        await typed(pilot, f'load("{tmp_path}/od\t")')
+        assert app.console_view.entry.text == f'load("{tmp_path}/odd\\x1b[31m[b].sid")'
+        await typed(pilot, "\n")
+        await until(pilot, lambda: session.calls == [("load", str(path), 10.0)])
+        await pilot.press("up", "up")
+        assert app.console_view.entry.text == r"'\x1b[2J'"
