@@ -75,9 +75,22 @@ class VideoTiming:
         """Frames a second."""
         return self.clock_hz / self.cycles_per_frame
 
+    def heard_at(self, here: "VideoTiming") -> str:
+        """Say how music that was made for this standard sounds at another one: its pitch and its tempo."""
+        pitch, tempo = here.clock_hz / self.clock_hz - 1, here.rate_hz / self.rate_hz - 1
+        return (
+            f"pitch {abs(pitch):.1%} {'sharp' if pitch > 0 else 'flat'},"
+            f" tempo {abs(tempo):.0%} {'fast' if tempo > 0 else 'slow'}"
+        )
+
 
 PAL: Final = VideoTiming("PAL", 985_248.0, 63, 312)  # 19,656 cycles, 50.125 Hz
 NTSC: Final = VideoTiming("NTSC", 1_022_727.0, 65, 263)  # 17,095 cycles, 59.83 Hz
+
+
+def timing_named(name: object) -> VideoTiming:
+    """The video standard of that name; PAL for any other, as of what does not say."""
+    return NTSC if name == NTSC.name else PAL
 
 
 def register_of(voice: int, offset: int) -> int:

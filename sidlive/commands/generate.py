@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidlive.commands import label
+from sidlive.commands.perform import video_argument
 
 if TYPE_CHECKING:
-    from sidlive.chip.registers import Frames, VideoTiming
+    from sidlive.chip.registers import Frames
     from sidlive.compiling import Told
     from sidlive.tune.compile import Label
     from sidlive.tune.fragment import Fragment
@@ -70,6 +71,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         "--scale", default="off", metavar="NOTES", help='notes that may begin: "C minor", "0 3 5 7 10" from C, prompt'
     )
     generate.add_argument("--no-filter", action="store_true", help="no voice goes through the filter")
+    video_argument(generate, "of the prompt")
     generate.add_argument("--seed", type=int, default=0, metavar="S", help="one seed, one result (default: 0)")
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     generate.add_argument("--continuation-only", action="store_true", help="leave what was heard out of the output")
@@ -84,6 +86,7 @@ def _generate(args: argparse.Namespace) -> None:
     import numpy as np
 
     from sidlive.chip.driver import run_machine
+    from sidlive.chip.registers import timing_named
     from sidlive.chip.writing import expect_place
     from sidlive.compiling import compiling
     from sidlive.errors import TuneError
@@ -112,8 +115,9 @@ def _generate(args: argparse.Namespace) -> None:
             return lambda done, total: bar.update(task, description=text, completed=done, total=total)
 
         with compiling(run_machine, told("C64")):
-            heard = _prompt(args.prompt, args.song, args.prompt_frames)
-        constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames))
+            heard = _at(_prompt(args.prompt, args.song, args.prompt_frames), args.video)
+        timing = timing_named(heard.timing)
+        constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames, timing=timing))
         bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model)
         warm_up(engine, told("engine"))
@@ -172,11 +176,26 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
     return replace(fragment, frames=fragment.frames[:count])
 
 
+def _at(fragment: "Fragment", video: str | None) -> "Fragment":
+    """A fragment as it plays at a video standard (None: its own), a row a frame."""
+    from dataclasses import replace
+
+    from sidlive.chip.registers import timing_named
+    from sidlive.report import warn
+
+    if video is None or video == fragment.timing:
+        return fragment
+    made, here = timing_named(fragment.timing), timing_named(video)
+    warn(f"{fragment.name} was made for {made.name}, this is {here.name}: {made.heard_at(here)}")
+    return replace(fragment, timing=here.name, rate_hz=fragment.rate_hz * here.rate_hz / made.rate_hz)
+
+
 def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", made_by: str) -> None:
     """Frames as what the path's name asks for. Raises TuneError or DeviceError."""
+    from sidlive.chip.registers import timing_named
     from sidlive.tune.kinds import holds_frames
 
-    timing = _timing(prompt.timing)
+    timing = timing_named(prompt.timing)
     if holds_frames(path):
         from sidlive.tune.files import write_frames
         from sidlive.tune.order import told
@@ -201,9 +220,3 @@ def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", mad
         sid = compile_sid(frames, about, prompt.chip, timing, control_first=prompt.control_first)
         verify(sid, frames)
         write_file(path, sid)
-
-
-def _timing(name: str) -> "VideoTiming":
-    from sidlive.chip.registers import NTSC, PAL
-
-    return NTSC if name == NTSC.name else PAL

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidlive.commands import label
+from sidlive.commands.perform import video_argument
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
@@ -31,6 +32,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     keep.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
     label.add(keep, "the frames' own, or the output file's name", "the frames' own", "the frames' own")
     keep.add_argument("--chip", choices=("6581", "8580"), help="default: the frames' own, or 6581")
+    video_argument(keep, "of the frames")
     keep.add_argument("--load", type=_address, default=0x1000, metavar="ADDRESS", help="a page (default $1000)")
     keep.add_argument(
         "--loop",
@@ -136,6 +138,7 @@ def _compile(args: argparse.Namespace) -> None:
 
 def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str, str]]":
     """The takes with their loops, the video standard (the first's) and what the first says of itself."""
+    from sidlive.chip.registers import timing_named
     from sidlive.errors import ControlError
     from sidlive.report import warn
     from sidlive.tune.block import Take
@@ -154,7 +157,11 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     for song, path in enumerate(args.frames, 1):
         rows, own_hz, meta = read_frames(locate(path))
         if timing is None:
-            timing, about = _timing(own_hz, meta.get("timing")), meta
+            timing, about = timing_named(args.video) if args.video else _timing(own_hz, meta.get("timing")), meta
+        made = _timing(own_hz, meta.get("timing"))
+        if args.video and made is not timing:
+            warn(f"{path} was made for {made.name}, this is {timing.name}: {made.heard_at(timing)}")
+            own_hz *= timing.rate_hz / made.rate_hz
         frames, rate_hz = video_frames(rows, own_hz, timing)
         if frames is not rows:
             warn(
@@ -277,10 +284,10 @@ def _sounds(args: argparse.Namespace, takes: "list[Take]", chip: str, timing: "V
 
 def _timing(rate_hz: float, name: str | None) -> "VideoTiming":
     """The video standard whose frames these are or are to be: by their rate, else the file's own, or PAL."""
-    from sidlive.chip.registers import NTSC, PAL
+    from sidlive.chip.registers import NTSC, PAL, timing_named
     from sidlive.tune.fragment import RATE_TOLERANCE
 
     for timing in (PAL, NTSC):
         if abs(rate_hz / timing.rate_hz - 1) <= RATE_TOLERANCE:
             return timing
-    return NTSC if name == NTSC.name else PAL
+    return timing_named(name)

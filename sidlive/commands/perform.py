@@ -35,6 +35,18 @@ def room_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--midi", help="part of a MIDI port's name, or none (default: all there are)")
     parser.add_argument("--takes", type=Path, default=Path("takes"), metavar="DIR", help="where takes are kept")
     parser.add_argument("--chip", choices=("6581", "8580"), default="6581", help="the chip that is heard")
+    video_argument(parser, "of what is prompted before anything is played")
+
+
+def video_argument(parser: argparse.ArgumentParser, default: str) -> None:
+    """The option that says at which video standard music plays; `default` says whose it has without."""
+    parser.add_argument(
+        "--video",
+        type=str.upper,
+        choices=("PAL", "NTSC"),
+        metavar="PAL|NTSC",
+        help=f"the video standard: frames a second and the chip's clock (default: that {default})",
+    )
 
 
 def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions":
@@ -47,6 +59,7 @@ def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions"
         midi=arguments.midi,
         takes=arguments.takes,
         chip=arguments.chip,
+        video=arguments.video,
         seed=getattr(arguments, "seed", 1),
         name=name,
     )

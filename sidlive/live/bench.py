@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import PAL, Frames, silence
-from sidlive.chip.sid import Samples, render, sample_at
+from sidlive.chip.sid import Samples, Sid, sample_at
 from sidlive.errors import DeviceError
 from sidlive.live.options import RoomOptions
 from sidlive.live.room import RoomLink, open_room
@@ -227,8 +227,17 @@ def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.fl
 
 
 def _play(rows: Frames, chip: str) -> Samples:
-    """The sound of frames ``uint8[T, 28]`` from power-on. No silence may be left out: the chip's counters run on."""
-    return render(rows, PAL.rate_hz, chip, PAL)
+    """The sound of frames ``uint8[T, 28]`` from power-on. No silence may be left out: the chip's counters run on.
+
+    As the renderer plays them: the chip settles for the first that is not silence.
+    """
+    music = int(np.argmax(rows.any(axis=1)))
+    player, pieces = Sid(chip, PAL), []
+    for index, row in enumerate(rows):
+        if index == music:
+            player.settle(row)
+        pieces.append(player.play(row, sample_at(index + 1, PAL.rate_hz) - sample_at(index, PAL.rate_hz)))
+    return np.concatenate(pieces)
 
 
 def _align(piece: Samples, samples: Samples, near: int) -> tuple[int, int]:

@@ -8,12 +8,12 @@ and never while an engine works. Called in turn by one thread, the same commands
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import PAL, Frames, VideoTiming, silence
+from sidlive.chip.registers import PAL, Frames, VideoTiming, silence, timing_named
 from sidlive.live.audition import Audition
 from sidlive.live.controls import control, one_voice, parse_voices, turnable
 from sidlive.live.desk import Desk, Hands, Speakers
@@ -23,6 +23,9 @@ from sidlive.live.state import ControlValue, Phase, State
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FRAME, HEARD, ROWS, Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Held, Locked, Row, released, remixed, sounding, steady
+
+if TYPE_CHECKING:
+    from sidlive.tune.fragment import Fragment
 
 MARGIN: Final = 1  # frames past the playhead that a change leaves alone: the chip may be about to take them
 CUSHION: Final = 8  # frames that must be ready before music starts
@@ -38,12 +41,20 @@ class Core:
     """The tape, the controls, the take, and how they move together."""
 
     def __init__(
-        self, take: Take, chip: str = "6581", timing: VideoTiming = PAL, seed: int = 1, mirror: Mirror | None = None
+        self,
+        take: Take,
+        chip: str = "6581",
+        timing: VideoTiming = PAL,
+        seed: int = 1,
+        mirror: Mirror | None = None,
+        follows: bool = False,
     ) -> None:
+        """``follows``: before anything was played, a prompt that was made for another video standard brings it."""
         self.take = take
         self.chip = chip
         self.timing = timing
         self._rate = timing.rate_hz
+        self._follows = follows
         self.mirror = mirror or Mirror()
         # Set by whoever owns the part, read by state().
         self.model = self.output = ""
@@ -59,10 +70,11 @@ class Core:
         self.begins = False  # with the frame given last music begins, out of silence or instead of other music
         self.wake: Callable[[], None] = lambda: None  # there may be frames to make
         self.hush: Callable[[], None] = lambda: None  # throw away sound that is on its way to the device
+        self.retime: Callable[[VideoTiming], None] = lambda timing: None  # have the chip run at this video standard
 
         self._lock = threading.Lock()
         self._tape = Tape()
-        self._desk = Desk(seed)
+        self._desk = Desk(seed, timing)
         self._prompt: str | None = None
         self._lineage = Lineage(0, silence(0), 0, 0)
         self._epoch = 0
@@ -80,7 +92,7 @@ class Core:
         self._audition: Audition | None = None  # what is heard instead of the music
         self._heard: Heard = "nothing"
         self._verbs: dict[str, Callable[..., Any]] = {
-            "add": self._desk.add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
+            "add": self._add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
             "panic": self._panic, "set": self._set, "mute": self._desk.mute, "unmute": self._desk.unmute,
             "hold": self._hold, "lock": self._lock_voice, "free": self._free, "forbid": self._forbid,
             "permit": self._permit, "learn": self._learn, "unlearn": self._unlearn,
@@ -344,9 +356,41 @@ class Core:
 
     # -- the verbs, under the lock
 
+    def _add(self, fragment: "Fragment") -> None:
+        self._desk.add(fragment)
+        if not self._may_retime:
+            self._tell_standard(fragment)
+
+    @property
+    def _may_retime(self) -> bool:
+        return self._follows and not self.take.length and not self._playing
+
+    def _tell_standard(self, fragment: "Fragment") -> None:
+        """Say how a fragment that was made for another video standard sounds here."""
+        if fragment.timing != self.timing.name:
+            self._desk.tell(
+                f"{fragment.name} was made for {fragment.timing}, this is {self.timing.name}:"
+                f" {timing_named(fragment.timing).heard_at(self.timing)} (--video {fragment.timing.lower()})"
+            )
+
+    def _take_standard(self, fragment: "Fragment") -> None:
+        """Run at the video standard that a fragment was made for."""
+        self.timing = timing_named(fragment.timing)
+        self._rate = self.timing.rate_hz
+        self.take.restate(timing=self.timing.name, rate_hz=self._rate)
+        self.retime(self.timing)
+        self._desk.tell(
+            f"{fragment.name} was made for {fragment.timing}: the instrument runs at {self._rate:.2f} frames a second"
+            f" now, as {fragment.timing} does"
+        )
+
     def _set_prompt(self, name: str, play: bool = False) -> None:
         fragment = self._desk.fragment(name)
-        self._desk.hear(fragment.frames)
+        if fragment.timing != self.timing.name and self._may_retime:
+            self._take_standard(fragment)
+        else:
+            self._tell_standard(fragment)
+        self._desk.hear(fragment.frames, self.timing)
         self._prompt, self._beat, self._quiet = name, max(1, fragment.beat_frames), 0
         self.control_first = fragment.control_first
         self._armed = True
@@ -358,8 +402,6 @@ class Core:
             self._desk.tell(
                 f"{name} was made for the {fragment.chip}; the chip here is a {self.chip} (--chip {fragment.chip})"
             )
-        if fragment.timing != self.timing.name:
-            self._desk.tell(f"{name} has {fragment.rate_hz:.1f} frames a second, played here at {self._rate:.1f}")
 
     def _start(self) -> None:
         self._audition = None

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from sidlive.chip.registers import Frames
+from sidlive.chip.registers import PAL, Frames, VideoTiming
 from sidlive.errors import ControlError
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
 from sidlive.live.state import ControlState, ControlValue, Notice, VoiceMode, VoiceState
@@ -45,7 +45,7 @@ class Speakers(Protocol):
 class Desk:
     """Everything set by hand, as it stands. Setters check what they are given and raise ControlError."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, timing: VideoTiming = PAL) -> None:
         self.mask: frozenset[int] = parse_voices("all")
         self.muted: frozenset[int] = frozenset()
         self.grips: Grips = (None, None, None)
@@ -55,6 +55,7 @@ class Desk:
         self.constraints: Constraints = UNCONSTRAINED
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
         self._heard: Frames | None = None  # the prompt's
+        self._timing = timing  # of the machine that plays
         self._values: dict[str, ControlValue] = {name: knob.default for name, knob in CONTROLS.items()}
         self.set("seed", seed)
 
@@ -74,16 +75,17 @@ class Desk:
             return False
         values = self._values | {name: value}
         if name in _BINDING:
-            self.constraints = _bound(values, self._forbidden, self._heard)
+            self.constraints = self._bound(values, self._forbidden, self._heard)
         self._values = values
         if name == "mask":
             self.mask = parse_voices(value)
         return True
 
-    def hear(self, frames: Frames) -> None:
-        """The prompt is this: the scale is at its tuning."""
+    def hear(self, frames: Frames, timing: VideoTiming) -> None:
+        """The prompt is this: the scale is at its tuning, on a machine of that `timing`."""
+        self._timing = timing
         try:
-            self.constraints = _bound(self._values, self._forbidden, frames)
+            self.constraints = self._bound(self._values, self._forbidden, frames)
         except ControlError as error:
             self.tell(f"the scale is off: {error}", "warning")
             self.set("scale", OFF)
@@ -94,14 +96,14 @@ class Desk:
         unwanted, forbidden = parse_values(values), dict(self._forbidden)
         for one in columns_of(column, parse_voices(*voices or ("all",))):
             forbidden[one] = forbidden.get(one, frozenset()) | unwanted
-        self.constraints = _bound(self._values, forbidden, self._heard)
+        self.constraints = self._bound(self._values, forbidden, self._heard)
         self._forbidden = forbidden
 
     def permit(self, column: str | None = None, *voices: int | str) -> None:
         """Take back what was forbidden in a column, or everywhere."""
         lifted = self._forbidden if column is None else columns_of(column, parse_voices(*voices or ("all",)))
         self._forbidden = {one: values for one, values in self._forbidden.items() if one not in lifted}
-        self.constraints = _bound(self._values, self._forbidden, self._heard)
+        self.constraints = self._bound(self._values, self._forbidden, self._heard)
 
     def sampling(self, lane: int) -> Sampling:
         """What the engine is asked to sample with."""
@@ -186,9 +188,10 @@ class Desk:
         mode: VoiceMode = "held" if grip else "generated" if voice in self.mask else "masked"
         return VoiceState(mode, muted)
 
-
-def _bound(values: dict[str, ControlValue], forbidden: dict[int, frozenset[int]], heard: Frames | None) -> Constraints:
-    """What may be said under these settings. ControlError where nothing could be."""
-    table = permitted_values(forbidden, filtered=bool(values["filter"]))
-    notes = notes_in(str(values["scale"]), heard, int(values["transpose"]))
-    return UNCONSTRAINED if table is None and notes is None else constrain(table, notes)
+    def _bound(
+        self, values: dict[str, ControlValue], forbidden: dict[int, frozenset[int]], heard: Frames | None
+    ) -> Constraints:
+        """What may be said under these settings. ControlError where nothing could be."""
+        table = permitted_values(forbidden, filtered=bool(values["filter"]))
+        notes = notes_in(str(values["scale"]), heard, int(values["transpose"]), self._timing)
+        return UNCONSTRAINED if table is None and notes is None else constrain(table, notes)

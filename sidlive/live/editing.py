@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sidlive.chip.registers import NTSC, PAL
+from sidlive.chip.registers import timing_named
 from sidlive.chip.writing import make_folder, name_trouble
 from sidlive.errors import ControlError, TuneError
 from sidlive.live.commit import write_log, write_take
@@ -114,7 +114,7 @@ class TakeVerbs:
         label = label_of(title, author, release, path.stem, "sidlive", "")
         edits, performed = [*self._edits, *_parting(seconds, last)], self._performed()
         cut = apply(performed, edits)
-        timing = NTSC if state.timing == NTSC.name else PAL
+        timing = timing_named(state.timing)
         make_folder(path.parent)
         if cut.seconds > _LONG_S:
             self._link.call("tell", f"packing {cut.seconds:.0f} s of music; the music goes on", "info")

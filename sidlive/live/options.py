@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidlive.chip.registers import PAL
+from sidlive.chip.registers import timing_named
 from sidlive.live.places import working_folder
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class RoomOptions:
     midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all there are
     takes: Path = Path("takes")  # made absolute here: a performer's os.chdir moves no take
     chip: str = "6581"
+    video: str | None = None  # "PAL" or "NTSC"; None: that of what is prompted before anything is played, PAL till then
     seed: int = 1
     name: str = ""  # of the take's folder; by date and time without
     stamp: "Callable[[], Stamp] | None" = None  # makes what is told of every block that the device takes
@@ -44,13 +45,14 @@ def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
     from sidlive.live.take import Take
     from sidlive.report import machine
 
+    timing = timing_named(options.video)
     folder = options.takes / (options.name or time.strftime("%Y%m%d-%H%M%S"))
     header = {
-        "chip": options.chip, "timing": PAL.name, "rate_hz": PAL.rate_hz, "seed": options.seed,
+        "chip": options.chip, "timing": timing.name, "rate_hz": timing.rate_hz, "seed": options.seed,
         "controls": {name: knob.default for name, knob in CONTROLS.items()}, "sidlive": __version__,
         "machine": machine(),
     }  # fmt: skip
-    return Core(Take(folder, header), options.chip, PAL, options.seed, mirror)
+    return Core(Take(folder, header), options.chip, timing, options.seed, mirror, options.video is None)
 
 
 def make_engine(options: RoomOptions, told: Callable[[str], object]) -> "EngineLike":

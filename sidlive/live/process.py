@@ -93,6 +93,7 @@ class _House:
             report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
         )  # fmt: skip
         core.hush = self._renderer.panic
+        core.retime = self._renderer.retime
         core.speakers = self._minder = DeviceMinder(self._renderer, options.device, core.tell, stamp)
         self._loading_gaps = 0  # loading a model keeps the interpreter busy while nothing is to be heard
         self._closing = threading.Event()

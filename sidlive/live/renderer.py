@@ -78,6 +78,7 @@ class Renderer:
         self._clock = 0  # frames played since power-on; with the rate it says where a frame begins
         self._lead = self._lead_of(output)
         self._hushed = False
+        self._retimed: VideoTiming | None = None  # the video standard that was asked for
         self._lock = threading.Lock()  # between a block that is about to be put in and a panic
         self._wake = threading.Event()
         self._closing = False
@@ -116,6 +117,11 @@ class Renderer:
             self.output.feed.flush()
         self._wake.set()
 
+    def retime(self, timing: VideoTiming) -> None:
+        """Run at another video standard from the next frame on; for before there is music: the chip begins anew."""
+        self._retimed = timing
+        self._wake.set()
+
     def set_chip(self, chip: str) -> None:
         """Go over to another chip while the music plays; takes 50 ms in the caller's thread. Raises ControlError."""
         while chip != self.chip:
@@ -145,7 +151,7 @@ class Renderer:
         more = self._begin(True)
         taken, stalled_s = -1, 0.0
         while not self._closing:
-            self._obey_panic()
+            self._obey()
             if self._coming is not None:
                 self._obey_move()
                 more, taken, stalled_s = self._begin(more), -1, 0.0
@@ -176,7 +182,7 @@ class Renderer:
         """
         store = min(self._lead + round(self.output.latency_s * self.output.sample_rate), self.output.feed.room)
         while more and not self._closing and self.output.feed.waiting + self._count() <= store:
-            self._obey_panic()
+            self._obey()
             more = self._play()
         try:
             self.output.start()
@@ -220,12 +226,21 @@ class Renderer:
                 self._sid, self._next_sid, self._faded = sid, None, 0
         threading.Thread(target=_let_go, args=(before,), name="close-output", daemon=True).start()
 
-    def _obey_panic(self) -> None:
+    def _obey(self) -> None:
+        """Do what was asked for since the last frame: silence, another video standard."""
         with self._lock:
+            timing, self._retimed = self._retimed, None
             hushed, self._hushed = self._hushed, False
             if hushed and self._next_sid is not None:
                 self._sid, self._next_sid, self._faded = self._next_sid, None, 0
-        if hushed:
+        if timing is not None:
+            self.output.feed.rest()  # it takes 50 ms
+            sid = Sid(self.chip, timing, self.output.sample_rate)
+            with self._lock:
+                self._sid, self._next_sid, self._faded = sid, None, 0
+            self._timing, self._rate_hz, self._clock = timing, timing.rate_hz, 0
+            self._lead = self._lead_of(self.output)
+        elif hushed:
             self._sid.reset()
 
     def _play(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import COLUMNS, CONTROL, NTSC, PAL, REGISTERS, Frames, register_of
+from sidlive.chip.registers import COLUMNS, CONTROL, REGISTERS, Frames, register_of, timing_named
 from sidlive.errors import SidliveError, TuneError
 from sidlive.live.controls import CONTROLS
 from sidlive.live.core import Core
@@ -77,7 +77,7 @@ def _opened(header: Entry) -> Core:
         )
     try:
         chip, seed = str(header.get("chip", "6581")), int(header.get("seed", 1))
-        timing = NTSC if header.get("timing") == NTSC.name else PAL
+        timing = timing_named(header.get("timing"))
         controls = {name: value for name, value in dict(header.get("controls", {})).items() if name in CONTROLS}
         core = Core(Take(None, {}), chip, timing, seed)
         for name, value in controls.items():

@@ -5,7 +5,6 @@ time. `run` executes a script over any session.
 """
 
 import importlib.util
-import itertools
 import linecache
 import os
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sidlive.chip.registers import VideoTiming
 from sidlive.chip.sid import Sid, sample_at
 from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
@@ -96,18 +96,34 @@ def open_offline(options: RoomOptions, wav: WavFile | None, told: Callable[[str]
 
 def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:
     """A sink that has the core's chip play each frame into a file; the core's panic is heard there too."""
-    timing = core.timing
-    sid, numbers = Sid(core.chip, timing), itertools.count()
-    core.hush = lambda: sid.reset(fade=True)
+    sink = _FileSound(wav, core)
+    core.hush, core.retime = sink.hush, sink.retime
+    return sink.play
 
-    def play(row: Row) -> None:
-        sid.control_first = core.control_first
-        if core.begins:
+
+class _FileSound:
+    """The chip of an offline core, and the file that it plays into."""
+
+    def __init__(self, wav: WavFile, core: Core) -> None:
+        self._wav = wav
+        self._core = core
+        self.retime(core.timing)
+
+    def retime(self, timing: VideoTiming) -> None:
+        self._sid, self._timing = Sid(self._core.chip, timing), timing
+        self._frames = 0  # at this video standard
+
+    def hush(self) -> None:
+        self._sid.reset(fade=True)
+
+    def play(self, row: Row) -> None:
+        sid, rate_hz = self._sid, self._timing.rate_hz
+        sid.control_first = self._core.control_first
+        if self._core.begins:
             sid.settle(row)
-        number = next(numbers)
-        wav.write(sid.play(row, sample_at(number + 1, timing.rate_hz) - sample_at(number, timing.rate_hz)))
-
-    return play
+        begin = sample_at(self._frames, rate_hz)
+        self._frames += 1
+        self._wav.write(sid.play(row, sample_at(self._frames, rate_hz) - begin))
 
 
 def read_script(path: Path) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import COLUMNS, NTSC, PAL, Frames, VideoTiming
+from sidlive.chip.registers import COLUMNS, Frames, VideoTiming, timing_named
 from sidlive.errors import DeviceError, TuneError
 from sidlive.live.places import typed_path
 from sidlive.tune.cutting import Cut, Edit, edits_from
@@ -86,6 +86,12 @@ class Take:
         with self._lock:
             self._settle()
             self._entries.append(entry)
+
+    def restate(self, **more: Any) -> None:
+        """Correct what the header says of how the instrument was opened, before there is music."""
+        with self._lock:
+            assert not self._told, "the header is on disk"
+            self._entries[0].update(more)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Frames:
         """A copy of frames `start` to `stop` (default: all), ``uint8[n, 28]``. Any thread."""
@@ -175,7 +181,7 @@ class TakeLog:
 
     @property
     def timing(self) -> VideoTiming:
-        return NTSC if self.header.get("timing") == NTSC.name else PAL
+        return timing_named(self.header.get("timing"))
 
     @property
     def chip(self) -> str:

@@ -21,7 +21,7 @@ from sidlive.chip.pitch import (
     cents_of_a4,
     ratio,
 )
-from sidlive.chip.registers import Frames
+from sidlive.chip.registers import PAL, Frames, VideoTiming
 from sidlive.errors import ControlError
 from sidlive.model.listening import NEAR_CENTS, Scale, in_tune, scale_of
 
@@ -78,30 +78,33 @@ def pitch_classes(text: str) -> frozenset[int]:
     return frozenset((_NAMES.index(head) + step) % 12 for step in MODES[mode])
 
 
-def notes_in(text: str, heard: Frames | None = None, semitones: int = 0) -> NDArray[np.bool_] | None:
+def notes_in(
+    text: str, heard: Frames | None = None, semitones: int = 0, timing: VideoTiming = PAL
+) -> NDArray[np.bool_] | None:
     """The frequencies that a scale leaves, ``bool[65536]``, at the tuning of what was heard; None where it is OFF.
 
     ``semitones``: how far what was heard is transposed, and its own scale with it. Where it has no clear tuning, A is
-    440 Hz on a PAL machine. ControlError where PROMPT has no tones.
+    440 Hz on a machine of that ``timing``. ControlError where PROMPT has no tones.
     """
     if text == OFF:
         return None
     own = None if heard is None else scale_of(heard)
     clear = heard is not None and own is not None and in_tune(heard, Scale(own.tuning_cents, tuple(range(12)))) >= CLEAR
     if text != PROMPT:
-        return notes(pitch_classes(text), _above_a440(own.tuning_cents) if clear and own is not None else 0.0)
+        tuning_cents = _above_a440(own.tuning_cents, timing) if clear and own is not None else 0.0
+        return notes(pitch_classes(text), tuning_cents, timing)
     if own is None:
         raise ControlError("scale('prompt') expects a prompt that has tones, and there is none; name a scale")
-    named = {(number + semitones) % 12 for number in _named(own)}
-    return notes(frozenset(named), _above_a440(own.tuning_cents))
+    named = {(number + semitones) % 12 for number in _named(own, timing)}
+    return notes(frozenset(named), _above_a440(own.tuning_cents, timing), timing)
 
 
 @lru_cache(maxsize=16)
-def notes(classes: frozenset[int], tuning_cents: float = 0.0) -> NDArray[np.bool_]:
+def notes(classes: frozenset[int], tuning_cents: float = 0.0, timing: VideoTiming = PAL) -> NDArray[np.bool_]:
     """The frequencies within NEAR_CENTS of a note of these pitch classes, or next to one: ``bool[65536]``, not to be
-    written to. ``tuning_cents`` above A = 440 Hz on a PAL machine.
+    written to. ``tuning_cents`` above A = 440 Hz on a machine of that ``timing``.
     """
-    a4 = cents_of_a4() + tuning_cents
+    a4 = cents_of_a4(timing) + tuning_cents
     steps = (cents_of(np.arange(1, FREQUENCIES)) - a4) / SEMITONE
     nearest = np.rint(steps)
     table = np.zeros(FREQUENCIES, dtype=np.bool_)
@@ -114,14 +117,14 @@ def notes(classes: frozenset[int], tuning_cents: float = 0.0) -> NDArray[np.bool
     return table
 
 
-def _above_a440(tuning_cents: float) -> float:
-    """A tuning above the grid of register value 1 as cents above A = 440 Hz on a PAL machine, -50 to 50."""
-    return (tuning_cents - cents_of_a4() + SEMITONE / 2) % SEMITONE - SEMITONE / 2
+def _above_a440(tuning_cents: float, timing: VideoTiming) -> float:
+    """A tuning above the grid of register value 1 as cents above A = 440 Hz, -50 to 50."""
+    return (tuning_cents - cents_of_a4(timing) + SEMITONE / 2) % SEMITONE - SEMITONE / 2
 
 
-def _named(scale: Scale) -> frozenset[int]:
+def _named(scale: Scale, timing: VideoTiming) -> frozenset[int]:
     """A tune's pitch classes, which count from register value 1 at its tuning, as semitones above C."""
-    above_a = (scale.tuning_cents - _above_a440(scale.tuning_cents) - cents_of_a4()) / SEMITONE
+    above_a = (scale.tuning_cents - _above_a440(scale.tuning_cents, timing) - cents_of_a4(timing)) / SEMITONE
     return frozenset((number + round(above_a) + _A) % 12 for number in scale.classes)
 
 

@@ -8,7 +8,7 @@ import pytest
 from takes_by_hand import song
 from tunes_by_hand import sid_file
 
-from sidlive.chip.registers import PAL
+from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.listening import note_starts, tones
@@ -49,6 +49,18 @@ def test_the_output_is_the_prompt_and_what_follows(
     rest = tmp_path / "rest.npz"
     assert main(["generate", prompt, "-o", str(rest), "--frames", "30", "--model", model, "--continuation-only"]) == 0
     np.testing.assert_array_equal(load_frames(rest)[0], frames[200:])
+
+
+def test_the_video_standard_may_be_another_than_the_prompts(
+    prompt: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("out.sid", "out.npz"):
+        arguments = ["generate", prompt, "-o", str(tmp_path / name), "--frames", "5", "--model", model]
+        assert main([*arguments, "--video", "NTSC"]) == 0
+        assert "prompt was made for PAL, this is NTSC: pitch 3.8% sharp" in capsys.readouterr().err
+    assert psid.read(tmp_path / "out.sid").timing is NTSC
+    frames, rate_hz, meta = load_frames(tmp_path / "out.npz")
+    assert (rate_hz, meta["timing"]) == (NTSC.rate_hz, "NTSC") and np.array_equal(frames[:200], song(200))
 
 
 def test_one_seed_one_result(prompt: str, model: str, tmp_path: Path) -> None:

@@ -78,6 +78,9 @@ def test_the_video_standard_is_that_of_the_rate(tmp_path: Path, capsys: pytest.C
     save_frames(path, song(20), NTSC.rate_hz)
     assert main(["compile", str(path), "-o", str(out)]) == 0
     assert (psid.read(out).timing, psid.read(out).name) == (NTSC, "a name")
+    assert main(["compile", str(path), "-o", str(out), "--video", "pal"]) == 0
+    assert "was made for NTSC, this is PAL: pitch 3.7% flat, tempo 16% slow" in capsys.readouterr().err
+    assert psid.read(out).timing == PAL and np.array_equal(capture(psid.read(out), frames=20).frames, song(20))
     save_frames(path, song(400), 100.0)
     assert main(["compile", str(path), "-o", str(out)]) == 0
     assert "100 frames a second; resampled to the video frame, 50.000" in capsys.readouterr().err

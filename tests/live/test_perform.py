@@ -74,6 +74,16 @@ def test_a_mistake_in_a_script_is_status_1(tmp_path: Path, capsys: pytest.Captur
     assert "ControlError: temperature expects a number" in capsys.readouterr().err
 
 
+def test_the_video_standard_is_asked_for_by_either_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "standard.py"
+    script.write_text("print(state().timing, round(state().rate_hz, 2))")
+    for words, expected in (((), "PAL 50.12"), (("--video", "ntsc"), "NTSC 59.83"), (("--video", "PAL"), "PAL 50.12")):
+        assert run(tmp_path, script, "--offline", *words) == 0
+        assert capsys.readouterr().out == f"{expected}\n"
+    with pytest.raises(SystemExit):
+        run(tmp_path, script, "--offline", "--video", "secam")
+
+
 def test_mistakes_on_the_command_line_are_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, tmp_path / "none.py", "--offline") == 2
     assert run(tmp_path, FIRST_LIGHT, "--wav", "out.wav") == 2

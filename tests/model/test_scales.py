@@ -66,6 +66,14 @@ def test_notes_are_in_tune_with_a_440_on_a_pal_machine() -> None:
         assert table[register(semitones + 0.17)] == wanted and not table[register(semitones + 0.35)]
 
 
+def test_on_an_ntsc_machine_the_same_notes_are_at_other_registers() -> None:
+    table = notes_in("A minor pentatonic", timing=sid.NTSC)
+    assert table is not None
+    for semitones in range(-36, 25):
+        value = round(register(semitones) * 985_248 / 1_022_727)
+        assert table[value] == (semitones % 12 in (0, 3, 5, 7, 10))
+
+
 def test_every_octave_has_its_notes_where_registers_are_coarse() -> None:
     table = notes_in("A minor pentatonic")
     assert table is not None

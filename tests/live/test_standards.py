@@ -1,0 +1,158 @@
+"""PAL and NTSC: at which the instrument runs, what it says of music made for the other one, and what keeps it."""
+
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine, riff
+from fake_sound import Hand
+
+from sidlive.chip.registers import NTSC, PAL, VideoTiming, silence
+from sidlive.chip.wav import WavFile
+from sidlive.live import renderer as renderer_module
+from sidlive.live.core import Core
+from sidlive.live.options import RoomOptions, make_core
+from sidlive.live.renderer import Renderer
+from sidlive.live.replay import difference, replay
+from sidlive.live.script import Offline, sound_to
+from sidlive.live.session import Session
+from sidlive.live.take import Take, read_take
+from sidlive.tune import psid
+from sidlive.tune.fragment import Fragment
+
+FLAT = "pitch 3.7% flat, tempo 16% slow"  # 985,248 / 1,022,727 Hz; 50.125 / 59.826 frames a second
+
+
+def american(name: str = "american") -> Fragment:
+    return replace(riff(name), timing="NTSC", rate_hz=NTSC.rate_hz)
+
+
+class Opened:
+    """A core as `sidlive` opens one, and what it asks of the chip."""
+
+    def __init__(self, folder: Path, video: str | None = None) -> None:
+        self.core = make_core(RoomOptions(takes=folder, name="take", video=video))
+        self.asked: list[VideoTiming] = []
+        self.core.retime = self.asked.append
+        self.session = Session(Offline(self.core, FakeEngine()), folder)
+        self.session.add(riff())
+        self.session.add(american())
+
+    @property
+    def runs_at(self) -> str:
+        state = self.session.state()
+        assert state.rate_hz == (NTSC if state.timing == "NTSC" else PAL).rate_hz
+        return state.timing
+
+    def told(self, text: str) -> int:
+        return sum(text in notice.text for notice in self.session.state().notices)
+
+
+def test_how_music_of_one_standard_sounds_at_the_other() -> None:
+    assert NTSC.heard_at(PAL) == FLAT
+    assert PAL.heard_at(NTSC) == "pitch 3.8% sharp, tempo 19% fast"
+
+
+def test_before_anything_is_played_a_prompt_brings_its_standard(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    assert opened.runs_at == "PAL" and not opened.told("was made for")
+    opened.session.wait(1)
+    opened.session.prompt("american")
+    assert opened.runs_at == "NTSC" and opened.asked == [NTSC]
+    assert opened.told("american was made for NTSC: the instrument runs at 59.83 frames a second now") == 1
+    opened.session.start()
+    opened.session.wait(1)
+    opened.session.prompt("riff")
+    assert opened.runs_at == "NTSC" and len(opened.asked) == 1
+    assert opened.told("riff was made for PAL, this is NTSC: pitch 3.8% sharp, tempo 19% fast (--video pal)") == 1
+
+
+def test_once_something_was_played_the_standard_stays(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.session.start()
+    opened.session.wait(1)
+    opened.session.stop()
+    opened.session.add(american("another"))
+    assert opened.told(f"another was made for NTSC, this is PAL: {FLAT} (--video ntsc)") == 1
+    opened.session.prompt("american")
+    assert opened.runs_at == "PAL" and not opened.asked
+    assert opened.told(f"american was made for NTSC, this is PAL: {FLAT} (--video ntsc)") == 1
+
+
+@pytest.mark.parametrize("video", ["PAL", "NTSC"])
+def test_a_standard_that_was_asked_for_stays(tmp_path: Path, video: str) -> None:
+    opened = Opened(tmp_path, video)
+    assert opened.told("was made for") == 1, "one of the two fragments, when it is loaded"
+    opened.session.prompt("riff" if video == "NTSC" else "american")
+    assert opened.runs_at == video and not opened.asked and opened.told("was made for") == 2
+
+
+def test_take_commit_and_replay_keep_the_standard(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    opened.session.prompt("american")
+    opened.session.start()
+    opened.session.wait(2)
+    assert psid.read(opened.session.commit("kept")).timing is NTSC
+    opened.session.close()
+    log = read_take(tmp_path / "take")
+    assert (log.timing, log.header["rate_hz"]) == (NTSC, NTSC.rate_hz)
+    assert len(log.frames) == pytest.approx(2 * NTSC.rate_hz, abs=1)
+    assert difference(replay(log, FakeEngine()), log.frames) is None
+
+
+def test_a_log_of_pal_is_replayed_at_pal_whatever_was_prompted(tmp_path: Path) -> None:
+    core = Core(Take(tmp_path / "take", {"timing": "PAL"}))
+    session = Session(Offline(core, FakeEngine()), tmp_path)
+    session.add(american())
+    session.prompt("american")
+    session.start()
+    session.wait(4)
+    session.stop()
+    session.wait(4)
+    session.close()
+    log = read_take(tmp_path / "take")
+    made = replay(log, FakeEngine())
+    assert np.array_equal(made, log.frames) and len(made) == int(4 * PAL.rate_hz) + int(2 * PAL.rate_hz)
+
+
+def test_what_is_heard_offline_goes_over_with_the_instrument(tmp_path: Path) -> None:
+    with WavFile(tmp_path / "heard.wav") as wav:
+        core = make_core(RoomOptions(takes=tmp_path, name="take"))
+        session = Session(Offline(core, FakeEngine(), sound_to(wav, core)), tmp_path)
+        session.wait(1)
+        session.prompt(american())
+        session.start()
+        session.wait(3)
+    with wave.open(str(tmp_path / "heard.wav")) as file:
+        assert file.getnframes() == pytest.approx(4 * file.getframerate(), abs=1000)
+
+
+def test_the_renderer_goes_over_between_two_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, int]] = []
+
+    class Noted:
+        def __init__(self, chip: str, timing: VideoTiming, sample_rate: int, rest: object = None) -> None:
+            self.chip, self.timing, self.sample_rate = chip, timing, sample_rate
+
+        def play(self, row: np.ndarray, samples: int) -> np.ndarray:
+            made.append((self.timing.name, samples))
+            return np.zeros(samples, np.int16)
+
+    monkeypatch.setattr(renderer_module, "Sid", Noted)
+    output, given = Hand(), [0]
+
+    def source() -> np.ndarray | None:
+        given[0] += 1
+        if given[0] == 2:
+            renderer.retime(NTSC)
+        return silence(1)[0] if given[0] <= 2 + 60 else None
+
+    renderer = Renderer(source, output, "8580", PAL)
+    renderer.start()
+    while not renderer.ended.is_set():
+        output.turn()
+    renderer.close()
+    assert [name for name, _ in made] == ["PAL"] * 2 + ["NTSC"] * 60
+    assert sum(samples for _, samples in made[2:]) == round(60 / NTSC.rate_hz * 48_000)
