@@ -2,16 +2,19 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from sidlive.report import Result
     from sidlive.tune.bench import Compared
+    from sidlive.tune.tempo import Tempo
     from sidlive.tune.peer import Peer
 
-PARTS: Final = ("exact", "speed", "build")
+PARTS: Final = ("exact", "tempo", "speed", "build")
 RACED: Final = 40  # tunes
+STEADY_TUNES: Final = 40  # tunes called by the video frame whose tempo is looked at, beside all others
 FRAMES: Final = 1500
 COLLECTION: Final = 60_000  # tunes
 BUILT_FRAMES: Final = 9000  # three minutes
@@ -44,24 +47,32 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < 1:
             raise ControlError(f"--{name} expects 1 or more, found {getattr(arguments, name)}")
     with tempfile.TemporaryDirectory() as folder, spinner(silent=arguments.json) as told:
-        results, compared, lacking = measure(arguments, Path(folder), told)
-    _tell(results, compared, lacking, arguments.json)
+        measured = measure(arguments, Path(folder), told)
+    _tell(measured, arguments.json)
     return 0
 
 
-def measure(
-    arguments: argparse.Namespace, folder: Path, told: Callable[[str], object]
-) -> tuple[list["Result"], list["Compared"], list[str]]:
-    """The figures, the table and what could not be measured, with the reason."""
+@dataclass
+class Measured:
+    """What a run of the benchmark found."""
+
+    results: list["Result"] = field(default_factory=list)
+    compared: list["Compared"] = field(default_factory=list)
+    tempos: list["Tempo"] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)  # what could not be measured, with the reason
+
+
+def measure(arguments: argparse.Namespace, folder: Path, told: Callable[[str], object]) -> Measured:
+    """Measure the parts that are asked for."""
     from sidlive.errors import TuneError
     from sidlive.report import Result
     from sidlive.tune.bench import compare_all, figures, read_oracle
     from sidlive.tune.pace import instructions, race, speeds
+    from sidlive.tune.tempo import tempi, tempo_figures
 
     parts = [arguments.only] if arguments.only else list(PARTS)
-    results: list[Result] = []
-    compared: list[Compared] = []
-    lacking: list[str] = []
+    measured = Measured()
+    results, compared, tempos, lacking = measured.results, measured.compared, measured.tempos, measured.lacking
     traced = read_oracle(arguments.oracle) if arguments.oracle else []
     paths = _files(arguments.corpus) or [tune.path for tune in traced]
     peer = _peer(folder, lacking) if paths else None
@@ -70,6 +81,11 @@ def measure(
             compared.append(one)
             told(f"{len(compared)} of {len(traced)}: {one.tune}")
         results += figures(compared)
+    if "tempo" in parts and peer is not None:
+        for tempo in tempi(_timed(paths), FRAMES, peer):
+            tempos.append(tempo)
+            told(f"tempo of {tempo.tune}")
+        results += tempo_figures(tempos)
     if "speed" in parts:
         told("a program on both processors")
         try:
@@ -83,7 +99,7 @@ def measure(
         results += _build(_spread(paths, arguments.tunes), folder)
     if not paths:
         lacking.append("no tunes to measure with: give --oracle or --corpus")
-    return results, compared, lacking
+    return measured
 
 
 def _files(corpus: Path | None) -> list[Path]:
@@ -96,6 +112,24 @@ def _spread(paths: Sequence[Path], count: int) -> list[Path]:
     """``count`` of the paths, always the same, from all over the list."""
     count = min(count, len(paths))
     return [paths[i * len(paths) // count] for i in range(count)]
+
+
+def _timed(paths: Sequence[Path]) -> list[tuple[Path, int]]:
+    """The start songs that play by a timer or an interrupt of their own, and some that play once a video frame."""
+    from sidlive.errors import TuneError
+    from sidlive.tune.psid import read
+
+    steady: list[tuple[Path, int]] = []
+    others: list[tuple[Path, int]] = []
+    for path in paths:
+        try:
+            tune = read(path)
+        except TuneError:
+            continue
+        by_frame = tune.play and not tune.uses_cia(tune.start_song)
+        (steady if by_frame else others).append((path, tune.start_song))
+    count = min(STEADY_TUNES, len(steady))
+    return others + [steady[i * len(steady) // count] for i in range(count)]
 
 
 def _peer(folder: Path, lacking: list[str]) -> "Peer | None":
@@ -140,19 +174,24 @@ def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
     ]
 
 
-def _tell(results: list["Result"], compared: list["Compared"], lacking: list[str], as_json: bool) -> None:
+def _tell(measured: Measured, as_json: bool) -> None:
     """Print the figures and the table: one JSON object, or for people, the tunes that differ last."""
     from dataclasses import asdict
 
     from sidlive.report import emit, warn
 
     if as_json:
-        emit(results, True, tunes=[asdict(one) for one in compared], lacking=lacking)
+        tunes, tempos = ([asdict(one) for one in table] for table in (measured.compared, measured.tempos))
+        emit(measured.results, True, tunes=tunes, tempos=tempos, lacking=measured.lacking)
         return
-    if compared:
-        _table(compared)
-    emit(results, False, "Capture beside libsidplayfp and py65")
-    for line in lacking:
+    if measured.compared:
+        _table(measured.compared)
+    for tempo in measured.tempos:
+        if not tempo.right:
+            why = tempo.note or f"{tempo.in_time:.0%} of the changes are in time at {tempo.rate_hz:.3f} Hz"
+            warn(f"{tempo.tune} song {tempo.song}: {why}")
+    emit(measured.results, False, "Capture beside libsidplayfp and py65")
+    for line in measured.lacking:
         warn(line)
 
 
