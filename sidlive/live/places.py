@@ -1,4 +1,4 @@
-"""Where a user's settings and logs live, where their code finds its modules, and paths as people write and read them."""
+"""Where settings and logs live, where a user's code finds its modules, and paths as people write and read them."""
 
 import contextlib
 import os
