@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sidlive.errors import ControlError
-from sidlive.live.controls import mask_text, parse_values, parse_voices, unknown_fragment, values_text
+from sidlive.live.controls import CONTROLS, mask_text, parse_values, parse_voices, unknown_fragment, values_text
 from sidlive.live.editing import TakeVerbs
 from sidlive.live.places import typed_path
+from sidlive.live.spoken import beside_builtin, takes_any_numbers
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
@@ -64,8 +65,9 @@ class Link(Protocol):
         ...
 
 
+@takes_any_numbers(VERBS)
 class Session(TakeVerbs):
-    """The instrument in one's hands."""
+    """The instrument in one's hands. Its verbs take numbers of any library: numpy's, fractions."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:
         """`takes`: the folder for committed takes."""
@@ -134,7 +136,7 @@ class Session(TakeVerbs):
 
     def wait(self, seconds: float) -> None:
         """Let that much music pass (in scripts; offline in virtual time)."""
-        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise ControlError(f"wait expects seconds, 0 or more, found {seconds!r}; try wait(4)")
         self._link.wait(float(seconds))
 
@@ -173,7 +175,10 @@ class Session(TakeVerbs):
         self.set("scale", scale_text(notes))
 
     def filter(self, on: bool = True) -> None:
-        """``filter(False)``: no voice goes through the filter; all three are heard without it."""
+        """``filter(False)``: no voice goes through the filter; all three are heard without it.
+
+        Called as Python's, ``filter(test, values)``, it is Python's.
+        """
         self.set("filter", on)
 
     def forbid(self, column: str, values: Values, *voices: int | str) -> None:
@@ -189,8 +194,11 @@ class Session(TakeVerbs):
         self._do("permit", column, *voices)
 
     def mask(self, *voices: int | str) -> None:
-        """Which voices are generated: ``mask("1-3")``, ``mask(1, 3)``; the others are silent, as the model hears."""
-        self.set("mask", mask_text(parse_voices(*voices)))
+        """Which voices are generated: ``mask("1-3")``, ``mask(1, 3)``; the others are silent, as the model hears.
+
+        All of them without arguments.
+        """
+        self.set("mask", mask_text(parse_voices(*voices or ("all",))))
 
     def hold(self, *voices: int | str) -> None:
         """Keep voices' registers as they are (all of them without arguments); the model hears it."""
@@ -221,7 +229,7 @@ class Session(TakeVerbs):
     # -- controls and hands
 
     def set(self, control: str, value: ControlValue) -> None:
-        """Set any control by name."""
+        """Set any control by name: ``set("volume", 9)``. Called as Python's, ``set(values)``, it is Python's."""
         self._do("set", control, value)
 
     def get(self, control: str) -> ControlValue:
@@ -313,5 +321,30 @@ def _kind(found: object) -> str:
 
 
 def verbs(session: Session) -> dict[str, Callable[..., Any]]:
-    """The namespace of the REPL and of scripts: each verb by its name."""
-    return {name: getattr(session, name) for name in VERBS}
+    """The namespace of the REPL and of scripts: each verb by its name.
+
+    `set` and `filter` are Python's too, where they are called as Python's are.
+    """
+    names = {name: getattr(session, name) for name in VERBS}
+    for name, (builtin, is_verb) in _SHARED.items():
+        names[name] = beside_builtin(names[name], builtin, is_verb)
+    return names
+
+
+def _sets_a_control(*arguments: Any, **named: Any) -> bool:
+    """``set("volume", 9)``, and not ``set()`` or ``set(values)``."""
+    if named or len(arguments) > 1:
+        return True
+    return bool(arguments) and isinstance(arguments[0], str) and arguments[0] in CONTROLS
+
+
+def _switches_the_filter(*arguments: Any, **named: Any) -> bool:
+    """``filter(False)``, and not ``filter(test, values)``."""
+    return len(arguments) < 2
+
+
+# The verbs that share their name with a builtin, and which calls are the verb's.
+_SHARED: Final[dict[str, tuple[type, Callable[..., bool]]]] = {
+    "set": (set, _sets_a_control),
+    "filter": (filter, _switches_the_filter),
+}

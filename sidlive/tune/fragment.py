@@ -117,7 +117,7 @@ def load_fragment(
     TuneError when the file cannot be used or ends before ``start_s``.
     """
     path = locate(path)
-    if song is not None and not isinstance(song, int):
+    if song is not None and (isinstance(song, bool) or not isinstance(song, int)):
         raise TuneError(f"song is {song!r}; expected a number, from 1")
     if not (_is_number(start_s) and start_s >= 0):
         raise TuneError(f"start is {start_s} s; expected 0 or more")

@@ -1,0 +1,97 @@
+"""How verbs meet Python: numpy's numbers as arguments, and verbs that share their name with a builtin."""
+
+import functools
+import inspect
+import numbers
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import numpy as np
+
+Class = TypeVar("Class", bound=type)
+
+
+def takes_any_numbers(names: Iterable[str]) -> Callable[[Class], Class]:
+    """Decorate a class: its methods of these names get numbers of any library as Python's own, see `as_python`."""
+
+    def decorate(owner: Class) -> Class:
+        for name in names:
+            setattr(owner, name, _with_python_arguments(getattr(owner, name)))
+        return owner
+
+    return decorate
+
+
+def as_python(value: Any) -> Any:
+    """Return an argument with each number of another library (numpy's scalars and arrays, fractions) as Python's own.
+
+    Whole ones become an int, whatever their type: ``np.float32(2)`` may name a voice. Lists, tuples, sets and iterators
+    are gone through; everything else is returned as it is. True stays True.
+    """
+    if isinstance(value, np.ndarray) and value.ndim < 2:
+        return as_python(list(value) if value.ndim else value[()])
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, bool | int | str) or type(value) is float:
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real | Decimal):
+        number = float(value)
+        return int(number) if number.is_integer() else number
+    if isinstance(value, list | tuple):
+        return [as_python(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return {as_python(item) for item in value}
+    return map(as_python, value) if isinstance(value, Iterator) else value
+
+
+def beside_builtin(verb: Callable[..., Any], builtin: type, is_verb: Callable[..., bool]) -> Any:
+    """Return what a verb's name means where it is a builtin class's name too: the class, which does the verb as well.
+
+    A call is the verb's where ``is_verb`` says so of its arguments, else Python's. In every other use (`isinstance`,
+    annotations, methods, subclasses) it is the builtin. Help and completion show the verb.
+    """
+
+    class Meta(type):
+        def __call__(cls, *arguments: Any, **named: Any) -> Any:
+            if cls is not shared:
+                return super().__call__(*arguments, **named)
+            return (verb if is_verb(*arguments, **named) else builtin)(*arguments, **named)
+
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, builtin) if cls is shared else super().__instancecheck__(instance)
+
+        def __subclasscheck__(cls, other: type) -> bool:
+            return issubclass(other, builtin) if cls is shared else super().__subclasscheck__(other)
+
+        def __getitem__(cls, item: Any) -> Any:
+            return builtin[item]  # type: ignore[index]  # an annotation
+
+        def __or__(cls, other: Any) -> Any:
+            return builtin | other if cls is shared else super().__or__(other)
+
+        def __ror__(cls, other: Any) -> Any:
+            return other | builtin if cls is shared else super().__ror__(other)
+
+        def __eq__(cls, other: object) -> bool:
+            return cls is other or (cls is shared and other is builtin)
+
+        def __hash__(cls) -> int:
+            return hash(builtin) if cls is shared else super().__hash__()
+
+        @property
+        def __signature__(cls) -> inspect.Signature:
+            return inspect.signature(verb if cls is shared else builtin)
+
+    shared: Any = Meta(builtin.__name__, (builtin,), {"__doc__": verb.__doc__, "__slots__": ()})
+    return shared
+
+
+def _with_python_arguments(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def spoken(self: Any, *arguments: Any, **named: Any) -> Any:
+        return method(self, *map(as_python, arguments), **{name: as_python(value) for name, value in named.items()})
+
+    return spoken
