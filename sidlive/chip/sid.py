@@ -8,14 +8,21 @@ eight writes AD and SR after control instead, and its envelopes sound otherwise:
 
 The emulator's resampler truncates its ratio, so that the chip runs 218 (PAL) or 350 (NTSC) millionths slow, 0.4 to
 0.6 cent. For frames samples are what is counted: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. For
-writes cycles are. The emulator dithers: two chips given the same frames differ by a few units of 32,768.
+writes cycles are. The emulator dithers: two chips in one process, given the same frames, differ by a few units of
+32,768. The first chip of a process builds the tables that all its chips share, in several threads, and they take their
+dither from one sequence: so two processes make the same bytes where those threads run in turn, see `repeatable`.
 
 Volume and filter move the direct current of the chip's output, on a 6581 by more than most music moves it, and what is
 behind the chip passes such a step on as a thump of a tenth of a second. Where a tune makes the step it belongs to the
 tune. Where music begins, because someone pressed start, it does not: ``settle`` has the step made beforehand, unheard.
 """
 
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -242,8 +249,47 @@ def _emulator(chip: str, clock_hz: float, sample_rate: int) -> Any:
         from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
     except ImportError as error:
         raise DeviceError(f"the SID emulator is missing ({error}): pip install pyresidfp") from None
+    _build_tables()
     model = ChipModel.MOS6581 if chip == "6581" else ChipModel.MOS8580
     return SID(model, SamplingMethod.RESAMPLE, clock_hz, float(sample_rate))
+
+
+def repeatable() -> bool:
+    """Whether two processes that play the same make the same bytes: the system lets a thread run until it is done.
+
+    On Linux it does so for root, and for users with a limit for real-time priorities (`ulimit -r`), as musicians have.
+    """
+    try:
+        with _one_at_a_time():
+            return True
+    except OSError:
+        return False
+
+
+@cache
+def _build_tables() -> None:
+    """Have the tables that all chips share built, by threads in turn where the system lets them (which is faster)."""
+    from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
+
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(_one_at_a_time())
+        SID(ChipModel.MOS6581, SamplingMethod.RESAMPLE, PAL.clock_hz, float(SAMPLE_RATE))
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Have this thread, and those that begin in it, share one processor, each until it is done. OSError."""
+    if sys.platform != "linux":
+        raise OSError("threads cannot be made to run in turn here")
+    processors, policy, parameters = os.sched_getaffinity(0), os.sched_getscheduler(0), os.sched_getparam(0)
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
+    try:
+        os.sched_setaffinity(0, {min(processors)})
+        yield
+    finally:
+        os.sched_setaffinity(0, processors)
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _schedule(control_first: bool) -> tuple[tuple[int, int, int], ...]:

@@ -108,7 +108,7 @@ def _processor() -> list[Finding]:
 
 def _emulator() -> list[Finding]:
     from sidlive.chip.registers import PAL, silence
-    from sidlive.chip.sid import SAMPLE_RATE, Sid
+    from sidlive.chip.sid import SAMPLE_RATE, Sid, repeatable
 
     sid = Sid()
     row = silence(1)[0]
@@ -119,7 +119,10 @@ def _emulator() -> list[Finding]:
     if not loudest:
         return [Finding("emulator", False, "the SID is silent", "pip install --force-reinstall pyresidfp", True)]
     remedy = "" if speed >= SLOW_X else "close other programs: sound may have gaps"
-    return [Finding("emulator", True, f"a {sid.chip} on {PAL.name}, {speed:.0f} times real time", remedy, True)]
+    text = f"a {sid.chip} on {PAL.name}, {speed:.0f} times real time"
+    if not repeatable():
+        text += "; the sound of two runs differs by a few units of 32,768"
+    return [Finding("emulator", True, text, remedy, True)]
 
 
 def _sound() -> list[Finding]:

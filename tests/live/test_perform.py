@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from fake_engine import FakeEngine
 
 from sidlive.chip.registers import PAL
+from sidlive.chip.sid import repeatable
 from sidlive.cli import main
 from sidlive.commands import perform
 from sidlive.live.options import RoomOptions
@@ -57,6 +61,32 @@ def test_what_is_heard_offline_can_be_kept(tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "out.wav")) as sound:
         assert sound.getframerate() == 48000
         assert sound.getnframes() == pytest.approx(int(2 * PAL.rate_hz) / PAL.rate_hz * 48000, abs=1)
+
+
+def test_two_runs_write_the_same_bytes_of_sound(tmp_path: Path) -> None:
+    """In processes of their own, as a performer runs them, three at once."""
+    if not repeatable():
+        pytest.skip("the system does not let threads run in turn here (ulimit -r)")
+    script = tmp_path / "sound.py"
+    script.write_text(
+        "from fake_engine import FakeEngine, riff\n"
+        "from sidlive.chip.wav import WavFile\n"
+        "from sidlive.live.options import RoomOptions\n"
+        "from sidlive.live.script import open_offline\n"
+        "from sidlive.live.session import Session\n"
+        "import sys\n"
+        "with WavFile(sys.argv[1]) as wav:\n"
+        "    session = Session(open_offline(RoomOptions(engine=FakeEngine), wav, print))\n"
+        "    session.prompt(riff()); session.start(); session.wait(1)\n"
+        "    session.panic(); session.start(); session.wait(1)\n"
+    )
+    folder = Path(__file__).parent
+    runs = [
+        subprocess.Popen([sys.executable, script, tmp_path / f"{number}.wav"], env={**os.environ, "PYTHONPATH": path})
+        for number, path in enumerate([os.pathsep.join([str(folder), *sys.path])] * 3)
+    ]
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    assert len({(tmp_path / f"{number}.wav").read_bytes() for number in range(3)}) == 1
 
 
 def test_a_session_live_takes_its_time_and_leaves_its_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
