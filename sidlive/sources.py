@@ -34,6 +34,10 @@ def _stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
 
 
 AT_START: Final = dict(_stamps(PACKAGE))  # the files that this process runs: the package imports this module first
+_FILES: Final = {  # by the dotted name of the module
+    ".".join((_NAME, *file.with_suffix("").parts[len(PACKAGE.parts) :])).removesuffix(".__init__"): file
+    for file in AT_START
+}
 
 
 def imported(text: str) -> set[str]:
@@ -53,10 +57,10 @@ def _read(path: Path) -> tuple[bytes, frozenset[Path]]:
     content = path.read_bytes()
     files = set()
     for name in imported(content.decode("utf-8", errors="replace")):
-        parts = name.split(".")[1:]
-        for end in range(len(parts) + 1):
-            place = PACKAGE.joinpath(*parts[:end])
-            files |= {place.with_suffix(".py"), place / "__init__.py"} & AT_START.keys()
+        while name:
+            if name in _FILES:
+                files.add(_FILES[name])
+            name = name.rpartition(".")[0]
     return blake2b(content, digest_size=16).digest(), frozenset(files)
 
 
