@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sidlive.report import Result
     from sidlive.tune.bench import Compared
-    from sidlive.tune.tempo import Tempo
     from sidlive.tune.peer import Peer
+    from sidlive.tune.tempo import Tempo
 
 PARTS: Final = ("exact", "tempo", "speed", "build")
 RACED: Final = 40  # tunes
