@@ -103,5 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:  # a file or folder that nobody thought of
+        warn(f"{error.filename or 'the disk'}: {error.strerror or error}; choose another name or place")
+        return 2
     except KeyboardInterrupt:
         return 130

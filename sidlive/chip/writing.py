@@ -108,6 +108,16 @@ def make_folder(path: Path) -> None:
         raise DeviceError(f"{path} cannot be made a folder: {reason}; choose another place") from None
 
 
+def expect_folder(path: str | Path) -> None:
+    """DeviceError where a folder neither is nor could be made; to be asked before long work is done for its files."""
+    path = Path(path)
+    if why := name_trouble(path):
+        raise DeviceError(f"no folder can be made there: {why}; choose another name")
+    there = next((place for place in (path, *path.parents) if os.path.lexists(place)), Path())
+    if not os.path.isdir(there):
+        raise DeviceError(f"{path} cannot be made a folder: {there} is none; choose another place")
+
+
 def expect_place(path: str | Path) -> None:
     """DeviceError where a path has no place for a file; to be asked before long work is done for what goes there."""
     path = Path(path)

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +124,7 @@ def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
     from sidlive.tune.kinds import is_sid
 
     count = 0
-    if path.is_dir() and not (path / "index.json").exists():
+    if os.path.isdir(path) and not (path / "index.json").exists():
         count = sum(is_sid(file) for file in path.rglob("*"))
     if not count:
         yield open_corpus(path)

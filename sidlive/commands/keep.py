@@ -82,7 +82,7 @@ def _loop(text: str) -> tuple[int | None, int | None]:
 def _compile(args: argparse.Namespace) -> None:
     from time import perf_counter
 
-    from sidlive.chip.writing import write_file
+    from sidlive.chip.writing import expect_place, write_file
     from sidlive.errors import ControlError, TuneError
     from sidlive.report import Result, emit, spinner, warn
     from sidlive.tune import psid
@@ -91,6 +91,7 @@ def _compile(args: argparse.Namespace) -> None:
 
     if args.output.suffix.lower() != ".sid":
         raise TuneError(f"{args.output}: expected a name that ends in .sid")
+    expect_place(args.output)
     takes, timing, meta = _takes(args)
     if not 1 <= args.start_song <= len(takes):
         raise ControlError(f"--start-song {args.start_song}: there are songs 1 to {len(takes)}")

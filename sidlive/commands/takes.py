@@ -225,10 +225,14 @@ def _commits(log: "TakeLog", made: Any) -> list[tuple[str, bool]]:
 
 
 def _check_name(path: Path | None) -> None:
+    from sidlive.chip.writing import expect_place
     from sidlive.errors import TuneError
 
-    if path is not None and path.suffix.lower() not in KINDS:
+    if path is None:
+        return
+    if path.suffix.lower() not in KINDS:
         raise TuneError(f"{path}: expected a name that ends in {', '.join(KINDS)}")
+    expect_place(path)
 
 
 def _write(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:

@@ -164,6 +164,7 @@ def _capture(args: argparse.Namespace) -> None:
     from time import perf_counter
 
     from sidlive.chip.registers import NTSC, PAL
+    from sidlive.chip.writing import expect_place
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
     from sidlive.tune import files, order, streams
@@ -172,7 +173,7 @@ def _capture(args: argparse.Namespace) -> None:
     from sidlive.tune.shipped import locate
 
     path = locate(args.tune)
-    files.check_frames_name(args.output)
+    expect_place(files.check_frames_name(args.output))
     if args.frames is not None and not 1 <= args.frames <= streams.MOST_FRAMES:
         raise TuneError(f"{args.tune}: {args.frames} frames; expected 1 to {streams.MOST_FRAMES:,}")
     song, sids, oddities, elapsed_s = args.song, 1, tuple[str, ...](), 0.0
@@ -242,7 +243,7 @@ def _build(args: argparse.Namespace) -> None:
     columns = (TextColumn("capturing"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeRemainingColumn())
     console = Console(stderr=True)
     begin = perf_counter()
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("capture", total=None)
         report = build(
             args.folder,

@@ -98,7 +98,7 @@ def build(
     Raises ModelError when there is nothing to read or nowhere to write, TuneError when the list is none.
     """
     folder, out = Path(folder), Path(out)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ModelError(f"{folder} is not a folder; expected one with .sid files")
     paths = sorted(path for path in folder.rglob("*") if is_sid(path) and path.is_file())
     if not paths:

@@ -7,6 +7,7 @@ its metadata the format, the network's config and the model card. `export` write
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -166,7 +167,7 @@ def model_path(path_or_preset: str | Path) -> Path:
             shipped = sorted(p.stem for p in ASSETS.glob("*.safetensors"))
             there = f"there is {', '.join(shipped)}" if shipped else "none is"
             raise ModelError(f"the preset {path_or_preset!r} does not ship with this version ({there}); train one")
-    elif not path.exists():
+    elif not os.path.exists(path):
         raise ModelError(f"no model {str(path)!r}: expected a preset ({', '.join(PRESETS)}) or a .safetensors file")
     return path
 

@@ -9,7 +9,7 @@ from sidlive.chip.registers import PAL
 from sidlive.cli import main
 from sidlive.live.take import Take
 from sidlive.tune.capture import capture, save_frames
-from sidlive.tune.psid import parse
+from sidlive.tune.psid import parse, read
 
 TITLE = "[/b] [red]x[/] \x1b[2J"  # a tag that closes nothing, a colour, and "clear the screen"
 SHOWN = r"[/b] [red]x[/] \x1b[2J"
@@ -65,3 +65,63 @@ def test_text_from_outside_is_shown_as_it_is(
     text = " ".join((told.out + told.err).split())
     assert "\x1b" not in told.out + told.err
     assert " ".join(shown.split()) in text, text
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["info", LONG], "no such file"),
+        (["info", f"{LONG}.sid"], "has 304 bytes, at most 255 fit"),
+        (["take", LONG], "no take in"),
+        (["capture", f"{NAME}.npz", "-o", f"{LONG}.dmp"], "has 304 bytes, at most 255 fit"),
+        (["render", f"{NAME}.npz", "-o", f"{LONG}.wav"], "has 304 bytes, at most 255 fit"),
+        (["compile", f"{NAME}.npz", "-o", f"{LONG}.sid"], "has 304 bytes, at most 255 fit"),
+        (["take", NAME, "-o", f"{LONG}/a.npz"], "has 300 bytes, at most 255 fit"),
+        (["generate", "gallop", "-o", f"{LONG}.npz"], "has 304 bytes, at most 255 fit"),
+        (["generate", "gallop", "-o", "a.npz", "--model", f"{LONG}.safetensors"], "no model"),
+        (["run", "a.py", "--offline", "--takes", LONG], "has 300 bytes, at most 255 fit"),
+        (["run", "a.py", "--offline", "--takes", f"{NAME}.sid/a"], "cannot be made a folder"),
+        (["run", "a.py", "--offline", "--wav", f"{LONG}.wav"], "has 304 bytes, at most 255 fit"),
+        (["corpus", "build", LONG, "-o", "c"], "is not a folder"),
+        (["corpus", "build", ".", "-o", LONG], "File name too long"),
+        (["eval", "pocket", LONG], "build the corpus again"),
+        (["bench", "compile", "--corpus", LONG, "--takes", "0"], "File name too long"),
+        (["replay", f"{LONG}.jsonl"], "File name too long"),
+    ],
+)
+def test_a_name_that_no_disk_takes_is_one_line(
+    words: list[str], shown: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "a.py").write_text("start()")
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert shown in told and told.startswith("sidlive: ") and told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compile", f"{NAME}.npz", "-o", "out.sid", "--prg"],
+        ["take", NAME, "-o", "out.sid"],
+    ],
+)
+def test_title_author_and_release_are_what_the_options_say(
+    words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    label = ["--title", "Für Elise", "--author", "Łukasz " * 6, "--release", "2026 We"]
+    assert main([*words, *label]) == 0
+    tune = read(folder / "out.sid")
+    assert (tune.name, tune.released) == ("Für Elise", "2026 We")
+    assert tune.author == ("?ukasz " * 6)[:32]
+    told = capsys.readouterr().err.splitlines()
+    assert "sidlive: author: Windows-1252 has no 'Ł'; each becomes '?'" in told
+    assert any(line.startswith("sidlive: author has 42 bytes, the file keeps 32: ") for line in told)
+    if "--prg" in words:
+        from sidlive.tune.program import screen_codes
+
+        assert screen_codes("  Für Elise") in (folder / "out.prg").read_bytes()

@@ -115,7 +115,7 @@ def test_corpus_build_makes_a_corpus(tune: Path, tmp_path: Path, capsys: pytest.
         (["info", "{}/gallop"], "gallop: no such file"),  # a fragment's name is one in no folder
         (["info", "{}"], "is a folder; expected a file of music"),
         (["capture", "{}/missing.sid", "-o", "{}/x.npz"], "missing.sid: no such file"),
-        (["capture", "{}/Rising.sid", "-o", "{}/no/x.npz"], "x.npz cannot be written"),
+        (["capture", "{}/Rising.sid", "-o", "{}/no/x.npz"], "x.npz: there is no folder"),
         (["capture", "{}/Rising.sid", "-o", "{}"], "cannot be written"),
         (["capture", "{}/Rising.sid", "-o", "{}/x.mp3"], "expected a name in .npz, .sidgpt, .dmp"),
         (["capture", "{}/x.mus", "-o", "{}/x.npz"], "it is Compute! Sidplayer MUS data; its player is not in the file"),
