@@ -158,11 +158,11 @@ def _sound() -> list[Finding]:
 
 def _midi() -> list[Finding]:
     from sidlive.live.audio import quiet_stderr
-    from sidlive.live.midi import PortFinder
+    from sidlive.live.midi_ports import PortFinder
 
     with quiet_stderr():
         try:
-            finder = PortFinder(None, lambda message: None)
+            finder = PortFinder(None, lambda port, message: None)
         except ImportError as error:
             return [Finding("midi", False, str(error), "pip install python-rtmidi")]
         finder.look()

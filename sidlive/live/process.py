@@ -74,14 +74,15 @@ class _House:
 
     def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
         from sidlive.live.audio import open_output
+        from sidlive.live.bindings import Bindings
         from sidlive.live.device_minder import DeviceMinder
-        from sidlive.live.midi import Knobs, Midi
+        from sidlive.live.midi import Midi
         from sidlive.live.renderer import Renderer
 
         self._options = options
         self._core = make_core(options, mirror)
         self._core.hands = self._midi = Midi(
-            Knobs(config_folder() / "midi.json"), self._turn, self._core.tell, options.midi
+            Bindings(config_folder() / "midi.json"), self._turn, self._core.tell, options.midi
         )
         core = self._core
         stamp = options.stamp() if options.stamp else None

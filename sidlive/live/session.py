@@ -242,7 +242,11 @@ class Session(TakeVerbs):
         return self.state().controls
 
     def learn(self, control: str) -> None:
-        """The next MIDI controller that moves becomes this control's knob, and stays it in later sessions."""
+        """The next MIDI knob that moves becomes this control's, in later sessions too.
+
+        A knob is a number on a channel of a controller. Of a fine control (two numbers, 32 apart) it is both together.
+        Bank select, parameter numbers and channel mode messages are no knobs.
+        """
         self._do("learn", control)
 
     def unlearn(self, control: str) -> None:

@@ -27,7 +27,7 @@ class ControlState:
     unit: str
     kind: ControlKind
     help: str
-    midi: str | None = None  # the knob that moves it, for people: "CC 1"
+    midi: str | None = None  # the knob that moves it, for people: "CC 1", "CC 16 ch 2 of nanoKONTROL2"
 
     @property
     def fraction(self) -> float | None:

@@ -166,6 +166,9 @@ def _outside(state: State) -> Iterator[tuple[str, str, str]]:
     if state.gaps:
         yield "gaps", f"{state.gaps} in the sound", BAD
     yield "midi", state.midi or "no MIDI", MUTED if not state.midi or state.midi.startswith("no MIDI") else TEXT
+    for control in state.controls.values():
+        if _port(control):
+            yield "", f"{control.name}: {control.midi}", MUTED
     model = _model_name(state) or ("none" if state.trouble else "loading")
     speed = f"  {state.speed_x:.1f}x real time" if state.speed_x else ""
     yield "model", model + speed, TEXT if state.model else WARN
@@ -202,12 +205,20 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
     value = _value(control)
     shown = value[:6] if control.fraction is not None else value[: canvas.width - 17]  # a text has the bar's room
     canvas.write(y, max(16, 21 - len(shown)), shown, WARN if touched else WHITE, ground, bold=True)
-    knob = control.midi or ""
-    width = canvas.width - 23 - (6 if canvas.width >= 34 else 0)
+    room = 5 if canvas.width < 40 else 10
+    knob = (control.midi or "").partition(" of ")[0].replace("CC ", "cc").replace(" ch ", " ch")
+    if len(knob) > room:
+        knob = knob.split()[0][:room]
+    width = canvas.width - 23 - (room + 1 if canvas.width >= 34 else 0)
     if control.fraction is not None and width > 2 and _is_a_scale(control):
         _needle(canvas, y, 22, width, control, WARN if touched else hue)
     if canvas.width >= 34 and knob:
-        canvas.write(y, canvas.width - len(knob[:5]) - 1, knob.replace("CC ", "cc")[:5], GOOD, ground)
+        canvas.write(y, canvas.width - len(knob) - 1, knob, GOOD, ground)
+
+
+def _port(control: ControlState) -> str:
+    """The controller whose knob moves this control; empty for a knob of any."""
+    return (control.midi or "").partition(" of ")[2]
 
 
 def _value(control: ControlState) -> str:

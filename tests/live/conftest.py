@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,30 +11,45 @@ import pytest
 from fake_engine import until
 
 
-@pytest.fixture
-def jack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+class JackServer:
     """A JACK server without hardware, which programs started from here find."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        self._command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "--rate", "48000", "--period", "128"]
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
+        """Start it, anew after `kill`."""
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        assert until(self._answers), self._log.read_text()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self._process.wait(5)
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(5)
+
+    def _answers(self) -> bool:
+        """Whether a client can be opened: by another process, for one that fails may disturb others in its own."""
+        program = "import rtmidi; rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK)"
+        done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return done.returncode == 0
+
+
+@pytest.fixture
+def jack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A JACK server of the test's own."""
     if shutil.which("jackd") is None:
         pytest.skip("no jackd here (Debian package jackd2)")
     pytest.importorskip("rtmidi", reason="python-rtmidi is not installed")
-    import rtmidi
-
     name = f"sidlive{os.getpid()}"
     monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
-    command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "--rate", "48000", "--period", "128"]
-    with (tmp_path / "jackd.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def answers() -> bool:
-        try:
-            rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK).delete()
-        except Exception:
-            return False
-        return True
-
-    try:
-        assert until(answers), (tmp_path / "jackd.log").read_text()
-        yield server
-    finally:
-        server.terminate()
-        server.wait(5)
+    server = JackServer(name, tmp_path / "jackd.log")
+    yield server
+    server.stop()

@@ -291,7 +291,7 @@ def test_a_controller_steers_while_it_plays(
         assert until(lambda: set(session.window(PERIOD, 0).frames[:, FREQ_HI].tolist()) == octave)
         session.learn("volume")
         faders.send(mido.Message("control_change", control=40, value=127))
-        assert until(lambda: session.controls()["volume"].midi == "CC 40")
+        assert until(lambda: session.controls()["volume"].midi == "CC 40 ch 1 of box:faders")
         assert "set('transpose', 12)" in "".join(session.history())
     finally:
         session.close()

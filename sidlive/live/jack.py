@@ -1,0 +1,101 @@
+"""A client of a JACK server that only looks: which MIDI ports there are, what they are connected to, whether it lives.
+
+RtMidi, which carries the messages, answers none of the last two: a port that was closed and opened again under its name
+looks to it as it did before, and a server that died still lists its ports. So the library that RtMidi has loaded is
+asked itself.
+
+No Python runs in that library's threads: RtMidi keeps the interpreter locked while it waits for them. So what the
+library calls is C: a semaphore that is raised when the server ends, and a function that prints nothing.
+"""
+
+import ctypes
+import ctypes.util
+from pathlib import Path
+from typing import Any, Final
+
+_MIDI: Final = b"8 bit raw midi"
+_IS_OUTPUT: Final = 2  # a port from which data comes
+_NO_START: Final = 1  # do not start a server where there is none
+_Words = ctypes.POINTER(ctypes.c_char_p)
+_SEMAPHORE: Final = 64  # bytes: at least as large as the system's sem_t
+_SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
+    "jack_set_error_function": (None, (ctypes.c_void_p,)),
+    "jack_set_info_function": (None, (ctypes.c_void_p,)),
+    "jack_client_open": (ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p)),
+    "jack_client_close": (ctypes.c_int, (ctypes.c_void_p,)),
+    "jack_on_shutdown": (None, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)),
+    "jack_get_ports": (_Words, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong)),
+    "jack_port_by_name": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_char_p)),
+    "jack_port_get_all_connections": (_Words, (ctypes.c_void_p, ctypes.c_void_p)),
+    "jack_free": (None, (ctypes.c_void_p,)),
+}
+
+
+class JackGraph:
+    """The ports of a JACK server and their connections. One thread."""
+
+    def __init__(self) -> None:
+        """Raises OSError or AttributeError where no JACK library can be asked, ConnectionError without a server."""
+        self._library, self._system = _load(), ctypes.CDLL(None)
+        self._client = self._library.jack_client_open(b"sidlive looks", _NO_START, None)
+        if not self._client:
+            raise ConnectionError("no JACK server")
+        self._ended = ctypes.create_string_buffer(_SEMAPHORE)
+        self._system.sem_init(self._ended, 0, 0)
+        raise_it = ctypes.cast(self._system.sem_post, ctypes.c_void_p)
+        self._library.jack_on_shutdown(self._client, raise_it, self._ended)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the server has ended: close this, and open another when it is back."""
+        value = ctypes.c_int()
+        self._system.sem_getvalue(self._ended, ctypes.byref(value))
+        return value.value > 0
+
+    def sources(self) -> list[str]:
+        """The full names of the ports from which MIDI comes."""
+        return self._words(self._library.jack_get_ports(self._client, None, _MIDI, _IS_OUTPUT))
+
+    def listeners(self, source: str) -> list[str]:
+        """The full names of the ports that a port is connected to; none where there is no such port."""
+        port = self._library.jack_port_by_name(self._client, source.encode())
+        return self._words(self._library.jack_port_get_all_connections(self._client, port)) if port else []
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._library.jack_client_close(self._client)
+
+    def _words(self, found: Any) -> list[str]:
+        """A list of names, ended by NULL, that the library allocated."""
+        names: list[str] = []
+        if found:
+            while found[len(names)] is not None:
+                names.append(found[len(names)].decode(errors="replace"))
+            self._library.jack_free(found)
+        return names
+
+
+def _load() -> ctypes.CDLL:
+    """The JACK library, the one that is in use in this process if there is one. Raises OSError."""
+    path = _loaded_here() or ctypes.util.find_library("jack")
+    if path is None:
+        raise OSError("no JACK library")
+    library = ctypes.CDLL(path)
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    if hasattr(library, "silent_jack_error_callback"):  # else it complains of every look at a server that is not there
+        silent = ctypes.cast(library.silent_jack_error_callback, ctypes.c_void_p)
+        library.jack_set_error_function(silent)
+        library.jack_set_info_function(silent)
+    return library
+
+
+def _loaded_here() -> str | None:
+    """The file of the JACK library that this process has loaded (Linux)."""
+    try:
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    files = {line.split(maxsplit=5)[-1] for line in maps.splitlines() if "/libjack" in line}
+    return min((file for file in files if Path(file).name.startswith(("libjack.so", "libjack-"))), default=None)
