@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sidlive.errors import TuneError
+from sidlive.tune.peer import Peer
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -18,3 +21,12 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference material at {folder} (set SIDLIVE_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def peer(tmp_path_factory: pytest.TempPathFactory) -> Peer:
+    """libsidplayfp; the test skips where it cannot be built."""
+    try:
+        return Peer(tmp_path_factory.mktemp("peer"))
+    except TuneError as error:
+        pytest.skip(str(error))

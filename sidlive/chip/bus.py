@@ -10,6 +10,7 @@ from sidlive.chip.slots import (
     IO,
     KERNAL_AT,
     MAP,
+    MISSING,
     PORT,
     PORT_DIRECTION,
     PORT_PULLED_UP,
@@ -67,6 +68,8 @@ def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
         return read_sid(m, mem, address & 31, cycle)
     if 0xDC00 <= address < 0xDE00:
         return read_cia(m, mem, address, cycle)
+    if address >= 0xDE00 and m[MISSING] == 0:  # a cartridge's
+        m[MISSING] = address
     return np.int64(mem[IO + (address & 0xFFF)])
 
 
@@ -120,6 +123,8 @@ def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
         if not ENTRY[0] <= address < ENTRY[1] and m[KERNAL_AT] == 0:
             m[KERNAL_AT] = cycle
         if code == 0 and m[BARE] == 0:
+            if m[MISSING] == 0:
+                m[MISSING] = address
             return np.int64(0x60)
     return code
 

@@ -1,14 +1,18 @@
-"""The timers of the two CIAs and the interrupts they ask for; no serial ports, no time-of-day clocks.
+"""The timers of the two CIAs, their clocks and the interrupts they ask for; no serial ports, nothing plugged in.
 
-A timer that runs is the cycle at which it runs out next; what it reads follows from that.
+A timer that runs is the cycle at which it runs out next; what it reads follows from that. The clocks: ``daytime.py``.
 """
 
 import numpy as np
 
+from sidlive.chip.daytime import HOURS, TENTHS, find_alarm, follow_clock, read_clock, write_clock
 from sidlive.chip.slots import (
+    ALARM_AT,
     CAP,
     CIA,
     CIA_SLOTS,
+    CLOCK_STOPPED,
+    CLOCK_TENTH,
     COUNT,
     COUNTS_CYCLES,
     COUNTS_TIMER_A,
@@ -17,6 +21,7 @@ from sidlive.chip.slots import (
     IO,
     LATCH,
     MASK,
+    MISSING,
     MODE,
     NEVER,
     NEXT,
@@ -70,7 +75,7 @@ def _ask(m: State, base: Int, at: Int) -> None:
 
 @kernel
 def cia_pass(m: State, base: Int, cycle: Int) -> None:
-    """Bring a CIA up to ``cycle``: its timers, which of them ran out, and since when it asks for an interrupt."""
+    """Bring a CIA up to ``cycle``: its timers and clock, which ran out, and since when it asks for an interrupt."""
     a, b = base + TIMER, base + TIMER + TIMER_SLOTS
     ran_out_a, ran_out_b = m[a + UNDERFLOW], m[b + UNDERFLOW]
     period_a = m[a + LATCH] + 1
@@ -96,6 +101,13 @@ def cia_pass(m: State, base: Int, cycle: Int) -> None:
         m[base + FLAGS] |= 2
         if m[base + MASK] & 2:
             _ask(m, base, ran_out_b + 1)
+    if not m[base + CLOCK_STOPPED]:
+        alarm = follow_clock(m, base, cycle)
+        if alarm != NEVER:
+            m[base + FLAGS] |= 4
+            if m[base + MASK] & 4:
+                _ask(m, base, alarm + 1)
+                find_alarm(m, base)
 
 
 @kernel
@@ -110,6 +122,8 @@ def cia_next(m: State, base: Int) -> Int:
             due = min(due, m[b + UNDERFLOW])
         elif m[a + UNDERFLOW] < NEVER and not (m[a + ONE_SHOT] and m[b + COUNT]):
             due = min(due, m[a + UNDERFLOW] + m[b + COUNT] * (m[a + LATCH] + 1))
+    if m[base + MASK] & 4:
+        due = min(due, m[base + ALARM_AT])
     return due + 1 if due < NEVER else NEVER
 
 
@@ -143,6 +157,9 @@ def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
             m[NMI_AT] = NEVER
         _look_again(m, base)
         return flags
+    if TENTHS <= register <= HOURS:
+        cia_pass(m, base, cycle)
+        return read_clock(m, base, register)
     value = np.int64(mem[IO + (address & 0xF00) | register])
     if register <= 1:  # nothing is plugged in: inputs read 1
         return value | (np.int64(mem[IO + ((address & 0xF00) | register + 2)]) ^ 0xFF)
@@ -172,12 +189,24 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
             m[slot + CAP] = m[slot + LATCH]
             m[slot + UNDERFLOW] = cycle + m[slot + LATCH] + 1
         _look_again(m, base)
+    elif TENTHS <= register <= HOURS:
+        cia_pass(m, base, cycle)
+        follow_clock(m, base, cycle)  # where it stands still
+        if write_clock(m, base, register, value, mem[IO + (address & 0xF00) | 15] & 0x80 != 0):
+            m[base + FLAGS] |= 4
+            if m[base + MASK] & 4:
+                _ask(m, base, cycle + 2)
+        _look_again(m, base)
     elif register == 13:
         cia_pass(m, base, cycle)
         if value & 0x80:
             m[base + MASK] |= value & 0x1F
+            if value & 0x18 and m[MISSING] == 0:  # the serial port, the line to the tape: nothing comes from them
+                m[MISSING] = address
         else:
             m[base + MASK] &= ~value
+        if value & 4:
+            find_alarm(m, base)
         if m[base + FLAGS] & m[base + MASK]:
             _ask(m, base, cycle + 2)
         m[NEXT] = 0
@@ -185,6 +214,9 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
         # What is under way goes on for two cycles, but a timer that is stopped runs out in the first of them only; one
         # that is started or loaded counts from the third.
         cia_pass(m, base, cycle + 1 + (value & 1))
+        if register == 14:
+            m[base + CLOCK_TENTH] = 5 if value & 0x80 else 6
+            find_alarm(m, base)
         slot = base + TIMER + TIMER_SLOTS * (register - 14)
         if value & 1 == 0:
             mode = STOPPED

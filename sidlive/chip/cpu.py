@@ -11,7 +11,6 @@ from sidlive.chip.bus import fetch_opcode, read, write
 from sidlive.chip.cia import cia_next, cia_pass
 from sidlive.chip.opcodes import FIRST_BRANCH, FIRST_MODIFY, FIRST_OTHER, FIRST_STORE, INDIRECT, PAGE_CROSS, Mode, Op
 from sidlive.chip.slots import (
-    BAD_LINE_CYCLES,
     BREAK,
     BRK,
     CARRY,
@@ -44,6 +43,7 @@ from sidlive.chip.slots import (
     SP,
     STEADY,
     STEAL,
+    STEAL_END,
     UNSTABLE,
     UNSTEADY,
     UNUSED,
@@ -63,8 +63,8 @@ from sidlive.compiling import kernel
 
 
 @kernel
-def _stolen(cycle: Int, cycles: Int, steal: Int, op: Int, mode: Int) -> Int:
-    """How long the bad line at ``steal`` holds up an instruction of ``cycles`` begun at ``cycle``: a write goes on."""
+def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) -> Int:
+    """How long the VIC holds up an instruction of ``cycles`` begun at ``cycle``: its reads wait, its writes go on."""
     writes, reads_after = 0, 0
     if FIRST_MODIFY <= op < FIRST_STORE:
         writes = 0 if mode == Mode.ACC else 2
@@ -74,17 +74,29 @@ def _stolen(cycle: Int, cycles: Int, steal: Int, op: Int, mode: Int) -> Int:
         writes, reads_after = 2, 1
     elif op == Op.BRK:
         writes, reads_after = 3, 2
-    last = cycle + cycles - reads_after
-    at = max(cycle, steal)
-    if last - writes <= at < last:
-        at = last
-    return steal + BAD_LINE_CYCLES - at if at < min(cycle + cycles, steal + BAD_LINE_CYCLES) else np.int64(0)
+    end = cycle + cycles
+    stolen = np.int64(0)
+    while m[STEAL] < end:
+        written = end - reads_after  # when its writes are over
+        at = max(cycle, m[STEAL])
+        if written - writes <= at < written:
+            at = written
+        if at < min(end, m[STEAL_END]):
+            stolen += m[STEAL_END] - at
+            end += m[STEAL_END] - at
+            if at >= written:
+                writes = 0
+        if m[STEAL_END] >= end:
+            break
+        cycle = max(cycle, m[STEAL_END])
+        next_steal(m, mem, cycle)
+    return stolen
 
 
 @kernel
-def _next_look(due: Int, steal: Int, cycle: Int) -> Int:
-    """When, from ``cycle`` on, the processor has to look up: for what is due, or as the bad line at ``steal`` nears."""
-    return min(due, steal - 8 if cycle < steal - 8 else steal + BAD_LINE_CYCLES)
+def _next_look(m: State, due: Int, cycle: Int) -> Int:
+    """When, from ``cycle`` on, the processor has to look up: for what is due, or as the VIC is to take the bus."""
+    return min(due, m[STEAL] - 8 if cycle < m[STEAL] - 8 else m[STEAL_END])
 
 
 @kernel
@@ -118,7 +130,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     flat = m[FLAT] != 0
     m[NEXT] = until if flat else 0
     m[DUE] = until
-    steal = np.int64(NEVER)  # the bad line that the next instructions may run into
+    steal = np.int64(NEVER)  # when the VIC takes the bus, which the next instructions may run into
     waits_at, waits_since = np.int64(-1), np.int64(0)  # where and when the program last turned back, with what
     wait_a, wait_x, wait_y, wait_p, wait_result, wait_sp = a, x, y, p, result, sp
     masked = p & INTERRUPT  # the interrupt flag that counts
@@ -145,9 +157,10 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 cycles = np.int64(7)
                 pushed = cycle + 3
                 if cycle + cycles > steal:
-                    stolen = _stolen(cycle, cycles, steal, np.int64(BRK), np.int64(0))
+                    stolen = _stolen(m, mem, cycle, cycles, np.int64(BRK), np.int64(0))
                     cycles += stolen
                     pushed += stolen if max(steal, cycle) < cycle + 2 else 0
+                    steal = m[STEAL]
                 vector = np.int64(0xFFFE)
                 if cia_next(m, CIA + CIA_SLOTS) <= pushed:
                     cia_pass(m, CIA + CIA_SLOTS, pushed)
@@ -161,7 +174,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 pc = read(m, mem, vector, cycle) | (read(m, mem, vector + 1, cycle) << 8)
                 waits_at = np.int64(-1)
                 # The first instruction of the handler runs, whatever is asked for.
-                m[NEXT] = _next_look(m[DUE], steal, cycle)
+                m[NEXT] = _next_look(m, m[DUE], cycle)
                 if m[NMI_AT] < NEVER or m[NEXT] <= cycle:
                     m[NEXT] = cycle + 1
                 continue
@@ -170,7 +183,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             if asked < NEVER:
                 due = min(due, max(asked + INTERRUPT_LATENCY, cycle + 1))
             m[DUE] = due
-            m[NEXT] = _next_look(due, steal, cycle)
+            m[NEXT] = _next_look(m, due, cycle)
         if pc >= stop:
             status = RETURNED
             break
@@ -212,7 +225,8 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
         if entry & PAGE_CROSS and (base ^ address) & 0xFF00:
             cycles += 1
         if cycle + cycles > steal and not FIRST_BRANCH <= op < FIRST_OTHER:
-            cycles += _stolen(cycle, cycles, steal, op, mode)
+            cycles += _stolen(m, mem, cycle, cycles, op, mode)
+            steal = m[STEAL]
         now = cycle + cycles - 1
 
         # What is done with it.
@@ -398,8 +412,10 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                     branched = cycle
                 pc = target
             if cycle + cycles > steal:
-                cycles += _stolen(cycle, cycles, steal, op, mode)
-                if steal - cycle != 2 and branched == cycle:
+                first = steal
+                cycles += _stolen(m, mem, cycle, cycles, op, mode)
+                steal = m[STEAL]
+                if first - cycle != 2 and branched == cycle:
                     branched = cycle + cycles - 3
         elif op == Op.JMP:
             pc = address
@@ -508,7 +524,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 # Nothing has changed since it was here: it comes here again and again until something happens.
                 loop = cycle - waits_since
                 until_then = min(m[NEXT], m[STEADY])
-                free = until_then <= steal or cycle >= steal + BAD_LINE_CYCLES
+                free = until_then <= m[STEAL] or cycle >= m[STEAL_END]
                 if free and loop > 0 and until_then > cycle + loop:
                     cycle += (until_then - cycle - 1) // loop * loop
                 waits_since = cycle

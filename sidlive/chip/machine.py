@@ -3,11 +3,11 @@
 The driver is that of a .sid player (its cycles are libsidplayfp's): RAM in its power-on pattern, $0000-$03FF zero,
 $02A6 the video standard, $D418 = $0F, CIA 1 timer A at 60 Hz, one interrupt on: the raster's at line 0, or the timer's.
 After init it idles, and each interrupt calls play. A tune without a play address brings its own interrupt; an RSID
-finds the Kernal's memory and interrupts that are on from the start. No ROM but the few entry points that interrupt
-handlers enter and leave through. Knows nothing of files.
+finds the Kernal's memory and interrupts that are on from the start. No ROM; what stands in for it: ``kernal.py``.
+Knows nothing of files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -17,12 +17,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip import bus, driver, slots
+from sidlive.chip import bus, driver, kernal, slots
 from sidlive.chip.opcodes import kernel_table
 from sidlive.chip.registers import COLUMNS, MODE_VOL, PAL, REGISTERS, USED_BITS, Frames, VideoTiming
 from sidlive.errors import TuneError
 
 TIMER_60HZ: Final = {"PAL": 0x4025, "NTSC": 0x4295}  # CIA 1 timer A as the Kernal leaves it
+POWER_HZ: Final = {"PAL": 50, "NTSC": 60}
 INIT_PATIENCE_S: Final = 30.0  # of the machine's time; the slowest unpacking init seen takes a few seconds
 CALL_PATIENCE_S: Final = 2.0
 PLAY_PATIENCE_FRAMES: Final = 50
@@ -70,14 +71,16 @@ class Machine:
         self.state = np.zeros(slots.LOG + 3 * log, dtype=np.int64)
         self._table = kernel_table()
         self.ram[:] = _power_on_pattern()
-        self.memory[slots.ROM : slots.IO] = _stub_roms()
         self.ram[0x02A6] = timing is PAL
         m = self.state
         m[slots.SP] = STACK
         m[slots.P] = slots.UNUSED | slots.INTERRUPT
         m[slots.PORT], m[slots.PORT_DIRECTION] = 0x37, 0x2F
         m[slots.LINE_CYCLES], m[slots.LINES] = timing.cycles_per_line, timing.lines
-        m[slots.NMI_AT] = m[slots.VIC_SINCE] = m[slots.STEAL] = m[slots.CALLED] = slots.NEVER
+        m[slots.NMI_AT] = m[slots.VIC_SINCE] = m[slots.CALLED] = slots.NEVER
+        m[slots.STEAL] = m[slots.STEAL_END] = m[slots.BAD_LINE_AT] = slots.NEVER
+        m[slots.SPRITE_FLOP] = 0xFF
+        m[slots.POWER_CYCLES] = int(timing.clock_hz / POWER_HZ[timing.name])
         m[slots.RASTER_NEXT] = timing.cycles_per_line + 1
         m[slots.OSCILLATOR], m[slots.NOISE_SHIFT] = 0x555555, 0x7FFFFE  # as the chip comes up, after reSIDfp
         m[slots.ENVELOPE], m[slots.ENVELOPE_STAGE] = 0xAA, slots.RELEASE
@@ -85,7 +88,9 @@ class Machine:
         for slot, address in zip((slots.SECOND_SID, slots.THIRD_SID), further_sids, strict=False):
             m[slot] = address
         for base in (slots.CIA, slots.CIA + slots.CIA_SLOTS):
-            m[base + slots.SINCE] = slots.NEVER
+            m[base + slots.SINCE] = m[base + slots.ALARM_AT] = slots.NEVER
+            m[base + slots.CLOCK], m[base + slots.CLOCK_STOPPED] = 0x01000000, 1  # one o'clock
+            m[base + slots.CLOCK_TENTH] = 6
             for timer in (base + slots.TIMER, base + slots.TIMER + slots.TIMER_SLOTS):
                 m[timer + slots.LATCH] = m[timer + slots.COUNT] = m[timer + slots.CAP] = 0xFFFF
                 m[timer + slots.UNDERFLOW] = slots.NEVER
@@ -123,6 +128,12 @@ class Machine:
         return int(self.state[slots.KERNAL_AT]) or None
 
     @property
+    def missing(self) -> str | None:
+        """The first thing that the tune used and that is not there, in words, or None."""
+        address = int(self.state[slots.MISSING])
+        return kernal.name_of(address) if address else None
+
+    @property
     def log_rows(self) -> NDArray[np.int64]:
         """``int64[n, 3]``: cycle, register (or slots.LOG_IRQ, slots.LOG_NMI) and value of what was logged; a view."""
         return self.state[slots.LOG :].reshape(-1, 3)[: self.state[slots.LOGGED]]
@@ -153,6 +164,7 @@ class Machine:
         """
         m = self.state
         m[slots.PLAY], m[slots.PLAY_PORT], m[slots.REAL] = play, bank_of(play), real
+        self.memory[slots.ROM : slots.IO] = kernal.rom_space(real, play != 0, timer)
         if real:
             _kernal_workspace(self.ram)
         vector = slots.TRAP_CALL if play else 0xEA31
@@ -256,13 +268,6 @@ class Machine:
         return f"{what} jams the processor at ${at:04X} (opcode ${self.ram[at]:02X})"
 
 
-def place(memory: NDArray[np.uint8], pieces: Mapping[int, str]) -> None:
-    """Put bytes into memory, given in hexadecimal by their addresses."""
-    for address, text in pieces.items():
-        data = bytes.fromhex(text)
-        memory[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
-
-
 def bank_of(address: int) -> int:
     """What a driver puts into $01 before it calls ``address``: its code in RAM, and the chips if possible."""
     if address < 0xA000:
@@ -307,23 +312,4 @@ def _kernal_workspace(ram: NDArray[np.uint8]) -> None:
         0x0310: "4C 48 B2",
         0x0314: "31 EA 66 FE 47 FE 4A F3 91 F2 0E F2 50 F2 33 F3 57 F1 CA F1 ED F6 3E F1 2F F3 66 FE A5 F4 ED F5",
     }
-    place(ram, pieces)
-
-
-@cache
-def _stub_roms() -> NDArray[np.uint8]:
-    """ROM space without ROMs: zero, but for the Kernal's interrupt entry and exit."""
-    rom = np.zeros(0x10000, dtype=np.uint8)
-    code = {
-        0xEA31: "AD 0D DC 68 A8 68 AA 68 40",  # LDA $DC0D PLA TAY PLA TAX PLA RTI
-        0xEA7E: "AD 0D DC",  # LDA $DC0D
-        0xEA81: "68 A8 68 AA 68 40",  # PLA TAY PLA TAX PLA RTI
-        0xFE43: "78 6C 18 03",  # SEI JMP ($0318)
-        0xFE47: "48 AD 0D DD 68 40",  # PHA LDA $DD0D PLA RTI
-        0xFE66: "40",  # RTI
-        0xFEBC: "68 A8 68 AA 68 40",  # the exit of NMIs, as $EA81
-        0xFF48: "48 8A 48 98 48 6C 14 03",  # PHA TXA PHA TYA PHA JMP ($0314)
-        0xFFFA: "43 FE E2 FC 48 FF",  # the vectors
-    }
-    place(rom, code)
-    return rom
+    kernal.place(ram, pieces)

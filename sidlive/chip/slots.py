@@ -39,10 +39,11 @@ LINE_CYCLES: Final = 13
 LINES: Final = 14
 RASTER_NEXT: Final = 15  # when the raster next reaches the line compared with
 VIC_SINCE: Final = 16  # since when the VIC asks for an interrupt, or NEVER
-STEAL: Final = 17  # when the VIC takes the bus for the next bad line, or took it for the last one
+STEAL: Final = 17  # when the VIC next takes the bus, or took it last, until STEAL_END
 # The driver, see ``driver.py``:
 INIT_DONE: Final = 18  # when init returned, or 0
 CALLED: Final = 19  # when the play call that runs was made, or NEVER
+STEAL_END: Final = 20
 PLAY: Final = 21  # the play address, 0: the tune has an interrupt of its own
 PLAY_PORT: Final = 22  # $01 while play runs
 REAL: Final = 23  # 1: as the hardware comes up (RSID): interrupts stay as the tune leaves them
@@ -70,12 +71,20 @@ UNSTEADY: Final = 49  # 1: since it was last cleared the program wrote, or read 
 STEADY: Final = 50  # until when what it read of the raster stays the same
 KERNAL_AT: Final = 51  # when the tune first ran code in a ROM, but for the entry of interrupts, or 0
 BARE: Final = 52  # 1: a ROM's byte 0 is the opcode that it is
-STEAL_LINE: Final = 53  # the raster line of STEAL
+BAD_LINE_NUMBER: Final = 53  # the raster line of BAD_LINE_AT
 # Where reads of each 4 KiB come from, see ``remap``: 16 slots.
 MAP: Final = 54
+BAD_LINE_AT: Final = 70  # when the VIC takes the bus for the first bad line that is not over, or NEVER
+# The sprites' fetches, see ``sprites.py``:
+SPRITE_CYCLE: Final = 71  # up to which cycle they have been followed
+SPRITE_DMA: Final = 72  # bit n: sprite n's data is fetched
+SPRITE_FLOP: Final = 73  # bit n: sprite n goes on to its next row at the end of this line
+SPRITE_ROW: Final = 74  # eight slots: the bytes fetched of each sprite
+POWER_CYCLES: Final = 82  # cycles between two ticks of the power line, which the clocks of the CIAs count
+MISSING: Final = 83  # the first address used of what is not there: ROM code, a cartridge, a CIA's other inputs; or 0
 # Two CIAs of CIA_SLOTS each, timers of TIMER_SLOTS each in them.
-CIA: Final = 70
-CIA_SLOTS: Final = 16
+CIA: Final = 84
+CIA_SLOTS: Final = 24
 FLAGS: Final = 0  # which timers ran out since the interrupt register was last read
 MASK: Final = 1
 SINCE: Final = 2  # since when the chip asks for an interrupt, or NEVER
@@ -87,6 +96,16 @@ CAP: Final = 2  # what a running timer last started from
 UNDERFLOW: Final = 3  # when it next runs out, or NEVER
 MODE: Final = 4  # STOPPED, COUNTS_CYCLES, COUNTS_TIMER_A
 ONE_SHOT: Final = 5
+# The time of day, as four BCD bytes: hours (bit 7: p.m.), minutes, seconds, tenths.
+CLOCK: Final = 15  # what the clock stands at, CLOCK_TICK ticks of the power line since the reset
+CLOCK_TICK: Final = 16
+CLOCK_RING: Final = 17  # ticks counted of the next tenth
+CLOCK_TENTH: Final = 23  # ticks that make a tenth, 5 or 6
+CLOCK_STOPPED: Final = 18
+CLOCK_LATCH: Final = 19  # what reads see while CLOCK_LATCHED
+CLOCK_LATCHED: Final = 20
+ALARM: Final = 21
+ALARM_AT: Final = 22  # when the clock next reaches it, or NEVER; kept only while an interrupt is to come of it
 # Who wrote each of the SID's 25 registers in this frame: a sample routine runs as an NMI, the music usually does not.
 NMI_STACK: Final = CIA + 2 * CIA_SLOTS  # the stack pointer in the NMI handler that runs, or -1
 WRITES: Final = NMI_STACK + 1  # how often, outside an NMI handler
@@ -120,7 +139,7 @@ TRAP_PLAYED: Final = 0xFFFE  # play returned: acknowledge, leave the interrupt
 TRAP_IDLE: Final = 0xFFFF  # init returned; from then on the place to wait
 NO_TRAP: Final = -1
 
-ENTRY: Final = (0xFF48, 0xFF50)  # the Kernal's entry of interrupts
+ENTRY: Final = (0xFF48, 0xFF5B)  # the Kernal's entry of interrupts
 
 CARRY, ZERO, INTERRUPT, DECIMAL, BREAK, UNUSED, OVERFLOW, NEGATIVE = 1, 2, 4, 8, 16, 32, 64, 128
 
@@ -129,5 +148,6 @@ UNSTABLE: Final = 0xEE  # what ANE and LXA mix in; it varies from chip to chip
 BAD_LINES: Final = (0x30, 0xF7)  # the first and last line that can be one
 BAD_LINE_FROM: Final = 11  # cycle of the line at which the processor must let go of the bus
 BAD_LINE_CYCLES: Final = 43
+SPRITE_CYCLES: Final = 5  # three until the processor has let go, two for the data
 BRK: Final = int(Op.BRK)  # an interrupt's bus cycles are those of BRK
 INTERRUPT_LATENCY: Final = 2  # cycles by which a request must come before the end of the instruction it follows

@@ -1,13 +1,15 @@
-"""The VIC-II as a program meets it: the raster, its interrupt, and the cycles that bad lines take from the processor.
+"""The VIC-II as a program meets it: the raster, its interrupt, and the cycles that it takes from the processor.
 
-Sprites and their cycles are not there.
+It takes them for bad lines and for the sprites' data (``sprites.py``). No picture, no collisions.
 """
 
 import numpy as np
 
 from sidlive.chip.slots import (
+    BAD_LINE_AT,
     BAD_LINE_CYCLES,
     BAD_LINE_FROM,
+    BAD_LINE_NUMBER,
     BAD_LINES,
     IO,
     LINE_CYCLES,
@@ -15,15 +17,17 @@ from sidlive.chip.slots import (
     NEVER,
     NEXT,
     RASTER_NEXT,
+    SPRITE_DMA,
     STEADY,
     STEAL,
-    STEAL_LINE,
+    STEAL_END,
     UNSTEADY,
     VIC_SINCE,
     Int,
     Memory,
     State,
 )
+from sidlive.chip.sprites import end_expansion, follow_sprites, next_fetch
 from sidlive.compiling import kernel
 
 
@@ -61,10 +65,10 @@ def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
 
 
 @kernel
-def find_steal(m: State, mem: Memory, cycle: Int) -> None:
-    """Find the first bad line that is not over at ``cycle``; none with the screen off. For whenever that may change."""
+def _find_bad_line(m: State, mem: Memory, cycle: Int) -> None:
+    """Find the first bad line that is not over at ``cycle``; none with the screen off."""
     if mem[IO + 0x11] & 0x10 == 0:
-        m[STEAL] = NEVER
+        m[BAD_LINE_AT] = NEVER
         return
     frame = m[LINE_CYCLES] * m[LINES]
     origin = m[LINE_CYCLES] + BAD_LINE_FROM
@@ -75,35 +79,64 @@ def find_steal(m: State, mem: Memory, cycle: Int) -> None:
     if line > BAD_LINES[1]:
         line = BAD_LINES[0] + ((np.int64(mem[IO + 0x11]) - BAD_LINES[0]) & 7)
         base += frame
-    m[STEAL], m[STEAL_LINE] = base + origin + line * m[LINE_CYCLES], line
+    m[BAD_LINE_AT], m[BAD_LINE_NUMBER] = base + origin + line * m[LINE_CYCLES], line
+
+
+@kernel
+def _choose_steal(m: State, mem: Memory, cycle: Int) -> None:
+    """Set STEAL and STEAL_END to the first stretch not over at ``cycle``: a bad line's or the sprites'."""
+    m[STEAL], m[STEAL_END] = m[BAD_LINE_AT], m[BAD_LINE_AT] + BAD_LINE_CYCLES
+    if mem[IO + 0x15] or m[SPRITE_DMA]:
+        begin, end = next_fetch(m, mem, cycle)
+        if begin < m[STEAL]:
+            m[STEAL], m[STEAL_END] = begin, end
+
+
+@kernel
+def find_steal(m: State, mem: Memory, cycle: Int) -> None:
+    """Find when the VIC next takes the bus, after ``cycle``, at which a register changed. What is under way goes on."""
+    _find_bad_line(m, mem, cycle)
+    if not m[STEAL] <= cycle < m[STEAL_END]:
+        _choose_steal(m, mem, cycle)
 
 
 @kernel
 def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
-    """When the VIC takes the bus for the first bad line not over at ``cycle``, or NEVER. Time does not go back."""
-    if cycle >= m[STEAL] + BAD_LINE_CYCLES:
-        if cycle > m[STEAL] + m[LINE_CYCLES] * m[LINES]:
-            find_steal(m, mem, cycle)
-        while cycle >= m[STEAL] + BAD_LINE_CYCLES:
+    """When the VIC takes the bus for the first stretch not over at ``cycle``, or NEVER. Time does not go back."""
+    if cycle >= m[STEAL_END]:
+        if cycle > m[BAD_LINE_AT] + m[LINE_CYCLES] * m[LINES]:
+            _find_bad_line(m, mem, cycle)
+        while cycle >= m[BAD_LINE_AT] + BAD_LINE_CYCLES:
             lines = np.int64(8)
-            if m[STEAL_LINE] + lines > BAD_LINES[1]:  # the next frame's first
-                lines = m[LINES] - m[STEAL_LINE] + BAD_LINES[0] + ((m[STEAL_LINE] - BAD_LINES[0]) & 7)
-            m[STEAL] += lines * m[LINE_CYCLES]
-            m[STEAL_LINE] = (m[STEAL_LINE] + lines) % m[LINES]
+            if m[BAD_LINE_NUMBER] + lines > BAD_LINES[1]:  # the next frame's first
+                first = BAD_LINES[0] + ((m[BAD_LINE_NUMBER] - BAD_LINES[0]) & 7)
+                lines = m[LINES] + first - m[BAD_LINE_NUMBER]
+                m[BAD_LINE_NUMBER] = first
+            else:
+                m[BAD_LINE_NUMBER] += lines
+            m[BAD_LINE_AT] += lines * m[LINE_CYCLES]
+        _choose_steal(m, mem, cycle)
     return m[STEAL]
 
 
 @kernel
 def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
-    """The clock after ``cycles`` from ``cycle`` on; bit n of ``writes``: cycle n writes, so no bad line stops it."""
-    end = cycle + cycles
+    """The clock after ``cycles`` from ``cycle`` on; bit n of ``writes``: cycle n writes, and need not wait."""
     steal = next_steal(m, mem, cycle)
-    at = max(steal - cycle, 0)
-    while (writes >> min(at, 62)) & 1:
-        at += 1
-    if at < cycles and cycle + at < steal + BAD_LINE_CYCLES:
-        end += steal + BAD_LINE_CYCLES - (cycle + at)
-    return end
+    done = np.int64(0)  # cycles that have passed
+    while True:
+        ahead = max(steal - cycle, 0)
+        while (writes >> min(done + ahead, 62)) & 1:
+            ahead += 1
+        if done + ahead >= cycles:
+            return cycle + cycles - done
+        if cycle + ahead < m[STEAL_END]:
+            done += ahead
+            cycle = m[STEAL_END]
+        else:  # it was over before a read came
+            done += m[STEAL_END] - cycle
+            cycle = m[STEAL_END]
+        steal = next_steal(m, mem, cycle)
 
 
 @kernel
@@ -114,10 +147,7 @@ def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
         steal = next_steal(m, mem, cycle)
         if steal >= end:
             return end
-        if steal < cycle:  # it is under way
-            cycle = steal + BAD_LINE_CYCLES + 3
-        else:
-            cycle += (steal - cycle) // 3 * 3 + 3 + BAD_LINE_CYCLES
+        cycle = pass_cycles(m, mem, cycle + max(steal - cycle, 0) // 3 * 3, np.int64(3), np.int64(0))
     return cycle
 
 
@@ -173,5 +203,14 @@ def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
         elif m[VIC_SINCE] == NEVER:
             m[VIC_SINCE] = cycle
         m[NEXT] = 0
+    elif register == 0x15 or register == 0x17 or (register < 0x10 and register & 1):
+        follow_sprites(m, mem, cycle)
+        if register == 0x17:
+            end_expansion(m, value, cycle)
+        before = np.int64(mem[IO + 0x15])
+        mem[IO + register] = value
+        if before or mem[IO + 0x15] or m[SPRITE_DMA]:
+            find_steal(m, mem, cycle)
+            m[NEXT] = 0
     else:
         mem[IO + register] = value

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import slots
-from sidlive.chip.machine import Machine, place
+from sidlive.chip.kernal import place
+from sidlive.chip.machine import Machine
 from sidlive.chip.registers import REGISTERS
 from sidlive.errors import TuneError
 from sidlive.report import Result

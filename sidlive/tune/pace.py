@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 
 from sidlive.chip import cpu, slots
-from sidlive.chip.machine import Machine, place
+from sidlive.chip.kernal import place
+from sidlive.chip.machine import Machine
 from sidlive.chip.opcodes import kernel_table
 from sidlive.chip.registers import REGISTERS, USED_BITS
 from sidlive.errors import TuneError

@@ -84,8 +84,9 @@ def find_rate(tune: Tune, song: int) -> Rate:
         voices = log[log[:, 1] < MODE_VOL]
     if not len(voices):  # it may speak through the volume alone
         voices = log[log[:, 1] == MODE_VOL][1:]  # the first is the driver's
-        if not len(voices):
-            raise TuneError(f"the tune writes nothing to the SID in {FIRST_SOUND_S:g} s")
+        if not voices[:, 2].any():
+            why = f"; it uses {machine.missing}, which is not there" if machine.missing else ""
+            raise TuneError(f"the tune writes nothing to the SID in {FIRST_SOUND_S:g} s{why}")
     log = np.concatenate([log, _watch(machine, machine.cycle + int(WATCH_S * timing.clock_hz))])
     calls = _calls(log)
     begin = int(voices[0, 0]) if not len(calls) else int(calls[0])

@@ -304,8 +304,8 @@ def test_a_program_in_the_chips_registers_reads_them() -> None:
 
 
 def test_a_rom_that_is_not_there_returns_to_its_caller_and_reads_as_zero() -> None:
-    # JSR $FDA3 LDA $FDA3 STA $0400 LDA #$55 STA $0401 RTS
-    machine = run("20 A3 FD AD A3 FD 8D 00 04 A9 55 8D 01 04 60")
+    # JSR $F34A LDA $F34A STA $0400 LDA #$55 STA $0401 RTS
+    machine = run("20 4A F3 AD 4A F3 8D 00 04 A9 55 8D 01 04 60")
     assert machine.ram[RESULTS : RESULTS + 2].tolist() == [0, 0x55]
     assert machine.rom_entered is not None and run("60").rom_entered is None
 

@@ -16,14 +16,6 @@ from sidlive.tune.bench import Compared, Log, Traced, compare, compare_all, figu
 from sidlive.tune.peer import Peer
 
 FRAMES = 40
-INCLUDES = Path("/usr/include/sidplayfp/builders/residfp.h")
-
-
-@pytest.fixture(scope="module")
-def peer(tmp_path_factory: pytest.TempPathFactory) -> Peer:
-    if shutil.which("g++") is None or not INCLUDES.is_file():
-        pytest.skip("no g++ or no libsidplayfp-dev")
-    return Peer(tmp_path_factory.mktemp("peer"))
 
 
 def traced(folder: Path, trace: np.ndarray, timing: str = "vbi", **header: int) -> Traced:
