@@ -143,6 +143,7 @@ def _of_frames(path: Path) -> "list[Result]":
         Result("writes", ORDERS[fragment.control_first]),
         Result("chip", fragment.chip),
         Result("timing", fragment.timing),
+        *([Result("silent", fragment.why_silent)] if fragment.why_silent else []),
     ]
 
 

@@ -1,6 +1,7 @@
 """Where settings and logs live, where a user's code finds its modules, and paths as people write and read them."""
 
 import contextlib
+import linecache
 import os
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,14 @@ def imports_from(folder: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(ValueError):
             sys.path.remove(str(folder))
+
+
+def remember_lines(name: str, source: str) -> None:
+    """Have tracebacks show these lines for code that was compiled under ``name``, whatever becomes of its file.
+
+    Lines end where Python ends them: at newlines, not at form feeds or Unicode's separators.
+    """
+    linecache.cache[name] = (len(source), None, [line + "\n" for line in source.split("\n")], name)
 
 
 def _folder(variable: str, linux: str, mac: str) -> Path:

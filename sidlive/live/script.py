@@ -5,7 +5,6 @@ time. `run` executes a script over any session.
 """
 
 import importlib.util
-import linecache
 import os
 import sys
 import traceback
@@ -20,7 +19,7 @@ from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
 from sidlive.live.options import RoomOptions, make_core, make_engine, model_digest
-from sidlive.live.places import imports_from
+from sidlive.live.places import imports_from, remember_lines
 from sidlive.live.session import Session, verbs
 from sidlive.live.state import State, Window
 from sidlive.live.voices import Row
@@ -151,8 +150,7 @@ def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
     source, name = read_script(path), os.path.abspath(path)
     names: dict[str, Any] = {**verbs(session), "session": session, "args": list(arguments)}
     names |= {"__name__": "__main__", "__file__": name}
-    # The lines as they run, for tracebacks: whatever becomes of the file, and whatever encoding it has.
-    linecache.cache[name] = (len(source), None, [line + "\n" for line in source.split("\n")], name)
+    remember_lines(name, source)
     with imports_from(path.resolve().parent):
         try:
             exec(compile(source, name, "exec", dont_inherit=True), names)

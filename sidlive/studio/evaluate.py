@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from sidlive.errors import SidliveError
-from sidlive.live.places import imports_from
+from sidlive.live.places import imports_from, remember_lines
 
 Kind = Literal["source", "output", "value", "error", "done"]
 
@@ -181,7 +181,7 @@ class Evaluator:
     def _run(self, source: str) -> None:
         self._runs += 1
         name = _FILE.format(self._runs)
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        remember_lines(name, source)
         try:
             tree = ast.parse(source, name)
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None

@@ -79,6 +79,11 @@ def test_a_syntax_error_points_at_its_place(evaluator: Evaluator):
     assert lines[0] == "start(]" and lines[1].index("^") == 6 and lines[2].startswith("SyntaxError")
 
 
+def test_a_traceback_counts_lines_as_python_does(evaluator: Evaluator):
+    (event,) = run(evaluator, "text = 'a\f b\u2028 c'\nriff = 2\nriff.play()")
+    assert event.kind == "error" and event.text.startswith("line 3: riff.play()")
+
+
 def test_a_traceback_shows_the_performers_own_lines_only(evaluator: Evaluator):
     run(evaluator, "def riff():\n    return int('not a number')")
     (event,) = run(evaluator, "riff()")
