@@ -36,6 +36,7 @@ _PHASES: Final = {
     "looping": ("↻ LOOPING", BAD),
     "hearing": ("♪ HEARING", WHITE),
 }
+_WIDE: Final = 40  # characters: a panel that has room for a knob's channel beside each control
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
 _MAY_BE_UNUSED: Final = ("top_k", "min_p")  # 0 turns them off
 
@@ -127,6 +128,10 @@ def panel(
         for line in textwrap.wrap(text, canvas.width - 10)[:2]:
             canvas.write(y, 9, line, hue)
             y += 1
+    for text in _learned(state, canvas.width < _WIDE):
+        for line in textwrap.wrap(text, canvas.width - 10):
+            canvas.write(y, 9, line, MUTED)
+            y += 1
     _verb_list(canvas, y + gap, verbs or {})
 
 
@@ -166,9 +171,6 @@ def _outside(state: State) -> Iterator[tuple[str, str, str]]:
     if state.gaps:
         yield "gaps", f"{state.gaps} in the sound", BAD
     yield "midi", state.midi or "no MIDI", MUTED if not state.midi or state.midi.startswith("no MIDI") else TEXT
-    for control in state.controls.values():
-        if _port(control):
-            yield "", f"{control.name}: {control.midi}", MUTED
     model = _model_name(state) or ("none" if state.trouble else "loading")
     speed = f"  {state.speed_x:.1f}x real time" if state.speed_x else ""
     yield "model", model + speed, TEXT if state.model else WARN
@@ -205,8 +207,8 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
     value = _value(control)
     shown = value[:6] if control.fraction is not None else value[: canvas.width - 17]  # a text has the bar's room
     canvas.write(y, max(16, 21 - len(shown)), shown, WARN if touched else WHITE, ground, bold=True)
-    room = 5 if canvas.width < 40 else 10
-    knob = (control.midi or "").partition(" of ")[0].replace("CC ", "cc").replace(" ch ", " ch")
+    room = 10 if canvas.width >= _WIDE else 5
+    knob = _knob(control)[0]
     if len(knob) > room:
         knob = knob.split()[0][:room]
     width = canvas.width - 23 - (room + 1 if canvas.width >= 34 else 0)
@@ -216,9 +218,20 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
         canvas.write(y, canvas.width - len(knob) - 1, knob, GOOD, ground)
 
 
-def _port(control: ControlState) -> str:
-    """The controller whose knob moves this control; empty for a knob of any."""
-    return (control.midi or "").partition(" of ")[2]
+def _knob(control: ControlState) -> tuple[str, str]:
+    """The knob that moves a control, as short as it stays clear ("cc16 ch2"), and its port; both may be empty."""
+    knob, _, port = (control.midi or "").partition(" of ")
+    return knob.replace("CC ", "cc").replace(" ch ", " ch"), port
+
+
+def _learned(state: State, narrow: bool) -> Iterator[str]:
+    """For each controller the controls that its knobs move; which knob, where the controls' own rows are too narrow."""
+    by_port: dict[str, list[str]] = {}
+    for control in state.controls.values():
+        knob, port = _knob(control)
+        if port:
+            by_port.setdefault(port, []).append(f"{control.name} {knob}" if narrow else control.name)
+    return (f"{port}: {', '.join(names)}" for port, names in by_port.items())
 
 
 def _value(control: ControlState) -> str:

@@ -49,6 +49,17 @@ def test_the_panel_shows_each_control_its_value_and_its_knob():
     assert any("▸ arp_in_a" in line for line in shown) and any("slow_bass" in line for line in shown)
 
 
+@pytest.mark.parametrize("width", [37, 44])
+def test_the_panel_shows_a_learned_knobs_number_channel_and_controller(width: int):
+    learned = replace(PLAYING.controls["top_p"], midi="CC 116 ch 12 of nanoKONTROL2 SLIDER/KNOB #2")
+    shown = lines(views.panel, width, 48, replace(PLAYING, controls=PLAYING.controls | {"top_p": learned}))
+    row = next(line for line in shown if "top_p" in line)
+    whole = " ".join(" ".join(shown).replace("│", " ").split())
+    assert ("cc116 ch12" in row) == (width == 44) and "cc116" in row
+    assert "nanoKONTROL2 SLIDER/KNOB #2: top_p" in whole
+    assert width == 44 or "top_p cc116 ch12" in whole
+
+
 def test_a_bar_is_as_long_as_its_value_is_high():
     def filled(value: float) -> int:
         controls = {"temperature": replace(PLAYING.controls["temperature"], value=value)}
