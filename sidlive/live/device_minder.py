@@ -19,6 +19,7 @@ from sidlive.live.renderer import Renderer
 FIRST_S: Final = 0.5  # from the loss of a device to the first look for it
 LONGEST_S: Final = 4.0  # between two looks: the pause doubles
 PROVEN_S: Final = 10.0  # a device that has played so long and is lost is looked for at once again
+STUCK_S: Final = 5.0  # after which a lost device that its driver does not close is told of
 _GLANCE_S: Final = 0.1  # between two glances at what the renderer plays on
 _CLOSING_S: Final = 3.0  # for a device that is to be closed before others are looked for
 
@@ -34,6 +35,7 @@ class DeviceMinder:
         self._opened = [renderer.output] if isinstance(renderer.output, Speaker) else []  # and perhaps not yet closed
         self._pause_s = FIRST_S
         self._look_at = time.monotonic() + FIRST_S
+        self._lost_at, self._told_stuck = 0.0, False
         self._playing_since: float | None = time.monotonic() if self._opened else None
         self._lock = threading.Lock()  # one at a time opens and closes devices
         self._closing = threading.Event()
@@ -138,6 +140,7 @@ class DeviceMinder:
             return
         if self._playing_since is not None:
             self._playing_since = None
+            self._lost_at, self._told_stuck = now, False
             self._look_at = now + self._pause_s
         if now < self._look_at:
             return
@@ -145,6 +148,10 @@ class DeviceMinder:
         self._look_at = now + self._pause_s
         if not self._still_open():
             audio.look_anew()
+        elif now - self._lost_at > STUCK_S and not self._told_stuck:
+            self._told_stuck = True
+            stuck = ", ".join(speaker.name for speaker in self._opened)
+            self._tell(f"the driver of {stuck} does not let go: choose another with device(), or restart()", "warning")
         speaker = audio.open_speaker(self._wanted, self._stamp)
         self._playing_since = now
         self._play_on(speaker)

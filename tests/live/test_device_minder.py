@@ -152,6 +152,31 @@ def test_another_device_is_chosen_while_it_plays(stage: Callable[..., Stage]) ->
     assert until(house.sounding) and house.renderer.output.name == "speaker pulse"
 
 
+def test_a_driver_that_does_not_let_go_is_told_of_and_another_device_plays(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = threading.Event()
+    monkeypatch.setattr(device_minder, "STUCK_S", 0.1)
+    house = stage("system", "hdmi", wanted="system")
+    assert until(house.sounding)
+    stop = Stream.stop
+
+    def hang(stream: Stream, ignore_errors: bool) -> None:
+        assert let_go.wait(30)
+        stop(stream, ignore_errors)
+
+    monkeypatch.setattr(Stream, "stop", hang)
+    monkeypatch.setattr(Stream, "fault", "no server")
+    house.unplug()
+    assert until(lambda: any("speaker system does not let go" in line for line in house.lines)) and house.goes_on()
+    assert house.sound.looks == 1, "the library is not ended under an open stream"
+    monkeypatch.setattr(Stream, "fault", None)
+    house.sound.plugged = ("hdmi",)
+    house.minder.choose("hdmi")
+    assert until(house.sounding) and house.renderer.output.name == "speaker hdmi"
+    let_go.set()
+
+
 def test_a_device_that_was_plugged_in_later_can_be_chosen(stage: Callable[..., Stage]) -> None:
     house = stage("pulse")
     assert until(house.sounding)
