@@ -98,7 +98,7 @@ def test_tunes_that_write_control_first_are_played_so(ear: Ear, monkeypatch: pyt
 
 
 def test_a_tune_played_by_its_own_writes_sounds_as_sidplayfp_plays_it(shared: Path, tmp_path: Path) -> None:
-    """Frames of the first are at 1 to 2 dB; of the others, which play samples, at 5 to 11 dB and below .6."""
+    """Frames of the first four are at 1 to 2 dB; of the others, which play samples, at 1 to 10 dB and .29 to .95."""
     for name in [*SINGLE[:2], *HIDDEN[1:], *SAMPLES]:
         path = shared / "corpus" / f"{name}.sid"
         recorder = files.open_song(path)
