@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sidlive.errors import ControlError
-from sidlive.live.controls import CONTROLS, mask_text, parse_values, parse_voices, unknown_fragment, values_text
+from sidlive.live.controls import mask_text, parse_values, parse_voices, unknown_fragment, values_text
 from sidlive.live.editing import TakeVerbs
 from sidlive.live.places import typed_path
-from sidlive.live.spoken import beside_builtin, takes_any_numbers
+from sidlive.live.spoken import SHARED, beside_builtin, takes_any_numbers
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
@@ -330,25 +330,4 @@ def verbs(session: Session) -> dict[str, Callable[..., Any]]:
     `set` and `filter` are Python's too, where they are called as Python's are.
     """
     names = {name: getattr(session, name) for name in VERBS}
-    for name, (builtin, is_verb) in _SHARED.items():
-        names[name] = beside_builtin(names[name], builtin, is_verb)
-    return names
-
-
-def _sets_a_control(*arguments: Any, **named: Any) -> bool:
-    """``set("volume", 9)``, and not ``set()`` or ``set(values)``."""
-    if named or len(arguments) > 1:
-        return True
-    return bool(arguments) and isinstance(arguments[0], str) and arguments[0] in CONTROLS
-
-
-def _switches_the_filter(*arguments: Any, **named: Any) -> bool:
-    """``filter(False)``, and not ``filter(test, values)``."""
-    return len(arguments) < 2
-
-
-# The verbs that share their name with a builtin, and which calls are the verb's.
-_SHARED: Final[dict[str, tuple[type, Callable[..., bool]]]] = {
-    "set": (set, _sets_a_control),
-    "filter": (filter, _switches_the_filter),
-}
+    return names | {name: beside_builtin(names[name], *shared) for name, shared in SHARED.items()}

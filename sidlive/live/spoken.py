@@ -5,9 +5,11 @@ import inspect
 import numbers
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
+
+from sidlive.live.controls import CONTROLS
 
 Class = TypeVar("Class", bound=type)
 
@@ -95,3 +97,22 @@ def _with_python_arguments(method: Callable[..., Any]) -> Callable[..., Any]:
         return method(self, *map(as_python, arguments), **{name: as_python(value) for name, value in named.items()})
 
     return spoken
+
+
+def _sets_a_control(*arguments: Any, **named: Any) -> bool:
+    """``set("volume", 9)``, and not ``set()`` or ``set(values)``."""
+    if named or len(arguments) > 1:
+        return True
+    return bool(arguments) and isinstance(arguments[0], str) and arguments[0] in CONTROLS
+
+
+def _switches_the_filter(*arguments: Any, **named: Any) -> bool:
+    """``filter(False)``, and not ``filter(test, values)``."""
+    return len(arguments) < 2
+
+
+# The verbs that share their name with a builtin, and which calls are the verb's.
+SHARED: Final[dict[str, tuple[type, Callable[..., bool]]]] = {
+    "set": (set, _sets_a_control),
+    "filter": (filter, _switches_the_filter),
+}

@@ -121,7 +121,7 @@ class Tune:
             odd.append(f"init ${self.init:04X} is not in its image, {self.span}: the file may be cut off")
         if self.page_length and self.start_page != 0xFF and not self._has_room:
             pages = f"{self.page_length} from ${self.start_page:02X} on"
-            odd.append(f"the pages that it calls free, {pages}, are not: libsidplayfp refuses the file for that")
+            odd.append(f"the pages that it calls free, {pages}, are not: some players refuse the file for that")
         for which, page, address in zip(("second", "third"), written.sid_pages, self._further_sids, strict=True):
             if page and not address and self.version >= (3 if which == "second" else 4):
                 odd.append(f"its {which} SID cannot be at ${0xD000 | page << 4:04X}: it is left out")
