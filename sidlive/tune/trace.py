@@ -72,8 +72,8 @@ def states_at(log: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.uint8
 def find_rate(tune: Tune, song: int) -> Rate:
     """How a tune that plays by interrupts of its own is cut into frames. Raises TuneError when it never plays.
 
-    Where the interrupts that write to the voices come evenly, a frame is one of them. Else a frame is a video frame,
-    cut where the tune writes least.
+    Where the interrupts that write to the voices come evenly, or else all interrupts do, a frame is one of them. Else a
+    frame is a video frame, cut where the tune writes least.
     """
     timing = tune.timing
     machine = machine_for(tune, song, LOG_ROWS)
@@ -89,21 +89,31 @@ def find_rate(tune: Tune, song: int) -> Rate:
             raise TuneError(f"the tune writes nothing to the SID in {FIRST_SOUND_S:g} s{why}")
     log = np.concatenate([log, _watch(machine, machine.cycle + int(WATCH_S * timing.clock_hz))])
     calls = _calls(log)
+    rate = _even(calls, machine)
+    if rate is None:  # a player that writes now and then alone: perhaps its interrupts come evenly
+        rate = _even(log[(log[:, 1] == slots.LOG_IRQ) & (log[:, 0] >= voices[0, 0]), 0], machine)
+    if rate is not None:
+        return rate
     begin = int(voices[0, 0]) if not len(calls) else int(calls[0])
-    frame = timing.cycles_per_frame
-    if len(calls) >= FEWEST_CALLS:
-        gaps = np.diff(calls)
-        median = float(np.median(gaps))
-        agree = np.abs(gaps / median - 1) <= AGREEMENT
-        calls = calls[int(np.argmax(agree)) :]  # a request that waited for the tune to be ready comes at any time
-        begin = int(calls[0])
-        if len(calls) >= FEWEST_CALLS and median >= timing.clock_hz / FASTEST_HZ:
-            period = _period(calls, machine)
-            if agree.mean() >= REGULAR and period < frame * (1 + EXACT):
-                away = phases(calls, float(period))
-                early = float(away.min() * period) if np.ptp(away) <= WIDEST else 0.0
-                return Rate(begin + round(early) - MARGIN, period)
-    return Rate(_quiet_before(log, begin, timing), Fraction(frame))
+    return Rate(_quiet_before(log, begin, timing), Fraction(timing.cycles_per_frame))
+
+
+def _even(calls: NDArray[np.int64], machine: Machine) -> Rate | None:
+    """How frames are cut so that each is one of ``calls``; None if these do not come evenly, at a player's pace."""
+    if len(calls) < FEWEST_CALLS:
+        return None
+    gaps = np.diff(calls)
+    median = float(np.median(gaps))
+    agree = np.abs(gaps / median - 1) <= AGREEMENT
+    calls = calls[int(np.argmax(agree)) :]  # a request that waited for the tune to be ready comes at any time
+    if len(calls) < FEWEST_CALLS or median < machine.timing.clock_hz / FASTEST_HZ:
+        return None
+    period = _period(calls, machine)
+    if agree.mean() < REGULAR or period >= machine.timing.cycles_per_frame * (1 + EXACT):
+        return None
+    away = phases(calls, float(period))
+    early = float(away.min() * period) if np.ptp(away) <= WIDEST else 0.0
+    return Rate(int(calls[0]) + round(early) - MARGIN, period)
 
 
 def _period(calls: NDArray[np.int64], machine: Machine) -> Fraction:

@@ -199,6 +199,14 @@ def test_a_timer_interrupt_of_the_tunes_own_gives_its_rate() -> None:
     assert made.frames[:250, 0].tolist() == list(range(1, 251))
 
 
+def test_a_player_that_writes_in_few_of_its_interrupts_has_their_rate() -> None:
+    # timer A 4913 + 1 cycles, four times a frame; the handler counts and writes at every 64th interrupt alone
+    image = by_interrupt("A9 31 8D 04 DC A9 13 8D 05 DC A9 00 8D 1A D0", f"EE F1 10 AD F1 10 29 3F D0 09 {COUNT}")
+    made = capture(parse(sid_file(image, magic=b"RSID", play=0)), frames=1200)
+    assert made.rate_hz == pytest.approx(PAL.clock_hz / 4914)
+    assert np.diff(np.flatnonzero(np.diff(made.frames[:, 0].astype(int)))).tolist() == [64] * 17
+
+
 def test_a_tune_that_waits_for_the_raster_itself_is_captured_frame_by_frame() -> None:
     # init never returns: SEI; wait for line $90, count, wait until the line is over
     image = program(f"78 A9 90 CD 12 D0 D0 FB {COUNT} A9 91 CD 12 D0 D0 FB 4C 01 10", "60")
