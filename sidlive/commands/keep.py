@@ -144,7 +144,7 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     from sidlive.report import warn
     from sidlive.tune.block import Take
     from sidlive.tune.files import read_frames
-    from sidlive.tune.fragment import video_frames
+    from sidlive.tune.fragment import standard_of, video_frames
     from sidlive.tune.order import ORDERS, told_control_first
     from sidlive.tune.shipped import locate
 
@@ -158,8 +158,8 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     for song, path in enumerate(args.frames, 1):
         rows, own_hz, meta = read_frames(locate(path))
         if timing is None:
-            timing, about = timing_named(args.video) if args.video else _timing(own_hz, meta.get("timing")), meta
-        made = _timing(own_hz, meta.get("timing"))
+            timing, about = timing_named(args.video) if args.video else standard_of(meta, own_hz), meta
+        made = standard_of(meta, own_hz)
         if args.video and made is not timing:
             warn(f"{path} was made for {made.name}, this is {timing.name}: {made.heard_at(timing)}")
             own_hz *= timing.rate_hz / made.rate_hz
@@ -281,14 +281,3 @@ def _sounds(args: argparse.Namespace, takes: "list[Take]", chip: str, timing: "V
             write_flac(args.output.with_name(f"{stem}.flac"), sound)
             written.append(f"{stem}.flac")
     return written
-
-
-def _timing(rate_hz: float, name: str | None) -> "VideoTiming":
-    """The video standard whose frames these are or are to be: by their rate, else the file's own, or PAL."""
-    from sidlive.chip.registers import NTSC, PAL, timing_named
-    from sidlive.tune.fragment import RATE_TOLERANCE
-
-    for timing in (PAL, NTSC):
-        if abs(rate_hz / timing.rate_hz - 1) <= RATE_TOLERANCE:
-            return timing
-    return timing_named(name)

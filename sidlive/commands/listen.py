@@ -78,9 +78,9 @@ class Music:
 
 def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     """The music that is asked for. Raises TuneError."""
-    from sidlive.chip.registers import timing_named
     from sidlive.report import warn
     from sidlive.tune import files
+    from sidlive.tune.fragment import standard_of
     from sidlive.tune.kinds import holds_frames
     from sidlive.tune.order import told_control_first
     from sidlive.tune.shipped import locate
@@ -89,7 +89,7 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     if holds_frames(path):
         frames, rate_hz, meta = files.read_frames(path, args.song)
         limit = len(frames) if seconds is None else min(len(frames), math.ceil(seconds * rate_hz))
-        timing = timing_named(meta.get("timing"))
+        timing = standard_of(meta, rate_hz)
         chip = args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
         title, rows = meta.get("title") or path.name, iter(frames[:limit])
         return Music(title, rows, limit, rate_hz, chip, timing, told_control_first(meta))

@@ -5,6 +5,7 @@ make new ones. The instrument plays video frames: music made at another rate is 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,7 @@ from sidlive.chip.registers import (
     Frames,
     VideoTiming,
     register_of,
+    timing_named,
 )
 from sidlive.errors import TuneError
 from sidlive.tune import files, order
@@ -95,7 +97,7 @@ class Fragment:
 
     def at_video_rate(self) -> "Fragment":
         """This fragment with a row a video frame: itself where it has that already."""
-        timing = NTSC if self.timing == NTSC.name else PAL
+        timing = timing_named(self.timing)
         frames, rate_hz = video_frames(self.frames, self.rate_hz, timing)
         if frames is self.frames:
             return self
@@ -127,11 +129,11 @@ def load_fragment(
         raise TuneError(f"length is {seconds} s; expected more than 0")
     if holds_frames(path):
         rows, own_hz, meta = files.read_frames(path, song)
-        chip, standard = meta.get("chip", "6581"), meta.get("timing", PAL.name)
+        timing, sids = standard_of(meta, own_hz), 1
+        chip, standard = meta.get("chip", "6581"), meta.get("timing", timing.name)
         if chip not in ("6581", "8580") or standard not in (PAL.name, NTSC.name):
             raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
         source = meta.get("source", path.name)
-        timing, sids = NTSC if standard == NTSC.name else PAL, 1
         told, notes = meta.get("beat_frames", ""), tuple[str, ...]()
         control_first = order.told_control_first(meta)
     elif path.suffix.lower() in TUNES + MUS:
@@ -210,6 +212,13 @@ def why_silent(frames: Frames) -> str:
 def _is_number(value: object) -> bool:
     """Whether a person wrote a number that one can count to."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def standard_of(meta: Mapping[str, str], rate_hz: float) -> VideoTiming:
+    """The video standard that a file of frames was made for: as it says, else by its frames a second, else PAL."""
+    if "timing" in meta:
+        return timing_named(meta["timing"])
+    return NTSC if abs(rate_hz / NTSC.rate_hz - 1) <= RATE_TOLERANCE else PAL
 
 
 def video_frames(frames: Frames, rate_hz: float, timing: VideoTiming) -> tuple[Frames, float]:

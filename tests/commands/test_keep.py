@@ -73,7 +73,9 @@ def test_a_tune_that_writes_control_first_stays_one(tmp_path: Path, capsys: pyte
     assert not writes_control_first(psid.read(out), 2)
 
 
-def test_the_video_standard_is_that_of_the_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_video_standard_is_the_frames_own_or_that_of_the_rate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, out = tmp_path / "frames.npz", tmp_path / "a name.sid"
     save_frames(path, song(20), NTSC.rate_hz)
     assert main(["compile", str(path), "-o", str(out)]) == 0
@@ -81,6 +83,9 @@ def test_the_video_standard_is_that_of_the_rate(tmp_path: Path, capsys: pytest.C
     assert main(["compile", str(path), "-o", str(out), "--video", "pal"]) == 0
     assert "was made for NTSC, this is PAL: pitch 3.7% flat, tempo 16% slow" in capsys.readouterr().err
     assert psid.read(out).timing == PAL and np.array_equal(capture(psid.read(out), frames=20).frames, song(20))
+    save_frames(path, song(60), 59.995, timing="PAL")  # a PAL tune that plays by a timer
+    assert main(["compile", str(path), "-o", str(out)]) == 0
+    assert psid.read(out).timing == PAL and "resampled to the video frame, 50.12" in capsys.readouterr().err
     save_frames(path, song(400), 100.0)
     assert main(["compile", str(path), "-o", str(out)]) == 0
     assert "100 frames a second; resampled to the video frame, 50.000" in capsys.readouterr().err

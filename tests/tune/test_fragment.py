@@ -12,6 +12,7 @@ from sidlive.chip.registers import (
     FIRST_CONTROL,
     FREQ_HI,
     MODE_VOL,
+    NTSC,
     PAL,
     RES_ROUTE,
     USED_BITS,
@@ -147,6 +148,18 @@ def test_music_of_the_video_rate_is_as_it_is() -> None:
     quick = Fragment("a", silence(100), 2 * PAL.rate_hz, "here", "6581", "PAL", 48).at_video_rate()
     assert (len(quick.frames), quick.rate_hz, quick.beat_frames) == (50, PAL.rate_hz, 24)
     assert quick.resampled_from_hz == 2 * PAL.rate_hz
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "says", "standard"),
+    [(NTSC.rate_hz, None, "NTSC"), (PAL.rate_hz, None, "PAL"), (100.0, None, "PAL"), (59.995, "PAL", "PAL")],
+)
+def test_frames_are_of_the_standard_that_they_name_else_of_the_one_whose_rate_they_have(
+    tmp_path: Path, rate_hz: float, says: str | None, standard: str
+) -> None:
+    path = tmp_path / "frames.npz"
+    save_frames(path, silence(60), rate_hz, **({"timing": says} if says else {}))
+    assert load_fragment(path).timing == standard
 
 
 def test_fragments_come_from_register_streams(tmp_path: Path) -> None:
