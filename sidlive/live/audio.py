@@ -102,6 +102,7 @@ class Speaker:
         self.lost = False
         self.closed = threading.Event()  # the driver has let go of it: PortAudio may be initialised anew
         self._closing = False
+        self._starting = threading.Lock()  # it is not stopped while it is being started
         sounddevice = _sounddevice()
         self._error = sounddevice.PortAudioError
         which = "the default sound device" if device is None else f"sound device {device}"
@@ -134,7 +135,7 @@ class Speaker:
 
     def start(self) -> None:
         try:
-            with quiet_stderr():
+            with self._starting, quiet_stderr():
                 self._stream.start()
         except self._error as error:
             raise DeviceError(f"{self.name} does not start: {error}") from None
@@ -147,7 +148,7 @@ class Speaker:
         thread.join(_MIND_S)
 
     def _stop(self) -> None:
-        with quiet_stderr():
+        with self._starting, quiet_stderr():
             self._stream.stop(ignore_errors=True)
             self._stream.close(ignore_errors=True)
         self.closed.set()

@@ -30,6 +30,7 @@ LEAD_MS: Final = 60.0
 CROSSFADE_FRAMES: Final = 3  # from one chip to another
 _SLACK_S: Final = 0.005  # of samples that must wait when a frame is begun, beyond a block
 _STALLED_S: Final = 1.0  # a device that takes nothing for so long has gone
+_STARTING_S: Final = 0.2  # for a device to start, before frames are made without waiting for it
 _NAP_S: Final = 0.05  # the longest sleep, so that a device that stops is noticed
 _NICE: Final = -11
 _PARTING_S: Final = 0.1  # beyond a device's own time, how long the end waits for one that takes nothing
@@ -71,6 +72,7 @@ class Renderer:
         self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
         self._coming: tuple[Output, Sid | None] | None = None  # where to move, and the chip if the rate is another
+        self._refused: tuple[Output, str] | None = None  # an output that did not start, and why
         self._underruns = 0  # of the outputs before this one
         self._faded = 0  # frames of the crossfade so far
         self._row: Row | Stretch = silence(1)[0]
@@ -155,6 +157,9 @@ class Renderer:
             if self._coming is not None:
                 self._obey_move()
                 more, taken, stalled_s = self._begin(more), -1, 0.0
+            refused, self._refused = self._refused, None
+            if refused is not None and refused[0] is self.output:
+                self._fail_over(refused[1])
             feed = self.output.feed
             over = feed.waiting + self._count() - self._lead
             if more and over <= 0:
@@ -184,11 +189,17 @@ class Renderer:
         while more and not self._closing and self.output.feed.waiting + self._count() <= store:
             self._obey()
             more = self._play()
-        try:
-            self.output.start()
-        except DeviceError as error:
-            self._fail_over(str(error))
+        starter = threading.Thread(target=self._start_device, args=(self.output,), name="start-device", daemon=True)
+        starter.start()
+        starter.join(_STARTING_S)  # a driver whose server has just died may never return: then the device is stalled
         return more
+
+    def _start_device(self, output: Output) -> None:
+        """In a thread of its own: start a device, or note why that failed."""
+        try:
+            output.start()
+        except DeviceError as error:
+            self._refused = output, str(error)
 
     def _count(self) -> int:
         """Samples of the next frame."""

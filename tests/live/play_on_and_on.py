@@ -1,6 +1,7 @@
 """Plays a note on a real sound device until it is ended, and prints what there is to tell: DEVICE. Run by a test."""
 
 import sys
+import time
 
 from sidlive.chip.registers import silence
 from sidlive.live.audio import open_output
@@ -15,6 +16,8 @@ def main(device: str) -> None:
     renderer = Renderer(lambda: row, output, report=print)
     renderer.start()
     DeviceMinder(renderer, device, lambda text, level: print(text)).start()
+    while not output.feed.delivered:
+        time.sleep(0.01)
     print(f"on {output.name}")
     renderer.ended.wait()
 

@@ -373,6 +373,24 @@ def test_a_chip_chosen_before_a_move_is_heard_after_it(counter: None) -> None:
     renderer.close()
 
 
+def test_a_device_that_hangs_when_it_is_started_does_not_stop_the_music(counter: None) -> None:
+    over = threading.Event()
+
+    class Hanging(Hand):
+        def start(self) -> None:
+            assert over.wait(PATIENCE_S)
+
+    told: list[str] = []
+    renderer = Renderer(lambda: numbered(1)[0], Hanging(), report=told.append)
+    renderer.start()
+    eventually(lambda: renderer.failovers == 1)
+    frames = renderer.frames
+    eventually(lambda: renderer.frames > frames + 5)
+    assert told == ["hand has gone: the music goes on unheard, until the device is back"]
+    renderer.close()
+    over.set()
+
+
 def test_closing_lets_the_sound_fade(counter: None) -> None:
     output = Hand()
     renderer = Renderer(lambda: numbered(29)[28], output)
