@@ -47,7 +47,7 @@ def test_a_program_plays_as_it_would_on_the_machine(tmp_path: Path, data: bytes)
     path.write_bytes(data)
     recorder = open_song(path)
     rows = recorder.record(100)[2:]
-    assert recorder.rate_hz == pytest.approx(PAL.rate_hz)
+    assert recorder.finish().rate_hz == pytest.approx(PAL.rate_hz)
     assert np.array_equal(np.diff(rows[:, 0]), [1] * 97)
     assert np.array_equal(rows[:, 4], 0x20 | (rows[:, 0] >> 3 & 1)) and set(rows[:, 24]) == {0x0F}
     fragment = load_fragment(path, seconds=1.0)
