@@ -27,6 +27,7 @@ AGREEMENT: Final = 0.1  # how far they may be from the median and still agree: r
 EXACT: Final = 0.005  # how far a rate may be from one of the video's or a timer's and still count as it
 MARGIN: Final = 250  # cycles between the end of a frame and the call that it waits for: entries are late by some
 FEWEST_CALLS: Final = 8
+LATEST: Final = 0.5  # of the time between two interrupts, up to which their handlers write
 WIDEST: Final = 0.9  # frames: how far apart in their frames calls may lie, so that there is a place to cut between them
 FASTEST_HZ: Final = 1000.0
 MOST_IN_FRAME: Final = 16
@@ -90,8 +91,13 @@ def find_rate(tune: Tune, song: int) -> Rate:
     log = np.concatenate([log, _watch(machine, machine.cycle + int(WATCH_S * timing.clock_hz))])
     calls = _calls(log)
     rate = _even(calls, machine)
-    if rate is None:  # a player that writes now and then alone: perhaps its interrupts come evenly
-        rate = _even(log[(log[:, 1] == slots.LOG_IRQ) & (log[:, 0] >= voices[0, 0]), 0], machine)
+    if rate is None and len(calls):  # a player that writes in some of its interrupts: perhaps they all come evenly
+        every = _even(log[(log[:, 1] == slots.LOG_IRQ) & (log[:, 0] >= calls[0]), 0], machine)
+        writes = log[log[:, 1] < MODE_VOL, 0]
+        delays = writes[np.searchsorted(writes, calls)] - calls
+        # If a program beside the handlers wrote, it would write at any time between two of them.
+        if every is not None and np.ptp(delays) < every.period * LATEST:
+            rate = every
     if rate is not None:
         return rate
     begin = int(voices[0, 0]) if not len(calls) else int(calls[0])
