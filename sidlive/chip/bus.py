@@ -133,3 +133,9 @@ def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
 def poke(m: State, mem: Memory, address: int, value: int, cycle: int) -> None:
     """A write to memory or a chip at ``cycle``, as a program's."""
     write(m, mem, np.int64(address), np.int64(value), np.int64(cycle))
+
+
+@kernel
+def peek(m: State, mem: Memory, address: int, cycle: int) -> int:
+    """A read of memory or a chip at ``cycle``, as a program's, with all that it does to the chip."""
+    return read(m, mem, np.int64(address), np.int64(cycle))

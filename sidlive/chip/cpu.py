@@ -22,6 +22,7 @@ from sidlive.chip.slots import (
     FLAT,
     INTERRUPT,
     INTERRUPT_LATENCY,
+    IO,
     JAMMED,
     LOG,
     LOG_IRQ,
@@ -41,6 +42,7 @@ from sidlive.chip.slots import (
     RUNNING_ON,
     SINCE,
     SP,
+    SPRITE_DMA,
     STEADY,
     STEAL,
     STEAL_END,
@@ -86,7 +88,7 @@ def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) 
             end += m[STEAL_END] - at
             if at >= written:
                 writes = 0
-        if m[STEAL_END] >= end:
+        if m[STEAL_END] >= end or (mem[IO + 0x15] == 0 and m[SPRITE_DMA] == 0):  # bad lines alone are far apart
             break
         cycle = max(cycle, m[STEAL_END])
         next_steal(m, mem, cycle)

@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import bus, driver, kernal, slots
+from sidlive.chip.envelope import RATE_CYCLES
 from sidlive.chip.opcodes import kernel_table
 from sidlive.chip.registers import COLUMNS, MODE_VOL, PAL, REGISTERS, USED_BITS, Frames, VideoTiming
+from sidlive.chip.waveforms import mixed_waveforms
 from sidlive.errors import TuneError
 
 TIMER_60HZ: Final = {"PAL": 0x4025, "NTSC": 0x4295}  # CIA 1 timer A as the Kernal leaves it
@@ -61,13 +63,15 @@ class Rows:
 class Machine:
     """One C64. ``load`` an image, ``start`` a song, then run; errors of the tune's code are TuneErrors."""
 
-    def __init__(self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log: int = 0) -> None:
+    def __init__(
+        self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log: int = 0, chip: str = "6581"
+    ) -> None:
         """``further_sids``: up to two addresses whose writes are not the first SID's; ``log``: rows of the log."""
         self.timing = timing
         self.memory: NDArray[np.uint8] = np.zeros(slots.MEMORY_BYTES, dtype=np.uint8)
         self.ram = self.memory[slots.RAM : slots.ROM]
         self.io = self.memory[slots.IO : slots.SID]
-        self.sid = self.memory[slots.SID :]
+        self.sid = self.memory[slots.SID : slots.WAVES]
         self.state = np.zeros(slots.LOG + 3 * log, dtype=np.int64)
         self._table = kernel_table()
         self.ram[:] = _power_on_pattern()
@@ -82,8 +86,15 @@ class Machine:
         m[slots.SPRITE_FLOP] = 0xFF
         m[slots.POWER_CYCLES] = int(timing.clock_hz / POWER_HZ[timing.name])
         m[slots.RASTER_NEXT] = timing.cycles_per_line + 1
-        m[slots.OSCILLATOR], m[slots.NOISE_SHIFT] = 0x555555, 0x7FFFFE  # as the chip comes up, after reSIDfp
-        m[slots.ENVELOPE], m[slots.ENVELOPE_STAGE] = 0xAA, slots.RELEASE
+        m[slots.PHASE : slots.PHASE + 3] = 0x555555  # as the chip comes up, after reSIDfp
+        m[slots.PULSE : slots.PULSE + 3] = 0xFFF
+        m[slots.NOISE], m[slots.NOISE_LATCH], m[slots.TEST_LATCHED] = 0x3FFFFF, 0x7FFFFF, 1
+        m[slots.NOISE_OUTPUT], m[slots.TRIANGLE_PIPELINE] = 0xFE0, 0x555
+        m[slots.LEVEL], m[slots.LEVEL_MOVES], m[slots.SLOW_PERIOD] = 0xAA, 1, 1
+        m[slots.ENVELOPE_STATE] = m[slots.NEXT_STATE] = slots.RELEASE
+        m[slots.RATE], m[slots.RATE_RESET] = RATE_CYCLES[0] - 1, 1
+        m[slots.IS_8580] = chip == "8580"
+        self.memory[slots.WAVES :] = mixed_waveforms(chip).reshape(-1)
         m[slots.FIRST : slots.FIRST + 6] = m[slots.NMI_STACK] = -1
         for slot, address in zip((slots.SECOND_SID, slots.THIRD_SID), further_sids, strict=False):
             m[slot] = address

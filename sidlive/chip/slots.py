@@ -49,15 +49,7 @@ PLAY_PORT: Final = 22  # $01 while play runs
 REAL: Final = 23  # 1: as the hardware comes up (RSID): interrupts stay as the tune leaves them
 # The sound chip:
 BUS_VALUE: Final = 24  # the byte last seen on the SID's data lines: what its write-only registers read as
-OSCILLATOR: Final = 25  # voice 3's 24-bit phase at OSCILLATOR_CYCLE
-OSCILLATOR_CYCLE: Final = 26
-NOISE_SHIFT: Final = 27  # voice 3's 23-bit noise register
-ENVELOPE: Final = 28  # voice 3's level at ENVELOPE_CYCLE
-ENVELOPE_CYCLE: Final = 29
-ENVELOPE_STAGE: Final = 30  # ATTACK, DECAY, RELEASE
-ENVELOPE_RATE: Final = 31  # the 15-bit counter of cycles to the next step
-ENVELOPE_STEPS: Final = 32  # the counter that makes decay and release exponential
-ENVELOPE_HELD: Final = 33  # 1: came down to zero and stays there until the next gate
+BUS_FADES: Final = 25  # when that byte will have gone
 SECOND_SID: Final = 35  # address of a second and a third SID, or 0: what goes there stays out of the first one's log
 THIRD_SID: Final = 36
 LOGGED: Final = 37  # rows of the log that are filled
@@ -111,8 +103,42 @@ NMI_STACK: Final = CIA + 2 * CIA_SLOTS  # the stack pointer in the NMI handler t
 WRITES: Final = NMI_STACK + 1  # how often, outside an NMI handler
 NMI_WRITES: Final = WRITES + 25  # how often, by an NMI handler
 OWN: Final = NMI_WRITES + 25  # the last value written outside an NMI handler, in this frame or before
+# The sound chip as a program reads it. Oscillators, see ``oscillators.py``; three slots each for what each voice has:
+PHASE: Final = OWN + 25  # 24 bits
+RISING: Final = PHASE + 3  # 1: its top bit rose in this cycle
+PULSE: Final = RISING + 3  # what the pulse will be in the next cycle
+OSCILLATOR_CYCLE: Final = PULSE + 3  # up to which cycle it has been followed
+NOISE: Final = OSCILLATOR_CYCLE + 3  # voice 3's 23 bits; the first out is bit 0
+NOISE_LATCH: Final = NOISE + 1  # as they were when a shift began
+SHIFT_PIPELINE: Final = NOISE + 2  # cycles until a shift is over
+TEST_LATCHED: Final = NOISE + 3  # 1: the test bit was on in the last cycle that counted
+NOISE_RESET_IN: Final = NOISE + 4  # cycles until the test bit sets more of them, or 0
+NOISE_OUTPUT: Final = NOISE + 5
+WAVE_OUTPUT: Final = NOISE + 6  # voice 3's output, 12 bits
+OSC3: Final = NOISE + 7  # what of it is read
+TRIANGLE_PIPELINE: Final = NOISE + 8  # an 8580's triangle or sawtooth in the last cycle
+FADES_IN: Final = NOISE + 9  # cycles until an output without a waveform fades, or 0
+LISTENED: Final = NOISE + 10  # 1: $D41B has been read
+IS_8580: Final = NOISE + 11
+NOISE_SHIFTS: Final = NOISE + 12  # put off until they matter
+# Voice 3's envelope, see ``envelope.py``:
+LEVEL: Final = NOISE + 13
+ENV3: Final = LEVEL + 1  # what is read of it, a cycle late
+ENVELOPE_CYCLE: Final = LEVEL + 2  # up to which cycle it has been followed
+ENVELOPE_STATE: Final = LEVEL + 3  # ATTACK, DECAY, RELEASE
+NEXT_STATE: Final = LEVEL + 4
+STATE_PIPELINE: Final = LEVEL + 5  # cycles until that is the state
+RATE: Final = LEVEL + 6  # the rate counter's value at which a step comes
+RATE_COUNT: Final = LEVEL + 7
+RATE_RESET: Final = LEVEL + 8  # 1: it starts over in the next cycle
+SLOW_PERIOD: Final = LEVEL + 9  # so many times it must, for decay and release to go a step
+SLOW_COUNT: Final = LEVEL + 10
+SLOW_NEXT: Final = LEVEL + 11  # what SLOW_PERIOD will be in the next cycle, or 0
+SLOW_PIPELINE: Final = LEVEL + 12  # cycles until SLOW_COUNT starts over
+LEVEL_PIPELINE: Final = LEVEL + 13  # cycles until the level moves
+LEVEL_MOVES: Final = LEVEL + 14  # 0: came down to zero and stays there until the next gate
 # The log, three slots a row (cycle, what, value), as many rows as the vector has room for.
-LOG: Final = OWN + 25
+LOG: Final = LEVEL + 15
 LOG_IRQ: Final = 32  # what: a SID register 0-24, or an interrupt or NMI taken
 LOG_NMI: Final = 33
 
@@ -124,7 +150,8 @@ RAM: Final = 0
 ROM: Final = 0x10000  # at the addresses they have in the machine
 IO: Final = 0x20000  # what was written to $D000-$DFFF
 SID: Final = 0x21000  # the SID's registers
-MEMORY_BYTES: Final = 0x21020
+WAVES: Final = 0x21020  # what mixed waveforms put out, see ``waveforms.py``
+MEMORY_BYTES: Final = WAVES + 4 * 4096
 
 # Why the kernel came back.
 RUNNING_ON: Final = 0  # the deadline was reached

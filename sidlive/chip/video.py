@@ -147,7 +147,11 @@ def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
         steal = next_steal(m, mem, cycle)
         if steal >= end:
             return end
-        cycle = pass_cycles(m, mem, cycle + max(steal - cycle, 0) // 3 * 3, np.int64(3), np.int64(0))
+        cycle += max(steal - cycle, 0) // 3 * 3
+        if mem[IO + 0x15] or m[SPRITE_DMA]:  # the VIC may take the bus more than once in a jump
+            cycle = pass_cycles(m, mem, cycle, np.int64(3), np.int64(0))
+        else:
+            cycle += 3 + m[STEAL_END] - max(steal, cycle)
     return cycle
 
 

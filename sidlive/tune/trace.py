@@ -44,7 +44,7 @@ class Rate:
 def machine_for(tune: Tune, song: int, log: int = 0) -> Machine:
     """A machine at the first instruction of a song's init."""
     further = [address for address in (tune.second_sid, tune.third_sid) if address]
-    machine = Machine(tune.timing, further, log)
+    machine = Machine(tune.timing, further, log, tune.chip)
     machine.start(tune.init, song, tune.play, tune.uses_cia(song), tune.magic == "RSID")
     machine.load(tune.load, tune.image)
     return machine
