@@ -82,10 +82,16 @@ def test_composers_who_wrote_their_own_are_found_and_few_others(tunes: list[tupl
     }
 
 
+def test_sidtracker64_is_not_taken_for_rob_hubbards(tunes: list[tuple[Path, Tune, str | None]]) -> None:
+    """Its tunes name it as their author."""
+    told = {player for _, tune, player in tunes if tune.author.startswith("SidTracker64")}
+    assert told == {"SidTracker64"}
+
+
 def test_no_tune_is_older_than_its_player(tunes: list[tuple[Path, Tune, str | None]]) -> None:
     born = {"GoatTracker 2": 2001, "NinjaTracker 2": 2005, "SID-Wizard": 2012, "SID Factory II": 2018, "DMC": 1990}
     born |= {"SoundMonitor": 1986, "Future Composer": 1987, "Music Assembler": 1988, "JCH NewPlayer": 1988}
-    born |= {"JCH NewPlayer 21": 1992, "Rob Hubbard": 1984, "Martin Galway": 1984}
+    born |= {"JCH NewPlayer 21": 1992, "Rob Hubbard": 1984, "SidTracker64": 2015, "Martin Galway": 1984}
     assert set(born) == set(SIGNATURES)
     for path, tune, player in tunes:
         if player and tune.released[:4].isdigit():
