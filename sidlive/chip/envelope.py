@@ -157,7 +157,7 @@ def _clock(m: State, mem: Memory, sustain: Int) -> None:
     if m[RATE_COUNT] == m[RATE]:
         m[RATE_RESET] = 1
     else:
-        m[RATE_COUNT] = (m[RATE_COUNT] + 1) % ROUND
+        m[RATE_COUNT] = m[RATE_COUNT] + 1 if m[RATE_COUNT] < ROUND - 1 else 0
 
 
 @kernel
@@ -169,11 +169,12 @@ def advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
     while left > 0:
         if (m[SLOW_NEXT] | m[STATE_PIPELINE] | m[LEVEL_PIPELINE] | m[SLOW_PIPELINE] | m[RATE_RESET]) == 0:
             count, rate = m[RATE_COUNT], m[RATE]
-            if count <= rate and m[SLOW_COUNT] < m[SLOW_PERIOD]:
+            if left > rate + 1 and count <= rate and m[SLOW_COUNT] < m[SLOW_PERIOD]:
                 left = 1 + _pass_steps(m, left - 1, sustain)  # what is read is a cycle late: one is to follow
-            skipped = min(left, (rate - count) % ROUND)
+            skipped = min(left, rate - count if rate >= count else rate - count + ROUND)
             if skipped:
-                m[RATE_COUNT] = (count + skipped) % ROUND
+                count += skipped
+                m[RATE_COUNT] = count if count < ROUND else count - ROUND
                 left -= skipped
                 m[ENV3] = m[LEVEL]
             if left == 0:

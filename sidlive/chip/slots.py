@@ -49,7 +49,7 @@ PLAY_PORT: Final = 22  # $01 while play runs
 REAL: Final = 23  # 1: as the hardware comes up (RSID): interrupts stay as the tune leaves them
 # The sound chip:
 BUS_VALUE: Final = 24  # the byte last seen on the SID's data lines: what its write-only registers read as
-BUS_FADES: Final = 25  # when that byte will have gone
+BUS_SINCE: Final = 25  # when it was there, or would have been if it has not been read since
 SECOND_SID: Final = 35  # address of a second and a third SID, or 0: what goes there stays out of the first one's log
 THIRD_SID: Final = 36
 LOGGED: Final = 37  # rows of the log that are filled

@@ -115,7 +115,9 @@ def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
             else:
                 m[BAD_LINE_NUMBER] += lines
             m[BAD_LINE_AT] += lines * m[LINE_CYCLES]
-        _choose_steal(m, mem, cycle)
+        m[STEAL], m[STEAL_END] = m[BAD_LINE_AT], m[BAD_LINE_AT] + BAD_LINE_CYCLES
+        if mem[IO + 0x15] or m[SPRITE_DMA]:
+            _choose_steal(m, mem, cycle)
     return m[STEAL]
 
 

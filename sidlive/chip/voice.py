@@ -9,7 +9,7 @@ from sidlive.chip.oscillators import advance_oscillators, advance_voice, change_
 from sidlive.chip.registers import CONTROL, REGISTERS, VOICE_STRIDE, VOICES
 from sidlive.chip.slots import (
     BEFORE,
-    BUS_FADES,
+    BUS_SINCE,
     BUS_VALUE,
     ENV3,
     FIRST,
@@ -47,11 +47,14 @@ def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
             m[BUS_VALUE] = m[ENV3]
         else:  # no paddles are connected
             m[BUS_VALUE] = 0xFF
-        m[BUS_FADES] = cycle + FADE_CYCLES[m[IS_8580]]
-    elif cycle >= m[BUS_FADES]:
+        m[BUS_SINCE] = cycle
+        return m[BUS_VALUE]
+    stays = FADE_CYCLES[m[IS_8580]]
+    left = m[BUS_SINCE] + stays - cycle
+    if left <= 0:
         m[BUS_VALUE] = 0
     else:  # such a read drains the lines
-        m[BUS_FADES] = cycle + (m[BUS_FADES] - cycle) // 2
+        m[BUS_SINCE] = cycle + left // 2 - stays
     return m[BUS_VALUE]
 
 
@@ -66,7 +69,7 @@ def note(m: State, cycle: Int, what: Int, value: Int) -> None:
 @kernel
 def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
     m[BUS_VALUE] = value
-    m[BUS_FADES] = cycle + FADE_CYCLES[m[IS_8580]]
+    m[BUS_SINCE] = cycle
     if register >= REGISTERS:
         return
     voice = register // VOICE_STRIDE
