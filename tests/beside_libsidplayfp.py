@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from tunes_by_hand import sid_file
 
-from sidlive.tune.bench import log_of, quarters_of, states_of
-from sidlive.tune.peer import Peer
+from sidlive.bench.capture import log_of, quarters_of, states_of
+from sidlive.bench.peer import Peer
 from sidlive.tune.psid import read
 
 LOAD = 0x1000

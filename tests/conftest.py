@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sidlive.bench.peer import Peer
 from sidlive.errors import TuneError
-from sidlive.tune.peer import Peer
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from sidlive import compiling, sources
-from sidlive.chip import alu, slots
+from sidlive.chip.c64 import alu, slots
 from sidlive.model import recall, tokens
-from sidlive.tune import cycles, parsing
+from sidlive.tune.compiler import cycles
+from sidlive.tune.compiler import search as parsing
 
 KERNELS = """
 from sidlive.compiling import kernel

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from sidlive.chip.sid import SAMPLE_RATE, Samples
-from sidlive.chip.writing import WholeFile
 from sidlive.errors import DeviceError
+from sidlive.writing import WholeFile
 
 
 def write_flac(path: Path, samples: Samples, sample_rate: int = SAMPLE_RATE) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sidlive.chip.sid import SAMPLE_RATE, Samples
-from sidlive.chip.writing import WholeFile
+from sidlive.writing import WholeFile
 
 
 class WavFile:

@@ -21,8 +21,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 
 
 def _engine(arguments: argparse.Namespace) -> None:
+    from sidlive.bench.engine import bench_engine
     from sidlive.errors import ControlError
-    from sidlive.model.bench import bench_engine
     from sidlive.report import emit, spinner
 
     if arguments.rounds < 1:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from sidlive.bench.capture import Compared
+    from sidlive.bench.peer import Peer
+    from sidlive.bench.tempo import Tempo
     from sidlive.report import Result
-    from sidlive.tune.bench import Compared
-    from sidlive.tune.peer import Peer
-    from sidlive.tune.tempo import Tempo
 
 PARTS: Final = ("exact", "tempo", "speed", "build")
 RACED: Final = 40  # tunes
@@ -64,11 +64,11 @@ class Measured:
 
 def measure(arguments: argparse.Namespace, folder: Path, told: Callable[[str], object]) -> Measured:
     """Measure the parts that are asked for."""
+    from sidlive.bench.capture import compare_all, figures, read_oracle
+    from sidlive.bench.pace import instructions, race, speeds
+    from sidlive.bench.tempo import tempi, tempo_figures
     from sidlive.errors import TuneError
     from sidlive.report import Result
-    from sidlive.tune.bench import compare_all, figures, read_oracle
-    from sidlive.tune.pace import instructions, race, speeds
-    from sidlive.tune.tempo import tempi, tempo_figures
 
     parts = [arguments.only] if arguments.only else list(PARTS)
     measured = Measured()
@@ -103,7 +103,7 @@ def measure(arguments: argparse.Namespace, folder: Path, told: Callable[[str], o
 
 
 def _files(corpus: Path | None) -> list[Path]:
-    from sidlive.tune.kinds import is_sid
+    from sidlive.tune.formats import is_sid
 
     return sorted(path for path in corpus.rglob("*") if is_sid(path) and path.is_file()) if corpus else []
 
@@ -133,8 +133,8 @@ def _timed(paths: Sequence[Path]) -> list[tuple[Path, int]]:
 
 
 def _peer(folder: Path, lacking: list[str]) -> "Peer | None":
+    from sidlive.bench.peer import Peer
     from sidlive.errors import TuneError
-    from sidlive.tune.peer import Peer
 
     try:
         return Peer(folder)
@@ -148,8 +148,8 @@ def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
     import os
     import time
 
-    from sidlive.model.build import build
-    from sidlive.model.corpus import open_corpus
+    from sidlive.model.corpus.build import build
+    from sidlive.model.corpus.shards import open_corpus
     from sidlive.report import Result
 
     tunes = folder / "tunes"

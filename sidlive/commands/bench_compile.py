@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from sidlive.bench.compile import Kept
     from sidlive.chip.registers import Frames
-    from sidlive.tune.bench_compile import Kept
 
 PY65_TUNES: Final = 100
 PROMPT_FRAMES: Final = 512
@@ -41,10 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and tell; 1 when a file does not play what it should."""
     from dataclasses import asdict
 
-    from sidlive.chip.writing import write_file
+    from sidlive.bench.compile import figures, kept_line, read_kept
     from sidlive.errors import ControlError
     from sidlive.report import emit, spinner
-    from sidlive.tune.bench_compile import figures, kept_line, read_kept
+    from sidlive.writing import write_file
 
     for name in ("tunes", "takes"):
         if getattr(arguments, name) < 0:
@@ -76,7 +76,7 @@ def measured(arguments: argparse.Namespace, done: list[str], told: Callable[[str
     from collections import Counter
     from concurrent.futures import ProcessPoolExecutor
 
-    from sidlive.tune.bench_compile import choose, measure, measure_tune, tune_name
+    from sidlive.bench.compile import choose, measure, measure_tune, tune_name
 
     paths = choose(arguments.corpus, arguments.tunes) if arguments.corpus else []
     tunes, left = [], Counter(done)
@@ -101,10 +101,10 @@ def _takes(
     write a voice's control before its envelope."""
     import numpy as np
 
+    from sidlive.bench.compile import choose
     from sidlive.chip.registers import PAL
-    from sidlive.model.corpus import split_of
-    from sidlive.model.engine import Sampling, load_engine, warm_up
-    from sidlive.tune.bench_compile import choose
+    from sidlive.model.corpus.shards import split_of
+    from sidlive.model.engine.engine import Sampling, load_engine, warm_up
     from sidlive.tune.fragment import load_fragment
     from sidlive.tune.shipped import locate, names
 
@@ -137,8 +137,8 @@ def _table(kept: "list[Kept]") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from sidlive.bench.compile import SCHEMES, SHORT
     from sidlive.report import plain
-    from sidlive.tune.bench_compile import SCHEMES, SHORT
 
     tunes = [one for one in kept if not one.take and one.frames == SHORT]
     if not tunes:

@@ -18,9 +18,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(arguments: argparse.Namespace) -> int:
     """Measure and tell."""
 
+    from sidlive.bench.live import bench
     from sidlive.commands.perform import room_options
     from sidlive.errors import ControlError
-    from sidlive.live.bench import bench
     from sidlive.report import emit, spinner
 
     if arguments.changes < 1:

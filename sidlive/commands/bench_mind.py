@@ -27,7 +27,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(arguments: argparse.Namespace) -> int:
     """Train, judge and tell."""
     from sidlive.errors import ControlError, ModelError
-    from sidlive.model.picture import expect_svg
+    from sidlive.picture import expect_svg
 
     if not 0 < arguments.minutes <= 24 * 60:
         raise ControlError(f"--minutes expects more than 0 up to {24 * 60}, found {arguments.minutes:g}")
@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         raise ModelError("training needs torch, which is not installed: pip install 'sidlive[train]'") from error
 
-    from sidlive.model.comparison import compare, curve, figures
     from sidlive.model.config import preset
-    from sidlive.model.corpus import open_corpus
+    from sidlive.model.corpus.shards import open_corpus
+    from sidlive.model.training.comparison import compare, curve, figures
     from sidlive.report import emit, spinner
 
     corpus, config = open_corpus(arguments.corpus), preset(arguments.preset)
@@ -74,7 +74,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 
 def _draw(path: Path, rows: list[dict[str, Any]]) -> None:
-    from sidlive.model.picture import Curve, plot, save
+    from sidlive.picture import Curve, plot, save
 
     names = dict.fromkeys(row["network"] for row in rows)
     curves = [

@@ -127,7 +127,7 @@ def _emulator() -> list[Finding]:
 
 def _sound() -> list[Finding]:
     from sidlive.errors import DeviceError
-    from sidlive.live.audio import PORTAUDIO_REMEDY, NoPortAudio, devices, open_speaker
+    from sidlive.live.sound.audio import PORTAUDIO_REMEDY, NoPortAudio, devices, open_speaker
 
     try:
         found = devices()
@@ -157,8 +157,8 @@ def _sound() -> list[Finding]:
 
 
 def _midi() -> list[Finding]:
-    from sidlive.live.audio import quiet_stderr
-    from sidlive.live.midi_ports import PortFinder
+    from sidlive.live.hands.midi_ports import PortFinder
+    from sidlive.live.sound.audio import quiet_stderr
 
     with quiet_stderr():
         try:

@@ -10,7 +10,7 @@ from sidlive.commands.perform import video_argument
 if TYPE_CHECKING:
     from sidlive.chip.registers import Frames
     from sidlive.compiling import Told
-    from sidlive.tune.compile import Label
+    from sidlive.tune.compiler.sid import Label
     from sidlive.tune.fragment import Fragment
 
 PROMPT_FRAMES = 1024  # of a .sid: what the models attend to, 20 s
@@ -85,18 +85,18 @@ def _generate(args: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from sidlive.chip.driver import run_machine
+    from sidlive.chip.c64.driver import run_machine
     from sidlive.chip.registers import timing_named
-    from sidlive.chip.writing import expect_place
     from sidlive.compiling import compiling
     from sidlive.errors import TuneError
-    from sidlive.model.constraints import constrain, permitted_values
-    from sidlive.model.engine import Sampling, load_engine, warm_up
-    from sidlive.model.sampling import HEATS
+    from sidlive.model.engine.constraints import constrain, permitted_values
+    from sidlive.model.engine.engine import Sampling, load_engine, warm_up
+    from sidlive.model.engine.sampling import HEATS
     from sidlive.model.scales import notes_in, scale_text
     from sidlive.report import Result, bar_of_progress, emit, plain, warn
-    from sidlive.tune.capture import LONGEST
+    from sidlive.tune.capture.recorder import LONGEST
     from sidlive.tune.fragment import onsets
+    from sidlive.writing import expect_place
 
     if args.output.suffix.lower() not in KINDS:
         raise TuneError(f"{args.output}: expected a name that ends in {', '.join(KINDS)}")
@@ -162,8 +162,8 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
 
     from sidlive.chip.registers import PAL
     from sidlive.errors import TuneError
+    from sidlive.tune.formats import holds_frames
     from sidlive.tune.fragment import LATEST_S, load_fragment
-    from sidlive.tune.kinds import holds_frames
     from sidlive.tune.shipped import locate
 
     path = locate(path)
@@ -193,12 +193,12 @@ def _at(fragment: "Fragment", video: str | None) -> "Fragment":
 def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", made_by: str) -> None:
     """Frames as what the path's name asks for. Raises TuneError or DeviceError."""
     from sidlive.chip.registers import timing_named
-    from sidlive.tune.kinds import holds_frames
+    from sidlive.tune.formats import holds_frames
 
     timing = timing_named(prompt.timing)
     if holds_frames(path):
+        from sidlive.tune.capture.order import told
         from sidlive.tune.files import write_frames
-        from sidlive.tune.order import told
 
         meta = {"chip": prompt.chip, "timing": prompt.timing, "source": prompt.source, **told(prompt.control_first)}
         texts = {"title": about.title, "author": about.author, "released": about.release}
@@ -211,9 +211,9 @@ def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", mad
         with WavFile(path) as file:
             file.write(render(frames, prompt.rate_hz, prompt.chip, timing, control_first=prompt.control_first))
     else:
-        from sidlive.chip.writing import write_file
         from sidlive.report import warn
-        from sidlive.tune.compile import compile_sid, verify
+        from sidlive.tune.compiler.sid import compile_sid, verify
+        from sidlive.writing import write_file
 
         for note in about.notes():
             warn(note)

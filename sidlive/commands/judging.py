@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sidlive.model.continuations import Summary
-    from sidlive.model.corpus import Corpus
-    from sidlive.model.evaluate import Judged, Weigher
+    from sidlive.model.corpus.shards import Corpus
+    from sidlive.model.judging.continuations import Summary
+    from sidlive.model.judging.evaluate import Judged, Weigher
     from sidlive.report import Result
 
     Sides = dict[str, dict[str, Summary | None]]  # "generated" and "real", by measure
@@ -56,7 +56,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _eval(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from sidlive.model.engine import Sampling, load_engine, warm_up
+    from sidlive.model.engine.engine import Sampling, load_engine, warm_up
     from sidlive.report import Result, emit
 
     _check(arguments)
@@ -97,7 +97,7 @@ def _eval(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     from sidlive.errors import ModelError
-    from sidlive.model.picture import expect_svg
+    from sidlive.picture import expect_svg
 
     for name in ("length", "prompt_frames", "seconds"):
         if not 0 < getattr(arguments, name) <= 1e6:
@@ -119,9 +119,9 @@ def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
 
     from rich.progress import Progress
 
-    from sidlive.model.build import build
-    from sidlive.model.corpus import open_corpus
-    from sidlive.tune.kinds import is_sid
+    from sidlive.model.corpus.build import build
+    from sidlive.model.corpus.shards import open_corpus
+    from sidlive.tune.formats import is_sid
 
     count = 0
     if os.path.isdir(path) and not (path / "index.json").exists():
@@ -157,7 +157,7 @@ def _reference(checkpoint: str) -> "Weigher":
     from sidlive.errors import ModelError
 
     try:
-        from sidlive.model.reference import load_reference
+        from sidlive.model.training.reference import load_reference
     except ImportError as error:
         raise ModelError("judging a checkpoint needs torch, which is not installed: pip install '.[train]'") from error
     return load_reference(Path(checkpoint))
@@ -168,7 +168,7 @@ def _judge(
 ) -> "Judged":
     from rich.progress import track
 
-    from sidlive.model.evaluate import judge, stretches
+    from sidlive.model.judging.evaluate import judge, stretches
 
     count = len(stretches(corpus, arguments.length, split, arguments.tunes))
     told = judge(engine, corpus, arguments.length, split, arguments.tunes)
@@ -182,8 +182,8 @@ def _continue(
 ) -> "Sides":
     from rich.progress import track
 
-    from sidlive.model.continuations import choose_prompts, compare, go_on, summarise
-    from sidlive.model.engine import Engine, Sampling
+    from sidlive.model.engine.engine import Engine, Sampling
+    from sidlive.model.judging.continuations import choose_prompts, compare, go_on, summarise
 
     assert isinstance(engine, Engine) and isinstance(sampling, Sampling)
     prompts = choose_prompts(
@@ -197,7 +197,7 @@ def _continue(
 
 
 def _nats(judged: "Judged") -> "list[Result]":
-    from sidlive.model.evaluate import interval
+    from sidlive.model.judging.evaluate import interval
     from sidlive.report import Result
 
     results = []
@@ -211,7 +211,7 @@ def _nats(judged: "Judged") -> "list[Result]":
 
 
 def _figures(sides: "Sides") -> "list[Result]":
-    from sidlive.model.continuations import MEASURES
+    from sidlive.model.judging.continuations import MEASURES
     from sidlive.report import Result
 
     results = []
@@ -231,8 +231,8 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from sidlive.model.continuations import MEASURES
-    from sidlive.model.evaluate import interval
+    from sidlive.model.judging.continuations import MEASURES
+    from sidlive.model.judging.evaluate import interval
     from sidlive.report import plain
 
     console = Console()
@@ -260,9 +260,9 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
 
 
 def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
-    from sidlive.model.continuations import MEASURES
-    from sidlive.model.evaluate import interval
-    from sidlive.model.picture import Bar, Chart, Row, draw, save
+    from sidlive.model.judging.continuations import MEASURES
+    from sidlive.model.judging.evaluate import interval
+    from sidlive.picture import Bar, Chart, Row, draw, save
 
     nats = {"in all": judged.totals, **judged.groups}
     rows = [

@@ -10,8 +10,8 @@ from sidlive.commands.perform import video_argument
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
     from sidlive.report import Result
-    from sidlive.tune.block import Block, Take
-    from sidlive.tune.compile import Label
+    from sidlive.tune.compiler.block import Block, Take
+    from sidlive.tune.compiler.sid import Label
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
@@ -82,12 +82,12 @@ def _loop(text: str) -> tuple[int | None, int | None]:
 def _compile(args: argparse.Namespace) -> None:
     from time import perf_counter
 
-    from sidlive.chip.writing import expect_place, write_file
     from sidlive.errors import ControlError, TuneError
     from sidlive.report import Result, emit, spinner, warn
     from sidlive.tune import psid
-    from sidlive.tune.block import RINGS
-    from sidlive.tune.compile import sid_of, verify
+    from sidlive.tune.compiler.block import RINGS
+    from sidlive.tune.compiler.sid import sid_of, verify
+    from sidlive.writing import expect_place, write_file
 
     if args.output.suffix.lower() != ".sid":
         raise TuneError(f"{args.output}: expected a name that ends in .sid")
@@ -142,10 +142,10 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     from sidlive.chip.registers import timing_named
     from sidlive.errors import ControlError
     from sidlive.report import warn
-    from sidlive.tune.block import Take
+    from sidlive.tune.capture.order import ORDERS, told_control_first
+    from sidlive.tune.compiler.block import Take
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import standard_of, video_frames
-    from sidlive.tune.order import ORDERS, told_control_first
     from sidlive.tune.shipped import locate
 
     loops: dict[int | None, int | None] = dict(args.loop or [])
@@ -185,8 +185,8 @@ def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", re
 
     from sidlive.errors import ControlError
     from sidlive.report import Result, warn
-    from sidlive.tune.block import packed
-    from sidlive.tune.coarse import FEWEST, MOST, coarse_pulse, cost_db
+    from sidlive.tune.compiler.block import packed
+    from sidlive.tune.compiler.coarse import FEWEST, MOST, coarse_pulse, cost_db
 
     if not FEWEST <= bits <= MOST:
         raise ControlError(f"--coarse-pulse expects {FEWEST} to {MOST} bits, found {bits}")
@@ -209,9 +209,9 @@ def _fitted(takes: "list[Take]", args: argparse.Namespace, timing: "VideoTiming"
     from dataclasses import replace
 
     from sidlive.errors import ControlError, TuneError
-    from sidlive.tune.block import LOAD, TooLong, packed, player
-    from sidlive.tune.coarse import MOST, coarse_pulse
-    from sidlive.tune.compile import HEADER, block_of
+    from sidlive.tune.compiler.block import LOAD, TooLong, packed, player
+    from sidlive.tune.compiler.coarse import MOST, coarse_pulse
+    from sidlive.tune.compiler.sid import HEADER, block_of
 
     most = None
     if args.max_kb is not None:
@@ -244,9 +244,9 @@ def _beside(
 ) -> list[tuple[Path, bytes]]:
     """The other files that were asked for, proven: their names and bytes."""
     from sidlive.errors import TuneError
-    from sidlive.tune.block import build, room
-    from sidlive.tune.listing import listing_of
-    from sidlive.tune.program import PROGRAM_LOAD, program_of, verify_program
+    from sidlive.tune.compiler.block import build, room
+    from sidlive.tune.compiler.listing import listing_of
+    from sidlive.tune.compiler.program import PROGRAM_LOAD, program_of, verify_program
 
     files = []
     if args.prg:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
     from sidlive.chip.sid import Row, Samples, Stretch
-    from sidlive.live.renderer import Renderer
-    from sidlive.tune.capture import Recorder
+    from sidlive.live.sound.renderer import Renderer
+    from sidlive.tune.capture.recorder import Recorder
 
 RENDER_S = 60.0  # of a tune, which says nothing of its length
 LONGEST_S = 86_400.0  # a day
@@ -80,9 +80,9 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     """The music that is asked for. Raises TuneError."""
     from sidlive.report import warn
     from sidlive.tune import files
+    from sidlive.tune.capture.order import told_control_first
+    from sidlive.tune.formats import holds_frames
     from sidlive.tune.fragment import standard_of
-    from sidlive.tune.kinds import holds_frames
-    from sidlive.tune.order import told_control_first
     from sidlive.tune.shipped import locate
 
     path = locate(args.music)
@@ -111,7 +111,7 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
 def _performed(recorder: "Recorder", path: Path) -> Iterator["Stretch"]:
     """What a song's code writes, for ever."""
     from sidlive.errors import TuneError
-    from sidlive.tune.performance import perform
+    from sidlive.tune.capture.performance import perform
 
     try:
         yield from perform(recorder)
@@ -121,9 +121,9 @@ def _performed(recorder: "Recorder", path: Path) -> Iterator["Stretch"]:
 
 def _play(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
-    from sidlive.live.audio import open_output, quiet_stderr
-    from sidlive.live.device_minder import DeviceMinder
-    from sidlive.live.renderer import Renderer
+    from sidlive.live.sound.audio import open_output, quiet_stderr
+    from sidlive.live.sound.device_minder import DeviceMinder
+    from sidlive.live.sound.renderer import Renderer
     from sidlive.report import Result, emit
 
     music = _open(args, args.seconds)
@@ -213,7 +213,7 @@ def _render(args: argparse.Namespace) -> None:
     from sidlive.chip.wav import WavFile
     from sidlive.errors import DeviceError, TuneError
     from sidlive.report import Result, bar_of_progress, emit
-    from sidlive.tune.kinds import holds_frames
+    from sidlive.tune.formats import holds_frames
     from sidlive.tune.shipped import locate
 
     if args.output.suffix.lower() != ".wav" and not args.output.is_char_device():

@@ -52,14 +52,14 @@ def _train(arguments: argparse.Namespace) -> int:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
-    from sidlive.chip.writing import make_folder
     from sidlive.model.config import preset
-    from sidlive.model.corpus import open_corpus
-    from sidlive.model.plan import Plan, with_steps
-    from sidlive.model.ranks import joined
-    from sidlive.model.train import Progress as Told
-    from sidlive.model.train import Run, load_checkpoint, train
+    from sidlive.model.corpus.shards import open_corpus
+    from sidlive.model.training.plan import Plan, with_steps
+    from sidlive.model.training.ranks import joined
+    from sidlive.model.training.train import Progress as Told
+    from sidlive.model.training.train import Run, load_checkpoint, train
     from sidlive.report import Result, emit, plain
+    from sidlive.writing import make_folder
 
     if arguments.threads is not None:
         if arguments.threads < 1:
@@ -108,7 +108,7 @@ def _train(arguments: argparse.Namespace) -> int:
 def _check(plan: object) -> None:
     """One clear error for a plan that cannot be followed."""
     from sidlive.errors import ModelError
-    from sidlive.model.plan import Plan
+    from sidlive.model.training.plan import Plan
 
     assert isinstance(plan, Plan)
     for name, least in (("steps", 1), ("batch", 1), ("length", 2)):

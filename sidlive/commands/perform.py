@@ -51,8 +51,8 @@ def video_argument(parser: argparse.ArgumentParser, default: str) -> None:
 
 def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions":
     """The options as typed; `name` is for the take's folder."""
-    from sidlive.chip.writing import expect_folder
     from sidlive.live.options import RoomOptions
+    from sidlive.writing import expect_folder
 
     expect_folder(arguments.takes)
     return RoomOptions(

@@ -10,7 +10,7 @@ from sidlive.commands import label
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
     from sidlive.live.take import TakeLog
-    from sidlive.tune.compile import Label
+    from sidlive.tune.compiler.sid import Label
     from sidlive.tune.cutting import Cut, Edit
 
 KINDS: Final = (".sid", ".npz", ".wav", ".flac")
@@ -134,7 +134,7 @@ def _replay(args: argparse.Namespace) -> int:
     from sidlive.live.replay import difference, replay
     from sidlive.live.take import read_take
     from sidlive.report import Result, bar_of_progress, emit, warn
-    from sidlive.tune.compile import Label
+    from sidlive.tune.compiler.sid import Label
     from sidlive.tune.cutting import apply
 
     _check_name(args.output)
@@ -206,7 +206,7 @@ def _committed(log: "TakeLog", made: Any, event: dict[str, Any]) -> "Cut":
 
 def _committed_label(event: dict[str, Any], usual: "Label") -> "Label":
     """What the committed file said about itself; ``usual`` in a log that does not say."""
-    from sidlive.tune.compile import label_of
+    from sidlive.tune.compiler.sid import label_of
 
     told = event["arguments"][4] if len(event["arguments"]) > 4 else {}
     return label_of(told.get("title"), told.get("author"), told.get("release"), *astuple(usual))
@@ -225,8 +225,8 @@ def _commits(log: "TakeLog", made: Any) -> list[tuple[str, bool]]:
 
 
 def _check_name(path: Path | None) -> None:
-    from sidlive.chip.writing import expect_place
     from sidlive.errors import TuneError
+    from sidlive.writing import expect_place
 
     if path is None:
         return
@@ -268,8 +268,8 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "
             with WavFile(path) as file:
                 file.write(sound)
     else:
+        from sidlive.tune.capture.order import told
         from sidlive.tune.files import write_frames
-        from sidlive.tune.order import told
 
         loop = {} if cut.loop_frame is None else {"loop_frame": str(cut.loop_frame)}
         beat = {} if cut.beat_frames is None else {"beat_frames": str(cut.beat_frames)}

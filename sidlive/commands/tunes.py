@@ -70,10 +70,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 def _info(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
-    from sidlive.tune.capture import Recorder
+    from sidlive.tune.capture.order import ORDERS, writes_control_first
+    from sidlive.tune.capture.recorder import Recorder
     from sidlive.tune.files import read_tune
-    from sidlive.tune.kinds import holds_frames
-    from sidlive.tune.order import ORDERS, writes_control_first
+    from sidlive.tune.formats import holds_frames
     from sidlive.tune.players import player_of
     from sidlive.tune.shipped import locate
 
@@ -125,9 +125,9 @@ def odd(oddities: "Sequence[str]") -> "list[Result]":
 def _of_frames(path: Path) -> "list[Result]":
     """What there is to say about a file of frames. Raises TuneError."""
     from sidlive.report import Result
+    from sidlive.tune.capture.order import ORDERS
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import load_fragment, onsets
-    from sidlive.tune.order import ORDERS
 
     frames, rate_hz, meta = read_frames(path)
     fragment = load_fragment(path)
@@ -165,13 +165,14 @@ def _capture(args: argparse.Namespace) -> None:
     from time import perf_counter
 
     from sidlive.chip.registers import NTSC, PAL
-    from sidlive.chip.writing import expect_place
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
-    from sidlive.tune import files, order, streams
+    from sidlive.tune import files, streams
+    from sidlive.tune.capture import order
+    from sidlive.tune.formats import holds_frames
     from sidlive.tune.fragment import onsets, video_frames, why_silent
-    from sidlive.tune.kinds import holds_frames
     from sidlive.tune.shipped import locate
+    from sidlive.writing import expect_place
 
     path = locate(args.tune)
     expect_place(files.check_frames_name(args.output))
@@ -235,8 +236,8 @@ def _build(args: argparse.Namespace) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sidlive.errors import ControlError
-    from sidlive.model.build import build
-    from sidlive.model.workers import dask_workers
+    from sidlive.model.corpus.build import build
+    from sidlive.model.corpus.workers import dask_workers
     from sidlive.report import Result, emit, plain
 
     if args.frames < 1 or (args.workers is not None and args.workers < 1):

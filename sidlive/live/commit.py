@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sidlive.chip.registers import VideoTiming
-from sidlive.chip.writing import write_file
 from sidlive.errors import DeviceError, TuneError
 from sidlive.tune.cutting import Cut
+from sidlive.writing import write_file
 
 if TYPE_CHECKING:
-    from sidlive.tune.compile import Label
+    from sidlive.tune.compiler.sid import Label
 
 _FILES: Final = (".jsonl", ".sid")  # of a committed take; the longer name first
 
@@ -23,8 +23,8 @@ def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Lab
     (saying how much would) or does not play the same, DeviceError where the disk refuses. An earlier file of that name
     is replaced whole or not at all; with ``aside`` it is kept, with its log, under another name.
     """
-    from sidlive.tune.block import Take
-    from sidlive.tune.compile import compile_sid, verify
+    from sidlive.tune.compiler.block import Take
+    from sidlive.tune.compiler.sid import compile_sid, verify
 
     try:
         sid = compile_sid(cut.frames, label, chip, timing, loop_frame=cut.loop_frame, control_first=cut.control_first)

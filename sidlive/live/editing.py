@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.chip.registers import timing_named
-from sidlive.chip.writing import make_folder, name_trouble
 from sidlive.errors import ControlError, TuneError
 from sidlive.live.commit import write_log, write_take
 from sidlive.live.controls import parse_voices
 from sidlive.live.places import shown_path, typed_path, working_folder
+from sidlive.writing import make_folder, name_trouble
 
 if TYPE_CHECKING:
     from sidlive.live.session import Link
@@ -106,7 +106,7 @@ class TakeVerbs:
         of Windows-1252 each. The file lies among the takes; a name with folders in it counts from where the
         instrument was opened.
         """
-        from sidlive.tune.compile import label_of
+        from sidlive.tune.compiler.sid import label_of
         from sidlive.tune.cutting import apply
 
         state = self._link.state()

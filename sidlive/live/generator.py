@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames, silence
 from sidlive.live.voices import Grips, Row, Transpose, forced_columns
-from sidlive.model.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.sampling import Sampling
+from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
+from sidlive.model.engine.sampling import Sampling
 
 if TYPE_CHECKING:
     from sidlive.live.core import Core
@@ -27,7 +27,7 @@ _AGING = 0.05  # the weight of the newest frame in how long a frame takes
 
 
 class EngineLike(Protocol):
-    """What the generator asks of an engine (`sidlive.model.engine.Engine`)."""
+    """What the generator asks of an engine (`sidlive.model.engine.engine.Engine`)."""
 
     @property
     def context(self) -> int:

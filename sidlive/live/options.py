@@ -12,9 +12,9 @@ from sidlive.live.places import working_folder
 
 if TYPE_CHECKING:
     from sidlive.live.core import Core
-    from sidlive.live.feed import Stamp
     from sidlive.live.generator import EngineLike
     from sidlive.live.mirror import Mirror
+    from sidlive.live.sound.feed import Stamp
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def make_engine(options: RoomOptions, told: Callable[[str], object]) -> "EngineL
     """
     if options.engine is not None:
         return options.engine()
-    from sidlive.model.engine import load_engine, warm_up
+    from sidlive.model.engine.engine import load_engine, warm_up
 
     told("loading the model")
     engine = load_engine(options.model)

@@ -73,11 +73,11 @@ class _House:
     """Everything in the core process. `open` and `close` belong to the main thread."""
 
     def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
-        from sidlive.live.audio import open_output
-        from sidlive.live.bindings import Bindings
-        from sidlive.live.device_minder import DeviceMinder
-        from sidlive.live.midi import Midi
-        from sidlive.live.renderer import Renderer
+        from sidlive.live.hands.bindings import Bindings
+        from sidlive.live.hands.midi import Midi
+        from sidlive.live.sound.audio import open_output
+        from sidlive.live.sound.device_minder import DeviceMinder
+        from sidlive.live.sound.renderer import Renderer
 
         self._options = options
         self._core = make_core(options, mirror)

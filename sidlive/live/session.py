@@ -19,7 +19,7 @@ from sidlive.live.spoken import SHARED, beside_builtin, takes_any_numbers
 from sidlive.live.state import ControlState, ControlValue, Notice, State, VoiceState, Window
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
-from sidlive.tune.kinds import MUSIC
+from sidlive.tune.formats import MUSIC
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
@@ -87,7 +87,7 @@ class Session(TakeVerbs):
 
         `seconds` of it, from `start` on: by default 10 of a tune, and all of frames.
         """
-        from sidlive.chip.driver import run_machine
+        from sidlive.chip.c64.driver import run_machine
         from sidlive.compiling import compiling
         from sidlive.tune.fragment import load_fragment
 

@@ -23,7 +23,7 @@ from sidlive.chip.pitch import (
 )
 from sidlive.chip.registers import PAL, Frames, VideoTiming
 from sidlive.errors import ControlError
-from sidlive.model.listening import NEAR_CENTS, Scale, in_tune, scale_of
+from sidlive.model.judging.listening import NEAR_CENTS, Scale, in_tune, scale_of
 
 OFF: Final = "off"
 PROMPT: Final = "prompt"

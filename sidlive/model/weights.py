@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from sidlive.chip.writing import write_file
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
+from sidlive.writing import write_file
 
 FORMAT: Final = "sidlive-q8"
 LANGUAGE: Final = f"{tk.SLOTS} slots, {tk.KINDS} kinds, {tk.VOCABULARY} tokens, {tk.MANNERS} manners"
@@ -222,7 +222,7 @@ def floats_of(weights: EngineWeights) -> dict[str, NDArray[np.float32]]:
 
 def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeights:
     """A training checkpoint to an engine's file. Needs torch. ModelError where the checkpoint is not one."""
-    from sidlive.model.train import load_checkpoint
+    from sidlive.model.training.train import load_checkpoint
 
     kept = load_checkpoint(checkpoint)
     weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept))

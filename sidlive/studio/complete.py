@@ -15,7 +15,7 @@ from typing import Any, Final
 from sidlive.model.scales import SCALES
 from sidlive.model.tokens import KIND_NAMES
 from sidlive.tune import shipped
-from sidlive.tune.kinds import MUSIC
+from sidlive.tune.formats import MUSIC
 
 MAX_OFFERS: Final = 200
 _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}

@@ -9,8 +9,9 @@ from pathlib import Path
 from sidlive.chip.registers import PAL, Frames
 from sidlive.errors import TuneError
 from sidlive.tune import prg, psid, streams
-from sidlive.tune.capture import Recorder, load_frames, save_frames
-from sidlive.tune.kinds import FRAMES, MUS, holds_frames
+from sidlive.tune.capture.recorder import Recorder
+from sidlive.tune.formats import FRAMES, MUS, holds_frames
+from sidlive.tune.npz import load_frames, save_frames
 from sidlive.tune.psid import MUS_REFUSAL, Tune
 
 

@@ -39,9 +39,10 @@ from sidlive.chip.registers import (
     timing_named,
 )
 from sidlive.errors import TuneError
-from sidlive.tune import files, order
+from sidlive.tune import files
+from sidlive.tune.capture import order
 from sidlive.tune.edits import resample
-from sidlive.tune.kinds import MUS, NAMES, TUNES, holds_frames
+from sidlive.tune.formats import MUS, NAMES, TUNES, holds_frames
 from sidlive.tune.shipped import locate
 
 UNKNOWN_BEAT: Final = 24  # frames: 125 beats a minute on PAL, the commonest tempo of all (6 frames a row, 4 rows)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from sidlive.errors import TuneError
+from sidlive.tune.formats import read_bytes
 from sidlive.tune.psid import MUS_REFUSAL, TEXT_BYTES, Tune, Written
-from sidlive.tune.reading import read_bytes
 
 BASIC: Final = 0x0801
 LOWEST: Final = 0x07E8  # below it the screen and the system's own memory lie

@@ -10,8 +10,7 @@ from typing import Final
 
 from sidlive.chip.registers import NTSC, PAL, VideoTiming
 from sidlive.errors import TuneError
-from sidlive.tune.kinds import NAMES
-from sidlive.tune.reading import read_bytes
+from sidlive.tune.formats import NAMES, read_bytes
 
 HEADER_V1: Final = 0x76
 HEADER_V2: Final = 0x7C

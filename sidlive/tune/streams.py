@@ -23,9 +23,9 @@ from sidlive.chip.registers import (
     Frames,
     register_of,
 )
-from sidlive.chip.writing import write_file
 from sidlive.errors import TuneError
-from sidlive.tune.reading import read_bytes
+from sidlive.tune.formats import read_bytes
+from sidlive.writing import write_file
 
 SEPARATOR: Final = 256
 FRAME: Final = 257

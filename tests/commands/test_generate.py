@@ -11,12 +11,13 @@ from tunes_by_hand import sid_file
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.listening import note_starts, tones
+from sidlive.model.judging.listening import note_starts, tones
 from sidlive.model.scales import notes_in
 from sidlive.model.weights import random_weights, save_weights
 from sidlive.tune import psid
-from sidlive.tune.capture import capture, load_frames, save_frames
-from sidlive.tune.compile import Label, compile_sid
+from sidlive.tune.capture.recorder import capture
+from sidlive.tune.compiler.sid import Label, compile_sid
+from sidlive.tune.npz import load_frames, save_frames
 
 MODEL = ModelConfig("small", Stack(64, 1, 2, 1, 64), Stack(64, 1, 2, 1, 64))
 

@@ -11,9 +11,10 @@ from tunes_by_hand import program, sid_file
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
 from sidlive.tune import psid
-from sidlive.tune.capture import capture, save_frames
+from sidlive.tune.capture.order import writes_control_first
+from sidlive.tune.capture.recorder import capture
 from sidlive.tune.edits import resample
-from sidlive.tune.order import writes_control_first
+from sidlive.tune.npz import save_frames
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_what_goes_beside_it(frames: Path, tmp_path: Path, capsys: pytest.Captur
 
     from sidlive.chip.sid import render
     from sidlive.tune import prg
-    from sidlive.tune.program import verify_program
+    from sidlive.tune.compiler.program import verify_program
 
     pytest.importorskip("soundfile")
     out = tmp_path / "out.sid"

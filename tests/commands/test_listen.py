@@ -17,10 +17,10 @@ from sidlive.cli import main
 from sidlive.commands import checkup
 from sidlive.commands.checkup import Finding
 from sidlive.errors import DeviceError
-from sidlive.live import audio
-from sidlive.live.audio import Device, NoPortAudio
-from sidlive.live.feed import Feed
-from sidlive.tune.capture import save_frames
+from sidlive.live.sound import audio
+from sidlive.live.sound.audio import Device, NoPortAudio
+from sidlive.live.sound.feed import Feed
+from sidlive.tune.npz import save_frames
 
 JAM_SOON = "EE F0 10  AD F0 10  C9 20  D0 01  02  60"  # INC $10F0, LDA $10F0, CMP #$20, BNE +1, JAM, RTS
 

@@ -8,7 +8,8 @@ from tunes_by_hand import sid_file
 from sidlive.chip.registers import PAL
 from sidlive.cli import main
 from sidlive.live.take import Take
-from sidlive.tune.capture import capture, save_frames
+from sidlive.tune.capture.recorder import capture
+from sidlive.tune.npz import save_frames
 from sidlive.tune.psid import parse, read
 
 TITLE = "[/b] [red]x[/] \x1b[2J"  # a tag that closes nothing, a colour, and "clear the screen"
@@ -122,6 +123,6 @@ def test_title_author_and_release_are_what_the_options_say(
     assert "sidlive: author: Windows-1252 has no 'Ł'; each becomes '?'" in told
     assert any(line.startswith("sidlive: author has 42 bytes, the file keeps 32: ") for line in told)
     if "--prg" in words:
-        from sidlive.tune.program import screen_codes
+        from sidlive.tune.compiler.program import screen_codes
 
         assert screen_codes("  Für Elise") in (folder / "out.prg").read_bytes()

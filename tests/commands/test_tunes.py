@@ -8,8 +8,9 @@ from tunes_by_hand import program, sid_file
 
 from sidlive.chip.registers import PAL, silence
 from sidlive.cli import main
-from sidlive.model.corpus import open_corpus
-from sidlive.tune.capture import capture, load_frames, save_frames
+from sidlive.model.corpus.shards import open_corpus
+from sidlive.tune.capture.recorder import capture
+from sidlive.tune.npz import load_frames, save_frames
 from sidlive.tune.psid import read
 from sidlive.tune.shipped import locate, names
 

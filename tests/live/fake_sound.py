@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sidlive.chip.sid import SAMPLE_RATE
-from sidlive.live import audio
-from sidlive.live.feed import Feed
+from sidlive.live.sound import audio
+from sidlive.live.sound.feed import Feed
 
 
 class PortAudioError(Exception):

@@ -17,9 +17,9 @@ from sidlive.live.script import Offline
 from sidlive.live.session import Session
 from sidlive.live.take import Take, read_take
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.engine import Engine
-from sidlive.model.sampling import Sampling
+from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
+from sidlive.model.engine.engine import Engine
+from sidlive.model.engine.sampling import Sampling
 from sidlive.model.weights import random_weights
 from sidlive.tune.fragment import Fragment
 

@@ -203,7 +203,7 @@ def test_a_changed_folder_moves_files_that_are_read_but_no_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from sidlive.live.options import RoomOptions, make_core
-    from sidlive.tune.capture import save_frames
+    from sidlive.tune.npz import save_frames
 
     (tmp_path / "away").mkdir()
     save_frames(tmp_path / "away" / "there.npz", riff().frames, PAL.rate_hz)
@@ -259,7 +259,7 @@ def test_a_home_folder_that_nobody_has_is_one_line(stage: Stage) -> None:
 
 
 def test_a_fragment_loads_from_a_file_of_frames(stage: Stage, tmp_path: Path) -> None:
-    from sidlive.tune.capture import save_frames
+    from sidlive.tune.npz import save_frames
 
     save_frames(tmp_path / "loop.npz", riff().frames, PAL.rate_hz)
     fragment = stage.session.load(tmp_path / "loop.npz", seconds=0.5, name="bit")

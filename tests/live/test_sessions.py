@@ -10,7 +10,7 @@ from sidlive.live.core import Core
 from sidlive.live.script import Offline, run
 from sidlive.live.session import Session
 from sidlive.live.take import Take
-from sidlive.tune.capture import capture
+from sidlive.tune.capture.recorder import capture
 from sidlive.tune.psid import parse
 
 SESSIONS = Path(__file__).resolve().parents[2] / "sessions"

@@ -11,13 +11,13 @@ from fake_sound import Hand
 
 from sidlive.chip.registers import NTSC, PAL, VideoTiming, silence
 from sidlive.chip.wav import WavFile
-from sidlive.live import renderer as renderer_module
 from sidlive.live.core import Core
 from sidlive.live.options import RoomOptions, make_core
-from sidlive.live.renderer import Renderer
 from sidlive.live.replay import difference, replay
 from sidlive.live.script import Offline, sound_to
 from sidlive.live.session import Session
+from sidlive.live.sound import renderer as renderer_module
+from sidlive.live.sound.renderer import Renderer
 from sidlive.live.take import Take, read_take
 from sidlive.tune import psid
 from sidlive.tune.fragment import Fragment

@@ -9,10 +9,10 @@ from sidlive.chip import registers as sid
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.network import Network
-from sidlive.model.sampling import Sampling
+from sidlive.model.engine.sampling import Sampling
+from sidlive.model.training.network import Network
+from sidlive.model.training.windows import Window, tensors
 from sidlive.model.weights import EngineWeights, Matrix, floats_of, random_weights
-from sidlive.model.windows import Window, tensors
 
 # Head widths that are no whole tile, groups of 7 (4 + 2 + 1) and 3 heads, a feed-forward that is no whole tile.
 SMALL = ModelConfig("small", Stack(112, 2, 14, 2, 72), Stack(48, 2, 3, 1, 40), context=24)

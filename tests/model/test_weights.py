@@ -15,8 +15,8 @@ from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.config import PRESETS
-from sidlive.model.engine import Engine
-from sidlive.model.network import Network
+from sidlive.model.engine.engine import Engine
+from sidlive.model.training.network import Network
 
 CARD = {"data": "made up", "nats": "1.0"}
 
@@ -94,7 +94,7 @@ def test_a_row_of_zeros_stays_zero() -> None:
 
 def test_loading_needs_no_torch(file: Path) -> None:
     code = (
-        "import sys; from sidlive.model.engine import load_engine; "
+        "import sys; from sidlive.model.engine.engine import load_engine; "
         f"load_engine({str(file)!r}); print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -21,7 +21,7 @@ from sidlive.chip.registers import (
     silence,
 )
 from sidlive.errors import TuneError
-from sidlive.tune.capture import Recorder, capture, save_frames
+from sidlive.tune.capture.recorder import Recorder, capture
 from sidlive.tune.edits import resample
 from sidlive.tune.fragment import (
     RATE_TOLERANCE,
@@ -33,6 +33,7 @@ from sidlive.tune.fragment import (
     video_frames,
     why_silent,
 )
+from sidlive.tune.npz import save_frames
 from sidlive.tune.psid import parse, read
 from sidlive.tune.streams import parse_dmp, write_dmp, write_sidgpt
 

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tunes_by_hand import LOAD, PLAY, program, sid_file
 
-from sidlive.chip import machine
-from sidlive.chip.machine import INIT_PATIENCE_S, PLAY_PATIENCE_FRAMES
+from sidlive.chip.c64 import machine
+from sidlive.chip.c64.machine import INIT_PATIENCE_S, PLAY_PATIENCE_FRAMES
 from sidlive.chip.registers import COLUMNS, USED_BITS
 from sidlive.errors import TuneError
-from sidlive.tune.capture import Recorder
+from sidlive.tune.capture.recorder import Recorder
 from sidlive.tune.prg import parse as parse_prg
 from sidlive.tune.psid import HEADER_V2, Tune, parse
 

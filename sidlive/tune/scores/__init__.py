@@ -5,7 +5,7 @@ import pkgutil
 from pathlib import Path
 
 from sidlive.chip.registers import PAL
-from sidlive.tune.capture import save_frames
+from sidlive.tune.npz import save_frames
 from sidlive.tune.tracker import Song, play
 
 

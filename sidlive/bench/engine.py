@@ -1,0 +1,235 @@
+"""How fast the engine is: one core, its context full. The figures of ``sidlive bench engine``.
+
+Rates count the processor's time of the one thread that works, in the fastest of several runs: what else a machine does
+only ever takes time away. 99th percentiles and starts are by the clock on the wall. Presets that do not ship are
+measured with random weights, which say nearly all 28 tokens a frame where trained ones say about 20: the worst case.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sidlive.chip.registers import CONTROL, FIRST_CONTROL, MODE_VOL, PAL, VOICES, Frames, register_of, silence
+from sidlive.compiling import kernel
+from sidlive.model import tokens as tk
+from sidlive.model.config import PRESETS
+from sidlive.model.engine.blocks import Cache, Steps, go_through, multiply, normalise
+from sidlive.model.engine.engine import Engine, Sampling, warm_up
+from sidlive.model.engine.products import TILE
+from sidlive.model.weights import ASSETS, EngineWeights, load_weights, random_weights
+from sidlive.report import Result
+
+CONTEXT: Final = 1024
+ROUND: Final = 100  # frames
+LANES: Final = 4
+SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
+START: Final = """
+import json, time
+from sidlive.model import bench, engine
+started = engine.Engine(bench.weights_of({name!r})[0])
+started.step(bench.SAMPLING)
+print(json.dumps([time.time(), bench.resident_mb()]))
+"""
+FLAT_TOKENS: Final = 26  # a frame, of a stream that says every register byte and where a frame ends
+FLAT_VOCABULARY: Final = 320  # rows of its head, in whole tiles: 256 bytes and a few signs
+TORCH: Final = """
+import json, sys, time
+try:
+    import torch
+except ModuleNotFoundError:
+    sys.exit(print("null"))
+from sidlive.model import bench, weights
+from sidlive.model.training.network import Network
+torch.set_num_threads(1)
+values = bench.weights_of({name!r})[0]
+network = Network(values.config)
+network.load_state_dict({{key: torch.from_numpy(value.copy()) for key, value in weights.floats_of(values).items()}})
+prompt = torch.from_numpy(bench.exercise({context}))
+with torch.no_grad():
+    network.eval().generate(prompt, 1)
+    begin = time.thread_time()
+    network.generate(prompt, 2)
+print(json.dumps((time.thread_time() - begin) / 2))
+"""
+
+
+def bench_engine(rounds: int, everything: bool, told: Callable[[str], object]) -> Iterator[Result]:
+    """The figures one by one; ``told`` hears what is being measured. ``everything``: also what takes minutes."""
+    for name in PRESETS if everything else ("pocket", "stage"):
+        told(f"{name}: loading")
+        weights, kind = weights_of(name)
+        engine = Engine(weights, CONTEXT)
+        del weights
+        told(f"{name}: compiling what is not in the cache yet")
+        warm_up(engine)
+        told(f"{name}: measuring")
+        yield Result(f"weights.{name}", kind)
+        yield from _pace(name, engine, rounds)
+        if name == "stage":
+            told("stage: a flat stream of its size")
+            yield Result("flat_realtime_x.stage", 1 / (_flat_seconds(engine, rounds) * PAL.rate_hz), "x")
+            told(f"stage: {LANES} lanes")
+            yield Result(f"lanes{LANES}_cost_x.stage", _lanes_cost(engine, rounds), "x")
+        if name != "large":
+            yield Result(f"prefill512_ms.{name}", min(_prefill_ms(engine, 512) for _ in range(rounds)), "ms")
+    told("starting")
+    warm = min((_start("pocket") for _ in range(2)), key=lambda start: start[0])
+    yield Result("start_s.warm", warm[0], "s")
+    yield Result("resident_mb.pocket", warm[1], "MB")
+    if everything:
+        told("starting for the first time")
+        with tempfile.TemporaryDirectory() as folder:
+            yield Result("start_s.cold", _start("pocket", {"NUMBA_CACHE_DIR": folder})[0], "s")
+        yield Result("resident_mb.stage", _start("stage")[1], "MB")
+        told("stage: torch")
+        seconds = _torch_seconds("stage")
+        if seconds is not None:  # torch is there for those who train
+            yield Result("torch_realtime_x.stage", 1 / (seconds * PAL.rate_hz), "x")
+
+
+def weights_of(name: str) -> tuple[EngineWeights, str]:
+    """A preset as it ships, or random; and which."""
+    if (ASSETS / f"{name}.safetensors").exists():
+        return load_weights(name), "shipped"
+    return random_weights(PRESETS[name], std=0.05), "random"
+
+
+def exercise(count: int) -> Frames:
+    """A made-up tune ``uint8[count, 28]``: a bass, an arpeggio and a melody with a sweeping pulse."""
+    frames = silence(count)
+    notes = np.array([0x0893, 0x0A14, 0x0CD8, 0x0E6B])
+    for t in range(count):
+        row = t // 6
+        pitches = (
+            notes[row // 16 % 4] // 2,
+            notes[(row // 4 + t % 3) % 4] * 2,
+            notes[row * 5 % 4] + (0, 9, 0, -9)[t % 4],
+        )
+        for voice, pitch in enumerate(pitches):
+            at = register_of(voice, 0)
+            pulse = (0x400 + 13 * t) & 0xFFF
+            gate = int(t % (6 << voice) < 4)
+            frames[t, at : at + 7] = pitch & 255, pitch >> 8, pulse & 255, pulse >> 8, 0x40 | gate, 0x09, 0xA4
+        frames[t, MODE_VOL] = 0x0F
+    for voice in range(VOICES):
+        frames[:, FIRST_CONTROL + voice] = frames[:, register_of(voice, CONTROL)]
+    return frames
+
+
+def resident_mb() -> float:
+    """Megabytes of memory that this process has now (where the system does not tell: had at most)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, ValueError):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def _pace(name: str, engine: Engine, rounds: int) -> Iterator[Result]:
+    engine.reset()
+    engine.prefill(exercise(CONTEXT))
+    waits, works, said = np.empty((rounds, ROUND)), np.empty(rounds), 0
+    for round_number in range(rounds):
+        worked = time.thread_time()
+        for i in range(ROUND):
+            begin = time.perf_counter()
+            engine.step(SAMPLING)
+            waits[round_number, i] = time.perf_counter() - begin
+            said += int((engine.last_tokens != tk.SKIP).sum())
+        works[round_number] = (time.thread_time() - worked) / ROUND
+    fastest = float(works.min())
+    yield Result(f"realtime_x.{name}", 1 / (fastest * PAL.rate_hz), "x")
+    yield Result(f"frame_ms.{name}", fastest * 1e3, "ms")
+    yield Result(f"p99_ms.{name}", float(np.quantile(waits, 0.99)) * 1e3, "ms")
+    yield Result(f"tokens_per_frame.{name}", said / waits.size)
+
+
+def _lanes_cost(engine: Engine, rounds: int) -> float:
+    """What a frame of all LANES takes, as a multiple of what a lone engine's takes; measured in turns."""
+    engine.reset()
+    engine.prefill(exercise(CONTEXT))
+    lanes, samplings = engine.fork(LANES), [replace(SAMPLING, lane=lane) for lane in range(LANES)]
+    lanes.step(samplings)
+    fastest = [np.inf, np.inf]
+    for _ in range(2 * rounds):
+        for i, step in enumerate((lambda: engine.step(SAMPLING), lambda: lanes.step(samplings))):
+            worked = time.thread_time()
+            for _ in range(ROUND // LANES):
+                step()
+            fastest[i] = min(fastest[i], time.thread_time() - worked)
+    return fastest[1] / fastest[0]
+
+
+def _prefill_ms(engine: Engine, count: int) -> float:
+    frames = exercise(count)
+    engine.reset()
+    begin = time.thread_time()
+    engine.prefill(frames)
+    return (time.thread_time() - begin) * 1e3
+
+
+def _start(name: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
+    """Seconds from the launch of a process to its first frame, and the megabytes it had then."""
+    begin = time.time()
+    end, resident = _told_by(START.format(name=name), environment)
+    return end - begin, resident
+
+
+def _torch_seconds(name: str) -> float | None:
+    """Seconds a frame of the network's naive generate, on one core after CONTEXT frames; None where torch is not."""
+    seconds: float | None = _told_by(TORCH.format(name=name, context=CONTEXT))
+    return seconds
+
+
+def _told_by(program: str, environment: dict[str, str] | None = None) -> Any:
+    """What a program in a process of its own prints, as JSON."""
+    here = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, env=os.environ | here | (environment or {})
+    )
+    return json.loads(ran.stdout)
+
+
+@kernel
+def _say_flat(pile, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
+    """Say the tokens of one frame of a flat stream."""
+    for token in range(first, first + tokens):
+        steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
+        go_through(pile, x, steps, context, 0, cache, scratch, True)
+        normalise(x, pile.last_norm, normed)
+        multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, scratch.pieces)
+
+
+def _flat_seconds(engine: Engine, rounds: int) -> float:
+    """Seconds a frame of a flat stream: the time level's blocks and a head once a token, CONTEXT tokens in mind.
+
+    The kernels, the weights and the keys are the engine's own, whose state is lost; the picking of tokens, embeddings
+    and all else are left out, in the flat stream's favour.
+    """
+    level, state, stack = engine._mind.time, engine._state, engine.config.time
+    cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
+    x = np.full((1, level.pile.out.tiles.shape[1] * TILE), 0.1, np.float32)
+    normed, logits = np.empty((1, stack.width), np.float32), np.zeros((1, FLAT_VOCABULARY), np.float32)
+    scratch = engine._rooms[0].scratch
+    angles = np.full((1, stack.head_width // 2), np.float32(np.sqrt(0.5)), np.float32)
+
+    def spent(frames: int) -> float:
+        worked = time.thread_time()
+        for _ in range(frames):
+            x[:] = 0.1  # it runs through every block again and again
+            _say_flat(level.pile, x, normed, angles, cache, scratch, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
+        return (time.thread_time() - worked) / frames
+
+    spent(1)
+    return min(spent(3) for _ in range(rounds))

@@ -1,0 +1,75 @@
+"""The sums of the NMOS 6502 that have a decimal mode, and its flags."""
+
+from sidlive.chip.c64.slots import CARRY, DECIMAL, NEGATIVE, OVERFLOW, ZERO, Int
+from sidlive.compiling import kernel
+
+
+@kernel
+def add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
+    """A + value + carry, and the flags; in decimal mode N and V come from the half-corrected sum, as on NMOS."""
+    carry = p & CARRY
+    total = a + value + carry
+    zero = ZERO if total & 0xFF == 0 else 0
+    p &= ~(CARRY | ZERO | OVERFLOW | NEGATIVE)
+    if p & DECIMAL:
+        low = (a & 15) + (value & 15) + carry
+        if low > 9:
+            low = ((low + 6) & 15) + 16
+        total = (a & 0xF0) + (value & 0xF0) + low
+        p |= (total & NEGATIVE) | (((~(a ^ value) & (a ^ total)) >> 1) & OVERFLOW)
+        if total >= 0xA0:
+            total += 0x60
+    else:
+        p |= (total & NEGATIVE) | (((~(a ^ value) & (a ^ total)) >> 1) & OVERFLOW)
+    return total & 0xFF, p | zero | (CARRY if total > 0xFF else 0)
+
+
+@kernel
+def subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
+    """A - value - borrow, and the flags; in decimal mode all flags are those of the binary difference."""
+    borrow = 1 - (p & CARRY)
+    total = a - value - borrow
+    decimal = p & DECIMAL
+    p &= ~(CARRY | ZERO | OVERFLOW | NEGATIVE)
+    p |= (total & NEGATIVE) | ((((a ^ value) & (a ^ total)) >> 1) & OVERFLOW)
+    p |= (ZERO if total & 0xFF == 0 else 0) | (CARRY if total >= 0 else 0)
+    if decimal:
+        low = (a & 15) - (value & 15) - borrow
+        if low < 0:
+            low = ((low - 6) & 15) - 16
+        total = (a & 0xF0) - (value & 0xF0) + low
+        if total < 0:
+            total -= 0x60
+    return total & 0xFF, p
+
+
+@kernel
+def rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
+    """ARR: AND, then ROR with flags of its own."""
+    masked = a & value
+    result = (masked >> 1) | ((p & CARRY) << 7)
+    flags = p & ~(CARRY | ZERO | OVERFLOW | NEGATIVE)
+    flags |= (result & NEGATIVE) | (ZERO if result == 0 else 0)
+    if p & DECIMAL:
+        flags |= (masked ^ result) & OVERFLOW
+        if (masked & 15) + (masked & 1) > 5:
+            result = (result & 0xF0) | ((result + 6) & 15)
+        if (masked & 0xF0) + (masked & 0x10) > 0x50:
+            result = (result + 0x60) & 0xFF
+            flags |= CARRY
+    else:
+        flags |= (result >> 6) & CARRY
+        flags |= (result ^ (result << 1)) & OVERFLOW
+    return result, flags
+
+
+@kernel(inline="always")
+def packed(p: Int, result: Int) -> Int:
+    """P with N and Z as ``result`` sets them: bits 0-7 all zero is Z, bit 7 or 8 is N."""
+    return (p & ~(ZERO | NEGATIVE)) | ((result | (result >> 1)) & NEGATIVE) | (ZERO if result & 0xFF == 0 else 0)
+
+
+@kernel(inline="always")
+def unpacked(p: Int) -> Int:
+    """The inverse of ``_packed``: a result that sets N and Z as they are in P."""
+    return ((~p & ZERO) >> 1) | ((p & NEGATIVE) << 1)

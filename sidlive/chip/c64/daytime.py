@@ -1,0 +1,133 @@
+"""The time-of-day clock of a CIA: tenths of seconds to hours in BCD, counted from the power line, and its alarm.
+
+A clock is four bytes in one number, the register at $DC08 (tenths) lowest. It is brought up to date when it is needed.
+It stands still from the reset until the tenths are written, and from a write of the hours until the tenths are written.
+"""
+
+import numpy as np
+
+from sidlive.chip.c64.slots import (
+    ALARM,
+    ALARM_AT,
+    CLOCK,
+    CLOCK_LATCH,
+    CLOCK_LATCHED,
+    CLOCK_RING,
+    CLOCK_STOPPED,
+    CLOCK_TENTH,
+    CLOCK_TICK,
+    MASK,
+    NEVER,
+    POWER_CYCLES,
+    Int,
+    State,
+)
+from sidlive.compiling import kernel
+
+TENTHS, HOURS = 8, 11  # registers
+HALF_DAYS = 864_000  # tenths in 24 hours
+
+
+@kernel
+def _add_tenth(clock: Int) -> Int:
+    """A tenth later. A digit has a few bits and counts in all of them if it is out of range."""
+    tenths, seconds, minutes, hours = clock & 15, (clock >> 8) & 0x7F, (clock >> 16) & 0x7F, clock >> 24
+    tenths = (tenths + 1) & 15
+    if tenths == 10:
+        tenths = 0
+        seconds = (seconds & 0x70) | ((seconds + 1) & 15)
+        if seconds & 15 == 10:
+            seconds = (seconds + 6) & 0x70
+            if seconds == 0x60:
+                seconds = 0
+                minutes = (minutes & 0x70) | ((minutes + 1) & 15)
+                if minutes & 15 == 10:
+                    minutes = (minutes + 6) & 0x70
+                    if minutes == 0x60:
+                        minutes = 0
+                        if hours & 0x1F == 0x09:
+                            hours = (hours & 0x80) | 0x10
+                        elif hours & 0x1F == 0x12:
+                            hours = (hours & 0x80) | 0x01
+                        else:
+                            hours = (hours & 0x90) | ((hours + 1) & 15)
+                            if hours & 0x1F == 0x12:
+                                hours ^= 0x80
+    return tenths | (seconds << 8) | (minutes << 16) | (hours << 24)
+
+
+@kernel
+def _tick_of_tenth(m: State, base: Int, number: Int) -> Int:
+    """The tick of the power line at which the clock counts a tenth, the ``number``-th from now."""
+    ring, length = m[base + CLOCK_RING], m[base + CLOCK_TENTH]
+    missing = length - ring if ring < length else length + 1  # the rate was changed in the last of six ticks
+    return m[base + CLOCK_TICK] + missing + (number - 1) * length
+
+
+@kernel
+def follow_clock(m: State, base: Int, cycle: Int) -> Int:
+    """Bring the clock up to ``cycle``. Returns the cycle at which it last reached the alarm on the way, or NEVER."""
+    tick = cycle // m[POWER_CYCLES]
+    alarm = np.int64(NEVER)
+    if not m[base + CLOCK_STOPPED]:
+        number = np.int64(1)
+        at = _tick_of_tenth(m, base, number)
+        while at <= tick:
+            m[base + CLOCK] = _add_tenth(m[base + CLOCK])
+            if m[base + CLOCK] == m[base + ALARM]:
+                alarm = at * m[POWER_CYCLES]
+            number += 1
+            at = _tick_of_tenth(m, base, number)
+        if number > 1:
+            m[base + CLOCK_RING] = tick - at + m[base + CLOCK_TENTH]
+        else:
+            ring = m[base + CLOCK_RING] + tick - m[base + CLOCK_TICK]
+            m[base + CLOCK_RING] = ring if ring < 6 else ring - 6
+    m[base + CLOCK_TICK] = tick
+    return alarm
+
+
+@kernel
+def find_alarm(m: State, base: Int) -> None:
+    """Set ALARM_AT, as the clock runs now; NEVER unless the alarm is to cause an interrupt."""
+    m[base + ALARM_AT] = NEVER
+    if m[base + CLOCK_STOPPED] or m[base + MASK] & 4 == 0:
+        return
+    clock = m[base + CLOCK]
+    for number in range(1, HALF_DAYS + 1):
+        clock = _add_tenth(clock)
+        if clock == m[base + ALARM]:
+            m[base + ALARM_AT] = _tick_of_tenth(m, base, np.int64(number)) * m[POWER_CYCLES]
+            return
+
+
+@kernel
+def read_clock(m: State, base: Int, register: Int) -> Int:
+    """A byte of a clock that is up to date. From a read of the hours until one of the tenths reads see it stand."""
+    if not m[base + CLOCK_LATCHED]:
+        m[base + CLOCK_LATCH] = m[base + CLOCK]
+    if register == TENTHS:
+        m[base + CLOCK_LATCHED] = 0
+    elif register == HOURS:
+        m[base + CLOCK_LATCHED] = 1
+    return (m[base + CLOCK_LATCH] >> 8 * (register - TENTHS)) & 0xFF
+
+
+@kernel
+def write_clock(m: State, base: Int, register: Int, value: Int, alarm: bool) -> bool:
+    """Write a byte of a clock that is up to date, or of its alarm. Returns whether that makes the two equal."""
+    value &= 0x0F if register == TENTHS else 0x9F if register == HOURS else 0x7F
+    if not alarm:
+        if register == HOURS:
+            m[base + CLOCK_STOPPED] = 1
+            if value & 0x1F == 0x12:  # the chip turns a.m. and p.m. round
+                value ^= 0x80
+        elif register == TENTHS and m[base + CLOCK_STOPPED]:
+            m[base + CLOCK_STOPPED] = 0
+            m[base + CLOCK_RING] = 0
+    slot = base + (ALARM if alarm else CLOCK)
+    shift = 8 * (register - TENTHS)
+    before = m[slot]
+    m[slot] = (before & ~(0xFF << shift)) | (value << shift)
+    find_alarm(m, base)
+    return m[slot] != before and m[base + CLOCK] == m[base + ALARM]

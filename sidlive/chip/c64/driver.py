@@ -1,0 +1,180 @@
+"""A machine run by a .sid player's driver: init, play calls from interrupts, frames kept. Knows nothing of files."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.c64.bus import port_lines, remap
+from sidlive.chip.c64.cia import read_cia
+from sidlive.chip.c64.cpu import run
+from sidlive.chip.c64.slots import (
+    BEFORE,
+    BREAK,
+    CALLED,
+    CYCLE,
+    DUE,
+    FIRST,
+    FIRST_CHANGE,
+    INIT_DONE,
+    INTERRUPT,
+    JAMMED,
+    NEVER,
+    NMI_WRITES,
+    NO_TRAP,
+    OWN,
+    PC,
+    PLAY,
+    PLAY_PORT,
+    PORT,
+    REAL,
+    RETURNED,
+    ROWS,
+    ROWS_FROM,
+    RUNNING_ON,
+    SID,
+    SP,
+    TOO_LONG,
+    TRAP_CALL,
+    TRAP_IDLE,
+    TRAP_PLAYED,
+    TRAPS,
+    UNUSED,
+    WRITES,
+    A,
+    Int,
+    Memory,
+    P,
+    State,
+    Table,
+    X,
+    Y,
+)
+from sidlive.chip.c64.video import idle, pass_cycles, read_vic, write_vic
+from sidlive.chip.registers import CONTROL, FIRST_CONTROL, REGISTERS, VOICE_STRIDE, VOICES, Frames
+from sidlive.compiling import kernel
+
+
+@kernel
+def _trap(m: State, mem: Memory) -> None:
+    """What the driver does where a call of its own ends, an interrupt asks for play, or there is nothing to do.
+
+    It is a program of which only the effects and the cycles are kept: before init and after it, and around each play
+    call, the cycles are those that libsidplayfp's driver takes, so that a tune meets the same raster and timers.
+    """
+    cycle = m[CYCLE]
+    pc = m[PC]
+    if pc == TRAP_IDLE:
+        if m[INIT_DONE] == 0:
+            m[INIT_DONE] = cycle
+            if m[REAL]:
+                cycle = pass_cycles(m, mem, cycle, np.int64(7), np.int64(0))
+            else:
+                cycle = pass_cycles(m, mem, cycle, np.int64(19 if m[PLAY] else 15), np.int64(1 << 16 if m[PLAY] else 0))
+                if m[PLAY]:
+                    m[PORT] = 0x37
+                    remap(m)
+                m[P] &= ~INTERRUPT
+            cycle = pass_cycles(m, mem, cycle, np.int64(3), np.int64(0))
+        else:
+            cycle = idle(m, mem, cycle, m[DUE])
+    elif pc == TRAP_CALL:
+        mem[0x100 + m[SP]] = port_lines(m)
+        mem[0x100 + ((m[SP] - 1) & 0xFF)] = (TRAP_PLAYED - 1) >> 8
+        mem[0x100 + ((m[SP] - 2) & 0xFF)] = (TRAP_PLAYED - 1) & 0xFF
+        m[SP] = (m[SP] - 3) & 0xFF
+        m[PORT] = m[PLAY_PORT]
+        remap(m)
+        m[PC], m[A] = m[PLAY], 0
+        m[CALLED] = cycle
+        cycle = pass_cycles(m, mem, cycle, np.int64(26), np.int64(1 << 5 | 1 << 12 | 3 << 18))
+    else:
+        m[CALLED] = NEVER
+        m[PORT] = mem[0x100 + ((m[SP] + 1) & 0xFF)]
+        remap(m)
+        cycle = pass_cycles(m, mem, cycle, np.int64(13), np.int64(1 << 6 | 3 << 11))
+        flags = read_vic(m, mem, np.int64(0x19), cycle - 3)
+        write_vic(m, mem, np.int64(0x19), flags, cycle - 2)
+        write_vic(m, mem, np.int64(0x19), (flags - 1) & 0xFF, cycle - 1)
+        cycle = pass_cycles(m, mem, cycle, np.int64(4), np.int64(0))
+        read_cia(m, mem, np.int64(0xDC0D), cycle - 1)
+        cycle = pass_cycles(m, mem, cycle, np.int64(22), np.int64(0))
+        sp = m[SP] + 1
+        m[Y] = mem[0x100 + ((sp + 1) & 0xFF)]
+        m[X] = mem[0x100 + ((sp + 2) & 0xFF)]
+        m[A] = mem[0x100 + ((sp + 3) & 0xFF)]
+        m[P] = (np.int64(mem[0x100 + ((sp + 4) & 0xFF)]) & ~BREAK) | UNUSED
+        m[PC] = np.int64(mem[0x100 + ((sp + 5) & 0xFF)]) | (np.int64(mem[0x100 + ((sp + 6) & 0xFF)]) << 8)
+        m[SP] = (sp + 6) & 0xFF
+    m[CYCLE] = cycle
+
+
+@kernel
+def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> Int:
+    """Run the machine until the driver is at ``trap``: RETURNED, or RUNNING_ON at ``until``, or JAMMED."""
+    while True:
+        status = run(m, mem, table, np.int64(TRAPS), until)
+        if status != RETURNED or m[PC] == trap:
+            return status
+        _trap(m, mem)
+
+
+@kernel
+def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
+    """Run the machine, driver and interrupts, to the cycle ``until`` or an instruction past it.
+
+    Returns RUNNING_ON or JAMMED.
+    """
+    return run_to_trap(m, mem, table, np.int64(NO_TRAP), until)
+
+
+@kernel
+def run_frames(
+    m: State,
+    mem: Memory,
+    table: Table,
+    cycles: int,
+    frames_in_cycles: int,
+    by_calls: bool,
+    patience: int,
+    frames: Frames,
+    ends: NDArray[np.int64],
+    writes: NDArray[np.uint8],
+    own: NDArray[np.uint8],
+) -> tuple[int, int]:
+    """Run the machine and write the SID's registers into ``frames`` uint8[T, 28], row t as they are when frame t ends.
+
+    Frames follow one another from ``m[ROWS_FROM]`` on, ``frames_in_cycles`` of them in ``cycles``; with ``by_calls``
+    one ends whenever the driver is about to call play, or after ``patience`` cycles without a call. Filled in for each
+    frame: ``ends`` int64[T], the cycle after it; ``writes`` uint8[T, 2, 25], how often each register was
+    written (255 at most), outside NMI handlers and by them; ``own`` uint8[T, 25], the last value written to it outside
+    NMI handlers. Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame in which it happened;
+    TOO_LONG is a play call of more than ``patience`` cycles. Unused register bits are left as written.
+    """
+    for t in range(frames.shape[0]):
+        for voice in range(VOICES):
+            m[BEFORE + voice] = mem[SID + voice * VOICE_STRIDE + CONTROL]
+            m[FIRST + voice] = m[FIRST_CHANGE + voice] = -1
+        m[WRITES : WRITES + 2 * REGISTERS] = 0
+        m[ROWS] += 1
+        if by_calls:
+            if m[PC] == TRAP_CALL:
+                _trap(m, mem)
+            status = run_to_trap(m, mem, table, np.int64(TRAP_CALL), m[CYCLE] + patience)
+        else:
+            status = run_machine(m, mem, table, m[ROWS_FROM] + m[ROWS] * cycles // frames_in_cycles)
+        if status == JAMMED:
+            return JAMMED, t
+        if m[CALLED] != NEVER and m[CYCLE] - m[CALLED] > patience:
+            return TOO_LONG, t
+        ends[t] = m[CYCLE]
+        for register in range(REGISTERS):
+            frames[t, register] = mem[SID + register]
+            writes[t, 0, register] = min(m[WRITES + register], 255)
+            writes[t, 1, register] = min(m[NMI_WRITES + register], 255)
+            own[t, register] = m[OWN + register]
+        for voice in range(VOICES):
+            final = np.int64(mem[SID + voice * VOICE_STRIDE + CONTROL])
+            first = m[FIRST_CHANGE + voice]
+            if first < 0 or first == final:
+                first = m[FIRST + voice]
+            frames[t, FIRST_CONTROL + voice] = first if first >= 0 else final
+    return RUNNING_ON, frames.shape[0]

@@ -1,0 +1,202 @@
+"""Voice 3's envelope, cycle by cycle as the chip's: what $D41C reads. The model is reSIDfp's.
+
+A rate counter of 15 bits comes round after 32,767 cycles; where it equals the rate's value it starts over, and the
+level moves a few cycles later: the chip's pipelines. Nothing happens between two such moments: they are passed over.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.c64.slots import (
+    ATTACK,
+    DECAY,
+    ENV3,
+    ENVELOPE_CYCLE,
+    ENVELOPE_STATE,
+    LEVEL,
+    LEVEL_MOVES,
+    LEVEL_PIPELINE,
+    NEXT_STATE,
+    RATE,
+    RATE_COUNT,
+    RATE_RESET,
+    RELEASE,
+    SID,
+    SLOW_COUNT,
+    SLOW_NEXT,
+    SLOW_PERIOD,
+    SLOW_PIPELINE,
+    STATE_PIPELINE,
+    Int,
+    Memory,
+    State,
+)
+from sidlive.chip.registers import VOICE_STRIDE
+from sidlive.compiling import kernel
+
+# Cycles between two steps at each rate.
+RATE_CYCLES: Final = np.array(
+    [9, 32, 63, 95, 149, 220, 267, 313, 392, 977, 1954, 3126, 3907, 11720, 19532, 31251], dtype=np.int64
+)
+# Levels from which decay and release are slower, and how many times; from 255 and 0 on they are not.
+SLOWER: Final = np.array([[0x06, 30], [0x0E, 16], [0x1A, 8], [0x36, 4], [0x5D, 2]], dtype=np.int64)
+ROUND: Final = 0x7FFF  # of the rate counter
+ATTACK_DECAY: Final = SID + 2 * VOICE_STRIDE + 5
+SUSTAIN_RELEASE: Final = SID + 2 * VOICE_STRIDE + 6
+
+
+@kernel
+def _rate_of(m: State, mem: Memory, state: Int) -> Int:
+    """The value of the rate counter at which a step comes in this state."""
+    if state == RELEASE:
+        return RATE_CYCLES[np.int64(mem[SUSTAIN_RELEASE]) & 15] - 1
+    setting = np.int64(mem[ATTACK_DECAY])
+    return RATE_CYCLES[setting >> 4 if state == ATTACK else setting & 15] - 1
+
+
+@kernel
+def _change_state(m: State, mem: Memory) -> None:
+    """A cycle on the way to the next state; an attack has the decay's rate for one cycle."""
+    m[STATE_PIPELINE] -= 1
+    left, state, following = m[STATE_PIPELINE], m[ENVELOPE_STATE], m[NEXT_STATE]
+    if following == ATTACK:
+        if left == 1:
+            m[RATE] = _rate_of(m, mem, np.int64(DECAY))
+        elif left == 0:
+            m[ENVELOPE_STATE] = ATTACK
+            m[RATE] = _rate_of(m, mem, np.int64(ATTACK))
+            m[LEVEL_MOVES] = 1
+    elif following == DECAY:
+        if left == 0:
+            m[ENVELOPE_STATE] = DECAY
+            m[RATE] = _rate_of(m, mem, np.int64(DECAY))
+    elif (state == ATTACK and left == 0) or (state == DECAY and left == 1):
+        m[ENVELOPE_STATE] = RELEASE
+        m[RATE] = _rate_of(m, mem, np.int64(RELEASE))
+
+
+@kernel
+def _move(m: State) -> None:
+    """A step of the level, and how much slower the ones from there on are."""
+    if not m[LEVEL_MOVES]:
+        return
+    if m[ENVELOPE_STATE] == ATTACK:
+        m[LEVEL] = (m[LEVEL] + 1) & 0xFF
+        if m[LEVEL] == 0xFF:
+            m[NEXT_STATE], m[STATE_PIPELINE] = DECAY, 3
+    else:
+        m[LEVEL] = (m[LEVEL] - 1) & 0xFF
+        if m[LEVEL] == 0:
+            m[LEVEL_MOVES] = 0
+    if m[LEVEL] == 0xFF or m[LEVEL] == 0:
+        m[SLOW_NEXT] = 1
+    for place in range(5):
+        if m[LEVEL] == SLOWER[place, 0]:
+            m[SLOW_NEXT] = SLOWER[place, 1]
+
+
+@kernel
+def _pass_steps(m: State, left: Int, sustain: Int) -> Int:
+    """Pass over steps that are all alike, of ``left`` cycles. Returns the cycles that are left."""
+    state, level = m[ENVELOPE_STATE], m[LEVEL]
+    period = m[RATE] + 1
+    if m[LEVEL_MOVES] and state != ATTACK:
+        period *= m[SLOW_PERIOD]
+    steps = left // period
+    if steps == 0:
+        return left
+    if state == ATTACK:
+        m[SLOW_COUNT] = 0
+        if m[LEVEL_MOVES]:
+            steps = max(min(steps, 0xFE - level), 0)
+            m[LEVEL] += steps
+            for place in range(5):
+                if level < SLOWER[place, 0] <= m[LEVEL]:
+                    m[SLOW_PERIOD] = SLOWER[place, 1]
+    elif m[LEVEL_MOVES] and not (state == DECAY and level == sustain):
+        stop = sustain if state == DECAY and level > sustain else np.int64(0)
+        for place in range(5):
+            if SLOWER[place, 0] < level:
+                stop = max(stop, SLOWER[place, 0])
+        steps = max(min(steps, level - 1 - stop), 0)
+        m[LEVEL] -= steps
+    return left - steps * period
+
+
+@kernel
+def _clock(m: State, mem: Memory, sustain: Int) -> None:
+    """One cycle."""
+    m[ENV3] = m[LEVEL]
+    if m[SLOW_NEXT]:
+        m[SLOW_PERIOD], m[SLOW_NEXT] = m[SLOW_NEXT], 0
+    if m[STATE_PIPELINE]:
+        _change_state(m, mem)
+    moves = slows = False
+    if m[LEVEL_PIPELINE]:
+        m[LEVEL_PIPELINE] -= 1
+        moves = m[LEVEL_PIPELINE] == 0
+    if not moves and m[SLOW_PIPELINE]:
+        m[SLOW_PIPELINE] -= 1
+        slows = m[SLOW_PIPELINE] == 0
+    if moves:
+        _move(m)
+    elif slows:
+        m[SLOW_COUNT] = 0
+        if (m[ENVELOPE_STATE] == DECAY and m[LEVEL] != sustain) or m[ENVELOPE_STATE] == RELEASE:
+            m[LEVEL_PIPELINE] = 1
+    elif m[RATE_RESET]:
+        m[RATE_COUNT], m[RATE_RESET] = 0, 0
+        if m[ENVELOPE_STATE] == ATTACK:
+            m[SLOW_COUNT] = 0
+            m[LEVEL_PIPELINE] = 2
+        elif m[LEVEL_MOVES]:
+            m[SLOW_COUNT] += 1
+            if m[SLOW_COUNT] == m[SLOW_PERIOD]:
+                m[SLOW_PIPELINE] = 2 if m[SLOW_PERIOD] != 1 else 1
+    if m[RATE_COUNT] == m[RATE]:
+        m[RATE_RESET] = 1
+    else:
+        m[RATE_COUNT] = m[RATE_COUNT] + 1 if m[RATE_COUNT] < ROUND - 1 else 0
+
+
+@kernel
+def advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
+    """Bring voice 3's envelope up to ``cycle``."""
+    left = cycle - m[ENVELOPE_CYCLE]
+    m[ENVELOPE_CYCLE] = cycle
+    sustain = (np.int64(mem[SUSTAIN_RELEASE]) >> 4) * 17
+    while left > 0:
+        if (m[SLOW_NEXT] | m[STATE_PIPELINE] | m[LEVEL_PIPELINE] | m[SLOW_PIPELINE] | m[RATE_RESET]) == 0:
+            count, rate = m[RATE_COUNT], m[RATE]
+            if left > rate + 1 and count <= rate and m[SLOW_COUNT] < m[SLOW_PERIOD]:
+                left = 1 + _pass_steps(m, left - 1, sustain)  # what is read is a cycle late: one is to follow
+            skipped = min(left, rate - count if rate >= count else rate - count + ROUND)
+            if skipped:
+                count += skipped
+                m[RATE_COUNT] = count if count < ROUND else count - ROUND
+                left -= skipped
+                m[ENV3] = m[LEVEL]
+            if left == 0:
+                return
+        _clock(m, mem, sustain)
+        left -= 1
+
+
+@kernel
+def gate(m: State, on: bool) -> None:
+    """The gate bit changed."""
+    if on:
+        m[NEXT_STATE], m[STATE_PIPELINE] = ATTACK, 2
+        if m[RATE_RESET] or m[SLOW_PIPELINE] == 2:
+            m[LEVEL_PIPELINE] = 2 if m[SLOW_PERIOD] == 1 or m[SLOW_PIPELINE] == 2 else 4
+        elif m[SLOW_PIPELINE] == 1:
+            m[STATE_PIPELINE] = 3
+    else:
+        m[NEXT_STATE], m[STATE_PIPELINE] = RELEASE, 3 if m[LEVEL_PIPELINE] else 2
+
+
+@kernel
+def set_rate(m: State, mem: Memory) -> None:
+    """The rates changed; the one of the present state counts from now on."""
+    m[RATE] = _rate_of(m, mem, m[ENVELOPE_STATE])

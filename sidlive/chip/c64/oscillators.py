@@ -1,0 +1,385 @@
+"""What $D41B reads: voice 3's oscillator, and voices 1 and 2 as far as they synchronise it and ring with it.
+
+The model is reSIDfp's. Oscillators only count: where nothing changes their course they are passed over many cycles in
+one step, and the last two cycles before a read are followed one by one, since the pulse and the 8580's triangle and
+sawtooth come a cycle late. Cycle by cycle go those whose waveform acts back on them: on a 6581 a sawtooth mixed with
+another waveform pulls the counter's top bit down, and mixed noise pulls its own register's bits down. That is only done
+once a program has read $D41B.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.c64.slots import (
+    FADES_IN,
+    IS_8580,
+    LISTENED,
+    NOISE,
+    NOISE_LATCH,
+    NOISE_OUTPUT,
+    NOISE_RESET_IN,
+    NOISE_SHIFTS,
+    OSC3,
+    OSCILLATOR_CYCLE,
+    PHASE,
+    PULSE,
+    RISING,
+    SHIFT_PIPELINE,
+    SID,
+    TEST_LATCHED,
+    TRIANGLE_PIPELINE,
+    WAVE_OUTPUT,
+    WAVES,
+    Int,
+    Memory,
+    State,
+)
+from sidlive.chip.registers import CONTROL, VOICE_STRIDE
+from sidlive.compiling import kernel
+
+TEST, RING, SYNC = 8, 4, 2  # bits of the control register
+TOP: Final = 0x800000
+# Cycles until an output without a waveform, and a noise register under the test bit, begin to fade, and between steps.
+FADE_CYCLES: Final = np.array([[54_000, 1_400], [800_000, 50_000]], dtype=np.int64)
+RESET_CYCLES: Final = np.array([[50_000, 15_000], [986_000, 314_300]], dtype=np.int64)
+# The bits of the noise register that are heard, each with its place in the output.
+TAPS: Final = ((2, 11), (4, 10), (8, 9), (11, 8), (13, 7), (17, 6), (20, 5), (22, 4))
+NOT_TAPS: Final = 0x7FFFFF & ~sum(1 << bit for bit, _ in TAPS)
+
+
+@kernel
+def _control(mem: Memory, voice: Int) -> Int:
+    return np.int64(mem[SID + VOICE_STRIDE * voice + CONTROL])
+
+
+@kernel
+def _frequency(mem: Memory, voice: Int) -> Int:
+    at = SID + VOICE_STRIDE * voice
+    return np.int64(mem[at]) | (np.int64(mem[at + 1]) << 8)
+
+
+@kernel
+def _noise_output(register: Int) -> Int:
+    output = np.int64(0)
+    for bit, place in TAPS:
+        output |= ((register >> bit) & 1) << place
+    return output
+
+
+@kernel
+def _written_back(output: Int) -> Int:
+    """The noise register's bits that an output drives."""
+    register = np.int64(0)
+    for bit, place in TAPS:
+        register |= ((output >> place) & 1) << bit
+    return register
+
+
+@kernel
+def _drives(m: State, before: Int, after: Int) -> bool:
+    """Whether the output drives the noise register as it shifts, of a waveform and the one after it."""
+    if before <= 8 or after < 8 or (after == 8 and before != 15) or before == 12 or after == 12:
+        return False
+    return bool(m[IS_8580] or (before & 3, after & 3) not in ((1, 2), (2, 1)))
+
+
+@kernel
+def _shift(m: State, before: Int, after: Int) -> None:
+    """The noise register takes the latched bits, one place on."""
+    latch = m[NOISE_LATCH]
+    if _drives(m, before, after):
+        latch = (m[NOISE] & NOT_TAPS) | _written_back(m[WAVE_OUTPUT])
+        m[NOISE_LATCH] = latch
+    m[NOISE] = (latch >> 1) | ((((m[TEST_LATCHED] | latch) ^ (latch >> 5)) & 1) << 22)
+    m[NOISE_OUTPUT] = _noise_output(m[NOISE])
+
+
+@kernel
+def _waveform(m: State, mem: Memory, voice: Int, control: Int) -> Int:
+    """Twelve bits of triangle and sawtooth, all ones without either."""
+    ring = TOP if control & 0x24 == RING else 0
+    place = (m[PHASE + voice] ^ (~m[PHASE + (voice + 2) % 3] & ring)) >> 12
+    if control & 0x30 == 0x10:
+        return ((place ^ (0xFFF if place & 0x800 else 0)) << 1) & 0xFFF
+    if control & 0x30 == 0x20:
+        return place
+    return (place & (place << 1)) & 0xFFF if control & 0x30 else np.int64(0xFFF)
+
+
+@kernel
+def _mixed(mem: Memory, waveform: Int, value: Int) -> Int:
+    """The output of ``value``, what all of a voice's waveforms have in common: mixed, they pull each other down."""
+    kind = waveform & 7
+    if kind == 3 or kind >= 5:
+        row = kind - 4 if kind > 3 else np.int64(0)
+        return np.int64(mem[WAVES + (row << 12) + value]) << 4
+    return np.int64(0) if waveform == 12 else value
+
+
+@kernel
+def _fade_noise(m: State) -> None:
+    register = m[NOISE] | (m[NOISE] >> 1) | 0x400000
+    m[NOISE] = m[NOISE_LATCH] = register
+    m[NOISE_OUTPUT] = _noise_output(register)
+    m[NOISE_RESET_IN] = 0 if register == 0x7FFFFF else RESET_CYCLES[m[IS_8580], 1]
+
+
+@kernel
+def _fade_output(m: State) -> None:
+    m[WAVE_OUTPUT] &= m[WAVE_OUTPUT] >> 1
+    m[OSC3] = m[WAVE_OUTPUT]
+    m[FADES_IN] = FADE_CYCLES[m[IS_8580], 1] if m[WAVE_OUTPUT] else 0
+
+
+@kernel
+def _clock(m: State, mem: Memory) -> None:
+    """One cycle of all three."""
+    for voice in range(3):
+        control = _control(mem, voice)
+        if control & TEST:
+            m[RISING + voice] = 0
+            m[PULSE + voice] = 0xFFF
+            if voice == 2:
+                m[TEST_LATCHED] = 1
+                if m[NOISE_RESET_IN]:
+                    m[NOISE_RESET_IN] -= 1
+                    if m[NOISE_RESET_IN] == 0:
+                        _fade_noise(m)
+            continue
+        before = m[PHASE + voice]
+        m[PHASE + voice] = (before + _frequency(mem, voice)) & 0xFFFFFF
+        rising = ~before & m[PHASE + voice]
+        m[RISING + voice] = 1 if rising & TOP else 0
+        if voice == 2:
+            if rising & 0x080000:
+                m[SHIFT_PIPELINE] = 2
+            elif m[SHIFT_PIPELINE]:
+                m[SHIFT_PIPELINE] -= 1
+                if m[SHIFT_PIPELINE]:
+                    m[TEST_LATCHED] = 0
+                    m[NOISE_LATCH] = m[NOISE]
+                else:
+                    _shift(m, control >> 4, control >> 4)
+    for voice in range(3):
+        control = _control(mem, voice)
+        waveform = control >> 4
+        if voice == 2 or (waveform & 2 and waveform != 2 and not m[IS_8580]):
+            _output(m, mem, voice, control)
+        at = SID + VOICE_STRIDE * voice + 2
+        width = np.int64(mem[at]) | ((np.int64(mem[at + 1]) & 15) << 8)
+        m[PULSE + voice] = 0xFFF if m[PHASE + voice] >> 12 >= width else 0
+    _synchronise(m, mem)
+
+
+@kernel
+def _output(m: State, mem: Memory, voice: Int, control: Int) -> None:
+    """The output of a cycle: voice 3's into OSC3, and what it does to the oscillator itself."""
+    waveform = control >> 4
+    if waveform == 0:
+        if m[FADES_IN]:
+            m[FADES_IN] -= 1
+            if m[FADES_IN] == 0:
+                _fade_output(m)
+        return
+    mask = m[PULSE + voice] if waveform & 4 else np.int64(0xFFF)
+    if waveform & 8 and voice == 2:
+        mask &= m[NOISE_OUTPUT]
+    wave = _waveform(m, mem, voice, control)
+    output = _mixed(mem, waveform, wave & mask)
+    if waveform & 2 and output & 0x800 == 0 and not m[IS_8580]:
+        m[RISING + voice] = 0
+        m[PHASE + voice] &= ~TOP
+    if voice < 2:
+        return
+    m[WAVE_OUTPUT] = m[OSC3] = output
+    if waveform & 3 and m[IS_8580]:
+        m[OSC3] = _mixed(mem, waveform, m[TRIANGLE_PIPELINE] & mask)
+        m[TRIANGLE_PIPELINE] = wave
+    if waveform > 8:
+        if m[SHIFT_PIPELINE] != 1 and control & TEST == 0:
+            m[NOISE] &= NOT_TAPS | _written_back(output)
+            m[NOISE_OUTPUT] &= output
+        else:
+            m[NOISE_OUTPUT] = output
+
+
+@kernel
+def _synchronise(m: State, mem: Memory) -> None:
+    """A voice whose top bit has risen starts the next one over, unless it is started over itself in this cycle."""
+    first, second, third = m[RISING], m[RISING + 1], m[RISING + 2]
+    if (first | second | third) == 0:
+        return
+    a, b, c = _control(mem, 0) & SYNC, _control(mem, 1) & SYNC, _control(mem, 2) & SYNC
+    if first and b and not (a and third):
+        m[PHASE + 1] = 0
+    if second and c and not (b and first):
+        m[PHASE + 2] = 0
+    if third and a and not (c and second):
+        m[PHASE] = 0
+
+
+@kernel
+def _until_sync(m: State, mem: Memory) -> Int:
+    """Cycles until a voice may next start another one over."""
+    cycles = np.int64(1 << 62)
+    for voice in range(3):
+        frequency = _frequency(mem, voice)
+        if frequency and not _control(mem, voice) & TEST and _control(mem, (voice + 1) % 3) & SYNC:
+            cycles = min(cycles, ((TOP - 1 - m[PHASE + voice]) & 0xFFFFFF) // frequency + 1)
+    return cycles
+
+
+@kernel
+def _settle_noise(m: State) -> None:
+    """Do the shifts that have been put off."""
+    register = m[NOISE]
+    for _ in range(m[NOISE_SHIFTS] % 0x7FFFFF):  # after so many it is the same again
+        register = (register >> 1) | (((register ^ (register >> 5)) & 1) << 22)
+    m[NOISE], m[NOISE_SHIFTS] = register, 0
+    m[NOISE_OUTPUT] = _noise_output(register)
+    if m[SHIFT_PIPELINE] == 1:
+        m[NOISE_LATCH] = register
+
+
+@kernel
+def _pass_noise(m: State, before: Int, phase: Int, frequency: Int, cycles: Int) -> None:
+    """Count the noise register's shifts in ``cycles`` that took voice 3 from ``before`` to ``phase``, not wrapped."""
+    if m[SHIFT_PIPELINE]:
+        m[TEST_LATCHED] = 0
+        if cycles >= m[SHIFT_PIPELINE]:
+            m[SHIFT_PIPELINE] = 0
+            m[NOISE_SHIFTS] += 1
+        else:
+            m[SHIFT_PIPELINE] -= cycles
+    shifts = ((phase + 0x80000) >> 20) - ((before + 0x80000) >> 20)
+    if shifts == 0:
+        return
+    beyond = (phase + 0x80000) & 0xFFFFF  # the last one was asked for so far back, and takes two cycles
+    if shifts > 1 or beyond >= frequency:
+        m[TEST_LATCHED] = 0
+    if beyond < 2 * frequency:
+        m[SHIFT_PIPELINE] = 2 if beyond < frequency else 1
+        shifts -= 1
+    m[NOISE_SHIFTS] += shifts
+
+
+@kernel
+def _pass_voice(m: State, mem: Memory, voice: Int, cycles: Int) -> None:
+    """Many cycles of one voice in a step, without the output and what it does; voices 1 and 2 only count."""
+    control = _control(mem, voice)
+    m[RISING + voice] = 0
+    if voice == 2:
+        if control & TEST:
+            m[TEST_LATCHED] = 1
+            left = cycles
+            while m[NOISE_RESET_IN] and left >= m[NOISE_RESET_IN]:
+                left -= m[NOISE_RESET_IN]
+                _fade_noise(m)
+            m[NOISE_RESET_IN] = max(m[NOISE_RESET_IN] - left, 0)
+        if control & 0xF0 == 0:
+            left = cycles
+            while m[FADES_IN] and left >= m[FADES_IN]:
+                left -= m[FADES_IN]
+                _fade_output(m)
+            m[FADES_IN] = max(m[FADES_IN] - left, 0)
+    if control & TEST:
+        return
+    frequency = _frequency(mem, voice)
+    before = m[PHASE + voice]
+    phase = before + frequency * cycles
+    m[PHASE + voice] = phase & 0xFFFFFF
+    m[RISING + voice] = 1 if phase & TOP and not (phase - frequency) & TOP else 0
+    if voice == 2:
+        _pass_noise(m, before, phase, frequency, cycles)
+
+
+@kernel
+def _pass(m: State, mem: Memory, cycles: Int) -> None:
+    """Many cycles of all three in a few steps."""
+    while cycles > 0:
+        step = min(cycles, _until_sync(m, mem))
+        cycles -= step
+        for voice in range(3):
+            _pass_voice(m, mem, voice, step)
+        _synchronise(m, mem)
+
+
+@kernel
+def _acts_back(mem: Memory, voice: Int) -> bool:
+    """Whether on a 6581 a voice's waveform pulls its counter down."""
+    control = _control(mem, voice)
+    return control & 0x20 != 0 and control & 0xF0 != 0x20 and control & TEST == 0
+
+
+@kernel
+def _cycle_by_cycle(m: State, mem: Memory) -> bool:
+    if m[LISTENED] == 0:
+        return False
+    control = _control(mem, 2)
+    if control > 0x8F:
+        return True
+    if m[IS_8580]:
+        return False
+    return _acts_back(mem, 2) or (control & (SYNC | RING) != 0 and (_acts_back(mem, 0) or _acts_back(mem, 1)))
+
+
+@kernel
+def advance_oscillators(m: State, mem: Memory, cycle: Int, output: bool) -> None:
+    """Bring the oscillators up to ``cycle``; with ``output`` what $D41B reads too."""
+    last = max(m[OSCILLATOR_CYCLE], max(m[OSCILLATOR_CYCLE + 1], m[OSCILLATOR_CYCLE + 2]))
+    for voice in range(3):  # those that count alone have been left at different cycles
+        if m[OSCILLATOR_CYCLE + voice] < last:
+            _pass_voice(m, mem, voice, last - m[OSCILLATOR_CYCLE + voice])
+        m[OSCILLATOR_CYCLE + voice] = cycle
+    cycles = cycle - last
+    single = min(cycles, 2) if output else np.int64(0)
+    if _cycle_by_cycle(m, mem):
+        single = cycles
+    if cycles > single:
+        _pass(m, mem, cycles - single)
+    if output or single:
+        _settle_noise(m)
+    for _ in range(single):
+        _clock(m, mem)
+
+
+@kernel
+def advance_voice(m: State, mem: Memory, voice: Int, cycle: Int) -> None:
+    """Bring a voice's oscillator up to ``cycle``, and the others where they depend on each other."""
+    if m[LISTENED] or (mem[SID + CONTROL] | mem[SID + 7 + CONTROL] | mem[SID + 14 + CONTROL]) & SYNC:
+        advance_oscillators(m, mem, cycle, False)
+    elif voice == 2:
+        _pass_voice(m, mem, voice, cycle - m[OSCILLATOR_CYCLE + 2])
+        m[OSCILLATOR_CYCLE + 2] = cycle
+    else:
+        if not _control(mem, voice) & TEST:
+            cycles = cycle - m[OSCILLATOR_CYCLE + voice]
+            m[PHASE + voice] = (m[PHASE + voice] + _frequency(mem, voice) * cycles) & 0xFFFFFF
+        m[OSCILLATOR_CYCLE + voice] = cycle
+
+
+@kernel
+def change_control(m: State, mem: Memory, voice: Int, value: Int, cycle: Int) -> None:
+    """What a write to a voice's control register does at once, at ``cycle``; the register still holds what it did."""
+    before = _control(mem, voice)
+    test = (value ^ before) & TEST
+    silenced = voice == 2 and value & 0xF0 == 0 and before & 0xF0 != 0  # its output stays for a while
+    if (value ^ before) & SYNC or m[LISTENED] or silenced or (voice == 2 and test and before > 0x8F):
+        advance_oscillators(m, mem, cycle, voice == 2)
+    else:
+        advance_voice(m, mem, voice, cycle)
+    if voice == 2 and test:
+        _settle_noise(m)
+    if value & test:
+        m[PHASE + voice] = 0
+    if voice < 2:
+        return
+    if silenced:
+        m[FADES_IN] = FADE_CYCLES[m[IS_8580], 0]
+    if value & test:
+        m[SHIFT_PIPELINE] = 0
+        m[NOISE_LATCH] = m[NOISE]
+        m[NOISE_RESET_IN] = RESET_CYCLES[m[IS_8580], 0]
+    elif test:
+        _shift(m, before >> 4, value >> 4)

@@ -1,0 +1,151 @@
+"""The sprites as far as a program feels them: the cycles that the fetches of their data take from it.
+
+A sprite's data is fetched on 21 lines, 42 if it is expanded, from the line on that its Y position names. The VIC
+compares late in each line and then fetches, two cycles a sprite; the processor lets go of the bus three cycles before.
+In another cycle of the line a sprite goes on to its next row, an expanded one on every other line.
+"""
+
+import numpy as np
+
+from sidlive.chip.c64.slots import (
+    IO,
+    LINE_CYCLES,
+    LINES,
+    NEVER,
+    SPRITE_CYCLE,
+    SPRITE_CYCLES,
+    SPRITE_DMA,
+    SPRITE_FLOP,
+    SPRITE_ROW,
+    Int,
+    Memory,
+    State,
+)
+from sidlive.compiling import kernel
+
+ROW_CYCLE = 15  # of the line, in which sprites go on to their next row
+EXPAND_CYCLE = 55  # in which an expanded one is told to stay on its row once more, or to go on
+CRUNCH_CYCLE = 14  # in which a sprite that stops being expanded is upset
+LAST_BYTE = 63  # a sprite is 21 rows of 3 bytes
+
+
+@kernel
+def _compare_cycle(m: State) -> Int:
+    """The cycle of the line in which Y positions are compared, for the first of two times."""
+    return np.int64(54 if m[LINE_CYCLES] == 63 else 55)
+
+
+@kernel
+def _reached(mem: Memory, line: Int) -> Int:
+    """Bit n: sprite n is on and its Y position is this line's, of which eight bits are compared."""
+    sprites = np.int64(0)
+    for n in range(8):
+        if (mem[IO + 0x15] >> n) & 1 and mem[IO + 2 * n + 1] == line & 0xFF:
+            sprites |= 1 << n
+    return sprites
+
+
+@kernel
+def _compare(m: State, mem: Memory, line: Int) -> None:
+    begin = _reached(mem, line) & ~m[SPRITE_DMA]
+    m[SPRITE_DMA] |= begin
+    m[SPRITE_FLOP] |= begin
+    for n in range(8):
+        if (begin >> n) & 1:
+            m[SPRITE_ROW + n] = 0
+
+
+@kernel
+def _after_row(m: State) -> Int:
+    """Bit n: sprite n's data is fetched still when the sprites have gone on to their next row."""
+    sprites = m[SPRITE_DMA]
+    for n in range(8):
+        if (m[SPRITE_FLOP] >> n) & 1 and m[SPRITE_ROW + n] + 3 == LAST_BYTE:
+            sprites &= ~(1 << n)
+    return sprites
+
+
+@kernel
+def _next_row(m: State) -> None:
+    sprites = _after_row(m)
+    for n in range(8):
+        if (m[SPRITE_DMA] & m[SPRITE_FLOP]) >> n & 1:
+            m[SPRITE_ROW + n] = (m[SPRITE_ROW + n] + 3) & 63
+    m[SPRITE_DMA] = sprites
+
+
+@kernel
+def follow_sprites(m: State, mem: Memory, cycle: Int) -> None:
+    """Bring the sprites up to ``cycle``, with the registers as they have been set since they were followed last."""
+    before = m[SPRITE_CYCLE]
+    m[SPRITE_CYCLE] = cycle
+    length = m[LINE_CYCLES]
+    compare = _compare_cycle(m)
+    number = before // length  # of lines since a line before the first
+    while number * length <= cycle and (mem[IO + 0x15] or m[SPRITE_DMA]):
+        begin = number * length
+        line = (number - 1) % m[LINES]
+        if before < begin + ROW_CYCLE <= cycle and m[SPRITE_DMA]:
+            _next_row(m)
+        for at in (begin + compare, begin + compare + 1):
+            if before < at <= cycle:
+                _compare(m, mem, line)
+                if at == begin + EXPAND_CYCLE:
+                    m[SPRITE_FLOP] ^= m[SPRITE_DMA] & np.int64(mem[IO + 0x17])
+        number += 1
+
+
+@kernel
+def end_expansion(m: State, value: Int, cycle: Int) -> None:
+    """What a write of $D017 at ``cycle`` does at once: sprites no longer expanded go on to their next row."""
+    ended = ~value & ~m[SPRITE_FLOP] & 0xFF
+    m[SPRITE_FLOP] |= ended
+    if cycle % m[LINE_CYCLES] == CRUNCH_CYCLE:
+        for n in range(8):
+            if (ended >> n) & 1:
+                row = m[SPRITE_ROW + n]
+                done = (row + 3) & 63 if (m[SPRITE_DMA] >> n) & 1 else row
+                m[SPRITE_ROW + n] = (((0x2A & row & done) | (0x15 & (row | done))) - 3) & 63
+
+
+@kernel
+def _fetch(m: State, sprites: Int, begin: Int, cycle: Int) -> tuple[Int, Int]:
+    """The first stretch not over at ``cycle`` in which ``sprites`` are fetched, in the line from ``begin`` on."""
+    from_, to = np.int64(NEVER), np.int64(NEVER)
+    for n in range(8):
+        if (sprites >> n) & 1:
+            at = begin + _compare_cycle(m) + 2 * n
+            if from_ < NEVER and at <= to:
+                to = at + SPRITE_CYCLES
+            elif from_ < NEVER and to > cycle:
+                break
+            else:
+                from_, to = at, at + SPRITE_CYCLES
+    return (from_, to) if to > cycle else (np.int64(NEVER), np.int64(NEVER))
+
+
+@kernel
+def next_fetch(m: State, mem: Memory, cycle: Int) -> tuple[Int, Int]:
+    """When the VIC first takes the bus for sprites' data, not over at ``cycle``, and until when; (NEVER, NEVER)."""
+    follow_sprites(m, mem, cycle)
+    length = m[LINE_CYCLES]
+    number = cycle // length
+    place = cycle - number * length
+    sprites = m[SPRITE_DMA]
+    if sprites and place < ROW_CYCLE:  # the line before reaches into this one
+        from_, to = _fetch(m, sprites, (number - 1) * length, cycle)
+        if from_ < NEVER:
+            return from_, to
+        sprites = _after_row(m)
+    elif place > _compare_cycle(m):
+        from_, to = _fetch(m, sprites, number * length, cycle)
+        if from_ < NEVER:
+            return from_, to
+        number += 1
+        sprites = _after_row(m)
+    sprites |= _reached(mem, (number - 1) % m[LINES])
+    lines = np.int64(0)
+    while sprites == 0 and lines < m[LINES]:
+        lines += 1
+        sprites = _reached(mem, (number + lines - 1) % m[LINES])
+    return _fetch(m, sprites, (number + lines) * length, cycle)

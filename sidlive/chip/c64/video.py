@@ -1,0 +1,222 @@
+"""The VIC-II as a program meets it: the raster, its interrupt, and the cycles that it takes from the processor.
+
+It takes them for bad lines and for the sprites' data (``sprites.py``). No picture, no collisions.
+"""
+
+import numpy as np
+
+from sidlive.chip.c64.slots import (
+    BAD_LINE_AT,
+    BAD_LINE_CYCLES,
+    BAD_LINE_FROM,
+    BAD_LINE_NUMBER,
+    BAD_LINES,
+    IO,
+    LINE_CYCLES,
+    LINES,
+    NEVER,
+    NEXT,
+    RASTER_NEXT,
+    SPRITE_DMA,
+    STEADY,
+    STEAL,
+    STEAL_END,
+    UNSTEADY,
+    VIC_SINCE,
+    Int,
+    Memory,
+    State,
+)
+from sidlive.chip.c64.sprites import end_expansion, follow_sprites, next_fetch
+from sidlive.compiling import kernel
+
+
+@kernel
+def line_at(m: State, cycle: Int) -> Int:
+    """The raster line at ``cycle``; line 0 shows one cycle late, as on the chip."""
+    since = cycle - m[LINE_CYCLES]
+    line = (since // m[LINE_CYCLES]) % m[LINES]
+    return m[LINES] - 1 if line == 0 and since % m[LINE_CYCLES] == 0 else line
+
+
+@kernel
+def _compared(mem: Memory) -> Int:
+    """The raster line that is compared with; there need not be such a line."""
+    return np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
+
+
+@kernel
+def _reached(m: State, mem: Memory, at: Int) -> None:
+    """Note that the raster reached the line compared with, and have the VIC ask for an interrupt if it is to."""
+    mem[IO + 0x19] |= 1
+    if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
+        m[VIC_SINCE] = at
+
+
+@kernel
+def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
+    """When, after ``cycle``, the raster next reaches the line compared with."""
+    line = _compared(mem)
+    if line >= m[LINES]:
+        return NEVER
+    frame = m[LINE_CYCLES] * m[LINES]
+    begin = m[LINE_CYCLES] * (line + 1) + (1 if line == 0 else 0)
+    return begin + ((cycle - begin) // frame + 1) * frame
+
+
+@kernel
+def _find_bad_line(m: State, mem: Memory, cycle: Int) -> None:
+    """Find the first bad line that is not over at ``cycle``; none with the screen off."""
+    if mem[IO + 0x11] & 0x10 == 0:
+        m[BAD_LINE_AT] = NEVER
+        return
+    frame = m[LINE_CYCLES] * m[LINES]
+    origin = m[LINE_CYCLES] + BAD_LINE_FROM
+    earliest = cycle - BAD_LINE_CYCLES + 1 - origin
+    base = (earliest // frame) * frame
+    line = max((earliest - base + m[LINE_CYCLES] - 1) // m[LINE_CYCLES], BAD_LINES[0])
+    line += (np.int64(mem[IO + 0x11]) - line) & 7
+    if line > BAD_LINES[1]:
+        line = BAD_LINES[0] + ((np.int64(mem[IO + 0x11]) - BAD_LINES[0]) & 7)
+        base += frame
+    m[BAD_LINE_AT], m[BAD_LINE_NUMBER] = base + origin + line * m[LINE_CYCLES], line
+
+
+@kernel
+def _choose_steal(m: State, mem: Memory, cycle: Int) -> None:
+    """Set STEAL and STEAL_END to the first stretch not over at ``cycle``: a bad line's or the sprites'."""
+    m[STEAL], m[STEAL_END] = m[BAD_LINE_AT], m[BAD_LINE_AT] + BAD_LINE_CYCLES
+    if mem[IO + 0x15] or m[SPRITE_DMA]:
+        begin, end = next_fetch(m, mem, cycle)
+        if begin < m[STEAL]:
+            m[STEAL], m[STEAL_END] = begin, end
+
+
+@kernel
+def find_steal(m: State, mem: Memory, cycle: Int) -> None:
+    """Find when the VIC next takes the bus, after ``cycle``, at which a register changed. What is under way goes on."""
+    _find_bad_line(m, mem, cycle)
+    if not m[STEAL] <= cycle < m[STEAL_END]:
+        _choose_steal(m, mem, cycle)
+
+
+@kernel
+def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
+    """When the VIC takes the bus for the first stretch not over at ``cycle``, or NEVER. Time does not go back."""
+    if cycle >= m[STEAL_END]:
+        if cycle > m[BAD_LINE_AT] + m[LINE_CYCLES] * m[LINES]:
+            _find_bad_line(m, mem, cycle)
+        while cycle >= m[BAD_LINE_AT] + BAD_LINE_CYCLES:
+            lines = np.int64(8)
+            if m[BAD_LINE_NUMBER] + lines > BAD_LINES[1]:  # the next frame's first
+                first = BAD_LINES[0] + ((m[BAD_LINE_NUMBER] - BAD_LINES[0]) & 7)
+                lines = m[LINES] + first - m[BAD_LINE_NUMBER]
+                m[BAD_LINE_NUMBER] = first
+            else:
+                m[BAD_LINE_NUMBER] += lines
+            m[BAD_LINE_AT] += lines * m[LINE_CYCLES]
+        m[STEAL], m[STEAL_END] = m[BAD_LINE_AT], m[BAD_LINE_AT] + BAD_LINE_CYCLES
+        if mem[IO + 0x15] or m[SPRITE_DMA]:
+            _choose_steal(m, mem, cycle)
+    return m[STEAL]
+
+
+@kernel
+def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
+    """The clock after ``cycles`` from ``cycle`` on; bit n of ``writes``: cycle n writes, and need not wait."""
+    steal = next_steal(m, mem, cycle)
+    done = np.int64(0)  # cycles that have passed
+    while True:
+        ahead = max(steal - cycle, 0)
+        while (writes >> min(done + ahead, 62)) & 1:
+            ahead += 1
+        if done + ahead >= cycles:
+            return cycle + cycles - done
+        if cycle + ahead < m[STEAL_END]:
+            done += ahead
+            cycle = m[STEAL_END]
+        else:  # it was over before a read came
+            done += m[STEAL_END] - cycle
+            cycle = m[STEAL_END]
+        steal = next_steal(m, mem, cycle)
+
+
+@kernel
+def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
+    """The clock when a jump to itself, begun at ``cycle``, first comes round at or after ``until``."""
+    while cycle < until:
+        end = cycle + (until - cycle + 2) // 3 * 3
+        steal = next_steal(m, mem, cycle)
+        if steal >= end:
+            return end
+        cycle += max(steal - cycle, 0) // 3 * 3
+        if mem[IO + 0x15] or m[SPRITE_DMA]:  # the VIC may take the bus more than once in a jump
+            cycle = pass_cycles(m, mem, cycle, np.int64(3), np.int64(0))
+        else:
+            cycle += 3 + m[STEAL_END] - max(steal, cycle)
+    return cycle
+
+
+@kernel
+def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
+    if register == 0x11 or register == 0x12:
+        m[STEADY] = min(m[STEADY], (cycle // m[LINE_CYCLES] + 1) * m[LINE_CYCLES])
+        line = line_at(m, cycle)
+        if line == 0 or line == m[LINES] - 1:
+            m[UNSTEADY] = 1
+        return line & 0xFF if register == 0x12 else (np.int64(mem[IO + 0x11]) & 0x7F) | ((line >> 8) << 7)
+    if register == 0x19:
+        raster_pass(m, mem, cycle)
+        return np.int64(mem[IO + 0x19]) | 0x70 | (0x80 if m[VIC_SINCE] <= cycle else 0)
+    if register == 0x1A:
+        return np.int64(mem[IO + 0x1A]) | 0xF0
+    if register == 0x1E or register == 0x1F:
+        return np.int64(0)
+    if register < 0x20:
+        return np.int64(mem[IO + register])
+    return np.int64(mem[IO + register]) | 0xF0 if register < 0x2F else np.int64(0xFF)
+
+
+@kernel
+def raster_pass(m: State, mem: Memory, cycle: Int) -> None:
+    """Note that the raster has reached the line compared with, if it has by ``cycle``."""
+    if m[RASTER_NEXT] <= cycle:
+        _reached(m, mem, m[RASTER_NEXT])
+        m[RASTER_NEXT] = next_raster(m, mem, cycle)
+
+
+@kernel
+def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
+    raster_pass(m, mem, cycle)
+    if register == 0x11 or register == 0x12:
+        line = line_at(m, cycle + 1)
+        before = _compared(mem)
+        mem[IO + register] = value
+        if before != line and _compared(mem) == line:  # the comparison sees an edge in the middle of the line
+            _reached(m, mem, cycle + 1)
+        m[RASTER_NEXT] = next_raster(m, mem, cycle)
+        find_steal(m, mem, cycle)
+        m[NEXT] = 0
+    elif register == 0x19:
+        mem[IO + 0x19] &= ~value & 0x0F
+        if mem[IO + 0x19] & mem[IO + 0x1A] == 0:
+            m[VIC_SINCE] = NEVER
+        m[NEXT] = 0
+    elif register == 0x1A:
+        mem[IO + 0x1A] = value & 0x0F
+        if mem[IO + 0x19] & mem[IO + 0x1A] == 0:
+            m[VIC_SINCE] = NEVER
+        elif m[VIC_SINCE] == NEVER:
+            m[VIC_SINCE] = cycle
+        m[NEXT] = 0
+    elif register == 0x15 or register == 0x17 or (register < 0x10 and register & 1):
+        follow_sprites(m, mem, cycle)
+        if register == 0x17:
+            end_expansion(m, value, cycle)
+        before = np.int64(mem[IO + 0x15])
+        mem[IO + register] = value
+        if before or mem[IO + 0x15] or m[SPRITE_DMA]:
+            find_steal(m, mem, cycle)
+            m[NEXT] = 0
+    else:
+        mem[IO + register] = value

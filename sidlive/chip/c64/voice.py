@@ -1,0 +1,104 @@
+"""What a program writes to the SID, and reads from it: voice 3's oscillator and envelope. The sound is elsewhere."""
+
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.c64.envelope import advance_envelope, gate, set_rate
+from sidlive.chip.c64.oscillators import advance_oscillators, advance_voice, change_control
+from sidlive.chip.c64.slots import (
+    BEFORE,
+    BUS_SINCE,
+    BUS_VALUE,
+    ENV3,
+    FIRST,
+    FIRST_CHANGE,
+    IS_8580,
+    LISTENED,
+    LOG,
+    LOGGED,
+    NMI_STACK,
+    NMI_WRITES,
+    OSC3,
+    OWN,
+    SID,
+    WRITES,
+    Int,
+    Memory,
+    State,
+)
+from sidlive.chip.registers import CONTROL, REGISTERS, VOICE_STRIDE, VOICES
+from sidlive.compiling import kernel
+
+FADE_CYCLES: Final = np.array([0x1D00, 0xA2000], dtype=np.int64)  # of a byte on a 6581's data lines, on an 8580's
+FIRST_OF_3: Final = 2 * VOICE_STRIDE
+
+
+@kernel
+def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
+    """Read a register: two of voice 3's, the paddles; the others read as what was last on the data lines."""
+    if 25 <= register <= 28:
+        if register == 27:
+            m[LISTENED] = 1
+            advance_oscillators(m, mem, cycle, True)
+            m[BUS_VALUE] = m[OSC3] >> 4
+        elif register == 28:
+            advance_envelope(m, mem, cycle)
+            m[BUS_VALUE] = m[ENV3]
+        else:  # no paddles are connected
+            m[BUS_VALUE] = 0xFF
+        m[BUS_SINCE] = cycle
+        return m[BUS_VALUE]
+    stays = FADE_CYCLES[m[IS_8580]]
+    left = m[BUS_SINCE] + stays - cycle
+    if left <= 0:
+        m[BUS_VALUE] = 0
+    else:  # such a read drains the lines
+        m[BUS_SINCE] = cycle + left // 2 - stays
+    return m[BUS_VALUE]
+
+
+@kernel
+def note(m: State, cycle: Int, what: Int, value: Int) -> None:
+    row = LOG + 3 * m[LOGGED]
+    if row < m.shape[0]:
+        m[row], m[row + 1], m[row + 2] = cycle, what, value
+        m[LOGGED] += 1
+
+
+@kernel
+def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
+    m[BUS_VALUE] = value
+    m[BUS_SINCE] = cycle
+    if register >= REGISTERS:
+        return
+    voice = register // VOICE_STRIDE
+    place = register - voice * VOICE_STRIDE
+    if voice < VOICES and place <= CONTROL:
+        if place < 2:
+            advance_voice(m, mem, voice, cycle)
+        elif place == CONTROL:
+            change_control(m, mem, voice, value, cycle)
+        elif m[LISTENED]:
+            advance_oscillators(m, mem, cycle, False)
+    if FIRST_OF_3 + CONTROL <= register < FIRST_OF_3 + VOICE_STRIDE:
+        advance_envelope(m, mem, cycle)
+        before = mem[SID + register]
+        mem[SID + register] = value
+        if place != CONTROL:
+            set_rate(m, mem)
+        elif (value ^ before) & 1:
+            gate(m, value & 1 != 0)
+    mem[SID + register] = value
+    if m[NMI_STACK] < 0:
+        m[WRITES + register] += 1
+        m[OWN + register] = value
+    else:
+        m[NMI_WRITES + register] += 1
+    if voice < VOICES and place == CONTROL:
+        if m[FIRST + voice] < 0:
+            m[FIRST + voice] = value
+        if m[FIRST_CHANGE + voice] < 0 and value != m[BEFORE + voice]:
+            m[FIRST_CHANGE + voice] = value
+    if m.shape[0] > LOG:
+        note(m, cycle, register, value)

@@ -1,0 +1,1 @@
+"""MIDI controllers: drivers, ports, what messages mean, and which knob moves which control."""

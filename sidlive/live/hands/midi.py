@@ -1,0 +1,153 @@
+"""Hands: MIDI controllers on controls. Knows ports and knobs, nothing of music.
+
+MIDI may be absent in every way (no python-rtmidi, no driver, no controller, one unplugged in mid-song): that is a line
+for the performer to read, never an error. Ports are looked for twice a second; messages arrive in the drivers' threads,
+which only note where each knob stands now; one thread of ours applies them.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sidlive.errors import SidliveError
+from sidlive.live.controls import CONTROLS
+from sidlive.live.hands.bindings import Bindings, Knob
+from sidlive.live.hands.midi_ports import PortFinder
+from sidlive.live.hands.moves import Move, Moves
+from sidlive.live.state import ControlValue
+
+LOOK_S: Final = 0.5  # between looks for ports that came or went
+_CLOSE_S: Final = 2.0  # for the drivers to let go at the end
+
+Apply = Callable[[str, ControlValue], object]  # set a control
+Tell = Callable[[str], object]  # show the performer a line
+
+
+class Midi:
+    """The controllers that are there, their knobs, and learning. `start` opens ports; `close` ends it."""
+
+    def __init__(self, bindings: Bindings, apply: Apply, tell: Tell, port: str | None = None) -> None:
+        """`port`: part of the name of the only port to open; None for all there are, "none" for no MIDI."""
+        self.label = "no MIDI"  # for people
+        self._bindings, self._apply, self._tell, self._wanted = bindings, apply, tell, port
+        self._learning: str | None = None
+        self._passed_over: set[Knob] = set()  # what moved while one is being learned, and cannot be
+        self._latest: dict[Knob, Move] = {}  # in the order in which they moved first
+        self._moves: dict[str, Moves] = {}  # by port
+        self._lock = threading.Lock()  # for microseconds: what drivers' threads note
+        self._news = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._finder: PortFinder | None = None
+
+    # -- any thread
+
+    def learn(self, name: str) -> None:
+        """The next knob that moves becomes this control's."""
+        self._passed_over = set()
+        self._learning = name
+
+    def unlearn(self, name: str) -> None:
+        """No knob moves this control."""
+        self._learning = None
+        self._bindings.give(name, None)
+        self._keep()
+
+    def knob(self, name: str) -> str | None:
+        """The knob that moves a control, for people: "CC 1 ch 2 of box", "move a knob" while one is being learned."""
+        if self._learning == name:
+            return "move a knob"
+        knob = self._bindings.knob_of(name)
+        return None if knob is None else str(knob)
+
+    def hear(self, port: str, message: Sequence[int]) -> None:
+        """A message arrived (driver's thread): note what it means and be gone."""
+        with self._lock:
+            if port not in self._moves:
+                self._moves[port] = Moves(port, lambda knob: bool(self._bindings.moved_by(knob)))
+            move = self._moves[port].hear(message, time.monotonic())
+            if move is not None:
+                self._latest[move.knob] = move
+                self._news.set()
+
+    def start(self) -> None:
+        """Look for controllers from now on."""
+        complaint = self._bindings.read()
+        if complaint:
+            self._tell(complaint)
+        if self._wanted == "none":
+            self.label = "MIDI is off"
+            return
+        try:
+            self._finder = PortFinder(self._wanted, self.hear)
+        except ImportError as error:
+            self.label = f"no MIDI: {error}"
+            return
+        self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close all ports."""
+        self._closing = True
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_S)
+
+    # -- our own thread
+
+    def _run(self) -> None:
+        assert self._finder is not None
+        look_at = 0.0
+        while not self._closing:
+            if time.monotonic() >= look_at:
+                self._look(self._finder)
+                look_at = time.monotonic() + LOOK_S
+            self._news.wait(LOOK_S)
+            self._news.clear()
+            self.apply_news()
+        self._finder.close()
+
+    def apply_news(self) -> None:
+        """Set the controls whose knobs have moved, each to where its knob stands now."""
+        with self._lock:
+            moves, self._latest = self._latest, {}
+        for move in moves.values():
+            if self._learning is not None:
+                self._learn_from(move)
+            if move.fraction is None:
+                continue
+            for name in self._bindings.moved_by(move.knob):
+                try:
+                    self._apply(name, CONTROLS[name].scaled(move.fraction))
+                except SidliveError as error:
+                    self._tell(str(error))
+
+    def _learn_from(self, move: Move) -> None:
+        """Bind the control that is waiting to the knob that moved, if it is one."""
+        if move.no_knob:
+            if move.knob not in self._passed_over:
+                self._passed_over.add(move.knob)
+                self._tell(f"{move.knob} is {move.no_knob}, no knob: {self._learning} still waits for one")
+            return
+        name, self._learning = self._learning, None
+        assert name is not None
+        others = [other for other in self._bindings.moved_by(move.knob) if other != name]
+        self._bindings.give(name, move.knob)
+        elsewhere = [f"{other} keeps {knob}" for other in others if (knob := self._bindings.knob_of(other)) is not None]
+        note = f" ({', '.join(elsewhere)} of other controllers)" if elsewhere else ""
+        self._tell(f"{move.knob} moves {name} from now on{note}")
+        self._keep()
+
+    def _look(self, finder: PortFinder) -> None:
+        changes = finder.look()
+        for name in changes.come:
+            self._tell(f"MIDI: {name} is connected")
+        for name in changes.gone:
+            self._tell(f"MIDI: {name} is gone")
+        self.label = ", ".join(finder.names) or "no MIDI controller"
+
+    def _keep(self) -> None:
+        complaint = self._bindings.write()
+        if complaint:
+            self._tell(complaint)

@@ -1,0 +1,157 @@
+"""Keeps the music on the sound device that is wanted: looks for a lost one until it is back, changes to another.
+
+PortAudio lists the devices once, when it is initialised, and it may be initialised anew only while no stream is open in
+this process. So a device that has gone is closed first. While another one plays, a process of its own looks for what
+came since.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sidlive.errors import DeviceError
+from sidlive.live.sound import audio
+from sidlive.live.sound.audio import NULL, NoPortAudio, Null, Speaker
+from sidlive.live.sound.feed import Feed, Stamp
+from sidlive.live.sound.renderer import Renderer
+
+FIRST_S: Final = 0.5  # from the loss of a device to the first look for it
+LONGEST_S: Final = 4.0  # between two looks: the pause doubles
+PROVEN_S: Final = 10.0  # a device that has played so long and is lost is looked for at once again
+STUCK_S: Final = 5.0  # after which a lost device that its driver does not close is told of
+_GLANCE_S: Final = 0.1  # between two glances at what the renderer plays on
+_CLOSING_S: Final = 3.0  # for a device that is to be closed before others are looked for
+
+
+class DeviceMinder:
+    """Minds the output of a renderer. Any thread may call any method."""
+
+    def __init__(
+        self, renderer: Renderer, wanted: str | None, tell: Callable[..., object], stamp: Stamp | None = None
+    ) -> None:
+        """``wanted``: as `open_output` takes it. ``tell`` shows the performer a line (and its level)."""
+        self._renderer, self._wanted, self._tell, self._stamp = renderer, wanted, tell, stamp
+        self._opened = [renderer.output] if isinstance(renderer.output, Speaker) else []  # and perhaps not yet closed
+        self._pause_s = FIRST_S
+        self._look_at = time.monotonic() + FIRST_S
+        self._lost_at, self._told_stuck = 0.0, False
+        self._playing_since: float | None = time.monotonic() if self._opened else None
+        self._lock = threading.Lock()  # one at a time opens and closes devices
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="device-minder", daemon=True)
+
+    def start(self) -> None:
+        """Begin to mind."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Leave the output as it is from now on."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(_CLOSING_S)
+
+    def names(self) -> list[str]:
+        """The names of the devices that can play now, the one that plays included. Raises DeviceError."""
+        with self._lock:
+            return self._names()
+
+    def choose(self, name: str) -> list[str]:
+        """Move the music to the device of that name (a part of it, its number), "null" for none; returns all names.
+
+        Raises DeviceError, and the music stays where it was, if there is no such device or it does not open.
+        """
+        with self._lock:
+            if name == NULL:
+                self._wanted = NULL
+                self._renderer.move(Null(Feed(stamp=self._stamp), sample_rate=self._renderer.output.sample_rate))
+                self._tell("the music goes on unheard, on the null output", "info")
+                return self._names()
+            try:
+                speaker = audio.open_speaker(name, self._stamp)
+            except NoPortAudio:
+                raise
+            except DeviceError as error:
+                speaker = self._open_newcomer(name, error)
+            self._wanted = speaker.device if name.isdecimal() else name  # numbers are dealt anew at each look
+            self._play_on(speaker)
+            return self._names()
+
+    # -- under the lock
+
+    def _names(self) -> list[str]:
+        playing = [speaker.device for speaker in self._opened if speaker is self._renderer.output]
+        return list(dict.fromkeys([*audio.device_names(), *playing]))  # one that is in use may not be listed
+
+    def _open_newcomer(self, name: str, refused: DeviceError) -> Speaker:
+        """Open a device that was not there when PortAudio was initialised; what plays is silent meanwhile."""
+        fresh = self._names()
+        if not any(name.lower() in known.lower() for known in fresh):
+            raise DeviceError(f"no sound device {name!r}; there are {', '.join(fresh) or 'none'}") from None
+        if not self._look_anew():
+            raise refused
+        try:
+            return audio.open_speaker(name, self._stamp)
+        except DeviceError:
+            self._look_at, self._playing_since = 0.0, None  # back to the one before, at once
+            raise
+
+    def _look_anew(self) -> bool:
+        """Close what is open and have PortAudio list what there is now; False where a device does not close."""
+        if self._still_open():
+            self._renderer.move(Null(Feed(stamp=self._stamp), sample_rate=self._renderer.output.sample_rate))
+        deadline = time.monotonic() + _CLOSING_S
+        while self._still_open():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_GLANCE_S / 10)
+        audio.look_anew()
+        return True
+
+    def _still_open(self) -> list[Speaker]:
+        self._opened = [speaker for speaker in self._opened if not speaker.closed.is_set()]
+        return self._opened
+
+    def _play_on(self, speaker: Speaker) -> None:
+        self._opened.append(speaker)
+        self._renderer.move(speaker)
+        self._tell(f"the music is on {speaker.name}", "info")
+
+    # -- our own thread
+
+    def _run(self) -> None:
+        while not self._closing.wait(_GLANCE_S):
+            try:
+                with self._lock:
+                    self._mind()
+            except NoPortAudio:
+                return
+            except DeviceError:
+                continue
+
+    def _mind(self) -> None:
+        """Look for the device if it is gone and the time has come; raises DeviceError where it is not there."""
+        now = time.monotonic()
+        if self._wanted == NULL or not isinstance(self._renderer.output, Null):
+            if self._playing_since is None:
+                self._playing_since = now
+            if now - self._playing_since > PROVEN_S:
+                self._pause_s = FIRST_S
+            return
+        if self._playing_since is not None:
+            self._playing_since = None
+            self._lost_at, self._told_stuck = now, False
+            self._look_at = now + self._pause_s
+        if now < self._look_at:
+            return
+        self._pause_s = min(2 * self._pause_s, LONGEST_S)
+        self._look_at = now + self._pause_s
+        if not self._still_open():
+            audio.look_anew()
+        elif now - self._lost_at > STUCK_S and not self._told_stuck:
+            self._told_stuck = True
+            stuck = ", ".join(speaker.name for speaker in self._opened)
+            self._tell(f"the driver of {stuck} does not let go: choose another with device(), or restart()", "warning")
+        speaker = audio.open_speaker(self._wanted, self._stamp)
+        self._playing_since = now
+        self._play_on(speaker)

@@ -1,0 +1,374 @@
+"""Folders of .sid files to a corpus (see sidlive.model.corpus.shards). Knows no workers: they are handed to it.
+
+The files, in the order of their paths, are divided into batches; a batch becomes one shard, written where it stays, and
+a file of notes in ``.parts``. So nothing is copied, memory does not grow with the collection, any number of workers
+makes the same bytes, and a build that was killed goes on after the batches that have notes.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+
+from sidlive.chip.registers import COLUMNS, Frames
+from sidlive.errors import ModelError, TuneError
+from sidlive.model.corpus.duplicates import Print, duplicates, print_of
+from sidlive.model.corpus.shards import VERSION, Entry, split_of
+from sidlive.model.corpus.workers import Job, Workers, local_workers
+from sidlive.tune import songlengths as lists
+from sidlive.tune.capture.lengths import record_music, record_seconds
+from sidlive.tune.capture.recorder import Capture, Recorder
+from sidlive.tune.formats import is_sid
+from sidlive.tune.fragment import video_frames
+from sidlive.tune.players import player_of
+from sidlive.tune.psid import LARGEST_FILE, Tune, parse
+
+SHARDS: Final = 256  # at most: each is an open file while a corpus is read
+FEWEST_FILES: Final = 8  # a shard; a kill costs each worker its unfinished one
+SHORTEST_SUBTUNE_S: Final = 20.0
+SHORTEST_START_SONG_S: Final = 5.0
+AS_IT_IS: Final = 1.25  # times the video's rate, up or down: 60 Hz on PAL stays, as NTSC's tunes do; 2x does not
+
+Progress = Callable[[int, int], None]  # files done, files in all
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """One song, or one file (song 0), that is not in the corpus."""
+
+    path: str
+    song: int
+    reason: str  # a few words, the same for all alike
+    detail: str
+
+
+@dataclass
+class Report:
+    """What a build did."""
+
+    files: int = 0
+    tunes: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    held_out_tunes: int = 0
+    held_out_frames: int = 0
+    ends: dict[str, int] = field(default_factory=dict)  # why songs are no longer, how often
+    players: dict[str, int] = field(default_factory=dict)  # songs of each known player
+    left_out: list[LeftOut] = field(default_factory=list)
+    odd: dict[str, list[str]] = field(default_factory=dict)  # what is odd: headers, samples left out; lines by file
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """How many songs were left out for each reason, most first."""
+        return Counter(entry.reason for entry in self.left_out).most_common()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a build takes of a file. ``frames``: video frames a song at most; ``songlengths``: a list and its digest."""
+
+    frames: int
+    subtunes: bool
+    songlengths: tuple[str, str] | None
+
+
+def build(
+    folder: str | Path,
+    out: str | Path,
+    frames: int = 9000,
+    workers: int | Workers | None = None,
+    subtunes: bool = True,
+    songlengths: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Capture every .sid under ``folder`` into ``out``: at most ``frames`` video frames' time a song.
+
+    ``workers``: how many processes (one a core by default), or what runs the jobs. ``subtunes`` takes every song of a
+    file and not only its start song. Songs are as long as ``songlengths`` says (by default the list that lies in the
+    folder, if any), others as they are heard to be. A build that was killed is taken up again by the same call.
+    Raises ModelError when there is nothing to read or nowhere to write, TuneError when the list is none.
+    """
+    folder, out = Path(folder), Path(out)
+    if not os.path.isdir(folder):
+        raise ModelError(f"{folder} is not a folder; expected one with .sid files")
+    paths = sorted(path for path in folder.rglob("*") if is_sid(path) and path.is_file())
+    if not paths:
+        raise ModelError(f"{folder} holds no .sid files")
+    found = lists.find(folder) if songlengths is None else Path(songlengths)
+    known = None
+    if found is not None:
+        lists.read_songlengths(found)
+        known = (str(found.resolve()), hashlib.blake2b(found.read_bytes(), digest_size=16).hexdigest())
+    wanted = Wanted(frames, subtunes, known)
+    run = workers if callable(workers) else local_workers(workers or os.cpu_count() or 1)
+    try:
+        parts = out / ".parts"
+        parts.mkdir(parents=True, exist_ok=True)
+        jobs = _jobs(folder, out, paths, wanted)
+        _forget_others(out, jobs)
+        _capture_all(jobs, len(paths), run, progress)
+        report = _write_index(out, jobs)
+        shutil.rmtree(parts, ignore_errors=True)
+    except OSError as error:
+        raise ModelError(f"{out} cannot be written: {error.strerror or error}") from None
+    return report
+
+
+def _jobs(folder: Path, out: Path, paths: list[Path], wanted: Wanted) -> list[Job]:
+    """The batches, each with the notes' name that stands for exactly these files and this way of taking them."""
+    size = max(FEWEST_FILES, -(-len(paths) // SHARDS))
+    jobs = []
+    for number, begin in enumerate(range(0, len(paths), size)):
+        batch = paths[begin : begin + size]
+        key = hashlib.blake2b(repr((VERSION, wanted)).encode(), digest_size=16)
+        for path in batch:
+            stat = path.stat()
+            about = f"{path.relative_to(folder).as_posix()}|{stat.st_size}|{stat.st_mtime_ns}\n"
+            key.update(about.encode("utf-8", "surrogateescape"))
+        names = tuple(path.relative_to(folder).as_posix() for path in batch)
+        notes = out.resolve() / ".parts" / f"{number:03d}-{key.hexdigest()}.json"
+        jobs.append(Job(capture_batch, str(folder.resolve()), names, str(_shard_of(notes)), str(notes), wanted))
+    return jobs
+
+
+def _shard_of(notes: Path) -> Path:
+    return notes.parent.parent / f"shard-{notes.name[:3]}.npy"
+
+
+def _forget_others(out: Path, jobs: list[Job]) -> None:
+    """Remove what another build, or one that was killed in the middle of a file, left in ``out``."""
+    ours = {Path(job.notes).name for job in jobs}
+    for path in (out / ".parts").iterdir():
+        if path.name not in ours:
+            path.unlink()
+    kept = {Path(job.shard).name for job in jobs if Path(job.notes).exists()}
+    (out / "index.json").unlink(missing_ok=True)
+    for path in out.glob("shard-*.npy"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _capture_all(jobs: list[Job], files: int, run: Workers, progress: Progress | None) -> None:
+    """Write shard and notes of every batch that has none yet."""
+    todo = [job for job in jobs if not Path(job.notes).exists()]
+    done = files - sum(len(job.names) for job in todo)
+    tell = progress or (lambda done, total: None)
+    tell(done, files)
+    if not todo:
+        return
+    with contextlib.closing(run(todo)) as running:  # at once, also when a person interrupts
+        for finished in running:
+            done += finished
+            tell(done, files)
+
+
+def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
+    """Capture the songs of one batch into its shard, and then say so in its notes; nothing when ``stopping``.
+
+    Both come to be at once, whole: whoever is killed, or does it twice, leaves no halves.
+    """
+    songs: list[dict[str, Any]] = []
+    left_out: list[LeftOut] = []
+    odd: dict[str, list[str]] = {}
+    notes, shard = Path(job.notes), Path(job.shard)
+    with _Shard(notes.with_suffix(f".{uuid.uuid4().hex}.tmp")) as rows:
+        for name in job.names:
+            if stopping():
+                return
+            if remarks := _capture_file(Path(job.folder) / name, name, job.wanted, rows, songs, left_out):
+                odd[name] = remarks
+        rows.finish(shard)
+    lost = [asdict(entry) for entry in left_out]
+    text = json.dumps({"rows": rows.count, "tunes": songs, "left_out": lost, "odd": odd})
+    temporary = notes.with_suffix(f".{uuid.uuid4().hex}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(notes)
+
+
+def _capture_file(
+    path: Path, name: str, wanted: Wanted, rows: "_Shard", songs: list[dict[str, Any]], left_out: list[LeftOut]
+) -> list[str]:
+    """Append the songs of one file to the shard and to the lists; returns what is odd about it, a line each."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+        tune = parse(data, str(path))
+    except OSError as error:
+        left_out.append(LeftOut(name, 0, "cannot be read", f"{path} cannot be read: {error.strerror or error}"))
+        return []
+    except TuneError as error:
+        left_out.append(LeftOut(name, 0, _reason(error), str(error)))
+        return []
+    remarks = list(tune.oddities)
+    about = {
+        "path": name,
+        "title": tune.name,
+        "author": tune.author,
+        "released": tune.released,
+        "chip": tune.chip,
+        "clock": tune.timing.name,
+        "split": split_of(path.resolve()),
+        "player": player_of(tune.image, tune.load),
+        "sids": tune.sids,
+    }
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest() if wanted.songlengths else ""
+    for song in range(1, tune.songs + 1) if wanted.subtunes else (tune.start_song,):
+        try:
+            made, end = _record(tune, song, md5, wanted)
+        except TuneError as error:
+            left_out.append(LeftOut(name, song, _reason(error), str(error)))
+            continue
+        frames, rate_hz = _at_video_rate(made)
+        seconds = len(frames) / rate_hz
+        if made.samples:
+            remarks.append(f"song {song} {made.samples}")
+        if made.samples and not made.samples.music:
+            left_out.append(LeftOut(name, song, "samples instead of music", str(made.samples)))
+        elif len(frames) == 0:
+            left_out.append(LeftOut(name, song, "never sounds", ""))
+        elif seconds < (SHORTEST_START_SONG_S if song == tune.start_song else SHORTEST_SUBTUNE_S):
+            left_out.append(LeftOut(name, song, "too short", f"{seconds:.1f} s"))
+        else:
+            rates = {"rate_hz": rate_hz, "played_hz": made.rate_hz}
+            place = {"song": song, **rates, "end": end, "start": rows.count, "length": len(frames)}
+            songs.append({**about, **place, "print": asdict(print_of(frames))})
+            rows.append(frames)
+    return remarks
+
+
+def _record(tune: Tune, song: int, md5: str, wanted: Wanted) -> tuple[Capture, str]:
+    """Record a song's music and say why it is no longer."""
+    recorder = Recorder(tune, song)
+    longest_s = wanted.frames / tune.timing.rate_hz
+    seconds = lists.known_songlengths(*wanted.songlengths).of(md5, song) if wanted.songlengths else None
+    return record_music(recorder, longest_s) if seconds is None else record_seconds(recorder, seconds, longest_s)
+
+
+def _at_video_rate(made: Capture) -> tuple[Frames, float]:
+    """A song's frames, and how many a second: of a player that runs several times a video frame, video frames.
+
+    A network knows time by counting frames.
+    """
+    if len(made.frames) and not 1 / AS_IT_IS <= made.rate_hz / made.timing.rate_hz <= AS_IT_IS:
+        return video_frames(made.frames, made.rate_hz, made.timing)
+    return made.frames, made.rate_hz
+
+
+class _Shard:
+    """An .npy file of frames that grows: its header has room for any number of rows."""
+
+    def __init__(self, path: Path) -> None:
+        self.count = 0
+        self._path = path
+        self._file: IO[bytes] = path.open("w+b")
+        self._header()
+
+    def __enter__(self) -> "_Shard":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def append(self, frames: Frames) -> None:
+        """Further rows, ``uint8[T, 28]``."""
+        self._file.write(np.ascontiguousarray(frames).data)
+        self.count += len(frames)
+
+    def finish(self, path: Path) -> None:
+        """Be the shard ``path``, if there are rows at all."""
+        self._file.seek(0)
+        self._header()
+        self._file.close()
+        if self.count:
+            self._path.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def _header(self) -> None:
+        described = {"descr": "|u1", "fortran_order": False, "shape": (self.count, COLUMNS)}
+        np.lib.format.write_array_header_1_0(self._file, described)
+
+
+def _reason(error: TuneError) -> str:
+    """A message without its particulars, to count by."""
+    text = str(error)
+    for words, reason in (
+        ("MUS data", "MUS data"),
+        ("init does not return", "init does not return"),
+        ("init turns off", "init turns off its own interrupt"),
+        ("play does not return", "play does not return"),
+        ("jams", "jams the processor"),
+        ("writes nothing", "writes nothing to the SID"),
+    ):
+        if words in text:
+            return reason
+    return "not a valid .sid file" if ".sid" in text.lower() else "cannot be captured"
+
+
+def _write_index(out: Path, jobs: list[Job]) -> Report:
+    """All notes to one index without duplicates, written last: an index means a whole corpus."""
+    report = Report(files=sum(len(job.names) for job in jobs))
+    entries: list[Entry] = []
+    prints: list[Print] = []
+    for job in jobs:
+        notes = _notes(job)
+        report.left_out += [LeftOut(**entry) for entry in notes["left_out"]]
+        report.odd |= notes.get("odd", {})
+        for song in notes["tunes"]:
+            prints.append(Print(**song.pop("print")))
+            entries.append(Entry(**song, shard=Path(job.shard).name))
+    dropped = duplicates(prints)
+    for number, (kept, how) in dropped.items():
+        entry, other = entries[number], entries[kept]
+        reason = "duplicate" if how == "the same as" else "near duplicate"
+        report.left_out.append(LeftOut(entry.path, entry.song, reason, f"{how} {other.path} song {other.song}"))
+    report.left_out.sort(key=lambda entry: (entry.path, entry.song))
+    tunes = [entry for number, entry in enumerate(entries) if number not in dropped]
+    held_out = [tune for tune in tunes if tune.split == "held-out"]
+    report.tunes, report.frames = len(tunes), sum(tune.length for tune in tunes)
+    report.seconds = round(sum(tune.length / tune.rate_hz for tune in tunes), 1)
+    report.held_out_tunes, report.held_out_frames = len(held_out), sum(tune.length for tune in held_out)
+    report.ends = dict(Counter(tune.end for tune in tunes).most_common())
+    report.players = dict(Counter(tune.player for tune in tunes if tune.player).most_common())
+    told = {key: value for key, value in vars(report).items() if key != "left_out"}
+    _write_json(out / "report.json", {**told, "reasons": dict(report.reasons)}, "left_out", report.left_out)
+    _write_json(out / "index.json", {"version": VERSION}, "tunes", tunes)
+    return report
+
+
+def _notes(job: Job) -> dict[str, Any]:
+    """A batch's notes. Raises ModelError, and forgets the batch, when they or its shard are not whole."""
+    notes, shard = Path(job.notes), Path(job.shard)
+    try:
+        told: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
+        if told["rows"]:
+            rows = np.load(shard, mmap_mode="r")
+            if rows.shape != (told["rows"], COLUMNS):
+                raise ValueError(f"{len(rows)} rows, expected {told['rows']}")
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        with contextlib.suppress(OSError):
+            notes.unlink()
+        raise ModelError(f"{shard.name} was damaged ({error}); run the same command again") from None
+    return told
+
+
+def _write_json(path: Path, content: dict[str, Any], name: str, many: list[Any]) -> None:
+    """``content`` and, under ``name``, dataclasses, one a line."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        head = json.dumps(content, indent=1)
+        file.write(head[: head.rindex("}")].rstrip() + f',\n "{name}": [')
+        for number, one in enumerate(many):
+            file.write((",\n  " if number else "\n  ") + json.dumps(vars(one)))
+        file.write("\n ]\n}\n")
+    temporary.replace(path)

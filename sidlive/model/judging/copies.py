@@ -1,0 +1,160 @@
+"""How long a run of frames was played before, elsewhere, to the byte: tells learning from copying.
+
+Of whole frames, or of one voice's part alone: its frequency, control and envelope, pulse width and filter left aside.
+
+Exact and lean: a number a frame of what is looked for is all that is held; the places it is looked for in (a training
+set of any size) stream past, one tune after another. The time is the length of what streams past plus that of
+the runs met.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import (
+    AD,
+    COLUMNS,
+    CONTROL,
+    FREQ_HI,
+    FREQ_LO,
+    SR,
+    VOICES,
+    Frames,
+    first_control_of,
+    register_of,
+)
+from sidlive.compiling import kernel
+from sidlive.model.judging.listening import note_starts
+
+_END: Final = -1  # of a piece, and every frame of a source that no piece has
+
+_WORDS: Final = -(-COLUMNS // 8)  # of 64 bits a frame
+
+
+def longest_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArray[np.int64]:
+    """For each piece the longest run of its frames that stands in some source: ``int64[pieces]``.
+
+    All 28 columns are equal in every frame of a run. A run in which no note starts is held or silent, not copied: it
+    does not count; the first frame of a piece, whose past is not known, starts none. Pieces and sources are
+    ``uint8[T, 28]``.
+    """
+    hashes = [_hashes(piece) for piece in pieces]
+    known = np.unique(np.concatenate([np.empty(0, np.uint64), *hashes]))
+    ids = np.full(sum(len(piece) + 1 for piece in pieces), _END, dtype=np.int64)
+    notes = np.zeros(len(ids), dtype=bool)
+    owner = np.zeros(len(ids), dtype=np.int64)
+    begin = 0
+    for number, (piece, own) in enumerate(zip(pieces, hashes, strict=True)):
+        end = begin + len(piece)
+        ids[begin:end] = np.searchsorted(known, own)
+        notes[begin + 1 : end] = note_starts(piece)[1:].any(axis=1)
+        owner[begin:end] = number
+        begin = end + 1
+    longest = np.zeros(len(pieces), dtype=np.int64)
+    if not len(known):
+        return longest
+    inside = np.flatnonzero(ids != _END)
+    places = inside[np.argsort(ids[inside], kind="stable")]  # where each id stands, id by id
+    first = np.searchsorted(ids[places], np.arange(len(known) + 1))
+    started = np.concatenate([[0], np.cumsum(notes)]).astype(np.int64)
+    for source in sources:
+        own = _hashes(source)
+        at = np.minimum(np.searchsorted(known, own), len(known) - 1)
+        heard = np.where(known[at] == own, at, _END).astype(np.int64)
+        _follow(heard, ids, places, first, started, owner, longest)
+    return longest
+
+
+def longest_part_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArray[np.int64]:
+    """For each piece the longest run of one voice's part that some voice of a source plays too: ``int64[pieces]``.
+
+    A run goes from a note's start to a note's start, so that what is held after it does not count: one note is 1.
+    """
+    end = np.uint64(1 << 63)  # of a piece: no part, which has 48 bits, equals it
+    parts: list[NDArray[np.uint64]] = []
+    starts: list[NDArray[np.bool_]] = []
+    owner: list[NDArray[np.int64]] = []
+    for number, piece in enumerate(pieces):
+        begun = note_starts(piece)
+        begun[:1] = False
+        for voice in range(VOICES):
+            parts += [_part(piece, voice), np.array([end])]
+            starts += [begun[:, voice], np.zeros(1, dtype=bool)]
+            owner.append(np.full(len(piece) + 1, number, dtype=np.int64))
+    longest = np.zeros(len(pieces), dtype=np.int64)
+    if not pieces:
+        return longest
+    wanted, opens, owners = np.concatenate(parts), np.concatenate(starts), np.concatenate(owner)
+    rows = np.flatnonzero(opens)
+    known, ids = np.unique(wanted[rows], return_inverse=True)
+    if not len(known):
+        return longest
+    places = rows[np.argsort(ids, kind="stable")]
+    first = np.searchsorted(np.sort(ids), np.arange(len(known) + 1))
+    for source in sources:
+        begun = note_starts(source)
+        for voice in range(VOICES):
+            heard = _part(source, voice)
+            begins = np.flatnonzero(begun[:, voice])
+            at = np.minimum(np.searchsorted(known, heard[begins]), len(known) - 1)
+            met = known[at] == heard[begins]
+            _follow_notes(heard, begins[met], at[met], wanted, opens, places, first, owners, longest)
+    return longest
+
+
+def _part(frames: Frames, voice: int) -> NDArray[np.uint64]:
+    """A voice's frequency, control, first control and envelope as one number a frame."""
+    columns = [register_of(voice, offset) for offset in (FREQ_LO, FREQ_HI, CONTROL, AD, SR)]
+    packed = np.zeros((len(frames), 8), dtype=np.uint8)
+    packed[:, :6] = frames[:, [*columns, first_control_of(voice)]]
+    return packed.view("<u8")[:, 0].astype(np.uint64)
+
+
+def _hashes(frames: Frames) -> NDArray[np.uint64]:
+    """64 bits a frame, the same for equal frames: a sum of multiples by odd constants, then mixed."""
+    padded = np.zeros((len(frames), 8 * _WORDS), dtype=np.uint8)
+    padded[:, :COLUMNS] = frames
+    factors = np.random.default_rng(28).integers(0, 1 << 63, _WORDS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    words = padded.view(np.uint64)
+    mixed = np.zeros(len(frames), dtype=np.uint64)
+    for word, factor in enumerate(factors):
+        mixed = (mixed ^ words[:, word]) * factor
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+@kernel
+def _follow(heard, ids, places, first, started, owner, longest):  # type: ignore[no-untyped-def]
+    """Lengthen ``longest`` by the runs of ``ids`` that stand in ``heard``; both ``int64``, -1 equals nothing."""
+    for t in range(len(heard)):
+        now = heard[t]
+        if now < 0:
+            continue
+        for place in range(first[now], first[now + 1]):
+            begin = places[place]
+            if t > 0 and begin > 0 and heard[t - 1] >= 0 and heard[t - 1] == ids[begin - 1]:
+                continue  # in the middle of a run that has been followed
+            count = 1
+            while t + count < len(heard) and heard[t + count] >= 0 and heard[t + count] == ids[begin + count]:
+                count += 1
+            if count > longest[owner[begin]] and started[begin + count] > started[begin]:
+                longest[owner[begin]] = count
+
+
+@kernel
+def _follow_notes(heard, begins, at, wanted, opens, places, first, owners, longest):  # type: ignore[no-untyped-def]
+    """Lengthen ``longest`` by the runs of ``wanted`` in ``heard``, both ``uint64``, that note starts bound."""
+    for number in range(len(begins)):
+        t = begins[number]
+        for place in range(first[at[number]], first[at[number] + 1]):
+            begin = places[place]
+            owner = owners[begin]
+            count, last = 1, 0
+            while t + count < len(heard) and heard[t + count] == wanted[begin + count]:
+                if opens[begin + count]:
+                    last = count
+                count += 1
+            if last + 1 > longest[owner]:
+                longest[owner] = last + 1

@@ -1,0 +1,116 @@
+"""How well a model knows tunes it never trained on: nats per frame, as the engine itself plays it. No torch.
+
+Each held-out tune gives one stretch, drawn the same at each call; the engine hears it from its start, so that early
+frames are judged with little context and late ones with much, as on stage after a fresh prompt.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import Frames
+from sidlive.errors import ModelError
+from sidlive.model import tokens as tk
+from sidlive.model.corpus.shards import Corpus, Entry
+
+RESAMPLINGS: Final = 2000  # of the tunes, for the confidence interval
+SPLITS: Final = ("held-out", "train", "all")
+
+GROUPS: Final = {  # what a musician calls it: the kinds of slots that say it
+    "pitch": (tk.FREQ_HI, tk.FREQ_LO),
+    "pulse_width": (tk.PW_HI, tk.PW_LO),
+    "control": (tk.CONTROL,),
+    "first_control": (tk.FIRST_CONTROL,),
+    "envelope": (tk.AD, tk.SR),
+    "filter": (tk.CUTOFF_HI, tk.CUTOFF_LO, tk.RES_ROUTE, tk.MODE_VOL),
+}
+
+
+class Weigher(Protocol):
+    """What `judge` asks of a model: an `Engine`, or a `reference.Reference`."""
+
+    def reset(self) -> None: ...
+
+    def prefill(self, frames: Frames) -> None: ...
+
+    def weigh(self, frames: Frames) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The cost of each tune's stretch."""
+
+    by_kind: NDArray[np.float64]  # [tunes, KINDS]: nats per frame, the slots of a kind summed
+    frames: int
+
+    @property
+    def totals(self) -> NDArray[np.float64]:
+        """Nats per frame of each tune."""
+        return self.by_kind.sum(axis=1)
+
+    @property
+    def nats_per_frame(self) -> float:
+        """The mean over tunes."""
+        return float(self.totals.mean())
+
+    @property
+    def kinds(self) -> dict[str, float]:
+        """The mean of each kind of slot by name; they sum to `nats_per_frame`."""
+        return dict(zip(tk.KIND_NAMES, self.by_kind.mean(axis=0).tolist(), strict=True))
+
+    @property
+    def groups(self) -> dict[str, NDArray[np.float64]]:
+        """Nats per frame of each tune by group of columns; they sum to `totals`."""
+        return {name: self.by_kind[:, list(kinds)].sum(axis=1) for name, kinds in GROUPS.items()}
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """A confidence interval of nats per frame."""
+        return interval(self.totals, confidence)
+
+
+def interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+    """A bootstrap confidence interval of the mean of ``float64[N]``, N >= 1 (seeded: the same each time)."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(values, size=(RESAMPLINGS, len(values))).mean(axis=1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def tunes_of(corpus: Corpus, split: str) -> tuple[Entry, ...]:
+    """The tunes of one of SPLITS."""
+    assert split in SPLITS
+    return corpus.tunes if split == "all" else corpus.split(split)
+
+
+def stretches(
+    corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
+) -> list[tuple[Entry, int]]:
+    """The tunes that `judge` judges and the frame each stretch starts at; of more tunes than ``most`` an even choice.
+
+    ModelError where no tune has ``length`` + 1 frames.
+    """
+    tunes = [tune for tune in tunes_of(corpus, split) if tune.length > length]
+    if not tunes:
+        raise ModelError(f"no {split} tune of the corpus has {length + 1} frames: judge with a shorter --length")
+    rng = np.random.default_rng(0)
+    drawn = [(tune, int(rng.integers(tune.length - length))) for tune in tunes]
+    if most is None or most >= len(drawn):
+        return drawn
+    return [drawn[row] for row in np.linspace(0, len(drawn) - 1, most).round().astype(int)]
+
+
+def judge(
+    engine: Weigher, corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
+) -> Iterator[Judged]:
+    """Nats per frame on the `stretches` of a split, told after each tune (the last is the result)."""
+    kinds: list[NDArray[np.float64]] = []
+    for tune, start in stretches(corpus, length, split, most):
+        frames = np.ascontiguousarray(corpus.frames(tune)[start : start + length + 1])
+        engine.reset()
+        engine.prefill(frames[:1])
+        costs = engine.weigh(frames[1:]).mean(axis=0)
+        kinds.append(np.bincount(tk.KIND_OF_SLOT, weights=costs, minlength=tk.KINDS).astype(np.float64))
+        yield Judged(np.array(kinds), length * len(kinds))

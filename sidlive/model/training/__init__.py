@@ -1,0 +1,1 @@
+"""Training a network. The only package that imports torch."""

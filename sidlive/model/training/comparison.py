@@ -1,0 +1,258 @@
+"""Our two levels beside a flat stream: the same tunes, blocks, optimiser, time. The figures of ``sidlive bench mind``.
+
+Each network has as long to learn, by a clock that runs while it draws its windows and learns, not while it is compiled
+or judged, nor while other work has the processor: the time of the thread that leads. The learning rate follows that
+clock. They learn in turns of a few seconds, so that what else slows a machine slows all of them alike. The flat network
+starts at two learning rates; the better one goes on.
+
+All are judged on the same frames of tunes held out, of which each hears what it can: the flat one `flat.CONTEXT`
+frames, ours as many as a window it learns from has, and what recall finds further back.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sidlive.chip.registers import PAL
+from sidlive.errors import ModelError
+from sidlive.model import recall as rc
+from sidlive.model import tokens as tk
+from sidlive.model.config import ModelConfig
+from sidlive.model.corpus.shards import Corpus
+from sidlive.model.judging.evaluate import interval
+from sidlive.model.training import flat
+from sidlive.model.training.network import Network
+from sidlive.model.training.plan import Plan
+from sidlive.model.training.train import move, optimiser_of
+from sidlive.model.training.windows import Windows, tensors, window
+from sidlive.report import Result
+from sidlive.tune.edits import rotate_voices
+
+TURN_S: Final = 5.0
+TICKS: Final = 1000  # of the clock that the learning rate follows
+PLAN: Final = Plan(steps=TICKS, warmup=TICKS // 20, pinned=0.0)  # none is judged behind a pinned prompt
+FLAT_RATES: Final = (2e-3, 1e-3)  # the first is ours
+FLAT_WINDOWS: Final = 2  # a step: about as long as one of ours
+MOMENTS: Final = (
+    0.1,
+    0.2,
+    0.4,
+    0.7,
+    1.0,
+)  # parts of the time after which all are judged; at .7 the rate begins to fall
+CHOOSING: Final = 0.4  # the moment at which the worse learning rate of the flat network is given up
+JUDGED: Final = 48  # tunes
+FRAMES: Final = 32  # of each
+BEFORE: Final = 1024  # frames at least that the tune has before them
+IN_REGISTERS: Final = tk.KIND_OF_SLOT != tk.FIRST_CONTROL  # the slots that a flat stream tells, too
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """FRAMES frames of a held-out tune from `start` on, all before them known."""
+
+    frames: NDArray[np.uint8]
+    start: int
+
+
+class Mind(Protocol):
+    """A network and how it learns: what `Learner` needs of either kind."""
+
+    blocks: list[nn.Module]
+    step_frames: int  # that a step goes over
+    context: int  # frames
+
+    @property
+    def network(self) -> nn.Module: ...
+
+    def cost(self, step: int) -> Tensor:
+        """The nats per token of a step's windows, to descend."""
+
+    def nats(self, stretches: list[Stretch]) -> NDArray[np.float64]:
+        """Nats per frame ``[stretches, 3]``: of the 25 registers, of all that is said, of the 25 without recall."""
+
+
+class TwoLevels:
+    """Ours, as `train` trains it."""
+
+    def __init__(self, config: ModelConfig, plan: Plan, windows: Windows) -> None:
+        self.plan, self.windows = plan, windows
+        self.context, self.step_frames = plan.length, plan.batch * plan.length
+        torch.manual_seed(plan.seed)
+        self.network = Network(replace(config, context=plan.length))
+        self.blocks = [*self.network.time_blocks, *self.network.column_blocks]
+
+    def cost(self, step: int) -> Tensor:
+        return self.network.nats(*self.windows.batch(self.plan, step)).sum(1).mean() / tk.SLOTS
+
+    def nats(self, stretches: list[Stretch]) -> NDArray[np.float64]:
+        rows = []
+        for one in stretches:
+            costs, alone = self._by_slot(one, rc.WINDOW), self._by_slot(one, 0)
+            rows.append((costs[IN_REGISTERS].sum().item(), costs.sum().item(), alone[IN_REGISTERS].sum().item()))
+        return np.array(rows)
+
+    def _by_slot(self, one: Stretch, memory: int) -> Tensor:
+        """Nats per frame ``[SLOTS]``, where recall reaches ``memory`` frames back from what attention hears."""
+        heard = window(one.frames, one.start - self.context, self.context + FRAMES, memory=memory)
+        said = torch.arange(self.context - 1, self.context - 1 + FRAMES)
+        return self.network.nats(*tensors(heard), said).mean(0)
+
+
+class FlatStream:
+    """The flat network, on windows of CONTEXT frames from the same tunes, voices rotated as ours."""
+
+    def __init__(self, config: ModelConfig, plan: Plan, windows: Windows) -> None:
+        self.plan, self.windows = plan, windows
+        self.context, self.step_frames = flat.CONTEXT, plan.batch * (flat.CONTEXT - 1)
+        torch.manual_seed(plan.seed)
+        self.network = flat.FlatNetwork(flat.stack_like(config))
+        self.blocks = list(self.network.blocks)
+
+    def cost(self, step: int) -> Tensor:
+        rng = np.random.default_rng([self.plan.seed, step])
+        tunes = [frames for frames in self.windows.tunes if len(frames) >= flat.CONTEXT]
+        lengths = np.array([len(frames) for frames in tunes])
+        picks = []
+        for index in rng.choice(len(tunes), size=self.plan.batch, p=lengths / lengths.sum()):
+            start = int(rng.integers(lengths[index] - flat.CONTEXT + 1))
+            stretch = tunes[index][start : start + flat.CONTEXT]
+            picks.append(flat.stream(rotate_voices(stretch, int(rng.integers(3)))))
+        return self.network.nats(torch.from_numpy(np.stack(picks))).mean()
+
+    def nats(self, stretches: list[Stretch]) -> NDArray[np.float64]:
+        rows = []
+        for one in stretches:
+            heard = flat.stream(one.frames[one.start - self.context : one.start + FRAMES])
+            costs = self.network.nats(torch.from_numpy(heard)[None])[0, -FRAMES:]
+            rows.append((costs.sum(1).mean().item(),) * 3)
+        return np.array(rows)
+
+
+@dataclass
+class Learner:
+    """A mind on its way, by its own clock."""
+
+    name: str
+    mind: Mind
+    plan: Plan
+    limit_s: float
+    clock_s: float = 0.0
+    step: int = 0
+    judged: dict[float, NDArray[np.float64]] = field(default_factory=dict)  # by part of the time, see Mind.nats
+
+    def __post_init__(self) -> None:
+        self.optimiser = optimiser_of(self.mind.network, self.plan)
+
+    def prepare(self, compiled: bool) -> None:
+        """Compile, and go through a step once, unlearnt."""
+        if compiled:
+            for block in self.mind.blocks:
+                block.compile(dynamic=False)
+        with torch.autocast("cpu", torch.bfloat16):
+            cost = self.mind.cost(0)
+        cost.backward()
+        self.optimiser.zero_grad()
+
+    def learn(self, until_s: float) -> None:
+        """Go on until the clock stands there, in whole steps."""
+        while self.clock_s < until_s:
+            began = time.thread_time()
+            self.optimiser.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16):
+                cost = self.mind.cost(self.step)
+            cost.backward()
+            move(self.mind.network, self.optimiser, self.plan, min(TICKS, int(TICKS * self.clock_s / self.limit_s)))
+            self.step += 1
+            self.clock_s += time.thread_time() - began
+
+    @torch.no_grad()
+    def judge(self, moment: float, stretches: list[Stretch]) -> None:
+        """Nats of the stretches, at a part of the time. Not compiled: the shapes are others."""
+        with torch.compiler.set_stance("force_eager"), torch.autocast("cpu", torch.bfloat16):
+            self.judged[moment] = self.mind.nats(stretches)
+
+
+def compare(
+    corpus: Corpus,
+    config: ModelConfig,
+    minutes: float,
+    compiled: bool = True,
+    told: Callable[[str], object] = lambda doing: None,
+) -> list[Learner]:
+    """Ours and the flat network at the better of FLAT_RATES after ``minutes`` each, then at the one given up."""
+    windows, stretches = Windows(corpus), held_out_stretches(corpus)
+    learners = [Learner("ours", TwoLevels(config, PLAN, windows), PLAN, 60 * minutes)]
+    for rate in FLAT_RATES:
+        plan = replace(PLAN, batch=FLAT_WINDOWS, learning_rate=rate)
+        learners.append(Learner(f"flat at {rate:g}", FlatStream(config, plan, windows), plan, 60 * minutes))
+    for learner in learners:
+        told(f"{learner.name}: compiling")
+        learner.prepare(compiled)
+    given_up: list[Learner] = []
+    for moment in MOMENTS:
+        until_s = 60 * minutes * moment
+        while min(learner.clock_s for learner in learners) < until_s:
+            for learner in learners:
+                told(f"{learner.name}: {learner.clock_s / 60:.1f} of {minutes:g} minutes, {learner.step} steps")
+                learner.learn(min(learner.clock_s + TURN_S, until_s))
+        for learner in learners:
+            told(f"{learner.name}: judged after {minutes * moment:g} minutes")
+            learner.judge(moment, stretches)
+        if moment == CHOOSING:
+            given_up.append(max(learners[1:], key=lambda one: float(one.judged[moment][:, 0].mean())))
+            learners.remove(given_up[0])
+    return learners + given_up
+
+
+def held_out_stretches(corpus: Corpus) -> list[Stretch]:
+    """The same at each call, one a tune. ModelError where no tune held out is long enough."""
+    tunes = [tune for tune in corpus.split("held-out") if tune.length >= BEFORE + FRAMES]
+    if not tunes:
+        raise ModelError(f"no tune held out has {BEFORE + FRAMES} frames: build a corpus of more or longer tunes")
+    rng = np.random.default_rng(2)
+    chosen = [tunes[i] for i in rng.permutation(len(tunes))[:JUDGED]]
+    return [Stretch(corpus.frames(tune), int(rng.integers(BEFORE, tune.length - FRAMES + 1))) for tune in chosen]
+
+
+def figures(learners: list[Learner]) -> Iterator[Result]:
+    """Of ours and of the flat network, the first two that `compare` returns."""
+    last = MOMENTS[-1]
+    both = dict(zip(("ours", "flat"), learners, strict=False))
+    for name, learner in both.items():
+        nats = learner.judged[last][:, 0]
+        low, high = interval(nats)
+        yield Result(f"nats_per_frame.{name}", float(nats.mean()), "nats")
+        yield Result(f"nats_per_frame.{name}.low", low, "nats")
+        yield Result(f"nats_per_frame.{name}.high", high, "nats")
+    ours = both["ours"]
+    yield Result("nats_per_frame_28.ours", float(ours.judged[last][:, 1].mean()), "nats")
+    yield Result("nats_per_frame.ours_without_recall", float(ours.judged[last][:, 2].mean()), "nats")
+    for name, learner in both.items():
+        mind = learner.mind
+        yield Result(f"context_s.{name}", mind.context / PAL.rate_hz, "s")
+        yield Result(f"frames_trained.{name}", learner.step * mind.step_frames, "frames")
+        yield Result(f"block_parameters.{name}", sum(p.numel() for block in mind.blocks for p in block.parameters()))
+        yield Result(f"parameters.{name}", sum(p.numel() for p in mind.network.parameters()))
+        yield Result(f"learning_rate.{name}", learner.plan.learning_rate)
+    yield Result("recall_s.ours", rc.WINDOW / PAL.rate_hz, "s")
+    yield Result("minutes", ours.limit_s / 60, "min")
+    yield Result("tunes", len(ours.judged[last]))
+    yield Result("frames", FRAMES * len(ours.judged[last]), "frames")
+
+
+def curve(learners: list[Learner]) -> list[dict[str, Any]]:
+    """A row for each learner and moment: nats per frame of the 25 registers, of all it says, and without recall."""
+    rows = []
+    for learner in learners:
+        for moment, nats in learner.judged.items():
+            told = ("nats_per_frame", "with_first_controls", "without_recall")
+            row = {"network": learner.name, "minutes": moment * learner.limit_s / 60}
+            rows.append({**row, **dict(zip(told, nats.mean(0).tolist(), strict=True))})
+    return rows

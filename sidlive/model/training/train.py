@@ -1,0 +1,308 @@
+"""Training: windows of real tunes -> checkpoints. Knows nothing of playing.
+
+A run lives in a folder: ``checkpoint.pt`` (weights, optimiser, plan, step), ``best.pt`` (weights alone, at the lowest
+held-out cost) and ``log.jsonl``. What a step trains on is a function of (seed, step) alone: a run that was resumed, at
+whatever moment it ended, is to the bit the run that was never stopped, and one on several processes (see `ranks`) is
+the run on one, but for the order of sums. The figure of merit is nats per frame on tunes not trained on.
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from sidlive.errors import ModelError
+from sidlive.model import tokens as tk
+from sidlive.model.config import ModelConfig
+from sidlive.model.corpus.shards import Corpus
+from sidlive.model.training.network import Network
+from sidlive.model.training.plan import Plan
+from sidlive.model.training.ranks import ALONE, CPU, Ranks
+from sidlive.model.training.windows import Batch, Windows, held_out
+
+AVERAGING: Final = 0.99  # of the averaged weights, so much stays with each step
+
+
+def optimiser_of(network: torch.nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    """What the plan moves a network's weights with: AdamW; gains do not decay."""
+    matrices = [p for p in network.parameters() if p.dim() >= 2]
+    gains = [p for p in network.parameters() if p.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": gains, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
+
+
+def move(network: torch.nn.Module, optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> None:
+    """Move a network's weights down its gradients, as far as the plan says for that step."""
+    torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
+    for group in optimiser.param_groups:
+        group["lr"] = plan.rate(step)
+    optimiser.step()
+
+
+@torch.no_grad()
+def evaluate(
+    network: Network, batches: list[Batch], device: torch.device = CPU, precision: torch.dtype = torch.bfloat16
+) -> float:
+    """Nats per frame over the batches, by a network that lies on the device."""
+    total, frames = 0.0, 0
+    for batch in batches:
+        with _cast(device, precision):
+            total += network.nats(*batch.to(device)).sum().item()
+        frames += len(batch.chosen)
+    return total / max(1, frames)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told after every step. ``train`` is a running mean, ``held_out`` the last measured; nats per frame."""
+
+    step: int
+    steps: int
+    frames: int
+    frames_per_s: float
+    train: float
+    held_out: float | None
+
+
+class Run:
+    """A training run in a folder: made new, or taken up where its checkpoint left it.
+
+    Measured and kept are not the weights of the last step but their running average, which is a percent better.
+    Of several `ranks` each holds the same run and works on its share of a step's windows; the first alone writes.
+    ``precision``: that of the matrix products (the weights are float32).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: ModelConfig,
+        plan: Plan,
+        compiled: bool = True,
+        ranks: Ranks = ALONE,
+        precision: torch.dtype = torch.bfloat16,
+    ) -> None:
+        if plan.batch < ranks.world:
+            raise ModelError(f"expected a window for each of {ranks.world} processes, found --batch {plan.batch}")
+        self.folder, self.config, self.plan = folder, config, plan
+        self.ranks, self.precision = ranks, precision
+        torch.manual_seed(plan.seed)
+        self.network = Network(config).to(ranks.device)
+        self.optimiser = optimiser_of(self.network, plan)
+        self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
+        self.step = self.frames = 0
+        self.measured = 0  # the step of the last measurement
+        self.best = float("inf")
+        self.train_nats: float | None = None
+        self.held_out_nats: float | None = None
+        if compiled:
+            for block in [*self.network.time_blocks, *self.network.column_blocks]:
+                block.compile(dynamic=False)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def resume(self) -> bool:
+        """Take up the folder's checkpoint, if there is one. ModelError where it is of another shape."""
+        if not self.checkpoint.exists():
+            return False
+        kept = load_checkpoint(self.checkpoint)
+        if ModelConfig.from_dict(kept["config"]) != self.config:
+            raise ModelError(
+                f"{self.checkpoint} is of another network ({kept['config']['name']}): choose another folder"
+            )
+        self.network.load_state_dict(kept["model"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        for name, weights in kept.get("average", kept["model"]).items():
+            self.average[name].copy_(weights)
+        self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
+        self.train_nats, self.held_out_nats = kept["train_nats"], kept["held_out_nats"]
+        self.measured = kept.get("measured", self.step)
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint; a kill in between leaves the one before."""
+        if not self.ranks.first:
+            return
+        plain = {
+            "model": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "config": self.config.to_dict(),
+            "plan": asdict(self.plan),
+            "step": self.step,
+            "frames": self.frames,
+            "measured": self.measured,
+            "best": self.best,
+            "train_nats": self.train_nats,
+            "held_out_nats": self.held_out_nats,
+        }
+        _save(plain, self.checkpoint)
+
+    def learn(self, batch: Batch) -> float:
+        """One step of the optimiser; the step's nats per frame before it. ``batch``: this rank's windows of the step.
+
+        Interrupted, it has happened or it has not.
+        """
+        with _cast(self.ranks.device, self.precision):
+            cost = self.network.nats(*batch).sum() / (self.plan.batch * self.plan.chosen)
+        self.optimiser.zero_grad()
+        (cost / tk.SLOTS).backward()
+        nats = self.ranks.add_up(self.network.parameters(), cost).item()
+        with _undivided():
+            move(self.network, self.optimiser, self.plan, self.step)
+            self.step += 1
+            self.frames += self.plan.batch * self.plan.length
+            share = max(1 - AVERAGING, 1 / self.step)  # of the newest weights
+            torch._foreach_lerp_([*self.average.values()], [p.detach() for p in self.network.parameters()], share)
+            self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
+        return nats
+
+    def measure(self, batches: list[Batch]) -> float:
+        """Held-out nats per frame, logged; the weights are kept as best.pt when they are the best yet."""
+        averaged = Network(self.config).to(self.ranks.device)
+        averaged.load_state_dict(self.average)
+        nats = evaluate(averaged, batches, self.ranks.device, self.precision)
+        with _undivided():
+            self.held_out_nats = nats
+            if nats < self.best:
+                self.keep_best()
+                self.best = nats
+            self._log()
+            self.measured = self.step
+        return nats
+
+    def keep_best(self) -> None:
+        """Write the averaged weights alone to best.pt."""
+        if not self.ranks.first:
+            return
+        kept = {"model": self.average, "config": self.config.to_dict(), "plan": asdict(self.plan)}
+        figures = {"step": self.step, "frames": self.frames, "held_out_nats": self.held_out_nats}
+        _save({**kept, **figures}, self.folder / "best.pt")
+
+    def _log(self) -> None:
+        """Add a row to the log, in place of those that a run killed after its last checkpoint has left."""
+        path = self.folder / "log.jsonl"
+        row = {"step": self.step, "frames": self.frames, "train": self.train_nats, "held_out": self.held_out_nats}
+        try:
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+            kept = [old for old in rows if old["step"] < self.step]
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{path} cannot be read as a log ({error}); remove it and go on") from error
+        text = "".join(json.dumps(each) + "\n" for each in [*kept, {**row, "time": time.time()}])
+        _replace(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def train(
+    corpus: Corpus,
+    run: Run,
+    measure_every: int = 500,
+    save_every_s: float = 120.0,
+    told: Callable[[Progress], None] = lambda progress: None,
+) -> Run:
+    """Carry the run to its plan's last step, saving on the way and at the end (also when interrupted).
+
+    Raises ModelError where the corpus is too small, the disk refuses the checkpoint or another rank is gone.
+    """
+    windows, batches = Windows(corpus), held_out(corpus) if run.ranks.first else []
+    run.ranks.agree(run.step, "step")
+    saved = started = time.monotonic()
+    first = run.step
+
+    def measure_if_due() -> None:
+        due = run.step % measure_every == 0 or run.step == run.plan.steps
+        if batches and due and run.measured < run.step:
+            run.measure(batches)
+
+    try:
+        measure_if_due()  # the run may have been stopped in its measurement
+        for batch in _ahead(windows, run):
+            run.learn(batch)
+            measure_if_due()
+            if time.monotonic() - saved > save_every_s:
+                run.save()
+                saved = time.monotonic()
+            assert run.train_nats is not None
+            done = (run.step - first) * run.plan.batch * run.plan.length
+            rate = done / (time.monotonic() - started)
+            told(Progress(run.step, run.plan.steps, run.frames, rate, run.train_nats, run.held_out_nats))
+    finally:
+        run.save()
+    if not batches:
+        run.keep_best()  # nothing is held out to choose by: the last weights are the best known
+    return run
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint or best.pt of a run, tensors on the CPU. Raises ModelError where it is missing or not one."""
+    try:
+        kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"no checkpoint at {path}: train one with `sidlive train`") from error
+    except Exception as error:  # torch raises many kinds for a damaged file, with pages of advice
+        found = type(error).__name__
+        raise ModelError(f"{path} cannot be read as a checkpoint ({found}); train again or restore it") from error
+    if not {"model", "config"} <= kept.keys():
+        raise ModelError(f"{path} is not a checkpoint of sidlive: it lacks the model or its config")
+    return kept
+
+
+def _ahead(windows: Windows, run: Run) -> Iterator[Batch]:
+    """This rank's batches up to the plan's end, on its device; the next ones are prepared while a step runs."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    gpu = run.ranks.device.type == "cuda"
+    ahead = max(1, (os.cpu_count() or 1) // run.ranks.world) if gpu else 1  # else the cores are the network's
+
+    def prepare(step: int) -> Batch:
+        return windows.batch(run.plan, step, run.ranks).to(run.ranks.device)
+
+    with ThreadPoolExecutor(ahead) as pool:
+        coming: deque[Future[Batch]] = deque(pool.submit(prepare, run.step + i) for i in range(ahead))
+        while run.step < run.plan.steps:
+            coming.append(pool.submit(prepare, run.step + ahead))
+            yield coming.popleft().result()
+
+
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """An interrupt from the keyboard waits for the end of the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # interrupts reach the main thread alone
+        return
+    waiting: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if waiting:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _cast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16)
+
+
+def _save(plain: dict[str, Any], path: Path) -> None:
+    _replace(path, lambda partial: torch.save(plain, partial))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file of a run: it is the old one or the new one, whatever happens."""
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        raise ModelError(f"cannot write {path} ({error}): free some space; the one before is kept") from error

@@ -1,0 +1,147 @@
+"""A tune's code run, and what it says to the SID kept: .sid to frames.
+
+Frames come at the tune's own rate: one a play call, whatever makes the calls. Of several SIDs the first is kept.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.c64.machine import Machine, Rows
+from sidlive.chip.registers import Frames, VideoTiming
+from sidlive.errors import TuneError
+from sidlive.tune.capture.rows import evened, mean_period
+from sidlive.tune.capture.samples import Samples, without_samples
+from sidlive.tune.capture.trace import FASTEST_HZ, find_rate, machine_for
+from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
+
+LONGEST: Final = 24 * 3600 * 60  # frames: a day
+TRIED_CALLS: Final = 32  # run at a time, by a copy of the machine, to find how often play is called
+TRIED_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What one song of a tune did: ``frames`` uint8[T, 28], ``rate_hz`` of them a second, of the first of its SIDs."""
+
+    frames: Frames
+    rate_hz: float
+    timing: VideoTiming
+    chip: str
+    tune: Tune
+    song: int
+    samples: Samples | None  # what the tune plays besides, which is not in its frames
+
+
+class Recorder:
+    """A song, up to its first play call, to be recorded piece by piece.
+
+    ``record`` gives the rows as the tune makes them; ``finish`` makes frames of all of them, and only it knows their
+    rate. Raises TuneError with the reason when the song cannot be played.
+    """
+
+    def __init__(self, tune: Tune, song: int | None = None) -> None:
+        self.tune = tune
+        self.song = tune.start_song if song is None else song
+        if not 1 <= self.song <= tune.songs:
+            raise TuneError(f"song {self.song} does not exist; the file has songs 1 to {tune.songs}")
+        if tune.flags & FLAG_MUS and tune.magic == "PSID":
+            raise TuneError(MUS_REFUSAL)
+        if tune.flags & FLAG_BASIC and tune.magic == "RSID":
+            raise TuneError("it is a BASIC program; expected machine code, since there is no BASIC ROM here")
+        self.machine = machine_for(tune, self.song)
+        self._period: Fraction | None = None  # cycles a row; None: a row is one play call
+        if tune.play and self._called():
+            self.begin = self.machine.cycle
+            if self.tune.uses_cia(self.song):
+                self._expected = _period_of_calls(self.machine)
+            if not self.tune.uses_cia(self.song) or tune.timing.clock_hz / self._expected > FASTEST_HZ:
+                frame = tune.timing.cycles_per_frame
+                following = self.machine.raster_next or self.machine.cycle + frame
+                self.begin, self._period = following - frame, Fraction(frame)
+        else:
+            rate = find_rate(tune, self.song)
+            self.machine.run(rate.begin)
+            self.begin, self._period = rate.begin, rate.period
+        if self._period is not None:
+            self._expected = float(self._period)
+        self.machine.frames_from(self.begin)
+        self._rows: list[Rows] = []
+
+    @property
+    def expected_hz(self) -> float:
+        """Rows a second as far as the first play calls tell; ``finish`` says how many there really were."""
+        return self.tune.timing.clock_hz / self._expected
+
+    def record(self, count: int) -> Frames:
+        """``uint8[count, 28]``: the next ``count`` rows, samples and all."""
+        rows = self.machine.record(count, self._period)
+        self._rows.append(rows)
+        return rows.frames
+
+    @property
+    def recorded_s(self) -> float:
+        """Seconds of the machine's time that the rows recorded so far take."""
+        return (self._rows[-1].ends[-1] - self.begin) / self.tune.timing.clock_hz if self._rows else 0.0
+
+    def record_until(self, seconds: float) -> None:
+        """Record on until there are ``seconds`` of the machine's time, or a row more."""
+        while (missing := seconds - self.recorded_s) > 0:
+            self.record(math.ceil(missing * self.expected_hz))
+
+    def finish(self, count: int | None = None) -> Capture:
+        """Make frames of the first ``count`` rows recorded, all by default: every frame lasts equally long, without
+        samples."""
+        rows = Rows.joined(self._rows).first(count)
+        frames, samples = without_samples(rows)
+        times = np.concatenate([[self.begin], rows.ends])
+        clock_hz = self.tune.timing.clock_hz
+        if not len(frames):
+            rate_hz = self.expected_hz
+        elif self._period is not None:
+            rate_hz = clock_hz / float(self._period)
+        else:
+            frames, period = evened(frames, times)
+            # A call starts some cycles late, the first and the last one too; the timer itself is exact.
+            exact = [timer for timer in self.machine.timer_periods if abs(timer - period) * len(frames) < timer]
+            rate_hz = clock_hz / min(exact, key=lambda timer: abs(timer - period), default=period)
+        late = abs(len(frames) / rate_hz - (times[-1] - times[0]) / clock_hz) * rate_hz
+        assert late <= 2, f"frames end {late:.1f} frames off the machine's time"
+        return Capture(frames, rate_hz, self.tune.timing, self.tune.chip, self.tune, self.song, samples)
+
+    def _called(self) -> bool:
+        """Run init and go to the first play call; False if the tune has put an interrupt of its own in its place."""
+        self.machine.finish_init()
+        try:
+            self.machine.call_play()
+        except TuneError:
+            if not self.machine.own_interrupt:
+                raise
+            return False
+        return True
+
+
+def capture(tune: Tune, song: int | None = None, frames: int = 1500) -> Capture:
+    """The first ``frames`` play calls of a song (the file's start song by default), from the first one on, as frames.
+
+    There are as many frames as calls, unless the tune calls its player unevenly. Raises TuneError with the reason when
+    the tune's code jams, does not return or never plays.
+    """
+    if not 1 <= frames <= LONGEST:
+        raise TuneError(f"{frames} frames; expected 1 to {LONGEST:,}")
+    recorder = Recorder(tune, song)
+    recorder.record(frames)
+    return recorder.finish()
+
+
+def _period_of_calls(machine: Machine) -> float:
+    """Cycles between the play calls to come, as a copy of the machine makes them; many set their timer in the first."""
+    trial = machine.copy()
+    end = trial.cycle + TRIED_S * trial.timing.clock_hz
+    calls = [np.array([trial.cycle])]
+    while trial.cycle < end:
+        calls.append(trial.record(TRIED_CALLS, None).ends)
+    return mean_period(np.concatenate(calls))

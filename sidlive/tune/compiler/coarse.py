@@ -1,0 +1,33 @@
+"""Coarser pulse widths: what makes a take smaller at the least cost to its sound, and what that cost is."""
+
+import numpy as np
+
+from sidlive.chip.registers import PW_HI, PW_LO, VOICES, Frames, VideoTiming, register_of
+from sidlive.chip.sid import render
+from sidlive.chip.spectrum import distance_db
+from sidlive.tune.compiler.block import Take
+
+FEWEST, MOST = 1, 8  # bits of a 12-bit pulse width that may go
+HEARD_S = 60.0  # of a take, to say what it costs
+
+
+def coarse_pulse(frames: Frames, bits: int) -> Frames:
+    """The same ``uint8[T, 28]`` with pulse widths that hold until they are more than 2 ** bits off, and then follow."""
+    edited = frames.copy()
+    for voice in range(VOICES):
+        lo, hi = register_of(voice, PW_LO), register_of(voice, PW_HI)
+        width = frames[:, lo].astype(np.int64) | (frames[:, hi].astype(np.int64) & 0x0F) << 8
+        held = 0
+        for t, wanted in enumerate(width.tolist()):
+            if abs(wanted - held) >= 1 << bits:
+                held = wanted
+            width[t] = held
+        edited[:, lo], edited[:, hi] = width & 0xFF, width >> 8
+    return edited
+
+
+def cost_db(take: Take, edited: Frames, rate_hz: float, chip: str, timing: VideoTiming) -> float:
+    """How far the edited frames' sound is from the take's, in dB (see ``distance_db``), over HEARD_S at most."""
+    count, order = int(HEARD_S * rate_hz), take.control_first
+    one, other = (render(some[:count], rate_hz, chip, timing, control_first=order) for some in (take.frames, edited))
+    return distance_db(one, other)

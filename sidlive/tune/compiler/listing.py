@@ -1,0 +1,69 @@
+"""Takes to a 64tass source for those who write demos: the player's own source and the data behind it.
+
+Assembled as it is, it makes the bytes of the block that a .sid holds. ORIGIN may be any other page: the data's pointers
+are labels. :mod:`sidlive.tune.compiler.block` makes the same without an assembler.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from sidlive.tune.compiler.assemble import SOURCE
+from sidlive.tune.compiler.block import BASIC, RINGS, Block
+from sidlive.tune.compiler.packer import Packed
+from sidlive.tune.compiler.sid import Label
+
+_A_LINE: Final = 16  # bytes
+_HEAD: Final = """;
+; 64tass -C --nostart FILE.asm
+;
+; Once, with the number of the song, from 0, in A: jsr start, or jsr init. Then in each video frame: jsr start + 3, or
+; jsr play. A, X and Y are lost; ZP and ZP + 1, all that is used of the zero page, are restored. What lies under BASIC,
+; start and start + 3 show and hide again; init and play expect to see it. At data the songs' pointers and tokens begin.
+; {bytes} bytes, and {pages} pages from RINGS on, which hold the last 256 frames.
+
+ORIGIN  = ${load:04x}                         ; any page
+RINGS   = (finish + 255) & $ff00        ; any page with {pages} free from there on
+ZP      = $fb                           ; two bytes
+BANKED  = {banked}                             ; 1: ORIGIN is below $a000, and the last ring above
+CONTROL_FIRST = {control_first}                       ; 1: voices' controls are written before their envelopes
+start   = ORIGIN
+data    = songs
+
+; ----- the player
+"""
+
+
+def listing_of(block: Block, label: Label) -> str:
+    """The source of a block."""
+    titles = " - ".join(text for text in (label.title, label.author, label.release) if text)
+    lines = [
+        f"; {''.join(letter if letter.isprintable() else '?' for letter in titles)}",
+        _HEAD.format(
+            load=block.load,
+            bytes=len(block.image),
+            pages=RINGS // 256,
+            banked=int(block.load < BASIC.start < block.end),
+            control_first=int(block.songs[0].control_first),
+        ),
+        SOURCE.read_text(encoding="utf-8").rstrip(),
+    ]
+    for number, song in enumerate(block.songs):
+        lines += _words([f"tokens{number} + {start}" for start in song.starts])
+    for number, song in enumerate(block.songs):
+        lines += ["", f"tokens{number}", *_tokens(song, f"tokens{number}")]
+    return "\n".join([*lines, "finish", ""])
+
+
+def _tokens(song: Packed, label: str) -> Iterator[str]:
+    """A song's tokens, its links by name."""
+    at = 0
+    for link, target in [*sorted(song.links), (len(song.data), -1)]:
+        for begin in range(at, link, _A_LINE):
+            yield "        .byte " + ", ".join(f"${byte:02x}" for byte in song.data[begin : min(begin + _A_LINE, link)])
+        if target >= 0:
+            yield f"        .word {label} + {target}"
+        at = link + 2
+
+
+def _words(names: Sequence[str]) -> list[str]:
+    return [f"        .word {name}" for name in names]

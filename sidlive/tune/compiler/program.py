@@ -1,0 +1,87 @@
+"""Takes to a .prg that a Commodore 64 loads and runs: ``LOAD"NAME",8,1`` and RUN. Needs a block at PROGRAM_LOAD.
+
+What it begins with is boot.asm, assembled beside it: a BASIC line, the texts on the screen, the time, a raster
+interrupt for play, keys 1 to 9 for the songs. The Kernal reads the keyboard; the timer's interrupt is off.
+"""
+
+import unicodedata
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.registers import FIRST_CONTROL, MODE_VOL, USED_BITS, Frames, VideoTiming
+from sidlive.errors import TuneError
+from sidlive.tune import prg
+from sidlive.tune.capture.recorder import capture
+from sidlive.tune.compiler.block import Block
+from sidlive.tune.compiler.sid import Label
+
+PROGRAM_LOAD: Final = 0x0B00  # of the block, behind boot.asm
+COMPARED: Final = 500  # frames
+KEYS: Final = 9
+
+_BOOT: Final = Path(__file__).with_name("boot.bin")
+_PARAMETERS: Final = 0x0810 - prg.BASIC  # songs, song, frames, others, period, text
+_WIDTH: Final = 40
+_SECONDS: Final = {  # frames of a second, of one in so many seconds, so many: 401 frames are 8 s, 359 frames 6 s
+    "PAL": (50, 51, 8),
+    "NTSC": (60, 59, 6),
+}
+
+
+def program_of(block: Block, label: Label, chip: str, timing: VideoTiming) -> bytes:
+    """A .prg of a block at PROGRAM_LOAD."""
+    assert block.load == PROGRAM_LOAD
+    boot = bytearray(_BOOT.read_bytes())
+    assert prg.BASIC + len(boot) == PROGRAM_LOAD
+    songs = min(len(block.songs), KEYS)
+    keys = f"Keys 1 to {songs}: the songs" if songs > 1 else "Key 1: from the start"
+    rows = (
+        label.title,
+        label.author,
+        label.release,
+        "",
+        f"00:00 song  1 of {len(block.songs)}",
+        f"{keys}   {chip}, {timing.name}",
+    )
+    text = b"".join(screen_codes(f"  {row}") for row in rows)
+    fields = bytes((songs, 0, *_SECONDS[timing.name])) + text
+    boot[_PARAMETERS : _PARAMETERS + len(fields)] = fields
+    return prg.BASIC.to_bytes(2, "little") + bytes(boot) + block.image
+
+
+def screen_codes(text: str) -> bytes:
+    """A row of 40 characters as the screen keeps them, in the set with small letters; accents are lost."""
+    plain = unicodedata.normalize("NFKD", text).replace("ß", "ss")
+    letters = [letter for letter in plain if not unicodedata.combining(letter)][:_WIDTH]
+    return bytes(_screen_code(letter) for letter in letters).ljust(_WIDTH, b" ")
+
+
+def verify_program(program: bytes, frames: Frames, what: str) -> None:
+    """Run a .prg in our machine and compare the first frames of its first song, COMPARED of them, in all columns.
+
+    Raises TuneError where they differ.
+    """
+    expected = frames[:COMPARED] & USED_BITS
+    voices = [column for column in range(expected.shape[1]) if column < MODE_VOL or column >= FIRST_CONTROL]
+    silent = int(np.argmax(expected[:, voices].any(axis=1)))  # a capture begins where a voice is first written to
+    if not expected[:, voices].any():
+        return
+    played = capture(prg.parse(program, what), frames=COMPARED).frames
+    for lead in range(silent + 1):
+        if np.array_equal(played[: len(expected) - lead], expected[lead:]):
+            return
+    differ = (played[: len(expected)] != expected).any(axis=1)
+    raise TuneError(f"{what} is not the take: {int(differ.sum())} of its first {len(expected)} frames differ")
+
+
+def _screen_code(letter: str) -> int:
+    code = ord(letter)
+    if "a" <= letter <= "z":
+        return code - 0x60
+    if letter in "@[]":
+        return code - 0x40
+    if letter == "_":
+        return 0x64
+    return code if 0x20 <= code < 0x5B else 0x3F

@@ -1,0 +1,192 @@
+"""Takes to a .sid file that plays on a Commodore 64, in a PSID version 2: a block of memory behind a header.
+
+Also what every kind of file that is made of takes shares: it is proven in our 6510, and written whole or not at all.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from sidlive.chip.registers import (
+    COLUMNS,
+    CONTROL,
+    NTSC,
+    PAL,
+    REGISTERS,
+    USED_BITS,
+    Frames,
+    VideoTiming,
+    register_of,
+)
+from sidlive.errors import ControlError, TuneError
+from sidlive.tune import psid
+from sidlive.tune.capture.recorder import capture
+from sidlive.tune.compiler.block import BASIC, LOAD, LOWEST_LOAD, MEMORY_END, Block, Take, build, fitted, room
+from sidlive.tune.psid import MOST_SONGS, Tune
+
+CHIPS: Final = {"6581": 1, "8580": 2}
+CLOCKS: Final = {PAL.name: 1, NTSC.name: 2}
+_NAMED: Final = 5  # characters that cannot be kept, of which a note speaks
+HEADER: Final = psid.HEADER_V2 + 2  # what a file has before its image: the load address too
+
+
+@dataclass(frozen=True)
+class Label:
+    """What the file says about itself; 32 bytes each of Windows-1252 are kept. ``release``: year and publisher."""
+
+    title: str = "Take"
+    author: str = ""
+    release: str = ""
+
+    def notes(self) -> list[str]:
+        """What of it a file cannot hold, a line each."""
+        return [note for what, text in asdict(self).items() for note in _lost(what, text)]
+
+
+def label_of(title: object, author: object, release: object, *usual: str) -> Label:
+    """Return the label that a person asks for; where one of the three is None, what is ``usual`` (three texts).
+
+    Raises ControlError for what is no text.
+    """
+    texts = []
+    for what, text, otherwise in zip(("title", "author", "release"), (title, author, release), usual, strict=True):
+        if text is not None and not isinstance(text, str):
+            raise ControlError(f"{what} expects a text, found {text!r}")
+        texts.append(otherwise if text is None else text)
+    return Label(*texts)
+
+
+def compile_sid(
+    frames: Frames,
+    label: Label | None = None,
+    chip: str = "6581",
+    timing: VideoTiming = PAL,
+    load: int = LOAD,
+    loop_frame: int | None = None,
+    control_first: bool = False,
+) -> bytes:
+    """A .sid file of one take: its play routine, called once a video frame, writes ``frames`` uint8[T, 28] to the SID.
+
+    ``chip`` is "6581" or "8580", ``load`` the address of a page. After the last frame the tune goes on at
+    ``loop_frame``, or falls silent when that is None. ``control_first``: voices' controls are written before their
+    envelopes. Raises TuneError when the take does not fit into memory, saying how much of it would.
+    """
+    take = Take(frames, loop_frame, control_first)
+    return sid_of(block_of([take], timing.rate_hz, load), label or Label(), chip, timing)
+
+
+def block_of(takes: Sequence[Take], rate_hz: float, load: int = LOAD, most: int | None = None) -> Block:
+    """The takes as the songs of one block, its pointers and tokens of ``most`` bytes or as many as memory has.
+
+    One player plays them all, in the first one's write order.
+    Raises TuneError for an address, a take or a loop that cannot be, and where the takes do not fit.
+    """
+    if not 1 <= len(takes) <= MOST_SONGS:
+        raise TuneError(f"{len(takes)} takes; expected 1 to {MOST_SONGS} in one file")
+    for number, take in enumerate(takes, 1):
+        which = "the take" if len(takes) == 1 else f"take {number}"
+        length = len(take.frames)
+        assert take.frames.dtype == np.uint8 and take.frames.ndim == 2 and take.frames.shape[1] == COLUMNS
+        if length == 0:
+            raise TuneError(f"{which} has no frames; nothing to compile")
+        if take.loop_frame is not None and not 0 <= take.loop_frame < length:
+            raise TuneError(f"loop at frame {take.loop_frame}: {which} has frames 0 to {length - 1}")
+    if load % 256 or not LOWEST_LOAD <= load < MEMORY_END:
+        raise TuneError(f"load address ${load:04X}: expected the start of a page, ${LOWEST_LOAD:04X} to $CF00")
+    takes = [replace(take, control_first=takes[0].control_first) for take in takes]
+    free = room(load)
+    if most is None or most >= free:
+        return build(fitted(takes, free, rate_hz), load)
+    return build(fitted(takes, most, rate_hz, f"{most:,} bytes of data"), load)
+
+
+def sid_of(block: Block, label: Label, chip: str = "6581", timing: VideoTiming = PAL, start_song: int = 1) -> bytes:
+    """A .sid file of a block."""
+    assert chip in CHIPS and 1 <= start_song <= len(block.songs)
+    start_page, pages = _free_pages(block.load >> 8, block.end >> 8)
+    return psid.Tune(
+        magic="PSID",
+        version=2,
+        load=block.load,
+        init=block.load,
+        play=block.load + 3,
+        songs=len(block.songs),
+        start_song=start_song,
+        speed=0,
+        texts=(_text(label.title), _text(label.author), _text(label.release)),
+        flags=CLOCKS[timing.name] << 2 | CHIPS[chip] << 4,
+        start_page=start_page,
+        page_length=pages,
+        second_sid=0,
+        third_sid=0,
+        image=block.image,
+        written=psid.Written(
+            load=0, init=block.load, play=block.load + 3, songs=len(block.songs), start_song=start_song
+        ),
+    ).to_bytes()
+
+
+def verify(sid: bytes, *takes: Frames) -> None:
+    """Play a .sid file in our 6510, and compare each song with its take uint8[T, 28], all columns of each frame.
+
+    Raises TuneError that names the first frame and register that differ.
+    """
+    tune = psid.parse(sid, "the compiled file")
+    for song, frames in enumerate(takes, 1):
+        where = f"song {song}, frame" if len(takes) > 1 else "frame"
+        compare(tune, song, frames, "the compiled file", where)
+
+
+def compare(tune: Tune, song: int, frames: Frames, what: str, where: str = "frame") -> None:
+    """Play a tune's song in our 6510 and compare it with ``frames``, as ``verify`` does."""
+    expected = frames & USED_BITS
+    played = capture(tune, song, len(frames)).frames
+    if np.array_equal(played, expected):
+        return
+    frame, column = (int(i) for i in np.argwhere(played != expected)[0])
+    first = column >= REGISTERS
+    register = register_of(column - REGISTERS, CONTROL) if first else column
+    raise TuneError(
+        f"{what} is not the take: in {where} {frame} {'the first write to ' if first else ''}"
+        f"$D4{register:02X} is ${played[frame, column]:02X}, expected ${expected[frame, column]:02X}"
+    )
+
+
+def _free_pages(first: int, end: int) -> tuple[int, int]:
+    """Start and length of the longest run of pages that a SID player's driver may have; ``first``..``end`` are ours."""
+    gaps = [(4, min(first, BASIC.start >> 8)), (end, BASIC.start >> 8), (max(end, BASIC.stop >> 8), MEMORY_END >> 8)]
+    start, stop = max(gaps, key=lambda gap: gap[1] - gap[0])
+    assert stop > start
+    return start, stop - start
+
+
+def _text(text: str) -> bytes:
+    """32 bytes of the file's header."""
+    return _encoded(text)[: psid.TEXT_BYTES].ljust(psid.TEXT_BYTES, b"\0")
+
+
+def _encoded(text: str) -> bytes:
+    """A text in Windows-1252, with ? for what has no place there: other letters, and control characters."""
+    shown = "".join("?" if unicodedata.category(letter) == "Cc" else letter for letter in _composed(text))
+    return shown.encode("cp1252", errors="replace")
+
+
+def _composed(text: str) -> str:
+    """The text with each accent in one character with its letter, as Windows-1252 has them."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _lost(what: str, text: str) -> list[str]:
+    """What of a text ``_text`` loses."""
+    raw = _encoded(text)
+    kept = raw.decode("cp1252")
+    lost = []
+    if missing := dict.fromkeys(letter for letter, now in zip(_composed(text), kept, strict=True) if letter != now):
+        some = ", ".join(map(repr, list(missing)[:_NAMED])) + " ..." * (len(missing) > _NAMED)
+        lost.append(f"{what}: Windows-1252 has no {some}; each becomes '?'")
+    if len(raw) > psid.TEXT_BYTES:
+        lost.append(f"{what} has {len(raw)} bytes, the file keeps {psid.TEXT_BYTES}: {kept[: psid.TEXT_BYTES]!r}")
+    return lost

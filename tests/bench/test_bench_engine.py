@@ -1,0 +1,53 @@
+"""The figures of ``sidlive bench engine``: their names, and that they are of what they say."""
+
+import numpy as np
+import pytest
+
+from sidlive.bench import engine as bench
+from sidlive.chip import registers as sid
+from sidlive.model.config import PRESETS
+from sidlive.tune.fragment import onsets
+
+
+def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
+    small = {"pocket": PRESETS["pocket"], "stage": PRESETS["pocket"]}
+    monkeypatch.setattr(bench, "PRESETS", small)
+    monkeypatch.setattr(bench, "CONTEXT", 64)
+    monkeypatch.setattr(bench, "ROUND", 5)
+    told: list[str] = []
+    results = {r.name: r for r in bench.bench_engine(rounds=2, everything=False, told=told.append)}
+    for name in ("realtime_x.pocket", "realtime_x.stage", "p99_ms.pocket", "p99_ms.stage"):
+        assert isinstance(results[name].value, float) and results[name].value > 0
+    for name in (
+        "prefill512_ms.pocket",
+        "flat_realtime_x.stage",
+        "lanes4_cost_x.stage",
+        "start_s.warm",
+        "resident_mb.pocket",
+    ):
+        assert results[name].value > 0
+    assert results["weights.stage"].value in ("shipped", "random")
+    assert results["realtime_x.pocket"].unit == "x"
+    ratio = results["realtime_x.pocket"].value * results["frame_ms.pocket"].value / 1000 * sid.PAL.rate_hz
+    np.testing.assert_allclose(ratio, 1.0)
+    assert 12 <= results["tokens_per_frame.pocket"].value <= sid.COLUMNS
+    assert told
+
+
+def test_torch_is_timed_in_a_process_of_its_own(monkeypatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(bench, "CONTEXT", 8)
+    seconds = bench._torch_seconds("pocket")
+    assert seconds is not None and seconds > 0
+
+
+def test_without_torch_there_is_no_such_figure(monkeypatch) -> None:
+    hidden = "import sys; sys.modules['torch'] = None\n"
+    monkeypatch.setattr(bench, "TORCH", hidden + bench.TORCH)
+    assert bench._torch_seconds("pocket") is None
+
+
+def test_the_exercise_is_music_of_a_kind() -> None:
+    frames = bench.exercise(500)
+    assert frames.shape == (500, sid.COLUMNS) and not (frames & ~sid.USED_BITS).any()
+    assert 5 < onsets(frames).sum() / 10 < 30

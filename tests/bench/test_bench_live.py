@@ -1,0 +1,31 @@
+"""A change is heard: in the sound itself, sample by sample, with the time at which the device took each."""
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+
+from sidlive.bench.live import DITHER, measure
+from sidlive.live.options import RoomOptions
+
+
+def test_a_change_is_heard_within_a_few_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    """200 ms is the aim on a machine of one's own; what is asserted holds on a busy one too."""
+    heard, states = measure(RoomOptions(device="null", midi="none", engine=FakeEngine), 4)
+    with capsys.disabled():
+        print("\nsteered:", ", ".join(f"{h.kind}: {h.frames} frames, {h.ms and round(h.ms)} ms" for h in heard))
+    if not states[0].gaps:  # no sample was lost, so every change can be found in the sound
+        assert all(change.ms is not None and 0 < change.ms < 1000 for change in heard)
+    assert all(1 <= change.frames <= 12 for change in heard if change.frames is not None)
+    assert any(change.ms is not None for change in heard)
+
+
+def test_two_chips_that_play_the_same_are_told_from_two_that_do_not() -> None:
+    from sidlive.bench.live import _play, prompt
+
+    rows = prompt().frames[:60]
+    other = rows.copy()
+    other[40:, 1] += 1
+    one, two, three = (_play(frames, "6581").astype(int) for frames in (rows, rows, other))
+    assert np.abs(one - two).max() <= DITHER
+    parted = np.flatnonzero(np.abs(one - three) > DITHER)
+    assert 40 * 957 <= parted[0] < 42 * 957

@@ -1,0 +1,178 @@
+"""What stands in for the Kernal: doors of interrupts, clocks, keys, what sets up the machine, what is not there."""
+
+import numpy as np
+import pytest
+from tunes_by_hand import program, sid_file
+
+from sidlive.chip.c64 import kernal, slots
+from sidlive.chip.c64.machine import STACK, Machine
+from sidlive.chip.c64.opcodes import disassemble
+from sidlive.chip.registers import NTSC, PAL, VideoTiming
+from sidlive.errors import TuneError
+from sidlive.tune.capture.recorder import capture
+from sidlive.tune.psid import parse
+
+RESULTS = 0x2000
+
+
+def run(code: str, seconds: float = 0.5, timing: VideoTiming = PAL) -> Machine:
+    """A machine in which an RSID has run ``code``, then jumps to itself."""
+    data = bytes.fromhex(code)
+    here = 0x1000 + len(data)
+    machine = Machine(timing, log=10_000)
+    machine.start(0x1000, 1, real=True)
+    machine.load(0x1000, data + bytes((0x4C, here & 0xFF, here >> 8)))
+    machine.run(int(seconds * timing.clock_hz))
+    return machine
+
+
+def interrupts(machine: Machine, kind: int = slots.LOG_IRQ) -> int:
+    return sum(entry.register == kind for entry in machine.logged)
+
+
+def handler(door: int, acknowledge: str = "AD 0D DC") -> str:
+    """X = $12, Y = $34, $0314 to a handler that counts in $2000 and leaves by ``door``; JMP over the handler."""
+    body = f"EE 00 20 {acknowledge} 4C {door & 0xFF:02X} {door >> 8:02X}"
+    after = 0x1000 + 19 + len(bytes.fromhex(body))
+    return f"78 A2 12 A0 34 A9 13 8D 14 03 A9 10 8D 15 03 58 4C {after & 0xFF:02X} {after >> 8:02X} {body}"
+
+
+@pytest.mark.parametrize("door", [0xEA31, 0xEA34, 0xEA61, 0xEA71, 0xEA75, 0xEA7B, 0xEA7E, 0xEA81, 0xFEBC])
+@pytest.mark.parametrize("timing", [PAL, NTSC])
+def test_handlers_leave_by_every_door(door: int, timing: VideoTiming) -> None:
+    """60 interrupts a second come and go: the stack is as it was, and so are the registers."""
+    machine = run(handler(door), 2.0, timing)
+    assert abs(int(machine.ram[RESULTS]) - 120) <= 1
+    assert machine.state[slots.SP] == STACK - 2
+    assert machine.state[slots.X] == 0x12 and machine.state[slots.Y] == 0x34
+
+
+def test_the_kernals_own_handler_acknowledges_advances_the_clock_and_scans_the_keyboard() -> None:
+    machine = run("A9 01 85 CB 85 C5", 1.0)
+    assert abs(int(machine.ram[0xA2]) - 60) <= 1 and abs(interrupts(machine) - 60) <= 1
+    assert machine.ram[0xC5] == machine.ram[0xCB] == 0x40
+
+
+def test_the_jiffy_clock_carries_and_starts_over_after_a_day() -> None:
+    # SEI; $A0-$A2 = $00FFFF, JSR $FFEA, to $2000; $4F1A00, JSR $FFEA twice, to $2004
+    code = (
+        "78 A9 00 85 A0 A9 FF 85 A1 85 A2 20 EA FF A5 A0 8D 00 20 A5 A1 8D 01 20 A5 A2 8D 02 20"
+        "A9 4F 85 A0 A9 1A 85 A1 A9 00 85 A2 20 EA FF A5 A0 8D 04 20 A5 A2 8D 05 20"
+    )
+    machine = run(code)
+    assert machine.ram[RESULTS : RESULTS + 3].tolist() == [1, 0, 0]
+    assert machine.ram[RESULTS + 4 : RESULTS + 6].tolist() == [0, 0]
+
+
+def test_the_clock_is_set_and_read() -> None:
+    # LDA #3 LDX #2 LDY #1 JSR SETTIM; LDA #0 JSR RDTIM STA $2000 STX $2001 STY $2002
+    machine = run("78 A9 03 A2 02 A0 01 20 DB FF 78 A9 00 20 DE FF 8D 00 20 8E 01 20 8C 02 20")
+    assert machine.ram[RESULTS : RESULTS + 3].tolist() == [3, 2, 1]
+
+
+def test_no_key_is_held() -> None:
+    # LDA #1 JSR GETIN STA $2000; JSR SCNKEY; JSR STOP BNE +3 JMP (self) ; LDA $CB STA $2001
+    machine = run("A9 01 20 E4 FF 8D 00 20 20 9F FF 20 E1 FF D0 03 4C 10 10 A5 CB 8D 01 20")
+    assert machine.ram[RESULTS : RESULTS + 2].tolist() == [0, 0x40]
+
+
+def test_a_key_that_a_program_puts_into_the_queue_comes_out() -> None:
+    # $0277 = $41 $42, $C6 = 2; JSR GETIN STA $2000 JSR GETIN STA $2001 JSR GETIN STA $2002
+    get = "20 E4 FF 8D {:02X} 20"
+    machine = run("A9 41 8D 77 02 A9 42 8D 78 02 A9 02 85 C6" + "".join(get.format(n) for n in range(3)))
+    assert machine.ram[RESULTS : RESULTS + 3].tolist() == [0x41, 0x42, 0]
+
+
+@pytest.mark.parametrize("door", ["84 FF", "A3 FD"], ids=["$FF84", "$FDA3"])
+@pytest.mark.parametrize(("timing", "latch"), [(PAL, 0x4025), (NTSC, 0x4295)])
+def test_ioinit_sets_the_timer_its_interrupt_and_the_volume(door: str, timing: VideoTiming, latch: int) -> None:
+    # SEI, both CIAs' interrupts off, timer at $1111, $D418 = $0F; JSR IOINIT CLI
+    code = f"78 A9 7F 8D 0D DC 8D 0D DD A9 11 8D 04 DC 8D 05 DC A9 0F 8D 18 D4 20 {door} 58"
+    machine = run(code, 1.0, timing)
+    assert machine.state[slots.CIA + slots.TIMER + slots.LATCH] == latch and machine.sid[0x18] == 0
+    assert abs(interrupts(machine) - 60) <= 1
+    assert machine.io[0xD02] == 0x3F and machine.io[0xC02] == 0xFF
+
+
+def test_cint_sets_the_vics_registers_and_clears_the_screen() -> None:
+    # sprites and raster interrupts on, $0400 = 1, $07E8 = 2; JSR CINT
+    code = "78 A9 FF 8D 15 D0 A9 01 8D 1A D0 8D 00 04 A9 02 8D E8 07 20 81 FF"
+    machine = run(code)
+    assert machine.io[0x15] == 0 and machine.io[0x1A] & 15 == 0 and machine.io[0x20] == 0x0E and machine.io[0x16] == 8
+    assert (machine.ram[0x0400:0x07E8] == 0x20).all() and machine.ram[0x07E8] == 2
+    assert (machine.io[0x800:0xBE8] & 15 == 0x0E).all()
+
+
+def test_restor_puts_the_vectors_back_and_vector_copies_them() -> None:
+    # $0314/5 = $1111; CLC: JSR RESTOR; SEC LDX #0 LDY #$20 JSR VECTOR
+    machine = run("78 A9 11 8D 14 03 8D 15 03 20 8A FF 38 A2 00 A0 20 20 8D FF")
+    assert machine.ram[0x0314:0x0318].tolist() == [0x31, 0xEA, 0x66, 0xFE]
+    assert (machine.ram[0x2000:0x2020] == machine.ram[0x0314:0x0334]).all()
+
+
+def test_ramtas_clears_what_it_clears() -> None:
+    machine = run("78 A9 11 85 50 8D 00 02 8D 00 03 8D 00 04 20 87 FF")
+    assert not machine.ram[[0x50, 0x200, 0x300]].any() and machine.ram[0x400] == 0x11
+    assert machine.ram[0x283:0x285].tolist() == [0x00, 0xA0]
+
+
+def test_brk_goes_by_its_own_vector() -> None:
+    # SEI $0316/7 = $1020 CLI BRK; at $1020: INC $2000 JMP $EA81
+    code = bytes.fromhex("78 A9 20 8D 16 03 A9 10 8D 17 03 58 00 EA").ljust(0x17, b"\xea")
+    code += bytes.fromhex("4C 17 10").ljust(9, b"\xea") + bytes.fromhex("EE 00 20 4C 81 EA")
+    assert run(code.hex()).ram[RESULTS] == 1
+
+
+def test_the_kernals_nmi_handler_turns_nmis_off() -> None:
+    # CIA 2 timer A 999, NMI on, the Kernal's own handler
+    machine = run("A9 E7 8D 04 DD A9 03 8D 05 DD A9 81 8D 0D DD A9 11 8D 0E DD")
+    assert interrupts(machine, slots.LOG_NMI) == 1 and abs(interrupts(machine) - 30) <= 2
+
+
+def test_a_program_that_ends_in_basic_waits_there_with_its_interrupts() -> None:
+    for door in ("74 A4", "AE A7", "7B E3"):
+        machine = run(handler(0xEA31) + f"4C {door}", 1.0)
+        assert abs(int(machine.ram[RESULTS]) - 60) <= 1
+
+
+@pytest.mark.parametrize("timer", [False, True])
+@pytest.mark.parametrize("routine", ["84 FF", "81 FF", "8A FF", "87 FF", "A3 FD", "50 FD", "15 FD"])
+def test_a_psid_that_sets_up_the_machine_anew_is_played_on_at_its_rate(routine: str, timer: bool) -> None:
+    """The driver's interrupt is the machine's initial state: no routine takes it away or adds another."""
+    # init: JSR routine; play: INC $10F0, and into $D400
+    tune = sid_file(program(f"20 {routine} 60", "EE F0 10 AD F0 10 8D 00 D4 60"), speed=int(timer))
+    made = capture(parse(tune), frames=100)
+    assert np.diff(made.frames[:, 0].astype(int)).tolist() == [1] * 99
+    assert abs(made.rate_hz - (60 if timer else 50.12)) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("20 D5 FF", r"the Kernal's LOAD \(\$F4A5\)"),
+        ("20 CF FF", r"CHRIN, which waits for the keyboard \(\$F157\)"),
+        ("20 B1 FF", r"the Kernal's serial bus \(\$ED0C\)"),
+        ("20 97 E0", r"BASIC's ROM \(\$E097\)"),
+        ("AD 00 DE", r"a cartridge \(\$DE00\)"),
+        ("A9 88 8D 0D DC", r"an interrupt from a CIA's serial port or flag line \(\$DC0D\)"),
+    ],
+)
+def test_a_tune_that_waits_for_what_is_not_there_is_refused_by_its_name(code: str, what: str) -> None:
+    image = bytes.fromhex(f"78 {code} 4C 01 10")
+    with pytest.raises(TuneError, match=f"writes nothing to the SID in 10 s; it uses .*{what}, which is not there"):
+        capture(parse(sid_file(image, magic=b"RSID", play=0)))
+
+
+def test_a_tune_that_lacks_nothing_and_plays_nothing_names_nothing() -> None:
+    with pytest.raises(TuneError, match=r"in 10 s$"):
+        capture(parse(sid_file(bytes.fromhex("78 20 A3 FD 20 D2 FF 4C 07 10"), magic=b"RSID", play=0)))
+
+
+def test_each_door_of_the_jump_table_leads_to_code_or_to_nothing() -> None:
+    """What a door leads to is a routine of ours from its first byte on, or zero, which the bus turns into RTS."""
+    rom = kernal.rom_space(real=False, called=True, timer=False)
+    for door in range(0xFF81, 0xFFF6, 3):
+        text, length = disassemble(rom.tobytes(), door)
+        assert text.startswith("JMP $") and length == 3
+        target = int(text[5:], 16)
+        assert rom[target] in (0, 0x60) or disassemble(rom.tobytes(), target)[0].split()[0] not in ("JAM", "BRK")

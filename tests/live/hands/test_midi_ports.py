@@ -1,0 +1,269 @@
+"""Controllers that come, go, and were away for a moment, on drivers that can be asked about it and on others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from sidlive.live.hands import midi_ports
+from sidlive.live.hands.midi_drivers import (
+    Alsa,
+    Connection,
+    Driver,
+    Hear,
+    Jack,
+    Port,
+    Windows,
+    alsa_is_connected,
+    drivers,
+)
+from sidlive.live.hands.midi_ports import PortFinder
+
+
+class Handle:
+    """An open port of the fake driver."""
+
+    def __init__(self, device: object, hear: Hear) -> None:
+        self.device, self.hear, self.closed = device, hear, False
+
+    def close_port(self) -> None:
+        self.closed = True
+
+    def delete(self) -> None:
+        self.closed = True
+
+
+class FakeDriver(Driver):
+    """Devices by name, each an object of its own; ``asked``: it can tell whether a connection stands."""
+
+    def __init__(self, asked: bool = True) -> None:
+        self.devices: list[tuple[str, object]] = []
+        self.taken: set[object] = set()
+        self.asked = asked
+        self.opened: list[Handle] = []
+
+    def plug(self, *names: str) -> None:
+        self.devices += [(name, object()) for name in names]
+
+    def unplug(self, place: int) -> tuple[str, object]:
+        return self.devices.pop(place)
+
+    def ports(self) -> list[Port]:
+        return [
+            Port(name, self._label(name), sum(other == name for other, _ in self.devices[:index]))
+            for index, (name, _) in enumerate(self.devices)
+        ]
+
+    def open(self, port: Port, hear: Hear) -> Connection | None:
+        device = [device for name, device in self.devices if name == port.key][port.place]
+        if device in self.taken:
+            return None
+        self.opened.append(Handle(device, hear))
+        return Connection(port, self.opened[-1], "in", 0.0, 0.0)
+
+    def stands(self, connection: Connection) -> bool | None:
+        return connection.handle.device in [device for _, device in self.devices] if self.asked else None
+
+    def close(self) -> None:
+        pass
+
+    def send(self, place: int, *message: int) -> None:
+        """The device at a place sends: whoever is connected to it hears."""
+        for handle in self.opened:
+            if not handle.closed and handle.device is self.devices[place][1]:
+                handle.hear(message)
+
+
+class House:
+    """A finder on fake drivers, and what it heard."""
+
+    def __init__(self, *drivers: FakeDriver, wanted: str | None = None) -> None:
+        self.heard: list[tuple[str, Sequence[int]]] = []
+        self.finder = PortFinder(wanted, lambda port, message: self.heard.append((port, message)), list(drivers))
+
+    def look(self) -> tuple[list[str], list[str]]:
+        changes = self.finder.look()
+        return changes.come, changes.gone
+
+    def hears(self, driver: FakeDriver, place: int = 0) -> str:
+        """The name of the port on which a message arrived."""
+        self.heard.clear()
+        driver.send(place, 0xB0, 1, 2)
+        assert len(self.heard) == 1, "once, and not twice"
+        return self.heard[0][0]
+
+
+def test_ports_are_opened_as_they_come_and_closed_as_they_go() -> None:
+    driver = FakeDriver()
+    house = House(driver)
+    assert house.look() == ([], [])
+    driver.plug("knobs", "Midi Through Port-0", "pads")
+    assert house.look() == (["knobs", "pads"], []) and house.finder.names == ["knobs", "pads"]
+    assert house.look() == ([], []) and len(driver.opened) == 2, "and are left alone while they are there"
+    driver.unplug(0)
+    assert house.look() == ([], ["knobs"]) and driver.opened[0].closed
+    house.finder.close()
+    assert all(handle.closed for handle in driver.opened)
+
+
+def test_a_controller_that_was_away_between_two_looks_is_heard_again() -> None:
+    driver = FakeDriver()
+    driver.plug("knobs", "pads")
+    house = House(driver)
+    house.look()
+    driver.unplug(0)
+    driver.plug("knobs")
+    assert house.look() == (["knobs"], []), "the performer sees that it is back"
+    assert house.hears(driver, 1) == "knobs" and house.hears(driver, 0) == "pads"
+    assert len(driver.opened) == 3, "the other one was left alone"
+
+
+def test_where_a_driver_cannot_tell_a_silent_port_is_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver(asked=False)
+    driver.plug("knobs")
+    house = House(driver)
+    house.look()
+    driver.unplug(0)
+    driver.plug("knobs")
+    monkeypatch.setattr(midi_ports, "QUIET_S", 0.0)
+    assert house.look() == ([], []) and driver.opened[0].closed
+    assert house.hears(driver) == "knobs"
+
+
+def test_a_port_that_was_heard_lately_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver(asked=False)
+    driver.plug("knobs")
+    house = House(driver)
+    house.look()
+    (line,) = next(iter(house.finder._lines.values()))
+    assert line.connection is not None
+    line.connection.heard_s = line.connection.opened_s = float("inf")
+    house.look()
+    assert len(driver.opened) == 1
+
+
+def test_two_controllers_of_one_name_are_both_heard_and_told_apart() -> None:
+    driver = FakeDriver()
+    driver.plug("nanoKONTROL2 SLIDER/KNOB", "nanoKONTROL2 SLIDER/KNOB")
+    house = House(driver)
+    assert house.look() == (["nanoKONTROL2 SLIDER/KNOB", "nanoKONTROL2 SLIDER/KNOB #2"], [])
+    assert house.hears(driver, 0) == "nanoKONTROL2 SLIDER/KNOB"
+    assert house.hears(driver, 1) == "nanoKONTROL2 SLIDER/KNOB #2"
+    driver.unplug(0)
+    gone = house.look()[1]
+    assert gone == ["nanoKONTROL2 SLIDER/KNOB #2"] and house.hears(driver, 0) == "nanoKONTROL2 SLIDER/KNOB"
+    driver.plug("nanoKONTROL2 SLIDER/KNOB")
+    house.look()
+    assert {house.hears(driver, 0), house.hears(driver, 1)} == {
+        "nanoKONTROL2 SLIDER/KNOB",
+        "nanoKONTROL2 SLIDER/KNOB #2",
+    }
+
+
+def test_controllers_that_a_driver_numbers_keep_their_names_when_one_goes() -> None:
+    class Numbering(FakeDriver):
+        _label = Alsa._label
+
+    driver = Numbering()
+    driver.plug("nano:MIDI 1 20:0", "nano:MIDI 1 24:0")
+    house = House(driver)
+    assert house.look() == (["nano:MIDI 1", "nano:MIDI 1 #2"], [])
+    driver.unplug(0)
+    assert house.look() == ([], ["nano:MIDI 1"]) and house.hears(driver) == "nano:MIDI 1 #2"
+    driver.plug("nano:MIDI 1 28:0")
+    assert house.look() == (["nano:MIDI 1"], []), "in another socket it is the same controller"
+
+
+def test_a_port_that_another_program_has_is_opened_when_it_is_free() -> None:
+    driver = FakeDriver()
+    driver.plug("knobs", "knobs")
+    driver.taken.add(driver.devices[1][1])
+    house = House(driver)
+    assert house.look() == (["knobs"], []) and house.look() == ([], [])
+    assert len(driver.opened) == 1, "the one that is open is left alone meanwhile"
+    driver.taken.clear()
+    assert house.look() == (["knobs #2"], []) and house.finder.names == ["knobs", "knobs #2"]
+
+
+def test_only_the_wanted_port_is_opened() -> None:
+    driver = FakeDriver()
+    driver.plug("Launch Control", "pads")
+    house = House(driver, wanted="launch")
+    assert house.look() == (["Launch Control"], [])
+
+
+def test_ports_of_one_name_on_two_drivers_are_told_apart() -> None:
+    one, two = FakeDriver(), FakeDriver()
+    one.plug("knobs")
+    two.plug("knobs")
+    house = House(one, two)
+    assert house.look() == (["knobs", "knobs #2"], [])
+    assert house.hears(one) == "knobs" and house.hears(two) == "knobs #2"
+
+
+# -- what each driver says
+
+
+class FakeRtMidi:
+    """As the module rtmidi, for names alone."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+
+    def MidiIn(self, **options: Any) -> "FakeRtMidi":
+        return self
+
+    def get_ports(self) -> list[str]:
+        return self.names
+
+
+def test_windows_numbers_ports_by_their_place() -> None:
+    driver = Windows(FakeRtMidi("nano 0", "pads 1", "nano 2"), 0)
+    assert driver.ports() == [Port("nano", "nano", 0), Port("pads", "pads", 0), Port("nano", "nano", 1)]
+
+
+def test_core_midi_gives_two_ports_of_one_name() -> None:
+    driver = Driver(FakeRtMidi("nano", "nano"), 0)
+    assert driver.ports() == [Port("nano", "nano", 0), Port("nano", "nano", 1)]
+
+
+def test_alsa_tells_whether_a_port_is_connected() -> None:
+    listing = """Client info
+  cur  clients : 4
+Client   0 : "System" [Kernel]
+  Port   1 : "Announce" (R-e-)
+    Connecting To: 130:0
+Client  20 : "nanoKONTROL2" [Kernel]
+  Port   0 : "nanoKONTROL2 MIDI 1" (RWeX)
+    Connecting To: 128:0[real:0]
+    Connected From: 131:0
+Client 128 : "sidlive" [User Legacy]
+  Port   0 : "in 1 of 77" (-We-) [In]
+    Connected From: 20:0[real:0]
+Client 129 : "sidlive" [User Legacy]
+  Port   0 : "in 2 of 77" (-We-) [In]
+Client 130 : "a program" [User]
+  Port   0 : "in 3 of 78" (-We-)
+    Connected From: 0:1
+"""
+    assert alsa_is_connected(listing, "in 1 of 77")
+    assert not alsa_is_connected(listing, "in 2 of 77"), "what follows is another client's"
+    assert not alsa_is_connected(listing, "in 9 of 77") and not alsa_is_connected("", "in 1 of 77")
+
+
+def test_a_driver_that_is_missing_is_not_asked_again_at_once() -> None:
+    class Missing(FakeRtMidi):
+        asked = 0
+
+        def MidiIn(self, **options: Any) -> FakeRtMidi:
+            Missing.asked += 1
+            raise OSError("no driver")
+
+    driver = Driver(Missing(), 0)
+    assert driver.ports() == [] == driver.ports() and Missing.asked == 1
+
+
+def test_the_drivers_of_this_machine() -> None:
+    pytest.importorskip("rtmidi", reason="python-rtmidi is not installed")
+    kinds = {type(driver) for driver in drivers()}
+    assert kinds and kinds <= {Alsa, Jack, Windows, Driver}

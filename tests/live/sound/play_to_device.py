@@ -1,0 +1,44 @@
+"""Plays a rising note on a real sound device and keeps what the renderer made: DEVICE OUT.npy. Run by a test."""
+
+import sys
+
+import numpy as np
+
+from sidlive.chip.registers import silence
+from sidlive.chip.sid import Sid
+from sidlive.live.sound import renderer as module
+from sidlive.live.sound.audio import open_output
+from sidlive.live.sound.renderer import Renderer
+
+FRAMES = 60
+made: list[np.ndarray] = []
+
+
+class Noted(Sid):
+    """A chip that keeps what it played."""
+
+    def play(self, row: np.ndarray, samples: int) -> np.ndarray:
+        made.append(super().play(row, samples))
+        return made[-1]
+
+
+def main(device: str, out: str) -> None:
+    frames = silence(FRAMES)
+    frames[:, [4, 5, 6, 24, 25]] = (0x21, 0x09, 0xF0, 0x0F, 0x21)
+    frames[:, 1] = 8 + np.arange(FRAMES) // 2
+    rows = iter(frames)
+    # Long buffers: what is tested is that every sample arrives, on a machine that may be busy.
+    output = open_output(device, latency=0.2)
+    if output.notice:
+        sys.exit(output.notice)
+    module.Sid = Noted  # type: ignore[misc]
+    renderer = Renderer(lambda: next(rows, None), output, lead_ms=300.0)
+    renderer.start()
+    renderer.ended.wait(60)
+    renderer.close()
+    np.save(out, np.concatenate(made))
+    print(f"{renderer.underruns} underruns, {renderer.failovers} lost devices")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,229 @@
+"""A device that is wanted and not there: the music goes on, the device is looked for, and it plays when it is back."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from fake_engine import until
+from fake_sound import FakeSound, Stream, install
+
+from sidlive.chip.registers import silence
+from sidlive.errors import DeviceError
+from sidlive.live.sound import audio, device_minder
+from sidlive.live.sound.audio import NULL, NoPortAudio, Null, open_output
+from sidlive.live.sound.device_minder import DeviceMinder
+from sidlive.live.sound.renderer import Renderer
+
+
+class Stage:
+    """A renderer with a minder, what they said, and drivers that ask for blocks while their devices are there."""
+
+    def __init__(self, sound: FakeSound, wanted: str | None) -> None:
+        self.sound, self.lines = sound, list[str]()
+        row = silence(1)[0]
+        row[[1, 4, 5, 6, 24, 25]] = (0x10, 0x21, 0x09, 0xF0, 0x0F, 0x21)
+        self.renderer = Renderer(lambda: row, open_output(wanted), report=self.lines.append)
+        self.minder = DeviceMinder(self.renderer, wanted, lambda text, level: self.lines.append(text))
+        self._over = threading.Event()
+        self._drivers = threading.Thread(target=self._drive, daemon=True)
+        self.renderer.start()
+        self.minder.start()
+        self._drivers.start()
+
+    def unplug(self, how: str = "ends") -> None:
+        """The device goes: its stream ends, or merely asks for no more blocks."""
+        self.sound.plugged = ()
+        if how == "ends":
+            Stream.opened[-1].options["finished_callback"]()
+        assert until(lambda: isinstance(self.renderer.output, Null))
+
+    def sounding(self) -> bool:
+        """Whether the last stream that was opened gets music."""
+        return self.plays() and Stream.opened[-1].turn().any()
+
+    def plays(self) -> bool:
+        return bool(Stream.opened) and Stream.opened[-1].calls == ["start"]
+
+    def goes_on(self) -> bool:
+        """Whether frames are taken."""
+        frames = self.renderer.frames
+        return until(lambda: self.renderer.frames > frames + 5)
+
+    def close(self) -> None:
+        self.minder.close()
+        self.renderer.close()
+        self._over.set()
+        self._drivers.join()
+
+    def _drive(self) -> None:
+        while not self._over.wait(0.01):
+            for stream in Stream.opened:
+                if stream.calls == ["start"] and self.sound.plugged:
+                    stream.turn()
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
+    """Sets a stage: devices, what is wanted."""
+    monkeypatch.setattr(device_minder, "FIRST_S", 0.02)
+    monkeypatch.setattr(device_minder, "LONGEST_S", 0.05)
+    monkeypatch.setattr(device_minder, "_GLANCE_S", 0.01)
+    stages: list[Stage] = []
+
+    def build(*names: str, wanted: str | None = None) -> Stage:
+        stages.append(Stage(install(monkeypatch, *names, default=0), wanted))
+        return stages[-1]
+
+    yield build
+    for one in stages:
+        one.close()
+
+
+@pytest.mark.parametrize("how", ["ends", "stalls"])
+def test_a_device_that_comes_back_plays_again(stage: Callable[..., Stage], how: str) -> None:
+    house = stage("pulse")
+    assert until(house.sounding)
+    house.unplug(how)
+    assert house.goes_on()
+    assert until(lambda: house.sound.looks > 3), "it is looked for again and again"
+    assert house.lines == ["speaker pulse has gone: the music goes on unheard, until the device is back"], "said once"
+    house.sound.plugged = ("pulse",)
+    assert until(house.sounding)
+    assert house.lines[1:] == ["the music is on speaker pulse"] and house.renderer.output.name == "speaker pulse"
+    house.unplug(how)
+    house.sound.plugged = ("pulse",)
+    assert until(house.sounding), "and a second time"
+
+
+def test_a_device_that_is_not_there_at_first_is_waited_for(stage: Callable[..., Stage]) -> None:
+    house = stage("hdmi", wanted="usb")
+    assert house.goes_on() and "no sound device 'usb'" in str(house.renderer.output.notice)
+    house.sound.plugged = ("hdmi", "usb dac")
+    assert until(house.sounding) and house.renderer.output.name == "speaker usb dac"
+
+
+def test_a_device_that_is_back_at_another_rate_plays_at_that(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = stage("pulse")
+    assert until(house.sounding)
+    house.unplug()
+    monkeypatch.setattr(Stream, "rates", (44_100,))
+    house.sound.plugged = ("pulse",)
+    assert until(house.sounding)
+    assert house.renderer.output.sample_rate == 44_100 and house.lines[-1] == "the music is on speaker pulse (44100 Hz)"
+
+
+def test_a_device_that_opens_and_does_not_start_is_tried_again(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = stage("pulse")
+    assert until(house.sounding)
+    start = Stream.start
+    refusals = iter([audio._sounddevice().PortAudioError("busy")] * 2)
+
+    def refuse(stream: Stream) -> None:
+        if (error := next(refusals, None)) is not None:
+            raise error
+        start(stream)
+
+    monkeypatch.setattr(Stream, "start", refuse)
+    house.unplug()
+    house.sound.plugged = ("pulse",)
+    assert until(house.sounding) and next(refusals, None) is None and house.goes_on()
+
+
+def test_another_device_is_chosen_while_it_plays(stage: Callable[..., Stage]) -> None:
+    house = stage("pulse", "usb dac")
+    assert until(house.sounding)
+    first = Stream.opened[0]
+    assert house.minder.names() == ["pulse", "usb dac"]
+    assert house.minder.choose("usb") == ["pulse", "usb dac"]
+    assert until(house.sounding) and house.renderer.output.name == "speaker usb dac"
+    assert until(lambda: "close" in first.calls)
+    assert house.sound.looks == 1, "no need to look anew: the music was never interrupted"
+    house.minder.choose(NULL)
+    assert until(lambda: isinstance(house.renderer.output, Null))
+    time.sleep(0.1)
+    assert isinstance(house.renderer.output, Null), "null was asked for: nothing is looked for"
+    house.minder.choose("0")
+    assert until(house.sounding) and house.renderer.output.name == "speaker pulse"
+
+
+def test_a_driver_that_does_not_let_go_is_told_of_and_another_device_plays(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = threading.Event()
+    monkeypatch.setattr(device_minder, "STUCK_S", 0.1)
+    house = stage("system", "hdmi", wanted="system")
+    assert until(house.sounding)
+    stop = Stream.stop
+
+    def hang(stream: Stream, ignore_errors: bool) -> None:
+        assert let_go.wait(30)
+        stop(stream, ignore_errors)
+
+    monkeypatch.setattr(Stream, "stop", hang)
+    monkeypatch.setattr(Stream, "fault", "no server")
+    house.unplug()
+    assert until(lambda: any("speaker system does not let go" in line for line in house.lines)) and house.goes_on()
+    assert house.sound.looks == 1, "the library is not ended under an open stream"
+    monkeypatch.setattr(Stream, "fault", None)
+    house.sound.plugged = ("hdmi",)
+    house.minder.choose("hdmi")
+    assert until(house.sounding) and house.renderer.output.name == "speaker hdmi"
+    let_go.set()
+
+
+def test_a_device_that_was_plugged_in_later_can_be_chosen(stage: Callable[..., Stage]) -> None:
+    house = stage("pulse")
+    assert until(house.sounding)
+    house.sound.plugged = ("pulse", "usb dac")
+    house.minder.choose("usb dac")
+    assert until(house.sounding) and house.renderer.output.name == "speaker usb dac"
+
+
+def test_a_name_that_is_wrong_changes_nothing(stage: Callable[..., Stage]) -> None:
+    house = stage("pulse", "hdmi")
+    assert until(house.sounding)
+    with pytest.raises(DeviceError, match="no sound device 'pusle'; there are pulse, hdmi"):
+        house.minder.choose("pusle")
+    assert house.sounding() and len(Stream.opened) == 1 and house.sound.looks == 1
+
+
+def test_a_chosen_device_that_does_not_open_leaves_the_one_before(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = stage("pulse", "hdmi")
+    assert until(house.sounding)
+    monkeypatch.setattr(Stream, "fault", "Device unavailable")
+    with pytest.raises(DeviceError, match="Device unavailable"):
+        house.minder.choose("hdmi")
+    monkeypatch.setattr(Stream, "fault", None)
+    assert until(house.sounding) and house.renderer.output.name == "speaker pulse"
+
+
+def test_without_portaudio_nothing_is_looked_for(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> None:
+        raise NoPortAudio("no PortAudio library")
+
+    house = stage("pulse", wanted=NULL)
+    monkeypatch.setattr(audio, "_sounddevice", absent)
+    with pytest.raises(NoPortAudio):
+        house.minder.choose("pulse")
+    assert house.goes_on()
+    minder = DeviceMinder(house.renderer, None, print)
+    minder.start()
+    assert until(lambda: not minder._thread.is_alive())
+
+
+def test_silence_is_all_a_lost_device_costs(stage: Callable[..., Stage]) -> None:
+    house = stage("pulse")
+    assert until(house.sounding)
+    house.unplug()
+    house.sound.plugged = ("pulse",)
+    assert until(house.sounding)
+    blocks = [Stream.opened[-1].turn()[:, 0] for _ in range(3)]
+    assert np.concatenate(blocks).any() and house.renderer.held == 0 and house.renderer.failovers == 1

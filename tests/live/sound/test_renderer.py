@@ -1,0 +1,415 @@
+"""From a source of frames to an output: order, lead, and what goes wrong on either side."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from fake_sound import Hand
+
+from sidlive.chip.registers import PAL, Frames, silence
+from sidlive.chip.sid import SAMPLE_RATE, Sid, Stretch, sample_at
+from sidlive.errors import ControlError, DeviceError
+from sidlive.live.sound import renderer as module
+from sidlive.live.sound.audio import Null
+from sidlive.live.sound.feed import Feed
+from sidlive.live.sound.renderer import Renderer
+
+FRAME = round(SAMPLE_RATE / PAL.rate_hz)
+PATIENCE_S = 30.0
+
+
+class Counter:
+    """A chip whose samples say which frame they are of, and where in it."""
+
+    def __init__(
+        self,
+        chip: str = "6581",
+        timing: object = PAL,
+        sample_rate: int = SAMPLE_RATE,
+        rest: np.ndarray | None = None,
+    ) -> None:
+        self.chip = chip
+        self.sample_rate = sample_rate
+        self.rest = rest
+        self.resets = 0
+        self.settled: list[int] = []  # the first registers of the frames that it settled for
+
+    def play(self, row: np.ndarray, samples: int) -> np.ndarray:
+        return (np.arange(samples) + 1000 * int(row[0]) + (500 if self.chip == "8580" else 0)).astype(np.int16)
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def settle(self, row: np.ndarray) -> None:
+        self.settled.append(int(row[0]))
+
+
+@pytest.fixture
+def counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Sid", Counter)
+
+
+def numbered(count: int) -> Frames:
+    frames = silence(count)
+    frames[:, 0] = np.arange(1, count + 1) % 30
+    return frames
+
+
+def expected(frames: Frames) -> np.ndarray:
+    """What those frames sound like on the counting chip."""
+    ends = [sample_at(index, PAL.rate_hz) for index in range(len(frames) + 1)]
+    chip = Counter()
+    return np.concatenate([chip.play(row, ends[i + 1] - ends[i]) for i, row in enumerate(frames)])
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.002)
+
+
+class Tape:
+    """A source that ends, and says so; exceptions in it are raised."""
+
+    def __init__(self, *rows: np.ndarray | Exception) -> None:
+        self._rows: Iterator[np.ndarray | Exception] = iter(rows)
+        self.at_end = threading.Event()
+
+    def __call__(self) -> np.ndarray | None:
+        row = next(self._rows, None)
+        if row is None:
+            self.at_end.set()
+        if isinstance(row, Exception):
+            raise row
+        return row
+
+
+def listen(renderer: Renderer, tape: Tape, output: Hand) -> np.ndarray:
+    """Turn the output until the music ends; everything that was heard."""
+    renderer.start()
+    while not renderer.ended.is_set():
+        if output.feed.waiting >= output.block or tape.at_end.is_set():
+            output.turn()
+        else:
+            time.sleep(0.001)
+    renderer.close()
+    return np.concatenate(output.heard)
+
+
+def test_every_sample_arrives_once_and_in_order(counter: None) -> None:
+    frames, output = numbered(40), Hand()
+    tape = Tape(*frames)
+    sound = listen(Renderer(tape, output), tape, output)
+    assert np.array_equal(sound[: len(expected(frames))], expected(frames))
+    assert output.feed.underruns == 0 and output.started and output.closed
+
+
+def test_live_and_offline_are_the_same_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[np.ndarray] = []
+
+    class Noted(Sid):
+        def play(self, row: np.ndarray, samples: int) -> np.ndarray:
+            made.append(super().play(row, samples))
+            return made[-1]
+
+    monkeypatch.setattr(module, "Sid", Noted)
+    frames = silence(30)
+    frames[:, [1, 4, 5, 6, 24, 25]] = (0x10, 0x21, 0x09, 0xF0, 0x0F, 0x21)
+    frames[:, 0] = np.arange(30) * 8
+    output, tape = Hand(), Tape(*frames)
+    sound = listen(Renderer(tape, output), tape, output)
+    whole = np.concatenate(made)
+    assert len(whole) == sample_at(30, PAL.rate_hz) and np.abs(whole).max() > 1000
+    assert np.array_equal(sound[: len(whole)], whole)
+
+
+def test_the_lead_is_kept_and_never_exceeded(counter: None) -> None:
+    output = Hand()
+    calls: list[int] = []
+
+    def source() -> np.ndarray:
+        calls.append(output.feed.waiting)
+        return numbered(1)[0]
+
+    renderer = Renderer(source, output, lead_ms=60.0)
+    lead = 60 * SAMPLE_RATE // 1000
+    renderer.start()
+    for _ in range(50):
+        eventually(lambda: output.feed.waiting > lead - FRAME - 2)
+        assert output.feed.waiting <= lead
+        output.turn()
+    assert max(calls) <= lead - FRAME + 1  # no frame is taken earlier than it must
+    renderer.close()
+    assert renderer.latency_ms == pytest.approx(60.0)
+
+
+def test_a_short_lead_is_as_long_as_a_block_and_a_frame_need(counter: None) -> None:
+    renderer = Renderer(lambda: None, Hand(), lead_ms=1.0)
+    assert renderer.latency_ms >= 1000 * (512 + FRAME) / SAMPLE_RATE
+
+
+def test_a_source_that_raises_is_answered_by_the_last_frame(counter: None) -> None:
+    output, frames = Hand(), numbered(3)
+    told: list[str] = []
+    tape = Tape(frames[0], frames[1], ValueError("late"), ValueError("late"), frames[2], KeyError("x"))
+    renderer = Renderer(tape, output, report=told.append)
+    sound = listen(renderer, tape, output)
+    played = frames[[0, 1, 1, 1, 2, 2]]
+    assert np.array_equal(sound[: len(expected(played))], expected(played))
+    assert (renderer.frames, renderer.held) == (6, 3)
+    assert told == [
+        "no frame, the last one is held: ValueError: late",
+        "no frame, the last one is held: KeyError: 'x'",
+    ]
+
+
+def test_panic_is_silence_at_the_next_block(counter: None) -> None:
+    output = Hand()
+    loud = threading.Event()
+    loud.set()
+    renderer = Renderer(lambda: numbered(20)[19] if loud.is_set() else silence(1)[0], output)
+    renderer.start()
+    eventually(lambda: output.feed.waiting > 1500)
+    assert output.turn().any()
+    loud.clear()
+    renderer.panic()
+    after = np.concatenate([output.turn(), output.turn()])
+    assert np.abs(after[240:]).max() < 2000  # of frame 0, or nothing; never a sample of the frames that waited
+    eventually(lambda: output.feed.waiting > 1500)
+    chip = renderer._sid
+    assert isinstance(chip, Counter) and chip.resets == 1
+    renderer.close()
+    assert output.feed.underruns == 0
+
+
+def test_a_frame_that_was_begun_before_a_panic_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Hand()
+    playing, go_on = threading.Event(), threading.Event()
+
+    class Slow(Counter):
+        def play(self, row: np.ndarray, samples: int) -> np.ndarray:
+            if row[0] == 29:
+                playing.set()
+                assert go_on.wait(PATIENCE_S)
+            return super().play(row, samples)
+
+    monkeypatch.setattr(module, "Sid", Slow)
+    rows = iter([*numbered(1), numbered(29)[28]])
+    renderer = Renderer(lambda: next(rows, silence(1)[0]), output)
+    renderer.start()
+    assert playing.wait(PATIENCE_S)
+    renderer.panic()
+    go_on.set()
+    eventually(lambda: output.feed.waiting > 1500)
+    heard = np.concatenate([output.turn() for _ in range(3)])
+    assert heard.max() < 2000
+    renderer.close()
+
+
+def test_the_chip_changes_while_the_music_plays(counter: None) -> None:
+    output = Hand()
+    renderer = Renderer(lambda: numbered(1)[0], output)
+    renderer.start()
+    eventually(lambda: output.feed.waiting > 1500)
+    renderer.set_chip("8580")
+    assert renderer.chip == "8580"
+    renderer.set_chip("8580")
+    while renderer._next_sid is not None:
+        if output.feed.waiting >= 512:
+            output.turn()
+    for _ in range(8):
+        eventually(lambda: output.feed.waiting >= 512)
+        output.turn()
+    renderer.close()
+    sound = np.concatenate(output.heard).astype(int)
+    start = np.flatnonzero(np.diff(sound) < -500)  # the counting chip begins anew with each frame
+    levels = sound[start + 1]
+    assert levels[0] == 1000 and levels[-1] == 1500 and (np.diff(levels) >= 0).all() and len(set(levels)) == 4
+
+
+def test_the_chip_settles_for_the_frame_that_music_begins_with_and_a_new_chip_for_the_one_that_plays(
+    counter: None,
+) -> None:
+    output, given = Hand(), [0]
+
+    def source() -> np.ndarray:
+        given[0] += 1
+        return numbered(1 + given[0] % 20)[-1]
+
+    renderer = Renderer(source, output, begins=lambda: given[0] == 2)
+    renderer.start()
+    eventually(lambda: output.feed.waiting > 1500)
+    assert renderer._sid.settled == [3]
+    renderer.set_chip("8580")
+    assert renderer._next_sid.rest[0] == 1 + given[0] % 20
+    renderer.close()
+
+
+def test_what_a_tune_writes_is_played_as_it_is_written() -> None:
+    output = Hand()
+    writes = np.array([[0, 24, 15], [40, 6, 0xF0], [80, 1, 0x20], [120, 4, 0x21]])
+    tape = Tape(Stretch(writes, 20_000), *[Stretch(writes[:0], 20_000)] * 9)
+    sound = listen(Renderer(tape, output), tape, output)
+    chip = Sid()
+    whole = np.concatenate(
+        [chip.perform(piece) for piece in [Stretch(writes, 20_000), *[Stretch(writes[:0], 20_000)] * 9]]
+    )
+    assert np.abs(sound[: len(whole)].astype(int) - whole).max() <= 16 < 1000 < np.abs(whole).max()
+
+
+def test_a_chip_that_does_not_exist_changes_nothing() -> None:
+    renderer = Renderer(lambda: None, Hand())
+    with pytest.raises(ControlError, match="6581 or 8580"):
+        renderer.set_chip("6582")
+    assert renderer.chip == "6581"
+
+
+@pytest.mark.parametrize("how", ["lost", "stalled"])
+def test_a_device_that_goes_away_is_replaced_and_time_goes_on(counter: None, how: str) -> None:
+    class Fragile(Hand):
+        lost = False
+
+    output = Fragile()
+    told: list[str] = []
+    renderer = Renderer(lambda: numbered(1)[0], output, report=told.append)
+    renderer.start()
+    eventually(lambda: output.feed.waiting > 1500)
+    output.turn()
+    if how == "lost":
+        output.lost = True
+    eventually(lambda: renderer.failovers == 1)
+    frames = renderer.frames
+    eventually(lambda: renderer.frames > frames + 5)
+    assert isinstance(renderer.output, Null) and output.closed
+    assert told == ["hand has gone: the music goes on unheard, until the device is back"]
+    assert renderer.output.notice == told[0]
+    renderer.close()
+
+
+def test_a_device_that_does_not_start_is_replaced(counter: None) -> None:
+    class Dead(Hand):
+        def start(self) -> None:
+            raise DeviceError("hand does not start: it is tired")
+
+    told: list[str] = []
+    renderer = Renderer(Tape(*numbered(5)), Dead(), report=told.append)
+    renderer.start()
+    assert renderer.ended.wait(PATIENCE_S)
+    renderer.close()
+    assert told == ["hand does not start: it is tired: the music goes on unheard, until the device is back"]
+    assert renderer.frames == 5
+
+
+def test_the_music_moves_to_another_output_without_losing_a_frame_of_it(counter: None) -> None:
+    one, two = Hand(), Hand()
+    rows: list[int] = []
+
+    def source() -> np.ndarray:
+        rows.append(len(rows) + 1)
+        return numbered(rows[-1])[-1]
+
+    renderer = Renderer(source, one)
+    renderer.start()
+    eventually(lambda: one.feed.waiting > 1500)
+    one.turn()
+    before = renderer.frames
+    renderer.move(two)
+    eventually(lambda: two.started)
+    one.turn()
+    eventually(lambda: one.closed)
+    assert not one.turn().any(), "what waited for the first one is thrown away"
+    first = two.turn()
+    assert first[-1] // 1000 >= before % 30, "the second one plays what comes next"
+    assert renderer.output is two and renderer.failovers == 0 and renderer.underruns == 0
+    renderer.close()
+    assert two.closed
+
+
+@pytest.mark.parametrize("sample_rate", [44_100, 96_000])
+def test_another_sample_rate_is_the_same_pitch_and_pace(sample_rate: int) -> None:
+    class Other(Hand):
+        pass
+
+    Other.sample_rate = sample_rate
+    row = silence(1)[0]
+    row[[1, 4, 5, 6, 24, 25]] = (0x10, 0x21, 0x09, 0xF0, 0x0F, 0x21)
+    one, two = Hand(), Other()
+    renderer = Renderer(lambda: row, one)
+    renderer.start()
+    eventually(lambda: one.feed.waiting > 1500)
+    renderer.move(two)
+    eventually(lambda: two.started)
+    frames, delivered = renderer.frames, two.feed.delivered + two.feed.waiting
+    while two.feed.delivered < sample_rate:
+        if two.feed.waiting >= two.block:
+            two.turn()
+        else:
+            time.sleep(0.001)
+    made = two.feed.delivered + two.feed.waiting - delivered
+    assert made / (renderer.frames - frames) == pytest.approx(sample_rate / PAL.rate_hz, rel=0.05)
+    assert renderer.latency_ms == pytest.approx(60.0, abs=0.1)
+    renderer.close()
+    sound = np.concatenate(two.heard)[: sample_rate // 2].astype(float)
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+    tone_hz = 0x1000 * PAL.clock_hz / 2**24
+    assert (np.argmax(spectrum[20:]) + 20) * 2 == pytest.approx(tone_hz, abs=2)
+
+
+def test_a_chip_chosen_before_a_move_is_heard_after_it(counter: None) -> None:
+    class Other(Hand):
+        sample_rate = 44_100
+
+    one, two = Hand(), Other()
+    renderer = Renderer(lambda: numbered(1)[0], one)
+    renderer.set_chip("8580")
+    renderer.move(two)
+    renderer.start()
+    eventually(lambda: two.feed.waiting > 1500)
+    assert renderer.chip == "8580" and two.turn()[-1] >= 1500
+    renderer.close()
+
+
+def test_a_device_that_hangs_when_it_is_started_does_not_stop_the_music(counter: None) -> None:
+    over = threading.Event()
+
+    class Hanging(Hand):
+        def start(self) -> None:
+            assert over.wait(PATIENCE_S)
+
+    told: list[str] = []
+    renderer = Renderer(lambda: numbered(1)[0], Hanging(), report=told.append)
+    renderer.start()
+    eventually(lambda: renderer.failovers == 1)
+    frames = renderer.frames
+    eventually(lambda: renderer.frames > frames + 5)
+    assert told == ["hand has gone: the music goes on unheard, until the device is back"]
+    renderer.close()
+    over.set()
+
+
+def test_closing_lets_the_sound_fade(counter: None) -> None:
+    output = Hand()
+    renderer = Renderer(lambda: numbered(29)[28], output)
+    renderer.start()
+    eventually(lambda: output.feed.waiting > 1500)
+    closing = threading.Thread(target=renderer.close)
+    output.turn()
+    closing.start()
+    eventually(lambda: output.feed.waiting == 0)
+    last = output.turn(512 + 240)
+    output.turn(512)
+    closing.join(PATIENCE_S)
+    assert output.closed and not last[-1] and (np.abs(np.diff(last.astype(int))) < 500).all()
+
+
+def test_the_null_output_is_kept_fed() -> None:
+    renderer = Renderer(Tape(*silence(25)), Null(Feed()))
+    renderer.start()
+    assert renderer.ended.wait(PATIENCE_S)
+    renderer.close()
+    assert renderer.frames == 25
+    assert renderer.output.feed.delivered >= sample_at(25, PAL.rate_hz)

@@ -1,0 +1,160 @@
+"""A pinned prompt is attended to for ever, and the state neither grows nor forgets how to go back."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from engines import SMALL, WARM, lively, torch_network, tune
+from torch import Tensor
+
+from sidlive.errors import ModelError
+from sidlive.model import tokens as tk
+from sidlive.model.engine.engine import Engine
+from sidlive.model.training.network import Network, rms_norm, rotary_tables, rotate
+from sidlive.model.weights import EngineWeights
+
+CONTEXT = 100
+
+
+@pytest.fixture(scope="module")
+def weights() -> EngineWeights:
+    return lively()
+
+
+def distances(length: int, context: int, pin: int) -> Tensor:
+    """How far each frame (row) is from each that it attends to; -1 where it does not. As the rule says it, no faster:
+    the frames before it are listed, those that slid away left out, and counted from the end."""
+    table = torch.full((length, length), -1)
+    for frame in range(length):
+        attended = list(range(frame + 1))
+        if len(attended) > context:
+            attended = attended[:pin] + attended[-(context - pin) :]
+        for away, other in enumerate(reversed(attended)):
+            table[frame, other] = away
+    return table
+
+
+@torch.no_grad()
+def heard_by_torch(network: Network, values: Tensor, tokens: Tensor, away: Tensor) -> Tensor:
+    """The time level with explicit distances: a key meets the query turned by their distance."""
+    offsets = torch.arange(tk.SLOTS)
+    manners = (tokens - (tk.KEEP - 1)).clamp(min=0)
+    x = F.embedding(values + 256 * offsets, network.value_embedding).sum(1)
+    x = x + F.embedding(manners + tk.MANNERS * offsets, network.manner_embedding).sum(1)  # [T, d]
+    stack, length = network.config.time, len(values)
+    cos, sin = rotary_tables(away.clamp(min=0).flatten(), stack.head_width, network.config.rope_base)
+    for block in network.time_blocks:
+        normed = rms_norm(x, block.attention_norm)
+        query, key, value = (
+            part(normed).view(length, -1, stack.head_width) for part in (block.query, block.key, block.value)
+        )
+        mixed = torch.empty(length, stack.heads, stack.head_width)
+        for head in range(stack.heads):
+            kv = head * stack.kv_heads // stack.heads
+            asked = query[:, None, head].expand(length, length, -1).reshape(1, 1, length * length, -1)
+            turned = rotate(asked, cos, sin).view(length, length, -1)  # [T, T, D]
+            scores = (turned * key[None, :, kv]).sum(-1) * stack.head_width**-0.5
+            scores = F.pad(scores.masked_fill(away < 0, -torch.inf), (1, 0))  # the zero sink
+            mixed[:, head] = scores.softmax(-1)[:, 1:] @ value[:, kv]
+        x = x + block.out(mixed.flatten(1))
+        normed = rms_norm(x, block.feed_norm)
+        x = x + block.down(F.silu(block.gate(normed)) * block.up(normed))
+    return rms_norm(x, network.time_norm)
+
+
+@pytest.mark.parametrize("pin", [0, 7, 40, 50])
+def test_what_is_heard_is_the_networks_with_what_slid_away_left_out(weights: EngineWeights, pin: int) -> None:
+    frames = tune(330)  # the ring of at most 192 goes round
+    network = torch_network(weights)
+    values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
+    tokens = torch.from_numpy(tk.encode(frames).astype(np.int64))
+    expected = heard_by_torch(network, values, tokens, distances(len(frames), CONTEXT, pin)).numpy()
+    if pin == 0:
+        network.config = type(network.config)(**{**vars(network.config), "context": CONTEXT})
+        with torch.no_grad():
+            own = network.hear(values[None], tokens[None])[0].numpy()
+        np.testing.assert_allclose(expected, own, atol=2e-4)  # the oracle's own oracle
+    engine = Engine(weights, context=CONTEXT, headroom=20)
+    engine.reset(pin=pin)
+    for frame in range(len(frames)):
+        engine.prefill(frames[frame : frame + 1])
+        got = engine._state.hidden[0, frame % 21]
+        np.testing.assert_allclose(got, expected[frame], atol=1e-3, err_msg=str(frame))
+    assert engine.pinned == pin
+
+
+def test_a_pinned_prompt_is_still_heard_when_it_has_slid_away(weights: EngineWeights) -> None:
+    """Two pasts that differ in their first frames alone: with a pin they stay apart, without one they become the same.
+
+    Two layers of attention reach back two windows; recall, 4,096 frames: the same frames are told after both.
+    """
+    prompts, after = (tune(30, seed=1), tune(30, seed=2)), tune(3 * CONTEXT, seed=3)
+    for pin, same in ((0, True), (30, False)):
+        heard = []
+        for prompt in prompts:
+            engine = Engine(weights, context=CONTEXT, headroom=20)
+            engine.reset(pin=pin)
+            engine.prefill(prompt)
+            engine.prefill(after)
+            heard.append(engine._state.hidden[0, (engine.position - 1) % 21].copy())
+        assert (np.abs(heard[0] - heard[1]).max() < 1e-6) == same
+
+
+def test_pinned_portions_rewinding_and_snapshots_are_bit_exact(weights: EngineWeights) -> None:
+    frames = tune(260)
+    whole, single = (Engine(weights, context=CONTEXT, headroom=20) for _ in range(2))
+    for engine in (whole, single):
+        engine.reset(pin=37)
+    whole.prefill(frames)
+    for frame in frames[:100]:
+        single.prefill(frame[None])
+    for frame in frames[100:]:
+        single.step(WARM, forced=frame)
+    for name in ("frames", "hidden", "keys", "values", "key_scales", "value_scales"):
+        np.testing.assert_array_equal(getattr(whole._state, name), getattr(single._state, name), err_msg=name)
+    kept = whole.snapshot()
+    first = np.stack([whole.step(WARM) for _ in range(20)])
+    whole.rewind(20)
+    np.testing.assert_array_equal(np.stack([whole.step(WARM) for _ in range(20)]), first)
+    other = Engine(weights, context=CONTEXT, headroom=20)
+    other.restore(kept)
+    assert other.pinned == 37
+    np.testing.assert_array_equal(np.stack([other.step(WARM) for _ in range(20)]), first)
+    np.testing.assert_array_equal(np.stack([single.step(WARM) for _ in range(20)]), first)
+
+
+def test_rewinding_into_the_prompt_goes_on_as_if_it_had_ended_there(weights: EngineWeights) -> None:
+    frames = tune(60)
+    engine, other = (Engine(weights, context=CONTEXT, headroom=20) for _ in range(2))
+    for one in (engine, other):
+        one.reset(pin=50)
+    engine.prefill(frames[:45])
+    engine.prefill(tune(10, seed=8))
+    engine.rewind(10)
+    other.prefill(frames[:45])
+    for one in (engine, other):
+        one.prefill(frames[45:])
+    np.testing.assert_array_equal(
+        np.stack([engine.step(WARM) for _ in range(120)]), np.stack([other.step(WARM) for _ in range(120)])
+    )
+
+
+def test_half_the_context_is_the_most_that_can_be_pinned(weights: EngineWeights) -> None:
+    engine = Engine(weights, context=CONTEXT)
+    engine.reset(pin=50)
+    for pin in (51, -1):
+        with pytest.raises(ModelError, match="from 0 to 50 frames can be pinned"):
+            engine.reset(pin=pin)
+    engine.reset()
+    assert engine.pinned == 0
+
+
+def test_the_state_does_not_grow(weights: EngineWeights) -> None:
+    engine = Engine(weights, context=SMALL.context, headroom=20)
+    engine.reset(pin=12)
+    engine.prefill(tune(12))
+    places = [(part.ctypes.data, part.nbytes) for part in engine._state]
+    for _ in range(3000):  # past recall's memory
+        engine.step(WARM)
+    assert [(part.ctypes.data, part.nbytes) for part in engine._state] == places
+    assert sum(part.nbytes for part in engine.snapshot().state) == sum(nbytes for _, nbytes in places)

@@ -1,0 +1,143 @@
+"""Recall, held to its specification said plainly."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidlive.chip import registers as sid
+from sidlive.model import recall as rc
+from sidlive.model import tokens as tk
+from sidlive.model.config import ModelConfig, Stack
+from sidlive.model.engine.engine import Engine, Sampling
+from sidlive.model.tokens import Tokens
+from sidlive.model.weights import random_weights
+
+
+def plainly(tokens: Tokens, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """The specification, word by word: for each frame and stream the offsets recalled from (0: none) and their runs."""
+    count = len(tokens)
+    streams = [np.flatnonzero(stream == rc.STREAM_OF_SLOT) for stream in range(rc.STREAMS)]
+    runs = np.zeros((rc.STREAMS, window + 1), dtype=int)
+    offsets, lengths = np.zeros((2, count, rc.STREAMS, 2), dtype=int)
+    for t in range(count):
+        for stream, slots in enumerate(streams):
+            for o in range(1, min(window, t) + 1):
+                same = np.array_equal(tokens[t, slots], tokens[t - o, slots])
+                kept = all(token in (tk.KEEP, tk.SKIP) for token in tokens[t, slots])
+                run = runs[stream, o]
+                grown = max(run, min(run + 1, rc.PATIENCE)) if kept else min(run + rc.EVENT, rc.LONGEST)
+                runs[stream, o] = grown if same else run // 2
+        for stream, slots in enumerate(streams):
+            family = range(9, 11) if stream >= 9 else range(stream // 3 * 3, stream // 3 * 3 + 3)
+            scores = rc.OWN * runs[stream] + sum(runs[other] for other in family)
+            best = int(np.argmax(scores))  # the first of equals
+            if not runs[stream, best]:
+                continue
+            offsets[t, stream, 0], lengths[t, stream, 0] = best, runs[stream, best]
+            for o in range(1, min(window, t) + 1):
+                if np.array_equal(tokens[t + 1 - o, slots], tokens[t + 1 - best, slots]):
+                    scores[o] = 0
+            best = int(np.argmax(scores))
+            if scores[best] and runs[stream, best]:
+                offsets[t, stream, 1], lengths[t, stream, 1] = best, runs[stream, best]
+    return offsets, lengths
+
+
+def lo_plainly(
+    tokens: Tokens, t: int, slot: int, hi: int, choices: list[tuple[int, int, int]], window: int
+) -> list[tuple[int, int]]:
+    """What the specification recalls at the lo slot after ``slot`` of frame t + 1; of the stream's choices (hi, lo,
+    strength) those with the hi byte come first."""
+    found = [(lo, strength) for high, lo, strength in choices if high == hi]
+    alike = [s for s in tk.HI_SLOTS if tk.KIND_OF_SLOT[s] == tk.KIND_OF_SLOT[slot]]
+    past = [(u, s) for u in range(t, max(-1, t - window), -1) for s in alike if tokens[u, s] == hi]
+    opens = [(u, s) for u, s in past if slot in (0, 8, 16) and tokens[u, s + 4] < 256 and tokens[u, s + 4] % 2]
+    for u, s in (*opens[:1], *past[:1]):
+        if tokens[u, s + 1] not in [lo for lo, _ in found]:
+            found.append((int(tokens[u, s + 1]), 0))
+    return [*found, (rc.NOTHING, 0), (rc.NOTHING, 0)][:2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.sampled_from([3, 17, rc.WINDOW]))
+def test_recall_is_what_its_specification_says(seed: int, count: int, window: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = sid.silence(count)
+    for voice in range(2):
+        frames[:, sid.register_of(voice, sid.FREQ_HI)] = rng.integers(3, size=count) * 16
+        frames[:, sid.register_of(voice, sid.FREQ_LO)] = rng.integers(2, size=count) * 7
+    frames[:, sid.CUTOFF_HI] = rng.integers(4, size=count)
+    frames[:, sid.CUTOFF_LO] = rng.integers(2, size=count)
+    frames[:, sid.CONTROL] = rng.choice([0x40, 0x41], size=count)
+    frames[:, sid.FIRST_CONTROL] = frames[:, sid.CONTROL]
+    tokens = tk.encode(frames)
+    recalled = rc.recall(tokens, window)
+    offsets, lengths = plainly(tokens, min(window, count))
+    for t in range(count):
+        told = np.full((tk.SLOTS, 2), rc.NOTHING)
+        strengths = np.zeros((tk.SLOTS, 2), dtype=int)
+        for stream in range(rc.STREAMS):
+            slots = np.flatnonzero(stream == rc.STREAM_OF_SLOT)
+            for choice in range(2):
+                offset, length = offsets[t, stream, choice], int(lengths[t, stream, choice])
+                if offset:
+                    told[slots, choice] = tokens[t - offset + 1, slots]
+                    strengths[slots, choice] = min(length, 128).bit_length()
+        for slot in tk.HI_SLOTS:
+            if t + 1 < count and tokens[t + 1, slot] < 256:
+                choices = [(*told[slot : slot + 2, i], strengths[slot, i]) for i in range(2)]
+                lo = lo_plainly(tokens, t, slot, tokens[t + 1, slot], choices, window)
+                told[slot + 1], strengths[slot + 1] = zip(*lo, strict=True)
+        assert np.array_equal(recalled.tokens[t], told)
+        assert np.array_equal(recalled.strengths[t], strengths)
+
+
+def test_the_second_time_round_is_known() -> None:
+    """A phrase without repeats inside, played twice: from its second frame on the second time is recalled whole."""
+    phrase = sid.silence(40)
+    phrase[:, sid.FREQ_HI] = np.random.default_rng(3).permutation(200)[:40]
+    tokens = tk.encode(np.concatenate([phrase, phrase, phrase]))
+    slots = rc.STREAM_OF_SLOT == 0
+    recalled = rc.recall(tokens)
+    assert np.array_equal(recalled.tokens[84:119][:, slots, 0], tokens[85:120][:, slots])
+
+
+def test_stillness_is_no_place() -> None:
+    """However long nothing happens, a place where the same things happened weighs more."""
+    tokens = tk.encode(sid.silence(300))
+    assert (rc.recall(tokens).strengths[-1, :, 0] == rc.PATIENCE.bit_length()).all()
+    rests = sid.silence(20)
+    phrase = np.concatenate([rests, rests])
+    phrase[::5, sid.FREQ_HI] = np.arange(8) + 1
+    phrase[1::5, sid.FREQ_HI] = phrase[2::5, sid.FREQ_HI] = phrase[::5, sid.FREQ_HI]
+    tokens = tk.encode(np.concatenate([phrase, np.tile(rests, (4, 1)), phrase]))
+    recalled = rc.recall(tokens)
+    assert np.array_equal(recalled.tokens[140:159, :2, 0], tokens[141:160, :2])
+
+
+def test_every_slot_has_its_stream() -> None:
+    assert sorted(set(rc.STREAM_OF_SLOT.tolist())) == list(range(rc.STREAMS))
+    for stream in range(rc.STREAMS):
+        kinds = [tk.KIND_NAMES[kind] for kind in tk.KIND_OF_SLOT[stream == rc.STREAM_OF_SLOT]]
+        assert kinds in (
+            ["freq_hi", "freq_lo"],
+            ["pw_hi", "pw_lo"],
+            ["control", "first_control", "ad", "sr"],
+            ["cutoff_hi", "cutoff_lo"],
+            ["res_route", "mode_vol"],
+        )
+
+
+def test_following_all_the_way_repeats_the_phrase() -> None:
+    """However a network is weighted, enough `follow` says what is recalled: the phrase goes round and round."""
+    phrase = sid.silence(40)
+    phrase[:, sid.FREQ_HI] = np.random.default_rng(3).permutation(200)[:40]
+    phrase[:, sid.CONTROL] = phrase[:, sid.FIRST_CONTROL] = np.where(np.arange(40) % 8 < 5, 0x41, 0x40)
+    tiny = ModelConfig("tiny", Stack(32, 1, 2, 1, 48), Stack(16, 1, 1, 1, 24))
+    engine = Engine(random_weights(tiny, 1, std=0.3))
+    engine.prefill(np.tile(phrase, (3, 1)))
+    said = np.stack([engine.step(Sampling(seed=5, follow=20.0)) for _ in range(80)])
+    assert np.array_equal(said, np.tile(phrase, (2, 1)))
+    engine.rewind(80)
+    free = np.stack([engine.step(Sampling(seed=5)) for _ in range(80)])
+    assert not np.array_equal(free, said)

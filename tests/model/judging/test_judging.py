@@ -1,0 +1,185 @@
+"""Evaluation: what tunes cost and what a model goes on with, on small corpora made here."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from engines import WARM, lively, tune
+from tunes_by_hand import INIT, program, sid_file
+
+from sidlive.chip import registers as sid
+from sidlive.cli import main
+from sidlive.errors import ModelError
+from sidlive.model import tokens as tk
+from sidlive.model.corpus.shards import Corpus, Entry, split_of
+from sidlive.model.engine.engine import Engine
+from sidlive.model.judging.continuations import MEASURES, Continued, choose_prompts, compare, go_on, summarise
+from sidlive.model.judging.evaluate import GROUPS, interval, judge, stretches
+from sidlive.model.weights import save_weights
+
+
+def corpus_of(held_out: list[sid.Frames], train: list[sid.Frames]) -> Corpus:
+    """A corpus that never was on disk."""
+    entries, shards = [], {}
+    for split, songs in (("held-out", held_out), ("train", train)):
+        for number, frames in enumerate(songs):
+            name = f"{split}-{number}"
+            shards[name] = frames
+            entry = Entry(f"{name}.sid", 1, name, "", "", "6581", "PAL", 50.0, name, 0, len(frames), split)
+            entries.append(entry)
+    return Corpus(Path("nowhere"), tuple(entries), shards)
+
+
+@pytest.fixture(scope="module")
+def small() -> Engine:
+    return Engine(lively())
+
+
+def test_every_slot_is_in_one_group() -> None:
+    kinds = [kind for group in GROUPS.values() for kind in group]
+    assert sorted(kinds) == list(range(tk.KINDS))
+
+
+def test_costs_are_the_engines_own_and_sum_up(small: Engine) -> None:
+    corpus = corpus_of([tune(60, 1), tune(80, 2), tune(30, 3)], [tune(90, 4)])
+    *_, judged = judge(small, corpus, length=40)
+    assert judged.frames == 80 and len(judged.by_kind) == 2  # the third is too short
+    (first, start), _ = stretches(corpus, 40)
+    frames = corpus.frames(first)[start : start + 41]
+    small.reset()
+    small.prefill(frames[:1])
+    assert judged.totals[0] == pytest.approx(small.weigh(frames[1:]).sum() / 40, rel=1e-5)
+    assert sum(judged.groups.values()) == pytest.approx(judged.totals)
+    low, high = judged.interval()
+    assert judged.totals.min() <= low <= judged.nats_per_frame <= high <= judged.totals.max()
+    with pytest.raises(ModelError, match="no held-out tune of the corpus has 101 frames"):
+        next(judge(small, corpus, length=100))
+
+
+def test_fewer_tunes_are_some_of_the_same_stretches() -> None:
+    corpus = corpus_of([tune(50 + n, n) for n in range(9)], [])
+    drawn = stretches(corpus, 20)
+    few = stretches(corpus, 20, most=4)
+    assert len(few) == 4 and all(one in drawn for one in few) and len(set(few)) == 4
+    assert stretches(corpus, 20, most=50) == drawn
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    covered = [low <= 0 <= high for low, high in (interval(rng.normal(size=60)) for _ in range(200))]
+    assert 0.88 < np.mean(covered) < 0.99
+    assert interval(np.array([3.0])) == (3.0, 3.0)
+
+
+def test_prompts_are_of_all_tunes_before_one_comes_again() -> None:
+    corpus = corpus_of([tune(n, n) for n in (90, 100, 110, 40)], [tune(200, 9)])
+    chosen = choose_prompts(corpus, 6, heard=30, seconds=1.0)
+    assert (
+        len(chosen) == 6 and len({one.tune for one in chosen[:3]}) == 3 and len({one.tune for one in chosen[3:]}) == 3
+    )
+    for one in chosen:
+        assert one.tune.split == "held-out" and one.turn - one.start == 30 and one.end - one.turn == 50
+        assert one.start >= 0 and one.end <= one.tune.length
+    assert chosen == choose_prompts(corpus, 6, heard=30, seconds=1.0)
+    assert chosen != choose_prompts(corpus, 6, heard=30, seconds=1.0, seed=1)
+    with pytest.raises(ModelError, match="has 30 frames and 9 s after them"):
+        choose_prompts(corpus, 1, heard=30, seconds=9.0)
+
+
+def test_going_on_is_what_the_engine_says_after_the_prompt(small: Engine) -> None:
+    corpus = corpus_of([tune(120, 1)], [])
+    (prompt,) = choose_prompts(corpus, 1, heard=40, seconds=0.4)
+    (one,) = go_on(small, corpus, [prompt], WARM)
+    small.reset()
+    small.prefill(corpus.frames(prompt.tune)[prompt.start : prompt.turn])
+    assert (one.generated == [small.step(WARM) for _ in range(20)]).all()
+    assert (one.real == corpus.frames(prompt.tune)[prompt.turn : prompt.end]).all()
+
+
+def test_a_perfect_copy_measures_as_the_real_thing_and_is_found_out() -> None:
+    training = [tune(300, 4), tune(300, 5)]
+    corpus = corpus_of([tune(300, 1), tune(300, 2), tune(300, 3)], training)
+    prompts = choose_prompts(corpus, 3, heard=100, seconds=2.0)
+    frames = [corpus.frames(prompt.tune) for prompt in prompts]
+    real = [whole[prompt.turn : prompt.end] for whole, prompt in zip(frames, prompts, strict=True)]
+    stolen, heard = training[1][100:200], frames[2][prompts[2].start : prompts[2].turn]
+    made = [real[0], stolen, heard]
+    generated, truth = compare(corpus, [Continued(*parts) for parts in zip(prompts, made, real, strict=True)])
+    assert set(generated) == set(truth) == set(MEASURES)
+    assert all(generated[name][0] == pytest.approx(truth[name][0], nan_ok=True) for name in MEASURES)
+    assert generated["copied_from_training"][1] == 100 and truth["copied_from_training"][1] < 100
+    assert generated["copied_from_prompt"][2] == 100 and truth["copied_from_prompt"][2] < 100
+
+
+def test_without_a_training_set_nothing_is_said_of_copies_from_it() -> None:
+    corpus = corpus_of([tune(300, 1)], [])
+    (prompt,) = choose_prompts(corpus, 1, heard=100, seconds=2.0)
+    real = corpus.frames(prompt.tune)[prompt.turn : prompt.end]
+    generated, _ = compare(corpus, [Continued(prompt, real, real)])
+    assert np.isnan(generated["copied_from_training"]).all() and not np.isnan(generated["copied_from_prompt"]).any()
+
+
+def test_a_summary_leaves_out_what_has_no_figure() -> None:
+    summary = summarise(np.array([1.0, np.nan, 3.0]))
+    assert summary is not None and (summary.mean, summary.most, summary.count) == (2.0, 3.0, 2)
+    assert summarise(np.array([np.nan])) is None
+
+
+def test_the_command_takes_a_folder_of_tunes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, model, picture = tmp_path / "tunes", tmp_path / "small.safetensors", tmp_path / "out.svg"
+    folder.mkdir()
+    save_weights(lively(), model)
+    split = {"held-out": 0, "train": 0}
+    number = 0
+    while min(split.values()) < 2:  # names until both splits have two
+        path = folder / f"Tune_{number}.sid"
+        number += 1
+        if split[split_of(path)] < 2:
+            split[split_of(path)] += 1
+            path.write_bytes(sid_file(image=rising(number), name=path.stem.encode()))
+    command = ["eval", str(model), str(folder), "--length", "64", "--json"]
+    assert (
+        main([*command, "--generate", "3", "--seconds", "1", "--prompt-frames", "32", "--picture", str(picture)]) == 0
+    )
+    told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert (told["tunes"], told["split"], told["prompts"]) == (2, "held-out", 3)
+    parts = [told[f"nats_per_frame.{group}"] for group in GROUPS]
+    assert sum(parts) == pytest.approx(told["nats_per_frame"]) and told["nats_per_frame.low"] <= told["nats_per_frame"]
+    for name in MEASURES:
+        assert f"generated.{name}" in told and f"real.{name}" in told
+    assert told["real.onsets_per_s"] < 2 and told["real.copied_from_training.longest"] < 50
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+
+    for path in folder.glob("*.sid"):
+        if split_of(path) == "held-out":
+            path.unlink()
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    told = {result["name"]: result["value"] for result in json.loads(captured.out)["results"]}
+    assert (told["tunes"], told["split"]) == (2, "all") and "has no held-out tune" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--length", "0"], "--length expects more than 0"),
+        (["--generate", "-1"], "--generate expects 0 or more"),
+        (["--generate", "--seconds", "nan"], "--seconds expects more than 0"),
+        (["--tunes", "0"], "--tunes expects 1 or more"),
+        (["--picture", "out.png"], "a name that ends in .svg"),
+        ([], "holds no corpus"),
+    ],
+)
+def test_the_command_refuses_in_one_line(
+    options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", "pocket", str(tmp_path), *options]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def rising(number: int) -> bytes:
+    """A tune of its own, pitch rising from another place for each number."""
+    return program(init=INIT.replace("A9 00", f"A9 {number % 256:02X}"))

@@ -1,0 +1,267 @@
+"""Training: it learns, it resumes exactly, on several processes as on one, it says what is wrong."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import train_in_a_process as process
+
+from sidlive.chip.registers import FREQ_LO, PW_LO, VOICES, register_of, silence
+from sidlive.cli import main
+from sidlive.errors import ModelError
+from sidlive.model import recall as rc
+from sidlive.model.config import ModelConfig, Stack
+from sidlive.model.corpus.shards import Corpus, open_corpus
+from sidlive.model.tokens import COLUMN_OF_SLOT
+from sidlive.model.training import train as training
+from sidlive.model.training.plan import Plan
+from sidlive.model.training.ranks import Ranks
+from sidlive.model.training.train import Run, load_checkpoint, train
+from sidlive.model.training.windows import Windows, held_out, window
+
+TINY = process.TINY
+PLAN = Plan(steps=40, batch=2, length=32, warmup=5, learning_rate=1e-2)
+
+
+@pytest.fixture()
+def corpus(tmp_path: Path) -> Corpus:
+    """Two tunes of arpeggios over a pulse-width sweep, one of them held out."""
+    process.make_corpus(tmp_path / "corpus")
+    return open_corpus(tmp_path / "corpus")
+
+
+@pytest.fixture()
+def one_thread():
+    """The order of sums depends on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_it_learns_a_tune_it_never_trained_on(corpus: Corpus, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", TINY, PLAN, compiled=False)
+    batches = held_out(corpus, length=32)
+    before = run.measure(batches)
+    train(corpus, run, measure_every=20)
+    assert run.held_out_nats is not None and run.held_out_nats < before / 2
+    assert run.best <= run.held_out_nats
+    assert load_checkpoint(tmp_path / "run" / "best.pt")["config"] == TINY.to_dict()
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 20, 40]
+
+
+def left(folder: Path) -> dict[str, object]:
+    """All that a run has left in its folder, but the clock's time."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    log = [{name: value for name, value in row.items() if name != "time"} for row in rows]
+    return {name: load_checkpoint(folder / f"{name}.pt") for name in ("checkpoint", "best")} | {"log": log}
+
+
+def assert_same(one: object, other: object, place: str = "") -> None:
+    """Equal to the bit, tensors too."""
+    if isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor) and torch.equal(one, other), place
+    elif isinstance(one, dict):
+        assert isinstance(other, dict) and one.keys() == other.keys(), place
+        for name in one:
+            assert_same(one[name], other[name], f"{place}.{name}")
+    elif isinstance(one, list):
+        assert isinstance(other, list) and len(one) == len(other), place
+        for number, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{place}[{number}]")
+    else:
+        assert one == other, (place, one, other)
+
+
+@pytest.fixture()
+def whole(corpus: Corpus, tmp_path: Path, one_thread: None) -> dict[str, object]:
+    """What is left by six steps that nothing stopped, measured after each second one."""
+    process.learn(corpus.folder, tmp_path / "whole", 6)
+    return left(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("moment", ["in step 4", "at save 4"])
+def test_a_run_that_was_killed_is_the_run_that_was_never_stopped(
+    corpus: Corpus, tmp_path: Path, whole: dict[str, object], moment: str
+) -> None:
+    """At save 4 the log and best.pt are a measurement ahead of the checkpoint."""
+    command = [sys.executable, process.__file__, str(corpus.folder), str(tmp_path / "parts"), "6", moment]
+    killed = subprocess.run(command, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert left(tmp_path / "parts")["checkpoint"]["step"] == 3
+    process.learn(corpus.folder, tmp_path / "parts", 6)
+    assert_same(whole, left(tmp_path / "parts"))
+
+
+def test_an_interrupt_within_an_update_waits_until_it_is_whole(
+    corpus: Corpus, tmp_path: Path, whole: dict[str, object]
+) -> None:
+    def interrupt(run: Run) -> None:
+        run.optimiser.register_step_pre_hook(lambda *told: signal.raise_signal(signal.SIGINT))
+
+    with pytest.raises(KeyboardInterrupt):
+        process.learn(corpus.folder, tmp_path / "parts", 6, interrupt)
+    assert load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == 1
+    process.learn(corpus.folder, tmp_path / "parts", 6)
+    assert_same(whole, left(tmp_path / "parts"))
+
+
+@pytest.mark.parametrize("step", [4, 6])
+def test_an_interrupted_measurement_is_made_up_for(
+    corpus: Corpus, tmp_path: Path, whole: dict[str, object], step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(network, *arguments):
+        if load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == step - 1:
+            raise KeyboardInterrupt
+        return real(network, *arguments)
+
+    real = training.evaluate
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training, "evaluate", evaluate)
+        process.learn(corpus.folder, tmp_path / "parts", 6)
+    assert load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == step
+    process.learn(corpus.folder, tmp_path / "parts", 6)
+    assert_same(whole, left(tmp_path / "parts"))
+
+
+def test_two_processes_learn_what_one_learns(corpus: Corpus, tmp_path: Path, one_thread: None) -> None:
+    alone = process.learn(corpus.folder, tmp_path / "one", 20)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, process.__file__, str(corpus.folder), str(tmp_path / "two"), "20"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    by_rank = [json.loads((tmp_path / f"two.{rank}.json").read_text()) for rank in range(2)]
+    assert by_rank[0] == by_rank[1] and len(alone) == 20
+    assert by_rank[0] == pytest.approx(alone, abs=1e-4)
+    assert alone[-1] < alone[0] / 2  # there was something to learn
+    one, two = left(tmp_path / "one"), left(tmp_path / "two")
+    assert [row["step"] for row in two["log"]] == [row["step"] for row in one["log"]] == list(range(2, 21, 2))
+    assert two["checkpoint"]["best"] == pytest.approx(one["checkpoint"]["best"], abs=1e-3)
+    for kind in ("model", "average"):
+        for name, weights in one["checkpoint"][kind].items():
+            torch.testing.assert_close(two["checkpoint"][kind][name], weights, atol=2e-3, rtol=0)
+
+
+def test_the_ranks_share_a_step_without_overlap(corpus: Corpus) -> None:
+    windows, plan = Windows(corpus), Plan(steps=1, batch=5, length=32)
+    whole = windows.batch(plan, 7)
+    shares = [windows.batch(plan, 7, Ranks(rank, 3)) for rank in range(3)]
+    assert [len(share.values) for share in shares] == [2, 2, 1]
+    said = whole.tokens[:, 1:].flatten(0, 1)[whole.chosen]
+    for rank, share in enumerate(shares):
+        for part in ("values", "tokens", "recalled", "strengths"):
+            assert torch.equal(getattr(share, part), getattr(whole, part)[rank::3])
+        mine = torch.isin(whole.chosen // plan.length, torch.arange(rank, 5, 3))
+        assert torch.equal(share.tokens[:, 1:].flatten(0, 1)[share.chosen], said[mine])
+    assert sum(len(share.chosen) for share in shares) == len(whole.chosen) == 5 * plan.chosen
+    assert len(set(whole.chosen.tolist())) == len(whole.chosen)
+
+
+def test_fewer_windows_than_processes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="--batch 2"):
+        Run(tmp_path, TINY, PLAN, compiled=False, ranks=Ranks(0, 3))
+
+
+def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None:
+    windows = Windows(corpus)
+    assert len(windows.tunes) == 1 and len(held_out(corpus, length=32)[0].values) == 1
+    batch = windows.batch(PLAN, 3)
+    assert torch.equal(batch.tokens, windows.batch(PLAN, 3).tokens)
+    assert not torch.equal(batch.tokens, windows.batch(PLAN, 4).tokens)
+
+
+def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus) -> None:
+    """Two runs of the tune's frames, in order, in one window; the frame after the gap is told by none before it."""
+    plan = Plan(steps=1, batch=40, length=64, share=1.0)
+    windows = Windows(corpus)
+    tune = silence(400)
+    for column, digit in ((FREQ_LO, 1), (PW_LO, 256)):  # every frame bears its number in each of its voices
+        for voice in range(VOICES):
+            tune[:, register_of(voice, column)] = np.arange(400) // digit % 256
+    windows.tunes = [tune]
+    batch = windows.batch(replace(plan, pinned=0.5), 0)
+    places = {frame[COLUMN_OF_SLOT].tobytes(): at for at, frame in enumerate(tune)}  # however its voices rotate
+    told = {int(prediction) for prediction in batch.chosen}
+    gaps = 0
+    for row, values in enumerate(batch.values.numpy().astype(np.uint8)):
+        at = np.array([places[frame.tobytes()] for frame in values])
+        jumps = np.flatnonzero(np.diff(at) != 1)
+        assert len(jumps) <= 1
+        untold = [frame for frame in range(plan.length) if plan.length * row + frame not in told]
+        for jump in jumps:
+            assert at[jump + 1] > at[jump] and jump < plan.length // 2
+            assert untold == [jump]
+            gaps += 1
+    assert 10 <= gaps <= 30
+    none = windows.batch(replace(plan, pinned=0.0), 0)
+    assert len(none.chosen) == plan.batch * plan.length
+
+
+def test_what_recall_missed_is_not_missed_in_what_is_learned(corpus: Corpus) -> None:
+    """Notes lost to recall stand in the tokens all the same: the model learns to say them."""
+    frames = corpus.frames(corpus.tunes[0])
+    whole = window(frames, 200, 100)
+    lossy = window(frames, 200, 100, missed=0.3, rng=np.random.default_rng(1))
+    assert np.array_equal(whole.tokens, lossy.tokens) and np.array_equal(whole.values, lossy.values)
+    assert (lossy.strengths < whole.strengths).any() and not (lossy.tokens == lossy.recalled[..., 0]).all()
+    deaf = window(frames, 200, 100, memory=0)
+    assert (deaf.recalled == rc.NOTHING).all() and not deaf.strengths.any()
+
+
+def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
+    plan = Plan(steps=1000, warmup=100, decay_from=0.5, learning_rate=1.0)
+    assert plan.rate(0) == pytest.approx(0.01) and plan.rate(300) == 1.0
+    assert plan.rate(750) == pytest.approx(0.5) and plan.rate(1000) == 0.0
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])
+def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_checkpoint(path)
+    with pytest.raises(ModelError, match="no checkpoint"):
+        load_checkpoint(tmp_path / "absent.pt")
+
+
+def test_a_run_of_another_shape_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    run = Run(tmp_path, TINY, PLAN, compiled=False)
+    run.save()
+    other = ModelConfig("other", TINY.time, Stack(16, 2, 2, 1, 24))
+    with pytest.raises(ModelError, match="another network"):
+        Run(tmp_path, other, PLAN, compiled=False).resume()
+
+
+def test_what_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(b"PSID" + bytes(300))
+    with pytest.raises(ModelError, match=r"a\.pt cannot be read as a checkpoint \(\w+\); train again") as caught:
+        load_checkpoint(tmp_path / "a.pt")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--length", "1"], "--length expects a whole number from 2, found 1"),
+        (["--threads", "-1"], "--threads expects 1 or more, found -1"),
+        (["-o", "{}"], "cannot be made a folder: File exists"),
+    ],
+)
+def test_a_slip_is_told_before_training_begins(
+    corpus: Corpus, tmp_path: Path, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("")
+    run = ["train", str(corpus.folder), "-o", str(tmp_path / "run"), "--steps", "1", "--no-compile"]
+    assert main([*run, *(word.format(tmp_path / "a.txt") for word in words)]) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_windows_longer_than_every_tune_are_refused(corpus: Corpus) -> None:
+    with pytest.raises(ModelError, match="--length"):
+        Windows(corpus).batch(Plan(steps=1, length=4000), 0)

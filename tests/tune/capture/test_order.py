@@ -1,0 +1,61 @@
+"""In which order a tune writes a voice, told by its writes, and that it is not forgotten on the way to a .sid."""
+
+from pathlib import Path
+
+import pytest
+from tunes_by_hand import program, sid_file
+
+from sidlive.tune import psid
+from sidlive.tune.capture.order import told, told_control_first, writes_control_first
+from sidlive.tune.fragment import load_fragment
+from sidlive.tune.inline import fragment_from, fragment_told
+from sidlive.tune.npz import load_frames, save_frames
+
+# INC $10F0  LDA $10F0  AND #7  BNE rest: in each eighth call a note, whose envelope is another each time
+COUNT = "EE F0 10  AD F0 10  29 07  D0"
+ENVELOPE = "AD F0 10 8D 05 D4 49 FF 8D 06 D4"  # LDA $10F0  STA $D405  EOR #$FF  STA $D406
+GATE = "A9 21 8D 04 D4"
+REST = "A9 20 8D 04 D4 60"  # the gate is closed in the others
+
+
+def tune(*parts: str) -> bytes:
+    """A .sid whose notes are these parts, one after another."""
+    note = " ".join(parts) + " 60"
+    return sid_file(program(play=f"{COUNT} {len(bytes.fromhex(note)):02X} {note} {REST}"))
+
+
+@pytest.mark.parametrize(
+    "parts, control_first",
+    [
+        ((GATE, ENVELOPE), True),
+        ((ENVELOPE, GATE), False),
+        ((ENVELOPE, GATE, "A9 00 8D 06 D4"), False),  # the sustain again after it
+        ((GATE,), False),  # notes that keep their envelope say nothing
+    ],
+)
+def test_it_is_seen_in_the_tunes_writes(parts: tuple[str, ...], control_first: bool) -> None:
+    assert writes_control_first(psid.parse(tune(*parts))) is control_first
+
+
+def test_a_tune_that_jams_is_taken_for_one_of_the_most() -> None:
+    assert writes_control_first(psid.parse(sid_file(program(play="02")))) is False
+
+
+@pytest.mark.parametrize("control_first", [False, True])
+def test_files_and_logs_keep_it(control_first: bool, tmp_path: Path) -> None:
+    path = tmp_path / "notes.sid"
+    path.write_bytes(tune(GATE, ENVELOPE) if control_first else tune(ENVELOPE, GATE))
+    fragment = load_fragment(path)
+    assert fragment.control_first is control_first
+    save_frames(tmp_path / "notes.npz", fragment.frames, fragment.rate_hz, **told(control_first))
+    assert told_control_first(load_frames(tmp_path / "notes.npz")[2]) is control_first
+    assert load_fragment(tmp_path / "notes.npz").control_first is control_first
+    assert fragment_from(fragment_told(fragment)).control_first is control_first
+
+
+def test_a_log_of_before_is_of_one_of_the_most(tmp_path: Path) -> None:
+    path = tmp_path / "notes.sid"
+    path.write_bytes(tune(ENVELOPE, GATE))
+    older = fragment_told(load_fragment(path))
+    del older["control_first"]
+    assert fragment_from(older).control_first is False
