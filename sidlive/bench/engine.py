@@ -47,7 +47,8 @@ try:
     import torch
 except ModuleNotFoundError:
     sys.exit(print("null"))
-from sidlive.model import bench, weights
+from sidlive.bench import engine as bench
+from sidlive.model import weights
 from sidlive.model.training.network import Network
 torch.set_num_threads(1)
 values = bench.weights_of({name!r})[0]

@@ -1,8 +1,8 @@
 """Searching a stream for what its tokens can say, and choosing the cheapest tokens. Compiled with numba on first use.
 
 A stream is two or four columns of the frames (see `packer`, which owns the token format). For every frame `facts` finds
-how many frames each kind of token could cover from there. `cheapest` is a dynamic programme from the stream's end to its
-start: it picks the tokens that cost least, among them calls of tokens that stand elsewhere (`Phrases`).
+how many frames each kind of token could cover from there. `cheapest` is a dynamic programme from the stream's end to
+its start: it picks the tokens that cost least, among them calls of tokens that stand elsewhere (`Phrases`).
 """
 
 from typing import Final, NamedTuple
