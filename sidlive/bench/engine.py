@@ -34,7 +34,8 @@ LANES: Final = 4
 SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
 START: Final = """
 import json, time
-from sidlive.model import bench, engine
+from sidlive.bench import engine as bench
+from sidlive.model.engine import engine
 started = engine.Engine(bench.weights_of({name!r})[0])
 started.step(bench.SAMPLING)
 print(json.dumps([time.time(), bench.resident_mb()]))
