@@ -29,17 +29,17 @@ from sidlive.live.state import State, Window
 from sidlive.report import plain
 from sidlive.studio import views
 from sidlive.studio.actions import ACTIONS, BY_NAME
-from sidlive.studio.complete import first_sentence
+from sidlive.studio.colours import BAD, MUTED, THEME, WARN
+from sidlive.studio.completion import first_sentence
 from sidlive.studio.console import Console
-from sidlive.studio.evaluate import explain
+from sidlive.studio.history import ConsoleHistory, history_path
 from sidlive.studio.layout import NARROW, share_out
 from sidlive.studio.mono import Mono
 from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
-from sidlive.studio.palette import BAD, MUTED, THEME, WARN
-from sidlive.studio.recall import Recall, history_path
+from sidlive.studio.runner import explain
 from sidlive.studio.terminal import Terminal, driver_over, find, taken
-from sidlive.studio.widgets import Columns, KeyBar, Knobs, Masthead, NoticeLine, Panel, Rows, ScoreView
+from sidlive.studio.widgets import ControlStrip, KeyBar, Masthead, NoticeLine, Panel, ScoreView, SideBySide, Stacked
 
 SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
 STATE_HZ: Final = 10
@@ -48,7 +48,7 @@ BUSY_S: Final = 2.0  # code that runs longer is remarked on
 ESCAPE_S: Final = 0.5  # two Esc within this are panic
 
 
-class Instrument(Protocol):
+class StudioSession(Protocol):
     """What the studio needs of a session."""
 
     def state(self) -> State: ...
@@ -62,7 +62,7 @@ def run(options: RoomOptions) -> int:
     session = Session(open_room(options), options.takes)
     try:
         return show(
-            Studio(session, verbs_of(session), Recall(history_path()), {"session": session}, GREETING), terminal
+            Studio(session, verbs_of(session), ConsoleHistory(history_path()), {"session": session}, GREETING), terminal
         )
     finally:
         session.close()
@@ -111,9 +111,9 @@ class Studio(App[int]):
 
     def __init__(
         self,
-        session: Instrument,
+        session: StudioSession,
         verbs: Mapping[str, Callable[..., Any]],
-        recall: Recall | None = None,
+        history: ConsoleHistory | None = None,
         extra: Mapping[str, Any] | None = None,
         greeting: Iterable[str] = (),
     ) -> None:
@@ -135,10 +135,10 @@ class Studio(App[int]):
         self._touched = views.Touched()
         self._bulletin = Bulletin()
         self.score_view: ScoreView = ScoreView()
-        self.console_view: Console = Console(self.verbs, dict(extra or {}), recall or Recall(), self._names)
+        self.console_view: Console = Console(self.verbs, dict(extra or {}), history or ConsoleHistory(), self._names)
         meanings = {name: first_sentence(verb) for name, verb in self.verbs.items()}
         self._notice_line = NoticeLine()
-        self._views = (Masthead("masthead"), Knobs("knobs"), Panel("panel", meanings), KeyBar("keys"))
+        self._views = (Masthead("masthead"), ControlStrip("strip"), Panel("panel", meanings), KeyBar("keys"))
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="hands")
         self._escaped = -1e9
 
@@ -165,12 +165,12 @@ class Studio(App[int]):
     # -- the screen
 
     def compose(self) -> ComposeResult:
-        masthead, knobs, panel, keys = self._views
+        masthead, strip, panel, keys = self._views
         yield masthead
-        with Columns(id="stage"):
-            with Rows(id="left"):
+        with SideBySide(id="stage"):
+            with Stacked(id="left"):
                 yield self.score_view
-                yield knobs
+                yield strip
                 yield self._notice_line
                 yield self.console_view
             yield panel
@@ -195,11 +195,11 @@ class Studio(App[int]):
     def _share_out(self) -> None:
         """Show the parts that the window has room for; the line for typing always is."""
         parts = share_out(*self.size)
-        masthead, knobs, _, keys = self._views
+        masthead, strip, _, keys = self._views
         for part, rows in (
             (masthead, parts.masthead),
             (self.score_view, parts.score),
-            (knobs, parts.knobs),
+            (strip, parts.strip),
             (self._notice_line, parts.notice),
             (keys, parts.keys),
         ):
@@ -236,7 +236,7 @@ class Studio(App[int]):
         for notice in self._bulletin.fresh(state, moment):
             self.console_view.tell(notice.text, WARN if notice.level == "warning" else MUTED)
         text, colour = self._bulletin.choose(state, moment)
-        busy_s = self.console_view.evaluator.busy_s
+        busy_s = self.console_view.runner.busy_s
         if not text and busy_s > BUSY_S:
             text, colour = f"code runs for {busy_s:.0f} s; Ctrl-C stops it", MUTED
         self._notice_line.show(text, colour)
@@ -285,7 +285,7 @@ class Studio(App[int]):
     def silence(self) -> None:
         """Silence now: not behind anything. Code that runs is stopped, lest it start the music again; not a commit."""
         if not self._committing:
-            self.console_view.evaluator.interrupt()
+            self.console_view.runner.interrupt()
         self.console_view.tell("panic()", BAD)
         threading.Thread(target=self._do, args=("panic", ()), name="panic", daemon=True).start()
 

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from sidlive.report import plain
-from sidlive.studio.palette import FAINT, GROUND, TEXT, ink
+from sidlive.studio.colours import FAINT, GROUND, TEXT, ink
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 PARTIALS = " ▏▎▍▌▋▊▉█"

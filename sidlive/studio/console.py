@@ -12,12 +12,12 @@ from textual.widgets import RichLog, Static
 
 from sidlive.errors import DeviceError
 from sidlive.report import plain
-from sidlive.studio.complete import Completion, complete, hint
+from sidlive.studio.colours import BAD, FAINT, GOOD, GROUND, MUTED, PRIMARY, TEXT, WARN
+from sidlive.studio.completion import Completion, complete, hint
 from sidlive.studio.display import Shower
-from sidlive.studio.entry import Entry, highlight
-from sidlive.studio.evaluate import Evaluator, Event
-from sidlive.studio.palette import BAD, FAINT, GOOD, GROUND, MUTED, PRIMARY, TEXT, WARN
-from sidlive.studio.recall import Recall
+from sidlive.studio.entry import CodeEntry, highlight
+from sidlive.studio.history import ConsoleHistory
+from sidlive.studio.runner import CodeRunner, Event
 
 LINES_AT_ONCE: Final = 120  # lines of output that one look of the screen may add
 ECHOED_LINES: Final = 60  # lines of one piece of code that are shown as it begins to run
@@ -25,7 +25,7 @@ KEPT_LINES: Final = 5000
 
 
 class Console(Vertical):
-    """A Python console over a namespace of verbs. Nothing in it blocks: code runs in the Evaluator's thread."""
+    """A Python console over a namespace of verbs. Nothing in it blocks: code runs in the CodeRunner's thread."""
 
     class Ran(Message):
         """A piece of code has come to its end."""
@@ -34,20 +34,20 @@ class Console(Vertical):
         self,
         verbs: Mapping[str, Callable[..., Any]],
         extra: Mapping[str, Any],
-        recall: Recall,
+        history: ConsoleHistory,
         names: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]],
     ) -> None:
         """``extra`` joins the verbs in the namespace; ``names()`` gives the fragments' and the controls' names."""
         super().__init__(id="console")
         self.shower = Shower(verbs)
         self.namespace: dict[str, Any] = {"__name__": "__studio__", **extra, **verbs, "help": self.shower.help}
-        self.evaluator = Evaluator(self.namespace, self.shower)
-        self.recall = recall
+        self.runner = CodeRunner(self.namespace, self.shower)
+        self.history = history
         self._names = names
         self._verbs = frozenset((*verbs, "help"))
         self.output = RichLog(id="output", wrap=True, max_lines=KEPT_LINES, min_width=20)
         self.output.can_focus = False
-        self.entry = Entry(recall, self._complete, self._verbs)
+        self.entry = CodeEntry(history, self._complete, self._verbs)
         self._sign = Static("›", id="sign")
         self._signed = ""
         self._hint = Static("", id="hint")
@@ -60,11 +60,11 @@ class Console(Vertical):
         yield self._hint
 
     def on_mount(self) -> None:
-        self.evaluator.open()
+        self.runner.open()
         self.set_interval(1 / 20, self.poll)
 
     def on_unmount(self) -> None:
-        self.evaluator.close()
+        self.runner.close()
 
     def share_out(self, output: bool, typing: int, hint: bool) -> None:
         """Show output and hint or not; ``typing``: the most rows of the line for typing."""
@@ -74,7 +74,7 @@ class Console(Vertical):
 
     def run(self, source: str) -> None:
         """Run code as if it were typed, without remembering it."""
-        self.evaluator.submit(source)
+        self.runner.submit(source)
 
     def tell(self, text: str, colour: str = MUTED) -> None:
         """A line from the studio itself."""
@@ -82,7 +82,7 @@ class Console(Vertical):
 
     def poll(self) -> None:
         """Show what the code did since the last look; the timer calls it."""
-        events = self.evaluator.take()
+        events = self.runner.take()
         if events:
             self._show(events)
         self._show_sign()
@@ -136,7 +136,7 @@ class Console(Vertical):
 
     def _show_sign(self) -> None:
         """Before the entry: ready, running, or how many pieces of code wait."""
-        busy, waiting = self.evaluator.busy, self.evaluator.waiting
+        busy, waiting = self.runner.busy, self.runner.waiting
         sign = Text(f"■{waiting or ''}", f"bold {WARN}") if busy else Text("›", f"bold {GOOD}")
         if sign.plain != self._signed:
             self._signed = sign.plain
@@ -144,24 +144,24 @@ class Console(Vertical):
 
     # -- the entry's messages
 
-    @on(Entry.Submitted)
-    def _submitted(self, message: Entry.Submitted) -> None:
+    @on(CodeEntry.Submitted)
+    def _submitted(self, message: CodeEntry.Submitted) -> None:
         try:
-            self.recall.add(message.source)
+            self.history.add(message.source)
         except DeviceError as error:
             self.tell(str(error), WARN)
         self.output.scroll_end(animate=False)
         self.entry.placeholder = ""  # it has said what it had to
-        self.evaluator.submit(message.source)
+        self.runner.submit(message.source)
 
-    @on(Entry.Interrupted)
+    @on(CodeEntry.Interrupted)
     def interrupt(self) -> None:
         """Stop what runs; with nothing running, throw away what was typed."""
-        if not self.evaluator.interrupt():
+        if not self.runner.interrupt():
             self.entry.clear()
 
-    @on(Entry.Moved)
-    def _moved(self, message: Entry.Moved) -> None:
+    @on(CodeEntry.Moved)
+    def _moved(self, message: CodeEntry.Moved) -> None:
         found = hint(message.before, self.namespace)
         line = Text(no_wrap=True, overflow="ellipsis")
         if found is not None:
@@ -169,8 +169,8 @@ class Console(Vertical):
             line.append("  " + plain(found[1]), MUTED)
         self._hint.update(line)
 
-    @on(Entry.Offered)
-    def _offered(self, message: Entry.Offered) -> None:
+    @on(CodeEntry.Offered)
+    def _offered(self, message: CodeEntry.Offered) -> None:
         options, chosen = message.completion.options, max(message.chosen, 0)
         line = Text(no_wrap=True, overflow="ellipsis")
         width, left = self.size.width - 4, 0

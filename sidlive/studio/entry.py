@@ -16,10 +16,10 @@ from textual.widgets import TextArea
 from textual.widgets.text_area import TextAreaTheme
 
 from sidlive.report import plain
-from sidlive.studio.complete import Completion
-from sidlive.studio.evaluate import entered, is_complete, next_indent
-from sidlive.studio.palette import GROUND, PRIMARY, RAISED, SYNTAX, TEXT
-from sidlive.studio.recall import Recall
+from sidlive.studio.colours import GROUND, PRIMARY, RAISED, SYNTAX, TEXT
+from sidlive.studio.completion import Completion
+from sidlive.studio.history import ConsoleHistory
+from sidlive.studio.runner import entered, is_complete, next_indent
 
 BURST_S: Final = 0.01  # keys that follow each other faster than this were not typed by hand
 QUIET_S: Final = 0.06  # a burst of keys ends when this long none has come
@@ -57,8 +57,8 @@ class Typed(events.Paste):
     """Text that the terminal sent at once as if it were typed: a paste that it did not mark as one."""
 
 
-class Entry(TextArea):
-    """Enter runs what is complete and opens a line otherwise; Tab completes; up and down recall."""
+class CodeEntry(TextArea):
+    """Enter runs what is complete and opens a line otherwise; Tab completes; up and down history."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+a", "cursor_line_start", show=False),
@@ -89,7 +89,7 @@ class Entry(TextArea):
     class Interrupted(Message):
         """Ctrl-C."""
 
-    def __init__(self, recall: Recall, completer: Callable[[str], Completion], verbs: frozenset[str]) -> None:
+    def __init__(self, history: ConsoleHistory, completer: Callable[[str], Completion], verbs: frozenset[str]) -> None:
         super().__init__(
             id="entry",
             compact=True,
@@ -99,7 +99,7 @@ class Entry(TextArea):
             placeholder='Python: prompt("gallop")  start()  or load("my.sid")   Tab completes, help() tells',
         )
         self.cursor_blink = False  # a blinking cell on a wall draws the eye from the music
-        self.recall = recall
+        self.console_history = history
         self.verbs = verbs
         self._completer = completer
         self._offer: Completion | None = None
@@ -133,7 +133,7 @@ class Entry(TextArea):
 
     def update_suggestion(self) -> None:
         """Offer the rest of a remembered line; Textual calls this at each change."""
-        self.suggestion = plain(self.recall.suggest(self.text)) if self.cursor_at_end_of_text else ""
+        self.suggestion = plain(self.console_history.suggest(self.text)) if self.cursor_at_end_of_text else ""
         self.post_message(self.Moved(self.before))
 
     def find_matching_bracket(self, bracket: str, search_from: tuple[int, int]) -> tuple[int, int] | None:
@@ -237,7 +237,7 @@ class Entry(TextArea):
             event.prevent_default()
             return
         if event.key not in ("up", "down"):
-            self.recall.rest()
+            self.console_history.rest()
         await super()._on_key(event)
 
     def _enter(self) -> bool:
@@ -260,10 +260,10 @@ class Entry(TextArea):
         return True
 
     def _up(self) -> bool:
-        return self.cursor_at_first_line and self._recalled(self.recall.back(self.text))
+        return self.cursor_at_first_line and self._recalled(self.console_history.back(self.text))
 
     def _down(self) -> bool:
-        return self.cursor_at_last_line and self._recalled(self.recall.forward())
+        return self.cursor_at_last_line and self._recalled(self.console_history.forward())
 
     def _recalled(self, entry: str | None) -> bool:
         if entry is not None:

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from sidlive.live.state import VoiceState
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import EIGHTHS, Canvas
-from sidlive.studio.gutter import filter_gutter, voice_gutter
-from sidlive.studio.layout import MIN_SCORE, MIN_WIDTH, RECENT, ZOOMS, Grid, Plan, Span, plan
-from sidlive.studio.palette import (
+from sidlive.studio.colours import (
     FAINT,
     FILTER_COLOURS,
     GROUND,
@@ -27,6 +25,8 @@ from sidlive.studio.palette import (
     blend,
     ink,
 )
+from sidlive.studio.gutter import filter_gutter, voice_gutter
+from sidlive.studio.layout import MIN_SCORE, MIN_WIDTH, RECENT, ZOOMS, Grid, ScoreLayout, Span, lay_out_score
 
 FIT_EVERY: Final = 5  # pictures between two voices at the range
 
@@ -47,15 +47,15 @@ class Score:
         self._pictures = -1
         self.ahead = 64  # frames that are usually ready past the playhead
 
-    def plan(self, width: int, height: int) -> Plan:
+    def layout(self, width: int, height: int) -> ScoreLayout:
         """Where things go on a canvas of this size."""
-        return plan(width, height, -(-self.ahead // (2 * self.zoom)))
+        return lay_out_score(width, height, -(-self.ahead // (2 * self.zoom)))
 
     def needed(self, width: int, height: int) -> tuple[int, int]:
         """How many frames before and after the playhead fill the music's width."""
-        where = self.plan(width, height)
+        layout = self.layout(width, height)
         per_cell = 2 * self.zoom
-        return (where.head + 1) * per_cell, (where.columns - where.head) * per_cell
+        return (layout.head + 1) * per_cell, (layout.columns - layout.head) * per_cell
 
     def draw(
         self,
@@ -65,25 +65,25 @@ class Score:
         voices: Sequence[VoiceState] = (VoiceState(),) * 3,
     ) -> None:
         """Draw everything: ``now`` is the tape's number of the frame that plays next."""
-        where = self.plan(canvas.width, canvas.height)
+        layout = self.layout(canvas.width, canvas.height)
         self._pictures += 1
         if canvas.width < MIN_WIDTH or canvas.height < MIN_SCORE:
             return
         per_cell = 2 * self.zoom
-        left = now // per_cell - where.head  # the tape's cell at the music's left edge
-        grid = Grid.of(roll, left * per_cell, where, self.zoom)
+        left = now // per_cell - layout.head  # the tape's cell at the music's left edge
+        grid = Grid.of(roll, left * per_cell, layout, self.zoom)
         for voice in range(3):
-            top = voice * where.voice_rows
-            self._voice(canvas, where, grid, roll, voice, top, voices[voice])
-            voice_gutter(canvas, where, roll, now, voice, top, voices[voice])
-        self._filter(canvas, where, grid, roll, now, 3 * where.voice_rows)
-        self._cuts(canvas, where, [cut // per_cell - left for cut in roll.cuts])
-        self._playhead(canvas, where)
+            top = voice * layout.voice_rows
+            self._voice(canvas, layout, grid, roll, voice, top, voices[voice])
+            voice_gutter(canvas, layout, roll, now, voice, top, voices[voice])
+        self._filter(canvas, layout, grid, roll, now, 3 * layout.voice_rows)
+        self._cuts(canvas, layout, [cut // per_cell - left for cut in roll.cuts])
+        self._playhead(canvas, layout)
 
     def _voice(
-        self, canvas: Canvas, where: Plan, grid: Grid, roll: r.Roll, voice: int, top: int, state: VoiceState
+        self, canvas: Canvas, layout: ScoreLayout, grid: Grid, roll: r.Roll, voice: int, top: int, state: VoiceState
     ) -> None:
-        rows = where.voice_rows - (2 if where.has_timbre else 1)
+        rows = layout.voice_rows - (2 if layout.has_timbre else 1)
         body = top + 1
         features = grid.features
         sounding = (features.level[:, voice] > r.AUDIBLE) & (features.wave[:, voice] != r.NO_WAVE)
@@ -93,7 +93,7 @@ class Score:
         span = self.spans[voice]
         if self._pictures % FIT_EVERY == 0 or span.is_new:
             span.fit(pitch[tonal])
-        self._octaves(canvas, where, body, rows, span)
+        self._octaves(canvas, layout, body, rows, span)
 
         silenced = state.muted or state.mode == "masked"
         index = np.flatnonzero(sounding)
@@ -102,55 +102,57 @@ class Score:
             dot_y = np.clip(np.rint(share * (4 * rows - 1)), 0, 4 * rows - 1).astype(np.intp)
             dot_x = grid.dot[index]
             cell_y, cell_x = dot_y // 4, dot_x // 2
-            bits = np.zeros((rows, where.columns), np.uint8)
+            bits = np.zeros((rows, layout.columns), np.uint8)
             top_dot = np.minimum(dot_y % 4, 2)  # lines two dots thick carry to the back row
             np.bitwise_or.at(bits, (cell_y, cell_x), _DOTS[top_dot, dot_x % 2] | _DOTS[top_dot + 1, dot_x % 2])
-            loud = np.zeros((rows, where.columns), np.float32)
+            loud = np.zeros((rows, layout.columns), np.float32)
             np.maximum.at(loud, (cell_y, cell_x), features.level[index, voice])
-            held = np.zeros((rows, where.columns), bool)
-            wave = np.zeros((rows, where.columns), np.uint8)
+            held = np.zeros((rows, layout.columns), bool)
+            wave = np.zeros((rows, layout.columns), np.uint8)
             np.logical_or.at(held, (cell_y, cell_x), features.gate[index, voice])
             wave[cell_y, cell_x] = features.wave[index, voice]
             ys, xs = np.nonzero(bits)
             step = np.digitize(loud[ys, xs], (0.08, 0.30, 0.65))
             step = np.where(held[ys, xs], step, np.minimum(step, 1))
-            canvas.chars[body + ys, where.gutter + xs] = 0x2800 + bits[ys, xs].astype(np.uint32)
-            canvas.inks[body + ys, where.gutter + xs] = _NOTE_INKS[
+            canvas.chars[body + ys, layout.gutter + xs] = 0x2800 + bits[ys, xs].astype(np.uint32)
+            canvas.inks[body + ys, layout.gutter + xs] = _NOTE_INKS[
                 1 if silenced else 0, wave[ys, xs], grid.tier[xs], held[ys, xs].astype(np.intp), step
             ]
-        self._names(canvas, where, grid, roll, voice, top, silenced)
-        if where.has_timbre:
-            self._timbre(canvas, where, grid, voice, top + where.voice_rows - 1, silenced)
+        self._names(canvas, layout, grid, roll, voice, top, silenced)
+        if layout.has_timbre:
+            self._timbre(canvas, layout, grid, voice, top + layout.voice_rows - 1, silenced)
 
-    def _octaves(self, canvas: Canvas, where: Plan, body: int, rows: int, span: Span) -> None:
+    def _octaves(self, canvas: Canvas, layout: ScoreLayout, body: int, rows: int, span: Span) -> None:
         """A faint line at each C, named in the gutter's last cells."""
         for note in range(int(-(-span.low // 12)) * 12, int(span.high) + 1, 12):
             y = round((span.high - note) / (span.high - span.low) * (4 * rows - 1)) // 4
             if 0 <= y < rows:
-                canvas.chars[body + y, where.gutter :: 4] = ord("·")
-                canvas.inks[body + y, where.gutter :] = ink(RULE)
-                if where.gutter >= 12:
-                    canvas.write(body + y, where.gutter - 3, f"C{note // 12 - 1}", FAINT)
+                canvas.chars[body + y, layout.gutter :: 4] = ord("·")
+                canvas.inks[body + y, layout.gutter :] = ink(RULE)
+                if layout.gutter >= 12:
+                    canvas.write(body + y, layout.gutter - 3, f"C{note // 12 - 1}", FAINT)
 
-    def _names(self, canvas: Canvas, where: Plan, grid: Grid, roll: r.Roll, voice: int, y: int, silenced: bool) -> None:
+    def _names(
+        self, canvas: Canvas, layout: ScoreLayout, grid: Grid, roll: r.Roll, voice: int, y: int, silenced: bool
+    ) -> None:
         placed = [((at - grid.first) // (2 * self.zoom), name, wave) for at, name, wave in roll.notes(voice)]
-        placed = [note for note in placed if 0 <= note[0] < where.columns]
+        placed = [note for note in placed if 0 <= note[0] < layout.columns]
         free = -1
         for place, (cell, name, wave) in enumerate(placed):
             if cell < free or not name:
                 continue
-            room = (placed[place + 1][0] if place + 1 < len(placed) else where.columns) - cell
+            room = (placed[place + 1][0] if place + 1 < len(placed) else layout.columns) - cell
             if room < len(name):
                 name = name[:room] if room == 2 and name[1] != "#" else "·"
             tier = grid.tier[cell]
             colour = _NAME_COLOURS[int(silenced)][wave][tier]
-            canvas.write(y, where.gutter + cell, name, colour, bold=bool(tier < RECENT))
+            canvas.write(y, layout.gutter + cell, name, colour, bold=bool(tier < RECENT))
             free = cell + len(name)
 
-    def _timbre(self, canvas: Canvas, where: Plan, grid: Grid, voice: int, y: int, silenced: bool) -> None:
+    def _timbre(self, canvas: Canvas, layout: ScoreLayout, grid: Grid, voice: int, y: int, silenced: bool) -> None:
         """One row of waveform: pulse as wide as it is high, the others by texture."""
         features = grid.features
-        cells = np.arange(where.columns)
+        cells = np.arange(layout.columns)
         at = grid.first_of_cell
         known = at >= 0
         at = np.maximum(at, 0)
@@ -162,18 +164,18 @@ class Score:
         chars = np.where(
             wave == r.PULSE, _EIGHTH_CODES[eighth], _TEXTURES[wave, (cells + grid.first // (2 * self.zoom)) % 2]
         )
-        slot = where.gutter + cells[heard]
+        slot = layout.gutter + cells[heard]
         canvas.chars[y, slot] = chars[heard]
         gate = features.gate[at, voice].astype(np.intp)
         canvas.inks[y, slot] = _TIMBRE_INKS[1 if silenced else 0, wave, grid.tier, gate][heard]
 
-    def _filter(self, canvas: Canvas, where: Plan, grid: Grid, roll: r.Roll, now: int, top: int) -> None:
+    def _filter(self, canvas: Canvas, layout: ScoreLayout, grid: Grid, roll: r.Roll, now: int, top: int) -> None:
         """The cutoff as a filled contour in the colour of the filter's mode, and the volume where it is not full."""
-        rows = min(where.filter_rows, canvas.height - top)
+        rows = min(layout.filter_rows, canvas.height - top)
         features = grid.features
         if rows <= 0:
             return
-        filter_gutter(canvas, where, roll, now - 1 - roll.start, top, rows)
+        filter_gutter(canvas, layout, roll, now - 1 - roll.start, top, rows)
         if not len(features):
             return
         cells = grid.first_of_cell
@@ -182,7 +184,7 @@ class Score:
         used = known & features.routed[cells].any(axis=1) & (features.mode[cells] != r.FILTER_OFF)
         height = np.rint(features.cutoff[cells] * rows * 8).astype(np.intp)
         height = np.where(used, np.maximum(height, 1), 0)
-        x = where.gutter + np.arange(where.columns)
+        x = layout.gutter + np.arange(layout.columns)
         for row in range(rows):
             fill = np.clip(height - 8 * (rows - 1 - row), 0, 8)
             show = fill > 0
@@ -190,26 +192,26 @@ class Score:
             edge = (height <= 8 * (rows - row)).astype(np.intp)  # the contour itself is brighter than what it holds
             canvas.inks[top + row, x[show]] = _FILTER_INKS[features.mode[cells], grid.tier, edge][show]
 
-    def _cuts(self, canvas: Canvas, where: Plan, cells: list[int]) -> None:
+    def _cuts(self, canvas: Canvas, layout: ScoreLayout, cells: list[int]) -> None:
         """A dotted line where a hand had the future made anew."""
-        rows = slice(0, min(canvas.height, 3 * where.voice_rows))
+        rows = slice(0, min(canvas.height, 3 * layout.voice_rows))
         for cell in cells:
-            if 0 <= cell < where.columns and cell != where.head:
-                x = where.gutter + cell
+            if 0 <= cell < layout.columns and cell != layout.head:
+                x = layout.gutter + cell
                 empty = np.isin(canvas.chars[rows, x], (ord(" "), ord("·")))
-                share = 0.8 if cell > where.head else 0.45
+                share = 0.8 if cell > layout.head else 0.45
                 canvas.inks[rows, x][empty] = ink(blend(WARN, GROUND, share))
                 canvas.chars[rows, x][empty] = ord("┊")
 
-    def _playhead(self, canvas: Canvas, where: Plan) -> None:
+    def _playhead(self, canvas: Canvas, layout: ScoreLayout) -> None:
         """A line from top to bottom at what is heard now; the filter keeps its colours."""
-        x = where.gutter + where.head
+        x = layout.gutter + layout.head
         if x >= canvas.width:
             return
         column = canvas.chars[:, x]
-        rows = slice(0, min(canvas.height, 3 * where.voice_rows + where.filter_rows))
+        rows = slice(0, min(canvas.height, 3 * layout.voice_rows + layout.filter_rows))
         empty = np.isin(column[rows], (ord(" "), ord("·")))
-        over_filter = np.arange(rows.stop) >= 3 * where.voice_rows
+        over_filter = np.arange(rows.stop) >= 3 * layout.voice_rows
         note = np.where(over_filter, canvas.inks[rows, x], ink(HEAD, _PLAYHEAD_GROUND, True))
         canvas.inks[rows, x] = np.where(empty, ink(FAINT, _PLAYHEAD_GROUND), note)
         column[rows][empty] = ord("│")

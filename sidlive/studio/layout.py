@@ -67,7 +67,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScoreLayout:
     """Where things go on a canvas of some size."""
 
     gutter: int  # cells left of the music
@@ -81,14 +81,14 @@ class Plan:
         return self.voice_rows >= 5
 
 
-def plan(width: int, height: int, ahead_cells: int = 0) -> Plan:
+def lay_out_score(width: int, height: int, ahead_cells: int = 0) -> ScoreLayout:
     """Share out a canvas: the playhead leaves room for ``ahead_cells`` of what is to come, within reason."""
     gutter = 13 if width >= 60 else 9
     filter_rows = 1 if height < 13 else 2 if height < 17 else 3 if height < 27 else max(3, height // 8)
     voice_rows = max(2, (height - filter_rows) // 3)
     columns = max(8, width - gutter)
     head = min(max(columns - ahead_cells - 2, columns * 2 // 5), columns * 3 // 4)
-    return Plan(gutter, voice_rows, filter_rows, columns, head)
+    return ScoreLayout(gutter, voice_rows, filter_rows, columns, head)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Parts:
 
     masthead: int
     score: int
-    knobs: int
+    strip: int
     notice: int
     output: int  # at least these; it takes what is left
     typing: int  # at most these
@@ -108,8 +108,8 @@ class Parts:
 def share_out(width: int, height: int) -> Parts:
     """Give a screen of this size to its parts, the most needed first."""
     wanted = [("output", 1), ("masthead", 1), ("notice", 1), ("output", 1), ("hint", 1), ("keys", 1)]
-    wanted += [("knobs", 2)] if width < NARROW else []
-    rows = dict.fromkeys(("masthead", "knobs", "notice", "output", "hint", "keys"), 0)
+    wanted += [("strip", 2)] if width < NARROW else []
+    rows = dict.fromkeys(("masthead", "strip", "notice", "output", "hint", "keys"), 0)
     left = height - 1  # one to type in
     for part, more in wanted:
         if left < more:
@@ -118,22 +118,22 @@ def share_out(width: int, height: int) -> Parts:
         left -= more
     score = 0
     if left >= MIN_SCORE and width >= MIN_WIDTH:
-        room = height - rows["masthead"] - rows["knobs"] - rows["keys"]  # the score's and the console's
+        room = height - rows["masthead"] - rows["strip"] - rows["keys"]  # the score's and the console's
         score = _whole_rows(width, max(MIN_SCORE, min(int(room * 0.70), room - CONSOLE_ROWS)))
     typing = max(1, min(MOST_TYPED, left - score + rows["output"]))
     return Parts(
-        rows["masthead"], score, rows["knobs"], rows["notice"], rows["output"], typing, rows["hint"], rows["keys"]
+        rows["masthead"], score, rows["strip"], rows["notice"], rows["output"], typing, rows["hint"], rows["keys"]
     )
 
 
 def _whole_rows(width: int, height: int) -> int:
     """The most rows, up to ``height``, that the score fills with as many for each voice."""
-    while (spare := height - _used(plan(width, height))) > 0:
+    while (spare := height - _used(lay_out_score(width, height))) > 0:
         height -= spare
     return height
 
 
-def _used(score: Plan) -> int:
+def _used(score: ScoreLayout) -> int:
     return 3 * score.voice_rows + score.filter_rows
 
 
@@ -148,17 +148,17 @@ class Grid:
     tier: NDArray[np.intp]  # [columns] how bright
 
     @classmethod
-    def of(cls, roll: Roll, first: int, where: Plan, zoom: int) -> "Grid":
+    def of(cls, roll: Roll, first: int, layout: ScoreLayout, zoom: int) -> "Grid":
         per_cell = 2 * zoom
-        last = first + where.columns * per_cell
+        last = first + layout.columns * per_cell
         a, b = max(first, roll.start), min(last, roll.end)
         a, b = (a, b) if a < b else (roll.start, roll.start)
         features = roll.features.window(a - roll.start, b - roll.start)
         dot = ((np.arange(a, b) - first) // zoom).astype(np.intp)
-        first_of_cell = np.full(where.columns, -1, dtype=np.intp)
+        first_of_cell = np.full(layout.columns, -1, dtype=np.intp)
         backwards = np.arange(len(dot))[::-1]
         first_of_cell[dot[::-1] // 2] = backwards
-        cells = np.arange(where.columns)
-        tier = np.where(cells > where.head, FUTURE, np.where(cells >= where.head - RECENT_CELLS, RECENT, PAST))
-        tier[where.head : where.head + 1] = NOW
+        cells = np.arange(layout.columns)
+        tier = np.where(cells > layout.head, FUTURE, np.where(cells >= layout.head - RECENT_CELLS, RECENT, PAST))
+        tier[layout.head : layout.head + 1] = NOW
         return cls(first, features, dot, first_of_cell, tier.astype(np.intp))

@@ -8,7 +8,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
-from sidlive.studio.palette import ALARM, BAD, HELD, PRIMARY, RAISED, RULE, TEXT, WARN, WHITE
+from sidlive.studio.colours import ALARM, BAD, HELD, PRIMARY, RAISED, RULE, TEXT, WARN, WHITE
 
 _MARKED: Final = frozenset((WHITE, TEXT, PRIMARY, BAD, WARN, HELD, ALARM))  # grounds of badges, cursor, choices
 _DIM: Final = 0.4  # colours that are darker than this (0-1) are quiet

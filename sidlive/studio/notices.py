@@ -5,7 +5,7 @@ from typing import Final
 from sidlive.live.places import log_path
 from sidlive.live.state import Notice, State
 from sidlive.studio.canvas import Canvas
-from sidlive.studio.palette import BAD, FAINT, GROUND, MUTED, RULE, WARN
+from sidlive.studio.colours import BAD, FAINT, GROUND, MUTED, RULE, WARN
 from sidlive.studio.views import short
 
 QUIET_S: Final = 6.0  # seconds without a sound before the studio remarks on it

@@ -13,8 +13,8 @@ from textual.widgets import Static
 
 from sidlive.report import plain
 from sidlive.studio.actions import ACTIONS
-from sidlive.studio.complete import first_sentence, signature_of
-from sidlive.studio.palette import BAD, FAINT, GOOD, MUTED, PRIMARY, TEXT, WARN, WAVE_COLOURS, WHITE
+from sidlive.studio.colours import BAD, FAINT, GOOD, MUTED, PRIMARY, TEXT, WARN, WAVE_COLOURS, WHITE
+from sidlive.studio.completion import first_sentence, signature_of
 
 _TYPING = (
     ("Enter", "run it (or open a line, where it goes on)"),

@@ -16,8 +16,8 @@ from textual._xterm_parser import XTermParser
 from textual.driver import Driver
 
 from sidlive.errors import DeviceError
+from sidlive.studio.ascii_fallback import AsciiFallback
 from sidlive.studio.entry import Typed
-from sidlive.studio.spelling import Spelling
 
 _WITHOUT: Final = "`sidlive run SCRIPT.py` performs without one"
 _READ_BYTES: Final = 4096
@@ -99,11 +99,11 @@ class _Screen(io.TextIOWrapper):
 
     def __init__(self, file: int, encoding: str) -> None:
         super().__init__(io.FileIO(file, "w"), encoding=encoding, errors="replace", newline="", write_through=False)
-        self._spelling = None if encoding.lower().replace("-", "").startswith("utf") else Spelling(encoding)
+        self._fallback = None if encoding.lower().replace("-", "").startswith("utf") else AsciiFallback(encoding)
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError):
-            super().write(text if self._spelling is None else text.translate(self._spelling))
+            super().write(text if self._fallback is None else text.translate(self._fallback))
         return len(text)
 
     def flush(self) -> None:

@@ -9,8 +9,7 @@ from typing import Final
 
 from sidlive.live.state import ControlState, State
 from sidlive.studio.canvas import Canvas
-from sidlive.studio.display import number
-from sidlive.studio.palette import (
+from sidlive.studio.colours import (
     ALARM,
     BAD,
     FAINT,
@@ -26,6 +25,7 @@ from sidlive.studio.palette import (
     WHITE,
     ink,
 )
+from sidlive.studio.display import number
 
 STRIPES: Final = ("#ff6b7d", "#ff9d52", "#ffd75e", "#8cf58a", "#6cc8ff")
 _PHASES: Final = {
@@ -260,7 +260,7 @@ def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, h
         canvas.bar(y, x, width, control.fraction, hue, RULE)
 
 
-def knobs(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -> None:
+def control_strip(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -> None:
     """The panel for a small screen: values in a row, then prompt, take and outside world in another."""
     x = 1
     for control in state.controls.values():

@@ -14,19 +14,19 @@ from sidlive.live.state import State, VoiceState, Window
 from sidlive.studio import lanes, views
 from sidlive.studio.actions import ACTIONS, Action
 from sidlive.studio.canvas import Canvas
+from sidlive.studio.colours import BAD, GOOD, GROUND, PANEL, TEXT, WARN, ink
 from sidlive.studio.layout import ZOOMS
 from sidlive.studio.notices import notice_line
-from sidlive.studio.palette import BAD, GOOD, GROUND, PANEL, TEXT, WARN, ink
 from sidlive.studio.roll import Roll
 
 
-class Columns(Horizontal):
+class SideBySide(Horizontal):
     """Parts side by side, which cover it wholly."""
 
     BLANK = True  # nothing of its own to style at each picture
 
 
-class Rows(Vertical):
+class Stacked(Vertical):
     """Parts below each other, which cover it wholly."""
 
     BLANK = True
@@ -135,9 +135,9 @@ class ScoreView(Drawn):
         self.score.draw(canvas, self.roll, self._now, self._voices)
 
     def on_click(self, event: events.Click) -> None:
-        where = self.score.plan(*self.size)
-        if event.x < where.gutter and event.y < 3 * where.voice_rows:
-            self.post_message(self.Clicked(event.y // where.voice_rows + 1))
+        layout = self.score.layout(*self.size)
+        if event.x < layout.gutter and event.y < 3 * layout.voice_rows:
+            self.post_message(self.Clicked(event.y // layout.voice_rows + 1))
 
 
 class StateView(Drawn):
@@ -172,9 +172,9 @@ class Panel(StateView):
         views.panel(canvas, self.state, self.touched, self._verbs)
 
 
-class Knobs(StateView):
+class ControlStrip(StateView):
     def paint(self, canvas: Canvas) -> None:
-        views.knobs(canvas, self.state, self.touched)
+        views.control_strip(canvas, self.state, self.touched)
 
 
 class NoticeLine(Drawn):

@@ -57,7 +57,7 @@ async def test_panic_does_not_wait_for_code_and_stops_it():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await typed(pilot, "while True: pass\n")
-        await until(pilot, lambda: app.console_view.evaluator.busy)
+        await until(pilot, lambda: app.console_view.runner.busy)
         await pilot.press("f8")
         await until(pilot, lambda: ("panic",) in session.calls)
         await until(pilot, lambda: "interrupted" in said(app))
@@ -193,7 +193,7 @@ async def test_every_part_finds_its_place(size: tuple[int, int]):
         assert app.query_one(ScoreView).size.height >= 7
         assert app.console_view.entry.region.height >= 1
         assert app.query_one("#panel").display is (width >= 100)
-        assert app.query_one("#knobs").display is (width < 100)
+        assert app.query_one("#strip").display is (width < 100)
 
 
 @pytest.mark.parametrize("size", [(20, 6), (40, 12), (10, 40), (300, 8), (20, 3), (20, 2), (80, 1)])
@@ -244,7 +244,7 @@ async def test_a_click_on_a_gutter_mutes_that_voice():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.pause(0.1)
-        rows = app.score_view.score.plan(*app.score_view.size).voice_rows
+        rows = app.score_view.score.layout(*app.score_view.size).voice_rows
         await pilot.click("#score", offset=(2, rows + 1))
         await until(pilot, lambda: session.calls == [("mute", 2)])
 

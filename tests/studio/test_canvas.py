@@ -3,7 +3,7 @@
 import pytest
 
 from sidlive.studio.canvas import Canvas
-from sidlive.studio.palette import TEXT
+from sidlive.studio.colours import TEXT
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The console as a performer uses it: typing, Tab, recall, errors, Ctrl-C."""
+"""The console as a performer uses it: typing, Tab, history, errors, Ctrl-C."""
 
 import re
 import time
@@ -10,16 +10,16 @@ from textual import events
 from textual.pilot import Pilot
 
 from sidlive.studio.app import Studio
-from sidlive.studio.complete import complete
+from sidlive.studio.completion import complete
 from sidlive.studio.entry import _LEXER, Typed
-from sidlive.studio.recall import Recall
+from sidlive.studio.history import ConsoleHistory
 
 from .stage import FakeSession, fake_verbs
 
 
-def studio(recall: Recall | None = None) -> tuple[Studio, FakeSession]:
+def studio(history: ConsoleHistory | None = None) -> tuple[Studio, FakeSession]:
     session = FakeSession()
-    return Studio(session, fake_verbs(session), recall), session
+    return Studio(session, fake_verbs(session), history), session
 
 
 async def typed(pilot: Pilot, text: str) -> None:
@@ -110,10 +110,10 @@ async def test_tab_offers_and_further_tabs_choose():
 
 
 async def test_up_recalls_what_begins_the_same_way_and_right_takes_the_suggestion(tmp_path: Path):
-    recall = Recall(tmp_path / "history.jsonl")
+    history = ConsoleHistory(tmp_path / "history.jsonl")
     for source in ("mute(1)", "start()", "mute(2)"):
-        recall.add(source)
-    app, _ = studio(Recall(recall.path))
+        history.add(source)
+    app, _ = studio(ConsoleHistory(history.path))
     async with app.run_test() as pilot:
         entry = app.console_view.entry
         await typed(pilot, "mu")
@@ -126,14 +126,14 @@ async def test_up_recalls_what_begins_the_same_way_and_right_takes_the_suggestio
         assert entry.text == "mute(2)"
         await pilot.press("enter")
         await pilot.pause(0.1)
-    assert Recall(recall.path).entries == ["mute(1)", "start()", "mute(2)"]  # the last one again counts once
+    assert ConsoleHistory(history.path).entries == ["mute(1)", "start()", "mute(2)"]  # the last one again counts once
 
 
 async def test_ctrl_c_stops_code_that_never_ends_while_the_screen_lives():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await typed(pilot, "while True: pass\n")
-        await until(pilot, lambda: app.console_view.evaluator.busy)
+        await until(pilot, lambda: app.console_view.runner.busy)
         before = session.clock
         session.clock += 50
         await until(pilot, lambda: app.score_view._now > before)
@@ -200,7 +200,7 @@ async def test_keys_in_a_burst_are_a_paste_that_the_terminal_did_not_mark():
         await until(pilot, lambda: "('P4', [0, 1, -2, 3, -4])" in said(app))
         assert "ZeroDivisionError" in said(app) and "IndentationError" not in said(app)
         assert app.console_view.entry.text == ""
-        assert "'P4', pq(5)" in app.console_view.recall.entries
+        assert "'P4', pq(5)" in app.console_view.history.entries
 
 
 async def test_a_burst_is_not_completed_in_its_middle_and_its_open_block_waits():
@@ -265,8 +265,8 @@ async def test_what_comes_before_a_name_costs_its_completion_nothing():
 async def test_a_files_name_is_completed_as_python_spells_it(tmp_path: Path):
     path = tmp_path / "odd\x1b[31m[b].sid"
     path.write_bytes(b"")
-    app, session = studio(Recall())
-    app.console_view.recall.entries.append("'\x1b[2J'")
+    app, session = studio(ConsoleHistory())
+    app.console_view.history.entries.append("'\x1b[2J'")
     async with app.run_test(size=(120, 32)) as pilot:
         await typed(pilot, f'load("{tmp_path}/od\t")')
         assert app.console_view.entry.text == f'load("{tmp_path}/odd\\x1b[31m[b].sid")'

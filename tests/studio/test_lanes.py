@@ -6,9 +6,9 @@ from sidlive.chip import registers as sid
 from sidlive.live.state import VoiceState
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import Canvas
+from sidlive.studio.colours import GROUND, ink
 from sidlive.studio.lanes import Score
 from sidlive.studio.layout import MAX_SPAN, MIN_SPAN, Span
-from sidlive.studio.palette import GROUND, ink
 
 from .music import piece, write_voice
 
@@ -47,35 +47,35 @@ def scale(step: int = 24) -> np.ndarray:
 
 def test_higher_notes_stand_higher_and_silence_stays_empty():
     canvas, score = drawn(scale(), 0, 40)
-    where = score.plan(WIDTH, HEIGHT)
-    left = where.gutter + where.head - 40 // 2
-    heights = [dots(canvas, where.voice_rows - 1, left + 12 * step + 4) for step in range(3)]
+    layout = score.layout(WIDTH, HEIGHT)
+    left = layout.gutter + layout.head - 40 // 2
+    heights = [dots(canvas, layout.voice_rows - 1, left + 12 * step + 4) for step in range(3)]
     assert heights[0] > heights[1] > heights[2]
-    second = range(where.voice_rows, 2 * where.voice_rows)
-    assert not any(braille(canvas, second.start, second.stop, x) for x in range(where.gutter, WIDTH))
+    second = range(layout.voice_rows, 2 * layout.voice_rows)
+    assert not any(braille(canvas, second.start, second.stop, x) for x in range(layout.gutter, WIDTH))
 
 
 def test_notes_are_named_where_they_begin():
     canvas, score = drawn(scale(), 0, 40)
-    where = score.plan(WIDTH, HEIGHT)
-    left = where.gutter + where.head - 20
+    layout = score.layout(WIDTH, HEIGHT)
+    left = layout.gutter + layout.head - 20
     assert rows(canvas)[0][left:].startswith("C-4")
     assert rows(canvas)[0][left + 12 :].startswith("D#4")
 
 
 def test_the_playhead_stands_in_one_column_from_top_to_bottom():
     canvas, score = drawn(piece(4), 0, 150)
-    where = score.plan(WIDTH, HEIGHT)
-    column = where.gutter + where.head
-    voices = slice(0, 3 * where.voice_rows)
+    layout = score.layout(WIDTH, HEIGHT)
+    column = layout.gutter + layout.head
+    voices = slice(0, 3 * layout.voice_rows)
     playhead = set(canvas.inks[voices, column].tolist())
     assert not playhead & set(canvas.inks[voices, column + 1].tolist())
 
 
 def test_what_is_not_made_yet_is_empty():
     canvas, score = drawn(piece(4)[:160], 0, 150)
-    where = score.plan(WIDTH, HEIGHT)
-    beyond = where.gutter + where.head + 6
+    layout = score.layout(WIDTH, HEIGHT)
+    beyond = layout.gutter + layout.head + 6
     assert not any(braille(canvas, 0, HEIGHT, x) for x in range(beyond, WIDTH))
 
 
@@ -83,10 +83,10 @@ def test_a_cell_keeps_its_look_while_it_scrolls():
     frames = piece(6)
     one, score = drawn(frames, 0, 200)
     two, _ = drawn(frames, 0, 210)  # five cells later
-    where = score.plan(WIDTH, HEIGHT)
-    future = slice(where.gutter + where.head + 8, WIDTH - 6)
+    layout = score.layout(WIDTH, HEIGHT)
+    future = slice(layout.gutter + layout.head + 8, WIDTH - 6)
     earlier = slice(future.start - 5, future.stop - 5)
-    body = slice(1, where.voice_rows - 1)
+    body = slice(1, layout.voice_rows - 1)
     is_note = (one.chars[body, future] >= 0x2800) & (one.chars[body, future] < 0x2900)
     assert is_note.sum() > 10
     assert np.array_equal(one.chars[body, future][is_note], two.chars[body, earlier][is_note])
@@ -94,26 +94,26 @@ def test_a_cell_keeps_its_look_while_it_scrolls():
 
 def test_what_was_heard_is_dimmer_than_what_is_to_come():
     canvas, score = drawn(scale(60), 0, 120)
-    where = score.plan(WIDTH, HEIGHT)
+    layout = score.layout(WIDTH, HEIGHT)
 
     def brightness(column: int) -> int:
-        y = braille(canvas, 1, where.voice_rows - 1, column)[0]
+        y = braille(canvas, 1, layout.voice_rows - 1, column)[0]
         colour = ink.styles[canvas.inks[y, column]].color
         assert colour is not None and colour.triplet is not None
         return sum(colour.triplet)
 
-    head = where.gutter + where.head
+    head = layout.gutter + layout.head
     assert brightness(head - 20) < brightness(head - 3) < brightness(head + 3)
 
 
 def test_the_gutter_says_who_plays_a_voice():
     voices = (VoiceState(), VoiceState("locked", fragment="bass"), VoiceState("held", muted=True))
     canvas, score = drawn(piece(4), 0, 150, voices=voices)
-    where = score.plan(WIDTH, HEIGHT)
-    gutters = [line[: where.gutter] for line in rows(canvas)]
+    layout = score.layout(WIDTH, HEIGHT)
+    gutters = [line[: layout.gutter] for line in rows(canvas)]
     assert "1 GEN" in gutters[0]
-    assert "2 LOCK" in gutters[where.voice_rows] and "bass" in gutters[where.voice_rows + 4]
-    assert "3 MUTE" in gutters[2 * where.voice_rows]
+    assert "2 LOCK" in gutters[layout.voice_rows] and "bass" in gutters[layout.voice_rows + 4]
+    assert "3 MUTE" in gutters[2 * layout.voice_rows]
 
 
 def test_a_cut_shows_where_it_was_made():
@@ -123,8 +123,8 @@ def test_a_cut_shows_where_it_was_made():
     other[160:] = 0
     roll.show(0, other, 151)
     score.draw(canvas, roll, 151)
-    where = score.plan(WIDTH, HEIGHT)
-    column = canvas.chars[:, where.gutter + where.head + 5]
+    layout = score.layout(WIDTH, HEIGHT)
+    column = canvas.chars[:, layout.gutter + layout.head + 5]
     assert (column == ord("┊")).sum() > 10
 
 

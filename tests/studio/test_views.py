@@ -80,7 +80,7 @@ def test_what_the_instrument_stands_on():
 
 
 def test_the_small_panel_fits_a_small_screen():
-    first, second = lines(views.knobs, 80, 2, PLAYING)
+    first, second = lines(views.control_strip, 80, 2, PLAYING)
     assert "temperature 0.9" in first and "ahead 96" in first
     assert "prompt arp_in_a" in second and "speaker pulse" in second
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidlive.errors import ControlError
-from sidlive.studio.evaluate import MAX_EVENTS, Evaluator, Event, entered, is_complete, next_indent
+from sidlive.studio.runner import MAX_EVENTS, CodeRunner, Event, entered, is_complete, next_indent
 
 
 def boom() -> None:
@@ -20,37 +20,37 @@ def load(path: str, seconds: float = 10.0) -> str:
 
 
 @pytest.fixture
-def evaluator() -> Iterator[Evaluator]:
-    evaluator = Evaluator({"boom": boom, "load": load})
-    yield evaluator
-    evaluator.close()
+def runner() -> Iterator[CodeRunner]:
+    runner = CodeRunner({"boom": boom, "load": load})
+    yield runner
+    runner.close()
 
 
-def run(evaluator: Evaluator, source: str, patience_s: float = 5.0) -> list[Event]:
+def run(runner: CodeRunner, source: str, patience_s: float = 5.0) -> list[Event]:
     """Submit, wait for the end, and give what happened between the echo and the end."""
-    evaluator.open()  # here, because pytest puts its own streams in place for each phase of a test
-    evaluator.submit(source)
-    return until_done(evaluator, patience_s)[1:-1]
+    runner.open()  # here, because pytest puts its own streams in place for each phase of a test
+    runner.submit(source)
+    return until_done(runner, patience_s)[1:-1]
 
 
-def until_done(evaluator: Evaluator, patience_s: float = 5.0) -> list[Event]:
+def until_done(runner: CodeRunner, patience_s: float = 5.0) -> list[Event]:
     events: list[Event] = []
     deadline = time.monotonic() + patience_s
     while not any(event.kind == "done" for event in events):
         assert time.monotonic() < deadline, f"no end in sight: {events[-3:]}"
-        events += evaluator.take()
+        events += runner.take()
         time.sleep(0.005)
     return events
 
 
-def test_a_value_is_shown_and_kept(evaluator: Evaluator):
-    assert run(evaluator, "x = 20\nx + 1") == [Event("value", value="21")]
-    assert run(evaluator, "_ * 2") == [Event("value", value="42")]
-    assert run(evaluator, "None") == []
+def test_a_value_is_shown_and_kept(runner: CodeRunner):
+    assert run(runner, "x = 20\nx + 1") == [Event("value", value="21")]
+    assert run(runner, "_ * 2") == [Event("value", value="42")]
+    assert run(runner, "None") == []
 
 
-def test_what_is_printed_comes_in_order_with_values(evaluator: Evaluator):
-    events = run(evaluator, "print('a', end=''); print('b')\nprint('c', end='')\n'd'")
+def test_what_is_printed_comes_in_order_with_values(runner: CodeRunner):
+    events = run(runner, "print('a', end=''); print('b')\nprint('c', end='')\n'd'")
     assert [event.text or event.value for event in events] == ["ab", "c", "'d'"]
 
 
@@ -67,78 +67,78 @@ def test_what_is_printed_comes_in_order_with_values(evaluator: Evaluator):
         ("raise BaseException('odd')", "BaseException: odd"),
     ],
 )
-def test_errors_are_shown_and_not_fatal(evaluator: Evaluator, source: str, last_line: str):
-    (event,) = run(evaluator, source)
+def test_errors_are_shown_and_not_fatal(runner: CodeRunner, source: str, last_line: str):
+    (event,) = run(runner, source)
     assert event.kind == "error" and event.text.split("\n")[-1] == last_line
-    assert run(evaluator, "1") == [Event("value", value="1")]
+    assert run(runner, "1") == [Event("value", value="1")]
 
 
-def test_a_syntax_error_points_at_its_place(evaluator: Evaluator):
-    (event,) = run(evaluator, "start(]")
+def test_a_syntax_error_points_at_its_place(runner: CodeRunner):
+    (event,) = run(runner, "start(]")
     lines = event.text.split("\n")
     assert lines[0] == "start(]" and lines[1].index("^") == 6 and lines[2].startswith("SyntaxError")
 
 
-def test_a_traceback_counts_lines_as_python_does(evaluator: Evaluator):
-    (event,) = run(evaluator, "text = 'a\f b\u2028 c'\nriff = 2\nriff.play()")
+def test_a_traceback_counts_lines_as_python_does(runner: CodeRunner):
+    (event,) = run(runner, "text = 'a\f b\u2028 c'\nriff = 2\nriff.play()")
     assert event.kind == "error" and event.text.startswith("line 3: riff.play()")
 
 
-def test_a_traceback_shows_the_performers_own_lines_only(evaluator: Evaluator):
-    run(evaluator, "def riff():\n    return int('not a number')")
-    (event,) = run(evaluator, "riff()")
+def test_a_traceback_shows_the_performers_own_lines_only(runner: CodeRunner):
+    run(runner, "def riff():\n    return int('not a number')")
+    (event,) = run(runner, "riff()")
     assert event.text.split("\n")[:2] == ["line 1: riff()", "line 2, in riff: return int('not a number')"]
 
 
-def test_code_runs_in_the_order_in_which_it_was_submitted(evaluator: Evaluator):
+def test_code_runs_in_the_order_in_which_it_was_submitted(runner: CodeRunner):
     for source in ("import time; time.sleep(0.1); log = ['slow']", "log.append('quick')", "log"):
-        evaluator.submit(source)
+        runner.submit(source)
     events: list[Event] = []
     while sum(event.kind == "done" for event in events) < 3:
-        events += until_done(evaluator)
+        events += until_done(runner)
     assert [event.value for event in events if event.kind == "value"] == ["['slow', 'quick']"]
 
 
-def test_a_loop_without_end_is_interrupted_and_its_flood_is_bounded(evaluator: Evaluator):
-    evaluator.open()
-    evaluator.submit("while True: print('x')")
-    while not evaluator.busy:
+def test_a_loop_without_end_is_interrupted_and_its_flood_is_bounded(runner: CodeRunner):
+    runner.open()
+    runner.submit("while True: print('x')")
+    while not runner.busy:
         time.sleep(0.001)
     time.sleep(0.3)
-    assert evaluator.interrupt()
+    assert runner.interrupt()
     time.sleep(0.1)
-    events = until_done(evaluator)
+    events = until_done(runner)
     assert len(events) <= MAX_EVENTS + 10
     assert any("were not shown" in event.text for event in events)
     assert any(event.text == "interrupted" for event in events)
-    assert run(evaluator, "2") == [Event("value", value="2")]
+    assert run(runner, "2") == [Event("value", value="2")]
 
 
-def test_an_interrupt_drops_what_waits(evaluator: Evaluator):
-    evaluator.submit("while True: pass")
-    evaluator.submit("forgotten = 1")
-    while not evaluator.busy:
+def test_an_interrupt_drops_what_waits(runner: CodeRunner):
+    runner.submit("while True: pass")
+    runner.submit("forgotten = 1")
+    while not runner.busy:
         time.sleep(0.001)
-    evaluator.interrupt()
-    until_done(evaluator)
-    (event,) = run(evaluator, "forgotten")
+    runner.interrupt()
+    until_done(runner)
+    (event,) = run(runner, "forgotten")
     assert event.kind == "error"
 
 
-def test_code_that_sits_in_c_is_left_behind_by_a_second_interrupt(evaluator: Evaluator):
-    evaluator.submit("import time; time.sleep(2); late = 1")
-    while not evaluator.busy:
+def test_code_that_sits_in_c_is_left_behind_by_a_second_interrupt(runner: CodeRunner):
+    runner.submit("import time; time.sleep(2); late = 1")
+    while not runner.busy:
         time.sleep(0.001)
     time.sleep(0.05)
-    evaluator.interrupt()
-    evaluator.interrupt()
-    until_done(evaluator, 1.0)
-    assert run(evaluator, "3", 1.0) == [Event("value", value="3")]
+    runner.interrupt()
+    runner.interrupt()
+    until_done(runner, 1.0)
+    assert run(runner, "3", 1.0) == [Event("value", value="3")]
 
 
-def test_an_interrupt_with_nothing_running_does_nothing(evaluator: Evaluator):
-    assert not evaluator.interrupt()
-    assert run(evaluator, "4") == [Event("value", value="4")]
+def test_an_interrupt_with_nothing_running_does_nothing(runner: CodeRunner):
+    assert not runner.interrupt()
+    assert run(runner, "4") == [Event("value", value="4")]
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ def test_lines_entered_at_once_run_as_at_pythons_prompt(typed: str, statements: 
     assert entered(typed) == (statements, rest)
 
 
-def test_code_imports_from_the_working_folder(evaluator: Evaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_code_imports_from_the_working_folder(runner: CodeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "riffs_of_a_test.py").write_text("notes = [60, 64, 67]\n")
     monkeypatch.chdir(tmp_path)
     before = list(sys.path)
-    assert run(evaluator, "import riffs_of_a_test; riffs_of_a_test.notes") == [Event("value", value="[60, 64, 67]")]
-    evaluator.close()
+    assert run(runner, "import riffs_of_a_test; riffs_of_a_test.notes") == [Event("value", value="[60, 64, 67]")]
+    runner.close()
     assert sys.path == before

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sidlive.studio.complete import Place, complete, hint, place
+from sidlive.studio.completion import Place, complete, hint, place
 from sidlive.tune import shipped
 
 from .stage import FakeSession, fake_verbs

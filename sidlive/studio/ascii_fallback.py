@@ -16,7 +16,7 @@ _BOXES: Final = {**dict.fromkeys("─━═╌┄┈", "-"), **dict.fromkeys("�
 _UPPER_DOTS: Final = 0x01 | 0x02 | 0x08 | 0x10  # of a braille cell: its two upper rows
 
 
-class Spelling(dict[int, str]):
+class AsciiFallback(dict[int, str]):
     """A table for `str.translate`: what ``encoding`` can write stays, the rest becomes ASCII of the same width.
 
     The studio's own signs become ASCII even where the encoding has them: a locale may be wrong about the terminal.
@@ -27,10 +27,10 @@ class Spelling(dict[int, str]):
         self._encoding = encoding
 
     def __missing__(self, code: int) -> str:
-        self[code] = spelled = self._spell(chr(code))
-        return spelled
+        self[code] = written = self._as_ascii(chr(code))
+        return written
 
-    def _spell(self, char: str) -> str:
+    def _as_ascii(self, char: str) -> str:
         if char in _SPELLED or char in _BOXES:
             return _SPELLED.get(char) or _BOXES[char]
         code = ord(char)

@@ -1,6 +1,6 @@
 """Runs what a performer typed: one thread, in order, interruptible, its output kept in a bounded queue.
 
-Nothing here touches the screen: the console empties `Evaluator.take` when it likes. A line that raises, loops for ever
+Nothing here touches the screen: the console empties `CodeRunner.take` when it likes. A line that raises, loops for ever
 or prints without end costs neither the screen nor the music anything.
 """
 
@@ -46,7 +46,7 @@ class Event:
     value: Any = None
 
 
-class Evaluator:
+class CodeRunner:
     """Owns the namespace and the thread that runs code in it. Every method is for the screen's thread.
 
     ``show(value) -> object`` turns a value into what the console shows; it is called in the code's thread, so that a

@@ -15,7 +15,7 @@ def history_path() -> Path:
     return data_folder() / "history.jsonl"
 
 
-class Recall:
+class ConsoleHistory:
     """Entries oldest first, one JSON string a line; walked with up and down, narrowed by what was typed before."""
 
     def __init__(self, path: Path | None = None) -> None:
