@@ -1,10 +1,16 @@
-"""Scales by name, and the frequencies that their notes have on the chip, at a tune's own tuning. Knows no engine.
+"""Scales: the scale of a tune, scales by name, and the frequency register values that lie in a scale. Knows no engine.
 
-A scale is a text, in one spelling: "C minor", "F# dorian", pitch classes from C such as "0 3 5 7 10", PROMPT (that of
-what is heard), or OFF.
+The scale of a tune is found in its tones. A tone is a frame of a voice whose gate is on and whose waveform is triangle,
+saw or pulse, without noise and test. The tune's tuning is the circular mean, within a semitone, of the pitches of all
+its tones. The pitch classes of the tones within NEAR_CENTS of that tuning are counted; the scale is the smallest set of
+classes that holds SCALE_SHARE of those tones.
+
+A scale that a person names is a text, always spelled the same way: "C minor", "F# dorian", pitch classes counted from C
+such as "0 3 5 7 10", PROMPT (the scale of the prompt), or OFF.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
@@ -19,16 +25,32 @@ from sidlive.chip.pitch import (
     SEMITONE,
     cents_of,
     cents_of_a4,
+    frequencies,
     ratio,
 )
-from sidlive.chip.registers import PAL, Frames, VideoTiming
+from sidlive.chip.registers import (
+    CONTROL,
+    GATE,
+    NOISE,
+    PAL,
+    PULSE,
+    SAW,
+    TEST,
+    TRIANGLE,
+    VOICES,
+    Frames,
+    VideoTiming,
+    register_of,
+)
 from sidlive.errors import ControlError
-from sidlive.model.judging.listening import NEAR_CENTS, Scale, in_tune, scale_of
 
 OFF: Final = "off"
 PROMPT: Final = "prompt"
-CLEAR: Final = 0.6  # of a tune's tones in tune with a grid of semitones (by chance 0.4): its tuning is known
+NEAR_CENTS: Final = 20.0  # a tone this far from a note is still in tune: chorus and coarse registers are
+SCALE_SHARE: Final = 0.95  # share of a tune's tones that its scale holds
+CLEAR: Final = 0.6  # a tune's tuning is known if this share of its tones is near a semitone (by chance 0.4 are)
 _A: Final = 9  # semitones above C
+_CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
 
 _NAMES: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 MODES: Final = {
@@ -50,8 +72,61 @@ MODES: Final = {
 SCALES: Final = (PROMPT, OFF, *(f"{tonic} {mode}" for tonic in _NAMES for mode in MODES))  # by name
 
 
+@dataclass(frozen=True)
+class Scale:
+    """The scale of a tune, measured from the pitch of frequency register value 1.
+
+    ``tuning_cents``: offset of the tune's semitones from that pitch, 0 to 100. ``classes``: pitch classes in semitones
+    above that offset, 0 to 11, ascending.
+    """
+
+    tuning_cents: float
+    classes: tuple[int, ...]
+
+
+def tones(frames: Frames) -> NDArray[np.float64]:
+    """Return the pitch of each voice's tone in cents above register value 1, ``[T, 3]``; nan where there is no tone."""
+    control = frames[:, _CONTROLS]
+    frequency = frequencies(frames)
+    sounds = (control & GATE > 0) & (control & (TRIANGLE | SAW | PULSE) > 0) & (control & (NOISE | TEST) == 0)
+    return np.where(sounds & (frequency > 0), cents_of(frequency), np.nan)
+
+
+def scale_of(frames: Frames) -> Scale | None:
+    """Find the scale of a tune ``uint8[T, 28]``; None if it has no tones, or none near its own tuning."""
+    pitches = tones(frames)
+    pitches = pitches[~np.isnan(pitches)]
+    if not len(pitches):
+        return None
+    mean = np.exp(2j * np.pi * pitches / SEMITONE).sum()
+    tuning = float(np.angle(mean) / (2 * np.pi) * SEMITONE) % SEMITONE
+    steps = (pitches - tuning) / SEMITONE
+    near = np.abs(steps - np.rint(steps)) * SEMITONE <= NEAR_CENTS
+    if not near.any():
+        return None
+    counts = np.bincount(np.rint(steps[near]).astype(np.int64) % 12, minlength=12)
+    order = np.argsort(-counts, kind="stable")
+    needed = int(np.searchsorted(np.cumsum(counts[order]), SCALE_SHARE * counts.sum())) + 1
+    return Scale(tuning, tuple(sorted(order[:needed].tolist())))
+
+
+def in_tune(frames: Frames, scale: Scale | None) -> float:
+    """Return the share of tones within NEAR_CENTS of a note of the scale, 0 to 1; nan without tones or scale."""
+    pitches = tones(frames)
+    pitches = pitches[~np.isnan(pitches)]
+    if scale is None or not len(pitches):
+        return float("nan")
+    steps = (pitches - scale.tuning_cents) / SEMITONE
+    nearest = np.rint(steps)
+    near = np.abs(steps - nearest) * SEMITONE <= NEAR_CENTS
+    return float((near & np.isin(nearest.astype(np.int64) % 12, scale.classes)).mean())
+
+
 def scale_text(spec: object) -> str:
-    """A scale as people write it ("c minor", "Bb Dorian", [0, 3, 7], None), in its one spelling; ControlError."""
+    """Spell a scale that a person wrote ("c minor", "Bb Dorian", [0, 3, 7], None) the standard way.
+
+    Raises ControlError if it is not a scale.
+    """
     if spec is None or spec is False:
         return OFF
     if isinstance(spec, str):
@@ -71,7 +146,7 @@ def scale_text(spec: object) -> str:
 
 
 def pitch_classes(text: str) -> frozenset[int]:
-    """The pitch classes of a scale that is named or spelled out, in its one spelling: semitones above C, 0 to 11."""
+    """Return the pitch classes, 0 to 11 semitones above C, of a text from `scale_text` other than PROMPT and OFF."""
     head, _, mode = text.partition(" ")
     if head.isdecimal():
         return frozenset(map(int, text.split()))
@@ -81,10 +156,11 @@ def pitch_classes(text: str) -> frozenset[int]:
 def notes_in(
     text: str, heard: Frames | None = None, semitones: int = 0, timing: VideoTiming = PAL
 ) -> NDArray[np.bool_] | None:
-    """The frequencies that a scale leaves, ``bool[65536]``, at the tuning of what was heard; None where it is OFF.
+    """Return which frequency register values lie in a scale, ``bool[65536]``; None for OFF.
 
-    ``semitones``: how far what was heard is transposed, and its own scale with it. Where it has no clear tuning, A is
-    440 Hz on a machine of that ``timing``. ControlError where PROMPT has no tones.
+    ``heard uint8[T, 28]``: the prompt. Notes follow its tuning; if it has no clear tuning, A is 440 Hz on a machine of
+    that ``timing``. ``semitones``: transposition of the prompt, which moves the scale PROMPT too. Raises ControlError
+    if the scale is PROMPT and the prompt has no tones.
     """
     if text == OFF:
         return None
@@ -101,8 +177,9 @@ def notes_in(
 
 @lru_cache(maxsize=16)
 def notes(classes: frozenset[int], tuning_cents: float = 0.0, timing: VideoTiming = PAL) -> NDArray[np.bool_]:
-    """The frequencies within NEAR_CENTS of a note of these pitch classes, or next to one: ``bool[65536]``, not to be
-    written to. ``tuning_cents`` above A = 440 Hz on a machine of that ``timing``.
+    """Return which register values are within NEAR_CENTS of a note, or nearest to one: ``bool[65536]``, read-only.
+
+    ``classes``: pitch classes in semitones above C. ``tuning_cents``: above A = 440 Hz on a machine of that ``timing``.
     """
     a4 = cents_of_a4(timing) + tuning_cents
     steps = (cents_of(np.arange(1, FREQUENCIES)) - a4) / SEMITONE
@@ -118,12 +195,12 @@ def notes(classes: frozenset[int], tuning_cents: float = 0.0, timing: VideoTimin
 
 
 def _above_a440(tuning_cents: float, timing: VideoTiming) -> float:
-    """A tuning above the grid of register value 1 as cents above A = 440 Hz, -50 to 50."""
+    """Convert a `Scale`'s tuning to cents above A = 440 Hz, -50 to 50."""
     return (tuning_cents - cents_of_a4(timing) + SEMITONE / 2) % SEMITONE - SEMITONE / 2
 
 
 def _named(scale: Scale, timing: VideoTiming) -> frozenset[int]:
-    """A tune's pitch classes, which count from register value 1 at its tuning, as semitones above C."""
+    """Convert a `Scale`'s pitch classes to semitones above C."""
     above_a = (scale.tuning_cents - _above_a440(scale.tuning_cents, timing) - cents_of_a4(timing)) / SEMITONE
     return frozenset((number + round(above_a) + _A) % 12 for number in scale.classes)
 

@@ -11,8 +11,8 @@ from tunes_by_hand import sid_file
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.judging.listening import note_starts, tones
-from sidlive.model.scales import notes_in
+from sidlive.model.judging.listening import note_starts
+from sidlive.model.scales import notes_in, tones
 from sidlive.model.weights import random_weights, save_weights
 from sidlive.tune import psid
 from sidlive.tune.capture.recorder import capture

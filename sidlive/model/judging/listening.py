@@ -22,26 +22,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.pitch import SEMITONE, cents_of, frequencies
+from sidlive.chip.pitch import cents_of, frequencies
 from sidlive.chip.registers import (
     CONTROL,
     FIRST_CONTROL,
     GATE,
     MODE_VOL,
-    NOISE,
-    PULSE,
     REGISTERS,
-    SAW,
-    TEST,
-    TRIANGLE,
     VOICES,
     Frames,
     register_of,
 )
+from sidlive.model.scales import Scale, in_tune, scale_of
 from sidlive.tune.fragment import beat_of
 
-NEAR_CENTS: Final = 20.0  # that a voice may be off a note and in tune with it: chorus and coarse registers are
-SCALE_SHARE: Final = 0.95
 PITCH_FRAMES: Final = 6
 SAME_PITCH_CENTS: Final = 50.0
 BAR_BEATS: Final = (4, 3)
@@ -50,14 +44,6 @@ DEAD_S: Final = 2.0  # of silence, or of nothing changing
 
 _CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
 _FIRSTS: Final = [FIRST_CONTROL + voice for voice in range(VOICES)]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """``tuning_cents`` above the grid of register value 1, 0 to 100; pitch classes 0 to 11 from there, ascending."""
-
-    tuning_cents: float
-    classes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -105,44 +91,6 @@ def measure(frames: Frames, before: Frames, character: Character) -> dict[str, f
         "bar_rhythm": comes_round(notes, character.bar_frames, len(frames), pitched=False),
         "dies": float(still >= round(DEAD_S * character.rate_hz)),
     }
-
-
-def tones(frames: Frames) -> NDArray[np.float64]:
-    """The pitch of each voice's tone in cents above register value 1, ``[T, 3]``; nan where there is none."""
-    control = frames[:, _CONTROLS]
-    frequency = frequencies(frames)
-    sounds = (control & GATE > 0) & (control & (TRIANGLE | SAW | PULSE) > 0) & (control & (NOISE | TEST) == 0)
-    return np.where(sounds & (frequency > 0), cents_of(frequency), np.nan)
-
-
-def scale_of(frames: Frames) -> Scale | None:
-    """A tune's own scale; None without tones, or where none is near the grid that they make."""
-    pitches = tones(frames)
-    pitches = pitches[~np.isnan(pitches)]
-    if not len(pitches):
-        return None
-    mean = np.exp(2j * np.pi * pitches / SEMITONE).sum()
-    tuning = float(np.angle(mean) / (2 * np.pi) * SEMITONE) % SEMITONE
-    steps = (pitches - tuning) / SEMITONE
-    near = np.abs(steps - np.rint(steps)) * SEMITONE <= NEAR_CENTS
-    if not near.any():
-        return None
-    counts = np.bincount(np.rint(steps[near]).astype(np.int64) % 12, minlength=12)
-    order = np.argsort(-counts, kind="stable")
-    needed = int(np.searchsorted(np.cumsum(counts[order]), SCALE_SHARE * counts.sum())) + 1
-    return Scale(tuning, tuple(sorted(order[:needed].tolist())))
-
-
-def in_tune(frames: Frames, scale: Scale | None) -> float:
-    """The share of tones within NEAR_CENTS of a note of the scale; nan without tones or scale."""
-    pitches = tones(frames)
-    pitches = pitches[~np.isnan(pitches)]
-    if scale is None or not len(pitches):
-        return float("nan")
-    steps = (pitches - scale.tuning_cents) / SEMITONE
-    nearest = np.rint(steps)
-    near = np.abs(steps - nearest) * SEMITONE <= NEAR_CENTS
-    return float((near & np.isin(nearest.astype(np.int64) % 12, scale.classes)).mean())
 
 
 def note_starts(frames: Frames) -> NDArray[np.bool_]:

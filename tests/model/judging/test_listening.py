@@ -4,92 +4,22 @@ import math
 
 import numpy as np
 import pytest
+from notes_by_hand import A_WHILE, play, tuned
 
 from sidlive.chip import registers as sid
 from sidlive.model.judging.listening import (
     Character,
-    Scale,
     bar_of,
     character_of,
     comes_round,
-    in_tune,
     longest_run,
     measure,
     note_starts,
     notes_of,
-    scale_of,
     sounding,
 )
 
 RATE = 50.0
-MAJOR = (0, 2, 4, 5, 7, 9, 11)
-A_WHILE = 8  # frames a note
-
-
-def register(cents: float) -> int:
-    """The frequency register whose pitch is nearest, high enough that a step of it is inaudible."""
-    return round(4096 * 2 ** (cents / 1200))
-
-
-def play(
-    pitches: list[float | None], voice: int = 0, frames_a_note: int = A_WHILE, wave: int = sid.PULSE
-) -> sid.Frames:
-    """Notes in cents above register 4096 in one voice, at full volume; the gate is open but for each note's last frame.
-
-    None is a rest.
-    """
-    frames = sid.silence(len(pitches) * frames_a_note)
-    frames[:, sid.MODE_VOL] = 15
-    for number, cents in enumerate(pitches):
-        note = frames[number * frames_a_note : (number + 1) * frames_a_note]
-        control = np.full(frames_a_note, wave | sid.GATE)
-        control[-1] = wave
-        if cents is None:
-            control[:] = wave
-        else:
-            note[:, sid.register_of(voice, sid.FREQ_LO)] = register(cents) & 255
-            note[:, sid.register_of(voice, sid.FREQ_HI)] = register(cents) >> 8
-        note[:, sid.register_of(voice, sid.CONTROL)] = note[:, sid.first_control_of(voice)] = control
-    return frames
-
-
-def tuned(steps: list[int], tuning: float = 0.0) -> list[float | None]:
-    return [100.0 * step + tuning for step in steps]
-
-
-@pytest.mark.parametrize("tuning", [0.0, 13.0, 49.0, 77.0])
-@pytest.mark.parametrize("key", [0, 3, 11])
-def test_the_scale_is_found_in_any_key_and_tuning(tuning: float, key: int) -> None:
-    frames = play(tuned([key + step + 12 * octave for octave in (0, 1) for step in MAJOR], tuning))
-    scale = scale_of(frames)
-    assert scale is not None
-    # 4096 is 144 semitones above register 1: it is on the grid. The tuning is known to within a semitone, circularly.
-    assert math.isclose(math.cos(2 * math.pi * (scale.tuning_cents - tuning) / 100), 1, abs_tol=0.02)
-    turn = round((scale.tuning_cents - tuning) / 100)  # 99.9 for 0: the grid is a semitone off, the classes too
-    assert scale.classes == tuple(sorted((key + step - turn) % 12 for step in MAJOR))
-    assert in_tune(frames, scale) == 1.0
-
-
-def test_a_class_that_is_hardly_heard_is_not_in_the_scale() -> None:
-    scale = scale_of(play(tuned([0] * 60 + [7] * 37 + [6] * 3, 20.0)))  # 97 % of the time in two classes
-    assert scale is not None and scale.classes == (0, 7)
-    scale = scale_of(play(tuned([0] * 60 + [7] * 30 + [6] * 10, 20.0)))  # 90 %
-    assert scale is not None and scale.classes == (0, 6, 7)
-
-
-def test_in_tune_is_a_share_of_tones() -> None:
-    scale = Scale(0.0, (0, 4, 7))
-    assert in_tune(play([0.0, 400.0, 1200.0 + 700.0]), scale) == 1.0
-    assert in_tune(play([0.0, 200.0]), scale) == 0.5  # on the grid, not in the scale
-    assert in_tune(play([0.0, 417.0, 383.0, 425.0]), scale) == 0.75  # 20 cents away and no more
-    assert in_tune(play([0.0, None, None, 750.0]), scale) == 0.5  # rests are neither
-    assert math.isnan(in_tune(play([None]), scale)) and math.isnan(in_tune(play([0.0]), None))
-
-
-@pytest.mark.parametrize("wave", [sid.NOISE, sid.NOISE | sid.PULSE, sid.PULSE | sid.TEST, 0])
-def test_what_has_no_pitch_is_no_tone(wave: int) -> None:
-    assert scale_of(play([0.0, 100.0], wave=wave)) is None
-    assert scale_of(play([0.0, 100.0], wave=sid.TRIANGLE)) == Scale(pytest.approx(0.0, abs=1.0), (0, 1))
 
 
 def test_notes_start_where_gates_open_also_inside_a_frame() -> None:
