@@ -122,7 +122,7 @@ def _check(plan: object) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     from sidlive.errors import ModelError
-    from sidlive.model.weights import export
+    from sidlive.model.training.export import export
     from sidlive.report import plain
 
     card = {}

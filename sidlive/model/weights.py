@@ -1,8 +1,8 @@
 """Weights as the engine takes them: int8 matrices with a float32 scale a row, float32 norms, in a safetensors file.
 
 A file holds, for each matrix ``name``, ``name`` (int8) and ``name.scale`` (float32, one a row), and each norm as it is;
-its metadata the format, the network's config and the model card. `export` writes one from a training checkpoint,
-`load_weights` reads it without torch, `dequantised` gives the floats that the numbers stand for.
+its metadata the format, the network's config and the model card. `save_weights` writes it, `load_weights` reads it, and
+`dequantised` gives the floats that the numbers stand for. No torch: `training.export` makes a file of a checkpoint.
 """
 
 import hashlib
@@ -218,27 +218,6 @@ def dequantised(path_or_preset: str | Path) -> dict[str, NDArray[np.float32]]:
 def floats_of(weights: EngineWeights) -> dict[str, NDArray[np.float32]]:
     """Every parameter as float32. Near-inverse of `from_floats` (each number off by at most half a step)."""
     return {**{name: matrix.floats for name, matrix in weights.matrices.items()}, **weights.norms}
-
-
-def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeights:
-    """A training checkpoint to an engine's file. Needs torch. ModelError where the checkpoint is not one."""
-    from sidlive.model.training.train import load_checkpoint
-
-    kept = load_checkpoint(checkpoint)
-    weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept))
-    save_weights(weights, out)
-    return weights
-
-
-def averaged(kept: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """The weights of a checkpoint that `train.load_checkpoint` read, averaged over the last steps where it has them."""
-    return {name: part.float().numpy() for name, part in kept.get("average", kept["model"]).items()}
-
-
-def _pinnable(kept: Mapping[str, Any]) -> int:
-    """As many frames as a run last trained with pinned, at most: half of a window (see `windows.Windows`)."""
-    plan = kept.get("plan", {})
-    return plan["length"] // 2 if plan.get("pinned") else 0
 
 
 def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:

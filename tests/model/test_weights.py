@@ -12,21 +12,11 @@ from engines import SMALL, lively
 from safetensors.numpy import load_file, save_file
 
 from sidlive.errors import ModelError
-from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.config import PRESETS
-from sidlive.model.engine.engine import Engine
 from sidlive.model.training.network import Network
 
 CARD = {"data": "made up", "nats": "1.0"}
-
-
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path / "checkpoint.pt"
-    torch.save({"model": Network(SMALL).state_dict(), "config": SMALL.to_dict(), "step": 3}, path)
-    return path
 
 
 @pytest.fixture
@@ -43,19 +33,6 @@ def test_parameters_are_the_networks(config: w.ModelConfig) -> None:
     assert w.parameter_shapes(config) == {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def test_export_keeps_every_number_within_half_a_step(checkpoint: Path, tmp_path: Path) -> None:
-    out = tmp_path / "small.safetensors"
-    w.export(checkpoint, out, CARD)
-    read = w.load_weights(out)
-    assert read.config == SMALL and dict(read.card) == CARD
-    floats = w.dequantised(out)
-    for name, tensor in torch.load(checkpoint)["model"].items():
-        exact = tensor.numpy()
-        step = np.abs(exact).max(axis=-1, keepdims=True) / 127 if exact.ndim > 1 else 0.0
-        assert floats[name].dtype == np.float32
-        assert (np.abs(floats[name] - exact) <= 0.5001 * step).all(), name
-
-
 def test_a_file_reads_back_as_it_was_written(file: Path) -> None:
     read, wrote = w.load_weights(file), lively()
     for name, matrix in wrote.matrices.items():
@@ -63,27 +40,6 @@ def test_a_file_reads_back_as_it_was_written(file: Path) -> None:
         np.testing.assert_array_equal(read.matrices[name].scales, matrix.scales)
     for name, norm in wrote.norms.items():
         np.testing.assert_array_equal(read.norms[name], norm)
-
-
-@pytest.mark.parametrize(
-    ("plan", "pinnable"),
-    [
-        (None, 0),
-        ({"steps": 9, "length": 80}, 0),  # of a run older than pinning
-        ({"steps": 9, "length": 80, "pinned": 0.0}, 0),
-        ({"steps": 9, "length": 80, "pinned": 0.25}, 40),
-        ({"steps": 9, "length": 2048, "pinned": 0.25}, 1024),
-    ],
-)
-def test_a_file_says_how_much_of_a_prompt_its_model_learned_to_hear_pinned(
-    checkpoint: Path, tmp_path: Path, plan: dict[str, object] | None, pinnable: int
-) -> None:
-    if plan:
-        torch.save({**torch.load(checkpoint), "plan": plan}, checkpoint)
-    w.export(checkpoint, tmp_path / "out.safetensors", CARD)
-    weights = w.load_weights(tmp_path / "out.safetensors")
-    assert weights.pinnable == pinnable
-    assert Engine(weights, context=100).pinnable == min(50, pinnable)
 
 
 def test_a_row_of_zeros_stays_zero() -> None:
@@ -173,21 +129,6 @@ def test_what_is_not_a_model_gets_one_clear_line(file: Path, what: str, told: st
     with pytest.raises(ModelError, match=told) as caught:
         w.load_weights(damaged(file, what))
     assert "\n" not in str(caught.value)
-
-
-def test_checkpoints_of_something_else_are_refused(tmp_path: Path, checkpoint: Path) -> None:
-    with pytest.raises(ModelError, match="no checkpoint at"):
-        w.export(tmp_path / "none.pt", tmp_path / "out", CARD)
-    kept = torch.load(checkpoint)
-    for change, told in (
-        (lambda: kept["model"].pop("head"), "lacks head"),
-        (lambda: kept["model"].update(head=torch.full((tk.KINDS, tk.VOCABULARY, 48), torch.nan)), "not finite"),
-        (lambda: kept["model"].update(head=torch.zeros(3, 3)), "head is float32"),
-    ):
-        change()
-        torch.save(kept, checkpoint)
-        with pytest.raises(ModelError, match=told):
-            w.export(checkpoint, tmp_path / "out", CARD)
 
 
 def test_a_preset_that_does_not_ship_is_told() -> None:

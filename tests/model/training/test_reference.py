@@ -11,10 +11,10 @@ from takes_by_hand import song
 from sidlive.cli import main
 from sidlive.errors import ModelError
 from sidlive.model.engine.engine import Engine
+from sidlive.model.training.export import export
 from sidlive.model.training.network import Network
 from sidlive.model.training.reference import Reference, load_reference
 from sidlive.model.training.windows import tensors, window
-from sidlive.model.weights import export
 
 BOUND = 0.02  # nats a frame
 

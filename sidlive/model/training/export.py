@@ -1,0 +1,38 @@
+"""From a training checkpoint to the int8 file that the engine loads. Needs torch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.model.config import ModelConfig
+from sidlive.model.training.train import load_checkpoint
+from sidlive.model.weights import EngineWeights, from_floats, save_weights
+
+
+def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeights:
+    """Quantise a training checkpoint and write it as a model file for the engine.
+
+    ``card``: the model card, text by field. Raises ModelError if the checkpoint is missing, damaged or of another
+    network, DeviceError if the file cannot be written.
+    """
+    kept = load_checkpoint(checkpoint)
+    weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept))
+    save_weights(weights, out)
+    return weights
+
+
+def averaged(kept: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+    """Return a checkpoint's float32 parameters by name, averaged over the last training steps if it holds the average.
+
+    ``kept``: a checkpoint as `train.load_checkpoint` returns it.
+    """
+    return {name: part.float().numpy() for name, part in kept.get("average", kept["model"]).items()}
+
+
+def _pinnable(kept: Mapping[str, Any]) -> int:
+    """Return the longest pinned prompt, in frames, that the run trained with: half a window (see `windows.Windows`)."""
+    plan = kept.get("plan", {})
+    return plan["length"] // 2 if plan.get("pinned") else 0

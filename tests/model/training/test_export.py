@@ -1,0 +1,74 @@
+"""Exporting a checkpoint: every number is kept to within rounding, and a bad checkpoint is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from engines import SMALL
+
+from sidlive.errors import ModelError
+from sidlive.model import tokens as tk
+from sidlive.model.engine.engine import Engine
+from sidlive.model.training.export import export
+from sidlive.model.training.network import Network
+from sidlive.model.weights import dequantised, load_weights
+
+CARD = {"data": "made up", "nats": "1.0"}
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"model": Network(SMALL).state_dict(), "config": SMALL.to_dict(), "step": 3}, path)
+    return path
+
+
+def test_export_keeps_every_number_within_half_a_step(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "small.safetensors"
+    export(checkpoint, out, CARD)
+    read = load_weights(out)
+    assert read.config == SMALL and dict(read.card) == CARD
+    floats = dequantised(out)
+    for name, tensor in torch.load(checkpoint)["model"].items():
+        exact = tensor.numpy()
+        step = np.abs(exact).max(axis=-1, keepdims=True) / 127 if exact.ndim > 1 else 0.0
+        assert floats[name].dtype == np.float32
+        assert (np.abs(floats[name] - exact) <= 0.5001 * step).all(), name
+
+
+@pytest.mark.parametrize(
+    ("plan", "pinnable"),
+    [
+        (None, 0),
+        ({"steps": 9, "length": 80}, 0),  # of a run older than pinning
+        ({"steps": 9, "length": 80, "pinned": 0.0}, 0),
+        ({"steps": 9, "length": 80, "pinned": 0.25}, 40),
+        ({"steps": 9, "length": 2048, "pinned": 0.25}, 1024),
+    ],
+)
+def test_a_file_says_how_much_of_a_prompt_its_model_learned_to_hear_pinned(
+    checkpoint: Path, tmp_path: Path, plan: dict[str, object] | None, pinnable: int
+) -> None:
+    if plan:
+        torch.save({**torch.load(checkpoint), "plan": plan}, checkpoint)
+    export(checkpoint, tmp_path / "out.safetensors", CARD)
+    weights = load_weights(tmp_path / "out.safetensors")
+    assert weights.pinnable == pinnable
+    assert Engine(weights, context=100).pinnable == min(50, pinnable)
+
+
+def test_checkpoints_of_something_else_are_refused(tmp_path: Path, checkpoint: Path) -> None:
+    with pytest.raises(ModelError, match="no checkpoint at"):
+        export(tmp_path / "none.pt", tmp_path / "out", CARD)
+    kept = torch.load(checkpoint)
+    for change, told in (
+        (lambda: kept["model"].pop("head"), "lacks head"),
+        (lambda: kept["model"].update(head=torch.full((tk.KINDS, tk.VOCABULARY, 48), torch.nan)), "not finite"),
+        (lambda: kept["model"].update(head=torch.zeros(3, 3)), "head is float32"),
+    ):
+        change()
+        torch.save(kept, checkpoint)
+        with pytest.raises(ModelError, match=told):
+            export(checkpoint, tmp_path / "out", CARD)
