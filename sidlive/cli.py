@@ -18,7 +18,7 @@ from sidlive.errors import SidliveError
 from sidlive.report import plain, warn
 from sidlive.tune.shipped import names
 
-GROUPS = ("perform", "takes", "listen", "tunes", "generate", "keep", "models", "bench")
+GROUPS = ("perform", "takes", "listen", "tunes", "generate", "keep", "models", "docs", "bench")
 
 
 class OneLine(argparse.ArgumentParser):

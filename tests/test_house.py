@@ -12,7 +12,7 @@ import sidlive
 from sidlive import sources
 
 PACKAGE = Path(sidlive.__file__).parent
-ROOMS = ["chip", "tune", "model", "live", "studio", "bench", "commands"]
+ROOMS = ["chip", "tune", "model", "live", "docs", "studio", "bench", "commands"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -87,13 +87,16 @@ def test_importing_compiles_nothing_and_opens_nothing() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_the_files_that_the_porch_names_are_there(name: str) -> None:
-    root = PACKAGE.parent
-    if not (root / name).exists():
+ROOT = PACKAGE.parent
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(PACKAGE.glob("docs/*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_pages_name_are_there(page: Path) -> None:
+    if not (ROOT / "README.md").exists():
         pytest.skip("not a checkout")
-    named = re.findall(r"(?:sidlive|tests|sessions)/[\w./]*\w", (root / name).read_text(encoding="utf-8"))
-    assert not [path for path in named if not (root / path).exists()]
+    named = re.findall(r"(?:sidlive|tests|sessions)/[\w./]*\w", page.read_text(encoding="utf-8"))
+    assert not [path for path in named if not (ROOT / path).exists()]
 
 
 def test_the_repository_names_no_machine_and_no_registry() -> None:

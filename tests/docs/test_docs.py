@@ -1,0 +1,47 @@
+"""The reference pages: each topic has a page, the table of verbs follows the code, and the code in pages runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import sidlive.docs
+from sidlive.cli import main
+from sidlive.docs import TOPICS, read, topics
+from sidlive.docs.__main__ import updated
+from sidlive.errors import ControlError
+
+
+def test_every_page_is_a_topic_and_has_a_title() -> None:
+    folder = Path(sidlive.docs.__file__).parent
+    assert sorted(TOPICS) == sorted(page.stem for page in folder.glob("*.md"))
+    assert list(topics()) == list(TOPICS)
+    assert all(read(topic).startswith("# ") for topic in TOPICS)
+    assert all(title and not title.startswith("#") for title in topics().values())
+
+
+def test_an_unknown_topic_names_the_nearest() -> None:
+    with pytest.raises(ControlError, match="no topic 'format': did you mean formats"):
+        read("format")
+    with pytest.raises(ControlError, match="expected one of verbs, takes"):
+        read("zzz")
+
+
+def test_the_table_of_verbs_is_up_to_date() -> None:
+    assert updated(read("verbs")) == read("verbs"), "run python -m sidlive.docs"
+
+
+def test_pages_refer_to_topics_that_exist() -> None:
+    for topic in TOPICS:
+        named = re.findall(r"`sidlive docs (\w+)`", read(topic))
+        assert not set(named) - set(TOPICS), topic
+
+
+def test_the_command_lists_topics_and_prints_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["docs"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == list(TOPICS)
+    assert main(["docs", "formats"]) == 0
+    assert capsys.readouterr().out == read("formats")
+    assert main(["docs", "fromats"]) == 2
+    assert capsys.readouterr().err == "sidlive: there is no topic 'fromats': did you mean formats?\n"
