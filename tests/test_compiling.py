@@ -17,8 +17,7 @@ import pytest
 from sidlive import compiling, sources
 from sidlive.chip.c64 import alu, slots
 from sidlive.model import recall, tokens
-from sidlive.tune.compiler import cycles
-from sidlive.tune.compiler import search as parsing
+from sidlive.tune.compiler import cycles, search
 
 KERNELS = """
 from sidlive.compiling import kernel
@@ -152,7 +151,7 @@ import json
 import numpy as np
 from {alu.__name__} import add
 from {recall.__name__} import recall_lo
-from {parsing.__name__} import token_bytes
+from {search.__name__} import token_bytes
 
 def recalled(function):
     spoken, offered = np.zeros((1, 28), np.int16), np.zeros(2, np.int16)

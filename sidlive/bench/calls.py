@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from sidlive.chip.c64 import bus, cpu, slots
 from sidlive.chip.c64.opcodes import kernel_table
-from sidlive.tune.compiler.block import Block
+from sidlive.tune.compiler.block import MemoryBlock
 
 RETURN: Final = 0xFFF0  # where a call comes back to
 LONGEST: Final = 100_000  # cycles
 
 
-def call_cycles(block: Block, count: int, song: int = 1) -> NDArray[np.int64]:
+def call_cycles(block: MemoryBlock, count: int, song: int = 1) -> NDArray[np.int64]:
     """``int64[count]``: the cycles of a song's first ``count`` play calls, from first instruction to RTS."""
     state, memory = np.zeros(slots.LOG, np.int64), np.zeros(slots.MEMORY_BYTES, np.uint8)
     state[slots.FLAT] = 1

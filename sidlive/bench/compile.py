@@ -23,10 +23,10 @@ from sidlive.chip.registers import COLUMNS, PAL, USED_BITS, Frames
 from sidlive.errors import TuneError
 from sidlive.report import Result
 from sidlive.tune import psid
-from sidlive.tune.capture.order import writes_control_first
+from sidlive.tune.capture.write_order import writes_control_first
 from sidlive.tune.compiler import block
-from sidlive.tune.compiler.block import Take
-from sidlive.tune.compiler.sid import Label, compare, sid_of
+from sidlive.tune.compiler.block import SongFrames
+from sidlive.tune.compiler.sid_file import Label, compare, sid_of
 from sidlive.tune.files import open_song
 from sidlive.tune.formats import is_sid
 from sidlive.tune.fragment import video_frames
@@ -122,12 +122,12 @@ def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bo
     frames = frames & USED_BITS
     short = frames if take else frames[:SHORT]
     began = time.process_time()
-    packed = block.packed(Take(short, control_first=control_first))
+    packed = block.pack_song(SongFrames(short, control_first=control_first))
     pack_s = time.process_time() - began
-    packed_long = None if take or len(frames) < LONG else len(block.packed(Take(frames)))
+    packed_long = None if take or len(frames) < LONG else len(block.pack_song(SongFrames(frames)))
     others = {scheme: _bytes(scheme, short) for scheme in SCHEMES}
     kept = Kept(name, take, len(short), len(packed), packed_long, others, pack_s, control_first=control_first)
-    if len(packed) > block.room(block.LOAD):
+    if len(packed) > block.free_bytes(block.LOAD):
         return replace(kept, why="does not fit into memory")
     placed = block.build([packed])
     sid = sid_of(placed, Label(name[:32]))

@@ -10,7 +10,7 @@ from sidlive.commands.perform import video_argument
 if TYPE_CHECKING:
     from sidlive.chip.registers import Frames
     from sidlive.compiling import Told
-    from sidlive.tune.compiler.sid import Label
+    from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.fragment import Fragment
 
 PROMPT_FRAMES = 1024  # of a .sid: what the models attend to, 20 s
@@ -197,10 +197,15 @@ def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", mad
 
     timing = timing_named(prompt.timing)
     if holds_frames(path):
-        from sidlive.tune.capture.order import told
+        from sidlive.tune.capture.write_order import control_first_to_meta
         from sidlive.tune.files import write_frames
 
-        meta = {"chip": prompt.chip, "timing": prompt.timing, "source": prompt.source, **told(prompt.control_first)}
+        meta = {
+            "chip": prompt.chip,
+            "timing": prompt.timing,
+            "source": prompt.source,
+            **control_first_to_meta(prompt.control_first),
+        }
         texts = {"title": about.title, "author": about.author, "released": about.release}
         meta |= {name: text for name, text in texts.items() if text}
         write_frames(path, frames, prompt.rate_hz, made_by=made_by, **meta)
@@ -212,7 +217,7 @@ def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", mad
             file.write(render(frames, prompt.rate_hz, prompt.chip, timing, control_first=prompt.control_first))
     else:
         from sidlive.report import warn
-        from sidlive.tune.compiler.sid import compile_sid, verify
+        from sidlive.tune.compiler.sid_file import compile_sid, verify
         from sidlive.writing import write_file
 
         for note in about.notes():

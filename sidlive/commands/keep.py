@@ -10,8 +10,8 @@ from sidlive.commands.perform import video_argument
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
     from sidlive.report import Result
-    from sidlive.tune.compiler.block import Block, Take
-    from sidlive.tune.compiler.sid import Label
+    from sidlive.tune.compiler.block import MemoryBlock, SongFrames
+    from sidlive.tune.compiler.sid_file import Label
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
@@ -86,7 +86,7 @@ def _compile(args: argparse.Namespace) -> None:
     from sidlive.report import Result, emit, spinner, warn
     from sidlive.tune import psid
     from sidlive.tune.compiler.block import RINGS
-    from sidlive.tune.compiler.sid import sid_of, verify
+    from sidlive.tune.compiler.sid_file import sid_of, verify
     from sidlive.writing import expect_place, write_file
 
     if args.output.suffix.lower() != ".sid":
@@ -137,13 +137,13 @@ def _compile(args: argparse.Namespace) -> None:
     emit(results, args.json, args.output.name)
 
 
-def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str, str]]":
+def _takes(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, dict[str, str]]":
     """The takes with their loops, the video standard (the first's) and what the first says of itself."""
     from sidlive.chip.registers import timing_named
     from sidlive.errors import ControlError
     from sidlive.report import warn
-    from sidlive.tune.capture.order import ORDERS, told_control_first
-    from sidlive.tune.compiler.block import Take
+    from sidlive.tune.capture.write_order import ORDERS, control_first_from_meta
+    from sidlive.tune.compiler.block import SongFrames
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import standard_of, video_frames
     from sidlive.tune.shipped import locate
@@ -152,7 +152,7 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     for song in loops:
         if song is not None and not 1 <= song <= len(args.frames):
             raise ControlError(f"--loop {song}:{loops[song]}: there are songs 1 to {len(args.frames)}")
-    takes: list[Take] = []
+    takes: list[SongFrames] = []
     timing: VideoTiming | None = None
     about: dict[str, str] = {}
     for song, path in enumerate(args.frames, 1):
@@ -171,7 +171,7 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
             )
         marked = meta.get("loop_frame", "") if frames is rows else ""
         loop = int(marked) if marked.isdecimal() else None
-        takes.append(Take(frames, loops.get(song, loops.get(None, loop)), told_control_first(meta)))
+        takes.append(SongFrames(frames, loops.get(song, loops.get(None, loop)), control_first_from_meta(meta)))
         if takes[-1].control_first != takes[0].control_first:
             order = ORDERS[takes[0].control_first]
             warn(f"{path} writes in another order than {args.frames[0]}: {order} here")
@@ -179,13 +179,15 @@ def _takes(args: argparse.Namespace) -> "tuple[list[Take], VideoTiming, dict[str
     return takes, timing, about
 
 
-def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]") -> "list[Take]":
+def _coarse(
+    takes: "list[SongFrames]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]"
+) -> "list[SongFrames]":
     """The takes with coarser pulse widths where those are smaller; adds what that costs to the results."""
     from dataclasses import replace
 
     from sidlive.errors import ControlError
     from sidlive.report import Result, warn
-    from sidlive.tune.compiler.block import packed
+    from sidlive.tune.compiler.block import pack_song
     from sidlive.tune.compiler.coarse import FEWEST, MOST, coarse_pulse, cost_db
 
     if not FEWEST <= bits <= MOST:
@@ -194,7 +196,7 @@ def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", re
     for song, take in enumerate(takes, 1):
         which = "" if len(takes) == 1 else f" of song {song}"
         edited = replace(take, frames=coarse_pulse(take.frames, bits))
-        if len(packed(edited)) < len(packed(take)):
+        if len(pack_song(edited)) < len(pack_song(take)):
             cost = cost_db(take, edited.frames, timing.rate_hz, chip, timing)
             results.append(Result(f"coarse_pulse.cost{which and f'.{song}'}", round(cost, 2), "dB"))
             coarser.append(edited)
@@ -204,14 +206,14 @@ def _coarse(takes: "list[Take]", bits: int, chip: str, timing: "VideoTiming", re
     return coarser
 
 
-def _fitted(takes: "list[Take]", args: argparse.Namespace, timing: "VideoTiming") -> "Block":
+def _fitted(takes: "list[SongFrames]", args: argparse.Namespace, timing: "VideoTiming") -> "MemoryBlock":
     """The takes in memory. TuneError that says what would fit where they do not."""
     from dataclasses import replace
 
     from sidlive.errors import ControlError, TuneError
-    from sidlive.tune.compiler.block import LOAD, TooLong, packed, player
+    from sidlive.tune.compiler.block import LOAD, TooLong, pack_song, player
     from sidlive.tune.compiler.coarse import MOST, coarse_pulse
-    from sidlive.tune.compiler.sid import HEADER, block_of
+    from sidlive.tune.compiler.sid_file import HEADER, block_of
 
     most = None
     if args.max_kb is not None:
@@ -225,7 +227,7 @@ def _fitted(takes: "list[Take]", args: argparse.Namespace, timing: "VideoTiming"
         offers = []
         if args.coarse_pulse is None and error.needed:
             coarser = [replace(take, frames=coarse_pulse(take.frames, MOST)) for take in takes]
-            if sum(len(packed(take)) for take in coarser) <= error.most:
+            if sum(len(pack_song(take)) for take in coarser) <= error.most:
                 offers.append(f"--coarse-pulse {MOST} makes it fit")
         if args.load > LOAD and args.max_kb is None:
             offers.append(f"--load ${LOAD:04X} leaves more room")
@@ -236,22 +238,22 @@ def _fitted(takes: "list[Take]", args: argparse.Namespace, timing: "VideoTiming"
 
 def _beside(
     args: argparse.Namespace,
-    takes: "list[Take]",
-    block: "Block",
+    takes: "list[SongFrames]",
+    block: "MemoryBlock",
     about: "Label",
     chip: str,
     timing: "VideoTiming",
 ) -> list[tuple[Path, bytes]]:
     """The other files that were asked for, proven: their names and bytes."""
     from sidlive.errors import TuneError
-    from sidlive.tune.compiler.block import build, room
+    from sidlive.tune.compiler.block import build, free_bytes
     from sidlive.tune.compiler.listing import listing_of
     from sidlive.tune.compiler.program import PROGRAM_LOAD, program_of, verify_program
 
     files = []
     if args.prg:
         path = args.output.with_suffix(".prg")
-        if sum(map(len, block.songs)) > room(PROGRAM_LOAD):
+        if sum(map(len, block.songs)) > free_bytes(PROGRAM_LOAD):
             raise TuneError(f"{path.name}: the takes are too long for a program, which begins at ${PROGRAM_LOAD:04X}")
         program = program_of(build(block.songs, PROGRAM_LOAD), about, chip, timing)
         verify_program(program, takes[0].frames, path.name)
@@ -261,7 +263,7 @@ def _beside(
     return files
 
 
-def _sounds(args: argparse.Namespace, takes: "list[Take]", chip: str, timing: "VideoTiming") -> list[str]:
+def _sounds(args: argparse.Namespace, takes: "list[SongFrames]", chip: str, timing: "VideoTiming") -> list[str]:
     """Write the takes' sound; the names of the files."""
     from sidlive.chip.flac import write_flac
     from sidlive.chip.sid import render

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidlive.tune.compiler.sid import Label
+    from sidlive.tune.compiler.sid_file import Label
 
 
 def add(parser: argparse.ArgumentParser, title: str, author: str, release: str = "none") -> None:
@@ -16,6 +16,6 @@ def add(parser: argparse.ArgumentParser, title: str, author: str, release: str =
 
 def of(args: argparse.Namespace, title: str, author: str = "", release: str = "") -> "Label":
     """The label that the options ask for, with these texts where they say nothing."""
-    from sidlive.tune.compiler.sid import label_of
+    from sidlive.tune.compiler.sid_file import label_of
 
     return label_of(args.title, args.author, args.release, title, author, release)

@@ -80,7 +80,7 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
     """The music that is asked for. Raises TuneError."""
     from sidlive.report import warn
     from sidlive.tune import files
-    from sidlive.tune.capture.order import told_control_first
+    from sidlive.tune.capture.write_order import control_first_from_meta
     from sidlive.tune.formats import holds_frames
     from sidlive.tune.fragment import standard_of
     from sidlive.tune.shipped import locate
@@ -92,7 +92,7 @@ def _open(args: argparse.Namespace, seconds: float | None) -> Music:
         timing = standard_of(meta, rate_hz)
         chip = args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
         title, rows = meta.get("title") or path.name, iter(frames[:limit])
-        return Music(title, rows, limit, rate_hz, chip, timing, told_control_first(meta))
+        return Music(title, rows, limit, rate_hz, chip, timing, control_first_from_meta(meta))
     recorder = files.open_song(path, args.song)
     tune = recorder.tune
     for oddity in tune.oddities:

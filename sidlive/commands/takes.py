@@ -10,7 +10,7 @@ from sidlive.commands import label
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
     from sidlive.live.take import TakeLog
-    from sidlive.tune.compiler.sid import Label
+    from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.cutting import Cut, Edit
 
 KINDS: Final = (".sid", ".npz", ".wav", ".flac")
@@ -80,7 +80,7 @@ def _take(args: argparse.Namespace) -> None:
         Result("edits", ", ".join(map(str, edits)) or "none"),
         Result("seconds", round(cut.seconds, 2), "s"),
         Result("ends", "at its end" if cut.loop_frame is None else f"goes on at {cut.loop_frame / cut.rate_hz:.2f} s"),
-        *(Result("found", told) for told in cut.told),
+        *(Result("found", finding) for finding in cut.findings),
     ]
     events = [_event(entry, log.timing.rate_hz) for entry in log.events]
     if args.output:
@@ -134,7 +134,7 @@ def _replay(args: argparse.Namespace) -> int:
     from sidlive.live.replay import difference, replay
     from sidlive.live.take import read_take
     from sidlive.report import Result, bar_of_progress, emit, warn
-    from sidlive.tune.compiler.sid import Label
+    from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.cutting import apply
 
     _check_name(args.output)
@@ -206,7 +206,7 @@ def _committed(log: "TakeLog", made: Any, event: dict[str, Any]) -> "Cut":
 
 def _committed_label(event: dict[str, Any], usual: "Label") -> "Label":
     """What the committed file said about itself; ``usual`` in a log that does not say."""
-    from sidlive.tune.compiler.sid import label_of
+    from sidlive.tune.compiler.sid_file import label_of
 
     told = event["arguments"][4] if len(event["arguments"]) > 4 else {}
     return label_of(told.get("title"), told.get("author"), told.get("release"), *astuple(usual))
@@ -268,11 +268,11 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "
             with WavFile(path) as file:
                 file.write(sound)
     else:
-        from sidlive.tune.capture.order import told
+        from sidlive.tune.capture.write_order import control_first_to_meta
         from sidlive.tune.files import write_frames
 
         loop = {} if cut.loop_frame is None else {"loop_frame": str(cut.loop_frame)}
         beat = {} if cut.beat_frames is None else {"beat_frames": str(cut.beat_frames)}
         texts = {"title": about.title, "author": about.author, "released": about.release}
-        meta = {"chip": chip, "timing": timing.name, **texts, **told(cut.control_first)}
+        meta = {"chip": chip, "timing": timing.name, **texts, **control_first_to_meta(cut.control_first)}
         write_frames(path, cut.frames, cut.rate_hz, **meta, **loop, **beat)

@@ -70,8 +70,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
 def _info(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
-    from sidlive.tune.capture.order import ORDERS, writes_control_first
     from sidlive.tune.capture.recorder import Recorder
+    from sidlive.tune.capture.write_order import ORDERS, writes_control_first
     from sidlive.tune.files import read_tune
     from sidlive.tune.formats import holds_frames
     from sidlive.tune.players import player_of
@@ -125,7 +125,7 @@ def odd(oddities: "Sequence[str]") -> "list[Result]":
 def _of_frames(path: Path) -> "list[Result]":
     """What there is to say about a file of frames. Raises TuneError."""
     from sidlive.report import Result
-    from sidlive.tune.capture.order import ORDERS
+    from sidlive.tune.capture.write_order import ORDERS
     from sidlive.tune.files import read_frames
     from sidlive.tune.fragment import load_fragment, onsets
 
@@ -168,7 +168,7 @@ def _capture(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
     from sidlive.tune import files, streams
-    from sidlive.tune.capture import order
+    from sidlive.tune.capture import write_order
     from sidlive.tune.formats import holds_frames
     from sidlive.tune.fragment import onsets, video_frames, why_silent
     from sidlive.tune.shipped import locate
@@ -200,7 +200,7 @@ def _capture(args: argparse.Namespace) -> None:
         oddities = tune.oddities + ((str(made.samples),) if made.samples else ())
         meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
         meta |= {"timing": tune.timing.name, "song": str(song), "source": path.name}
-        meta |= order.told(order.writes_control_first(tune, song))
+        meta |= write_order.control_first_to_meta(write_order.writes_control_first(tune, song))
     seconds, own_hz = len(frames) / rate_hz, rate_hz
     plain = args.output.suffix.lower() != ".npz"
     if args.video or plain:
@@ -213,7 +213,7 @@ def _capture(args: argparse.Namespace) -> None:
         Result("song", song),
         Result("chip", meta["chip"]),
         Result("timing", meta["timing"]),
-        Result("writes", order.ORDERS[order.told_control_first(meta)]),
+        Result("writes", write_order.ORDERS[write_order.control_first_from_meta(meta)]),
     ]
     if sids > 1:
         results.append(Result("sids", f"{sids}: the first is kept"))

@@ -11,7 +11,7 @@ from sidlive.tune.cutting import Cut
 from sidlive.writing import write_file
 
 if TYPE_CHECKING:
-    from sidlive.tune.compiler.sid import Label
+    from sidlive.tune.compiler.sid_file import Label
 
 _FILES: Final = (".jsonl", ".sid")  # of a committed take; the longer name first
 
@@ -23,8 +23,8 @@ def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Lab
     (saying how much would) or does not play the same, DeviceError where the disk refuses. An earlier file of that name
     is replaced whole or not at all; with ``aside`` it is kept, with its log, under another name.
     """
-    from sidlive.tune.compiler.block import Take
-    from sidlive.tune.compiler.sid import compile_sid, verify
+    from sidlive.tune.compiler.block import SongFrames
+    from sidlive.tune.compiler.sid_file import compile_sid, verify
 
     try:
         sid = compile_sid(cut.frames, label, chip, timing, loop_frame=cut.loop_frame, control_first=cut.control_first)
@@ -32,7 +32,7 @@ def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Lab
         raise TuneError(
             f"{error}; trim() it, or commit(name, last=S) keeps the last S seconds, commit(name, seconds=S) the first"
         ) from None
-    verify(sid, Take(cut.frames, cut.loop_frame).proof)
+    verify(sid, SongFrames(cut.frames, cut.loop_frame).proof)
     notes = label.notes()
     if aside and os.path.lexists(path):
         notes.append(f"the earlier {path.name} is {set_aside(path).name} now")

@@ -106,7 +106,7 @@ class TakeVerbs:
         of Windows-1252 each. The file lies among the takes; a name with folders in it counts from where the
         instrument was opened.
         """
-        from sidlive.tune.compiler.sid import label_of
+        from sidlive.tune.compiler.sid_file import label_of
         from sidlive.tune.cutting import apply
 
         state = self._link.state()
@@ -142,7 +142,7 @@ class TakeVerbs:
         cut = apply(self._cut(), [edit])
         self._link.call("note", "edit", edit.entry)
         self._edits.append(edit)
-        self._tell(cut, *(cut.told[-1:] if verb == "loop" else ()))
+        self._tell(cut, *(cut.findings[-1:] if verb == "loop" else ()))
 
     def _performed(self) -> "Cut":
         """What was played so far, whole. TuneError where that is nothing."""

@@ -19,7 +19,7 @@ from sidlive.live.core import Core
 from sidlive.live.generator import Assignment, EngineLike, Generator, Lineage
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FORMAT, FRAME, HEARD, ROWS, Entry, Take, TakeLog, steps_of
 from sidlive.live.voices import Row
-from sidlive.tune.inline import fragment_from
+from sidlive.tune.inline import fragment_from_json
 
 _ADDS: Final = "add"  # the verb whose argument is a fragment
 _TOLD: Final = frozenset({"revive", "edit", "unedit", "commit"})  # what the log tells and nobody commanded the core
@@ -127,7 +127,7 @@ class _Score:
     def _command(self, entry: Entry) -> None:
         verb, arguments = str(entry["verb"]), list(entry.get("arguments", []))
         if verb == _ADDS:
-            arguments = [fragment_from(arguments[0] if arguments else None)]
+            arguments = [fragment_from_json(arguments[0] if arguments else None)]
         try:
             self._core.command(verb, *arguments)
         except (SidliveError, KeyError, TypeError) as error:

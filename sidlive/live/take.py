@@ -25,7 +25,7 @@ from sidlive.errors import DeviceError, TuneError
 from sidlive.live.places import typed_path
 from sidlive.tune.cutting import Cut, Edit, edits_from
 from sidlive.tune.fragment import UNKNOWN_BEAT, Fragment, load_fragment
-from sidlive.tune.inline import fragment_from, fragment_told
+from sidlive.tune.inline import fragment_from_json, fragment_to_json
 
 FORMAT: Final = 2
 _BLOCK: Final = 3000  # frames a block of memory, a minute
@@ -158,7 +158,7 @@ class TakeLog:
 
     def fragments(self) -> dict[str, Fragment]:
         """The fragments that were at hand, by name; TuneError where the log is damaged."""
-        added = [fragment_from(event["arguments"][0]) for event in self.events if event["verb"] == "add"]
+        added = [fragment_from_json(event["arguments"][0]) for event in self.events if event["verb"] == "add"]
         return {fragment.name: fragment for fragment in added}
 
     @property
@@ -286,7 +286,7 @@ def _line(entry: Entry) -> str:
 
 
 def _plain(value: object) -> object:
-    return fragment_told(value) if isinstance(value, Fragment) else str(value)
+    return fragment_to_json(value) if isinstance(value, Fragment) else str(value)
 
 
 def _entry(line: bytes) -> Entry | None:

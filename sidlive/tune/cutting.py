@@ -15,7 +15,7 @@ from sidlive.chip.registers import VOICES, Frames
 from sidlive.errors import ControlError
 from sidlive.tune import edits
 from sidlive.tune.fragment import Fragment
-from sidlive.tune.inline import fragment_from
+from sidlive.tune.inline import fragment_from_json
 from sidlive.tune.seam import BEATS_A_BAR, ending, find_seam
 
 FADE_S: Final = 4.0
@@ -37,7 +37,7 @@ class Cut:
     beat_frames: int | None = None
     loop_frame: int | None = None  # None: it ends
     faded: bool = False
-    told: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     control_first: bool = False
 
     @property
@@ -81,7 +81,7 @@ def edits_from(entries: Sequence[dict[str, Any]]) -> list[Edit]:
     return [
         Edit(
             str(entry.get("verb")),
-            tuple(fragment_from(it) if isinstance(it, dict) else it for it in entry.get("arguments", [])),
+            tuple(fragment_from_json(it) if isinstance(it, dict) else it for it in entry.get("arguments", [])),
         )
         for entry in entries
     ]
@@ -115,25 +115,24 @@ def loop(cut: Cut, at: Position | None = None) -> Cut:
     """
     if cut.faded:
         raise ControlError("a take that fades out ends: unedit() takes the fade back; then loop()")
-    frames = cut.frames[: ending(cut.frames, cut.rate_hz)]
+    frames, findings = cut.frames[: ending(cut.frames, cut.rate_hz)], cut.findings
     if at is None:
         seam = find_seam(frames, cut.rate_hz, cut.beat_frames)
         start, frames = seam.start, frames[: seam.stop]
-        told = (
+        finding = (
             f"loop: from {len(frames) / cut.rate_hz:.2f} s on to {start / cut.rate_hz:.2f} s (frame {start});"
             f" {seam.likeness:.0%} of the registers before agree"
         )
         if seam.likeness < 0.8:
-            told += ": the seam will be heard"
+            finding += ": the seam will be heard"
+        findings = (*findings, finding)
     else:
-        start, told = frame_at(cut, at, "loop"), ""
+        start = frame_at(cut, at, "loop")
         if start >= len(frames):
             raise ControlError(f"loop expects a place before the end, {len(frames) / cut.rate_hz:.2f} s, found {at!r}")
     before = edits.open_gates(frames[start - 1]) if start else frozenset()
     again = (edits.open_gates(frames[-1]) - before) & edits.open_gates(frames[start])
-    return replace(
-        cut, frames=edits.close_gates(frames, again), loop_frame=start, told=(*cut.told, *([told] if told else []))
-    )
+    return replace(cut, frames=edits.close_gates(frames, again), loop_frame=start, findings=findings)
 
 
 def splice(cut: Cut, other: Fragment, at: Position | None = None) -> Cut:

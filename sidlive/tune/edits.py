@@ -121,7 +121,7 @@ def stretch(frames: Frames, factor: float) -> Frames:
     """As many frames times ``factor``: frames repeat or fall together, and no gate is lost (see ``resample``)."""
     assert factor > 0
     count = round(len(frames) * factor)
-    return placed(frames, np.arange(len(frames)) * count // max(1, len(frames)), count)
+    return place_rows(frames, np.arange(len(frames)) * count // max(1, len(frames)), count)
 
 
 def resample(frames: Frames, ratio: float) -> Frames:
@@ -135,10 +135,10 @@ def resample(frames: Frames, ratio: float) -> Frames:
     assert 0 < ratio < np.inf
     # Rates are measured; a row that is due a millionth of a frame later is due now.
     starts = np.floor(np.arange(len(frames)) / ratio + 1e-6).astype(np.int64)
-    return placed(frames, starts, int(np.ceil(len(frames) / ratio - 1e-6)))
+    return place_rows(frames, starts, int(np.ceil(len(frames) / ratio - 1e-6)))
 
 
-def placed(frames: Frames, starts: NDArray[np.int64], count: int) -> Frames:
+def place_rows(frames: Frames, starts: NDArray[np.int64], count: int) -> Frames:
     """``uint8[count, 28]``: each row from frame ``starts[row]`` on, ascending from 0; gates as resample() says."""
     if not count:
         return frames[:0].copy()

@@ -40,7 +40,7 @@ from sidlive.chip.registers import (
 )
 from sidlive.errors import TuneError
 from sidlive.tune import files
-from sidlive.tune.capture import order
+from sidlive.tune.capture import write_order
 from sidlive.tune.edits import resample
 from sidlive.tune.formats import MUS, NAMES, TUNES, holds_frames
 from sidlive.tune.shipped import locate
@@ -136,7 +136,7 @@ def load_fragment(
             raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
         source = meta.get("source", path.name)
         told, notes = meta.get("beat_frames", ""), tuple[str, ...]()
-        control_first = order.told_control_first(meta)
+        control_first = write_order.control_first_from_meta(meta)
     elif path.suffix.lower() in TUNES + MUS:
         if start_s + seconds > LATEST_S:
             raise TuneError(
@@ -154,7 +154,7 @@ def load_fragment(
         told, notes = "", tune.oddities
         if song_made.samples:
             notes += (str(song_made.samples),)
-        control_first = order.writes_control_first(tune, recorder.song)
+        control_first = write_order.writes_control_first(tune, recorder.song)
     else:
         raise TuneError(f"{path}: expected {NAMES}")
     frames, rate_hz = video_frames(rows, own_hz, timing)

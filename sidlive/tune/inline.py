@@ -20,13 +20,13 @@ _TYPES: Final = {
 _LATER: Final = {"control_first": False}  # fields that older logs have not, and what they stand for there
 
 
-def frames_told(frames: Frames) -> str:
-    """``uint8[T, 28]`` as text: column by column, packed by zlib, in base64. Inverse: `frames_from`."""
+def frames_to_text(frames: Frames) -> str:
+    """``uint8[T, 28]`` as text: column by column, packed by zlib, in base64. Inverse: `frames_from_text`."""
     return base64.b64encode(zlib.compress(np.ascontiguousarray(frames.T).tobytes(), 9)).decode("ascii")
 
 
-def frames_from(text: object) -> Frames:
-    """The frames that `frames_told` told; TuneError for any other text."""
+def frames_from_text(text: object) -> Frames:
+    """The frames that `frames_to_text` told; TuneError for any other text."""
     try:
         unpacker = zlib.decompressobj()
         raw = unpacker.decompress(base64.b64decode(str(text), validate=True), _MOST)
@@ -39,16 +39,16 @@ def frames_from(text: object) -> Frames:
     return np.frombuffer(raw, dtype=np.uint8).reshape(COLUMNS, -1).T.copy() if raw else silence(0)
 
 
-def fragment_told(fragment: Fragment) -> dict[str, Any]:
-    """A fragment as what JSON can hold, without its notes. Inverse: `fragment_from`."""
+def fragment_to_json(fragment: Fragment) -> dict[str, Any]:
+    """A fragment as what JSON can hold, without its notes. Inverse: `fragment_from_json`."""
     about = asdict(replace(fragment, frames=silence(0)))
-    return {**{name: about[name] for name in _TYPES}, "frames": frames_told(fragment.frames)}
+    return {**{name: about[name] for name in _TYPES}, "frames": frames_to_text(fragment.frames)}
 
 
-def fragment_from(told: object) -> Fragment:
-    """The fragment that `fragment_told` told; TuneError for anything else."""
+def fragment_from_json(told: object) -> Fragment:
+    """The fragment that `fragment_to_json` told; TuneError for anything else."""
     fields = {**_LATER, **told} if isinstance(told, dict) else {}
     names = _TYPES.keys() | {"frames"}
     if fields.keys() != names or not all(isinstance(fields[name], kind) for name, kind in _TYPES.items()):
         raise TuneError("a fragment in the log is damaged or of another version; use another copy of it")
-    return Fragment(**{**fields, "frames": frames_from(fields["frames"])})
+    return Fragment(**{**fields, "frames": frames_from_text(fields["frames"])})

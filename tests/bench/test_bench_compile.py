@@ -15,7 +15,7 @@ from sidlive.chip.registers import Frames
 from sidlive.cli import main
 from sidlive.errors import TuneError
 from sidlive.tune.compiler import packer
-from sidlive.tune.compiler.block import Take
+from sidlive.tune.compiler.block import SongFrames
 from sidlive.tune.compiler.packer import Packed
 
 
@@ -27,7 +27,7 @@ def test_a_take_is_packed_played_and_compared() -> None:
     kept = measure("song", song(400), take=True, py65=True)
     assert kept.equal and kept.py65 and not kept.why and kept.frames == 400
     assert kept.others["raw"] == 400 * 28 > kept.others["delta"] > kept.others["zlib"]
-    assert kept.packed == len(bench_compile.block.packed(Take(song(400))))
+    assert kept.packed == len(bench_compile.block.pack_song(SongFrames(song(400))))
     figure = told([kept])
     assert (figure["takes"], figure["equal.takes"], figure["equal.py65"], figure["differ.takes"]) == (1, 1, 1, 0)
     assert figure["cycles.max"] == kept.cycles_max and figure["cycles.mean"] == pytest.approx(kept.cycles_sum / 400)

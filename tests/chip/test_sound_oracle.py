@@ -19,9 +19,9 @@ from sidlive.chip import sid as chip_sid
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, PAL, REGISTERS, VOICE_STRIDE, Frames
 from sidlive.chip.sid import Sid, render
 from sidlive.tune import files, psid
-from sidlive.tune.capture.order import writes_control_first
 from sidlive.tune.capture.performance import perform
 from sidlive.tune.capture.recorder import capture
+from sidlive.tune.capture.write_order import writes_control_first
 
 SECONDS: Final = 15
 SINGLE: Final = ["Tel_Jeroen/Hawkeye", "Hubbard_Rob/Deep_Strike", "Various/Beast", "Various/Blue"]

@@ -11,8 +11,8 @@ from tunes_by_hand import program, sid_file
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
 from sidlive.tune import psid
-from sidlive.tune.capture.order import writes_control_first
 from sidlive.tune.capture.recorder import capture
+from sidlive.tune.capture.write_order import writes_control_first
 from sidlive.tune.edits import resample
 from sidlive.tune.npz import save_frames
 

@@ -17,7 +17,7 @@ from sidlive.live.session import Session
 from sidlive.live.take import Take, read_take, take_fragment
 from sidlive.live.voices import Row
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.compiler.sid import Label, compile_sid
+from sidlive.tune.compiler.sid_file import Label, compile_sid
 from sidlive.tune.psid import parse
 
 GATES = [4, 11, 18, 25, 26, 27]

@@ -157,7 +157,7 @@ def test_a_loop_leaves_out_what_rang_out() -> None:
     cut = edited(("loop", 4), frames=frames)
     assert cut.loop_frame == 200 and len(cut.frames) == len(FRAMES)
     found = edited(("loop",), frames=frames)
-    assert len(found.frames) <= len(FRAMES) and found.told[-1].startswith("loop: from ")
+    assert len(found.frames) <= len(FRAMES) and found.findings[-1].startswith("loop: from ")
 
 
 def test_at_a_loops_seam_every_note_that_began_begins_again() -> None:
@@ -211,10 +211,10 @@ def test_what_cannot_be_is_one_line(edits: list[tuple[object, ...]], message: st
 def test_edits_cross_a_log_and_read_as_they_were_said() -> None:
     from json import dumps, loads
 
-    from sidlive.tune.inline import fragment_told
+    from sidlive.tune.inline import fragment_to_json
 
     edits = [Edit("trim", (3.2, None)), Edit("splice", (OTHER, "2 bars")), Edit("loop", (None,))]
-    entries = loads(dumps([edit.entry for edit in edits], default=fragment_told))
+    entries = loads(dumps([edit.entry for edit in edits], default=fragment_to_json))
     back = edits_from(entries)
     assert [str(edit) for edit in back] == ["trim(3.2)", "splice('other', '2 bars')", "loop()"]
     one, other = apply(take(), edits), apply(take(), back)

@@ -10,17 +10,17 @@ from takes_by_hand import noise, song
 from sidlive.chip.registers import silence
 from sidlive.errors import TuneError
 from sidlive.tune.fragment import Fragment, load_fragment
-from sidlive.tune.inline import fragment_from, fragment_told, frames_from, frames_told
+from sidlive.tune.inline import fragment_from_json, fragment_to_json, frames_from_text, frames_to_text
 
 
 @pytest.mark.parametrize("frames", [song(300), noise(50), silence(1), silence(0)], ids=["song", "noise", "one", "none"])
 def test_frames_come_back(frames: np.ndarray) -> None:
-    back = frames_from(json.loads(json.dumps(frames_told(frames))))
+    back = frames_from_text(json.loads(json.dumps(frames_to_text(frames))))
     assert back.dtype == np.uint8 and np.array_equal(back, frames)
 
 
 def test_a_song_is_short() -> None:
-    assert len(frames_told(song(3000))) < 3000
+    assert len(frames_to_text(song(3000))) < 3000
 
 
 def test_fragments_come_back() -> None:
@@ -28,20 +28,20 @@ def test_fragments_come_back() -> None:
         load_fragment("drift"),
         Fragment("x", song(10), 100.25, "made here", "8580", "NTSC", 31, 400.0, 2),
     ):
-        back = fragment_from(json.loads(json.dumps(fragment_told(fragment))))
+        back = fragment_from_json(json.loads(json.dumps(fragment_to_json(fragment))))
         assert np.array_equal(back.frames, fragment.frames)
         for name in ("name", "rate_hz", "source", "chip", "timing", "beat_frames", "resampled_from_hz", "sids"):
             assert getattr(back, name) == getattr(fragment, name)
 
 
-@pytest.mark.parametrize("text", ["", "no base 64!", "AAAA", frames_told(song(9))[:-8], 7, None])
+@pytest.mark.parametrize("text", ["", "no base 64!", "AAAA", frames_to_text(song(9))[:-8], 7, None])
 def test_what_is_no_frames(text: object) -> None:
     with pytest.raises(TuneError, match="damaged"):
-        frames_from(text)
+        frames_from_text(text)
 
 
 @pytest.mark.parametrize("change", [{"name": 3}, {"rate_hz": "50"}, {"pitch": 1}, None])
 def test_what_is_no_fragment(change: dict[str, Any] | None) -> None:
-    told: Any = {**fragment_told(load_fragment("drift")), **change} if change else "drift"
+    told: Any = {**fragment_to_json(load_fragment("drift")), **change} if change else "drift"
     with pytest.raises(TuneError, match="damaged or of another version"):
-        fragment_from(told)
+        fragment_from_json(told)

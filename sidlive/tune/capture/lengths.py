@@ -46,7 +46,7 @@ ENDS: Final = ("silence", "loop", "songlengths", "limit")
 """Why a song's music is no longer: nothing sounds after it, it goes round, a list says so, no more was recorded."""
 
 
-class Music(NamedTuple):
+class MusicLength(NamedTuple):
     """How many frames are music, and why they are no more; ``sure``: recording on would not change that."""
 
     length: int
@@ -89,16 +89,16 @@ class Listener:
         """How many frames there are to the last sound, its tail included; 0 when nothing has sounded."""
         return min(self.count, self._last + 1 + round(TAIL_S * self.rate_hz)) if self._last >= 0 else 0
 
-    def music(self) -> Music:
+    def music(self) -> MusicLength:
         """What is known so far."""
         silent = self.count - 1 - self._last >= SILENCE_S * self.rate_hz
         end = self.sounding
         if end == 0:
-            return Music(0, "silence", silent)
+            return MusicLength(0, "silence", silent)
         length, sure = self._round(end)
         if length < end:
-            return Music(length, "loop", sure or silent)
-        return Music(end, "silence" if end < self.count else "limit", silent)
+            return MusicLength(length, "loop", sure or silent)
+        return MusicLength(end, "silence" if end < self.count else "limit", silent)
 
     def _round(self, end: int) -> tuple[int, bool]:
         """How many of the first ``end`` frames lie before the repeat has been heard enough, and whether that is sure.

@@ -13,7 +13,7 @@ import numpy as np
 from sidlive.chip.c64.machine import Machine, Rows
 from sidlive.chip.registers import Frames, VideoTiming
 from sidlive.errors import TuneError
-from sidlive.tune.capture.rows import evened, mean_period
+from sidlive.tune.capture.rows import even_out, mean_period
 from sidlive.tune.capture.samples import Samples, without_samples
 from sidlive.tune.capture.trace import FASTEST_HZ, find_rate, machine_for
 from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
@@ -104,7 +104,7 @@ class Recorder:
         elif self._period is not None:
             rate_hz = clock_hz / float(self._period)
         else:
-            frames, period = evened(frames, times)
+            frames, period = even_out(frames, times)
             # A call starts some cycles late, the first and the last one too; the timer itself is exact.
             exact = [timer for timer in self.machine.timer_periods if abs(timer - period) * len(frames) < timer]
             rate_hz = clock_hz / min(exact, key=lambda timer: abs(timer - period), default=period)

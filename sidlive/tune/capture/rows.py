@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames
-from sidlive.tune.edits import placed
+from sidlive.tune.edits import place_rows
 
 LIKE: Final = 1.25  # a gap between calls of up to 1.25 times the median, or down to 1 / 1.25, is like the others
 MOST_ALIKE: Final = 0.9  # share of the gaps that are like the median one, from which on the others are exceptions
@@ -33,7 +33,7 @@ def phases(times: NDArray[np.int64], period: float) -> NDArray[np.float64]:
     return (times - times[0]) / period - np.arange(len(times))
 
 
-def evened(frames: Frames, times: NDArray[np.int64]) -> tuple[Frames, float]:
+def even_out(frames: Frames, times: NDArray[np.int64]) -> tuple[Frames, float]:
     """Frames that all last equally long, and how many cycles that is.
 
     ``frames`` uint8[T, 28], a row a call; ``times`` int64[T + 1], when each call came and when the last row ended. The
@@ -53,4 +53,4 @@ def evened(frames: Frames, times: NDArray[np.int64]) -> tuple[Frames, float]:
     starts = np.floor(places[:-1] - usual + 0.5).astype(np.int64)
     starts -= starts[0]
     count = max(int(starts[-1]) + 1, round(places[-1]))
-    return placed(frames, starts, count), period
+    return place_rows(frames, starts, count), period

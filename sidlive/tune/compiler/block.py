@@ -43,7 +43,7 @@ TRIALS: Final = 9  # packings to find out how much of the takes fits
 
 
 @dataclass(frozen=True)
-class Take:
+class SongFrames:
     """``frames`` uint8[T, 28], and where it goes on when it has ended: at a frame, or None for silence.
 
     ``control_first``: the music is of a tune that writes a voice's control before its envelope.
@@ -62,7 +62,7 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Block:
+class MemoryBlock:
     """What lies in memory: ``image`` from ``load`` on; from ``rings`` to ``end`` what the player only uses.
 
     The player's init is at ``load`` and its play at ``load`` + 3; the pointers begin at ``data``.
@@ -87,7 +87,7 @@ def player(control_first: bool = False) -> tuple[bytes, dict[str, Any]]:
     return binary.read_bytes(), json.loads(binary.with_suffix(".json").read_text(encoding="utf-8"))
 
 
-def packed(take: Take) -> Packed:
+def pack_song(take: SongFrames) -> Packed:
     """A take's tokens; its silence behind it where it does not go on."""
     frames = take.frames & USED_BITS
     if take.loop_frame is None:
@@ -95,12 +95,12 @@ def packed(take: Take) -> Packed:
     return packer.pack(frames, take.loop_frame, take.control_first)
 
 
-def room(load: int) -> int:
+def free_bytes(load: int) -> int:
     """Bytes of pointers and tokens that memory has from a load address on."""
     return MEMORY_END - RINGS - load - len(player()[0])
 
 
-def build(songs: Sequence[Packed], load: int = LOAD) -> Block:
+def build(songs: Sequence[Packed], load: int = LOAD) -> MemoryBlock:
     """A block of packed songs, all of one write order, which must fit."""
     control_first = songs[0].control_first
     assert all(song.control_first == control_first for song in songs)
@@ -110,10 +110,12 @@ def build(songs: Sequence[Packed], load: int = LOAD) -> Block:
     rings = -(-(pointers + len(data)) // 256) * 256
     assert rings + RINGS <= MEMORY_END and 1 <= len(songs) <= MOST_SONGS
     image = _moved(code, symbols, load, rings, load < BASIC.start < rings + RINGS) + data
-    return Block(load, pointers, rings, tuple(songs), image)
+    return MemoryBlock(load, pointers, rings, tuple(songs), image)
 
 
-def fitted(takes: Sequence[Take], most: int, rate_hz: float, bound: str = "the C64's memory") -> list[Packed]:
+def pack_to_fit(
+    takes: Sequence[SongFrames], most: int, rate_hz: float, bound: str = "the C64's memory"
+) -> list[Packed]:
     """The takes packed into ``most`` bytes together, all that the ``bound`` leaves them.
 
     Raises TuneError where that cannot be, saying how many seconds of each would fit.
@@ -121,7 +123,7 @@ def fitted(takes: Sequence[Take], most: int, rate_hz: float, bound: str = "the C
     share = min(1.0, COMPRESSIBLE * most / sum(packer.plain_bytes(take.frames) for take in takes))
     fits, over, most_needed = 0.0, 1.0 + 1e-9, 0
     for _ in range(TRIALS):
-        songs = [packed(_part(take, share)) for take in takes]
+        songs = [pack_song(_part(take, share)) for take in takes]
         needed = sum(map(len, songs))
         if needed > most:
             over = share
@@ -175,7 +177,7 @@ def _moved(code: bytes, symbols: dict[str, Any], load: int, rings: int, banked: 
     return moved.tobytes()
 
 
-def _part(take: Take, share: float) -> Take:
+def _part(take: SongFrames, share: float) -> SongFrames:
     """A take's beginning; it falls silent where its loop is cut off."""
     length = max(1, int(share * len(take.frames)))
     loop = take.loop_frame if take.loop_frame is not None and take.loop_frame < length else None

@@ -5,7 +5,7 @@ import numpy as np
 from sidlive.chip.registers import PW_HI, PW_LO, VOICES, Frames, VideoTiming, register_of
 from sidlive.chip.sid import render
 from sidlive.chip.spectrum import distance_db
-from sidlive.tune.compiler.block import Take
+from sidlive.tune.compiler.block import SongFrames
 
 FEWEST, MOST = 1, 8  # bits of a 12-bit pulse width that may go
 HEARD_S = 60.0  # of a take, to say what it costs
@@ -26,7 +26,7 @@ def coarse_pulse(frames: Frames, bits: int) -> Frames:
     return edited
 
 
-def cost_db(take: Take, edited: Frames, rate_hz: float, chip: str, timing: VideoTiming) -> float:
+def cost_db(take: SongFrames, edited: Frames, rate_hz: float, chip: str, timing: VideoTiming) -> float:
     """How far the edited frames' sound is from the take's, in dB (see ``distance_db``), over HEARD_S at most."""
     count, order = int(HEARD_S * rate_hz), take.control_first
     one, other = (render(some[:count], rate_hz, chip, timing, control_first=order) for some in (take.frames, edited))

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sidlive.tune.compiler.assemble import SOURCE
-from sidlive.tune.compiler.block import BASIC, RINGS, Block
+from sidlive.tune.compiler.block import BASIC, RINGS, MemoryBlock
 from sidlive.tune.compiler.packer import Packed
-from sidlive.tune.compiler.sid import Label
+from sidlive.tune.compiler.sid_file import Label
 
 _A_LINE: Final = 16  # bytes
 _HEAD: Final = """;
@@ -33,7 +33,7 @@ data    = songs
 """
 
 
-def listing_of(block: Block, label: Label) -> str:
+def listing_of(block: MemoryBlock, label: Label) -> str:
     """The source of a block."""
     titles = " - ".join(text for text in (label.title, label.author, label.release) if text)
     lines = [

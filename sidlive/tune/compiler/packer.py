@@ -33,15 +33,14 @@ from sidlive.chip.registers import (
     first_control_of,
     register_of,
 )
-from sidlive.tune.compiler import phrases
-from sidlive.tune.compiler import search as parsing
+from sidlive.tune.compiler import phrases, search
 from sidlive.tune.compiler.cycles import CALL, COPY, HOLD, PAIR, RAMP, SET, VOICE
 from sidlive.tune.compiler.phrases import Tokens, place_of
 from sidlive.tune.compiler.search import LONG, WINDOW, Facts
 
 
 @dataclass(frozen=True)
-class Stream:
+class TokenStream:
     """One of the player's streams: columns of the frames, in the order in which a token says them."""
 
     kind: int  # PAIR or VOICE
@@ -49,21 +48,21 @@ class Stream:
     columns: tuple[int, ...]
 
 
-def _voice(voice: int) -> tuple[Stream, Stream, Stream]:
+def _voice(voice: int) -> tuple[TokenStream, TokenStream, TokenStream]:
     def columns(*offsets: int) -> tuple[int, ...]:
         return tuple(register_of(voice, offset) for offset in offsets)
 
     return (
-        Stream(PAIR, 16, columns(FREQ_LO, FREQ_HI)),
-        Stream(PAIR, 12, columns(PW_LO, PW_HI)),
-        Stream(VOICE, 0, (*columns(AD, SR, CONTROL), first_control_of(voice))),
+        TokenStream(PAIR, 16, columns(FREQ_LO, FREQ_HI)),
+        TokenStream(PAIR, 12, columns(PW_LO, PW_HI)),
+        TokenStream(VOICE, 0, (*columns(AD, SR, CONTROL), first_control_of(voice))),
     )
 
 
 STREAMS: Final = (
     *(stream for voice in range(VOICES) for stream in _voice(voice)),
-    Stream(PAIR, 8, (CUTOFF_LO, CUTOFF_HI)),
-    Stream(PAIR, 8, (RES_ROUTE, MODE_VOL)),
+    TokenStream(PAIR, 8, (CUTOFF_LO, CUTOFF_HI)),
+    TokenStream(PAIR, 8, (RES_ROUTE, MODE_VOL)),
 )
 
 
@@ -109,7 +108,7 @@ def plain_bytes(frames: Frames) -> int:
     size = 0
     for number, stream in enumerate(STREAMS):
         tokens = phrases.spelt_out(_facts(frames & USED_BITS, 0, number))
-        size += sum(parsing.token_bytes(stream.kind, op, argument) for _, op, _, argument, _ in tokens.tolist())
+        size += sum(search.token_bytes(stream.kind, op, argument) for _, op, _, argument, _ in tokens.tolist())
     return size
 
 
@@ -125,7 +124,7 @@ def _facts(frames: Frames, loop: int, number: int) -> Facts:
     rows[:, : len(stream.columns)] = frames[source][:, stream.columns]
     safe = np.zeros(len(rows), np.bool_)
     safe[:loop] = (rows[:loop] == rows[lasting : lasting + loop]).all(axis=1)
-    facts: Facts = parsing.facts(stream.kind, rows, stream.bits, seam, loop, safe)
+    facts: Facts = search.facts(stream.kind, rows, stream.bits, seam, loop, safe)
     return facts
 
 
@@ -191,7 +190,7 @@ def unpack(packed: Packed, count: int) -> Frames:
     return frames
 
 
-def _played(stream: Stream, packed: Packed, at: int, rows: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+def _played(stream: TokenStream, packed: Packed, at: int, rows: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
     """A stream's rows, one after another without end; the caller appends each to ``rows``, the ones before it."""
     data, links = packed.data, dict(packed.links)
     left, back_to = 0, 0  # of a call: its tokens yet to come, and where to go then
@@ -247,7 +246,7 @@ def _played(stream: Stream, packed: Packed, at: int, rows: list[tuple[int, ...]]
                 left, at = 0, back_to
 
 
-def _stepped(stream: Stream, row: tuple[int, ...], step: int) -> tuple[int, ...]:
+def _stepped(stream: TokenStream, row: tuple[int, ...], step: int) -> tuple[int, ...]:
     """The row after this one in a ramp; for a voice, in a hold."""
     if stream.kind == VOICE:
         return (*row[:3], row[2])

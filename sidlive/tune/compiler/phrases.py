@@ -14,8 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.tune.compiler import cycles
-from sidlive.tune.compiler import search as parsing
+from sidlive.tune.compiler import cycles, search
 from sidlive.tune.compiler.cycles import CALL, Cycles
 from sidlive.tune.compiler.search import BYTE, CALL_PRICE, COPY_MOST, Facts, Phrases
 
@@ -61,7 +60,7 @@ def spelt_out(facts: Facts) -> Tokens:
     count = len(facts.value)
     nothing = np.zeros((count, 3), np.int64)
     tokens: Tokens
-    tokens, _ = parsing.cheapest(facts, 0, count, 0, _phrases([])[0], nothing, np.zeros(count + 1, np.int32), 0)
+    tokens, _ = search.cheapest(facts, 0, count, 0, _phrases([])[0], nothing, np.zeros(count + 1, np.int32), 0)
     return tokens
 
 
@@ -88,7 +87,7 @@ def _first_pass(parts: list[Facts], haste: NDArray[np.int32]) -> list[Tokens]:
     least = CALL_PRICE + reluctance
 
     def worth(stream: int, tokens: Tokens) -> tuple[int, Tokens]:
-        return stream, tokens[parsing.worth_calling(parts[stream].kind, tokens, CHUNK + COPY_MOST, least)]
+        return stream, tokens[search.worth_calling(parts[stream].kind, tokens, CHUNK + COPY_MOST, least)]
 
     solution: list[Tokens] = []
     for stream, facts in enumerate(parts):
@@ -99,10 +98,10 @@ def _first_pass(parts: list[Facts], haste: NDArray[np.int32]) -> list[Tokens]:
         frame = 0
         while frame < count:
             stop = min(frame + CHUNK, count)
-            found, price = parsing.cheapest(facts, frame, stop, COPY_MOST, nothing, free, haste, reluctance)
+            found, price = search.cheapest(facts, frame, stop, COPY_MOST, nothing, free, haste, reluctance)
             if price > least:
                 phrases, places = _phrases([*alike, worth(stream, tokens)])
-                found, _ = parsing.cheapest(facts, frame, stop, COPY_MOST, phrases, free, haste, reluctance)
+                found, _ = search.cheapest(facts, frame, stop, COPY_MOST, phrases, free, haste, reluctance)
                 found = _placed(found, places)
             tokens = np.concatenate([tokens, found])
             frame = int(tokens[-1, 0] + tokens[-1, 2])
@@ -123,7 +122,7 @@ def _searched_again(
     for facts, own in zip(parts, kept, strict=True):
         phrases, places = table[facts.kind]
         count = len(facts.value)
-        found, _ = parsing.cheapest(facts, 0, count, 0, phrases, _pinned(facts, own), haste, 0)
+        found, _ = search.cheapest(facts, 0, count, 0, phrases, _pinned(facts, own), haste, 0)
         better.append(_placed(found, places))
     return better
 
@@ -145,7 +144,7 @@ def _searched_around(
             past = int(np.searchsorted(tokens[:, 0], stop))
             end = int(tokens[past, 0]) if past < len(tokens) else len(facts.value)
             if first < past:
-                found, _ = parsing.cheapest(facts, int(tokens[first, 0]), end, 0, phrases, pinned, haste, 0)
+                found, _ = search.cheapest(facts, int(tokens[first, 0]), end, 0, phrases, pinned, haste, 0)
                 tokens = np.concatenate([tokens[:first], _placed(found, places), tokens[past:]])
         better.append(tokens)
     return better
@@ -192,7 +191,7 @@ def _phrases(streams: list[tuple[int, Tokens]]) -> tuple[Phrases, Places]:
         last.append(~follows[plain])
         places.append(place_of(stream, 0) | tokens[plain, 0])
     table = np.concatenate(rows)
-    phrases = parsing.phrases(table[:, 1], table[:, 2], table[:, 3], np.concatenate(last))
+    phrases = search.phrases(table[:, 1], table[:, 2], table[:, 3], np.concatenate(last))
     return phrases, np.concatenate(places)
 
 

@@ -14,8 +14,8 @@ from sidlive.chip.registers import FIRST_CONTROL, MODE_VOL, USED_BITS, Frames, V
 from sidlive.errors import TuneError
 from sidlive.tune import prg
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.compiler.block import Block
-from sidlive.tune.compiler.sid import Label
+from sidlive.tune.compiler.block import MemoryBlock
+from sidlive.tune.compiler.sid_file import Label
 
 PROGRAM_LOAD: Final = 0x0B00  # of the block, behind boot.asm
 COMPARED: Final = 500  # frames
@@ -30,7 +30,7 @@ _SECONDS: Final = {  # frames of a second, of one in so many seconds, so many: 4
 }
 
 
-def program_of(block: Block, label: Label, chip: str, timing: VideoTiming) -> bytes:
+def program_of(block: MemoryBlock, label: Label, chip: str, timing: VideoTiming) -> bytes:
     """A .prg of a block at PROGRAM_LOAD."""
     assert block.load == PROGRAM_LOAD
     boot = bytearray(_BOOT.read_bytes())

@@ -43,7 +43,7 @@ def sweep(frames: Frames, step: float = 1.618) -> Frames:
     return frames
 
 
-class Tape:
+class FakeRecorder:
     """Plays frames as a Recorder would."""
 
     def __init__(self, frames: Frames, rate_hz: float = RATE) -> None:
@@ -58,7 +58,7 @@ class Tape:
 
     def record(self, count: int) -> Frames:
         if self.played + count > len(self.frames):
-            raise TuneError("the tape is over")
+            raise TuneError("the frames are over")
         self.played += count
         return self.frames[self.played - count : self.played]
 
@@ -125,25 +125,25 @@ def test_a_held_note_under_a_sweep_goes_nowhere_but_is_no_loop() -> None:
 
 
 def test_recording_stops_when_a_loop_was_heard_whole() -> None:
-    tape = Tape(sweep(np.concatenate([notes(480, seed=2), *[notes(1800)] * 6])))
-    frames, end = record_music(tape, 9000 / RATE)  # type: ignore[arg-type]
+    recorder = FakeRecorder(sweep(np.concatenate([notes(480, seed=2), *[notes(1800)] * 6])))
+    frames, end = record_music(recorder, 9000 / RATE)  # type: ignore[arg-type]
     assert end == "loop" and len(frames) == pytest.approx(480 + 1800 + TWENTY_S, abs=CHANCE)
-    assert 480 + 2 * 1800 <= tape.played < 480 + 3 * 1800
-    assert (frames == tape.frames[: len(frames)]).all()
+    assert 480 + 2 * 1800 <= recorder.played < 480 + 3 * 1800
+    assert (frames == recorder.frames[: len(frames)]).all()
 
 
 def test_recording_goes_on_after_a_part_that_was_repeated_in_part() -> None:
     first, other = notes(2400), notes(2400, seed=5)
-    tape = Tape(sweep(np.concatenate([first, first[:1700], other, notes(2500, seed=6)])))
-    frames, end = record_music(tape, 9000 / RATE)  # type: ignore[arg-type]
-    assert (len(frames), end, tape.played) == (9000, "limit", 9000)
+    recorder = FakeRecorder(sweep(np.concatenate([first, first[:1700], other, notes(2500, seed=6)])))
+    frames, end = record_music(recorder, 9000 / RATE)  # type: ignore[arg-type]
+    assert (len(frames), end, recorder.played) == (9000, "limit", 9000)
 
 
 def test_recording_stops_some_time_after_the_last_sound() -> None:
-    tape = Tape(np.concatenate([notes(1200), silence(7800)]))
-    frames, end = record_music(tape, 9000 / RATE)  # type: ignore[arg-type]
+    recorder = FakeRecorder(np.concatenate([notes(1200), silence(7800)]))
+    frames, end = record_music(recorder, 9000 / RATE)  # type: ignore[arg-type]
     assert end == "silence" and len(frames) == pytest.approx(1200 + TAIL, abs=12)
-    assert tape.played < 4000
+    assert recorder.played < 4000
 
 
 def test_recording_in_steps_hears_what_hearing_at_once_does() -> None:
@@ -157,16 +157,16 @@ def test_recording_in_steps_hears_what_hearing_at_once_does() -> None:
 
 def test_never_more_than_asked_for() -> None:
     for most in (1, 499, 501, 1003):
-        tape = Tape(notes(2000))
-        frames, end = record_music(tape, most / RATE)  # type: ignore[arg-type]
-        assert (len(frames), end, tape.played) == (most, "limit", most)
+        recorder = FakeRecorder(notes(2000))
+        frames, end = record_music(recorder, most / RATE)  # type: ignore[arg-type]
+        assert (len(frames), end, recorder.played) == (most, "limit", most)
 
 
 def test_a_known_length_is_kept_but_for_silence() -> None:
-    tape = Tape(np.concatenate([*[notes(600)] * 5, silence(3000)]))
-    frames, end = record_seconds(tape, 40.0, 9000 / RATE)  # type: ignore[arg-type]
+    recorder = FakeRecorder(np.concatenate([*[notes(600)] * 5, silence(3000)]))
+    frames, end = record_seconds(recorder, 40.0, 9000 / RATE)  # type: ignore[arg-type]
     assert (len(frames), end) == (round(40 * RATE), "songlengths")
-    frames, end = record_seconds(Tape(tape.frames), 100.0, 9000 / RATE)  # type: ignore[arg-type]
+    frames, end = record_seconds(FakeRecorder(recorder.frames), 100.0, 9000 / RATE)  # type: ignore[arg-type]
     assert len(frames) == pytest.approx(3000 + TAIL, abs=12)
-    frames, end = record_seconds(Tape(tape.frames), 100.0, 700 / RATE)  # type: ignore[arg-type]
+    frames, end = record_seconds(FakeRecorder(recorder.frames), 100.0, 700 / RATE)  # type: ignore[arg-type]
     assert (len(frames), end) == (700, "limit")

@@ -10,10 +10,10 @@ from sidlive.bench.calls import call_cycles
 from sidlive.bench.py65_player import Player, trace
 from sidlive.chip.registers import PAL
 from sidlive.errors import TuneError
-from sidlive.tune.compiler.block import RINGS, Take, TooLong, build, packed
-from sidlive.tune.compiler.sid import Label, block_of, sid_of, verify
+from sidlive.tune.compiler.block import RINGS, SongFrames, TooLong, build, pack_song
+from sidlive.tune.compiler.sid_file import Label, block_of, sid_of, verify
 
-TAKES = [Take(song(500)), Take(patchwork(300, 3), 40), Take(song(200, seed=2), 0)]
+TAKES = [SongFrames(song(500)), SongFrames(patchwork(300, 3), 40), SongFrames(song(200, seed=2), 0)]
 
 
 def test_each_take_is_a_song_with_its_own_end() -> None:
@@ -45,36 +45,36 @@ def test_verify_names_the_song() -> None:
 
 
 def test_songs_share_the_player_and_the_rings() -> None:
-    alone = [build([packed(take)]) for take in TAKES]
+    alone = [build([pack_song(take)]) for take in TAKES]
     together = block_of(TAKES, PAL.rate_hz)
     assert len(together.image) == sum(len(one.image) for one in alone) - 2 * together.data + 2 * together.load
     assert together.end - together.rings == RINGS
 
 
 def test_takes_too_long_together_say_how_much_of_each_fits_and_that_much_does() -> None:
-    takes = [Take(noise(1400)), Take(noise(700, 2), 10)]
+    takes = [SongFrames(noise(1400)), SongFrames(noise(700, 2), 10)]
     with pytest.raises(TooLong, match="the 2 takes are too long") as caught:
         block_of(takes, PAL.rate_hz)
     shorter = [int(seconds * PAL.rate_hz) for seconds in caught.value.seconds]
     assert min(shorter) > 100
-    fitting = [Take(take.frames[:count], take.loop_frame) for take, count in zip(takes, shorter, strict=True)]
+    fitting = [SongFrames(take.frames[:count], take.loop_frame) for take, count in zip(takes, shorter, strict=True)]
     verify(sid_of(block_of(fitting, PAL.rate_hz), Label()), *(take.frames for take in fitting))
 
 
 def test_a_bound_on_the_bytes_is_kept() -> None:
-    take = Take(song(900))
-    needed = len(packed(take))
-    assert len(packed(take)) == sum(map(len, block_of([take], PAL.rate_hz, most=needed).songs))
+    take = SongFrames(song(900))
+    needed = len(pack_song(take))
+    assert len(pack_song(take)) == sum(map(len, block_of([take], PAL.rate_hz, most=needed).songs))
     with pytest.raises(TooLong) as caught:
         block_of([take], PAL.rate_hz, most=needed - 1)
     assert caught.value.needed == needed
     seconds = float(re.findall(r"first ([\d.]+) s", str(caught.value))[0])
     assert 0 < seconds < len(take.frames) / PAL.rate_hz
-    block_of([Take(take.frames[: int(seconds * PAL.rate_hz)])], PAL.rate_hz, most=needed - 1)
+    block_of([SongFrames(take.frames[: int(seconds * PAL.rate_hz)])], PAL.rate_hz, most=needed - 1)
 
 
 def test_no_takes_and_too_many_are_refused() -> None:
-    for takes in ([], [Take(song(1))] * 257):
+    for takes in ([], [SongFrames(song(1))] * 257):
         with pytest.raises(TuneError, match=f"{len(takes)} takes; expected 1 to 256"):
             block_of(takes, PAL.rate_hz)
 

@@ -16,11 +16,11 @@ from sidlive.chip.c64.opcodes import OPCODES, Mode, kernel_table
 from sidlive.chip.registers import Frames
 from sidlive.tune.compiler import assemble, packer, phrases
 from sidlive.tune.compiler import cycles as counted
-from sidlive.tune.compiler.block import Block, Take, build, packed, player
+from sidlive.tune.compiler.block import MemoryBlock, SongFrames, build, pack_song, player
 from sidlive.tune.compiler.packer import STREAMS, Packed
 from sidlive.tune.compiler.phrases import Tokens
 from sidlive.tune.compiler.search import Facts
-from sidlive.tune.compiler.sid import compile_sid
+from sidlive.tune.compiler.sid_file import compile_sid
 
 ORDERS = pytest.mark.parametrize("control_first", [False, True], ids=["envelope first", "control first"])
 CPX, PLA = 0xE0, 0x68
@@ -146,7 +146,7 @@ def test_the_raster_time_stays_within_bounds(take: Frames, load: int, worst: int
         assert statistics.fmean(taken) <= MEAN_CYCLES
 
 
-def walked(block: Block, count: int) -> list[list[int]]:
+def walked(block: MemoryBlock, count: int) -> list[list[int]]:
     """Cycles of the play calls' parts, from the opcode table alone, for the code as it lies in memory: a row a call,
     first what comes before the streams, then each stream (it begins with CPX), then what comes after them.
 
@@ -180,7 +180,7 @@ def counts(request: pytest.FixtureRequest) -> tuple[list[Facts], list[Tokens], n
     """A take of all kinds of tokens: its facts and tokens, and the cycles walked, [frames, streams + 2]."""
     take = patchwork(1200, 4)
     parts = [packer._facts(take, 1199, number) for number in range(len(STREAMS))]
-    rows = walked(build([packed(Take(take, 1199, request.param))]), 1200)
+    rows = walked(build([pack_song(SongFrames(take, 1199, request.param))]), 1200)
     return (
         parts,
         phrases.solve(parts),
@@ -231,7 +231,7 @@ def test_the_worst_case_does_not_grow() -> None:
 def test_the_packer_knows_how_long_the_player_takes(counts) -> None:  # type: ignore[no-untyped-def]
     parts, solution, _ = counts
     expected = sum(load[:1200] for load in phrases.load(parts, solution)) + counted.FRAME
-    measured = call_cycles(build([packed(Take(patchwork(1200, 4), 1199))]), 1200)
+    measured = call_cycles(build([pack_song(SongFrames(patchwork(1200, 4), 1199))]), 1200)
     assert np.abs(measured - expected).max() <= 50
     assert 0 <= float((measured - expected).mean()) <= 8
 

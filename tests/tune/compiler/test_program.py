@@ -12,16 +12,16 @@ from sidlive.errors import TuneError
 from sidlive.tune import prg
 from sidlive.tune.capture.trace import machine_for
 from sidlive.tune.compiler import assemble
-from sidlive.tune.compiler.block import Block, Take
+from sidlive.tune.compiler.block import MemoryBlock, SongFrames
 from sidlive.tune.compiler.program import PROGRAM_LOAD, program_of, screen_codes, verify_program
-from sidlive.tune.compiler.sid import Label, block_of
+from sidlive.tune.compiler.sid_file import Label, block_of
 
 LABEL = Label("Größe [x]_Y", "Somebody", "2026 Nobody")
 KEY = 0xC5
 
 
-def block(*takes: Frames) -> Block:
-    return block_of([Take(frames) for frames in takes], PAL.rate_hz, PROGRAM_LOAD)
+def block(*takes: Frames) -> MemoryBlock:
+    return block_of([SongFrames(frames) for frames in takes], PAL.rate_hz, PROGRAM_LOAD)
 
 
 def running(program: bytes) -> Machine:

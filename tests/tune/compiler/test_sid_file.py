@@ -14,7 +14,7 @@ from sidlive.chip import registers as sid
 from sidlive.chip.registers import NTSC, PAL, Frames, VideoTiming
 from sidlive.errors import TuneError
 from sidlive.tune import psid
-from sidlive.tune.compiler.sid import Label, compile_sid, verify
+from sidlive.tune.compiler.sid_file import Label, compile_sid, verify
 
 
 def compiled(frames: Frames, name: str = "Take", **options: object) -> bytes:

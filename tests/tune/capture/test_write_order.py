@@ -6,9 +6,9 @@ import pytest
 from tunes_by_hand import program, sid_file
 
 from sidlive.tune import psid
-from sidlive.tune.capture.order import told, told_control_first, writes_control_first
+from sidlive.tune.capture.write_order import control_first_from_meta, control_first_to_meta, writes_control_first
 from sidlive.tune.fragment import load_fragment
-from sidlive.tune.inline import fragment_from, fragment_told
+from sidlive.tune.inline import fragment_from_json, fragment_to_json
 from sidlive.tune.npz import load_frames, save_frames
 
 # INC $10F0  LDA $10F0  AND #7  BNE rest: in each eighth call a note, whose envelope is another each time
@@ -47,15 +47,15 @@ def test_files_and_logs_keep_it(control_first: bool, tmp_path: Path) -> None:
     path.write_bytes(tune(GATE, ENVELOPE) if control_first else tune(ENVELOPE, GATE))
     fragment = load_fragment(path)
     assert fragment.control_first is control_first
-    save_frames(tmp_path / "notes.npz", fragment.frames, fragment.rate_hz, **told(control_first))
-    assert told_control_first(load_frames(tmp_path / "notes.npz")[2]) is control_first
+    save_frames(tmp_path / "notes.npz", fragment.frames, fragment.rate_hz, **control_first_to_meta(control_first))
+    assert control_first_from_meta(load_frames(tmp_path / "notes.npz")[2]) is control_first
     assert load_fragment(tmp_path / "notes.npz").control_first is control_first
-    assert fragment_from(fragment_told(fragment)).control_first is control_first
+    assert fragment_from_json(fragment_to_json(fragment)).control_first is control_first
 
 
 def test_a_log_of_before_is_of_one_of_the_most(tmp_path: Path) -> None:
     path = tmp_path / "notes.sid"
     path.write_bytes(tune(ENVELOPE, GATE))
-    older = fragment_told(load_fragment(path))
+    older = fragment_to_json(load_fragment(path))
     del older["control_first"]
-    assert fragment_from(older).control_first is False
+    assert fragment_from_json(older).control_first is False

@@ -24,7 +24,17 @@ from sidlive.chip.registers import (
 from sidlive.errors import ControlError, TuneError
 from sidlive.tune import psid
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.compiler.block import BASIC, LOAD, LOWEST_LOAD, MEMORY_END, Block, Take, build, fitted, room
+from sidlive.tune.compiler.block import (
+    BASIC,
+    LOAD,
+    LOWEST_LOAD,
+    MEMORY_END,
+    MemoryBlock,
+    SongFrames,
+    build,
+    free_bytes,
+    pack_to_fit,
+)
 from sidlive.tune.psid import MOST_SONGS, Tune
 
 CHIPS: Final = {"6581": 1, "8580": 2}
@@ -74,11 +84,11 @@ def compile_sid(
     ``loop_frame``, or falls silent when that is None. ``control_first``: voices' controls are written before their
     envelopes. Raises TuneError when the take does not fit into memory, saying how much of it would.
     """
-    take = Take(frames, loop_frame, control_first)
+    take = SongFrames(frames, loop_frame, control_first)
     return sid_of(block_of([take], timing.rate_hz, load), label or Label(), chip, timing)
 
 
-def block_of(takes: Sequence[Take], rate_hz: float, load: int = LOAD, most: int | None = None) -> Block:
+def block_of(takes: Sequence[SongFrames], rate_hz: float, load: int = LOAD, most: int | None = None) -> MemoryBlock:
     """The takes as the songs of one block, its pointers and tokens of ``most`` bytes or as many as memory has.
 
     One player plays them all, in the first one's write order.
@@ -97,13 +107,15 @@ def block_of(takes: Sequence[Take], rate_hz: float, load: int = LOAD, most: int 
     if load % 256 or not LOWEST_LOAD <= load < MEMORY_END:
         raise TuneError(f"load address ${load:04X}: expected the start of a page, ${LOWEST_LOAD:04X} to $CF00")
     takes = [replace(take, control_first=takes[0].control_first) for take in takes]
-    free = room(load)
+    free = free_bytes(load)
     if most is None or most >= free:
-        return build(fitted(takes, free, rate_hz), load)
-    return build(fitted(takes, most, rate_hz, f"{most:,} bytes of data"), load)
+        return build(pack_to_fit(takes, free, rate_hz), load)
+    return build(pack_to_fit(takes, most, rate_hz, f"{most:,} bytes of data"), load)
 
 
-def sid_of(block: Block, label: Label, chip: str = "6581", timing: VideoTiming = PAL, start_song: int = 1) -> bytes:
+def sid_of(
+    block: MemoryBlock, label: Label, chip: str = "6581", timing: VideoTiming = PAL, start_song: int = 1
+) -> bytes:
     """A .sid file of a block."""
     assert chip in CHIPS and 1 <= start_song <= len(block.songs)
     start_page, pages = _free_pages(block.load >> 8, block.end >> 8)

@@ -47,13 +47,13 @@ def writes_control_first(tune: Tune, song: int | None = None) -> bool:
     return after >= FEWEST and after > before
 
 
-def told(control_first: bool) -> dict[str, str]:
-    """What a file of frames keeps of it. Inverse: ``told_control_first``."""
+def control_first_to_meta(control_first: bool) -> dict[str, str]:
+    """Return the texts that a file of frames keeps about the order. Inverse: `control_first_from_meta`."""
     return {META: ORDERS[True]} if control_first else {}
 
 
-def told_control_first(meta: dict[str, str]) -> bool:
-    """What a file of frames says of it."""
+def control_first_from_meta(meta: dict[str, str]) -> bool:
+    """Return whether the texts of a file of frames say that control comes first. Inverse: `control_first_to_meta`."""
     return meta.get(META) == ORDERS[True]
 
 
