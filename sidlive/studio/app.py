@@ -32,12 +32,13 @@ from sidlive.studio.actions import ACTIONS, BY_NAME
 from sidlive.studio.colours import BAD, MUTED, THEME, WARN
 from sidlive.studio.completion import first_sentence
 from sidlive.studio.console import Console
+from sidlive.studio.console_names import ConsoleSession
+from sidlive.studio.error_text import explain
 from sidlive.studio.history import ConsoleHistory, history_path
 from sidlive.studio.layout import NARROW, share_out
 from sidlive.studio.mono import Mono
 from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
-from sidlive.studio.runner import explain
 from sidlive.studio.terminal import Terminal, driver_over, find, taken
 from sidlive.studio.widgets import ControlStrip, KeyBar, Masthead, NoticeLine, Panel, ScoreView, SideBySide, Stacked
 
@@ -60,10 +61,9 @@ def run(options: RoomOptions) -> int:
     """Open a room and its studio on this terminal; the exit status. Raises DeviceError where there is no terminal."""
     terminal = find()
     session = Session(open_room(options), options.takes)
+    names = {"session": ConsoleSession(session)}
     try:
-        return show(
-            Studio(session, verbs_of(session), ConsoleHistory(history_path()), {"session": session}, GREETING), terminal
-        )
+        return show(Studio(session, verbs_of(session), ConsoleHistory(history_path()), names, GREETING), terminal)
     finally:
         session.close()
 
@@ -262,7 +262,7 @@ class Studio(App[int]):
         try:
             self.verbs[verb](*arguments)
         except Exception as error:  # a fault of one verb is not the studio's
-            self.call_from_thread(self.console_view.tell, explain(error, self.console_view.namespace), BAD)
+            self.call_from_thread(self.console_view.tell, explain(error, self.console_view.names), BAD)
 
     def show_help(self) -> None:
         """Open the help, or close it."""

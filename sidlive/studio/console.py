@@ -1,7 +1,7 @@
 """The console: what was typed and said above, the entry below it, a line of help beneath."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rich.text import Text
 from textual import on
@@ -14,10 +14,13 @@ from sidlive.errors import DeviceError
 from sidlive.report import plain
 from sidlive.studio.colours import BAD, FAINT, GOOD, GROUND, MUTED, PRIMARY, TEXT, WARN
 from sidlive.studio.completion import Completion, complete, hint
+from sidlive.studio.console_names import ConsoleNames
 from sidlive.studio.display import Shower
 from sidlive.studio.entry import CodeEntry, highlight
 from sidlive.studio.history import ConsoleHistory
 from sidlive.studio.runner import CodeRunner, Event
+
+Result = TypeVar("Result")
 
 LINES_AT_ONCE: Final = 120  # lines of output that one look of the screen may add
 ECHOED_LINES: Final = 60  # lines of one piece of code that are shown as it begins to run
@@ -35,15 +38,15 @@ class Console(Vertical):
         verbs: Mapping[str, Callable[..., Any]],
         extra: Mapping[str, Any],
         history: ConsoleHistory,
-        names: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]],
+        known: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]],
     ) -> None:
         """``extra`` joins the verbs in the namespace; ``names()`` gives the fragments' and the controls' names."""
         super().__init__(id="console")
         self.shower = Shower(verbs)
-        self.namespace: dict[str, Any] = {"__name__": "__studio__", **extra, **verbs, "help": self.shower.help}
-        self.runner = CodeRunner(self.namespace, self.shower)
+        self.names = ConsoleNames({**extra, **verbs, "help": self.shower.help})
+        self.runner = CodeRunner(self.names, self.shower)
         self.history = history
-        self._names = names
+        self._known = known
         self._verbs = frozenset((*verbs, "help"))
         self.output = RichLog(id="output", wrap=True, max_lines=KEPT_LINES, min_width=20)
         self.output.can_focus = False
@@ -121,6 +124,8 @@ class Console(Vertical):
             elif event.kind == "error":
                 *where, message = plain(event.text, lines=True).split("\n")
                 self.output.write(Text.assemble(("".join(f"{line}\n" for line in where), MUTED), (message, BAD)))
+            elif event.kind == "notice":
+                self.tell(event.text, WARN)
             else:
                 self.post_message(self.Ran())
         flush()
@@ -162,7 +167,7 @@ class Console(Vertical):
 
     @on(CodeEntry.Moved)
     def _moved(self, message: CodeEntry.Moved) -> None:
-        found = hint(message.before, self.namespace)
+        found = _or_else(None, hint, message.before, self.names.all)
         line = Text(no_wrap=True, overflow="ellipsis")
         if found is not None:
             line.append(plain(found[0]), PRIMARY)
@@ -184,9 +189,20 @@ class Console(Vertical):
         self._hint.update(line)
 
     def _complete(self, before: str) -> Completion:
-        fragments, controls = self._names()
-        return complete(before, self.namespace, fragments, controls, first=self._verbs)
+        fragments, controls = self._known()
+        return _or_else(Completion(), complete, before, self.names.all, fragments, controls, self._verbs)
 
     def scroll(self, pages: int) -> None:
         """Turn the output's pages."""
         (self.output.scroll_page_up if pages < 0 else self.output.scroll_page_down)(animate=False)
+
+
+def _or_else(default: Result, look: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function that looks at the performer's objects; return ``default`` if one of them raises at the look.
+
+    Properties and signatures are the performer's code and may raise anything, SystemExit too.
+    """
+    try:
+        return look(*arguments)
+    except BaseException:
+        return default

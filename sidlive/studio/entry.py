@@ -19,7 +19,7 @@ from sidlive.report import plain
 from sidlive.studio.colours import GROUND, PRIMARY, RAISED, SYNTAX, TEXT
 from sidlive.studio.completion import Completion
 from sidlive.studio.history import ConsoleHistory
-from sidlive.studio.runner import entered, is_complete, next_indent
+from sidlive.studio.statements import entered, is_complete, next_indent
 
 BURST_S: Final = 0.01  # keys that follow each other faster than this were not typed by hand
 QUIET_S: Final = 0.06  # a burst of keys ends when this long none has come

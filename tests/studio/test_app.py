@@ -65,9 +65,9 @@ async def test_panic_does_not_wait_for_code_and_stops_it():
 
 async def test_panic_lets_a_commit_finish():
     app, session = studio()
-    commit = app.console_view.namespace["commit"].__wrapped__
+    commit = app.verbs["commit"].__wrapped__
     slow = app._noting(lambda name: (time.sleep(0.5), commit(name))[1])
-    app.console_view.namespace["commit"] = slow
+    app.console_view.names.variables["commit"] = slow
     async with app.run_test(size=(120, 32)) as pilot:
         await typed(pilot, 'commit("kept")\n')
         await until(pilot, lambda: app._committing)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from sidlive.errors import ControlError
-from sidlive.studio.runner import MAX_EVENTS, CodeRunner, Event, entered, is_complete, next_indent
+from sidlive.studio.console_names import ConsoleNames
+from sidlive.studio.runner import MAX_EVENTS, CodeRunner, Event
+from sidlive.studio.statements import entered, is_complete, next_indent
 
 
 def boom() -> None:
@@ -21,7 +23,7 @@ def load(path: str, seconds: float = 10.0) -> str:
 
 @pytest.fixture
 def runner() -> Iterator[CodeRunner]:
-    runner = CodeRunner({"boom": boom, "load": load})
+    runner = CodeRunner(ConsoleNames({"boom": boom, "load": load}))
     yield runner
     runner.close()
 
