@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.bench.peer import QUARTERS, Heard, Peer
+from sidlive.bench.peer import QUARTERS, Peer, PeerRegisters
 from sidlive.chip.c64 import slots
 from sidlive.chip.c64.kernal import place
 from sidlive.chip.c64.machine import Machine
@@ -35,7 +35,7 @@ PAUSE_CYCLES: Final = 5000  # libsidplayfp runs for so long at most
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedTune:
     """A tune and the trace of its start song, ``uint8[frames, 25]`` or ``uint8[frames, 4, 25]``."""
 
     name: str
@@ -45,7 +45,7 @@ class Traced:
 
 
 @dataclass(frozen=True)
-class Compared:
+class TraceComparison:
     """A tune against its trace and, where there is a peer, against libsidplayfp at every exact quarter.
 
     ``equal`` rows are those of our machine with what libsidplayfp has for ROMs, ``captured`` those of the machine that
@@ -70,7 +70,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Log:
+class WriteLog:
     """What our machine wrote, ``int64[n, 3]`` of cycle, register and value; where it came to its end, and how."""
 
     rows: NDArray[np.int64]
@@ -78,14 +78,14 @@ class Log:
     why: str = ""
 
 
-def read_oracle(folder: str | Path) -> list[Traced]:
+def read_oracle(folder: str | Path) -> list[TracedTune]:
     """The tunes of an oracle's ``index.json``; their paths count from the folder around it. Raises TuneError."""
     folder = Path(folder)
     index = folder / "index.json"
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
         found = [
-            Traced(entry["tune"], folder.parent / entry["tune"], folder / entry["trace"], entry["timing"])
+            TracedTune(entry["tune"], folder.parent / entry["tune"], folder / entry["trace"], entry["timing"])
             for entry in entries
         ]
     except FileNotFoundError:
@@ -97,7 +97,7 @@ def read_oracle(folder: str | Path) -> list[Traced]:
     return found
 
 
-def compare_all(tunes: Sequence[Traced], peer: Peer | None) -> Iterator[Compared]:
+def compare_all(tunes: Sequence[TracedTune], peer: Peer | None) -> Iterator[TraceComparison]:
     """Every tune against its trace, in their order."""
     if peer is None or not tunes:
         yield from (compare(tune, None) for tune in tunes)
@@ -106,7 +106,7 @@ def compare_all(tunes: Sequence[Traced], peer: Peer | None) -> Iterator[Compared
     yield from map(compare, tunes, peer.play_all([(tune.path, 0) for tune in tunes], frames))
 
 
-def compare(traced: Traced, heard: Heard | TuneError | None) -> Compared:
+def compare(traced: TracedTune, heard: PeerRegisters | TuneError | None) -> TraceComparison:
     """A tune's start song against its trace and what the peer, if any, heard of it, for as long as the trace or longer.
 
     A tune that cannot be read or played has no row equal; the note says why. Where libsidplayfp jams, having no ROMs,
@@ -114,7 +114,7 @@ def compare(traced: Traced, heard: Heard | TuneError | None) -> Compared:
     """
     trace = _read_trace(traced.trace)
     theirs = trace.reshape(-1, REGISTERS)
-    result = Compared(traced.name, traced.timing, rows=len(theirs))
+    result = TraceComparison(traced.name, traced.timing, rows=len(theirs))
     try:
         tune = read(traced.path)
         if isinstance(heard, TuneError):
@@ -150,7 +150,7 @@ def compare(traced: Traced, heard: Heard | TuneError | None) -> Compared:
     return replace(result, exact_rows=len(same), exact=int(same.sum()), note=note)
 
 
-def figures(compared: Sequence[Compared]) -> list[Result]:
+def figures(compared: Sequence[TraceComparison]) -> list[Result]:
     """Shares of tunes whose every row is equal, and of rows, by timing.
 
     ``exact``: of tunes, at every exact quarter; ``captured``: of tunes, by the machine that captures.
@@ -198,7 +198,7 @@ def _take_roms(machine: Machine, driver: int) -> None:
     place(machine.memory, code)
 
 
-def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> Log:
+def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> WriteLog:
     """What our machine writes to the SID in its first ``cycles``; with ``driver``, without ROMs as libsidplayfp is."""
     machine = machine_for(tune, song, LOG_ROWS)
     if driver is not None and tune.play == 0:
@@ -214,10 +214,10 @@ def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> Log
         machine.clear_log()
     if machine.rom_entered is not None and end is None:
         end, why = machine.rom_entered, f"{ROM} in frame {machine.rom_entered // frame}"
-    return Log(np.concatenate(pieces), end, why)
+    return WriteLog(np.concatenate(pieces), end, why)
 
 
-def states_of(log: Log, at: Cycles, run: NDArray[np.int32] | None = None) -> Bytes:
+def states_of(log: WriteLog, at: Cycles, run: NDArray[np.int32] | None = None) -> Bytes:
     """``uint8[n, 25]``: the registers before the cycles ``at``, each counted from the reset of its ``run``.
 
     Every run is the same; what a later one has not yet written is as the end of the one before left it.
@@ -233,7 +233,7 @@ def states_of(log: Log, at: Cycles, run: NDArray[np.int32] | None = None) -> Byt
     return states
 
 
-def _same_before_the_pause(log: Log, theirs: Bytes, quarters: Cycles) -> tuple[NDArray[np.bool_], Bytes]:
+def _same_before_the_pause(log: WriteLog, theirs: Bytes, quarters: Cycles) -> tuple[NDArray[np.bool_], Bytes]:
     """Which rows are ours at a cycle from the quarter to the pause after it, up to our end; ours at the quarters."""
     if log.end is not None:
         quarters = quarters[quarters + PAUSE_CYCLES < log.end]
@@ -257,7 +257,9 @@ def _states_after(writes: NDArray[np.int64]) -> Bytes:
     return states
 
 
-def _first_difference(result: Compared, same: NDArray[np.bool_], ours: Bytes, theirs: Bytes, every: slice) -> Compared:
+def _first_difference(
+    result: TraceComparison, same: NDArray[np.bool_], ours: Bytes, theirs: Bytes, every: slice
+) -> TraceComparison:
     """With the first row that is not the same, unless one is told already."""
     if same.all() or result.frame is not None:
         return result

@@ -40,7 +40,7 @@ RASTER_LINE: Final = PAL.cycles_per_line
 
 
 @dataclass(frozen=True)
-class Kept:
+class PackedMusic:
     """One piece of music: its bytes in each scheme at SHORT and LONG frames (or as long as it is), its proof.
 
     ``packed`` counts pointers and tokens, ``file`` the whole .sid. ``equal`` and ``py65`` are None where that was not
@@ -81,9 +81,9 @@ def tune_name(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
-def read_kept(path: Path) -> list[Kept]:
-    """The measurements in a file, a line each, up to the first line that a crash cut off. Inverse: ``kept_line``."""
-    kept: list[Kept] = []
+def read_measurements(path: Path) -> list[PackedMusic]:
+    """Read measurements, one a line, up to the first line that a crash cut off. Inverse: `measurement_line`."""
+    kept: list[PackedMusic] = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -92,18 +92,18 @@ def read_kept(path: Path) -> list[Kept]:
         raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
     for line in lines:
         try:
-            kept.append(Kept(**json.loads(line)))
+            kept.append(PackedMusic(**json.loads(line)))
         except (ValueError, TypeError):
             break
     return kept
 
 
-def kept_line(kept: Kept) -> str:
+def measurement_line(kept: PackedMusic) -> str:
     """A measurement as a line of a file."""
     return json.dumps(asdict(kept)) + "\n"
 
 
-def measure_tune(path: Path, py65: bool) -> Kept | None:
+def measure_tune(path: Path, py65: bool) -> PackedMusic | None:
     """A tune's start song, as a take of three minutes and packed at five too. None where it cannot be captured."""
     try:
         song = open_song(path)
@@ -117,7 +117,7 @@ def measure_tune(path: Path, py65: bool) -> Kept | None:
     return measure(tune_name(path), frames, take=False, py65=py65, control_first=order)
 
 
-def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bool = False) -> Kept:
+def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bool = False) -> PackedMusic:
     """Music ``uint8[T, 28]`` packed, played and compared; a take in full, a tune for SHORT frames."""
     frames = frames & USED_BITS
     short = frames if take else frames[:SHORT]
@@ -126,7 +126,7 @@ def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bo
     pack_s = time.process_time() - began
     packed_long = None if take or len(frames) < LONG else len(block.pack_song(SongFrames(frames)))
     others = {scheme: _bytes(scheme, short) for scheme in SCHEMES}
-    kept = Kept(name, take, len(short), len(packed), packed_long, others, pack_s, control_first=control_first)
+    kept = PackedMusic(name, take, len(short), len(packed), packed_long, others, pack_s, control_first=control_first)
     if len(packed) > block.free_bytes(block.LOAD):
         return replace(kept, why="does not fit into memory")
     placed = block.build([packed])
@@ -152,7 +152,7 @@ def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bo
     )
 
 
-def figures(all_kept: Sequence[Kept]) -> list[Result]:
+def figures(all_kept: Sequence[PackedMusic]) -> list[Result]:
     """The figures over all music measured."""
     tunes = [kept for kept in all_kept if not kept.take]
     takes = [kept for kept in all_kept if kept.take]

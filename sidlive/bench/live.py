@@ -69,7 +69,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardChange:
     """When a change was heard: None for one that changed nothing within the horizon."""
 
     kind: str
@@ -106,9 +106,9 @@ def bench(options: RoomOptions, changes: int = 40, told: Callable[[str], None] =
 
 def measure(
     options: RoomOptions, changes: int, told: Callable[[str], None] = lambda doing: None
-) -> tuple[list[Heard], list[State]]:
+) -> tuple[list[HeardChange], list[State]]:
     """What each of so many changes led to, and the state at the end of each room: there is one for every ROOMFUL."""
-    heard: list[Heard] = []
+    heard: list[HeardChange] = []
     states: list[State] = []
     while len(heard) < changes:
         count = min(ROOMFUL, changes - len(heard))
@@ -120,7 +120,7 @@ def measure(
     return heard, states
 
 
-def _measure(options: RoomOptions, changes: int, folder: Path) -> tuple[list[Heard], State]:
+def _measure(options: RoomOptions, changes: int, folder: Path) -> tuple[list[HeardChange], State]:
     """As `measure`, in one room."""
     link = open_room(replace(options, stamp=functools.partial(Recording, folder), takes=folder))
     try:
@@ -205,25 +205,25 @@ class _Tape:
         self._read = window.first + len(window.frames)
 
 
-def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.float64], chip: str) -> Heard:
+def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.float64], chip: str) -> HeardChange:
     """Play what would have been, and find where what was heard parts from it."""
     future = change.future
     differs = (rows[change.clock : change.clock + len(future)] != future).any(axis=1)
     if not differs.any():
-        return Heard(change.kind, None, None)
+        return HeardChange(change.kind, None, None)
     begin = sample_at(change.clock, PAL.rate_hz)
     expected = _play(np.concatenate([rows[: change.clock], future]), chip)
     at, dither = _align(expected[begin - MATCH : begin], samples, begin - MATCH)
     if dither > WILD:  # samples were lost just before
-        return Heard(change.kind, None, None)
+        return HeardChange(change.kind, None, None)
     length = min(len(expected) - begin, len(samples) - at - MATCH)
     off = np.abs(samples[at + MATCH :][:length].astype(int) - expected[begin:][:length])
     parted = np.flatnonzero(off > max(DITHER, 3 * dither))
     frames = int(np.argmax(differs))
     if not len(parted):
-        return Heard(change.kind, frames, None)
+        return HeardChange(change.kind, frames, None)
     block = int(np.searchsorted(stamps[:, 1], at + MATCH + parted[0], side="right")) - 1
-    return Heard(change.kind, frames, 1000 * (float(stamps[block, 0]) - change.called))
+    return HeardChange(change.kind, frames, 1000 * (float(stamps[block, 0]) - change.called))
 
 
 def _play(rows: Frames, chip: str) -> Samples:

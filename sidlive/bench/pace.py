@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from sidlive.bench.peer import QUARTERS, Heard, Peer
+from sidlive.bench.peer import QUARTERS, Peer, PeerRegisters
 from sidlive.chip.c64 import cpu, slots
 from sidlive.chip.c64.kernal import place
 from sidlive.chip.c64.machine import Machine
@@ -42,7 +42,7 @@ OUR_PASSES: Final = 256
 
 
 @dataclass(frozen=True)
-class Pace:
+class PlaySpeed:
     """A tune played by both: seconds of the processor's time for ``music_s`` of it; the share of states that agree.
 
     Ours are taken at the end of the instruction that runs at the instant, theirs within it.
@@ -121,7 +121,7 @@ def registers_of(tune: Tune, frames: int) -> np.ndarray:
 
 def race(
     paths: Sequence[Path], frames: int, peer: Peer | None, rounds: int, told: Callable[[str], object]
-) -> list[Pace]:
+) -> list[PlaySpeed]:
     """Each tune for ``frames`` video frames on both machines, registers once a frame, ``rounds`` times.
 
     Tunes that either side does not play through, or for which the peer has to compute sound, are left out.
@@ -147,11 +147,11 @@ def race(
         if heard is not None:
             ends = heard.exact[QUARTERS - 1 :: QUARTERS] & USED_BITS[:REGISTERS]
             same = float((registers == ends).all(axis=1).mean())
-        paces.append(Pace(frames / tune.timing.rate_hz, ours, theirs, same))
+        paces.append(PlaySpeed(frames / tune.timing.rate_hz, ours, theirs, same))
     return paces
 
 
-def _quickest(peer: Peer, path: Path, song: int, frames: int, rounds: int) -> Heard:
+def _quickest(peer: Peer, path: Path, song: int, frames: int, rounds: int) -> PeerRegisters:
     every = []
     for heard in peer.play_all([(path, song)] * rounds, frames):
         if isinstance(heard, TuneError):
@@ -160,7 +160,7 @@ def _quickest(peer: Peer, path: Path, song: int, frames: int, rounds: int) -> He
     return min(every, key=lambda heard: heard.seconds)
 
 
-def speeds(paces: Sequence[Pace]) -> list[Result]:
+def speeds(paces: Sequence[PlaySpeed]) -> list[Result]:
     """``speed_x_libsidplayfp`` (all its time over all of ours, and the median) and ``realtime_x`` (median)."""
     if not paces:
         return []

@@ -23,7 +23,7 @@ ROW: Final = np.dtype([("run", "<i4"), ("half", "<i8"), ("seen", "u1", 25), ("ex
 
 
 @dataclass(frozen=True)
-class Heard:
+class PeerRegisters:
     """What libsidplayfp made of a tune, by quarters of a video frame counted from the reset; n is 4 a frame.
 
     A caller of libsidplayfp sees its registers only where it pauses, so ``seen`` lies up to a fifth of a frame after
@@ -38,7 +38,7 @@ class Heard:
     sound: bool  # the tune reads the running sound, which had to be computed
     driver: int  # the page that libsidplayfp put its driver into
 
-    def first(self, frames: int) -> "Heard":
+    def first(self, frames: int) -> "PeerRegisters":
         """Without what comes after so many video frames."""
         n = frames * QUARTERS
         return replace(self, exact=self.exact[:n], seen=self.seen[:n], at=self.at[:n], run=self.run[:n])
@@ -64,14 +64,14 @@ class Peer:
                 "on Debian: apt-get install libsidplayfp-dev"
             )
 
-    def play(self, path: str | Path, song: int, frames: int) -> Heard:
+    def play(self, path: str | Path, song: int, frames: int) -> PeerRegisters:
         """A song, from 1 (0: the start song), for ``frames`` video frames. Raises TuneError when it is refused."""
         (heard,) = self.play_all([(path, song)], frames)
         if isinstance(heard, TuneError):
             raise heard
         return heard
 
-    def play_all(self, songs: Sequence[tuple[str | Path, int]], frames: int) -> Iterator[Heard | TuneError]:
+    def play_all(self, songs: Sequence[tuple[str | Path, int]], frames: int) -> Iterator[PeerRegisters | TuneError]:
         """Many songs one after another in one process, each as soon as it has been played."""
         rows = self.program.with_name("rows.bin")
         command = [str(self.program), str(frames), str(rows)]
@@ -98,6 +98,8 @@ class Peer:
                 process.kill()
 
 
-def _heard(table: NDArray[np.void], told: dict[str, Any]) -> Heard:
+def _heard(table: NDArray[np.void], told: dict[str, Any]) -> PeerRegisters:
     at = (table["half"] + 1) // 2  # a write happens in the second half of its cycle
-    return Heard(table["exact"], table["seen"], at, table["run"], told["seconds"], told["sound"], told["driver"])
+    return PeerRegisters(
+        table["exact"], table["seen"], at, table["run"], told["seconds"], told["sound"], told["driver"]
+    )

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.bench.capture import quarters_of
-from sidlive.bench.peer import QUARTERS, Heard, Peer
+from sidlive.bench.peer import QUARTERS, Peer, PeerRegisters
 from sidlive.chip.registers import AD, CONTROL, FREQ_HI, FREQ_LO, SR, USED_BITS, VOICES, register_of
 from sidlive.errors import TuneError
 from sidlive.report import Result
@@ -59,7 +59,7 @@ def tempi(songs: Sequence[tuple[Path, int]], frames: int, peer: Peer) -> Iterato
             yield replace(result, note=str(error))
 
 
-def compare_tempo(result: Tempo, tune: Tune, heard: Heard, frames: int) -> Tempo:
+def compare_tempo(result: Tempo, tune: Tune, heard: PeerRegisters, frames: int) -> Tempo:
     """``result`` with a song's tempo in it, from its capture and from what libsidplayfp's registers were."""
     recorder = Recorder(tune, result.song)
     recorder.record_until(frames / tune.timing.rate_hz - recorder.begin / tune.timing.clock_hz)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from sidlive.bench.capture import Compared
+    from sidlive.bench.capture import TraceComparison
     from sidlive.bench.peer import Peer
     from sidlive.bench.tempo import Tempo
     from sidlive.report import Result
@@ -57,7 +57,7 @@ class Measured:
     """What a run of the benchmark found."""
 
     results: list["Result"] = field(default_factory=list)
-    compared: list["Compared"] = field(default_factory=list)
+    compared: list["TraceComparison"] = field(default_factory=list)
     tempos: list["Tempo"] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)  # what could not be measured, with the reason
 
@@ -195,7 +195,7 @@ def _tell(measured: Measured, as_json: bool) -> None:
         warn(line)
 
 
-def _table(compared: list["Compared"]) -> None:
+def _table(compared: list["TraceComparison"]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

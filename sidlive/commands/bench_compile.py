@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from sidlive.bench.compile import Kept
+    from sidlive.bench.compile import PackedMusic
     from sidlive.chip.registers import Frames
 
 PY65_TUNES: Final = 100
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and tell; 1 when a file does not play what it should."""
     from dataclasses import asdict
 
-    from sidlive.bench.compile import figures, kept_line, read_kept
+    from sidlive.bench.compile import figures, measurement_line, read_measurements
     from sidlive.errors import ControlError
     from sidlive.report import emit, spinner
     from sidlive.writing import write_file
@@ -53,16 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise ControlError(f"--workers expects 1 or more, found {arguments.workers}")
     if not arguments.corpus and not arguments.takes:
         raise ControlError("nothing to measure: give --corpus, or --takes above 0")
-    kept = read_kept(arguments.resume) if arguments.resume else []
+    kept = read_measurements(arguments.resume) if arguments.resume else []
     if arguments.resume:
-        write_file(arguments.resume, "".join(map(kept_line, kept)).encode())
+        write_file(arguments.resume, "".join(map(measurement_line, kept)).encode())
     with spinner(stderr=True) as told:
         for one in measured(arguments, [old.name for old in kept], told):
             kept.append(one)
             told(f"{len(kept)}: {one.name}")
             if arguments.resume:
                 with arguments.resume.open("a", encoding="utf-8") as file:
-                    file.write(kept_line(one))
+                    file.write(measurement_line(one))
     results = figures(kept)
     if not arguments.json:
         _table(kept)
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(one.equal is False or one.py65 is False for one in kept))
 
 
-def measured(arguments: argparse.Namespace, done: list[str], told: Callable[[str], object]) -> "Iterator[Kept]":
+def measured(arguments: argparse.Namespace, done: list[str], told: Callable[[str], object]) -> "Iterator[PackedMusic]":
     """Each tune and take, as it is done; without those whose names are among the ``done``."""
     import multiprocessing
     from collections import Counter
@@ -131,7 +131,7 @@ def _takes(
         yield name, made, heard.control_first
 
 
-def _table(kept: "list[Kept]") -> None:
+def _table(kept: "list[PackedMusic]") -> None:
     """Bytes of three minutes in each scheme, and the largest tunes."""
     import numpy as np
     from rich.console import Console

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sidlive.model.corpus.shards import Corpus
     from sidlive.model.judging.continuations import Summary
-    from sidlive.model.judging.evaluate import Judged, Weigher
+    from sidlive.model.judging.likelihood import Judged, Weigher
     from sidlive.report import Result
 
     Sides = dict[str, dict[str, Summary | None]]  # "generated" and "real", by measure
@@ -168,7 +168,7 @@ def _judge(
 ) -> "Judged":
     from rich.progress import track
 
-    from sidlive.model.judging.evaluate import judge, stretches
+    from sidlive.model.judging.likelihood import judge, stretches
 
     count = len(stretches(corpus, arguments.length, split, arguments.tunes))
     told = judge(engine, corpus, arguments.length, split, arguments.tunes)
@@ -183,13 +183,13 @@ def _continue(
     from rich.progress import track
 
     from sidlive.model.engine.engine import Engine, Sampling
-    from sidlive.model.judging.continuations import choose_prompts, compare, go_on, summarise
+    from sidlive.model.judging.continuations import choose_prompts, compare, continue_prompts, summarise
 
     assert isinstance(engine, Engine) and isinstance(sampling, Sampling)
     prompts = choose_prompts(
         corpus, arguments.generate, arguments.prompt_frames, arguments.seconds, split, arguments.seed
     )
-    going_on = go_on(engine, corpus, prompts, sampling)
+    going_on = continue_prompts(engine, corpus, prompts, sampling)
     continued = list(track(going_on, "continuing", total=len(prompts), transient=True, console=console))
     with console.status("looking for what was heard before"):
         sides = zip(("generated", "real"), compare(corpus, continued), strict=True)
@@ -197,7 +197,7 @@ def _continue(
 
 
 def _nats(judged: "Judged") -> "list[Result]":
-    from sidlive.model.judging.evaluate import interval
+    from sidlive.model.judging.likelihood import interval
     from sidlive.report import Result
 
     results = []
@@ -232,7 +232,7 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
     from rich.text import Text
 
     from sidlive.model.judging.continuations import MEASURES
-    from sidlive.model.judging.evaluate import interval
+    from sidlive.model.judging.likelihood import interval
     from sidlive.report import plain
 
     console = Console()
@@ -261,7 +261,7 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
 
 def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
     from sidlive.model.judging.continuations import MEASURES
-    from sidlive.model.judging.evaluate import interval
+    from sidlive.model.judging.likelihood import interval
     from sidlive.picture import Bar, Chart, Row, draw, save
 
     nats = {"in all": judged.totals, **judged.groups}

@@ -54,10 +54,9 @@ def _train(arguments: argparse.Namespace) -> int:
 
     from sidlive.model.config import preset
     from sidlive.model.corpus.shards import open_corpus
-    from sidlive.model.training.plan import Plan, with_steps
-    from sidlive.model.training.ranks import joined
-    from sidlive.model.training.train import Progress as Told
-    from sidlive.model.training.train import Run, load_checkpoint, train
+    from sidlive.model.training.plan import TrainingPlan, with_changes
+    from sidlive.model.training.ranks import join_ranks
+    from sidlive.model.training.train import Run, TrainingProgress, load_checkpoint, train
     from sidlive.report import Result, emit, plain
     from sidlive.writing import make_folder
 
@@ -67,14 +66,14 @@ def _train(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     corpus = open_corpus(arguments.corpus)
     kept = arguments.out / "checkpoint.pt"
-    plan = Plan(**load_checkpoint(kept)["plan"]) if kept.exists() else Plan(steps=20_000)
+    plan = TrainingPlan(**load_checkpoint(kept)["plan"]) if kept.exists() else TrainingPlan(steps=20_000)
     names = ("steps", "batch", "length", "share", "learning_rate", "decay_from", "seed")
-    plan = with_steps(plan, **{name: getattr(arguments, name) for name in names})
+    plan = with_changes(plan, **{name: getattr(arguments, name) for name in names})
     _check(plan)
     make_folder(arguments.out)
     columns = [BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
     with (
-        joined() as ranks,
+        join_ranks() as ranks,
         Console(stderr=True, quiet=not ranks.first) as console,  # stdout is for the figures
         Progress(*columns, console=console, disable=arguments.json) as bar,
     ):
@@ -83,13 +82,13 @@ def _train(arguments: argparse.Namespace) -> int:
             console.print(Text(plain(f"taking up {arguments.out} at step {run.step} of {plan.steps}")), soft_wrap=True)
         task = bar.add_task("", total=plan.steps, completed=run.step)
 
-        def told(now: Told) -> None:
+        def report_progress(now: TrainingProgress) -> None:
             measured = f", held out {now.held_out:.2f}" if now.held_out is not None else ""
             words = f"step {now.step}/{now.steps}: train {now.train:.2f}{measured} nats a frame"
             bar.update(task, completed=now.step, description=f"{words}, {now.frames_per_s:,.0f} frames/s")
 
         try:
-            train(corpus, run, told=told)
+            train(corpus, run, report_progress=report_progress)
         except KeyboardInterrupt:
             console.print(f"stopped at step {run.step}; the same command takes it up again")
             return 130
@@ -108,9 +107,9 @@ def _train(arguments: argparse.Namespace) -> int:
 def _check(plan: object) -> None:
     """One clear error for a plan that cannot be followed."""
     from sidlive.errors import ModelError
-    from sidlive.model.training.plan import Plan
+    from sidlive.model.training.plan import TrainingPlan
 
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, TrainingPlan)
     for name, least in (("steps", 1), ("batch", 1), ("length", 2)):
         if getattr(plan, name) < least:
             raise ModelError(f"--{name} expects a whole number from {least}, found {getattr(plan, name)}")

@@ -10,7 +10,16 @@ from tunes_by_hand import sid_file
 
 from sidlive.bench import capture as bench
 from sidlive.bench import pace
-from sidlive.bench.capture import Compared, Log, Traced, compare, compare_all, figures, read_oracle, states_of
+from sidlive.bench.capture import (
+    TraceComparison,
+    TracedTune,
+    WriteLog,
+    compare,
+    compare_all,
+    figures,
+    read_oracle,
+    states_of,
+)
 from sidlive.bench.peer import Peer
 from sidlive.chip.registers import PAL, USED_BITS
 from sidlive.cli import main
@@ -20,11 +29,11 @@ from sidlive.tune import psid
 FRAMES = 40
 
 
-def traced(folder: Path, trace: np.ndarray, timing: str = "vbi", **header: int) -> Traced:
+def traced(folder: Path, trace: np.ndarray, timing: str = "vbi", **header: int) -> TracedTune:
     """A hand-made tune and a trace that claims to be its registers."""
     (folder / "tune.sid").write_bytes(sid_file(**header))  # type: ignore[arg-type]
     np.savez(folder / "trace.npz", state=trace)
-    return Traced("tune.sid", folder / "tune.sid", folder / "trace.npz", timing)
+    return TracedTune("tune.sid", folder / "tune.sid", folder / "trace.npz", timing)
 
 
 def counting(frames: int) -> np.ndarray:
@@ -78,7 +87,7 @@ def test_a_jam_starts_the_tune_anew_on_both_sides(tmp_path: Path, peer: Peer) ->
     heard = peer.play(tmp_path / "tune.sid", 1, FRAMES)
     assert heard.run[-1] >= 4 and not heard.run[: 4 * 4 - 1].any()
     np.savez(tmp_path / "trace.npz", state=heard.seen.reshape(FRAMES, 4, 25))
-    result = compare(Traced("t", tmp_path / "tune.sid", tmp_path / "trace.npz", "rsid"), heard)
+    result = compare(TracedTune("t", tmp_path / "tune.sid", tmp_path / "trace.npz", "rsid"), heard)
     assert (result.rows, result.equal) == (4 * FRAMES, 4 * FRAMES)
     assert 4 * 4 - 1 <= result.exact == result.exact_rows <= 4 * 4
     assert "jams" in result.note and "anew" in result.note
@@ -87,7 +96,7 @@ def test_a_jam_starts_the_tune_anew_on_both_sides(tmp_path: Path, peer: Peer) ->
 def test_a_file_that_libsidplayfp_refuses_does_not_end_the_comparison(tmp_path: Path, peer: Peer) -> None:
     good = traced(tmp_path, counting(FRAMES)[:, 2])
     (tmp_path / "broken.sid").write_bytes(b"no tune")
-    broken = Traced("broken", tmp_path / "broken.sid", good.trace, "vbi")
+    broken = TracedTune("broken", tmp_path / "broken.sid", good.trace, "vbi")
     first, refused, last = compare_all([good, broken, good], peer)
     assert first == last and first.equal == first.rows == FRAMES and first.exact == 4 * FRAMES
     assert refused.equal == 0 and "broken.sid: not a .sid file" in refused.note
@@ -105,21 +114,21 @@ def test_the_peer_is_the_oracle(shared: Path, peer: Peer) -> None:
 
 
 def test_states_before_a_cycle_and_after_a_new_start() -> None:
-    log = Log(np.array([[10, 0, 5], [20, 1, 7], [40, 0, 9]]), end=30)
+    log = WriteLog(np.array([[10, 0, 5], [20, 1, 7], [40, 0, 9]]), end=30)
     at = np.array([10, 11, 25, 99, 0, 11, 25])
     states = states_of(log, at, np.array([0, 0, 0, 0, 1, 1, 1], dtype=np.int32))
     assert states[:, :2].tolist() == [[0, 0], [5, 0], [5, 7], [5, 7], [5, 7], [5, 7], [5, 7]]
-    log = Log(np.array([[10, 0, 5], [20, 0, 6]]))
+    log = WriteLog(np.array([[10, 0, 5], [20, 0, 6]]))
     states = states_of(log, np.array([0, 15, 25]), np.array([2, 2, 2], dtype=np.int32))
     assert states[:, 0].tolist() == [6, 5, 6]
 
 
 def test_figures_are_shares_of_tunes_and_of_rows() -> None:
     table = [
-        Compared("a", "cia", rows=10, equal=10, exact_rows=10, exact=9),
-        Compared("b", "cia", rows=10, equal=5, exact_rows=10, exact=10),
-        Compared("c", "cia", rows=10, equal=10),
-        Compared("d", "vbi", rows=4, equal=4),
+        TraceComparison("a", "cia", rows=10, equal=10, exact_rows=10, exact=9),
+        TraceComparison("b", "cia", rows=10, equal=5, exact_rows=10, exact=10),
+        TraceComparison("c", "cia", rows=10, equal=10),
+        TraceComparison("d", "vbi", rows=4, equal=4),
     ]
     told = {result.name: result.value for result in figures(table)}
     assert told["equal.cia"] == pytest.approx(2 / 3) and told["rows.cia"] == pytest.approx(25 / 30)
@@ -156,7 +165,7 @@ def test_a_race_counts_the_same_registers(tmp_path: Path, peer: Peer) -> None:
 
 
 def test_speeds_are_ratios_of_all_the_time() -> None:
-    paces = [pace.Pace(30, 1, 10, 1.0), pace.Pace(30, 2, 50, 0.5), pace.Pace(30, 3, None, None)]
+    paces = [pace.PlaySpeed(30, 1, 10, 1.0), pace.PlaySpeed(30, 2, 50, 0.5), pace.PlaySpeed(30, 3, None, None)]
     told = {result.name: result.value for result in pace.speeds(paces)}
     assert told["speed_x_libsidplayfp"] == 20 and told["speed_x_libsidplayfp.median"] == 17.5
     assert told["speed_x_libsidplayfp.same_rows"] == 0.75 and told["speed.tunes"] == 3

@@ -10,7 +10,15 @@ from takes_by_hand import noise, song
 from tunes_by_hand import sid_file
 
 from sidlive.bench import compile as bench_compile
-from sidlive.bench.compile import Kept, choose, figures, kept_line, measure, measure_tune, read_kept
+from sidlive.bench.compile import (
+    PackedMusic,
+    choose,
+    figures,
+    measure,
+    measure_tune,
+    measurement_line,
+    read_measurements,
+)
 from sidlive.chip.registers import Frames
 from sidlive.cli import main
 from sidlive.errors import TuneError
@@ -19,7 +27,7 @@ from sidlive.tune.compiler.block import SongFrames
 from sidlive.tune.compiler.packer import Packed
 
 
-def told(kept: list[Kept]) -> dict[str, object]:
+def told(kept: list[PackedMusic]) -> dict[str, object]:
     return {result.name: result.value for result in figures(kept)}
 
 
@@ -50,13 +58,13 @@ def test_a_packer_that_errs_is_found_by_both_processors(monkeypatch: pytest.Monk
 
 def test_measurements_are_kept_up_to_where_a_crash_cut_them_off(tmp_path: Path) -> None:
     path = tmp_path / "kept.jsonl"
-    assert read_kept(path) == []
+    assert read_measurements(path) == []
     one = measure("song", song(200), take=True, py65=False)
     two = replace(one, name="other", why="a reason")
-    text = kept_line(one) + kept_line(two)
+    text = measurement_line(one) + measurement_line(two)
     for cut, whole in ((len(text), [one, two]), (len(text) - 9, [one])):
         path.write_text(text[:cut])
-        assert read_kept(path) == whole
+        assert read_measurements(path) == whole
 
 
 def test_a_bench_goes_on_where_it_was_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

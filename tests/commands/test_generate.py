@@ -11,7 +11,7 @@ from tunes_by_hand import sid_file
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.judging.listening import note_starts
+from sidlive.model.judging.measures import note_starts
 from sidlive.model.scales import notes_in, tones
 from sidlive.model.weights import random_weights, save_weights
 from sidlive.tune import psid

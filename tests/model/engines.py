@@ -11,7 +11,7 @@ from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine.sampling import Sampling
 from sidlive.model.training.network import Network
-from sidlive.model.training.windows import Window, tensors
+from sidlive.model.training.windows import TrainingWindow, stack_windows
 from sidlive.model.weights import EngineWeights, Matrix, floats_of, random_weights
 
 # Head widths that are no whole tile, groups of 7 (4 + 2 + 1) and 3 heads, a feed-forward that is no whole tile.
@@ -71,7 +71,7 @@ def torch_logits(network: Network, frames: sid.Frames, first: int = 1, spoken: n
     if spoken is not None:
         said[first:] = spoken
     told = rc.recall(canonical, said=said)
-    values, tokens, recalled, strengths = tensors(Window(frames[:, tk.COLUMN_OF_SLOT], canonical, *told))
+    values, tokens, recalled, strengths = stack_windows(TrainingWindow(frames[:, tk.COLUMN_OF_SLOT], canonical, *told))
     heard = network.hear(values[:, :-1], tokens[:, :-1])[0]
     before = slice(first - 1, len(frames) - 1)
     saying = torch.from_numpy(said[first:].astype(np.int64))

@@ -21,8 +21,8 @@ import numpy as np
 
 from sidlive.chip.registers import COLUMNS, Frames
 from sidlive.errors import ModelError, TuneError
-from sidlive.model.corpus.duplicates import Print, duplicates, print_of
-from sidlive.model.corpus.shards import VERSION, Entry, split_of
+from sidlive.model.corpus.duplicates import Fingerprint, duplicates, fingerprint_of
+from sidlive.model.corpus.shards import VERSION, CorpusTune, split_of
 from sidlive.model.corpus.workers import Job, Workers, local_workers
 from sidlive.tune import songlengths as lists
 from sidlive.tune.capture.lengths import record_music, record_seconds
@@ -38,7 +38,7 @@ SHORTEST_SUBTUNE_S: Final = 20.0
 SHORTEST_START_SONG_S: Final = 5.0
 AS_IT_IS: Final = 1.25  # times the video's rate, up or down: 60 Hz on PAL stays, as NTSC's tunes do; 2x does not
 
-Progress = Callable[[int, int], None]  # files done, files in all
+ProgressCallback = Callable[[int, int], None]  # files done, files in all
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class LeftOut:
 
 
 @dataclass
-class Report:
+class BuildReport:
     """What a build did."""
 
     files: int = 0
@@ -73,7 +73,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BuildOptions:
     """What a build takes of a file. ``frames``: video frames a song at most; ``songlengths``: a list and its digest."""
 
     frames: int
@@ -88,8 +88,8 @@ def build(
     workers: int | Workers | None = None,
     subtunes: bool = True,
     songlengths: str | Path | None = None,
-    progress: Progress | None = None,
-) -> Report:
+    progress: ProgressCallback | None = None,
+) -> BuildReport:
     """Capture every .sid under ``folder`` into ``out``: at most ``frames`` video frames' time a song.
 
     ``workers``: how many processes (one a core by default), or what runs the jobs. ``subtunes`` takes every song of a
@@ -108,7 +108,7 @@ def build(
     if found is not None:
         lists.read_songlengths(found)
         known = (str(found.resolve()), hashlib.blake2b(found.read_bytes(), digest_size=16).hexdigest())
-    wanted = Wanted(frames, subtunes, known)
+    wanted = BuildOptions(frames, subtunes, known)
     run = workers if callable(workers) else local_workers(workers or os.cpu_count() or 1)
     try:
         parts = out / ".parts"
@@ -123,7 +123,7 @@ def build(
     return report
 
 
-def _jobs(folder: Path, out: Path, paths: list[Path], wanted: Wanted) -> list[Job]:
+def _jobs(folder: Path, out: Path, paths: list[Path], wanted: BuildOptions) -> list[Job]:
     """The batches, each with the notes' name that stands for exactly these files and this way of taking them."""
     size = max(FEWEST_FILES, -(-len(paths) // SHARDS))
     jobs = []
@@ -157,7 +157,7 @@ def _forget_others(out: Path, jobs: list[Job]) -> None:
             path.unlink()
 
 
-def _capture_all(jobs: list[Job], files: int, run: Workers, progress: Progress | None) -> None:
+def _capture_all(jobs: list[Job], files: int, run: Workers, progress: ProgressCallback | None) -> None:
     """Write shard and notes of every batch that has none yet."""
     todo = [job for job in jobs if not Path(job.notes).exists()]
     done = files - sum(len(job.names) for job in todo)
@@ -180,7 +180,7 @@ def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
     left_out: list[LeftOut] = []
     odd: dict[str, list[str]] = {}
     notes, shard = Path(job.notes), Path(job.shard)
-    with _Shard(notes.with_suffix(f".{uuid.uuid4().hex}.tmp")) as rows:
+    with _ShardWriter(notes.with_suffix(f".{uuid.uuid4().hex}.tmp")) as rows:
         for name in job.names:
             if stopping():
                 return
@@ -195,7 +195,12 @@ def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
 
 
 def _capture_file(
-    path: Path, name: str, wanted: Wanted, rows: "_Shard", songs: list[dict[str, Any]], left_out: list[LeftOut]
+    path: Path,
+    name: str,
+    wanted: BuildOptions,
+    rows: "_ShardWriter",
+    songs: list[dict[str, Any]],
+    left_out: list[LeftOut],
 ) -> list[str]:
     """Append the songs of one file to the shard and to the lists; returns what is odd about it, a line each."""
     try:
@@ -240,12 +245,12 @@ def _capture_file(
         else:
             rates = {"rate_hz": rate_hz, "played_hz": made.rate_hz}
             place = {"song": song, **rates, "end": end, "start": rows.count, "length": len(frames)}
-            songs.append({**about, **place, "print": asdict(print_of(frames))})
+            songs.append({**about, **place, "print": asdict(fingerprint_of(frames))})
             rows.append(frames)
     return remarks
 
 
-def _record(tune: Tune, song: int, md5: str, wanted: Wanted) -> tuple[Capture, str]:
+def _record(tune: Tune, song: int, md5: str, wanted: BuildOptions) -> tuple[Capture, str]:
     """Record a song's music and say why it is no longer."""
     recorder = Recorder(tune, song)
     longest_s = wanted.frames / tune.timing.rate_hz
@@ -263,7 +268,7 @@ def _at_video_rate(made: Capture) -> tuple[Frames, float]:
     return made.frames, made.rate_hz
 
 
-class _Shard:
+class _ShardWriter:
     """An .npy file of frames that grows: its header has room for any number of rows."""
 
     def __init__(self, path: Path) -> None:
@@ -272,7 +277,7 @@ class _Shard:
         self._file: IO[bytes] = path.open("w+b")
         self._header()
 
-    def __enter__(self) -> "_Shard":
+    def __enter__(self) -> "_ShardWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -315,19 +320,19 @@ def _reason(error: TuneError) -> str:
     return "not a valid .sid file" if ".sid" in text.lower() else "cannot be captured"
 
 
-def _write_index(out: Path, jobs: list[Job]) -> Report:
+def _write_index(out: Path, jobs: list[Job]) -> BuildReport:
     """All notes to one index without duplicates, written last: an index means a whole corpus."""
-    report = Report(files=sum(len(job.names) for job in jobs))
-    entries: list[Entry] = []
-    prints: list[Print] = []
+    report = BuildReport(files=sum(len(job.names) for job in jobs))
+    entries: list[CorpusTune] = []
+    fingerprints: list[Fingerprint] = []
     for job in jobs:
         notes = _notes(job)
         report.left_out += [LeftOut(**entry) for entry in notes["left_out"]]
         report.odd |= notes.get("odd", {})
         for song in notes["tunes"]:
-            prints.append(Print(**song.pop("print")))
-            entries.append(Entry(**song, shard=Path(job.shard).name))
-    dropped = duplicates(prints)
+            fingerprints.append(Fingerprint(**song.pop("print")))
+            entries.append(CorpusTune(**song, shard=Path(job.shard).name))
+    dropped = duplicates(fingerprints)
     for number, (kept, how) in dropped.items():
         entry, other = entries[number], entries[kept]
         reason = "duplicate" if how == "the same as" else "near duplicate"

@@ -34,14 +34,14 @@ VOICE_COLUMNS: Final = [
 
 
 @dataclass(frozen=True)
-class Print:
+class Fingerprint:
     """What tells one song from another: a digest of its frames and its trail, hexadecimal."""
 
     digest: str
     trail: str
 
 
-def print_of(frames: Frames) -> Print:
+def fingerprint_of(frames: Frames) -> Fingerprint:
     """The print of ``frames`` uint8[T, 28]."""
     digest = hashlib.blake2b(frames.tobytes(), digest_size=2 * HASH_BYTES).hexdigest()
     controls = frames[:, [register_of(voice, CONTROL) for voice in range(VOICES)]]
@@ -50,15 +50,15 @@ def print_of(frames: Frames) -> Print:
     voices = frames[begin:, VOICE_COLUMNS]
     steps = len(voices) // STEP
     if steps * STEP < COVERED * len(voices):
-        return Print(digest, "")
+        return Fingerprint(digest, "")
     hashed, trail = hashlib.blake2b(digest_size=HASH_BYTES), ""
     for step in range(steps):
         hashed.update(voices[step * STEP : (step + 1) * STEP].tobytes())
         trail += hashed.hexdigest()
-    return Print(digest, trail)
+    return Fingerprint(digest, trail)
 
 
-def duplicates(prints: Iterable[Print]) -> dict[int, tuple[int, str]]:
+def duplicates(fingerprints: Iterable[Fingerprint]) -> dict[int, tuple[int, str]]:
     """Which songs to drop: their number -> the number of the song to keep for them, and what they are of it.
 
     Of equal songs the first is kept, of others the longest.
@@ -67,7 +67,7 @@ def duplicates(prints: Iterable[Print]) -> dict[int, tuple[int, str]]:
     digests: dict[str, int] = {}
     beginnings: dict[str, list[tuple[int, str]]] = {}
     width = 2 * HASH_BYTES
-    for number, song in enumerate(prints):
+    for number, song in enumerate(fingerprints):
         first = digests.setdefault(song.digest, number)
         if first != number:
             dropped[number] = (first, "the same as")

@@ -1,7 +1,7 @@
 """A built corpus, read: what songs it holds, and their frames. Knows nothing of tokens, networks or how it was built.
 
 A corpus folder holds ``shard-000.npy`` ... (uint8[N, 28], frames of many songs end to end), ``index.json`` (which song
-lies where, see ``Entry``) and ``report.json`` (what was left out, and why).
+lies where, see ``CorpusTune``) and ``report.json`` (what was left out, and why).
 """
 
 import hashlib
@@ -21,7 +21,7 @@ HELD_OUT_SHARE: Final = 10  # one file in so many
 
 
 @dataclass(frozen=True)
-class Entry:
+class CorpusTune:
     """One song of a corpus: where it comes from and which rows of which shard it is."""
 
     path: str  # relative to the folder the corpus was built from
@@ -47,14 +47,14 @@ class Corpus:
     """A built corpus. ``frames`` are views of memory-mapped shards: reading them costs no memory of our own."""
 
     folder: Path
-    tunes: tuple[Entry, ...]
+    tunes: tuple[CorpusTune, ...]
     _shards: dict[str, Frames]
 
-    def frames(self, tune: Entry) -> Frames:
+    def frames(self, tune: CorpusTune) -> Frames:
         """``uint8[length, 28]``, read-only."""
         return self._shards[tune.shard][tune.start : tune.start + tune.length]
 
-    def split(self, name: str) -> tuple[Entry, ...]:
+    def split(self, name: str) -> tuple[CorpusTune, ...]:
         """The tunes of "train" or "held-out"."""
         return tuple(tune for tune in self.tunes if tune.split == name)
 
@@ -64,11 +64,12 @@ def open_corpus(path: str | Path) -> Corpus:
     folder = Path(path)
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        names = [entry.name for entry in fields(Entry)]
-        needed = {entry.name for entry in fields(Entry) if entry.default is MISSING}
+        names = [entry.name for entry in fields(CorpusTune)]
+        needed = {entry.name for entry in fields(CorpusTune) if entry.default is MISSING}
         version = index["version"]
         tunes = tuple(
-            Entry(**{name: tune[name] for name in names if name in tune or name in needed}) for tune in index["tunes"]
+            CorpusTune(**{name: tune[name] for name in names if name in tune or name in needed})
+            for tune in index["tunes"]
         )
     except FileNotFoundError:
         raise ModelError(f"{folder} holds no corpus (no index.json); `sidlive corpus build` makes one") from None

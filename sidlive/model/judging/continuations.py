@@ -1,7 +1,7 @@
 """What a model makes of tunes that it never trained on, beside what their composers made of them.
 
 From each prompt, a stretch of a real tune, the engine goes on for as long as the real tune is then looked at too; both
-are measured (`sidlive.model.judging.listening`) against the whole real tune's character. Knows engine and corpus, no
+are measured (`sidlive.model.judging.measures`) against the whole real tune's character. Knows engine and corpus, no
 torch.
 """
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
-from sidlive.model.corpus.shards import Corpus, Entry
+from sidlive.model.corpus.shards import Corpus, CorpusTune
 from sidlive.model.engine.engine import Engine, Sampling
-from sidlive.model.judging.copies import longest_copies, longest_part_copies
-from sidlive.model.judging.evaluate import interval, tunes_of
-from sidlive.model.judging.listening import character_of, measure
+from sidlive.model.judging.copies import longest_copies, longest_voice_copies
+from sidlive.model.judging.likelihood import interval, tunes_of
+from sidlive.model.judging.measures import character_of, measure
 
 PROMPTS: Final = 50
 PROMPT_FRAMES: Final = 1024
@@ -38,21 +38,21 @@ MEASURES: Final = {  # name: (unit, what a person reads)
     "copied_from_prompt": ("frames", "longest copy: prompt"),
 }
 
-COPIES: Final = {"": longest_copies, "part_": longest_part_copies}  # by what their measures' names begin with
+COPIES: Final = {"": longest_copies, "part_": longest_voice_copies}  # by what their measures' names begin with
 
 
 @dataclass(frozen=True)
 class Prompt:
     """A stretch of a tune: frames ``start`` .. are heard, those from ``turn`` to ``end`` are the real continuation."""
 
-    tune: Entry
+    tune: CorpusTune
     start: int
     turn: int
     end: int
 
 
 @dataclass(frozen=True)
-class Continued:
+class Continuation:
     """A prompt and its continuations, ``uint8[T, 28]`` each, of equal length."""
 
     prompt: Prompt
@@ -97,7 +97,9 @@ def choose_prompts(
     return chosen
 
 
-def go_on(engine: Engine, corpus: Corpus, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Continued]:
+def continue_prompts(
+    engine: Engine, corpus: Corpus, prompts: Sequence[Prompt], sampling: Sampling
+) -> Iterator[Continuation]:
     """Each prompt's continuation, as it is made. The prompts differ in their lane of the sampling's noise."""
     for lane, prompt in enumerate(prompts):
         frames = corpus.frames(prompt.tune)
@@ -105,11 +107,11 @@ def go_on(engine: Engine, corpus: Corpus, prompts: Sequence[Prompt], sampling: S
         engine.prefill(frames[prompt.start : prompt.turn])
         own = replace(sampling, lane=sampling.lane + lane)
         made = np.stack([engine.step(own) for _ in range(prompt.end - prompt.turn)])
-        yield Continued(prompt, made, frames[prompt.turn : prompt.end])
+        yield Continuation(prompt, made, frames[prompt.turn : prompt.end])
 
 
 def compare(
-    corpus: Corpus, continued: Sequence[Continued]
+    corpus: Corpus, continued: Sequence[Continuation]
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     """The MEASURES of what was generated and of what is real, ``float64[prompts]`` each; nan where there is nothing.
 
@@ -145,5 +147,5 @@ def summarise(values: NDArray[np.float64]) -> Summary | None:
     return Summary(float(values.mean()), low, high, float(values.max()), len(values))
 
 
-def _frames(tune: Entry, seconds: float) -> int:
+def _frames(tune: CorpusTune, seconds: float) -> int:
     return max(1, round(seconds * tune.rate_hz))

@@ -26,7 +26,7 @@ from sidlive.chip.registers import (
     register_of,
 )
 from sidlive.compiling import kernel
-from sidlive.model.judging.listening import note_starts
+from sidlive.model.judging.measures import note_starts
 
 _END: Final = -1  # of a piece, and every frame of a source that no piece has
 
@@ -67,7 +67,7 @@ def longest_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArr
     return longest
 
 
-def longest_part_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArray[np.int64]:
+def longest_voice_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArray[np.int64]:
     """For each piece the longest run of one voice's part that some voice of a source plays too: ``int64[pieces]``.
 
     A run goes from a note's start to a note's start, so that what is held after it does not count: one note is 1.

@@ -25,18 +25,18 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.corpus.shards import Corpus
-from sidlive.model.judging.evaluate import interval
+from sidlive.model.judging.likelihood import interval
 from sidlive.model.training import flat
 from sidlive.model.training.network import Network
-from sidlive.model.training.plan import Plan
-from sidlive.model.training.train import move, optimiser_of
-from sidlive.model.training.windows import Windows, tensors, window
+from sidlive.model.training.plan import TrainingPlan
+from sidlive.model.training.train import make_optimiser, optimiser_step
+from sidlive.model.training.windows import WindowSampler, cut_window, stack_windows
 from sidlive.report import Result
 from sidlive.tune.edits import rotate_voices
 
 TURN_S: Final = 5.0
 TICKS: Final = 1000  # of the clock that the learning rate follows
-PLAN: Final = Plan(steps=TICKS, warmup=TICKS // 20, pinned=0.0)  # none is judged behind a pinned prompt
+PLAN: Final = TrainingPlan(steps=TICKS, warmup=TICKS // 20, pinned=0.0)  # none is judged behind a pinned prompt
 FLAT_RATES: Final = (2e-3, 1e-3)  # the first is ours
 FLAT_WINDOWS: Final = 2  # a step: about as long as one of ours
 MOMENTS: Final = (
@@ -54,14 +54,14 @@ IN_REGISTERS: Final = tk.KIND_OF_SLOT != tk.FIRST_CONTROL  # the slots that a fl
 
 
 @dataclass(frozen=True)
-class Stretch:
+class HeldOutStretch:
     """FRAMES frames of a held-out tune from `start` on, all before them known."""
 
     frames: NDArray[np.uint8]
     start: int
 
 
-class Mind(Protocol):
+class Candidate(Protocol):
     """A network and how it learns: what `Learner` needs of either kind."""
 
     blocks: list[nn.Module]
@@ -74,14 +74,14 @@ class Mind(Protocol):
     def cost(self, step: int) -> Tensor:
         """The nats per token of a step's windows, to descend."""
 
-    def nats(self, stretches: list[Stretch]) -> NDArray[np.float64]:
+    def nats(self, stretches: list[HeldOutStretch]) -> NDArray[np.float64]:
         """Nats per frame ``[stretches, 3]``: of the 25 registers, of all that is said, of the 25 without recall."""
 
 
 class TwoLevels:
     """Ours, as `train` trains it."""
 
-    def __init__(self, config: ModelConfig, plan: Plan, windows: Windows) -> None:
+    def __init__(self, config: ModelConfig, plan: TrainingPlan, windows: WindowSampler) -> None:
         self.plan, self.windows = plan, windows
         self.context, self.step_frames = plan.length, plan.batch * plan.length
         torch.manual_seed(plan.seed)
@@ -91,24 +91,24 @@ class TwoLevels:
     def cost(self, step: int) -> Tensor:
         return self.network.nats(*self.windows.batch(self.plan, step)).sum(1).mean() / tk.SLOTS
 
-    def nats(self, stretches: list[Stretch]) -> NDArray[np.float64]:
+    def nats(self, stretches: list[HeldOutStretch]) -> NDArray[np.float64]:
         rows = []
         for one in stretches:
             costs, alone = self._by_slot(one, rc.WINDOW), self._by_slot(one, 0)
             rows.append((costs[IN_REGISTERS].sum().item(), costs.sum().item(), alone[IN_REGISTERS].sum().item()))
         return np.array(rows)
 
-    def _by_slot(self, one: Stretch, memory: int) -> Tensor:
+    def _by_slot(self, one: HeldOutStretch, memory: int) -> Tensor:
         """Nats per frame ``[SLOTS]``, where recall reaches ``memory`` frames back from what attention hears."""
-        heard = window(one.frames, one.start - self.context, self.context + FRAMES, memory=memory)
+        heard = cut_window(one.frames, one.start - self.context, self.context + FRAMES, memory=memory)
         said = torch.arange(self.context - 1, self.context - 1 + FRAMES)
-        return self.network.nats(*tensors(heard), said).mean(0)
+        return self.network.nats(*stack_windows(heard), said).mean(0)
 
 
 class FlatStream:
     """The flat network, on windows of CONTEXT frames from the same tunes, voices rotated as ours."""
 
-    def __init__(self, config: ModelConfig, plan: Plan, windows: Windows) -> None:
+    def __init__(self, config: ModelConfig, plan: TrainingPlan, windows: WindowSampler) -> None:
         self.plan, self.windows = plan, windows
         self.context, self.step_frames = flat.CONTEXT, plan.batch * (flat.CONTEXT - 1)
         torch.manual_seed(plan.seed)
@@ -126,7 +126,7 @@ class FlatStream:
             picks.append(flat.stream(rotate_voices(stretch, int(rng.integers(3)))))
         return self.network.nats(torch.from_numpy(np.stack(picks))).mean()
 
-    def nats(self, stretches: list[Stretch]) -> NDArray[np.float64]:
+    def nats(self, stretches: list[HeldOutStretch]) -> NDArray[np.float64]:
         rows = []
         for one in stretches:
             heard = flat.stream(one.frames[one.start - self.context : one.start + FRAMES])
@@ -137,26 +137,26 @@ class FlatStream:
 
 @dataclass
 class Learner:
-    """A mind on its way, by its own clock."""
+    """A candidate on its way, by its own clock."""
 
     name: str
-    mind: Mind
-    plan: Plan
+    candidate: Candidate
+    plan: TrainingPlan
     limit_s: float
     clock_s: float = 0.0
     step: int = 0
-    judged: dict[float, NDArray[np.float64]] = field(default_factory=dict)  # by part of the time, see Mind.nats
+    judged: dict[float, NDArray[np.float64]] = field(default_factory=dict)  # by part of the time, see Candidate.nats
 
     def __post_init__(self) -> None:
-        self.optimiser = optimiser_of(self.mind.network, self.plan)
+        self.optimiser = make_optimiser(self.candidate.network, self.plan)
 
     def prepare(self, compiled: bool) -> None:
         """Compile, and go through a step once, unlearnt."""
         if compiled:
-            for block in self.mind.blocks:
+            for block in self.candidate.blocks:
                 block.compile(dynamic=False)
         with torch.autocast("cpu", torch.bfloat16):
-            cost = self.mind.cost(0)
+            cost = self.candidate.cost(0)
         cost.backward()
         self.optimiser.zero_grad()
 
@@ -166,17 +166,19 @@ class Learner:
             began = time.thread_time()
             self.optimiser.zero_grad()
             with torch.autocast("cpu", torch.bfloat16):
-                cost = self.mind.cost(self.step)
+                cost = self.candidate.cost(self.step)
             cost.backward()
-            move(self.mind.network, self.optimiser, self.plan, min(TICKS, int(TICKS * self.clock_s / self.limit_s)))
+            optimiser_step(
+                self.candidate.network, self.optimiser, self.plan, min(TICKS, int(TICKS * self.clock_s / self.limit_s))
+            )
             self.step += 1
             self.clock_s += time.thread_time() - began
 
     @torch.no_grad()
-    def judge(self, moment: float, stretches: list[Stretch]) -> None:
+    def judge(self, moment: float, stretches: list[HeldOutStretch]) -> None:
         """Nats of the stretches, at a part of the time. Not compiled: the shapes are others."""
         with torch.compiler.set_stance("force_eager"), torch.autocast("cpu", torch.bfloat16):
-            self.judged[moment] = self.mind.nats(stretches)
+            self.judged[moment] = self.candidate.nats(stretches)
 
 
 def compare(
@@ -187,7 +189,7 @@ def compare(
     told: Callable[[str], object] = lambda doing: None,
 ) -> list[Learner]:
     """Ours and the flat network at the better of FLAT_RATES after ``minutes`` each, then at the one given up."""
-    windows, stretches = Windows(corpus), held_out_stretches(corpus)
+    windows, stretches = WindowSampler(corpus), held_out_stretches(corpus)
     learners = [Learner("ours", TwoLevels(config, PLAN, windows), PLAN, 60 * minutes)]
     for rate in FLAT_RATES:
         plan = replace(PLAN, batch=FLAT_WINDOWS, learning_rate=rate)
@@ -211,14 +213,14 @@ def compare(
     return learners + given_up
 
 
-def held_out_stretches(corpus: Corpus) -> list[Stretch]:
+def held_out_stretches(corpus: Corpus) -> list[HeldOutStretch]:
     """The same at each call, one a tune. ModelError where no tune held out is long enough."""
     tunes = [tune for tune in corpus.split("held-out") if tune.length >= BEFORE + FRAMES]
     if not tunes:
         raise ModelError(f"no tune held out has {BEFORE + FRAMES} frames: build a corpus of more or longer tunes")
     rng = np.random.default_rng(2)
     chosen = [tunes[i] for i in rng.permutation(len(tunes))[:JUDGED]]
-    return [Stretch(corpus.frames(tune), int(rng.integers(BEFORE, tune.length - FRAMES + 1))) for tune in chosen]
+    return [HeldOutStretch(corpus.frames(tune), int(rng.integers(BEFORE, tune.length - FRAMES + 1))) for tune in chosen]
 
 
 def figures(learners: list[Learner]) -> Iterator[Result]:
@@ -235,11 +237,13 @@ def figures(learners: list[Learner]) -> Iterator[Result]:
     yield Result("nats_per_frame_28.ours", float(ours.judged[last][:, 1].mean()), "nats")
     yield Result("nats_per_frame.ours_without_recall", float(ours.judged[last][:, 2].mean()), "nats")
     for name, learner in both.items():
-        mind = learner.mind
-        yield Result(f"context_s.{name}", mind.context / PAL.rate_hz, "s")
-        yield Result(f"frames_trained.{name}", learner.step * mind.step_frames, "frames")
-        yield Result(f"block_parameters.{name}", sum(p.numel() for block in mind.blocks for p in block.parameters()))
-        yield Result(f"parameters.{name}", sum(p.numel() for p in mind.network.parameters()))
+        candidate = learner.candidate
+        yield Result(f"context_s.{name}", candidate.context / PAL.rate_hz, "s")
+        yield Result(f"frames_trained.{name}", learner.step * candidate.step_frames, "frames")
+        yield Result(
+            f"block_parameters.{name}", sum(p.numel() for block in candidate.blocks for p in block.parameters())
+        )
+        yield Result(f"parameters.{name}", sum(p.numel() for p in candidate.network.parameters()))
         yield Result(f"learning_rate.{name}", learner.plan.learning_rate)
     yield Result("recall_s.ours", rc.WINDOW / PAL.rate_hz, "s")
     yield Result("minutes", ours.limit_s / 60, "min")

@@ -33,6 +33,6 @@ def averaged(kept: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
 
 
 def _pinnable(kept: Mapping[str, Any]) -> int:
-    """Return the longest pinned prompt, in frames, that the run trained with: half a window (see `windows.Windows`)."""
+    """Return the longest pinned prompt, in frames, that the run trained with: half a window (see `WindowSampler`)."""
     plan = kept.get("plan", {})
     return plan["length"] // 2 if plan.get("pinned") else 0

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sidlive.chip.registers import REGISTERS, Frames
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.training.network import Block, rms_norm, rotary_tables
+from sidlive.model.training.network import TransformerBlock, rms_norm, rotary_tables
 
 SEPARATOR: Final = 256
 VOCABULARY: Final = 257
@@ -48,7 +48,7 @@ class FlatNetwork(nn.Module):
         self.stack = stack
         self.embedding = nn.Parameter(torch.empty(VOCABULARY, stack.width))
         self.place_embedding = nn.Parameter(torch.empty(UNIT, stack.width))
-        self.blocks = nn.ModuleList(Block(stack) for _ in range(stack.layers))
+        self.blocks = nn.ModuleList(TransformerBlock(stack) for _ in range(stack.layers))
         self.norm = nn.Parameter(torch.ones(stack.width))
         for name, parameter in self.named_parameters():
             if parameter.dim() >= 2:

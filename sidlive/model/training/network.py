@@ -69,7 +69,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tensor
     return mixed.view(batch, heads, queries, head)
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """x + attention(norm(x)), then x + SwiGLU(norm(x))."""
 
     def __init__(self, stack: Stack) -> None:
@@ -111,7 +111,7 @@ class Network(nn.Module):
         # Time level: a frame is the sum of its columns' values and of the manner in which each slot was said.
         self.value_embedding = nn.Parameter(torch.empty(tk.SLOTS * 256, time.width))
         self.manner_embedding = nn.Parameter(torch.empty(tk.SLOTS * tk.MANNERS, time.width))
-        self.time_blocks = nn.ModuleList(Block(time) for _ in range(time.layers))
+        self.time_blocks = nn.ModuleList(TransformerBlock(time) for _ in range(time.layers))
         self.time_norm = nn.Parameter(torch.ones(time.width))
         # Column level: what the time level says, the slot, its value in the frame before, the token said last.
         self.bridge = nn.Linear(time.width, column.width, bias=False)
@@ -120,7 +120,7 @@ class Network(nn.Module):
         self.said_embedding = nn.Parameter(torch.empty(tk.KINDS * tk.TOKEN_IDS, column.width))
         self.recall_embedding = nn.Parameter(torch.empty(rc.CHOICES * tk.KINDS * tk.TOKEN_IDS, column.width))
         self.strength_embedding = nn.Parameter(torch.empty(rc.CHOICES * tk.KINDS * rc.STRENGTHS, column.width))
-        self.column_blocks = nn.ModuleList(Block(column) for _ in range(column.layers))
+        self.column_blocks = nn.ModuleList(TransformerBlock(column) for _ in range(column.layers))
         self.column_norm = nn.Parameter(torch.ones(column.width))
         self.head = nn.Parameter(torch.empty(tk.KINDS, tk.VOCABULARY, column.width))
         self.trust = nn.Parameter(

@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How a run learns. ``share``: of the frames, those that the column level trains on."""
 
     steps: int
@@ -34,6 +34,6 @@ class Plan:
         return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, descent))
 
 
-def with_steps(plan: Plan, **changes: Any) -> Plan:
+def with_changes(plan: TrainingPlan, **changes: Any) -> TrainingPlan:
     """A plan with the changes that are not None."""
     return replace(plan, **{name: value for name, value in changes.items() if value is not None})

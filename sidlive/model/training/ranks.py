@@ -75,7 +75,7 @@ ALONE: Final = Ranks()
 
 
 @contextmanager
-def joined() -> Iterator[Ranks]:
+def join_ranks() -> Iterator[Ranks]:
     """This process among those that torchrun started, while the block lasts; the GPU of its number, or the CPU.
 
     Raises ModelError where the others cannot be reached.

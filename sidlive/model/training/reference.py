@@ -12,7 +12,7 @@ from sidlive.model.config import ModelConfig
 from sidlive.model.training.export import averaged
 from sidlive.model.training.network import Network
 from sidlive.model.training.train import load_checkpoint
-from sidlive.model.training.windows import tensors, window
+from sidlive.model.training.windows import cut_window, stack_windows
 
 
 class Reference:
@@ -38,7 +38,7 @@ class Reference:
         assert first > 0, "the first frame has none before it"
         self.prefill(frames)
         length = len(self._heard)
-        heard = tensors(window(self._heard, 0, length))
+        heard = stack_windows(cut_window(self._heard, 0, length))
         logits, target = self._network.predict(*heard, torch.arange(first - 1, length - 1))
         chances = logits.masked_fill(~self._allowed, -torch.inf).log_softmax(-1)
         silent = target == tk.SKIP

@@ -25,14 +25,14 @@ from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.corpus.shards import Corpus
 from sidlive.model.training.network import Network
-from sidlive.model.training.plan import Plan
+from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.ranks import ALONE, CPU, Ranks
-from sidlive.model.training.windows import Batch, Windows, held_out
+from sidlive.model.training.windows import Batch, WindowSampler, held_out
 
 AVERAGING: Final = 0.99  # of the averaged weights, so much stays with each step
 
 
-def optimiser_of(network: torch.nn.Module, plan: Plan) -> torch.optim.Optimizer:
+def make_optimiser(network: torch.nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
     """What the plan moves a network's weights with: AdamW; gains do not decay."""
     matrices = [p for p in network.parameters() if p.dim() >= 2]
     gains = [p for p in network.parameters() if p.dim() < 2]
@@ -40,7 +40,7 @@ def optimiser_of(network: torch.nn.Module, plan: Plan) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
-def move(network: torch.nn.Module, optimiser: torch.optim.Optimizer, plan: Plan, step: int) -> None:
+def optimiser_step(network: torch.nn.Module, optimiser: torch.optim.Optimizer, plan: TrainingPlan, step: int) -> None:
     """Move a network's weights down its gradients, as far as the plan says for that step."""
     torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
     for group in optimiser.param_groups:
@@ -55,14 +55,14 @@ def evaluate(
     """Nats per frame over the batches, by a network that lies on the device."""
     total, frames = 0.0, 0
     for batch in batches:
-        with _cast(device, precision):
+        with _autocast(device, precision):
             total += network.nats(*batch.to(device)).sum().item()
         frames += len(batch.chosen)
     return total / max(1, frames)
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Told after every step. ``train`` is a running mean, ``held_out`` the last measured; nats per frame."""
 
     step: int
@@ -85,7 +85,7 @@ class Run:
         self,
         folder: Path,
         config: ModelConfig,
-        plan: Plan,
+        plan: TrainingPlan,
         compiled: bool = True,
         ranks: Ranks = ALONE,
         precision: torch.dtype = torch.bfloat16,
@@ -96,7 +96,7 @@ class Run:
         self.ranks, self.precision = ranks, precision
         torch.manual_seed(plan.seed)
         self.network = Network(config).to(ranks.device)
-        self.optimiser = optimiser_of(self.network, plan)
+        self.optimiser = make_optimiser(self.network, plan)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.frames = 0
         self.measured = 0  # the step of the last measurement
@@ -153,13 +153,13 @@ class Run:
 
         Interrupted, it has happened or it has not.
         """
-        with _cast(self.ranks.device, self.precision):
+        with _autocast(self.ranks.device, self.precision):
             cost = self.network.nats(*batch).sum() / (self.plan.batch * self.plan.chosen)
         self.optimiser.zero_grad()
         (cost / tk.SLOTS).backward()
         nats = self.ranks.add_up(self.network.parameters(), cost).item()
-        with _undivided():
-            move(self.network, self.optimiser, self.plan, self.step)
+        with _uninterrupted():
+            optimiser_step(self.network, self.optimiser, self.plan, self.step)
             self.step += 1
             self.frames += self.plan.batch * self.plan.length
             share = max(1 - AVERAGING, 1 / self.step)  # of the newest weights
@@ -172,7 +172,7 @@ class Run:
         averaged = Network(self.config).to(self.ranks.device)
         averaged.load_state_dict(self.average)
         nats = evaluate(averaged, batches, self.ranks.device, self.precision)
-        with _undivided():
+        with _uninterrupted():
             self.held_out_nats = nats
             if nats < self.best:
                 self.keep_best()
@@ -199,7 +199,7 @@ class Run:
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{path} cannot be read as a log ({error}); remove it and go on") from error
         text = "".join(json.dumps(each) + "\n" for each in [*kept, {**row, "time": time.time()}])
-        _replace(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        _write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def train(
@@ -207,13 +207,13 @@ def train(
     run: Run,
     measure_every: int = 500,
     save_every_s: float = 120.0,
-    told: Callable[[Progress], None] = lambda progress: None,
+    report_progress: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> Run:
     """Carry the run to its plan's last step, saving on the way and at the end (also when interrupted).
 
     Raises ModelError where the corpus is too small, the disk refuses the checkpoint or another rank is gone.
     """
-    windows, batches = Windows(corpus), held_out(corpus) if run.ranks.first else []
+    windows, batches = WindowSampler(corpus), held_out(corpus) if run.ranks.first else []
     run.ranks.agree(run.step, "step")
     saved = started = time.monotonic()
     first = run.step
@@ -225,7 +225,7 @@ def train(
 
     try:
         measure_if_due()  # the run may have been stopped in its measurement
-        for batch in _ahead(windows, run):
+        for batch in _prefetch(windows, run):
             run.learn(batch)
             measure_if_due()
             if time.monotonic() - saved > save_every_s:
@@ -234,7 +234,9 @@ def train(
             assert run.train_nats is not None
             done = (run.step - first) * run.plan.batch * run.plan.length
             rate = done / (time.monotonic() - started)
-            told(Progress(run.step, run.plan.steps, run.frames, rate, run.train_nats, run.held_out_nats))
+            report_progress(
+                TrainingProgress(run.step, run.plan.steps, run.frames, rate, run.train_nats, run.held_out_nats)
+            )
     finally:
         run.save()
     if not batches:
@@ -256,7 +258,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return kept
 
 
-def _ahead(windows: Windows, run: Run) -> Iterator[Batch]:
+def _prefetch(windows: WindowSampler, run: Run) -> Iterator[Batch]:
     """This rank's batches up to the plan's end, on its device; the next ones are prepared while a step runs."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -274,7 +276,7 @@ def _ahead(windows: Windows, run: Run) -> Iterator[Batch]:
 
 
 @contextmanager
-def _undivided() -> Iterator[None]:
+def _uninterrupted() -> Iterator[None]:
     """An interrupt from the keyboard waits for the end of the block."""
     if threading.current_thread() is not threading.main_thread():
         yield  # interrupts reach the main thread alone
@@ -289,15 +291,15 @@ def _undivided() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def _cast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+def _autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16)
 
 
 def _save(plain: dict[str, Any], path: Path) -> None:
-    _replace(path, lambda partial: torch.save(plain, partial))
+    _write_whole(path, lambda partial: torch.save(plain, partial))
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file of a run: it is the old one or the new one, whatever happens."""
     partial = path.with_suffix(".partial")
     try:

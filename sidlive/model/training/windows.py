@@ -13,7 +13,7 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.corpus.shards import Corpus
 from sidlive.model.tokens import Tokens
-from sidlive.model.training.plan import Plan
+from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.ranks import ALONE, Ranks
 from sidlive.tune.edits import rotate_voices
 
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
             return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
 
 
-class Window(NamedTuple):
+class TrainingWindow(NamedTuple):
     """A stretch of a tune in slot order, each ``[length, 28]``; what is recalled ``[length, 28, CHOICES]``."""
 
     values: NDArray[np.uint8]
@@ -45,7 +45,7 @@ class Window(NamedTuple):
     strengths: NDArray[np.uint8]
 
 
-def window(
+def cut_window(
     frames: Frames,
     start: int,
     length: int,
@@ -53,7 +53,7 @@ def window(
     memory: int = rc.WINDOW,
     missed: float = 0.0,
     rng: np.random.Generator | None = None,
-) -> Window:
+) -> TrainingWindow:
     """A stretch of a tune, voices rotated by ``turns``; recall reaches ``memory`` frames before it (0: no recall).
 
     ``missed``: of what happens in a stream, the share that recall has not heard (``rng`` says which). What a model says
@@ -74,25 +74,25 @@ def window(
         recalled, strengths = told.tokens[now], told.strengths[now]
     else:
         recalled, strengths = rc.nothing(length)
-    return Window(stretch[now][:, tk.COLUMN_OF_SLOT], tokens[now], recalled, strengths)
+    return TrainingWindow(stretch[now][:, tk.COLUMN_OF_SLOT], tokens[now], recalled, strengths)
 
 
-def behind(prompt: Window, window: Window) -> Window:
+def pin_before(prompt: TrainingWindow, window: TrainingWindow) -> TrainingWindow:
     """A window with an earlier passage pinned before it: as heard when all between them has slid away."""
-    return Window(*(np.concatenate([a, b]) for a, b in zip(prompt, window, strict=True)))
+    return TrainingWindow(*(np.concatenate([a, b]) for a, b in zip(prompt, window, strict=True)))
 
 
-def tensors(*windows: Window) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Windows of one length as a network takes them: the four parts, each ``int64[windows, length, ...]``."""
+def stack_windows(*windows: TrainingWindow) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """WindowSampler of one length as a network takes them: the four parts, each ``int64[windows, length, ...]``."""
     parts = (torch.from_numpy(np.stack(each).astype(np.int64)) for each in zip(*windows, strict=True))
     values, tokens, recalled, strengths = parts
     return values, tokens, recalled, strengths
 
 
-class Windows:
+class WindowSampler:
     """Where training windows come from: the train split, every frame equally likely, voices rotated at random.
 
-    Some are what an endless performance hears: its prompt, pinned, and the last seconds (see `Plan.pinned`).
+    Some are what an endless performance hears: its prompt, pinned, and the last seconds (see `TrainingPlan.pinned`).
     """
 
     def __init__(self, corpus: Corpus) -> None:
@@ -101,7 +101,7 @@ class Windows:
             raise ModelError(f"{corpus.folder} has no tune to train on: build it from a folder of .sid files")
         self.lengths = np.array([len(frames) for frames in self.tunes])
 
-    def batch(self, plan: Plan, step: int, ranks: Ranks = ALONE) -> Batch:
+    def batch(self, plan: TrainingPlan, step: int, ranks: Ranks = ALONE) -> Batch:
         """The windows of a step: a function of (plan.seed, step). Of several ranks each gets every world-th window.
 
         Each window draws from a generator of its own, so that a rank need not make those of the others.
@@ -113,24 +113,26 @@ class Windows:
             raise ModelError(f"no tune of the corpus has {whole} frames: train with a shorter --length")
         weights = self.lengths[eligible] / self.lengths[eligible].sum()
         tunes = rng.choice(eligible, size=plan.batch, p=weights)
-        picks: list[Window] = []
+        picks: list[TrainingWindow] = []
         chosen = []
         for index, own in list(zip(tunes, rng.spawn(plan.batch), strict=True))[ranks.rank :: ranks.world]:
             told = np.arange(plan.length)
             start = int(own.integers(self.lengths[index] - whole + 1))
             memory = int(own.integers(rc.WINDOW)) if own.random() < plan.remembering else 0
             missed = plan.missed * max(0.0, 2 * own.random() - 1)  # none in half of the windows
-            cut = partial(window, self.tunes[index], turns=int(own.integers(3)), memory=memory, missed=missed, rng=own)
+            cut = partial(
+                cut_window, self.tunes[index], turns=int(own.integers(3)), memory=memory, missed=missed, rng=own
+            )
             if own.random() < plan.pinned:
                 pin = int(own.integers(1, plan.length // 2 + 1))
                 later = int(own.integers(start + pin, self.lengths[index] - whole + pin + 1))
                 told = np.delete(told, pin - 1)  # the last pinned frame cannot tell what comes after the gap
-                picks.append(behind(cut(start, pin), cut(later, whole - pin)))
+                picks.append(pin_before(cut(start, pin), cut(later, whole - pin)))
             else:
                 picks.append(cut(start, whole))
             share = own.choice(told, size=min(plan.chosen, len(told)), replace=False)
             chosen.append(plan.length * (len(picks) - 1) + share)
-        return Batch(*tensors(*picks), torch.from_numpy(np.concatenate(chosen)))
+        return Batch(*stack_windows(*picks), torch.from_numpy(np.concatenate(chosen)))
 
 
 def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25) -> list[Batch]:
@@ -143,8 +145,8 @@ def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 
         picks = []
         for tune in tunes[first : first + 4]:
             frames = corpus.frames(tune)
-            picks.append(window(frames, int(rng.integers(len(frames) - length)), length + 1))
+            picks.append(cut_window(frames, int(rng.integers(len(frames) - length)), length + 1))
         predictions = len(picks) * length
         chosen = rng.choice(predictions, size=round(predictions * share), replace=False)
-        batches.append(Batch(*tensors(*picks), torch.from_numpy(chosen)))
+        batches.append(Batch(*stack_windows(*picks), torch.from_numpy(chosen)))
     return batches

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sidlive.chip.registers import Frames, silence
-from sidlive.model.corpus.duplicates import duplicates, print_of
+from sidlive.model.corpus.duplicates import duplicates, fingerprint_of
 
 
 def song(count: int, seed: int = 1) -> Frames:
@@ -16,7 +16,7 @@ def song(count: int, seed: int = 1) -> Frames:
 
 
 def found(*songs: Frames) -> dict[int, tuple[int, str]]:
-    return duplicates(print_of(frames) for frames in songs)
+    return duplicates(fingerprint_of(frames) for frames in songs)
 
 
 def test_of_equal_songs_the_first_is_kept() -> None:

@@ -5,8 +5,8 @@ import pytest
 from engines import tune
 
 from sidlive.chip import registers as sid
-from sidlive.model.judging.copies import longest_copies, longest_part_copies
-from sidlive.model.judging.listening import note_starts
+from sidlive.model.judging.copies import longest_copies, longest_voice_copies
+from sidlive.model.judging.measures import note_starts
 
 
 def lively(count: int, seed: int) -> sid.Frames:
@@ -106,17 +106,17 @@ def test_a_part_is_found_in_any_voice_whatever_the_others_do() -> None:
     hand_over(piece[20 : 20 + end - begin + 1], 2, source[begin : end + 1], 0)
     piece[19, [sid.register_of(2, sid.CONTROL), sid.first_control_of(2)]] = sid.SAW
     long = end - begin + 1
-    assert longest_part_copies([piece, riff(200, 3)], [riff(300, 4), source]).tolist() == [long, 0]
+    assert longest_voice_copies([piece, riff(200, 3)], [riff(300, 4), source]).tolist() == [long, 0]
     piece[:, sid.register_of(2, sid.PW_LO)] = np.arange(200)
     piece[:, sid.CUTOFF_HI] = np.arange(200)
     assert longest_copies([piece], [source]).tolist() == [0]
-    assert longest_part_copies([piece], [source]).tolist() == [long]
+    assert longest_voice_copies([piece], [source]).tolist() == [long]
 
 
 def test_what_is_held_after_a_copied_note_does_not_count() -> None:
     piece = sid.silence(100)
     for column in (sid.register_of(1, sid.CONTROL), sid.first_control_of(1)):
         piece[10:, column] = sid.SAW | sid.GATE
-    assert longest_part_copies([piece], [piece]).tolist() == [1]
-    assert longest_part_copies([sid.silence(100)], [piece]).tolist() == [0]
-    assert longest_part_copies([piece], []).tolist() == [0] and longest_part_copies([], [piece]).tolist() == []
+    assert longest_voice_copies([piece], [piece]).tolist() == [1]
+    assert longest_voice_copies([sid.silence(100)], [piece]).tolist() == [0]
+    assert longest_voice_copies([piece], []).tolist() == [0] and longest_voice_copies([], [piece]).tolist() == []

@@ -13,10 +13,17 @@ from sidlive.chip import registers as sid
 from sidlive.cli import main
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.corpus.shards import Corpus, Entry, split_of
+from sidlive.model.corpus.shards import Corpus, CorpusTune, split_of
 from sidlive.model.engine.engine import Engine
-from sidlive.model.judging.continuations import MEASURES, Continued, choose_prompts, compare, go_on, summarise
-from sidlive.model.judging.evaluate import GROUPS, interval, judge, stretches
+from sidlive.model.judging.continuations import (
+    MEASURES,
+    Continuation,
+    choose_prompts,
+    compare,
+    continue_prompts,
+    summarise,
+)
+from sidlive.model.judging.likelihood import GROUPS, interval, judge, stretches
 from sidlive.model.weights import save_weights
 
 
@@ -27,7 +34,7 @@ def corpus_of(held_out: list[sid.Frames], train: list[sid.Frames]) -> Corpus:
         for number, frames in enumerate(songs):
             name = f"{split}-{number}"
             shards[name] = frames
-            entry = Entry(f"{name}.sid", 1, name, "", "", "6581", "PAL", 50.0, name, 0, len(frames), split)
+            entry = CorpusTune(f"{name}.sid", 1, name, "", "", "6581", "PAL", 50.0, name, 0, len(frames), split)
             entries.append(entry)
     return Corpus(Path("nowhere"), tuple(entries), shards)
 
@@ -91,7 +98,7 @@ def test_prompts_are_of_all_tunes_before_one_comes_again() -> None:
 def test_going_on_is_what_the_engine_says_after_the_prompt(small: Engine) -> None:
     corpus = corpus_of([tune(120, 1)], [])
     (prompt,) = choose_prompts(corpus, 1, heard=40, seconds=0.4)
-    (one,) = go_on(small, corpus, [prompt], WARM)
+    (one,) = continue_prompts(small, corpus, [prompt], WARM)
     small.reset()
     small.prefill(corpus.frames(prompt.tune)[prompt.start : prompt.turn])
     assert (one.generated == [small.step(WARM) for _ in range(20)]).all()
@@ -106,7 +113,7 @@ def test_a_perfect_copy_measures_as_the_real_thing_and_is_found_out() -> None:
     real = [whole[prompt.turn : prompt.end] for whole, prompt in zip(frames, prompts, strict=True)]
     stolen, heard = training[1][100:200], frames[2][prompts[2].start : prompts[2].turn]
     made = [real[0], stolen, heard]
-    generated, truth = compare(corpus, [Continued(*parts) for parts in zip(prompts, made, real, strict=True)])
+    generated, truth = compare(corpus, [Continuation(*parts) for parts in zip(prompts, made, real, strict=True)])
     assert set(generated) == set(truth) == set(MEASURES)
     assert all(generated[name][0] == pytest.approx(truth[name][0], nan_ok=True) for name in MEASURES)
     assert generated["copied_from_training"][1] == 100 and truth["copied_from_training"][1] < 100
@@ -117,7 +124,7 @@ def test_without_a_training_set_nothing_is_said_of_copies_from_it() -> None:
     corpus = corpus_of([tune(300, 1)], [])
     (prompt,) = choose_prompts(corpus, 1, heard=100, seconds=2.0)
     real = corpus.frames(prompt.tune)[prompt.turn : prompt.end]
-    generated, _ = compare(corpus, [Continued(prompt, real, real)])
+    generated, _ = compare(corpus, [Continuation(prompt, real, real)])
     assert np.isnan(generated["copied_from_training"]).all() and not np.isnan(generated["copied_from_prompt"]).any()
 
 

@@ -21,7 +21,7 @@ from sidlive.model.config import PRESETS, ModelConfig, Stack
 from sidlive.model.corpus.shards import Corpus, open_corpus
 from sidlive.model.training import comparison as cmp
 from sidlive.model.training import flat
-from sidlive.model.training.windows import Window, Windows, tensors, window
+from sidlive.model.training.windows import TrainingWindow, WindowSampler, cut_window, stack_windows
 
 TINY = process.TINY
 
@@ -107,17 +107,17 @@ def test_it_hears_its_context_and_no_more() -> None:
 
 def test_both_are_judged_on_the_same_frames(corpus: Corpus) -> None:
     """Slot by slot and one by one, what each stretch costs is what its network says of those frames."""
-    windows = Windows(corpus)
+    windows = WindowSampler(corpus)
     (stretch,) = cmp.held_out_stretches(corpus)
     assert stretch.start >= cmp.BEFORE and stretch.start + cmp.FRAMES <= len(stretch.frames)
     ours = cmp.TwoLevels(TINY, cmp.PLAN, windows)
     other = cmp.FlatStream(TINY, cmp.PLAN, windows)
     with torch.no_grad():
         ((registers, everything, alone),) = ours.nats([stretch]).tolist()
-        heard = window(stretch.frames, stretch.start - 256, 256 + cmp.FRAMES)
-        alone_heard = Window(heard.values, heard.tokens, *rc.nothing(256 + cmp.FRAMES))
-        by_slot = ours.network.nats(*tensors(heard))[-cmp.FRAMES :].mean(0)
-        by_slot_alone = ours.network.nats(*tensors(alone_heard))[-cmp.FRAMES :].mean(0)
+        heard = cut_window(stretch.frames, stretch.start - 256, 256 + cmp.FRAMES)
+        alone_heard = TrainingWindow(heard.values, heard.tokens, *rc.nothing(256 + cmp.FRAMES))
+        by_slot = ours.network.nats(*stack_windows(heard))[-cmp.FRAMES :].mean(0)
+        by_slot_alone = ours.network.nats(*stack_windows(alone_heard))[-cmp.FRAMES :].mean(0)
         flat_costs = nats(other.network, stretch.frames[stretch.start - 40 : stretch.start + cmp.FRAMES])
     assert heard.values[256:].tolist() == stretch.frames[stretch.start :][: cmp.FRAMES, tk.COLUMN_OF_SLOT].tolist()
     assert everything == pytest.approx(by_slot.sum().item(), rel=1e-5)
@@ -139,7 +139,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_learner_learns_by_its_own_clock(corpus: Corpus, small: None) -> None:
     plan = replace(cmp.PLAN, batch=2, learning_rate=1e-2)
-    learner = cmp.Learner("flat", cmp.FlatStream(TINY, plan, Windows(corpus)), plan, limit_s=10.0)
+    learner = cmp.Learner("flat", cmp.FlatStream(TINY, plan, WindowSampler(corpus)), plan, limit_s=10.0)
     stretches = cmp.held_out_stretches(corpus)
     learner.prepare(compiled=False)
     learner.judge(0.0, stretches)

@@ -8,7 +8,7 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
 from sidlive.model.training.network import Network
-from sidlive.model.training.windows import tensors, window
+from sidlive.model.training.windows import cut_window, stack_windows
 
 TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 2, 2, 1, 24), context=8)
 
@@ -24,12 +24,12 @@ def lively(count: int, seed: int = 0) -> np.ndarray:
 
 
 def heard(frames: np.ndarray) -> tuple[torch.Tensor, ...]:
-    return tensors(window(frames, 0, len(frames)))[:2]
+    return stack_windows(cut_window(frames, 0, len(frames)))[:2]
 
 
 def recalled(frames: np.ndarray) -> tuple[torch.Tensor, ...]:
     """What recall suggests after each frame."""
-    return tensors(window(frames, 0, len(frames)))[2:]
+    return stack_windows(cut_window(frames, 0, len(frames)))[2:]
 
 
 NO_RECALL = tuple(torch.from_numpy(part.astype(np.int64)) for part in rc.nothing(1))

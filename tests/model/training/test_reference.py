@@ -14,7 +14,7 @@ from sidlive.model.engine.engine import Engine
 from sidlive.model.training.export import export
 from sidlive.model.training.network import Network
 from sidlive.model.training.reference import Reference, load_reference
-from sidlive.model.training.windows import tensors, window
+from sidlive.model.training.windows import cut_window, stack_windows
 
 BOUND = 0.02  # nats a frame
 
@@ -24,7 +24,7 @@ def trained(steps: int = 60) -> Network:
     torch.manual_seed(0)
     network = Network(SMALL)
     optimiser = torch.optim.AdamW(network.parameters(), lr=5e-3)
-    heard = tensors(window(song(400), 0, 400))
+    heard = stack_windows(cut_window(song(400), 0, 400))
     for _ in range(steps):
         start = int(torch.randint(300, (1,)))
         cost = network.nats(*(part[:, start : start + 100] for part in heard)).sum() / 99

@@ -20,13 +20,13 @@ from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus.shards import Corpus, open_corpus
 from sidlive.model.tokens import COLUMN_OF_SLOT
 from sidlive.model.training import train as training
-from sidlive.model.training.plan import Plan
+from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.ranks import Ranks
 from sidlive.model.training.train import Run, load_checkpoint, train
-from sidlive.model.training.windows import Windows, held_out, window
+from sidlive.model.training.windows import WindowSampler, cut_window, held_out
 
 TINY = process.TINY
-PLAN = Plan(steps=40, batch=2, length=32, warmup=5, learning_rate=1e-2)
+PLAN = TrainingPlan(steps=40, batch=2, length=32, warmup=5, learning_rate=1e-2)
 
 
 @pytest.fixture()
@@ -149,7 +149,7 @@ def test_two_processes_learn_what_one_learns(corpus: Corpus, tmp_path: Path, one
 
 
 def test_the_ranks_share_a_step_without_overlap(corpus: Corpus) -> None:
-    windows, plan = Windows(corpus), Plan(steps=1, batch=5, length=32)
+    windows, plan = WindowSampler(corpus), TrainingPlan(steps=1, batch=5, length=32)
     whole = windows.batch(plan, 7)
     shares = [windows.batch(plan, 7, Ranks(rank, 3)) for rank in range(3)]
     assert [len(share.values) for share in shares] == [2, 2, 1]
@@ -169,7 +169,7 @@ def test_fewer_windows_than_processes_are_refused(tmp_path: Path) -> None:
 
 
 def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None:
-    windows = Windows(corpus)
+    windows = WindowSampler(corpus)
     assert len(windows.tunes) == 1 and len(held_out(corpus, length=32)[0].values) == 1
     batch = windows.batch(PLAN, 3)
     assert torch.equal(batch.tokens, windows.batch(PLAN, 3).tokens)
@@ -178,8 +178,8 @@ def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None
 
 def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus) -> None:
     """Two runs of the tune's frames, in order, in one window; the frame after the gap is told by none before it."""
-    plan = Plan(steps=1, batch=40, length=64, share=1.0)
-    windows = Windows(corpus)
+    plan = TrainingPlan(steps=1, batch=40, length=64, share=1.0)
+    windows = WindowSampler(corpus)
     tune = silence(400)
     for column, digit in ((FREQ_LO, 1), (PW_LO, 256)):  # every frame bears its number in each of its voices
         for voice in range(VOICES):
@@ -206,16 +206,16 @@ def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus)
 def test_what_recall_missed_is_not_missed_in_what_is_learned(corpus: Corpus) -> None:
     """Notes lost to recall stand in the tokens all the same: the model learns to say them."""
     frames = corpus.frames(corpus.tunes[0])
-    whole = window(frames, 200, 100)
-    lossy = window(frames, 200, 100, missed=0.3, rng=np.random.default_rng(1))
+    whole = cut_window(frames, 200, 100)
+    lossy = cut_window(frames, 200, 100, missed=0.3, rng=np.random.default_rng(1))
     assert np.array_equal(whole.tokens, lossy.tokens) and np.array_equal(whole.values, lossy.values)
     assert (lossy.strengths < whole.strengths).any() and not (lossy.tokens == lossy.recalled[..., 0]).all()
-    deaf = window(frames, 200, 100, memory=0)
+    deaf = cut_window(frames, 200, 100, memory=0)
     assert (deaf.recalled == rc.NOTHING).all() and not deaf.strengths.any()
 
 
 def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
-    plan = Plan(steps=1000, warmup=100, decay_from=0.5, learning_rate=1.0)
+    plan = TrainingPlan(steps=1000, warmup=100, decay_from=0.5, learning_rate=1.0)
     assert plan.rate(0) == pytest.approx(0.01) and plan.rate(300) == 1.0
     assert plan.rate(750) == pytest.approx(0.5) and plan.rate(1000) == 0.0
 
@@ -264,4 +264,4 @@ def test_a_slip_is_told_before_training_begins(
 
 def test_windows_longer_than_every_tune_are_refused(corpus: Corpus) -> None:
     with pytest.raises(ModelError, match="--length"):
-        Windows(corpus).batch(Plan(steps=1, length=4000), 0)
+        WindowSampler(corpus).batch(TrainingPlan(steps=1, length=4000), 0)

@@ -18,8 +18,8 @@ import torch
 from sidlive.chip import registers as sid
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus.shards import open_corpus
-from sidlive.model.training.plan import Plan
-from sidlive.model.training.ranks import ALONE, Ranks, joined
+from sidlive.model.training.plan import TrainingPlan
+from sidlive.model.training.ranks import ALONE, Ranks, join_ranks
 from sidlive.model.training.train import Run, train
 
 TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 1, 2, 1, 24), context=64)
@@ -48,7 +48,7 @@ def learn(
     corpus: Path, folder: Path, steps: int, prepared: Callable[[Run], None] = lambda run: None, ranks: Ranks = ALONE
 ) -> list[float]:
     """Carry a run in float32 to its last step, measured after each second one and saved after each; the costs."""
-    plan = Plan(steps, batch=4, length=32, warmup=5, learning_rate=1e-2)
+    plan = TrainingPlan(steps, batch=4, length=32, warmup=5, learning_rate=1e-2)
     run = Run(folder, TINY, plan, compiled=False, ranks=ranks, precision=torch.float32)
     run.resume()
     prepared(run)
@@ -80,7 +80,7 @@ def killed(moment: str) -> Callable[[Run], None]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     place = Path(sys.argv[2])
-    with joined() as among:
+    with join_ranks() as among:
         told = learn(
             Path(sys.argv[1]),
             place,

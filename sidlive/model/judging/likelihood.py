@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.corpus.shards import Corpus, Entry
+from sidlive.model.corpus.shards import Corpus, CorpusTune
 
 RESAMPLINGS: Final = 2000  # of the tunes, for the confidence interval
 SPLITS: Final = ("held-out", "train", "all")
@@ -79,7 +79,7 @@ def interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[flo
     return float(low), float(high)
 
 
-def tunes_of(corpus: Corpus, split: str) -> tuple[Entry, ...]:
+def tunes_of(corpus: Corpus, split: str) -> tuple[CorpusTune, ...]:
     """The tunes of one of SPLITS."""
     assert split in SPLITS
     return corpus.tunes if split == "all" else corpus.split(split)
@@ -87,7 +87,7 @@ def tunes_of(corpus: Corpus, split: str) -> tuple[Entry, ...]:
 
 def stretches(
     corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
-) -> list[tuple[Entry, int]]:
+) -> list[tuple[CorpusTune, int]]:
     """The tunes that `judge` judges and the frame each stretch starts at; of more tunes than ``most`` an even choice.
 
     ModelError where no tune has ``length`` + 1 frames.

@@ -7,7 +7,7 @@ import pytest
 from notes_by_hand import A_WHILE, play, tuned
 
 from sidlive.chip import registers as sid
-from sidlive.model.judging.listening import (
+from sidlive.model.judging.measures import (
     Character,
     bar_of,
     character_of,
