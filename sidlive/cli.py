@@ -1,7 +1,7 @@
 """The command line: ``sidlive`` opens the studio, ``sidlive COMMAND`` does one thing.
 
-Each group of commands is a module of ``sidlive.commands`` with ``register(subparsers)``; a command's parser sets
-``run`` (a function of the parsed arguments that returns an exit status). Heavy imports belong inside ``run``.
+Each command is the module of its name in ``sidlive.commands``: ``register(subparsers)`` adds its parser and
+``run(arguments)`` does the work and returns the exit status. Heavy imports belong inside ``run``.
 """
 
 import argparse
@@ -14,11 +14,16 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from sidlive import __version__
+from sidlive.commands import studio
 from sidlive.errors import SidliveError
 from sidlive.report import plain, warn
 from sidlive.tune.shipped import names
 
-GROUPS = ("perform", "takes", "listen", "tunes", "generate", "keep", "models", "docs", "bench")
+# The modules of `sidlive.commands`, in the order in which --help lists them: one command each.
+COMMANDS = (
+    "run", "play", "render", "info", "fragments", "capture", "generate", "take", "replay", "compile", "corpus", "train",
+    "eval", "export", "bench", "doctor", "docs",
+)  # fmt: skip
 
 
 class OneLine(argparse.ArgumentParser):
@@ -62,8 +67,9 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action=Version, nargs=0, help="say which sidlive, Python and model this is")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
-    for group in GROUPS:
-        importlib.import_module(f"sidlive.commands.{group}").register(subparsers, top)
+    studio.register(top)
+    for command in COMMANDS:
+        importlib.import_module(f"sidlive.commands.{command}").register(subparsers)
     return top
 
 

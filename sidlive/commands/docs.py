@@ -3,7 +3,7 @@
 import argparse
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``docs`` to the command line."""
     command = subparsers.add_parser("docs", help="read about a topic, or list the topics")
     command.add_argument("topic", nargs="?", metavar="TOPIC", help="one of the topics that `sidlive docs` lists")

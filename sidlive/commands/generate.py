@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidlive.commands import label
-from sidlive.commands.perform import video_argument
+from sidlive.commands.arguments import label_arguments, label_of, video_argument
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import Frames
@@ -18,8 +17,8 @@ FRAMES = 1500
 KINDS = (".sid", ".wav", ".npz", ".sidgpt", ".dmp")
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
-    """Add this group's commands."""
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``generate`` to the command line."""
     generate = subparsers.add_parser(
         "generate",
         help="continue a tune",
@@ -75,12 +74,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     generate.add_argument("--seed", type=int, default=0, metavar="S", help="one seed, one result (default: 0)")
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     generate.add_argument("--continuation-only", action="store_true", help="leave what was heard out of the output")
-    label.add(generate, "the prompt's name, continued", "none")
+    label_arguments(generate, "the prompt's name, continued", "none")
     generate.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    generate.set_defaults(run=_generate)
+    generate.set_defaults(run=run)
 
 
-def _generate(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     from time import perf_counter
 
     import numpy as np
@@ -135,7 +134,7 @@ def _generate(args: argparse.Namespace) -> None:
         bar.update(task, description=f"writing {plain(args.output.name)}", total=None)
         frames = made if args.continuation_only else np.concatenate([heard.frames, made])
         _write(
-            args.output, frames, heard, label.of(args, f"{heard.name}, continued"), f"{args.model}, seed {args.seed}"
+            args.output, frames, heard, label_of(args, f"{heard.name}, continued"), f"{args.model}, seed {args.seed}"
         )
     for note in (*heard.notes, *([f"it is silent: {heard.why_silent}"] if heard.why_silent else ())):
         warn(f"{heard.source}: {note}")

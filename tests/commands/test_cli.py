@@ -8,7 +8,7 @@ import pytest
 
 from sidlive import __version__
 from sidlive.cli import main
-from sidlive.commands import perform
+from sidlive.commands import run
 from sidlive.model import weights
 
 
@@ -67,7 +67,7 @@ def test_a_scripts_words_stand_before_and_after_the_options(
     words: list[str], expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[list[str], bool]] = []
-    monkeypatch.setattr(perform, "run_script", lambda arguments: seen.append((arguments.args, arguments.offline)))
+    monkeypatch.setattr(run, "run", lambda arguments: seen.append((arguments.args, arguments.offline)))
     assert main(["run", "script.py", *words]) == 0
     assert seen == [(expected, True)]
 

@@ -14,8 +14,8 @@ from tunes_by_hand import program, sid_file
 
 from sidlive.chip.registers import NTSC, PAL, silence
 from sidlive.cli import main
-from sidlive.commands import checkup
-from sidlive.commands.checkup import Finding
+from sidlive.commands import doctor
+from sidlive.commands.doctor import Finding
 from sidlive.errors import DeviceError
 from sidlive.live.sound import audio
 from sidlive.live.sound.audio import Device, NoPortAudio
@@ -249,20 +249,20 @@ class Opened:
 
 def test_doctor_plays_on_the_device_and_tells_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio, "devices", lambda: [Device(0, "dac", True), Device(1, "hdmi", False)])
-    monkeypatch.setattr(checkup, "DEVICE_S", 0.1)
+    monkeypatch.setattr(doctor, "DEVICE_S", 0.1)
 
     def unusable() -> Opened:
         raise DeviceError("sound device 0 does not open: Invalid sample rate")
 
     device = Opened(takes=True)
     monkeypatch.setattr(audio, "open_speaker", lambda: device)
-    (finding,) = checkup._sound()
+    (finding,) = doctor._sound()
     assert finding.well and finding.text == "dac (default), hdmi; dac plays at 44100 Hz, 20 ms late" and device.closed
     device = Opened(takes=False)
-    (finding,) = checkup._sound()
+    (finding,) = doctor._sound()
     assert not finding.well and "takes no samples" in finding.text and device.closed
     monkeypatch.setattr(audio, "open_speaker", unusable)
-    (finding,) = checkup._sound()
+    (finding,) = doctor._sound()
     assert not finding.well and "Invalid sample rate; there are dac (default), hdmi" in finding.text
 
 
@@ -283,8 +283,8 @@ def test_a_probe_that_fails_or_hangs_leaves_the_others(
         return [Finding("well", True, "fine")]
 
     probes = (("broken", broken, False), ("exits", exits, False), ("hangs", hangs, False), ("well", well, True))
-    monkeypatch.setattr(checkup, "PROBES", probes)
-    monkeypatch.setattr(checkup, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(doctor, "PROBES", probes)
+    monkeypatch.setattr(doctor, "PATIENCE_S", 0.2)
     assert main(["doctor"]) == 0
     told = capsys.readouterr().out
     for expected in ("RuntimeError: driver on fire", "SystemExit: 3", "no answer within 0.2 s", "fine", "runs here"):
@@ -297,7 +297,7 @@ def test_what_is_vital_and_fails_is_the_exit_status(
     def missing() -> list[Finding]:
         return [Finding("model", False, "none", "get one", True)]
 
-    monkeypatch.setattr(checkup, "PROBES", (("model", missing, True),))
+    monkeypatch.setattr(doctor, "PROBES", (("model", missing, True),))
     assert main(["doctor"]) == 1
     told = capsys.readouterr().out
     assert "get one" in told and "does not run here yet" in told

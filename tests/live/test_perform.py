@@ -16,7 +16,7 @@ from fake_engine import FakeEngine
 from sidlive.chip.registers import PAL
 from sidlive.chip.sid import repeatable
 from sidlive.cli import main
-from sidlive.commands import perform
+from sidlive.commands import run as run_command
 from sidlive.live.options import RoomOptions
 from sidlive.live.take import read_take
 
@@ -26,12 +26,12 @@ FIRST_LIGHT = Path(__file__).resolve().parents[2] / "sessions" / "first_light.py
 @pytest.fixture(autouse=True)
 def _model_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rooms are opened as typed, but for the engine."""
-    typed = perform.room_options
+    typed = run_command.room_options
 
     def options(arguments: argparse.Namespace, name: str = "") -> RoomOptions:
         return replace(typed(arguments, name), engine=FakeEngine)
 
-    monkeypatch.setattr(perform, "room_options", options)
+    monkeypatch.setattr(run_command, "room_options", options)
 
 
 def run(folder: Path, script: Path, *words: str) -> int:

@@ -22,7 +22,7 @@ FEW_FILES = 16  # that one process captures as soon as several would
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Add ``eval`` to the command line."""
     command = subparsers.add_parser(
         "eval",
         help="how well a model knows tunes it was not trained on, and what it makes of them",
@@ -50,10 +50,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--seed", type=int, default=0, metavar="S", help="of prompts and noise (default: 0)")
     command.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the figures")
     command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=_eval)
+    command.set_defaults(run=run)
 
 
-def _eval(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from sidlive.model.engine.engine import Sampling, load_engine, warm_up

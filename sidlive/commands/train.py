@@ -1,13 +1,11 @@
-"""Commands that make and judge models: ``sidlive train``, ``sidlive eval``, ``sidlive export``."""
+"""``sidlive train``: train a network on a corpus."""
 
 import argparse
 from pathlib import Path
 
-from sidlive.commands import judging
 
-
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
-    """Add this group's commands."""
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``train`` to the command line."""
     command = subparsers.add_parser("train", help="train a network on a corpus (needs torch: pip install .[train])")
     command.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`")
     command.add_argument("-o", "--out", type=Path, required=True, help="folder of the run; taken up if it has one")
@@ -24,24 +22,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     command.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
     command.add_argument("--no-compile", action="store_true", help="without torch.compile (which needs a C++ compiler)")
     command.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
-    command.set_defaults(run=_train)
-
-    judging.register(subparsers)
-
-    command = subparsers.add_parser("export", help="a run's best checkpoint to the engine's int8 file (needs torch)")
-    command.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="best.pt or checkpoint.pt of a run")
-    command.add_argument("-o", "--out", type=Path, required=True, help="the .safetensors file to write")
-    command.add_argument(
-        "--card",
-        action="append",
-        default=[],
-        metavar="FIELD=TEXT",
-        help="what the model card is to say; as often as you like",
-    )
-    command.set_defaults(run=_export)
+    command.set_defaults(run=run)
 
 
-def _train(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     from sidlive.errors import ModelError
 
     try:
@@ -117,20 +101,3 @@ def _check(plan: object) -> None:
         value = getattr(plan, name)
         if not low < value <= high:
             raise ModelError(f"--{name.replace('_', '-')} expects more than {low:g} up to {high:g}, found {value:g}")
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    from sidlive.errors import ModelError
-    from sidlive.model.training.export import export
-    from sidlive.report import plain
-
-    card = {}
-    for item in arguments.card:
-        field, equals, text = item.partition("=")
-        if not equals:
-            raise ModelError(f"--card expects FIELD=TEXT, found {item!r}")
-        card[field] = text
-    weights = export(arguments.checkpoint, arguments.out, card)
-    size = arguments.out.stat().st_size / 1e6
-    print(f"{plain(arguments.out)}: {weights.config.name}, {weights.parameters:,} parameters, {size:.1f} MB")
-    return 0

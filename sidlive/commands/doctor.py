@@ -3,6 +3,7 @@
 A probe that raises, hangs or finds nothing says so and says what to do; the others go on.
 """
 
+import argparse
 import os
 import platform
 import shutil
@@ -32,6 +33,20 @@ class Finding:
 
 
 Probe = Callable[[], list[Finding]]
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``doctor`` to the command line."""
+    doctor = subparsers.add_parser("doctor", help="tell what works here, and what to do about what does not")
+    doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    doctor.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine this machine; returns 1 if the instrument cannot run here."""
+    findings = examine()
+    show(findings, args.json)
+    return 0 if ready(findings) else 1
 
 
 def examine() -> list[Finding]:

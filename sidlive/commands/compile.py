@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidlive.commands import label
-from sidlive.commands.perform import video_argument
+from sidlive.commands.arguments import label_arguments, label_of, video_argument
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
     from sidlive.tune.compiler.sid_file import Label
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
-    """Add this group's commands."""
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``compile`` to the command line."""
     keep = subparsers.add_parser(
         "compile",
         help="make a .sid file of frames, and prove that it plays them",
@@ -30,7 +29,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         help="frames, or the name of a fragment that comes with sidlive",
     )
     keep.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
-    label.add(keep, "the frames' own, or the output file's name", "the frames' own", "the frames' own")
+    label_arguments(keep, "the frames' own, or the output file's name", "the frames' own", "the frames' own")
     keep.add_argument("--chip", choices=("6581", "8580"), help="default: the frames' own, or 6581")
     video_argument(keep, "of the frames")
     keep.add_argument("--load", type=_address, default=0x1000, metavar="ADDRESS", help="a page (default $1000)")
@@ -57,7 +56,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     keep.add_argument("--wav", action="store_true", help="OUT.wav too: the sound (OUT-1.wav and on, of several)")
     keep.add_argument("--flac", action="store_true", help="OUT.flac too, likewise")
     keep.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    keep.set_defaults(run=_compile)
+    keep.set_defaults(run=run)
 
 
 def _address(text: str) -> int:
@@ -79,7 +78,7 @@ def _loop(text: str) -> tuple[int | None, int | None]:
         ) from None
 
 
-def _compile(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     from time import perf_counter
 
     from sidlive.errors import ControlError, TuneError
@@ -96,7 +95,7 @@ def _compile(args: argparse.Namespace) -> None:
     if not 1 <= args.start_song <= len(takes):
         raise ControlError(f"--start-song {args.start_song}: there are songs 1 to {len(takes)}")
     texts = meta.get("title") or args.output.stem, meta.get("author", ""), meta.get("released", "")
-    about, chip = label.of(args, *texts), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
+    about, chip = label_of(args, *texts), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
     results: list[Result] = []
     frames = sum(len(take.frames) for take in takes)
     with spinner(stderr=True) as told:

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sidlive.commands.arguments import room_arguments, room_options
+
 if TYPE_CHECKING:
-    from sidlive.live.options import RoomOptions
     from sidlive.live.session import Session
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", top: argparse.ArgumentParser) -> None:
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add this group's commands."""
-    room_arguments(top)
-    top.set_defaults(run=open_studio)
     script = subparsers.add_parser("run", help="perform a script, without a screen")
     script.add_argument(
         "script", type=Path, metavar="SCRIPT", help="a Python file that speaks the verbs of the console"
@@ -25,66 +24,21 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     script.add_argument("--wav", type=Path, metavar="FILE", help="with --offline: write what is heard")
     script.add_argument("--seed", type=int, default=1, help="which future (default: 1)")
     room_arguments(script)
-    script.set_defaults(run=run_script)
+    script.set_defaults(run=run)
 
 
-def room_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of everything that opens a room."""
-    parser.add_argument("--model", default="pocket", help="a preset or a file of weights (default: pocket)")
-    parser.add_argument("--device", help="where the sound goes: part of a device's name, or null")
-    parser.add_argument("--midi", help="part of a MIDI port's name, or none (default: all there are)")
-    parser.add_argument("--takes", type=Path, default=Path("takes"), metavar="DIR", help="where takes are kept")
-    parser.add_argument("--chip", choices=("6581", "8580"), default="6581", help="the chip that is heard")
-    video_argument(parser, "of what is prompted before anything is played")
-
-
-def video_argument(parser: argparse.ArgumentParser, default: str) -> None:
-    """The option that says at which video standard music plays; `default` says whose it has without."""
-    parser.add_argument(
-        "--video",
-        type=str.upper,
-        choices=("PAL", "NTSC"),
-        metavar="PAL|NTSC",
-        help=f"the video standard: frames a second and the chip's clock (default: that {default})",
-    )
-
-
-def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions":
-    """The options as typed; `name` is for the take's folder."""
-    from sidlive.live.options import RoomOptions
-    from sidlive.writing import expect_folder
-
-    expect_folder(arguments.takes)
-    return RoomOptions(
-        model=arguments.model,
-        device=arguments.device,
-        midi=arguments.midi,
-        takes=arguments.takes,
-        chip=arguments.chip,
-        video=arguments.video,
-        seed=getattr(arguments, "seed", 1),
-        name=name,
-    )
-
-
-def open_studio(arguments: argparse.Namespace) -> int:
-    """Open the instrument on this terminal."""
-    from sidlive.studio.app import run
-
-    return run(room_options(arguments))
-
-
-def run_script(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Perform a script, live or in virtual time."""
     from sidlive.errors import ControlError
-    from sidlive.live.script import read_script, run
+    from sidlive.live.script import read_script
+    from sidlive.live.script import run as perform
     from sidlive.report import plain
 
     if arguments.wav and not arguments.offline:
         raise ControlError("--wav writes what a script plays with --offline; add --offline, or record the device")
     read_script(arguments.script)  # before anything is opened
     with _offline(arguments) if arguments.offline else _live(arguments) as session:
-        status = run(arguments.script, session, arguments.args)
+        status = perform(arguments.script, session, arguments.args)
         for notice in session.state().notices:
             print(plain(notice.text), file=sys.stderr)
         return status

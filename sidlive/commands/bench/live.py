@@ -2,11 +2,11 @@
 
 import argparse
 
+from sidlive.commands.arguments import room_arguments, room_options
+
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``live`` to the parsers of ``sidlive bench``."""
-    from sidlive.commands.perform import room_arguments
-
     live = subparsers.add_parser("live", help="how soon a change of a control is heard")
     room_arguments(live)
     live.add_argument("--changes", type=int, default=40, help="how many, about three seconds each (default: 40)")
@@ -19,7 +19,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and tell."""
 
     from sidlive.bench.live import bench
-    from sidlive.commands.perform import room_options
     from sidlive.errors import ControlError
     from sidlive.report import emit, spinner
 

@@ -1,0 +1,36 @@
+"""``sidlive export``: a run's checkpoint as an int8 file for the engine."""
+
+import argparse
+from pathlib import Path
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``export`` to the command line."""
+    command = subparsers.add_parser("export", help="a run's best checkpoint to the engine's int8 file (needs torch)")
+    command.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="best.pt or checkpoint.pt of a run")
+    command.add_argument("-o", "--out", type=Path, required=True, help="the .safetensors file to write")
+    command.add_argument(
+        "--card",
+        action="append",
+        default=[],
+        metavar="FIELD=TEXT",
+        help="what the model card is to say; as often as you like",
+    )
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from sidlive.errors import ModelError
+    from sidlive.model.training.export import export
+    from sidlive.report import plain
+
+    card = {}
+    for item in arguments.card:
+        field, equals, text = item.partition("=")
+        if not equals:
+            raise ModelError(f"--card expects FIELD=TEXT, found {item!r}")
+        card[field] = text
+    weights = export(arguments.checkpoint, arguments.out, card)
+    size = arguments.out.stat().st_size / 1e6
+    print(f"{plain(arguments.out)}: {weights.config.name}, {weights.parameters:,} parameters, {size:.1f} MB")
+    return 0

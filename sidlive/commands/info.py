@@ -1,0 +1,104 @@
+"""``sidlive info``: what a tune or a file of frames is."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sidlive.report import Result
+
+INFO_S = 20.0  # of a song, to say at which rate it plays and whether it plays samples
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``info`` to the command line."""
+    info = subparsers.add_parser("info", help="tell what a tune is, or a file of frames")
+    info.add_argument(
+        "tune",
+        type=Path,
+        metavar="TUNE.sid|.prg|FRAMES|NAME",
+        help="a tune, frames, or the name of a fragment that comes with sidlive",
+    )
+    info.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    info.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from sidlive.errors import TuneError
+    from sidlive.report import Result, emit
+    from sidlive.tune.capture.recorder import Recorder
+    from sidlive.tune.capture.write_order import ORDERS, writes_control_first
+    from sidlive.tune.files import read_tune
+    from sidlive.tune.formats import holds_frames
+    from sidlive.tune.players import player_of
+    from sidlive.tune.shipped import locate
+
+    path = locate(args.tune)
+    if holds_frames(path):
+        emit(frame_results(path), args.json, path.name)
+        return
+    tune = read_tune(path)
+    oddities = tune.oddities
+    try:
+        recorder = Recorder(tune)
+        recorder.record_until(INFO_S)
+        made = recorder.finish()
+        playable, rate = "yes", made.rate_hz
+        oddities += (str(made.samples),) if made.samples else ()
+    except TuneError as error:
+        playable, rate = f"no: {error}", 0.0
+    program = path.suffix.lower() == ".prg"
+    results = [
+        Result("title", tune.name),
+        Result("author", tune.author),
+        Result("released", tune.released),
+        Result("format", f"program, SYS {tune.init}" if program else f"{tune.magic} version {tune.version}"),
+        Result("load", tune.span),
+        Result("size", len(tune.image), "bytes"),
+        Result("init", f"${tune.init:04X}"),
+        Result("play", f"${tune.play:04X}"),
+        Result("songs", tune.songs),
+        Result("start_song", tune.start_song),
+        Result("clock", tune.clock),
+        Result("chip", tune.chip),
+        Result("player", player_of(tune.image, tune.load) or "unknown"),
+        Result("sids", tune.sids),
+        Result("rate_hz", round(rate, 3) if rate else None, "Hz"),
+        Result("writes", ORDERS[writes_control_first(tune)] if rate else None),
+        Result("playable", playable),
+        *oddity_results(oddities),
+    ]
+    emit(results, args.json, path.name)
+
+
+def oddity_results(oddities: "Sequence[str]") -> "list[Result]":
+    """The figure for what is odd about a tune, all of it in one line; none where nothing is."""
+    from sidlive.report import Result
+
+    return [Result("odd", "; ".join(oddities))] if oddities else []
+
+
+def frame_results(path: Path) -> "list[Result]":
+    """What there is to say about a file of frames. Raises TuneError."""
+    from sidlive.report import Result
+    from sidlive.tune.capture.write_order import ORDERS
+    from sidlive.tune.files import read_frames
+    from sidlive.tune.fragment import load_fragment, onsets
+
+    frames, rate_hz, meta = read_frames(path)
+    fragment = load_fragment(path)
+    texts = [Result(key, meta[key]) for key in ("title", "style", "author", "released", "made_by") if meta.get(key)]
+    return [
+        *texts,
+        Result("source", fragment.source),
+        Result("frames", len(frames), "frames"),
+        Result("rate_hz", round(rate_hz, 3), "Hz"),
+        Result("seconds", round(len(frames) / rate_hz, 2), "s"),
+        Result("beats_per_minute", round(60 * fragment.rate_hz / fragment.beat_frames, 1), "1/min"),
+        Result("onsets_per_s", round(float(onsets(frames).sum()) * rate_hz / len(frames), 2), "1/s"),
+        Result("writes", ORDERS[fragment.control_first]),
+        Result("chip", fragment.chip),
+        Result("timing", fragment.timing),
+        *([Result("silent", fragment.why_silent)] if fragment.why_silent else []),
+    ]

@@ -1,0 +1,65 @@
+"""Takes written to files: what `take` and `replay` share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sidlive.chip.registers import VideoTiming
+    from sidlive.tune.compiler.sid_file import Label
+    from sidlive.tune.cutting import Cut
+
+KINDS: Final = (".sid", ".npz", ".wav", ".flac")
+
+
+def expect_take_name(path: Path | None) -> None:
+    from sidlive.errors import TuneError
+    from sidlive.writing import expect_place
+
+    if path is None:
+        return
+    if path.suffix.lower() not in KINDS:
+        raise TuneError(f"{path}: expected a name that ends in {', '.join(KINDS)}")
+    expect_place(path)
+
+
+def write_take_file(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
+    """A take as what the path's name asks for, with a word of it meanwhile."""
+    from sidlive.report import spinner
+
+    with spinner(stderr=True) as doing:
+        doing(f"writing {cut.seconds:.0f} s to {path.name}")
+        _write_as(path, cut, chip, timing, about)
+
+
+def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
+    """A take as what the path's name asks for. The sound of one that loops goes round once more."""
+    import numpy as np
+
+    if path.suffix.lower() == ".sid":
+        from sidlive.live.commit import write_take
+        from sidlive.report import warn
+
+        for note in write_take(path, cut, chip, timing, about):
+            warn(note)
+    elif path.suffix.lower() in (".wav", ".flac"):
+        from sidlive.chip.flac import write_flac
+        from sidlive.chip.sid import render
+        from sidlive.chip.wav import WavFile
+
+        again = cut.frames[:0] if cut.loop_frame is None else cut.frames[cut.loop_frame :]
+        rows = np.concatenate([cut.frames, again])
+        sound = render(rows, cut.rate_hz, chip, timing, control_first=cut.control_first)
+        if path.suffix.lower() == ".flac":
+            write_flac(path, sound)
+        else:
+            with WavFile(path) as file:
+                file.write(sound)
+    else:
+        from sidlive.tune.capture.write_order import control_first_to_meta
+        from sidlive.tune.files import write_frames
+
+        loop = {} if cut.loop_frame is None else {"loop_frame": str(cut.loop_frame)}
+        beat = {} if cut.beat_frames is None else {"beat_frames": str(cut.beat_frames)}
+        texts = {"title": about.title, "author": about.author, "released": about.release}
+        meta = {"chip": chip, "timing": timing.name, **texts, **control_first_to_meta(cut.control_first)}
+        write_frames(path, cut.frames, cut.rate_hz, **meta, **loop, **beat)
