@@ -42,11 +42,11 @@ class Control:
         if self.whole and (self.low, self.high) == (0, 1) and isinstance(value, bool):
             return int(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-            raise ControlError(f"{self.name} expects a number, {self.range}, found {value!r}; try {self._example}")
+            raise ControlError(f"{self.name} expects a number, {self.range}, found {value!r}; try {self.default}")
         if not self.low <= value <= self.high:
-            raise ControlError(f"{self.name} expects {self.range}, found {value}; try {self._example}")
+            raise ControlError(f"{self.name} expects {self.range}, found {value}; try {self.default}")
         if self.whole and int(value) != value:
-            raise ControlError(f"{self.name} expects a whole number, {self.range}, found {value}; try {self._example}")
+            raise ControlError(f"{self.name} expects a whole number, {self.range}, found {value}; try {self.default}")
         return int(value) if self.whole else float(value)
 
     def scaled(self, fraction: float) -> ControlValue:
@@ -61,14 +61,6 @@ class Control:
         assert self.low is not None and self.high is not None
         low, high = (str(int(bound) if self.whole else float(bound)) for bound in (self.low, self.high))
         return f"{low} to {high}{' ' + self.unit if self.unit else ''}"
-
-    @property
-    def _example(self) -> str:
-        return f"{self.name}({self.default})" if self.name in _VERBS else f"set({self.name!r}, {self.default})"
-
-
-# Controls with a verb of their own.
-_VERBS: Final = frozenset({"temperature", "top_p", "seed", "transpose", "mask", "scale", "filter"})
 
 
 def _mask(spec: object) -> str:

@@ -18,8 +18,9 @@ from sidlive.live.audition import Audition
 from sidlive.live.controls import control, one_voice, parse_voices, turnable
 from sidlive.live.desk import Desk, Hands, Speakers
 from sidlive.live.generator import Assignment, Lineage
+from sidlive.live.link import COMMANDS, TakeNote
 from sidlive.live.mirror import Mirror
-from sidlive.live.state import ControlValue, Phase, State
+from sidlive.live.state import ControlValue, NoticeLevel, Phase, State
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FRAME, HEARD, ROWS, Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Held, Locked, Row, released, remixed, sounding, steady
@@ -91,12 +92,7 @@ class Core:
         self._underruns = self._late_frames = 0
         self._audition: Audition | None = None  # what is heard instead of the music
         self._heard: Heard = "nothing"
-        self._verbs: dict[str, Callable[..., Any]] = {
-            "add": self._add, "prompt": self._set_prompt, "start": self._start, "stop": self._stop,
-            "panic": self._panic, "set": self._set, "mute": self._desk.mute, "unmute": self._desk.unmute,
-            "hold": self._hold, "lock": self._lock_voice, "free": self._free, "forbid": self._forbid,
-            "permit": self._permit, "learn": self._learn, "unlearn": self._unlearn,
-        }  # fmt: skip
+        self._commands: dict[str, Callable[..., None]] = {name: getattr(self, f"_do_{name}") for name in COMMANDS}
 
     # -- for whoever plays
 
@@ -253,16 +249,15 @@ class Core:
 
     # -- for whoever commands
 
-    def command(self, verb: str, *arguments: Any) -> Any:
-        """Do one verb of the session; it takes hold at once or not at all. Raises SidliveError."""
+    def command(self, name: str, *arguments: Any) -> None:
+        """Do one of `Commands`, which takes effect at once or not at all. Raises SidliveError."""
         with self._lock:
             epoch = self._epoch
-            result = self._verbs[verb](*arguments)
+            self._commands[name](*arguments)
             anew = {"anew": self.take.length + self._tape.fresh - self._tape.playhead} if self._epoch != epoch else {}
-            self.take.event(verb, *arguments, **anew)
-            self._desk.note(self._clock / self._rate, verb, arguments)
+            self.take.event(name, *arguments, **anew)
+            self._desk.note(self._clock / self._rate, name, arguments)
         self.wake()
-        return result
 
     def ready(self, model: str, digest: str) -> None:
         """The engine is loaded: music can be made. `digest` is of the model's file."""
@@ -270,7 +265,7 @@ class Core:
             self.model = model
             self.take.note(model=model, digest=digest)
 
-    def tell(self, text: str, level: Literal["info", "warning"] = "warning") -> None:
+    def tell(self, text: str, level: NoticeLevel = "warning") -> None:
         """Something that the performer should know."""
         with self._lock:
             self._desk.tell(text, level)
@@ -290,12 +285,12 @@ class Core:
         one, and whether its tune writes a voice's control before its envelope."""
         return self.take.frames(), self._beat if self._prompt else None, self.control_first
 
-    def note(self, verb: str, *arguments: Any) -> None:
-        """Something that was done to the take, for its log and the history."""
+    def note(self, name: TakeNote, *arguments: Any) -> None:
+        """Enter an edit or a commit into the take's log and the history."""
         with self._lock:
-            self.take.event(verb, *arguments)
-            said = (arguments[0]["verb"], arguments[0]["arguments"]) if verb == "edit" else (verb, arguments[:1])
-            self._desk.note(self._clock / self._rate, *said)
+            self.take.event(name, *arguments)
+            shown = (arguments[0]["verb"], arguments[0]["arguments"]) if name == "edit" else (name, arguments[:1])
+            self._desk.note(self._clock / self._rate, *shown)
 
     def log(self) -> str:
         """The take's log so far."""
@@ -354,9 +349,9 @@ class Core:
             return "playing"
         return "holding" if self._late <= self._beat else "looping"
 
-    # -- the verbs, under the lock
+    # -- the commands (`sidlive.live.link.Commands`), under the lock
 
-    def _add(self, fragment: "Fragment") -> None:
+    def _do_add(self, fragment: "Fragment") -> None:
         self._desk.add(fragment)
         if not self._may_retime:
             self._tell_standard(fragment)
@@ -384,7 +379,7 @@ class Core:
             f" now, as {fragment.timing} does"
         )
 
-    def _set_prompt(self, name: str, play: bool = False) -> None:
+    def _do_prompt(self, name: str, play: bool = False) -> None:
         fragment = self._desk.fragment(name)
         if fragment.timing != self.timing.name and self._may_retime:
             self._take_standard(fragment)
@@ -403,24 +398,24 @@ class Core:
                 f"{name} was made for the {fragment.chip}; the chip here is a {self.chip} (--chip {fragment.chip})"
             )
 
-    def _start(self) -> None:
+    def _do_start(self) -> None:
         self._audition = None
         if not self._playing:
             self._waiting, self._late, self._quiet = True, 0, 0
         self._playing = self._armed = True
 
-    def _stop(self) -> None:
+    def _do_stop(self) -> None:
         self._audition = None
         self._playing = False
 
-    def _panic(self) -> None:
+    def _do_panic(self) -> None:
         self._audition = None
         self._playing = False
         self._flush()
         self._last = silence(1)[0]
         self.hush()
 
-    def _set(self, name: str, value: ControlValue) -> None:
+    def _do_set(self, name: str, value: ControlValue) -> None:
         if not self._desk.set(name, value):
             return
         if name == "transpose":
@@ -429,36 +424,42 @@ class Core:
         elif control(name).kind == "steer":
             self._cut()
 
-    def _hold(self, *voices: int | str) -> None:
+    def _do_mute(self, *voices: int | str) -> None:
+        self._desk.mute(*voices)
+
+    def _do_unmute(self, *voices: int | str) -> None:
+        self._desk.unmute(*voices)
+
+    def _do_hold(self, *voices: int | str) -> None:
         chosen = parse_voices(*voices or ("all",))
         row, semitones = self._before(self._cut())
         self._desk.grip(chosen, Held(row, semitones))
 
-    def _lock_voice(self, voice: int | str, name: str, source: int | None = None) -> None:
+    def _do_lock(self, voice: int | str, name: str, source: int | None = None) -> None:
         chosen, fragment = one_voice(voice), self._desk.fragment(name)
         taken = chosen if source is None else one_voice(source)
         self._desk.grip({chosen}, Locked(name, fragment.frames, taken, self._cut()))
 
-    def _free(self, *voices: int | str) -> None:
+    def _do_free(self, *voices: int | str) -> None:
         self._desk.grip(parse_voices(*voices or ("all",)), None)
         self._cut()
 
-    def _forbid(self, column: str, values: str, *voices: int | str) -> None:
+    def _do_forbid(self, column: str, values: str, *voices: int | str) -> None:
         self._desk.forbid(column, values, *voices)
         self._cut()
 
-    def _permit(self, column: str | None = None, *voices: int | str) -> None:
+    def _do_permit(self, column: str | None = None, *voices: int | str) -> None:
         self._desk.permit(column, *voices)
         self._cut()
 
-    def _learn(self, name: str) -> None:
+    def _do_learn(self, name: str) -> None:
         turnable(name)
         if self.hands is None:
             self._desk.tell(f"learn({name!r}): there is no MIDI here")
         else:
             self.hands.learn(name)
 
-    def _unlearn(self, name: str) -> None:
+    def _do_unlearn(self, name: str) -> None:
         turnable(name)
         if self.hands is not None:
             self.hands.unlearn(name)

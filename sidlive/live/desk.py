@@ -5,12 +5,12 @@ Plain values under the core's lock. Knows no time.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sidlive.chip.registers import PAL, Frames, VideoTiming
 from sidlive.errors import ControlError
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
-from sidlive.live.state import ControlState, ControlValue, Notice, VoiceMode, VoiceState
+from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, VoiceMode, VoiceState
 from sidlive.live.voices import Grip, Grips, Locked
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints, columns_of, constrain, permitted_values
 from sidlive.model.engine.sampling import HEATS, Sampling
@@ -157,7 +157,7 @@ class Desk:
         one, two, three = (grip if voice in chosen else self.grips[voice] for voice in range(3))
         self.grips = one, two, three
 
-    def tell(self, text: str, level: Literal["info", "warning"] = "info") -> None:
+    def tell(self, text: str, level: NoticeLevel = "info") -> None:
         """Something that the performer should know."""
         number = self.notices[-1].number + 1 if self.notices else 1
         self.notices.append(Notice(number, text, level))

@@ -11,11 +11,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from sidlive.errors import DeviceError, SidliveError
+from sidlive.live.link import answers
 from sidlive.live.mirror import Mirror
 from sidlive.live.options import RoomOptions, make_core, make_engine, model_digest
 from sidlive.live.places import config_folder, log_path
@@ -40,12 +41,12 @@ def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
     house = _House(Mirror(memoryview(memory).cast("B")), options)
     try:
         house.open()
-        _obey(pipe, house.methods())
+        _obey(pipe, answers(house.core))
     finally:
         house.close()
 
 
-def _obey(pipe: Connection, methods: dict[str, Callable[..., Any]]) -> None:
+def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]]) -> None:
     """Do what comes over the pipe until it closes."""
     while True:
         try:
@@ -80,11 +81,11 @@ class _House:
         from sidlive.live.sound.renderer import Renderer
 
         self._options = options
-        self._core = make_core(options, mirror)
-        self._core.hands = self._midi = Midi(
-            Bindings(config_folder() / "midi.json"), self._turn, self._core.tell, options.midi
+        self.core = make_core(options, mirror)
+        self.core.hands = self._midi = Midi(
+            Bindings(config_folder() / "midi.json"), self._turn, self.core.tell, options.midi
         )
-        core = self._core
+        core = self.core
         stamp = options.stamp() if options.stamp else None
         output = open_output(options.device, stamp)
         if output.notice:
@@ -99,20 +100,11 @@ class _House:
         self._loading_gaps = 0  # loading a model keeps the interpreter busy while nothing is to be heard
         self._closing = threading.Event()
         self._wake = threading.Event()
-        self._core.wake = self._wake.set
+        self.core.wake = self._wake.set
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
             for name, target in (("generator", self._generate), ("keeper", self._keep))
         ]
-
-    def methods(self) -> dict[str, Callable[..., Any]]:
-        """What may be asked for over the pipe."""
-        core = self._core
-        return {
-            "command": core.command, "state": core.state, "get": core.get, "history": core.history,
-            "performed": core.performed, "tell": core.tell, "note": core.note, "log": core.log,
-            "audition": core.audition, "device": core.device,
-        }  # fmt: skip
 
     def open(self) -> None:
         """Start everything."""
@@ -142,19 +134,19 @@ class _House:
             from sidlive.live.generator import Generator
             from sidlive.tune.edits import transpose
 
-            generator = Generator(self._core, make_engine(self._options, self._waiting_for), transpose)
+            generator = Generator(self.core, make_engine(self._options, self._waiting_for), transpose)
         except Exception as error:
-            self._core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
-            self._core.tell(f"no music can be made: {self._core.trouble}")
+            self.core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
+            self.core.tell(f"no music can be made: {self.core.trouble}")
             return
         self._loading_gaps = self._renderer.underruns
         gc.freeze()  # what is loaded now stays: the collector need not walk it again and again
-        self._core.ready(self._options.model, model_digest(self._options))
+        self.core.ready(self._options.model, model_digest(self._options))
         while not self._closing.is_set():
             try:
                 busy = generator.work()
             except Exception as error:  # the last bar loops on; say it, and begin again from what was played
-                self._core.tell(f"the generator failed and begins anew: {type(error).__name__}: {error}")
+                self.core.tell(f"the generator failed and begins anew: {type(error).__name__}: {error}")
                 generator.forget()
                 self._closing.wait(GRIEF_S)
                 continue
@@ -163,32 +155,32 @@ class _House:
                 self._wake.clear()
 
     def _waiting_for(self, what: str) -> None:
-        self._core.loading = what
+        self.core.loading = what
 
     # -- the keeper's thread
 
     def _keep(self) -> None:
         while not self._closing.wait(KEEP_S):
-            self._core.midi = self._midi.label
+            self.core.midi = self._midi.label
             self._show_output()
             self._write_take()
 
     def _show_output(self) -> None:
-        core, renderer = self._core, self._renderer
+        core, renderer = self.core, self._renderer
         core.output, core.latency_ms = renderer.output.name, renderer.latency_ms
         core.gaps = renderer.underruns - self._loading_gaps
 
     def _write_take(self) -> None:
         try:
-            self._core.take.flush()
+            self.core.take.flush()
         except DeviceError as error:
-            self._core.tell(str(error))
+            self.core.tell(str(error))
 
     # -- MIDI's thread
 
     def _turn(self, name: str, value: Any) -> None:
-        if self._core.get(name) != value:
-            self._core.command("set", name, value)
+        if self.core.get(name) != value:
+            self.core.command("set", name, value)
 
 
 def _divert_output() -> None:

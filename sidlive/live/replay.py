@@ -7,7 +7,7 @@ processor.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,13 @@ from sidlive.errors import SidliveError, TuneError
 from sidlive.live.controls import CONTROLS
 from sidlive.live.core import Core
 from sidlive.live.generator import Assignment, EngineLike, Generator, Lineage
+from sidlive.live.link import TakeNote
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FORMAT, FRAME, HEARD, ROWS, Entry, Take, TakeLog, steps_of
 from sidlive.live.voices import Row
 from sidlive.tune.inline import fragment_from_json
 
 _ADDS: Final = "add"  # the verb whose argument is a fragment
-_TOLD: Final = frozenset({"revive", "edit", "unedit", "commit"})  # what the log tells and nobody commanded the core
+_NOTES: Final = frozenset({"revive", *get_args(TakeNote)})  # log entries that are not commands of the core
 _LETTERS: Final = frozenset({FRAME, ASSIGN, HEARD, ROWS, ENTER, DELIVER, FORGET})
 
 Step = str | Entry  # a letter, or a command
@@ -183,7 +184,7 @@ def _steps(entries: list[Entry]) -> Iterator[Step]:
                 if letter not in _LETTERS:
                     raise _misfit(f"step {letter!r} is unknown")
                 yield letter
-        elif "verb" in entry and entry["verb"] not in _TOLD:
+        elif "verb" in entry and entry["verb"] not in _NOTES:
             yield entry
 
 

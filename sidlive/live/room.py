@@ -19,6 +19,7 @@ from multiprocessing.resource_tracker import ensure_running
 from typing import Any, Final
 
 from sidlive.errors import DeviceError, ModelError, SidliveError
+from sidlive.live.link import calls
 from sidlive.live.mirror import SIZE, Mirror
 from sidlive.live.options import RoomOptions
 from sidlive.live.places import log_path
@@ -42,6 +43,7 @@ class RoomLink:
     """A link to a core in another process. Any thread may call any method."""
 
     def __init__(self, options: RoomOptions) -> None:
+        self.core = calls(self._ask)
         self._options = options
         self._numbers = itertools.count()
         self._sending = threading.Lock()
@@ -50,10 +52,6 @@ class RoomLink:
         self._last = State()
         self._glance: _Answer | None = None  # at the state; while it is not answered, no other is sent
         self._open()
-
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Have the core do something; DeviceError where it is gone or stuck, else what it raises."""
-        return self._send(method, arguments).take(ANSWER_S)
 
     def state(self) -> State:
         """The state now, or the last one known where the core does not answer in time."""
@@ -144,6 +142,10 @@ class RoomLink:
             self._alive = False
         while waiting:
             waiting.popitem()[1].give(self._gone(), None)
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """Have the core do a call and return its result. Raises DeviceError if it is gone or stuck."""
+        return self._send(method, arguments).take(ANSWER_S)
 
     def _send(self, method: str, arguments: tuple[Any, ...]) -> "_Answer":
         number, answer = next(self._numbers), _Answer()

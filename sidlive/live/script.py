@@ -41,10 +41,6 @@ class Offline:
         self._sink = sink
         self._owed = 0.0  # frames, whole and broken, that were waited for and not played
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Have the core do something."""
-        return getattr(self.core, method)(*arguments)
-
     def state(self) -> State:
         """The state now."""
         return self.core.state()

@@ -12,6 +12,7 @@ Phase = Literal["stopped", "waiting", "playing", "holding", "looping", "hearing"
 VoiceMode = Literal["generated", "masked", "held", "locked"]
 ControlKind = Literal["steer", "remix", "room"]
 ControlValue = float | int | str
+NoticeLevel = Literal["info", "warning"]
 
 PHASES: Final[tuple[Phase, ...]] = ("stopped", "waiting", "playing", "holding", "looping", "hearing")
 
@@ -52,7 +53,7 @@ class Notice:
 
     number: int
     text: str
-    level: Literal["info", "warning"] = "info"
+    level: NoticeLevel = "info"
 
 
 @dataclass(frozen=True)

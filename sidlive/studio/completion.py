@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sidlive.live.session import VERBS
 from sidlive.model.scales import SCALES
 from sidlive.model.tokens import KIND_NAMES
 from sidlive.tune import shipped
@@ -19,11 +20,7 @@ from sidlive.tune.formats import MUSIC
 
 MAX_OFFERS: Final = 200
 _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
-# Verbs whose first string is a name and not a path.
-_FRAGMENT_VERBS: Final = {"prompt", "lock", "splice"}
-_LOADING_VERB: Final = "load"  # takes a path, or the name of a fragment that ships
-_CONTROL_VERBS: Final = {"set", "get", "learn", "unlearn"}
-_WORDS: Final = {"forbid": KIND_NAMES, "permit": KIND_NAMES, "scale": SCALES}  # what else a verb's first string may be
+_WORDS: Final = {"column": KIND_NAMES, "scale": SCALES}  # the names that a verb's argument of this kind may be
 _KEYWORD: Final = re.compile(r"[(,]\s*(\w+)\s*=$")
 _NAME_CHARS: Final = 200  # the longest name that is looked for: a search to the end of a long text is slow
 _HINT_CHARS: Final = 4000  # a text that is longer before the cursor gets no hint as it is typed
@@ -129,16 +126,18 @@ def complete(
     """What may follow ``before``; names in ``first`` (the verbs) come before others."""
     here = place(before)
     if here.string is not None:
-        if here.call in _CONTROL_VERBS and here.argument == 0:
+        verb = VERBS.get(here.call)
+        naming = verb.names if verb is not None and verb.argument == here.argument else None
+        if naming == "control":
             return _matching(here.string, controls)
-        if here.call in _WORDS and here.argument == 0:
-            return _matching(here.string, _WORDS[here.call])
-        if here.call in _FRAGMENT_VERBS:
+        if naming in _WORDS:
+            return _matching(here.string, _WORDS[naming])
+        if naming == "fragment":
             named = _matching(here.string, [*fragments, *shipped.names()])
             if named.options or "/" not in here.string:
                 return named
         files = _paths(here.string)
-        if here.call == _LOADING_VERB and here.argument == 0 and os.sep not in here.string:
+        if naming == "music" and os.sep not in here.string:
             return Completion(here.string, files.options + _matching(here.string, shipped.names()).options)
         return files
     before = before[-_NAME_CHARS:]

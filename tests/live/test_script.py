@@ -106,7 +106,7 @@ def test_the_take_is_logged_to_its_last_frame(stage: Stage, tmp_path: Path) -> N
 
 def test_scripts_and_consoles_speak_the_same_verbs(stage: Stage) -> None:
     names = verbs(stage.session)
-    assert tuple(names) == VERBS and all(callable(verb) and verb.__doc__ for verb in names.values())
+    assert tuple(names) == tuple(VERBS) and all(callable(verb) and verb.__doc__ for verb in names.values())
 
 
 def test_words_after_the_script_are_its_args(stage: Stage, tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from sidlive.chip.registers import timing_named
 from sidlive.errors import ControlError, TuneError
 from sidlive.live.commit import write_log, write_take
 from sidlive.live.controls import parse_voices
+from sidlive.live.link import Link
 from sidlive.live.places import shown_path, typed_path, working_folder
+from sidlive.live.verbs.declaration import verb
+from sidlive.live.verbs.fragments import FragmentVerbs
 from sidlive.writing import make_folder, name_trouble
 
 if TYPE_CHECKING:
-    from sidlive.live.session import Link
     from sidlive.tune.cutting import Cut, Edit, Position
     from sidlive.tune.fragment import Fragment
 
@@ -25,17 +27,17 @@ if TYPE_CHECKING:
 _LONG_S: Final = 300.0  # a take of which more is committed is said to be packed: it takes seconds
 
 
-class TakeVerbs:
-    """The part of a `Session` that is about what was played."""
+class TakeVerbs(FragmentVerbs):
+    """The verbs for the take."""
 
-    def __init__(self, link: "Link", takes: Path) -> None:
-        """`takes`: the folder for committed takes, looked for where the session is opened."""
-        self._link = link
+    def __init__(self, link: Link, takes: Path) -> None:
+        """`takes`: the folder for committed takes, relative to the working folder of this moment."""
+        super().__init__(link)
         self._home = working_folder()  # a performer's os.chdir moves no take
         self._takes = self._home / takes
         self._edits: list[Edit] = []
-        self._fragments: dict[str, Fragment] = {}  # loaded, by name
 
+    @verb("caller")
     def trim(self, start: "Position" = 0, stop: "Position | None" = None) -> None:
         """Edit the take: only what lies between `start` and `stop`, in seconds, or ``trim("8 bars", "2050 frames")``.
 
@@ -43,10 +45,12 @@ class TakeVerbs:
         """
         self._edit("trim", start, stop)
 
+    @verb("caller")
     def loop(self, at: "Position | None" = None) -> None:
         """Edit the take: when it has ended, go on at `at`; without it, at the place where the seam is heard least."""
         self._edit("loop", at)
 
+    @verb("caller", names="fragment")
     def splice(self, take: "Fragment | str | Path", at: "Position | None" = None) -> None:
         """Edit the take: from `at` on (None: after the end) another take, a file of music or a fragment instead.
 
@@ -57,27 +61,32 @@ class TakeVerbs:
         other = self._fragments.get(take, take) if isinstance(take, str) else take
         self._edit("splice", take_fragment(other) if isinstance(other, str | Path) else other, at)
 
+    @verb("caller")
     def fade(self, length: "Position" = 4) -> None:
         """Edit the take: the volume falls to nothing over its last `length` seconds."""
         self._edit("fade", length)
 
+    @verb("caller")
     def silence(self, *voices: int | str) -> None:
         """Edit the take: these voices are silent in all of it (`mute` is for what is being played)."""
         self._edit("silence", *sorted(voice + 1 for voice in parse_voices(*voices)))
 
+    @verb("caller")
     def edits(self) -> list[str]:
         """The edits of the take, in the order in which they are made."""
         return [str(edit) for edit in self._edits]
 
+    @verb("caller")
     def unedit(self, all: bool = False) -> None:
         """Take the last edit back, or all of them."""
         if not self._edits:
             raise ControlError("there is no edit to take back; edits() lists them")
         count = len(self._edits) if all else 1
-        self._link.call("note", "unedit", count)
+        self._core.note("unedit", count)
         del self._edits[-count:]
         self._tell(self._cut())
 
+    @verb("caller", bindable=True)
     def hear(self, start: "Position" = 0) -> None:
         """Hear the take as it is edited, from `start` on (below 0: from the end); a loop goes round without end.
 
@@ -87,8 +96,9 @@ class TakeVerbs:
 
         cut = self._cut()
         first = min(frame_at(cut, start, "hear"), len(cut.frames) - 1)
-        self._link.call("audition", cut.frames, cut.loop_frame, first)
+        self._core.audition(cut.frames, cut.loop_frame, first)
 
+    @verb("caller", bindable=True)
     def commit(
         self,
         name: str,
@@ -117,18 +127,15 @@ class TakeVerbs:
         timing = timing_named(state.timing)
         make_folder(path.parent)
         if cut.seconds > _LONG_S:
-            self._link.call("tell", f"packing {cut.seconds:.0f} s of music; the music goes on", "info")
+            self._core.tell(f"packing {cut.seconds:.0f} s of music; the music goes on", "info")
         for note in write_take(path, cut, state.chip, timing, label, aside=True):
-            self._link.call("tell", note, "warning")
+            self._core.tell(note, "warning")
         digest = hashlib.sha256(cut.frames.tobytes()).hexdigest()
-        self._link.call(
-            "note", "commit", name, len(performed.frames), [edit.entry for edit in edits], digest, asdict(label)
-        )
-        write_log(path.with_suffix(".jsonl"), self._link.call("log"))
+        self._core.note("commit", name, len(performed.frames), [edit.entry for edit in edits], digest, asdict(label))
+        write_log(path.with_suffix(".jsonl"), self._core.log())
         ends = "" if cut.loop_frame is None else f", loops at {cut.loop_frame / cut.rate_hz:.2f} s"
         edited = f", {', '.join(map(str, edits))}" if edits else ""
-        self._link.call(
-            "tell",
+        self._core.tell(
             f"committed {shown_path(path)}: {cut.seconds:.1f} s{ends}, {path.stat().st_size} bytes{edited}",
             "info",
         )
@@ -140,7 +147,7 @@ class TakeVerbs:
 
         edit = Edit(verb, arguments)
         cut = apply(self._cut(), [edit])
-        self._link.call("note", "edit", edit.entry)
+        self._core.note("edit", edit.entry)
         self._edits.append(edit)
         self._tell(cut, *(cut.findings[-1:] if verb == "loop" else ()))
 
@@ -148,7 +155,7 @@ class TakeVerbs:
         """What was played so far, whole. TuneError where that is nothing."""
         from sidlive.tune.cutting import Cut
 
-        frames, beat, control_first = self._link.call("performed")
+        frames, beat, control_first = self._core.performed()
         if not len(frames):
             raise TuneError("nothing was played yet that could be kept: start() first, and let it play")
         return Cut(frames, self._link.state().rate_hz, beat, control_first=control_first)
@@ -160,7 +167,7 @@ class TakeVerbs:
         return apply(self._performed(), self._edits)
 
     def _tell(self, cut: "Cut", *found: str) -> None:
-        self._link.call("tell", "; ".join([f"the take as edited: {cut.seconds:.2f} s", *found]), "info")
+        self._core.tell("; ".join([f"the take as edited: {cut.seconds:.2f} s", *found]), "info")
 
     def _take_path(self, name: str) -> Path:
         """NAME.sid among the takes, or where a name with folders in it says. ControlError where no file can be that."""

@@ -1,35 +1,22 @@
-"""How verbs meet Python: numpy's numbers as arguments, and verbs that share their name with a builtin."""
+"""Verbs in Python: numbers of other libraries as arguments, and verbs that share their name with a builtin."""
 
 import functools
 import inspect
 import numbers
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from sidlive.live.controls import CONTROLS
-
-Class = TypeVar("Class", bound=type)
-
-
-def takes_any_numbers(names: Iterable[str]) -> Callable[[Class], Class]:
-    """Decorate a class: its methods of these names get numbers of any library as Python's own, see `as_python`."""
-
-    def decorate(owner: Class) -> Class:
-        for name in names:
-            setattr(owner, name, _with_python_arguments(getattr(owner, name)))
-        return owner
-
-    return decorate
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def as_python(value: Any) -> Any:
     """Return an argument with each number of another library (numpy's scalars and arrays, fractions) as Python's own.
 
-    Whole ones become an int, whatever their type: ``np.float32(2)`` may name a voice. Lists, tuples, sets and iterators
-    are gone through; everything else is returned as it is. True stays True.
+    Whole numbers become an int, whatever their type: ``np.float32(2)`` may name a voice. Lists, tuples, sets and
+    iterators are converted item by item; everything else is returned unchanged. True stays True.
     """
     if isinstance(value, np.ndarray) and value.ndim < 2:
         return as_python(list(value) if value.ndim else value[()])
@@ -50,10 +37,10 @@ def as_python(value: Any) -> Any:
 
 
 def beside_builtin(verb: Callable[..., Any], builtin: type, is_verb: Callable[..., bool]) -> Any:
-    """Return what a verb's name means where it is a builtin class's name too: the class, which does the verb as well.
+    """Return an object for a name that is both a verb and a builtin class: it acts as either.
 
-    A call is the verb's where ``is_verb`` says so of its arguments, else Python's. In every other use (`isinstance`,
-    annotations, methods, subclasses) it is the builtin. Help and completion show the verb.
+    A call runs the verb if ``is_verb`` is true of its arguments, else the builtin. In every other use (`isinstance`,
+    annotations, methods, subclasses) the object is the builtin. Help and completion show the verb.
     """
 
     class Meta(type):
@@ -91,28 +78,11 @@ def beside_builtin(verb: Callable[..., Any], builtin: type, is_verb: Callable[..
     return shared
 
 
-def _with_python_arguments(method: Callable[..., Any]) -> Callable[..., Any]:
+def with_python_arguments(method: Method) -> Method:
+    """Return the method with each argument, after `self`, converted by `as_python`."""
+
     @functools.wraps(method)
     def spoken(self: Any, *arguments: Any, **named: Any) -> Any:
         return method(self, *map(as_python, arguments), **{name: as_python(value) for name, value in named.items()})
 
-    return spoken
-
-
-def _sets_a_control(*arguments: Any, **named: Any) -> bool:
-    """``set("volume", 9)``, and not ``set()`` or ``set(values)``."""
-    if named or len(arguments) > 1:
-        return True
-    return bool(arguments) and isinstance(arguments[0], str) and arguments[0] in CONTROLS
-
-
-def _switches_the_filter(*arguments: Any, **named: Any) -> bool:
-    """``filter(False)``, and not ``filter(test, values)``."""
-    return len(arguments) < 2
-
-
-# The verbs that share their name with a builtin, and which calls are the verb's.
-SHARED: Final[dict[str, tuple[type, Callable[..., bool]]]] = {
-    "set": (set, _sets_a_control),
-    "filter": (filter, _switches_the_filter),
-}
+    return cast(Method, spoken)

@@ -1,0 +1,157 @@
+"""The link from a session to a core: one declaration of what may be asked of a core, wherever it runs.
+
+`CoreCalls` are the calls; `Commands` are the commands that the call `command` does, each a line of the take's log. The
+core process's table of methods, the proxies on the session's side and the core's table of commands derive from these
+two classes, so a type checker sees every call from end to end.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
+
+from sidlive.chip.registers import Frames
+from sidlive.live.state import ControlValue, NoticeLevel, State, Window
+
+if TYPE_CHECKING:
+    from sidlive.tune.fragment import Fragment
+
+TakeNote = Literal["edit", "unedit", "commit"]  # log entries of the verbs that edit the take
+
+
+class Commands(Protocol):
+    """The commands of a core. It does each under its lock, by the method ``_do_NAME``; all raise SidliveError."""
+
+    def add(self, fragment: "Fragment", /) -> None:
+        """Keep a fragment under its name."""
+
+    def prompt(self, name: str, play: bool = False, /) -> None:
+        """Continue from the fragment of that name; with ``play`` it is heard first."""
+
+    def start(self) -> None:
+        """Play."""
+
+    def stop(self) -> None:
+        """Release all keys and stop generating."""
+
+    def panic(self) -> None:
+        """Silence the chip now and discard the future."""
+
+    def set(self, name: str, value: ControlValue, /) -> None:
+        """Set a control."""
+
+    def mute(self, *voices: int | str) -> None:
+        """Silence voices on the way to the chip."""
+
+    def unmute(self, *voices: int | str) -> None:
+        """Hear voices again."""
+
+    def hold(self, *voices: int | str) -> None:
+        """Keep the voices' registers as they are."""
+
+    def lock(self, voice: int | str, name: str, source: int | None = None, /) -> None:
+        """Have a voice loop the same voice, or voice ``source``, of a fragment."""
+
+    def free(self, *voices: int | str) -> None:
+        """Give held or locked voices back to the model."""
+
+    def forbid(self, column: str, values: str, /, *voices: int | str) -> None:
+        """Exclude register values, "0-15,129", from a column."""
+
+    def permit(self, column: str | None = None, /, *voices: int | str) -> None:
+        """Lift what was forbidden in a column, or everywhere."""
+
+    def learn(self, name: str, /) -> None:
+        """Bind the next MIDI knob that moves to a control."""
+
+    def unlearn(self, name: str, /) -> None:
+        """Unbind a control's knob."""
+
+
+class CoreCalls(Protocol):
+    """The calls that a core answers. Any thread; each raises SidliveError."""
+
+    def command(self, name: str, /, *arguments: Any) -> Any:
+        """Do one of `Commands`, see `commands`."""
+
+    def state(self) -> State:
+        """Return everything the screen shows except the frames."""
+        ...
+
+    def get(self, name: str, /) -> ControlValue:
+        """Return a control's value."""
+        ...
+
+    def history(self) -> list[str]:
+        """Return the commands so far, oldest first, a line each."""
+        ...
+
+    def performed(self) -> tuple[Frames, int | None, bool]:
+        """Return the take's frames, and the beat (frames) and write order of the last prompt's tune."""
+        ...
+
+    def tell(self, text: str, level: NoticeLevel = "warning", /) -> None:
+        """Show the performer a notice."""
+
+    def note(self, name: TakeNote, /, *arguments: Any) -> None:
+        """Enter an edit or a commit into the take's log and the history."""
+
+    def log(self) -> str:
+        """Return the take's log so far."""
+        ...
+
+    def audition(self, frames: Frames, loop_frame: int | None, start: int, /) -> None:
+        """Play these frames from ``start`` on instead of the music, which goes on unheard."""
+
+    def device(self, name: str | None, /) -> list[str]:
+        """Play on another sound device, if a name is given; return the names of all devices."""
+        ...
+
+
+class Link(Protocol):
+    """The way to a core. Any thread may call any method."""
+
+    @property
+    def core(self) -> CoreCalls:
+        """The core, or a proxy of it; a call raises DeviceError if the core is gone or stuck."""
+        ...
+
+    def state(self) -> State:
+        """Return the state now; never raises. If the core is gone, it is the last one, with ``alive=False``."""
+        ...
+
+    def window(self, before: int, after: int) -> Window:
+        """Return the tape around the playhead, without asking the core; never raises."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Return when the chip has taken that many more seconds of frames."""
+
+    def restart(self) -> None:
+        """Open the core again after it died."""
+
+    def close(self) -> None:
+        """End the core; a second call does nothing."""
+
+
+def _names(protocol: type) -> tuple[str, ...]:
+    return tuple(name for name in vars(protocol) if not name.startswith("_"))
+
+
+CALLS: Final = _names(CoreCalls)
+COMMANDS: Final = _names(Commands)
+
+
+def answers(core: CoreCalls) -> Mapping[str, Callable[..., Any]]:
+    """Return the methods of a core by the names of the calls."""
+    return {name: getattr(core, name) for name in CALLS}
+
+
+def calls(ask: Callable[..., Any]) -> CoreCalls:
+    """Return a proxy of a core, every call of which is ``ask(name, *arguments)``."""
+    return cast(CoreCalls, SimpleNamespace(**{name: partial(ask, name) for name in CALLS}))
+
+
+def commands(core: CoreCalls) -> Commands:
+    """Return the commands of a core as methods."""
+    return cast(Commands, SimpleNamespace(**{name: partial(core.command, name) for name in COMMANDS}))

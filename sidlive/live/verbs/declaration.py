@@ -1,0 +1,74 @@
+"""The declaration of a verb, from which everything that knows verbs derives.
+
+A verb is a method of `sidlive.live.session.Session` with the decorator `verb`. The method gives the name, the signature
+and the help; the decorator adds the rest. Help, the console's namespace, completion and bindings read `VERBS` there.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeVar
+
+from sidlive.live.verbs.spoken import with_python_arguments
+
+Place = Literal["core", "caller"]
+Naming = Literal["fragment", "music", "control", "column", "scale"]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_MARK: Final = "verb"  # the attribute of a method that holds its declaration
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb of the instrument."""
+
+    name: str
+    method: Callable[..., Any]  # of the session's class, so with `self`
+    place: Place  # where the work is done: by a command of the core, or in the caller's thread
+    timed: bool  # it changes the music, so it may be given a moment at which it takes effect
+    bindable: bool  # a key or a pad may call it, with arguments that are bound to it
+    names: Naming | None  # what one of its text arguments names; None: nothing, or a path
+    argument: int  # the position of that argument, without `self`
+    builtin: type | None  # the Python class of the same name
+    is_verb: Callable[..., bool]  # whether a call with these arguments means the verb, not the builtin
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The parameters, without `self`."""
+        _, *parameters = inspect.signature(self.method).parameters.values()
+        return inspect.Signature(parameters)
+
+    @property
+    def help(self) -> str:
+        """The method's docstring."""
+        return inspect.getdoc(self.method) or ""
+
+
+def verb(
+    place: Place = "core",
+    *,
+    timed: bool = False,
+    bindable: bool = False,
+    names: Naming | None = None,
+    argument: int = 0,
+    builtin: type | None = None,
+    is_verb: Callable[..., bool] = lambda *arguments, **named: True,
+) -> Callable[[Method], Method]:
+    """Declare a method of the session's class as a verb; the parameters are the fields of `Verb`.
+
+    A timed verb is bindable too. The verb's arguments may be numbers of any library, see `spoken.as_python`.
+    """
+
+    def declare(method: Method) -> Method:
+        spoken = with_python_arguments(method)
+        declared = Verb(method.__name__, spoken, place, timed, bindable or timed, names, argument, builtin, is_verb)
+        setattr(spoken, _MARK, declared)
+        return spoken
+
+    return declare
+
+
+def declared_in(owner: type) -> dict[str, Verb]:
+    """Return the verbs of a class by name, base classes first, in the order of their definition."""
+    methods = [method for base in reversed(owner.__mro__) for method in vars(base).values()]
+    return {method.verb.name: method.verb for method in methods if isinstance(getattr(method, _MARK, None), Verb)}

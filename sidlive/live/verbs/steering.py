@@ -1,0 +1,202 @@
+"""The verbs that make and steer the music: prompt, transport, controls, voices, the performer's knobs."""
+
+import builtins
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from sidlive.errors import ControlError
+from sidlive.live.controls import CONTROLS, mask_text, parse_values, parse_voices, values_text
+from sidlive.live.state import ControlState, ControlValue
+from sidlive.live.verbs.declaration import verb
+from sidlive.live.verbs.fragments import FragmentVerbs, shown
+from sidlive.model.scales import scale_text
+
+if TYPE_CHECKING:
+    from sidlive.tune.fragment import Fragment
+
+RegisterValues = int | str | Iterable[int] | Callable[[int], bool]  # as `parse_values` reads them
+
+
+def _sets_a_control(*arguments: Any, **named: Any) -> bool:
+    """Whether a call is ``set("volume", 9)``, and not Python's ``set()`` or ``set(values)``."""
+    if named or len(arguments) > 1:
+        return True
+    return bool(arguments) and isinstance(arguments[0], str) and arguments[0] in CONTROLS
+
+
+def _switches_the_filter(*arguments: Any, **named: Any) -> bool:
+    """Whether a call is ``filter(False)``, and not Python's ``filter(test, values)``."""
+    return len(arguments) < 2
+
+
+class SteeringVerbs(FragmentVerbs):
+    """The verbs for the music. Any thread may call any verb."""
+
+    # -- prompt and transport
+
+    @verb(timed=True, names="fragment")
+    def prompt(self, fragment: "Fragment | str", play: bool = False) -> None:
+        """Continue from this fragment (or name, or path): from the next cut while playing, else from start().
+
+        The continuation is heard at once; with ``play=True`` the fragment itself is heard first.
+        """
+        self._command.prompt(self._name_of(fragment), play)
+
+    @verb(timed=True)
+    def start(self) -> None:
+        """Play: from the prompt, from where stop() left off, or without any prompt."""
+        self._command.start()
+
+    @verb(timed=True)
+    def stop(self) -> None:
+        """Let go of all keys and stop generating; start() goes on from here."""
+        self._command.stop()
+
+    # -- controls of what is generated: a change makes the future anew
+
+    @verb(timed=True)
+    def temperature(self, value: float) -> None:
+        """How daring: 0 always takes the likeliest token, 1 is as the model learned, above that is wilder."""
+        self.set("temperature", value)
+
+    @verb(timed=True)
+    def heat(
+        self,
+        pitch: float | None = None,
+        rhythm: float | None = None,
+        timbre: float | None = None,
+        filter: float | None = None,
+    ) -> None:
+        """Factors on the temperature: ``heat(rhythm=0.5, timbre=1.5)``; without arguments all are 1 again."""
+        heats = {"pitch_heat": pitch, "rhythm_heat": rhythm, "timbre_heat": timbre, "filter_heat": filter}
+        given = {name: value for name, value in heats.items() if value is not None} or dict.fromkeys(heats, 1.0)
+        for name, value in given.items():
+            self.set(name, value)
+
+    @verb(timed=True)
+    def top_p(self, value: float) -> None:
+        """Choose only among the likeliest tokens that together hold this much probability."""
+        self.set("top_p", value)
+
+    @verb(timed=True)
+    def seed(self, number: int) -> None:
+        """Choose another future: each seed gives one."""
+        self.set("seed", number)
+
+    @verb(timed=True, names="scale")
+    def scale(self, notes: str | Iterable[int] | None = None) -> None:
+        """Let only these notes begin: ``scale("C minor")``, ``scale([0, 3, 7])`` from C, ``scale("prompt")``; None: all
+
+        The notes have the prompt's tuning. Held notes, vibrato and slides go on; noise is not restricted.
+        """
+        self.set("scale", scale_text(notes))
+
+    @verb(timed=True, builtin=builtins.filter, is_verb=_switches_the_filter)
+    def filter(self, on: bool = True) -> None:
+        """Let voices go through the filter; ``filter(False)``: all three are heard without it.
+
+        Called as Python's, ``filter(test, values)``, it is Python's.
+        """
+        self.set("filter", on)
+
+    @verb(timed=True, names="column")
+    def forbid(self, column: str, values: RegisterValues, *voices: int | str) -> None:
+        """Exclude values from a column: after ``forbid("control", lambda v: v & 0x80)`` there is no noise.
+
+        Columns are freq_hi, freq_lo, pw_hi, pw_lo, control, first_control, ad, sr (of all voices, or of the voices
+        given after the values), cutoff_hi, cutoff_lo, res_route and mode_vol.
+        """
+        self._command.forbid(column, values_text(parse_values(values)), *voices)
+
+    @verb(timed=True, names="column")
+    def permit(self, column: str | None = None, *voices: int | str) -> None:
+        """Take back what was forbidden, in a column or everywhere."""
+        self._command.permit(column, *voices)
+
+    @verb(timed=True)
+    def mask(self, *voices: int | str) -> None:
+        """Generate only these voices, ``mask("1-3")``, ``mask(1, 3)``; the others are silent, to the model too.
+
+        Without arguments all are generated.
+        """
+        self.set("mask", mask_text(parse_voices(*voices or ("all",))))
+
+    # -- voices
+
+    @verb(timed=True)
+    def mute(self, *voices: int | str) -> None:
+        """Silence voices at once (without arguments all of them); the model does not know."""
+        self._command.mute(*voices)
+
+    @verb(timed=True)
+    def unmute(self, *voices: int | str) -> None:
+        """Hear voices again (without arguments all of them)."""
+        self._command.unmute(*voices)
+
+    @verb(timed=True)
+    def hold(self, *voices: int | str) -> None:
+        """Keep voices' registers as they are (without arguments all of them); the model hears it."""
+        self._command.hold(*voices)
+
+    @verb(timed=True, names="fragment", argument=1)
+    def lock(self, voice: int | str, fragment: "Fragment | str", source: int | None = None) -> None:
+        """Have a voice loop the same voice (or voice `source`) of a fragment; the model hears it."""
+        self._command.lock(voice, self._name_of(fragment), source)
+
+    @verb(timed=True)
+    def free(self, *voices: int | str) -> None:
+        """Give held or locked voices back to the model (without arguments all of them)."""
+        self._command.free(*voices)
+
+    @verb(timed=True)
+    def transpose(self, semitones: int) -> None:
+        """Transpose all that the model has heard, to this many semitones above the original."""
+        self.set("transpose", semitones)
+
+    # -- any control, and the knobs
+
+    @verb(timed=True, names="control", builtin=builtins.set, is_verb=_sets_a_control)
+    def set(self, control: str, value: ControlValue) -> None:
+        """Set any control by name: ``set("volume", 9)``. Called as Python's, ``set(values)``, it is Python's."""
+        self._command.set(control, value)
+
+    @verb(names="control")
+    def get(self, control: str) -> ControlValue:
+        """Return a control's value."""
+        return self._core.get(control)
+
+    @verb()
+    def controls(self) -> dict[str, ControlState]:
+        """Return every control: value, range, unit, the knob that moves it."""
+        return self._link.state().controls
+
+    @verb(names="control")
+    def learn(self, control: str) -> None:
+        """Bind the next MIDI knob that moves to this control, for later sessions too.
+
+        A knob is a number on a channel of a controller. A fine control sends two numbers, 32 apart: together they are
+        one knob. Bank select, parameter numbers and channel mode messages are not knobs.
+        """
+        self._command.learn(control)
+
+    @verb(names="control")
+    def unlearn(self, control: str) -> None:
+        """Unbind this control's knob."""
+        self._command.unlearn(control)
+
+    # -- the room
+
+    @verb()
+    def device(self, name: str | None = None) -> list[str]:
+        """Play on another sound device: its name or part of it, "null" for none; the music goes on meanwhile.
+
+        Returns the names of the devices; without a name nothing else happens.
+        """
+        if name is not None and not isinstance(name, str):
+            raise ControlError(f"device expects a name, as device() lists them, found {shown(name)}")
+        return self._core.device(name)
+
+    @verb(bindable=True)
+    def panic(self) -> None:
+        """Silence the chip now: the future is discarded, gates are off, the volume is 0."""
+        self._command.panic()
