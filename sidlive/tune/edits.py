@@ -1,6 +1,6 @@
-"""Edits: pure functions frames -> frames. None changes its argument; all take and give ``uint8[T, 28]``.
+"""Edits: pure functions from frames to frames, ``uint8[T, 28]`` in and out. The argument is never modified.
 
-Voices are 0, 1, 2 here. Knows registers only; names, tempo and files are others' business.
+Voices are 0, 1, 2 here. Knows registers only: no names, no tempo, no files.
 """
 
 import numpy as np
@@ -10,14 +10,14 @@ from sidlive.chip import registers as sid
 from sidlive.chip.pitch import HIGHEST, SEMITONE, frequencies, ratio
 from sidlive.chip.registers import Frames
 
-RESTART = 2  # frames that a hard restart takes
+RESTART = 2  # frames of a hard restart
 _VOICE_COLUMNS = sid.VOICES * sid.VOICE_STRIDE
 
 
 def transpose(frames: Frames, semitones: float) -> Frames:
-    """Every pitch higher or lower; what would leave the register comes back by octaves.
+    """Shift every pitch by ``semitones``. A pitch above the register's range is lowered by whole octaves.
 
-    Noise keeps its frequency: drums stay drums. The filter stays where it is.
+    Noise keeps its frequency, so drums stay drums. The cutoff does not change.
     """
     edited = frames.copy()
     for voice, old in enumerate(frequencies(frames).T):
@@ -32,33 +32,35 @@ def transpose(frames: Frames, semitones: float) -> Frames:
 
 
 def rotate_voices(frames: Frames, turns: int) -> Frames:
-    """Voice v becomes voice v + turns (1 -> 2 -> 3 -> 1), filter routing with it: ring modulation and sync survive.
+    """Move each voice v to voice v + ``turns`` (1 -> 2 -> 3 -> 1), with its filter routing.
 
-    Only voice 3 can be taken off the output; where it was, what it becomes has no waveform and no gate instead.
+    Ring modulation and sync survive, since each voice keeps its neighbour. The chip can take only voice 3 off the
+    output; where it was off, the voice that it moves to has its waveform and its gate cleared instead.
     """
     edited = frames.copy()
     edited[:, :_VOICE_COLUMNS] = np.roll(frames[:, :_VOICE_COLUMNS], turns * sid.VOICE_STRIDE, axis=1)
     edited[:, sid.FIRST_CONTROL :] = np.roll(frames[:, sid.FIRST_CONTROL :], turns, axis=1)
-    return _routed(edited, frames, [(voice, (voice + turns) % sid.VOICES) for voice in range(sid.VOICES)])
+    return _move_routing(edited, frames, [(voice, (voice + turns) % sid.VOICES) for voice in range(sid.VOICES)])
 
 
 def swap_voices(frames: Frames, one: int, other: int) -> Frames:
-    """Two voices change places, filter routing with them. Ring modulation and sync then hear another neighbour.
+    """Exchange two voices, with their filter routing. Their ring modulation and sync then have another source.
 
-    Only voice 3 can be taken off the output; where it was, what it becomes has no waveform and no gate instead.
+    The chip can take only voice 3 off the output; where it was off, the voice that it moves to has its waveform and its
+    gate cleared instead.
     """
     edited = frames.copy()
     for source, target in ((one, other), (other, one)):
         columns = [sid.register_of(target, offset) for offset in range(sid.VOICE_STRIDE)]
         edited[:, columns] = frames[:, [sid.register_of(source, offset) for offset in range(sid.VOICE_STRIDE)]]
         edited[:, sid.first_control_of(target)] = frames[:, sid.first_control_of(source)]
-    return _routed(edited, frames, [(one, other), (other, one)])
+    return _move_routing(edited, frames, [(one, other), (other, one)])
 
 
 def mute_voices(frames: Frames, voices: set[int] | frozenset[int] | list[int]) -> Frames:
-    """Voices without a sound: gate off, no waveform, no envelope, not into the filter.
+    """Silence ``voices``: clear gate, waveform, envelope and filter routing.
 
-    Pitch stays, for what rings or syncs with it.
+    The pitch stays, for the voice whose ring modulation or sync uses it.
     """
     edited = frames.copy()
     for voice in voices:
@@ -69,14 +71,15 @@ def mute_voices(frames: Frames, voices: set[int] | frozenset[int] | list[int]) -
 
 
 def open_gates(row: NDArray[np.uint8]) -> frozenset[int]:
-    """The voices whose gate is open after a frame ``uint8[28]``."""
+    """Return the voices whose gate is open after the frame ``row`` uint8[28]."""
     return frozenset(voice for voice in range(sid.VOICES) if row[sid.register_of(voice, sid.CONTROL)] & sid.GATE)
 
 
 def close_gates(frames: Frames, voices: set[int] | frozenset[int] | list[int]) -> Frames:
-    """Voices let go in the last two frames, with the shortest envelope: whatever comes next starts from nothing.
+    """Close the gates of ``voices`` in the last two frames and clear their envelopes, so that the next attack is clean.
 
-    Players call it a hard restart. Two frames are longer than the 33 ms for which an envelope may lose count.
+    SID players call this a hard restart. Two frames last longer than the 33 ms for which the envelope's rate counter
+    may run past its target (the "ADSR bug").
     """
     edited = frames.copy()
     for voice in voices:
@@ -88,23 +91,23 @@ def close_gates(frames: Frames, voices: set[int] | frozenset[int] | list[int]) -
 
 
 def loop(frames: Frames, times: int) -> Frames:
-    """The frames, ``times`` times over."""
+    """Repeat the frames ``times`` times."""
     assert times >= 0
     return np.tile(frames, (times, 1))
 
 
 def trim(frames: Frames, start: int, stop: int | None = None) -> Frames:
-    """Frames start .. stop - 1, as a slice takes them."""
+    """Return the frames ``start`` to ``stop`` - 1; both count as in a slice."""
     return frames[start:stop].copy()
 
 
 def splice(first: Frames, second: Frames, at: int) -> Frames:
-    """``first`` up to frame ``at``, all keys let go in its last two frames (`close_gates`), then ``second``."""
+    """Join ``first`` up to frame ``at`` and ``second``. All gates close in the two frames before (`close_gates`)."""
     return np.concatenate([close_gates(first[:at], list(range(sid.VOICES))), second])
 
 
 def fade(frames: Frames, length: int, out: bool = True) -> Frames:
-    """The volume falls to nothing over the last ``length`` frames, or rises over the first."""
+    """Fade the volume to 0 over the last ``length`` frames, or, with ``out`` false, up from 0 over the first ones."""
     edited = frames.copy()
     length = min(length, len(frames))
     if not length:
@@ -118,31 +121,32 @@ def fade(frames: Frames, length: int, out: bool = True) -> Frames:
 
 
 def stretch(frames: Frames, factor: float) -> Frames:
-    """As many frames times ``factor``: frames repeat or fall together, and no gate is lost (see ``resample``)."""
+    """Make ``factor`` times as many frames: frames are repeated or merged, and no note is lost (see `resample`)."""
     assert factor > 0
     count = round(len(frames) * factor)
     return place_rows(frames, np.arange(len(frames)) * count // max(1, len(frames)), count)
 
 
 def resample(frames: Frames, ratio: float) -> Frames:
-    """Rows made ``ratio`` times as often as frames are wanted: row t is heard in frame floor(t / ratio).
+    """Convert rows to frames where there are ``ratio`` rows per frame: row t is heard in frame floor(t / ratio).
 
-    Of rows that fall together the registers are the last one's. What the earlier ones did to a gate is not lost: a
-    voice that closes and opens again, or opens and closes, or whose test bit is set and cleared, has that value as its
-    first control value. One such turn a voice and frame can be said: further ones in it are not, nor is a note between
-    a gate that was open before the frame and one that is closed after it. A row that lasts several frames is said once.
+    If several rows share a frame, its registers are those of the last row, and each voice's first control value keeps
+    what the earlier rows did to its gate: closed and opened again, opened and closed again, or the test bit set and
+    cleared. A frame has room for one such change per voice. Further changes in the frame are lost, and so is a note
+    between a gate that was open before the frame and is closed after it. If a row lasts several frames, its first
+    control values appear in the first of them only.
     """
     assert 0 < ratio < np.inf
-    # Rates are measured; a row that is due a millionth of a frame later is due now.
+    # Rates are measured values: a row due less than a millionth of a frame after a frame's start belongs to that frame.
     starts = np.floor(np.arange(len(frames)) / ratio + 1e-6).astype(np.int64)
     return place_rows(frames, starts, int(np.ceil(len(frames) / ratio - 1e-6)))
 
 
 def place_rows(frames: Frames, starts: NDArray[np.int64], count: int) -> Frames:
-    """``uint8[count, 28]``: each row from frame ``starts[row]`` on, ascending from 0; gates as resample() says."""
+    """Place each row at frame ``starts[row]``, ascending from 0; return uint8[count, 28]. Gates as in `resample`."""
     if not count:
         return frames[:0].copy()
-    ends = np.searchsorted(starts, np.arange(count), side="right")  # the rows of frame j are [ends[j - 1], ends[j])
+    ends = np.searchsorted(starts, np.arange(count), side="right")  # frame j has the rows ends[j - 1] to ends[j] - 1
     sizes = np.diff(ends, prepend=0)
     edited = frames[ends - 1]
     for voice in range(sid.VOICES):
@@ -157,12 +161,15 @@ def place_rows(frames: Frames, starts: NDArray[np.int64], count: int) -> Frames:
         written = frames[np.minimum(rows, len(frames) - 1)][:, :, [first, control]]
         written = np.where(beyond[:, :, None], edited[several, control][:, None, None], written)
         held = np.where(several > 0, edited[several - 1, control], 0)
-        edited[several, first] = _turn(held.astype(np.uint8), written.reshape(len(several), -1))
+        edited[several, first] = _first_control(held.astype(np.uint8), written.reshape(len(several), -1))
     return edited
 
 
-def _turn(held: NDArray[np.uint8], written: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The one control value of those ``written`` [n, k] in a frame that is to come before the last; held [n] before."""
+def _first_control(held: NDArray[np.uint8], written: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Choose the first control value of n frames, uint8[n]: the one that keeps a note or a pulse of the test bit.
+
+    ``held`` uint8[n] is the control value before each frame, ``written`` uint8[n, k] the values written in it.
+    """
     final = written[:, -1]
     opened = ((written & ~np.column_stack([held, written[:, :-1]]) & sid.GATE) > 0).any(axis=1)
     turned = opened & ((held ^ final) & sid.GATE == 0)  # off and on again, or on and off again
@@ -174,14 +181,15 @@ def _turn(held: NDArray[np.uint8], written: NDArray[np.uint8]) -> NDArray[np.uin
     return np.where(wanted.any(axis=1), written[rows, wanted.argmax(axis=1)], final).astype(np.uint8)
 
 
-def _routed(edited: Frames, frames: Frames, moves: list[tuple[int, int]]) -> Frames:
-    """Filter routing bits moved from voice to voice, and the silence of a voice 3 that is off the output."""
+def _move_routing(edited: Frames, frames: Frames, moves: list[tuple[int, int]]) -> Frames:
+    """Move filter routing bits along ``moves`` (source, target); silence the voice that replaces an unheard voice 3."""
     route = frames[:, sid.RES_ROUTE]
     for source, target in moves:
         bit = (route >> source & 1) << target
         edited[:, sid.RES_ROUTE] = edited[:, sid.RES_ROUTE] & np.uint8(0xFF ^ (1 << target)) | bit
         if source == 2 != target:
-            off = (frames[:, sid.MODE_VOL] & sid.VOICE_3_OFF > 0) & (route & 4 == 0)  # through the filter it is heard
+            # Voice 3 is heard all the same where it goes through the filter.
+            off = (frames[:, sid.MODE_VOL] & sid.VOICE_3_OFF > 0) & (route & 4 == 0)
             for column in (sid.register_of(target, sid.CONTROL), sid.first_control_of(target)):
                 edited[off, column] &= sid.SYNC | sid.RING | sid.TEST
             edited[:, sid.MODE_VOL] &= 0xFF ^ sid.VOICE_3_OFF

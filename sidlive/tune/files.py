@@ -1,6 +1,6 @@
-"""Files of music opened and written, each as its name says: tunes (.sid, .prg) and frames (.npz, .sidgpt, .dmp).
+"""Reads and writes music files by their suffix: tunes (.sid, .prg) and frames (.npz, .sidgpt, .dmp).
 
-Every command and verb that takes music opens it here, so that all of them take the same files.
+Every command and verb opens music files here, so that all of them accept the same kinds.
 """
 
 import os
@@ -16,7 +16,7 @@ from sidlive.tune.psid import MUS_REFUSAL, Tune
 
 
 def read_tune(path: Path) -> Tune:
-    """The tune in a .sid or .prg file. Raises TuneError for a file that cannot be read or is none."""
+    """Read the tune in a .sid or .prg file. Raises TuneError if it cannot be read or is not a tune."""
     suffix = path.suffix.lower()
     if suffix in MUS:
         raise TuneError(f"{path}: {MUS_REFUSAL}")
@@ -26,7 +26,10 @@ def read_tune(path: Path) -> Tune:
 
 
 def open_song(path: Path, song: int | None = None) -> Recorder:
-    """A song of a .sid or .prg file, initialised, to be recorded. Raises TuneError naming the file."""
+    """Open ``song`` (from 1; None: the start song) of a .sid or .prg file for recording; its init has run.
+
+    Raises TuneError that names the file.
+    """
     tune = read_tune(path)
     try:
         return Recorder(tune, song)
@@ -37,10 +40,10 @@ def open_song(path: Path, song: int | None = None) -> Recorder:
 def read_frames(
     path: Path, song: int | None = None, rate_hz: float = PAL.rate_hz
 ) -> tuple[Frames, float, dict[str, str]]:
-    """Frames ``uint8[T, 28]``, frames a second, and texts about them, of a .npz, .sidgpt or .dmp file.
+    """Read frames uint8[T, 28], frame rate in Hz and texts from an .npz, .sidgpt or .dmp file. Inverse: `write_frames`.
 
-    ``song`` picks a piece of a .sidgpt, from 1 (the first by default); ``rate_hz`` is that of files that do not say.
-    Raises TuneError.
+    ``song`` picks a piece of a .sidgpt file, from 1 (default: the first). ``rate_hz`` is the rate of files that hold
+    none. Raises TuneError if the file cannot be read or is broken.
     """
     suffix = path.suffix.lower()
     if suffix == ".sidgpt":
@@ -58,9 +61,9 @@ def read_frames(
 
 
 def write_frames(path: Path, frames: Frames, rate_hz: float, **meta: str) -> None:
-    """Frames to a file, in the format that its name asks for; only .npz keeps ``rate_hz``, texts and first controls.
+    """Write ``frames`` uint8[T, 28] in the format of the file's suffix. Inverse: `read_frames`.
 
-    Raises DeviceError where the disk refuses.
+    Only .npz keeps ``rate_hz``, texts and first control values. Raises DeviceError if writing fails.
     """
     suffix = check_frames_name(path).suffix.lower()
     if suffix == ".sidgpt":
@@ -72,7 +75,7 @@ def write_frames(path: Path, frames: Frames, rate_hz: float, **meta: str) -> Non
 
 
 def check_frames_name(path: Path) -> Path:
-    """A name under which frames can be written, given back; TuneError for any other."""
+    """Return ``path`` if its suffix is one for frames. Raises TuneError if not, and for a folder."""
     if os.path.isdir(path):
         raise TuneError(f"{path} cannot be written: it is a folder")
     if not holds_frames(path):

@@ -1,7 +1,4 @@
-"""What a file of music is, by its name: a tune to be run, or frames; and its bytes.
-
-``sidlive.tune.files`` opens them.
-"""
+"""The kinds of music files, by their suffix: tunes to be run and files of frames. `sidlive.tune.files` opens them."""
 
 from pathlib import Path
 from typing import Final
@@ -14,21 +11,24 @@ TUNES: Final = (*SIDS, ".prg")
 FRAMES: Final = (".npz", ".sidgpt", ".dmp")
 MUSIC: Final = TUNES + FRAMES
 NAMES: Final = f"{', '.join(MUSIC[:-1])} or {MUSIC[-1]}"
-MUS: Final = (".mus", ".str")  # Compute! Sidplayer's: three voices, and the other three of a stereo tune
+MUS: Final = (".mus", ".str")  # Compute! Sidplayer: three voices, and the second three of a stereo tune
 
 
 def is_sid(path: Path) -> bool:
-    """Whether a file of this name is a .sid file (PSID or RSID)."""
+    """Return whether a file of this name is a .sid file (PSID or RSID)."""
     return path.suffix.lower() in SIDS
 
 
 def holds_frames(path: Path) -> bool:
-    """Whether a file of this name holds frames; any other is a tune or nothing."""
+    """Return whether a file of this name holds frames."""
     return path.suffix.lower() in FRAMES
 
 
 def read_bytes(path: Path, most: int, expected: str) -> bytes:
-    """At most ``most`` bytes of a file; ``expected``: "a .sid file". Raises TuneError where it cannot be read."""
+    """Read at most ``most`` bytes of a file; ``expected`` names its kind in messages: "a .sid file".
+
+    Raises TuneError if it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return file.read(most)

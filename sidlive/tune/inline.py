@@ -1,4 +1,4 @@
-"""Frames and fragments inside a line of text, for logs that must hold all that they speak of."""
+"""Frames and fragments as JSON values, for logs that must be complete without other files."""
 
 import base64
 import binascii
@@ -12,21 +12,21 @@ from sidlive.chip.registers import COLUMNS, Frames, silence
 from sidlive.errors import TuneError
 from sidlive.tune.fragment import Fragment
 
-_MOST: Final = 64 << 20  # bytes that a text may unfold to: 13 hours of frames
+_MOST: Final = 64 << 20  # bytes that a text may unpack to: 13 hours of frames
 _TYPES: Final = {
     "name": str, "rate_hz": int | float, "source": str, "chip": str, "timing": str, "beat_frames": int,
     "resampled_from_hz": int | float, "sids": int, "control_first": bool,
 }  # fmt: skip
-_LATER: Final = {"control_first": False}  # fields that older logs have not, and what they stand for there
+_LATER: Final = {"control_first": False}  # fields missing from older logs, and their value there
 
 
 def frames_to_text(frames: Frames) -> str:
-    """``uint8[T, 28]`` as text: column by column, packed by zlib, in base64. Inverse: `frames_from_text`."""
+    """Encode ``frames`` uint8[T, 28] column by column, with zlib, in base64. Inverse: `frames_from_text`."""
     return base64.b64encode(zlib.compress(np.ascontiguousarray(frames.T).tobytes(), 9)).decode("ascii")
 
 
 def frames_from_text(text: object) -> Frames:
-    """The frames that `frames_to_text` told; TuneError for any other text."""
+    """Decode the frames uint8[T, 28] in a text of `frames_to_text`. Raises TuneError for any other text."""
     try:
         unpacker = zlib.decompressobj()
         raw = unpacker.decompress(base64.b64decode(str(text), validate=True), _MOST)
@@ -40,14 +40,14 @@ def frames_from_text(text: object) -> Frames:
 
 
 def fragment_to_json(fragment: Fragment) -> dict[str, Any]:
-    """A fragment as what JSON can hold, without its notes. Inverse: `fragment_from_json`."""
+    """Return a fragment as a dictionary for JSON, without its notes. Inverse: `fragment_from_json`."""
     about = asdict(replace(fragment, frames=silence(0)))
     return {**{name: about[name] for name in _TYPES}, "frames": frames_to_text(fragment.frames)}
 
 
-def fragment_from_json(told: object) -> Fragment:
-    """The fragment that `fragment_to_json` told; TuneError for anything else."""
-    fields = {**_LATER, **told} if isinstance(told, dict) else {}
+def fragment_from_json(value: object) -> Fragment:
+    """Return the fragment in a dictionary of `fragment_to_json`. Raises TuneError for any other value."""
+    fields = {**_LATER, **value} if isinstance(value, dict) else {}
     names = _TYPES.keys() | {"frames"}
     if fields.keys() != names or not all(isinstance(fields[name], kind) for name, kind in _TYPES.items()):
         raise TuneError("a fragment in the log is damaged or of another version; use another copy of it")

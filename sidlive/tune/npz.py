@@ -1,4 +1,4 @@
-"""The .npz files that hold frames: uint8[T, 28], frames a second, and texts about them. Runs no tune."""
+"""The .npz files of frames: uint8[T, 28], the frame rate, and texts about the music. Runs no tune."""
 
 from pathlib import Path
 from typing import Final
@@ -9,14 +9,14 @@ from sidlive.chip.registers import COLUMNS, Frames
 from sidlive.errors import TuneError
 from sidlive.writing import WholeFile
 
-LONGEST: Final = 24 * 3600 * 60  # frames: a day
+LONGEST: Final = 24 * 3600 * 60  # frames of a day
 LARGEST: Final = LONGEST * COLUMNS + (1 << 20)  # bytes, unpacked
 
 
 def save_frames(path: str | Path, frames: Frames, rate_hz: float, **meta: str) -> None:
-    """Write ``frames`` uint8[T, 28], ``rate_hz`` and texts about them to an .npz: `load_frames`' inverse.
+    """Write ``frames`` uint8[T, 28], ``rate_hz`` and the texts ``meta`` to an .npz file. Inverse: `load_frames`.
 
-    Raises DeviceError where the disk refuses.
+    Raises DeviceError if that fails.
     """
     assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS
     arrays = {key: np.array(value) for key, value in meta.items()}
@@ -25,7 +25,10 @@ def save_frames(path: str | Path, frames: Frames, rate_hz: float, **meta: str) -
 
 
 def load_frames(path: str | Path) -> tuple[Frames, float, dict[str, str]]:
-    """Frames, frames a second and texts of an .npz. Raises TuneError for a file that is missing or holds no frames."""
+    """Read the frames uint8[T, 28], the frame rate in Hz and the texts of an .npz file. Inverse: `save_frames`.
+
+    Raises TuneError if the file is missing or holds no frames.
+    """
     path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as archive:

@@ -1,10 +1,10 @@
-"""Which playing routine is in a tune's image, by bytes of its code. Runs nothing.
+"""Signatures of known player routines: recognises the routine in a tune's image by bytes of its code. Runs nothing.
 
-A signature is a stretch of code in hexadecimal, ``??`` for what changes where a routine is moved to other addresses or
-built with other options: operands in memory, branches' distances. What stays are operations, constants and the SID's
-own addresses. Each was found as code that many tunes of one routine share and no others of a collection of 1,500 have;
-several stand for one routine because its versions differ. The first routine that fits is the answer: Future Composer's
-grew out of Rob Hubbard's, and some of its tunes have code of both.
+A signature is a piece of code in hexadecimal, with ``??`` for bytes that change when the routine is moved or built with
+other options: addresses in memory, branch distances. Opcodes, constants and SID addresses remain. Each signature is
+code that many tunes of one routine share and no other tune of a collection of 1,500 has; a routine has several
+signatures because its versions differ. The first routine that matches wins: Future Composer grew out of Rob Hubbard's
+routine, and some of its tunes have code of both.
 """
 
 import re
@@ -84,8 +84,8 @@ SIGNATURES: Final[dict[str, tuple[str, ...]]] = {
 
 
 def player_of(image: bytes, load: int) -> str | None:
-    """The name of the known routine in an image that lies in memory from ``load`` on, or None."""
-    del load  # no signature needs it: routines are moved about
+    """Return the name of the known routine in an image at the address ``load``, or None."""
+    del load  # no signature depends on it: routines are relocated
     for name, pattern in _patterns().items():
         if pattern.search(image):
             return name
@@ -93,7 +93,7 @@ def player_of(image: bytes, load: int) -> str | None:
 
 
 def pattern_of(signature: str) -> bytes:
-    """A regular expression for a signature's bytes."""
+    """Return a regular expression for the bytes of a signature."""
     return b"".join(b"." if byte == "??" else re.escape(bytes.fromhex(byte)) for byte in signature.split())
 
 

@@ -1,7 +1,7 @@
-"""Programs that play: a .prg with a BASIC line ``SYS address``, made a tune that its code runs by itself. Runs no code.
+"""The .prg file format: programs with a BASIC line ``SYS address``, read as tunes. Runs no code.
 
-A .prg is a load address (little-endian) and what lies there. BASIC starts at $0801; its lines are kept as a link, a
-number, and text in which keywords are single bytes from $80 on, up to a zero byte.
+A .prg file is a load address (little-endian) and the memory from there on. BASIC starts at $0801. A BASIC line is a
+link, a line number, and text that ends with a zero byte; keywords are single bytes from $80 on.
 """
 
 from pathlib import Path
@@ -12,27 +12,28 @@ from sidlive.tune.formats import read_bytes
 from sidlive.tune.psid import MUS_REFUSAL, TEXT_BYTES, Tune, Written
 
 BASIC: Final = 0x0801
-LOWEST: Final = 0x07E8  # below it the screen and the system's own memory lie
+LOWEST: Final = 0x07E8  # below it are the screen and the system's variables
 LARGEST_FILE: Final = 2 + 0x10000
 
 _QUOTE: Final = ord('"')
 _REM, _SYS = 0x8F, 0x9E
 _OPERATORS: Final = {0xAA: "+", 0xAB: "-", 0xAC: "*", 0xAD: "/"}
 _PLAIN: Final = b"0123456789.()"
-_LONGEST_SUM: Final = 80  # symbols: as many as the screen editor takes in a line
-_MUS_END: Final = b"\x01\x4f"  # the command with which each of the three voices halts
+_LONGEST_SUM: Final = 80  # characters: the longest line of the screen editor
+_MUS_END: Final = b"\x01\x4f"  # the command that halts a voice
 
 
 def read(path: str | Path) -> Tune:
-    """The tune in a .prg file. Raises TuneError for a file that cannot be read or does not start with SYS."""
+    """Read the tune in a .prg file. Raises TuneError if it cannot be read or has no BASIC line with SYS."""
     path = Path(path)
     return parse(read_bytes(path, LARGEST_FILE + 1, "a .prg file"), str(path), path.stem)
 
 
 def parse(data: bytes, what: str = "file", title: str = "") -> Tune:
-    """A program as an RSID tune of one song: init is where its SYS leads, and it plays by interrupts of its own.
+    """Parse a program as an RSID tune with one song: init is the address after SYS, and the program plays by itself.
 
-    ``what`` names it in messages, ``title`` is its name. Raises TuneError saying why it cannot be a tune.
+    ``what`` names it in messages, ``title`` becomes the tune's name. Inverse: `prg_bytes`, of its load address and
+    image. Raises TuneError with the reason if it cannot be a tune.
     """
     if is_mus(data):
         raise TuneError(f"{what}: {MUS_REFUSAL}")
@@ -70,8 +71,13 @@ def parse(data: bytes, what: str = "file", title: str = "") -> Tune:
     )
 
 
+def prg_bytes(load: int, image: bytes) -> bytes:
+    """Return a .prg file of the memory ``image`` at the address ``load``. Inverse: `parse`."""
+    return load.to_bytes(2, "little") + image
+
+
 def is_mus(data: bytes) -> bool:
-    """Whether ``data`` is Compute! Sidplayer's: a load address, the lengths of three voices, and voices that halt."""
+    """Return whether ``data`` is a Compute! Sidplayer file: load address, three lengths, three voices that halt."""
     end = 8
     for voice in range(3):
         length = int.from_bytes(data[2 + 2 * voice : 4 + 2 * voice], "little")
@@ -82,9 +88,9 @@ def is_mus(data: bytes) -> bool:
 
 
 def _sys_address(basic: bytes, what: str) -> int:
-    """Where the first SYS of a BASIC program leads. ``basic``: memory from its start on."""
+    """Return the address after the first SYS of a BASIC program; ``basic`` is the memory from $0801 on."""
     begin, lines = 0, 0
-    while begin + 4 < len(basic) and basic[begin + 1]:  # a link below $0100 ends the program; others are made anew
+    while begin + 4 < len(basic) and basic[begin + 1]:  # a link below $0100 ends the program; RUN rebuilds the others
         end = basic.find(0, begin + 4)
         text = basic[begin + 4 : end if end >= 0 else len(basic)]
         argument = _sys_argument(text)
@@ -99,7 +105,7 @@ def _sys_address(basic: bytes, what: str) -> int:
 
 
 def _sys_argument(text: bytes) -> bytes | None:
-    """What follows the first SYS in a line's text, up to the next statement; None where there is no SYS."""
+    """Return the text between the first SYS of a line and the next statement, or None if there is no SYS."""
     quoted = False
     for index, byte in enumerate(text):
         if byte == _QUOTE:
@@ -112,15 +118,15 @@ def _sys_argument(text: bytes) -> bytes | None:
 
 
 def _listed(argument: bytes) -> str:
-    """An argument as LIST would show it, as far as that matters, cut to a screen line."""
+    """Return an argument roughly as LIST shows it, cut to a screen line."""
     shown = "".join(_OPERATORS.get(byte, chr(byte) if 32 <= byte < 127 else "?") for byte in argument[:40])
     return shown if shown.startswith(" ") else f" {shown}"
 
 
 class _Sum:
-    """The number that an argument begins with: digits, + - * / and parentheses, blanks anywhere, as BASIC takes it.
+    """Value of the sum at the start of an argument, as BASIC reads it: digits, + - * /, parentheses, blanks anywhere.
 
-    What follows the number is not looked at, nor does BASIC before it jumps. ValueError where there is none.
+    The rest of the argument is ignored: BASIC too jumps before it looks at it. Raises ValueError if there is no number.
     """
 
     def __init__(self, argument: bytes) -> None:
@@ -129,8 +135,8 @@ class _Sum:
         self._at = 0
         self.value = self._terms()
 
-    def _taken(self, symbols: str) -> str:
-        """The next symbol if it is one of these, else nothing."""
+    def _take(self, symbols: str) -> str:
+        """Return and consume the next symbol if it is in ``symbols``, else return ""."""
         symbol = self._text[self._at]
         if symbol not in symbols:
             return ""
@@ -139,14 +145,14 @@ class _Sum:
 
     def _terms(self) -> float:
         total = self._factors()
-        while sign := self._taken("+-"):
+        while sign := self._take("+-"):
             term = self._factors()
             total += term if sign == "+" else -term
         return total
 
     def _factors(self) -> float:
         product = self._factor()
-        while sign := self._taken("*/"):
+        while sign := self._take("*/"):
             factor = self._factor()
             if sign == "/" and not factor:
                 raise ValueError("division by zero")
@@ -154,21 +160,21 @@ class _Sum:
         return product
 
     def _factor(self) -> float:
-        if sign := self._taken("+-"):
+        if sign := self._take("+-"):
             return self._factor() if sign == "+" else -self._factor()
-        if self._taken("("):
+        if self._take("("):
             value = self._terms()
-            if not self._taken(")"):
+            if not self._take(")"):
                 raise ValueError("no closing parenthesis")
             return value
         digits = ""
-        while digit := self._taken("0123456789."):
+        while digit := self._take("0123456789."):
             digits += digit
         return float(digits)
 
 
 def _value(argument: bytes, what: str) -> int:
-    """The address that an argument begins with. Raises TuneError where there is none."""
+    """Return the address at the start of an argument. Raises TuneError if there is none."""
     try:
         value = _Sum(argument).value
     except ValueError:

@@ -1,6 +1,6 @@
-"""The .sid container, PSID and RSID: header and image, read and written back byte for byte. Runs no code.
+"""The .sid file format, PSID and RSID: header and image, read and written back byte for byte. Runs no code.
 
-Layout (big-endian, versions 1-4) as in the HVSC's "SID file format" document.
+The layout (big-endian, versions 1 to 4) is that of the HVSC's "SID file format" document.
 """
 
 import struct
@@ -18,50 +18,50 @@ LARGEST_FILE: Final = HEADER_V2 + 2 + 0x10000
 TEXT_BYTES: Final = 32
 MOST_SONGS: Final = 256
 
-FLAG_MUS: Final = 0x01  # the image is Compute! MUS data, to be played by a player that is not in the file
+FLAG_MUS: Final = 0x01  # PSID: the image is Compute! Sidplayer (MUS) data, without its player
 FLAG_BASIC: Final = 0x02  # RSID: a BASIC program
 
 MUS_REFUSAL: Final = f"it is Compute! Sidplayer MUS data; its player is not in the file; expected {NAMES}"
 
 _FIXED: Final = struct.Struct(f">4sHHHHHHHI{TEXT_BYTES}s{TEXT_BYTES}s{TEXT_BYTES}s")
-_RSID_INIT: Final = frozenset({*range(0xA), 0xC})  # the 4 KB blocks of memory in which an RSID's init may lie
+_RSID_INIT: Final = frozenset({*range(0xA), 0xC})  # 4 KB blocks of memory that may hold an RSID's init
 _EXTENDED: Final = struct.Struct(">HBBBB")
 assert _FIXED.size == HEADER_V1 and _FIXED.size + _EXTENDED.size == HEADER_V2
 
 
 @dataclass(frozen=True)
 class Written:
-    """The header's own words, where they differ from what they mean."""
+    """Header fields as they stand in the file, where `Tune` holds what they mean."""
 
-    load: int  # 0 when the load address precedes the image
+    load: int  # 0: the load address is the first two bytes of the data
     init: int  # 0 means the load address
     play: int  # $FFFF means 0
     songs: int
     start_song: int
-    offset: int | None = None  # where the image begins in the file; None: right after the header
-    gap: bytes = b""  # what lies between the header and the image
-    sid_pages: tuple[int, int] = (0, 0)  # bytes for the second and third SID
+    offset: int | None = None  # of the data in the file; None: right after the header
+    gap: bytes = b""  # bytes between the header and the data
+    sid_pages: tuple[int, int] = (0, 0)  # address bytes of the second and third SID
 
 
 @dataclass(frozen=True)
 class Tune:
-    """One .sid file. Texts are raw bytes decoded as Windows-1252 without their padding; ``texts`` keeps the padding."""
+    """One .sid file. ``name``, ``author`` and ``released`` are ``texts`` decoded from Windows-1252, without padding."""
 
     magic: str  # "PSID" or "RSID"
     version: int
-    load: int  # where the image starts; from the header, or the image's first two bytes
+    load: int  # address of the image, from the header or the first two bytes of the data
     init: int
-    play: int  # 0: the tune installs its own interrupt
+    play: int  # 0: the tune installs an interrupt of its own
     songs: int
-    start_song: int  # counted from 1
-    speed: int  # 32 bits
+    start_song: int  # from 1
+    speed: int  # a bit per song: 1: CIA timer, 0: video frame
     texts: tuple[bytes, bytes, bytes]  # name, author, released: 32 bytes each, as in the file
     flags: int
     start_page: int
     page_length: int
-    second_sid: int  # address, or 0
+    second_sid: int  # address, 0: none
     third_sid: int
-    image: bytes  # what lies in memory from ``load``
+    image: bytes  # memory from ``load`` on
     written: "Written"
 
     @property
@@ -78,36 +78,36 @@ class Tune:
 
     @property
     def end(self) -> int:
-        """The first address after the image."""
+        """Address of the first byte after the image."""
         return self.load + len(self.image)
 
     @property
     def timing(self) -> VideoTiming:
-        """PAL, unless the file says it was made for NTSC alone."""
+        """Video timing: PAL, unless the file is for NTSC only."""
         return NTSC if (self.flags >> 2) & 3 == 2 else PAL
 
     @property
     def clock(self) -> str:
-        """What the file says of its video standard: "PAL", "NTSC", "any" or "unknown"."""
+        """Video standard in the header: "PAL", "NTSC", "any" or "unknown"."""
         return ("unknown", "PAL", "NTSC", "any")[(self.flags >> 2) & 3]
 
     @property
     def chip(self) -> str:
-        """ "6581", unless the file says it was made for the 8580 alone."""
+        """Chip model: "6581", unless the file is for the 8580 only."""
         return "8580" if (self.flags >> 4) & 3 == 2 else "6581"
 
     @property
     def sids(self) -> int:
-        """How many SID chips it plays."""
+        """Number of SID chips that the tune plays, 1 to 3."""
         return 1 + (self.second_sid != 0) + (self.third_sid != 0)
 
     def uses_cia(self, song: int) -> bool:
-        """Whether the header says that CIA 1's timer, not the picture, calls play for ``song`` (from 1)."""
+        """Return whether CIA 1's timer, instead of the video frame, calls play for ``song`` (from 1)."""
         return bool(self.speed >> min(song - 1, 31) & 1)
 
     @property
     def oddities(self) -> tuple[str, ...]:
-        """What is wrong with the header and does no harm, a line each that says how the tune is played all the same."""
+        """Harmless faults of the header, one line each: the fault, and how the tune is read in spite of it."""
         odd = []
         written, expected = self.written, _header_length(self.version)
         if written.offset is not None:
@@ -128,12 +128,12 @@ class Tune:
 
     @property
     def span(self) -> str:
-        """The addresses of the image, for people: "$1000-$1FFF"."""
+        """Addresses of the image as a text: "$1000-$1FFF"."""
         return f"${self.load:04X}-${self.end - 1:04X}"
 
     @property
     def _has_room(self) -> bool:
-        """Whether the pages that the header calls free are RAM, and outside of the image."""
+        """Whether the pages that the header declares free are RAM outside the image."""
         first, last = self.start_page, self.start_page + self.page_length - 1
         below, above = last < 0xA0, first >= 0xC0 and last < 0xD0
         return first >= 4 and (below or above) and (last < self.load >> 8 or first > self.end - 1 >> 8)
@@ -143,7 +143,7 @@ class Tune:
         return self.second_sid, self.third_sid
 
     def to_bytes(self) -> bytes:
-        """The file, byte for byte: the inverse of ``parse``."""
+        """Return the file, byte for byte. Inverse: `parse`."""
         written, length = self.written, _header_length(self.version)
         offset = length if written.offset is None else written.offset
         header = _FIXED.pack(
@@ -167,15 +167,15 @@ class Tune:
 
 
 def read(path: str | Path) -> Tune:
-    """The tune in a file. Raises TuneError for a file that cannot be read or is no tune."""
+    """Read the .sid file at ``path``. Raises TuneError for a file that cannot be read or is no tune."""
     path = Path(path)
     return parse(read_bytes(path, LARGEST_FILE + 1, "a .sid file"), str(path))
 
 
 def parse(data: bytes, what: str = "file") -> Tune:
-    """Return the tune in ``data``; ``what`` names it in messages. Raises TuneError saying what is wrong with the file.
+    """Parse a .sid file; ``what`` names it in messages. Inverse: `Tune.to_bytes`. Raises TuneError with the fault.
 
-    What other players forgive is read as libsidplayfp reads it; `Tune.oddities` says what that was.
+    Faults that other players accept are read as libsidplayfp reads them, and listed in `Tune.oddities`.
     """
 
     def refuse(why: str) -> TuneError:
@@ -253,7 +253,7 @@ def _header_length(version: int) -> int:
 
 
 def _sid_address(page: int) -> int:
-    """Address of a further SID from its header byte, 0 when the byte names no valid one."""
+    """Return the address of a second or third SID from its header byte, 0 if the byte is not a valid address."""
     valid = page % 2 == 0 and (0x42 <= page <= 0x7E or 0xE0 <= page <= 0xFE)
     return 0xD000 | page << 4 if valid else 0
 

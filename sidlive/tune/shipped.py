@@ -1,6 +1,6 @@
-"""The fragments that come with the instrument, each found by its bare name wherever a file of music is asked for.
+"""The fragments that ship with sidlive. Their bare names are accepted wherever a music file is expected.
 
-They are files of frames (``assets``), played from the ``scores`` by `sidlive.tune.tracker`.
+They are files of frames in ``assets``, made from the ``scores`` by `sidlive.tune.tracker`.
 """
 
 import os
@@ -15,19 +15,19 @@ ASSETS: Final = Path(__file__).parent / "assets"
 
 
 def names() -> tuple[str, ...]:
-    """The fragments that ship, in the order of the alphabet."""
+    """Return the names of the shipped fragments in alphabetical order."""
     return tuple(sorted(path.stem for path in ASSETS.glob("*.npz")))
 
 
 def near(name: str, others: Sequence[str] = ()) -> str:
-    """What a mistyped name most likely meant among the fragments that ship and ``others``; "" for nothing like it."""
+    """Return the name nearest to a mistyped ``name`` among shipped fragments and ``others``, "" if none is near."""
     return next(iter(get_close_matches(name.lower(), [*others, *names()], 1)), "")
 
 
 def locate(music: str | Path) -> Path:
-    """The file meant: the path itself, or the shipped fragment where that is a bare name and no such file exists.
+    """Return ``music`` as a path; for a bare name without such a file, the path of the shipped fragment of that name.
 
-    Raises TuneError for a folder, and for a bare name that is neither, with the nearest one.
+    Raises TuneError for a folder, and for an unknown bare name, with the nearest known one.
     """
     path = Path(music)
     if str(path) in names() and not os.path.isfile(path):
@@ -37,5 +37,5 @@ def locate(music: str | Path) -> Path:
     if path.name != str(path) or path.suffix or os.path.isfile(path):
         return path
     meant = near(path.name)
-    hint = f"did you mean {meant}?" if meant else f"those that come with sidlive are {', '.join(names())}"
+    hint = f"did you mean {meant}?" if meant else f"sidlive comes with {', '.join(names())}"
     raise TuneError(f"{path}: no such file, and no fragment of that name: {hint}")

@@ -1,7 +1,7 @@
-"""Songlengths.md5, the High Voltage SID Collection's list of how long every song is. Reads it; measures nothing.
+"""Songlengths.md5, the High Voltage SID Collection's list of song lengths. Reads the list; measures nothing.
 
-The file: a line ``[Database]``, then for every .sid a comment ``; /path`` and ``md5=m:ss m:ss.mmm ...``, one time a
-song, the md5 being that of the whole file (the list's format since the collection's release 68).
+The file: a line ``[Database]``, then for every .sid file a comment ``; /path`` and a line ``md5=m:ss m:ss.mmm ...``,
+a time for each song. The md5 is that of the whole file (the format since the collection's release 68).
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Final
 from sidlive.errors import TuneError
 
 NAME: Final = "Songlengths.md5"
-FOLDER: Final = "DOCUMENTS"  # where the collection keeps it
+FOLDER: Final = "DOCUMENTS"  # the collection's folder for it
 
 _TIME: Final = re.compile(r"(\d+):([0-5]?\d)(?:\.(\d{1,3}))?(?:\(\w*\))?")  # older lists mark times: 1:23(G)
 _KEY: Final = re.compile(r"[0-9a-fA-F]{32}")
@@ -21,19 +21,24 @@ _KEY: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 @dataclass(frozen=True)
 class Songlengths:
-    """The list: seconds of every song, by its file's md5 in hexadecimal; ``skipped`` lines made no sense."""
+    """Song lengths in seconds by the file's md5 (hexadecimal); ``skipped`` counts the lines that could not be read."""
 
     seconds: dict[str, tuple[float, ...]]
     skipped: int
 
     def of(self, md5: str, song: int) -> float | None:
-        """Seconds of a song (from 1), or None where the list has none."""
+        """Return the seconds of ``song`` (from 1), or None if the list does not have it."""
         times = self.seconds.get(md5.lower(), ())
         return times[song - 1] if 1 <= song <= len(times) and times[song - 1] > 0 else None
 
+    def to_text(self) -> str:
+        """Return the list as the text of a file, times rounded to milliseconds. Inverse: `parse_songlengths`."""
+        lines = [f"{md5}={' '.join(map(_time, seconds))}" for md5, seconds in self.seconds.items()]
+        return "\n".join(["[Database]", *lines, ""])
+
 
 def find(folder: str | Path) -> Path | None:
-    """The list that lies in a folder or its DOCUMENTS, if any."""
+    """Return the path of the list in ``folder`` or its DOCUMENTS, or None."""
     for path in (Path(folder) / NAME, Path(folder) / FOLDER / NAME):
         if path.is_file():
             return path
@@ -41,7 +46,7 @@ def find(folder: str | Path) -> Path | None:
 
 
 def read_songlengths(path: str | Path) -> Songlengths:
-    """The list in a file. Raises TuneError when it cannot be read or is no such list."""
+    """Read the list at ``path``. Raises TuneError if it cannot be read or is not a list of song lengths."""
     path = Path(path)
     try:
         text = path.read_bytes().decode("utf-8", errors="replace")
@@ -53,7 +58,10 @@ def read_songlengths(path: str | Path) -> Songlengths:
 
 
 def parse_songlengths(text: str, what: str = NAME) -> Songlengths:
-    """The list in ``text``; ``what`` names it in messages. Raises TuneError when it is no such list."""
+    """Parse the list in ``text``; ``what`` names it in messages. Inverse, but for comments: `Songlengths.to_text`.
+
+    Raises TuneError if it is not a list of song lengths.
+    """
     seconds: dict[str, tuple[float, ...]] = {}
     skipped = 0
     begun = False
@@ -71,14 +79,19 @@ def parse_songlengths(text: str, what: str = NAME) -> Songlengths:
             continue
         seconds[key.strip().lower()] = tuple(_seconds(match) for match in found if match)
     if not begun or not seconds:
-        raise TuneError(f"{what} is no list of song lengths; expected [Database] and lines of md5=m:ss m:ss.mmm ...")
+        raise TuneError(f"{what} is not a list of song lengths; expected [Database] and lines of md5=m:ss m:ss.mmm ...")
     return Songlengths(seconds, skipped)
 
 
 @lru_cache(maxsize=1)
 def known_songlengths(path: str, stamp: str) -> Songlengths:
-    """``read_songlengths``, once a process for each ``stamp`` of what is in the file."""
+    """Return `read_songlengths` of ``path``, cached while ``stamp``, a mark of the file's content, stays the same."""
     return read_songlengths(path)
+
+
+def _time(seconds: float) -> str:
+    minutes, thousandths = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes}:{thousandths // 1000:02d}.{thousandths % 1000:03d}"
 
 
 def _seconds(match: "re.Match[str]") -> float:

@@ -1,10 +1,11 @@
-"""Streams of the SID's 25 registers, frame after frame: SID-GPT's ``.sidgpt`` and zigreSID's ``.dmp``.
+"""Files of the SID's 25 registers, frame after frame: SID-GPT's ``.sidgpt`` and zigreSID's ``.dmp``.
 
-Neither says how many frames a second it has (a video frame's, by custom), nor what happens inside a frame: read, first
-control values are the final ones; written, they are lost.
+Neither holds a frame rate (by custom it is the video frame rate) or the changes inside a frame. Reading sets each first
+control value to the final one; writing drops the first control values.
 
-``.sidgpt``: uint16 tokens, little-endian, in units of 26. A frame is the token 257 and $D400..$D418, a token each;
-26 times the token 256 separate two pieces. ``.dmp``: 25 bytes a frame, $D400..$D418, nothing else.
+``.sidgpt``: uint16 tokens, little-endian, in units of 26. A frame is the token 257 and one token for each register
+$D400 to $D418. A separator between two pieces is 26 times the token 256.
+``.dmp``: 25 bytes a frame, $D400 to $D418, nothing else.
 """
 
 from collections.abc import Sequence
@@ -29,21 +30,21 @@ from sidlive.writing import write_file
 
 SEPARATOR: Final = 256
 FRAME: Final = 257
-UNIT: Final = 1 + REGISTERS  # tokens of a frame and of a separator
-MOST_FRAMES: Final = 24 * 3600 * 60  # a day of video frames: the longest stream that is read
+UNIT: Final = 1 + REGISTERS  # tokens of a frame or a separator
+MOST_FRAMES: Final = 24 * 3600 * 60  # longest file that is read: a day of video frames
 
 _CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
 
 
 def read_sidgpt(path: str | Path) -> list[Frames]:
-    """The pieces in a .sidgpt file, ``uint8[T, 28]`` each; TuneError where it cannot be read or is broken."""
+    """Read the pieces, uint8[T, 28] each, of a .sidgpt file. Raises TuneError if it cannot be read or is broken."""
     return parse_sidgpt(_read(Path(path), 2 * UNIT * MOST_FRAMES), str(path))
 
 
 def parse_sidgpt(data: bytes, what: str = "stream") -> list[Frames]:
-    """The pieces in a token stream, without empty ones: the inverse of ``sidgpt_bytes``.
+    """Return the pieces of a .sidgpt file, without empty ones. Inverse: `sidgpt_bytes`.
 
-    Raises TuneError saying at which byte the stream is broken, what was expected there and what was found.
+    Raises TuneError with the position of the fault in bytes, what was expected there and what was found.
     """
     units = len(data) // (2 * UNIT)
     tokens = np.frombuffer(data, dtype="<u2", count=units * UNIT).reshape(-1, UNIT)
@@ -66,7 +67,7 @@ def parse_sidgpt(data: bytes, what: str = "stream") -> list[Frames]:
 
 
 def sidgpt_bytes(pieces: Sequence[Frames]) -> bytes:
-    """Pieces ``uint8[T, 28]`` as a token stream, a separator before each: the inverse of ``parse_sidgpt``."""
+    """Return ``pieces`` uint8[T, 28] as a .sidgpt file, a separator before each. Inverse: `parse_sidgpt`."""
     parts = []
     for piece in pieces:
         assert piece.dtype == np.uint8 and piece.ndim == 2 and piece.shape[1] == COLUMNS
@@ -78,17 +79,17 @@ def sidgpt_bytes(pieces: Sequence[Frames]) -> bytes:
 
 
 def write_sidgpt(path: str | Path, pieces: Sequence[Frames]) -> None:
-    """Write pieces ``uint8[T, 28]``; DeviceError where the disk refuses."""
+    """Write ``pieces`` uint8[T, 28] to a .sidgpt file. Inverse: `read_sidgpt`. Raises DeviceError if that fails."""
     write_file(path, sidgpt_bytes(pieces))
 
 
 def read_dmp(path: str | Path) -> Frames:
-    """The frames in a .dmp file, ``uint8[T, 28]``; TuneError where it cannot be read or is broken."""
+    """Read the frames uint8[T, 28] of a .dmp file. Raises TuneError if it cannot be read or is broken."""
     return parse_dmp(_read(Path(path), REGISTERS * MOST_FRAMES), str(path))
 
 
 def parse_dmp(data: bytes, what: str = "dump") -> Frames:
-    """The frames in a register dump: the inverse of ``dmp_bytes``. TuneError where the last frame is not whole."""
+    """Return the frames uint8[T, 28] of a .dmp file. Inverse: `dmp_bytes`. Raises TuneError if a frame is cut off."""
     rest = len(data) % REGISTERS
     if not data or rest:
         found = f"{rest} bytes of the last frame" if data else "nothing"
@@ -97,23 +98,23 @@ def parse_dmp(data: bytes, what: str = "dump") -> Frames:
 
 
 def dmp_bytes(frames: Frames) -> bytes:
-    """``uint8[T, 28]`` as a register dump, 25 bytes a frame: the inverse of ``parse_dmp``."""
+    """Return ``frames`` uint8[T, 28] as a .dmp file, 25 bytes a frame. Inverse: `parse_dmp`."""
     assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS
     return frames[:, :REGISTERS].tobytes()
 
 
 def write_dmp(path: str | Path, frames: Frames) -> None:
-    """Write ``uint8[T, 28]``; DeviceError where the disk refuses."""
+    """Write ``frames`` uint8[T, 28] to a .dmp file. Inverse: `read_dmp`. Raises DeviceError if that fails."""
     write_file(path, dmp_bytes(frames))
 
 
 def plain(frames: Frames) -> Frames:
-    """Frames as these formats keep them: the first control values are the final ones."""
+    """Return the frames as these formats keep them: each first control value is the final one."""
     return _frames(frames[:, :REGISTERS])
 
 
 def _frames(registers: np.ndarray) -> Frames:
-    """Frames ``uint8[T, 28]`` of registers [T, 25]; bits that the chip does not have are zero."""
+    """Make frames uint8[T, 28] of ``registers`` [T, 25]; bits that the chip does not have become 0."""
     frames = np.empty((len(registers), COLUMNS), dtype=np.uint8)
     frames[:, :REGISTERS] = registers & 0xFF
     frames[:, FIRST_CONTROL:] = frames[:, _CONTROLS]
@@ -122,7 +123,7 @@ def _frames(registers: np.ndarray) -> Frames:
 
 
 def _broken(tokens: np.ndarray, unit: int, what: str) -> TuneError:
-    """What is wrong with a unit of a stream, and where."""
+    """Return the error for a broken ``unit`` of ``tokens`` [n, 26]: its position, what was expected, what was found."""
     row = tokens[unit]
     if row[0] == FRAME:
         index = 1 + int((row[1:] > 0xFF).argmax())

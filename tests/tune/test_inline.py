@@ -42,6 +42,6 @@ def test_what_is_no_frames(text: object) -> None:
 
 @pytest.mark.parametrize("change", [{"name": 3}, {"rate_hz": "50"}, {"pitch": 1}, None])
 def test_what_is_no_fragment(change: dict[str, Any] | None) -> None:
-    told: Any = {**fragment_to_json(load_fragment("drift")), **change} if change else "drift"
+    value: Any = {**fragment_to_json(load_fragment("drift")), **change} if change else "drift"
     with pytest.raises(TuneError, match="damaged or of another version"):
-        fragment_from_json(told)
+        fragment_from_json(value)

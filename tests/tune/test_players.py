@@ -68,9 +68,9 @@ def tunes(shared: Path) -> list[tuple[Path, Tune, str | None]]:
 
 def test_images_that_name_their_player_agree(tunes: list[tuple[Path, Tune, str | None]]) -> None:
     for text, names in NAMED.items():
-        told = [(path, player) for path, tune, player in tunes if text in tune.image]
-        right = [path for path, player in told if player in names]
-        assert len(right) >= 0.95 * len(told), (text, [item for item in told if item[1] not in names])
+        named = [(path, player) for path, tune, player in tunes if text in tune.image]
+        right = [path for path, player in named if player in names]
+        assert len(right) >= 0.95 * len(named), (text, [item for item in named if item[1] not in names])
 
 
 def test_composers_who_wrote_their_own_are_found_and_few_others(tunes: list[tuple[Path, Tune, str | None]]) -> None:
@@ -84,8 +84,8 @@ def test_composers_who_wrote_their_own_are_found_and_few_others(tunes: list[tupl
 
 def test_sidtracker64_is_not_taken_for_rob_hubbards(tunes: list[tuple[Path, Tune, str | None]]) -> None:
     """Its tunes name it as their author."""
-    told = {player for _, tune, player in tunes if tune.author.startswith("SidTracker64")}
-    assert told == {"SidTracker64"}
+    found = {player for _, tune, player in tunes if tune.author.startswith("SidTracker64")}
+    assert found == {"SidTracker64"}
 
 
 def test_no_tune_is_older_than_its_player(tunes: list[tuple[Path, Tune, str | None]]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sidlive.errors import TuneError
 from sidlive.tune import psid
-from sidlive.tune.prg import is_mus, parse, read
+from sidlive.tune.prg import is_mus, parse, prg_bytes, read
 
 SYS, REM, PRINT, PLUS, MINUS, TIMES, OVER = (bytes([token]) for token in (0x9E, 0x8F, 0x99, 0xAA, 0xAB, 0xAC, 0xAD))
 
@@ -65,6 +65,13 @@ def test_a_program_is_an_rsid_of_one_song() -> None:
     assert psid.parse(tune.to_bytes()) == tune
     early = parse(program(SYS + b"2061", load=0x0800))
     assert (early.load, early.init) == (0x0800, 2061)
+
+
+@given(st.binary(max_size=300), st.sampled_from([0x07E8, 0x0800, 0x0801]))
+def test_a_program_is_written_as_it_was_read(code: bytes, load: int) -> None:
+    data = program(SYS + b"2070", load=load, code=bytes(16) + code)
+    tune = parse(data)
+    assert prg_bytes(tune.load, tune.image) == data
 
 
 def test_a_file_is_named_after_itself(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reading .sid files: every field, byte-exact inverse, one clear error for everything that is no tune."""
+"""Reading .sid files: every field, byte-exact inverse, one clear error for everything else."""
 
 import struct
 from pathlib import Path
@@ -126,7 +126,7 @@ def test_what_is_no_tune_is_refused_with_the_reason(data: bytes, message: str) -
 
 
 @pytest.mark.parametrize(
-    ("songs", "start", "taken", "played", "told"),
+    ("songs", "start", "taken", "played", "oddity"),
     [
         (1, 0, 1, 1, "it starts with song 0 of 1: song 1 is played"),
         (1, 9, 1, 1, "it starts with song 9 of 1: song 1 is played"),
@@ -136,10 +136,10 @@ def test_what_is_no_tune_is_refused_with_the_reason(data: bytes, message: str) -
     ],
 )
 def test_songs_that_cannot_be_are_read_as_libsidplayfp_reads_them(
-    songs: int, start: int, taken: int, played: int, told: str
+    songs: int, start: int, taken: int, played: int, oddity: str
 ) -> None:
     tune = parse(sid_file(songs=songs, start=start))
-    assert (tune.songs, tune.start_song) == (taken, played) and told in tune.oddities
+    assert (tune.songs, tune.start_song) == (taken, played) and oddity in tune.oddities
 
 
 def test_the_image_is_where_the_data_offset_says() -> None:
@@ -164,7 +164,7 @@ def test_any_data_offset_comes_back_to_the_byte(offset: int, load: int, version:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "oddity"),
     [
         (sid_file(init=0x5000), "init $5000 is not in its image, $1000-$10FF"),
         (sid_file(pages=bytes([0x10, 2, 0, 0])), "the pages that it calls free, 2 from $10 on, are not"),
@@ -173,8 +173,8 @@ def test_any_data_offset_comes_back_to_the_byte(offset: int, load: int, version:
         (sid_file(version=4, pages=bytes([0, 0, 0x42, 0x42])), "its third SID cannot be at $D420"),
     ],
 )
-def test_what_is_odd_and_harmless_is_said(data: bytes, told: str) -> None:
-    assert any(line.startswith(told) for line in parse(data).oddities)
+def test_harmless_faults_are_listed(data: bytes, oddity: str) -> None:
+    assert any(line.startswith(oddity) for line in parse(data).oddities)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_what_is_odd_and_harmless_is_said(data: bytes, told: str) -> None:
         sid_file() + bytes(300),
     ],
 )
-def test_what_is_not_odd_is_not_said(data: bytes) -> None:
+def test_a_sound_header_has_no_oddities(data: bytes) -> None:
     assert parse(data).oddities == ()
 
 

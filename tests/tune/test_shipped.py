@@ -27,7 +27,7 @@ def test_there_are_eight_small_ones_in_eight_styles():
     assert len({load_fragment(name).beat_frames for name in shipped.names()}) >= 6  # tempi
 
 
-def test_the_card_and_the_readme_tell_what_they_are():
+def test_the_card_and_the_readme_list_them():
     for text in (shipped.ASSETS / "fragments.md", README):
         lines = text.read_text(encoding="utf-8").splitlines()
         for name in shipped.names():
@@ -75,11 +75,11 @@ def test_a_bare_name_is_a_file_first_and_a_shipped_fragment_then(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
-    [("galop", "did you mean gallop"), ("Drift", "did you mean drift"), ("zzz", "those that come with sidlive are")],
+    ("typed", "message"),
+    [("galop", "did you mean gallop"), ("Drift", "did you mean drift"), ("zzz", "sidlive comes with breaker, circuit")],
 )
-def test_a_typo_is_told_the_nearest_name(typed: str, told: str):
-    with pytest.raises(TuneError, match=told):
+def test_a_typo_is_answered_with_the_nearest_name(typed: str, message: str):
+    with pytest.raises(TuneError, match=message):
         load_fragment(typed)
 
 
@@ -89,6 +89,6 @@ def test_a_part_of_one_can_be_loaded_and_a_file_says_its_beat(tmp_path: Path):
     first = round(2.0 * PAL.rate_hz)
     assert part.name == "verse" and np.array_equal(part.frames, whole.frames[first : first + len(part.frames)])
     assert part.seconds == pytest.approx(4.0, abs=0.02)
-    for told, expected in (("17", 17), ("0", whole.beat_frames), ("fast", whole.beat_frames)):
-        save_frames(tmp_path / "it.npz", whole.frames, PAL.rate_hz, beat_frames=told)
+    for text, expected in (("17", 17), ("0", whole.beat_frames), ("fast", whole.beat_frames)):
+        save_frames(tmp_path / "it.npz", whole.frames, PAL.rate_hz, beat_frames=text)
         assert load_fragment(tmp_path / "it.npz").beat_frames == expected

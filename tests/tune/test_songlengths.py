@@ -3,39 +3,54 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidlive.errors import TuneError
-from sidlive.tune.songlengths import find, parse_songlengths, read_songlengths
+from sidlive.tune.songlengths import Songlengths, find, parse_songlengths, read_songlengths
 
 ONE, TWO = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
 
 
 def test_every_song_of_a_file_has_its_time() -> None:
-    told = parse_songlengths(f"[Database]\n; /DEMOS/A/One.sid\n{ONE}=1:02 0:03.5 12:34.567\n; /B/Two.sid\n{TWO}=0:59\n")
-    assert [told.of(ONE, song) for song in (1, 2, 3)] == [62.0, 3.5, 754.567]
-    assert told.of(TWO, 1) == 59.0 and told.skipped == 0
+    known = parse_songlengths(
+        f"[Database]\n; /DEMOS/A/One.sid\n{ONE}=1:02 0:03.5 12:34.567\n; /B/Two.sid\n{TWO}=0:59\n"
+    )
+    assert [known.of(ONE, song) for song in (1, 2, 3)] == [62.0, 3.5, 754.567]
+    assert known.of(TWO, 1) == 59.0 and known.skipped == 0
 
 
 def test_what_the_list_does_not_know_is_none() -> None:
-    told = parse_songlengths(f"[Database]\n{ONE}=1:02 0:00\n")
-    assert told.of(ONE, 0) is None and told.of(ONE, 3) is None and told.of(TWO, 1) is None
-    assert told.of(ONE, 2) is None, "a song of no length is no song"
+    known = parse_songlengths(f"[Database]\n{ONE}=1:02 0:00\n")
+    assert known.of(ONE, 0) is None and known.of(ONE, 3) is None and known.of(TWO, 1) is None
+    assert known.of(ONE, 2) is None, "a song of no length is no song"
 
 
 def test_line_ends_marks_and_capitals_do_not_matter() -> None:
-    told = parse_songlengths(f"\ufeff[Database]\r\n; /One.sid\r\n{ONE.upper()} = 1:02(G)  0:03(M) \r\n\r\n")
-    assert told.of(ONE.upper(), 1) == 62.0 and told.of(ONE, 2) == 3.0 and told.skipped == 0
+    known = parse_songlengths(f"\ufeff[Database]\r\n; /One.sid\r\n{ONE.upper()} = 1:02(G)  0:03(M) \r\n\r\n")
+    assert known.of(ONE.upper(), 1) == 62.0 and known.of(ONE, 2) == 3.0 and known.skipped == 0
+
+
+thousandths = st.lists(st.integers(0, 10**7), min_size=1, max_size=5).map(lambda ms: tuple(n / 1000 for n in ms))
+
+
+@given(st.dictionaries(st.text("0123456789abcdef", min_size=32, max_size=32), thousandths, min_size=1, max_size=5))
+def test_a_list_that_was_written_is_read_again_the_same(seconds: dict[str, tuple[float, ...]]) -> None:
+    written = Songlengths(seconds, 0).to_text()
+    known = parse_songlengths(written)
+    assert known.skipped == 0 and known.seconds == {md5: pytest.approx(times) for md5, times in seconds.items()}
+    assert known.to_text() == written
 
 
 def test_broken_lines_are_skipped_and_counted() -> None:
     broken = [f"{ONE}=", f"{ONE}=1:99", f"{ONE[:31]}=1:00", f"{ONE}=1:00 x", "rubbish", "=1:00"]
-    told = parse_songlengths("\n".join(["[Database]", *broken, f"{TWO}=0:10"]))
-    assert told.skipped == len(broken) and list(told.seconds) == [TWO]
+    known = parse_songlengths("\n".join(["[Database]", *broken, f"{TWO}=0:10"]))
+    assert known.skipped == len(broken) and list(known.seconds) == [TWO]
 
 
 @pytest.mark.parametrize("text", ["", "[Database]\n", f"{ONE}=1:00\n", "[Database]\nhello\n", "\x00\x01\xff"])
 def test_what_is_no_list_is_refused(text: str) -> None:
-    with pytest.raises(TuneError, match=r"my list is no list of song lengths; expected \[Database\]"):
+    with pytest.raises(TuneError, match=r"my list is not a list of song lengths; expected \[Database\]"):
         parse_songlengths(text, "my list")
 
 

@@ -115,11 +115,11 @@ def test_a_filtered_note_goes_through_the_filter_and_starts_its_sweep():
 
 
 @pytest.mark.parametrize(
-    ("part", "told"),
+    ("part", "message"),
     [("h4 .", "'h4' is no note"), ("a9 .", "'a9' is no note"), ("@kazoo a4", "no instrument 'kazoo'; there are it")],
 )
-def test_what_cannot_be_read_is_told(part: str, told: str):
-    with pytest.raises(TuneError, match=told):
+def test_what_cannot_be_read_is_refused_with_the_reason(part: str, message: str):
+    with pytest.raises(TuneError, match=message):
         play(song(part))
     with pytest.raises(TuneError, match="no pattern 'chorus'; there are a, rest"):
         play(song("a4", orders=("a chorus", "rest", "rest")))

@@ -48,7 +48,7 @@ def program_of(block: MemoryBlock, label: Label, chip: str, timing: VideoTiming)
     text = b"".join(screen_codes(f"  {row}") for row in rows)
     fields = bytes((songs, 0, *_SECONDS[timing.name])) + text
     boot[_PARAMETERS : _PARAMETERS + len(fields)] = fields
-    return prg.BASIC.to_bytes(2, "little") + bytes(boot) + block.image
+    return prg.prg_bytes(prg.BASIC, bytes(boot) + block.image)
 
 
 def screen_codes(text: str) -> bytes:

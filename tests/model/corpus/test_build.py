@@ -159,7 +159,7 @@ def test_songs_are_as_long_as_the_list_says(folder: Path, tmp_path: Path) -> Non
     build(folder, tmp_path / "other", frames=1500, workers=1, songlengths=other)
     assert open_corpus(tmp_path / "other").tunes[0].length == round(25 * RATE)
     other.write_text("nothing")
-    with pytest.raises(TuneError, match="no list of song lengths"):
+    with pytest.raises(TuneError, match="not a list of song lengths"):
         build(folder, tmp_path / "third", frames=1500, workers=1, songlengths=other)
 
 
