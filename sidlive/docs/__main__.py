@@ -1,30 +1,27 @@
 """Write the table in ``verbs.md`` anew: ``python -m sidlive.docs``. A test holds the file to what this would write."""
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sidlive.docs import read
-from sidlive.live.session import VERBS, Session
+from sidlive.live.session import VERBS
+from sidlive.live.verbs.declaration import Verb
 
 HEAD = "| verb | what it does |\n| --- | --- |\n"
 
 
-def signature(verb: Callable[..., Any]) -> str:
-    """Return a method's call as a user types it: ``load(path, song=None)``, without types."""
-    parameters = list(inspect.signature(verb).parameters.values())[1:]
-    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
-    return f"{verb.__name__}{inspect.Signature(bare)}"
+def call(verb: Verb) -> str:
+    """Return a verb's call as a user types it: ``load(path, song=None)``, without types."""
+    parameters = verb.signature.parameters.values()
+    return f"{verb.name}{inspect.Signature([one.replace(annotation=inspect.Parameter.empty) for one in parameters])}"
 
 
 def table() -> str:
-    """Return the table of all verbs as Markdown: signature, and the first line of the docstring."""
+    """Return the table of all verbs as Markdown: the call, and the first line of the help."""
     rows = []
-    for name in VERBS:
-        verb = getattr(Session, name)
-        words = (inspect.getdoc(verb) or "").partition("\n")[0].replace("``", "`").replace("|", "\\|")
-        rows.append(f"| `{signature(verb)}` | {words} |\n")
+    for verb in VERBS.values():
+        summary = verb.help.partition("\n")[0].replace("``", "`").replace("|", "\\|")
+        rows.append(f"| `{call(verb)}` | {summary} |\n")
     return HEAD + "".join(rows)
 
 

@@ -6,15 +6,24 @@ from pathlib import Path
 import pytest
 
 import sidlive.docs
-from sidlive.cli import main
+from sidlive.cli import COMMANDS, main
 from sidlive.docs import TOPICS, read, topics
 from sidlive.docs.__main__ import updated
 from sidlive.errors import ControlError
 
+FOLDER = Path(sidlive.docs.__file__).parent
+README = FOLDER.parent.parent / "README.md"
+
+
+@pytest.fixture
+def readme() -> str:
+    if not README.exists():
+        pytest.skip("not a checkout")
+    return README.read_text(encoding="utf-8")
+
 
 def test_every_page_is_a_topic_and_has_a_title() -> None:
-    folder = Path(sidlive.docs.__file__).parent
-    assert sorted(TOPICS) == sorted(page.stem for page in folder.glob("*.md"))
+    assert sorted(TOPICS) == sorted(page.stem for page in FOLDER.glob("*.md"))
     assert list(topics()) == list(TOPICS)
     assert all(read(topic).startswith("# ") for topic in TOPICS)
     assert all(title and not title.startswith("#") for title in topics().values())
@@ -23,7 +32,7 @@ def test_every_page_is_a_topic_and_has_a_title() -> None:
 def test_an_unknown_topic_names_the_nearest() -> None:
     with pytest.raises(ControlError, match="no topic 'format': did you mean formats"):
         read("format")
-    with pytest.raises(ControlError, match="expected one of verbs, takes"):
+    with pytest.raises(ControlError, match="expected one of verbs, scripts"):
         read("zzz")
 
 
@@ -45,3 +54,18 @@ def test_the_command_lists_topics_and_prints_a_page(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == read("formats")
     assert main(["docs", "fromats"]) == 2
     assert capsys.readouterr().err == "sidlive: there is no topic 'fromats': did you mean formats?\n"
+
+
+def test_the_readme_lists_every_command(readme: str) -> None:
+    listed = set(re.findall(r"^\| `sidlive (\w+)", readme, re.MULTILINE))
+    assert listed == set(COMMANDS)
+
+
+def test_the_readmes_tree_has_every_package(readme: str) -> None:
+    package = FOLDER.parent
+    wanted = {file.parent.relative_to(package).as_posix() for file in package.rglob("__init__.py")} - {"."}
+    listed, outer = set(), ""
+    for indent, name in re.findall(r"^ {6}( *)(\w+)/ ", readme, re.MULTILINE):
+        outer = outer if indent else name
+        listed.add(f"{outer}/{name}" if indent else name)
+    assert listed == wanted

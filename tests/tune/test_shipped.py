@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sidlive import docs
 from sidlive.chip.registers import PAL, VOICES
 from sidlive.errors import TuneError
 from sidlive.model.judging.measures import character_of, measure, note_starts
@@ -16,7 +17,7 @@ from sidlive.tune.npz import load_frames, save_frames
 from sidlive.tune.scores import scores
 from sidlive.tune.tracker import notes_of
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+FORMATS = Path(docs.__file__).with_name("formats.md")
 
 
 def test_there_are_eight_small_ones_in_eight_styles():
@@ -27,8 +28,8 @@ def test_there_are_eight_small_ones_in_eight_styles():
     assert len({load_fragment(name).beat_frames for name in shipped.names()}) >= 6  # tempi
 
 
-def test_the_card_and_the_readme_list_them():
-    for text in (shipped.ASSETS / "fragments.md", README):
+def test_the_card_and_the_reference_list_them():
+    for text in (shipped.ASSETS / "fragments.md", FORMATS):
         lines = text.read_text(encoding="utf-8").splitlines()
         for name in shipped.names():
             fragment, style = load_fragment(name), load_frames(shipped.locate(name))[2]["style"]
