@@ -34,7 +34,7 @@ class Action:
 
 
 ACTIONS: Final[tuple[Action, ...]] = (
-    Action("help", "f1", "Help", "These keys and the verbs", lambda studio: studio.show_help()),
+    Action("help", "f1", "Help", "Help: keys, verbs and all other topics", lambda studio: studio.toggle_help()),
     Action("play", "f2", "Play", "Start or stop the music", lambda studio: studio.play_or_stop()),
     Action("zoom", "f3", "Zoom", "See less or more of the time around now", lambda studio: studio.zoom(), spare=True),
     Action("reroll", "f4", "Reroll", "Another future: the next seed", lambda studio: studio.reroll()),
@@ -44,8 +44,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("panic", "f8", "PANIC", "Silence now, running code too (also Esc Esc)", lambda studio: studio.silence()),
     Action("restart", "f9", "", "Open the core anew after it stopped", lambda studio: studio.restart()),
     Action("clear", "ctrl+l", "", "Clear the console", lambda studio: studio.console_view.output.clear()),
-    Action("older", "pageup", "", "Older output of the console", lambda studio: studio.console_view.scroll(-1)),
-    Action("newer", "pagedown", "", "Newer output of the console", lambda studio: studio.console_view.scroll(1)),
+    Action("older", "pageup", "", "Older output of the console", lambda studio: studio.scroll_pages(-1)),
+    Action("newer", "pagedown", "", "Newer output of the console", lambda studio: studio.scroll_pages(1)),
     Action("quit", "ctrl+q", "Quit", "Leave the studio", lambda studio: studio.leave(), spare=True),
 )
 BY_NAME: Final = {action.name: action for action in ACTIONS}

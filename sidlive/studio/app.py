@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
+from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
@@ -18,7 +19,7 @@ from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
-from sidlive import __version__
+from sidlive import __version__, docs
 from sidlive.errors import SidliveError
 from sidlive.live.options import RoomOptions
 from sidlive.live.places import log_path
@@ -44,7 +45,7 @@ from sidlive.studio.widgets import ControlStrip, KeyBar, Masthead, NoticeLine, P
 
 SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
 STATE_HZ: Final = 10
-GREETING: Final = ("help() tells the verbs, F1 the keys",)
+GREETING: Final = ("help() lists the verbs; F1 shows the keys and the reference pages",)
 BUSY_S: Final = 2.0  # code that runs longer is remarked on
 ESCAPE_S: Final = 0.5  # two Esc within this are panic
 
@@ -135,7 +136,9 @@ class Studio(App[int]):
         self._touched = views.Touched()
         self._bulletin = Bulletin()
         self.score_view: ScoreView = ScoreView()
-        self.console_view: Console = Console(self.verbs, dict(extra or {}), history or ConsoleHistory(), self._names)
+        self.console_view: Console = Console(
+            self.verbs, {**(extra or {}), "docs": self.docs}, history or ConsoleHistory(), self._names
+        )
         meanings = {name: first_sentence(verb) for name, verb in self.verbs.items()}
         self._notice_line = NoticeLine()
         self._views = (Masthead("masthead"), ControlStrip("strip"), Panel("panel", meanings), KeyBar("keys"))
@@ -264,12 +267,30 @@ class Studio(App[int]):
         except Exception as error:  # a fault of one verb is not the studio's
             self.call_from_thread(self.console_view.tell, explain(error, self.console_view.names), BAD)
 
-    def show_help(self) -> None:
+    def toggle_help(self) -> None:
         """Open the help, or close it."""
         if isinstance(self.screen, Help):
             self.pop_screen()
         else:
-            self.push_screen(Help(self.verbs))
+            self.push_screen(Help())
+
+    def docs(self, topic: str | None = None) -> Text | None:
+        """Show a page of the help: ``docs("midi")``. Without a topic, list the topics."""
+        if topic is None:
+            return Text("\n".join(f"{name:13} {title}" for name, title in docs.topics().items()))
+        docs.read(topic)  # raises ControlError if there is no such topic
+        self.call_from_thread(self._show_docs, topic)
+        return None
+
+    def _show_docs(self, topic: str) -> None:
+        if isinstance(self.screen, Help):
+            self.screen.show_topic(topic)
+        else:
+            self.push_screen(Help(topic))
+
+    def scroll_pages(self, pages: int) -> None:
+        """Scroll the help if it is open, else the console's output; back if ``pages`` is negative."""
+        (self.screen if isinstance(self.screen, Help) else self.console_view).scroll_pages(pages)
 
     def play_or_stop(self) -> None:
         self.hand("start" if self.now.phase == "stopped" else "stop")

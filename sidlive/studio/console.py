@@ -192,7 +192,7 @@ class Console(Vertical):
         fragments, controls = self._known()
         return _or_else(Completion(), complete, before, self.names.all, fragments, controls, self._verbs)
 
-    def scroll(self, pages: int) -> None:
+    def scroll_pages(self, pages: int) -> None:
         """Turn the output's pages."""
         (self.output.scroll_page_up if pages < 0 else self.output.scroll_page_down)(animate=False)
 

@@ -56,7 +56,12 @@ class Shower:
                 Text.assemble((name.ljust(width), PRIMARY), (first_sentence(verb), TEXT))
                 for name, verb in self.verbs.items()
             ]
-            lines.append(Text("help(verb) tells more; F1 shows the keys.", MUTED))
+            lines.append(
+                Text(
+                    "help(verb) describes one verb. F1 shows the keys and the reference; docs() lists its topics.",
+                    MUTED,
+                )
+            )
             return Text("\n").join(lines)
         if isinstance(thing, str) and thing in self.verbs:
             return self.verb(thing)

@@ -4,7 +4,9 @@ import time
 from dataclasses import replace
 
 import pytest
+from textual.widgets import Markdown
 
+from sidlive import docs
 from sidlive.studio.actions import ACTIONS, BY_NAME
 from sidlive.studio.app import Studio
 from sidlive.studio.overlays import Help, Leave
@@ -96,6 +98,47 @@ async def test_help_opens_over_the_screen_and_closes():
         assert not isinstance(app.screen, Help)
         await pilot.press("f1", "f1")
         assert not isinstance(app.screen, Help)
+
+
+async def test_help_shows_each_topic_and_scrolls_it():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("f1")
+        assert app.screen.query_one("#page-keys").display
+        for topic in docs.TOPICS:
+            await pilot.press("down")
+            await until(pilot, lambda topic=topic: app.screen.query_one(Markdown).source == docs.read(topic))
+        assert app.screen.query_one("#topics").highlighted == len(docs.TOPICS)
+        page = app.screen.query_one("#page")
+        await until(pilot, lambda: page.max_scroll_y > 0)
+        await pilot.press("pagedown")
+        await until(pilot, lambda: page.scroll_y > 0)
+        await pilot.press("pageup")
+        await until(pilot, lambda: page.scroll_y == 0)
+
+
+async def test_a_link_in_the_help_shows_the_page_that_it_names():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("f1")
+        text = app.screen.query_one(Markdown)
+        for link in ("nowhere.md", "takes.md"):
+            text.post_message(Markdown.LinkClicked(text, link))
+        await until(pilot, lambda: text.source == docs.read("takes"))
+
+
+async def test_docs_in_the_console_opens_a_page_and_lists_the_topics():
+    app, _ = studio()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await typed(pilot, "docs()\n")
+        await until(pilot, lambda: all(topic in said(app) for topic in docs.TOPICS))
+        await typed(pilot, 'docs("mid")\n')
+        await until(pilot, lambda: "did you mean midi?" in said(app))
+        await typed(pilot, 'docs("midi")\n')
+        await until(pilot, lambda: isinstance(app.screen, Help))
+        await until(pilot, lambda: app.screen.query_one(Markdown).source == docs.read("midi"))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, Help))
 
 
 @pytest.mark.parametrize("over", ["f1", "ctrl+q", "ctrl+p"])
