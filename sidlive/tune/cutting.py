@@ -1,8 +1,8 @@
-"""Edits of a take, as values: a list of them, and what the take is after all of them. The take itself never changes.
+"""Edits of a take as values: a list of edits applied to a take gives a new take. The take itself never changes.
 
-An edit is a verb and its arguments, as it was said. Positions are those of the take as the edits before it have left
-it, which is what one hears: seconds as a number, or a text with a unit, ``"41 s"``, ``"2050 frames"``, ``"8 bars"``
-(s, f, b); below 0 from the end. Knows no files and no instrument.
+An edit is a verb and its arguments, as the user wrote them. Positions refer to the take after the edits before: a
+number of seconds, or a text with a unit, ``"41 s"``, ``"2050 frames"``, ``"8 bars"`` (s, f, b); negative ones count
+from the end. Knows no files and no instrument.
 """
 
 import math
@@ -26,19 +26,15 @@ _POSITION: Final = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*(s|seconds?|f|
 
 @dataclass(frozen=True)
 class Cut:
-    """A take as edits have left it: ``frames`` uint8[T, 28], at ``rate_hz``, and where it goes on when it has ended.
-
-    ``beat_frames`` is None where no tempo is known, ``control_first`` the order in which its prompt's tune writes.
-    ``told`` is what edits found out.
-    """
+    """Take after its edits: ``frames`` uint8[T, 28] at ``rate_hz``, and the frame where it continues after its end."""
 
     frames: Frames
     rate_hz: float
-    beat_frames: int | None = None
-    loop_frame: int | None = None  # None: it ends
+    beat_frames: int | None = None  # None: the tempo is unknown
+    loop_frame: int | None = None  # None: the take ends
     faded: bool = False
-    findings: tuple[str, ...] = ()
-    control_first: bool = False
+    findings: tuple[str, ...] = ()  # results of edits, for the user
+    control_first: bool = False  # the prompt's tune writes a voice's control before its envelope
 
     @property
     def seconds(self) -> float:
@@ -47,25 +43,25 @@ class Cut:
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit as it was said: a verb of `EDITS` and its arguments."""
+    """One edit as the user wrote it: a verb of `EDITS` and its arguments."""
 
     verb: str
     arguments: tuple[Any, ...] = ()
 
     @property
     def entry(self) -> dict[str, Any]:
-        """What a log holds of it; fragments are the log's business. Inverse: `edits_from`."""
+        """Log entry of the edit; the log itself encodes fragments. Inverse: `edits_from`."""
         return {"verb": self.verb, "arguments": list(self.arguments)}
 
     def __str__(self) -> str:
         shown = [argument.name if isinstance(argument, Fragment) else argument for argument in self.arguments]
-        while shown and shown[-1] is None:  # as without it
+        while shown and shown[-1] is None:  # None is the default
             shown.pop()
         return f"{self.verb}({', '.join(map(repr, shown))})"
 
 
 def apply(cut: Cut, edits: Iterable[Edit]) -> Cut:
-    """A take after edits, one after another. ControlError for one that cannot be, naming it."""
+    """Apply ``edits`` to a take, one after another. Raises ControlError that names an edit that is not possible."""
     for edit in edits:
         if edit.verb not in EDITS:
             raise ControlError(f"no edit {edit.verb!r}: there are {', '.join(EDITS)}")
@@ -77,7 +73,7 @@ def apply(cut: Cut, edits: Iterable[Edit]) -> Cut:
 
 
 def edits_from(entries: Sequence[dict[str, Any]]) -> list[Edit]:
-    """Edits out of what a log holds of them: ``verb`` and ``arguments``, fragments as `inline` tells them."""
+    """Return the edits in log entries (`Edit.entry`), with fragments as `inline.fragment_to_json` encodes them."""
     return [
         Edit(
             str(entry.get("verb")),
@@ -88,7 +84,10 @@ def edits_from(entries: Sequence[dict[str, Any]]) -> list[Edit]:
 
 
 def frame_at(cut: Cut, spec: object, what: str) -> int:
-    """The frame that a position means, 0 to the take's length. ControlError for what is none, or not in the take."""
+    """Return the frame, 0 to the take's length, of the position ``spec``; ``what`` names the verb in messages.
+
+    Raises ControlError if it is no position or not in the take.
+    """
     frames = _frames(cut, spec, what)
     at = frames + len(cut.frames) if frames < 0 or str(spec).lstrip().startswith("-") else frames
     if not 0 <= at <= len(cut.frames):
@@ -97,7 +96,7 @@ def frame_at(cut: Cut, spec: object, what: str) -> int:
 
 
 def trim(cut: Cut, start: Position = 0, stop: Position | None = None) -> Cut:
-    """From ``start`` to ``stop`` (None: the end)."""
+    """Keep the take from ``start`` to ``stop`` (None: the end)."""
     first = frame_at(cut, start, "trim")
     last = len(cut.frames) if stop is None else frame_at(cut, stop, "trim")
     if first >= last:
@@ -109,9 +108,9 @@ def trim(cut: Cut, start: Position = 0, stop: Position | None = None) -> Cut:
 
 
 def loop(cut: Cut, at: Position | None = None) -> Cut:
-    """Go on at ``at`` when it has ended; None finds the place where the seam is heard least.
+    """Continue at ``at`` after the end; with None, find the place where the seam is heard least.
 
-    The end is where the music was stopped: what rang out after it would be heard each time round.
+    The end is where the music was stopped; the tail that rang out afterwards would be heard in every repeat.
     """
     if cut.faded:
         raise ControlError("a take that fades out ends: unedit() takes the fade back; then loop()")
@@ -136,7 +135,7 @@ def loop(cut: Cut, at: Position | None = None) -> Cut:
 
 
 def splice(cut: Cut, other: Fragment, at: Position | None = None) -> Cut:
-    """Another take (from its beginning) instead of what comes from ``at`` on; None: after the end."""
+    """Replace the take from ``at`` on (None: its end) by ``other`` from its beginning."""
     if not isinstance(other, Fragment):
         raise ControlError(f"splice expects a take or a fragment, found {other!r}")
     if cut.loop_frame is not None:
@@ -146,9 +145,9 @@ def splice(cut: Cut, other: Fragment, at: Position | None = None) -> Cut:
 
 
 def fade(cut: Cut, length: Position = FADE_S) -> Cut:
-    """The volume falls to nothing, over so many seconds before the music was stopped.
+    """Fade the volume to 0 over the last ``length`` before the music was stopped.
 
-    A frame has one volume: sampled sound, which players make of many a frame, is not in a take.
+    A frame has one volume, so a take holds no sampled sound that the fade could miss.
     """
     if cut.loop_frame is not None:
         raise ControlError("a take that loops has no end to fade: unedit() takes the loop back; then fade()")
@@ -160,23 +159,24 @@ def fade(cut: Cut, length: Position = FADE_S) -> Cut:
 
 
 def silence(cut: Cut, *voices: int) -> Cut:
-    """Voices (1, 2, 3) without a sound from beginning to end."""
+    """Mute ``voices`` (1, 2, 3) from beginning to end."""
     if not voices or not all(voice in range(1, VOICES + 1) for voice in voices):
         raise ControlError(f"silence expects voices, 1 to 3, found {', '.join(map(repr, voices)) or 'none'}")
     return replace(cut, frames=edits.mute_voices(cut.frames, {voice - 1 for voice in voices}))
 
 
 def first(cut: Cut, seconds: float) -> Cut:
-    """The first ``seconds``, all where there are no more."""
+    """Keep the first ``seconds``, or the whole take if it is shorter."""
     return trim(cut, 0, f"{_span(cut, seconds, 'seconds')} f")
 
 
 def last(cut: Cut, seconds: float) -> Cut:
-    """The last ``seconds``, all where there are no more."""
+    """Keep the last ``seconds``, or the whole take if it is shorter."""
     return trim(cut, f"{len(cut.frames) - _span(cut, seconds, 'last')} f")
 
 
 def _span(cut: Cut, seconds: float, what: str) -> int:
+    """Return a length in seconds as frames, at most the take's. Raises ControlError if it is no length."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise ControlError(f"{what} expects a length in seconds above 0, found {seconds!r}")
     return min(len(cut.frames), max(1, round(min(seconds, cut.seconds) * cut.rate_hz)))
@@ -188,7 +188,7 @@ EDITS: Final[dict[str, Callable[..., Cut]]] = {
 
 
 def _frames(cut: Cut, spec: object, what: str) -> int:
-    """A length or a position as people write it, in frames."""
+    """Return a length or a position, as the user wrote it, in frames. Raises ControlError if it is neither."""
     match = None
     if isinstance(spec, str):
         match = _POSITION.fullmatch(spec.strip().lower())
@@ -203,5 +203,5 @@ def _frames(cut: Cut, spec: object, what: str) -> int:
     if unit == "s":
         return round(number * cut.rate_hz)
     if cut.beat_frames is None:
-        raise ControlError(f"{what} cannot count bars: no prompt told the tempo; say it in seconds or frames")
+        raise ControlError(f"{what} cannot count bars: no prompt has a tempo; use seconds or frames")
     return round(number * BEATS_A_BAR * cut.beat_frames)

@@ -1,4 +1,4 @@
-"""Where a take can go round: the place whose recent past is most like that of its end."""
+"""Finds the seam of a loop: the place in a take whose recent past is most like that of its end."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,30 +10,32 @@ from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 from sidlive.errors import ControlError
 
-PAST_S: Final = 5.0  # of the music before the seam that is compared
-SLACK_S: Final = 2.0  # that the end may give up for a better seam
-SHORTEST_S: Final = 2.0  # of a loop
-ENOUGH_S: Final = 10.0  # that a loop of a long take lasts at least, and of a shorter one a quarter of it
-RUNG_OUT_S: Final = 1.0  # that a stopped take holds still at least; a rest is shorter, or something moves in it
-LONGEST_S: Final = 300.0  # that a loop may last
+PAST_S: Final = 5.0  # length of music before the seam that is compared
+SLACK_S: Final = 2.0  # most that may be cut off the end for a better seam
+SHORTEST_S: Final = 2.0  # shortest loop
+ENOUGH_S: Final = 10.0  # shortest loop of a long take; a shorter take needs a loop of a quarter of its length
+RUNG_OUT_S: Final = 1.0  # shortest stillness at the end of a stopped take; a rest is shorter, or something moves in it
+LONGEST_S: Final = 300.0  # longest loop
 BEATS_A_BAR: Final = 4
-_BEAT: Final = 0.15  # of likeness that a loop of whole beats outweighs: music that stumbles is heard first
-_BAR: Final = 0.05  # and of whole bars, beside that
-_NEARLY: Final = 0.01  # likenesses this near are alike: then the longer loop is taken
+_BEAT: Final = 0.15  # likeness that a loop of whole beats is worth: a stumbling beat is the first thing one hears
+_BAR: Final = 0.05  # likeness that a loop of whole bars is worth besides
+_NEARLY: Final = 0.01  # difference of likeness that does not count: the longer loop wins
 
 
 @dataclass(frozen=True)
 class Seam:
-    """After frame ``stop - 1`` the music goes on at ``start``; of the registers before both, ``likeness`` agree."""
+    """Seam of a loop: after frame ``stop`` - 1 the music continues at ``start``."""
 
     start: int
     stop: int
-    likeness: float  # 0 to 1, pitches and gates counting most
+    likeness: float  # share of registers that agree before ``start`` and ``stop``, 0 to 1; pitches and gates count most
 
 
 def ending(frames: Frames, rate_hz: float) -> int:
-    """How many frames there are before the music was stopped: without the second or more at the end in which no key is
-    down and no register changes. All of them where it ends otherwise, with a rest or in the middle."""
+    """Return the frame where the music was stopped: before the last second or more with no open gate and no change.
+
+    The length of ``frames`` if the take ends otherwise, with a rest or in the middle of the music.
+    """
     controls = [sid.register_of(voice, sid.CONTROL) for voice in range(sid.VOICES)]
     if not len(frames) or (frames[-1, [*controls, *range(sid.FIRST_CONTROL, sid.COLUMNS)]] & sid.GATE).any():
         return len(frames)
@@ -43,10 +45,10 @@ def ending(frames: Frames, rate_hz: float) -> int:
 
 
 def find_seam(frames: Frames, rate_hz: float, beat_frames: int | None = None) -> Seam:
-    """The best seam of a loop in ``uint8[T, 28]``; its end is the frames' or up to 2 s before. ControlError: too short.
+    """Find the best seam of a loop in ``frames`` uint8[T, 28]. The loop ends with the frames or up to 2 s before.
 
-    Where the beat is known, loops of whole beats come before others that are a little more alike, and whole bars before
-    those. Of seams that are about as good the one with the longest loop is taken.
+    If the beat is known, a loop of whole beats wins over one that is a little more alike, and so does a loop of whole
+    bars. Of seams that are about equally good, the longest loop wins. Raises ControlError if the frames are too short.
     """
     past, slack, shortest, enough = (round(seconds * rate_hz) for seconds in (PAST_S, SLACK_S, SHORTEST_S, ENOUGH_S))
     shortest = max(shortest, min(enough, len(frames) // 4))
@@ -58,12 +60,12 @@ def find_seam(frames: Frames, rate_hz: float, beat_frames: int | None = None) ->
             f"{len(frames) / rate_hz:.1f} s are too short to find a loop in: expected {2 * SHORTEST_S:.0f} s or more;"
             " say where with loop(0)"
         )
-    said, weights = _quantities(frames)
-    end = said[-past - slack :]
+    values, weights = _quantities(frames)
+    end = values[-past - slack :]
     lags = np.arange(shortest, longest + 1)
     agreed = np.empty((len(lags), slack + 1), dtype=np.int64)
     for row, lag in enumerate(lags):
-        agree = (end == said[len(said) - len(end) - lag : len(said) - lag]) @ weights
+        agree = (end == values[len(values) - len(end) - lag : len(values) - lag]) @ weights
         total = np.concatenate([[0], np.cumsum(agree)])
         agreed[row] = total[past:] - total[:-past]
     likeness = agreed / (past * int(weights.sum()))
@@ -78,9 +80,9 @@ def find_seam(frames: Frames, rate_hz: float, beat_frames: int | None = None) ->
 
 
 def _quantities(frames: Frames) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """What a frame says, ``int32[T, 14]``, two registers together; and how much each counts, ``int64[14]``.
+    """Return pairs of registers as numbers, int32[T, 14], and their weights, int64[14].
 
-    Pulse widths and the cutoff, which players sweep without end, count little.
+    Pulse widths and the cutoff have little weight: many players sweep them without end.
     """
     pairs: list[tuple[int, int, int]] = []
     for voice in range(sid.VOICES):

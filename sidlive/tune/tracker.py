@@ -1,17 +1,17 @@
-"""A tracker: instruments, patterns and an order for each voice, played to frames as a player routine on the C64 would.
+"""A tracker: instruments, patterns and an order for each voice, played to frames like a player routine on the C64.
 
-Music is written as text, a word a row:
+Music is written as text, one word for each row:
 
-    e2      a note (``c#4``, ``eb4`` too), of the instrument that was named last
-    e4:037  the same with a chord: these semitones (hexadecimal) above it, one each frame
-    ~g4     the voice slides there from where it is, without a new attack
-    .       nothing new        -   the gate closes        |   a bar line, for the eye
-    @bass   from here on the instrument of that name
+    e2      a note (also ``c#4``, ``eb4``) of the instrument named last
+    e4:037  a note with a chord: these semitones (hexadecimal) above it, one in each frame
+    ~g4     slide to this note, without a new attack
+    .       nothing new        -   close the gate        |   a bar line, which is ignored
+    @bass   use the instrument of this name from here on
 
-An order is patterns by name, each so many semitones higher or lower: ``"verse verse+5 verse-2"``. Rows last as many
-frames as the song says, in turn: (6,) is even, (7, 5) swings. The player routine runs once a PAL video frame. It closes
-the gate and zeroes the envelope some frames before a note (hard restart), so that the next attack starts at once
-whatever the envelope was doing; then it walks the instrument's wave table, a step a frame.
+An order is a list of pattern names, each with a transposition in semitones: ``"verse verse+5 verse-2"``. ``Song.rows``
+are the frames of a row, taken in turn: (6,) is even, (7, 5) swings. The player routine runs once a PAL video frame.
+Some frames before a note it closes the gate and clears the envelope (hard restart), so that the next attack starts at
+once in any state of the envelope. Then it steps through the instrument's wave table, one step a frame.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,25 +37,25 @@ from sidlive.chip.registers import (
 )
 from sidlive.errors import TuneError
 
-C0: Final = 12  # its number among the notes
+C0: Final = 12  # MIDI note number of c0
 OCTAVES: Final = 8
-FALL_FLOOR: Final = 0x0180  # where a falling drum stays
+FALL_FLOOR: Final = 0x0180  # frequency at which a falling drum stops
 CUTOFF_MOST: Final = 2047
 
 PITCHES: Final = tuple(frequency_of(C0 + note) for note in range(12 * OCTAVES))
-"""Frequency registers of c0, c#0, ... on a PAL machine."""
+"""Values of the frequency register for c0, c#0, ... on a PAL machine."""
 
 
 class Step(NamedTuple):
-    """A frame of a wave table."""
+    """Step of a wave table, played for one frame."""
 
-    control: int  # the control register; its gate bit counts while the note's gate is open
-    pitch: int | str = 0  # semitones above the note (and its chord), or a note whatever is played: "c5"
-    first: int | None = None  # written to the control register earlier in the same frame
+    control: int  # control register; its gate bit is used while the note's gate is open
+    pitch: int | str = 0  # semitones above the note (and its chord), or a fixed note: "c5"
+    first: int | None = None  # first control value, written earlier in the same frame; None: ``control``
 
 
 class Bounce(NamedTuple):
-    """A pulse width that moves by ``step`` each frame and turns at ``low`` and ``high``, 0 to 4095."""
+    """Pulse width, 0 to 4095, that moves by ``step`` each frame between ``low`` and ``high``."""
 
     start: int
     step: int = 0
@@ -64,7 +64,7 @@ class Bounce(NamedTuple):
 
 
 class Vibrato(NamedTuple):
-    """After ``delay`` frames the frequency sways: ``half`` frames a way, each a ``part``-th of a semitone."""
+    """Vibrato: after ``delay`` frames, ``half`` frames up and ``half`` down, each by 1 / ``part`` of a semitone."""
 
     delay: int
     part: int
@@ -73,7 +73,7 @@ class Vibrato(NamedTuple):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A filter program: cutoff 0 to 2047 from ``start`` (None: where it is), then (frames, step a frame) in turn."""
+    """Filter program: cutoff from ``start``, 0 to 2047 (None: as it is), then legs of (frames, step per frame)."""
 
     start: int | None
     legs: tuple[tuple[int, int], ...] = ()
@@ -81,48 +81,48 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Instrument:
-    """A sound: attack and decay, sustain and release, and what changes while it lasts."""
+    """Sound of a voice: envelope, wave table and movements."""
 
     ad: int
     sr: int
-    wave: tuple[Step, ...]  # when it is over it goes on at step ``loop``; None: its last step stays
-    loop: int | None = None
-    gate: int = 0  # frames; 0: until a ``-`` or the next note
-    restart: int = 2  # frames before its notes in which the gate is closed and the envelope zero; 0: none
+    wave: tuple[Step, ...]
+    loop: int | None = None  # step that follows the last one; None: the last step stays
+    gate: int = 0  # frames until the gate closes; 0: it closes at a ``-`` or before the next note
+    restart: int = 2  # frames before each note with the gate closed and the envelope 0 (hard restart); 0: none
     pulse: Bounce | None = None
-    pulse_runs: bool = False  # a new note lets the pulse width go on from where it is
+    pulse_runs: bool = False  # whether a new note leaves the pulse width as it is
     vibrato: Vibrato | None = None
-    glide: int = 0x40  # of the frequency register a frame, for ``~`` notes
-    fall: int = 0  # of the frequency register a frame, once the wave table is over
+    glide: int = 0x40  # change of the frequency register per frame in a slide
+    fall: int = 0  # decrease of the frequency register per frame after the wave table
     filtered: bool = False
     sweep: Sweep | None = None
 
 
 @dataclass(frozen=True)
 class Song:
-    """Three voices' orders over patterns, and what they have in common. ``mode``: of the filter, bits 4-6 of $D418."""
+    """Song: instruments, patterns, an order for each voice, and settings for all voices."""
 
     title: str
-    style: str  # one line, for who looks for something to play
+    style: str  # one line, for lists of fragments
     instruments: Mapping[str, Instrument]
     patterns: Mapping[str, str]
     orders: tuple[str, str, str]
-    rows: tuple[int, ...] = (6,)  # frames
-    beat: int = 4  # rows
+    rows: tuple[int, ...] = (6,)  # frames of a row, in turn
+    beat: int = 4  # rows of a beat
     chip: str = "6581"
-    mode: int = 0x10
-    resonance: int = 0
+    mode: int = 0x10  # filter mode, bits 4-6 of $D418
+    resonance: int = 0  # 0 to 15
     sweep: Sweep = Sweep(1024)
 
     @property
     def beat_frames(self) -> int:
-        """Frames a beat, where it is the same for all beats."""
+        """Frames of the first beat; other beats may differ if ``rows`` do not divide it evenly."""
         return sum(islice(cycle(self.rows), self.beat))
 
 
 @dataclass(frozen=True)
 class Note:
-    """What happens on a row: ``pitch`` in semitones above c0, None for a closing gate."""
+    """Event of a row: a note of ``pitch`` semitones above c0, or a closing gate (``pitch`` is None)."""
 
     frame: int
     pitch: int | None
@@ -132,7 +132,10 @@ class Note:
 
 
 def play(song: Song) -> Frames:
-    """``uint8[T, 28]``, a row a PAL video frame, as long as the longest order. TuneError where it cannot be read."""
+    """Play a song to frames uint8[T, 28] at the PAL video rate, as long as its longest order.
+
+    Raises TuneError if its text cannot be read.
+    """
     parts = [notes_of(song, voice) for voice in range(VOICES)]
     length = max(end for _, end in parts)
     frames = silence(length)
@@ -157,7 +160,7 @@ def play(song: Song) -> Frames:
 
 
 def notes_of(song: Song, voice: int) -> tuple[list[Note], int]:
-    """A voice's notes in order, and the frame after its last row. Raises TuneError naming what cannot be read."""
+    """Return the notes of a voice (0 to 2) and the frame after its last row. Raises TuneError that names a bad word."""
     words = [word for entry in song.orders[voice].split() for word in _pattern(song, entry)]
     count = sum(not word[0].startswith("@") for word in words)
     starts = list(accumulate(islice(cycle(song.rows), count), initial=0))
@@ -182,7 +185,7 @@ def notes_of(song: Song, voice: int) -> tuple[list[Note], int]:
 
 
 def pitch_of(name: str) -> int:
-    """Semitones above c0 of ``c#4``; TuneError for what is no note."""
+    """Return the semitones above c0 of a note like ``c#4``. Raises TuneError if ``name`` is no note."""
     letter, accidental, octave = name[:1], name[1:-1], name[-1:]
     if (
         letter.upper() not in LETTERS
@@ -195,7 +198,7 @@ def pitch_of(name: str) -> int:
 
 
 def _pattern(song: Song, entry: str) -> list[tuple[str, int]]:
-    """An order's entry as its pattern's words, each with the semitones to add."""
+    """Return the words of the pattern in an order's ``entry``, each with its transposition in semitones."""
     at = next((i for i, letter in enumerate(entry) if letter in "+-"), len(entry))
     name, shift = entry[:at], int(entry[at:] or 0)
     if name not in song.patterns:
@@ -204,21 +207,24 @@ def _pattern(song: Song, entry: str) -> list[tuple[str, int]]:
 
 
 class Voice:
-    """One voice of the player routine: what it would keep in memory from frame to frame."""
+    """State of one voice of the player routine from frame to frame."""
 
     def __init__(self) -> None:
-        self._note: Note | None = None  # the one that sounds, with its instrument and chord
+        self._note: Note | None = None  # the note that sounds
         self._age = 0  # frames since it began
-        self._open = False  # its gate
+        self._open = False  # whether the gate is open
         self._envelope = 0, 0  # attack and decay, sustain and release
-        self._base = self._target = 0  # frequency without chord and vibrato, and where it slides to
-        self._frequency = self._sway = 0
-        self._width, self._way = 0, 1  # of the pulse, and its direction
+        self._base = self._target = 0  # frequency without chord and vibrato, and the target of a slide
+        self._frequency = self._sway = 0  # frequency without vibrato, and the vibrato's offset
+        self._width, self._way = 0, 1  # pulse width, and the direction in which it moves
 
     def frame(self, event: Note | None, restarts: bool) -> tuple[list[int], int]:
-        """The voice's seven registers in the next frame, and the first value of its control register."""
+        """Return the voice's seven registers for the next frame, and its first control value.
+
+        ``event``: the row's note that begins now; ``restarts``: whether the next note's hard restart covers this frame.
+        """
         if event is not None:
-            self._hear(event)
+            self._begin(event)
         if self._note is None:
             return [0] * VOICE_STRIDE, 0
         sound = self._note.instrument
@@ -234,8 +240,8 @@ class Voice:
         registers = [heard & 255, heard >> 8, self._width & 255, self._width >> 8, control, *self._envelope]
         return registers, control if step.first is None else step.first
 
-    def _hear(self, event: Note) -> None:
-        """Begin what a row says."""
+    def _begin(self, event: Note) -> None:
+        """Start the event of a row."""
         if event.pitch is None:
             self._open = False
         elif event.slides and self._note is not None:
@@ -249,14 +255,14 @@ class Voice:
                 self._width, self._way = sound.pulse.start, 1
 
     def _move(self, note: Note, step: Step) -> None:
-        """What the frequency and the pulse width do in this frame."""
+        """Move frequency, vibrato and pulse width by a frame."""
         sound = note.instrument
         assert note.pitch is not None
         if sound.fall and sound.loop is None and self._age >= len(sound.wave):
             self._frequency = max(FALL_FLOOR, self._frequency - sound.fall)
         elif isinstance(step.pitch, str):
             self._frequency = PITCHES[pitch_of(step.pitch)]
-        elif self._base != self._target or self._target != PITCHES[note.pitch]:  # it slides, or has slid
+        elif self._base != self._target or self._target != PITCHES[note.pitch]:  # during or after a slide
             way = min(sound.glide, abs(self._target - self._base))
             self._base += way if self._base < self._target else -way
             self._frequency = self._base
@@ -270,7 +276,7 @@ class Voice:
 
 
 def _restarts(notes: list[Note], length: int) -> set[int]:
-    """The frames before notes in which the envelope is restarted; after the last row the first one comes again."""
+    """Return the frames of hard restarts before notes; the first row counts as following the last."""
     return {
         (note.frame - n) % length
         for note in notes
@@ -288,21 +294,21 @@ def _step(sound: Instrument, age: int) -> Step:
 
 
 def _sway(vibrato: Vibrato, age: int, base: int) -> int:
-    """What vibrato adds to the frequency in this frame: up for a quarter, down for a half, up for a quarter."""
+    """Return the vibrato's change of frequency in a frame: up for a quarter, down for a half, up for a quarter."""
     step = max(1, round(base * (ratio(SEMITONE) - 1) / vibrato.part))
     phase = (age - vibrato.delay + vibrato.half // 2) % (2 * vibrato.half)
     return step if phase < vibrato.half else -step
 
 
 def _bounced(width: int, way: int, pulse: Bounce) -> tuple[int, int]:
-    """The next pulse width and direction."""
+    """Return the next pulse width and direction."""
     if not pulse.low <= width + way * pulse.step <= pulse.high:
         way = -1 if width + pulse.step > pulse.high else 1
     return min(max(width + way * pulse.step, 0), 0xFFF), way
 
 
 def _cutoffs(length: int, sweeps: Mapping[int, Sweep]) -> np.ndarray:
-    """``int64[length]``: the cutoff in each frame; a later program takes over from an earlier one."""
+    """Return the cutoff in each frame, int64[length]. ``sweeps``: filter programs by the frame where they begin."""
     cutoffs = np.empty(length, dtype=np.int64)
     now = 0
     steps: Iterator[int] = iter(())

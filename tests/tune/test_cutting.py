@@ -1,4 +1,4 @@
-"""Edits of a take: what each leaves, in what order, and what it says when it cannot be."""
+"""Edits of a take: the result of each, their order, and the message when one is not possible."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_what_is_no_position(spec: object) -> None:
 
 
 def test_bars_need_a_tempo() -> None:
-    with pytest.raises(ControlError, match="no prompt told the tempo"):
+    with pytest.raises(ControlError, match="no prompt has a tempo"):
         frame_at(take(beat=None), "2 bars", "trim")
 
 

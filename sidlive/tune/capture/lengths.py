@@ -1,9 +1,8 @@
-"""How long a song's music is, heard from its frames alone: where it ends, or goes round. Compiled on first use.
+"""Finds the length of a song's music in its frames: up to its end, or once around its loop. Compiled on first use.
 
-A song ends where nothing sounds any more. It goes round where its frames repeat an earlier stretch up to the end of
-what was recorded: exactly, or in what the ear follows. Many players leave a vibrato, a pulse or a filter sweep running
-when the notes start over, so that the registers never repeat; then the control registers must repeat exactly, frame by
-frame, and the pitches nearly all within a semitone.
+A song ends where nothing sounds any more. It loops where its last frames repeat an earlier stretch, exactly or to the
+ear. Many players leave a vibrato, a pulse sweep or a filter sweep running when the notes start over, so the registers
+never repeat. Then the control registers must repeat exactly, frame by frame, and nearly all pitches within a semitone.
 """
 
 from typing import Final, NamedTuple
@@ -26,28 +25,24 @@ from sidlive.chip.registers import (
 from sidlive.compiling import kernel
 from sidlive.tune.capture.recorder import Capture, Recorder
 
-TAIL_S: Final = 2.0  # kept of what follows the last sound: releases ring out
-REPEAT_S: Final = (
-    20.0  # kept of a loop's repetition, so that its seam is heard; an exact repeat longer than it is a loop
-)
-NEAR_REPEAT_S: Final = 30.0  # a repeat of controls and pitches as long as this is a loop
-SILENCE_S: Final = (
-    30.0  # after so long without a sound nothing more is expected; the longest rest in 1,350 tunes has 29 s
-)
-STEP_S: Final = 10.0  # recorded between one look for the end and the next
-SHORTEST_NEAR_S: Final = 2.0  # period of a loop that is not exact
-NEAR_ONSETS: Final = 8  # gates opened in the repeat, at least: a held sound is no music that goes round
-NEAR_MISSES: Final = 0.1  # of the voices' pitches, those that may differ by more than a semitone
-NEAR_PERIODS: Final = 64  # tried: those after them are multiples and chance
+TAIL_S: Final = 2.0  # kept after the last sound, for releases
+REPEAT_S: Final = 20.0  # kept of a loop's repetition, so that its seam is heard; a longer exact repeat is a loop
+NEAR_REPEAT_S: Final = 30.0  # length from which a repeat of controls and pitches is a loop
+SILENCE_S: Final = 30.0  # silence after which the song is over; the longest rest in 1,350 tunes has 29 s
+STEP_S: Final = 10.0  # recorded before the end is looked for again
+SHORTEST_NEAR_S: Final = 2.0  # shortest period of a loop that is not exact
+NEAR_ONSETS: Final = 8  # fewest gates opened in the repeat: a held sound is not a loop
+NEAR_MISSES: Final = 0.1  # largest share of pitches that differ by more than a semitone
+NEAR_PERIODS: Final = 64  # periods tried; longer ones are multiples or chance
 STEPS_A_SEMITONE: Final = 2  # pitches are compared in quarter tones
-LOWEST: Final = 16  # a frequency below it is no pitch
+LOWEST: Final = 16  # lowest frequency value that counts as a pitch
 
 ENDS: Final = ("silence", "loop", "songlengths", "limit")
-"""Why a song's music is no longer: nothing sounds after it, it goes round, a list says so, no more was recorded."""
+"""Reasons why a song's music ends: nothing sounds after it, it loops, a list gives its length, recording stopped."""
 
 
 class MusicLength(NamedTuple):
-    """How many frames are music, and why they are no more; ``sure``: recording on would not change that."""
+    """Length of a song's music in frames and why it ends there. ``sure``: recording more would not change it."""
 
     length: int
     end: str  # one of ENDS
@@ -55,7 +50,7 @@ class MusicLength(NamedTuple):
 
 
 class Listener:
-    """Hears a song piece by piece, ``rate_hz`` rows a second, and says how much of it is music."""
+    """Listener to a song, piece by piece, at ``rate_hz`` rows a second; it finds how much of the song is music."""
 
     def __init__(self, rate_hz: float) -> None:
         self.rate_hz = rate_hz
@@ -64,11 +59,11 @@ class Listener:
         self._pitch = np.empty((0, VOICES), np.int16)
         self._onsets = np.empty(0, np.int64)
         self._before = np.zeros(COLUMNS, np.uint8)
-        self._last = -1  # the last frame in which something sounds anew
+        self._last = -1  # the last frame in which something sounds and changes
         self.count = 0
 
     def hear(self, frames: Frames) -> None:
-        """The song's next frames, ``uint8[T, 28]``."""
+        """Hear the song's next ``frames``, uint8[T, 28]."""
         count = len(frames)
         if count == 0:
             return
@@ -86,25 +81,25 @@ class Listener:
 
     @property
     def sounding(self) -> int:
-        """How many frames there are to the last sound, its tail included; 0 when nothing has sounded."""
+        """Number of frames up to the last sound and its tail; 0 if nothing has sounded."""
         return min(self.count, self._last + 1 + round(TAIL_S * self.rate_hz)) if self._last >= 0 else 0
 
     def music(self) -> MusicLength:
-        """What is known so far."""
+        """Return the length of the music in the frames heard so far."""
         silent = self.count - 1 - self._last >= SILENCE_S * self.rate_hz
         end = self.sounding
         if end == 0:
             return MusicLength(0, "silence", silent)
-        length, sure = self._round(end)
+        length, sure = self._loop(end)
         if length < end:
             return MusicLength(length, "loop", sure or silent)
         return MusicLength(end, "silence" if end < self.count else "limit", silent)
 
-    def _round(self, end: int) -> tuple[int, bool]:
-        """How many of the first ``end`` frames lie before the repeat has been heard enough, and whether that is sure.
+    def _loop(self, end: int) -> tuple[int, bool]:
+        """Return how many of the first ``end`` frames to keep if they loop (``end`` if not), and whether that is sure.
 
-        Music repeats patterns without going round, so it is sure only when a whole period was repeated, for 30 s at
-        least; what happens to repeat where the recording ends is cut all the same: it was heard before.
+        Music repeats patterns without looping, so a loop is sure only if a whole period was repeated, at least 30 s.
+        A repeat at the end of the recording is cut even if it is not sure: it was heard before.
         """
         repeats = round(REPEAT_S * self.rate_hz)
         near = round(NEAR_REPEAT_S * self.rate_hz)
@@ -130,9 +125,9 @@ class Listener:
 
 
 def music_length(frames: Frames, rate_hz: float) -> int:
-    """How many of ``frames`` uint8[T, 28] are music: up to the last sound and its tail, and once round a loop.
+    """Return how many of ``frames`` uint8[T, 28] are music: up to the last sound and its tail, or the end of the loop.
 
-    0 when nothing sounds. A loop is kept once, and its repetition once or for 20 s, whichever is shorter.
+    0 if nothing sounds. A loop is kept, and of its repetition one period or 20 s, whichever is shorter.
     """
     listener = Listener(rate_hz)
     listener.hear(frames)
@@ -140,9 +135,10 @@ def music_length(frames: Frames, rate_hz: float) -> int:
 
 
 def record_music(recorder: Recorder, longest_s: float) -> tuple[Capture, str]:
-    """Record a song's music, ``longest_s`` of it at most (no frames if it never sounds), and say why it ends (of ENDS).
+    """Record a song's music, at most ``longest_s`` seconds; return it and why it ends (one of ENDS).
 
-    Records on only while the end is not known. Raises TuneError when the song's code jams or does not return.
+    Recording stops as soon as the end is known. There are no frames if nothing sounds. Raises TuneError if the song's
+    code jams or does not return.
     """
     listener = Listener(recorder.expected_hz)
     step = max(1, round(STEP_S * recorder.expected_hz))
@@ -154,7 +150,7 @@ def record_music(recorder: Recorder, longest_s: float) -> tuple[Capture, str]:
 
 
 def record_seconds(recorder: Recorder, seconds: float, longest_s: float) -> tuple[Capture, str]:
-    """As ``record_music``, for a song that is known to last ``seconds``: all of it, without silence at the end."""
+    """Record a song that lasts ``seconds`` by a list, without silence at its end; otherwise like `record_music`."""
     listener = Listener(recorder.expected_hz)
     while count := _missing(recorder, min(seconds, longest_s)):
         listener.hear(recorder.record(count))
@@ -162,7 +158,7 @@ def record_seconds(recorder: Recorder, seconds: float, longest_s: float) -> tupl
 
 
 def _missing(recorder: Recorder, seconds: float) -> int:
-    """How many rows are to be recorded up to ``seconds``, as far as that is known."""
+    """Return the expected number of rows still to be recorded up to ``seconds``."""
     return max(0, round((seconds - recorder.recorded_s) * recorder.expected_hz))
 
 
@@ -176,9 +172,10 @@ def _digest(
     pitch: NDArray[np.int16],
     onsets: NDArray[np.int64],
 ) -> int:
-    """Fill in for each frame: a hash of all columns, one of the controls, pitches in quarter tones, the gates opened.
+    """Describe T frames in the arrays given; return the last frame in which something sounds and changes (-1: none).
 
-    ``before`` is the row before these. Returns the last row in which something sounds and moves, -1 when none does.
+    ``exact`` [T] gets a hash of all columns, ``control`` [T] one of the control registers, ``pitch`` [T, 3] the pitches
+    in quarter tones, ``onsets`` [T] the number of gates opened. ``before`` is the row before these frames.
     """
     prime = np.uint64(0x100000001B3)
     last = -1
@@ -214,7 +211,10 @@ def _digest(
 
 @kernel
 def _matches(ids: NDArray[np.uint64], end: int) -> NDArray[np.int64]:
-    """``int64[end]``: for each period, how many of the last of ``ids[:end]`` equal those before it (Z algorithm)."""
+    """Return int64[end]: for each period, how many of the last of ``ids[:end]`` equal the ids a period before them.
+
+    This is the Z algorithm, run from the end.
+    """
     matches = np.zeros(end, np.int64)
     left = right = 0
     for i in range(1, end):

@@ -1,7 +1,7 @@
-"""A song as its own code plays it: what is written to the SID, cycle by cycle, for as long as one listens.
+"""Plays a song with its own code: every write to the SID with its cycle, without end.
 
-Where ``capture`` keeps a frame a play call, this keeps all: samples that a tune plays by the volume register, by pulse
-widths or by frequencies are among the writes. Of several SIDs it is the first one's.
+`recorder` keeps a frame for each play call; this keeps all writes, so samples played through the volume, pulse widths
+or frequencies are among them. Of several SIDs the first is heard.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from sidlive.errors import TuneError
 from sidlive.tune.capture.recorder import Recorder
 from sidlive.tune.capture.trace import machine_for
 
-LOG_ROWS: Final = 20_000  # of a video frame: no program makes more than one write in two cycles
+LOG_ROWS: Final = 20_000  # for a video frame: no program writes more often than every second cycle
 
 
 def perform(recorder: Recorder) -> Iterator[Stretch]:
-    """A song's writes, a video frame at a time and without end, from where ``recorder``, as it was opened, stands.
+    """Yield a song's writes, a video frame at a time and without end, from the position of a new ``recorder`` on.
 
-    What init writes, which comes before, is with the first. Raises TuneError where the processor jams, after the
-    writes up to there.
+    The first stretch carries the writes of init (``before``). If the processor jams, the writes up to there are yielded
+    and then TuneError is raised.
     """
     tune = recorder.tune
     frame = tune.timing.cycles_per_frame
@@ -37,7 +37,7 @@ def perform(recorder: Recorder) -> Iterator[Stretch]:
 
 
 def _run(machine: Machine, until: int, before: Stretch | None = None) -> tuple[Stretch, TuneError | None]:
-    """Run to a cycle: what was written on the way, and why it is no further."""
+    """Run to the cycle ``until``; return the writes of that time, and the error if the processor jammed."""
     begin, fault = machine.cycle, None
     try:
         machine.run(until)
@@ -50,7 +50,7 @@ def _run(machine: Machine, until: int, before: Stretch | None = None) -> tuple[S
 
 
 def _opening(machine: Machine, until: int) -> Stretch:
-    """What is written up to a cycle, pauses of more than a frame made as short as that: nobody hears them."""
+    """Return the writes up to the cycle ``until``, with pauses cut to a video frame so that nobody waits for them."""
     frame, pieces = machine.timing.cycles_per_frame, [machine.log_rows.copy()]  # the driver's
     machine.clear_log()
     while machine.cycle < until:

@@ -1,6 +1,6 @@
-"""A tune's code run, and what it says to the SID kept: .sid to frames.
+"""Runs a tune's code and records its writes to the SID: from .sid to frames.
 
-Frames come at the tune's own rate: one a play call, whatever makes the calls. Of several SIDs the first is kept.
+Frames have the tune's own rate: one per play call, whatever causes the calls. Of several SIDs the first is recorded.
 """
 
 import math
@@ -18,14 +18,14 @@ from sidlive.tune.capture.samples import Samples, without_samples
 from sidlive.tune.capture.trace import FASTEST_HZ, find_rate, machine_for
 from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
 
-LONGEST: Final = 24 * 3600 * 60  # frames: a day
-TRIED_CALLS: Final = 32  # run at a time, by a copy of the machine, to find how often play is called
-TRIED_S: Final = 5.0
+LONGEST: Final = 24 * 3600 * 60  # frames of a day
+TRIED_CALLS: Final = 32  # play calls that a copy of the machine runs at a time to measure the rate
+TRIED_S: Final = 5.0  # time that it runs
 
 
 @dataclass(frozen=True)
 class Capture:
-    """What one song of a tune did: ``frames`` uint8[T, 28], ``rate_hz`` of them a second, of the first of its SIDs."""
+    """Frames of one song: ``frames`` uint8[T, 28] of its first SID, ``rate_hz`` of them a second."""
 
     frames: Frames
     rate_hz: float
@@ -33,14 +33,14 @@ class Capture:
     chip: str
     tune: Tune
     song: int
-    samples: Samples | None  # what the tune plays besides, which is not in its frames
+    samples: Samples | None  # sampled sound of the tune, which its frames leave out
 
 
 class Recorder:
-    """A song, up to its first play call, to be recorded piece by piece.
+    """Recorder of one song, piece by piece. When it has been made, the song stands before its first play call.
 
-    ``record`` gives the rows as the tune makes them; ``finish`` makes frames of all of them, and only it knows their
-    rate. Raises TuneError with the reason when the song cannot be played.
+    `record` returns rows as the tune makes them; `finish` makes frames of all rows, and only then their rate is known.
+    Raises TuneError with the reason if the song cannot be played.
     """
 
     def __init__(self, tune: Tune, song: int | None = None) -> None:
@@ -73,28 +73,27 @@ class Recorder:
 
     @property
     def expected_hz(self) -> float:
-        """Rows a second as far as the first play calls tell; ``finish`` says how many there really were."""
+        """Expected rows a second, from the first play calls. `finish` returns the measured rate."""
         return self.tune.timing.clock_hz / self._expected
 
     def record(self, count: int) -> Frames:
-        """``uint8[count, 28]``: the next ``count`` rows, samples and all."""
+        """Record and return the next ``count`` rows, uint8[count, 28], including any sampled sound."""
         rows = self.machine.record(count, self._period)
         self._rows.append(rows)
         return rows.frames
 
     @property
     def recorded_s(self) -> float:
-        """Seconds of the machine's time that the rows recorded so far take."""
+        """Length of the rows recorded so far in seconds of the machine's time."""
         return (self._rows[-1].ends[-1] - self.begin) / self.tune.timing.clock_hz if self._rows else 0.0
 
     def record_until(self, seconds: float) -> None:
-        """Record on until there are ``seconds`` of the machine's time, or a row more."""
+        """Record until the rows last ``seconds`` of the machine's time, or up to a row more."""
         while (missing := seconds - self.recorded_s) > 0:
             self.record(math.ceil(missing * self.expected_hz))
 
     def finish(self, count: int | None = None) -> Capture:
-        """Make frames of the first ``count`` rows recorded, all by default: every frame lasts equally long, without
-        samples."""
+        """Make frames of equal length, without samples, of the first ``count`` rows recorded (default: all)."""
         rows = Rows.joined(self._rows).first(count)
         frames, samples = without_samples(rows)
         times = np.concatenate([[self.begin], rows.ends])
@@ -105,7 +104,7 @@ class Recorder:
             rate_hz = clock_hz / float(self._period)
         else:
             frames, period = even_out(frames, times)
-            # A call starts some cycles late, the first and the last one too; the timer itself is exact.
+            # Calls start some cycles late, the first and the last one too; the timer itself is exact.
             exact = [timer for timer in self.machine.timer_periods if abs(timer - period) * len(frames) < timer]
             rate_hz = clock_hz / min(exact, key=lambda timer: abs(timer - period), default=period)
         late = abs(len(frames) / rate_hz - (times[-1] - times[0]) / clock_hz) * rate_hz
@@ -113,7 +112,7 @@ class Recorder:
         return Capture(frames, rate_hz, self.tune.timing, self.tune.chip, self.tune, self.song, samples)
 
     def _called(self) -> bool:
-        """Run init and go to the first play call; False if the tune has put an interrupt of its own in its place."""
+        """Run init and go to the first play call. Return False if the tune has installed an interrupt of its own."""
         self.machine.finish_init()
         try:
             self.machine.call_play()
@@ -125,9 +124,9 @@ class Recorder:
 
 
 def capture(tune: Tune, song: int | None = None, frames: int = 1500) -> Capture:
-    """The first ``frames`` play calls of a song (the file's start song by default), from the first one on, as frames.
+    """Capture the first ``frames`` play calls of ``song`` (from 1; None: the start song) as frames.
 
-    There are as many frames as calls, unless the tune calls its player unevenly. Raises TuneError with the reason when
+    There are as many frames as calls, unless the tune calls its player unevenly. Raises TuneError with the reason if
     the tune's code jams, does not return or never plays.
     """
     if not 1 <= frames <= LONGEST:
@@ -138,7 +137,10 @@ def capture(tune: Tune, song: int | None = None, frames: int = 1500) -> Capture:
 
 
 def _period_of_calls(machine: Machine) -> float:
-    """Cycles between the play calls to come, as a copy of the machine makes them; many set their timer in the first."""
+    """Measure the mean cycles between the next play calls in a copy of the machine.
+
+    The timer's latch is not enough: many tunes set it in the first call only.
+    """
     trial = machine.copy()
     end = trial.cycle + TRIED_S * trial.timing.clock_hz
     calls = [np.array([trial.cycle])]

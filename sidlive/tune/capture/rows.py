@@ -1,7 +1,7 @@
-"""Rows of play calls to frames that all last equally long. Knows times and rows, no tunes.
+"""Turns rows, one for each play call, into frames of equal length. Knows times and rows, no tunes.
 
-Most tunes call their player evenly, and a row a call is a frame a row. Some change their tempo by changing the timer,
-skip calls, or call in an uneven rhythm: then each row is placed at its own time among frames at the mean rate.
+Most tunes call their player evenly; then each row is a frame. Some tunes change the timer to change their tempo, skip
+calls, or call unevenly; then each row is placed at its own time among frames at the mean rate.
 """
 
 from typing import Final
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames
 from sidlive.tune.edits import place_rows
 
-LIKE: Final = 1.25  # a gap between calls of up to 1.25 times the median, or down to 1 / 1.25, is like the others
-MOST_ALIKE: Final = 0.9  # share of the gaps that are like the median one, from which on the others are exceptions
-LARGEST_SHIFT: Final = 0.95  # rows by which one may be moved, either way, so that there is still a frame a call
-STOPPED: Final = 8.0  # medians: a gap as long as this is a pause, and says nothing about the rate
+LIKE: Final = 1.25  # a gap between calls counts as usual from 1 / 1.25 to 1.25 times the median
+MOST_ALIKE: Final = 0.9  # share of usual gaps from which the other gaps count as exceptions
+LARGEST_SHIFT: Final = 0.95  # rows by which a row may be off its time, either way, in frames with one row each
+STOPPED: Final = 8.0  # medians from which a gap is a pause, which does not count for the rate
 
 
 def mean_period(times: NDArray[np.int64]) -> float:
-    """Cycles between two play calls in the mean, from the cycles of at least two calls, without pauses."""
+    """Return the mean cycles between play calls at ``times`` int64[n >= 2] (cycles), pauses left out."""
     gaps = np.diff(times)
     median = float(np.median(gaps))
     alike = (gaps <= LIKE * median) & (gaps * LIKE >= median)
@@ -29,16 +29,16 @@ def mean_period(times: NDArray[np.int64]) -> float:
 
 
 def phases(times: NDArray[np.int64], period: float) -> NDArray[np.float64]:
-    """How far each call is from its place if calls came every ``period`` cycles, in periods; 0 for the first."""
+    """Return how late each call is, in periods, compared with one call every ``period`` cycles; 0 for the first."""
     return (times - times[0]) / period - np.arange(len(times))
 
 
 def even_out(frames: Frames, times: NDArray[np.int64]) -> tuple[Frames, float]:
-    """Frames that all last equally long, and how many cycles that is.
+    """Return frames of equal length, and their length in cycles.
 
-    ``frames`` uint8[T, 28], a row a call; ``times`` int64[T + 1], when each call came and when the last row ended. The
-    same frames if that moves no row by a row or more. Else each row is placed where it belongs, and
-    rows that fall into one frame keep the turns of their gates (see ``edits.resample``).
+    ``frames`` uint8[T, 28] has a row for each call; ``times`` int64[T + 1] are the cycles of the calls and of the end.
+    The frames stay as they are if that moves no row by a row or more. Otherwise each row is placed at its own time;
+    rows that share a frame keep their notes (see `edits.resample`).
     """
     assert len(times) == len(frames) + 1
     period = mean_period(times)
@@ -47,9 +47,8 @@ def even_out(frames: Frames, times: NDArray[np.int64]) -> tuple[Frames, float]:
         return frames, period
     places = (times - times[0]) / period
     turns = np.exp(2j * np.pi * places[:-1])
-    usual = float(
-        np.angle(turns.mean()) / (2 * np.pi)
-    )  # where in a frame the calls lie, so that it is cut between them
+    # The mean position of the calls within a frame: frames are cut half a frame away from it.
+    usual = float(np.angle(turns.mean()) / (2 * np.pi))
     starts = np.floor(places[:-1] - usual + 0.5).astype(np.int64)
     starts -= starts[0]
     count = max(int(starts[-1]) + 1, round(places[-1]))

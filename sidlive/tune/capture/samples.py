@@ -1,11 +1,11 @@
-"""Find the sampled sound ("digis") in a recording and leave it out of the frames.
+"""Finds sampled sound ("digis") in a recording and leaves it out of the frames.
 
-A player of samples writes one register thousands of times a second, most often the volume ($D418). A frame holds one
-value of each register, so that of a sample only noise would be left: a volume that flutters from frame to frame. The
-frames get what the music itself wrote instead.
+A sample routine writes one register thousands of times a second, usually the volume ($D418). A frame holds one value
+of each register, so the sample would become noise: a volume that flutters from frame to frame. The frames get the
+values that the music itself wrote instead.
 
-A sample routine mostly runs as an NMI and the music does not; then the music's own writes are known. Where both run in
-one program, the register keeps the value that it had before the samples began.
+The sample routine usually runs as an NMI and the music does not, so the music's writes can be told apart. If both run
+in one program, the register keeps the value that it had before the samples began.
 """
 
 from dataclasses import dataclass
@@ -27,24 +27,24 @@ from sidlive.chip.registers import (
     register_of,
 )
 
-MANY_VOLUMES: Final = 5  # writes to $D418 in a frame that only samples need; music makes one or two
-MANY: Final = 12  # writes to another register in a frame that only samples need; a hard restart makes a few
-FEWEST_FRAMES: Final = 5  # with samples in them: a burst during a tune's start is no sampled sound
+MANY_VOLUMES: Final = 5  # writes to $D418 in a frame from which they are samples; music makes one or two
+MANY: Final = 12  # writes to any other register from which they are samples; a hard restart makes a few
+FEWEST_FRAMES: Final = 5  # frames with samples; fewer are a burst of writes at a tune's start
 VOLUME: Final = 0x0F
-MOST_GUESSED: Final = 0.5  # share of the frames in which a voice's register is a guess; with more they are not music
-FEWEST_NOTES_A_FRAME: Final = 1 / 250  # one in five seconds; speech with less than that is not music
+MOST_GUESSED: Final = 0.5  # share of frames in which a voice's register is guessed; above it the frames are no music
+FEWEST_NOTES_A_FRAME: Final = 1 / 250  # one in five seconds; below it the frames are no music but, say, speech
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples that a song plays, which its frames leave out."""
+    """Sampled sound of a song, which its frames leave out."""
 
-    registers: tuple[int, ...]  # 0-24, those that the samples are played through
-    share: float  # of the frames, those with samples in them
-    music: bool  # the frames without the samples are the tune's music
+    registers: tuple[int, ...]  # registers 0-24 that play the samples
+    share: float  # of the frames that have samples, 0 to 1
+    music: bool  # whether the frames without the samples are music
 
     def __str__(self) -> str:
-        """What a person is told about them."""
+        """Return a line about them for the user."""
         places = []
         if MODE_VOL in self.registers:
             places.append("the volume register")
@@ -59,7 +59,7 @@ class Samples:
 
 
 def without_samples(rows: Rows) -> tuple[Frames, Samples | None]:
-    """``uint8[T, 28]``: a recording's frames as the music alone leaves them; and the samples, or None without any."""
+    """Return a recording's frames uint8[T, 28] without its samples, and these samples (None: there are none)."""
     outside, by_nmi = rows.writes[:, 0], rows.writes[:, 1]
     many = np.full(REGISTERS, MANY)
     many[MODE_VOL] = MANY_VOLUMES
@@ -95,12 +95,13 @@ def without_samples(rows: Rows) -> tuple[Frames, Samples | None]:
 def _held(
     values: NDArray[np.uint8], writes: NDArray[np.uint8], sampled: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A register as it was when samples began, held until the music writes it again; and where that is a guess.
+    """Hold a register's last value before samples until the music writes it again.
 
-    Samples that begin before the music has written the register get its first value after them; without one, the value
-    that is there most often.
+    ``values`` uint8[T] are the register's values, ``writes`` uint8[T] the numbers of writes, ``sampled`` bool[T] marks
+    the frames with samples. Return the values uint8[T], and bool[T]: where they are guesses. If samples begin before
+    the music has written the register, its first value after them is used, or else its most frequent value.
     """
-    # A frame's value is the music's own if the last write to the register, in it or before, is no sample's.
+    # A frame's value is the music's own if the last write to the register, in this frame or before, was not a sample.
     last_write = np.maximum.accumulate(np.where(writes > 0, np.arange(len(values)), -1))
     known = (last_write < 0) | ~sampled[np.maximum(last_write, 0)]
     if not known.any():
@@ -111,7 +112,7 @@ def _held(
 
 
 def _audible(volume: NDArray[np.uint8], heard: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """$D418 as the music writes it, but at full volume as long as the music leaves 0 there and samples are heard."""
+    """Return ``volume`` ($D418 of the music), at full volume where the music leaves 0 and the samples are ``heard``."""
     stretch = np.cumsum(np.diff(volume, prepend=volume[:1]) != 0)
     sounds = np.bincount(stretch, weights=heard & VOLUME > 0) > 0
     return np.where((volume & VOLUME == 0) & sounds[stretch], volume | VOLUME, volume)

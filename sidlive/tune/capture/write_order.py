@@ -1,8 +1,8 @@
-"""Whether a tune writes a voice's control before its envelope or after it, which its frames do not say.
+"""Write order of a tune: whether it writes a voice's control before or after its envelope. Frames do not hold this.
 
-Most tunes write AD and SR first; one in eight opens the gate and writes them then. It is a few cycles' difference, but
-at the end of one note and the beginning of the next the envelope counts on with the rates it has, and whether it comes
-around in time or 33 ms late is decided there. So replay does as the tune does.
+Most tunes write AD and SR first; one in eight opens the gate first. The difference is a few cycles. But between two
+notes the envelope's rate counter keeps running at the rate that is set, and those cycles decide whether the attack
+starts in time or 33 ms late (the "ADSR bug"). So playback writes in the tune's order.
 """
 
 from typing import Final
@@ -15,20 +15,20 @@ from sidlive.errors import TuneError
 from sidlive.tune.capture.trace import events
 from sidlive.tune.psid import Tune
 
-WATCHED_S: Final = 20.0
-NEAR: Final = 1000  # cycles between writes that belong together: a play call has 1,145 on average
-FEWEST: Final = 3  # notes that must agree
+WATCHED_S: Final = 20.0  # length of music that is looked at
+NEAR: Final = 1000  # cycles within which writes belong to one note; a play call takes 1,145 on average
+FEWEST: Final = 3  # notes that must show "control first"
 
 ORDERS: Final = ("envelope first", "control first")  # for people and files
-META: Final = "writes"  # under which an .npz says it, where control comes first
+META: Final = "writes"  # name of the text in an .npz file; only written if control comes first
 
 Times = NDArray[np.int64]
 
 
 def writes_control_first(tune: Tune, song: int | None = None) -> bool:
-    """Whether at most of a song's attacks whose envelope is written too, all of that is written after the gate opens.
+    """Return whether most of a song's notes open the gate first and write the envelope afterwards.
 
-    False for a song that cannot be watched for so long.
+    Only notes that write the envelope count. False for a song whose processor jams.
     """
     try:
         log, _ = events(tune, song, int(WATCHED_S * tune.timing.clock_hz))
@@ -58,12 +58,12 @@ def control_first_from_meta(meta: dict[str, str]) -> bool:
 
 
 def _changes(log: NDArray[np.int64], register: int) -> tuple[NDArray[np.int64], Times]:
-    """What a register is changed to, and when."""
+    """Return the values to which a register changes and the cycles of these changes, int64[n] each."""
     writes = log[log[:, 1] == register]
     writes = writes[np.diff(writes[:, 2], prepend=0) != 0]
     return writes[:, 2], writes[:, 0]
 
 
 def _any_between(times: Times, start: Times, stop: Times) -> NDArray[np.bool_]:
-    """Whether there is one of the sorted times in each of the spans."""
+    """Return bool[n]: whether one of the sorted ``times`` lies in each span from ``start`` to ``stop``."""
     return np.searchsorted(times, stop) > np.searchsorted(times, start)

@@ -1,4 +1,7 @@
-"""The scores of the fragments that ship with the instrument, as text for the tracker."""
+"""The scores of the shipped fragments, as text for the tracker: one module each, named like its fragment.
+
+`scores` lists them, `build` plays them to the files in ``assets``; ``python -m sidlive.tune.scores`` does that.
+"""
 
 import importlib
 import pkgutil
@@ -10,13 +13,13 @@ from sidlive.tune.tracker import Song, play
 
 
 def scores() -> dict[str, Song]:
-    """The songs by name."""
+    """Return all songs by name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "__main__")
     return {name: importlib.import_module(f"{__name__}.{name}").SONG for name in names}
 
 
 def build(folder: Path) -> None:
-    """Write every score's frames to ``folder``, with what there is to say about them."""
+    """Play every score to an .npz file in ``folder``, with texts about it."""
     for name, song in scores().items():
         about = {"title": song.title, "style": song.style, "author": "sidlive", "source": f"sidlive: {song.style}"}
         about |= {"chip": song.chip, "timing": PAL.name, "beat_frames": str(song.beat_frames)}

@@ -1,4 +1,4 @@
-"""Play the scores to the fragments that ship with the instrument:
+"""Play the scores to the files of the shipped fragments:
 
     python -m sidlive.tune.scores            writes sidlive/tune/assets/*.npz
     python -m sidlive.tune.scores FOLDER     writes them to FOLDER

@@ -1,4 +1,4 @@
-"""In which order a tune writes a voice, told by its writes, and that it is not forgotten on the way to a .sid."""
+"""The order in which a tune writes a voice: found in its writes, and kept on the way to a .sid."""
 
 from pathlib import Path
 
