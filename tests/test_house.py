@@ -91,6 +91,15 @@ ROOT = PACKAGE.parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(PACKAGE.glob("docs/*.md"))
 
 
+@pytest.mark.parametrize("name", ["sidlive.studio.app", "sidlive.live.session", "sidlive.live.room"])
+def test_the_screens_process_loads_nothing_heavy(name: str) -> None:
+    code = (
+        f"import {name}, sys\nheavy = {{'numba', 'torch', 'scipy', 'sounddevice', 'rtmidi'}} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_files_that_pages_name_are_there(page: Path) -> None:
     if not (ROOT / "README.md").exists():

@@ -162,7 +162,7 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
     from sidlive.chip.registers import PAL
     from sidlive.errors import TuneError
     from sidlive.tune.formats import holds_frames
-    from sidlive.tune.fragment import LATEST_S, load_fragment
+    from sidlive.tune.loading import LATEST_S, load_fragment
     from sidlive.tune.shipped import locate
 
     path = locate(path)

@@ -84,7 +84,8 @@ def frame_results(path: Path) -> "list[Result]":
     from sidlive.report import Result
     from sidlive.tune.capture.write_order import ORDERS
     from sidlive.tune.files import read_frames
-    from sidlive.tune.fragment import load_fragment, onsets
+    from sidlive.tune.fragment import onsets
+    from sidlive.tune.loading import load_fragment
 
     frames, rate_hz, meta = read_frames(path)
     fragment = load_fragment(path)

@@ -17,7 +17,7 @@ from sidlive.chip.registers import PAL, Frames, VideoTiming, silence, timing_nam
 from sidlive.live.audition import Audition
 from sidlive.live.controls import control, one_voice, parse_voices, turnable
 from sidlive.live.desk import Desk, Hands, Speakers
-from sidlive.live.generator import Assignment, Lineage
+from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
 from sidlive.live.mirror import Mirror
 from sidlive.live.state import ControlValue, NoticeLevel, Phase, State

@@ -6,21 +6,17 @@ plays ever waits for them.
 """
 
 import time
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames, silence
-from sidlive.live.voices import Grips, Row, Transpose, forced_columns
+from sidlive.live.lineage import Assignment, Lineage
+from sidlive.live.voices import Row, Transpose, forced_columns
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
 from sidlive.model.engine.sampling import Sampling
-
-if TYPE_CHECKING:
-    from sidlive.live.core import Core
-
 
 PINNED = 256  # frames (5 s); the window of the last frames, which slides, is that much shorter
 _AGING = 0.05  # the weight of the newest frame in how long a frame takes
@@ -59,29 +55,33 @@ class EngineLike(Protocol):
     def rewind(self, n: int) -> None: ...
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """What the model is to have heard before its next word: a context, then the tape from `root` on, transposed."""
+class GeneratorHost(Protocol):
+    """What the generator asks of the core (`sidlive.live.core.Core`); each call takes the core's lock."""
 
-    number: int  # rises with every change that no rewinding can bring about
-    context: Frames  # [n, 28], untransposed
-    root: int | None  # tape frame that follows the context; None: the next cut
-    semitones: int  # the transposition of all of it
-    opening: int = 0  # so many of the context's last frames are themselves played, from root on
+    step_s: float  # time the engine takes for a frame, averaged over the latest frames
 
+    def assignment(self, lineage: int, position: int, /) -> Assignment | None:
+        """Return the next frame to make, if any, for an engine that heard this lineage and stands at `position`."""
+        ...
 
-@dataclass(frozen=True)
-class Assignment:
-    """The next frame to be made, and all that decides it: a snapshot under the core's lock."""
+    def heard(self, root: int, most: int, /) -> tuple[int, Frames, NDArray[np.int8]]:
+        """Return where a cut would fall now, up to `most` tape frames before it, and the semitones of each."""
+        ...
 
-    epoch: int  # of the settings; a frame delivered under an older one is dropped
-    lineage: Lineage
-    index: int  # the tape frame to make
-    before: Row  # the frame before it
-    sampling: Sampling
-    constraints: Constraints
-    grips: Grips
-    mask: frozenset[int]
+    def rows(self, start: int, stop: int, /) -> tuple[Frames, NDArray[np.int8]]:
+        """Return tape frames `start` to `stop`, and the semitones of each."""
+        ...
+
+    def enter(self, lineage: Lineage, /) -> int | None:
+        """Cut the tape for a lineage that the engine has heard; return the frame, None if it is out of date."""
+        ...
+
+    def deliver(self, task: Assignment, row: Row, /) -> bool:
+        """Put a frame on the tape; return False if it is out of date."""
+        ...
+
+    def forgotten(self) -> None:
+        """Note that the generator failed and its engine hears everything again."""
 
 
 class Generator:
@@ -91,7 +91,7 @@ class Generator:
     one that did not leaves the prompt's scale sooner with a pin than without.
     """
 
-    def __init__(self, core: "Core", engine: EngineLike, transpose: Transpose) -> None:
+    def __init__(self, core: GeneratorHost, engine: EngineLike, transpose: Transpose) -> None:
         self._core = core
         self._engine = engine
         self._pin = min(PINNED, engine.pinnable)

@@ -16,7 +16,8 @@ from sidlive.chip.registers import COLUMNS, CONTROL, REGISTERS, Frames, register
 from sidlive.errors import SidliveError, TuneError
 from sidlive.live.controls import CONTROLS
 from sidlive.live.core import Core
-from sidlive.live.generator import Assignment, EngineLike, Generator, Lineage
+from sidlive.live.generator import EngineLike, Generator
+from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import TakeNote
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FORMAT, FRAME, HEARD, ROWS, Entry, Take, TakeLog, steps_of
 from sidlive.live.voices import Row
@@ -40,7 +41,7 @@ def replay(log: TakeLog, engine: EngineLike, progress: Callable[[int], object] =
 
     core = _opened(log.header)
     score = _Score(core, log, progress)
-    generator = Generator(score, engine, transpose)  # type: ignore[arg-type]  # it stands in for the core
+    generator = Generator(score, engine, transpose)
     with contextlib.suppress(_Ended):
         while (step := score.next_step()) is not None:
             if step == ASSIGN:

@@ -24,8 +24,9 @@ from sidlive.chip.registers import COLUMNS, Frames, VideoTiming, timing_named
 from sidlive.errors import DeviceError, TuneError
 from sidlive.live.places import typed_path
 from sidlive.tune.cutting import Cut, Edit, edits_from
-from sidlive.tune.fragment import UNKNOWN_BEAT, Fragment, load_fragment
+from sidlive.tune.fragment import UNKNOWN_BEAT, Fragment
 from sidlive.tune.inline import fragment_from_json, fragment_to_json
+from sidlive.tune.loading import load_fragment
 
 FORMAT: Final = 2
 _BLOCK: Final = 3000  # frames a block of memory, a minute

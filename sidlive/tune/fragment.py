@@ -1,13 +1,12 @@
-"""A fragment: a named run of frames with where it came from and how long its beat is. What a performer loads.
+"""A fragment: a named run of frames with its source and the length of its beat, as a performer loads it.
 
-Fragments come from tunes (captured here) and from files of frames. They do not change: the frames are read-only, edits
-make new ones. The instrument plays video frames: music made at another rate is resampled to them.
+A fragment does not change: its frames are read-only, edits make new fragments. The instrument plays video frames: music
+made at another rate is resampled to them. Reads no files: `sidlive.tune.loading` does.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -39,20 +38,13 @@ from sidlive.chip.registers import (
     timing_named,
 )
 from sidlive.errors import TuneError
-from sidlive.tune import files
-from sidlive.tune.capture import write_order
 from sidlive.tune.edits import resample
-from sidlive.tune.formats import MUS, NAMES, TUNES, holds_frames
-from sidlive.tune.shipped import locate
 
 UNKNOWN_BEAT: Final = 24  # frames: 125 beats a minute on PAL, the commonest tempo of all (6 frames a row, 4 rows)
 SHORTEST_BEAT_S: Final = 0.24  # 250 beats a minute
 LONGEST_BEAT_S: Final = 1.0  # 60
 USUAL_BEAT_S: Final = 0.48
-TEMPO_WINDOW_S: Final = 20.0  # looked at, at least, to find the beat
 FEWEST_ONSETS: Final = 8
-TUNE_S: Final = 10.0  # of a tune, where nobody says how much
-LATEST_S: Final = 3600.0  # how far into a tune a fragment may reach
 RATE_TOLERANCE: Final = 0.005  # how far a rate may be from a whole number of rows a video frame and still count as one
 
 
@@ -106,80 +98,6 @@ class Fragment:
         return replace(self, frames=frames, rate_hz=rate_hz, beat_frames=beat, resampled_from_hz=self.rate_hz)
 
 
-def load_fragment(
-    path: str | Path,
-    song: int | None = None,
-    start_s: float = 0.0,
-    seconds: float | None = None,
-    name: str | None = None,
-) -> Fragment:
-    """``seconds`` of a song of a tune or of a file of frames, from ``start_s`` on; shorter when the file ends before.
-
-    ``path`` may be the name of a fragment that ships. By default ``seconds`` are 10 of a tune and all of frames, and
-    ``name`` is the file's own. Music of another rate than the video frame's is resampled to it. Raises
-    TuneError when the file cannot be used or ends before ``start_s``.
-    """
-    path = locate(path)
-    if song is not None and (isinstance(song, bool) or not isinstance(song, int)):
-        raise TuneError(f"song is {song!r}; expected a number, from 1")
-    if not (_is_number(start_s) and start_s >= 0):
-        raise TuneError(f"start is {start_s} s; expected 0 or more")
-    if seconds is None:
-        seconds = LATEST_S if holds_frames(path) else TUNE_S
-    if not (_is_number(seconds) and seconds > 0):
-        raise TuneError(f"length is {seconds} s; expected more than 0")
-    if holds_frames(path):
-        rows, own_hz, meta = files.read_frames(path, song)
-        timing, sids = standard_of(meta, own_hz), 1
-        chip, standard = meta.get("chip", "6581"), meta.get("timing", timing.name)
-        if chip not in ("6581", "8580") or standard not in (PAL.name, NTSC.name):
-            raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
-        source = meta.get("source", path.name)
-        told, notes = meta.get("beat_frames", ""), tuple[str, ...]()
-        control_first = write_order.control_first_from_meta(meta)
-    elif path.suffix.lower() in TUNES + MUS:
-        if start_s + seconds > LATEST_S:
-            raise TuneError(
-                f"{path.name}: a fragment may reach {LATEST_S:g} s into a tune, not {start_s + seconds:g} s"
-            )
-        recorder = files.open_song(path, song)
-        try:
-            recorder.record_until(max(start_s + seconds, TEMPO_WINDOW_S))
-        except TuneError as error:
-            raise TuneError(f"{path.name}: {error}") from None
-        song_made = recorder.finish()
-        tune, rows, own_hz = recorder.tune, song_made.frames, song_made.rate_hz
-        chip, timing, sids = tune.chip, tune.timing, tune.sids
-        source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
-        told, notes = "", tune.oddities
-        if song_made.samples:
-            notes += (str(song_made.samples),)
-        control_first = write_order.writes_control_first(tune, recorder.song)
-    else:
-        raise TuneError(f"{path}: expected {NAMES}")
-    frames, rate_hz = video_frames(rows, own_hz, timing)
-    first = round(start_s * rate_hz)
-    if first >= len(frames):
-        raise TuneError(f"{path.name} is {len(frames) / rate_hz:.1f} s long; it has nothing at {start_s:g} s")
-    last = min(len(frames), first + max(1, round(seconds * rate_hz)))
-    margin = max(0, round(TEMPO_WINDOW_S * rate_hz) - (last - first))
-    around = frames[max(0, first - margin) : last + margin]
-    told_beat = int(told) if told.isdecimal() and frames is rows else 0
-    return Fragment(
-        name=name or path.stem,
-        frames=frames[first:last],
-        rate_hz=rate_hz,
-        source=source,
-        chip=chip,
-        timing=timing.name,
-        beat_frames=told_beat or beat_of(around, rate_hz),
-        resampled_from_hz=own_hz if frames is not rows else 0.0,
-        sids=sids,
-        control_first=control_first,
-        notes=notes,
-    )
-
-
 def why_silent(frames: Frames) -> str:
     """Return why nothing is heard of ``frames`` uint8[T, 28], in words; "" where a tone or a sample may be heard.
 
@@ -208,11 +126,6 @@ def why_silent(frames: Frames) -> str:
     if not (heard & pitched & runs & (volume > 0)).any():
         return "no voice sounds a waveform in any frame"
     return ""
-
-
-def _is_number(value: object) -> bool:
-    """Whether a person wrote a number that one can count to."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def standard_of(meta: Mapping[str, str], rate_hz: float) -> VideoTiming:

@@ -13,7 +13,7 @@ from sidlive.chip.registers import PAL
 from sidlive.cli import main
 from sidlive.live.take import read_take
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.fragment import load_fragment
+from sidlive.tune.loading import load_fragment
 from sidlive.tune.npz import load_frames
 from sidlive.tune.psid import parse
 

@@ -10,7 +10,7 @@ from sidlive.chip.registers import PAL, silence
 from sidlive.errors import TuneError
 from sidlive.tune.files import open_song, read_frames, read_tune, write_frames
 from sidlive.tune.formats import FRAMES, holds_frames
-from sidlive.tune.fragment import load_fragment
+from sidlive.tune.loading import load_fragment
 from sidlive.tune.npz import load_frames
 
 BASIC = b"\x01\x08\x0b\x08\x0a\0\x9e2061\0\0\0"  # 10 SYS2061, which is $080D

@@ -23,16 +23,8 @@ from sidlive.chip.registers import (
 from sidlive.errors import TuneError
 from sidlive.tune.capture.recorder import Recorder, capture
 from sidlive.tune.edits import resample
-from sidlive.tune.fragment import (
-    RATE_TOLERANCE,
-    UNKNOWN_BEAT,
-    Fragment,
-    beat_of,
-    load_fragment,
-    onsets,
-    video_frames,
-    why_silent,
-)
+from sidlive.tune.fragment import RATE_TOLERANCE, UNKNOWN_BEAT, Fragment, beat_of, onsets, video_frames, why_silent
+from sidlive.tune.loading import load_fragment
 from sidlive.tune.npz import save_frames
 from sidlive.tune.psid import parse, read
 from sidlive.tune.streams import parse_dmp, write_dmp, write_sidgpt

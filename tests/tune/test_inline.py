@@ -9,8 +9,9 @@ from takes_by_hand import noise, song
 
 from sidlive.chip.registers import silence
 from sidlive.errors import TuneError
-from sidlive.tune.fragment import Fragment, load_fragment
+from sidlive.tune.fragment import Fragment
 from sidlive.tune.inline import fragment_from_json, fragment_to_json, frames_from_text, frames_to_text
+from sidlive.tune.loading import load_fragment
 
 
 @pytest.mark.parametrize("frames", [song(300), noise(50), silence(1), silence(0)], ids=["song", "noise", "one", "none"])

@@ -105,7 +105,7 @@ def _takes(
     from sidlive.chip.registers import PAL
     from sidlive.model.corpus.shards import split_of
     from sidlive.model.engine.engine import Sampling, load_engine, warm_up
-    from sidlive.tune.fragment import load_fragment
+    from sidlive.tune.loading import load_fragment
     from sidlive.tune.shipped import locate, names
 
     if not count:

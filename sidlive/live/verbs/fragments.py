@@ -43,7 +43,7 @@ class FragmentVerbs:
         """
         from sidlive.chip.c64.driver import run_machine
         from sidlive.compiling import compiling
-        from sidlive.tune.fragment import load_fragment
+        from sidlive.tune.loading import load_fragment
 
         if not isinstance(path, str | Path):
             raise ControlError(f"load expects a path or the name of a fragment, found {shown(path)}")
@@ -64,7 +64,7 @@ class FragmentVerbs:
     @verb("caller")
     def fragments(self) -> dict[str, "Fragment"]:
         """Return the available fragments by name: the loaded ones, and those that came with sidlive."""
-        from sidlive.tune.fragment import load_fragment
+        from sidlive.tune.loading import load_fragment
 
         not_loaded = (name for name in shipped.names() if name not in self._fragments)
         return self._fragments | {name: load_fragment(name) for name in not_loaded}

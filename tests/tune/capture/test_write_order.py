@@ -7,8 +7,8 @@ from tunes_by_hand import program, sid_file
 
 from sidlive.tune import psid
 from sidlive.tune.capture.write_order import control_first_from_meta, control_first_to_meta, writes_control_first
-from sidlive.tune.fragment import load_fragment
 from sidlive.tune.inline import fragment_from_json, fragment_to_json
+from sidlive.tune.loading import load_fragment
 from sidlive.tune.npz import load_frames, save_frames
 
 # INC $10F0  LDA $10F0  AND #7  BNE rest: in each eighth call a note, whose envelope is another each time
