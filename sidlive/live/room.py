@@ -61,7 +61,7 @@ class RoomLink:
                     self._glance = self._send("state", ())
                     self._last = self._glance.take(GLANCE_S)
             self._last = replace(self._last, alive=self._alive)
-            return self._last
+            return replace(self._last, controls=dict(self._last.controls))  # a caller may change its own
 
     def window(self, before: int, after: int) -> Window:
         """The tape about the playhead."""

@@ -1,6 +1,6 @@
-"""What Tab offers: names, attributes, keyword arguments of verbs, paths inside quotes, fragments and controls by name.
+"""What Tab offers: names, attributes, keyword arguments of verbs, and inside quotes paths, fragments and controls.
 
-Reads the text before the cursor only; never calls what was typed. Knows no screen.
+Reads only the text before the cursor and never runs it. Knows no screen.
 """
 
 import builtins
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sidlive import docs
 from sidlive.live.session import VERBS
 from sidlive.model.scales import SCALES
 from sidlive.model.tokens import KIND_NAMES
@@ -22,20 +23,20 @@ MAX_OFFERS: Final = 200
 _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
 _WORDS: Final = {"column": KIND_NAMES, "scale": SCALES}  # the names that a verb's argument of this kind may be
 _KEYWORD: Final = re.compile(r"[(,]\s*(\w+)\s*=$")
-_NAME_CHARS: Final = 200  # the longest name that is looked for: a search to the end of a long text is slow
-_HINT_CHARS: Final = 4000  # a text that is longer before the cursor gets no hint as it is typed
+_NAME_CHARS: Final = 200  # the longest name that is searched for: a search through a long text is slow
+_HINT_CHARS: Final = 4000  # a longer text before the cursor gets no hint
 
 
 @dataclass(frozen=True)
 class Completion:
-    """``options`` replace the last ``len(stem)`` characters before the cursor."""
+    """Options for the text at the cursor. An option replaces the last ``len(stem)`` characters before the cursor."""
 
     stem: str = ""
     options: tuple[str, ...] = ()
 
     @property
     def common(self) -> str:
-        """The longest beginning of all options."""
+        """The longest text with which all options begin."""
         if not self.options:
             return ""
         low, high = min(self.options), max(self.options)
@@ -44,17 +45,17 @@ class Completion:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the cursor is: the call it stands in, which argument, and the string it is inside of."""
+class CursorContext:
+    """The code around the cursor: the innermost open call, the argument, and the open string."""
 
     call: str = ""  # dotted name of the innermost open call
-    argument: int = 0
-    used: tuple[str, ...] = ()  # keyword arguments given already
-    string: str | None = None  # what the open string holds so far
+    argument: int = 0  # its position
+    used: tuple[str, ...] = ()  # keyword arguments that are already given
+    string: str | None = None  # the open string's text so far; None outside a string
 
 
-def place(before: str) -> Place:
-    """Scan the text before the cursor for open brackets and an open string."""
+def cursor_context(before: str) -> CursorContext:
+    """Find what surrounds the cursor: scan the text before it for open brackets and an open string."""
     stack: list[tuple[str, int, int, list[str]]] = []  # opener, start of its argument list, commas, keywords
     quote, began, at = "", 0, 0
     while at < len(before):
@@ -90,14 +91,14 @@ def place(before: str) -> Place:
         at += 1
     string = before[began:] if quote else None
     if not stack or stack[-1][0] != "(":
-        return Place(string=string)
+        return CursorContext(string=string)
     _, start, commas, used = stack[-1]
     name = re.search(r"([A-Za-z_][\w.]*)$", before[max(0, start - _NAME_CHARS) : start])
-    return Place(name[1] if name else "", commas, tuple(used), string)
+    return CursorContext(name[1] if name else "", commas, tuple(used), string)
 
 
 def resolve(name: str, namespace: Mapping[str, Any]) -> Any:
-    """The object of a dotted name, or None; calls no code of the object but its attribute look-up."""
+    """Return the object that a dotted name names, or None. Runs no code but the objects' attribute look-up."""
     head, *rest = name.split(".")
     found = namespace.get(head, getattr(builtins, head, None))
     for part in rest:
@@ -109,7 +110,7 @@ def resolve(name: str, namespace: Mapping[str, Any]) -> Any:
 
 
 def parameters(function: Any) -> list[inspect.Parameter]:
-    """What a callable takes; nothing where that cannot be known."""
+    """Return the parameters of a callable; none if they cannot be known."""
     try:
         return list(inspect.signature(function).parameters.values()) if callable(function) else []
     except (TypeError, ValueError):
@@ -123,22 +124,28 @@ def complete(
     controls: Iterable[str] = (),
     first: Iterable[str] = (),
 ) -> Completion:
-    """What may follow ``before``; names in ``first`` (the verbs) come before others."""
-    here = place(before)
-    if here.string is not None:
-        verb = VERBS.get(here.call)
-        naming = verb.names if verb is not None and verb.argument == here.argument else None
+    """Return the ways to complete the text ``before`` the cursor.
+
+    ``fragments`` and ``controls`` are the names of the loaded fragments and of the controls. The names in ``first``
+    (the verbs) are offered before others.
+    """
+    context = cursor_context(before)
+    if context.string is not None and context.call == "docs":
+        return _matching(context.string, docs.TOPICS)
+    if context.string is not None:
+        verb = VERBS.get(context.call.removeprefix("session."))
+        naming = verb.names if verb is not None and verb.argument == context.argument else None
         if naming == "control":
-            return _matching(here.string, controls)
+            return _matching(context.string, controls)
         if naming in _WORDS:
-            return _matching(here.string, _WORDS[naming])
+            return _matching(context.string, _WORDS[naming])
         if naming == "fragment":
-            named = _matching(here.string, [*fragments, *shipped.names()])
-            if named.options or "/" not in here.string:
+            named = _matching(context.string, [*fragments, *shipped.names()])
+            if named.options or "/" not in context.string:
                 return named
-        files = _paths(here.string)
-        if naming == "music" and os.sep not in here.string:
-            return Completion(here.string, files.options + _matching(here.string, shipped.names()).options)
+        files = _paths(context.string)
+        if naming == "music" and os.sep not in context.string:
+            return Completion(context.string, files.options + _matching(context.string, shipped.names()).options)
         return files
     before = before[-_NAME_CHARS:]
     dotted = re.search(r"([A-Za-z_][\w.]*)\.(\w*)$", before)
@@ -150,9 +157,9 @@ def complete(
     stem = stem_match[0] if stem_match else ""
     keywords = [
         f"{p.name}="
-        for p in parameters(resolve(here.call, namespace))
-        if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in here.used
-    ][here.argument if here.call and not here.used else 0 :]
+        for p in parameters(resolve(context.call, namespace))
+        if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in context.used
+    ][context.argument if context.call and not context.used else 0 :]
     if not stem:
         return Completion("", tuple(keywords))
     names = [*keywords, *first, *sorted(namespace), *keyword.kwlist, *sorted(dir(builtins))]
@@ -160,10 +167,10 @@ def complete(
 
 
 def hint(before: str, namespace: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The signature and the first sentence of the call that the cursor stands in."""
+    """Return the signature and first sentence of the function in whose call the cursor is, or None."""
     if len(before) > _HINT_CHARS:
         return None
-    call = place(before).call
+    call = cursor_context(before).call
     function = resolve(call, namespace) if call else None
     if not callable(function):
         return None
@@ -171,7 +178,7 @@ def hint(before: str, namespace: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def signature_of(name: str, function: Callable[..., Any]) -> str:
-    """``name(a, b=1)`` without annotations: short enough for a line."""
+    """Return a call as ``name(a, b=1)``, without annotations, so that it fits a line."""
     shown = []
     starred = False
     for p in parameters(function):
@@ -186,7 +193,7 @@ def signature_of(name: str, function: Callable[..., Any]) -> str:
 
 
 def first_sentence(function: Any) -> str:
-    """The first line of a docstring."""
+    """Return the first paragraph of a docstring as one line."""
     doc = inspect.getdoc(function) or ""
     return doc.split("\n\n")[0].replace("\n", " ").strip()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sidlive.studio.completion import Place, complete, hint, place
+from sidlive.studio.completion import CursorContext, complete, cursor_context, hint
 from sidlive.tune import shipped
 
 from .stage import FakeSession, fake_verbs
@@ -20,20 +20,20 @@ def options(before: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("before", "expected"),
     [
-        ("f(1, 2", Place("f", 1)),
-        ("f(g(1), ", Place("f", 1)),
-        ("a.b(x, [1, 2", Place()),  # inside a list no argument is known
-        ('load("tu', Place("load", 0, (), "tu")),
-        ("load('it\\'s", Place("load", 0, (), "it\\'s")),
-        ("load(path, seconds=", Place("load", 1, ("seconds",))),
-        ("f(a == b, ", Place("f", 1)),
-        ("f(x) # g(", Place()),
-        ('"""f(', Place("", 0, (), "f(")),
-        ("f(lambda: (1", Place("", 0)),
+        ("f(1, 2", CursorContext("f", 1)),
+        ("f(g(1), ", CursorContext("f", 1)),
+        ("a.b(x, [1, 2", CursorContext()),  # inside a list no argument is known
+        ('load("tu', CursorContext("load", 0, (), "tu")),
+        ("load('it\\'s", CursorContext("load", 0, (), "it\\'s")),
+        ("load(path, seconds=", CursorContext("load", 1, ("seconds",))),
+        ("f(a == b, ", CursorContext("f", 1)),
+        ("f(x) # g(", CursorContext()),
+        ('"""f(', CursorContext("", 0, (), "f(")),
+        ("f(lambda: (1", CursorContext("", 0)),
     ],
 )
-def test_the_place_of_the_cursor(before: str, expected: Place):
-    assert place(before) == expected
+def test_the_place_of_the_cursor(before: str, expected: CursorContext):
+    assert cursor_context(before) == expected
 
 
 def test_columns_and_scales_by_name():
@@ -74,6 +74,8 @@ def test_fragments_for_prompt_controls_for_set_paths_for_load(tmp_path: Path, mo
     assert options('load("ga') == ("gallop",) and options('load("tu') == ("tune.sid",)
     assert options('load("songs/ga') == () and options('load("gallop", name="ga') == ()
     assert options('prompt("ga') == options('lock(1, "ga') == ("gallop",)
+    assert options('session.prompt("ga') == ("gallop",)
+    assert options('docs("mi') == ("midi",)
     assert options('load("songs/') == ("deep.sid",)
     assert options('load("nowhere/') == ()
 
