@@ -58,6 +58,13 @@ def test_playing_never_imports_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_torch_is_imported_in_training_alone(path: Path) -> None:
+    """Programs in texts, which run in processes of their own, count too."""
+    if path.relative_to(PACKAGE).parts[:2] != ("model", "training"):
+        assert not re.search(r"^\s*(import|from) torch\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def test_every_compiled_function_is_a_kernel() -> None:
     """`sidlive.compiling.kernel` keeps it under a digest of all its sources; numba's own cache looks at one file."""
     makers = {"jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil", "jit_module", "jitclass"}

@@ -43,24 +43,13 @@ print(json.dumps([time.time(), bench.resident_mb()]))
 FLAT_TOKENS: Final = 26  # a frame, of a stream that says every register byte and where a frame ends
 FLAT_VOCABULARY: Final = 320  # rows of its head, in whole tiles: 256 bytes and a few signs
 TORCH: Final = """
-import json, sys, time
+import json, sys
 try:
-    import torch
+    from sidlive.model.training.reference import seconds_per_frame
 except ModuleNotFoundError:
     sys.exit(print("null"))
 from sidlive.bench import engine as bench
-from sidlive.model import weights
-from sidlive.model.training.network import Network
-torch.set_num_threads(1)
-values = bench.weights_of({name!r})[0]
-network = Network(values.config)
-network.load_state_dict({{key: torch.from_numpy(value.copy()) for key, value in weights.floats_of(values).items()}})
-prompt = torch.from_numpy(bench.exercise({context}))
-with torch.no_grad():
-    network.eval().generate(prompt, 1)
-    begin = time.thread_time()
-    network.generate(prompt, 2)
-print(json.dumps((time.thread_time() - begin) / 2))
+print(json.dumps(seconds_per_frame(bench.weights_of({name!r})[0], bench.exercise({context}))))
 """
 
 

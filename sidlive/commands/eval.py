@@ -154,12 +154,11 @@ def _split(corpus: "Corpus", arguments: argparse.Namespace) -> str:
 
 def _reference(checkpoint: str) -> "Weigher":
     """A checkpoint in float32. Raises ModelError."""
-    from sidlive.errors import ModelError
+    from sidlive.model.training.torch_setup import require_torch
 
-    try:
-        from sidlive.model.training.reference import load_reference
-    except ImportError as error:
-        raise ModelError("judging a checkpoint needs torch, which is not installed: pip install '.[train]'") from error
+    require_torch("judging a checkpoint")
+    from sidlive.model.training.reference import load_reference
+
     return load_reference(Path(checkpoint))
 
 

@@ -21,8 +21,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     from sidlive.errors import ModelError
-    from sidlive.model.training.export import export
+    from sidlive.model.training.torch_setup import require_torch
     from sidlive.report import plain
+
+    require_torch("exporting a checkpoint")
+    from sidlive.model.training.export import export
 
     card = {}
     for item in arguments.card:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``train`` to the command line."""
-    command = subparsers.add_parser("train", help="train a network on a corpus (needs torch: pip install .[train])")
+    command = subparsers.add_parser(
+        "train", help="train a network on a corpus (needs torch: pip install 'sidlive[train]')"
+    )
     command.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`")
     command.add_argument("-o", "--out", type=Path, required=True, help="folder of the run; taken up if it has one")
     command.add_argument("--preset", default="pocket", help="pocket, stage or large (default: pocket)")
@@ -27,11 +29,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     from sidlive.errors import ModelError
+    from sidlive.model.training.torch_setup import require_torch, use_threads
 
-    try:
-        import torch
-    except ImportError as error:
-        raise ModelError("training needs torch, which is not installed: pip install 'sidlive[train]'") from error
+    require_torch("training")
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.threads is not None:
         if arguments.threads < 1:
             raise ModelError(f"--threads expects 1 or more, found {arguments.threads}")
-        torch.set_num_threads(arguments.threads)
+        use_threads(arguments.threads)
     corpus = open_corpus(arguments.corpus)
     kept = arguments.out / "checkpoint.pt"
     plan = TrainingPlan(**load_checkpoint(kept)["plan"]) if kept.exists() else TrainingPlan(steps=20_000)

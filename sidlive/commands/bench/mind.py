@@ -26,7 +26,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, judge and tell."""
-    from sidlive.errors import ControlError, ModelError
+    from sidlive.errors import ControlError
+    from sidlive.model.training.torch_setup import require_torch, use_threads
     from sidlive.picture import expect_svg
 
     if not 0 < arguments.minutes <= 24 * 60:
@@ -35,20 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise ControlError(f"--threads expects 1 or more, found {arguments.threads}")
     if arguments.picture:
         expect_svg(arguments.picture)
-    try:
-        import torch
-    except ImportError as error:
-        raise ModelError("training needs torch, which is not installed: pip install 'sidlive[train]'") from error
-
+    require_torch("training")
     from sidlive.model.config import preset
     from sidlive.model.corpus.shards import open_corpus
     from sidlive.model.training.comparison import compare, curve, figures
     from sidlive.report import emit, spinner
 
     corpus, config = open_corpus(arguments.corpus), preset(arguments.preset)
-    torch.set_num_threads(arguments.threads)
-    with spinner(silent=arguments.json, stderr=True) as told:
-        learners = compare(corpus, config, arguments.minutes, not arguments.no_compile, told)
+    use_threads(arguments.threads)
+    with spinner(silent=arguments.json, stderr=True) as report_progress:
+        learners = compare(corpus, config, arguments.minutes, not arguments.no_compile, report_progress)
     rows = curve(learners)
     if arguments.picture:
         _draw(arguments.picture, rows)

@@ -1,12 +1,12 @@
-"""Our two levels beside a flat stream: the same tunes, blocks, optimiser, time. The figures of ``sidlive bench mind``.
+"""Compare our two-level network with a flat transformer, each trained for the same time: ``sidlive bench mind``.
 
-Each network has as long to learn, by a clock that runs while it draws its windows and learns, not while it is compiled
-or judged, nor while other work has the processor: the time of the thread that leads. The learning rate follows that
-clock. They learn in turns of a few seconds, so that what else slows a machine slows all of them alike. The flat network
-starts at two learning rates; the better one goes on.
+Both train on the same tunes with the same blocks and optimiser. The time is the processor time of the training thread:
+drawing windows and training count, compiling, judging and other programs do not. The learning rate follows this clock.
+The networks train in turns of a few seconds, so that anything that slows the machine slows all of them alike. The flat
+network starts with two learning rates; the worse one is given up early.
 
-All are judged on the same frames of tunes held out, of which each hears what it can: the flat one `flat.CONTEXT`
-frames, ours as many as a window it learns from has, and what recall finds further back.
+All are judged on the same frames of held-out tunes. Before those frames each network hears as much as it can use: the
+flat one `flat.CONTEXT` frames, ours as many frames as a training window has, and what recall finds further back.
 """
 
 import time
@@ -34,52 +34,51 @@ from sidlive.model.training.windows import WindowSampler, cut_window, stack_wind
 from sidlive.report import Result
 from sidlive.tune.edits import rotate_voices
 
-TURN_S: Final = 5.0
-TICKS: Final = 1000  # of the clock that the learning rate follows
-PLAN: Final = TrainingPlan(steps=TICKS, warmup=TICKS // 20, pinned=0.0)  # none is judged behind a pinned prompt
-FLAT_RATES: Final = (2e-3, 1e-3)  # the first is ours
-FLAT_WINDOWS: Final = 2  # a step: about as long as one of ours
-MOMENTS: Final = (
-    0.1,
-    0.2,
-    0.4,
-    0.7,
-    1.0,
-)  # parts of the time after which all are judged; at .7 the rate begins to fall
-CHOOSING: Final = 0.4  # the moment at which the worse learning rate of the flat network is given up
-JUDGED: Final = 48  # tunes
-FRAMES: Final = 32  # of each
-BEFORE: Final = 1024  # frames at least that the tune has before them
-IN_REGISTERS: Final = tk.KIND_OF_SLOT != tk.FIRST_CONTROL  # the slots that a flat stream tells, too
+TURN_S: Final = 5.0  # training time of a network before the next one has its turn
+TICKS: Final = 1000  # the training time in ticks, which stand for the plan's steps in its learning rate
+PLAN: Final = TrainingPlan(steps=TICKS, warmup=TICKS // 20, pinned=0.0)  # judging uses no pinned prompts
+FLAT_RATES: Final = (2e-3, 1e-3)  # learning rates; the first is our network's
+FLAT_WINDOWS: Final = 2  # windows per step, so that a step takes about as long as one of ours
+# Shares of the training time after which all networks are judged. At 0.7 the learning rate begins to fall.
+MOMENTS: Final = (0.1, 0.2, 0.4, 0.7, 1.0)
+CHOOSING: Final = 0.4  # the moment at which the flat network's worse learning rate is given up
+JUDGED: Final = 48  # tunes to judge on
+FRAMES: Final = 32  # judged per tune
+BEFORE: Final = 1024  # least number of frames in the tune before the judged ones
+IN_REGISTERS: Final = tk.KIND_OF_SLOT != tk.FIRST_CONTROL  # bool[SLOTS]: slots that the flat network predicts too
 
 
 @dataclass(frozen=True)
 class HeldOutStretch:
-    """FRAMES frames of a held-out tune from `start` on, all before them known."""
+    """The frames of a held-out tune to judge: FRAMES frames from ``start`` on; all frames before them may be heard."""
 
-    frames: NDArray[np.uint8]
+    frames: NDArray[np.uint8]  # [T, 28], the whole tune
     start: int
 
 
 class Candidate(Protocol):
-    """A network and how it learns: what `Learner` needs of either kind."""
+    """One of the networks compared, as `Learner` uses it."""
 
     blocks: list[nn.Module]
-    step_frames: int  # that a step goes over
-    context: int  # frames
+    step_frames: int  # predicted per training step
+    context: int  # frames that attention reaches back
 
     @property
-    def network(self) -> nn.Module: ...
+    def network(self) -> nn.Module:
+        """The network to train."""
 
     def cost(self, step: int) -> Tensor:
-        """The nats per token of a step's windows, to descend."""
+        """Return the training cost of a step's windows in nats per token."""
 
     def nats(self, stretches: list[HeldOutStretch]) -> NDArray[np.float64]:
-        """Nats per frame ``[stretches, 3]``: of the 25 registers, of all that is said, of the 25 without recall."""
+        """Return the cost of stretches in nats per frame ``[stretches, 3]``.
+
+        Columns: of the 25 registers, of all slots, of the 25 registers without recall.
+        """
 
 
 class TwoLevels:
-    """Ours, as `train` trains it."""
+    """Our two-level network, trained as `train` does."""
 
     def __init__(self, config: ModelConfig, plan: TrainingPlan, windows: WindowSampler) -> None:
         self.plan, self.windows = plan, windows
@@ -99,14 +98,14 @@ class TwoLevels:
         return np.array(rows)
 
     def _by_slot(self, one: HeldOutStretch, memory: int) -> Tensor:
-        """Nats per frame ``[SLOTS]``, where recall reaches ``memory`` frames back from what attention hears."""
+        """Return nats per frame ``[SLOTS]``; recall reaches ``memory`` frames further back than attention."""
         heard = cut_window(one.frames, one.start - self.context, self.context + FRAMES, memory=memory)
-        said = torch.arange(self.context - 1, self.context - 1 + FRAMES)
-        return self.network.nats(*stack_windows(heard), said).mean(0)
+        chosen = torch.arange(self.context - 1, self.context - 1 + FRAMES)
+        return self.network.nats(*stack_windows(heard), chosen).mean(0)
 
 
 class FlatStream:
-    """The flat network, on windows of CONTEXT frames from the same tunes, voices rotated as ours."""
+    """The flat network, trained on windows of `flat.CONTEXT` frames of the same tunes, voices rotated at random too."""
 
     def __init__(self, config: ModelConfig, plan: TrainingPlan, windows: WindowSampler) -> None:
         self.plan, self.windows = plan, windows
@@ -137,21 +136,21 @@ class FlatStream:
 
 @dataclass
 class Learner:
-    """A candidate on its way, by its own clock."""
+    """A candidate in training, with its own clock."""
 
     name: str
     candidate: Candidate
     plan: TrainingPlan
-    limit_s: float
-    clock_s: float = 0.0
+    limit_s: float  # training time in all
+    clock_s: float = 0.0  # training time so far
     step: int = 0
-    judged: dict[float, NDArray[np.float64]] = field(default_factory=dict)  # by part of the time, see Candidate.nats
+    judged: dict[float, NDArray[np.float64]] = field(default_factory=dict)  # `Candidate.nats` by moment
 
     def __post_init__(self) -> None:
         self.optimiser = make_optimiser(self.candidate.network, self.plan)
 
     def prepare(self, compiled: bool) -> None:
-        """Compile, and go through a step once, unlearnt."""
+        """Compile the blocks: run one step, whose gradients are dropped, before the clock starts."""
         if compiled:
             for block in self.candidate.blocks:
                 block.compile(dynamic=False)
@@ -161,7 +160,7 @@ class Learner:
         self.optimiser.zero_grad()
 
     def learn(self, until_s: float) -> None:
-        """Go on until the clock stands there, in whole steps."""
+        """Train whole steps until the clock shows ``until_s``."""
         while self.clock_s < until_s:
             began = time.thread_time()
             self.optimiser.zero_grad()
@@ -176,7 +175,7 @@ class Learner:
 
     @torch.no_grad()
     def judge(self, moment: float, stretches: list[HeldOutStretch]) -> None:
-        """Nats of the stretches, at a part of the time. Not compiled: the shapes are others."""
+        """Judge the stretches and store the costs under ``moment``. Not compiled: shapes differ from training."""
         with torch.compiler.set_stance("force_eager"), torch.autocast("cpu", torch.bfloat16):
             self.judged[moment] = self.candidate.nats(stretches)
 
@@ -186,26 +185,31 @@ def compare(
     config: ModelConfig,
     minutes: float,
     compiled: bool = True,
-    told: Callable[[str], object] = lambda doing: None,
+    report_progress: Callable[[str], object] = lambda doing: None,
 ) -> list[Learner]:
-    """Ours and the flat network at the better of FLAT_RATES after ``minutes`` each, then at the one given up."""
+    """Train and judge the networks for ``minutes`` of training time each.
+
+    Returns ours, the flat network at the better of FLAT_RATES, and the flat network at the rate that was given up.
+    Raises ModelError if the corpus has too few or too short tunes.
+    """
     windows, stretches = WindowSampler(corpus), held_out_stretches(corpus)
     learners = [Learner("ours", TwoLevels(config, PLAN, windows), PLAN, 60 * minutes)]
     for rate in FLAT_RATES:
         plan = replace(PLAN, batch=FLAT_WINDOWS, learning_rate=rate)
         learners.append(Learner(f"flat at {rate:g}", FlatStream(config, plan, windows), plan, 60 * minutes))
     for learner in learners:
-        told(f"{learner.name}: compiling")
+        report_progress(f"{learner.name}: compiling")
         learner.prepare(compiled)
     given_up: list[Learner] = []
     for moment in MOMENTS:
         until_s = 60 * minutes * moment
         while min(learner.clock_s for learner in learners) < until_s:
             for learner in learners:
-                told(f"{learner.name}: {learner.clock_s / 60:.1f} of {minutes:g} minutes, {learner.step} steps")
+                done = f"{learner.clock_s / 60:.1f} of {minutes:g} minutes"
+                report_progress(f"{learner.name}: {done}, {learner.step} steps")
                 learner.learn(min(learner.clock_s + TURN_S, until_s))
         for learner in learners:
-            told(f"{learner.name}: judged after {minutes * moment:g} minutes")
+            report_progress(f"{learner.name}: judging after {minutes * moment:g} minutes")
             learner.judge(moment, stretches)
         if moment == CHOOSING:
             given_up.append(max(learners[1:], key=lambda one: float(one.judged[moment][:, 0].mean())))
@@ -214,7 +218,7 @@ def compare(
 
 
 def held_out_stretches(corpus: Corpus) -> list[HeldOutStretch]:
-    """The same at each call, one a tune. ModelError where no tune held out is long enough."""
+    """Choose the stretches to judge, one per tune, always the same. Raises ModelError if all tunes are too short."""
     tunes = [tune for tune in corpus.split("held-out") if tune.length >= BEFORE + FRAMES]
     if not tunes:
         raise ModelError(f"no tune held out has {BEFORE + FRAMES} frames: build a corpus of more or longer tunes")
@@ -224,7 +228,7 @@ def held_out_stretches(corpus: Corpus) -> list[HeldOutStretch]:
 
 
 def figures(learners: list[Learner]) -> Iterator[Result]:
-    """Of ours and of the flat network, the first two that `compare` returns."""
+    """Yield the figures of our network and the flat one, the first two that `compare` returns."""
     last = MOMENTS[-1]
     both = dict(zip(("ours", "flat"), learners, strict=False))
     for name, learner in both.items():
@@ -252,11 +256,11 @@ def figures(learners: list[Learner]) -> Iterator[Result]:
 
 
 def curve(learners: list[Learner]) -> list[dict[str, Any]]:
-    """A row for each learner and moment: nats per frame of the 25 registers, of all it says, and without recall."""
+    """Return a row per network and moment: its costs in nats per frame, as `Candidate.nats` gives them."""
     rows = []
     for learner in learners:
         for moment, nats in learner.judged.items():
-            told = ("nats_per_frame", "with_first_controls", "without_recall")
+            names = ("nats_per_frame", "with_first_controls", "without_recall")
             row = {"network": learner.name, "minutes": moment * learner.limit_s / 60}
-            rows.append({**row, **dict(zip(told, nats.mean(0).tolist(), strict=True))})
+            rows.append({**row, **dict(zip(names, nats.mean(0).tolist(), strict=True))})
     return rows

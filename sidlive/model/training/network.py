@@ -1,10 +1,14 @@
-"""The two-level transformer in torch: what is trained, and the oracle that the engine is held to.
+"""The two-level transformer in torch: the network that is trained, and the reference that the engine is tested against.
 
-The *time* level takes one step a frame and hears the past; the *column* level says the next frame's tokens one after
-another. Both are piles of the same block. Shapes: B sequences, T frames, S slots, N frames the column level trains on.
+The *time* level takes one step per frame and attends to the past frames (`Network.hear`). The *column* level generates
+the tokens of the next frame one after another (`Network.say`). Both are stacks of the same block.
 
-Attention has a *zero sink*: one more key of zeros with a value of zeros (the softmax's denominator gains exp(0)), so
-that a head may attend to nothing. A window that slides for hours then misses nothing that it leant on.
+Shapes: B sequences, T frames, S slots (28), N frames that the column level trains on, d width of a level, H query
+heads, K key heads, D width of a head.
+
+Attention has a *zero sink*: a virtual key and value of zeros, which adds exp(0) to the softmax's denominator. A head
+can thus attend to nothing. Without a sink heads use the oldest frames for that, and a window that slides for hours
+drops those.
 """
 
 import numpy as np
@@ -16,16 +20,17 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
 
-EPSILON = 1e-5  # of the RMS norms
-QUERIES = 256  # that attend at a time
+EPSILON = 1e-5  # added in RMS norms
+QUERIES = 256  # queries per chunk of attention
 
 
 def rms_norm(x: Tensor, gain: Tensor) -> Tensor:
+    """Divide ``x [..., d]`` by its root mean square and multiply it by ``gain [d]``."""
     return F.rms_norm(x, (x.shape[-1],), gain, EPSILON)
 
 
 def rotary_tables(positions: Tensor, head_width: int, base: float) -> tuple[Tensor, Tensor]:
-    """cos and sin ``[T, head_width / 2]`` of the absolute positions; the halves of a head turn against each other."""
+    """Return the rotary embedding's cos and sin ``[T, head_width / 2]`` for absolute positions ``[T]``."""
     turns = torch.arange(0, head_width, 2, dtype=torch.float64, device=positions.device)
     frequencies = base ** (-turns / head_width)
     angles = positions.to(torch.float64)[:, None] * frequencies  # [T, head_width / 2]
@@ -33,17 +38,19 @@ def rotary_tables(positions: Tensor, head_width: int, base: float) -> tuple[Tens
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn ``x [B, H, T, D]`` by its position: (a, b) -> (a cos - b sin, b cos + a sin), a and b the head's halves."""
+    """Rotate ``x [B, H, T, D]``: the head's halves (a, b) become (a cos - b sin, b cos + a sin)."""
     a, b = x.chunk(2, dim=-1)
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tensor:
-    """What each query ``[B, H, T, D]`` gathers of ``key, value [B, K, T, D]``; ``closed bool [B or 1, T, T]`` forbids.
+    """Attend causally; return ``[B, H, T, D]``.
 
-    Causal: QUERIES at a time go over the keys up to their own end. Written out, for torch's own attention takes five
-    times as long, forward and back, where sequences are as short as a frame's slots.
+    ``query [B, H, T, D]``; ``key, value [B, K, T, D]``; ``closed bool [B or 1, T, T]``: true where a query (row) must
+    not attend to a key. QUERIES queries at a time are scored against the keys up to the last of them. Written out,
+    because torch's own attention takes five times as long for sequences as short as a frame's slots, forward and
+    backward.
     """
     length = query.shape[2]
     parts = []
@@ -56,13 +63,13 @@ def attention(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tens
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tensor:
-    """``query [B, H, Q, D]``; ``key, value [B, K, T, D]``; ``closed [B or 1, Q, T]``."""
+    """Attend for one chunk: ``query [B, H, Q, D]``; ``key, value [B, K, T, D]``; ``closed [B or 1, Q, T]``."""
     batch, heads, queries, head = query.shape
     groups, length = heads // key.shape[1], key.shape[2]
-    rows = query.reshape(-1, groups * queries, head)  # queries that share a key lie together
+    rows = query.reshape(-1, groups * queries, head)  # the queries that share a key, side by side
     scores = (rows @ key.reshape(-1, length, head).transpose(1, 2)).view(batch, heads, queries, length)
     scores = (scores.float() * head**-0.5).masked_fill(closed[:, None], -torch.inf)
-    top = scores.amax(-1, keepdim=True).clamp(min=0)  # the sink is one more score, 0, with nothing to gather
+    top = scores.amax(-1, keepdim=True).clamp(min=0)  # the sink has score 0
     weights = (scores - top).exp()
     shares = (weights / (weights.sum(-1, keepdim=True) + (-top).exp())).to(value.dtype)
     mixed = shares.view(-1, groups * queries, length) @ value.reshape(-1, length, head)
@@ -70,7 +77,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tensor
 
 
 class TransformerBlock(nn.Module):
-    """x + attention(norm(x)), then x + SwiGLU(norm(x))."""
+    """A transformer block: x + attention(norm(x)), then x + SwiGLU(norm(x))."""
 
     def __init__(self, stack: Stack) -> None:
         super().__init__()
@@ -86,7 +93,7 @@ class TransformerBlock(nn.Module):
         self.down = nn.Linear(stack.hidden, stack.width, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, closed: Tensor) -> Tensor:
-        """``x [B, T, d]``; ``closed bool [B or 1, T, T]``: true where a step (row) may not hear another."""
+        """Return ``[B, T, d]`` from ``x [B, T, d]``; ``closed`` as for `attention`, ``cos, sin`` as for `rotate`."""
         batch, length, _ = x.shape
         normed = rms_norm(x, self.attention_norm)
         head = self.stack.head_width
@@ -100,7 +107,7 @@ class TransformerBlock(nn.Module):
 
 
 class Network(nn.Module):
-    """Frames heard -> a distribution over the next frame."""
+    """The two levels: from the frames so far to a distribution over the next frame."""
 
     slot_kinds: Tensor
 
@@ -108,12 +115,14 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         time, column = config.time, config.column
-        # Time level: a frame is the sum of its columns' values and of the manner in which each slot was said.
+        # Time level. A frame's embedding is the sum over slots of the value's embedding and of the manner's: whether
+        # the slot's token was a byte, or which motion it was.
         self.value_embedding = nn.Parameter(torch.empty(tk.SLOTS * 256, time.width))
         self.manner_embedding = nn.Parameter(torch.empty(tk.SLOTS * tk.MANNERS, time.width))
         self.time_blocks = nn.ModuleList(TransformerBlock(time) for _ in range(time.layers))
         self.time_norm = nn.Parameter(torch.ones(time.width))
-        # Column level: what the time level says, the slot, its value in the frame before, the token said last.
+        # Column level. A slot's input is the sum of the time level's output and the embeddings of the slot, of its
+        # value in the previous frame, of recall's suggestions and their strengths, and of the last token generated.
         self.bridge = nn.Linear(time.width, column.width, bias=False)
         self.slot_embedding = nn.Parameter(torch.empty(tk.SLOTS, column.width))
         self.before_embedding = nn.Parameter(torch.empty(tk.KINDS * 256, column.width))
@@ -123,9 +132,8 @@ class Network(nn.Module):
         self.column_blocks = nn.ModuleList(TransformerBlock(column) for _ in range(column.layers))
         self.column_norm = nn.Parameter(torch.ones(column.width))
         self.head = nn.Parameter(torch.empty(tk.KINDS, tk.VOCABULARY, column.width))
-        self.trust = nn.Parameter(
-            torch.empty(rc.CHOICES * tk.KINDS, column.width)
-        )  # how far to follow what is recalled
+        # Times the column level's output: the logit that a suggestion of recall gains.
+        self.trust = nn.Parameter(torch.empty(rc.CHOICES * tk.KINDS, column.width))
         self.register_buffer("slot_kinds", torch.from_numpy(tk.KIND_OF_SLOT), persistent=False)
         self._initialise()
 
@@ -139,9 +147,10 @@ class Network(nn.Module):
                 nn.init.normal_(parameter, std=0.02 / (2 * stack.layers) ** 0.5)
 
     def hear(self, frames: Tensor, tokens: Tensor) -> Tensor:
-        """The time level: frames and their tokens, both ``int [B, T, 28]``, to what is known after each ``[B, T, d]``.
+        """Run the time level; return its output after each frame ``[B, T, d]``.
 
-        Values stand in slot order (``frames[..., COLUMN_OF_SLOT]``). Attention is causal within `context` frames.
+        ``frames int [B, T, 28]``: register values in slot order (``frames[..., COLUMN_OF_SLOT]``); ``tokens int
+        [B, T, 28]``: their tokens. Attention is causal and reaches `context` frames back.
         """
         batch, length, slots = frames.shape
         offsets = torch.arange(slots, device=frames.device)
@@ -159,20 +168,21 @@ class Network(nn.Module):
         return rms_norm(x, self.time_norm)
 
     def say(self, heard: Tensor, before: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor) -> Tensor:
-        """The column level: logits ``[N, S, VOCABULARY]`` of each slot of the next frame, given those said before it.
+        """Run the column level; return logits ``[N, S, VOCABULARY]``, each slot given the slots before it.
 
-        ``heard [N, d]`` from `hear`; ``before int [N, S]`` the frame before in slot order; ``tokens int [N, S]`` the
-        frame's tokens (slot s sees those below s); ``recalled, strengths int [N, S, CHOICES]`` from `recall`. A silent
-        slot (SKIP) is heard by none: it takes no step. What is recalled gains a logit of its own, ``trust``.
+        ``heard [N, d]``: from `hear`. ``before int [N, S]``: the previous frame's values in slot order. ``tokens int
+        [N, S]``: the frame's tokens; slot s sees those of slots below s. ``recalled, strengths int [N, S, CHOICES]``:
+        from `recall`. No slot attends to a silent slot (SKIP): the engine takes no step for it. Each suggested token's
+        logit is raised by ``trust``.
         """
         slots = tokens.shape[1]
         silent = tokens == tk.SKIP
         offsets = self.slot_kinds * tk.TOKEN_IDS
         rows = tokens + offsets
         ranks = self.slot_kinds[:, None] + tk.KINDS * torch.arange(rc.CHOICES, device=tokens.device)  # [S, CHOICES]
-        # What was said last: the slot before, or the one before that where it is silent.
+        # The last token generated: that of the slot before, or if that is silent, of the slot before it.
         last = torch.where(silent[:, :-1], F.pad(rows[:, :-2], (1, 0)), rows[:, :-1])  # [N, S - 1]
-        said = F.pad(F.embedding(last, self.said_embedding), (0, 0, 1, 0))  # nothing is said before slot 0
+        said = F.pad(F.embedding(last, self.said_embedding), (0, 0, 1, 0))  # slot 0 has no token before it
         x = (
             self.bridge(heard)[:, None]
             + self.slot_embedding
@@ -190,16 +200,17 @@ class Network(nn.Module):
         head = self.head[self.slot_kinds]  # [S, V, d]
         logits = torch.einsum("nsd,svd->nsv", x, head.to(x.dtype))
         trust = torch.einsum("nsd,scd->nsc", x, self.trust[ranks].to(x.dtype)).masked_fill(recalled == rc.NOTHING, 0.0)
-        suggested = recalled.clamp(max=tk.VOCABULARY - 1)  # NOTHING has no logit; its trust is 0
+        suggested = recalled.clamp(max=tk.VOCABULARY - 1)  # NOTHING is no token and has trust 0
         return logits.scatter_add(2, suggested, trust.to(logits.dtype))
 
     def nats(
         self, frames: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor, chosen: Tensor | None = None
     ) -> Tensor:
-        """Nats ``[N, S]`` that the tokens of frames 1.. cost, each given all before it (silent slots cost 0).
+        """Return the cost in nats ``[N, S]`` of the tokens of frames 1.., each given all before it.
 
-        All ``[B, T, 28]`` in slot order, what is recalled ``[B, T, 28, CHOICES]``. ``chosen int [N]`` picks among the
-        B * (T - 1) predictions (all, where None): the column level may train on a share of the frames.
+        ``frames``, ``tokens``: ``int [B, T, 28]`` in slot order; ``recalled``, ``strengths``: ``int [B, T, 28,
+        CHOICES]``. ``chosen int [N]``: which of the B * (T - 1) predictions to make (default: all), so that the column
+        level can train on a share of the frames. Silent slots cost 0.
         """
         logits, target = self.predict(frames, tokens, recalled, strengths, chosen)
         silent = target == tk.SKIP
@@ -210,7 +221,7 @@ class Network(nn.Module):
     def predict(
         self, frames: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor, chosen: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Logits ``float32[N, S, VOCABULARY]`` of frames 1.., as `nats` takes them, and their tokens ``int[N, S]``."""
+        """Return the logits ``float32[N, S, VOCABULARY]`` and tokens ``int[N, S]`` that `nats` compares."""
         heard = self.hear(frames[:, :-1], tokens[:, :-1]).flatten(0, 1)  # [B (T - 1), d]
         before, target = frames[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(0, 1)
         recalled, strengths = recalled[:, :-1].flatten(0, 1), strengths[:, :-1].flatten(0, 1)
@@ -221,9 +232,10 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def generate(self, frames: Tensor, count: int) -> Tensor:
-        """Continue frames ``uint8 [T, 28]`` (hardware order, T >= 1) greedily by ``count`` frames; returns those alone.
+        """Continue frames greedily; return the ``count`` new frames ``uint8 [count, 28]``.
 
-        Slow and plain on purpose: everything is computed anew for each token. The oracle of the engine.
+        ``frames uint8 [T, 28]``: T >= 1, in hardware order. Slow and simple on purpose: everything is computed again
+        for each token. Tests compare the engine with it.
         """
         permitted = torch.from_numpy(tk.allowed())
         heard_frames = frames.numpy().astype(np.uint8)
@@ -237,9 +249,9 @@ class Network(nn.Module):
                 if tk.IS_LO[slot] and spoken[0, slot - 1] >= tk.KEEP:
                     spoken[0, slot] = tk.SKIP
                     continue
-                if slot == 0 or tk.IS_LO[slot]:  # a lo byte is recalled anew, by its hi byte
-                    told = rc.recall(encoded, said=np.concatenate([encoded, spoken.numpy().astype(np.int16)]))
-                    recalled, strengths = (torch.from_numpy(part[-1:].astype(np.int64)) for part in told)
+                if slot == 0 or tk.IS_LO[slot]:  # recall suggests lo bytes once their hi byte is known
+                    suggested = rc.recall(encoded, said=np.concatenate([encoded, spoken.numpy().astype(np.int16)]))
+                    recalled, strengths = (torch.from_numpy(part[-1:].astype(np.int64)) for part in suggested)
                 logits = self.say(heard, values[-1:], spoken, recalled, strengths)[0, slot]
                 spoken[0, slot] = logits.masked_fill(~permitted[slot], -torch.inf).argmax()
             frame = tk.decode(spoken.numpy().astype(np.int16), heard_frames)

@@ -1,7 +1,7 @@
-"""Training on several processes: who one is among them, and what they add up. Knows nothing of networks or tunes.
+"""Training on several processes: this process's rank, and sums over all ranks. Knows nothing of networks or tunes.
 
-`torchrun` starts the processes and tells each its rank; one that it did not start is alone. They meet over NCCL where
-there are GPUs (one each), else over gloo.
+`torchrun` starts the processes and sets each one's rank in its environment; a process without these variables trains
+alone. The processes talk over NCCL if there are GPUs (one per process), else over gloo.
 """
 
 import os
@@ -17,12 +17,12 @@ from torch import Tensor
 from sidlive.errors import ModelError
 
 CPU: Final = torch.device("cpu")
-VARIABLES: Final = (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0"))  # that torchrun sets; for one alone
+VARIABLES: Final = (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0"))  # set by torchrun; else these defaults
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """The process `rank` of `world`, and the device it trains on. Rank 0 is the one that writes and tells."""
+    """This process's rank among `world` processes, and the device it trains on. Only rank 0 writes and prints."""
 
     rank: int = 0
     world: int = 1
@@ -30,13 +30,14 @@ class Ranks:
 
     @property
     def first(self) -> bool:
+        """Whether this is rank 0."""
         return self.rank == 0
 
     def add_up(self, parameters: Iterable[torch.nn.Parameter], cost: Tensor) -> Tensor:
-        """Sum the gradients over the ranks, in place, and the cost, which is returned; the same bits on each rank.
+        """Sum the gradients over all ranks in place; return the sum of the costs. Every rank gets the same bits.
 
-        One message of all numbers instead of DistributedDataParallel, whose hooks would have to see through blocks
-        compiled one by one. A parameter that this rank's windows did not touch counts as zeros.
+        All numbers travel in one message. DistributedDataParallel is not used because its hooks do not work with
+        blocks that are compiled one by one. A parameter without a gradient on this rank counts as zeros.
         """
         if self.world == 1:
             return cost
@@ -48,8 +49,8 @@ class Ranks:
             parameter.grad = part.view_as(parameter)
         return sums[-1]
 
-    def agree(self, number: int, what: str) -> None:
-        """ModelError where the ranks hold different numbers."""
+    def require_equal(self, number: int, name: str) -> None:
+        """Raise ModelError if ``number`` is not the same on all ranks; ``name`` says in the message what it is."""
         if self.world == 1:
             return
         extremes = torch.tensor([number, -number], device=self.device)
@@ -57,17 +58,18 @@ class Ranks:
         most, least = extremes.tolist()
         if most != -least:
             raise ModelError(
-                f"expected the same {what} in all {self.world} processes, found {-least} to {most}: "
+                f"expected the same {name} in all {self.world} processes, found {-least} to {most}: "
                 "give all of them the same folder on a disk that they share"
             )
 
     def _reduce(self, numbers: Tensor, how: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM) -> None:
+        """Combine the tensor over all ranks in place. Raises ModelError if another process has ended."""
         try:
             dist.all_reduce(numbers, how)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise ModelError(
-                f"one of the {self.world} processes is gone ({reason}): the same command takes the run up again"
+                f"one of the {self.world} processes has ended ({reason}): run the same command again to resume"
             ) from error
 
 
@@ -76,11 +78,11 @@ ALONE: Final = Ranks()
 
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
-    """This process among those that torchrun started, while the block lasts; the GPU of its number, or the CPU.
+    """Join the other processes that torchrun started, for the length of the block.
 
-    Raises ModelError where the others cannot be reached.
+    The device is the GPU of the process's local rank, or the CPU. Raises ModelError if the others cannot be reached.
     """
-    world, rank, local = (int(os.environ.get(name, alone)) for name, alone in VARIABLES)
+    world, rank, local = (int(os.environ.get(name, default)) for name, default in VARIABLES)
     device = torch.device("cuda", local) if torch.cuda.is_available() else CPU
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -91,7 +93,7 @@ def join_ranks() -> Iterator[Ranks]:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"the {world} processes cannot meet ({reason}): start them with torchrun") from error
+        raise ModelError(f"the {world} processes cannot connect ({reason}): start them with torchrun") from error
     try:
         yield Ranks(rank, world, device)
     finally:

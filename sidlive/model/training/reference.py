@@ -1,5 +1,6 @@
-"""A network in float32 as `evaluate` asks an engine: what a checkpoint knows before it is made int8. Needs torch."""
+"""A checkpoint in float32 with the engine's methods: how good a network is before it is quantised to int8."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from sidlive.model.training.export import averaged
 from sidlive.model.training.network import Network
 from sidlive.model.training.train import load_checkpoint
 from sidlive.model.training.windows import cut_window, stack_windows
+from sidlive.model.weights import EngineWeights, floats_of
 
 
 class Reference:
-    """Weighs frames as `sidlive.model.engine.engine.Engine` does, each frame given all those before it."""
+    """A network that gives the cost of frames as `sidlive.model.engine.engine.Engine` does."""
 
     def __init__(self, network: Network) -> None:
         self._network = network.eval()
@@ -28,12 +30,16 @@ class Reference:
         self._heard = silence(0)
 
     def prefill(self, frames: Frames) -> None:
-        """Hear frames ``uint8[T, 28]``."""
+        """Append frames ``uint8[T, 28]`` to the past."""
         self._heard = np.concatenate([self._heard, frames])
 
     @torch.no_grad()
     def weigh(self, frames: Frames) -> NDArray[np.float32]:
-        """Hear frames after at least one; nats ``float32[T, 28]`` by slot, among the tokens that a slot allows."""
+        """Append frames ``uint8[T, 28]`` and return their cost in nats ``float32[T, 28]`` by slot.
+
+        Each frame is predicted from all frames before it, among the tokens that each slot allows. At least one frame
+        must have been heard before.
+        """
         first = len(self._heard)
         assert first > 0, "the first frame has none before it"
         self.prefill(frames)
@@ -48,8 +54,20 @@ class Reference:
 
 
 def load_reference(checkpoint: Path) -> Reference:
-    """The network of a run's checkpoint. Raises ModelError."""
+    """Load the network of a run's checkpoint. Raises ModelError if the file is missing or is not a checkpoint."""
     kept = load_checkpoint(checkpoint)
     network = Network(ModelConfig.from_dict(kept["config"]))
     network.load_state_dict({name: torch.from_numpy(values) for name, values in averaged(kept).items()})
     return Reference(network)
+
+
+def seconds_per_frame(weights: EngineWeights, prompt: Frames) -> float:
+    """Time `Network.generate` after a prompt ``uint8[T, 28]``: processor seconds per frame, on one thread."""
+    torch.set_num_threads(1)
+    network = Network(weights.config).eval()
+    network.load_state_dict({name: torch.from_numpy(values.copy()) for name, values in floats_of(weights).items()})
+    heard = torch.from_numpy(prompt)
+    network.generate(heard, 1)
+    begin = time.thread_time()
+    network.generate(heard, 2)
+    return (time.thread_time() - begin) / 2

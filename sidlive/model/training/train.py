@@ -1,9 +1,12 @@
-"""Training: windows of real tunes -> checkpoints. Knows nothing of playing.
+"""Train a network on a corpus and write its checkpoints. Knows nothing of playing.
 
-A run lives in a folder: ``checkpoint.pt`` (weights, optimiser, plan, step), ``best.pt`` (weights alone, at the lowest
-held-out cost) and ``log.jsonl``. What a step trains on is a function of (seed, step) alone: a run that was resumed, at
-whatever moment it ended, is to the bit the run that was never stopped, and one on several processes (see `ranks`) is
-the run on one, but for the order of sums. The figure of merit is nats per frame on tunes not trained on.
+A run lives in a folder: ``checkpoint.pt`` (weights, optimiser, plan, step), ``best.pt`` (the weights alone, from the
+measurement with the lowest held-out cost) and ``log.jsonl`` (a row per measurement). The cost is measured in nats per
+frame on tunes that are not trained on.
+
+The windows of a step depend on (seed, step) alone. So a run that is stopped at any moment and resumed has the same bits
+as a run that was never stopped, and a run on several processes (see `ranks`) differs from a run on one process only in
+the order of sums.
 """
 
 import json
@@ -29,11 +32,11 @@ from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.model.training.windows import Batch, WindowSampler, held_out
 
-AVERAGING: Final = 0.99  # of the averaged weights, so much stays with each step
+AVERAGING: Final = 0.99  # decay per step of the running average of the weights
 
 
 def make_optimiser(network: torch.nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
-    """What the plan moves a network's weights with: AdamW; gains do not decay."""
+    """Make the optimiser of a network: AdamW, with weight decay for matrices and none for the gains of norms."""
     matrices = [p for p in network.parameters() if p.dim() >= 2]
     gains = [p for p in network.parameters() if p.dim() < 2]
     groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": gains, "weight_decay": 0.0}]
@@ -41,7 +44,7 @@ def make_optimiser(network: torch.nn.Module, plan: TrainingPlan) -> torch.optim.
 
 
 def optimiser_step(network: torch.nn.Module, optimiser: torch.optim.Optimizer, plan: TrainingPlan, step: int) -> None:
-    """Move a network's weights down its gradients, as far as the plan says for that step."""
+    """Clip the gradients and update the weights once, at the plan's learning rate for that step."""
     torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
     for group in optimiser.param_groups:
         group["lr"] = plan.rate(step)
@@ -52,7 +55,7 @@ def optimiser_step(network: torch.nn.Module, optimiser: torch.optim.Optimizer, p
 def evaluate(
     network: Network, batches: list[Batch], device: torch.device = CPU, precision: torch.dtype = torch.bfloat16
 ) -> float:
-    """Nats per frame over the batches, by a network that lies on the device."""
+    """Return the mean cost of the batches in nats per frame; ``network`` must be on ``device``."""
     total, frames = 0.0, 0
     for batch in batches:
         with _autocast(device, precision):
@@ -63,22 +66,23 @@ def evaluate(
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Told after every step. ``train`` is a running mean, ``held_out`` the last measured; nats per frame."""
+    """The state of a run after a step. Costs are in nats per frame."""
 
     step: int
     steps: int
-    frames: int
+    frames: int  # trained on since the run began
     frames_per_s: float
-    train: float
-    held_out: float | None
+    train: float  # running mean over the last steps
+    held_out: float | None  # the last measurement
 
 
 class Run:
-    """A training run in a folder: made new, or taken up where its checkpoint left it.
+    """A training run in a folder, new or resumed from its checkpoint.
 
-    Measured and kept are not the weights of the last step but their running average, which is a percent better.
-    Of several `ranks` each holds the same run and works on its share of a step's windows; the first alone writes.
-    ``precision``: that of the matrix products (the weights are float32).
+    The weights that are measured and written to best.pt are the running average of the weights over the steps, which
+    costs one per cent less than the last step's. With several `ranks`, each holds the same run and trains on its share
+    of a step's windows; only rank 0 writes. ``precision``: of the matrix products (the weights are float32). Raises
+    ModelError if the plan has fewer windows per step than there are processes.
     """
 
     def __init__(
@@ -91,7 +95,9 @@ class Run:
         precision: torch.dtype = torch.bfloat16,
     ) -> None:
         if plan.batch < ranks.world:
-            raise ModelError(f"expected a window for each of {ranks.world} processes, found --batch {plan.batch}")
+            raise ModelError(
+                f"expected a window for each of {ranks.world} processes, found --batch {plan.batch}: give a larger one"
+            )
         self.folder, self.config, self.plan = folder, config, plan
         self.ranks, self.precision = ranks, precision
         torch.manual_seed(plan.seed)
@@ -99,7 +105,7 @@ class Run:
         self.optimiser = make_optimiser(self.network, plan)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.frames = 0
-        self.measured = 0  # the step of the last measurement
+        self.measured = 0  # step of the last measurement
         self.best = float("inf")
         self.train_nats: float | None = None
         self.held_out_nats: float | None = None
@@ -109,10 +115,14 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
+        """Path of the checkpoint that `resume` reads and `save` writes."""
         return self.folder / "checkpoint.pt"
 
     def resume(self) -> bool:
-        """Take up the folder's checkpoint, if there is one. ModelError where it is of another shape."""
+        """Load the folder's checkpoint; return False if there is none.
+
+        Raises ModelError if it cannot be read or is of a network of another shape.
+        """
         if not self.checkpoint.exists():
             return False
         kept = load_checkpoint(self.checkpoint)
@@ -130,7 +140,7 @@ class Run:
         return True
 
     def save(self) -> None:
-        """Write the checkpoint; a kill in between leaves the one before."""
+        """Write the checkpoint. If the process is killed meanwhile, the previous checkpoint stays."""
         if not self.ranks.first:
             return
         plain = {
@@ -149,9 +159,9 @@ class Run:
         _save(plain, self.checkpoint)
 
     def learn(self, batch: Batch) -> float:
-        """One step of the optimiser; the step's nats per frame before it. ``batch``: this rank's windows of the step.
+        """Train one step; return the cost of its windows in nats per frame, before the update.
 
-        Interrupted, it has happened or it has not.
+        ``batch``: this rank's windows. An interrupt from the keyboard never leaves half of an update.
         """
         with _autocast(self.ranks.device, self.precision):
             cost = self.network.nats(*batch).sum() / (self.plan.batch * self.plan.chosen)
@@ -162,13 +172,13 @@ class Run:
             optimiser_step(self.network, self.optimiser, self.plan, self.step)
             self.step += 1
             self.frames += self.plan.batch * self.plan.length
-            share = max(1 - AVERAGING, 1 / self.step)  # of the newest weights
+            share = max(1 - AVERAGING, 1 / self.step)  # weight of the newest weights in the average
             torch._foreach_lerp_([*self.average.values()], [p.detach() for p in self.network.parameters()], share)
             self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
         return nats
 
     def measure(self, batches: list[Batch]) -> float:
-        """Held-out nats per frame, logged; the weights are kept as best.pt when they are the best yet."""
+        """Measure the held-out cost in nats per frame and log it; write best.pt if it is the lowest so far."""
         averaged = Network(self.config).to(self.ranks.device)
         averaged.load_state_dict(self.average)
         nats = evaluate(averaged, batches, self.ranks.device, self.precision)
@@ -182,7 +192,7 @@ class Run:
         return nats
 
     def keep_best(self) -> None:
-        """Write the averaged weights alone to best.pt."""
+        """Write the averaged weights to best.pt."""
         if not self.ranks.first:
             return
         kept = {"model": self.average, "config": self.config.to_dict(), "plan": asdict(self.plan)}
@@ -190,14 +200,16 @@ class Run:
         _save({**kept, **figures}, self.folder / "best.pt")
 
     def _log(self) -> None:
-        """Add a row to the log, in place of those that a run killed after its last checkpoint has left."""
+        """Append a row to the log, without the rows of later steps that a killed run wrote after its checkpoint."""
         path = self.folder / "log.jsonl"
         row = {"step": self.step, "frames": self.frames, "train": self.train_nats, "held_out": self.held_out_nats}
         try:
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
             kept = [old for old in rows if old["step"] < self.step]
         except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"{path} cannot be read as a log ({error}); remove it and go on") from error
+            raise ModelError(
+                f"{path} cannot be read as a log ({error}); remove it and run the command again"
+            ) from error
         text = "".join(json.dumps(each) + "\n" for each in [*kept, {**row, "time": time.time()}])
         _write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
@@ -209,12 +221,14 @@ def train(
     save_every_s: float = 120.0,
     report_progress: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> Run:
-    """Carry the run to its plan's last step, saving on the way and at the end (also when interrupted).
+    """Train a run up to its plan's last step.
 
-    Raises ModelError where the corpus is too small, the disk refuses the checkpoint or another rank is gone.
+    ``measure_every``: steps between measurements. ``save_every_s``: seconds between checkpoints; one is also written at
+    the end and when the run is interrupted. ``report_progress`` is called after each step. Raises ModelError if all
+    tunes are shorter than a window, a file cannot be written or another process has ended.
     """
     windows, batches = WindowSampler(corpus), held_out(corpus) if run.ranks.first else []
-    run.ranks.agree(run.step, "step")
+    run.ranks.require_equal(run.step, "step")
     saved = started = time.monotonic()
     first = run.step
 
@@ -224,7 +238,7 @@ def train(
             run.measure(batches)
 
     try:
-        measure_if_due()  # the run may have been stopped in its measurement
+        measure_if_due()  # the run may have been stopped during its last measurement
         for batch in _prefetch(windows, run):
             run.learn(batch)
             measure_if_due()
@@ -240,17 +254,17 @@ def train(
     finally:
         run.save()
     if not batches:
-        run.keep_best()  # nothing is held out to choose by: the last weights are the best known
+        run.keep_best()  # no tune is held out to choose by: keep the last weights
     return run
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint or best.pt of a run, tensors on the CPU. Raises ModelError where it is missing or not one."""
+    """Read a run's checkpoint.pt or best.pt, tensors on the CPU. Raises ModelError if the file cannot be used."""
     try:
         kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"no checkpoint at {path}: train one with `sidlive train`") from error
-    except Exception as error:  # torch raises many kinds for a damaged file, with pages of advice
+    except Exception as error:  # torch raises many types for a damaged file, with long messages
         found = type(error).__name__
         raise ModelError(f"{path} cannot be read as a checkpoint ({found}); train again or restore it") from error
     if not {"model", "config"} <= kept.keys():
@@ -259,11 +273,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _prefetch(windows: WindowSampler, run: Run) -> Iterator[Batch]:
-    """This rank's batches up to the plan's end, on its device; the next ones are prepared while a step runs."""
+    """Yield this rank's batches up to the plan's last step; threads prepare the next ones while a step runs."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
     gpu = run.ranks.device.type == "cuda"
-    ahead = max(1, (os.cpu_count() or 1) // run.ranks.world) if gpu else 1  # else the cores are the network's
+    ahead = max(1, (os.cpu_count() or 1) // run.ranks.world) if gpu else 1  # on a CPU the network needs the cores
 
     def prepare(step: int) -> Batch:
         return windows.batch(run.plan, step, run.ranks).to(run.ranks.device)
@@ -277,9 +291,9 @@ def _prefetch(windows: WindowSampler, run: Run) -> Iterator[Batch]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """An interrupt from the keyboard waits for the end of the block."""
+    """Delay an interrupt from the keyboard until the end of the block."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # interrupts reach the main thread alone
+        yield  # interrupts reach the main thread only
         return
     waiting: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, frame: waiting.append(number))
@@ -292,6 +306,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Return the context in which matrix products have that precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16)
 
 
@@ -300,11 +315,11 @@ def _save(plain: dict[str, Any], path: Path) -> None:
 
 
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file of a run: it is the old one or the new one, whatever happens."""
+    """Write a file through a temporary one: if it fails at any moment, the old file stays whole."""
     partial = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:
-        raise ModelError(f"cannot write {path} ({error}): free some space; the one before is kept") from error
+        raise ModelError(f"cannot write {path} ({error}): free some space; the previous file is kept") from error

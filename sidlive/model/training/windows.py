@@ -1,4 +1,4 @@
-"""What a step of training learns from: windows of tunes, with what is recalled in them. Knows no networks."""
+"""What a training step learns from: windows of tunes, with the suggestions of recall in them. Knows no networks."""
 
 from functools import partial
 from typing import NamedTuple
@@ -19,30 +19,29 @@ from sidlive.tune.edits import rotate_voices
 
 
 class Batch(NamedTuple):
-    """One step's windows: ``int64[B, T + 1, 28]`` in slot order (what is recalled ``[..., CHOICES]``), and the
-    predictions chosen, ``int64[N]``."""
+    """The windows of one step; the last dimension but CHOICES is the slot."""
 
-    values: torch.Tensor
-    tokens: torch.Tensor
-    recalled: torch.Tensor
-    strengths: torch.Tensor
-    chosen: torch.Tensor
+    values: torch.Tensor  # int64[B, T + 1, 28]
+    tokens: torch.Tensor  # int64[B, T + 1, 28]
+    recalled: torch.Tensor  # int64[B, T + 1, 28, CHOICES]
+    strengths: torch.Tensor  # int64[B, T + 1, 28, CHOICES]
+    chosen: torch.Tensor  # int64[N]: which of the B * T predictions the column level trains on
 
     def to(self, device: torch.device) -> "Batch":
-        """The batch on another device; a copy to a GPU goes on while the GPU works."""
+        """Return the batch on another device. A copy to a GPU does not wait for the GPU's work."""
         if device.type == "cpu":
             return self
-        with torch.cuda.device(device):  # a thread begins on the first GPU, which may be another rank's
+        with torch.cuda.device(device):  # a new thread uses the first GPU by default, which may be another rank's
             return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
 
 
 class TrainingWindow(NamedTuple):
-    """A stretch of a tune in slot order, each ``[length, 28]``; what is recalled ``[length, 28, CHOICES]``."""
+    """Consecutive frames of a tune as a network takes them, in slot order."""
 
-    values: NDArray[np.uint8]
-    tokens: Tokens
-    recalled: Tokens
-    strengths: NDArray[np.uint8]
+    values: NDArray[np.uint8]  # [length, 28]
+    tokens: Tokens  # [length, 28]
+    recalled: Tokens  # [length, 28, CHOICES]
+    strengths: NDArray[np.uint8]  # [length, 28, CHOICES]
 
 
 def cut_window(
@@ -54,45 +53,48 @@ def cut_window(
     missed: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> TrainingWindow:
-    """A stretch of a tune, voices rotated by ``turns``; recall reaches ``memory`` frames before it (0: no recall).
+    """Cut ``length`` frames of a tune, from frame ``start`` on.
 
-    ``missed``: of what happens in a stream, the share that recall has not heard (``rng`` says which). What a model says
-    itself lacks notes that it ought to have said; it must learn to find its place all the same, and to say them again.
+    ``frames uint8[T, 28]``: the whole tune. ``turns``: voices are rotated by this number. ``memory``: frames before the
+    window that recall knows (0: recall suggests nothing). ``missed``: share of each stream's frames hidden from recall,
+    drawn from ``rng``. The music that a model generates lacks notes that it should have played; hidden events teach the
+    model to find its place in such music and to play the notes again.
     """
     first = max(0, start - max(memory, tk.MEMORY))
     stretch = frames[first : start + length]
     if turns:
         stretch = rotate_voices(stretch, turns)
     tokens = tk.encode(stretch)
-    now = slice(start - first, None)
+    inside = slice(start - first, None)
     if memory:
         heard = tokens
         if rng is not None and missed:
             lost = rng.random((len(tokens), rc.STREAMS)) < missed
             heard = np.where(lost[:, rc.STREAM_OF_SLOT], rc.STILL_TOKENS, tokens)
-        told = rc.recall(heard, said=tokens)
-        recalled, strengths = told.tokens[now], told.strengths[now]
+        suggested = rc.recall(heard, said=tokens)
+        recalled, strengths = suggested.tokens[inside], suggested.strengths[inside]
     else:
         recalled, strengths = rc.nothing(length)
-    return TrainingWindow(stretch[now][:, tk.COLUMN_OF_SLOT], tokens[now], recalled, strengths)
+    return TrainingWindow(stretch[inside][:, tk.COLUMN_OF_SLOT], tokens[inside], recalled, strengths)
 
 
 def pin_before(prompt: TrainingWindow, window: TrainingWindow) -> TrainingWindow:
-    """A window with an earlier passage pinned before it: as heard when all between them has slid away."""
+    """Join an earlier passage and a window: what the model hears with a pinned prompt, when the rest has slid out."""
     return TrainingWindow(*(np.concatenate([a, b]) for a, b in zip(prompt, window, strict=True)))
 
 
 def stack_windows(*windows: TrainingWindow) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """WindowSampler of one length as a network takes them: the four parts, each ``int64[windows, length, ...]``."""
+    """Stack windows of equal length; return the four parts, each ``int64[windows, length, ...]``."""
     parts = (torch.from_numpy(np.stack(each).astype(np.int64)) for each in zip(*windows, strict=True))
     values, tokens, recalled, strengths = parts
     return values, tokens, recalled, strengths
 
 
 class WindowSampler:
-    """Where training windows come from: the train split, every frame equally likely, voices rotated at random.
+    """The source of training windows: random places in the train split, with voices rotated at random.
 
-    Some are what an endless performance hears: its prompt, pinned, and the last seconds (see `TrainingPlan.pinned`).
+    Every frame is equally likely. A share of the windows (`TrainingPlan.pinned`) imitates a long performance: a pinned
+    prompt, then the last seconds of the music. Raises ModelError if the corpus has no tune to train on.
     """
 
     def __init__(self, corpus: Corpus) -> None:
@@ -102,9 +104,10 @@ class WindowSampler:
         self.lengths = np.array([len(frames) for frames in self.tunes])
 
     def batch(self, plan: TrainingPlan, step: int, ranks: Ranks = ALONE) -> Batch:
-        """The windows of a step: a function of (plan.seed, step). Of several ranks each gets every world-th window.
+        """Draw the windows of a step. They depend on (plan.seed, step) alone.
 
-        Each window draws from a generator of its own, so that a rank need not make those of the others.
+        With several ranks, each gets every world-th window. Each window has its own random generator, so that a rank
+        does not have to draw the windows of the others. Raises ModelError if all tunes are shorter than a window.
         """
         rng = np.random.default_rng([plan.seed, step])
         whole = plan.length + 1
@@ -116,7 +119,7 @@ class WindowSampler:
         picks: list[TrainingWindow] = []
         chosen = []
         for index, own in list(zip(tunes, rng.spawn(plan.batch), strict=True))[ranks.rank :: ranks.world]:
-            told = np.arange(plan.length)
+            usable = np.arange(plan.length)  # predictions to choose from, by the frame that each starts from
             start = int(own.integers(self.lengths[index] - whole + 1))
             memory = int(own.integers(rc.WINDOW)) if own.random() < plan.remembering else 0
             missed = plan.missed * max(0.0, 2 * own.random() - 1)  # none in half of the windows
@@ -126,17 +129,22 @@ class WindowSampler:
             if own.random() < plan.pinned:
                 pin = int(own.integers(1, plan.length // 2 + 1))
                 later = int(own.integers(start + pin, self.lengths[index] - whole + pin + 1))
-                told = np.delete(told, pin - 1)  # the last pinned frame cannot tell what comes after the gap
+                usable = np.delete(
+                    usable, pin - 1
+                )  # the frame after the gap cannot be predicted from the last pinned one
                 picks.append(pin_before(cut(start, pin), cut(later, whole - pin)))
             else:
                 picks.append(cut(start, whole))
-            share = own.choice(told, size=min(plan.chosen, len(told)), replace=False)
+            share = own.choice(usable, size=min(plan.chosen, len(usable)), replace=False)
             chosen.append(plan.length * (len(picks) - 1) + share)
         return Batch(*stack_windows(*picks), torch.from_numpy(np.concatenate(chosen)))
 
 
 def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25) -> list[Batch]:
-    """A fixed sample of the held-out tunes, one window a tune, for following a run: the same at each call."""
+    """Sample held-out tunes to measure a run by: at most ``count`` windows of ``length`` + 1 frames, one per tune.
+
+    ``share``: share of the frames that are predicted. The sample is the same at each call.
+    """
     tunes = [tune for tune in corpus.tunes if tune.split == "held-out" and tune.length > length]
     rng = np.random.default_rng(1)
     rng.shuffle(tunes)
