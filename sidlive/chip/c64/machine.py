@@ -7,12 +7,12 @@ finds the Kernal's memory and interrupts that are on from the start. No ROM; wha
 Knows nothing of files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,11 +69,10 @@ class Machine:
         """``further_sids``: up to two addresses whose writes are not the first SID's; ``log``: rows of the log."""
         self.timing = timing
         self.memory: NDArray[np.uint8] = np.zeros(slots.MEMORY_BYTES, dtype=np.uint8)
-        self.ram = self.memory[slots.RAM : slots.ROM]
-        self.io = self.memory[slots.IO : slots.SID]
-        self.sid = self.memory[slots.SID : slots.WAVES]
+        self._name_memory()
         self.state = np.zeros(slots.LOG + 3 * log, dtype=np.int64)
         self._table = kernel_table()
+        self._origin: tuple[slots.State, slots.Memory] | None = None  # state and memory before it first ran
         self.ram[:] = _power_on_pattern()
         self.ram[0x02A6] = timing is PAL
         m = self.state
@@ -93,6 +92,7 @@ class Machine:
         m[slots.LEVEL], m[slots.LEVEL_MOVES], m[slots.SLOW_PERIOD] = 0xAA, 1, 1
         m[slots.ENVELOPE_STATE] = m[slots.NEXT_STATE] = slots.RELEASE
         m[slots.RATE], m[slots.RATE_RESET] = RATE_CYCLES[0] - 1, 1
+        m[slots.VOICE3_FOLLOWED] = 1
         m[slots.IS_8580] = chip == "8580"
         self.memory[slots.WAVES :] = mixed_waveforms(chip).reshape(-1)
         m[slots.FIRST : slots.FIRST + 6] = m[slots.NMI_STACK] = -1
@@ -224,24 +224,50 @@ class Machine:
     def _run_to(self, trap: int, patience_s: float) -> bool:
         """Run until the driver is at ``trap``; whether it got there in time."""
         until = self.cycle + int(patience_s * self.timing.clock_hz)
-        status = driver.run_to_trap(self.state, self.memory, self._table, trap, until)
+        status = self._call(driver.run_to_trap, trap, until)
         if status == slots.JAMMED:
             raise TuneError(self._jam())
         return bool(status == slots.RETURNED)
 
     def run(self, until: int) -> None:
         """Run to the cycle ``until``, or an instruction past it. Raises TuneError when the processor jams."""
-        if driver.run_machine(self.state, self.memory, self._table, until) == slots.JAMMED:
+        if self._call(driver.run_machine, until) == slots.JAMMED:
             raise TuneError(self._jam())
+
+    def _call(self, kernel: Callable[..., Any], *arguments: object) -> Any:
+        """Call a kernel that runs this machine, and return its result.
+
+        Hardly any tune reads voice 3's oscillator and envelope, so they stand still until one does. Then the machine
+        runs once more from its start, with both followed, and the call that met the read is made again.
+        """
+        m, memory = self.state, self.memory
+        if self._origin is None:
+            self._origin = m[: slots.LOG].copy(), memory.copy()
+            m[slots.VOICE3_FOLLOWED] = 0
+        if not m[slots.VOICE3_FOLLOWED]:
+            before = m[: slots.LOG].copy(), memory.copy()
+            result = kernel(m, memory, self._table, *arguments)
+            if not m[slots.VOICE3_READ]:
+                return result
+            m[: slots.LOG], memory[:] = before
+            follower, its_memory = (array.copy() for array in self._origin)
+            driver.run_machine(follower, its_memory, self._table, self.cycle)
+            assert follower[slots.CYCLE] == self.cycle, "run again, the machine came to another cycle"
+            m[slots.PHASE : slots.LOG] = follower[slots.PHASE :]
+        return kernel(m, memory, self._table, *arguments)
 
     def copy(self) -> "Machine":
         """A machine in the same state, which goes its own way from here."""
         other = copy(self)
         other.memory, other.state = self.memory.copy(), self.state.copy()
-        other.ram = other.memory[slots.RAM : slots.ROM]
-        other.io = other.memory[slots.IO : slots.SID]
-        other.sid = other.memory[slots.SID :]
+        other._name_memory()
         return other
+
+    def _name_memory(self) -> None:
+        """Set the views of the memory array."""
+        self.ram = self.memory[slots.RAM : slots.ROM]
+        self.io = self.memory[slots.IO : slots.SID]
+        self.sid = self.memory[slots.SID : slots.WAVES]
 
     def frames_from(self, cycle: int) -> None:
         """Let the first frame that ``record`` gives begin at ``cycle``, now or in the past."""
@@ -254,16 +280,13 @@ class Machine:
         of the driver's, up to the next one: start where ``call_play`` stops. Raises TuneError when the processor jams
         or a play call does not return within 50 video frames.
         """
-        m = self.state
         frames = np.zeros((count, COLUMNS), dtype=np.uint8)
         patience = PLAY_PATIENCE_FRAMES * self.timing.cycles_per_frame
         ends = np.zeros(count, dtype=np.int64)
         writes = np.zeros((count, 2, REGISTERS), dtype=np.uint8)
         own = np.zeros((count, REGISTERS), dtype=np.uint8)
         cycles, of = (0, 1) if period is None else (period.numerator, period.denominator)
-        status, frame = driver.run_frames(
-            m, self.memory, self._table, cycles, of, period is None, patience, frames, ends, writes, own
-        )
+        status, frame = self._call(driver.run_frames, cycles, of, period is None, patience, frames, ends, writes, own)
         if status == slots.JAMMED:
             raise TuneError(f"{self._jam()}, frame {frame}")
         if status == slots.TOO_LONG:

@@ -1,10 +1,11 @@
-"""What $D41B reads: voice 3's oscillator, and voices 1 and 2 as far as they synchronise it and ring with it.
+"""Voice 3's oscillator as $D41B reads it, with voices 1 and 2 as far as they synchronise or ring-modulate it.
 
-The model is reSIDfp's. Oscillators only count: where nothing changes their course they are passed over many cycles in
-one step, and the last two cycles before a read are followed one by one, since the pulse and the 8580's triangle and
-sawtooth come a cycle late. Cycle by cycle go those whose waveform acts back on them: on a 6581 a sawtooth mixed with
-another waveform pulls the counter's top bit down, and mixed noise pulls its own register's bits down. That is only done
-once a program has read $D41B.
+The model is reSIDfp's. Oscillators are counters, so most cycles are skipped in one multiplication. Three things need
+single cycles: the two cycles before a read, because the pulse and the 8580's triangle and sawtooth come out one cycle
+late; on a 6581, a sawtooth mixed with another waveform, which pulls the counter's top bit down; and noise mixed with
+another waveform, which pulls down bits of the noise register.
+
+Nothing here runs before a tune reads $D41B or $D41C, see ``Machine._call``.
 """
 
 from typing import Final
@@ -14,7 +15,6 @@ import numpy as np
 from sidlive.chip.c64.slots import (
     FADES_IN,
     IS_8580,
-    LISTENED,
     NOISE,
     NOISE_LATCH,
     NOISE_OUTPUT,
@@ -314,8 +314,6 @@ def _acts_back(mem: Memory, voice: Int) -> bool:
 
 @kernel
 def _cycle_by_cycle(m: State, mem: Memory) -> bool:
-    if m[LISTENED] == 0:
-        return False
     control = _control(mem, 2)
     if control > 0x8F:
         return True
@@ -327,12 +325,8 @@ def _cycle_by_cycle(m: State, mem: Memory) -> bool:
 @kernel
 def advance_oscillators(m: State, mem: Memory, cycle: Int, output: bool) -> None:
     """Bring the oscillators up to ``cycle``; with ``output`` what $D41B reads too."""
-    last = max(m[OSCILLATOR_CYCLE], max(m[OSCILLATOR_CYCLE + 1], m[OSCILLATOR_CYCLE + 2]))
-    for voice in range(3):  # those that count alone have been left at different cycles
-        if m[OSCILLATOR_CYCLE + voice] < last:
-            _pass_voice(m, mem, voice, last - m[OSCILLATOR_CYCLE + voice])
-        m[OSCILLATOR_CYCLE + voice] = cycle
-    cycles = cycle - last
+    cycles = cycle - m[OSCILLATOR_CYCLE]
+    m[OSCILLATOR_CYCLE] = cycle
     single = min(cycles, 2) if output else np.int64(0)
     if _cycle_by_cycle(m, mem):
         single = cycles
@@ -345,30 +339,12 @@ def advance_oscillators(m: State, mem: Memory, cycle: Int, output: bool) -> None
 
 
 @kernel
-def advance_voice(m: State, mem: Memory, voice: Int, cycle: Int) -> None:
-    """Bring a voice's oscillator up to ``cycle``, and the others where they depend on each other."""
-    if m[LISTENED] or (mem[SID + CONTROL] | mem[SID + 7 + CONTROL] | mem[SID + 14 + CONTROL]) & SYNC:
-        advance_oscillators(m, mem, cycle, False)
-    elif voice == 2:
-        _pass_voice(m, mem, voice, cycle - m[OSCILLATOR_CYCLE + 2])
-        m[OSCILLATOR_CYCLE + 2] = cycle
-    else:
-        if not _control(mem, voice) & TEST:
-            cycles = cycle - m[OSCILLATOR_CYCLE + voice]
-            m[PHASE + voice] = (m[PHASE + voice] + _frequency(mem, voice) * cycles) & 0xFFFFFF
-        m[OSCILLATOR_CYCLE + voice] = cycle
-
-
-@kernel
 def change_control(m: State, mem: Memory, voice: Int, value: Int, cycle: Int) -> None:
     """What a write to a voice's control register does at once, at ``cycle``; the register still holds what it did."""
     before = _control(mem, voice)
     test = (value ^ before) & TEST
     silenced = voice == 2 and value & 0xF0 == 0 and before & 0xF0 != 0  # its output stays for a while
-    if (value ^ before) & SYNC or m[LISTENED] or silenced or (voice == 2 and test and before > 0x8F):
-        advance_oscillators(m, mem, cycle, voice == 2)
-    else:
-        advance_voice(m, mem, voice, cycle)
+    advance_oscillators(m, mem, cycle, voice == 2)
     if voice == 2 and test:
         _settle_noise(m)
     if value & test:

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.chip.c64.envelope import advance_envelope, gate, set_rate
-from sidlive.chip.c64.oscillators import advance_oscillators, advance_voice, change_control
+from sidlive.chip.c64.oscillators import advance_oscillators, change_control
 from sidlive.chip.c64.slots import (
     BEFORE,
     BUS_SINCE,
@@ -14,7 +14,6 @@ from sidlive.chip.c64.slots import (
     FIRST,
     FIRST_CHANGE,
     IS_8580,
-    LISTENED,
     LOG,
     LOGGED,
     NMI_STACK,
@@ -22,6 +21,8 @@ from sidlive.chip.c64.slots import (
     OSC3,
     OWN,
     SID,
+    VOICE3_FOLLOWED,
+    VOICE3_READ,
     WRITES,
     Int,
     Memory,
@@ -38,8 +39,9 @@ FIRST_OF_3: Final = 2 * VOICE_STRIDE
 def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     """Read a register: two of voice 3's, the paddles; the others read as what was last on the data lines."""
     if 25 <= register <= 28:
-        if register == 27:
-            m[LISTENED] = 1
+        if not m[VOICE3_FOLLOWED] and register >= 27:
+            m[VOICE3_READ] = 1
+        elif register == 27:
             advance_oscillators(m, mem, cycle, True)
             m[BUS_VALUE] = m[OSC3] >> 4
         elif register == 28:
@@ -67,6 +69,24 @@ def note(m: State, cycle: Int, what: Int, value: Int) -> None:
 
 
 @kernel
+def _follow_write(m: State, mem: Memory, voice: Int, place: Int, value: Int, cycle: Int) -> None:
+    """Bring oscillators and envelope up to ``cycle`` and apply a write of ``value`` to register ``place`` (0-6)."""
+    if place < CONTROL:
+        advance_oscillators(m, mem, cycle, False)
+    elif place == CONTROL:
+        change_control(m, mem, voice, value, cycle)
+    if voice == 2 and place >= CONTROL:
+        advance_envelope(m, mem, cycle)
+        register = SID + FIRST_OF_3 + place
+        before = mem[register]
+        mem[register] = value
+        if place != CONTROL:
+            set_rate(m, mem)
+        elif (value ^ before) & 1:
+            gate(m, value & 1 != 0)
+
+
+@kernel
 def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
     m[BUS_VALUE] = value
     m[BUS_SINCE] = cycle
@@ -74,21 +94,8 @@ def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
         return
     voice = register // VOICE_STRIDE
     place = register - voice * VOICE_STRIDE
-    if voice < VOICES and place <= CONTROL:
-        if place < 2:
-            advance_voice(m, mem, voice, cycle)
-        elif place == CONTROL:
-            change_control(m, mem, voice, value, cycle)
-        elif m[LISTENED]:
-            advance_oscillators(m, mem, cycle, False)
-    if FIRST_OF_3 + CONTROL <= register < FIRST_OF_3 + VOICE_STRIDE:
-        advance_envelope(m, mem, cycle)
-        before = mem[SID + register]
-        mem[SID + register] = value
-        if place != CONTROL:
-            set_rate(m, mem)
-        elif (value ^ before) & 1:
-            gate(m, value & 1 != 0)
+    if m[VOICE3_FOLLOWED] and voice < VOICES:
+        _follow_write(m, mem, voice, place, value, cycle)
     mem[SID + register] = value
     if m[NMI_STACK] < 0:
         m[WRITES + register] += 1

@@ -314,3 +314,36 @@ def test_colours_are_kept_apart_from_the_ram() -> None:
     # LDA #$5A STA $D801 LDA $D801 STA $0400 RTS
     machine = run("A9 5A 8D 01 D8 AD 01 D8 8D 00 04 60")
     assert machine.ram[RESULTS] == 0x5A and machine.ram[0x0801] == Machine().ram[0x0801]
+
+
+@pytest.mark.parametrize("pieces", [[230], [7, 100, 1, 122]], ids=["in one go", "in pieces"])
+@pytest.mark.parametrize("register", [0x1B, 0x1C], ids=["oscillator", "envelope"])
+@pytest.mark.parametrize("waveform", [0x20, 0x70, 0x80], ids=["saw", "mixed", "noise"])
+def test_voice_3_is_exact_when_it_is_first_read_late(waveform: int, register: int, pieces: list[int]) -> None:
+    """Play turns pitch and gate of voice 3 in each call, and reads the register from the 200th call on."""
+    machine = Machine(log=10_000)
+    machine.start(0x1000, 1, 0x1100)
+    # Screen off, pulse width $800, AD $63, SR $A9.
+    machine.load(0x1000, bytes.fromhex("A9 0B 8D 11 D0 A9 08 8D 11 D4 A9 63 8D 13 D4 A9 A9 8D 14 D4 60"))
+    # INC $02 LDA $02 STA $D40E STA $D40F LSR LSR AND #1 ORA #waveform STA $D412
+    # LDA $02 CMP #200 BCC +6 LDA $D41B STA $D401 RTS
+    play = f"E6 02 A5 02 8D 0E D4 8D 0F D4 4A 4A 29 01 09 {waveform:02X} 8D 12 D4"
+    machine.load(0x1100, bytes.fromhex(f"{play} A5 02 C9 C8 90 06 AD {register:02X} D4 8D 01 D4 60"))
+    machine.finish_init()
+    machine.call_play()
+    machine.frames_from(machine.cycle)
+    for count in pieces:
+        machine.record(count, None)
+    chip = SID(ChipModel.MOS6581, SamplingMethod.DECIMATE, PAL.clock_hz, 48000.0)
+    clock, ours, theirs = 0, [], []
+    for entry in machine.logged:
+        if entry.register == 1:  # what was read four cycles before
+            chip.clock(entry.cycle - 4 - clock)
+            clock = entry.cycle - 4
+            ours.append(entry.value)
+            theirs.append(int(chip.read(register)))
+        elif 14 <= entry.register <= 20:
+            chip.clock(entry.cycle - clock)
+            clock = entry.cycle
+            chip.write(entry.register, entry.value)
+    assert len(ours) == 31 and ours == theirs

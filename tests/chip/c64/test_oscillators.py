@@ -41,7 +41,6 @@ def readings(chip: str, random: Random, waveforms: list[int], steps: int = 150) 
     """(step, ours, theirs) of random writes and reads at random cycles, ``waveforms`` in voice 3's control register."""
     both = Both(chip)
     both.wait(5)
-    both.read(OSC3)
     found = []
     fast = [random.randrange(256) for _ in range(3)]
     for step in range(steps):
@@ -93,7 +92,6 @@ def test_noise_that_is_mixed_ends_as_residfps(chip: str) -> None:
     for kind in (0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0):
         both = Both(chip)
         both.wait(5)
-        both.read(OSC3)
         for register, value in ((14, 0xFF), (15, 0xFF), (18, kind)):
             both.write(register, value)
             both.wait(6)
