@@ -22,8 +22,9 @@ from sidlive.chip.registers import CONTROL, FIRST_CONTROL, MODE_VOL, PAL, VOICES
 from sidlive.compiling import kernel
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS
-from sidlive.model.engine.blocks import Cache, Steps, go_through, multiply, normalise
-from sidlive.model.engine.engine import Engine, Sampling, warm_up
+from sidlive.model.engine import Engine, Sampling
+from sidlive.model.engine.blocks import Cache, Steps, multiply, normalise, run_blocks
+from sidlive.model.engine.engine import warm_up
 from sidlive.model.engine.products import TILE
 from sidlive.model.weights import ASSETS, EngineWeights, load_weights, random_weights
 from sidlive.report import Result
@@ -35,8 +36,8 @@ SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
 START: Final = """
 import json, time
 from sidlive.bench import engine as bench
-from sidlive.model.engine import engine
-started = engine.Engine(bench.weights_of({name!r})[0])
+from sidlive.model.engine import Engine
+started = Engine(bench.weights_of({name!r})[0])
 started.step(bench.SAMPLING)
 print(json.dumps([time.time(), bench.resident_mb()]))
 """
@@ -193,13 +194,13 @@ def _told_by(program: str, environment: dict[str, str] | None = None) -> Any:
 
 
 @kernel
-def _say_flat(pile, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
+def _say_flat(stack, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
     """Say the tokens of one frame of a flat stream."""
     for token in range(first, first + tokens):
         steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
-        go_through(pile, x, steps, context, 0, cache, scratch, True)
-        normalise(x, pile.last_norm, normed)
-        multiply(normed, normed.shape[1], pile.query_key_value, 0, logits.shape[1] // TILE, logits, scratch.pieces)
+        run_blocks(stack, x, steps, context, 0, cache, scratch, True)
+        normalise(x, stack.last_norm, normed)
+        multiply(normed, normed.shape[1], stack.query_key_value, 0, logits.shape[1] // TILE, logits, scratch.pieces)
 
 
 def _flat_seconds(engine: Engine, rounds: int) -> float:
@@ -208,18 +209,18 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
     The kernels, the weights and the keys are the engine's own, whose state is lost; the picking of tokens, embeddings
     and all else are left out, in the flat stream's favour.
     """
-    level, state, stack = engine._mind.time, engine._state, engine.config.time
+    level, state, stack = engine._model.time, engine._state, engine.config.time
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
-    x = np.full((1, level.pile.out.tiles.shape[1] * TILE), 0.1, np.float32)
+    x = np.full((1, level.stack.out.tiles.shape[1] * TILE), 0.1, np.float32)
     normed, logits = np.empty((1, stack.width), np.float32), np.zeros((1, FLAT_VOCABULARY), np.float32)
-    scratch = engine._rooms[0].scratch
+    scratch = engine._scratch[0].blocks
     angles = np.full((1, stack.head_width // 2), np.float32(np.sqrt(0.5)), np.float32)
 
     def spent(frames: int) -> float:
         worked = time.thread_time()
         for _ in range(frames):
             x[:] = 0.1  # it runs through every block again and again
-            _say_flat(level.pile, x, normed, angles, cache, scratch, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
+            _say_flat(level.stack, x, normed, angles, cache, scratch, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
         return (time.thread_time() - worked) / frames
 
     spent(1)

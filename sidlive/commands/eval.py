@@ -56,7 +56,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from sidlive.model.engine.engine import Sampling, load_engine, warm_up
+    from sidlive.model.engine import Sampling, load_engine
     from sidlive.report import Result, emit
 
     _check(arguments)
@@ -69,7 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
             judged = _judge(_reference(arguments.model), corpus, arguments, split, console)
         else:
             engine = load_engine(arguments.model)
-            warm_up(engine)
             judged = _judge(engine, corpus, arguments, split, console)
             if arguments.generate:
                 sides = _continue(engine, corpus, arguments, split, sampling, console)
@@ -181,7 +180,7 @@ def _continue(
 ) -> "Sides":
     from rich.progress import track
 
-    from sidlive.model.engine.engine import Engine, Sampling
+    from sidlive.model.engine import Engine, Sampling
     from sidlive.model.judging.continuations import choose_prompts, compare, continue_prompts, summarise
 
     assert isinstance(engine, Engine) and isinstance(sampling, Sampling)

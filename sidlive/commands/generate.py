@@ -88,9 +88,7 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.chip.registers import timing_named
     from sidlive.compiling import compiling
     from sidlive.errors import TuneError
-    from sidlive.model.engine.constraints import constrain, permitted_values
-    from sidlive.model.engine.engine import Sampling, load_engine, warm_up
-    from sidlive.model.engine.sampling import HEATS
+    from sidlive.model.engine import HEATS, Sampling, constrain, load_engine, permitted_values
     from sidlive.model.scales import notes_in, scale_text
     from sidlive.report import Result, bar_of_progress, emit, plain, warn
     from sidlive.tune.capture.recorder import LONGEST
@@ -118,8 +116,7 @@ def run(args: argparse.Namespace) -> None:
         timing = timing_named(heard.timing)
         constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames, timing=timing))
         bar.update(task, description="loading the model", total=None)
-        engine = load_engine(args.model)
-        warm_up(engine, told("engine"))
+        engine = load_engine(args.model, report_progress=told("engine"))
         bar.update(task, description="hearing the prompt", total=None)
         begin = perf_counter()
         engine.prefill(heard.frames)

@@ -12,8 +12,15 @@ from sidlive.errors import ControlError
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
 from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, VoiceMode, VoiceState
 from sidlive.live.voices import Grip, Grips, Locked
-from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints, columns_of, constrain, permitted_values
-from sidlive.model.engine.sampling import HEATS, Sampling
+from sidlive.model.engine import (
+    HEATS,
+    UNCONSTRAINED,
+    Constraints,
+    Sampling,
+    columns_of,
+    constrain,
+    permitted_values,
+)
 from sidlive.model.scales import OFF, notes_in
 
 if TYPE_CHECKING:

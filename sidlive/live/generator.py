@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames, silence
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.voices import Row, Transpose, forced_columns
-from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.engine.sampling import Sampling
+from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
 
 PINNED = 256  # frames (5 s); the window of the last frames, which slides, is that much shorter
 _AGING = 0.05  # the weight of the newest frame in how long a frame takes
 
 
 class EngineLike(Protocol):
-    """What the generator asks of an engine (`sidlive.model.engine.engine.Engine`)."""
+    """What the generator asks of an engine (`sidlive.model.engine.Engine`)."""
 
     @property
     def context(self) -> int:

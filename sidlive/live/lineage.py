@@ -7,8 +7,7 @@ from sidlive.chip.registers import Frames
 from sidlive.live.voices import Grips, Row
 
 if TYPE_CHECKING:
-    from sidlive.model.engine.constraints import Constraints
-    from sidlive.model.engine.sampling import Sampling
+    from sidlive.model.engine import Constraints, Sampling
 
 
 @dataclass(frozen=True)

@@ -62,12 +62,13 @@ def make_engine(options: RoomOptions, told: Callable[[str], object]) -> "EngineL
     """
     if options.engine is not None:
         return options.engine()
-    from sidlive.model.engine.engine import load_engine, warm_up
+    from sidlive.model.engine import load_engine
 
     told("loading the model")
-    engine = load_engine(options.model)
-    warm_up(engine, lambda done, total: told(f"compiling the engine, once on this machine: {done} of {total}"))
-    return engine
+    return load_engine(
+        options.model,
+        report_progress=lambda done, total: told(f"compiling the engine, once on this machine: {done} of {total}"),
+    )
 
 
 def model_digest(options: RoomOptions) -> str:

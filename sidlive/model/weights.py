@@ -32,7 +32,7 @@ SCALE: Final = ".scale"
 
 
 @dataclass(frozen=True)
-class Matrix:
+class QuantisedMatrix:
     """``int8[..., R, C]`` times ``float32[..., R]``."""
 
     numbers: NDArray[np.int8]
@@ -51,7 +51,7 @@ class EngineWeights:
     """
 
     config: ModelConfig
-    matrices: Mapping[str, Matrix]
+    matrices: Mapping[str, QuantisedMatrix]
     norms: Mapping[str, NDArray[np.float32]]
     card: Mapping[str, str]
     pinnable: int = 0
@@ -99,11 +99,11 @@ def _stack_shapes(level: str, stack: Stack) -> Iterator[tuple[str, tuple[int, ..
     yield f"{level}_norm", (d,)
 
 
-def quantise(floats: NDArray[np.float32]) -> Matrix:
+def quantise(floats: NDArray[np.float32]) -> QuantisedMatrix:
     """To the nearest int8 (-127 .. 127), with the smallest scale a row that holds them all."""
     scales = np.abs(floats).max(axis=-1).astype(np.float32) / np.float32(127)
     safe = np.where(scales > 0, scales, np.float32(1))
-    return Matrix(np.rint(floats / safe[..., None]).astype(np.int8), scales)
+    return QuantisedMatrix(np.rint(floats / safe[..., None]).astype(np.int8), scales)
 
 
 def from_floats(
@@ -137,7 +137,7 @@ def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02) -> Eng
         else:
             numbers = rng.integers(-127, 128, shape, dtype=np.int8)
             scales = np.full(shape[:-1], std / 73.3, np.float32)  # 73.3: the deviation of those numbers
-            matrices[name] = Matrix(numbers, scales)
+            matrices[name] = QuantisedMatrix(numbers, scales)
     return EngineWeights(config, matrices, norms, {"about": f"random, seed {seed}"})
 
 
@@ -205,7 +205,9 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
             _check_shape(str(path), name + SCALE, tensors[name + SCALE].shape, shape[:-1], tensors[name + SCALE].dtype)
     if metadata.get("digest") != _digest(tensors):
         raise ModelError(f"{path} is damaged: its numbers are not those that were written; fetch or export it again")
-    matrices = {name: Matrix(tensors[name], tensors[name + SCALE]) for name, shape in shapes.items() if len(shape) > 1}
+    matrices = {
+        name: QuantisedMatrix(tensors[name], tensors[name + SCALE]) for name, shape in shapes.items() if len(shape) > 1
+    }
     norms = {name: tensors[name] for name, shape in shapes.items() if len(shape) == 1}
     return EngineWeights(config, matrices, norms, card, pinnable)
 

@@ -25,8 +25,7 @@ from sidlive.chip.registers import (
     register_of,
     silence,
 )
-from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.engine.sampling import Sampling
+from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
 from sidlive.tune.fragment import Fragment
 
 PERIOD = 48

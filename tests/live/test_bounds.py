@@ -17,9 +17,7 @@ from sidlive.live.script import Offline
 from sidlive.live.session import Session
 from sidlive.live.take import Take, read_take
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.engine.engine import Engine
-from sidlive.model.engine.sampling import Sampling
+from sidlive.model.engine import UNCONSTRAINED, Constraints, Engine, Sampling
 from sidlive.model.weights import random_weights
 from sidlive.tune.fragment import Fragment
 
@@ -166,7 +164,7 @@ def test_what_would_leave_nothing_is_refused_and_changes_nothing(stage: Stage) -
             forbidding()
     assert stage.asked() is before and stage.session.get("filter") == 1
     stage.session.forbid("freq_hi", lambda hi: hi != 0x1D, 1)
-    with pytest.raises(ControlError, match="voice 1 may take no note of the scale"):
+    with pytest.raises(ControlError, match="no note of the scale is left for voice 1"):
         stage.session.scale([6])
     assert stage.session.get("scale") == "off"
     stage.session.scale([9])  # A4 is 0x1D45

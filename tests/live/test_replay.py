@@ -24,7 +24,7 @@ from sidlive.live.script import Offline
 from sidlive.live.session import Session
 from sidlive.live.take import Take, TakeLog, read_take
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine.engine import Engine
+from sidlive.model.engine import Engine
 from sidlive.model.weights import random_weights
 from sidlive.tune.edits import transpose
 from sidlive.tune.fragment import Fragment

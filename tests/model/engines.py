@@ -9,10 +9,10 @@ from sidlive.chip import registers as sid
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine.sampling import Sampling
+from sidlive.model.engine import Sampling
 from sidlive.model.training.network import Network
 from sidlive.model.training.windows import TrainingWindow, stack_windows
-from sidlive.model.weights import EngineWeights, Matrix, floats_of, random_weights
+from sidlive.model.weights import EngineWeights, QuantisedMatrix, floats_of, random_weights
 
 # Head widths that are no whole tile, groups of 7 (4 + 2 + 1) and 3 heads, a feed-forward that is no whole tile.
 SMALL = ModelConfig("small", Stack(112, 2, 14, 2, 72), Stack(48, 2, 3, 1, 40), context=24)
@@ -48,7 +48,7 @@ def lively(config: ModelConfig = SMALL, seed: int = 5) -> EngineWeights:
     """
     weights = random_weights(config, seed, std=0.15)
     louder = {
-        name: matrix if "blocks" in name else Matrix(matrix.numbers, 2 * matrix.scales)
+        name: matrix if "blocks" in name else QuantisedMatrix(matrix.numbers, 2 * matrix.scales)
         for name, matrix in weights.matrices.items()
     }
     return replace(weights, matrices=louder)

@@ -50,7 +50,7 @@ def test_a_row_of_zeros_stays_zero() -> None:
 
 def test_loading_needs_no_torch(file: Path) -> None:
     code = (
-        "import sys; from sidlive.model.engine.engine import load_engine; "
+        "import sys; from sidlive.model.engine import load_engine; "
         f"load_engine({str(file)!r}); print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -104,7 +104,7 @@ def _takes(
     from sidlive.bench.compile import choose
     from sidlive.chip.registers import PAL
     from sidlive.model.corpus.shards import split_of
-    from sidlive.model.engine.engine import Sampling, load_engine, warm_up
+    from sidlive.model.engine import Sampling, load_engine
     from sidlive.tune.loading import load_fragment
     from sidlive.tune.shipped import locate, names
 
@@ -112,7 +112,6 @@ def _takes(
         return
     told("loading the model")
     engine = load_engine(model)
-    warm_up(engine)
     held_out = [path for path in choose(corpus, 0) if split_of(path) == "held-out"] if corpus else []
     shipped = [locate(name) for name in names()]
     for number in range(count):

@@ -1,1 +1,67 @@
-"""The engine: it generates frames from int8 weights with numba kernels, without torch."""
+"""The engine: generates SID frames with numba kernels over int8 weights, without torch.
+
+This package is the public interface; nothing outside it needs the modules below, except benchmarks and tests. Importing
+it loads no numba. ``Engine``, ``Lanes``, ``Snapshot`` and ``load_engine`` load numba when first used.
+
+    from sidlive.model.engine import Sampling, load_engine
+
+    engine = load_engine("pocket")  # a shipped preset or a .safetensors file; weights loaded, kernels compiled
+    engine.prefill(prompt)  # hear a prompt, uint8[T, 28]
+    frame = engine.step(Sampling(seed=1))  # generate the next frame, uint8[28], and hear it
+    engine.rewind(1)  # forget the last frame
+    kept = engine.snapshot()  # the whole state, as a value
+    lanes = engine.fork(4)  # four alternative futures, which share each pass over the weights
+    frames = lanes.step([Sampling(seed=1, lane=number) for number in range(4)])  # uint8[4, 28]
+    engine.restore(lanes.lane(2))  # continue with the third future ...
+    engine.restore(kept)  # ... or go back to before the fork, to the bit
+
+Words used throughout: the engine *hears* a frame when the time level processes it and updates the state; it *generates*
+a frame when the column level samples that frame's tokens. ``step`` does both. A *lane* is one of several futures that
+run side by side. Bad input raises ModelError or ControlError with one line that says what was expected.
+
+Files, in reading order:
+
+- ``engine``: `Engine`, `Lanes`, `load_engine`;
+- ``stateful``: the state and what is common to engine and lanes (prefill, rewind, snapshot, restore);
+- ``sampling``, ``constraints``: how tokens are chosen, and what may be generated (no numba);
+- ``levels``: the two levels of the network, frame by frame;
+- ``blocks``: one level's transformer blocks;
+- ``picking``, ``enforcing``: the kernels behind ``sampling`` and ``constraints``;
+- ``spelling``: the token language and recall inside the kernels, one frame at a time;
+- ``packing``: from a weights file to the layout of the kernels; empty states and scratch space;
+- ``products``, ``vectors``, ``simd``: vector instructions for matrix products and attention;
+- ``tables``, ``arrays``: how arrays reach a kernel.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints, columns_of, constrain, permitted_values
+from sidlive.model.engine.sampling import GREEDY, HEATS, Sampling
+
+if TYPE_CHECKING:
+    from sidlive.model.engine.engine import Engine, Lanes, load_engine
+    from sidlive.model.engine.stateful import Snapshot
+
+__all__ = [
+    "GREEDY",
+    "HEATS",
+    "UNCONSTRAINED",
+    "Constraints",
+    "Engine",
+    "Lanes",
+    "Sampling",
+    "Snapshot",
+    "columns_of",
+    "constrain",
+    "load_engine",
+    "permitted_values",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the modules that load numba when one of their names is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sidlive.model.engine import engine
+
+    return getattr(engine, name)

@@ -1,12 +1,16 @@
-"""One level of the network, torch-free: blocks of normed attention and SwiGLU over int8 matrices, in numba.
+"""The transformer blocks of one level: RMSNorm, attention and SwiGLU over int8 matrices. Compiled on first use.
 
-B steps go through together, of one past or of several (N *lanes*); a tile of weights is fetched once for all of them.
-What a step comes out as does not depend on how many went with it, not in one bit. Keys and values are kept as 16-bit
-fixed-point numbers. Knows nothing of frames or tokens. Compiled on first use, never at import.
+A *step* is one position of the level: a frame of the time level, a token of the column level. B steps, of one or more
+lanes, go through the blocks together, so that each tile of weights is fetched once for all of them. A step's result
+does not depend on the other steps in the pass, not in one bit. Keys and values are kept as 16-bit fixed-point numbers.
+Knows nothing of frames or tokens.
 
-A lane's first steps may be *pinned*: they are attended to for ever, while the window of the steps after them slides.
-Theirs are the positions that they would have had if the steps that slid away between had never been (StreamingLLM, Xiao
-et al. 2023): keys stay as they were turned, and the query is turned a second time, for them.
+A lane's first steps may be *pinned*: they stay in attention for ever, while a window of recent steps slides on. For
+attention, the pinned steps directly precede the window, as if the steps between had never existed (StreamingLLM, Xiao
+et al. 2023). Their keys keep the rotation they were stored with; instead, each query is rotated a second time, by its
+position as seen from the pinned steps.
+
+Letters in shapes: B steps, N lanes, L layers, K key-value heads, R slots of the cache, d the level's width.
 """
 
 from functools import partial
@@ -15,8 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sidlive.compiling import kernel
-from sidlive.model.engine.products import TILE, products_1, products_2, products_4, split
-from sidlive.model.engine.tables import (
+from sidlive.model.engine.arrays import (
     Bytes5,
     Floats1,
     Floats2,
@@ -32,72 +35,75 @@ from sidlive.model.engine.tables import (
     Signed2,
     Signed3,
 )
+from sidlive.model.engine.products import TILE, products_1, products_2, products_4, split
 from sidlive.model.engine.vectors import STRIP, exp, greatest, greatest_size, strip_1, strip_2, strip_4
 
-MOST_SHORT = np.float32(32766)  # of 16 bits, with room for rounding
-ASKED, ASKED_FINER = np.float32(65000), np.float32(512)  # of a query's upper and lower halves: see `ask`
-MOST_WEIGHT = np.float32(32000)  # that all values of a step weigh together: times 2^15 within 32 bits
-FINEST, WEIGHED = 128, 1 << 17  # see `attend`
-EPSILON = np.float32(1e-5)  # of the RMS norms
+# A *fine* fixed-point number is two int16, an upper and a lower half: upper + lower / fineness.
+INT16_LIMIT = np.float32(32766)  # largest int16 used, with room for rounding
+QUERY_LIMIT = np.float32(65000)  # bound on |query| * sqrt(head width), as fixed point: see `quantise_query`
+QUERY_FINENESS = np.float32(512)
+WEIGHTS_LIMIT = np.float32(32000)  # sum of a step's attention weights, as fixed point: times 2^15 it fits 32 bits
+FINEST, SUM_LIMIT = 128, 1 << 17  # see `attend`
+EPSILON = np.float32(1e-5)  # of RMSNorm
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
-# Called by kernels alone: without the wrappers that Python would call, which take longer to compile than the code.
+# Kernels called by kernels only. They need no wrappers for Python, which take longer to compile than the code itself.
 _kernel = partial(kernel, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inner = _kernel(fastmath=True)
-within = _kernel(fastmath=True, forceinline=True)  # part of its caller: what takes many arrays, each of many words
-strict = _kernel(fastmath=False)  # what rounds by adding and taking away; unsaid, its callers' fastness would count
+within = _kernel(fastmath=True, forceinline=True)  # inlined: passing its many arrays, each of many words, would cost
+strict = _kernel(fastmath=False)  # relies on rounding, which the callers' fastmath would break if it were inherited
 
 
-class Matrix(NamedTuple):
-    """A pile of 8-bit matrices in tiles ``[N, R / 64, C / 4, 64, 4]`` with a scale a row, ``float32[N, R]``."""
+class TiledMatrices(NamedTuple):
+    """Several int8 matrices of equal shape, in the tiles that `products` describes, with one scale a row."""
 
-    tiles: Bytes5
-    scales: Floats2
+    tiles: Bytes5  # [matrices, rows / 32, columns / 4, 32, 4]
+    scales: Floats2  # [matrices, rows]
 
 
-class Rows(NamedTuple):
-    """An embedding: ``int8[N, d]`` with a scale a row, ``float32[N]``."""
+class Embedding(NamedTuple):
+    """An embedding table in int8, with one scale a row."""
 
-    rows: Signed2
-    scales: Floats1
+    numbers: Signed2  # [rows, d]
+    scales: Floats1  # [rows]
 
 
 class Cache(NamedTuple):
-    """Keys and values of each lane's last R steps, as int16 with a scale a step and head."""
+    """Keys and values of each lane's last R steps: int16, with a scale for each step and head."""
 
     keys: Shorts7  # [N, L, K, R / 32, head width / 2, 32, 2]
     values: Shorts7  # [N, L, K, head width / 32, R / 2, 32, 2]
     key_scales: Floats4  # [N, L, K, R]
-    value_scales: Floats4
+    value_scales: Floats4  # [N, L, K, R]
 
 
 class Steps(NamedTuple):
-    """B steps to take, those of one lane in their order."""
+    """B steps that go through the blocks together; the steps of one lane are in ascending order."""
 
     lanes: Longs1  # [B]
     positions: Longs1  # [B]
-    cosines: Floats2  # [B, head width / 2], of the positions
+    cosines: Floats2  # [B, head width / 2], like the next three: rotary angles of the positions ...
     sines: Floats2
-    near_cosines: Floats2  # of the positions as the pinned steps see them
+    near_cosines: Floats2  # ... and of the positions as seen from the pinned steps
     near_sines: Floats2
 
 
-class Pile(NamedTuple):
-    """The blocks of one level."""
+class StackWeights(NamedTuple):
+    """The weights of one level's blocks (see `config.Stack`)."""
 
-    hidden: int  # of the SwiGLU
+    hidden: int  # width of the SwiGLU
     attention_norm: Floats2  # [L, d]
-    query_key_value: Matrix
-    out: Matrix
+    query_key_value: TiledMatrices
+    out: TiledMatrices
     feed_norm: Floats2  # [L, d]
-    gate_up: Matrix
-    down: Matrix
+    gate_up: TiledMatrices
+    down: TiledMatrices
     last_norm: Floats1  # [d]
 
 
 @inner
 def normalise(x, gains, result):  # type: ignore[no-untyped-def]
-    """RMS norm of ``x [B, :d]``, row by row."""
+    """Write the RMS norm of each row of ``x [B, >= d]`` to ``result [B, >= d]``. ``gains [d]``."""
     width = gains.shape[0]
     for row in range(x.shape[0]):
         total = ZERO
@@ -109,18 +115,18 @@ def normalise(x, gains, result):  # type: ignore[no-untyped-def]
 
 
 class Pieces(NamedTuple):
-    """Room for B vectors in fixed point, as `split` makes them: for each SPAN of columns a scale and two sums."""
+    """Scratch space for B vectors in fixed point, as `products.split` writes them."""
 
-    numbers: Signed3  # [B, 3, whole 16s]
+    numbers: Signed3  # [B, 3, length rounded up to 16]: high, middle and low bytes
     scales: Floats2  # [B, spans]
     sums: Ints3  # [B, spans, 2]
 
 
 @strict
 def multiply(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no-untyped-def]
-    """``result[B, R] += x[B, :width] @ matrix[index].T``, for the first tiles of rows; R is whole tiles.
+    """Add ``x[:, :width] @ matrix[index].T`` to ``result``, for the first ``tiles`` tiles of the matrix's rows.
 
-    x goes on in zeros to a whole 16.
+    ``x float32[B, width rounded up to 16]``, zeros after ``width``. ``result float32[B, >= 32 * tiles]``.
     """
     weights, gains, scales, sums = matrix.tiles, matrix.scales, pieces.scales, pieces.sums
     fours, spans, length = weights.shape[2], scales.shape[1], (width + 15) // 16 * 16
@@ -130,7 +136,7 @@ def multiply(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no
         split(x, row * x.shape[1], length, pieces.numbers, at, scales, row * spans, sums, row * spans * 2)
     start, gain = index * weights.shape[1] * fours * 4 * TILE, index * gains.shape[1]
     done, count = 0, x.shape[0]
-    while done < count:  # four vectors at once as long as there are as many: each weight is loaded once for them
+    while done < count:  # up to four vectors at once: each weight is loaded once for all of them
         if count - done >= 4:
             products_4(weights, start, tiles, fours, numbers, scales, sums, done, gains, gain, result)
             done += 4
@@ -144,16 +150,16 @@ def multiply(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no
 
 @inner
 def add_row(x, embedding, index):  # type: ignore[no-untyped-def]
-    """``x[:d] += embedding[index]``."""
-    scale, numbers = embedding.scales[index], embedding.rows[index]
+    """Add row ``index`` of an embedding to ``x [>= d]``."""
+    scale, numbers = embedding.scales[index], embedding.numbers[index]
     for i in range(numbers.shape[0]):
         x[i] += scale * np.float32(numbers[i])
 
 
 @inner
 def dot_row(x, embedding, index):  # type: ignore[no-untyped-def]
-    """``x[:d] @ embedding[index]``."""
-    numbers, total = embedding.rows[index], ZERO
+    """Return the dot product of ``x [>= d]`` with row ``index`` of an embedding."""
+    numbers, total = embedding.numbers[index], ZERO
     for i in range(numbers.shape[0]):
         total += x[i] * np.float32(numbers[i])
     return total * embedding.scales[index]
@@ -161,7 +167,7 @@ def dot_row(x, embedding, index):  # type: ignore[no-untyped-def]
 
 @inner
 def clear(x):  # type: ignore[no-untyped-def]
-    """Zero ``x [B, d]``."""
+    """Fill ``x [B, d]`` with zeros."""
     for row in range(x.shape[0]):
         for i in range(x.shape[1]):
             x[row, i] = ZERO
@@ -169,7 +175,10 @@ def clear(x):  # type: ignore[no-untyped-def]
 
 @inner
 def place(position, pinned, slots):  # type: ignore[no-untyped-def]
-    """Where a step's key and value lie: the pinned in whole strips of their own, the others in a ring behind them."""
+    """Return the slot of the cache for a step's key and value.
+
+    Pinned steps lie at the start, in whole strips of their own; the others in a ring behind them.
+    """
     if position < pinned:
         return position
     first = (pinned + STRIP - 1) // STRIP * STRIP
@@ -178,27 +187,34 @@ def place(position, pinned, slots):  # type: ignore[no-untyped-def]
 
 @inner
 def window(position, context, pinned, slots, runs):  # type: ignore[no-untyped-def]
-    """Where the steps that a step attends to lie: ``runs int64[6]``, three runs ``[a, b)``, pinned ones first."""
+    """Write the slots that a step attends to into ``runs int64[6]``: three ranges ``[a, b)``, the pinned steps first.
+
+    The window of recent steps takes one range, or two if it wraps round the end of the ring.
+    """
     runs[0], runs[1] = 0, min(pinned, position + 1)
     runs[2] = runs[3] = runs[4] = runs[5] = 0
     if position >= pinned:
         oldest = max(pinned, position - (context - pinned) + 1)
         runs[2], runs[3] = place(oldest, pinned, slots), place(position, pinned, slots) + 1
-        if runs[2] >= runs[3]:  # round the ring's end
+        if runs[2] >= runs[3]:  # the window wraps
             runs[4], runs[5] = runs[2], slots
             runs[2] = place(pinned, pinned, slots)
 
 
 @inner
 def scale(numbers, scales):  # type: ignore[no-untyped-def]
-    """Each number times its scale, in place."""
+    """Multiply each number by its scale, in place."""
     for i in range(numbers.shape[0]):
         numbers[i] *= scales[i]
 
 
 @inner
 def soften(scores, value_scales, top):  # type: ignore[no-untyped-def]
-    """A run of scores becomes weights of the values as they lie, in place; the sums of the true ones and of these."""
+    """Turn scores into unnormalised softmax weights for the stored (unscaled) values, in place.
+
+    ``scores``, ``value_scales``: of one range of slots. ``top``: the highest score of all ranges. Return the sum of the
+    softmax terms, and the sum of the weights, each of which is a term times the scale of its value.
+    """
     total, sum_of_weights = ZERO, ZERO
     for i in range(scores.shape[0]):
         share = exp(scores[i] - top)
@@ -210,70 +226,74 @@ def soften(scores, value_scales, top):  # type: ignore[no-untyped-def]
 
 
 @inner
-def halve(numbers, factor, finer, upper, lower):  # type: ignore[no-untyped-def]
-    """Each number times ``factor`` as two of 16 bits: ``upper + lower / finer``."""
+def quantise_fine(numbers, factor, fineness, upper, lower):  # type: ignore[no-untyped-def]
+    """Write each number times ``factor`` as two int16: ``upper + lower / fineness``."""
     for i in range(numbers.shape[0]):
         number = numbers[i] * factor
         whole = np.floor(number + HALF)
         upper[i] = np.int16(whole)
-        lower[i] = np.int16(np.floor((number - whole) * finer + HALF))
+        lower[i] = np.int16(np.floor((number - whole) * fineness + HALF))
 
 
 @inner
-def share_out(scores, runs, key_scales, value_scales, finer, halves):  # type: ignore[no-untyped-def]
-    """Softmax over the runs of ``scores [R]``, a zero sink among them: ``halves int16[2, R]``, as `halve` writes them,
-    tell how much of each value, as it lies, is taken; returned is what they are to be multiplied by."""
+def softmax(scores, runs, key_scales, value_scales, fineness, halves):  # type: ignore[no-untyped-def]
+    """Apply softmax to the scores of the attended slots, with an extra score of zero that has no value (a sink).
+
+    ``scores float32[R]``: by slot; overwritten. Write the weights of the stored values to ``halves int16[2, R]``, as
+    `quantise_fine` does. Return the scale of their weighted sum.
+    """
     top, total, sum_of_weights = ZERO, ZERO, ZERO
     for run in range(0, 6, 2):
         start, end = runs[run], runs[run + 1]
         scale(scores[start:end], key_scales[start:end])
         top = greatest(scores, start, end - start, top)
     for run in range(0, 6, 2):
-        some = slice(runs[run], runs[run + 1])
-        part, part_of_weights = soften(scores[some], value_scales[some], top)
+        slots = slice(runs[run], runs[run + 1])
+        part, part_of_weights = soften(scores[slots], value_scales[slots], top)
         total += part
         sum_of_weights += part_of_weights
-    factor = MOST_WEIGHT / sum_of_weights if sum_of_weights > ZERO else ZERO
+    factor = WEIGHTS_LIMIT / sum_of_weights if sum_of_weights > ZERO else ZERO
     for run in range(0, 6, 2):
         start, end = runs[run], runs[run + 1]
-        for half in range(2):  # steps go in pairs: beside a run's odd ends there is nothing
+        for half in range(2):  # values are read in pairs of slots: a neighbour outside the range weighs nothing
             halves[half, start & -2] = 0
             halves[half, max(0, end - 1) | 1] = 0
     for run in range(0, 6, 2):
-        some = slice(runs[run], runs[run + 1])
-        halve(scores[some], factor, finer, halves[0, some], halves[1, some])
+        slots = slice(runs[run], runs[run + 1])
+        quantise_fine(scores[slots], factor, fineness, halves[0, slots], halves[1, slots])
     return ONE / (factor * (total + exp(-top))) if factor > ZERO else ZERO
 
 
 @inner
-def ask(query, asked):  # type: ignore[no-untyped-def]
-    """Write a query as `halve` does, such that it meets any key within 32 bits; returns the scale.
+def quantise_query(query, quantised):  # type: ignore[no-untyped-def]
+    """Write a query to ``quantised int16[2, head width]`` as `quantise_fine` does; return its scale.
 
-    |query . key| <= |query| |key| (Cauchy, Schwarz), and |key| <= MOST_SHORT * sqrt(head width).
+    The factor is such that the dot product with any stored key fits 32 bits: |query . key| <= |query| |key|
+    (Cauchy-Schwarz), and |key| <= INT16_LIMIT * sqrt(head width).
     """
     width, total = np.float32(query.shape[0]), ZERO
     for i in range(query.shape[0]):
         total += query[i] * query[i]
-    most = min(ASKED / np.sqrt(width), MOST_SHORT)
+    most = min(QUERY_LIMIT / np.sqrt(width), INT16_LIMIT)
     factor = most / np.sqrt(total) if total > ZERO else ZERO
-    halve(query, factor, ASKED_FINER, asked[0], asked[1])
+    quantise_fine(query, factor, QUERY_FINENESS, quantised[0], quantised[1])
     return ONE / factor if factor > ZERO else ZERO
 
 
 @inner
-def keep(numbers, kept):  # type: ignore[no-untyped-def]
-    """Write floats as 16-bit fixed-point numbers; returns their scale."""
+def quantise_short(numbers, kept):  # type: ignore[no-untyped-def]
+    """Write floats to ``kept`` as int16 fixed-point numbers; return their scale."""
     largest = greatest_size(numbers, 0, numbers.shape[0])
-    factor = MOST_SHORT / largest if largest > ZERO else ZERO
+    factor = INT16_LIMIT / largest if largest > ZERO else ZERO
     for i in range(numbers.shape[0]):
         kept[i] = np.int16(np.floor(numbers[i] * factor + HALF))
-    return largest / MOST_SHORT
+    return largest / INT16_LIMIT
 
 
 @inner
-def strip_of_heads(rows, start, pairs, halves, at, stride, finer, scales, of, sums, to, sums_stride, heads):  # type: ignore[no-untyped-def]  # fmt: skip
-    """`strip` for any number of heads, as many at once as can be."""
-    done, fine = 0, ONE / finer
+def strip_of_heads(rows, start, pairs, halves, at, stride, fineness, scales, of, sums, to, sums_stride, heads):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Apply `vectors.strip` to any number of heads, up to four at once. The arguments are the same."""
+    done, fine = 0, ONE / fineness
     while done < heads:
         here, of_here, to_here = at + 2 * done * stride, of + done, to + done * sums_stride
         if heads - done >= 4:
@@ -287,63 +307,77 @@ def strip_of_heads(rows, start, pairs, halves, at, stride, finer, scales, of, su
             done += 1
 
 
-class Scratch(NamedTuple):
-    """Room for what B steps at most go through."""
+class BlocksScratch(NamedTuple):
+    """Scratch space for up to B steps through the blocks. G heads share a key-value head."""
 
     pieces: Pieces
     x: Floats2  # [B, whole tiles]
-    normed: Floats2  # [B, d and zeros to a whole 16]
-    head: Floats1  # [head width]
-    kept: Shorts1
-    asked: Shorts5  # [2, B, heads, 2, head width]: queries as `ask` writes them, and once more for the pinned
-    ask_scales: Floats3  # [2, B, heads]
-    projected: Floats2  # [B, whole tiles], as is the next
-    fed: Floats2
-    active: Floats2  # [B, hidden and zeros to a whole 16]
-    scores: Floats2  # [heads that share a key, R]
-    weights: Shorts3  # [heads that share a key, 2, R]: of `halve`
-    mixed: Floats2  # [heads that share a key, whole strips]
-    sums: Floats1  # [heads that share a key]: the scale of what the values sum up to
-    runs: Longs2  # [B, 6]
+    normed: Floats2  # [B, d rounded up to 16]; zeros after d
+    head: Floats1  # [head width]: one rotated head
+    kept: Shorts1  # [head width]: one quantised key or value
+    queries: Shorts5  # [2, B, heads, 2, head width]: as `quantise_query` writes them; at [1] for the pinned steps
+    query_scales: Floats3  # [2, B, heads]
+    projected: Floats2  # [B, whole tiles]: queries, keys and values
+    fed: Floats2  # [B, whole tiles]: gate and up
+    active: Floats2  # [B, hidden rounded up to 16]; zeros after hidden
+    scores: Floats2  # [G, R]
+    weights: Shorts3  # [G, 2, R]: as `softmax` writes them
+    mixed: Floats2  # [G, whole strips]: weighted sums of values
+    sums: Floats1  # [G]: their scales
+    runs: Longs2  # [B, 6]: as `window` writes them
 
 
 @within
 def attend(steps, count, pinned, context, layer, cache, scratch, result):  # type: ignore[no-untyped-def]
-    """Attention of ``count`` steps, whose queries stand in ``scratch``, to ``result [B, width]``."""
+    """Write the attention of ``count`` steps, whose queries are in ``scratch``, to ``result [B, d]``."""
     keys, values = cache.keys, cache.values
     layers, kv_heads, strips, head_width = keys.shape[1], keys.shape[2], keys.shape[3], 2 * keys.shape[4]
     slots, parts = strips * STRIP, values.shape[3]
     scores, weights, mixed, sums, runs = scratch.scores, scratch.weights, scratch.mixed, scratch.sums, scratch.runs
-    groups, padded, heads = scores.shape[0], mixed.shape[1], scratch.asked.shape[2]
-    asked, ask_scales, shares = scratch.asked.view(np.int32), scratch.ask_scales, weights.view(np.int32)
-    # A lower half is at most (finer + 1) / 2, a value 2^15, and there are so many steps: below 2^31 together.
-    finer = np.float32(max(1, min(FINEST, WEIGHED // slots - 1)))
+    groups, padded, heads = scores.shape[0], mixed.shape[1], scratch.queries.shape[2]
+    queries, query_scales, shares = scratch.queries.view(np.int32), scratch.query_scales, weights.view(np.int32)
+    # A lower half is at most (fineness + 1) / 2 and a value 2^15: their products with all slots must sum to below 2^31.
+    fineness = np.float32(max(1, min(FINEST, SUM_LIMIT // slots - 1)))
     for row in range(count):
         window(steps.positions[row], context, pinned, slots, runs[row])
     for kv in range(kv_heads):
         for row in range(count):
-            lane, some_runs = steps.lanes[row], runs[row]
+            lane, row_runs = steps.lanes[row], runs[row]
             first = (lane * layers + layer) * kv_heads + kv
+            # Scores: each query times the keys of its ranges, a strip of 32 keys at a time.
             for run in range(0, 6, 2):
-                near = np.int64(run == 0)  # the pinned
-                of = (near * scratch.asked.shape[1] + row) * heads + kv * groups
-                for strip in range(some_runs[run] // STRIP, (some_runs[run + 1] + STRIP - 1) // STRIP):
+                near = np.int64(run == 0)  # the pinned steps have queries of their own
+                of = (near * scratch.queries.shape[1] + row) * heads + kv * groups
+                for strip in range(row_runs[run] // STRIP, (row_runs[run + 1] + STRIP - 1) // STRIP):
                     at = strip * STRIP
                     for g in range(groups):
                         for i in range(at, at + STRIP):
                             scores[g, i] = ZERO
                     start, to, half = (first * strips + strip) * head_width * STRIP, at, head_width // 2
-                    asks = of * head_width
+                    queries_at = of * head_width
                     strip_of_heads(
-                        keys, start, half, asked, asks, half, ASKED_FINER, ask_scales, of, scores, to, slots, groups
+                        keys,
+                        start,
+                        half,
+                        queries,
+                        queries_at,
+                        half,
+                        QUERY_FINENESS,
+                        query_scales,
+                        of,
+                        scores,
+                        to,
+                        slots,
+                        groups,
                     )
+            # Softmax, then the sums of the values, 32 numbers of a head at a time.
             key_scales, value_scales = cache.key_scales[lane, layer, kv], cache.value_scales[lane, layer, kv]
             for g in range(groups):
-                sums[g] = share_out(scores[g], some_runs, key_scales, value_scales, finer, weights[g])
+                sums[g] = softmax(scores[g], row_runs, key_scales, value_scales, fineness, weights[g])
                 for i in range(padded):
                     mixed[g, i] = ZERO
             for run in range(0, 6, 2):
-                begin, end, half = some_runs[run] // 2, (some_runs[run + 1] + 1) // 2, slots // 2
+                begin, end, half = row_runs[run] // 2, (row_runs[run + 1] + 1) // 2, slots // 2
                 for part in range(parts if begin < end else 0):
                     start, to = ((first * parts + part) * half + begin) * 2 * STRIP, part * STRIP
                     strip_of_heads(
@@ -353,7 +387,7 @@ def attend(steps, count, pinned, context, layer, cache, scratch, result):  # typ
                         shares,
                         begin,
                         half,
-                        finer,
+                        fineness,
                         sums,
                         np.int64(0),
                         mixed,
@@ -369,8 +403,8 @@ def attend(steps, count, pinned, context, layer, cache, scratch, result):  # typ
 
 
 @inner
-def turn(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
-    """Rotary position: the halves of a head turn against each other."""
+def rotate(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
+    """Rotate a head by its position (RoPE: element i with i + half), times ``scale``; all ``[head width]``."""
     half = cosines.shape[0]
     low, high, result_high = head[:half], head[half:], result[half:]
     for i in range(half):
@@ -380,24 +414,24 @@ def turn(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
 
 
 @within
-def go_through(pile, x, steps, context, pinned, cache, scratch, to_the_end):  # type: ignore[no-untyped-def]
-    """B steps ``x [B, whole tiles]`` through all blocks, in place; their keys and values are kept.
+def run_blocks(stack, x, steps, context, pinned, cache, scratch, needs_output):  # type: ignore[no-untyped-def]
+    """Run B steps ``x [B, whole tiles]`` through all blocks, in place, and store their keys and values.
 
-    A step attends to its lane's ``pinned`` first steps and to the last ``context - pinned``. Unless ``to_the_end``,
-    nobody needs x itself: the last block only keeps its keys and values.
+    A step attends to its lane's first ``pinned`` steps and to the last ``context - pinned``. Without ``needs_output``
+    the last block only stores its keys and values, and x is left unfinished.
     """
     keys, values = cache.keys, cache.values
     layers, kv_heads, slots, head_width = keys.shape[1], keys.shape[2], keys.shape[3] * STRIP, 2 * keys.shape[4]
-    count, width, hidden = x.shape[0], pile.last_norm.shape[0], pile.hidden
+    count, width, hidden = x.shape[0], stack.last_norm.shape[0], stack.hidden
     kv_width, heads = kv_heads * head_width, width // head_width
-    tiles = (pile.query_key_value.tiles.shape[1], pile.out.tiles.shape[1], pile.gate_up.tiles.shape[1])
+    tiles = (stack.query_key_value.tiles.shape[1], stack.out.tiles.shape[1], stack.gate_up.tiles.shape[1])
     gain = ONE / np.sqrt(np.float32(head_width))
-    pieces, head, kept, asked, ask_scales = (
+    pieces, head, kept, queries, query_scales = (
         scratch.pieces,
         scratch.head,
         scratch.kept,
-        scratch.asked,
-        scratch.ask_scales,
+        scratch.queries,
+        scratch.query_scales,
     )
     normed, projected, fed, active = (
         scratch.normed[:count],
@@ -406,41 +440,43 @@ def go_through(pile, x, steps, context, pinned, cache, scratch, to_the_end):  # 
         scratch.active[:count],
     )
     for layer in range(layers):
-        normalise(x, pile.attention_norm[layer], normed)
+        # Queries, keys and values: projected, rotated, quantised; keys and values go into the cache.
+        normalise(x, stack.attention_norm[layer], normed)
         clear(projected)
-        multiply(normed, width, pile.query_key_value, layer, tiles[0], projected, pieces)
+        multiply(normed, width, stack.query_key_value, layer, tiles[0], projected, pieces)
         for row in range(count):
             lane, slot = steps.lanes[row], place(steps.positions[row], pinned, slots)
             cosines, sines = steps.cosines[row], steps.sines[row]
             for number in range(heads):
                 query = projected[row, number * head_width : (number + 1) * head_width]
-                turn(query, cosines, sines, gain, head)
-                ask_scales[0, row, number] = ask(head, asked[0, row, number])
+                rotate(query, cosines, sines, gain, head)
+                query_scales[0, row, number] = quantise_query(head, queries[0, row, number])
                 if pinned > 0:
-                    turn(query, steps.near_cosines[row], steps.near_sines[row], gain, head)
-                    ask_scales[1, row, number] = ask(head, asked[1, row, number])
+                    rotate(query, steps.near_cosines[row], steps.near_sines[row], gain, head)
+                    query_scales[1, row, number] = quantise_query(head, queries[1, row, number])
             for kv in range(kv_heads):
                 at = width + kv * head_width
-                turn(projected[row, at : at + head_width], cosines, sines, ONE, head)
-                cache.key_scales[lane, layer, kv, slot] = keep(head, kept)
+                rotate(projected[row, at : at + head_width], cosines, sines, ONE, head)
+                cache.key_scales[lane, layer, kv, slot] = quantise_short(head, kept)
                 strip = keys[lane, layer, kv, slot // STRIP]
                 for i in range(head_width):
                     strip[i // 2, slot % STRIP, i % 2] = kept[i]
                 at += kv_width
-                cache.value_scales[lane, layer, kv, slot] = keep(projected[row, at : at + head_width], kept)
+                cache.value_scales[lane, layer, kv, slot] = quantise_short(projected[row, at : at + head_width], kept)
                 strips = values[lane, layer, kv]
                 for i in range(head_width):
                     strips[i // STRIP, slot // 2, i % STRIP, slot % 2] = kept[i]
-        if layer == layers - 1 and not to_the_end:
+        if layer == layers - 1 and not needs_output:
             return
+        # Attention and SwiGLU, each added to x.
         attend(steps, count, pinned, context, layer, cache, scratch, normed)
-        multiply(normed, width, pile.out, layer, tiles[1], x, pieces)
-        normalise(x, pile.feed_norm[layer], normed)
+        multiply(normed, width, stack.out, layer, tiles[1], x, pieces)
+        normalise(x, stack.feed_norm[layer], normed)
         clear(fed)
-        multiply(normed, width, pile.gate_up, layer, tiles[2], fed, pieces)
+        multiply(normed, width, stack.gate_up, layer, tiles[2], fed, pieces)
         for row in range(count):
             up = fed[row, hidden:]
             for i in range(hidden):
                 gate = fed[row, i]
                 active[row, i] = gate / (ONE + exp(-gate)) * up[i]
-        multiply(active, hidden, pile.down, layer, tiles[1], x, pieces)
+        multiply(active, hidden, stack.down, layer, tiles[1], x, pieces)

@@ -1,15 +1,23 @@
-"""What may be said at all: values forbidden in a column, and a scale to stay in.
+"""Constraints on what may be generated: values forbidden in a column, and a scale to stay in.
 
-A **forbidden value** never stands in its column, whichever token would bring it there: byte or motion. A **scale** is
-a table of the frequencies that a note may have. It binds notes, not what they do: in a frame with a tone (triangle,
-saw or pulse, without noise or test) a voice's frequency must be in the table where a note begins (the gate opens, or
-the frame before had no tone) and wherever the pitch leaps, also by an arpeggio's echo. Elsewhere it may stay, move by
-less than ORNAMENT_CENTS, or slide on by the same step of less than SLIDE_CENTS: held notes, vibrato and portamento go
-on. Noise, the test bit and no waveform are free: there a frequency is a colour.
+A **forbidden value** never appears in its column, neither as a byte nor as the result of a motion.
 
-A frame says a voice's frequency before its control, so a voice is first said as it comes; only if it strays is
-its part said anew, its frequency then in the table whatever the control. Noise stands still: all else stays as it was.
-Compiled on first use, never at import.
+A **scale** is a table of the frequencies that a note may have. It restricts the pitch where a note begins and where the
+pitch leaps, not how a held note moves. A frame of a voice is *tonal* if it has a triangle, saw or pulse waveform
+without noise and test bit; noise, test bit and no waveform are free, because there the frequency is a timbre. In a
+tonal frame the frequency must be in the table if
+
+- a note begins: the gate opens, or the frame before was not tonal; or
+- the pitch leaps, including the leaps of an arpeggio.
+
+Otherwise it may stay, move by less than ORNAMENT_CENTS (vibrato), or repeat its last step if that is less than
+SLIDE_CENTS (portamento).
+
+A frame holds a voice's frequency before its control register, so whether a note begins is known only afterwards. The
+engine therefore generates each voice freely first. If the result leaves the scale, it generates the voice again with
+the frequency restricted to the table, whatever the control. The random numbers are the same, so nothing else changes.
+
+Loads no numba; `enforcing` has the kernels.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,63 +27,47 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.pitch import ratio
 from sidlive.chip.registers import (
     COLUMNS,
-    CONTROL,
-    FIRST_CONTROL,
     FREQ_HI,
     FREQ_LO,
-    GATE,
     MODE_VOL,
-    NOISE,
-    PULSE,
     RES_ROUTE,
-    SAW,
-    TEST,
-    TRIANGLE,
     USED_BITS,
     VOICE_3_OFF,
-    VOICE_STRIDE,
     VOICES,
     register_of,
 )
 from sidlive.errors import ControlError
-from sidlive.model.engine.blocks import inner
-from sidlive.model.engine.spelling import moved, pairs_before, reference
-from sidlive.model.engine.tables import Flags1, Flags2
+from sidlive.model.engine.arrays import Flags1, Flags2
 from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_NAMES, KIND_OF_SLOT, SLOTS_PER_VOICE
-from sidlive.model.tokens import FREQ_HI as FREQ_HI_KIND
-from sidlive.model.tokens import FREQ_LO as FREQ_LO_KIND
 
-ORNAMENT_CENTS: Final = 80  # below a semitone, so that no trill or chromatic run passes for vibrato
-SLIDE_CENTS: Final = 200  # above it, the same step again is no slide but a leap that goes on
-_ORNAMENT: Final = ratio(ORNAMENT_CENTS) - 1  # of the frequency
-_SLIDE: Final = ratio(SLIDE_CENTS) - 1
-ROUTES: Final = 0x0F  # the bits of $D417 that send a voice, or the outside, through the filter
-_TONE: Final = TRIANGLE | SAW | PULSE
+ORNAMENT_CENTS: Final = 80  # below a semitone: no trill or chromatic run passes for vibrato
+SLIDE_CENTS: Final = 200  # a larger step that repeats is a leap that goes on, not a slide
+ROUTES: Final = 0x0F  # bits of $D417 that send a voice, or the external input, through the filter
 
 
 class Constraints(NamedTuple):
-    """As the kernels take them; made by `constrain`."""
+    """Constraints in the form that the kernels read. `constrain` makes them."""
 
-    active: bool  # anything at all is forbidden
-    values: Flags2  # [28, 256]: what may stand in each column
-    in_scale: bool
-    notes: Flags1  # [65536] of a scale, [1] without
-    note_his: Flags2  # [VOICES, 256]: the high bytes of a voice's permitted notes
+    active: bool  # False if everything is permitted
+    values: Flags2  # [28, 256]: whether a value is permitted in a column
+    in_scale: bool  # whether there is a scale
+    notes: Flags1  # [65536]: whether a frequency is in the scale; [1] without a scale
+    note_his: Flags2  # [VOICES, 256]: whether a permitted note of the voice has this high byte
 
 
 def constrain(values: NDArray[np.bool_] | None = None, notes: NDArray[np.bool_] | None = None) -> Constraints:
-    """Constraints of the values permitted in each column, ``bool[28, 256]``, and a scale's notes, ``bool[65536]``.
+    """Return the constraints for a table of permitted values and the notes of a scale.
 
-    Raises ControlError where a column, or a voice's frequency, would have nothing left.
+    ``values bool[28, 256]``: by column; None permits all. ``notes bool[65536]``: by frequency register value; None for
+    no scale. Raises ControlError if a column, or the frequency of a voice, would have no value left.
     """
     existing = (np.arange(256) & ~USED_BITS[:, None]) == 0
     table = existing if values is None else existing & values
     for column in range(COLUMNS):
         if not table[column].any():
-            raise ControlError(f"no value would be left for {column_name(column)}: forbid fewer")
+            raise ControlError(f"no value would be left for {column_name(column)}: forbid fewer values")
     his = np.zeros((VOICES, 256), dtype=np.bool_)
     if notes is not None:
         for voice in range(VOICES):
@@ -83,7 +75,8 @@ def constrain(values: NDArray[np.bool_] | None = None, notes: NDArray[np.bool_] 
             his[voice] = table[register_of(voice, FREQ_HI)] & (notes.reshape(256, 256) & los).any(axis=1)
             if not his[voice].any():
                 raise ControlError(
-                    f"voice {voice + 1} may take no note of the scale: forbid fewer frequencies, or take another"
+                    f"no note of the scale is left for voice {voice + 1}: "
+                    "forbid fewer frequencies, or choose another scale"
                 )
     return Constraints(
         values is not None or notes is not None, table, notes is not None,
@@ -95,9 +88,10 @@ UNCONSTRAINED: Final = constrain()
 
 
 def columns_of(name: str, voices: Collection[int] = range(VOICES)) -> tuple[int, ...]:
-    """The columns of these voices (0 to 2), or of the filter, that a name of KIND_NAMES has; ControlError.
+    """Return the columns of a frame that a name in KIND_NAMES stands for.
 
-    A control register's are two: its first value in a frame is the same register's.
+    ``voices``: which voices, from 0 to 2; ignored for the filter's columns. "control" includes the column of the
+    register's first value in the frame. Raises ControlError for an unknown name.
     """
     if name not in KIND_NAMES:
         near = get_close_matches(str(name), KIND_NAMES, 1)
@@ -112,17 +106,17 @@ def columns_of(name: str, voices: Collection[int] = range(VOICES)) -> tuple[int,
 
 
 def column_name(column: int) -> str:
-    """A column for people: "cutoff_hi", "control of voice 2"."""
+    """Return a column's name for messages: "cutoff_hi", "control of voice 2"."""
     slot = int(np.flatnonzero(column == COLUMN_OF_SLOT)[0])
     voice = f" of voice {slot // SLOTS_PER_VOICE + 1}" if slot < VOICES * SLOTS_PER_VOICE else ""
     return KIND_NAMES[KIND_OF_SLOT[slot]] + voice
 
 
 def permitted_values(forbidden: Mapping[int, Collection[int]], filtered: bool = True) -> NDArray[np.bool_] | None:
-    """The table for `constrain` of the values forbidden by column; None where there are none.
+    """Return the table ``bool[28, 256]`` of permitted values for `constrain`; None if all values are permitted.
 
-    Not ``filtered``: no voice goes through the filter, nor what comes in from outside; and voice 3 is not taken off
-    the way around it, which tunes do that have it filtered: it would be heard no more.
+    ``forbidden``: values by column. ``filtered=False`` keeps the voices and the external input out of the filter. It
+    also forbids switching voice 3 off the unfiltered output, as tunes do that filter it: voice 3 would fall silent.
     """
     if filtered and not any(forbidden.values()):
         return None
@@ -133,63 +127,3 @@ def permitted_values(forbidden: Mapping[int, Collection[int]], filtered: bool = 
         table[RES_ROUTE, (np.arange(256) & ROUTES) != 0] = False
         table[MODE_VOL, (np.arange(256) & VOICE_3_OFF) != 0] = False
     return table
-
-
-@inner
-def sift(constraints, language, frames, position, slot, in_scale, logits, kept, tokens):  # type: ignore[no-untyped-def]
-    """The permitted among a slot's allowed tokens, into ``tokens`` with their logits into ``kept``; how many there are.
-
-    The slots before it stand in the ring. ``in_scale``: a frequency must be in the scale's table.
-    """
-    column, kind, bits = language.columns[slot], language.kinds[slot], language.lo_bits[slot]
-    values, allowed = constraints.values[column], language.allowed[kind]
-    hi_bound, lo_bound = in_scale and kind == FREQ_HI_KIND, in_scale and kind == FREQ_LO_KIND
-    voice, frame = slot // SLOTS_PER_VOICE, frames[position % frames.shape[0]]
-    one = two = three = four = np.int64(0)
-    if bits > 0:
-        one, two, three, four = pairs_before(language, frames, position, slot)
-    number = 0
-    for i in range(language.allowed_count[kind]):
-        token = allowed[i]
-        if token < 256:
-            permitted = values[token]
-            if hi_bound:
-                permitted = constraints.note_his[voice, token]
-            elif lo_bound:
-                hi = np.int64(frame[language.columns[slot - 1]])
-                permitted &= constraints.notes[hi << 8 | token]
-        elif bits > 0:
-            value = moved(token, one, two, three, four, language.modulus[slot])
-            lo = value & ((1 << bits) - 1)
-            permitted = values[value >> bits] and constraints.values[language.columns[slot + 1], lo]
-            if hi_bound:
-                permitted &= constraints.notes[value]
-        else:
-            permitted = values[reference(language, frames, position, frame, slot)]
-        if permitted:
-            kept[number], tokens[number] = logits[i], token
-            number += 1
-    return number
-
-
-@inner
-def strays(constraints, language, frames, position, voice):  # type: ignore[no-untyped-def]
-    """Whether a voice of the frame at ``position``, 1 or more, leaves the scale in a way that it may not."""
-    slot, first = voice * SLOTS_PER_VOICE, voice * VOICE_STRIDE
-    frame, last = frames[position % frames.shape[0]], frames[(position - 1) % frames.shape[0]]
-    frequency = np.int64(frame[first + FREQ_HI]) << 8 | np.int64(frame[first + FREQ_LO])
-    control = frame[first + CONTROL]
-    if constraints.notes[frequency] or not _sounds(control):
-        return False
-    closed = (last[first + CONTROL] & GATE) == 0 or (frame[FIRST_CONTROL + voice] & GATE) == 0
-    if not _sounds(last[first + CONTROL]) or ((control & GATE) != 0 and closed):
-        return True
-    one, two, _, _ = pairs_before(language, frames, position, slot)
-    step = abs(frequency - one)
-    slides = frequency - one == one - two and step <= _SLIDE * one
-    return step > _ORNAMENT * one and not slides
-
-
-@inner
-def _sounds(control):  # type: ignore[no-untyped-def]
-    return (control & _TONE) != 0 and (control & (NOISE | TEST)) == 0

@@ -1,7 +1,6 @@
-"""The engine: hears frames, says the next one, and can take it back. numba over int8 weights; no torch.
+"""The engine as its users see it: `Engine`, the alternative futures `Lanes`, and `load_engine`.
 
-The state is a value, and memory and cost stand still for hours: see `hearing`. `Engine.fork` makes alternative futures
-of it, which share each pass over the weights. An engine belongs to one thread at a time; its calls release the GIL.
+An engine belongs to one thread at a time; its calls release the GIL.
 """
 
 from collections.abc import Sequence
@@ -14,23 +13,31 @@ from sidlive.chip.registers import USED_BITS, Frames, silence
 from sidlive.compiling import Told, compiling, unheard
 from sidlive.model import tokens as tk
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.engine.hearing import FREE, Hearing, Mind, Snapshot, forced_columns, rows_of, samplings_of
-from sidlive.model.engine.levels import State, say
+from sidlive.model.engine.levels import EngineState, generate_frame
+from sidlive.model.engine.packing import PackedModel
 from sidlive.model.engine.sampling import GREEDY, Sampling
+from sidlive.model.engine.stateful import (
+    NOT_FORCED,
+    Snapshot,
+    StatefulModel,
+    checked_forcing,
+    checked_frames,
+    checked_samplings,
+)
 from sidlive.model.weights import EngineWeights, load_weights
 
-__all__ = ["GREEDY", "Engine", "Lanes", "Sampling", "Snapshot", "load_engine", "warm_up"]
+__all__ = ["Engine", "Lanes", "Snapshot", "load_engine", "warm_up"]
 
 
-class Engine(Hearing):
-    """One model and what it remembers.
+class Engine(StatefulModel):
+    """A model and its memory of the frames that it heard or generated.
 
-    ``context``: frames that it attends to (a model is made for ``weights.config.context``); ``headroom``: frames that
-    `rewind` can take back. Beyond the context it recalls what was heard within `recall.WINDOW` frames.
+    ``context``: frames that attention covers (a model is trained for ``weights.config.context``); recall covers
+    `recall.WINDOW` frames. ``headroom``: frames that `rewind` can take back. Raises ModelError if either is below 1.
     """
 
     def __init__(self, weights: EngineWeights, context: int = 1024, headroom: int = 512) -> None:
-        super().__init__(Mind.of(weights), context, headroom, 1)
+        super().__init__(PackedModel.of(weights), context, headroom, 1)
 
     def step(
         self,
@@ -39,50 +46,54 @@ class Engine(Hearing):
         forced_mask: NDArray[np.bool_] | None = None,
         constraints: Constraints = UNCONSTRAINED,
     ) -> NDArray[np.uint8]:
-        """Say the next frame, ``uint8[28]``, and hear it.
+        """Generate the next frame, ``uint8[28]``, and hear it.
 
-        Columns where ``forced_mask bool[28]`` is true take the values of ``forced uint8[28]`` (all of them without a
-        mask); the columns said after them know them. The two bytes of a frequency, a pulse width or the cutoff are
-        one quantity: where one is forced, both are. ``constraints`` bind what is not forced. An engine that heard
-        nothing first hears one frame of the chip in reset.
+        ``forced uint8[28]``: values for the columns where ``forced_mask bool[28]`` is true, or for all columns without
+        a mask. Columns generated after a forced one are generated knowing its value. Frequency, pulse width and cutoff
+        are one quantity of two bytes: forcing one byte forces both. ``constraints`` apply to the columns that are not
+        forced. A new engine first hears one frame of silence (the chip in reset). Raises ModelError for arrays of
+        another shape or type.
         """
-        self._hear_something()
-        self._say((sampling,), *forced_columns(forced, forced_mask), constraints, False)
-        return self._hear_said()[0]
+        self._hear_silence_if_new()
+        self._generate((sampling,), *checked_forcing(forced, forced_mask), constraints, False)
+        return self._hear_generated()[0]
 
     def weigh(self, frames: Frames) -> NDArray[np.float32]:
-        """Hear frames, and tell how surprising they were: nats ``float32[T, 28]`` by slot, silent slots 0.
+        """Hear frames ``uint8[T, 28]`` and return the model's surprise at them, in nats: ``float32[T, 28]`` by slot.
 
-        Probabilities are among the tokens that a slot allows. An engine that heard nothing first hears one frame of the
-        chip in reset.
+        Silent slots cost 0. Probabilities are among the tokens that a slot allows. A new engine first hears one frame
+        of silence. Raises ModelError for an array of another shape or type.
         """
-        frames = rows_of(frames, "frames") & USED_BITS
+        frames = checked_frames(frames, "frames") & USED_BITS
         costs = np.empty((len(frames), tk.SLOTS), dtype=np.float32)
-        self._hear_something()
+        self._hear_silence_if_new()
         for row, frame in enumerate(frames):
-            self._say((GREEDY,), frame, ~FREE, UNCONSTRAINED, True)
+            self._generate((GREEDY,), frame, ~NOT_FORCED, UNCONSTRAINED, True)
             costs[row] = self._state.costs[0]
-            self._hear_said()
+            self._hear_generated()
         return costs
 
     def fork(self, lanes: int) -> "Lanes":
-        """Alternative futures: so many lanes that each remember what the engine does now, to the bit."""
-        forked = Lanes(self._mind, self.context, self.headroom, lanes)
+        """Return ``lanes`` alternative futures, each of which starts in the engine's present state, to the bit."""
+        forked = Lanes(self._model, self.context, self.headroom, lanes)
         kept = self.snapshot()
         forked.restore(Snapshot(kept.position, kept.furthest, kept.pinned, _repeated(kept.state, lanes)))
         return forked
 
     def history(self, n: int) -> Frames:
-        """The last frames heard, at most n and at most those that the ring still holds: ``uint8[<= n, 28]``."""
+        """Return the last n frames heard, ``uint8[<= n, 28]``: fewer if the engine heard or still holds fewer."""
         ring = self._state.frames.shape[1]
         first = max(self._position - n, self._furthest - ring, 0)
         return self._state.frames[0, np.arange(first, max(first, self._position)) % ring].copy()
 
     def last_logits(self) -> NDArray[np.float32]:
-        """Of the frame said last: ``float32[28, VOCABULARY]`` by slot; -inf for what is not allowed, nan for silent
-        slots. Those of forced columns are stale, unless the frame was weighed."""
+        """Return the logits of the last generated frame, ``float32[28, VOCABULARY]`` by slot.
+
+        Tokens that a slot does not allow have -inf, silent slots nan. Forced columns keep old values unless the frame
+        was weighed.
+        """
         table = np.full((tk.SLOTS, tk.VOCABULARY), -np.inf, dtype=np.float32)
-        language = self._mind.language
+        language = self._model.language
         for slot, kind in enumerate(tk.KIND_OF_SLOT):
             count = language.allowed_count[kind]
             table[slot, language.allowed[kind, :count]] = self._state.logits[0, slot, :count]
@@ -91,15 +102,15 @@ class Engine(Hearing):
 
     @property
     def last_tokens(self) -> NDArray[np.int64]:
-        """The tokens of the frame said last, as they were said: ``int64[28]``, SKIP in silent slots."""
+        """The tokens of the last generated frame as they were chosen, ``int64[28]``; SKIP in silent slots."""
         return self._state.tokens[0].copy()
 
 
-class Lanes(Hearing):
-    """Alternative futures of one past, side by side; `Engine.fork` makes them.
+class Lanes(StatefulModel):
+    """Alternative futures of one past, side by side. `Engine.fork` makes them.
 
-    Each lane is, to the bit, what a lone engine with that lane's `Sampling` would be; all of them share each pass over
-    the weights. To go on with one: ``engine.restore(lanes.lane(2))``.
+    Each lane generates exactly what a single engine with that lane's `Sampling` would, while all of them share each
+    pass over the weights. To continue with one of them: ``engine.restore(lanes.lane(2))``.
     """
 
     def __len__(self) -> int:
@@ -112,34 +123,51 @@ class Lanes(Hearing):
         forced_mask: NDArray[np.bool_] | None = None,
         constraints: Constraints = UNCONSTRAINED,
     ) -> NDArray[np.uint8]:
-        """Say and hear each lane's next frame, ``uint8[lanes, 28]``; one sampling a lane, all else for all of them."""
-        some = samplings_of(samplings, len(self))
-        self._hear_something()
-        self._say(some, *forced_columns(forced, forced_mask), constraints, False)
-        return self._hear_said()
+        """Generate and hear each lane's next frame: ``uint8[lanes, 28]``.
+
+        ``samplings``: one for each lane. The other arguments are as for `Engine.step` and apply to all lanes.
+        """
+        checked = checked_samplings(samplings, len(self))
+        self._hear_silence_if_new()
+        self._generate(checked, *checked_forcing(forced, forced_mask), constraints, False)
+        return self._hear_generated()
 
     def lane(self, lane: int) -> Snapshot:
-        """One lane's state as a value, for `restore` of the engine that was forked."""
-        state = State._make(part[lane][None].copy() for part in self._state)
+        """Return one lane's state, for `restore` of the engine that was forked."""
+        state = EngineState._make(part[lane][None].copy() for part in self._state)
         return Snapshot(self._position, self._furthest, self._pinned, state)
 
 
-def _repeated(state: State, lanes: int) -> State:
-    return State._make(np.broadcast_to(part, (lanes, *part.shape[1:])) for part in state)
+def _repeated(state: EngineState, lanes: int) -> EngineState:
+    """Return a state of one lane as a state of several, without a copy."""
+    return EngineState._make(np.broadcast_to(part, (lanes, *part.shape[1:])) for part in state)
 
 
-def load_engine(path_or_preset: str | Path = "pocket", context: int = 1024, headroom: int = 512) -> Engine:
-    """An engine on a shipped preset or a model's file. Raises ModelError."""
-    return Engine(load_weights(path_or_preset), context, headroom)
+def load_engine(
+    name_or_path: str | Path = "pocket",
+    context: int = 1024,
+    headroom: int = 512,
+    report_progress: Told = unheard,
+) -> Engine:
+    """Load a shipped preset or a model file and return an engine that is ready to play.
+
+    ``context``, ``headroom``: frames, see `Engine`. The first call on a machine compiles the kernels, which takes up to
+    a minute; later ones load them from the disk. ``report_progress(done, total)`` is called with the number of kernels
+    compiled so far and the number there are, only if some must be compiled. Raises ModelError if the file is missing,
+    damaged or not a model of this version.
+    """
+    engine = Engine(load_weights(name_or_path), context, headroom)
+    warm_up(engine, report_progress)
+    return engine
 
 
-def warm_up(engine: Engine, told: Told = unheard) -> None:
-    """Compile, or fetch from the cache, all that `prefill` and `step` run; the engine is left reset.
+def warm_up(engine: Engine, report_progress: Told = unheard) -> None:
+    """Compile the kernels that `prefill` and `step` run, or load them from the disk; reset the engine.
 
-    ``told`` hears how many kernels are compiled, of how many: nothing where all are in the cache.
+    ``report_progress``: as for `load_engine`, which does all this itself.
     """
     engine.reset()
-    with compiling(say, told):
+    with compiling(generate_frame, report_progress):
         engine.prefill(silence(2))
         engine.step(Sampling(seed=1))
     engine.reset()

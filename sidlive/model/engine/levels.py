@@ -1,8 +1,11 @@
-"""What the engine runs: the network of `network.py`, torch-free, one frame at a time over int8 weights.
+"""The two levels of the network, frame by frame over int8 weights: what `training.network` computes, without torch.
 
-`hear` is the time level (frames -> what is known after each), `say` the column level (the next frame, slot by slot).
-Everything is passed in: weights, the language's tables, and the `State` that they write. N lanes, B frames at once, S
-slots; rings of R frames, of H for what was known, of M for recall. Compiled on first use, never at import.
+`hear_frames` runs the time level: from frames to one hidden vector after each. `generate_frame` runs the column level:
+from that vector to the next frame, one token at a time. Both receive everything they need: the weights, the tables of
+the token language, and the `EngineState`, which they update. Compiled on first use, never at import.
+
+Letters in shapes: N lanes, B frames in one pass, S slots, d the time level's width; rings of R frames, of H hidden
+vectors, of M frames for recall.
 """
 
 from typing import NamedTuple
@@ -11,37 +14,7 @@ import numpy as np
 
 from sidlive.chip.registers import FREQ_HI, FREQ_LO, VOICE_STRIDE
 from sidlive.compiling import kernel
-from sidlive.model.engine.blocks import (
-    ZERO,
-    Cache,
-    Matrix,
-    Pile,
-    Rows,
-    Scratch,
-    Steps,
-    add_row,
-    clear,
-    dot_row,
-    go_through,
-    inner,
-    multiply,
-    normalise,
-)
-from sidlive.model.engine.constraints import Constraints, sift, strays
-from sidlive.model.engine.products import TILE
-from sidlive.model.engine.sampling import noise_key, pick
-from sidlive.model.engine.spelling import (
-    Language,
-    Remembered,
-    canonical,
-    moved,
-    pairs_before,
-    reference,
-    remember,
-    spell,
-    suggest,
-)
-from sidlive.model.engine.tables import (
+from sidlive.model.engine.arrays import (
     Bytes3,
     Bytes4,
     Doubles1,
@@ -57,99 +30,130 @@ from sidlive.model.engine.tables import (
     Shorts3,
     Shorts7,
     Words3,
-    opening,
 )
+from sidlive.model.engine.blocks import (
+    ZERO,
+    BlocksScratch,
+    Cache,
+    Embedding,
+    StackWeights,
+    Steps,
+    TiledMatrices,
+    add_row,
+    clear,
+    dot_row,
+    inner,
+    multiply,
+    normalise,
+    run_blocks,
+)
+from sidlive.model.engine.constraints import Constraints
+from sidlive.model.engine.enforcing import keep_permitted, leaves_scale
+from sidlive.model.engine.picking import noise_key, pick
+from sidlive.model.engine.products import TILE
+from sidlive.model.engine.spelling import (
+    Language,
+    RecallMemory,
+    canonical,
+    moved,
+    pairs_before,
+    reference,
+    remember,
+    spell,
+    suggest,
+)
+from sidlive.model.engine.tables import opening
 from sidlive.model.engine.vectors import exp
 from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 
-RHYTHM_FOLLOWS = np.float32(3.0)  # times as closely: a voice that misses one attack finds its way back to the next
-PATHS = 7
-whole = kernel
+# Factor on `Sampling.follow` for gates and waveforms: a voice that misses an attack finds its way back to the next one.
+RHYTHM_FOLLOWS = np.float32(3.0)
+CURSORS = 7  # numbers that `generate_frame` keeps for each lane
 
 
 class TimeLevel(NamedTuple):
-    """Frames heard."""
+    """Weights of the time level, which hears frames."""
 
-    values: Rows
-    manners: Rows
-    pile: Pile
-    turns: Doubles1  # radians a frame, [head width / 2]
+    values: Embedding  # [28 * 256, d]: of a column's byte
+    manners: Embedding  # [28 * MANNERS, d]: of how a slot's token encodes it
+    stack: StackWeights
+    turns: Doubles1  # [head width / 2]: rotary angle of one frame, in radians
 
 
 class ColumnLevel(NamedTuple):
-    """Tokens said."""
+    """Weights of the column level, which generates tokens. Embeddings are by slot or by kind of slot."""
 
-    bridge: Matrix
-    slots: Rows
-    before: Rows
-    said: Rows
-    recalled: Rows
-    strengths: Rows
-    trust: Rows
-    pile: Pile
-    head: Matrix  # a matrix for each kind: its allowed tokens alone
+    bridge: TiledMatrices  # from the time level's hidden vector to the column level
+    slots: Embedding  # the slot
+    before: Embedding  # the column's byte in the frame before
+    said: Embedding  # the token generated last
+    recalled: Embedding  # a suggestion of recall ...
+    strengths: Embedding  # ... and its strength
+    trust: Embedding  # how far a suggestion raises its token's logit
+    stack: StackWeights
+    head: TiledMatrices  # one matrix for each kind, with rows for its allowed tokens only
     cosines: Floats2  # [S, head width / 2]
     sines: Floats2
 
 
-class State(NamedTuple):
-    """All that N lanes remember; a lane's frame number f lies at f modulo the ring's length."""
+class EngineState(NamedTuple):
+    """Everything that N lanes remember. A ring holds frame number f at index f modulo its length."""
 
     frames: Bytes3  # [N, R, 28]
     hidden: Floats3  # [N, H, d]: the time level's output after a frame
-    keys: Shorts7  # of `blocks.Cache`, as are the next seven
+    keys: Shorts7  # of the time level; for the shapes of these eight see `blocks.Cache`
     values: Shorts7
     key_scales: Floats4
     value_scales: Floats4
-    column_keys: Shorts7  # of the frame being said
+    column_keys: Shorts7  # of the column level, for the frame being generated
     column_values: Shorts7
     column_key_scales: Floats4
     column_value_scales: Floats4
-    spoken: Shorts3  # [N, M, S]: the canonical tokens of the frames that recall reaches
-    stream_ids: Words3  # [N, STREAMS, M]: frame f at -f modulo M
-    runs: Bytes4  # [N, H, STREAMS, WINDOW + 1]: of `recall`, after a frame
-    tokens: Longs2  # [N, S]: as said last
+    past_tokens: Shorts3  # [N, M, S]: canonical tokens of the frames that recall can reach
+    stream_ids: Words3  # [N, STREAMS, M]: of frame f at -f modulo M
+    runs: Bytes4  # [N, H, STREAMS, WINDOW + 1]: recall's runs after a frame
+    tokens: Longs2  # [N, S]: the last frame generated, as its tokens were chosen
     logits: Floats3  # [N, S, most]: of each slot's allowed tokens
-    costs: Floats2  # [N, S]: nats of the token said, among the allowed; 0 where none was weighed
+    costs: Floats2  # [N, S]: nats of the chosen token among the allowed ones; 0 unless the frame was weighed
 
 
-class HearingRoom(NamedTuple):
-    """What hearing B frames writes down on the way; nothing stays from it."""
+class HearingScratch(NamedTuple):
+    """Scratch space of `hear_frames` for B frames."""
 
-    scratch: Scratch
-    near_cosines: Floats2  # [B, head width / 2], as are the next three
+    blocks: BlocksScratch
+    near_cosines: Floats2  # [B, head width / 2], like the next three
     near_sines: Floats2
     cosines: Floats2
     sines: Floats2
     tokens: Longs1  # [S]
 
 
-class SayingRoom(NamedTuple):
-    """What saying a frame in each of N lanes writes down on the way."""
+class GeneratingScratch(NamedTuple):
+    """Scratch space of `generate_frame` for N lanes."""
 
-    scratch: Scratch
-    hidden: Floats2  # [N, d of the time level and zeros to a whole 16]
-    base: Floats2  # [N, whole tiles]: what the column level knows of the frames heard
-    recalled: Longs3  # [N, S, CHOICES]
+    blocks: BlocksScratch
+    hidden: Floats2  # [N, d rounded up to 16]; zeros after d
+    base: Floats2  # [N, whole tiles]: the bridge's output, the same for all slots of a frame
+    recalled: Longs3  # [N, S, CHOICES]: suggestions for the whole frame
     strengths: Longs3
-    offered: Longs2  # [N, CHOICES]: to the slot at hand
-    merits: Longs2
+    offered: Longs2  # [N, CHOICES]: suggestions for the current slot
+    merits: Longs2  # their strengths
     turn_cosines: Floats2  # [N, head width / 2]
     turn_sines: Floats2
     logits: Floats2  # [1, whole tiles]
-    weights: Floats1  # [as many], as are the next two
+    weights: Floats1  # [as many as logits], like the next two
     kept: Floats1
     permitted: Longs1
-    paths: Longs2  # [PATHS, N]: what `say` follows each lane by
-    in_scale: Flags1  # [N]
+    cursors: Longs2  # [CURSORS, N]: where each lane is in its frame
+    in_scale: Flags1  # [N]: whether the current voice's frequency must be in the scale
 
 
-class Knobs(NamedTuple):
-    """Each lane's `Sampling`."""
+class SamplingArrays(NamedTuple):
+    """The `Sampling` of each lane, in arrays."""
 
     temperatures: Doubles2  # [N, KINDS]
-    top_p: Doubles1  # [N]
+    top_p: Doubles1  # [N], like all that follow
     top_k: Longs1
     min_p: Doubles1
     seed: Longs1
@@ -157,37 +161,52 @@ class Knobs(NamedTuple):
     follow: Floats1
 
 
-open_language, open_time, open_column, open_state = map(opening, (Language, TimeLevel, ColumnLevel, State))
-open_hearing, open_saying, open_knobs, open_limits = map(opening, (HearingRoom, SayingRoom, Knobs, Constraints))
+open_language, open_time, open_column, open_state = map(opening, (Language, TimeLevel, ColumnLevel, EngineState))
+open_hearing, open_generating = map(opening, (HearingScratch, GeneratingScratch))
+open_sampling, open_constraints = map(opening, (SamplingArrays, Constraints))
 
 
 @inner
-def of_lane(state, lane):  # type: ignore[no-untyped-def]
-    """What recall reads and writes of one lane."""
-    return Remembered(state.frames[lane], state.spoken[lane], state.stream_ids[lane], state.runs[lane])
+def recall_memory_of(state, lane):  # type: ignore[no-untyped-def]
+    """Return the `RecallMemory` of one lane: views into the state."""
+    return RecallMemory(state.frames[lane], state.past_tokens[lane], state.stream_ids[lane], state.runs[lane])
 
 
-@whole
-def hear(language, level, state, room, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
-    """The time level hears frames that stand in the rings: ``positions int64[B]`` of ``lanes int64[B]``, in order.
+@kernel
+def hear_frames(language, level, state, scratch, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
+    """Run the time level over B frames that lie in the rings, and store a hidden vector after each.
 
-    The first four are tables, of `Language`, `TimeLevel`, `State` and `HearingRoom`.
+    The first four arguments are tables, of `Language`, `TimeLevel`, `EngineState` and `HearingScratch`. ``lanes
+    int64[B]``, ``positions int64[B]``: lane and frame number of each frame, in ascending order within a lane.
+    ``context``, ``pinned``: frames.
     """
-    language, level, state, room = open_language(language), open_time(level), open_state(state), open_hearing(room)
-    cosines, sines, near_cosines, near_sines = room.cosines, room.sines, room.near_cosines, room.near_sines
+    language, level, state, scratch = (
+        open_language(language),
+        open_time(level),
+        open_state(state),
+        open_hearing(scratch),
+    )
+    cosines, sines, near_cosines, near_sines = (
+        scratch.cosines,
+        scratch.sines,
+        scratch.near_cosines,
+        scratch.near_sines,
+    )
     count, half = positions.shape[0], level.turns.shape[0]
-    scratch, tokens = room.scratch, room.tokens
-    x = scratch.x[:count]
+    blocks, tokens = scratch.blocks, scratch.tokens
+    x = blocks.x[:count]  # [B, whole tiles]
     clear(x)
     for row in range(count):
+        # Encode the frame, update recall, and sum up the embeddings of its 28 slots.
         lane, position = lanes[row], positions[row]
-        remembered = of_lane(state, lane)
-        spell(language, remembered.frames, position, tokens)
-        remember(language, remembered, position, tokens)
-        frame = remembered.frames[position % remembered.frames.shape[0]]
+        memory = recall_memory_of(state, lane)
+        spell(language, memory.frames, position, tokens)
+        remember(language, memory, position, tokens)
+        frame = memory.frames[position % memory.frames.shape[0]]
         for slot in range(SLOTS):
             add_row(x[row], level.values, 256 * slot + frame[language.columns[slot]])
             add_row(x[row], level.manners, MANNERS * slot + max(0, tokens[slot] - (KEEP - 1)))
+        # Rotary angles: of the frame's position, and of its position as seen from the pinned frames (see `blocks`).
         for i in range(half):
             angle = np.float64(position) * level.turns[i]
             cosines[row, i], sines[row, i] = np.cos(angle), np.sin(angle)
@@ -196,15 +215,15 @@ def hear(language, level, state, room, lanes, positions, context, pinned):  # ty
                 near_cosines[row, i], near_sines[row, i] = np.cos(angle), np.sin(angle)
     steps = Steps(lanes, positions, cosines, sines, near_cosines, near_sines)
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
-    go_through(level.pile, x, steps, context, pinned, cache, scratch, count > 0)
+    run_blocks(level.stack, x, steps, context, pinned, cache, blocks, count > 0)
     for row in range(count):
         slot = positions[row] % state.hidden.shape[1]
-        normalise(x[row : row + 1], level.pile.last_norm, state.hidden[lanes[row], slot : slot + 1])
+        normalise(x[row : row + 1], level.stack.last_norm, state.hidden[lanes[row], slot : slot + 1])
 
 
 @inner
 def cost_of(logits, count, chosen):  # type: ignore[no-untyped-def]
-    """Nats of one of ``count`` tokens."""
+    """Return the cost, in nats, of the token at index ``chosen`` among ``count`` tokens: -log softmax."""
     top = logits[0]
     for i in range(count):
         top = max(top, logits[i])
@@ -216,7 +235,7 @@ def cost_of(logits, count, chosen):  # type: ignore[no-untyped-def]
 
 @inner
 def next_slot(language, slot, tokens, costs):  # type: ignore[no-untyped-def]
-    """The slot after this one that is not silent; SLOTS where there is none."""
+    """Return the next slot to generate after ``slot``, or SLOTS at the frame's end; mark silent slots as skipped."""
     slot = min(slot + 1, SLOTS)
     while slot < SLOTS and language.is_lo[slot] and tokens[slot - 1] >= KEEP:
         tokens[slot], costs[slot] = SKIP, ZERO
@@ -225,8 +244,8 @@ def next_slot(language, slot, tokens, costs):  # type: ignore[no-untyped-def]
 
 
 @inner
-def forces(language, slot, is_forced):  # type: ignore[no-untyped-def]
-    """Whether a slot's value is given: its own or, in a pair, the other's."""
+def is_slot_forced(language, slot, is_forced):  # type: ignore[no-untyped-def]
+    """Return whether a slot's column is forced, or the other column of its pair. ``is_forced bool[28]``: by column."""
     fixed = is_forced[language.columns[slot]]
     if language.lo_bits[slot] > 0:
         fixed |= is_forced[language.columns[slot + 1]]
@@ -237,7 +256,7 @@ def forces(language, slot, is_forced):  # type: ignore[no-untyped-def]
 
 @inner
 def write(language, frames, position, slot, token):  # type: ignore[no-untyped-def]
-    """What a slot's token stands for, into the frame at ``position``."""
+    """Decode one token into the frame at ``position`` of the ring ``frames uint8[R, 28]``."""
     frame, column, bits = frames[position % frames.shape[0]], language.columns[slot], language.lo_bits[slot]
     if bits > 0 and token >= KEEP:
         one, two, three, four = pairs_before(language, frames, position, slot)
@@ -250,61 +269,72 @@ def write(language, frames, position, slot, token):  # type: ignore[no-untyped-d
         frame[column] = np.uint8(token)
 
 
-@whole
-def say(language, level, state, room, knobs, constraints, position, forced, is_forced, weigh):  # type: ignore[no-untyped-def]  # fmt: skip
-    """The column level says the frame at ``position`` of every lane into its ring, after the frame before was heard.
+@kernel
+def generate_frame(language, level, state, scratch, sampling, constraints, position, forced, is_forced, weigh):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Run the column level: generate the frame at ``position`` into every lane's ring.
 
-    The first six are tables, of `Language`, `ColumnLevel`, `State`, `SayingRoom`, `Knobs` and `Constraints`. Lanes go
-    side by side, each at its own slot: one may have been silent where another spoke. Columns with ``is_forced
-    bool[28]`` take the values of ``forced uint8[28]``, whatever the constraints; a pair is forced as a whole. A voice
-    that strays from the scale is said anew, within it. Tokens, logits and costs stand in the state; those of forced
-    slots only if ``weigh``.
+    The frame before must have been heard. The first six arguments are tables, of `Language`, `ColumnLevel`,
+    `EngineState`, `GeneratingScratch`, `SamplingArrays` and `Constraints`. Columns with ``is_forced bool[28]`` take the
+    value of ``forced uint8[28]``, whatever the constraints. A voice that leaves the scale is generated again, within
+    the scale. Tokens, logits and costs go to the state; those of forced slots only if ``weigh``.
+
+    All lanes advance by one slot at a time. They may be at different slots, because silent slots are skipped.
     """
-    language, level, state, room = open_language(language), open_column(level), open_state(state), open_saying(room)
-    knobs, constraints = open_knobs(knobs), open_limits(constraints)
-    lanes, ring, pile = state.frames.shape[0], state.frames.shape[1], level.pile
-    width, half, scratch = pile.last_norm.shape[0], level.cosines.shape[1], room.scratch
-    hidden, base, recalled, strengths = room.hidden, room.base, room.recalled, room.strengths
-    offered, merits = room.offered, room.merits
+    language, level, state, scratch = (
+        open_language(language),
+        open_column(level),
+        open_state(state),
+        open_generating(scratch),
+    )
+    sampling, constraints = open_sampling(sampling), open_constraints(constraints)
+    lanes, ring, stack = state.frames.shape[0], state.frames.shape[1], level.stack
+    width, half, blocks = stack.last_norm.shape[0], level.cosines.shape[1], scratch.blocks
+    hidden, base, recalled, strengths = scratch.hidden, scratch.base, scratch.recalled, scratch.strengths
+    offered, merits = scratch.offered, scratch.merits
+    # What all slots of the frame share: the time level's last output through the bridge, and recall's suggestions.
     for lane in range(lanes):
         last = state.hidden[lane, (position - 1) % state.hidden.shape[1]]
         for i in range(last.shape[0]):
             hidden[lane, i] = last[i]
-        suggest(language, of_lane(state, lane), position, recalled[lane], strengths[lane])
+        suggest(language, recall_memory_of(state, lane), position, recalled[lane], strengths[lane])
     clear(base)
     hidden_width, tiles = state.hidden.shape[2], level.bridge.tiles.shape[1]
-    multiply(hidden, hidden_width, level.bridge, np.int64(0), tiles, base, scratch.pieces)
+    multiply(hidden, hidden_width, level.bridge, np.int64(0), tiles, base, blocks.pieces)
 
     cache = Cache(state.column_keys, state.column_values, state.column_key_scales, state.column_value_scales)
-    x, normed, logits = scratch.x, scratch.normed[:1], room.logits
+    x, normed, logits = blocks.x, blocks.normed[:1], scratch.logits
     cosines, sines, weights, kept, permitted = (
-        room.turn_cosines,
-        room.turn_sines,
-        room.weights,
-        room.kept,
-        room.permitted,
+        scratch.turn_cosines,
+        scratch.turn_sines,
+        scratch.weights,
+        scratch.kept,
+        scratch.permitted,
     )
-    slots, said, taken, said_before, taken_before = (
-        room.paths[0],
-        room.paths[1],
-        room.paths[2],
-        room.paths[3],
-        room.paths[4],
+    # By lane: the current slot, the row of the last token's embedding (-1: none), and the number of tokens so far;
+    # the latter two also as they were at the start of the current voice, to which a lane may have to return.
+    slots, last_token, taken, last_token_before, taken_before = (
+        scratch.cursors[0],
+        scratch.cursors[1],
+        scratch.cursors[2],
+        scratch.cursors[3],
+        scratch.cursors[4],
     )
-    speakers, places, in_scale = room.paths[5], room.paths[6], room.in_scale
+    # By row of x: the lane, and the number of the token in its frame.
+    active_lanes, places, in_scale = scratch.cursors[5], scratch.cursors[6], scratch.in_scale
     for lane in range(lanes):
-        slots[lane] = said[lane] = said_before[lane] = -1
+        slots[lane] = last_token[lane] = last_token_before[lane] = -1
         taken[lane] = taken_before[lane] = 0
         in_scale[lane] = False
     while True:
-        count, to_the_end = 0, weigh
+        # Move each lane to its next slot and sum up that slot's embeddings, in one row of x for each lane not done.
+        count, needs_output = 0, weigh
         for lane in range(lanes):
             slot = next_slot(language, slots[lane], state.tokens[lane], state.costs[lane])
             slots[lane] = slot
             if slot == SLOTS:
                 continue
             if slot % SLOTS_PER_VOICE == 0:
-                said_before[lane], taken_before[lane] = said[lane], taken[lane]
+                last_token_before[lane], taken_before[lane] = last_token[lane], taken[lane]
             kind, row = language.kinds[slot], x[count]
             for i in range(base.shape[1]):
                 row[i] = base[lane, i]
@@ -312,7 +342,7 @@ def say(language, level, state, room, knobs, constraints, position, forced, is_f
             add_row(row, level.before, 256 * kind + state.frames[lane, (position - 1) % ring, language.columns[slot]])
             if language.is_lo[slot]:
                 recall_lo(
-                    state.spoken[lane],
+                    state.past_tokens[lane],
                     position - 1,
                     slot - 1,
                     state.tokens[lane, slot - 1],
@@ -330,32 +360,33 @@ def say(language, level, state, room, knobs, constraints, position, forced, is_f
                 rank = choice * KINDS + kind
                 add_row(row, level.recalled, TOKEN_IDS * rank + offered[lane, choice])
                 add_row(row, level.strengths, STRENGTHS * rank + merits[lane, choice])
-            if said[lane] >= 0:
-                add_row(row, level.said, said[lane])
+            if last_token[lane] >= 0:
+                add_row(row, level.said, last_token[lane])
             for i in range(half):
                 cosines[count, i], sines[count, i] = level.cosines[slot, i], level.sines[slot, i]
-            speakers[count], places[count] = lane, taken[lane]
-            to_the_end |= not forces(language, slot, is_forced)
+            active_lanes[count], places[count] = lane, taken[lane]
+            needs_output |= not is_slot_forced(language, slot, is_forced)
             taken[lane] += 1
             count += 1
         if count == 0:
             break
-        steps = Steps(speakers, places, cosines, sines, cosines, sines)
-        go_through(pile, x[:count], steps, np.int64(SLOTS), np.int64(0), cache, scratch, to_the_end)
+        steps = Steps(active_lanes, places, cosines, sines, cosines, sines)
+        run_blocks(stack, x[:count], steps, np.int64(SLOTS), np.int64(0), cache, blocks, needs_output)
 
         for row in range(count):
-            lane = speakers[row]
+            lane = active_lanes[row]
             slot, frames = slots[lane], state.frames[lane]
             kind, frame = language.kinds[slot], frames[position % ring]
-            fixed = forces(language, slot, is_forced)
+            fixed = is_slot_forced(language, slot, is_forced)
             allowed, number = language.allowed[kind], language.allowed_count[kind]
             state.costs[lane, slot] = ZERO
+            # The logits of the slot's allowed tokens, with a bonus for what recall suggests.
             if weigh or not fixed:
-                normalise(x[row : row + 1], pile.last_norm, normed)
+                normalise(x[row : row + 1], stack.last_norm, normed)
                 clear(logits)
-                multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, scratch.pieces)
+                multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, blocks.pieces)
                 for choice in range(CHOICES):
-                    extra = knobs.follow[lane] if choice == 0 else ZERO
+                    extra = sampling.follow[lane] if choice == 0 else ZERO
                     if extra > ZERO and kind in (CONTROL, FIRST_CONTROL):
                         extra *= RHYTHM_FOLLOWS
                     rank = language.ranks[kind, offered[lane, choice]]
@@ -363,32 +394,34 @@ def say(language, level, state, room, knobs, constraints, position, forced, is_f
                         logits[0, rank] += dot_row(normed[0], level.trust, choice * KINDS + kind) + extra
                 for i in range(number):
                     state.logits[lane, slot, i] = logits[0, i]
+            # The token: picked, or the one that encodes the forced value.
             if not fixed:
-                key = noise_key(knobs.seed[lane], knobs.lane[lane], position, slot)
+                key = noise_key(sampling.seed[lane], sampling.lane[lane], position, slot)
                 options, scores, left = allowed, logits[0], number
                 if constraints.active:
-                    left = sift(
+                    left = keep_permitted(
                         constraints, language, frames, position, slot, in_scale[lane], logits[0], kept, permitted
                     )
                     options, scores = permitted, kept
-                heat, top_p, top_k = knobs.temperatures[lane, kind], knobs.top_p[lane], knobs.top_k[lane]
-                token = options[pick(scores, weights, left, heat, top_p, top_k, knobs.min_p[lane], options, key)]
+                heat, top_p, top_k = sampling.temperatures[lane, kind], sampling.top_p[lane], sampling.top_k[lane]
+                token = options[pick(scores, weights, left, heat, top_p, top_k, sampling.min_p[lane], options, key)]
             else:
                 frame[language.columns[slot]] = forced[language.columns[slot]]
                 if language.lo_bits[slot] > 0:
                     frame[language.columns[slot + 1]] = forced[language.columns[slot + 1]]
                 token = canonical(language, frames, position, frame, slot)
             state.tokens[lane, slot] = token
-            said[lane] = TOKEN_IDS * kind + token
+            last_token[lane] = TOKEN_IDS * kind + token
             if weigh:
                 state.costs[lane, slot] = cost_of(logits[0], number, language.ranks[kind, token])
             write(language, frames, position, slot, token)
 
+            # After a voice's gates are known: if it left the scale, go back to its first slot and stay in the scale.
             if constraints.in_scale and kind == FIRST_CONTROL:
                 voice = slot // SLOTS_PER_VOICE
                 at = VOICE_STRIDE * voice
                 free = not in_scale[lane] and not is_forced[at + FREQ_HI] and not is_forced[at + FREQ_LO]
-                in_scale[lane] = free and strays(constraints, language, frames, position, voice)
+                in_scale[lane] = free and leaves_scale(constraints, language, frames, position, voice)
                 if in_scale[lane]:
                     slots[lane] = SLOTS_PER_VOICE * voice - 1
-                    said[lane], taken[lane] = said_before[lane], taken_before[lane]
+                    last_token[lane], taken[lane] = last_token_before[lane], taken_before[lane]

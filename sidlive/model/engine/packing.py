@@ -1,6 +1,10 @@
-"""From weights as a file has them to weights as the kernels take them, and an empty state of the right sizes."""
+"""Lay a model file's weights out for the kernels, and make empty states and scratch space of the right sizes.
+
+The layouts are described where they are used: matrices in `products`, keys and values in `vectors`.
+"""
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,25 +14,55 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine.blocks import Cache, Matrix, Pieces, Pile, Rows, Scratch
-from sidlive.model.engine.levels import PATHS, ColumnLevel, HearingRoom, SayingRoom, State, TimeLevel
+from sidlive.model.engine.blocks import BlocksScratch, Cache, Embedding, Pieces, StackWeights, TiledMatrices
+from sidlive.model.engine.levels import (
+    CURSORS,
+    ColumnLevel,
+    EngineState,
+    GeneratingScratch,
+    HearingScratch,
+    TimeLevel,
+)
 from sidlive.model.engine.products import SPAN, TILE, aligned, round_up, tiled
 from sidlive.model.engine.simd import LANES
 from sidlive.model.engine.spelling import Language
+from sidlive.model.engine.tables import Table, table_of
 from sidlive.model.engine.vectors import STRIP
 
 
+class PackedModel(NamedTuple):
+    """A model in the layout of the kernels. An engine and its lanes share one; it is never changed."""
+
+    config: ModelConfig
+    language: Language
+    time: TimeLevel
+    column: ColumnLevel
+    hear_tables: tuple[Table, Table]  # of language and time level: the first arguments of `levels.hear_frames`
+    generate_tables: tuple[Table, Table]  # of language and column level: those of `levels.generate_frame`
+    pinnable: int  # frames, see `EngineWeights`
+
+    @staticmethod
+    def of(weights: w.EngineWeights) -> "PackedModel":
+        """Lay out the weights of a model file."""
+        language, time, column = language_tables(), time_level(weights), column_level(weights)
+        hear_tables, generate_tables = (
+            (table_of(language), table_of(time)),
+            (table_of(language), table_of(column)),
+        )
+        return PackedModel(weights.config, language, time, column, hear_tables, generate_tables, weights.pinnable)
+
+
 @cache
-def tables() -> Language:
-    """The token language's tables."""
+def language_tables() -> Language:
+    """Return the tables of the token language."""
     permitted = tk.allowed()
     slot_of_kind = [int(np.flatnonzero(kind == tk.KIND_OF_SLOT)[0]) for kind in range(tk.KINDS)]
     tokens = [np.flatnonzero(permitted[slot]) for slot in slot_of_kind]
     allowed = np.zeros((tk.KINDS, max(map(len, tokens))), dtype=np.int64)
     ranks = np.full((tk.KINDS, tk.TOKEN_IDS), -1, dtype=np.int64)
-    for kind, some in enumerate(tokens):
-        allowed[kind, : len(some)] = some
-        ranks[kind, some] = np.arange(len(some))
+    for kind, of_kind in enumerate(tokens):
+        allowed[kind, : len(of_kind)] = of_kind
+        ranks[kind, of_kind] = np.arange(len(of_kind))
     lo_bits, modulus = np.zeros(tk.SLOTS, dtype=np.int64), np.ones(tk.SLOTS, dtype=np.int64)
     lo_bits[tk.HI_SLOTS], modulus[tk.HI_SLOTS] = tk.LO_BITS, tk.MODULUS
     return Language(
@@ -40,31 +74,31 @@ def tables() -> Language:
         strengths=rc.strength(np.arange(rc.LONGEST + 1, dtype=np.uint8)).astype(np.int64),
         modulus=modulus,
         allowed=allowed,
-        allowed_count=np.array([len(some) for some in tokens], dtype=np.int64),
+        allowed_count=np.array([len(of_kind) for of_kind in tokens], dtype=np.int64),
         ranks=ranks,
     )
 
 
-def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) -> State:
-    """What an engine, or several lanes, remember before they heard anything."""
+def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) -> EngineState:
+    """Return the state of ``lanes`` lanes that have heard nothing. ``context``, ``headroom``: frames."""
     ring = _ring(context, headroom)
-    memory = rc.WINDOW + headroom + 1
-    most = tables().allowed.shape[1]
-    heard = _cache(config.time, lanes, ring + STRIP)  # pinned frames lie in whole strips
-    said = _cache(config.column, lanes, STRIP)
-    return State(
+    reach = rc.WINDOW + headroom + 1  # frames that recall must still find after a rewind
+    most = language_tables().allowed.shape[1]
+    time = _cache(config.time, lanes, ring + STRIP)  # pinned frames fill whole strips of their own
+    column = _cache(config.column, lanes, STRIP)
+    return EngineState(
         frames=np.zeros((lanes, ring, COLUMNS), dtype=np.uint8),
         hidden=np.zeros((lanes, headroom + 1, config.time.width), dtype=np.float32),
-        keys=heard.keys,
-        values=heard.values,
-        key_scales=heard.key_scales,
-        value_scales=heard.value_scales,
-        column_keys=said.keys,
-        column_values=said.values,
-        column_key_scales=said.key_scales,
-        column_value_scales=said.value_scales,
-        spoken=np.zeros((lanes, memory, tk.SLOTS), dtype=np.int16),
-        stream_ids=np.zeros((lanes, rc.STREAMS, memory), dtype=np.uint32),
+        keys=time.keys,
+        values=time.values,
+        key_scales=time.key_scales,
+        value_scales=time.value_scales,
+        column_keys=column.keys,
+        column_values=column.values,
+        column_key_scales=column.key_scales,
+        column_value_scales=column.value_scales,
+        past_tokens=np.zeros((lanes, reach, tk.SLOTS), dtype=np.int16),
+        stream_ids=np.zeros((lanes, rc.STREAMS, reach), dtype=np.uint32),
         runs=np.zeros((lanes, headroom + 1, rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
         tokens=np.full((lanes, tk.SLOTS), tk.SKIP, dtype=np.int64),
         logits=np.zeros((lanes, tk.SLOTS, most), dtype=np.float32),
@@ -72,11 +106,11 @@ def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) ->
     )
 
 
-def hearing_room(config: ModelConfig, context: int, headroom: int, count: int) -> HearingRoom:
-    """What `hear` writes down on the way, of at most so many frames at once."""
+def hearing_scratch(config: ModelConfig, context: int, headroom: int, count: int) -> HearingScratch:
+    """Return scratch space for hearing up to ``count`` frames in one pass."""
     half = config.time.head_width // 2
-    return HearingRoom(
-        scratch=_scratch(config.time, count, _ring(context, headroom) + STRIP, 0),
+    return HearingScratch(
+        blocks=_blocks_scratch(config.time, count, _ring(context, headroom) + STRIP, 0),
         near_cosines=_floats(count, half),
         near_sines=_floats(count, half),
         cosines=_floats(count, half),
@@ -85,11 +119,15 @@ def hearing_room(config: ModelConfig, context: int, headroom: int, count: int) -
     )
 
 
-def saying_room(config: ModelConfig, lanes: int) -> SayingRoom:
-    """What `say` writes down on the way."""
-    column, most, choices = config.column, round_up(tables().allowed.shape[1], TILE), (lanes, tk.SLOTS, rc.CHOICES)
-    return SayingRoom(
-        scratch=_scratch(column, lanes, STRIP, config.time.width),
+def generating_scratch(config: ModelConfig, lanes: int) -> GeneratingScratch:
+    """Return scratch space for generating a frame in each lane."""
+    column, most, choices = (
+        config.column,
+        round_up(language_tables().allowed.shape[1], TILE),
+        (lanes, tk.SLOTS, rc.CHOICES),
+    )
+    return GeneratingScratch(
+        blocks=_blocks_scratch(column, lanes, STRIP, config.time.width),
         hidden=_floats(lanes, round_up(config.time.width, LANES)),
         base=_floats(lanes, round_up(column.width, TILE)),
         recalled=np.zeros(choices, dtype=np.int64),
@@ -102,33 +140,37 @@ def saying_room(config: ModelConfig, lanes: int) -> SayingRoom:
         weights=_floats(most),
         kept=_floats(most),
         permitted=np.zeros(most, dtype=np.int64),
-        paths=np.zeros((PATHS, lanes), dtype=np.int64),
+        cursors=np.zeros((CURSORS, lanes), dtype=np.int64),
         in_scale=np.zeros(lanes, dtype=np.bool_),
     )
 
 
 def _floats(*shape: int) -> NDArray[np.float32]:
+    """Return aligned zeros."""
     return np.asarray(aligned(shape, np.float32))
 
 
-def _scratch(stack: Stack, count: int, steps: int, least: int) -> Scratch:
-    """Room for ``count`` steps through a level's blocks; its pieces also for vectors of ``least`` numbers."""
+def _blocks_scratch(stack: Stack, count: int, slots: int, least: int) -> BlocksScratch:
+    """Return scratch space for ``count`` steps through a level's blocks.
+
+    ``slots``: steps that the cache holds. ``least``: the pieces must also hold vectors of this many numbers.
+    """
     width, groups = round_up(stack.width, LANES), stack.heads // stack.kv_heads
     most = round_up(max(stack.width, stack.hidden, least), LANES)
     spans = -(-most // SPAN)
-    return Scratch(
+    return BlocksScratch(
         pieces=Pieces(aligned((count, 3, most), np.int8), _floats(count, spans), np.zeros((count, spans, 2), np.int32)),
         x=_floats(count, round_up(stack.width, TILE)),
         normed=_floats(count, width),
         head=_floats(stack.head_width),
         kept=np.zeros(stack.head_width, np.int16),
-        asked=aligned((2, count, stack.heads, 2, stack.head_width), np.int16),
-        ask_scales=_floats(2, count, stack.heads),
+        queries=aligned((2, count, stack.heads, 2, stack.head_width), np.int16),
+        query_scales=_floats(2, count, stack.heads),
         projected=_floats(count, round_up(stack.width + 2 * stack.kv_width, TILE)),
         fed=_floats(count, round_up(2 * stack.hidden, TILE)),
         active=_floats(count, round_up(stack.hidden, LANES)),
-        scores=_floats(groups, steps),
-        weights=aligned((groups, 2, steps), np.int16),
+        scores=_floats(groups, slots),
+        weights=aligned((groups, 2, slots), np.int16),
         mixed=_floats(groups, round_up(stack.head_width, STRIP)),
         sums=_floats(groups),
         runs=np.zeros((count, 6), np.int64),
@@ -136,36 +178,38 @@ def _scratch(stack: Stack, count: int, steps: int, least: int) -> Scratch:
 
 
 def _ring(context: int, headroom: int) -> int:
+    """Return the length of a lane's ring of frames: context and headroom, in whole strips."""
     return round_up(context + headroom, STRIP)
 
 
-def _cache(stack: Stack, lanes: int, steps: int) -> Cache:
-    each = (lanes, stack.layers, stack.kv_heads, steps)
+def _cache(stack: Stack, lanes: int, slots: int) -> Cache:
+    """Return an empty cache for ``slots`` steps of each lane."""
+    each = (lanes, stack.layers, stack.kv_heads, slots)
     return Cache(
-        keys=aligned((*each[:3], steps // STRIP, stack.head_width // 2, STRIP, 2), np.int16),
-        values=aligned((*each[:3], round_up(stack.head_width, STRIP) // STRIP, steps // 2, STRIP, 2), np.int16),
+        keys=aligned((*each[:3], slots // STRIP, stack.head_width // 2, STRIP, 2), np.int16),
+        values=aligned((*each[:3], round_up(stack.head_width, STRIP) // STRIP, slots // 2, STRIP, 2), np.int16),
         key_scales=aligned(each, np.float32),
         value_scales=aligned(each, np.float32),
     )
 
 
 def time_level(weights: w.EngineWeights) -> TimeLevel:
-    """The weights that hear."""
+    """Lay out the weights of the time level."""
     stack = weights.config.time
     return TimeLevel(
         values=_embedding(weights, "value_embedding"),
         manners=_embedding(weights, "manner_embedding"),
-        pile=_pile(weights, "time", stack),
+        stack=_stack_weights(weights, "time", stack),
         turns=_turns(stack, weights.config.rope_base),
     )
 
 
 def column_level(weights: w.EngineWeights) -> ColumnLevel:
-    """The weights that say."""
-    stack, language = weights.config.column, tables()
+    """Lay out the weights of the column level."""
+    stack, language = weights.config.column, language_tables()
     angles = np.arange(tk.SLOTS)[:, None] * _turns(stack, weights.config.rope_base)
     head = weights.matrices["head"]
-    kinds = [language.allowed[kind, :count] for kind, count in enumerate(language.allowed_count)]
+    allowed = [language.allowed[kind, :count] for kind, count in enumerate(language.allowed_count)]
     return ColumnLevel(
         bridge=_packed([weights.matrices["bridge.weight"]]),
         slots=_embedding(weights, "slot_embedding"),
@@ -174,23 +218,28 @@ def column_level(weights: w.EngineWeights) -> ColumnLevel:
         recalled=_embedding(weights, "recall_embedding"),
         strengths=_embedding(weights, "strength_embedding"),
         trust=_embedding(weights, "trust"),
-        pile=_pile(weights, "column", stack),
-        head=_packed([w.Matrix(head.numbers[i, some], head.scales[i, some]) for i, some in enumerate(kinds)]),
+        stack=_stack_weights(weights, "column", stack),
+        head=_packed(
+            [w.QuantisedMatrix(head.numbers[i, tokens], head.scales[i, tokens]) for i, tokens in enumerate(allowed)]
+        ),
         cosines=np.cos(angles).astype(np.float32),
         sines=np.sin(angles).astype(np.float32),
     )
 
 
 def _turns(stack: Stack, base: float) -> NDArray[np.float64]:
+    """Return the rotary angle of one position, in radians: ``[head width / 2]``."""
     return base ** (-np.arange(0, stack.head_width, 2, dtype=np.float64) / stack.head_width)
 
 
-def _embedding(weights: w.EngineWeights, name: str) -> Rows:
-    return Rows(weights.matrices[name].numbers, weights.matrices[name].scales)
+def _embedding(weights: w.EngineWeights, name: str) -> Embedding:
+    return Embedding(weights.matrices[name].numbers, weights.matrices[name].scales)
 
 
-def _pile(weights: w.EngineWeights, level: str, stack: Stack) -> Pile:
-    def packed(*parts: str) -> Matrix:
+def _stack_weights(weights: w.EngineWeights, level: str, stack: Stack) -> StackWeights:
+    """Lay out the blocks of a level, "time" or "column"."""
+
+    def packed(*parts: str) -> TiledMatrices:
         return _packed(
             [
                 _stacked([weights.matrices[f"{level}_blocks.{layer}.{part}.weight"] for part in parts])
@@ -201,7 +250,7 @@ def _pile(weights: w.EngineWeights, level: str, stack: Stack) -> Pile:
     def norms(part: str) -> NDArray[np.float32]:
         return np.stack([weights.norms[f"{level}_blocks.{layer}.{part}"] for layer in range(stack.layers)])
 
-    return Pile(
+    return StackWeights(
         hidden=stack.hidden,
         attention_norm=norms("attention_norm"),
         query_key_value=packed("query", "key", "value"),
@@ -213,12 +262,13 @@ def _pile(weights: w.EngineWeights, level: str, stack: Stack) -> Pile:
     )
 
 
-def _stacked(parts: list[w.Matrix]) -> w.Matrix:
-    return w.Matrix(np.concatenate([p.numbers for p in parts]), np.concatenate([p.scales for p in parts]))
+def _stacked(parts: list[w.QuantisedMatrix]) -> w.QuantisedMatrix:
+    """Join matrices of equal width, one below the other."""
+    return w.QuantisedMatrix(np.concatenate([p.numbers for p in parts]), np.concatenate([p.scales for p in parts]))
 
 
-def _packed(matrices: list[w.Matrix]) -> Matrix:
-    """Matrices of as many columns, and about as many rows, as one pile of tiles."""
+def _packed(matrices: list[w.QuantisedMatrix]) -> TiledMatrices:
+    """Lay out matrices of equal width in tiles. All get the tiles of the one with the most rows."""
     rows = round_up(max(len(m.numbers) for m in matrices), TILE)
     columns = matrices[0].numbers.shape[1]
     tiles = aligned((len(matrices), rows // TILE, round_up(columns, 4) // 4, TILE, 4), np.uint8)
@@ -226,4 +276,4 @@ def _packed(matrices: list[w.Matrix]) -> Matrix:
     for i, matrix in enumerate(matrices):
         tiled(matrix.numbers, tiles[i])
         scales[i, : len(matrix.scales)] = matrix.scales
-    return Matrix(tiles, scales)
+    return TiledMatrices(tiles, scales)

@@ -1,7 +1,8 @@
-"""The token language inside the kernels: one frame at a time what `tokens` and `recall` say of many.
+"""The token language and recall inside the kernels: `model.tokens` and `model.recall`, one frame at a time.
 
-Frames, tokens and runs stand in rings: that of frame number f at f modulo the ring's length. M frames of memory for
-recall, S slots. Compiled on first use, never at import.
+A frame's *spelling* is its canonical tokens. Rings hold the frame, tokens or runs of frame number f at index f modulo
+the ring's length. Letters in shapes: S slots, R frames in the ring, M frames that recall can reach, H frames whose runs
+are kept. Compiled on first use, never at import.
 """
 
 from typing import NamedTuple
@@ -9,39 +10,39 @@ from typing import NamedTuple
 import numpy as np
 
 from sidlive.chip.registers import FIRST_CONTROL
+from sidlive.model.engine.arrays import Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts2, Words2
 from sidlive.model.engine.blocks import inner
-from sidlive.model.engine.tables import Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts2, Words2
 from sidlive.model.recall import CHOICES, ID_BASE, NOTHING, STREAMS, WINDOW, extend, likest
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS, STEP2, STEP3
 
 
 class Language(NamedTuple):
-    """The tables of the token language, in slot order."""
+    """Tables of the token language. All tokens and kinds are numbered as in `model.tokens`."""
 
-    columns: Longs1  # [S]: the frame's column
-    kinds: Longs1  # [S]
-    is_lo: Flags1  # [S]
-    lo_bits: Longs1  # [S]: bits of the lo byte at a pair's hi slot, else 0
-    modulus: Longs1  # [S]: at a pair's hi slot
-    streams: Longs1  # [S]: the stream of recall that it belongs to
-    strengths: Longs1  # [LONGEST + 1]: the bucket of a run's length
-    allowed: Longs2  # [KINDS, most]: tokens
-    allowed_count: Longs1  # [KINDS]
-    ranks: Longs2  # [KINDS, TOKEN_IDS]: where a token stands among the allowed, or -1
+    columns: Longs1  # [S]: the slot's column in a frame
+    kinds: Longs1  # [S]: the slot's kind
+    is_lo: Flags1  # [S]: whether the slot is the low byte of a pair
+    lo_bits: Longs1  # [S]: at the hi slot of a pair the number of bits of its lo byte, else 0
+    modulus: Longs1  # [S]: at the hi slot of a pair the modulus of its value, else 1
+    streams: Longs1  # [S]: the slot's stream in `model.recall`
+    strengths: Longs1  # [LONGEST + 1]: the strength of a run, by its length
+    allowed: Longs2  # [KINDS, most]: the tokens that a kind allows, then zeros
+    allowed_count: Longs1  # [KINDS]: how many they are
+    ranks: Longs2  # [KINDS, TOKEN_IDS]: a token's index among the allowed ones, or -1
 
 
-class Remembered(NamedTuple):
-    """What one past leaves for recall: M frames of memory, H frames that can be taken back."""
+class RecallMemory(NamedTuple):
+    """The part of one lane's state that recall reads and writes."""
 
     frames: Bytes2  # [R, 28]
-    spoken: Shorts2  # [M, S]: canonical tokens
-    stream_ids: Words2  # [STREAMS, M]: frame f at -f modulo M
-    runs: Bytes3  # [H, STREAMS, WINDOW + 1]
+    past_tokens: Shorts2  # [M, S]: canonical tokens
+    stream_ids: Words2  # [STREAMS, M]: of frame f at -f modulo M, so that offsets ascend
+    runs: Bytes3  # [H, STREAMS, WINDOW + 1]: by offset, after each frame
 
 
 @inner
 def moved(token, one, two, three, four, modulus):  # type: ignore[no-untyped-def]
-    """A pair's value after a motion, from its values one to four frames ago."""
+    """Return a pair's value after KEEP or a motion, from its values one to four frames ago."""
     if token == KEEP:
         return one
     if token == RAMP:
@@ -57,7 +58,7 @@ def moved(token, one, two, three, four, modulus):  # type: ignore[no-untyped-def
 
 @inner
 def spelling(value, lo_bits, one, two, three, four, modulus):  # type: ignore[no-untyped-def]
-    """A pair's canonical hi token: the first rule that applies."""
+    """Return a pair's canonical hi token: the first rule of `model.tokens` that applies."""
     if value == one:
         return KEEP
     if value == (2 * one - two) % modulus:
@@ -77,7 +78,10 @@ def spelling(value, lo_bits, one, two, three, four, modulus):  # type: ignore[no
 
 @inner
 def pairs_before(language, frames, position, slot):  # type: ignore[no-untyped-def]
-    """A pair's values one to four frames before ``position``; the chip in reset before the first."""
+    """Return a pair's values one to four frames before ``position``; zero before the first frame.
+
+    ``slot``: the pair's hi slot.
+    """
     hi, lo, bits = language.columns[slot], language.columns[slot + 1], language.lo_bits[slot]
     values = np.zeros(MEMORY, np.int64)
     for ago in range(min(position, MEMORY)):
@@ -88,7 +92,10 @@ def pairs_before(language, frames, position, slot):  # type: ignore[no-untyped-d
 
 @inner
 def canonical(language, frames, position, frame, slot):  # type: ignore[no-untyped-def]
-    """How slot ``slot`` of ``frame uint8[28]``, which comes at ``position``, is spelled; a lo slot, as if it spoke."""
+    """Return the canonical token of one slot of ``frame uint8[28]``, whose frame number is ``position``.
+
+    For a lo slot, return its byte: the token it has if it is not silent.
+    """
     column, bits = language.columns[slot], language.lo_bits[slot]
     if language.is_lo[slot]:
         return np.int64(frame[column])
@@ -101,7 +108,10 @@ def canonical(language, frames, position, frame, slot):  # type: ignore[no-untyp
 
 @inner
 def reference(language, frames, position, frame, slot):  # type: ignore[no-untyped-def]
-    """What KEEP means in a single slot: the value before, or for a first control this frame's control."""
+    """Return the byte that KEEP stands for in a slot that is not part of a pair.
+
+    That is the byte of the frame before; for a first control value, this frame's control value.
+    """
     column = language.columns[slot]
     if column >= FIRST_CONTROL:
         return frame[language.columns[slot - 1]]
@@ -110,7 +120,7 @@ def reference(language, frames, position, frame, slot):  # type: ignore[no-untyp
 
 @inner
 def spell(language, frames, position, tokens):  # type: ignore[no-untyped-def]
-    """The canonical tokens of the frame at ``position``: `tokens.encode` of one frame."""
+    """Write the canonical tokens of the frame at ``position`` to ``tokens [S]``: `tokens.encode` of one frame."""
     frame = frames[position % frames.shape[0]]
     for slot in range(SLOTS):
         silent = language.is_lo[slot] and tokens[slot - 1] >= KEEP
@@ -118,32 +128,37 @@ def spell(language, frames, position, tokens):  # type: ignore[no-untyped-def]
 
 
 @inner
-def remember(language, past, position, tokens):  # type: ignore[no-untyped-def]
-    """Keep the frame's canonical tokens, and the runs of recall after it."""
-    ring, places = past.spoken.shape[0], past.runs.shape[0]
+def remember(language, memory, position, tokens):  # type: ignore[no-untyped-def]
+    """Store a frame's canonical tokens ``[S]`` and the runs of recall after it."""
+    ring, places = memory.past_tokens.shape[0], memory.runs.shape[0]
     at, now, last = position % ring, position % places, (position - 1) % places
     back = -position % ring
     for stream in range(STREAMS):
-        past.stream_ids[stream, back] = 0
+        memory.stream_ids[stream, back] = 0
     for slot in range(SLOTS):
-        past.spoken[at, slot] = tokens[slot]
-        ids = past.stream_ids[language.streams[slot]]
+        memory.past_tokens[at, slot] = tokens[slot]
+        ids = memory.stream_ids[language.streams[slot]]
         ids[back] = np.uint32(ids[back] * ID_BASE + np.uint32(tokens[slot]))
     for stream in range(STREAMS):
-        extend(past.stream_ids[stream], stream, position, WINDOW, past.runs[last, stream], past.runs[now, stream])
+        extend(memory.stream_ids[stream], stream, position, WINDOW, memory.runs[last, stream], memory.runs[now, stream])
 
 
 @inner
-def suggest(language, past, position, tokens, strengths):  # type: ignore[no-untyped-def]
-    """What the frames before ``position`` recall for it, ``[SLOTS, CHOICES]``: `recall.recall`'s last row, but for the
-    lo bytes that wait for their hi byte."""
-    ring, runs = past.spoken.shape[0], past.runs[(position - 1) % past.runs.shape[0]]
+def suggest(language, memory, position, tokens, strengths):  # type: ignore[no-untyped-def]
+    """Write what recall suggests for the frame at ``position`` to ``tokens``, ``strengths [S, CHOICES]``.
+
+    This is the last row of `recall.recall`, except for lo slots, which `recall.recall_lo` fills in once the hi byte is
+    known.
+    """
+    ring, runs = memory.past_tokens.shape[0], memory.runs[(position - 1) % memory.runs.shape[0]]
     offsets, lengths = np.empty(CHOICES, np.int64), np.empty(CHOICES, np.uint8)
     for stream in range(STREAMS):
-        likest(past.stream_ids[stream], runs, stream, position - 1, WINDOW, offsets, lengths)
+        likest(memory.stream_ids[stream], runs, stream, position - 1, WINDOW, offsets, lengths)
         for slot in range(SLOTS):
             if language.streams[slot] == stream:
                 for choice in range(CHOICES):
                     offset = offsets[choice]
                     strengths[slot, choice] = language.strengths[lengths[choice]]
-                    tokens[slot, choice] = past.spoken[(position - offset) % ring, slot] if offset > 0 else NOTHING
+                    tokens[slot, choice] = (
+                        memory.past_tokens[(position - offset) % ring, slot] if offset > 0 else NOTHING
+                    )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
 from sidlive.model.corpus.shards import Corpus, CorpusTune
-from sidlive.model.engine.engine import Engine, Sampling
+from sidlive.model.engine import Engine, Sampling
 from sidlive.model.judging.copies import longest_copies, longest_voice_copies
 from sidlive.model.judging.likelihood import interval, tunes_of
 from sidlive.model.judging.measures import character_of, measure

@@ -18,7 +18,7 @@ from sidlive.model.weights import EngineWeights, floats_of
 
 
 class Reference:
-    """A network that gives the cost of frames as `sidlive.model.engine.engine.Engine` does."""
+    """A network that gives the cost of frames as `sidlive.model.engine.Engine` does."""
 
     def __init__(self, network: Network) -> None:
         self._network = network.eval()

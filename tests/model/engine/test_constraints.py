@@ -9,9 +9,7 @@ from engines import SMALL, WARM, lively, tune
 from sidlive.chip import registers as sid
 from sidlive.errors import ControlError
 from sidlive.model import tokens as tk
-from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints, constrain, permitted_values
-from sidlive.model.engine.engine import Engine, Sampling
-from sidlive.model.engine.sampling import HEATS
+from sidlive.model.engine import HEATS, UNCONSTRAINED, Constraints, Engine, Sampling, constrain, permitted_values
 from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_OF_SLOT
 
 HOT = Sampling(temperature=3.0, seed=5)
@@ -81,7 +79,7 @@ def test_something_must_be_left() -> None:
     notes = np.zeros(65536, dtype=np.bool_)
     notes[[0x1234, 0x2234]] = True
     constrain(without(8, 0x12), notes)
-    with pytest.raises(ControlError, match="voice 2 may take no note of the scale"):
+    with pytest.raises(ControlError, match="no note of the scale is left for voice 2"):
         constrain(without(7, 0x34), notes)
 
 

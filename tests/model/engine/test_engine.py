@@ -15,8 +15,8 @@ from sidlive.bench.engine import exercise
 from sidlive.chip import registers as sid
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.engine.engine import Engine, Sampling, load_engine
-from sidlive.model.engine.levels import say
+from sidlive.model.engine import Engine, Sampling, load_engine
+from sidlive.model.engine.levels import generate_frame
 from sidlive.model.training.network import Network
 from sidlive.model.weights import ASSETS, EngineWeights, dequantised, save_weights
 
@@ -238,12 +238,12 @@ def test_frames_of_another_shape_are_refused(engine: Engine, bad: np.ndarray) ->
 PLAIN = """
 import numpy as np
 from engines import SMALL, WARM, lively, tune
-from sidlive.model.engine.engine import Engine
+from sidlive.model.engine import Engine
 engine = Engine(lively(), context=SMALL.context)
 engine.prefill(tune(40))
 print(np.stack([engine.step(WARM) for _ in range(10)]).tobytes().hex())
-from sidlive.model.engine.levels import say
-print(*(word for word in say.targetctx.codegen().magic_tuple()[2].split(",") if word[:1] == "+"))
+from sidlive.model.engine.levels import generate_frame
+print(*(word for word in generate_frame.targetctx.codegen().magic_tuple()[2].split(",") if word[:1] == "+"))
 """
 
 
@@ -260,14 +260,14 @@ def test_a_cpu_without_avx_makes_the_same_music(weights: EngineWeights) -> None:
     music, _, features = ran.stdout.partition("\n")
     assert music == stream(engine, 10).tobytes().hex()
     assert not features.strip(), "the kernels must have been compiled without any of the CPU's own instructions"
-    assert "+" in say.targetctx.codegen().magic_tuple()[2], "or else the two were the same"
+    assert "+" in generate_frame.targetctx.codegen().magic_tuple()[2], "or else the two were the same"
 
 
 def test_generating_needs_no_torch(weights: EngineWeights, tmp_path: Path) -> None:
     """Nor does reading a file of weights."""
     save_weights(weights, tmp_path / "small.safetensors")
     code = (
-        "import sys; from sidlive.model.engine.engine import load_engine; "
+        "import sys; from sidlive.model.engine import load_engine; "
         "engine = load_engine(sys.argv[1]); engine.step(); engine.step(); "
         "print(engine.position, sorted({'torch', 'textual'} & set(sys.modules)))"
     )
@@ -278,7 +278,7 @@ def test_generating_needs_no_torch(weights: EngineWeights, tmp_path: Path) -> No
 def test_importing_compiles_nothing() -> None:
     code = (
         "import sys; import sidlive.model.engine.engine; import sidlive.model.engine.levels as k; "
-        "print(len(k.hear.signatures), len(k.say.signatures), 'torch' in sys.modules)"
+        "print(len(k.hear_frames.signatures), len(k.generate_frame.signatures), 'torch' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "0 0 False\n"

@@ -9,8 +9,7 @@ from engines import SMALL, WARM, lively, tune
 from sidlive.chip import registers as sid
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.engine.constraints import constrain
-from sidlive.model.engine.engine import Engine, Lanes, Sampling
+from sidlive.model.engine import Engine, Lanes, Sampling, constrain
 from sidlive.model.weights import EngineWeights
 
 SAMPLINGS = (

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.engine.engine import Engine
+from sidlive.model.engine import Engine
 from sidlive.model.training.network import Network, rms_norm, rotary_tables, rotate
 from sidlive.model.weights import EngineWeights
 

@@ -7,9 +7,10 @@ import pytest
 from numba import njit
 from numpy.typing import NDArray
 
-from sidlive.model.engine.blocks import Matrix, Pieces, multiply
+from sidlive.model.engine.arrays import Floats2, Longs1
+from sidlive.model.engine.blocks import Pieces, TiledMatrices, multiply
 from sidlive.model.engine.products import SPAN, TILE, aligned, round_up, tiled
-from sidlive.model.engine.tables import Floats2, Longs1, opening, table_of
+from sidlive.model.engine.tables import opening, table_of
 
 
 @njit
@@ -21,7 +22,7 @@ def multiplied(numbers: NDArray[np.int8], gains: NDArray[np.float32], x: NDArray
     """``x @ (numbers * gains).T`` by the kernel, beside another matrix in one pile."""
     rows, columns = numbers.shape
     tiles, wide = round_up(rows, TILE) // TILE, round_up(columns, 16)
-    matrix = Matrix(
+    matrix = TiledMatrices(
         aligned((2, tiles, round_up(columns, 4) // 4, TILE, 4), np.uint8), np.zeros((2, tiles * TILE), np.float32)
     )
     tiled(numbers, matrix.tiles[1])

@@ -8,7 +8,7 @@ from sidlive.chip import registers as sid
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine.engine import Engine, Sampling
+from sidlive.model.engine import Engine, Sampling
 from sidlive.model.tokens import Tokens
 from sidlive.model.weights import random_weights
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from takes_by_hand import song
 
 from sidlive.errors import ControlError
-from sidlive.model.engine.engine import Engine, Sampling, load_engine
-from sidlive.model.engine.sampling import HEATS, noise_key, pick
+from sidlive.model.engine import HEATS, Engine, Sampling, load_engine
+from sidlive.model.engine.picking import noise_key, pick
 from sidlive.model.weights import ASSETS
 
 TOKENS = np.arange(256)

@@ -14,7 +14,7 @@ from sidlive.cli import main
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
 from sidlive.model.corpus.shards import Corpus, CorpusTune, split_of
-from sidlive.model.engine.engine import Engine
+from sidlive.model.engine import Engine
 from sidlive.model.judging.continuations import (
     MEASURES,
     Continuation,

@@ -9,7 +9,7 @@ from engines import SMALL
 
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.engine.engine import Engine
+from sidlive.model.engine import Engine
 from sidlive.model.training.export import export
 from sidlive.model.training.network import Network
 from sidlive.model.weights import dequantised, load_weights

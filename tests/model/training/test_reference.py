@@ -10,7 +10,7 @@ from takes_by_hand import song
 
 from sidlive.cli import main
 from sidlive.errors import ModelError
-from sidlive.model.engine.engine import Engine
+from sidlive.model.engine import Engine
 from sidlive.model.training.export import export
 from sidlive.model.training.network import Network
 from sidlive.model.training.reference import Reference, load_reference
