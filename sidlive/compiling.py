@@ -1,12 +1,12 @@
-"""Kernels: functions that numba compiles. How they are kept on the disk, and how far compiling them is.
+"""Kernels: functions that numba compiles. This module caches their machine code and reports compile progress.
 
-`kernel` is the one way to make one. A kernel is compiled at its first call and kept, as machine code, in a file whose
-name has a digest of every source that the code may come from (see `sources`): what was compiled from other sources is
-never found, so it cannot run. numba's own cache looks at one file alone, and numbers its files, so that two processes
-at work on one kernel can exchange their code.
+`kernel` is the only way to make a kernel. It is compiled at its first call, and the machine code is cached in a file.
+The file's name contains a digest of every source file that the code may depend on (see `sources`), so code compiled
+from other sources is never found and never runs. numba's own cache checks one source file only, and it numbers its
+files, so two processes that compile the same kernel can mix up their code.
 
-The files lie in ``NUMBA_CACHE_DIR`` where that is set, else beside the source in ``__pycache__``, else, where nothing
-can be written there, in the user's cache folder; where none can be written, kernels are compiled in each process.
+Cache files go to ``NUMBA_CACHE_DIR`` if it is set. Otherwise they go to ``__pycache__`` beside the source, or, if that
+is not writable, to the user's cache folder. If no folder is writable, each process compiles its kernels anew.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from sidlive import sources
 
-Told = Callable[[int, int], object]  # kernels compiled so far, and how many there are
+CompileProgress = Callable[[int, int], object]  # called with the number of kernels compiled so far, and of all kernels
 
 SUFFIX: Final = ".nbc"
 _CHECK_BYTES: Final = 16
@@ -35,7 +35,7 @@ def kernel(function: Callable[..., Any], /, **options: Any) -> Any: ...
 @overload
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]: ...
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a function of a module a kernel: compiled by numba, without the GIL, and kept on the disk.
+    """Make a module's function a kernel, which numba compiles, caches on disk and runs without the GIL.
 
     Use it as a decorator, bare or with numba's options: ``@kernel``, ``@kernel(fastmath=True)``.
     """
@@ -43,17 +43,18 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
         return partial(kernel, **options)
     from numba import njit
 
-    assert function.__closure__ is None, f"{function.__qualname__}: a kernel takes nothing from a function around it"
+    assert function.__closure__ is None, f"{function.__qualname__}: a kernel cannot be a closure"
     made = njit(nogil=True, **options)(function)
-    made._cache = _Kept(function)
+    made._cache = _KernelCache(function)
     _KERNELS.append(made)
     return made
 
 
-class _Kept:
-    """One kernel's compiled code on the disk, by the types of its arguments: what numba calls its cache.
+class _KernelCache:
+    """The cached machine code of one kernel, one file per combination of argument types; it replaces numba's cache.
 
-    Any thread; numba holds its compiler's lock. Processes may share the files: each is written whole, then renamed.
+    Any thread may call it; numba holds its compiler lock meanwhile. Processes may share the files, because each file is
+    written under another name and then renamed.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -62,15 +63,15 @@ class _Kept:
         self._digest = sources.digest(source)
         self._stem = f"{source.stem}.{function.__qualname__}-"
         self._folders = _folders(source, package) if self._digest else ()
-        self._sweeps = not os.environ.get("NUMBA_CACHE_DIR")  # other checkouts may share that folder
+        self._sweeps = not os.environ.get("NUMBA_CACHE_DIR")  # other checkouts may share that folder: delete nothing
 
     @property
     def cache_path(self) -> str | None:
-        """The folder that is tried first; None if the code is not kept."""
+        """The folder that is tried first; None if the code is not cached."""
         return str(self._folders[0]) if self._folders else None
 
     def load_overload(self, types: Any, target: Any) -> Any:
-        """The compiled function for these types of arguments; None where it is not kept."""
+        """Return the compiled function for these argument types, or None if it is not cached."""
         from numba.core.compiler import CompileResult
 
         target.refresh()
@@ -82,14 +83,14 @@ class _Kept:
                 continue
             body = content[_CHECK_BYTES:]
             if content[:_CHECK_BYTES] != _check(body):
-                continue  # a disk that was full, a machine that was switched off
-            kept_types, parts = pickle.loads(body)
-            if kept_types == types:
+                continue  # damaged: the disk was full, or the machine was switched off
+            cached_types, parts = pickle.loads(body)
+            if cached_types == types:
                 return CompileResult._rebuild(target, *parts)
         return None
 
     def save_overload(self, types: Any, compiled: Any) -> None:
-        """Keep a compiled function, in the first folder that takes it."""
+        """Write a compiled function to the first folder that is writable."""
         from numba.core.serialize import dumps
 
         if not self._folders or compiled.lifted or compiled.library.has_dynamic_globals:
@@ -104,12 +105,12 @@ class _Kept:
             return
 
     def _name(self, types: Any, codegen: Any) -> str:
-        """The file's name: the kernel, the sources' digest, and that of all else the code depends on."""
+        """Return the file's name: kernel, digest of its sources, digest of everything else it depends on."""
         rest = repr((str(types), codegen.magic_tuple(), _surroundings()))
         return f"{self._stem}{self._digest}-{blake2b(rest.encode(), digest_size=10).hexdigest()}{SUFFIX}"
 
     def _sweep(self, folder: Path) -> None:
-        """Remove what was compiled from other sources."""
+        """Delete the kernel's files that were compiled from other sources."""
         if self._sweeps:
             with contextlib.suppress(OSError):
                 for path in folder.glob(f"{self._stem}*{SUFFIX}"):
@@ -118,7 +119,7 @@ class _Kept:
 
 
 def _folders(source: Path, package: str) -> tuple[Path, ...]:
-    """Where compiled code may lie, in the order in which the folders are tried."""
+    """Return the folders for cached code, in the order in which they are tried."""
     given = os.environ.get("NUMBA_CACHE_DIR")
     if given:
         return (Path(given) / package,)
@@ -129,7 +130,7 @@ def _folders(source: Path, package: str) -> tuple[Path, ...]:
 
 @cache
 def _surroundings() -> tuple[Any, ...]:
-    """What else compiled code depends on: versions, and numba's settings."""
+    """Return what compiled code depends on besides its sources: versions, and numba's settings."""
     import llvmlite  # type: ignore[import-untyped]
     import numba
     import numpy as np
@@ -147,7 +148,7 @@ def _check(body: bytes) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole, or not at all."""
+    """Write a file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{uuid4().hex}.tmp")
     try:
@@ -159,15 +160,15 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def unheard(done: int, total: int) -> None:
-    """A listener that does nothing."""
+def no_progress(done: int, total: int) -> None:
+    """Ignore the progress: the default `CompileProgress`."""
 
 
 @contextlib.contextmanager
-def compiling(outermost: Any, told: Told) -> Iterator[None]:
-    """Tell of each kernel that has to be compiled in here, in any thread; what was kept on the disk is not told.
+def compiling(outermost: Any, report_progress: CompileProgress) -> Iterator[None]:
+    """Report each kernel that is compiled inside this context, in any thread. Cached kernels are not reported.
 
-    Counts ``outermost``, a kernel, and all kernels of the modules that its own imports.
+    The total counts the kernel ``outermost`` and all kernels of the modules that its module imports.
     """
     from numba.core import event
 
@@ -176,19 +177,19 @@ def compiling(outermost: Any, told: Told) -> Iterator[None]:
     begun: set[int] = set()
     compiled: set[int] = set()
 
-    class Teller(event.Listener):
+    class CompileListener(event.Listener):
         def on_start(self, event: Any) -> None:
             if id(event.data["dispatcher"]) in kernels:
                 if not begun:
-                    told(0, len(kernels))
+                    report_progress(0, len(kernels))
                 begun.add(id(event.data["dispatcher"]))
 
         def on_end(self, event: Any) -> None:
             if id(event.data["dispatcher"]) in kernels:
                 compiled.add(id(event.data["dispatcher"]))
-                told(len(compiled), len(kernels))
+                report_progress(len(compiled), len(kernels))
 
-    listener = Teller()
+    listener = CompileListener()
     event.register(_COMPILED, listener)
     try:
         yield

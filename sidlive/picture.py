@@ -29,7 +29,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Row:
+class ChartRow:
     """What is told, in words, and a bar for each of the chart's series (None: no figure)."""
 
     label: str
@@ -43,7 +43,7 @@ class Chart:
 
     heading: str
     series: tuple[str, ...]  # their names; a single one is not told
-    rows: tuple[Row, ...]
+    rows: tuple[ChartRow, ...]
     shared: bool
 
 

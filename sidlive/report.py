@@ -1,4 +1,4 @@
-"""How commands tell figures: one JSON object with stable names, or a table for people."""
+"""Output of commands: figures as one JSON object or as a table, warnings, progress bars, text made safe to print."""
 
 import json
 import os
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-# What a terminal obeys instead of showing it: control characters, and the invisible ones that reverse, break or
-# hide text (Unicode's bidirectional marks, line separators, zero-width spaces, tags), and broken UTF-16.
+# Characters that a terminal does not show but obeys: control characters, the invisible ones that reverse, break or
+# hide text (Unicode's bidirectional marks, line separators, zero-width spaces, tags), and unpaired surrogates.
 _UNSEEN: Final = (
     r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\ud800-\udfff\U000e0000-\U000e007f"
@@ -25,23 +25,23 @@ _NOT_IN_LINES: Final = re.compile(f"(?![\\n\\t])[{_UNSEEN}]")
 
 
 def plain(text: object, lines: bool = False) -> str:
-    """Return text from outside (a title, a file's name, an error, what code printed) as it may go to a terminal.
+    """Return text from outside (a title, a file name, an error, printed output) in a form that is safe in a terminal.
 
-    Control and invisible characters become Python escapes (``\\x1b``, ``\\u202e``). ``lines`` keeps newlines and tabs.
-    The result may still hold square brackets: give it to Rich as ``Text(plain(title))``, which reads no markup.
+    Control and invisible characters become Python escapes (``\\x1b``, ``\\u202e``). With ``lines``, newlines and tabs
+    stay. Square brackets stay too: give the result to Rich as ``Text(plain(title))``, which parses no markup.
     """
     unseen = _NOT_IN_LINES if lines else _NOT_IN_A_LINE
     return unseen.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 def warn(text: object) -> None:
-    """Print one line on stderr, after the program's name: something to know about what is being done."""
+    """Print one line on stderr, after the program's name: a note on the work that is being done, or an error."""
     print(f"sidlive: {plain(text)}", file=sys.stderr)
 
 
 @dataclass(frozen=True)
 class Result:
-    """One figure: a stable dotted name, its value and its unit (``x`` for a ratio)."""
+    """A measured figure: a stable dotted name, its value and its unit (``x`` for a ratio)."""
 
     name: str
     value: float | int | str | bool | None
@@ -49,7 +49,7 @@ class Result:
 
 
 def machine() -> dict[str, str | int]:
-    """What the figures were measured on."""
+    """Return the machine that the figures were measured on: Python, system, processor, number of cores."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -60,7 +60,7 @@ def machine() -> dict[str, str | int]:
 
 @contextmanager
 def bar_of_progress() -> Iterator["Progress"]:
-    """What is done of a long work, on stderr, gone when it is done; nothing where stderr is no terminal."""
+    """Show a progress bar on stderr for the duration of the context; nothing if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -73,7 +73,7 @@ def bar_of_progress() -> Iterator["Progress"]:
 
 @contextmanager
 def spinner(silent: bool = False, stderr: bool = False) -> Iterator[Callable[[str], None]]:
-    """A line that says what is being done, while it is done: a function that takes the words."""
+    """Show a status line for the duration of the context. Yields the function that sets its text."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
@@ -82,11 +82,11 @@ def spinner(silent: bool = False, stderr: bool = False) -> Iterator[Callable[[st
     columns = SpinnerColumn(dots), TextColumn("{task.description}", markup=False)
     with Progress(*columns, transient=True, console=console, disable=silent or not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
-        yield lambda doing: bar.update(task, description=plain(doing))
+        yield lambda text: bar.update(task, description=plain(text))
 
 
 def emit(results: list[Result], as_json: bool, title: str = "", **more: object) -> None:
-    """Print results on stdout: ``{"results": [...], **more, "machine": {...}}`` or a table (of the results alone)."""
+    """Print results on stdout: JSON ``{"results": [...], **more, "machine": {...}}``, or a table without ``more``."""
     if as_json:
         json.dump({"results": [asdict(r) for r in results], **more, "machine": machine()}, sys.stdout)
         sys.stdout.write("\n")

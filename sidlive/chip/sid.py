@@ -4,7 +4,7 @@ A frame says what the registers hold, not when they were written. Here the write
 600 cycles as a player's are: voice by voice AD, SR, frequency, pulse width, the first control value, and some
 cycles later the final one where it differs, so that the envelope sees a gate that closes and opens again. One tune in
 eight writes AD and SR after control instead, and its envelopes sound otherwise: replay that does the same
-(``control_first``) comes nearer to them. Where the writes themselves are known (`Stretch`) each is made in its cycle.
+(``control_first``) comes nearer to them. Where the writes themselves are known (`WriteSpan`) each is made in its cycle.
 
 The emulator's resampler truncates its ratio, so that the chip runs 218 (PAL) or 350 (NTSC) millionths slow, 0.4 to
 0.6 cent. For frames samples are what is counted: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. For
@@ -73,7 +73,7 @@ _STEP: Final = 4  # cycles, when the end of a frame is near: fewer than a sample
 
 
 @dataclass(frozen=True)
-class Stretch:
+class WriteSpan:
     """What a program writes to the chip in ``cycles``: ``writes`` int64[n, 3], cycle (from 0), register and value.
 
     In order. Rows of other registers than 0-24 count for nothing. ``before``: what it wrote before it was heard.
@@ -81,7 +81,7 @@ class Stretch:
 
     writes: NDArray[np.int64]
     cycles: int
-    before: "Stretch | None" = None
+    before: "WriteSpan | None" = None
 
 
 def sample_at(frame: int, rate_hz: float, sample_rate: int = SAMPLE_RATE) -> int:
@@ -173,26 +173,26 @@ class Sid:
         self._over = out[samples:]
         return self._heard(out[:samples])
 
-    def perform(self, stretch: Stretch) -> Samples:
-        """Make each write at its own cycle, and return the stretch's ``int16[n]``, 48,010 a second (see above)."""
-        if stretch.before is not None:
-            self._clock(stretch.before)
+    def perform(self, span: WriteSpan) -> Samples:
+        """Make each write at its own cycle, and return the span's ``int16[n]``, 48,010 a second (see above)."""
+        if span.before is not None:
+            self._clock(span.before)
             if not any(self._held[register_of(voice, CONTROL)] & GATE for voice in range(VOICES)):
                 self.settle()
-        out, self._over = self._over + self._clock(stretch), []
+        out, self._over = self._over + self._clock(span), []
         return self._heard(out)
 
-    def _clock(self, stretch: Stretch) -> list[int]:
+    def _clock(self, span: WriteSpan) -> list[int]:
         chip, out, now = self._emulator, list[int](), 0
-        for cycle, register, value in stretch.writes.tolist():
+        for cycle, register, value in span.writes.tolist():
             if register < REGISTERS:
                 if cycle > now:
                     out += chip.clock(cycle - now)
                     now = cycle
                 chip.write(register, value)
                 self._held[register] = value
-        if stretch.cycles > now:
-            out += chip.clock(stretch.cycles - now)
+        if span.cycles > now:
+            out += chip.clock(span.cycles - now)
         return out
 
     def _stand(self, row: Row) -> None:

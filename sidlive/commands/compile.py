@@ -98,8 +98,8 @@ def run(args: argparse.Namespace) -> None:
     about, chip = label_of(args, *texts), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
     results: list[Result] = []
     frames = sum(len(take.frames) for take in takes)
-    with spinner(stderr=True) as told:
-        told(f"packing {frames:,} frames")
+    with spinner(stderr=True) as report_progress:
+        report_progress(f"packing {frames:,} frames")
         if args.coarse_pulse is not None:
             takes = _coarse(takes, args.coarse_pulse, chip, timing, results)
         begin = perf_counter()
@@ -107,14 +107,14 @@ def run(args: argparse.Namespace) -> None:
         elapsed_s = perf_counter() - begin
         for note in about.notes():
             warn(note)
-        told("playing what was packed in a 6510, to compare it")
+        report_progress("playing what was packed in a 6510, to compare it")
         sid = sid_of(block, about, chip, timing, args.start_song)
         verify(sid, *(take.proof for take in takes))
         beside = _beside(args, takes, block, about, chip, timing)
         write_file(args.output, sid)
         for path, data in beside:
             write_file(path, data)
-        told("writing the sound")
+        report_progress("writing the sound")
         written = [args.output.name, *(path.name for path, _ in beside), *_sounds(args, takes, chip, timing)]
     tune = psid.parse(sid)
     ends = ["in silence" if take.loop_frame is None else f"goes on at frame {take.loop_frame}" for take in takes]

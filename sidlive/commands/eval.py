@@ -260,11 +260,11 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
 def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
     from sidlive.model.judging.continuations import MEASURES
     from sidlive.model.judging.likelihood import interval
-    from sidlive.picture import Bar, Chart, Row, draw, save
+    from sidlive.picture import Bar, Chart, ChartRow, draw, save
 
     nats = {"in all": judged.totals, **judged.groups}
     rows = [
-        Row(name.replace("_", " "), "", (Bar(float(values.mean()), *interval(values)),))
+        ChartRow(name.replace("_", " "), "", (Bar(float(values.mean()), *interval(values)),))
         for name, values in nats.items()
     ]
     charts = [Chart("nats per frame, with 95 % intervals over tunes", ("",), tuple(rows), shared=True)]
@@ -273,7 +273,7 @@ def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
         for name, (unit, words) in MEASURES.items():
             told = (sides[side][name] for side in ("generated", "real"))
             rows.append(
-                Row(
+                ChartRow(
                     words,
                     unit if unit == "frames" else "",
                     tuple(Bar(one.mean, one.low, one.high) if one else None for one in told),

@@ -8,7 +8,7 @@ from sidlive.commands.arguments import label_arguments, label_of, video_argument
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import Frames
-    from sidlive.compiling import Told
+    from sidlive.compiling import CompileProgress
     from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.fragment import Fragment
 
@@ -107,16 +107,16 @@ def run(args: argparse.Namespace) -> None:
     with bar_of_progress() as bar:
         task = bar.add_task("reading the prompt", total=None)
 
-        def told(what: str) -> "Told":
+        def compile_progress(what: str) -> "CompileProgress":
             text = f"compiling the {what}, once on this machine"
             return lambda done, total: bar.update(task, description=text, completed=done, total=total)
 
-        with compiling(run_machine, told("C64")):
+        with compiling(run_machine, compile_progress("C64")):
             heard = _at(_prompt(args.prompt, args.song, args.prompt_frames), args.video)
         timing = timing_named(heard.timing)
         constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames, timing=timing))
         bar.update(task, description="loading the model", total=None)
-        engine = load_engine(args.model, report_progress=told("engine"))
+        engine = load_engine(args.model, report_progress=compile_progress("engine"))
         bar.update(task, description="hearing the prompt", total=None)
         begin = perf_counter()
         engine.prefill(heard.frames)

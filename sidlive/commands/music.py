@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
-    from sidlive.chip.sid import Row, Stretch
+    from sidlive.chip.sid import Row, WriteSpan
     from sidlive.tune.capture.recorder import Recorder
 
 LONGEST_S = 86_400.0  # a day
@@ -43,7 +43,7 @@ class Music:
     """
 
     title: str
-    frames: Iterator["Row | Stretch"]
+    frames: Iterator["Row | WriteSpan"]
     count: int | None
     rate_hz: float
     chip: str
@@ -83,7 +83,7 @@ def open_music(args: argparse.Namespace, seconds: float | None) -> Music:
     return Music(title, played, count, rate_hz, args.chip or tune.chip, tune.timing)
 
 
-def _performed(recorder: "Recorder", path: Path) -> Iterator["Stretch"]:
+def _performed(recorder: "Recorder", path: Path) -> Iterator["WriteSpan"]:
     """What a song's code writes, for ever."""
     from sidlive.errors import TuneError
     from sidlive.tune.capture.performance import perform

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sidlive.commands.music import Music, music_arguments, open_music, seconds
 
 if TYPE_CHECKING:
-    from sidlive.chip.sid import Row, Stretch
+    from sidlive.chip.sid import Row, WriteSpan
     from sidlive.live.sound.renderer import Renderer
 
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     output = open_output(args.device)
     troubles: list[TuneError] = []
 
-    def source() -> "Row | Stretch | None":
+    def source() -> "Row | WriteSpan | None":
         try:
             return next(music.frames, None)
         except TuneError as error:  # the tune's own code failed: there is no more music

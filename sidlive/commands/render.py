@@ -73,11 +73,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _sounds(music: Music) -> Iterator["Samples"]:
     """The sound of music, frame by frame, from a chip at rest."""
-    from sidlive.chip.sid import Sid, Stretch, sample_at
+    from sidlive.chip.sid import Sid, WriteSpan, sample_at
 
     sid = None
     for index, frame in enumerate(music.frames):
-        if isinstance(frame, Stretch):
+        if isinstance(frame, WriteSpan):
             sid = sid or Sid(music.chip, music.timing)
             yield sid.perform(frame)
         else:

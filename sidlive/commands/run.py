@@ -54,9 +54,9 @@ def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
     link = open_room(room_options(arguments))
     session = Session(link, arguments.takes)
     try:
-        with spinner(stderr=True) as told:
-            told("opening")
-            link.ready(told)
+        with spinner(stderr=True) as report_progress:
+            report_progress("opening")
+            link.ready(report_progress)
         state = session.state()
         print(plain(f"{state.model}, {state.chip}, {state.output}, {state.midi}"), file=sys.stderr)
         yield session
@@ -75,9 +75,9 @@ def _offline(arguments: argparse.Namespace) -> "Iterator[Session]":
     with contextlib.ExitStack() as stack:
         wav = stack.enter_context(WavFile(arguments.wav)) if arguments.wav else None
         options = room_options(arguments, arguments.script.stem)
-        with spinner(stderr=True) as told:
-            told("opening")
-            link = open_offline(options, wav, told)
+        with spinner(stderr=True) as report_progress:
+            report_progress("opening")
+            link = open_offline(options, wav, report_progress)
         session = Session(link, arguments.takes)
         stack.callback(session.close)
         yield session

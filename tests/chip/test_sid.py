@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sidlive.chip import sid as chip_sid
 from sidlive.chip.registers import NTSC, PAL, REGISTERS, Frames, VideoTiming, first_control_of, register_of, silence
-from sidlive.chip.sid import CHIPS, SAMPLE_RATE, Sid, Stretch, render, sample_at
+from sidlive.chip.sid import CHIPS, SAMPLE_RATE, Sid, WriteSpan, render, sample_at
 from sidlive.chip.spectrum import distance_db
 from sidlive.errors import ControlError
 
@@ -194,8 +194,8 @@ def test_silence_closes_the_gates_and_reset_forgets_everything() -> None:
     assert not sid.play(silence(1)[0], 958).any()
 
 
-def stretch(cycles: int, *writes: tuple[int, int, int], before: Stretch | None = None) -> Stretch:
-    return Stretch(np.array(writes, dtype=np.int64).reshape(-1, 3), cycles, before)
+def stretch(cycles: int, *writes: tuple[int, int, int], before: WriteSpan | None = None) -> WriteSpan:
+    return WriteSpan(np.array(writes, dtype=np.int64).reshape(-1, 3), cycles, before)
 
 
 def test_each_write_is_made_at_its_own_cycle_and_interrupts_are_left_out(emulator: Emulator) -> None:

@@ -33,7 +33,7 @@ STACK: Final = 0xFC  # the stack pointer after a reset
 
 
 @dataclass(frozen=True)
-class Logged:
+class LogEntry:
     """What the machine did in one cycle: a SID write, or an interrupt or NMI taken."""
 
     cycle: int  # since the reset
@@ -42,7 +42,7 @@ class Logged:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RecordedFrames:
     """What a machine did to the SID, frame by frame: T of them, one after another."""
 
     frames: Frames  # uint8[T, 28]: the registers when each frame ends
@@ -51,13 +51,15 @@ class Rows:
     own: NDArray[np.uint8]  # [T, 25]: the last value written to each register outside NMI handlers
 
     @staticmethod
-    def joined(pieces: "Sequence[Rows]") -> "Rows":
-        """One after another."""
-        return Rows(*(np.concatenate([getattr(rows, field.name) for rows in pieces]) for field in fields(Rows)))
+    def joined(pieces: "Sequence[RecordedFrames]") -> "RecordedFrames":
+        """Return the frames of all pieces, in order."""
+        return RecordedFrames(
+            *(np.concatenate([getattr(rows, field.name) for rows in pieces]) for field in fields(RecordedFrames))
+        )
 
-    def first(self, count: int | None) -> "Rows":
-        """The first ``count``; all with None."""
-        return Rows(*(getattr(self, field.name)[:count] for field in fields(Rows)))
+    def first(self, count: int | None) -> "RecordedFrames":
+        """Return the first ``count`` frames; all of them if ``count`` is None."""
+        return RecordedFrames(*(getattr(self, field.name)[:count] for field in fields(RecordedFrames)))
 
 
 class Machine:
@@ -150,9 +152,9 @@ class Machine:
         return self.state[slots.LOG :].reshape(-1, 3)[: self.state[slots.LOGGED]]
 
     @property
-    def logged(self) -> list[Logged]:
+    def logged(self) -> list[LogEntry]:
         """The log so far, in order."""
-        return [Logged(*map(int, row)) for row in self.log_rows]
+        return [LogEntry(*map(int, row)) for row in self.log_rows]
 
     def clear_log(self) -> None:
         """Forget what was logged."""
@@ -273,7 +275,7 @@ class Machine:
         """Let the first frame that ``record`` gives begin at ``cycle``, now or in the past."""
         self.state[slots.ROWS_FROM], self.state[slots.ROWS] = cycle, 0
 
-    def record(self, count: int, period: Fraction | None) -> Rows:
+    def record(self, count: int, period: Fraction | None) -> RecordedFrames:
         """Run for ``count`` frames and return what was done in them.
 
         Frames take ``period`` cycles each, from the cycle given to ``frames_from``. With None a frame is one play call
@@ -293,7 +295,7 @@ class Machine:
             raise TuneError(f"play does not return within {PLAY_PATIENCE_FRAMES} frames (frame {frame})")
         frames &= USED_BITS
         own &= USED_BITS[:REGISTERS]
-        return Rows(frames, ends, writes, own)
+        return RecordedFrames(frames, ends, writes, own)
 
     def _jam(self) -> str:
         m = self.state

@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("rounds", "tunes"):
         if getattr(arguments, name) < 1:
             raise ControlError(f"--{name} expects 1 or more, found {getattr(arguments, name)}")
-    with tempfile.TemporaryDirectory() as folder, spinner(silent=arguments.json) as told:
-        measured = measure(arguments, Path(folder), told)
+    with tempfile.TemporaryDirectory() as folder, spinner(silent=arguments.json) as report_progress:
+        measured = measure(arguments, Path(folder), report_progress)
     _tell(measured, arguments.json)
     return 0
 
@@ -62,7 +62,7 @@ class Measured:
     lacking: list[str] = field(default_factory=list)  # what could not be measured, with the reason
 
 
-def measure(arguments: argparse.Namespace, folder: Path, told: Callable[[str], object]) -> Measured:
+def measure(arguments: argparse.Namespace, folder: Path, report_progress: Callable[[str], object]) -> Measured:
     """Measure the parts that are asked for."""
     from sidlive.bench.capture import compare_all, figures, read_oracle
     from sidlive.bench.pace import instructions, race, speeds
@@ -79,23 +79,23 @@ def measure(arguments: argparse.Namespace, folder: Path, told: Callable[[str], o
     if "exact" in parts and traced:
         for one in compare_all(traced, peer):
             compared.append(one)
-            told(f"{len(compared)} of {len(traced)}: {one.tune}")
+            report_progress(f"{len(compared)} of {len(traced)}: {one.tune}")
         results += figures(compared)
     if "tempo" in parts and peer is not None:
         for tempo in tempi(_timed(paths), FRAMES, peer):
             tempos.append(tempo)
-            told(f"tempo of {tempo.tune}")
+            report_progress(f"tempo of {tempo.tune}")
         results += tempo_figures(tempos)
     if "speed" in parts:
-        told("a program on both processors")
+        report_progress("a program on both processors")
         try:
             results += instructions(arguments.rounds)
         except TuneError as error:
             lacking.append(str(error))
             results.append(Result("instructions_x_py65", None, "x"))
-        results += speeds(race(_spread(paths, RACED), FRAMES, peer, arguments.rounds, told))
+        results += speeds(race(_spread(paths, RACED), FRAMES, peer, arguments.rounds, report_progress))
     if "build" in parts and paths:
-        told("building a corpus")
+        report_progress("building a corpus")
         results += _build(_spread(paths, arguments.tunes), folder)
     if not paths:
         lacking.append("no tunes to measure with: give --oracle or --corpus")

@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     kept = read_measurements(arguments.resume) if arguments.resume else []
     if arguments.resume:
         write_file(arguments.resume, "".join(map(measurement_line, kept)).encode())
-    with spinner(stderr=True) as told:
-        for one in measured(arguments, [old.name for old in kept], told):
+    with spinner(stderr=True) as report_progress:
+        for one in measured(arguments, [old.name for old in kept], report_progress):
             kept.append(one)
-            told(f"{len(kept)}: {one.name}")
+            report_progress(f"{len(kept)}: {one.name}")
             if arguments.resume:
                 with arguments.resume.open("a", encoding="utf-8") as file:
                     file.write(measurement_line(one))
@@ -70,7 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(one.equal is False or one.py65 is False for one in kept))
 
 
-def measured(arguments: argparse.Namespace, done: list[str], told: Callable[[str], object]) -> "Iterator[PackedMusic]":
+def measured(
+    arguments: argparse.Namespace, done: list[str], report_progress: Callable[[str], object]
+) -> "Iterator[PackedMusic]":
     """Each tune and take, as it is done; without those whose names are among the ``done``."""
     import multiprocessing
     from collections import Counter
@@ -90,12 +92,14 @@ def measured(arguments: argparse.Namespace, done: list[str], told: Callable[[str
     elif tunes:
         with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
             yield from (one for one in pool.map(measure_tune, *zip(*tunes, strict=True)) if one)
-    for name, frames, control_first in _takes(arguments.takes, arguments.corpus, arguments.model, done, told):
+    for name, frames, control_first in _takes(
+        arguments.takes, arguments.corpus, arguments.model, done, report_progress
+    ):
         yield measure(name, frames, take=True, py65=True, control_first=control_first)
 
 
 def _takes(
-    count: int, corpus: Path | None, model: str, done: list[str], told: Callable[[str], object]
+    count: int, corpus: Path | None, model: str, done: list[str], report_progress: Callable[[str], object]
 ) -> "Iterator[tuple[str, Frames, bool]]":
     """What the model makes of held-out tunes and of the fragments that ship, by turns; and whether they are such as
     write a voice's control before its envelope."""
@@ -110,7 +114,7 @@ def _takes(
 
     if not count:
         return
-    told("loading the model")
+    report_progress("loading the model")
     engine = load_engine(model)
     held_out = [path for path in choose(corpus, 0) if split_of(path) == "held-out"] if corpus else []
     shipped = [locate(name) for name in names()]
@@ -120,7 +124,7 @@ def _takes(
         name = f"{path.stem}, take {number}"
         if name in done:
             continue
-        told(f"making a take of {path.stem}")
+        report_progress(f"making a take of {path.stem}")
         heard = load_fragment(path, seconds=PROMPT_FRAMES / PAL.rate_hz)
         engine.reset()
         engine.prefill(heard.frames)

@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.rounds < 1:
         raise ControlError(f"--rounds expects 1 or more, found {arguments.rounds}")
     results = []
-    with spinner(silent=arguments.json) as told:
-        for result in bench_engine(arguments.rounds, not arguments.quick, told):
+    with spinner(silent=arguments.json) as report_progress:
+        for result in bench_engine(arguments.rounds, not arguments.quick, report_progress):
             results.append(result)
     emit(results, arguments.json, "The engine, on one core (fastest of several runs; p99 over all of them)")

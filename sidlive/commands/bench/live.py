@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.changes < 1:
         raise ControlError(f"--changes expects at least 1, found {arguments.changes}")
     options = room_options(arguments)
-    with spinner(silent=arguments.json) as told:
-        results = bench(options, arguments.changes, told)
+    with spinner(silent=arguments.json) as report_progress:
+        results = bench(options, arguments.changes, report_progress)
     emit(results, arguments.json, "From a hand to the sound at the device")
     return 0

@@ -1,6 +1,6 @@
 """From frames to a device: pulls frames from the tape as the device needs them, and has the SID play them.
 
-A source may give, frame by frame, what a tune's own code writes instead (`Stretch`).
+A source may give, frame by frame, what a tune's own code writes instead (`WriteSpan`).
 
 The renderer is a thread of its own. It stays a set time ahead of the device and never more, because whatever waits
 there can no longer be changed. Whatever goes wrong on either side, time goes on: a source that raises is answered by
@@ -19,12 +19,12 @@ from typing import Final
 import numpy as np
 
 from sidlive.chip.registers import PAL, VideoTiming, silence
-from sidlive.chip.sid import Row, Samples, Sid, Stretch, sample_at
+from sidlive.chip.sid import Row, Samples, Sid, WriteSpan, sample_at
 from sidlive.errors import DeviceError
 from sidlive.live.sound.audio import Null, Output
 from sidlive.live.sound.feed import FADE
 
-Source = Callable[[], Row | Stretch | None]  # the next frame; None when there are no more
+Source = Callable[[], Row | WriteSpan | None]  # the next frame; None when there are no more
 
 LEAD_MS: Final = 60.0
 CROSSFADE_FRAMES: Final = 3  # from one chip to another
@@ -75,7 +75,7 @@ class Renderer:
         self._refused: tuple[Output, str] | None = None  # an output that did not start, and why
         self._underruns = 0  # of the outputs before this one
         self._faded = 0  # frames of the crossfade so far
-        self._row: Row | Stretch = silence(1)[0]
+        self._row: Row | WriteSpan = silence(1)[0]
         self._fault = ""
         self._clock = 0  # frames played since power-on; with the rate it says where a frame begins
         self._lead = self._lead_of(output)
@@ -219,7 +219,7 @@ class Renderer:
         if sid is not None and (sid.chip, sid.sample_rate) == (chip, output.sample_rate):
             return sid
         row = self._row
-        return Sid(chip, self._timing, output.sample_rate, rest=None if isinstance(row, Stretch) else row)
+        return Sid(chip, self._timing, output.sample_rate, rest=None if isinstance(row, WriteSpan) else row)
 
     def _obey_move(self) -> None:
         """Go over to the output that `move` gave."""
@@ -231,7 +231,7 @@ class Renderer:
             self._lead = self._lead_of(output)
         if sid is not None or self._sid.sample_rate != output.sample_rate:
             sid = self._fitting(sid, self.chip, output)
-            if isinstance(self._row, Stretch):  # a frame says what all registers hold, a tune's writes do not
+            if isinstance(self._row, WriteSpan):  # a frame says what all registers hold, a tune's writes do not
                 sid.adopt(self._sid)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
@@ -267,7 +267,7 @@ class Renderer:
         self._clock += 1
         return True
 
-    def _next_row(self) -> Row | Stretch | None:
+    def _next_row(self) -> Row | WriteSpan | None:
         try:
             row = self._source()
         except Exception as error:  # whatever the source does, the music goes on
@@ -284,9 +284,9 @@ class Renderer:
             self._row = row
         return row
 
-    def _sound(self, row: Row | Stretch, count: int) -> Samples:
+    def _sound(self, row: Row | WriteSpan, count: int) -> Samples:
         """A frame's samples, from one chip fading into another while they are changed."""
-        if isinstance(row, Stretch):
+        if isinstance(row, WriteSpan):
             return self._sid.perform(row)
         coming, begins = self._next_sid, self._begins()
         if begins:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import USED_BITS, Frames, silence
-from sidlive.compiling import Told, compiling, unheard
+from sidlive.compiling import CompileProgress, compiling, no_progress
 from sidlive.model import tokens as tk
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
 from sidlive.model.engine.levels import EngineState, generate_frame
@@ -147,7 +147,7 @@ def load_engine(
     name_or_path: str | Path = "pocket",
     context: int = 1024,
     headroom: int = 512,
-    report_progress: Told = unheard,
+    report_progress: CompileProgress = no_progress,
 ) -> Engine:
     """Load a shipped preset or a model file and return an engine that is ready to play.
 
@@ -161,7 +161,7 @@ def load_engine(
     return engine
 
 
-def warm_up(engine: Engine, report_progress: Told = unheard) -> None:
+def warm_up(engine: Engine, report_progress: CompileProgress = no_progress) -> None:
     """Compile the kernels that `prefill` and `step` run, or load them from the disk; reset the engine.
 
     ``report_progress``: as for `load_engine`, which does all this itself.

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.chip.c64.machine import Machine
-from sidlive.chip.sid import Stretch
+from sidlive.chip.sid import WriteSpan
 from sidlive.errors import TuneError
 from sidlive.tune.capture.recorder import Recorder
 from sidlive.tune.capture.trace import machine_for
@@ -18,7 +18,7 @@ from sidlive.tune.capture.trace import machine_for
 LOG_ROWS: Final = 20_000  # for a video frame: no program writes more often than every second cycle
 
 
-def perform(recorder: Recorder) -> Iterator[Stretch]:
+def perform(recorder: Recorder) -> Iterator[WriteSpan]:
     """Yield a song's writes, a video frame at a time and without end, from the position of a new ``recorder`` on.
 
     The first stretch carries the writes of init (``before``). If the processor jams, the writes up to there are yielded
@@ -27,7 +27,7 @@ def perform(recorder: Recorder) -> Iterator[Stretch]:
     tune = recorder.tune
     frame = tune.timing.cycles_per_frame
     machine = machine_for(tune, recorder.song, LOG_ROWS)
-    before: Stretch | None = _opening(machine, recorder.machine.cycle)
+    before: WriteSpan | None = _opening(machine, recorder.machine.cycle)
     while True:
         stretch, fault = _run(machine, machine.cycle + frame, before)
         yield stretch
@@ -36,7 +36,7 @@ def perform(recorder: Recorder) -> Iterator[Stretch]:
         before = None
 
 
-def _run(machine: Machine, until: int, before: Stretch | None = None) -> tuple[Stretch, TuneError | None]:
+def _run(machine: Machine, until: int, before: WriteSpan | None = None) -> tuple[WriteSpan, TuneError | None]:
     """Run to the cycle ``until``; return the writes of that time, and the error if the processor jammed."""
     begin, fault = machine.cycle, None
     try:
@@ -46,10 +46,10 @@ def _run(machine: Machine, until: int, before: Stretch | None = None) -> tuple[S
     writes = machine.log_rows.copy()
     writes[:, 0] -= begin
     machine.clear_log()
-    return Stretch(writes, machine.cycle - begin, before), fault
+    return WriteSpan(writes, machine.cycle - begin, before), fault
 
 
-def _opening(machine: Machine, until: int) -> Stretch:
+def _opening(machine: Machine, until: int) -> WriteSpan:
     """Return the writes up to the cycle ``until``, with pauses cut to a video frame so that nobody waits for them."""
     frame, pieces = machine.timing.cycles_per_frame, [machine.log_rows.copy()]  # the driver's
     machine.clear_log()
@@ -62,4 +62,4 @@ def _opening(machine: Machine, until: int) -> Stretch:
     writes = np.concatenate(pieces)
     pauses = np.minimum(np.diff(writes[:, 0], append=machine.cycle), frame)
     writes[:, 0] = np.cumsum(pauses) - pauses
-    return Stretch(writes, int(pauses.sum()))
+    return WriteSpan(writes, int(pauses.sum()))

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from sidlive.chip.c64.machine import Machine, Rows
+from sidlive.chip.c64.machine import Machine, RecordedFrames
 from sidlive.chip.registers import Frames, VideoTiming
 from sidlive.errors import TuneError
 from sidlive.tune.capture.rows import even_out, mean_period
@@ -69,7 +69,7 @@ class Recorder:
         if self._period is not None:
             self._expected = float(self._period)
         self.machine.frames_from(self.begin)
-        self._rows: list[Rows] = []
+        self._rows: list[RecordedFrames] = []
 
     @property
     def expected_hz(self) -> float:
@@ -94,7 +94,7 @@ class Recorder:
 
     def finish(self, count: int | None = None) -> Capture:
         """Make frames of equal length, without samples, of the first ``count`` rows recorded (default: all)."""
-        rows = Rows.joined(self._rows).first(count)
+        rows = RecordedFrames.joined(self._rows).first(count)
         frames, samples = without_samples(rows)
         times = np.concatenate([[self.begin], rows.ends])
         clock_hz = self.tune.timing.clock_hz

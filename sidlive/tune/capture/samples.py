@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.c64.machine import Rows
+from sidlive.chip.c64.machine import RecordedFrames
 from sidlive.chip.registers import (
     CONTROL,
     FIRST_CONTROL,
@@ -58,7 +58,7 @@ class Samples:
         return line if self.music else f"{line}, and what is left is hardly music"
 
 
-def without_samples(rows: Rows) -> tuple[Frames, Samples | None]:
+def without_samples(rows: RecordedFrames) -> tuple[Frames, Samples | None]:
     """Return a recording's frames uint8[T, 28] without its samples, and these samples (None: there are none)."""
     outside, by_nmi = rows.writes[:, 0], rows.writes[:, 1]
     many = np.full(REGISTERS, MANY)

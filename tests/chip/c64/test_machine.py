@@ -7,7 +7,7 @@ import pytest
 from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
 
 from sidlive.chip.c64 import slots
-from sidlive.chip.c64.machine import Logged, Machine, bank_of
+from sidlive.chip.c64.machine import LogEntry, Machine, bank_of
 from sidlive.chip.registers import NTSC, PAL, Frames
 from sidlive.errors import TuneError
 
@@ -73,7 +73,7 @@ def test_sid_writes_are_logged_with_their_cycle_mirrors_too() -> None:
     begin = Machine()
     begin.start(0x1000, 3)
     writes = [(entry.cycle - begin.cycle, entry.register, entry.value) for entry in machine.logged[1:]]
-    assert machine.logged[0] == Logged(39, 0x18, 0x0F)  # the driver's
+    assert machine.logged[0] == LogEntry(39, 0x18, 0x0F)  # the driver's
     assert writes == [(5, 0x18, 0x0A), (9, 0, 0x0A), (14, 4, 0x0A), (15, 4, 0x0B)]
 
 
@@ -268,7 +268,7 @@ def test_an_envelope_reads_as_in_residfp() -> None:
     reads = iter(_read_cycles(first))
     writes = [entry for entry in machine.logged if entry.register >= 18]
     at = next(reads)
-    for entry in [*writes, Logged(1 << 30, 0, 0)]:
+    for entry in [*writes, LogEntry(1 << 30, 0, 0)]:
         while at is not None and at < entry.cycle:
             chip.clock(at - clock)
             clock = at

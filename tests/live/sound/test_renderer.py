@@ -9,7 +9,7 @@ import pytest
 from fake_sound import Hand
 
 from sidlive.chip.registers import PAL, Frames, silence
-from sidlive.chip.sid import SAMPLE_RATE, Sid, Stretch, sample_at
+from sidlive.chip.sid import SAMPLE_RATE, Sid, WriteSpan, sample_at
 from sidlive.errors import ControlError, DeviceError
 from sidlive.live.sound import renderer as module
 from sidlive.live.sound.audio import Null
@@ -252,11 +252,11 @@ def test_the_chip_settles_for_the_frame_that_music_begins_with_and_a_new_chip_fo
 def test_what_a_tune_writes_is_played_as_it_is_written() -> None:
     output = Hand()
     writes = np.array([[0, 24, 15], [40, 6, 0xF0], [80, 1, 0x20], [120, 4, 0x21]])
-    tape = Tape(Stretch(writes, 20_000), *[Stretch(writes[:0], 20_000)] * 9)
+    tape = Tape(WriteSpan(writes, 20_000), *[WriteSpan(writes[:0], 20_000)] * 9)
     sound = listen(Renderer(tape, output), tape, output)
     chip = Sid()
     whole = np.concatenate(
-        [chip.perform(piece) for piece in [Stretch(writes, 20_000), *[Stretch(writes[:0], 20_000)] * 9]]
+        [chip.perform(piece) for piece in [WriteSpan(writes, 20_000), *[WriteSpan(writes[:0], 20_000)] * 9]]
     )
     assert np.abs(sound[: len(whole)].astype(int) - whole).max() <= 16 < 1000 < np.abs(whole).max()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sidlive.chip.c64.machine import Rows
+from sidlive.chip.c64.machine import RecordedFrames
 from sidlive.chip.registers import Frames
 from sidlive.tune.capture.samples import without_samples
 
@@ -10,12 +10,12 @@ VOLUME, FILTERED = 24, 0x1F
 rng = np.random.default_rng(7)
 
 
-def rows_of(frames: Frames, own: Frames | None = None) -> Rows:
+def rows_of(frames: Frames, own: Frames | None = None) -> RecordedFrames:
     """Rows of music that writes each register once a frame, outside NMI handlers."""
     count = len(frames)
     writes = np.zeros((count, 2, 25), np.uint8)
     writes[:, 0] = 1
-    return Rows(frames, np.arange(1, count + 1) * 19656, writes, frames[:, :25] if own is None else own)
+    return RecordedFrames(frames, np.arange(1, count + 1) * 19656, writes, frames[:, :25] if own is None else own)
 
 
 def music(count: int = 500) -> Frames:
