@@ -1,1 +1,12 @@
-"""The token language, the network, its training, and the torch-free engine."""
+"""The model: the token language, the engine that generates, training, corpora and judging.
+
+In reading order:
+
+- ``tokens``: frames to tokens and back;
+- ``recall``: how the music went on after similar passages;
+- ``config``, ``weights``: the shape of a network, and model files;
+- ``engine``: generation without torch; its ``__init__`` is the public interface;
+- ``training``: the only package that imports torch;
+- ``corpus``: training data; ``judging``: how good a model is;
+- ``scales``: the scale of a tune, and the register values of its notes.
+"""

@@ -1,4 +1,4 @@
-"""The shape of a network, passed explicitly everywhere. Free of torch."""
+"""The shape of a network, and the presets. Passed explicitly wherever it is needed; loads no torch."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -8,13 +8,16 @@ from sidlive.errors import ModelError
 
 @dataclass(frozen=True)
 class Stack:
-    """One pile of LLaMA blocks: RMSNorm, rotary grouped-query attention with a zero sink, SwiGLU, no biases."""
+    """The shape of one level: LLaMA blocks without biases.
+
+    RMSNorm, grouped-query attention with rotary positions and a sink of score zero, SwiGLU.
+    """
 
     width: int
     layers: int
     heads: int
     kv_heads: int
-    hidden: int  # of the SwiGLU
+    hidden: int  # width of the SwiGLU
 
     def __post_init__(self) -> None:
         assert self.width % self.heads == 0 and self.heads % self.kv_heads == 0
@@ -22,21 +25,23 @@ class Stack:
 
     @property
     def head_width(self) -> int:
+        """Numbers in one attention head."""
         return self.width // self.heads
 
     @property
     def kv_width(self) -> int:
+        """Numbers in all keys, or all values, of one step."""
         return self.kv_heads * self.head_width
 
     @property
     def parameters(self) -> int:
-        """Of the blocks alone, norms left out."""
+        """Number of parameters of the blocks, without norms."""
         return self.layers * (2 * self.width * (self.width + self.kv_width) + 3 * self.width * self.hidden)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Two levels: `time` takes one step a frame, `column` says the next frame's tokens one after another."""
+    """The shape of a model: `time` takes one step a frame, `column` one step for each token of the next frame."""
 
     name: str
     time: Stack
@@ -45,23 +50,24 @@ class ModelConfig:
     rope_base: float = 10_000.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a file's metadata. Inverse: `from_dict`."""
+        """Return plain values for a file's metadata. Inverse: `from_dict`."""
         return asdict(self)
 
     @staticmethod
     def from_dict(plain: dict[str, Any]) -> "ModelConfig":
-        """Raises ModelError where a field is missing or unknown."""
+        """Make a config of plain values. Raises ModelError if a field is missing or unknown. Inverse: `to_dict`."""
         try:
             stacks = {level: Stack(**plain[level]) for level in ("time", "column")}
             return ModelConfig(**{**plain, **stacks})
         except (KeyError, TypeError) as error:
             raise ModelError(
-                f"the model's config is not one this version knows ({error}); use a model made by it"
+                f"the model's config is not one this version knows ({error}); use a model that this version made"
             ) from error
 
 
-# About 9, 25 and 271 million parameters, embeddings and all. `stage` and `large` share keys and values among 4 and 5
-# heads and have small column levels, for that is where a frame's time goes: memory, and 20 steps of the column level.
+# About 9, 25 and 271 million parameters, with embeddings. Most of a frame's time goes into reading memory and into some
+# 20 steps of the column level. `stage` and `large` therefore share keys and values among 4 or 5 heads and have small
+# column levels.
 PRESETS: Final = {
     "pocket": ModelConfig("pocket", Stack(256, 6, 4, 2, 704), Stack(128, 2, 2, 1, 352)),
     "stage": ModelConfig("stage", Stack(512, 6, 8, 2, 1600), Stack(128, 2, 2, 1, 352)),
@@ -70,7 +76,7 @@ PRESETS: Final = {
 
 
 def preset(name: str) -> ModelConfig:
-    """A preset by name; raises ModelError naming those that exist."""
+    """Return a preset by name. Raises ModelError with the existing names if there is none."""
     if name not in PRESETS:
         raise ModelError(f"no preset {name!r}: there are {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -1,25 +1,32 @@
-"""Recall: where did the last frames occur before, and what came next? Knows tokens, no networks.
+"""Recall: find where the last frames occurred before, and suggest what came next there. Knows no networks.
 
-C64 music repeats itself to the byte: players walk through the same patterns and tables again. A frame's slots fall into
-eleven streams (each voice's frequency, pulse width, and control with envelope; cutoff; routing with volume). For each
-stream the earlier place that looks most like now is found, within WINDOW frames; the tokens that followed there are
-what the stream *recalls*. Where music may go on in more than one way, the likest place that goes on otherwise is the
-second choice. The network hears both as suggestions and learns how far to trust each; a small network then knows what a
-large one needs long training to find by attention.
+C64 music repeats itself to the byte: a player runs through the same patterns and tables again and again. The slots of a
+frame form eleven **streams**: each voice's frequency, its pulse width, and its control with envelope; the cutoff; the
+routing with the volume. For each stream, recall finds the earlier place that resembles the present most, within WINDOW
+frames. The tokens that followed there are the stream's first suggestion. The second suggestion comes from the most
+similar place that continues in another way. The network receives both as inputs and learns how far to trust each. A
+small network then has what a large one would need long training to find by attention.
 
-Stated exactly: each stream has a run for each offset o = 1 .. WINDOW, 0 before the first frame. With each frame t, for
-each o <= t where the stream's tokens at t equal those at t - o, the run grows: by EVENT (to at most LONGEST) where they
-say anything new, by one (up to PATIENCE, and no higher) where all is kept, for in stillness every place looks the same.
-Where they differ it falls by half: a strange frame does not lose the place. An offset's score is OWN times the
-stream's run, plus the runs of all streams of its voice (or of the filter) at that offset, so that a voice's streams
-tend to agree. The greatest score wins, the least offset among equals; the stream recalls its tokens of frame t - o + 1.
-The second choice is the greatest score among the offsets whose tokens of frame t - o + 1 are others. Where an offset's
-own run is 0: NOTHING.
+The exact rules. Each stream keeps a **run** for each offset o = 1 .. WINDOW, which starts at 0. At each frame t, for
+each o <= t, compare the stream's tokens of frame t with those of frame t - o:
 
-A pair's lo byte is recalled anew once its hi byte is said, by value: a note table's hi bytes have their lo bytes. The
-choices are the first two different bytes of: the lo bytes of the stream's choices that have this hi byte; the one that
-came with it when a gate last opened (frequencies alone); the one that came with it last. The last two are looked for
-in the last WINDOW frames, in all voices, and have no strength.
+- equal, and some token is not KEEP: the run grows by EVENT, up to LONGEST;
+- equal, and all tokens are KEEP: the run grows by one, up to PATIENCE, because in stillness all places look the same;
+- different: the run is halved, so that a single odd frame does not lose the place.
+
+The score of an offset is OWN times the stream's run, plus the runs of all streams of the same voice (or of the filter)
+at that offset, so that the streams of a voice tend to agree. The highest score wins, at a tie the smallest offset. The
+stream suggests its tokens of frame t - o + 1. The second suggestion has the highest score among the offsets whose
+tokens of frame t - o + 1 differ from the first. If the winning offset's own run is 0, the suggestion is NOTHING.
+
+The **lo byte** of a pair is suggested again once the hi byte is known, because in a note table each hi byte has its lo
+bytes. The suggestions are the first two different bytes of this list:
+
+1. the lo bytes of the stream's suggestions that have this hi byte;
+2. the lo byte that came with this hi byte when a gate last opened (frequencies only);
+3. the lo byte that came with this hi byte most recently.
+
+The last two are searched in the last WINDOW frames of all voices, and have strength 0.
 """
 
 from typing import Final, NamedTuple
@@ -32,32 +39,34 @@ from sidlive.model import tokens as tk
 from sidlive.model.tokens import Tokens
 
 STREAMS: Final = 11
-WINDOW: Final = 4096  # frames back (82 s)
-LONGEST: Final = 255  # that a run grows to
-EVENT: Final = 8
-PATIENCE: Final = 16
-OWN: Final = 16
-VOICE_STREAMS: Final = 3  # streams 0-2, 3-5, 6-8 are the voices', 9 and 10 the filter's
-NOTHING: Final = tk.SKIP  # stands for "no suggestion" too: a silent slot suggests nothing
-ID_BASE: Final = np.uint32(257)  # a value, or KEEP
-CHOICES: Final = 2  # that a slot is offered
-STRENGTHS: Final = 9  # buckets of a run's length: 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more
+WINDOW: Final = 4096  # largest offset, in frames (82 s)
+LONGEST: Final = 255  # longest run
+EVENT: Final = 8  # growth of a run at equal tokens that are not all KEEP
+PATIENCE: Final = 16  # longest run that grows while all tokens are KEEP
+OWN: Final = 16  # weight of a stream's own run in its score
+VOICE_STREAMS: Final = 3  # streams of a voice: 0-2, 3-5, 6-8; streams 9 and 10 are the filter's
+NOTHING: Final = tk.SKIP  # no suggestion; also what a silent slot suggests
+ID_BASE: Final = np.uint32(257)  # 256 byte values and KEEP
+CHOICES: Final = 2  # suggestions for a slot
+# Number of strengths of a suggestion: for runs of 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more.
+STRENGTHS: Final = 9
 
 
 def _streams() -> NDArray[np.int64]:
+    """Return the stream of each slot."""
     voice = [0, 0, 1, 1, 2, 2, 2, 2]
     return np.array([*voice, *(s + 3 for s in voice), *(s + 6 for s in voice), 9, 9, 10, 10])
 
 
 STREAM_OF_SLOT: Final = _streams()  # int64[SLOTS]
-FILTER_SLOT: Final = 3 * tk.SLOTS_PER_VOICE  # the first that is no voice's
-CONTROL_AFTER: Final = 4  # a voice's control, so many slots after its frequency
+FILTER_SLOT: Final = 3 * tk.SLOTS_PER_VOICE  # first slot of the filter
+CONTROL_AFTER: Final = 4  # slots from a voice's frequency (hi) to its control
 
 
 def stream_ids(tokens: Tokens) -> NDArray[np.uint32]:
-    """One number a frame and stream, equal where the stream's tokens are: ``uint32[T, STREAMS]``.
+    """Return a number for each frame and stream, ``uint32[T, STREAMS]``, which is equal if the stream's tokens are.
 
-    With four tokens a stream they wrap round: two controls of which one is above 251 may be taken for each other.
+    For streams of four tokens the numbers overflow: a control value above 251 may get the number of another one.
     """
     ids = np.zeros((len(tokens), STREAMS), dtype=np.uint32)
     for slot in range(tk.SLOTS):
@@ -66,22 +75,22 @@ def stream_ids(tokens: Tokens) -> NDArray[np.uint32]:
     return ids
 
 
-STILL_TOKENS: Final = np.where(tk.IS_LO, tk.SKIP, tk.KEEP).astype(np.int16)  # a frame in which all is kept
+STILL_TOKENS: Final = np.where(tk.IS_LO, tk.SKIP, tk.KEEP).astype(np.int16)  # a frame in which nothing changes
 STILL_IDS: Final = stream_ids(STILL_TOKENS[None])[0]  # uint32[STREAMS]
 
 
 class Recalled(NamedTuple):
-    """What came next the other times, ``[T, SLOTS, CHOICES]``: tokens (NOTHING: none), their runs' strengths."""
+    """Suggestions, ``[T, SLOTS, CHOICES]`` each."""
 
-    tokens: Tokens
-    strengths: NDArray[np.uint8]
+    tokens: Tokens  # NOTHING for no suggestion
+    strengths: NDArray[np.uint8]  # below STRENGTHS
 
 
 def recall(tokens: Tokens, window: int = WINDOW, said: Tokens | None = None) -> Recalled:
-    """What each frame of ``int16[T, SLOTS]`` leads one to expect of the next: row t is known after frame t.
+    """Return the suggestions for the frame after each frame: row t is what frames 0 .. t suggest for frame t + 1.
 
-    Lo bytes are those recalled once the hi byte of frame t + 1 is said, in ``said int16[T or T + 1, SLOTS]`` (else
-    ``tokens``).
+    ``tokens int16[T, SLOTS]``: canonical. ``window``: largest offset, in frames. ``said int16[T or T + 1, SLOTS]``: the
+    tokens from which the hi bytes of frame t + 1 are taken, to suggest its lo bytes; default: ``tokens``.
     """
     offsets = np.zeros((len(tokens), STREAMS, CHOICES), dtype=np.int64)
     lengths = np.zeros((len(tokens), STREAMS, CHOICES), dtype=np.uint8)
@@ -92,19 +101,19 @@ def recall(tokens: Tokens, window: int = WINDOW, said: Tokens | None = None) -> 
     suggested = tokens[np.minimum(rows, len(tokens) - 1), np.arange(tk.SLOTS)[:, None]]
     suggested[offsets == 0] = NOTHING
     strengths = strength(lengths)[:, STREAM_OF_SLOT]
-    spoken = np.ascontiguousarray(tokens, dtype=np.int16)
-    _recall_lo_bytes(spoken, tokens if said is None else said, tk.HI_SLOTS, window, suggested, strengths)
+    past_tokens = np.ascontiguousarray(tokens, dtype=np.int16)
+    _recall_lo_bytes(past_tokens, tokens if said is None else said, tk.HI_SLOTS, window, suggested, strengths)
     return Recalled(suggested, strengths)
 
 
 def nothing(count: int) -> Recalled:
-    """No suggestion in any of so many frames."""
+    """Return no suggestion for each of ``count`` frames."""
     shape = (count, tk.SLOTS, CHOICES)
     return Recalled(np.full(shape, NOTHING, dtype=np.int16), np.zeros(shape, dtype=np.uint8))
 
 
 def strength(lengths: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The bucket of a run's length."""
+    """Return the strength of a suggestion, 0 to STRENGTHS - 1, by the length of its run."""
     return np.searchsorted(1 << np.arange(STRENGTHS - 1), lengths, side="right").astype(np.uint8)
 
 
@@ -113,10 +122,10 @@ _inner = kernel
 
 @_inner
 def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-def]
-    """A stream's runs after frame t ``uint8[WINDOW + 1]``, by offset, from those after frame t - 1 (another array).
+    """Compute a stream's runs after frame t from those after frame t - 1: ``after`` from ``before``, by offset.
 
-    ``row uint32[R]``: the stream's ids, frame f at -f modulo R, holding frames t - window .. t. Beyond offset t nothing
-    is read or written.
+    ``row uint32[R]``: the stream's ids of frames t - window .. t, that of frame f at index -f modulo R. ``before``,
+    ``after uint8[WINDOW + 1]``: two different arrays; nothing beyond offset t is read or written.
     """
     ring = row.shape[0]
     here = -t % ring
@@ -124,7 +133,7 @@ def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-de
     turn = min(known, ring - 1 - here)
     still = now == STILL_IDS[stream]
     gain, limit = np.uint8(1 if still else EVENT), np.uint8(PATIENCE if still else LONGEST)
-    # np.int64(1), here and elsewhere: for a literal numba would compile what is called once more.
+    # np.int64(1), here and elsewhere: numba would compile the function a second time for a literal.
     _extend_part(row, here, now, gain, limit, np.int64(1), turn, before, after)
     _extend_part(row, here - ring, now, gain, limit, turn + 1, known, before, after)
     if 1 <= t <= window:
@@ -133,7 +142,7 @@ def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-de
 
 @_inner
 def _extend_part(row, here, now, gain, limit, first, last, before, after):  # type: ignore[no-untyped-def]
-    """Offsets first .. last, which lie from ``here`` on without a wrap: slices, so that the loop becomes vectors."""
+    """Do `extend` for offsets first .. last, whose ids are contiguous: slices let the compiler use vectors."""
     if last < first:
         return
     back, old, new = row[here + first : here + last + 1], before[first : last + 1], after[first : last + 1]
@@ -145,10 +154,10 @@ def _extend_part(row, here, now, gain, limit, first, last, before, after):  # ty
 
 
 @_inner
-def likest(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-untyped-def]
-    """The offsets ``int64[CHOICES]`` that a stream recalls from after frame t, and its runs there; 0, 0 for nothing.
+def best_offsets(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-untyped-def]
+    """Find the best offsets of a stream after frame t: ``offsets int64[CHOICES]``, 0 for none; its runs to ``lengths``.
 
-    ``row`` as for `extend`; ``runs uint8[STREAMS, ...]`` those after frame t.
+    ``row``: as for `extend`. ``runs uint8[STREAMS, WINDOW + 1]``: the runs after frame t.
     """
     reach, ring = min(window, t), row.shape[0]
     first = stream // VOICE_STREAMS * VOICE_STREAMS
@@ -162,7 +171,7 @@ def likest(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-u
         score = np.int16(own_one * one[o] + own_two * two[o] + own_three * three[o])
         scores[o] = score
         best = score if score > best else best
-    # What came next after offset o lies at o - t - 1: without a wrap up to `turn`, then from the ring's start.
+    # The id of the frame that came after offset o is at index o - t - 1; the ring wraps after offset `turn`.
     here = (-t % ring) - 1
     turn = min(reach, ring - 1 - here)
     offsets[:] = 0
@@ -187,38 +196,38 @@ def likest(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-u
 
 @_inner
 def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-def]
-    """No score for those of offsets first .. last where the same came next; the greatest score of the others."""
+    """Set the scores of offsets first .. last to 0 where ``used`` came next; return the highest of the others."""
     best = np.int16(0)
     if last >= first:
-        next_one, some = row[here + first : here + last + 1], scores[first : last + 1]
+        next_ids, part = row[here + first : here + last + 1], scores[first : last + 1]
         for i in range(last - first + 1):
-            score = np.int16(0) if next_one[i] == used else some[i]
-            some[i] = score
+            score = np.int16(0) if next_ids[i] == used else part[i]
+            part[i] = score
             best = score if score > best else best
     return best
 
 
 @_inner
-def recall_lo(spoken, t, slot, hi, window, tokens, strengths, offered, merits):  # type: ignore[no-untyped-def]
-    """What is recalled at the lo slot after hi slot ``slot``, of the frame after t, where the byte ``hi`` was said.
+def recall_lo(past_tokens, t, slot, hi, window, tokens, strengths, offered, merits):  # type: ignore[no-untyped-def]
+    """Suggest the lo byte of the pair at hi slot ``slot``, in the frame after t, now that its hi byte ``hi`` is known.
 
-    ``spoken int16[R, SLOTS]``: canonical tokens, frame f at f modulo R; ``tokens, strengths [SLOTS, CHOICES]``: what
-    the streams recall for that frame; ``offered, merits [CHOICES]``: the tokens and strengths told, which may be the lo
-    slot's own.
+    ``past_tokens int16[R, SLOTS]``: canonical tokens, those of frame f at index f modulo R. ``tokens``, ``strengths
+    [SLOTS, CHOICES]``: the streams' suggestions for the frame. The result goes to ``offered``, ``merits [CHOICES]``:
+    tokens and strengths. They may be the lo slot's rows of ``tokens`` and ``strengths``.
     """
     lo, found = slot + 1, 0
     for choice in range(CHOICES):
-        if tokens[slot, choice] == hi:  # the streams' choices differ, so that these do
+        if tokens[slot, choice] == hi:  # these bytes differ, because the stream's suggestions do
             offered[found], merits[found] = tokens[lo, choice], strengths[lo, choice]
             found += 1
     pitched = slot < FILTER_SLOT and slot % tk.SLOTS_PER_VOICE == 0
     first, last = (slot % tk.SLOTS_PER_VOICE, FILTER_SLOT) if slot < FILTER_SLOT else (slot, slot + 1)
-    latest, opened = -1, -1
-    ago, at = 0, t % spoken.shape[0]
+    latest, opened = -1, -1  # lo bytes that came with ``hi``: most recently, and at a gate that opened; -1: not found
+    ago, at = 0, t % past_tokens.shape[0]
     while found < CHOICES and ago < min(window, t + 1):
-        row = spoken[at]
+        row = past_tokens[at]
         ago += 1
-        at = at - 1 if at > 0 else spoken.shape[0] - 1
+        at = at - 1 if at > 0 else past_tokens.shape[0] - 1
         for other in range(first, last, tk.SLOTS_PER_VOICE):  # the same pair of every voice, or the cutoff
             if row[other] != hi:
                 continue
@@ -242,19 +251,19 @@ def recall_lo(spoken, t, slot, hi, window, tokens, strengths, offered, merits): 
 
 
 @_inner
-def _recall_lo_bytes(spoken, said, hi_slots, window, tokens, strengths):  # type: ignore[no-untyped-def]
-    """`recall_lo` of each frame whose hi byte is known: that of row t is said in frame t + 1."""
-    for t in range(min(len(spoken), len(said) - 1)):
+def _recall_lo_bytes(past_tokens, said, hi_slots, window, tokens, strengths):  # type: ignore[no-untyped-def]
+    """Apply `recall_lo` to each row t for the hi bytes in frame t + 1 of ``said``."""
+    for t in range(min(len(past_tokens), len(said) - 1)):
         for slot in hi_slots:
             if said[t + 1, slot] < tk.KEEP:
-                told, merits = tokens[t], strengths[t]
+                suggested, merits = tokens[t], strengths[t]
                 hi, lo = said[t + 1, slot], slot + 1
-                recall_lo(spoken, t, slot, hi, window, told, merits, told[lo], merits[lo])
+                recall_lo(past_tokens, t, slot, hi, window, suggested, merits, suggested[lo], merits[lo])
 
 
 @_inner
 def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
-    """For each frame and stream the offsets recalled from (0: none) and their runs.
+    """Apply `extend` and `best_offsets` to all frames: ``offsets``, ``lengths [T, STREAMS, CHOICES]``.
 
     ``ids uint32[STREAMS, T]``: rows as for `extend`.
     """
@@ -264,4 +273,4 @@ def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
         for stream in range(ids.shape[0]):
             extend(ids[stream], stream, t, window, before[stream], after[stream])
         for stream in range(ids.shape[0]):
-            likest(ids[stream], after, stream, t, window, offsets[t, stream], lengths[t, stream])
+            best_offsets(ids[stream], after, stream, t, window, offsets[t, stream], lengths[t, stream])

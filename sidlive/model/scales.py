@@ -206,6 +206,7 @@ def _named(scale: Scale, timing: VideoTiming) -> frozenset[int]:
 
 
 def _tonic(name: str, spec: object) -> int:
+    """Return a note name's pitch class. ``spec``: the whole scale, for the message."""
     letter, sign = name[:1].upper(), name[1:]
     if letter not in LETTERS or sign not in ACCIDENTALS:
         raise _unknown(spec)
@@ -213,6 +214,7 @@ def _tonic(name: str, spec: object) -> int:
 
 
 def _mode(name: str, spec: object) -> str:
+    """Return the standard name of a mode."""
     mode = {"ionian": "major", "aeolian": "minor", "major pentatonic": "pentatonic"}.get(name.lower(), name.lower())
     if mode not in MODES:
         near = get_close_matches(mode, MODES, 1)
@@ -222,6 +224,7 @@ def _mode(name: str, spec: object) -> str:
 
 
 def _classes_text(classes: Iterable[object], spec: object) -> str:
+    """Spell a scale of pitch classes the standard way."""
     numbers = list(classes)
     if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= 11 for n in numbers):
         raise _unknown(spec)
@@ -229,6 +232,7 @@ def _classes_text(classes: Iterable[object], spec: object) -> str:
 
 
 def _unknown(spec: object) -> ControlError:
+    """Return the error for a scale that cannot be read."""
     return ControlError(
         f"scale expects a tonic and a mode, pitch classes from C (0 to 11) or 'prompt', found {spec!r};"
         ' try "C minor", [0, 3, 5, 7, 10] or None'

@@ -1,18 +1,23 @@
-"""The token language: frames <-> tokens, an exact inverse. Knows nothing of networks.
+"""The token language: encode frames as tokens and decode them again, without loss. Knows nothing of networks.
 
-A frame is said slot by slot in a musical order: for each voice frequency (hi, lo), pulse width (hi, lo), control, first
-control, AD, SR; then cutoff (hi, lo), resonance/routing, mode/volume. A token is a byte value or a **motion**:
+A frame has 28 **slots** in a musical order: for each voice frequency (hi, lo), pulse width (hi, lo), control, first
+control, AD, SR; then cutoff (hi, lo), resonance/routing, mode/volume. Each slot has one token: a byte value, KEEP, or a
+**motion**.
 
-- KEEP: as in the frame before; for first control: as the final control value of this frame.
-- for the pairs (16-bit frequencies, 12-bit pulse widths, the 11-bit cutoff), whose hi slot speaks for both bytes:
-  RAMP (the step of the frame before, again), BACK (that step, reversed), ECHO3 and ECHO4 (the value of 3 or 4 frames
-  ago, as arpeggios have it), STEP2 and STEP3 (the step of 2 or 3 frames ago, again, as sweeps have it that move in
-  some frames and rest in others), steps taken in the quantity's own modulus. After a motion the lo slot is silent:
-  SKIP stands there and is never said. Only a byte value is followed by a lo byte.
+- KEEP: the same value as in the frame before. For first control: the same as this frame's final control value.
+- Motions are for the **pairs**, quantities of two bytes: 16-bit frequencies, 12-bit pulse widths, the 11-bit cutoff.
+  The token in the hi slot then stands for both bytes. A step is the difference between two successive frames, modulo
+  the range of the quantity.
+  - RAMP repeats the last step.
+  - BACK reverses the last step: it returns to the value of 2 frames ago.
+  - ECHO3 and ECHO4 return to the value of 3 or 4 frames ago, as arpeggios do.
+  - STEP2 and STEP3 repeat the step of 2 or 3 frames ago, as sweeps do that move in some frames and rest in others.
+- After KEEP or a motion in a hi slot the lo slot is **silent**: arrays hold SKIP there, which is never generated. Only
+  after a byte value in the hi slot does the lo slot have a token, the lo byte.
 
-The first rule that applies, in the order KEEP, RAMP, BACK, ECHO3, ECHO4, STEP2, STEP3, value, is the only spelling, so
-that frames and tokens map one to one. (BACK is the value of two frames ago: reversing the last step returns to it.)
-Before the first frame the chip is in reset: all zero.
+The first rule that applies, in the order KEEP, RAMP, BACK, ECHO3, ECHO4, STEP2, STEP3, byte value, gives the
+*canonical* token. So each frame has exactly one spelling. Before the first frame the chip is in reset: all
+registers are zero.
 """
 
 from typing import Final
@@ -32,19 +37,19 @@ ECHO3: Final = 259
 ECHO4: Final = 260
 STEP2: Final = 261
 STEP3: Final = 262
-VOCABULARY: Final = 263  # tokens that can be said
-SKIP: Final = 263  # the silent lo slot after a motion: stands in arrays, is never said
-TOKEN_IDS: Final = 264  # rows of an embedding that must also hold SKIP
+VOCABULARY: Final = 263  # number of tokens that can be generated
+SKIP: Final = 263  # in a silent slot of an array of tokens; never generated
+TOKEN_IDS: Final = 264  # number of tokens with SKIP: rows of an embedding
 
-MEMORY: Final = 4  # frames before this one that its tokens may refer to
+MEMORY: Final = 4  # number of earlier frames that a frame's tokens may refer to
 
-# How a token was said, for the time transformer's input: 0 a byte value, 1.. KEEP, the motions, SKIP.
+# A token's *manner*, an input of the time level: 0 for a byte value, then KEEP, the motions, and SKIP.
 MANNERS: Final = 9
 
 SLOTS: Final = sid.COLUMNS
 SLOTS_PER_VOICE: Final = 8
 FREQ_HI, FREQ_LO, PW_HI, PW_LO, CONTROL, FIRST_CONTROL, AD, SR, CUTOFF_HI, CUTOFF_LO, RES_ROUTE, MODE_VOL = range(12)
-KINDS: Final = 12  # what a slot says, the voices taken together
+KINDS: Final = 12  # kinds of slots: the same for all voices
 KIND_NAMES: Final = (
     "freq_hi",
     "freq_lo",
@@ -62,6 +67,7 @@ KIND_NAMES: Final = (
 
 
 def _layout() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the column and the kind of each slot."""
     columns, kinds = [], []
     for voice in range(sid.VOICES):
         offsets = (sid.FREQ_HI, sid.FREQ_LO, sid.PW_HI, sid.PW_LO, sid.CONTROL, -1, sid.AD, sid.SR)
@@ -73,16 +79,16 @@ def _layout() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.array(columns), np.array(kinds)
 
 
-COLUMN_OF_SLOT, KIND_OF_SLOT = _layout()  # int64[SLOTS]: the frame's column, the kind of a slot
+COLUMN_OF_SLOT, KIND_OF_SLOT = _layout()  # int64[SLOTS]: a slot's column in a frame, and its kind
 HI_SLOTS: Final = np.flatnonzero(np.isin(KIND_OF_SLOT, (FREQ_HI, PW_HI, CUTOFF_HI)))  # each followed by its lo slot
 IS_HI: Final[NDArray[np.bool_]] = np.isin(np.arange(SLOTS), HI_SLOTS)
 IS_LO: Final[NDArray[np.bool_]] = np.isin(np.arange(SLOTS), HI_SLOTS + 1)
-LO_BITS: Final = np.array([8, 8, 8, 8, 8, 8, 3])  # bits of the lo byte, per pair in slot order (frequency, pulse, ...)
-MODULUS: Final = np.array([1 << 16, 1 << 12] * sid.VOICES + [1 << 11])  # per pair in slot order
+LO_BITS: Final = np.array([8, 8, 8, 8, 8, 8, 3])  # bits of the lo byte, by pair in slot order
+MODULUS: Final = np.array([1 << 16, 1 << 12] * sid.VOICES + [1 << 11])  # number of values, by pair in slot order
 
 
 def allowed() -> NDArray[np.bool_]:
-    """``bool[SLOTS, VOCABULARY]``: the tokens that can stand in each slot at all."""
+    """Return which tokens each slot allows, ``bool[SLOTS, VOCABULARY]``: no bits that the chip lacks."""
     table = np.zeros((SLOTS, VOCABULARY), dtype=bool)
     table[:, :256] = (np.arange(256)[None] & ~sid.USED_BITS[COLUMN_OF_SLOT][:, None]) == 0
     table[~IS_LO, KEEP] = True
@@ -91,33 +97,33 @@ def allowed() -> NDArray[np.bool_]:
 
 
 def pair_values(frames: Frames) -> NDArray[np.int64]:
-    """``[T, 28] -> int64[T, 7]``: frequency and pulse width of each voice, then the cutoff."""
+    """Return the values of the pairs, ``int64[T, 7]``: frequency and pulse width of each voice, then the cutoff."""
     hi = frames[:, COLUMN_OF_SLOT[HI_SLOTS]].astype(np.int64)
     lo = frames[:, COLUMN_OF_SLOT[HI_SLOTS + 1]].astype(np.int64)
     return (hi << LO_BITS) | lo
 
 
 def encode(frames: Frames, before: Frames | None = None) -> Tokens:
-    """Frames ``uint8[T, 28]`` to tokens ``int16[T, 28]`` (SKIP in silent slots).
+    """Encode frames ``uint8[T, 28]`` as canonical tokens ``int16[T, 28]``, with SKIP in silent slots.
 
-    ``before``: up to MEMORY frames that came just before; absent ones are the chip in reset. Inverse: `decode`.
+    ``before uint8[<= MEMORY, 28]``: the frames just before; missing ones are all zero. Inverse: `decode`.
     """
     history = _history(before)
     whole = np.concatenate([history, frames])
     now = slice(MEMORY, None)
-    said = whole[:, COLUMN_OF_SLOT]
-    tokens = said[now].astype(np.int16)
-    kept = said[now] == said[MEMORY - 1 : -1]
+    bytes_of_slots = whole[:, COLUMN_OF_SLOT]
+    tokens = bytes_of_slots[now].astype(np.int16)
+    kept = bytes_of_slots[now] == bytes_of_slots[MEMORY - 1 : -1]
     for voice in range(sid.VOICES):
         slot = voice * SLOTS_PER_VOICE + FIRST_CONTROL
-        kept[:, slot] = said[now, slot] == said[now, slot - 1]
+        kept[:, slot] = bytes_of_slots[now, slot] == bytes_of_slots[now, slot - 1]
     plain = ~(IS_HI | IS_LO)
     tokens[kept & plain] = KEEP
 
     values = pair_values(whole)
     ago = [values[MEMORY - n : len(values) - n] for n in range(MEMORY + 1)]
     hi = tokens[:, HI_SLOTS]
-    # Later assignments win, so the rules stand in reverse order of precedence.
+    # Later assignments win, so the rules come in reverse order of precedence.
     hi[ago[0] == (ago[1] + ago[3] - ago[4]) % MODULUS] = STEP3
     hi[ago[0] == (ago[1] + ago[2] - ago[3]) % MODULUS] = STEP2
     hi[ago[0] == ago[4]] = ECHO4
@@ -133,13 +139,13 @@ def encode(frames: Frames, before: Frames | None = None) -> Tokens:
 
 
 def decode(tokens: Tokens, before: Frames | None = None) -> Frames:
-    """Tokens ``int16[T, 28]`` back to frames ``uint8[T, 28]``. Inverse of `encode`; plain on purpose."""
+    """Decode tokens ``int16[T, 28]`` to frames ``uint8[T, 28]``. Inverse of `encode`; slow and obvious on purpose."""
     history = _history(before)
     whole = np.concatenate([history, sid.silence(len(tokens))])
     values = pair_values(whole)
-    for row, spoken in enumerate(tokens.tolist(), start=MEMORY):
+    for row, row_tokens in enumerate(tokens.tolist(), start=MEMORY):
         pair = 0
-        for slot, token in enumerate(spoken):
+        for slot, token in enumerate(row_tokens):
             if IS_LO[slot]:
                 continue
             column = COLUMN_OF_SLOT[slot]
@@ -149,7 +155,7 @@ def decode(tokens: Tokens, before: Frames | None = None) -> Frames:
                 continue
             bits, modulus = int(LO_BITS[pair]), int(MODULUS[pair])
             moved = token >= KEEP
-            value = _moved(token, values[:, pair], row) % modulus if moved else (token << bits) | spoken[slot + 1]
+            value = _moved(token, values[:, pair], row) % modulus if moved else (token << bits) | row_tokens[slot + 1]
             values[row, pair] = value
             whole[row, column] = value >> bits
             whole[row, COLUMN_OF_SLOT[slot + 1]] = value & ((1 << bits) - 1)
@@ -158,17 +164,19 @@ def decode(tokens: Tokens, before: Frames | None = None) -> Frames:
 
 
 def manners(tokens: Tokens) -> NDArray[np.int16]:
-    """How each token was said: ``int16[T, 28]`` of 0 (a byte value) or 1 + the motion's number, below MANNERS."""
+    """Return each token's manner, ``int16[T, 28]`` below MANNERS: 0 for a byte value, 1 for KEEP, 2 for RAMP, ..."""
     return np.maximum(tokens - (KEEP - 1), 0).astype(np.int16)
 
 
 def _moved(token: int, values: NDArray[np.int64], row: int) -> int:
+    """Return a pair's value after KEEP or a motion, before the modulus. ``values``: of this pair, by frame."""
     one, two, three, four = (int(values[row - ago]) for ago in range(1, MEMORY + 1))
     steps = {RAMP: one - two, STEP2: two - three, STEP3: three - four}
     return one + steps[token] if token in steps else {KEEP: one, BACK: two, ECHO3: three, ECHO4: four}[token]
 
 
 def _history(before: Frames | None) -> Frames:
+    """Return the MEMORY frames before the first one, ``uint8[MEMORY, 28]``, zeros where they are missing."""
     history = sid.silence(MEMORY)
     if before is not None and len(before):
         last = before[-MEMORY:]

@@ -1,8 +1,9 @@
-"""Weights as the engine takes them: int8 matrices with a float32 scale a row, float32 norms, in a safetensors file.
+"""Model files: int8 matrices with a float32 scale for each row, and float32 norms, in the safetensors format.
 
-A file holds, for each matrix ``name``, ``name`` (int8) and ``name.scale`` (float32, one a row), and each norm as it is;
-its metadata the format, the network's config and the model card. `save_weights` writes it, `load_weights` reads it, and
-`dequantised` gives the floats that the numbers stand for. No torch: `training.export` makes a file of a checkpoint.
+A matrix ``name`` is stored as ``name`` (int8) and ``name.scale`` (float32); a norm is stored under its name. The
+metadata holds the format, the token language, the network's config, the model card, and a digest of all numbers.
+`save_weights` writes a file, `load_weights` reads it, `dequantised` reads it as float32. Loads no torch:
+`training.export` makes a model file from a training checkpoint.
 """
 
 import hashlib
@@ -33,21 +34,23 @@ SCALE: Final = ".scale"
 
 @dataclass(frozen=True)
 class QuantisedMatrix:
-    """``int8[..., R, C]`` times ``float32[..., R]``."""
+    """A matrix, or several of equal shape, as int8 numbers times a scale for each row."""
 
-    numbers: NDArray[np.int8]
-    scales: NDArray[np.float32]
+    numbers: NDArray[np.int8]  # [..., rows, columns]
+    scales: NDArray[np.float32]  # [..., rows]
 
     @property
     def floats(self) -> NDArray[np.float32]:
+        """The matrix in float32, ``[..., rows, columns]``."""
         return self.numbers * self.scales[..., None]
 
 
 @dataclass(frozen=True)
 class EngineWeights:
-    """One model: its shape, its parameters by the network's names, its card (strings).
+    """The weights of one model, with its config and its card.
 
-    ``pinnable``: frames of a prompt, at most, that it learned to hear pinned before a past that has a gap in it.
+    ``matrices`` and ``norms``: by the names of the network's parameters. ``card``: text by field. ``pinnable``: the
+    longest prompt, in frames, that the model was trained to hear pinned (see `Engine.reset`).
     """
 
     config: ModelConfig
@@ -58,11 +61,12 @@ class EngineWeights:
 
     @property
     def parameters(self) -> int:
+        """Number of parameters, without scales."""
         return sum(m.numbers.size for m in self.matrices.values()) + sum(n.size for n in self.norms.values())
 
 
 def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Every parameter of the network, by name: norms have one axis, matrices more."""
+    """Return the shape of every parameter of the network, by name. Norms have one axis, matrices have more."""
     time, column = config.time.width, config.column.width
     return {
         "value_embedding": (tk.SLOTS * 256, time),
@@ -81,6 +85,7 @@ def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 
 def _stack_shapes(level: str, stack: Stack) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield name and shape of each parameter of a level's blocks. ``level``: "time" or "column"."""
     d, kv, hidden = stack.width, stack.kv_width, stack.hidden
     for layer in range(stack.layers):
         block = f"{level}_blocks.{layer}."
@@ -100,7 +105,7 @@ def _stack_shapes(level: str, stack: Stack) -> Iterator[tuple[str, tuple[int, ..
 
 
 def quantise(floats: NDArray[np.float32]) -> QuantisedMatrix:
-    """To the nearest int8 (-127 .. 127), with the smallest scale a row that holds them all."""
+    """Round a float32 matrix to int8, -127 to 127, with the smallest scale for each row that fits its numbers."""
     scales = np.abs(floats).max(axis=-1).astype(np.float32) / np.float32(127)
     safe = np.where(scales > 0, scales, np.float32(1))
     return QuantisedMatrix(np.rint(floats / safe[..., None]).astype(np.int8), scales)
@@ -109,7 +114,7 @@ def quantise(floats: NDArray[np.float32]) -> QuantisedMatrix:
 def from_floats(
     config: ModelConfig, state: Mapping[str, NDArray[np.float32]], card: Mapping[str, str], pinnable: int = 0
 ) -> EngineWeights:
-    """Quantise float32 parameters. ModelError where they are not those of the config."""
+    """Quantise float32 parameters ``state``. Raises ModelError if names, shapes or values do not fit the config."""
     shapes = parameter_shapes(config)
     _check_names("the checkpoint", set(state), set(shapes))
     matrices, norms = {}, {}
@@ -128,7 +133,7 @@ def from_floats(
 
 
 def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02) -> EngineWeights:
-    """Weights of the right shape and size that say nothing sensible: for measuring speed, and tests."""
+    """Return random weights of the right shapes, to measure speed and for tests. ``std``: of every matrix."""
     rng = np.random.default_rng(seed)
     matrices, norms = {}, {}
     for name, shape in parameter_shapes(config).items():
@@ -136,13 +141,13 @@ def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02) -> Eng
             norms[name] = np.ones(shape, np.float32)
         else:
             numbers = rng.integers(-127, 128, shape, dtype=np.int8)
-            scales = np.full(shape[:-1], std / 73.3, np.float32)  # 73.3: the deviation of those numbers
+            scales = np.full(shape[:-1], std / 73.3, np.float32)  # 73.3: the standard deviation of the numbers
             matrices[name] = QuantisedMatrix(numbers, scales)
     return EngineWeights(config, matrices, norms, {"about": f"random, seed {seed}"})
 
 
 def save_weights(weights: EngineWeights, path: Path) -> None:
-    """Write a file. Inverse: `load_weights`. DeviceError where the disk refuses."""
+    """Write a model file. Inverse: `load_weights`. Raises DeviceError if the disk refuses."""
     tensors: dict[str, NDArray[Any]] = dict(weights.norms)
     for name, matrix in weights.matrices.items():
         tensors[name] = matrix.numbers
@@ -159,13 +164,13 @@ def save_weights(weights: EngineWeights, path: Path) -> None:
 
 
 def model_path(path_or_preset: str | Path) -> Path:
-    """The file of a shipped preset, or the path itself. ModelError where the file is missing."""
+    """Return the file of a shipped preset, or the path itself. Raises ModelError if the file is missing."""
     path = Path(path_or_preset)
     if str(path_or_preset) in PRESETS:
         path = ASSETS / f"{path_or_preset}.safetensors"
         if not path.exists():
             shipped = sorted(p.stem for p in ASSETS.glob("*.safetensors"))
-            there = f"there is {', '.join(shipped)}" if shipped else "none is"
+            there = f"shipped: {', '.join(shipped)}" if shipped else "no preset is shipped"
             raise ModelError(f"the preset {path_or_preset!r} does not ship with this version ({there}); train one")
     elif not os.path.exists(path):
         raise ModelError(f"no model {str(path)!r}: expected a preset ({', '.join(PRESETS)}) or a .safetensors file")
@@ -173,7 +178,10 @@ def model_path(path_or_preset: str | Path) -> Path:
 
 
 def load_weights(path_or_preset: str | Path) -> EngineWeights:
-    """Read a model. ModelError where the file is missing, damaged, cut short, or not one of sidlive's."""
+    """Read a model file, or a shipped preset by its name. Inverse: `save_weights`.
+
+    Raises ModelError if the file is missing, damaged, cut short, of another version or not a model.
+    """
     path = model_path(path_or_preset)
     try:
         with safe_open(path, framework="numpy") as file:
@@ -184,7 +192,7 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
                 )
             if metadata.get("language") != LANGUAGE:
                 raise ModelError(
-                    f"{path} speaks another token language ({metadata.get('language')}; this version: {LANGUAGE}); "
+                    f"{path} speaks another token language ({metadata.get('language')}; expected {LANGUAGE}); "
                     "use the version that made it, or train again"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -213,17 +221,17 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
 
 
 def dequantised(path_or_preset: str | Path) -> dict[str, NDArray[np.float32]]:
-    """The floats that a model's file stands for, by the network's names: what torch loads to compare."""
+    """Read a model file as float32 parameters by name, as the network in torch loads them."""
     return floats_of(load_weights(path_or_preset))
 
 
 def floats_of(weights: EngineWeights) -> dict[str, NDArray[np.float32]]:
-    """Every parameter as float32. Near-inverse of `from_floats` (each number off by at most half a step)."""
+    """Return every parameter in float32, by name. Inverse of `from_floats`, up to half a step of the rounding."""
     return {**{name: matrix.floats for name, matrix in weights.matrices.items()}, **weights.norms}
 
 
 def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
-    """Of all numbers: a flipped bit is told instead of played."""
+    """Return a digest of all names and numbers, which shows that a file is damaged before it is played."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())
@@ -231,26 +239,28 @@ def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _check_names(what: str, found: set[str], expected: set[str]) -> None:
+def _check_names(source: str, found: set[str], expected: set[str]) -> None:
+    """Raise ModelError if parameters are missing or unknown. ``source``: the file, for the message."""
     if missing := sorted(expected - found):
-        raise ModelError(f"{what} lacks {missing[0]} (and {len(missing) - 1} more): it is of another network")
+        raise ModelError(f"{source} lacks {missing[0]} (and {len(missing) - 1} more): it is of another network")
     if foreign := sorted(found - expected):
         raise ModelError(
-            f"{what} holds {foreign[0]} (and {len(foreign) - 1} more), unknown here: it is of another network"
+            f"{source} holds {foreign[0]} (and {len(foreign) - 1} more), unknown here: it is of another network"
         )
 
 
 def _check_shape(
-    what: str,
+    source: str,
     name: str,
     found: tuple[int, ...],
     expected: tuple[int, ...],
     dtype: Any = np.float32,
     integers: bool = False,
 ) -> None:
+    """Raise ModelError if a parameter has another shape or type than expected: int8 if ``integers``, else float32."""
     kind = np.int8 if integers else np.float32
     if found != expected or dtype != kind:
         raise ModelError(
-            f"{what}: {name} is {np.dtype(dtype)}{list(found)}, expected {np.dtype(kind)}{list(expected)}; "
+            f"{source}: {name} is {np.dtype(dtype)}{list(found)}, expected {np.dtype(kind)}{list(expected)}; "
             "it is of another network"
         )

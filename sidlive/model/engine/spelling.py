@@ -12,7 +12,7 @@ import numpy as np
 from sidlive.chip.registers import FIRST_CONTROL
 from sidlive.model.engine.arrays import Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts2, Words2
 from sidlive.model.engine.blocks import inner
-from sidlive.model.recall import CHOICES, ID_BASE, NOTHING, STREAMS, WINDOW, extend, likest
+from sidlive.model.recall import CHOICES, ID_BASE, NOTHING, STREAMS, WINDOW, best_offsets, extend
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS, STEP2, STEP3
 
 
@@ -153,7 +153,7 @@ def suggest(language, memory, position, tokens, strengths):  # type: ignore[no-u
     ring, runs = memory.past_tokens.shape[0], memory.runs[(position - 1) % memory.runs.shape[0]]
     offsets, lengths = np.empty(CHOICES, np.int64), np.empty(CHOICES, np.uint8)
     for stream in range(STREAMS):
-        likest(memory.stream_ids[stream], runs, stream, position - 1, WINDOW, offsets, lengths)
+        best_offsets(memory.stream_ids[stream], runs, stream, position - 1, WINDOW, offsets, lengths)
         for slot in range(SLOTS):
             if language.streams[slot] == stream:
                 for choice in range(CHOICES):
