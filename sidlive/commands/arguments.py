@@ -1,37 +1,70 @@
-"""Command-line arguments that several commands share, each with the function that reads it."""
+"""Arguments that several commands share: a function that adds each, and where needed one that reads it."""
 
 import argparse
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from sidlive.live.options import RoomOptions
     from sidlive.tune.compiler.sid_file import Label
 
-
-def room_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of everything that opens a room."""
-    parser.add_argument("--model", default="pocket", help="a preset or a file of weights (default: pocket)")
-    parser.add_argument("--device", help="where the sound goes: part of a device's name, or null")
-    parser.add_argument("--midi", help="part of a MIDI port's name, or none (default: all there are)")
-    parser.add_argument("--takes", type=Path, default=Path("takes"), metavar="DIR", help="where takes are kept")
-    parser.add_argument("--chip", choices=("6581", "8580"), default="6581", help="the chip that is heard")
-    video_argument(parser, "of what is prompted before anything is played")
+LONGEST_S: Final = 86_400.0  # a day: the largest value of --seconds
 
 
-def video_argument(parser: argparse.ArgumentParser, default: str) -> None:
-    """The option that says at which video standard music plays; `default` says whose it has without."""
+def add_json_option(parser: argparse.ArgumentParser, extra: str = "") -> None:
+    """Add ``--json``; ``extra`` says what the JSON object holds beside the results."""
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on stdout" + (extra and f"; {extra}")
+    )
+
+
+def add_music_argument(parser: argparse.ArgumentParser, name: str = "music") -> None:
+    """Add a positional argument for a tune, frames or a fragment's name, stored as ``name``."""
+    parser.add_argument(
+        name,
+        type=Path,
+        metavar="TUNE.sid|.prg|FRAMES|NAME",
+        help="a tune, frames, or the name of a fragment that comes with sidlive",
+    )
+
+
+def add_song_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--song``: an int, None for the file's start song."""
+    parser.add_argument("--song", type=int, help="number of the song, from 1 (default: the file's start song)")
+
+
+def seconds(text: str) -> float:
+    """Return the value of a ``--seconds`` option. Raises ArgumentTypeError."""
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) <= LONGEST_S:
+            return value
+    raise argparse.ArgumentTypeError(f"expected seconds, above 0 and at most {LONGEST_S:g}; found {text!r}")
+
+
+def add_video_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--video``, the video standard; ``default`` describes the standard without the option."""
     parser.add_argument(
         "--video",
         type=str.upper,
         choices=("PAL", "NTSC"),
         metavar="PAL|NTSC",
-        help=f"the video standard: frames a second and the chip's clock (default: that {default})",
+        help=f"the video standard, which sets frames a second and the chip's clock (default: {default})",
     )
 
 
+def add_room_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that opens the instrument; `room_options` reads them."""
+    parser.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
+    parser.add_argument("--device", help="sound device: a part of its name, or null for none")
+    parser.add_argument("--midi", help="MIDI port: a part of its name, or none (default: all ports)")
+    parser.add_argument("--takes", type=Path, default=Path("takes"), metavar="DIR", help="folder for takes")
+    parser.add_argument("--chip", choices=("6581", "8580"), default="6581", help="model of the SID (default: 6581)")
+    add_video_option(parser, "that of the first prompt")
+
+
 def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions":
-    """The options as typed; `name` is for the take's folder."""
+    """Return the options of `add_room_options` and ``--seed``; ``name`` names the folder of the take."""
     from sidlive.live.options import RoomOptions
     from sidlive.writing import expect_folder
 
@@ -48,15 +81,16 @@ def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions"
     )
 
 
-def label_arguments(parser: argparse.ArgumentParser, title: str, author: str, release: str = "none") -> None:
-    """Add ``--title``, ``--author`` and ``--release``; the texts say what each is by default."""
-    parser.add_argument("--title", metavar="TEXT", help=f"of a .sid, 32 bytes of Windows-1252 (default: {title})")
-    parser.add_argument("--author", metavar="TEXT", help=f"likewise (default: {author})")
-    parser.add_argument("--release", metavar="TEXT", help=f"year and publisher, likewise (default: {release})")
+def add_label_options(parser: argparse.ArgumentParser, title: str, author: str, release: str = "none") -> None:
+    """Add ``--title``, ``--author`` and ``--release``; the texts describe the defaults. `label_from` reads them."""
+    width = "at most 32 bytes of Windows-1252"
+    parser.add_argument("--title", metavar="TEXT", help=f"title in a .sid file, {width} (default: {title})")
+    parser.add_argument("--author", metavar="TEXT", help=f"author, {width} (default: {author})")
+    parser.add_argument("--release", metavar="TEXT", help=f"year and publisher, {width} (default: {release})")
 
 
-def label_of(args: argparse.Namespace, title: str, author: str = "", release: str = "") -> "Label":
-    """The label that the options ask for, with these texts where they say nothing."""
-    from sidlive.tune.compiler import sid_file
+def label_from(arguments: argparse.Namespace, title: str, author: str = "", release: str = "") -> "Label":
+    """Return the label that the options of `add_label_options` ask for; the texts are the defaults."""
+    from sidlive.tune.compiler.sid_file import label_of
 
-    return sid_file.label_of(args.title, args.author, args.release, title, author, release)
+    return label_of(arguments.title, arguments.author, arguments.release, title, author, release)

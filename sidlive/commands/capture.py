@@ -1,34 +1,41 @@
-"""``sidlive capture``: run a tune and keep its frames, or convert frames."""
+"""``sidlive capture``: run a tune and write its frames to a file, or convert a file of frames."""
 
 import argparse
 from pathlib import Path
 
+from sidlive.commands.arguments import add_json_option, add_music_argument, add_song_option
 from sidlive.commands.info import oddity_results
 
-CAPTURE_FRAMES = 1500
+CAPTURE_FRAMES = 1500  # default length of a capture: 30 s
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``capture`` to the command line."""
-    capture = subparsers.add_parser("capture", help="run a tune and keep the registers it sets, frame by frame")
+    capture = subparsers.add_parser(
+        "capture", help="run a tune and write its registers to a file, frame by frame; or convert frames"
+    )
+    add_music_argument(capture, "tune")
     capture.add_argument(
-        "tune", type=Path, metavar="TUNE.sid|.prg|FRAMES|NAME", help="a tune, or frames to be converted"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FRAMES.npz|.sidgpt|.dmp",
+        help="file to write; its ending decides the format",
+    )
+    add_song_option(capture)
+    capture.add_argument(
+        "--frames", type=int, metavar="T", help=f"number of frames (default: {CAPTURE_FRAMES} of a tune, all of frames)"
     )
     capture.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FRAMES.npz|.sidgpt|.dmp", help="its name says the format"
+        "--video", action="store_true", help="resample to one frame for each video frame (.sidgpt and .dmp always are)"
     )
-    capture.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
-    capture.add_argument(
-        "--frames", type=int, metavar="T", help=f"frames to capture (default: {CAPTURE_FRAMES}, 30 s; of frames all)"
-    )
-    capture.add_argument(
-        "--video", action="store_true", help="resample to the video frame (.sidgpt and .dmp always are)"
-    )
-    capture.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    add_json_option(capture)
     capture.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    """Write the file and report what is in it. Raises TuneError."""
     from time import perf_counter
 
     from sidlive.chip.registers import NTSC, PAL
@@ -44,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     path = locate(args.tune)
     expect_place(files.check_frames_name(args.output))
     if args.frames is not None and not 1 <= args.frames <= streams.MOST_FRAMES:
-        raise TuneError(f"{args.tune}: {args.frames} frames; expected 1 to {streams.MOST_FRAMES:,}")
+        raise TuneError(f"--frames expects 1 to {streams.MOST_FRAMES:,}, found {args.frames}")
     song, sids, oddities, elapsed_s = args.song, 1, tuple[str, ...](), 0.0
     if holds_frames(path):
         frames, rate_hz, meta = files.read_frames(path, args.song)
@@ -54,23 +61,23 @@ def run(args: argparse.Namespace) -> None:
         count = args.frames or CAPTURE_FRAMES
         recorder = files.open_song(path, args.song)
         try:
-            recorder.record(1)  # loads the compiled kernels, which are not part of what is timed
+            recorder.record(1)  # load the compiled kernels before the time is measured
             begin = perf_counter()
             recorder = files.open_song(path, args.song)
             recorder.record(count)
-            made = recorder.finish()
+            recorded = recorder.finish()
             elapsed_s = perf_counter() - begin
         except TuneError as error:
             raise TuneError(f"{path}: {error}") from None
         tune, song, sids = recorder.tune, recorder.song, recorder.tune.sids
-        frames, rate_hz = made.frames, made.rate_hz
-        oddities = tune.oddities + ((str(made.samples),) if made.samples else ())
+        frames, rate_hz = recorded.frames, recorded.rate_hz
+        oddities = tune.oddities + ((str(recorded.samples),) if recorded.samples else ())
         meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
         meta |= {"timing": tune.timing.name, "song": str(song), "source": path.name}
         meta |= write_order.control_first_to_meta(write_order.writes_control_first(tune, song))
     seconds, own_hz = len(frames) / rate_hz, rate_hz
-    plain = args.output.suffix.lower() != ".npz"
-    if args.video or plain:
+    is_stream = args.output.suffix.lower() != ".npz"
+    if args.video or is_stream:
         frames, rate_hz = video_frames(frames, rate_hz, NTSC if meta["timing"] == NTSC.name else PAL)
     files.write_frames(args.output, frames, rate_hz, **meta)
     results = [
@@ -83,13 +90,13 @@ def run(args: argparse.Namespace) -> None:
         Result("writes", write_order.ORDERS[write_order.control_first_from_meta(meta)]),
     ]
     if sids > 1:
-        results.append(Result("sids", f"{sids}: the first is kept"))
+        results.append(Result("sids", f"{sids}; only the first is captured"))
     results += oddity_results(oddities)
     if why := why_silent(frames):
         results.append(Result("silent", why))
     if own_hz != rate_hz:
         results.append(Result("resampled_from_hz", round(own_hz, 4), "Hz"))
-    if plain:
+    if is_stream:
         results.append(Result("retriggers_lost", int((onsets(frames) - onsets(streams.plain(frames))).sum())))
     if elapsed_s:
         results.append(Result("realtime_x.capture", round(seconds / elapsed_s, 1), "x"))

@@ -1,10 +1,10 @@
-"""``sidlive compile``: frames to a .sid file for a Commodore 64, proven before it is kept, and to what goes with it."""
+"""``sidlive compile``: compile frames to a .sid file, verified before it is written, and to related files."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidlive.commands.arguments import label_arguments, label_of, video_argument
+from sidlive.commands.arguments import add_json_option, add_label_options, add_video_option, label_from
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import VideoTiming
@@ -15,52 +15,66 @@ if TYPE_CHECKING:
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``compile`` to the command line."""
-    keep = subparsers.add_parser(
+    command = subparsers.add_parser(
         "compile",
-        help="make a .sid file of frames, and prove that it plays them",
-        description="Makes a .sid file of frames, runs it in a 6510 and compares it frame by frame before it is "
-        "written. Several takes become its songs.",
+        help="compile frames to a .sid file, and verify it",
+        description="Compile frames to a .sid file with a 6510 player. It is run in a 6510 and compared frame by frame "
+        "before it is written. Several files of frames become its songs.",
     )
-    keep.add_argument(
+    command.add_argument(
         "frames",
         type=Path,
         nargs="+",
         metavar="FRAMES.npz|.sidgpt|.dmp|NAME",
         help="frames, or the name of a fragment that comes with sidlive",
     )
-    keep.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
-    label_arguments(keep, "the frames' own, or the output file's name", "the frames' own", "the frames' own")
-    keep.add_argument("--chip", choices=("6581", "8580"), help="default: the frames' own, or 6581")
-    video_argument(keep, "of the frames")
-    keep.add_argument("--load", type=_address, default=0x1000, metavar="ADDRESS", help="a page (default $1000)")
-    keep.add_argument(
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
+    add_label_options(
+        command, "that of the frames, or the output file's name", "that of the frames", "that of the frames"
+    )
+    command.add_argument(
+        "--chip", choices=("6581", "8580"), help="model of the SID (default: that of the frames, or 6581)"
+    )
+    add_video_option(command, "that of the frames")
+    command.add_argument(
+        "--load",
+        type=_address,
+        default=0x1000,
+        metavar="ADDRESS",
+        help="load address, the start of a page (default: $1000)",
+    )
+    command.add_argument(
         "--loop",
         type=_loop,
         nargs="?",
         const=(None, 0),
         action="append",
         metavar="[SONG:]FRAME",
-        help="when it has ended, go on at FRAME (the first when none is given) or, with `none`, fall silent; every "
-        "song, or the one that is named (default: as the frames' file is marked, else silence)",
+        help="at the end go on at FRAME (without FRAME: at the first), or fall silent (FRAME is none). Without SONG "
+        "this holds for every song. Default: as the file of frames says, else silence",
     )
-    keep.add_argument("--start-song", type=int, default=1, metavar="N", help="of several takes (default: 1)")
-    keep.add_argument("--max-kb", type=float, metavar="N", help="the largest .sid that will do, in KiB")
-    keep.add_argument(
+    command.add_argument("--start-song", type=int, default=1, metavar="N", help="start song (default: 1)")
+    command.add_argument("--max-kb", type=float, metavar="N", help="largest size of the .sid file, in KiB")
+    command.add_argument(
         "--coarse-pulse",
         type=int,
         metavar="BITS",
-        help="pulse widths hold until they are 2 to the BITS off, 1 to 8: a little smaller; says what the sound loses",
+        help="hold pulse widths until they are 2 to the BITS off (1 to 8): a little smaller; the loss is reported",
     )
-    keep.add_argument("--prg", action="store_true", help="OUT.prg too: a program that a Commodore 64 loads and runs")
-    keep.add_argument("--asm", action="store_true", help="OUT.asm too: a 64tass source of player and data")
-    keep.add_argument("--wav", action="store_true", help="OUT.wav too: the sound (OUT-1.wav and on, of several)")
-    keep.add_argument("--flac", action="store_true", help="OUT.flac too, likewise")
-    keep.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    keep.set_defaults(run=run)
+    command.add_argument(
+        "--prg", action="store_true", help="also write OUT.prg, a program that a Commodore 64 loads and runs"
+    )
+    command.add_argument("--asm", action="store_true", help="also write OUT.asm, a 64tass source of player and data")
+    command.add_argument(
+        "--wav", action="store_true", help="also write the sound: OUT.wav, or OUT-1.wav and so on for several songs"
+    )
+    command.add_argument("--flac", action="store_true", help="also write the sound as .flac")
+    add_json_option(command)
+    command.set_defaults(run=run)
 
 
 def _address(text: str) -> int:
-    """4096, 0x1000 or $1000."""
+    """Return the address that 4096, 0x1000 or $1000 means. Raises ArgumentTypeError."""
     try:
         return int(text[1:], 16) if text.startswith("$") else int(text, 0)
     except ValueError:
@@ -68,17 +82,21 @@ def _address(text: str) -> int:
 
 
 def _loop(text: str) -> tuple[int | None, int | None]:
-    """400, or 2:400 for the second song alone; none in place of the frame."""
+    """Return song and frame of ``SONG:FRAME`` or ``FRAME``: no song means all, the frame "none" means no loop.
+
+    Raises ArgumentTypeError.
+    """
     song, colon, frame = text.rpartition(":")
     try:
         return int(song) if colon else None, None if frame == "none" else int(frame)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected a frame like 400, one of song 2, 2:400, or none; found {text!r}"
+            f"expected a frame like 400, a song and a frame like 2:400, or none; found {text!r}"
         ) from None
 
 
 def run(args: argparse.Namespace) -> None:
+    """Write the .sid file and the files beside it. Raises TuneError and ControlError."""
     from time import perf_counter
 
     from sidlive.errors import ControlError, TuneError
@@ -95,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
     if not 1 <= args.start_song <= len(takes):
         raise ControlError(f"--start-song {args.start_song}: there are songs 1 to {len(takes)}")
     texts = meta.get("title") or args.output.stem, meta.get("author", ""), meta.get("released", "")
-    about, chip = label_of(args, *texts), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
+    about, chip = label_from(args, *texts), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
     results: list[Result] = []
     frames = sum(len(take.frames) for take in takes)
     with spinner(stderr=True) as report_progress:
@@ -107,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
         elapsed_s = perf_counter() - begin
         for note in about.notes():
             warn(note)
-        report_progress("playing what was packed in a 6510, to compare it")
+        report_progress("verifying: running the .sid file in a 6510")
         sid = sid_of(block, about, chip, timing, args.start_song)
         verify(sid, *(take.proof for take in takes))
         beside = _beside(args, takes, block, about, chip, timing)
@@ -137,7 +155,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _takes(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, dict[str, str]]":
-    """The takes with their loops, the video standard (the first's) and what the first says of itself."""
+    """Return the songs with their loops, the video standard and the texts of the first file of frames."""
     from sidlive.chip.registers import timing_named
     from sidlive.errors import ControlError
     from sidlive.report import warn
@@ -181,7 +199,7 @@ def _takes(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, di
 def _coarse(
     takes: "list[SongFrames]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]"
 ) -> "list[SongFrames]":
-    """The takes with coarser pulse widths where those are smaller; adds what that costs to the results."""
+    """Return the songs with coarser pulse widths, where they become smaller; append the loss to ``results``."""
     from dataclasses import replace
 
     from sidlive.errors import ControlError
@@ -200,13 +218,13 @@ def _coarse(
             results.append(Result(f"coarse_pulse.cost{which and f'.{song}'}", round(cost, 2), "dB"))
             coarser.append(edited)
         else:
-            warn(f"coarser pulse widths{which} would take no fewer bytes; they stay")
+            warn(f"coarser pulse widths{which} would save no bytes; they stay as they are")
             coarser.append(take)
     return coarser
 
 
 def _fitted(takes: "list[SongFrames]", args: argparse.Namespace, timing: "VideoTiming") -> "MemoryBlock":
-    """The takes in memory. TuneError that says what would fit where they do not."""
+    """Return the songs packed in memory. Raises TuneError, which says what would help, if they do not fit."""
     from dataclasses import replace
 
     from sidlive.errors import ControlError, TuneError
@@ -243,7 +261,7 @@ def _beside(
     chip: str,
     timing: "VideoTiming",
 ) -> list[tuple[Path, bytes]]:
-    """The other files that were asked for, proven: their names and bytes."""
+    """Return paths and bytes of the .prg and .asm files that the options ask for; the program is verified."""
     from sidlive.errors import TuneError
     from sidlive.tune.compiler.block import build, free_bytes
     from sidlive.tune.compiler.listing import listing_of
@@ -263,7 +281,7 @@ def _beside(
 
 
 def _sounds(args: argparse.Namespace, takes: "list[SongFrames]", chip: str, timing: "VideoTiming") -> list[str]:
-    """Write the takes' sound; the names of the files."""
+    """Write the sound files that the options ask for; returns their names."""
     from sidlive.chip.flac import write_flac
     from sidlive.chip.sid import render
     from sidlive.chip.wav import WavFile

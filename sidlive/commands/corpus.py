@@ -4,31 +4,45 @@ import argparse
 import sys
 from pathlib import Path
 
+from sidlive.commands.arguments import add_json_option
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``corpus`` to the command line."""
-    corpus = subparsers.add_parser("corpus", help="work with training corpora")
+    corpus = subparsers.add_parser("corpus", help="build a corpus for training")
     actions = corpus.add_subparsers(title="actions", metavar="ACTION", required=True)
-    build = actions.add_parser("build", help="capture a folder of .sid files for training")
-    build.add_argument("folder", type=Path, metavar="DIR", help="searched for .sid files, subfolders too")
-    build.add_argument("-o", "--output", type=Path, required=True, metavar="CORPUS", help="folder to write")
+    build = actions.add_parser("build", help="capture a folder of .sid files")
+    build.add_argument("folder", type=Path, metavar="DIR", help="folder with .sid files, in its subfolders too")
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="CORPUS", help="folder of the corpus")
     build.add_argument(
-        "--frames", type=int, default=9000, metavar="T", help="most video frames a song (default 9000: 3 min)"
+        "--frames",
+        type=int,
+        default=9000,
+        metavar="T",
+        help="largest number of video frames of a song (default: 9000, 3 minutes)",
     )
     build.add_argument(
         "--songlengths", type=Path, metavar="FILE", help="Songlengths.md5 (default: the one in DIR or DIR/DOCUMENTS)"
     )
     where = build.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    where.add_argument("--workers", type=int, metavar="N", help="number of processes (default: one for each core)")
     where.add_argument(
-        "--dask", metavar="ADDRESS", help="run on a dask scheduler's workers (tcp://host:8786) with the same disk"
+        "--dask",
+        metavar="ADDRESS",
+        help="run on the workers of a dask scheduler (tcp://host:8786); they need the same disk",
     )
-    build.add_argument("--subtunes", choices=("all", "start"), default="all", help="which songs of a file to take")
-    build.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    build.add_argument(
+        "--subtunes",
+        choices=("all", "start"),
+        default="all",
+        help="all songs of each file, or its start song (default: all)",
+    )
+    add_json_option(build)
     build.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    """Build the corpus, or go on with one that was stopped. Raises ControlError and TuneError."""
     from time import perf_counter
 
     from rich.console import Console
@@ -39,8 +53,10 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.model.corpus.workers import dask_workers
     from sidlive.report import Result, emit, plain
 
-    if args.frames < 1 or (args.workers is not None and args.workers < 1):
-        raise ControlError("--frames and --workers take numbers from 1")
+    for name in ("frames", "workers"):
+        number = getattr(args, name)
+        if number is not None and number < 1:
+            raise ControlError(f"--{name} expects 1 or more, found {number}")
     columns = (TextColumn("capturing"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeRemainingColumn())
     console = Console(stderr=True)
     begin = perf_counter()
@@ -69,4 +85,4 @@ def run(args: argparse.Namespace) -> None:
         *(Result(f"left_out.{reason.replace(' ', '_')}", count, "songs") for reason, count in report.reasons),
     ]
     emit(results, args.json, args.output.name)
-    print(f"What was left out, one by one: {plain(args.output / 'report.json')}", file=sys.stderr)
+    print(f"All that was left out, with the reasons: {plain(args.output / 'report.json')}", file=sys.stderr)

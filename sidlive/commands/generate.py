@@ -1,10 +1,16 @@
-"""``sidlive generate``: a tune, continued by the model, as frames, sound, or a .sid file."""
+"""``sidlive generate``: continue a tune, and write the result as frames, as sound or as a .sid file."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidlive.commands.arguments import label_arguments, label_of, video_argument
+from sidlive.commands.arguments import (
+    add_json_option,
+    add_label_options,
+    add_song_option,
+    add_video_option,
+    label_from,
+)
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import Frames
@@ -12,8 +18,8 @@ if TYPE_CHECKING:
     from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.fragment import Fragment
 
-PROMPT_FRAMES = 1024  # of a .sid: what the models attend to, 20 s
-FRAMES = 1500
+PROMPT_FRAMES = 1024  # default length of the prompt for a tune: 20 s, the context of the models
+FRAMES = 1500  # default length of the continuation: 30 s
 KINDS = (".sid", ".wav", ".npz", ".sidgpt", ".dmp")
 
 
@@ -22,8 +28,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     generate = subparsers.add_parser(
         "generate",
         help="continue a tune",
-        description="Hear the beginning of a tune and go on from there. The output holds what was heard, then what was "
-        "made; its kind is told by its name.",
+        description="Let the model hear the beginning of a tune, and continue it. The output has the prompt, then the "
+        "continuation; the ending of its name decides the format.",
     )
     generate.add_argument(
         "prompt",
@@ -32,28 +38,38 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="a tune, frames, or the name of a fragment that comes with sidlive",
     )
     generate.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid|.wav|.npz|.sidgpt|.dmp")
-    generate.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
+    add_song_option(generate)
     generate.add_argument(
         "--prompt-frames",
         type=int,
         metavar="P",
-        help=f"frames to hear (default: {PROMPT_FRAMES} of a tune, all of frames)",
-    )
-    generate.add_argument("--frames", type=int, default=FRAMES, metavar="T", help=f"to make (default: {FRAMES}, 30 s)")
-    generate.add_argument(
-        "--temperature", type=float, default=0.8, metavar="X", help="0: the likeliest, always (default: 0.8)"
+        help=f"length of the prompt in frames (default: {PROMPT_FRAMES} of a tune, all of frames)",
     )
     generate.add_argument(
-        "--top-p", type=float, default=0.95, metavar="X", help="only the likeliest tokens (default: 0.95; 1: all)"
+        "--frames", type=int, default=FRAMES, metavar="T", help=f"frames to generate (default: {FRAMES}, 30 s)"
+    )
+    generate.add_argument(
+        "--temperature",
+        type=float,
+        default=0.8,
+        metavar="X",
+        help="0 always takes the likeliest token, more is wilder (default: 0.8)",
+    )
+    generate.add_argument(
+        "--top-p",
+        type=float,
+        default=0.95,
+        metavar="X",
+        help="choose among the likeliest tokens that together have this probability (default: 0.95)",
     )
     generate.add_argument(
         "--follow",
         type=float,
         default=1.0,
         metavar="X",
-        help="nats for what was heard before (default: 1; 0: as learned)",
+        help="how closely to follow what was heard before, in nats (default: 1; 0: as learned)",
     )
-    for name, what in (
+    for name, columns in (
         ("pitch", "frequencies"),
         ("rhythm", "gates and waveforms"),
         ("timbre", "pulse widths and envelopes"),
@@ -64,22 +80,28 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             type=float,
             default=1.0,
             metavar="X",
-            help=f"the temperature, times this, for {what}",
+            help=f"factor on the temperature for {columns} (default: 1)",
         )
     generate.add_argument(
-        "--scale", default="off", metavar="NOTES", help='notes that may begin: "C minor", "0 3 5 7 10" from C, prompt'
+        "--scale",
+        default="off",
+        metavar="NOTES",
+        help='notes that may begin: "C minor", "0 3 5 7 10" (semitones from C) or prompt',
     )
-    generate.add_argument("--no-filter", action="store_true", help="no voice goes through the filter")
-    video_argument(generate, "of the prompt")
-    generate.add_argument("--seed", type=int, default=0, metavar="S", help="one seed, one result (default: 0)")
+    generate.add_argument("--no-filter", action="store_true", help="keep all voices out of the filter")
+    add_video_option(generate, "that of the prompt")
+    generate.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="the same seed gives the same result (default: 0)"
+    )
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
-    generate.add_argument("--continuation-only", action="store_true", help="leave what was heard out of the output")
-    label_arguments(generate, "the prompt's name, continued", "none")
-    generate.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    generate.add_argument("--continuation-only", action="store_true", help="write the continuation without the prompt")
+    add_label_options(generate, "the name of the prompt, continued", "none")
+    add_json_option(generate)
     generate.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    """Write the continuation and report figures. Raises TuneError, ModelError and ControlError."""
     from time import perf_counter
 
     import numpy as np
@@ -131,7 +153,7 @@ def run(args: argparse.Namespace) -> None:
         bar.update(task, description=f"writing {plain(args.output.name)}", total=None)
         frames = made if args.continuation_only else np.concatenate([heard.frames, made])
         _write(
-            args.output, frames, heard, label_of(args, f"{heard.name}, continued"), f"{args.model}, seed {args.seed}"
+            args.output, frames, heard, label_from(args, f"{heard.name}, continued"), f"{args.model}, seed {args.seed}"
         )
     for note in (*heard.notes, *([f"it is silent: {heard.why_silent}"] if heard.why_silent else ())):
         warn(f"{heard.source}: {note}")
@@ -153,7 +175,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
-    """The first frames of a tune. Raises TuneError, also where it has fewer than asked for."""
+    """Return the first ``count`` frames of a tune (None: the default). Raises TuneError, also if it has fewer."""
     from dataclasses import replace
 
     from sidlive.chip.registers import PAL
@@ -173,7 +195,7 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
 
 
 def _at(fragment: "Fragment", video: str | None) -> "Fragment":
-    """A fragment as it plays at a video standard (None: its own), a row a frame."""
+    """Return a fragment as it plays at a video standard (None: its own), one row for each video frame."""
     from dataclasses import replace
 
     from sidlive.chip.registers import timing_named
@@ -187,7 +209,7 @@ def _at(fragment: "Fragment", video: str | None) -> "Fragment":
 
 
 def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", made_by: str) -> None:
-    """Frames as what the path's name asks for. Raises TuneError or DeviceError."""
+    """Write frames in the format of the path's ending. Raises TuneError and DeviceError."""
     from sidlive.chip.registers import timing_named
     from sidlive.tune.formats import holds_frames
 

@@ -1,30 +1,28 @@
-"""``sidlive info``: what a tune or a file of frames is."""
+"""``sidlive info``: describe a tune or a file of frames."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sidlive.commands.arguments import add_json_option, add_music_argument
+
 if TYPE_CHECKING:
     from sidlive.report import Result
 
-INFO_S = 20.0  # of a song, to say at which rate it plays and whether it plays samples
+INFO_S = 20.0  # how much of a song is run to find its rate and whether it plays samples
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``info`` to the command line."""
-    info = subparsers.add_parser("info", help="tell what a tune is, or a file of frames")
-    info.add_argument(
-        "tune",
-        type=Path,
-        metavar="TUNE.sid|.prg|FRAMES|NAME",
-        help="a tune, frames, or the name of a fragment that comes with sidlive",
-    )
-    info.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    info = subparsers.add_parser("info", help="describe a tune or a file of frames")
+    add_music_argument(info, "tune")
+    add_json_option(info)
     info.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    """Print the description. Raises TuneError if the file cannot be read."""
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
     from sidlive.tune.capture.recorder import Recorder
@@ -43,17 +41,17 @@ def run(args: argparse.Namespace) -> None:
     try:
         recorder = Recorder(tune)
         recorder.record_until(INFO_S)
-        made = recorder.finish()
-        playable, rate = "yes", made.rate_hz
-        oddities += (str(made.samples),) if made.samples else ()
+        recorded = recorder.finish()
+        playable, rate_hz = "yes", recorded.rate_hz
+        oddities += (str(recorded.samples),) if recorded.samples else ()
     except TuneError as error:
-        playable, rate = f"no: {error}", 0.0
-    program = path.suffix.lower() == ".prg"
+        playable, rate_hz = f"no: {error}", 0.0
+    is_program = path.suffix.lower() == ".prg"
     results = [
         Result("title", tune.name),
         Result("author", tune.author),
         Result("released", tune.released),
-        Result("format", f"program, SYS {tune.init}" if program else f"{tune.magic} version {tune.version}"),
+        Result("format", f"program, SYS {tune.init}" if is_program else f"{tune.magic} version {tune.version}"),
         Result("load", tune.span),
         Result("size", len(tune.image), "bytes"),
         Result("init", f"${tune.init:04X}"),
@@ -64,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
         Result("chip", tune.chip),
         Result("player", player_of(tune.image, tune.load) or "unknown"),
         Result("sids", tune.sids),
-        Result("rate_hz", round(rate, 3) if rate else None, "Hz"),
-        Result("writes", ORDERS[writes_control_first(tune)] if rate else None),
+        Result("rate_hz", round(rate_hz, 3) if rate_hz else None, "Hz"),
+        Result("writes", ORDERS[writes_control_first(tune)] if rate_hz else None),
         Result("playable", playable),
         *oddity_results(oddities),
     ]
@@ -73,14 +71,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def oddity_results(oddities: "Sequence[str]") -> "list[Result]":
-    """The figure for what is odd about a tune, all of it in one line; none where nothing is."""
+    """Return one result that describes all oddities of a tune, or none if there are no oddities."""
     from sidlive.report import Result
 
     return [Result("odd", "; ".join(oddities))] if oddities else []
 
 
 def frame_results(path: Path) -> "list[Result]":
-    """What there is to say about a file of frames. Raises TuneError."""
+    """Return the description of a file of frames. Raises TuneError."""
     from sidlive.report import Result
     from sidlive.tune.capture.write_order import ORDERS
     from sidlive.tune.files import read_frames

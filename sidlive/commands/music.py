@@ -1,7 +1,6 @@
-"""Music opened to be heard: what `play` and `render` share."""
+"""Music to be played: what `sidlive play` and `sidlive render` share."""
 
 import argparse
-import contextlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -14,32 +13,18 @@ if TYPE_CHECKING:
     from sidlive.chip.sid import Row, WriteSpan
     from sidlive.tune.capture.recorder import Recorder
 
-LONGEST_S = 86_400.0  # a day
 
-
-def music_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "music",
-        type=Path,
-        metavar="TUNE.sid|.prg|FRAMES|NAME",
-        help="a tune, frames, or the name of a fragment that comes with sidlive",
-    )
-    parser.add_argument("--song", type=int, help="song, from 1 (the file's start song by default)")
-    parser.add_argument("--chip", choices=("6581", "8580"), help="the chip (default: the one the file names)")
-
-
-def seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 < (value := float(text)) <= LONGEST_S:
-            return value
-    raise argparse.ArgumentTypeError(f"expected seconds, above 0 and at most {LONGEST_S:g}; found {text!r}")
+def add_chip_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--chip``, which overrides the chip that the file names."""
+    parser.add_argument("--chip", choices=("6581", "8580"), help="model of the SID (default: the one the file names)")
 
 
 @dataclass(frozen=True)
 class Music:
-    """What is to be heard, a frame at a time, and how: ``count`` of them, None for a tune that goes on.
+    """Music to be played frame by frame.
 
-    Of a tune a frame is a video frame, with all that its code writes in it; else a row of frames.
+    ``frames`` has, for a tune, one WriteSpan for each video frame: all register writes of its code with their cycles. For
+    frames it has one row each. ``count`` is the number of frames, None for a tune without end.
     """
 
     title: str
@@ -48,11 +33,11 @@ class Music:
     rate_hz: float
     chip: str
     timing: "VideoTiming"
-    control_first: bool = False  # how rows are written
+    control_first: bool = False  # order in which the registers of a row are written
 
 
 def open_music(args: argparse.Namespace, seconds: float | None) -> Music:
-    """The music that is asked for. Raises TuneError."""
+    """Open the music that the command line names; ``seconds`` limits its length. Raises TuneError."""
     from sidlive.report import warn
     from sidlive.tune import files
     from sidlive.tune.capture.write_order import control_first_from_meta
@@ -76,15 +61,15 @@ def open_music(args: argparse.Namespace, seconds: float | None) -> Music:
     if tune.songs > 1:
         title += f" (song {recorder.song} of {tune.songs})"
     if tune.sids > 1:
-        warn(f"{path.name} plays {tune.sids} SIDs; the first one's part is heard")
+        warn(f"{path.name} plays {tune.sids} SIDs; only the first one is heard")
     rate_hz = tune.timing.rate_hz
     count = None if seconds is None else math.ceil(seconds * rate_hz)
-    played = itertools.islice(_performed(recorder, path), count)
+    played = itertools.islice(_performance(recorder, path), count)
     return Music(title, played, count, rate_hz, args.chip or tune.chip, tune.timing)
 
 
-def _performed(recorder: "Recorder", path: Path) -> Iterator["WriteSpan"]:
-    """What a song's code writes, for ever."""
+def _performance(recorder: "Recorder", path: Path) -> Iterator["WriteSpan"]:
+    """Yield the register writes of a song, without end. Raises TuneError, with the path, if its code fails."""
     from sidlive.errors import TuneError
     from sidlive.tune.capture.performance import perform
 

@@ -5,7 +5,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from sidlive.commands.music import Music, music_arguments, open_music, seconds
+from sidlive.commands.arguments import add_json_option, add_music_argument, add_song_option, seconds
+from sidlive.commands.music import Music, add_chip_option, open_music
 
 if TYPE_CHECKING:
     from sidlive.chip.sid import Row, WriteSpan
@@ -14,15 +15,23 @@ if TYPE_CHECKING:
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``play`` to the command line."""
-    play = subparsers.add_parser("play", help="play a tune on the sound device")
-    music_arguments(play)
-    play.add_argument("--seconds", type=seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
-    play.add_argument("--device", metavar="NAME", help="where the sound goes: part of a device's name, or null")
-    play.add_argument("--json", action="store_true", help="one JSON object on stdout at the end")
+    play = subparsers.add_parser("play", help="play a tune or frames")
+    add_music_argument(play)
+    add_song_option(play)
+    add_chip_option(play)
+    play.add_argument(
+        "--seconds",
+        type=seconds,
+        metavar="S",
+        help="stop after S seconds (default: at Ctrl-C, or at the end of frames)",
+    )
+    play.add_argument("--device", metavar="NAME", help="sound device: a part of its name, or null for none")
+    add_json_option(play)
     play.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    """Play until the music ends, ``--seconds`` have passed or Ctrl-C is pressed. Raises TuneError if its code fails."""
     from sidlive.errors import TuneError
     from sidlive.live.sound.audio import open_output, quiet_stderr
     from sidlive.live.sound.device_minder import DeviceMinder
@@ -31,42 +40,42 @@ def run(args: argparse.Namespace) -> None:
 
     music = open_music(args, args.seconds)
     output = open_output(args.device)
-    troubles: list[TuneError] = []
+    failures: list[TuneError] = []
 
     def source() -> "Row | WriteSpan | None":
         try:
             return next(music.frames, None)
-        except TuneError as error:  # the tune's own code failed: there is no more music
-            troubles.append(error)
+        except TuneError as error:  # the code of the tune failed: the music ends
+            failures.append(error)
             return None
 
-    told = Display(music, quiet=args.json)
+    display = Display(music, quiet=args.json)
     renderer = Renderer(
         source, output, music.chip, music.timing, music.rate_hz,
-        report=told.say, order=lambda: music.control_first, begins=lambda: renderer.frames == 1,
+        report=display.say, order=lambda: music.control_first, begins=lambda: renderer.frames == 1,
     )  # fmt: skip
-    minder = DeviceMinder(renderer, args.device, lambda text, _level: told.say(text))
+    minder = DeviceMinder(renderer, args.device, lambda text, _level: display.say(text))
     if output.notice:
-        told.say(output.notice)
+        display.say(output.notice)
     with quiet_stderr():  # drivers print in the middle of the line
         try:
             renderer.start()
             minder.start()
-            told.say(f"{music.title}: {music.chip}, {music.timing.name}, on {output.name}")
+            display.say(f"{music.title}: {music.chip}, {music.timing.name}, on {output.name}")
             while not renderer.ended.wait(0.1):
-                told.position(renderer)
+                display.show_position(renderer)
         except KeyboardInterrupt:
             pass
         finally:
             minder.close()
             renderer.close()
-    seconds = renderer.frames / music.rate_hz
-    told.say(f"played {_clock(seconds)} on {renderer.output.name}, {renderer.underruns} underruns")
-    if troubles:
-        raise troubles[0]
+    played_s = renderer.frames / music.rate_hz
+    display.say(f"played {_clock(played_s)} on {renderer.output.name}, {renderer.underruns} underruns")
+    if failures:
+        raise failures[0]
     if args.json:
         results = [
-            Result("play.seconds", round(seconds, 2), "s"),
+            Result("play.seconds", round(played_s, 2), "s"),
             Result("play.underruns", renderer.underruns),
             Result("play.latency_ms", round(renderer.latency_ms, 1), "ms"),
             Result("play.output", renderer.output.name),
@@ -76,32 +85,33 @@ def run(args: argparse.Namespace) -> None:
 
 
 class Display:
-    """What a listener reads: lines, and on a terminal one that says where the music is."""
+    """The lines that a listener reads; on a terminal the last one shows the position in the music."""
 
     def __init__(self, music: Music, quiet: bool) -> None:
         self._music = music
         self._quiet = quiet
-        self._moving = False  # the cursor stands in the position line
+        self._moving = False  # whether the cursor is in the line of the position
 
     def say(self, text: str) -> None:
-        """A line of its own (any thread)."""
+        """Print a line (any thread)."""
         from sidlive.report import plain
 
         if not self._quiet:
             print("\r\x1b[K" * self._moving + plain(text), flush=True)
             self._moving = False
 
-    def position(self, renderer: "Renderer") -> None:
-        """Where the music is; nothing where the output is no terminal."""
+    def show_position(self, renderer: "Renderer") -> None:
+        """Show the position in the music, if the output is a terminal."""
         if self._quiet or not sys.stdout.isatty():
             return
-        heard = max(0.0, renderer.frames / self._music.rate_hz - renderer.latency_ms / 1000)
-        whole = "" if self._music.count is None else f" / {_clock(self._music.count / self._music.rate_hz)}"
+        heard_s = max(0.0, renderer.frames / self._music.rate_hz - renderer.latency_ms / 1000)
+        length = "" if self._music.count is None else f" / {_clock(self._music.count / self._music.rate_hz)}"
         gaps = f"  {renderer.underruns} underruns" if renderer.underruns else ""
-        text = f"{_clock(heard)}{whole}{gaps}  Ctrl-C stops"
+        text = f"{_clock(heard_s)}{length}{gaps}  Ctrl-C stops"
         print(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
         self._moving = True
 
 
 def _clock(seconds: float) -> str:
+    """Return minutes and seconds, like 2:05."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

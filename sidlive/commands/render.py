@@ -5,25 +5,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidlive.commands.music import LONGEST_S, Music, music_arguments, open_music, seconds
+from sidlive.commands.arguments import LONGEST_S, add_json_option, add_music_argument, add_song_option, seconds
+from sidlive.commands.music import Music, add_chip_option, open_music
 
 if TYPE_CHECKING:
     from sidlive.chip.sid import Samples
 
-RENDER_S = 60.0  # of a tune, which says nothing of its length
+RENDER_S = 60.0  # default length for a tune: a .sid file does not say how long it is
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``render`` to the command line."""
-    render = subparsers.add_parser("render", help="write a tune's sound to a .wav file")
-    music_arguments(render)
+    render = subparsers.add_parser("render", help="write the sound of a tune or of frames to a .wav file")
+    add_music_argument(render)
+    add_song_option(render)
+    add_chip_option(render)
     render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.wav")
-    render.add_argument("--seconds", type=seconds, metavar="S", help=f"how much (default {RENDER_S:g}; frames: all)")
-    render.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    render.add_argument(
+        "--seconds", type=seconds, metavar="S", help=f"length (default: {RENDER_S:g} of a tune, all of frames)"
+    )
+    add_json_option(render)
     render.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    """Write the .wav file. If the code of a tune fails, keep the sound before that and raise TuneError."""
     from time import perf_counter
 
     import numpy as np
@@ -40,39 +46,39 @@ def run(args: argparse.Namespace) -> None:
     seconds = args.seconds or (None if holds_frames(locate(args.music)) else RENDER_S)
     music = open_music(args, seconds)
     assert music.count is not None
-    most = round(LONGEST_S * SAMPLE_RATE) if seconds is None else round(seconds * SAMPLE_RATE)
-    peak, begin, fault = 0, perf_counter(), None
+    most_samples = round(LONGEST_S * SAMPLE_RATE) if seconds is None else round(seconds * SAMPLE_RATE)
+    peak, begin, failure = 0, perf_counter(), None
     with WavFile(args.output) as file, bar_of_progress() as bar:
         task = bar.add_task("rendering", total=music.count)
         try:
             for block in _sounds(music):
-                block = block[: most - file.samples]
+                block = block[: most_samples - file.samples]
                 peak = max(peak, int(np.abs(block.astype(np.int32)).max(initial=0)))
                 file.write(block)
                 bar.advance(task)
         except TuneError as error:
             if not file.samples:
                 raise
-            fault = error
+            failure = error
     elapsed_s = perf_counter() - begin
-    made_s = file.samples / SAMPLE_RATE
+    rendered_s = file.samples / SAMPLE_RATE
     results = [
         Result("title", music.title),
-        Result("seconds", round(made_s, 3), "s"),
+        Result("seconds", round(rendered_s, 3), "s"),
         Result("samples", file.samples),
         Result("sample_rate", SAMPLE_RATE, "Hz"),
         Result("peak", round(peak / 32768, 4)),
         Result("chip", music.chip),
         Result("timing", music.timing.name),
-        Result("realtime_x.render", round(made_s / elapsed_s, 2), "x"),
+        Result("realtime_x.render", round(rendered_s / elapsed_s, 2), "x"),
     ]
     emit(results, args.json, args.output.name)
-    if fault is not None:
-        raise TuneError(f"{fault}; the {made_s:.1f} s before it are in {args.output}")
+    if failure is not None:
+        raise TuneError(f"{failure}; the {rendered_s:.1f} s before it are in {args.output}")
 
 
 def _sounds(music: Music) -> Iterator["Samples"]:
-    """The sound of music, frame by frame, from a chip at rest."""
+    """Yield the sound of music frame by frame, int16 at 48 kHz; the chip starts at rest."""
     from sidlive.chip.sid import Sid, WriteSpan, sample_at
 
     sid = None

@@ -1,10 +1,11 @@
-"""``sidlive replay``: make a take's frames again from its log, and compare."""
+"""``sidlive replay``: generate a take's frames again from its log, and compare them."""
 
 import argparse
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sidlive.commands.arguments import add_json_option
 from sidlive.commands.take_files import KINDS, expect_take_name, write_take_file
 
 if TYPE_CHECKING:
@@ -15,15 +16,20 @@ if TYPE_CHECKING:
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``replay`` to the command line."""
-    again = subparsers.add_parser("replay", help="make a take's frames again from its log, and compare")
-    again.add_argument("take", type=Path, metavar="TAKE", help="a take's folder, or the .jsonl beside a committed file")
-    again.add_argument("--model", help="another model than the log says")
-    again.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"write it as edited, {', '.join(KINDS)}")
-    again.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    again.set_defaults(run=run)
+    command = subparsers.add_parser("replay", help="generate a take's frames again from its log, and compare")
+    command.add_argument(
+        "take", type=Path, metavar="TAKE", help="folder of a take, or the .jsonl beside a committed file"
+    )
+    command.add_argument("--model", help="a preset or a .safetensors file (default: the model that the log names)")
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help=f"file to write the edited take to: {', '.join(KINDS)}"
+    )
+    add_json_option(command)
+    command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    """Replay the log; returns 1 if a frame or a commit differs. Raises ModelError and TuneError."""
     from dataclasses import replace
     from time import perf_counter
 
@@ -39,20 +45,20 @@ def run(args: argparse.Namespace) -> int:
     log = read_take(args.take)
     options = RoomOptions(model=args.model or str(log.model.get("model", "")))
     if not options.model:
-        raise ModelError(f"{args.take} does not say which model played: name one with --model")
+        raise ModelError(f"{args.take} does not say which model played: expected a model; name one with --model")
     with bar_of_progress() as bar:
         task = bar.add_task("loading the model", total=len(log.frames) or None)
         engine = make_engine(options, lambda what: bar.update(task, description=what))
-        bar.update(task, description="playing again")
+        bar.update(task, description="replaying")
         begin = perf_counter()
-        made = replay(log, engine, lambda count: bar.update(task, completed=count))
+        replayed = replay(log, engine, lambda count: bar.update(task, completed=count))
         took_s = perf_counter() - begin
-    differs, commits = difference(made, log.frames), _commits(log, made)
-    compared = min(len(made), len(log.frames))
-    seconds = len(made) / log.timing.rate_hz
+    differs, commits = difference(replayed, log.frames), _commits(log, replayed)
+    compared = min(len(replayed), len(log.frames))
+    seconds = len(replayed) / log.timing.rate_hz
     results = [
         Result("take", str(args.take)),
-        Result("frames", len(made), "frames"),
+        Result("frames", len(replayed), "frames"),
         Result("seconds", round(seconds, 2), "s"),
         *([Result("same", differs is None)] if compared else []),
         *(Result(f"commit.{name}", same) for name, same in commits),
@@ -61,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
     emit(results, args.json, args.take.name)
     other_model = model_digest(options) != log.model.get("digest")
     if differs:
-        frame, how = differs
-        why = f"the log was made with {log.model.get('model')} of other weights" if other_model else _elsewhere(log)
-        warn(f"frame {frame} ({frame / log.timing.rate_hz:.2f} s) differs: {how}; {why}")
+        frame, difference_text = differs
+        why = f"the log was made with other weights of {log.model.get('model')}" if other_model else _other_machine(log)
+        warn(f"frame {frame} ({frame / log.timing.rate_hz:.2f} s) differs: {difference_text}; {why}")
     elif compared < len(log.frames):
         warn(f"the log ends before the take: {len(log.frames)} frames were played")
     elif not len(log.frames) and not commits:
@@ -74,50 +80,52 @@ def run(args: argparse.Namespace) -> int:
         usual = Label(args.output.stem, "sidlive")
         if last is not None:
             write_take_file(
-                args.output, _committed(log, made, last), log.chip, log.timing, _committed_label(last, usual)
+                args.output, _committed(log, replayed, last), log.chip, log.timing, _committed_label(last, usual)
             )
         else:
-            write_take_file(args.output, apply(replace(log, frames=made).cut(), log.edits), log.chip, log.timing, usual)
+            write_take_file(
+                args.output, apply(replace(log, frames=replayed).cut(), log.edits), log.chip, log.timing, usual
+            )
     return int(differs is not None or not all(same for _, same in commits))
 
 
-def _elsewhere(log: "TakeLog") -> str:
-    """What may make the same model say something else."""
+def _other_machine(log: "TakeLog") -> str:
+    """Return why the same model may generate other frames here."""
     from sidlive import __version__
     from sidlive.report import machine
 
     then, now = dict(log.header.get("machine", {})), machine()
-    for what in ("processor", "system", "python"):
-        if what in then and then[what] != now[what]:
-            return f"it was made on another {what}, {then[what]}, and numbers may be rounded otherwise here"
-    return f"it was made by sidlive {log.header.get('sidlive')}, this is {__version__}"
+    for part in ("processor", "system", "python"):
+        if part in then and then[part] != now[part]:
+            return f"the log was made on another {part}, {then[part]}, which may round numbers differently"
+    return f"the log was made by sidlive {log.header.get('sidlive')}, this is {__version__}"
 
 
-def _committed(log: "TakeLog", made: Any, event: dict[str, Any]) -> "Cut":
-    """What a commit of the log made of the frames."""
+def _committed(log: "TakeLog", replayed: Any, event: dict[str, Any]) -> "Cut":
+    """Return the edited take that a commit of the log wrote; ``replayed`` is ``uint8[T, 28]``."""
     from dataclasses import replace
 
     from sidlive.tune.cutting import apply, edits_from
 
     _, count, entries, *_ = event["arguments"]
-    before = replace(log, entries=log.entries[: log.entries.index(event)], frames=made[: int(count)])
+    before = replace(log, entries=log.entries[: log.entries.index(event)], frames=replayed[: int(count)])
     return apply(before.cut(), edits_from(entries))
 
 
 def _committed_label(event: dict[str, Any], usual: "Label") -> "Label":
-    """What the committed file said about itself; ``usual`` in a log that does not say."""
+    """Return the label of the committed file; ``usual`` for logs that do not have it."""
     from sidlive.tune.compiler.sid_file import label_of
 
-    told = event["arguments"][4] if len(event["arguments"]) > 4 else {}
-    return label_of(told.get("title"), told.get("author"), told.get("release"), *astuple(usual))
+    label = event["arguments"][4] if len(event["arguments"]) > 4 else {}
+    return label_of(label.get("title"), label.get("author"), label.get("release"), *astuple(usual))
 
 
-def _commits(log: "TakeLog", made: Any) -> list[tuple[str, bool]]:
-    """The commits of the log whose frames were made again: the name, and whether they are the same."""
+def _commits(log: "TakeLog", replayed: Any) -> list[tuple[str, bool]]:
+    """Return the name of each commit whose frames were replayed, and whether they are the same."""
     import hashlib
 
-    events = [event for event in log.events if event["verb"] == "commit" and event["arguments"][1] <= len(made)]
-    digests = [hashlib.sha256(_committed(log, made, event).frames.tobytes()).hexdigest() for event in events]
+    events = [event for event in log.events if event["verb"] == "commit" and event["arguments"][1] <= len(replayed)]
+    digests = [hashlib.sha256(_committed(log, replayed, event).frames.tobytes()).hexdigest() for event in events]
     return [
         (str(event["arguments"][0]), digest == event["arguments"][3])
         for event, digest in zip(events, digests, strict=True)

@@ -1,4 +1,4 @@
-"""Commands that play: the studio, and scripts without a screen."""
+"""``sidlive run``: perform a script without a screen, live or offline in virtual time."""
 
 import argparse
 import contextlib
@@ -7,38 +7,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidlive.commands.arguments import room_arguments, room_options
+from sidlive.commands.arguments import add_room_options, room_options
 
 if TYPE_CHECKING:
     from sidlive.live.session import Session
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this group's commands."""
-    script = subparsers.add_parser("run", help="perform a script, without a screen")
+    """Add ``run`` to the command line."""
+    script = subparsers.add_parser("run", help="perform a script without a screen")
+    script.add_argument("script", type=Path, metavar="SCRIPT", help="a Python file that uses the verbs of the prompt")
     script.add_argument(
-        "script", type=Path, metavar="SCRIPT", help="a Python file that speaks the verbs of the console"
+        "args", nargs="*", help="words for the script, its `args`; put -- before words that begin with -"
     )
-    script.add_argument("args", nargs="*", help="words for the script: its `args`; those that begin with - after a --")
-    script.add_argument("--offline", action="store_true", help="in virtual time: fast, silent, the same each time")
-    script.add_argument("--wav", type=Path, metavar="FILE", help="with --offline: write what is heard")
-    script.add_argument("--seed", type=int, default=1, help="which future (default: 1)")
-    room_arguments(script)
+    script.add_argument("--offline", action="store_true", help="run in virtual time: fast, silent, the same each time")
+    script.add_argument("--wav", type=Path, metavar="FILE", help="with --offline: write the sound to this .wav file")
+    script.add_argument("--seed", type=int, default=1, help="which future the model generates (default: 1)")
+    add_room_options(script)
     script.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Perform a script, live or in virtual time."""
+    """Perform the script; returns its exit status."""
     from sidlive.errors import ControlError
-    from sidlive.live.script import read_script
-    from sidlive.live.script import run as perform
+    from sidlive.live import script
     from sidlive.report import plain
 
     if arguments.wav and not arguments.offline:
         raise ControlError("--wav writes what a script plays with --offline; add --offline, or record the device")
-    read_script(arguments.script)  # before anything is opened
+    script.read_script(arguments.script)  # so that a script that cannot be read fails before anything is opened
     with _offline(arguments) if arguments.offline else _live(arguments) as session:
-        status = perform(arguments.script, session, arguments.args)
+        status = script.run(arguments.script, session, arguments.args)
         for notice in session.state().notices:
             print(plain(notice.text), file=sys.stderr)
         return status
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
-    """A session in a room of its own."""
+    """Open a session in real time, over a core in a process of its own."""
     from sidlive.live.room import open_room
     from sidlive.live.session import Session
     from sidlive.report import plain, spinner
@@ -66,7 +65,7 @@ def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
 
 @contextlib.contextmanager
 def _offline(arguments: argparse.Namespace) -> "Iterator[Session]":
-    """A session in virtual time, its sound to a file if asked for."""
+    """Open a session in virtual time; with ``--wav`` its sound goes to a file."""
     from sidlive.chip.wav import WavFile
     from sidlive.live.script import open_offline
     from sidlive.live.session import Session

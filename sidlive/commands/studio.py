@@ -2,17 +2,17 @@
 
 import argparse
 
-from sidlive.commands.arguments import room_arguments, room_options
+from sidlive.commands.arguments import add_room_options, room_options
 
 
 def register(top: argparse.ArgumentParser) -> None:
     """Add the studio's options to the command line itself."""
-    room_arguments(top)
+    add_room_options(top)
     top.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open the instrument on this terminal."""
-    from sidlive.studio.app import run
+    """Open the studio on this terminal; returns the exit status."""
+    from sidlive.studio import app
 
-    return run(room_options(arguments))
+    return app.run(room_options(arguments))

@@ -1,45 +1,56 @@
-"""``sidlive take``: what a take holds; or the take, edited, as a file."""
+"""``sidlive take``: show what a take holds, or write it, edited, to a file."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sidlive.commands.arguments import label_arguments, label_of
+from sidlive.commands.arguments import add_json_option, add_label_options, label_from
 from sidlive.commands.take_files import KINDS, expect_take_name, write_take_file
 
 if TYPE_CHECKING:
     from sidlive.tune.cutting import Edit
 
-_AUTO: Final = "auto"
-_TOLD: Final = 40  # events
+_AUTO: Final = "auto"  # --loop without a place
+_MOST_EVENTS: Final = 40  # shown without --json
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``take`` to the command line."""
     take = subparsers.add_parser(
         "take",
-        help="tell what a take holds, or write it edited",
-        description="Tell what a take holds; with -o write it, edited. Positions are seconds, or like 2050f (frames)"
-        " and 8b (bars); below 0 from the end. Edits are made in the order of the options below.",
+        help="show what a take holds, or write it, edited",
+        description="Show what a take holds; with -o write it, edited. Places are seconds, frames (2050f) or bars "
+        "(8b); numbers below 0 count from the end. Edits are applied in the order of the options below.",
     )
-    take.add_argument("takes", nargs="+", metavar="TAKE", help="a take's folder; more, or MUSIC, are spliced on")
-    take.add_argument("--raw", action="store_true", help="without the edits that its performer left")
     take.add_argument(
-        "--splice", action="append", default=[], metavar="AT", help="where the next TAKE comes in (default: at the end)"
+        "takes", nargs="+", metavar="TAKE", help="folder of a take; further takes, or MUSIC, are spliced on"
     )
-    take.add_argument("--trim", metavar="FROM:TO", help="only that, 3.2:41 or 8b:24b or 5: or :-2")
-    take.add_argument("--silence", metavar="VOICES", help="voices that are silent all through, 3 or 1,3")
+    take.add_argument("--raw", action="store_true", help="leave out the edits that were made while it was performed")
     take.add_argument(
-        "--loop", nargs="?", const=_AUTO, metavar="AT", help="when it has ended go on at AT, or at the best place"
+        "--splice",
+        action="append",
+        default=[],
+        metavar="AT",
+        help="place at which the next TAKE begins (default: at the end)",
     )
-    take.add_argument("--fade", metavar="LENGTH", help="let the volume fall to nothing at the end")
-    take.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"write it, {', '.join(KINDS)}")
-    label_arguments(take, "the output file's name", "sidlive")
-    take.add_argument("--json", action="store_true", help="one JSON object on stdout, all events in it")
+    take.add_argument("--trim", metavar="FROM:TO", help="keep only this part: 3.2:41 or 8b:24b or 5: or :-2")
+    take.add_argument("--silence", metavar="VOICES", help="silence these voices from beginning to end: 3 or 1,3")
+    take.add_argument(
+        "--loop",
+        nargs="?",
+        const=_AUTO,
+        metavar="AT",
+        help="at the end go on at AT (default: where the seam is heard least)",
+    )
+    take.add_argument("--fade", metavar="LENGTH", help="fade out over the last LENGTH")
+    take.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"file to write: {', '.join(KINDS)}")
+    add_label_options(take, "the output file's name", "sidlive")
+    add_json_option(take, '"events" holds all events')
     take.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    """Show or write the take. Raises ControlError and TuneError."""
     from sidlive.errors import ControlError, TuneError
     from sidlive.live.take import read_take, take_fragment
     from sidlive.report import Result, emit, plain
@@ -48,14 +59,16 @@ def run(args: argparse.Namespace) -> None:
     expect_take_name(args.output)
     first, *others = args.takes
     if len(args.splice) > len(others):
-        raise ControlError(f"--splice says where a further take comes in: found {len(args.splice)} for {len(others)}")
+        raise ControlError(
+            f"--splice says where a further take begins; found {len(args.splice)} for {len(others)} further takes"
+        )
     log = read_take(Path(first))
     if not len(log.frames):
         raise TuneError(f"{first} holds no frames: expected a take's folder; sidlive replay makes them from a log")
     edits = [] if args.raw else log.edits
     for number, other in enumerate(others):
         edits.append(Edit("splice", (take_fragment(other), args.splice[number] if number < len(args.splice) else None)))
-    edits += _asked(args)
+    edits += _edits_of(args)
     cut = apply(log.cut(), edits)
     results = [
         Result("take", first),
@@ -73,16 +86,18 @@ def run(args: argparse.Namespace) -> None:
     ]
     events = [_event(entry, log.timing.rate_hz) for entry in log.events]
     if args.output:
-        write_take_file(args.output, cut, log.chip, log.timing, label_of(args, args.output.stem, "sidlive"))
+        write_take_file(args.output, cut, log.chip, log.timing, label_from(args, args.output.stem, "sidlive"))
         results.append(Result("wrote", str(args.output)))
     emit(results, args.json, Path(first).name, events=events)
     if not (args.json or args.output):
-        for line in events[:_TOLD] + [f"... {len(events) - _TOLD} more (--json)"] * (len(events) > _TOLD):
+        for line in events[:_MOST_EVENTS] + [f"... {len(events) - _MOST_EVENTS} more (--json)"] * (
+            len(events) > _MOST_EVENTS
+        ):
             print(plain(line))
 
 
-def _asked(args: argparse.Namespace) -> "list[Edit]":
-    """The edits that the options ask for."""
+def _edits_of(args: argparse.Namespace) -> "list[Edit]":
+    """Return the edits that the options ask for."""
     from sidlive.live.controls import parse_voices
     from sidlive.tune.cutting import Edit
 
@@ -100,15 +115,15 @@ def _asked(args: argparse.Namespace) -> "list[Edit]":
 
 
 def _event(entry: dict[str, Any], rate_hz: float) -> str:
-    """One event for people; of fragments the names."""
+    """Return a log entry as a line: its time and its call; a fragment is shown by its name."""
 
-    def told(value: Any) -> str:
+    def shown(value: Any) -> str:
         if isinstance(value, dict) and "verb" in value:
-            return f"{value['verb']}({', '.join(map(told, value.get('arguments', [])))})"
+            return f"{value['verb']}({', '.join(map(shown, value.get('arguments', [])))})"
         if isinstance(value, list):
-            return f"[{', '.join(map(told, value))}]"
+            return f"[{', '.join(map(shown, value))}]"
         return str(value.get("name")) if isinstance(value, dict) else repr(value)
 
     arguments = entry.get("arguments", [])
-    shown = ", ".join(map(told, arguments[:1] if entry["verb"] == "commit" else arguments))
-    return f"{entry['frame'] / rate_hz:9.2f} s  {entry['verb']}({shown})"
+    listed = ", ".join(map(shown, arguments[:1] if entry["verb"] == "commit" else arguments))
+    return f"{entry['frame'] / rate_hz:9.2f} s  {entry['verb']}({listed})"

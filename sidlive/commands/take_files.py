@@ -1,4 +1,4 @@
-"""Takes written to files: what `take` and `replay` share."""
+"""Takes written to files: what `sidlive take` and `sidlive replay` share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,7 @@ KINDS: Final = (".sid", ".npz", ".wav", ".flac")
 
 
 def expect_take_name(path: Path | None) -> None:
+    """Raise TuneError if no take can be written to this path; None is accepted."""
     from sidlive.errors import TuneError
     from sidlive.writing import expect_place
 
@@ -23,16 +24,16 @@ def expect_take_name(path: Path | None) -> None:
 
 
 def write_take_file(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
-    """A take as what the path's name asks for, with a word of it meanwhile."""
+    """Write an edited take in the format of the path's ending, and show meanwhile that it is being written."""
     from sidlive.report import spinner
 
-    with spinner(stderr=True) as doing:
-        doing(f"writing {cut.seconds:.0f} s to {path.name}")
+    with spinner(stderr=True) as report_progress:
+        report_progress(f"writing {cut.seconds:.0f} s to {path.name}")
         _write_as(path, cut, chip, timing, about)
 
 
 def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
-    """A take as what the path's name asks for. The sound of one that loops goes round once more."""
+    """Write an edited take in the format of the path's ending. The sound of a loop is written twice."""
     import numpy as np
 
     if path.suffix.lower() == ".sid":

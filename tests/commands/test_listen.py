@@ -169,7 +169,7 @@ def test_samples_that_a_tune_plays_by_the_volume_register_are_heard(tmp_path: Pa
 def test_of_several_sids_it_is_said_which_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tune = tmp_path / "two.sid"
     tune.write_bytes(sid_file(version=3, pages=bytes((0, 0, 0x42, 0))))
-    expected = "sidlive: two.sid plays 2 SIDs; the first one's part is heard\n"
+    expected = "sidlive: two.sid plays 2 SIDs; only the first one is heard\n"
     assert main(["render", str(tune), "-o", str(tmp_path / "two.wav"), "--seconds", "0.1", "--json"]) == 0
     assert capsys.readouterr().err == expected
     assert main(["play", str(tune), "--seconds", "0.1", "--device", "null", "--json"]) == 0

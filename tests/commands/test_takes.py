@@ -77,7 +77,7 @@ def test_takes_are_spliced(takes: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert np.array_equal(written[:48], frames[:48]) and np.array_equal(written[50:98], frames[:48])
     assert np.array_equal(written[100:], gallop)
     assert main(["take", take, "gallop", "--splice", "1", "--splice", "2"]) == 2
-    assert "--splice says where a further take comes in" in capsys.readouterr().err
+    assert "--splice says where a further take begins" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -137,4 +137,4 @@ def test_a_difference_is_told_and_the_status_says_so(
     digest = read_take(takes / "script").model["digest"]
     (tmp_path / "take" / "log.jsonl").write_text(log.replace(digest, "0" * 64))
     assert main(["replay", str(tmp_path / "take")]) == 1
-    assert "of other weights" in capsys.readouterr().err
+    assert "with other weights of" in capsys.readouterr().err

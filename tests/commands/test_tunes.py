@@ -122,10 +122,10 @@ def test_corpus_build_makes_a_corpus(tune: Path, tmp_path: Path, capsys: pytest.
         (["capture", "{}/x.mus", "-o", "{}/x.npz"], "it is Compute! Sidplayer MUS data; its player is not in the file"),
         (["info", "{}/x.dmp"], "x.dmp: no such file"),
         (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--song", "9"], "song 9 does not exist"),
-        (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--frames", "0"], "0 frames; expected 1 to"),
+        (["capture", "{}/Rising.sid", "-o", "{}/x.npz", "--frames", "0"], "--frames expects 1 to 5,184,000, found 0"),
         (["corpus", "build", "{}/missing", "-o", "{}/corpus"], "missing is not a folder"),
         (["corpus", "build", "{}", "-o", "{}/Rising.sid"], "cannot be written"),
-        (["corpus", "build", "{}", "-o", "{}/corpus", "--workers", "0"], "take numbers from 1"),
+        (["corpus", "build", "{}", "-o", "{}/corpus", "--workers", "0"], "--workers expects 1 or more, found 0"),
     ],
 )
 def test_errors_are_one_clear_line(
