@@ -23,8 +23,8 @@ def add_chip_option(parser: argparse.ArgumentParser) -> None:
 class Music:
     """Music to be played frame by frame.
 
-    ``frames`` has, for a tune, one WriteSpan for each video frame: all register writes of its code with their cycles. For
-    frames it has one row each. ``count`` is the number of frames, None for a tune without end.
+    ``frames`` has, for a tune, one WriteSpan for each video frame: all register writes of its code, with their cycles.
+    For frames it has the rows. ``count`` is the number of frames, None for a tune without end.
     """
 
     title: str

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sidlive.docs
@@ -69,3 +70,16 @@ def test_the_readmes_tree_has_every_package(readme: str) -> None:
         outer = outer if indent else name
         listed.add(f"{outer}/{name}" if indent else name)
     assert listed == wanted
+
+
+@pytest.mark.parametrize("page", [README, FOLDER / "library.md"], ids=lambda page: page.name)
+def test_the_code_in_pages_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not page.exists():
+        pytest.skip("not a checkout")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert blocks
+    names: dict[str, object] = {}
+    exec("".join(blocks), names)
+    frames = names["frames"]
+    assert isinstance(frames, np.ndarray) and frames.shape[1:] == (28,)
