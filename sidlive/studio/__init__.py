@@ -1,1 +1,18 @@
-"""The screen. The only place that imports Textual; deleting it loses no function."""
+"""The screen of the instrument. The only package that imports Textual; deleting it loses no function.
+
+The public face is `sidlive.studio.app.run`. In reading order:
+
+- ``app``: the studio, which lays the parts out, keeps them up to date and does the actions
+- ``actions``: what each key does
+- ``terminal``: the terminal under the screen; ``ascii_fallback``: characters for a terminal with few of them
+- ``colours``: all colours; ``monochrome``: how to do without them
+- ``layout``: how the screen is divided
+- ``widgets``: the parts that are drawn cell by cell; ``canvas``: the cells
+- ``roll``: frames as notes, waveforms and envelopes; ``lanes``: the score; ``gutter``: the column to its left
+- ``views``: masthead, panel, control strip, key bar; ``notices``: the line above the console
+- ``console``: output, line for typing, hint; ``entry``: that line; ``history``: what was typed earlier
+- ``completion``: what Tab offers; ``display``: how values are shown
+- ``runner``: runs the code that is typed; ``statements``: splits it; ``console_names``: the names that it finds;
+  ``error_text``: its errors for people
+- ``overlays``: the help, and the question before leaving
+"""

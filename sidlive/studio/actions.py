@@ -1,4 +1,4 @@
-"""What a key does: one registry from name to action, from which keys, footer, palette and help are made."""
+"""What each key does. Key bindings, the key bar, the command palette and the help derive from `ACTIONS`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Action:
-    """``title`` is for the footer (empty: not there), ``tip`` for the palette and the help."""
+    """An action: its key, its title in the key bar (empty: not shown there), its tip in the palette and the help."""
 
     name: str
     key: str
     title: str
     tip: str
     run: "Callable[[Studio], object]"
-    spare: bool = False  # the footer of a small screen does without
+    spare: bool = False  # the key bar of a narrow screen leaves it out
 
     @property
     def key_text(self) -> str:
-        """The key as people write it."""
+        """Return the key as people write it."""
         named = {"pageup": "PgUp", "pagedown": "PgDn"}
         return named.get(self.key) or self.key.upper().replace("CTRL+", "Ctrl-")
 
     @property
     def binding(self) -> Binding:
-        """The key for Textual; function and control keys work while one types."""
+        """Return the key binding for Textual. It has priority, so it works while the performer types."""
         return Binding(self.key, f"do('{self.name}')", self.title or self.tip, show=bool(self.title), priority=True)
 
 
@@ -42,7 +42,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("mute2", "f6", "Mute 2", "Mute or unmute voice 2", lambda studio: studio.toggle_mute(2)),
     Action("mute3", "f7", "Mute 3", "Mute or unmute voice 3", lambda studio: studio.toggle_mute(3)),
     Action("panic", "f8", "PANIC", "Silence now, running code too (also Esc Esc)", lambda studio: studio.silence()),
-    Action("restart", "f9", "", "Open the core anew after it stopped", lambda studio: studio.restart()),
+    Action("restart", "f9", "", "Open the core again after it stopped", lambda studio: studio.restart()),
     Action("clear", "ctrl+l", "", "Clear the console", lambda studio: studio.console_view.output.clear()),
     Action("older", "pageup", "", "Older output of the console", lambda studio: studio.scroll_pages(-1)),
     Action("newer", "pagedown", "", "Newer output of the console", lambda studio: studio.scroll_pages(1)),

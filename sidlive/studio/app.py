@@ -1,4 +1,4 @@
-"""The studio: the screen on which a session is played. Owns no music: the session does, in a process of its own."""
+"""The studio: the screen on which a session is played. The music is not here: the core makes it in its own process."""
 
 import functools
 import gc
@@ -37,21 +37,21 @@ from sidlive.studio.console_names import ConsoleSession
 from sidlive.studio.error_text import explain
 from sidlive.studio.history import ConsoleHistory, history_path
 from sidlive.studio.layout import NARROW, share_out
-from sidlive.studio.mono import Mono
+from sidlive.studio.monochrome import WithoutColours
 from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
 from sidlive.studio.terminal import Terminal, driver_over, find, taken
 from sidlive.studio.widgets import ControlStrip, KeyBar, Masthead, NoticeLine, Panel, ScoreView, SideBySide, Stacked
 
-SCORE_HZ: Final = 30  # looks at the tape; a picture is drawn when a cell moved, 25 times a second at the first zoom
+SCORE_HZ: Final = 30  # how often the tape is read; a picture is drawn only if a cell changed
 STATE_HZ: Final = 10
 GREETING: Final = ("help() lists the verbs; F1 shows the keys and the reference pages",)
-BUSY_S: Final = 2.0  # code that runs longer is remarked on
+BUSY_S: Final = 2.0  # code that runs longer gets a notice
 ESCAPE_S: Final = 0.5  # two Esc within this are panic
 
 
 class StudioSession(Protocol):
-    """What the studio needs of a session."""
+    """The methods of a session that the studio calls."""
 
     def state(self) -> State: ...
     def window(self, before: int = 64, after: int = 64) -> Window: ...
@@ -59,7 +59,7 @@ class StudioSession(Protocol):
 
 
 def run(options: RoomOptions) -> int:
-    """Open a room and its studio on this terminal; the exit status. Raises DeviceError where there is no terminal."""
+    """Open a core and the studio on this terminal; return the exit status. Raises DeviceError without a terminal."""
     terminal = find()
     session = Session(open_room(options), options.takes)
     names = {"session": ConsoleSession(session)}
@@ -70,12 +70,12 @@ def run(options: RoomOptions) -> int:
 
 
 def show(studio: "Studio", terminal: Terminal | None = None) -> int:
-    """Run the app on a terminal (default: this process's); the exit status, 1 after a fault of the studio's own."""
+    """Run the studio on a terminal (default: this process's); return the exit status, 1 after an error of its own."""
     terminal = terminal or find()
     studio.no_color = studio.no_color or not terminal.has_colours
     with taken(terminal):
         gc.collect()
-        gc.freeze()  # the collector then has little to walk while music scrolls
+        gc.freeze()  # garbage collection then takes little time while the score scrolls
         try:
             status = studio.run()
         except Exception as error:
@@ -87,23 +87,23 @@ def show(studio: "Studio", terminal: Terminal | None = None) -> int:
 
 
 def _report(fault: Exception, take: str | None) -> None:
-    """Say on the terminal, and in the log, how the studio failed."""
-    told = "".join(traceback.format_exception(fault))
+    """Print how the studio failed, on the terminal and in the log."""
+    trace = "".join(traceback.format_exception(fault))
     log = log_path("studio")
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} sidlive {__version__}\n{told}\n")
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} sidlive {__version__}\n{trace}\n")
         where = f"the lines above are also in {log}"
     except OSError as error:
         where = f"the log {log} cannot be written: {error.strerror}"
     kept = f"; what was played is in {take}" if take else ""
-    print(plain(told, lines=True), file=sys.stderr)
-    print(f"sidlive: the studio failed by a fault of its own; {where}{kept}", file=sys.stderr)
+    print(plain(trace, lines=True), file=sys.stderr)
+    print(f"sidlive: the studio ended because of an error in sidlive; {where}{kept}", file=sys.stderr)
 
 
 class Studio(App[int]):
-    """The screen. ``verbs`` are the session's, by name; ``extra`` joins them in the console's namespace."""
+    """The app of the studio."""
 
     CSS_PATH = "studio.tcss"
     TITLE = "sidlive"
@@ -118,9 +118,10 @@ class Studio(App[int]):
         extra: Mapping[str, Any] | None = None,
         greeting: Iterable[str] = (),
     ) -> None:
+        """``verbs``: the session's, by name. ``extra``: more names for the console. ``greeting``: its first lines."""
         super().__init__()
-        self.fault: Exception | None = None  # what ended the app, if it was not a person
-        self._mono = Mono()
+        self.fault: Exception | None = None  # the error that ended the app
+        self._without_colours = WithoutColours()
         self.register_theme(THEME)
         self.theme = THEME.name
         self.session = session
@@ -131,38 +132,38 @@ class Studio(App[int]):
         self.now: State = session.state()
         self._latest = self.now
         self._over = threading.Event()
-        self.committed_s = 0.0  # length of the take when it was committed last
+        self.committed_s = 0.0  # length of the take at the last commit
         self._committing = False
         self._touched = views.Touched()
         self._bulletin = Bulletin()
         self.score_view: ScoreView = ScoreView()
         self.console_view: Console = Console(
-            self.verbs, {**(extra or {}), "docs": self.docs}, history or ConsoleHistory(), self._names
+            self.verbs, {**(extra or {}), "docs": self.docs}, history or ConsoleHistory(), self._known_names
         )
         meanings = {name: first_sentence(verb) for name, verb in self.verbs.items()}
         self._notice_line = NoticeLine()
         self._views = (Masthead("masthead"), ControlStrip("strip"), Panel("panel", meanings), KeyBar("keys"))
-        self._hands = ThreadPoolExecutor(1, thread_name_prefix="hands")
+        self._hands = ThreadPoolExecutor(1, thread_name_prefix="keys")
         self._escaped = -1e9
 
-    # -- what Textual asks
+    # -- methods that Textual calls
 
     def get_driver_class(self) -> type[Driver]:
-        """What reads and writes the terminal."""
+        """Return the class that reads and writes the terminal."""
         return driver_over(super().get_driver_class())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Without colours, our own way of it; Textual's would be in grey."""
+        """Return the filters of all lines. Without colours it is ours: Textual's would show shades of grey."""
         filters = [line_filter for line_filter in super().get_line_filters() if not isinstance(line_filter, Monochrome)]
-        return [*filters, self._mono] if self.no_color else filters
+        return [*filters, self._without_colours] if self.no_color else filters
 
     def _handle_exception(self, error: Exception) -> None:
-        """Remember the fault for `show`, which tells it when the terminal is restored."""
+        """Keep the error for `show`, which prints it after the terminal is restored."""
         self.fault = self.fault or error
         super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
-        """End the app. Textual would draw the traceback on the screen that is about to go."""
+        """End the app. Textual would draw the traceback on the screen, which is about to be cleared."""
         self._close_messages_no_wait()
 
     # -- the screen
@@ -196,7 +197,7 @@ class Studio(App[int]):
         self._hands.shutdown(wait=False, cancel_futures=True)
 
     def _share_out(self) -> None:
-        """Show the parts that the window has room for; the line for typing always is."""
+        """Show the parts that the window has room for. The line for typing is always shown."""
         parts = share_out(*self.size)
         masthead, strip, _, keys = self._views
         for part, rows in (
@@ -211,7 +212,7 @@ class Studio(App[int]):
         self.console_view.share_out(parts.output > 0, parts.typing, parts.hint > 0)
 
     def show_score(self) -> None:
-        """Look at the tape; the timer calls it."""
+        """Read the tape and show the score; a timer calls it."""
         if len(self.screen_stack) > 1:
             return
         view = self.score_view
@@ -219,7 +220,7 @@ class Studio(App[int]):
             view.show(self.session.window(*view.needed), self.now)
 
     def _watch(self) -> None:
-        """Ask for the state, which may take its time where the core is stuck (a thread of its own)."""
+        """Read the state again and again, in a thread of its own: it takes long if the core does not answer."""
         try:
             while not self._over.wait(1 / STATE_HZ):
                 self._latest = self.session.state()
@@ -228,7 +229,7 @@ class Studio(App[int]):
                 self.call_later(self._handle_exception, error)
 
     def show_state(self) -> None:
-        """Show the state; the timer calls it."""
+        """Show the state that was read last; a timer calls it."""
         self.now = state = self._latest
         moment = time.monotonic()
         touched = self._touched.look(state, moment)
@@ -247,16 +248,16 @@ class Studio(App[int]):
     # -- actions
 
     def action_do(self, name: str) -> None:
-        """Do an action of the registry."""
+        """Do the action of this name."""
         BY_NAME[name].run(self)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The command palette: the registry."""
+        """Yield the entries of the command palette: all actions."""
         for action in ACTIONS:
             yield SystemCommand(f"{action.tip}", action.key_text, functools.partial(action.run, self))
 
     def hand(self, verb: str, *arguments: Any) -> None:
-        """Have a verb done as if typed, but not behind code that runs: in the thread of the hands, in order."""
+        """Call a verb as if it were typed, but without waiting for running code: in the thread for keys, in order."""
         shown = ", ".join(repr(argument) for argument in arguments)
         self.console_view.tell(f"{verb}({shown})")
         self._hands.submit(self._do, verb, arguments)
@@ -264,7 +265,7 @@ class Studio(App[int]):
     def _do(self, verb: str, arguments: tuple[Any, ...]) -> None:
         try:
             self.verbs[verb](*arguments)
-        except Exception as error:  # a fault of one verb is not the studio's
+        except Exception as error:  # a verb that fails does not end the studio
             self.call_from_thread(self.console_view.tell, explain(error, self.console_view.names), BAD)
 
     def toggle_help(self) -> None:
@@ -293,25 +294,31 @@ class Studio(App[int]):
         (self.screen if isinstance(self.screen, Help) else self.console_view).scroll_pages(pages)
 
     def play_or_stop(self) -> None:
+        """Start the music if it is stopped, else stop it."""
         self.hand("start" if self.now.phase == "stopped" else "stop")
 
     def reroll(self) -> None:
+        """Take the next seed, and with it another future."""
         seed = self.now.controls.get("seed")
         if seed is not None and isinstance(seed.value, int | float):
             self.hand("seed", int(seed.value) + 1)
 
     def toggle_mute(self, voice: int) -> None:
+        """Mute a voice (1 to 3), or unmute it."""
         self.hand("unmute" if self.now.voices[voice - 1].muted else "mute", voice)
 
     def silence(self) -> None:
-        """Silence now: not behind anything. Code that runs is stopped, lest it start the music again; not a commit."""
+        """Silence the chip without waiting for anything. Stop running code, which might start the music again.
+
+        A commit is not stopped: it makes no sound, and the take would not be kept.
+        """
         if not self._committing:
             self.console_view.runner.interrupt()
         self.console_view.tell("panic()", BAD)
         threading.Thread(target=self._do, args=("panic", ()), name="panic", daemon=True).start()
 
     def key_escape(self) -> None:
-        """Esc Esc is panic."""
+        """Silence the chip at the second Esc within `ESCAPE_S` seconds."""
         now = time.monotonic()
         if now - self._escaped < ESCAPE_S:
             self.silence()
@@ -320,13 +327,15 @@ class Studio(App[int]):
             self._escaped = now
 
     def zoom(self) -> None:
+        """Show more time in the score, or after the last zoom the least."""
         self.score_view.zoom()
 
     def restart(self) -> None:
+        """Open the core again if it has stopped."""
         if self.now.alive and not self.now.trouble:
-            self.console_view.tell("the core is well; F9 opens it anew only after it stopped")
+            self.console_view.tell("the core is running; F9 opens it again after it has stopped")
             return
-        self.console_view.tell("opening the core anew")
+        self.console_view.tell("opening the core again")
         self._hands.submit(self._restart)
 
     def _restart(self) -> None:
@@ -344,7 +353,7 @@ class Studio(App[int]):
         self.action_do(message.name)
 
     def leave(self) -> None:
-        """Leave; ask first when the take is not committed, once."""
+        """Leave the studio. If the take is not committed, ask first; a second request leaves."""
         fresh = self.now.take_s - self.committed_s
         if fresh < 1.0 or isinstance(self.screen, Leave):
             self.exit(0)
@@ -356,7 +365,7 @@ class Studio(App[int]):
             self.exit(0)
 
     def _noting(self, commit: Callable[..., Path]) -> Callable[..., Path]:
-        """commit, and remember up to where."""
+        """Wrap the verb commit: remember that it is at work, and the take's length when it is done."""
 
         @functools.wraps(commit)
         def noted(*arguments: Any, **named: Any) -> Path:
@@ -370,5 +379,6 @@ class Studio(App[int]):
 
         return noted
 
-    def _names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _known_names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of the fragments and of the controls, for completion."""
         return self.now.fragments, tuple(self.now.controls)

@@ -1,10 +1,10 @@
-"""How the screen's characters are spelled where the locale cannot write them: one cell stays one cell."""
+"""ASCII characters for a terminal whose encoding lacks the screen's. One cell stays one cell."""
 
 from typing import Final
 
 from rich.cells import cell_len
 
-_SPELLED: Final = {
+_SIGNS: Final = {
     **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),
     **dict(zip("▏▎▍▌▋▊▉", "|||||##", strict=True)),
     **dict(zip("░▒▓", ".:#", strict=True)),
@@ -13,13 +13,13 @@ _SPELLED: Final = {
     **dict(zip("‘’“”–—→←↑↓", "''\"\"--><^v", strict=True)),
 }
 _BOXES: Final = {**dict.fromkeys("─━═╌┄┈", "-"), **dict.fromkeys("│┃║╎┆┊", "|")}
-_UPPER_DOTS: Final = 0x01 | 0x02 | 0x08 | 0x10  # of a braille cell: its two upper rows
+_UPPER_DOTS: Final = 0x01 | 0x02 | 0x08 | 0x10  # the bits of a braille cell's two upper rows
 
 
 class AsciiFallback(dict[int, str]):
-    """A table for `str.translate`: what ``encoding`` can write stays, the rest becomes ASCII of the same width.
+    """A table for `str.translate` that keeps what ``encoding`` can write and turns the rest to ASCII of the same width.
 
-    The studio's own signs become ASCII even where the encoding has them: a locale may be wrong about the terminal.
+    The studio's own signs always become ASCII, because a locale may be wrong about the terminal's encoding.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -31,8 +31,9 @@ class AsciiFallback(dict[int, str]):
         return written
 
     def _as_ascii(self, char: str) -> str:
-        if char in _SPELLED or char in _BOXES:
-            return _SPELLED.get(char) or _BOXES[char]
+        """Return what is written for a character: itself, or ASCII characters that fill as many cells."""
+        if char in _SIGNS or char in _BOXES:
+            return _SIGNS.get(char) or _BOXES[char]
         code = ord(char)
         if 0x2500 <= code < 0x2580:
             return "+"

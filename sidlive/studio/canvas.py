@@ -1,4 +1,4 @@
-"""A grid of characters and inks that becomes Textual strips. Knows nothing of music."""
+"""A grid of character cells that becomes Textual strips. Knows nothing of music."""
 
 from functools import lru_cache
 from itertools import pairwise
@@ -20,7 +20,7 @@ _HALF: Final = "\0"  # the second cell of a wide character
 
 
 class Canvas:
-    """``height`` by ``width`` cells: code points and ink numbers."""
+    """A grid of cells: code points ``chars`` and inks (see `colours.Inks`) ``inks``, both ``[height, width]``."""
 
     def __init__(self, width: int, height: int, ground: str = GROUND) -> None:
         self.width, self.height, self.ground = width, height, ground
@@ -28,7 +28,7 @@ class Canvas:
         self.inks: NDArray[np.uint16] = np.full((height, width), ink(TEXT, ground), dtype=np.uint16)
 
     def write(self, y: int, x: int, text: str, colour: str, ground: str | None = None, bold: bool = False) -> int:
-        """Write one line of text, clipped to the canvas; the column after it. What a terminal would obey is escaped."""
+        """Write one line of text, clipped to the canvas, control characters escaped; return the column after it."""
         if not text.isascii() or not text.isprintable():
             text = _one_a_cell(plain(text))
         end = x + len(text)
@@ -41,7 +41,7 @@ class Canvas:
         return end
 
     def bar(self, y: int, x: int, width: int, share: float, colour: str, empty: str) -> None:
-        """A horizontal bar of ``width`` cells, filled to ``share`` (0-1) in eighths of a cell."""
+        """Draw a horizontal bar of ``width`` cells, filled to ``share`` (0 to 1) in eighths of a cell."""
         if not (0 <= y < self.height) or width <= 0:
             return
         eighths = round(min(max(share, 0.0), 1.0) * width * 8)
@@ -50,13 +50,13 @@ class Canvas:
         self.write(y, x, text.ljust(width), colour, empty)
 
     def rule(self, y: int, title: str = "", colour: str = FAINT) -> None:
-        """A thin line across, with a title near its left end."""
+        """Draw a thin line across the canvas, with a title near its left end."""
         self.write(y, 0, "─" * self.width, colour)
         if title:
             self.write(y, 1, f" {title} ", colour, bold=True)
 
     def strip(self, y: int) -> Strip:
-        """One row as a strip, a segment a run of equal ink."""
+        """Return one row as a strip, with one segment for each run of equal ink."""
         if y >= self.height:
             return Strip.blank(self.width)
         row = self.inks[y]
@@ -69,7 +69,7 @@ class Canvas:
         return Strip([Segment(piece, styles[row[a]]) for piece, a in zip(pieces, edges, strict=False)], self.width)
 
     def changed_rows(self, other: "Canvas | None") -> list[int]:
-        """The rows that differ from another canvas of the same size (all of them, from one of another size)."""
+        """Return the rows that differ from another canvas; all rows if its size is another."""
         if other is None or other.chars.shape != self.chars.shape:
             return list(range(self.height))
         same = (self.chars == other.chars) & (self.inks == other.inks)
@@ -78,12 +78,12 @@ class Canvas:
 
 @lru_cache(maxsize=4096)
 def _one_a_cell(text: str) -> str:
-    """The text with one character a cell: a mark follows one of two cells, accents are joined to their letters."""
+    """Return the text with one character for each cell: `_HALF` after a wide character, accents joined to letters."""
     return "".join(char + _HALF * (cell_len(char) - 1) for char in normalize("NFC", text) if cell_len(char))
 
 
 def _whole(row: str) -> str:
-    """A row without its marks; half of a wide character that something else was written over becomes a space."""
+    """Return a row without the `_HALF` marks. Half of a wide character that was partly overwritten becomes a space."""
     chars = list(row)
     for at, char in enumerate(chars):
         if cell_len(char) == 2 and chars[at + 1 : at + 2] != [_HALF]:

@@ -1,6 +1,6 @@
-"""The studio's colours, declared once: the C64's hues on a dark ground, bright enough for a wall.
+"""The studio's colours, each declared once: the C64's hues on a dark ground, bright enough for a projector.
 
-The Textual theme, the Python highlighting and every drawn cell take their colours from here. Knows nothing of widgets.
+The Textual theme, the highlighting of Python and all drawn cells use them. Knows nothing of widgets.
 """
 
 from typing import Final
@@ -8,32 +8,32 @@ from typing import Final
 from rich.style import Style
 from textual.theme import Theme
 
-# The room.
+# Backgrounds.
 GROUND: Final = "#0b0a18"
 PANEL: Final = "#13112a"
 RAISED: Final = "#211e45"
 RULE: Final = "#2e2a5c"
 
-# Words, from loud to quiet.
+# Text, from loud to quiet.
 WHITE: Final = "#ffffff"
 TEXT: Final = "#dcd9ff"
 MUTED: Final = "#9893cf"
 FAINT: Final = "#5a5496"
 
 # Meanings.
-PRIMARY: Final = "#8f86ff"  # the light blue of the start-up screen
+PRIMARY: Final = "#8f86ff"  # the light blue of the C64's start-up screen
 GOOD: Final = "#8cf58a"
 WARN: Final = "#ffd75e"
 BAD: Final = "#ff6b7d"
 HELD: Final = "#d79bff"  # a voice that plays a locked fragment
 HEAD: Final = "#ffffff"  # the playhead
 
-# Waveforms, as tune.contour numbers them: none, triangle, saw, pulse, noise, mixed.
+# Waveforms, as `roll` numbers them: none, triangle, saw, pulse, noise, mixed.
 WAVE_COLOURS: Final = ("#6f6aa8", "#8cf58a", "#ffd75e", "#6cc8ff", "#ff6b7d", "#d79bff")
 # Filter modes: off, low pass, band pass, high pass, a mixture.
 FILTER_COLOURS: Final = ("#5a5496", "#ff9d52", "#e58cff", "#5fe6d6", "#f3e9a0")
 
-# Python, by Pygments token name; the longest name that fits a token speaks for it.
+# Python code, by the name of the Pygments token; the longest matching name decides.
 SYNTAX: Final = {
     "Comment": FAINT,
     "Keyword": "#d79bff",
@@ -76,7 +76,7 @@ THEME: Final = Theme(
 
 
 def blend(colour: str, ground: str, share: float) -> str:
-    """``share`` of a colour over a ground, both ``#rrggbb``."""
+    """Mix ``share`` (0 to 1) of a colour with a background, all ``#rrggbb``."""
     pairs = zip(_channels(colour), _channels(ground), strict=True)
     return "#" + "".join(f"{round(a * share + b * (1 - share)):02x}" for a, b in pairs)
 
@@ -89,14 +89,14 @@ ALARM: Final = blend(BAD, PANEL, 0.45)  # behind the panic key
 
 
 class Inks:
-    """Rich styles behind small numbers, so that a screenful of cells is one integer array."""
+    """A table of Rich styles. Each has a small number, its ink, so that a whole screen is one array of integers."""
 
     def __init__(self) -> None:
         self.styles: list[Style] = []
         self._index: dict[tuple[str, str, bool], int] = {}
 
     def __call__(self, colour: str, ground: str = GROUND, bold: bool = False) -> int:
-        """The number of a style; the same colours give the same number."""
+        """Return the number of a style. The same colours give the same number."""
         key = (colour, ground, bold)
         if key not in self._index:
             self._index[key] = len(self.styles)

@@ -1,4 +1,4 @@
-"""The console: what was typed and said above, the entry below it, a line of help beneath."""
+"""The console: its output, the line for typing below it, and a hint below that."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -22,16 +22,16 @@ from sidlive.studio.runner import CodeRunner, Event
 
 Result = TypeVar("Result")
 
-LINES_AT_ONCE: Final = 120  # lines of output that one look of the screen may add
-ECHOED_LINES: Final = 60  # lines of one piece of code that are shown as it begins to run
+LINES_AT_ONCE: Final = 120  # lines of output that are added at once
+ECHOED_LINES: Final = 60  # lines of a piece of code that are shown when it begins to run
 KEPT_LINES: Final = 5000
 
 
 class Console(Vertical):
-    """A Python console over a namespace of verbs. Nothing in it blocks: code runs in the CodeRunner's thread."""
+    """A Python console over a namespace of verbs. Nothing in it blocks: code runs in the thread of its `CodeRunner`."""
 
     class Ran(Message):
-        """A piece of code has come to its end."""
+        """A piece of code has ended."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Console(Vertical):
         history: ConsoleHistory,
         known: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]],
     ) -> None:
-        """``extra`` joins the verbs in the namespace; ``names()`` gives the fragments' and the controls' names."""
+        """``extra``: further names for the code. ``known()`` returns the names of the fragments and of the controls."""
         super().__init__(id="console")
         self.shower = Shower(verbs)
         self.names = ConsoleNames({**extra, **verbs, "help": self.shower.help})
@@ -70,21 +70,21 @@ class Console(Vertical):
         self.runner.close()
 
     def share_out(self, output: bool, typing: int, hint: bool) -> None:
-        """Show output and hint or not; ``typing``: the most rows of the line for typing."""
+        """Set which parts are shown, and the greatest height of the line for typing, in rows."""
         self.output.display, self._hint.display = output, hint
         self.entry.styles.max_height = typing
         self.query_one("#typing").styles.max_height = typing
 
     def run(self, source: str) -> None:
-        """Run code as if it were typed, without remembering it."""
+        """Run code as if it were typed, but keep it out of the history."""
         self.runner.submit(source)
 
     def tell(self, text: str, colour: str = MUTED) -> None:
-        """A line from the studio itself."""
+        """Show a line of the studio's own."""
         self.output.write(Text(f"· {plain(text)}", colour))
 
     def poll(self) -> None:
-        """Show what the code did since the last look; the timer calls it."""
+        """Show the runner's new events; a timer calls it."""
         events = self.runner.take()
         if events:
             self._show(events)
@@ -140,14 +140,14 @@ class Console(Vertical):
         return Text("\n").join(shown)
 
     def _show_sign(self) -> None:
-        """Before the entry: ready, running, or how many pieces of code wait."""
+        """Show before the line for typing whether code is running, and how many pieces of code wait."""
         busy, waiting = self.runner.busy, self.runner.waiting
         sign = Text(f"■{waiting or ''}", f"bold {WARN}") if busy else Text("›", f"bold {GOOD}")
         if sign.plain != self._signed:
             self._signed = sign.plain
             self._sign.update(sign)
 
-    # -- the entry's messages
+    # -- messages of the line for typing
 
     @on(CodeEntry.Submitted)
     def _submitted(self, message: CodeEntry.Submitted) -> None:
@@ -156,12 +156,12 @@ class Console(Vertical):
         except DeviceError as error:
             self.tell(str(error), WARN)
         self.output.scroll_end(animate=False)
-        self.entry.placeholder = ""  # it has said what it had to
+        self.entry.placeholder = ""  # it is for beginners, until they have typed once
         self.runner.submit(message.source)
 
     @on(CodeEntry.Interrupted)
     def interrupt(self) -> None:
-        """Stop what runs; with nothing running, throw away what was typed."""
+        """Stop the running code; if none is running, clear the line."""
         if not self.runner.interrupt():
             self.entry.clear()
 
@@ -193,14 +193,14 @@ class Console(Vertical):
         return _or_else(Completion(), complete, before, self.names.all, fragments, controls, self._verbs)
 
     def scroll_pages(self, pages: int) -> None:
-        """Turn the output's pages."""
+        """Scroll the output, back if ``pages`` is negative."""
         (self.output.scroll_page_up if pages < 0 else self.output.scroll_page_down)(animate=False)
 
 
 def _or_else(default: Result, look: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function that looks at the performer's objects; return ``default`` if one of them raises at the look.
+    """Call a function that inspects the performer's objects; return ``default`` if it raises.
 
-    Properties and signatures are the performer's code and may raise anything, SystemExit too.
+    Properties and signatures may be the performer's own code, which may raise anything, SystemExit too.
     """
     try:
         return look(*arguments)

@@ -1,4 +1,4 @@
-"""How the console shows values: verbs as help, controls as a table, fragments as a line, the rest as Python does."""
+"""How the console shows values: verbs as help, controls as a table, fragments in a line, others as Python does."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,16 +18,16 @@ _highlight: Final = ReprHighlighter()
 
 
 class Shower:
-    """Turns values into rich text; knows which callables are verbs."""
+    """Turns values into Rich text. Knows which callables are verbs."""
 
     def __init__(self, verbs: Mapping[str, Callable[..., Any]]) -> None:
         self.verbs = verbs
 
     def __call__(self, value: Any) -> Text:
-        """The text of one value, at most MAX_LINES lines; what a terminal would obey is escaped."""
+        """Return the text of a value: at most MAX_LINES lines, control characters escaped."""
         text = self._of(value)
         shown = plain(text.plain, lines=True)
-        return text if shown == text.plain else Text(shown, TEXT)  # the colours' places are no longer right
+        return text if shown == text.plain else Text(shown, TEXT)  # the colours' positions are wrong now
 
     def _of(self, value: Any) -> Text:
         if isinstance(value, Text):
@@ -49,7 +49,7 @@ class Shower:
         return clip(_highlight(pretty_repr(value, max_width=100, max_length=40, max_string=400, max_depth=6)))
 
     def help(self, thing: Any = None) -> Text:
-        """The verbs in a line each; or one thing's signature and docstring."""
+        """Describe one thing: its signature and docstring. Without an argument, list the verbs."""
         if thing is None:
             width = max((len(name) for name in self.verbs), default=0) + 2
             lines = [
@@ -70,7 +70,7 @@ class Shower:
         return described(type(thing).__name__, type(thing))
 
     def verb(self, name: str) -> Text:
-        """Signature and docstring of a verb."""
+        """Return a verb's signature and docstring."""
         return described(name, self.verbs[name])
 
     def _name(self, value: Any) -> str:
@@ -78,14 +78,14 @@ class Shower:
 
 
 def described(name: str, thing: Callable[..., Any]) -> Text:
-    """A callable's signature and docstring."""
+    """Return a callable's signature and docstring."""
     doc = (getattr(thing, "__doc__", None) or "").strip()
     lines = [line.strip() for line in doc.splitlines()]
     return clip(Text.assemble((signature_of(name, thing), f"bold {PRIMARY}"), ("\n" + "\n".join(lines), TEXT)))
 
 
 def control_line(control: ControlState) -> Text:
-    """``temperature  0.9  0 to 2  how daring``."""
+    """Return a control as ``temperature  0.9  0 to 2  how daring``."""
     scale = f"{number(control.low)} to {number(control.high)} {control.unit}" if control.low is not None else ""
     return Text.assemble(
         (control.name.ljust(13), PRIMARY),
@@ -97,17 +97,17 @@ def control_line(control: ControlState) -> Text:
 
 
 def number(value: Any) -> str:
-    """A control's value as short as it stays clear."""
+    """Return a control's value as text, a float with three significant digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def is_fragment(value: Any) -> bool:
-    """Whether this looks like a named run of frames."""
+    """Return whether a value has the attributes of a fragment."""
     return all(hasattr(value, name) for name in ("name", "frames", "rate_hz", "source"))
 
 
 def fragment_line(fragment: Any) -> Text:
-    """``arp  10.0 s  501 frames  125 bpm  PAL 6581  from tune.sid``."""
+    """Return a fragment as ``arp  10.0 s  501 frames  125 bpm  PAL 6581  from tune.sid``."""
     seconds = len(fragment.frames) / fragment.rate_hz
     beat = getattr(fragment, "beat_frames", 0)
     tempo = f"{60 * fragment.rate_hz / beat:.0f} bpm  " if beat else ""
@@ -120,7 +120,7 @@ def fragment_line(fragment: Any) -> Text:
 
 
 def clip(text: Text) -> Text:
-    """The first MAX_LINES lines of a text."""
+    """Return the first MAX_LINES lines of a text and, if there are more, their number."""
     lines = text.split("\n", allow_blank=True)
     if len(lines) <= MAX_LINES:
         return text

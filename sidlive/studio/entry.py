@@ -1,4 +1,4 @@
-"""The line in which a performer types: highlighted Python over several lines, recalled, suggested and completed."""
+"""The line for typing: highlighted Python of one or more lines, with history, suggestions and completion."""
 
 import time
 from collections.abc import Callable
@@ -21,16 +21,16 @@ from sidlive.studio.completion import Completion
 from sidlive.studio.history import ConsoleHistory
 from sidlive.studio.statements import entered, is_complete, next_indent
 
-BURST_S: Final = 0.01  # keys that follow each other faster than this were not typed by hand
-QUIET_S: Final = 0.06  # a burst of keys ends when this long none has come
-COLOURED_CHARS: Final = 3000  # a longer text is shown in one colour: working out its colours at each key takes too long
-COLOURED_LINE: Final = 600  # so is a longer line
+BURST_S: Final = 0.01  # keys closer together than this were not typed by hand
+QUIET_S: Final = 0.06  # a burst of keys ends after this long without a key
+COLOURED_CHARS: Final = 3000  # a longer text has one colour: highlighting it at each key takes too long
+COLOURED_LINE: Final = 600  # a longer line has one colour too
 _LEXER: Final = PythonLexer(stripnl=False, ensurenl=False)
 
 
 @lru_cache(maxsize=256)
 def highlight(source: str, verbs: frozenset[str] = frozenset()) -> tuple[Text, ...]:
-    """Lines of Python in colour; the verbs stand out. Long texts and lines have one colour."""
+    """Return the lines of Python code in colour, verbs in bold. Long texts and long lines have one colour."""
     if len(source) > COLOURED_CHARS:
         return tuple(Text(line, TEXT, no_wrap=True, end="") for line in source.split("\n"))
     lines = _coloured(source, verbs).split("\n", allow_blank=True)
@@ -54,11 +54,11 @@ def _coloured(source: str, verbs: frozenset[str]) -> Text:
 
 
 class Typed(events.Paste):
-    """Text that the terminal sent at once as if it were typed: a paste that it did not mark as one."""
+    """Text that the terminal sent at once, as keys: a paste that it did not mark as a paste."""
 
 
 class CodeEntry(TextArea):
-    """Enter runs what is complete and opens a line otherwise; Tab completes; up and down history."""
+    """The line for typing. Enter runs complete code, else begins a line; Tab completes; Up and Down recall."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+a", "cursor_line_start", show=False),
@@ -66,28 +66,28 @@ class CodeEntry(TextArea):
     ]
 
     class Submitted(Message):
-        """Run this."""
+        """The performer entered code to run."""
 
         def __init__(self, source: str) -> None:
             super().__init__()
             self.source = source
 
     class Offered(Message):
-        """Completions to show, with the number of the chosen one (-1: none yet); no options: show none."""
+        """The options of a completion changed. ``chosen`` is the index of the chosen option, -1 if none is."""
 
         def __init__(self, completion: Completion, chosen: int) -> None:
             super().__init__()
             self.completion, self.chosen = completion, chosen
 
     class Moved(Message):
-        """The text before the cursor is another."""
+        """The text before the cursor changed."""
 
         def __init__(self, before: str) -> None:
             super().__init__()
             self.before = before
 
     class Interrupted(Message):
-        """Ctrl-C."""
+        """The performer pressed Ctrl-C."""
 
     def __init__(self, history: ConsoleHistory, completer: Callable[[str], Completion], verbs: frozenset[str]) -> None:
         super().__init__(
@@ -96,17 +96,17 @@ class CodeEntry(TextArea):
             soft_wrap=True,
             show_line_numbers=False,
             tab_behavior="focus",
-            placeholder='Python: prompt("gallop")  start()  or load("my.sid")   Tab completes, help() tells',
+            placeholder='Python: prompt("gallop")  start()  or load("my.sid")   Tab completes, help() helps',
         )
-        self.cursor_blink = False  # a blinking cell on a wall draws the eye from the music
+        self.cursor_blink = False  # on a large screen a blinking cell distracts from the music
         self.console_history = history
         self.verbs = verbs
         self._completer = completer
         self._offer: Completion | None = None
         self._chosen = -1
         self._burst: list[str] = []
-        self._keyed_s = self._arrived_s = -1e9  # when the last key was pressed; when the burst's last text was taken
-        self._indented = 0  # spaces that the last Enter added, if it was the last key
+        self._keyed_s = self._arrived_s = -1e9  # time of the last key; time of the burst's last text
+        self._indented = 0  # spaces of indent that the last key added, if it was Enter
         self.register_theme(
             TextAreaTheme(
                 "sidlive",
@@ -120,7 +120,7 @@ class CodeEntry(TextArea):
         self.theme = "sidlive"
 
     def get_line(self, line_index: int) -> Text:
-        """The line in colour (Textual calls this as it draws)."""
+        """Return a line in colour; Textual calls this when it draws."""
         lines = highlight(self.text, self.verbs)
         line = lines[line_index].copy() if line_index < len(lines) else Text()
         line.end, line.no_wrap = "", True
@@ -128,34 +128,34 @@ class CodeEntry(TextArea):
 
     @property
     def before(self) -> str:
-        """The text before the cursor."""
+        """Return the text before the cursor."""
         return self.get_text_range((0, 0), self.cursor_location)
 
     def update_suggestion(self) -> None:
-        """Offer the rest of a remembered line; Textual calls this at each change."""
+        """Suggest the rest of an earlier line; Textual calls this at each change."""
         self.suggestion = plain(self.console_history.suggest(self.text)) if self.cursor_at_end_of_text else ""
         self.post_message(self.Moved(self.before))
 
     def find_matching_bracket(self, bracket: str, search_from: tuple[int, int]) -> tuple[int, int] | None:
-        """The other bracket of a pair (Textual asks at each move of the cursor), in texts of a reasonable length."""
+        """Find the other bracket of a pair; Textual asks at each move of the cursor. Long texts are not searched."""
         return super().find_matching_bracket(bracket, search_from) if len(self.text) <= COLOURED_CHARS else None
 
-    # -- text that arrives at once: a paste that the terminal marked, or keys in a burst
+    # -- text that arrives at once: a marked paste, or a burst of keys
 
     async def _on_paste(self, event: events.Paste) -> None:
-        """Take pasted text as it is; Enter runs it."""
+        """Insert a marked paste. It runs when Enter is pressed."""
         event.stop()
         event.prevent_default()
         self._end_burst()
         self._write(event.text)
 
     def _on_typed(self, event: Typed) -> None:
-        """Take text that came as keys: its lines do what Enter after each would."""
+        """Add an unmarked paste to the burst. Its lines run as if Enter were pressed after each."""
         event.stop()
         self._take_in(event.text)
 
     def _in_burst(self, event: events.Key) -> bool:
-        """Take a key that came too fast to be typed into the burst; whether it was one."""
+        """Add a key to the burst if it came too fast to be typed by hand; return whether it did."""
         char = {"enter": "\r", "ctrl+j": "\n", "tab": "\t"}.get(event.key) or (event.character or "")
         if not char or not (event.is_printable or char in "\r\n\t"):
             self._end_burst()
@@ -170,7 +170,7 @@ class CodeEntry(TextArea):
         return True
 
     def _take_in(self, text: str) -> None:
-        """Add to the burst, which is written when nothing more comes for a moment."""
+        """Add text to the burst, which is inserted after a short time without text."""
         if not self._burst:
             self._end_offer()
             self.set_timer(QUIET_S, self._look)
@@ -178,7 +178,7 @@ class CodeEntry(TextArea):
         self._arrived_s = time.monotonic()
 
     def _look(self) -> None:
-        """End the burst, or wait on while it lasts."""
+        """End the burst, or wait again if text has come meanwhile."""
         wait_s = self._arrived_s + QUIET_S - time.monotonic()
         if wait_s > 0:
             self.set_timer(wait_s, self._look)
@@ -186,12 +186,12 @@ class CodeEntry(TextArea):
             self._end_burst()
 
     def _end_burst(self) -> None:
-        """Write what came in a burst, without indenting it, and run the statements that it completes."""
+        """Insert the text of the burst, without indenting it, and run the statements that are complete now."""
         if not self._burst:
             return
         text = "".join(self._burst).replace("\r\n", "\n").replace("\r", "\n")
         self._burst.clear()
-        if self._indented:  # the Enter before the burst belonged to it
+        if self._indented:  # the Enter before the burst was part of it
             row, column = self.cursor_location
             self.delete((row, max(0, column - self._indented)), (row, column))
             self._indented = 0
@@ -208,7 +208,7 @@ class CodeEntry(TextArea):
                 self.post_message(self.Submitted(statement))
 
     def _write(self, text: str) -> None:
-        """Put text in the selection's place. What a terminal would obey becomes its escape."""
+        """Replace the selection by a text, with control characters escaped."""
         text = plain(text.replace("\r\n", "\n").replace("\r", "\n"), lines=True)
         if result := self._replace_via_keyboard(text, *self.selection):
             self.move_cursor(result.end_location)
@@ -216,7 +216,7 @@ class CodeEntry(TextArea):
     # -- keys
 
     async def _on_key(self, event: events.Key) -> None:
-        """Keys that mean more here than in an editor."""
+        """Handle the keys that mean something else here than in an editor."""
         if self._in_burst(event):
             event.stop()
             event.prevent_default()
@@ -289,7 +289,7 @@ class CodeEntry(TextArea):
         if len(completion.options) == 1:
             self._put(completion, plain(completion.options[0]), final=True)
         elif completion.options:
-            common = plain(completion.common)  # in a string, an escape means the same character
+            common = plain(completion.common)  # inside a string, an escape means the same character
             self._put(completion, common)
             self._offer, self._chosen = Completion(common, completion.options), -1
             self.post_message(self.Offered(self._offer, -1))
@@ -314,7 +314,7 @@ class CodeEntry(TextArea):
             self.post_message(self.Offered(Completion(), -1))
 
     def _put(self, completion: Completion, option: str, final: bool = False) -> None:
-        """Replace the stem before the cursor; a verb that stands alone gets its parenthesis."""
+        """Replace the stem before the cursor by an option. A verb that is the only option gets its parenthesis."""
         row, column = self.cursor_location
         after = self.document.get_line(row)[column : column + 1]
         if final and option in self.verbs and after != "(" and self.before.count('"') % 2 == 0:

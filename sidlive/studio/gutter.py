@@ -1,4 +1,4 @@
-"""Left of the score: who plays each voice and what it does now; the filter's settings now."""
+"""The gutter, left of the score: what decides each voice, and its state and the filter's at the playhead."""
 
 from typing import Final
 
@@ -35,7 +35,10 @@ _BADGES: Final = {
 def voice_gutter(
     canvas: Canvas, layout: ScoreLayout, roll: Roll, now: int, voice: int, top: int, voice_state: VoiceState
 ) -> None:
-    """Left of the music: the voice's number, who plays it, and what it does now."""
+    """Draw a voice's gutter: its number, what decides its registers, its note, waveform and level.
+
+    ``now``: number of the frame that plays next. ``top``: first row of the voice on the canvas.
+    """
     wide = layout.gutter >= 12
     badge, colour = ("MUTE", BAD) if voice_state.muted else _BADGES[voice_state.mode]
     at = now - 1 - roll.start
@@ -47,7 +50,7 @@ def voice_gutter(
     canvas.chars[top : top + layout.voice_rows, 0] = ord("▌")
     canvas.inks[top : top + layout.voice_rows, 0] = ink(colour)
     canvas.write(top, 2, str(voice + 1), WHITE, bold=True)
-    if badge == "GEN":  # as usual, so quietly
+    if badge == "GEN":  # the usual state, so it is drawn quietly
         canvas.write(top, 4, badge, GOOD, blend(GOOD, GROUND, 0.14), bold=True)
     elif badge == "OFF":
         canvas.write(top, 4, badge, FAINT, bold=True)
@@ -76,6 +79,7 @@ def voice_gutter(
 
 
 def filter_gutter(canvas: Canvas, layout: ScoreLayout, roll: Roll, at: int, top: int, rows: int) -> None:
+    """Draw the filter's gutter: mode, resonance, routed voices, volume, at row ``at`` of the roll."""
     f = roll.features
     live = 0 <= at < len(f)
     mode = int(f.mode[at]) if live else FILTER_OFF

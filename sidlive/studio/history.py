@@ -1,4 +1,4 @@
-"""The console's memory: what was typed, kept across runs in the user's data folder."""
+"""The console's history: the code that was typed, kept in the user's data folder from run to run."""
 
 import json
 from pathlib import Path
@@ -11,15 +11,15 @@ MAX_ENTRIES: Final = 2000
 
 
 def history_path() -> Path:
-    """Where what was typed is kept, by the customs of the platform (``$XDG_DATA_HOME``, else ``~/.local/share``)."""
+    """Return the path of the history file, in the platform's folder for data (Linux: ``$XDG_DATA_HOME``)."""
     return data_folder() / "history.jsonl"
 
 
 class ConsoleHistory:
-    """Entries oldest first, one JSON string a line; walked with up and down, narrowed by what was typed before."""
+    """The entries, oldest first; in the file a JSON string a line. A walk visits entries that begin with a text."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """``path`` None keeps the entries in memory only."""
+        """Read the file. ``path`` None: the entries are kept in memory only."""
         self.path = path
         self.entries: list[str] = []
         self._at: int | None = None
@@ -28,7 +28,7 @@ class ConsoleHistory:
             self.entries = _read(path)[-MAX_ENTRIES:]
 
     def add(self, source: str) -> None:
-        """Remember an entry; the same one twice in a row counts once. Raises DeviceError when it cannot be written."""
+        """Add an entry, unless it equals the last one. Raises DeviceError if the file cannot be written."""
         self._at = None
         if not source.strip() or (self.entries and self.entries[-1] == source):
             return
@@ -45,10 +45,12 @@ class ConsoleHistory:
                     file.write(json.dumps(source) + "\n")
         except OSError as error:
             path, self.path = self.path, None
-            raise DeviceError(f"the console's history stays in memory: {path}: {error.strerror}") from error
+            raise DeviceError(
+                f"the console's history stays in memory: cannot write {path}: {error.strerror}"
+            ) from error
 
     def back(self, typed: str) -> str | None:
-        """The entry before the one shown that begins with what was ``typed`` when the walk began."""
+        """Return the next older entry of the walk, or None. The first call begins a walk, for the text ``typed``."""
         if self._at is None:
             self._stem, start = typed, len(self.entries)
         else:
@@ -60,7 +62,7 @@ class ConsoleHistory:
         return None
 
     def forward(self) -> str | None:
-        """The entry after the one shown; at the end, what was typed when the walk began."""
+        """Return the next newer entry of the walk; at its end, the text with which it began; None outside a walk."""
         if self._at is None:
             return None
         for at in range(self._at + 1, len(self.entries)):
@@ -71,11 +73,11 @@ class ConsoleHistory:
         return self._stem
 
     def rest(self) -> None:
-        """End a walk: the performer went on typing."""
+        """End the walk, because the performer went on typing."""
         self._at = None
 
     def suggest(self, typed: str) -> str:
-        """What the latest entry that begins with ``typed`` adds to it; one-line entries only."""
+        """Return the rest of the latest one-line entry that begins with ``typed``; else ""."""
         if not typed.strip() or "\n" in typed:
             return ""
         for entry in reversed(self.entries):
@@ -85,7 +87,7 @@ class ConsoleHistory:
 
 
 def _read(path: Path) -> list[str]:
-    """Entries of a file; lines that a crash or a hand has spoiled are left out."""
+    """Return the entries of a file. Lines that are not JSON strings (after a crash, say) are left out."""
     entries: list[str] = []
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

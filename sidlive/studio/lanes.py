@@ -1,7 +1,7 @@
-"""The score: three voices and the filter as they scroll past the playhead.
+"""The score: three voices and the filter, scrolling past the playhead.
 
-Heard music lies dim to the left of the playhead, what is about to be heard bright to the right. Frames sit in cells by
-their number on the tape, so a cell never changes its look while it scrolls. Draws on a Canvas; knows no session.
+Music that was heard is dim, left of the playhead; music that is about to be heard is bright, right of it. The number of
+a frame decides its cell, so a cell keeps its look while it scrolls. Draws on a Canvas; knows no session.
 """
 
 from collections.abc import Sequence
@@ -28,31 +28,31 @@ from sidlive.studio.colours import (
 from sidlive.studio.gutter import filter_gutter, voice_gutter
 from sidlive.studio.layout import MIN_SCORE, MIN_WIDTH, RECENT, ZOOMS, Grid, ScoreLayout, Span, lay_out_score
 
-FIT_EVERY: Final = 5  # pictures between two voices at the range
+FIT_EVERY: Final = 5  # pictures from one fit of the pitch ranges to the next
 
 # Dots of a braille cell by row (4) and column (2): Unicode, block 2800.
 _DOTS: Final = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
-# How much of a colour is left: to come, at the playhead, just heard, heard long ago.
+# Share of a colour that is left in each tier: ahead of the playhead, at it, just heard, heard earlier.
 _TIER_SHARE: Final = (1.0, 1.0, 0.62, 0.40)
-_BLOCK_SHARE: Final = (0.0, 0.20, 0.38, 0.55)  # tint behind a note by how loud it is
+_BLOCK_SHARE: Final = (0.0, 0.20, 0.38, 0.55)  # share of the tint behind a note, by loudness
 _PLAYHEAD_GROUND: Final = "#2c2960"
 
 
 class Score:
-    """Draws a Roll on a canvas. Keeps only what must not jump from one picture to the next: the pitch ranges."""
+    """The painter of the score. Keeps from picture to picture only the pitch ranges, which must not jump."""
 
     def __init__(self) -> None:
         self.spans = (Span(), Span(), Span())
         self.zoom = ZOOMS[0]
         self._pictures = -1
-        self.ahead = 64  # frames that are usually ready past the playhead
+        self.ahead = 64  # frames that are usually ready ahead of the playhead
 
     def layout(self, width: int, height: int) -> ScoreLayout:
-        """Where things go on a canvas of this size."""
+        """Return the layout for a canvas of this size."""
         return lay_out_score(width, height, -(-self.ahead // (2 * self.zoom)))
 
     def needed(self, width: int, height: int) -> tuple[int, int]:
-        """How many frames before and after the playhead fill the music's width."""
+        """Return the numbers of frames before and after the playhead that fill the music's width."""
         layout = self.layout(width, height)
         per_cell = 2 * self.zoom
         return (layout.head + 1) * per_cell, (layout.columns - layout.head) * per_cell
@@ -64,13 +64,13 @@ class Score:
         now: int,
         voices: Sequence[VoiceState] = (VoiceState(),) * 3,
     ) -> None:
-        """Draw everything: ``now`` is the tape's number of the frame that plays next."""
+        """Draw the score. ``now`` is the number of the frame that plays next."""
         layout = self.layout(canvas.width, canvas.height)
         self._pictures += 1
         if canvas.width < MIN_WIDTH or canvas.height < MIN_SCORE:
             return
         per_cell = 2 * self.zoom
-        left = now // per_cell - layout.head  # the tape's cell at the music's left edge
+        left = now // per_cell - layout.head  # number of the cell at the music's left edge
         grid = Grid.of(roll, left * per_cell, layout, self.zoom)
         for voice in range(3):
             top = voice * layout.voice_rows
@@ -103,7 +103,7 @@ class Score:
             dot_x = grid.dot[index]
             cell_y, cell_x = dot_y // 4, dot_x // 2
             bits = np.zeros((rows, layout.columns), np.uint8)
-            top_dot = np.minimum(dot_y % 4, 2)  # lines two dots thick carry to the back row
+            top_dot = np.minimum(dot_y % 4, 2)  # lines are two dots thick
             np.bitwise_or.at(bits, (cell_y, cell_x), _DOTS[top_dot, dot_x % 2] | _DOTS[top_dot + 1, dot_x % 2])
             loud = np.zeros((rows, layout.columns), np.float32)
             np.maximum.at(loud, (cell_y, cell_x), features.level[index, voice])
@@ -123,7 +123,7 @@ class Score:
             self._timbre(canvas, layout, grid, voice, top + layout.voice_rows - 1, silenced)
 
     def _octaves(self, canvas: Canvas, layout: ScoreLayout, body: int, rows: int, span: Span) -> None:
-        """A faint line at each C, named in the gutter's last cells."""
+        """Draw a faint line at each C, with its name at the gutter's right edge."""
         for note in range(int(-(-span.low // 12)) * 12, int(span.high) + 1, 12):
             y = round((span.high - note) / (span.high - span.low) * (4 * rows - 1)) // 4
             if 0 <= y < rows:
@@ -150,7 +150,7 @@ class Score:
             free = cell + len(name)
 
     def _timbre(self, canvas: Canvas, layout: ScoreLayout, grid: Grid, voice: int, y: int, silenced: bool) -> None:
-        """One row of waveform: pulse as wide as it is high, the others by texture."""
+        """Draw the row of waveforms: for a pulse a bar as high as its width, for the others a texture."""
         features = grid.features
         cells = np.arange(layout.columns)
         at = grid.first_of_cell
@@ -170,7 +170,7 @@ class Score:
         canvas.inks[y, slot] = _TIMBRE_INKS[1 if silenced else 0, wave, grid.tier, gate][heard]
 
     def _filter(self, canvas: Canvas, layout: ScoreLayout, grid: Grid, roll: r.Roll, now: int, top: int) -> None:
-        """The cutoff as a filled contour in the colour of the filter's mode, and the volume where it is not full."""
+        """Draw the cutoff as a filled contour in the colour of the filter's mode."""
         rows = min(layout.filter_rows, canvas.height - top)
         features = grid.features
         if rows <= 0:
@@ -189,11 +189,11 @@ class Score:
             fill = np.clip(height - 8 * (rows - 1 - row), 0, 8)
             show = fill > 0
             canvas.chars[top + row, x[show]] = _EIGHTH_CODES[fill[show]]
-            edge = (height <= 8 * (rows - row)).astype(np.intp)  # the contour itself is brighter than what it holds
+            edge = (height <= 8 * (rows - row)).astype(np.intp)  # the contour is brighter than the area below it
             canvas.inks[top + row, x[show]] = _FILTER_INKS[features.mode[cells], grid.tier, edge][show]
 
     def _cuts(self, canvas: Canvas, layout: ScoreLayout, cells: list[int]) -> None:
-        """A dotted line where a hand had the future made anew."""
+        """Draw a dotted line at each cut: from there on the future was generated again."""
         rows = slice(0, min(canvas.height, 3 * layout.voice_rows))
         for cell in cells:
             if 0 <= cell < layout.columns and cell != layout.head:
@@ -204,7 +204,7 @@ class Score:
                 canvas.chars[rows, x][empty] = ord("┊")
 
     def _playhead(self, canvas: Canvas, layout: ScoreLayout) -> None:
-        """A line from top to bottom at what is heard now; the filter keeps its colours."""
+        """Draw the playhead, a line from top to bottom. The filter keeps its colours."""
         x = layout.gutter + layout.head
         if x >= canvas.width:
             return
@@ -218,7 +218,7 @@ class Score:
 
 
 def _note_inks() -> NDArray[np.uint16]:
-    """[silenced, wave, tier, gate, loudness step] -> ink."""
+    """Return the inks of notes, by [silenced, wave, tier, gate, loudness step]."""
     inks = np.zeros((2, 6, 4, 2, 4), np.uint16)
     for silenced, wave, tier, gate, step in np.ndindex(*inks.shape):
         hue = FAINT if silenced else WAVE_COLOURS[wave]
@@ -231,7 +231,7 @@ def _note_inks() -> NDArray[np.uint16]:
 
 
 def _timbre_inks() -> NDArray[np.uint16]:
-    """[silenced, wave, tier, gate] -> ink: quieter than the notes."""
+    """Return the inks of the waveform row, dimmer than the notes, by [silenced, wave, tier, gate]."""
     inks = np.zeros((2, 6, 4, 2), np.uint16)
     for silenced, wave, tier, gate in np.ndindex(*inks.shape):
         hue = FAINT if silenced else WAVE_COLOURS[wave]

@@ -1,4 +1,4 @@
-"""Where the score puts things: rows and columns, pitch ranges, which frames stand in which cell.
+"""Layout: how the screen is divided, the rows and columns of the score, pitch ranges, the cells of the frames.
 
 Pure arithmetic; knows no colours.
 """
@@ -11,38 +11,38 @@ from numpy.typing import NDArray
 
 from sidlive.studio.roll import Features, Roll
 
-MIN_SPAN: Final = 18  # semitones that a lane shows at least
-MAX_SPAN: Final = 42  # and at most
-SETTLED: Final = 12  # looks after which a lane that shows too much narrows
-ZOOMS: Final = (1, 2, 4)  # frames a column of dots; two columns a cell
+MIN_SPAN: Final = 18  # semitones: the smallest pitch range of a lane
+MAX_SPAN: Final = 42  # and the greatest
+SETTLED: Final = 12  # calls of `Span.fit` after which a pitch range that is too wide narrows
+ZOOMS: Final = (1, 2, 4)  # frames in a column of dots; a cell has two columns
 MIN_WIDTH, MIN_SCORE = 20, 7  # columns and rows of the smallest score
-CONSOLE_ROWS: Final = 9  # the notice and the console keep at least these where there is room for all
-MOST_TYPED: Final = 8  # rows of the line for typing
-NARROW: Final = 100  # a screen of fewer columns has knobs and no panel
-RECENT_CELLS: Final = 10  # heard less than this ago
+CONSOLE_ROWS: Final = 9  # rows that notice and console keep at least, if all parts have room
+MOST_TYPED: Final = 8  # the greatest height of the line for typing, in rows
+NARROW: Final = 100  # columns: a narrower screen has the control strip and no panel
+RECENT_CELLS: Final = 10  # cells left of the playhead that count as just heard
 
-FUTURE, NOW, RECENT, PAST = range(4)  # tiers: to come, at the playhead, just heard, heard long ago
+FUTURE, NOW, RECENT, PAST = range(4)  # tiers: ahead of the playhead, at it, just heard, heard earlier
 
 
 @dataclass
 class Span:
-    """The pitch range of a lane: widens at once, narrows when the music has stayed inside for a while."""
+    """The pitch range of a lane in MIDI notes. Widens at once; narrows when the music has stayed inside for a while."""
 
     low: float = 48.0
     high: float = 72.0
-    _idle: int = field(default=-1, repr=False)  # looks at which less would have done; -1: no music yet
+    _idle: int = field(default=-1, repr=False)  # calls in a row for which a narrower range would do; -1: no music yet
 
     @property
     def is_new(self) -> bool:
-        """No music was seen yet."""
+        """Whether it has seen no music yet."""
         return self._idle < 0
 
     def fit(self, pitches: NDArray[np.float32]) -> None:
-        """Take in the pitches on the screen (MIDI notes), in steps of a half octave."""
+        """Fit the range to the pitches on the screen (MIDI notes), in steps of half an octave."""
         if not len(pitches):
             return
         ranked = np.sort(pitches)
-        edge = len(ranked) // 20  # stray frames, one in twenty at either end, stand at the lane's edge
+        edge = len(ranked) // 20  # ignore stray pitches: one in twenty at either end
         low = float((ranked[edge] - 1) // 6 * 6)
         high = float(-(-(ranked[-1 - edge] + 1) // 6) * 6)
         if high - low > MAX_SPAN:
@@ -68,7 +68,7 @@ class Span:
 
 @dataclass(frozen=True)
 class ScoreLayout:
-    """Where things go on a canvas of some size."""
+    """Where the parts of the score go on a canvas, in cells."""
 
     gutter: int  # cells left of the music
     voice_rows: int
@@ -78,11 +78,12 @@ class ScoreLayout:
 
     @property
     def has_timbre(self) -> bool:
+        """Whether a voice has a row for its waveform."""
         return self.voice_rows >= 5
 
 
 def lay_out_score(width: int, height: int, ahead_cells: int = 0) -> ScoreLayout:
-    """Share out a canvas: the playhead leaves room for ``ahead_cells`` of what is to come, within reason."""
+    """Lay out the score on a canvas. Right of the playhead there is room for ``ahead_cells``, as far as possible."""
     gutter = 13 if width >= 60 else 9
     filter_rows = 1 if height < 13 else 2 if height < 17 else 3 if height < 27 else max(3, height // 8)
     voice_rows = max(2, (height - filter_rows) // 3)
@@ -93,24 +94,24 @@ def lay_out_score(width: int, height: int, ahead_cells: int = 0) -> ScoreLayout:
 
 @dataclass(frozen=True)
 class Parts:
-    """Which parts of the screen there is room for, in rows; the line for typing is always there."""
+    """The heights of the screen's parts in rows; 0: no room. The line for typing always has a row."""
 
     masthead: int
     score: int
     strip: int
     notice: int
-    output: int  # at least these; it takes what is left
-    typing: int  # at most these
+    output: int  # at least; it gets the rest of the screen too
+    typing: int  # at most
     hint: int
     keys: int
 
 
 def share_out(width: int, height: int) -> Parts:
-    """Give a screen of this size to its parts, the most needed first."""
+    """Divide a screen among its parts, the most needed ones first."""
     wanted = [("output", 1), ("masthead", 1), ("notice", 1), ("output", 1), ("hint", 1), ("keys", 1)]
     wanted += [("strip", 2)] if width < NARROW else []
     rows = dict.fromkeys(("masthead", "strip", "notice", "output", "hint", "keys"), 0)
-    left = height - 1  # one to type in
+    left = height - 1  # a row for typing
     for part, more in wanted:
         if left < more:
             break
@@ -118,7 +119,7 @@ def share_out(width: int, height: int) -> Parts:
         left -= more
     score = 0
     if left >= MIN_SCORE and width >= MIN_WIDTH:
-        room = height - rows["masthead"] - rows["strip"] - rows["keys"]  # the score's and the console's
+        room = height - rows["masthead"] - rows["strip"] - rows["keys"]  # for score and console
         score = _whole_rows(width, max(MIN_SCORE, min(int(room * 0.70), room - CONSOLE_ROWS)))
     typing = max(1, min(MOST_TYPED, left - score + rows["output"]))
     return Parts(
@@ -127,7 +128,7 @@ def share_out(width: int, height: int) -> Parts:
 
 
 def _whole_rows(width: int, height: int) -> int:
-    """The most rows, up to ``height``, that the score fills with as many for each voice."""
+    """Return the greatest height up to ``height`` that three voices of equal height and the filter fill."""
     while (spare := height - _used(lay_out_score(width, height))) > 0:
         height -= spare
     return height
@@ -139,16 +140,17 @@ def _used(score: ScoreLayout) -> int:
 
 @dataclass(frozen=True)
 class Grid:
-    """The rows of a roll that are on the screen, and where each goes."""
+    """The frames of a roll that are on the screen, and the cells that they go to. T is the number of frames."""
 
-    first: int  # the tape's frame at the music's left edge
+    first: int  # number of the frame at the music's left edge
     features: Features
-    dot: NDArray[np.intp]  # [T] column of dots of each row
-    first_of_cell: NDArray[np.intp]  # [columns] the first row in each cell, -1 where nothing is known
-    tier: NDArray[np.intp]  # [columns] how bright
+    dot: NDArray[np.intp]  # [T] column of dots of each frame
+    first_of_cell: NDArray[np.intp]  # [columns] index of the first frame in each cell; -1: none
+    tier: NDArray[np.intp]  # [columns] tier of each cell
 
     @classmethod
     def of(cls, roll: Roll, first: int, layout: ScoreLayout, zoom: int) -> "Grid":
+        """Place the frames of a roll, beginning with frame number ``first`` at the left edge."""
         per_cell = 2 * zoom
         last = first + layout.columns * per_cell
         a, b = max(first, roll.start), min(last, roll.end)

@@ -1,4 +1,4 @@
-"""What the performer should read now: one line above the console, chosen from the state."""
+"""The notice line above the console: the one message that the performer should read now."""
 
 from typing import Final
 
@@ -8,28 +8,33 @@ from sidlive.studio.canvas import Canvas
 from sidlive.studio.colours import BAD, FAINT, GROUND, MUTED, RULE, WARN
 from sidlive.studio.views import short
 
-QUIET_S: Final = 6.0  # seconds without a sound before the studio remarks on it
+QUIET_S: Final = 6.0  # seconds of silence while playing, after which the studio says so
+
+
+# How the music goes on while generation is late.
+_LATE: Final = {"holding": "the last frame is held", "looping": "the last bar loops"}
 
 
 class Bulletin:
-    """Chooses the one line that the performer should read now."""
+    """The choice of the message, which remembers the notices that it has seen. Times are seconds of one clock."""
 
     def __init__(self, seconds: float = 10.0) -> None:
+        """``seconds``: how long a notice is shown."""
         self.seconds = seconds
         self._last = 0
         self._since = -1e9
 
     def fresh(self, state: State, now: float) -> list[Notice]:
-        """Notices not seen before."""
+        """Return the notices that were not there at the last call."""
         new = [notice for notice in state.notices if notice.number > self._last]
         if new:
             self._last, self._since = new[-1].number, now
         return new
 
     def choose(self, state: State, now: float) -> tuple[str, str]:
-        """Text and colour; an empty text when there is nothing to say."""
+        """Return the message and its colour; an empty message if all is well."""
         if not state.alive:
-            return f"the core has stopped; F9 opens it anew. Why: {log_path()}", BAD
+            return f"the core has stopped; F9 opens it again. The reason is in {log_path()}", BAD
         if state.trouble:
             return state.trouble, BAD
         if not state.model:
@@ -37,18 +42,18 @@ class Bulletin:
         if state.notices and now - self._since < self.seconds:
             notice = state.notices[-1]
             return notice.text, WARN if notice.level == "warning" else MUTED
-        if state.phase in ("holding", "looping"):
-            return f"generation is late: {state.phase} what was played until it is back", BAD
+        if state.phase in _LATE:
+            return f"generation is late: {_LATE[state.phase]} until new frames are ready", BAD
         if state.phase == "playing" and state.quiet_s > QUIET_S:
             return (
-                f"quiet for {state.quiet_s:.0f} s: another seed(…), a higher temperature(…), the prompt again",
+                f"quiet for {state.quiet_s:.0f} s: try another seed(…), a higher temperature(…), or the prompt again",
                 WARN,
             )
         return "", MUTED
 
 
 def notice_line(canvas: Canvas, text: str, colour: str) -> None:
-    """The rule above the console, with the notice in it."""
+    """Draw the line above the console with the message in it."""
     canvas.rule(0, colour=RULE)
     if text:
         canvas.write(0, 1, f" ▲ {short(text, canvas.width - 6)} ", colour if colour == MUTED else GROUND,

@@ -1,6 +1,6 @@
-"""Frames -> what a musician sees: notes, gates, waveforms, pulse widths, the filter, and how loud a note still is.
+"""Frames as a musician reads them: notes, gates, waveforms, pulse widths, the filter, estimated envelopes.
 
-Pure numpy over a sliding window of the tape; knows nothing of screens. Only frames that changed are worked out again.
+Pure numpy over a sliding window of the tape; only changed frames are computed again. Knows nothing of screens.
 """
 
 import math
@@ -25,10 +25,10 @@ NOTE_NAMES: Final = ("C-", "C#", "D-", "D#", "E-", "F-", "F#", "G-", "G#", "A-",
 ATTACK_MS: Final = (2, 8, 16, 24, 38, 56, 68, 80, 100, 250, 500, 800, 1000, 3000, 5000, 8000)
 DECAY_MS: Final = tuple(3 * ms for ms in ATTACK_MS)
 
-MAX_PASSED: Final = 25  # frames between two looks up to which the futures are compared
-AUDIBLE: Final = 0.02  # of an envelope's full level; what is softer is not shown
-LOOK: Final = 8  # frames from which a note takes its name
-STEADY: Final = 5  # frames that a pitch must last, before and after a step, for the step to be a note
+MAX_PASSED: Final = 25  # two futures are compared if at most this many frames were played between them
+AUDIBLE: Final = 0.02  # envelope level, 0 to 1: softer notes are not shown
+LOOK: Final = 8  # frames at a note's start from which it gets its name
+STEADY: Final = 5  # frames that a pitch must last before and after a step for the step to be a note
 
 # Bits 4-7 of a control register -> waveform.
 _WAVE_OF: Final = np.full(16, MIXED, dtype=np.uint8)
@@ -39,19 +39,19 @@ _MODE_OF[[0, 1, 2, 4]] = FILTER_OFF, LOW_PASS, BAND_PASS, HIGH_PASS
 
 
 def note_name(pitch: float) -> str:
-    """``C-4`` for MIDI note 60; three characters."""
+    """Return a MIDI note's name in three characters: ``C-4`` for 60."""
     note = round(pitch)
     return f"{NOTE_NAMES[note % 12]}{max(note // 12 - 1, 0)}"
 
 
 @dataclass
 class Features:
-    """What frames say, one row a frame; voices are columns 0-2."""
+    """The features of T frames, a row for each frame; voices are columns 0 to 2."""
 
     pitch: NDArray[np.float32]  # [T, 3] MIDI notes with fractions; NaN where the frequency is 0
     wave: NDArray[np.uint8]  # [T, 3] NO_WAVE..MIXED
     gate: NDArray[np.bool_]  # [T, 3]
-    onset: NDArray[np.bool_]  # [T, 3] a gate opened in this frame, hidden ones too
+    onset: NDArray[np.bool_]  # [T, 3] a gate opened during this frame; it may be closed again at its end
     width: NDArray[np.float32]  # [T, 3] pulse width, 0-1
     level: NDArray[np.float32]  # [T, 3] estimated envelope, 0-1
     rising: NDArray[np.bool_]  # [T, 3] the envelope is still in its attack
@@ -65,12 +65,15 @@ class Features:
         return len(self.volume)
 
     def window(self, first: int, last: int) -> "Features":
-        """Rows ``first`` to ``last`` (exclusive), views where possible."""
+        """Return rows ``first`` to ``last`` (exclusive), as views."""
         return Features(*(getattr(self, field.name)[first:last] for field in fields(self)))
 
 
 def read(frames: Frames, before: Features | None = None, timing: VideoTiming = PAL, rate_hz: float = 0.0) -> Features:
-    """The features of ``frames[T, 28]``, continuing from the last row of ``before`` (else from silence)."""
+    """Return the features of ``frames[T, 28]``, which follow the last row of ``before`` (None: silence).
+
+    ``rate_hz``: frames a second; 0: the rate of the video standard.
+    """
     count = len(frames)
     voices = frames[:, : 3 * sid.VOICE_STRIDE].reshape(count, 3, sid.VOICE_STRIDE)
     control = voices[:, :, sid.CONTROL]
@@ -79,7 +82,7 @@ def read(frames: Frames, before: Features | None = None, timing: VideoTiming = P
     gate = (control & sid.GATE) > 0
     first_gate = (frames[:, sid.FIRST_CONTROL :] & sid.GATE) > 0
     earlier = np.vstack([before.gate[-1:] if before is not None and len(before) else np.zeros((1, 3), bool), gate[:-1]])
-    onset = (first_gate & ~earlier) | (gate & ~first_gate)  # the first write opens it, or the last one does
+    onset = (first_gate & ~earlier) | (gate & ~first_gate)  # opened by the frame's first write or by its last
     level, rising = _envelopes(voices, gate, onset, before, rate_hz or timing.rate_hz)
     common = frames[:, sid.CUTOFF_LO : sid.REGISTERS]
     return Features(
@@ -105,7 +108,7 @@ def _envelopes(
     before: Features | None,
     rate_hz: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Levels 0-1 and attack flags, [T, 3]: a straight attack, exponential decay and release."""
+    """Return levels (0 to 1) and whether they rise, both [T, 3]: linear attack, exponential decay and release."""
     count = len(gate)
     level = np.zeros((count, 3), np.float32)
     rising = np.zeros((count, 3), bool)
@@ -132,10 +135,10 @@ def _envelopes(
 
 
 def onset_label(features: Features, at: int, voice: int) -> str:
-    """The note that starts at row ``at``: its name, or ``▒`` for noise and ``""`` for no sound at all.
+    """Return the name of the note that starts at row ``at``; ``▒`` for noise, ``""`` if there is no sound.
 
-    Drums and attacks often begin with a frame of something else, so the commonest pitch of the first LOOK frames
-    speaks (the lowest, where several are as common: the root of most arpeggios).
+    Drums and attacks often begin with a frame of another sound, so the most common pitch of the first LOOK frames
+    decides; of equally common ones the lowest, which is the root of most arpeggios.
     """
     later = np.flatnonzero(features.onset[at + 1 : at + LOOK, voice])
     end = at + 1 + int(later[0]) if len(later) else at + LOOK
@@ -149,11 +152,13 @@ def onset_label(features: Features, at: int, voice: int) -> str:
 
 
 def note_starts(features: Features, voice: int, steady: int = STEADY) -> NDArray[np.intp]:
-    """Rows where a note begins: gates that open, and steps from one steady pitch to another under an open gate."""
+    """Return the rows where notes begin: gates that open, and steps between steady pitches under an open gate."""
     starts = features.onset[:, voice].copy()
     pitch = features.pitch[:, voice]
     notes = np.round(np.nan_to_num(pitch))
-    edges = np.flatnonzero(np.diff(notes, prepend=np.nan, append=np.nan) != 0)  # the runs of equal notes, and the end
+    edges = np.flatnonzero(
+        np.diff(notes, prepend=np.nan, append=np.nan) != 0
+    )  # the start of each run of equal notes, and the end
     runs = np.diff(edges)
     legato = edges[1:-1][(runs[1:] >= steady) & (runs[:-1] >= steady)]
     tonal = features.gate[:, voice] & (features.wave[:, voice] != NOISE) & (features.wave[:, voice] != NO_WAVE)
@@ -164,19 +169,19 @@ def note_starts(features: Features, voice: int, steady: int = STEADY) -> NDArray
 
 
 class Roll:
-    """A window of the tape and its features, kept up to date at the cost of what changed."""
+    """A window of the tape and its features. An update computes only what changed."""
 
     def __init__(self, timing: VideoTiming = PAL, rate_hz: float = 0.0) -> None:
         self.timing, self.rate_hz = timing, rate_hz
-        self.start = 0  # the tape's frame number of row 0
+        self.start = 0  # number of the frame in row 0
         self.frames: Frames = sid.silence(0)
         self.features = read(self.frames)
-        self._now = 0  # the row that plays next
+        self._now = 0  # index of the row that plays next
         self._notes: tuple[list[tuple[int, str, int]], ...] = ([], [], [])
-        self.cuts: deque[int] = deque(maxlen=16)  # where a future that was shown already was made anew
+        self.cuts: deque[int] = deque(maxlen=16)  # frames at which a future that was shown was generated again
 
     def tuned(self, timing: str, rate_hz: float) -> None:
-        """Read frames for this video standard (its name) and rate."""
+        """Set the video standard, by name, and the frame rate."""
         standard = sid.NTSC if timing == sid.NTSC.name else PAL
         if (standard, rate_hz) != (self.timing, self.rate_hz):
             self.timing, self.rate_hz = standard, rate_hz
@@ -184,13 +189,14 @@ class Roll:
 
     @property
     def end(self) -> int:
+        """Number of the frame after the last row."""
         return self.start + len(self.frames)
 
     def show(self, first: int, frames: Frames, now: int = 0) -> int:
-        """Hold ``frames[T, 28]``, which begin at the tape's frame ``first``; rows before ``now`` were heard.
+        """Move the window to ``frames[T, 28]``, which begin with frame number ``first``; return the rows computed.
 
-        Returns how many rows had to be worked out. What was heard may differ from what was to come (a muted voice);
-        a future that differs from the one shown before was made anew, and is noted in ``cuts``.
+        Rows before index ``now`` were heard. They may differ from the future that was shown (a voice was muted since).
+        If the future differs from the one shown before, it was generated again: the frame is added to ``cuts``.
         """
         shift = first - self.start
         kept = 0
@@ -214,11 +220,11 @@ class Roll:
         return len(frames) - kept
 
     def notes(self, voice: int) -> list[tuple[int, str, int]]:
-        """Notes in order: the tape's frame where it starts, its label, its waveform."""
+        """Return a voice's notes in order: number of the first frame, label, waveform."""
         return self._notes[voice]
 
     def _find_notes(self, fresh_from: int) -> None:
-        """Find the notes that frames from ``fresh_from`` on may have changed; keep the earlier ones."""
+        """Find the notes that may have changed with the frames from ``fresh_from`` on; keep the earlier ones."""
         begin = max(self.start, fresh_from - LOOK)
         lead = max(begin - STEADY - 1, self.start)
         part = self.features.window(lead - self.start, len(self.features))
@@ -232,15 +238,15 @@ class Roll:
             self._notes[voice][:] = notes
 
     def _note_cut(self, first: int, frames: Frames, now: int) -> None:
-        """Compare the future with the one foreseen; a tape that waited a few frames is not one made anew."""
-        foreseen = self.frames[self._now :]
+        """Add a cut if the future differs from the one shown before. A tape that only waited some frames has no cut."""
+        expected_future = self.frames[self._now :]
         passed = first + now - (self.start + self._now)
         future = frames[now:]
         self._now = now
         if not 0 <= passed <= MAX_PASSED:
             return
         for shift in range(passed, -1, -1):
-            expected = foreseen[shift : shift + len(future)]
+            expected = expected_future[shift : shift + len(future)]
             differ = (expected != future[: len(expected)]).any(axis=1)
             if not differ.any():
                 return

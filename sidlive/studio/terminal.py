@@ -1,4 +1,4 @@
-"""The terminal under the screen: whether there is one, what it can show, and how its bytes are read and written."""
+"""The terminal under the screen: what it can show, and how its bytes are read and written."""
 
 import contextlib
 import importlib
@@ -21,22 +21,22 @@ from sidlive.studio.entry import Typed
 
 _WITHOUT: Final = "`sidlive run SCRIPT.py` performs without one"
 _READ_BYTES: Final = 4096
-_MARK_CHARS: Final = 32  # what was read before, in which an escape sequence may have begun
-_PASTED_CHARS: Final = 12  # so many characters in one reading were not typed by hand
-_ENDS: Final = {"SIGTERM": 143, "SIGHUP": 129}  # signals that end the studio, with its exit status
+_MARK_CHARS: Final = 32  # text kept from earlier readings, in which an escape sequence may have begun
+_PASTED_CHARS: Final = 12  # this many characters in one reading were not typed by hand
+_ENDS: Final = {"SIGTERM": 143, "SIGHUP": 129}  # signals that end the studio: the exit status
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """What the studio draws on and reads from."""
+    """The terminal that the studio draws on and reads from."""
 
-    screen: int  # file descriptor
+    screen: int  # the file descriptor to draw on, 1 or 2
     encoding: str
     has_colours: bool
 
 
 def find() -> Terminal:
-    """Look at this process's terminal. Raises DeviceError where the studio cannot be shown."""
+    """Return this process's terminal. Raises DeviceError if the studio cannot be shown on it."""
     if not _is_terminal(0):
         raise DeviceError(f"the studio needs a terminal, and standard input is none; {_WITHOUT}")
     screen = next((file for file in (2, 1) if _is_terminal(file)), None)
@@ -47,7 +47,7 @@ def find() -> Terminal:
     if not moves:
         raise DeviceError(
             f"the studio needs a terminal that can place its cursor, and TERM={name} says that this one cannot; "
-            f"set TERM to what it is (often xterm-256color); {_WITHOUT}"
+            f"set TERM to the terminal's type (often xterm-256color); {_WITHOUT}"
         )
     wanted = not os.environ.get("NO_COLOR")
     stream = sys.__stderr__ if screen == 2 else sys.__stdout__
@@ -62,7 +62,7 @@ def _is_terminal(file: int) -> bool:
 
 
 def _abilities(name: str, screen: int) -> tuple[bool, bool]:
-    """Whether a terminal of this name places its cursor, and has colours; yes to both where nobody knows."""
+    """Return whether a type of terminal can place its cursor, and has colours; both True if it is not known."""
     try:
         curses: Any = importlib.import_module("curses")  # Windows has none
     except ImportError:
@@ -76,7 +76,10 @@ def _abilities(name: str, screen: int) -> tuple[bool, bool]:
 
 @contextlib.contextmanager
 def taken(terminal: Terminal) -> Iterator[None]:
-    """Draw on the terminal alone: what C libraries say on file 2 is kept off it. Textual draws on `sys.__stderr__`."""
+    """Let nothing but the studio write to the terminal: messages of C libraries to file descriptor 2 are discarded.
+
+    Textual draws on `sys.__stderr__`, which is replaced meanwhile.
+    """
     before = sys.__stderr__, sys.stdin, sys.stdout, sys.stderr
     screen = _Screen(os.dup(terminal.screen), terminal.encoding)
     stderr = os.dup(2)
@@ -88,14 +91,14 @@ def taken(terminal: Terminal) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.__stderr__, sys.stdin, sys.stdout, sys.stderr = before  # type: ignore[misc]  # a failed app leaves its own
+        sys.__stderr__, sys.stdin, sys.stdout, sys.stderr = before  # type: ignore[misc]  # an app that failed leaves its own
         os.dup2(stderr, 2)
         os.close(stderr)
         screen.close()
 
 
 class _Screen(io.TextIOWrapper):
-    """What is written to the terminal, spelled as its encoding allows. A terminal that has gone takes everything."""
+    """The stream to the terminal, in its encoding. If the terminal has gone, writing does nothing."""
 
     def __init__(self, file: int, encoding: str) -> None:
         super().__init__(io.FileIO(file, "w"), encoding=encoding, errors="replace", newline="", write_through=False)
@@ -111,15 +114,15 @@ class _Screen(io.TextIOWrapper):
             super().flush()
 
 
-class _Unmarked:
-    """Finds, in what is read, text that nobody typed and that the terminal did not mark as pasted."""
+class _UnmarkedPastes:
+    """Finds pastes that the terminal does not mark: text that arrives faster than anyone types."""
 
     def __init__(self) -> None:
         self._tail = ""
-        self._marked = False  # inside of a paste that the terminal marks
+        self._marked = False  # inside a paste that the terminal marks
 
     def is_next(self, text: str) -> bool:
-        """Whether all of ``text``, read at once, is such text."""
+        """Return whether ``text``, read at once, is an unmarked paste."""
         tail, self._tail = self._tail, (self._tail + text)[-_MARK_CHARS:]
         began, ended = ((tail + text).rfind(mark) for mark in ("\x1b[200~", "\x1b[201~"))
         if began != ended:
@@ -130,15 +133,15 @@ class _Unmarked:
 
 
 def driver_over(base: type[Driver]) -> type[Driver]:
-    """Textual's driver for this platform, mended for the terminals that it does not expect (not on Windows)."""
+    """Return Textual's driver for this platform; on Linux and macOS, extended for unusual terminals."""
     if base.__name__ != "LinuxDriver":
         return base
 
     class TerminalDriver(base):  # type: ignore[misc,valid-type]
-        """Reads in the terminal's encoding whatever its bytes, knows its size, ends in good order on signals."""
+        """Textual's driver, which also reads any bytes, asks the terminal for its size, and ends cleanly on signals."""
 
         def _get_terminal_size(self) -> tuple[int, int]:
-            """The size of what is drawn on, not of standard output or of $COLUMNS."""
+            """Return the size of the terminal that is drawn on. Textual would ask $COLUMNS and standard output."""
             try:
                 width, height = os.get_terminal_size(self._file.fileno())
             except OSError:
@@ -152,10 +155,10 @@ def driver_over(base: type[Driver]) -> type[Driver]:
                     self._loop.add_signal_handler(number, self._app.exit, status)
 
         def run_input_thread(self) -> None:
-            """Read keys until the driver stops. Bytes that are no text in this encoding become replacement marks."""
+            """Read keys until the driver stops. Bytes that the encoding does not have become replacement characters."""
             decode = getincrementaldecoder(getattr(sys.__stdin__, "encoding", None) or "utf-8")("replace").decode
             parser = XTermParser(self._debug)
-            pasted = _Unmarked()
+            pasted = _UnmarkedPastes()
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno, selectors.EVENT_READ)
                 while not self.exit_event.is_set():

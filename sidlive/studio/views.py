@@ -1,6 +1,6 @@
-"""Everything drawn beside the score: the masthead, the panel of controls, its short form, the notice line.
+"""Everything drawn around the score: the masthead, the panel of controls, the control strip, the key bar.
 
-Each is drawn on a Canvas from a State, so a picture depends on the state alone. Knows no session and no timer.
+Each is drawn on a Canvas from a State and depends on nothing else. Knows no session and no timer.
 """
 
 import textwrap
@@ -36,19 +36,19 @@ _PHASES: Final = {
     "looping": ("↻ LOOPING", BAD),
     "hearing": ("♪ HEARING", WHITE),
 }
-_WIDE: Final = 40  # characters: a panel that has room for a knob's channel beside each control
+_WIDE: Final = 40  # columns: a panel this wide has room for a knob's channel beside each control
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
 _MAY_BE_UNUSED: Final = ("top_k", "min_p")  # 0 turns them off
 
 
 def clock_text(seconds: float) -> str:
-    """``1:02.3``"""
+    """Return a time as minutes, seconds and tenths: ``1:02.3``."""
     tenths = int(seconds * 10)
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
 def masthead(canvas: Canvas, state: State) -> None:
-    """One line: what plays, for how long, how much is ready, what went wrong."""
+    """Draw the masthead: phase, length of the take, frames ahead, underruns, model, chip."""
     x = 1
     for stripe in STRIPES:
         x = canvas.write(0, x, "▌", stripe, PANEL)
@@ -87,14 +87,15 @@ def masthead(canvas: Canvas, state: State) -> None:
 
 
 class Touched:
-    """Which controls were turned lately, so that the eye finds them."""
+    """The memory of which controls changed lately, so that they can be highlighted."""
 
     def __init__(self, seconds: float = 1.5) -> None:
+        """``seconds``: how long a control counts as changed."""
         self.seconds = seconds
         self._seen: dict[str, tuple[object, float]] = {}
 
     def look(self, state: State, now: float) -> frozenset[str]:
-        """Names of the controls whose value changed within the last ``seconds`` before ``now``."""
+        """Return the names of the controls whose value changed within the last ``seconds`` before ``now`` (seconds)."""
         for name, control in state.controls.items():
             if name not in self._seen:
                 self._seen[name] = control.value, -1e9
@@ -106,7 +107,7 @@ class Touched:
 def panel(
     canvas: Canvas, state: State, touched: frozenset[str] = frozenset(), verbs: Mapping[str, str] | None = None
 ) -> None:
-    """The state of everything that a hand can turn, of what the instrument stands on, and ``verbs`` with meanings."""
+    """Draw the panel: prompt, controls, take, sound, MIDI, model; and the verbs (a sentence each) if they have room."""
     groups = [(title, hue, [c for c in state.controls.values() if c.kind == kind]) for kind, title, hue in _KINDS]
     rows = 3 + sum(len(controls) + 1 for _, _, controls in groups if controls) + 6
     gap = 1 if canvas.height >= rows + 3 else 0
@@ -136,7 +137,7 @@ def panel(
 
 
 def _verb_list(canvas: Canvas, y: int, verbs: Mapping[str, str]) -> None:
-    """What can be typed, where there is room: a line each with its meaning, or the names alone."""
+    """List the verbs: a line each with its sentence, or the names alone if there is less room."""
     room = canvas.height - y - 1
     if not verbs or room < 2:
         return
@@ -155,16 +156,17 @@ def _verb_list(canvas: Canvas, y: int, verbs: Mapping[str, str]) -> None:
 
 
 def short(text: str, width: int) -> str:
-    """A text cut at a word's end to fit ``width``."""
+    """Cut a text at the end of a word so that it fits ``width`` columns."""
     return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _model_name(state: State) -> str:
-    """A preset's name, or a file's without its folders."""
+    """Return the model's name: a preset's, or a file's without its folders."""
     return state.model.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".safetensors")
 
 
 def _outside(state: State) -> Iterator[tuple[str, str, str]]:
+    """Yield label, text and colour of the sound, its gaps, MIDI and the model."""
     sound = state.output or "no output"
     bad = "null" in sound or "no " in sound
     yield "sound", sound + (f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""), WARN if bad else TEXT
@@ -199,13 +201,15 @@ def _title(canvas: Canvas, y: int, title: str, hue: str) -> int:
 
 
 def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hue: str) -> None:
-    """Name, value, a bar of where the value lies in its range, and the knob that moves it."""
+    """Draw a control: name, value, the value's place in its range as a bar, the knob that moves it."""
     name_colour = WHITE if touched else TEXT
     ground = RAISED if touched else GROUND
     canvas.write(y, 1, " " * (canvas.width - 1), TEXT, ground)
     canvas.write(y, 3, control.name[:12], name_colour, ground, bold=touched)
     value = _value(control)
-    shown = value[:6] if control.fraction is not None else value[: canvas.width - 17]  # a text has the bar's room
+    shown = (
+        value[:6] if control.fraction is not None else value[: canvas.width - 17]
+    )  # a text may fill the bar's columns
     canvas.write(y, max(16, 21 - len(shown)), shown, WARN if touched else WHITE, ground, bold=True)
     room = 10 if canvas.width >= _WIDE else 5
     knob = _knob(control)[0]
@@ -219,13 +223,13 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
 
 
 def _knob(control: ControlState) -> tuple[str, str]:
-    """The knob that moves a control, as short as it stays clear ("cc16 ch2"), and its port; both may be empty."""
+    """Return a control's knob in short form ("cc16 ch2") and the knob's port; both may be empty."""
     knob, _, port = (control.midi or "").partition(" of ")
     return knob.replace("CC ", "cc").replace(" ch ", " ch"), port
 
 
 def _learned(state: State, narrow: bool) -> Iterator[str]:
-    """For each controller the controls that its knobs move; which knob, where the controls' own rows are too narrow."""
+    """Yield a line for each controller: the controls that its knobs move; on a narrow panel also which knob."""
     by_port: dict[str, list[str]] = {}
     for control in state.controls.values():
         knob, port = _knob(control)
@@ -235,20 +239,20 @@ def _learned(state: State, narrow: bool) -> Iterator[str]:
 
 
 def _value(control: ControlState) -> str:
-    """The value as short as it stays clear; a switch, and what 0 turns off, in words."""
+    """Return the value in short form. A switch, and a control that 0 turns off, is "on" or "off"."""
     if (control.low, control.high, control.value) in ((0, 1, 0), (0, 1, 1)) and isinstance(control.value, int):
         return "on" if control.value else "off"
     return "off" if control.name in _MAY_BE_UNUSED and not control.value else number(control.value)
 
 
 def _is_a_scale(control: ControlState) -> bool:
-    """Whether more of it means more of something (a seed's size says nothing, nor does a switch's)."""
+    """Return whether a bar says something about the value: not for a switch, and not for a seed."""
     assert control.low is not None and control.high is not None
     return _value(control) not in ("on", "off") and control.high - control.low <= 1000
 
 
 def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, hue: str) -> None:
-    """A bar from the left, or from zero where the range has both signs."""
+    """Draw the value as a bar, from the left or, if the range has both signs, from zero."""
     assert control.fraction is not None and control.low is not None and control.high is not None
     if control.low < 0 < control.high:
         zero = round(-control.low / (control.high - control.low) * (width - 1))
@@ -261,7 +265,7 @@ def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, h
 
 
 def control_strip(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -> None:
-    """The panel for a small screen: values in a row, then prompt, take and outside world in another."""
+    """Draw the control strip of a narrow screen: a line of controls, a line of prompt, take, sound and MIDI."""
     x = 1
     for control in state.controls.values():
         value = _value(control)
@@ -282,7 +286,7 @@ def control_strip(canvas: Canvas, state: State, touched: frozenset[str] = frozen
 
 
 def key_bar(canvas: Canvas, keys: Sequence[tuple[str, str, str]]) -> list[tuple[int, int]]:
-    """The keys in a line: (key, title, colour of the title); the columns that each took, for the mouse."""
+    """Draw the line of keys, each (key, title, colour of the title); return the columns of each as (start, end)."""
     spans, x = [], 1
     for key, title, colour in keys:
         start = x

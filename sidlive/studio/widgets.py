@@ -1,4 +1,4 @@
-"""Widgets that are drawn cell by cell: a canvas painted when told, of which only the rows that changed are sent."""
+"""Widgets that are drawn cell by cell on a Canvas. Only the rows that changed are sent to the terminal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,19 +21,19 @@ from sidlive.studio.roll import Roll
 
 
 class SideBySide(Horizontal):
-    """Parts side by side, which cover it wholly."""
+    """A container of parts side by side, which cover it completely."""
 
-    BLANK = True  # nothing of its own to style at each picture
+    BLANK = True  # it draws nothing itself
 
 
 class Stacked(Vertical):
-    """Parts below each other, which cover it wholly."""
+    """A container of parts one below the other, which cover it completely."""
 
     BLANK = True
 
 
 class Drawn(Widget):
-    """A widget that shows a Canvas; subclasses paint it."""
+    """A widget that shows a Canvas, which subclasses paint."""
 
     ALLOW_SELECT = False
     GROUND = GROUND
@@ -48,7 +48,7 @@ class Drawn(Widget):
         raise NotImplementedError
 
     def redraw(self) -> int:
-        """Paint, and have the rows that changed sent to the terminal; how many those are."""
+        """Paint, and send the changed rows to the terminal; return their number."""
         width, height = self.size
         if not width or not height:
             return 0
@@ -66,7 +66,7 @@ class Drawn(Widget):
         return len(rows)
 
     def render_line(self, y: int) -> Strip:
-        """One line of the last painting."""
+        """Return one line of the last picture."""
         return (
             self._strips[y]
             if y < len(self._strips)
@@ -74,12 +74,12 @@ class Drawn(Widget):
         )
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The lines of a region. These widgets have no border, padding or tint, so Textual's styling is left out."""
+        """Return the lines of a region. Without a border, padding and tint, Textual's styling is not needed."""
         strips = [self.render_line(y) for y in crop.line_range]
         if (crop.x, crop.width) != (0, self.size.width):
             strips = [strip.crop(crop.x, crop.right) for strip in strips]
         for line_filter in self.get_line_filters():
-            if not isinstance(line_filter, ANSIToTruecolor):  # our colours are true
+            if not isinstance(line_filter, ANSIToTruecolor):  # all colours here are true colours
                 background = self.background_colors[1]
                 strips = [strip.apply_filter(line_filter, background) for strip in strips]
         return strips
@@ -89,10 +89,10 @@ class Drawn(Widget):
 
 
 class ScoreView(Drawn):
-    """The scrolling score."""
+    """The widget of the scrolling score."""
 
     class Clicked(Message):
-        """A voice's gutter was clicked; voice 1-3."""
+        """The gutter of voice 1, 2 or 3 was clicked."""
 
         def __init__(self, voice: int) -> None:
             super().__init__()
@@ -108,25 +108,25 @@ class ScoreView(Drawn):
 
     @property
     def needed(self) -> tuple[int, int]:
-        """Frames before and after the playhead that fill the picture."""
+        """The numbers of frames before and after the playhead that fill the picture."""
         return self.score.needed(*self.size)
 
     def show(self, window: Window, state: State) -> bool:
-        """Take a window of the tape; draws only when that moves a cell. Whether it did."""
-        worked_out = self.roll.show(window.first, window.frames, window.now)
+        """Show a window of the tape. Draws only if that changes a cell; returns whether it did."""
+        computed = self.roll.show(window.first, window.frames, window.now)
         now = window.first + window.now
         ahead = state.controls.get("ahead")
         if ahead is not None and isinstance(ahead.value, int | float):
             self.score.ahead = int(ahead.value)
         key = (now // (2 * self.score.zoom), self.size, self.score.zoom, self.score.ahead, state.voices)
-        if not worked_out and key == self._drawn:
+        if not computed and key == self._drawn:
             return False
         self._now, self._voices, self._drawn = now, state.voices, key
         self.redraw()
         return True
 
     def zoom(self) -> int:
-        """The next zoom; frames a column of dots."""
+        """Choose the next zoom; return it, in frames for each column of dots."""
         at = ZOOMS.index(self.score.zoom)
         self.score.zoom = ZOOMS[(at + 1) % len(ZOOMS)]
         return self.score.zoom
@@ -149,12 +149,14 @@ class StateView(Drawn):
         self.touched: frozenset[str] = frozenset()
 
     def show(self, state: State, touched: frozenset[str]) -> None:
-        """Take the state of now."""
+        """Show a state. ``touched``: names of the controls that changed lately."""
         self.state, self.touched = state, touched
         self.redraw()
 
 
 class Masthead(StateView):
+    """The line at the top."""
+
     GROUND = PANEL
 
     def paint(self, canvas: Canvas) -> None:
@@ -162,9 +164,10 @@ class Masthead(StateView):
 
 
 class Panel(StateView):
-    """``verbs``: names and what they mean, shown where there is room."""
+    """The panel of controls, and of verbs if there is room for them."""
 
     def __init__(self, id: str, verbs: Mapping[str, str]) -> None:
+        """``verbs``: a sentence for each verb, by name."""
         super().__init__(id)
         self._verbs = verbs
 
@@ -173,12 +176,14 @@ class Panel(StateView):
 
 
 class ControlStrip(StateView):
+    """The two lines that a narrow screen has in place of the panel."""
+
     def paint(self, canvas: Canvas) -> None:
         views.control_strip(canvas, self.state, self.touched)
 
 
 class NoticeLine(Drawn):
-    """The line above the console."""
+    """The widget of the notice line."""
 
     def __init__(self) -> None:
         super().__init__(id="notice")
@@ -194,12 +199,12 @@ class NoticeLine(Drawn):
 
 
 class KeyBar(StateView):
-    """The keys, and what they would do now; a click is a key."""
+    """The line of keys with their actions. A click does what the key does."""
 
     GROUND = PANEL
 
     class Pressed(Message):
-        """A key was clicked; the name of its action."""
+        """A key was clicked. ``name`` is the name of its action."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
@@ -210,7 +215,7 @@ class KeyBar(StateView):
         self._spans = views.key_bar(canvas, [(action.key_text, *self._title(action)) for action in self._shown])
 
     def _title(self, action: Action) -> tuple[str, str]:
-        """What the key does now, and in which colour."""
+        """Return the title of what the key does now, and its colour."""
         if action.name == "play":
             return ("Play ", GOOD) if self.state.phase == "stopped" else ("Stop ", TEXT)
         if action.name.startswith("mute"):

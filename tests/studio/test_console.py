@@ -234,7 +234,8 @@ async def test_what_a_terminal_would_obey_is_pasted_and_shown_as_its_escape():
 
 @pytest.mark.parametrize(
     "text", ["x = [" + ", ".join(f"f(a={n})" for n in range(2400)), "a" * 23_000 + "(", "(" * 5000,
-             "\n".join(f"x{n} = f({n})" for n in range(1000))]
+             "\n".join(f"x{n} = f({n})" for n in range(1000))],
+    ids=["a long list", "a long name", "many brackets", "many lines"],
 )  # fmt: skip
 async def test_a_long_text_is_not_worked_through_at_each_key(text: str, monkeypatch: pytest.MonkeyPatch):
     lexed: list[int] = []

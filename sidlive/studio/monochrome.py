@@ -1,4 +1,4 @@
-"""The screen without colour: what colours mean is said in bold, reverse, underlined and dim."""
+"""The screen without colours: bold, reverse, underlined and dim text stand for them."""
 
 from functools import lru_cache
 from typing import Final
@@ -10,15 +10,17 @@ from textual.filter import LineFilter
 
 from sidlive.studio.colours import ALARM, BAD, HELD, PRIMARY, RAISED, RULE, TEXT, WARN, WHITE
 
-_MARKED: Final = frozenset((WHITE, TEXT, PRIMARY, BAD, WARN, HELD, ALARM))  # grounds of badges, cursor, choices
-_DIM: Final = 0.4  # colours that are darker than this (0-1) are quiet
+_MARKED: Final = frozenset(
+    (WHITE, TEXT, PRIMARY, BAD, WARN, HELD, ALARM)
+)  # backgrounds of badges, the cursor and choices
+_DIM: Final = 0.4  # brightness, 0 to 1: darker colours become dim text
 
 
-class Mono(LineFilter):
-    """Takes the colours out of a line."""
+class WithoutColours(LineFilter):
+    """A filter that replaces the colours of a line by text attributes."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The same line without colours."""
+        """Return the line without colours."""
         return [_colourless(segment) for segment in segments]
 
 
@@ -28,7 +30,7 @@ def _colourless(segment: Segment) -> Segment:
         return segment
     ground = _hue(style, ground=True)
     if ground == RULE:
-        text = text.replace(" ", "·")  # the track of a bar
+        text = text.replace(" ", "·")  # the empty part of a bar
     return Segment(text, style.without_color + _attributes(_hue(style), ground, bool(style.reverse)), control)
 
 
@@ -39,7 +41,7 @@ def _hue(style: Style, ground: bool = False) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _attributes(hue: str | None, ground: str | None, reverse: bool) -> Style:
-    """What stands for a colour on a ground."""
+    """Return the attributes that stand for a colour (``hue``) on a background (``ground``), both ``#rrggbb``."""
     marked = ground in _MARKED
     quiet = hue is not None and not marked and Color.parse(hue).brightness < _DIM
     return Style(
