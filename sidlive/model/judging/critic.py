@@ -1,0 +1,143 @@
+"""A critic: extremely randomised trees that try to tell what a model generated from what composers wrote.
+
+Its AUC (area under the curve of true against false alarms) is .5 where it can only guess and 1 where it is always
+right. Trees are trained on some composers' tunes and judge others', so that knowing a tune is no help. Needs
+scikit-learn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import CONTROL, FREQ_HI, REGISTERS, VOICE_STRIDE, VOICES, Frames, register_of
+from sidlive.errors import ModelError
+from sidlive.model.judging.form import semitones
+from sidlive.model.judging.measures import Notes, note_starts, notes_of
+
+WINDOW_S: Final = 10.0
+FOLDS: Final = 5
+TREES: Final = 400
+FEWEST_COMPOSERS: Final = 4
+
+Features = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Music for the critic: ``frames`` uint8[T, 28] after ``prompt`` uint8[P, 28], by ``composer``."""
+
+    prompt: Frames
+    frames: Frames
+    composer: str
+    rate_hz: float
+
+
+def features_of(frames: Frames, rate_hz: float) -> Features:
+    """``float64[F]``: figures of registers, notes and rhythm of a window ``uint8[T, 28]``, T >= 2."""
+    registers = frames[:, :REGISTERS].astype(np.float64)
+    changed = frames[1:, :REGISTERS] != frames[:-1, :REGISTERS]
+    parts = [
+        registers.mean(axis=0),
+        registers.std(axis=0),
+        changed.mean(axis=0),
+        np.array([len(np.unique(column)) for column in frames.T], dtype=np.float64),
+        np.array([len(np.unique(frames, axis=0)) / len(frames)]),
+    ]
+    steps = np.abs(np.diff(registers, axis=0))
+    parts.append(steps.mean(axis=0))
+    for voice in range(VOICES):
+        control = frames[:, register_of(voice, CONTROL)]
+        parts.append(np.array([np.mean(control >> bit & 1) for bit in range(8)]))
+        columns = slice(voice * VOICE_STRIDE, (voice + 1) * VOICE_STRIDE)
+        parts.append(np.array([len(np.unique(frames[:, columns], axis=0)) / len(frames)]))
+    onsets = note_starts(frames)
+    onsets[0] = False
+    for voice, notes in enumerate(notes_of(frames, onsets)):
+        parts.append(_of_notes(notes, frames[:, register_of(voice, FREQ_HI)], rate_hz, len(frames)))
+    together = onsets.sum(axis=1)
+    parts.append(np.array([np.mean(together == count) for count in range(1, VOICES + 1)]))
+    parts.append(_autocorrelation(together, rate_hz))
+    return np.concatenate(parts)
+
+
+def auc(real: Sequence[Passage], made: Sequence[Passage], with_prompt: bool, seed: int = 0) -> float:
+    """The critic's AUC, real against made; each window beside its prompt's figures if ``with_prompt``.
+
+    All windows of a composer lie in one fold. ModelError without scikit-learn, or with too few composers.
+    """
+    try:
+        from sklearn.ensemble import ExtraTreesClassifier
+        from sklearn.metrics import roc_auc_score
+        from sklearn.model_selection import GroupKFold, cross_val_predict
+    except ImportError:
+        raise ModelError("the critic needs scikit-learn, which is not installed: pip install '.[train]'") from None
+    rows, labels, composers = [], [], []
+    for label, side in enumerate((real, made)):
+        for one in side:
+            for row in _windows(one, with_prompt):
+                rows.append(row)
+                labels.append(label)
+                composers.append(one.composer)
+    folds = min(FOLDS, len(set(composers)))
+    if folds < min(FEWEST_COMPOSERS, FOLDS):
+        raise ModelError(f"the critic needs tunes of {FEWEST_COMPOSERS} composers or more, found {len(set(composers))}")
+    trees = ExtraTreesClassifier(TREES, min_samples_leaf=2, random_state=seed, n_jobs=-1)
+    guesses = cross_val_predict(
+        trees, np.array(rows), np.array(labels), groups=composers, cv=GroupKFold(folds), method="predict_proba"
+    )
+    return float(roc_auc_score(labels, guesses[:, 1]))
+
+
+def _windows(heard: Passage, with_prompt: bool) -> list[Features]:
+    size = round(WINDOW_S * heard.rate_hz)
+    found = []
+    beside = features_of(heard.prompt[-2 * size :], heard.rate_hz) if with_prompt else None
+    for begin in range(0, len(heard.frames) - size + 1, size):
+        own = features_of(heard.frames[begin : begin + size], heard.rate_hz)
+        found.append(own if beside is None else np.concatenate([own, own - beside, beside]))
+    return found
+
+
+def _of_notes(notes: Notes, hi_bytes: NDArray[np.uint8], rate_hz: float, count: int) -> Features:
+    """What a voice's notes are like: how many, how far apart in time and in pitch, how often they repeat."""
+    seconds = count / rate_hz
+    pitches, distances = semitones(notes), np.diff(notes.starts) / rate_hz
+    leaps = np.diff(pitches)
+    figures = {tuple(pitches[i : i + 4].tolist()) for i in range(len(pitches) - 3)}
+    return np.array(
+        [
+            len(pitches) / seconds,
+            len(np.unique(pitches)),
+            len(np.unique(np.diff(notes.starts))),
+            len(figures) / max(1, len(pitches) - 3),
+            _or_zero(np.mean, pitches),
+            _or_zero(np.std, pitches),
+            _or_zero(np.ptp, pitches),
+            _or_zero(np.mean, distances),
+            _or_zero(np.std, distances),
+            _or_zero(np.max, distances),
+            _or_zero(np.mean, np.abs(leaps)),
+            _or_zero(np.mean, leaps == 0),
+            _or_zero(np.mean, np.abs(leaps) > 12),
+            len(np.unique(hi_bytes)),
+        ],
+        dtype=np.float64,
+    )
+
+
+def _or_zero(figure, values) -> float:  # type: ignore[no-untyped-def]
+    return float(figure(values)) if len(values) else 0.0
+
+
+def _autocorrelation(together: NDArray[np.int64], rate_hz: float) -> Features:
+    """How alike the rhythm is to itself after 1/8 to 4 s, in 16 steps on a logarithmic scale."""
+    signal = together - together.mean()
+    power = float((signal**2).mean())
+    lags = np.unique(np.geomspace(rate_hz / 8, 4 * rate_hz, 16).astype(int))
+    alike = [
+        float((signal[lag:] * signal[:-lag]).mean()) / power if power and lag < len(signal) else 0.0 for lag in lags
+    ]
+    return np.array(alike + [0.0] * (16 - len(alike)))

@@ -1,0 +1,121 @@
+"""Measure how music moves on: new pitches, new figures and rhythms, loops, voices that fall silent.
+
+All figures count notes, not frames: see `measures.notes_of` for what a note and its pitch are. Knows no models.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.pitch import SEMITONE
+from sidlive.chip.registers import VOICES, Frames
+from sidlive.model.judging.measures import Notes, notes_of
+
+WINDOW_S: Final = 10.0  # in which pitches and rhythms are counted
+FIGURE: Final = 4  # consecutive notes of a voice
+REMEMBERED_S: Final = 20.0  # a figure is new if it did not occur in the seconds before it
+LOST_FROM_S: Final = 20.0  # a voice is lost if it has no note from here on
+FEWEST_NOTES: Final = 4  # of a voice, to be judged by
+LOOP_BARS: Final = (1, 2, 4, 8)  # lengths of loops that are looked for
+SLACK: Final = 1  # frames by which distances between onsets may differ and count as the same
+
+
+def semitones(notes: Notes) -> NDArray[np.int64]:
+    """``int64[N]``: each note's pitch to the nearest semitone."""
+    return np.rint(notes.cents / SEMITONE).astype(np.int64)
+
+
+def pitches_in_window(voices: Sequence[Notes], rate_hz: float, count: int) -> float:
+    """Different pitches that a voice plays in 10 s: the mean over voices and windows with notes; nan without any."""
+    return _mean([float(len(np.unique(pitches))) for _, pitches in _windows(voices, rate_hz, count)])
+
+
+def rhythms_in_window(voices: Sequence[Notes], rate_hz: float, count: int) -> float:
+    """Different distances between a voice's onsets in 10 s, to one frame: the mean over voices and windows."""
+    kinds = []
+    for starts, _ in _windows(voices, rate_hz, count):
+        distances = np.sort(np.diff(starts))
+        if len(distances):
+            kinds.append(1.0 + float(np.count_nonzero(np.diff(distances) > SLACK)))
+    return _mean(kinds)
+
+
+def new_figures(before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float, heard: int) -> float:
+    """Share of figures (4 consecutive pitches of a voice) that did not occur in the voice's preceding 20 s.
+
+    ``before`` are the notes of the ``heard`` frames before the music. nan without figures.
+    """
+    new = total = 0
+    for earlier, voice in zip(before, voices, strict=True):
+        starts = np.concatenate([earlier.starts, voice.starts + heard])
+        pitches = np.concatenate([semitones(earlier), semitones(voice)])
+        seen: dict[tuple[int, ...], int] = {}
+        for last in range(FIGURE - 1, len(starts)):
+            figure = tuple(pitches[last - FIGURE + 1 : last + 1].tolist())
+            if last >= len(earlier.starts):
+                total += 1
+                new += figure not in seen or starts[last] - seen[figure] > REMEMBERED_S * rate_hz
+            seen[figure] = int(starts[last])
+    return new / total if total else float("nan")
+
+
+def longest_loop(voices: Sequence[Notes], bar_frames: int, count: int) -> float:
+    """Bars that the longest exact repetition of all voices lasts: onsets and pitches as 1, 2, 4 or 8 bars before.
+
+    Stretches without a note are no loop. 0 if nothing repeats.
+    """
+    grid = np.zeros((count, VOICES), dtype=np.int64)
+    for voice, notes in enumerate(voices):
+        grid[notes.starts, voice] = semitones(notes) + 1
+    longest = 0.0
+    for bars in LOOP_BARS:
+        period = bars * bar_frames
+        if not 0 < period < count:
+            break
+        same = (grid[period:] == grid[:-period]).all(axis=1)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+        for first, end in zip(edges[::2], edges[1::2], strict=True):
+            if np.count_nonzero(grid[period + first : period + end]) >= FEWEST_NOTES:
+                longest = max(longest, (end - first) / bar_frames)
+    return longest
+
+
+def lost_voices(before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float) -> tuple[int, int]:
+    """How many voices that had notes before have none after 20 s of the music, and how many had notes before."""
+    had = [len(notes.starts) >= FEWEST_NOTES for notes in before]
+    lost = [had[voice] and not (notes.starts >= LOST_FROM_S * rate_hz).any() for voice, notes in enumerate(voices)]
+    return sum(lost), sum(had)
+
+
+def form_of(frames: Frames, before: Frames, rate_hz: float, bar_frames: int) -> dict[str, float]:
+    """The figures of music ``uint8[T, 28]`` by name, given what was heard before it; nan where there is nothing."""
+    joined = notes_of(np.concatenate([before, frames]))
+    heard = len(before)
+    earlier = tuple(Notes(n.starts[n.starts < heard], n.cents[n.starts < heard]) for n in joined)
+    voices = tuple(Notes(n.starts[n.starts >= heard] - heard, n.cents[n.starts >= heard]) for n in joined)
+    lost, had = lost_voices(earlier, voices, rate_hz)
+    return {
+        "pitches_voice_10s": pitches_in_window(voices, rate_hz, len(frames)),
+        "ioi_kinds": rhythms_in_window(voices, rate_hz, len(frames)),
+        "new_figures": new_figures(earlier, voices, rate_hz, heard),
+        "longest_loop_bars": longest_loop(voices, bar_frames, len(frames)),
+        "voices_lost": lost / had if had else float("nan"),
+    }
+
+
+def _windows(voices: Sequence[Notes], rate_hz: float, count: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The onsets and pitches of each voice in each whole window of 10 s, or in all where that is shorter."""
+    size = min(count, round(WINDOW_S * rate_hz))
+    found = []
+    for begin in range(0, count - size + 1, max(1, size)):
+        for notes in voices:
+            inside = (notes.starts >= begin) & (notes.starts < begin + size)
+            if inside.any():
+                found.append((notes.starts[inside], semitones(notes)[inside]))
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

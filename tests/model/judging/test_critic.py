@@ -1,0 +1,50 @@
+"""The critic: it must see a difference that is there, and none where there is none."""
+
+import numpy as np
+import pytest
+
+from sidlive.chip.registers import Frames
+from sidlive.errors import ModelError
+from sidlive.model.judging.critic import Passage, auc, features_of
+
+pytest.importorskip("sklearn")
+RATE = 50.0
+
+
+def music(seed: int, onset_every: int, count: int = 1000) -> Frames:
+    """A voice that plays notes by lot, in one rhythm."""
+    rng = np.random.default_rng(seed)
+    frames = np.zeros((count, 28), np.uint8)
+    frames[:, 24] = 0x0F
+    frames[:, [4, 25]] = np.where(np.arange(count) % onset_every < onset_every // 2, 0x41, 0x40)[:, None]
+    frames[:, 1] = np.repeat(rng.integers(8, 40, count // onset_every + 1), onset_every)[:count]
+    return frames
+
+
+def heard(every: list[int], offset: int = 0) -> list[Passage]:
+    return [
+        Passage(
+            music(offset + i, every[i % len(every)]),
+            music(100 + offset + i, every[i % len(every)]),
+            f"composer {i}",
+            RATE,
+        )
+        for i in range(10)
+    ]
+
+
+def test_features_are_finite_and_of_one_length() -> None:
+    lengths = {len(features_of(frames, RATE)) for frames in (music(1, 20), np.zeros((500, 28), np.uint8))}
+    assert len(lengths) == 1 and np.isfinite(features_of(np.zeros((500, 28), np.uint8), RATE)).all()
+
+
+@pytest.mark.parametrize("with_prompt", [False, True])
+def test_another_rhythm_is_told_apart_and_the_same_is_not(with_prompt: bool) -> None:
+    assert auc(heard([20]), heard([12], 50), with_prompt) > 0.95
+    assert 0.2 < auc(heard([12, 20, 26]), heard([12, 20, 26], 50), with_prompt) < 0.8
+
+
+def test_one_composer_is_too_few() -> None:
+    alone = [Passage(one.prompt, one.frames, "she", RATE) for one in heard([20])]
+    with pytest.raises(ModelError, match="composers"):
+        auc(alone, alone, False)

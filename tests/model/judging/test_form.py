@@ -1,0 +1,74 @@
+"""Measures of form on music made by hand, whose figures can be counted."""
+
+import numpy as np
+import pytest
+
+from sidlive.chip.pitch import SEMITONE
+from sidlive.chip.registers import Frames
+from sidlive.model.judging.form import (
+    form_of,
+    longest_loop,
+    lost_voices,
+    new_figures,
+    pitches_in_window,
+    rhythms_in_window,
+)
+from sidlive.model.judging.measures import Notes
+
+RATE = 50.0
+
+
+def notes(starts: list[int], pitches: list[int]) -> Notes:
+    return Notes(np.array(starts, np.int64), np.array(pitches, float) * SEMITONE)
+
+
+EMPTY = notes([], [])
+
+
+def test_pitches_and_rhythms_are_counted_by_voice_and_window() -> None:
+    lead = notes([0, 25, 50, 100, 600, 625], [60, 62, 60, 64, 60, 60])
+    bass = notes([0, 50], [40, 40])
+    assert pitches_in_window((lead, bass, EMPTY), RATE, 1000) == pytest.approx((3 + 1 + 1) / 3)
+    assert rhythms_in_window((lead, bass, EMPTY), RATE, 1000) == pytest.approx((2 + 1 + 1) / 3)
+    assert np.isnan(pitches_in_window((EMPTY, EMPTY, EMPTY), RATE, 1000))
+
+
+def test_onsets_a_frame_early_or_late_make_no_new_rhythm() -> None:
+    assert rhythms_in_window((notes([0, 24, 49, 73, 98], [60] * 5), EMPTY, EMPTY), RATE, 500) == 1
+
+
+def test_a_figure_is_new_once_in_twenty_seconds() -> None:
+    riff = [60, 62, 64, 65]
+    before = (notes([0, 10, 20, 30], riff), EMPTY, EMPTY)
+    again = (notes([10, 20, 30, 40], riff), EMPTY, EMPTY)  # the heard figure, and three across the seam
+    assert new_figures(before, again, RATE, 50) == pytest.approx(3 / 4)
+    late = (notes([2000, 2010, 2020, 2030], riff), EMPTY, EMPTY)
+    assert new_figures(before, late, RATE, 50) == 1
+    assert np.isnan(new_figures((EMPTY,) * 3, (EMPTY,) * 3, RATE, 50))
+
+
+def test_a_loop_is_as_long_as_it_repeats_exactly_in_all_voices() -> None:
+    starts = list(range(0, 1600, 10))
+    looped = notes(starts, [60 + i % 10 for i in range(160)])  # a bar of 100 frames, 16 times
+    assert longest_loop((looped, EMPTY, EMPTY), 100, 1600) == pytest.approx(15)
+    climbing = notes(starts, [i % 100 for i in range(160)])
+    assert longest_loop((climbing, EMPTY, EMPTY), 100, 1600) == 0
+    other_bass = notes([5, 305, 1105], [40, 41, 42])
+    assert longest_loop((looped, other_bass, EMPTY), 100, 1600) < 9
+    assert longest_loop((EMPTY, EMPTY, EMPTY), 100, 1600) == 0
+
+
+def test_a_voice_is_lost_if_it_had_notes_and_has_none_after_twenty_seconds() -> None:
+    before = (notes([0, 10, 20, 30], [60] * 4), notes([0, 10, 20, 30], [60] * 4), EMPTY)
+    voices = (notes([100], [60]), notes([100, 1500], [60, 60]), EMPTY)
+    assert lost_voices(before, voices, RATE) == (1, 2)
+
+
+def test_all_figures_of_frames() -> None:
+    frames: Frames = np.zeros((3000, 28), np.uint8)
+    frames[:, 24] = 0x0F
+    frames[:, [4, 25]] = np.where(np.arange(3000) % 20 < 10, 0x41, 0x40)[:, None]
+    frames[:, 1] = 0x10 + (np.arange(3000) // 20) % 4
+    figures = form_of(frames[1000:], frames[:1000], RATE, 80)
+    assert figures["pitches_voice_10s"] == 4 and figures["ioi_kinds"] == 1 and figures["new_figures"] == 0
+    assert figures["voices_lost"] == 0 and figures["longest_loop_bars"] == pytest.approx((2000 - 80) / 80)
