@@ -17,7 +17,7 @@ import pytest
 from sidlive import compiling, sources
 from sidlive.chip.c64 import alu, slots
 from sidlive.model import recall, tokens
-from sidlive.tune.compiler import cycles, search
+from sidlive.tune.compiler import cycles, player_tokens
 
 KERNELS = """
 from sidlive.compiling import kernel
@@ -151,7 +151,7 @@ import json
 import numpy as np
 from {alu.__name__} import add
 from {recall.__name__} import recall_lo
-from {search.__name__} import token_bytes
+from {cycles.__name__} import rest_cycles
 
 def recalled(function):
     spoken, offered = np.zeros((1, 28), np.int16), np.zeros(2, np.int16)
@@ -163,12 +163,12 @@ def recalled(function):
 def zeros(function):
     return function(0, 0, 0)
 
-kernels = {{"chip": (add, zeros), "tune": (token_bytes, zeros), "model": (recall_lo, recalled)}}
+kernels = {{"chip": (add, zeros), "tune": (rest_cycles, zeros), "model": (recall_lo, recalled)}}
 print(json.dumps({{room: [f(k), f(k.py_func), sum(k.stats.cache_hits.values())] for room, (k, f) in kernels.items()}}))
 """
 EDITS: dict[str, tuple[ModuleType, str, str]] = {
     "chip": (slots, "NEGATIVE = 1, 2, 4, 8, 16,", "NEGATIVE = 1, 16, 4, 8, 16,"),
-    "tune": (cycles, "COPY: Final = 0", "COPY: Final = 9"),
+    "tune": (player_tokens, "COPY: Final = 0", "COPY: Final = 9"),
     "model": (tokens, "KEEP: Final = 256", "KEEP: Final = 1"),
 }
 

@@ -1,8 +1,8 @@
-"""The assembly sources to bytes, with 64tass: only for those who change the player or what a program begins with.
+"""Assembles player.asm and boot.asm with 64tass. Needed only after a change of these sources.
 
-``python -m sidlive.tune.compiler.assemble`` writes the players, one a write order, each with a JSON, and boot.bin
-beside their sources. The JSON says where the assembled bytes hold page numbers, so that `block` can move the player
-without an assembler. They are found by assembling three times, with code and rings at other addresses.
+``python -m sidlive.tune.compiler.assemble`` writes boot.bin and a player for each write order beside the sources. The
+JSON file of a player lists the bytes that hold page numbers, so that `block` can relocate the player without an
+assembler. They are found by assembling three times, with code and rings at other addresses.
 """
 
 import json
@@ -22,7 +22,7 @@ EXPORTED: Final = ("init", "play", "init_banked", "play_banked")
 
 
 def assemble(source: Path = SOURCE, **symbols: int) -> tuple[bytes, dict[str, int]]:
-    """A source's bytes and its labels, with these symbols set (those it calls weak).
+    """Assemble ``source`` with ``symbols`` set (those that it declares weak); return its bytes and labels.
 
     Raises FileNotFoundError without 64tass.
     """
@@ -36,7 +36,7 @@ def assemble(source: Path = SOURCE, **symbols: int) -> tuple[bytes, dict[str, in
 
 
 def describe(control_first: bool = False) -> tuple[bytes, dict[str, Any]]:
-    """The player of that write order at ORIGIN and RINGS, and what the JSON beside its bytes says of it."""
+    """Assemble the player of a write order at ORIGIN and RINGS; return its bytes and the content of its JSON file."""
     order = int(control_first)
     code, labels = assemble(ORIGIN=ORIGIN, RINGS=RINGS, CONTROL_FIRST=order)
     assert labels["songs"] - ORIGIN == len(code), "the data must follow the code"
@@ -54,7 +54,7 @@ def describe(control_first: bool = False) -> tuple[bytes, dict[str, Any]]:
 
 
 def main() -> None:
-    """Write the files."""
+    """Write the assembled files."""
     for control_first, binary in enumerate(BINARIES):
         code, symbols = describe(bool(control_first))
         binary.write_bytes(code)

@@ -1,9 +1,8 @@
-"""Takes in a Commodore 64's memory: the player, its pointers and the packed takes, at any page.
+"""The block of memory that plays takes on a Commodore 64: player, pointers and packed takes, at any page.
 
-In memory, from the load address on: the player (player.asm), eleven pointers a song, the songs' tokens; then, from the
-next page on and in no file, the player's rings, which all songs share. All of it may start at any page from $0500 and
-ends at $CFFF or below. What goes around a block in a file is the business of its neighbours: `sid` makes a .sid of it,
-`program` a .prg, `listing` a source.
+From the load address on: the player (player.asm), eleven pointers for each song, the songs' tokens. From the next page
+on, and not in the file: the player's ring buffers, shared by all songs. A block starts at any page from $0500 on and
+ends at $CFFF or below. `sid_file` makes a .sid file of a block, `program` a .prg file, `listing` an assembly source.
 """
 
 import json
@@ -32,30 +31,27 @@ from sidlive.tune.compiler.packer import STREAMS, Packed
 from sidlive.tune.psid import MOST_SONGS
 
 LOAD: Final = 0x1000
-LOWEST_LOAD: Final = 0x0500  # a SID player's own driver needs a page, and $0400 is the first it may have
-MEMORY_END: Final = 0xD000  # the chips begin here
+LOWEST_LOAD: Final = 0x0500  # leaves page $0400 for the driver of a SID player
+MEMORY_END: Final = 0xD000  # start of the I/O chips
 BASIC: Final = range(0xA000, 0xC000)
 RINGS: Final = 256 * COLUMNS  # bytes
 POINTERS: Final = 2 * len(STREAMS)  # bytes a song
 AGAIN: Final = 250  # frames after a take's end that are compared
-COMPRESSIBLE: Final = 4  # takes so many times too long without calls are tried in part first
-TRIALS: Final = 9  # packings to find out how much of the takes fits
+COMPRESSIBLE: Final = 4  # takes are first packed in part if without calls they are this many times too long
+TRIALS: Final = 9  # most packings that find how much of the takes fits
 
 
 @dataclass(frozen=True)
 class SongFrames:
-    """``frames`` uint8[T, 28], and where it goes on when it has ended: at a frame, or None for silence.
-
-    ``control_first``: the music is of a tune that writes a voice's control before its envelope.
-    """
+    """One song to compile: ``frames`` uint8[T, 28], and how it continues after its end."""
 
     frames: Frames
-    loop_frame: int | None = None
-    control_first: bool = False
+    loop_frame: int | None = None  # frame at which it continues; None: silence
+    control_first: bool = False  # write a voice's control before its envelope, as the music's tune did
 
     @property
     def proof(self) -> Frames:
-        """What is to be heard if all is well: the frames, and AGAIN of those that follow."""
+        """Frames that a correct player makes: the song, and AGAIN frames of its loop or silence."""
         after = self.loop_frame
         turn = _silent(self.frames[-1]) if after is None else self.frames[after:]
         return np.concatenate([self.frames, *[turn] * -(-AGAIN // len(turn))])[: len(self.frames) + AGAIN]
@@ -63,32 +59,32 @@ class SongFrames:
 
 @dataclass(frozen=True)
 class MemoryBlock:
-    """What lies in memory: ``image`` from ``load`` on; from ``rings`` to ``end`` what the player only uses.
+    """Block of memory with player and packed songs. Its init is at ``load``, its play at ``load`` + 3."""
 
-    The player's init is at ``load`` and its play at ``load`` + 3; the pointers begin at ``data``.
-    """
-
-    load: int
-    data: int
-    rings: int
+    load: int  # address of ``image``
+    data: int  # address of the pointers
+    rings: int  # address of the player's ring buffers, which end at ``end``
     songs: tuple[Packed, ...]
     image: bytes
 
     @property
     def end(self) -> int:
-        """The first address that is free again."""
+        """Address of the first byte after the ring buffers."""
         return self.rings + RINGS
 
 
 @cache
 def player(control_first: bool = False) -> tuple[bytes, dict[str, Any]]:
-    """The assembled player of a write order, and its description (assemble.py). Both have the same length."""
+    """Return the assembled player of a write order and the content of its JSON file (see `assemble`).
+
+    The players of both write orders have the same length.
+    """
     binary = BINARIES[control_first]
     return binary.read_bytes(), json.loads(binary.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def pack_song(take: SongFrames) -> Packed:
-    """A take's tokens; its silence behind it where it does not go on."""
+    """Pack a song. A song that does not loop ends with a silent frame."""
     frames = take.frames & USED_BITS
     if take.loop_frame is None:
         return packer.pack(np.concatenate([frames, _silent(frames[-1])]), len(frames), take.control_first)
@@ -96,29 +92,29 @@ def pack_song(take: SongFrames) -> Packed:
 
 
 def free_bytes(load: int) -> int:
-    """Bytes of pointers and tokens that memory has from a load address on."""
+    """Return the bytes that memory has for pointers and tokens if the block starts at ``load``."""
     return MEMORY_END - RINGS - load - len(player()[0])
 
 
 def build(songs: Sequence[Packed], load: int = LOAD) -> MemoryBlock:
-    """A block of packed songs, all of one write order, which must fit."""
+    """Build a block of packed songs of the same write order, which must fit into memory."""
     control_first = songs[0].control_first
     assert all(song.control_first == control_first for song in songs)
     code, symbols = player(control_first)
     pointers = load + len(code)
-    data = b"".join(_laid(songs, pointers + POINTERS * len(songs)))
+    data = b"".join(_layout(songs, pointers + POINTERS * len(songs)))
     rings = -(-(pointers + len(data)) // 256) * 256
     assert rings + RINGS <= MEMORY_END and 1 <= len(songs) <= MOST_SONGS
-    image = _moved(code, symbols, load, rings, load < BASIC.start < rings + RINGS) + data
+    image = _relocate(code, symbols, load, rings, load < BASIC.start < rings + RINGS) + data
     return MemoryBlock(load, pointers, rings, tuple(songs), image)
 
 
 def pack_to_fit(
     takes: Sequence[SongFrames], most: int, rate_hz: float, bound: str = "the C64's memory"
 ) -> list[Packed]:
-    """The takes packed into ``most`` bytes together, all that the ``bound`` leaves them.
+    """Pack the takes into at most ``most`` bytes together; ``bound`` names this limit in messages.
 
-    Raises TuneError where that cannot be, saying how many seconds of each would fit.
+    Raises TooLong, with the seconds of each take that would fit, if that is not possible.
     """
     share = min(1.0, COMPRESSIBLE * most / sum(packer.plain_bytes(take.frames) for take in takes))
     fits, over, most_needed = 0.0, 1.0 + 1e-9, 0
@@ -142,7 +138,7 @@ def pack_to_fit(
 
 
 class TooLong(TuneError):
-    """Takes that do not fit. ``seconds`` of each that would; ``needed`` bytes, 0 where that was not found out."""
+    """Error: takes do not fit. ``seconds`` of each take would fit; ``needed`` are the bytes of all, 0 if not known."""
 
     def __init__(self, whole: str, bound: str, seconds: list[float], most: int, needed: int) -> None:
         self.seconds = seconds
@@ -154,8 +150,8 @@ class TooLong(TuneError):
         super().__init__(f"{what} too long for {bound}: {whole}; {fits}")
 
 
-def _laid(songs: Sequence[Packed], at: int) -> list[bytes]:
-    """All songs' pointers, then their tokens from ``at`` on."""
+def _layout(songs: Sequence[Packed], at: int) -> list[bytes]:
+    """Return the pointers of all songs, then their tokens, which start at the address ``at``."""
     pointers, tokens = [], []
     for song in songs:
         both = song.at(at - POINTERS)
@@ -165,8 +161,8 @@ def _laid(songs: Sequence[Packed], at: int) -> list[bytes]:
     return pointers + tokens
 
 
-def _moved(code: bytes, symbols: dict[str, Any], load: int, rings: int, banked: bool) -> bytes:
-    """The player for these addresses; ``banked``: it shows the RAM under BASIC while it works."""
+def _relocate(code: bytes, symbols: dict[str, Any], load: int, rings: int, banked: bool) -> bytes:
+    """Relocate the player; ``banked``: it switches off the BASIC ROM while it works."""
     moved = np.frombuffer(code, np.uint8).copy()
     entries = ("init_banked", "play_banked") if banked else ("init", "play")
     for jump, entry in zip((0, 3), entries, strict=True):
@@ -178,14 +174,14 @@ def _moved(code: bytes, symbols: dict[str, Any], load: int, rings: int, banked: 
 
 
 def _part(take: SongFrames, share: float) -> SongFrames:
-    """A take's beginning; it falls silent where its loop is cut off."""
+    """Return the first ``share`` (0 to 1) of a take; it ends in silence if its loop is cut off."""
     length = max(1, int(share * len(take.frames)))
     loop = take.loop_frame if take.loop_frame is not None and take.loop_frame < length else None
     return take if share == 1.0 else replace(take, frames=take.frames[:length], loop_frame=loop)
 
 
 def _silent(row: Frames) -> Frames:
-    """uint8[1, 28]: a frame with its gates off and its volume zero."""
+    """Return the frame ``row`` uint8[28] with closed gates and volume 0, as uint8[1, 28]."""
     silent = row[None].copy()
     for voice in range(VOICES):
         silent[0, register_of(voice, CONTROL)] &= ~np.uint8(GATE)

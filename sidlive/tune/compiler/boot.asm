@@ -1,6 +1,6 @@
-; What a program of takes begins with: a BASIC line that starts it, and what plays the block behind it on a C64 of its
-; own: the texts on the screen, the time, a raster interrupt for play, keys 1 to 9 for the songs. 64tass syntax,
-; documented 6502 opcodes only. program.py fills in what lies between the jump and ``boot``.
+; The start of a program of takes: a BASIC line that runs it, and code that plays the block after it: texts on the
+; screen, the time, a raster interrupt for play, keys 1 to 9 for the songs. 64tass syntax, documented 6502 opcodes only.
+; program.py fills in the data between the jump and ``boot``.
 
         .cpu "6502"
 
@@ -10,9 +10,9 @@ COLOURS = $d800
 ROWS    = SCREEN + 40 * 6               ; six rows of text
 CLOCK   = ROWS + 40 * 4 + 2             ; mm:ss
 NUMBER  = ROWS + 40 * 4 + 14           ; the song's number, one digit
-KEY     = $c5                           ; the key that is down, as the Kernal keeps it
-KERNAL  = $ea31                         ; the end of an interrupt: the Kernal reads the keyboard
-LINE    = 250                           ; below the text: no bad line, and time until the next picture
+KEY     = $c5                           ; the key that is down, by the Kernal
+KERNAL  = $ea31                         ; the Kernal's interrupt handler: reads the keyboard
+LINE    = 250                           ; raster line of play: below the text, where there are no bad lines
 
 * = $0801
         .word last, 10
@@ -22,16 +22,16 @@ LINE    = 250                           ; below the text: no bad line, and time 
 last    .word 0
         jmp boot
 
-songs   .byte 1                         ; that keys choose: 9 at most
-song    .byte 0                         ; that plays, from 0
-frames  .byte 50                        ; a second lasts so many,
-others  .byte 51                        ; but one second of
-period  .byte 8                         ; so many lasts so many
+songs   .byte 1                         ; number of songs with a key, at most 9
+song    .byte 0                         ; the song that plays, from 0
+frames  .byte 50                        ; frames of a second
+others  .byte 51                        ; frames of one second in each period
+period  .byte 8                         ; seconds of a period
 text    .fill 240, 32                   ; screen codes
 
 boot    sei
         cld
-        lda #$7f                        ; no interrupt by the timer
+        lda #$7f                        ; no timer interrupts
         sta $dc0d
         lda $dc0d
         ldx #0
@@ -119,7 +119,7 @@ second  lda frames
         sta until
         lda others
 +       sta left
-        ldx #4                          ; count from the last digit up
+        ldx #4                          ; count up, from the last digit
 digit   inc CLOCK,x
         lda CLOCK,x
         cmp limits,x
@@ -136,10 +136,10 @@ digit   inc CLOCK,x
 
 zero    .byte $30, $30, $3a, $30, $30
 limits  .byte $3a, $3a, 0, $36, $3a
-codes   .byte $38, $3b, $08, $0b, $10, $13, $18, $1b, $20 ; of keys 1 to 9
+codes   .byte $38, $3b, $08, $0b, $10, $13, $18, $1b, $20 ; key codes of 1 to 9
 pressed .byte $40                       ; none
-left    .byte 0                         ; frames of this second
-until   .byte 0                         ; seconds until one of other length
+left    .byte 0                         ; frames left of this second
+until   .byte 0                         ; seconds left until one of the other length
 
         .cerror * > BLOCK, "no room before the block"
         .fill BLOCK - *, 0

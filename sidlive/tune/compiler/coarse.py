@@ -1,4 +1,4 @@
-"""Coarser pulse widths: what makes a take smaller at the least cost to its sound, and what that cost is."""
+"""Coarser pulse widths make a take smaller at the least cost to its sound; measures that cost."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from sidlive.chip.sid import render
 from sidlive.chip.spectrum import distance_db
 from sidlive.tune.compiler.block import SongFrames
 
-FEWEST, MOST = 1, 8  # bits of a 12-bit pulse width that may go
-HEARD_S = 60.0  # of a take, to say what it costs
+FEWEST, MOST = 1, 8  # bits of a 12-bit pulse width that may be dropped
+HEARD_S = 60.0  # length of a take that is rendered to measure the cost
 
 
 def coarse_pulse(frames: Frames, bits: int) -> Frames:
-    """The same ``uint8[T, 28]`` with pulse widths that hold until they are more than 2 ** bits off, and then follow."""
+    """Return ``frames`` uint8[T, 28] with pulse widths that change only when they are 2 ** ``bits`` or more off."""
     edited = frames.copy()
     for voice in range(VOICES):
         lo, hi = register_of(voice, PW_LO), register_of(voice, PW_HI)
@@ -27,7 +27,7 @@ def coarse_pulse(frames: Frames, bits: int) -> Frames:
 
 
 def cost_db(take: SongFrames, edited: Frames, rate_hz: float, chip: str, timing: VideoTiming) -> float:
-    """How far the edited frames' sound is from the take's, in dB (see ``distance_db``), over HEARD_S at most."""
+    """Return the distance of the edited frames' sound from the take's in dB (see `distance_db`), over HEARD_S."""
     count, order = int(HEARD_S * rate_hz), take.control_first
     one, other = (render(some[:count], rate_hz, chip, timing, control_first=order) for some in (take.frames, edited))
     return distance_db(one, other)

@@ -1,7 +1,7 @@
-"""What the 6510 player takes for each frame, in clock cycles: counted from player.asm, a test holds it to the machine.
+"""Clock cycles that the 6510 player takes for each token, counted in player.asm; a test compares them with the machine.
 
-A branch or a pointer that happens to cross a page and a counter that wraps add cycles that are not counted here, a few
-a frame. On a C64's screen a raster line is 63 cycles (PAL).
+Not counted are a few cycles a frame: branches and pointers that cross a page, and counters that wrap around. A raster
+line has 63 cycles (PAL).
 """
 
 from typing import Final
@@ -10,34 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.compiling import kernel
+from sidlive.tune.compiler.player_tokens import COPY, HOLD, PAIR, RAMP, TWICE
 
 Cycles = NDArray[np.int64]
 
-# Kinds of stream.
-PAIR: Final = 0
-VOICE: Final = 1
+FRAME: Final = 56  # the play routine around the streams, without the caller's JSR
+CALLING: Final = 105  # a call before a token
+RETURNING: Final = 44  # the return from a call before a token
+JUMPING: Final = 79  # the jump to the loop
 
-# Operations of tokens.
-COPY: Final = 0
-RAMP: Final = 1
-SET: Final = 2
-TWICE: Final = 3
-HOLD: Final = 4
-CALL: Final = 5
-
-FRAME: Final = 56  # play itself, without the caller's JSR
-CALLING: Final = 105  # a call in front of a token
-RETURNING: Final = 44  # from a call, in front of a token
-JUMPING: Final = 79  # to where the stream begins again
-
-_FETCH: Final = 43  # to take a token that is no copy
-_LEAVE: Final = 27  # to set the mode, go past the token and on to the next stream
-_REST: Final = 5  # to see that the token lasts
+_FETCH: Final = 43  # read a token that is not a copy
+_LEAVE: Final = 27  # set the mode, advance past the token, go to the next stream
+_REST: Final = 5  # find that the current token has not run out
 
 
 @kernel
-def at_rest(kind: int, bits: int, op: int) -> int:
-    """Cycles of a stream in a frame that a token covers but does not begin in."""
+def rest_cycles(kind: int, bits: int, op: int) -> int:
+    """Return the cycles of a stream in a frame that a token covers but does not start in.
+
+    ``kind`` and ``bits`` are the stream's (see `packer.TokenStream`), ``op`` the token's operation.
+    """
     if op == COPY:
         return 46 if kind == PAIR else 72
     if op == RAMP:
@@ -46,15 +38,15 @@ def at_rest(kind: int, bits: int, op: int) -> int:
 
 
 @kernel
-def beginning(kind: int, bits: int, op: int, argument: int) -> int:
-    """Cycles of a stream in the frame that a token begins in."""
+def start_cycles(kind: int, bits: int, op: int, argument: int) -> int:
+    """Return the cycles of a stream in the frame in which a token starts."""
     if op == COPY:
         return 125 if kind == PAIR else 151
     if op == RAMP:
         step = 21 if bits == 8 else 34 if 0 <= argument < 128 else 35 if -128 < argument < 0 else 47
-        return _FETCH + 4 + step + _LEAVE + at_rest(kind, bits, RAMP) - _REST
+        return _FETCH + 4 + step + _LEAVE + rest_cycles(kind, bits, RAMP) - _REST
     if op == HOLD:
-        return _FETCH + 14 + _LEAVE + at_rest(kind, bits, HOLD) - _REST
+        return _FETCH + 14 + _LEAVE + rest_cycles(kind, bits, HOLD) - _REST
     named = argument & 7
     if kind == PAIR:
         return _FETCH + (56 if named == 0 or named == 3 else 64 if named == 1 else 60) + _LEAVE

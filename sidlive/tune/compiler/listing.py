@@ -1,7 +1,7 @@
-"""Takes to a 64tass source for those who write demos: the player's own source and the data behind it.
+"""Writes takes as a 64tass source, for demos: the player's own source and the data after it.
 
-Assembled as it is, it makes the bytes of the block that a .sid holds. ORIGIN may be any other page: the data's pointers
-are labels. :mod:`sidlive.tune.compiler.block` makes the same without an assembler.
+Assembled unchanged, it gives the bytes of the block. ORIGIN may be set to any other page, since pointers in the data
+are labels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,17 @@ _A_LINE: Final = 16  # bytes
 _HEAD: Final = """;
 ; 64tass -C --nostart FILE.asm
 ;
-; Once, with the number of the song, from 0, in A: jsr start, or jsr init. Then in each video frame: jsr start + 3, or
-; jsr play. A, X and Y are lost; ZP and ZP + 1, all that is used of the zero page, are restored. What lies under BASIC,
-; start and start + 3 show and hide again; init and play expect to see it. At data the songs' pointers and tokens begin.
+; Call start (or init) once, with the number of the song, from 0, in A. Then call start + 3 (or play) in each video
+; frame. A, X and Y are lost. ZP and ZP + 1 are restored; no other part of the zero page is used. start and start + 3
+; switch off the BASIC ROM if any part lies under it, and restore it; init and play expect it to be off. The songs'
+; pointers and tokens begin at data.
 ; {bytes} bytes, and {pages} pages from RINGS on, which hold the last 256 frames.
 
 ORIGIN  = ${load:04x}                         ; any page
 RINGS   = (finish + 255) & $ff00        ; any page with {pages} free from there on
 ZP      = $fb                           ; two bytes
 BANKED  = {banked}                             ; 1: ORIGIN is below $a000, and the last ring above
-CONTROL_FIRST = {control_first}                       ; 1: voices' controls are written before their envelopes
+CONTROL_FIRST = {control_first}                       ; 1: a voice's control is written before its envelope
 start   = ORIGIN
 data    = songs
 
@@ -34,7 +35,7 @@ data    = songs
 
 
 def listing_of(block: MemoryBlock, label: Label) -> str:
-    """The source of a block."""
+    """Return the source of a block, with the texts of ``label`` in its first line."""
     titles = " - ".join(text for text in (label.title, label.author, label.release) if text)
     lines = [
         f"; {''.join(letter if letter.isprintable() else '?' for letter in titles)}",
@@ -55,7 +56,7 @@ def listing_of(block: MemoryBlock, label: Label) -> str:
 
 
 def _tokens(song: Packed, label: str) -> Iterator[str]:
-    """A song's tokens, its links by name."""
+    """Yield the lines of a song's tokens, with links relative to ``label``."""
     at = 0
     for link, target in [*sorted(song.links), (len(song.data), -1)]:
         for begin in range(at, link, _A_LINE):

@@ -1,11 +1,11 @@
-"""Frames to the tokens that the 6510 player reads, and back. player.asm describes the format.
+"""Packs frames into the tokens that the 6510 player reads, and unpacks them. player.asm describes the format.
 
-:func:`pack` writes the eleven streams of a take; :func:`unpack` is its inverse, one obvious step at a time, and the
-oracle of both the packer and the player. Knows nothing of addresses: the data's links are relative to its start.
+`pack` writes the eleven streams of a take. `unpack` is its inverse, one obvious step at a time, and the reference to
+which packer and player are tested. Knows no addresses: links in the data are relative to its start.
 
-A take always goes on at ``loop`` when it has ended; to end in silence is to loop over a silent frame. The streams jump
-back one frame after another, the first a frame after the loop's own, so that no frame bears all the jumps; until then
-each goes on with the loop's first frames.
+A take always continues at frame ``loop`` after its end; a take that ends in silence loops over a silent frame. The
+streams jump back in different frames, the first of them one frame into the loop, so that no frame bears all jumps.
+Until its jump each stream plays the loop's first frames a second time.
 """
 
 from collections.abc import Iterator
@@ -33,18 +33,18 @@ from sidlive.chip.registers import (
     first_control_of,
     register_of,
 )
-from sidlive.tune.compiler import phrases, search
-from sidlive.tune.compiler.cycles import CALL, COPY, HOLD, PAIR, RAMP, SET, VOICE
-from sidlive.tune.compiler.phrases import Tokens, place_of
-from sidlive.tune.compiler.search import LONG, WINDOW, Facts
+from sidlive.tune.compiler import solver
+from sidlive.tune.compiler.facts import Facts, find_facts
+from sidlive.tune.compiler.player_tokens import CALL, COPY, HOLD, LONG, PAIR, RAMP, SET, VOICE, WINDOW, token_bytes
+from sidlive.tune.compiler.solver import Tokens, place_of
 
 
 @dataclass(frozen=True)
 class TokenStream:
-    """One of the player's streams: columns of the frames, in the order in which a token says them."""
+    """Stream of the player: columns of the frames, in the order of the values in its tokens."""
 
     kind: int  # PAIR or VOICE
-    bits: int  # of a pair's ramps
+    bits: int  # of the number to which a pair's ramps add
     columns: tuple[int, ...]
 
 
@@ -68,19 +68,19 @@ STREAMS: Final = (
 
 @dataclass(frozen=True)
 class Packed:
-    """A packed take: where each stream starts in ``data``, and the links: where one stands, and the offset it names."""
+    """Packed take: ``data``, the offsets where streams start, and links (offset of the link, offset of its target)."""
 
     data: bytes
     starts: tuple[int, ...]
     links: tuple[tuple[int, int], ...]
-    control_first: bool = False  # whether voices' tokens name control before the envelope
+    control_first: bool = False  # whether a voice's tokens hold control before the envelope
 
     def __len__(self) -> int:
-        """Bytes with the pointers to the streams."""
+        """Return the bytes of data and pointers to the streams."""
         return 2 * len(self.starts) + len(self.data)
 
     def at(self, address: int) -> bytes:
-        """Pointers and data as they stand at an address in memory."""
+        """Return pointers and data for an ``address`` in memory."""
         base = address + 2 * len(self.starts)
         data = bytearray(self.data)
         for link, target in self.links:
@@ -92,31 +92,31 @@ class Packed:
 
 
 def pack(frames: Frames, loop: int, control_first: bool = False) -> Packed:
-    """Frames uint8[T, 28] that start again at frame ``loop`` (0 to T - 1) when they have ended.
+    """Pack ``frames`` uint8[T, 28] that continue at frame ``loop`` (0 to T - 1) after their end. Inverse: `unpack`.
 
-    ``control_first``: for the player that writes voices' controls before their envelopes.
+    With ``control_first`` the tokens are for the player that writes a voice's control before its envelope.
     """
     assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS
     assert 0 <= loop < len(frames)
     frames = frames & USED_BITS
     parts = [_facts(frames, loop, number) for number in range(len(STREAMS))]
-    return _written(phrases.solve(parts), loop, control_first)
+    return _encode(solver.solve(parts), loop, control_first)
 
 
 def plain_bytes(frames: Frames) -> int:
-    """Bytes that the tokens of the frames would take if none were called."""
+    """Return the bytes of the tokens of ``frames`` without any call."""
     size = 0
     for number, stream in enumerate(STREAMS):
-        tokens = phrases.spelt_out(_facts(frames & USED_BITS, 0, number))
-        size += sum(search.token_bytes(stream.kind, op, argument) for _, op, _, argument, _ in tokens.tolist())
+        tokens = solver.solve_without_calls(_facts(frames & USED_BITS, 0, number))
+        size += sum(token_bytes(stream.kind, op, argument) for _, op, _, argument, _ in tokens.tolist())
     return size
 
 
 def _facts(frames: Frames, loop: int, number: int) -> Facts:
-    """What can be said of a stream, from the take's first frame to the one where the stream jumps back."""
+    """Return the facts of stream ``number`` from the take's first frame to the stream's jump back."""
     stream = STREAMS[number]
     turn = len(frames) - loop
-    lasting = -(-WINDOW // turn) * turn  # turns of the loop that no copy reaches across
+    lasting = -(-WINDOW // turn) * turn  # whole turns of the loop, longer than a copy can reach back
     seam = _seam(loop, number)
     source = np.arange(seam + lasting)
     source[loop:] = loop + (source[loop:] - loop) % turn
@@ -124,20 +124,20 @@ def _facts(frames: Frames, loop: int, number: int) -> Facts:
     rows[:, : len(stream.columns)] = frames[source][:, stream.columns]
     safe = np.zeros(len(rows), np.bool_)
     safe[:loop] = (rows[:loop] == rows[lasting : lasting + loop]).all(axis=1)
-    facts: Facts = search.facts(stream.kind, rows, stream.bits, seam, loop, safe)
+    facts: Facts = find_facts(stream.kind, rows, stream.bits, seam, loop, safe)
     return facts
 
 
 def _seam(loop: int, number: int) -> int:
-    """The frame at which a stream begins again."""
+    """Return the frame to which stream ``number`` jumps back."""
     return loop + 1 + number
 
 
-def _written(solution: list[Tokens], loop: int, control_first: bool) -> Packed:
-    """The bytes of a solution."""
+def _encode(solution: list[Tokens], loop: int, control_first: bool) -> Packed:
+    """Encode the tokens of all streams."""
     data = bytearray()
-    offsets: dict[int, int] = {}  # of the tokens, by their places
-    links: list[tuple[int, int]] = []  # offset of a link, and the place it names
+    offsets: dict[int, int] = {}  # of tokens, by place
+    links: list[tuple[int, int]] = []  # (offset of the link, place of its target)
     starts = []
     for number, (stream, tokens) in enumerate(zip(STREAMS, solution, strict=True)):
         starts.append(len(data))
@@ -148,13 +148,13 @@ def _written(solution: list[Tokens], loop: int, control_first: bool) -> Packed:
                 data += bytes((0, called, 0, 0))
                 links.append((len(data) - 2, argument))
             else:
-                data += _spelt(stream.kind, op, lasts, argument, control_first)
+                data += _encode_token(stream.kind, op, lasts, argument, control_first)
     named = tuple((link, offsets[place]) for link, place in links)
     return Packed(bytes(data), tuple(starts), named, control_first)
 
 
-def _spelt(kind: int, op: int, lasts: int, argument: int, control_first: bool) -> bytes:
-    """A token's bytes."""
+def _encode_token(kind: int, op: int, lasts: int, argument: int, control_first: bool) -> bytes:
+    """Return the bytes of a token that is not a call."""
     if op == COPY:
         return bytes((lasts, -argument & 0xFF))
     if op == HOLD:
@@ -162,27 +162,27 @@ def _spelt(kind: int, op: int, lasts: int, argument: int, control_first: bool) -
     if op == RAMP:
         step = (argument & 0xFF,) if -128 < argument < 128 else (0x80, argument & 0xFF, argument >> 8 & 0xFF)
         return bytes((0xC0 | lasts - 1, *step))
-    said = (2, 0, 1) if control_first and kind == VOICE else (0, 1, 2)
-    values = [argument >> 8 + 8 * i & 0xFF for i in said if argument >> i & 1]
+    places = (2, 0, 1) if control_first and kind == VOICE else (0, 1, 2)
+    values = [argument >> 8 + 8 * i & 0xFF for i in places if argument >> i & 1]
     if kind == PAIR:
         return bytes((0x80 | (argument & 3) << 4 | lasts & 15, *values))
     names = (argument & 1) << 2 | argument & 2 | argument >> 2 & 1
     if op == SET:
         return bytes((0x80 | names << 3 | lasts & 7, *values))
-    values.insert(said.index(2), argument >> 32)
+    values.insert(places.index(2), argument >> 32)
     return bytes((0x80, *values))
 
 
-# ---- the inverse
+# ---- unpacking
 
 
 def unpack(packed: Packed, count: int) -> Frames:
-    """The first ``count`` frames that the player makes of a packed take, uint8[count, 28]."""
+    """Return the first ``count`` frames, uint8[count, 28], that the player makes of a packed take. Inverse: `pack`."""
     frames = np.zeros((count, COLUMNS), np.uint8)
     for stream, start in zip(STREAMS, packed.starts, strict=True):
         width = len(stream.columns)
         rows = [(0,) * width]  # the frame before the first: all zero
-        for row in _played(stream, packed, start, rows):
+        for row in _decode(stream, packed, start, rows):
             rows.append(row)
             if len(rows) > count:
                 break
@@ -190,10 +190,10 @@ def unpack(packed: Packed, count: int) -> Frames:
     return frames
 
 
-def _played(stream: TokenStream, packed: Packed, at: int, rows: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
-    """A stream's rows, one after another without end; the caller appends each to ``rows``, the ones before it."""
+def _decode(stream: TokenStream, packed: Packed, at: int, rows: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    """Yield the rows of a stream without end, from offset ``at`` on. The caller appends each of them to ``rows``."""
     data, links = packed.data, dict(packed.links)
-    left, back_to = 0, 0  # of a call: its tokens yet to come, and where to go then
+    left, back_to = 0, 0  # in a call: tokens left, plus 1, and the offset to return to
 
     def take(number: int) -> bytes:
         nonlocal at
@@ -222,7 +222,7 @@ def _played(stream: TokenStream, packed: Packed, at: int, rows: list[tuple[int, 
                 elif step >= 0x80:
                     step -= 256
             for _ in range((token & 0x3F) + 1):
-                yield _stepped(stream, rows[-1], step)
+                yield _step_row(stream, rows[-1], step)
         elif stream.kind == PAIR:
             low, high = rows[-1]
             low = take(1)[0] if token & 0x10 else low
@@ -246,8 +246,8 @@ def _played(stream: TokenStream, packed: Packed, at: int, rows: list[tuple[int, 
                 left, at = 0, back_to
 
 
-def _stepped(stream: TokenStream, row: tuple[int, ...], step: int) -> tuple[int, ...]:
-    """The row after this one in a ramp; for a voice, in a hold."""
+def _step_row(stream: TokenStream, row: tuple[int, ...], step: int) -> tuple[int, ...]:
+    """Return the row that follows ``row`` in a ramp, or, for a voice, in a hold."""
     if stream.kind == VOICE:
         return (*row[:3], row[2])
     if stream.bits == 8:

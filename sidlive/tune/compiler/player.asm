@@ -1,36 +1,37 @@
-; The sidlive player: replays packed SID registers, one frame a call. 64tass syntax, documented 6502 opcodes only.
+; The sidlive player: plays packed SID registers, one frame per call. 64tass syntax, documented 6502 opcodes only.
 ;
-;   start + 0   init: A = song, 0 upwards. Clears the SID; may be called again at any time.
-;   start + 3   play: once a video frame. A, X and Y are lost.
+;   start + 0   init: A = song, from 0. Clears the SID; may be called again at any time.
+;   start + 3   play: call once per video frame. A, X and Y are lost.
 ;
-; Where any part lies under BASIC the two jumps go to init_banked and play_banked, which show the RAM meanwhile.
-; Zero page: two bytes, ZP and ZP + 1, saved and restored by both. Besides itself and its data the player uses RINGS,
-; 28 pages that keep the last 256 frames: a page a column, indexed by the frame's number modulo 256. The code modifies
-; itself. Its data follow it: STREAMS pointers a song, in the order the streams are played, then the tokens.
+; If any part lies under BASIC, the two jumps go to init_banked and play_banked, which switch BASIC off meanwhile.
+; Zero page: two bytes, ZP and ZP + 1, saved and restored by both. Besides code and data the player uses RINGS, 28 ring
+; buffers of a page that hold the last 256 frames: one for each column, indexed by the frame's number modulo 256. The
+; code modifies itself. The data follow the code: STREAMS pointers for each song, in the order in which the streams are
+; played, then the tokens.
 ;
-; Each stream says in tokens what its registers do (packer.py writes them, and reads them in Python):
+; The tokens of a stream describe its registers frame by frame (packer.py writes them; its unpack reads them in Python):
 ;
 ;   0LLLLLLL back               copy L frames from 256 - back frames ago
-;   00000000 n lo hi            n > 0: take the next n tokens from the address, then go on here; n = 0: go on there
+;   00000000 n lo hi            n > 0: call: play the n tokens at the address, then continue here; n = 0: jump there
 ;
 ;   A pair of registers (frequency, pulse width, cutoff, resonance and volume):
-;   10hlLLLL [lo] [hi]          set the registers that l and h name, then hold, L frames in all; L = 0: 256 frames
-;   11LLLLLL d                  add d, signed, in each of L + 1 frames: to the pair as one number, in the cutoff and
-;                               volume streams to the second register. d = $80, frequency and pulse width only:
-;                               lo, hi follow and are added instead
+;   10hlLLLL [lo] [hi]          set the registers whose bit is 1, then hold, L frames in all; L = 0: 256 frames
+;   11LLLLLL d                  add d, signed, in each of L + 1 frames: to the pair as one number; in the cutoff and
+;                               volume streams to the second register only. If d = $80 (frequency and pulse width
+;                               only), lo and hi follow and are added instead
 ;
 ;   A voice's control, attack and decay, sustain and release:
-;   10ascLLL [ad] [sr] [ctrl]   set the registers that a, s and c name, then hold, L frames in all; L = 0: 256 frames
-;   10000000 ad sr first ctrl   set all for one frame, in which control is first written with another value
+;   10ascLLL [ad] [sr] [ctrl]   set the registers whose bit is 1, then hold, L frames in all; L = 0: 256 frames
+;   10000000 ad sr first ctrl   set all for one frame, in which control is written twice: first, then ctrl
 ;   11LLLLLL                    hold for L + 1 frames
 ;
-; A voice's registers are written in the order in which its tokens name them: the envelope's before control, as most
-; tunes do. With CONTROL_FIRST control comes before the envelope, in the tokens too: [ctrl] [ad] [sr], first ctrl ad sr.
-; Both take the same cycles.
+; A voice's registers are written in the order of the values in its tokens: envelope before control, like most tunes.
+; With CONTROL_FIRST control comes before the envelope, also in the tokens: [ctrl] [ad] [sr], first ctrl ad sr. Both
+; take the same cycles.
 ;
-; Between tokens a stream rests: it knows the frame index at which its token runs out (expires) and what to do until
-; then (the distance of a branch, mode). Registers that hold are not written again.
-; X = this frame's index, Y = the last frame's, wherever a stream begins.
+; While a token lasts, its stream keeps the frame index at which the token runs out (expires) and the part of the code
+; to run until then (mode: the distance of a branch). Registers that hold are not written again.
+; On entry to a stream X = index of this frame, Y = index of the last frame.
 
         .cpu "6502"
 
@@ -48,13 +49,13 @@ COLUMNS = 28
 REGISTERS = 25
 STREAMS = 11
 
-; Have the stream branch to this part of it from the next frame on.
+; Let the stream branch to this part of its code from the next frame on.
 mode    .segment part
         lda #<(\part - branch - 2)
         sta branch + 1
         .endsegment
 
-; Leave the token of Y bytes behind.
+; Advance past the token, which has Y bytes.
 advance .segment stream
         tya
         clc
@@ -65,7 +66,7 @@ advance .segment stream
 +
         .endsegment
 
-; Take the next token and do it if it is a copy. Any other is left in A, with Y = 1.
+; Read the next token. A copy, a call or a jump is done here; any other token is left in A, with Y = 1.
 take    .segment stream
         dec calls + \stream
         bne again
@@ -96,8 +97,8 @@ call    ldx #\stream
 other
         .endsegment
 
-; A pair of registers: number of the stream, column of the low register, bits of the number the two make (8: the high
-; one alone is added to), the stream that plays next.
+; A pair of registers. stream: its number; column: of the low register; bits: of the number to which ramps add (8: the
+; high register only); following: the stream that plays next.
 pair    .macro stream, column, bits, following
 low     = RINGS + 256 * \column
 high    = RINGS + 256 * (\column + 1)
@@ -237,7 +238,7 @@ high_only
         bne set
         .endmacro
 
-; What a voice writes to its rings and to the chip, from the rings of an earlier frame or from the token at ZP, Y.
+; Write a voice's registers to its rings and to the chip, from an earlier frame's rings or from the token at ZP, Y.
 copied_envelope .segment
         lda ad,y
         sta ad,x
@@ -312,8 +313,8 @@ named_control .segment
 +
         .endsegment
 
-; A voice's control and envelope: number of the stream, columns of control and of its first value, the stream that
-; plays next.
+; A voice's control and envelope. stream: its number; column: of control; first_column: of the first control value;
+; following: the stream that plays next.
 voice   .macro stream, column, first_column, following
 control = RINGS + 256 * \column
 ad      = RINGS + 256 * (\column + 1)
@@ -364,7 +365,7 @@ branch  bne hold
         jmp hold
 
 below   cmp #$80
-        bne setting                     ; else control is written twice
+        bne setting                     ; $80: control is written twice
         .if CONTROL_FIRST != 0
         #two_controls
         #envelope
@@ -437,7 +438,7 @@ some    sta named
         jmp set
         .endmacro
 
-; ----- the block itself
+; ----- the code
 
 * = ORIGIN
         .if BANKED != 0
@@ -466,13 +467,13 @@ port    = * + 1
 show_ram
         lda PORT
         sta port
-        and #3                          ; BASIC is seen where both of its bits are set
+        and #3                          ; BASIC is visible if both bits are set
         cmp #3
         bne +
         dec PORT
 +       rts
 
-; X = stream, ZP = its token, Y = 0: call or go to the address in the token. Leaves X as it was for play.
+; X = stream, ZP = its token, Y = 0: call or jump to the address in the token. Returns X = index of this frame.
 go_to   iny
         lda (ZP),y
         beq +
@@ -493,7 +494,7 @@ go_to   iny
         ldx frame
         rts
 
-; X = stream: return from a call, if in one. Leaves X as it was for play.
+; X = stream: return from a call, if in one. Returns X = index of this frame.
 go_back lda return_high,x
         beq +
         sta from_high,x
@@ -535,7 +536,7 @@ init    tax
         inx
         cpx #STREAMS
         bne -
-        ldx #REGISTERS - 1              ; the chip and the frame before the first: all zero
+        ldx #REGISTERS - 1              ; clear the chip, and the rings for the frame before the first
 -       sta SID,x
         dex
         bpl -
@@ -592,11 +593,11 @@ done    pla
         rts
 
 previous .byte 0                        ; the last frame's index
-named   .byte 0                         ; the registers that a token sets
-from    .fill STREAMS, 0                ; of each stream: its next token;
+named   .byte 0                         ; bits of the registers that a token sets
+from    .fill STREAMS, 0                ; for each stream: address of the next token
 from_high .fill STREAMS, 0
-calls   .byte range(0, 23 * STREAMS, 23) ; in a call: the tokens left; else it wraps, in no two streams at once;
-return  .fill STREAMS, 0                ; where to go after the call;
-return_high .fill STREAMS, 0            ; not in a call: 0
+calls   .byte range(0, 23 * STREAMS, 23) ; in a call: tokens left; else a counter that wraps in one stream at a time
+return  .fill STREAMS, 0                ; address after the call
+return_high .fill STREAMS, 0            ; 0: not in a call
 
 songs

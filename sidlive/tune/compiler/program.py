@@ -1,7 +1,7 @@
-"""Takes to a .prg that a Commodore 64 loads and runs: ``LOAD"NAME",8,1`` and RUN. Needs a block at PROGRAM_LOAD.
+"""Writes takes as a .prg file that a Commodore 64 loads and runs: ``LOAD"NAME",8,1`` and RUN.
 
-What it begins with is boot.asm, assembled beside it: a BASIC line, the texts on the screen, the time, a raster
-interrupt for play, keys 1 to 9 for the songs. The Kernal reads the keyboard; the timer's interrupt is off.
+A block at PROGRAM_LOAD follows boot.asm, which is assembled beside it: a BASIC line, texts on the screen, the time, a
+raster interrupt for play, keys 1 to 9 for the songs. The Kernal reads the keyboard; the timer's interrupt is off.
 """
 
 import unicodedata
@@ -17,21 +17,21 @@ from sidlive.tune.capture.recorder import capture
 from sidlive.tune.compiler.block import MemoryBlock
 from sidlive.tune.compiler.sid_file import Label
 
-PROGRAM_LOAD: Final = 0x0B00  # of the block, behind boot.asm
-COMPARED: Final = 500  # frames
-KEYS: Final = 9
+PROGRAM_LOAD: Final = 0x0B00  # address of the block, after boot.asm
+COMPARED: Final = 500  # frames compared by `verify_program`
+KEYS: Final = 9  # songs that have a key
 
 _BOOT: Final = Path(__file__).with_name("boot.bin")
-_PARAMETERS: Final = 0x0810 - prg.BASIC  # songs, song, frames, others, period, text
+_PARAMETERS: Final = 0x0810 - prg.BASIC  # offset in boot.asm of songs, song, frames, others, period, text
 _WIDTH: Final = 40
-_SECONDS: Final = {  # frames of a second, of one in so many seconds, so many: 401 frames are 8 s, 359 frames 6 s
+_SECONDS: Final = {  # frames of a second; frames of one second in every n; n: 401 frames are 8 s, 359 frames 6 s
     "PAL": (50, 51, 8),
     "NTSC": (60, 59, 6),
 }
 
 
 def program_of(block: MemoryBlock, label: Label, chip: str, timing: VideoTiming) -> bytes:
-    """A .prg of a block at PROGRAM_LOAD."""
+    """Return a .prg file of a block at PROGRAM_LOAD."""
     assert block.load == PROGRAM_LOAD
     boot = bytearray(_BOOT.read_bytes())
     assert prg.BASIC + len(boot) == PROGRAM_LOAD
@@ -52,20 +52,20 @@ def program_of(block: MemoryBlock, label: Label, chip: str, timing: VideoTiming)
 
 
 def screen_codes(text: str) -> bytes:
-    """A row of 40 characters as the screen keeps them, in the set with small letters; accents are lost."""
+    """Return a row of 40 screen codes in the character set with small letters. Accents are dropped."""
     plain = unicodedata.normalize("NFKD", text).replace("ß", "ss")
     letters = [letter for letter in plain if not unicodedata.combining(letter)][:_WIDTH]
     return bytes(_screen_code(letter) for letter in letters).ljust(_WIDTH, b" ")
 
 
 def verify_program(program: bytes, frames: Frames, what: str) -> None:
-    """Run a .prg in our machine and compare the first frames of its first song, COMPARED of them, in all columns.
+    """Run a .prg file in our C64 and compare the first COMPARED frames of its first song, all columns.
 
-    Raises TuneError where they differ.
+    Raises TuneError if they differ.
     """
     expected = frames[:COMPARED] & USED_BITS
     voices = [column for column in range(expected.shape[1]) if column < MODE_VOL or column >= FIRST_CONTROL]
-    silent = int(np.argmax(expected[:, voices].any(axis=1)))  # a capture begins where a voice is first written to
+    silent = int(np.argmax(expected[:, voices].any(axis=1)))  # a capture begins with the first write to a voice
     if not expected[:, voices].any():
         return
     played = capture(prg.parse(program, what), frames=COMPARED).frames

@@ -1,6 +1,6 @@
-"""Takes to a .sid file that plays on a Commodore 64, in a PSID version 2: a block of memory behind a header.
+"""Compiles takes to a .sid file (PSID version 2) that plays on a Commodore 64: a header and a block of memory.
 
-Also what every kind of file that is made of takes shares: it is proven in our 6510, and written whole or not at all.
+Also shared by the other kinds of compiled files: labels, and the comparison with the take in our 6510.
 """
 
 import unicodedata
@@ -39,27 +39,27 @@ from sidlive.tune.psid import MOST_SONGS, Tune
 
 CHIPS: Final = {"6581": 1, "8580": 2}
 CLOCKS: Final = {PAL.name: 1, NTSC.name: 2}
-_NAMED: Final = 5  # characters that cannot be kept, of which a note speaks
-HEADER: Final = psid.HEADER_V2 + 2  # what a file has before its image: the load address too
+_NAMED: Final = 5  # lost characters that a note lists
+HEADER: Final = psid.HEADER_V2 + 2  # bytes before the image, load address included
 
 
 @dataclass(frozen=True)
 class Label:
-    """What the file says about itself; 32 bytes each of Windows-1252 are kept. ``release``: year and publisher."""
+    """Texts of a file. A .sid file keeps 32 bytes of each, in Windows-1252."""
 
     title: str = "Take"
     author: str = ""
-    release: str = ""
+    release: str = ""  # year and publisher
 
     def notes(self) -> list[str]:
-        """What of it a file cannot hold, a line each."""
+        """Return a line for each loss of text in a .sid file."""
         return [note for what, text in asdict(self).items() for note in _lost(what, text)]
 
 
 def label_of(title: object, author: object, release: object, *usual: str) -> Label:
-    """Return the label that a person asks for; where one of the three is None, what is ``usual`` (three texts).
+    """Return the label with these texts; each None is replaced by the default in ``usual`` (three texts).
 
-    Raises ControlError for what is no text.
+    Raises ControlError for a value that is not a text.
     """
     texts = []
     for what, text, otherwise in zip(("title", "author", "release"), (title, author, release), usual, strict=True):
@@ -78,21 +78,21 @@ def compile_sid(
     loop_frame: int | None = None,
     control_first: bool = False,
 ) -> bytes:
-    """A .sid file of one take: its play routine, called once a video frame, writes ``frames`` uint8[T, 28] to the SID.
+    """Compile one take to a .sid file. Its play routine, called once a video frame, writes ``frames`` uint8[T, 28].
 
-    ``chip`` is "6581" or "8580", ``load`` the address of a page. After the last frame the tune goes on at
-    ``loop_frame``, or falls silent when that is None. ``control_first``: voices' controls are written before their
-    envelopes. Raises TuneError when the take does not fit into memory, saying how much of it would.
+    ``chip`` is "6581" or "8580", ``load`` the address of a page. After the last frame the tune continues at
+    ``loop_frame``, or is silent if that is None. With ``control_first`` a voice's control is written before its
+    envelope. Raises TuneError if the take does not fit into memory, with the length that would fit.
     """
     take = SongFrames(frames, loop_frame, control_first)
     return sid_of(block_of([take], timing.rate_hz, load), label or Label(), chip, timing)
 
 
 def block_of(takes: Sequence[SongFrames], rate_hz: float, load: int = LOAD, most: int | None = None) -> MemoryBlock:
-    """The takes as the songs of one block, its pointers and tokens of ``most`` bytes or as many as memory has.
+    """Compile the takes to a block, a song each, with at most ``most`` bytes of pointers and tokens (None: no limit).
 
-    One player plays them all, in the first one's write order.
-    Raises TuneError for an address, a take or a loop that cannot be, and where the takes do not fit.
+    One player plays all songs, in the first one's write order. Raises TuneError for an address, a take or a loop that
+    is not possible, and if the takes do not fit.
     """
     if not 1 <= len(takes) <= MOST_SONGS:
         raise TuneError(f"{len(takes)} takes; expected 1 to {MOST_SONGS} in one file")
@@ -116,7 +116,7 @@ def block_of(takes: Sequence[SongFrames], rate_hz: float, load: int = LOAD, most
 def sid_of(
     block: MemoryBlock, label: Label, chip: str = "6581", timing: VideoTiming = PAL, start_song: int = 1
 ) -> bytes:
-    """A .sid file of a block."""
+    """Return a .sid file of a block."""
     assert chip in CHIPS and 1 <= start_song <= len(block.songs)
     start_page, pages = _free_pages(block.load >> 8, block.end >> 8)
     return psid.Tune(
@@ -142,9 +142,9 @@ def sid_of(
 
 
 def verify(sid: bytes, *takes: Frames) -> None:
-    """Play a .sid file in our 6510, and compare each song with its take uint8[T, 28], all columns of each frame.
+    """Play a .sid file in our 6510 and compare each song with its take uint8[T, 28], all columns of all frames.
 
-    Raises TuneError that names the first frame and register that differ.
+    Raises TuneError with the first frame and register that differ.
     """
     tune = psid.parse(sid, "the compiled file")
     for song, frames in enumerate(takes, 1):
@@ -153,7 +153,10 @@ def verify(sid: bytes, *takes: Frames) -> None:
 
 
 def compare(tune: Tune, song: int, frames: Frames, what: str, where: str = "frame") -> None:
-    """Play a tune's song in our 6510 and compare it with ``frames``, as ``verify`` does."""
+    """Play ``song`` (from 1) in our 6510 and compare it with ``frames``, as `verify` does.
+
+    ``what`` names the file in messages, ``where`` the position.
+    """
     expected = frames & USED_BITS
     played = capture(tune, song, len(frames)).frames
     if np.array_equal(played, expected):
@@ -168,7 +171,7 @@ def compare(tune: Tune, song: int, frames: Frames, what: str, where: str = "fram
 
 
 def _free_pages(first: int, end: int) -> tuple[int, int]:
-    """Start and length of the longest run of pages that a SID player's driver may have; ``first``..``end`` are ours."""
+    """Return start and length of the longest run of pages free for a SID player's driver; the block uses first..end."""
     gaps = [(4, min(first, BASIC.start >> 8)), (end, BASIC.start >> 8), (max(end, BASIC.stop >> 8), MEMORY_END >> 8)]
     start, stop = max(gaps, key=lambda gap: gap[1] - gap[0])
     assert stop > start
@@ -176,23 +179,23 @@ def _free_pages(first: int, end: int) -> tuple[int, int]:
 
 
 def _text(text: str) -> bytes:
-    """32 bytes of the file's header."""
+    """Return ``text`` as 32 bytes of the file's header."""
     return _encoded(text)[: psid.TEXT_BYTES].ljust(psid.TEXT_BYTES, b"\0")
 
 
 def _encoded(text: str) -> bytes:
-    """A text in Windows-1252, with ? for what has no place there: other letters, and control characters."""
+    """Return ``text`` in Windows-1252, with ? for control characters and characters that it does not have."""
     shown = "".join("?" if unicodedata.category(letter) == "Cc" else letter for letter in _composed(text))
     return shown.encode("cp1252", errors="replace")
 
 
 def _composed(text: str) -> str:
-    """The text with each accent in one character with its letter, as Windows-1252 has them."""
+    """Return ``text`` with each letter and its accent as one character, as in Windows-1252."""
     return unicodedata.normalize("NFC", text)
 
 
 def _lost(what: str, text: str) -> list[str]:
-    """What of a text ``_text`` loses."""
+    """Return a line for each loss of ``_text``; ``what`` names the text."""
     raw = _encoded(text)
     kept = raw.decode("cp1252")
     lost = []

@@ -10,9 +10,9 @@ from takes_by_hand import noise, patchwork, song
 
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
-from sidlive.tune.compiler import phrases
-from sidlive.tune.compiler.cycles import CALL, PAIR, SET
+from sidlive.tune.compiler import solver
 from sidlive.tune.compiler.packer import STREAMS, Packed, pack, unpack
+from sidlive.tune.compiler.player_tokens import CALL, PAIR, SET
 from sidlive.tune.compiler.search import worth_calling
 
 
@@ -154,7 +154,7 @@ def test_real_tunes_are_packed_as_tightly_as_promised(shared, name: str) -> None
 @pytest.mark.parametrize("take", [song(5000, 8), patchwork(3000, 8)], ids=["song", "patchwork"])
 def test_calls_that_are_not_looked_for_would_not_pay(take: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = pack(take, 0)
-    monkeypatch.setattr(phrases, "CALL_PRICE", -1_000_000)  # as if every call might
+    monkeypatch.setattr(solver, "CALL_PRICE", -1_000_000)  # as if every call might
     assert pack(take, 0) == quick
 
 

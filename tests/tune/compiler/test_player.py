@@ -14,13 +14,14 @@ from sidlive.bench.py65_player import Player, cycles, trace
 from sidlive.chip.c64 import bus, cpu, slots
 from sidlive.chip.c64.opcodes import OPCODES, Mode, kernel_table
 from sidlive.chip.registers import Frames
-from sidlive.tune.compiler import assemble, packer, phrases
+from sidlive.tune.compiler import assemble, packer, solver
 from sidlive.tune.compiler import cycles as counted
 from sidlive.tune.compiler.block import MemoryBlock, SongFrames, build, pack_song, player
+from sidlive.tune.compiler.facts import Facts
 from sidlive.tune.compiler.packer import STREAMS, Packed
-from sidlive.tune.compiler.phrases import Tokens
-from sidlive.tune.compiler.search import Facts
+from sidlive.tune.compiler.player_tokens import COPY, HOLD, PAIR, RAMP, SET, TWICE, VOICE
 from sidlive.tune.compiler.sid_file import compile_sid
+from sidlive.tune.compiler.solver import Tokens
 
 ORDERS = pytest.mark.parametrize("control_first", [False, True], ids=["envelope first", "control first"])
 CPX, PLA = 0xE0, 0x68
@@ -183,7 +184,7 @@ def counts(request: pytest.FixtureRequest) -> tuple[list[Facts], list[Tokens], n
     rows = walked(build([pack_song(SongFrames(take, 1199, request.param))]), 1200)
     return (
         parts,
-        phrases.solve(parts),
+        solver.solve(parts),
         np.array([[*row[: len(STREAMS) + 1], sum(row[len(STREAMS) + 1 :])] for row in rows]),
     )
 
@@ -192,12 +193,12 @@ def test_the_counts_are_those_of_the_opcode_table(counts) -> None:  # type: igno
     """cycles.py says what each token takes; so does the table of opcodes, added up along the player's path."""
     parts, solution, rows = counts
     assert (rows[:, 0] + rows[:, -1] == counted.FRAME).all()
-    loads = phrases.load(parts, solution)
+    loads = solver.load(parts, solution)
     seen = set()
     for number, (facts, tokens, expected) in enumerate(zip(parts, solution, loads, strict=True)):
         more = rows[:, number + 1] - expected[:1200]
         begins = np.zeros(1200, bool)
-        followed = phrases._followed(tokens, solution)
+        followed = solver._expand_calls(tokens, solution)
         begins[followed[followed[:, 0] < 1200, 0]] = True
         assert not more[~begins].any(), "a stream at rest"
         for op in sorted(set(followed[:, 1].tolist())):
@@ -206,31 +207,31 @@ def test_the_counts_are_those_of_the_opcode_table(counts) -> None:  # type: igno
             assert set(more[at].tolist()) <= {0, 5, 24, 29}, (number, op)
             assert not more[at].size or np.bincount(more[at]).argmax() == 0, (number, op)
             seen.add((facts.kind, op))
-    assert seen >= {(counted.PAIR, op) for op in (counted.COPY, counted.RAMP, counted.SET)}
-    assert seen >= {(counted.VOICE, op) for op in (counted.COPY, counted.HOLD, counted.SET, counted.TWICE)}
+    assert seen >= {(PAIR, op) for op in (COPY, RAMP, SET)}
+    assert seen >= {(VOICE, op) for op in (COPY, HOLD, SET, TWICE)}
 
 
 def test_the_worst_case_does_not_grow() -> None:
     """All streams begin their dearest token at once: no music comes near it, and no change may add to it."""
     ops = {
-        counted.PAIR: [
-            *((op, 1) for op in (counted.COPY, counted.RAMP)),
-            (counted.RAMP, 999),
-            *((counted.SET, named) for named in range(4)),
+        PAIR: [
+            *((op, 1) for op in (COPY, RAMP)),
+            (RAMP, 999),
+            *((SET, named) for named in range(4)),
         ],
-        counted.VOICE: [
-            *((op, 0) for op in (counted.COPY, counted.HOLD, counted.TWICE)),
-            *((counted.SET, n) for n in range(8)),
+        VOICE: [
+            *((op, 0) for op in (COPY, HOLD, TWICE)),
+            *((SET, n) for n in range(8)),
         ],
     }
-    dearest = [max(counted.beginning(s.kind, s.bits, op, a) for op, a in ops[s.kind]) for s in STREAMS]
+    dearest = [max(counted.start_cycles(s.kind, s.bits, op, a) for op, a in ops[s.kind]) for s in STREAMS]
     assert counted.FRAME + sum(dearest) <= DEAREST_CYCLES
     assert counted.CALLING + counted.RETURNING <= CALL_CYCLES
 
 
 def test_the_packer_knows_how_long_the_player_takes(counts) -> None:  # type: ignore[no-untyped-def]
     parts, solution, _ = counts
-    expected = sum(load[:1200] for load in phrases.load(parts, solution)) + counted.FRAME
+    expected = sum(load[:1200] for load in solver.load(parts, solution)) + counted.FRAME
     measured = call_cycles(build([pack_song(SongFrames(patchwork(1200, 4), 1199))]), 1200)
     assert np.abs(measured - expected).max() <= 50
     assert 0 <= float((measured - expected).mean()) <= 8
