@@ -98,7 +98,7 @@ ROOT = PACKAGE.parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(PACKAGE.glob("docs/*.md"))
 
 
-@pytest.mark.parametrize("name", ["sidlive.studio.app", "sidlive.live.session", "sidlive.live.room"])
+@pytest.mark.parametrize("name", ["sidlive.studio.launch", "sidlive.live.session", "sidlive.live.room"])
 def test_the_screens_process_loads_nothing_heavy(name: str) -> None:
     code = (
         f"import {name}, sys\nheavy = {{'numba', 'torch', 'scipy', 'sounddevice', 'rtmidi'}} & set(sys.modules)\n"

@@ -13,6 +13,6 @@ def register(top: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the studio on this terminal; returns the exit status."""
-    from sidlive.studio import app
+    from sidlive.studio import launch
 
-    return app.run(room_options(arguments))
+    return launch.run(room_options(arguments))

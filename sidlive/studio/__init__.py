@@ -1,7 +1,8 @@
 """The screen of the instrument. The only package that imports Textual; deleting it loses no function.
 
-The public face is `sidlive.studio.app.run`. In reading order:
+In reading order:
 
+- ``launch``: opens the studio over a new core (`run`, the public face), and shows it on a terminal
 - ``app``: the studio, which lays the parts out, keeps them up to date and does the actions
 - ``actions``: what each key does
 - ``terminal``: the terminal under the screen; ``ascii_fallback``: characters for a terminal with few of them

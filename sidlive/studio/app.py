@@ -1,11 +1,8 @@
 """The studio: the screen on which a session is played. The music is not here: the core makes it in its own process."""
 
 import functools
-import gc
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,33 +16,25 @@ from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
-from sidlive import __version__, docs
+from sidlive import docs
 from sidlive.errors import SidliveError
-from sidlive.live.options import RoomOptions
-from sidlive.live.places import log_path
-from sidlive.live.room import open_room
-from sidlive.live.session import Session
-from sidlive.live.session import verbs as verbs_of
 from sidlive.live.state import State, Window
-from sidlive.report import plain
 from sidlive.studio import views
 from sidlive.studio.actions import ACTIONS, BY_NAME
 from sidlive.studio.colours import BAD, MUTED, THEME, WARN
 from sidlive.studio.completion import first_sentence
 from sidlive.studio.console import Console
-from sidlive.studio.console_names import ConsoleSession
 from sidlive.studio.error_text import explain
-from sidlive.studio.history import ConsoleHistory, history_path
+from sidlive.studio.history import ConsoleHistory
 from sidlive.studio.layout import NARROW, share_out
 from sidlive.studio.monochrome import WithoutColours
 from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
-from sidlive.studio.terminal import Terminal, driver_over, find, taken
+from sidlive.studio.terminal import driver_over
 from sidlive.studio.widgets import ControlStrip, KeyBar, Masthead, NoticeLine, Panel, ScoreView, SideBySide, Stacked
 
 SCORE_HZ: Final = 30  # how often the tape is read; a picture is drawn only if a cell changed
 STATE_HZ: Final = 10
-GREETING: Final = ("help() lists the verbs; F1 shows the keys and the reference pages",)
 BUSY_S: Final = 2.0  # code that runs longer gets a notice
 ESCAPE_S: Final = 0.5  # two Esc within this are panic
 
@@ -56,50 +45,6 @@ class StudioSession(Protocol):
     def state(self) -> State: ...
     def window(self, before: int = 64, after: int = 64) -> Window: ...
     def restart(self) -> None: ...
-
-
-def run(options: RoomOptions) -> int:
-    """Open a core and the studio on this terminal; return the exit status. Raises DeviceError without a terminal."""
-    terminal = find()
-    session = Session(open_room(options), options.takes)
-    names = {"session": ConsoleSession(session)}
-    try:
-        return show(Studio(session, verbs_of(session), ConsoleHistory(history_path()), names, GREETING), terminal)
-    finally:
-        session.close()
-
-
-def show(studio: "Studio", terminal: Terminal | None = None) -> int:
-    """Run the studio on a terminal (default: this process's); return the exit status, 1 after an error of its own."""
-    terminal = terminal or find()
-    studio.no_color = studio.no_color or not terminal.has_colours
-    with taken(terminal):
-        gc.collect()
-        gc.freeze()  # garbage collection then takes little time while the score scrolls
-        try:
-            status = studio.run()
-        except Exception as error:
-            studio.fault = studio.fault or error
-    if studio.fault is not None:
-        _report(studio.fault, studio.now.take)
-        return 1
-    return status if status is not None else studio.return_code or 0
-
-
-def _report(fault: Exception, take: str | None) -> None:
-    """Print how the studio failed, on the terminal and in the log."""
-    trace = "".join(traceback.format_exception(fault))
-    log = log_path("studio")
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} sidlive {__version__}\n{trace}\n")
-        where = f"the lines above are also in {log}"
-    except OSError as error:
-        where = f"the log {log} cannot be written: {error.strerror}"
-    kept = f"; what was played is in {take}" if take else ""
-    print(plain(trace, lines=True), file=sys.stderr)
-    print(f"sidlive: the studio ended because of an error in sidlive; {where}{kept}", file=sys.stderr)
 
 
 class Studio(App[int]):

@@ -8,7 +8,8 @@ import time
 from typing import Any
 
 from sidlive.errors import SidliveError
-from sidlive.studio.app import Studio, show
+from sidlive.studio.app import Studio
+from sidlive.studio.launch import show
 
 from .stage import FakeSession, fake_verbs
 

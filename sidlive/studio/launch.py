@@ -1,0 +1,64 @@
+"""Opens the studio over a new core, and closes both. The public face of the package."""
+
+import gc
+import sys
+import time
+import traceback
+from typing import Final
+
+from sidlive import __version__
+from sidlive.live.options import RoomOptions
+from sidlive.live.places import log_path
+from sidlive.live.room import open_room
+from sidlive.live.session import Session, verbs
+from sidlive.report import plain
+from sidlive.studio.app import Studio
+from sidlive.studio.console_names import ConsoleSession
+from sidlive.studio.history import ConsoleHistory, history_path
+from sidlive.studio.terminal import Terminal, find, taken
+
+GREETING: Final = ("help() lists the verbs; F1 shows the keys and the reference pages",)
+
+
+def run(options: RoomOptions) -> int:
+    """Open a core and the studio on this terminal; return the exit status. Raises DeviceError without a terminal."""
+    terminal = find()
+    session = Session(open_room(options), options.takes)
+    names = {"session": ConsoleSession(session)}
+    try:
+        return show(Studio(session, verbs(session), ConsoleHistory(history_path()), names, GREETING), terminal)
+    finally:
+        session.close()
+
+
+def show(studio: Studio, terminal: Terminal | None = None) -> int:
+    """Run the studio on a terminal (default: this process's); return the exit status, 1 after an error of its own."""
+    terminal = terminal or find()
+    studio.no_color = studio.no_color or not terminal.has_colours
+    with taken(terminal):
+        gc.collect()
+        gc.freeze()  # garbage collection then takes little time while the score scrolls
+        try:
+            status = studio.run()
+        except Exception as error:
+            studio.fault = studio.fault or error
+    if studio.fault is not None:
+        _report(studio.fault, studio.now.take)
+        return 1
+    return status if status is not None else studio.return_code or 0
+
+
+def _report(fault: Exception, take: str | None) -> None:
+    """Print how the studio failed, on the terminal and in the log."""
+    trace = "".join(traceback.format_exception(fault))
+    log = log_path("studio")
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} sidlive {__version__}\n{trace}\n")
+        where = f"the lines above are also in {log}"
+    except OSError as error:
+        where = f"the log {log} cannot be written: {error.strerror}"
+    kept = f"; what was played is in {take}" if take else ""
+    print(plain(trace, lines=True), file=sys.stderr)
+    print(f"sidlive: the studio ended because of an error in sidlive; {where}{kept}", file=sys.stderr)
