@@ -1,6 +1,6 @@
-"""The player's calls, one at a time, on a 6510 with plain memory around it: what each takes, in clock cycles.
+"""Count the clock cycles of each call of our player, on a 6510 with plain memory around it.
 
-Nothing else takes cycles here, no bad line and no interrupt, and writes to the SID are writes to memory.
+There are no bad lines and no interrupts, and writes to the SID are writes to memory.
 """
 
 from typing import Final
@@ -12,12 +12,12 @@ from sidlive.chip.c64 import bus, cpu, slots
 from sidlive.chip.c64.opcodes import kernel_table
 from sidlive.tune.compiler.block import MemoryBlock
 
-RETURN: Final = 0xFFF0  # where a call comes back to
-LONGEST: Final = 100_000  # cycles
+RETURN: Final = 0xFFF0  # address that a call returns to
+LONGEST: Final = 100_000  # cycles that a call may take
 
 
 def call_cycles(block: MemoryBlock, count: int, song: int = 1) -> NDArray[np.int64]:
-    """``int64[count]``: the cycles of a song's first ``count`` play calls, from first instruction to RTS."""
+    """Return the cycles of a song's first ``count`` play calls, from the first instruction to RTS: ``int64[count]``."""
     state, memory = np.zeros(slots.LOG, np.int64), np.zeros(slots.MEMORY_BYTES, np.uint8)
     state[slots.FLAT] = 1
     bus.remap(state)

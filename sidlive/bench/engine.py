@@ -54,35 +54,35 @@ print(json.dumps(seconds_per_frame(bench.weights_of({name!r})[0], bench.exercise
 """
 
 
-def bench_engine(rounds: int, everything: bool, told: Callable[[str], object]) -> Iterator[Result]:
+def bench_engine(rounds: int, everything: bool, report_progress: Callable[[str], object]) -> Iterator[Result]:
     """The figures one by one; ``told`` hears what is being measured. ``everything``: also what takes minutes."""
     for name in PRESETS if everything else ("pocket", "stage"):
-        told(f"{name}: loading")
+        report_progress(f"{name}: loading")
         weights, kind = weights_of(name)
         engine = Engine(weights, CONTEXT)
         del weights
-        told(f"{name}: compiling what is not in the cache yet")
+        report_progress(f"{name}: compiling what is not in the cache yet")
         warm_up(engine)
-        told(f"{name}: measuring")
+        report_progress(f"{name}: measuring")
         yield Result(f"weights.{name}", kind)
         yield from _pace(name, engine, rounds)
         if name == "stage":
-            told("stage: a flat stream of its size")
+            report_progress("stage: a flat stream of its size")
             yield Result("flat_realtime_x.stage", 1 / (_flat_seconds(engine, rounds) * PAL.rate_hz), "x")
-            told(f"stage: {LANES} lanes")
+            report_progress(f"stage: {LANES} lanes")
             yield Result(f"lanes{LANES}_cost_x.stage", _lanes_cost(engine, rounds), "x")
         if name != "large":
             yield Result(f"prefill512_ms.{name}", min(_prefill_ms(engine, 512) for _ in range(rounds)), "ms")
-    told("starting")
+    report_progress("starting")
     warm = min((_start("pocket") for _ in range(2)), key=lambda start: start[0])
     yield Result("start_s.warm", warm[0], "s")
     yield Result("resident_mb.pocket", warm[1], "MB")
     if everything:
-        told("starting for the first time")
+        report_progress("starting for the first time")
         with tempfile.TemporaryDirectory() as folder:
             yield Result("start_s.cold", _start("pocket", {"NUMBA_CACHE_DIR": folder})[0], "s")
         yield Result("resident_mb.stage", _start("stage")[1], "MB")
-        told("stage: torch")
+        report_progress("stage: torch")
         seconds = _torch_seconds("stage")
         if seconds is not None:  # torch is there for those who train
             yield Result("torch_realtime_x.stage", 1 / (seconds * PAL.rate_hz), "x")

@@ -77,12 +77,14 @@ class HeardChange:
     ms: float | None  # from the call to the first sample that differs being taken by the device
 
 
-def bench(options: RoomOptions, changes: int = 40, told: Callable[[str], None] = lambda doing: None) -> list[Result]:
+def bench(
+    options: RoomOptions, changes: int = 40, report_progress: Callable[[str], None] = lambda doing: None
+) -> list[Result]:
     """Turn controls in a room and measure; takes about three seconds a change. Raises SidliveError.
 
     `told` hears what is being done.
     """
-    heard, states = measure(options, changes, told)
+    heard, states = measure(options, changes, report_progress)
     times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
     every = list(itertools.chain.from_iterable(times.values()))
     if not every:
@@ -105,14 +107,14 @@ def bench(options: RoomOptions, changes: int = 40, told: Callable[[str], None] =
 
 
 def measure(
-    options: RoomOptions, changes: int, told: Callable[[str], None] = lambda doing: None
+    options: RoomOptions, changes: int, report_progress: Callable[[str], None] = lambda doing: None
 ) -> tuple[list[HeardChange], list[State]]:
     """What each of so many changes led to, and the state at the end of each room: there is one for every ROOMFUL."""
     heard: list[HeardChange] = []
     states: list[State] = []
     while len(heard) < changes:
         count = min(ROOMFUL, changes - len(heard))
-        told(f"change {len(heard) + 1} of {changes}")
+        report_progress(f"change {len(heard) + 1} of {changes}")
         with tempfile.TemporaryDirectory(prefix="sidlive-bench-") as name:
             some, state = _measure(options, count, Path(name))
         heard += some

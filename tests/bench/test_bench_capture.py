@@ -1,4 +1,4 @@
-"""Our machine beside libsidplayfp's and py65's: what is compared, and what is said where one of them is missing."""
+"""Our machine compared with libsidplayfp and py65: the comparisons, and the messages if one of them is missing."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ import pytest
 from tunes_by_hand import sid_file
 
 from sidlive.bench import capture as bench
-from sidlive.bench import pace
+from sidlive.bench import speed
 from sidlive.bench.capture import (
     TraceComparison,
     TracedTune,
@@ -30,14 +30,14 @@ FRAMES = 40
 
 
 def traced(folder: Path, trace: np.ndarray, timing: str = "vbi", **header: int) -> TracedTune:
-    """A hand-made tune and a trace that claims to be its registers."""
+    """Write a hand-made tune and a trace to compare it with."""
     (folder / "tune.sid").write_bytes(sid_file(**header))  # type: ignore[arg-type]
     np.savez(folder / "trace.npz", state=trace)
     return TracedTune("tune.sid", folder / "tune.sid", folder / "trace.npz", timing)
 
 
 def counting(frames: int) -> np.ndarray:
-    """``uint8[frames, 4, 25]``: what the hand-made tune has written by each quarter.
+    """Return the registers of the hand-made tune at each quarter of a frame, ``uint8[frames, 4, 25]``.
 
     It counts its calls in voice 1's frequency: the high byte has $10 set. The first call follows init at once, because
     the raster has passed line 0 by then.
@@ -54,7 +54,7 @@ def test_a_tune_that_does_what_the_trace_says_is_equal(tmp_path: Path) -> None:
     assert (result.rows, result.equal, result.frame, result.note) == (FRAMES, FRAMES, None, "")
 
 
-def test_the_first_difference_is_told(tmp_path: Path) -> None:
+def test_the_first_difference_is_reported(tmp_path: Path) -> None:
     trace = counting(FRAMES)
     trace[7, 1, 4] = 0x41
     trace[9, 1, 0] = 0xAA
@@ -130,50 +130,50 @@ def test_figures_are_shares_of_tunes_and_of_rows() -> None:
         TraceComparison("c", "cia", rows=10, equal=10),
         TraceComparison("d", "vbi", rows=4, equal=4),
     ]
-    told = {result.name: result.value for result in figures(table)}
-    assert told["equal.cia"] == pytest.approx(2 / 3) and told["rows.cia"] == pytest.approx(25 / 30)
-    assert told["exact.cia"] == 0.5 and told["tunes.cia"] == 3
-    assert told["equal.vbi"] == 1 and told["exact.vbi"] is None
-    assert "equal.rsid" not in told
+    values = {result.name: result.value for result in figures(table)}
+    assert values["equal.cia"] == pytest.approx(2 / 3) and values["rows.cia"] == pytest.approx(25 / 30)
+    assert values["exact.cia"] == 0.5 and values["tunes.cia"] == 3
+    assert values["equal.vbi"] == 1 and values["exact.vbi"] is None
+    assert "equal.rsid" not in values
 
 
 def test_the_program_has_as_many_instructions_as_is_said() -> None:
     mpu = pytest.importorskip("py65.devices.mpu6502")
-    processor = mpu.MPU(memory=list(pace.program()), pc=pace.START)
+    processor = mpu.MPU(memory=list(speed.program()), pc=speed.START)
     processor.memory[2] = 3
     steps = 0
-    while processor.pc != pace.STOP:
+    while processor.pc != speed.STOP:
         processor.step()
         steps += 1
-    assert steps == 3 * pace.INSTRUCTIONS_A_PASS + 1
+    assert steps == 3 * speed.INSTRUCTIONS_A_PASS + 1
 
 
 def test_the_program_does_the_same_on_both_processors() -> None:
     pytest.importorskip("py65")
-    assert pace.run_ours(5)[1] == pace.run_py65(5)[1] != pace.program()[0x2000:0x2300]
+    assert speed.run_ours(5)[1] == speed.run_py65(5)[1] != speed.program()[0x2000:0x2300]
 
 
 def test_a_race_counts_the_same_registers(tmp_path: Path, peer: Peer) -> None:
     path = traced(tmp_path, counting(FRAMES)).path
     broken = tmp_path / "broken.sid"
     broken.write_bytes(b"no tune")
-    (pace_of,) = pace.race([path, broken], FRAMES, peer, 1, lambda name: None)
+    (pace_of,) = speed.race([path, broken], FRAMES, peer, 1, lambda name: None)
     assert pace_of.same == 1 and pace_of.peer_s is not None
     assert pace_of.music_s == pytest.approx(FRAMES / PAL.rate_hz)
     ends = counting(FRAMES)[:, -1] & USED_BITS[:25]
-    np.testing.assert_array_equal(pace.registers_of(psid.read(path), FRAMES), ends)
+    np.testing.assert_array_equal(speed.registers_of(psid.read(path), FRAMES), ends)
 
 
 def test_speeds_are_ratios_of_all_the_time() -> None:
-    paces = [pace.PlaySpeed(30, 1, 10, 1.0), pace.PlaySpeed(30, 2, 50, 0.5), pace.PlaySpeed(30, 3, None, None)]
-    told = {result.name: result.value for result in pace.speeds(paces)}
-    assert told["speed_x_libsidplayfp"] == 20 and told["speed_x_libsidplayfp.median"] == 17.5
-    assert told["speed_x_libsidplayfp.same_rows"] == 0.75 and told["speed.tunes"] == 3
-    assert told["realtime_x"] == 15 and told["realtime_x.all"] == 15 and told["realtime_x.libsidplayfp"] == 1
-    assert pace.speeds([]) == []
+    paces = [speed.PlaySpeed(30, 1, 10, 1.0), speed.PlaySpeed(30, 2, 50, 0.5), speed.PlaySpeed(30, 3, None, None)]
+    values = {result.name: result.value for result in speed.speeds(paces)}
+    assert values["speed_x_libsidplayfp"] == 20 and values["speed_x_libsidplayfp.median"] == 17.5
+    assert values["speed_x_libsidplayfp.same_rows"] == 0.75 and values["speed.tunes"] == 3
+    assert values["realtime_x"] == 15 and values["realtime_x.all"] == 15 and values["realtime_x.libsidplayfp"] == 1
+    assert speed.speeds([]) == []
 
 
-def test_what_is_missing_is_told_with_how_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_program_is_reported_with_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(TuneError, match=r"run from a checkout"):
         Peer(tmp_path, source=tmp_path / "peer.cpp")
     with pytest.raises(TuneError, match=r"apt-get install g\+\+"):
@@ -199,7 +199,7 @@ def test_an_oracle_that_is_none_is_one_clear_error(tmp_path: Path) -> None:
         compare(trace, None)
 
 
-def test_the_command_tells_figures_and_table(
+def test_the_command_prints_figures_and_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def none(folder: Path) -> Peer:
@@ -211,10 +211,10 @@ def test_the_command_tells_figures_and_table(
     tune = traced(oracle, counting(FRAMES)[:, 2])
     (oracle / "index.json").write_text('[{"tune": "oracle/tune.sid", "trace": "trace.npz", "timing": "vbi"}]')
     assert main(["bench", "capture", "--oracle", str(oracle), "--only", "exact", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    values = {result["name"]: result["value"] for result in told["results"]}
-    assert values["equal.vbi"] == 1 and values["exact.vbi"] is None and told["lacking"] == ["no peer here"]
-    assert [(one["tune"], one["equal"]) for one in told["tunes"]] == [("oracle/tune.sid", FRAMES)]
+    printed = json.loads(capsys.readouterr().out)
+    values = {result["name"]: result["value"] for result in printed["results"]}
+    assert values["equal.vbi"] == 1 and values["exact.vbi"] is None and printed["lacking"] == ["no peer here"]
+    assert [(one["tune"], one["equal"]) for one in printed["tunes"]] == [("oracle/tune.sid", FRAMES)]
     trace = counting(FRAMES)[:, 2]
     trace[3, 0] ^= 1
     np.savez(tune.trace, state=trace)

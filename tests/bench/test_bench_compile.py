@@ -27,7 +27,7 @@ from sidlive.tune.compiler.block import SongFrames
 from sidlive.tune.compiler.packer import Packed
 
 
-def told(kept: list[PackedMusic]) -> dict[str, object]:
+def values_of(kept: list[PackedMusic]) -> dict[str, object]:
     return {result.name: result.value for result in figures(kept)}
 
 
@@ -36,7 +36,7 @@ def test_a_take_is_packed_played_and_compared() -> None:
     assert kept.equal and kept.py65 and not kept.why and kept.frames == 400
     assert kept.others["raw"] == 400 * 28 > kept.others["delta"] > kept.others["zlib"]
     assert kept.packed == len(bench_compile.block.pack_song(SongFrames(song(400))))
-    figure = told([kept])
+    figure = values_of([kept])
     assert (figure["takes"], figure["equal.takes"], figure["equal.py65"], figure["differ.takes"]) == (1, 1, 1, 0)
     assert figure["cycles.max"] == kept.cycles_max and figure["cycles.mean"] == pytest.approx(kept.cycles_sum / 400)
     assert figure["bytes_9000.median"] is None
@@ -53,7 +53,7 @@ def test_a_packer_that_errs_is_found_by_both_processors(monkeypatch: pytest.Monk
     monkeypatch.setattr(packer, "pack", wrong)
     kept = measure("song", song(200), take=True, py65=True)
     assert kept.equal is False and kept.py65 is False and "in frame 77 $D405" in kept.why
-    assert told([kept])["differ.takes"] == told([kept])["differ.py65"] == 1
+    assert values_of([kept])["differ.takes"] == values_of([kept])["differ.py65"] == 1
 
 
 def test_measurements_are_kept_up_to_where_a_crash_cut_them_off(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_bench_goes_on_where_it_was_stopped(tmp_path: Path, capsys: pytest.Cap
 
 def test_what_does_not_fit_is_counted_apart() -> None:
     kept = measure("noise", noise(1500), take=True, py65=True)
-    assert kept.file is None and kept.equal is None and told([kept])["too_long"] == 1
+    assert kept.file is None and kept.equal is None and values_of([kept])["too_long"] == 1
 
 
 def test_a_sample_is_the_same_each_time(tmp_path: Path) -> None:

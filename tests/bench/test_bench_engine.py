@@ -1,4 +1,4 @@
-"""The figures of ``sidlive bench engine``: their names, and that they are of what they say."""
+"""The figures of ``sidlive bench engine``: their names and plausible values."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     monkeypatch.setattr(bench, "PRESETS", small)
     monkeypatch.setattr(bench, "CONTEXT", 64)
     monkeypatch.setattr(bench, "ROUND", 5)
-    told: list[str] = []
-    results = {r.name: r for r in bench.bench_engine(rounds=2, everything=False, told=told.append)}
+    progress: list[str] = []
+    results = {r.name: r for r in bench.bench_engine(rounds=2, everything=False, report_progress=progress.append)}
     for name in ("realtime_x.pocket", "realtime_x.stage", "p99_ms.pocket", "p99_ms.stage"):
         assert isinstance(results[name].value, float) and results[name].value > 0
     for name in (
@@ -31,7 +31,7 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     ratio = results["realtime_x.pocket"].value * results["frame_ms.pocket"].value / 1000 * sid.PAL.rate_hz
     np.testing.assert_allclose(ratio, 1.0)
     assert 12 <= results["tokens_per_frame.pocket"].value <= sid.COLUMNS
-    assert told
+    assert progress
 
 
 def test_torch_is_timed_in_a_process_of_its_own(monkeypatch) -> None:

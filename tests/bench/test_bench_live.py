@@ -1,4 +1,4 @@
-"""A change is heard: in the sound itself, sample by sample, with the time at which the device took each."""
+"""Measuring when a change is heard, in the samples that the device takes and their times."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sidlive.live.options import RoomOptions
 
 
 def test_a_change_is_heard_within_a_few_frames(capsys: pytest.CaptureFixture[str]) -> None:
-    """200 ms is the aim on a machine of one's own; what is asserted holds on a busy one too."""
+    """The aim is 200 ms on an idle machine; these bounds hold on a busy one too."""
     heard, states = measure(RoomOptions(device="null", midi="none", engine=FakeEngine), 4)
     with capsys.disabled():
         print("\nsteered:", ", ".join(f"{h.kind}: {h.frames} frames, {h.ms and round(h.ms)} ms" for h in heard))

@@ -65,7 +65,7 @@ class Measured:
 def measure(arguments: argparse.Namespace, folder: Path, report_progress: Callable[[str], object]) -> Measured:
     """Measure the parts that are asked for."""
     from sidlive.bench.capture import compare_all, figures, read_oracle
-    from sidlive.bench.pace import instructions, race, speeds
+    from sidlive.bench.speed import instructions, race, speeds
     from sidlive.bench.tempo import tempi, tempo_figures
     from sidlive.errors import TuneError
     from sidlive.report import Result

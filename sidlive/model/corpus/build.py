@@ -1,8 +1,8 @@
-"""Folders of .sid files to a corpus (see sidlive.model.corpus.shards). Knows no workers: they are handed to it.
+"""Build a corpus (see `shards`) from a folder of .sid files. Does not know who runs its jobs (see `workers`).
 
-The files, in the order of their paths, are divided into batches; a batch becomes one shard, written where it stays, and
-a file of notes in ``.parts``. So nothing is copied, memory does not grow with the collection, any number of workers
-makes the same bytes, and a build that was killed goes on after the batches that have notes.
+The files, sorted by path, are divided into batches. Each batch becomes one shard, written at its final place, and one
+file of notes in ``.parts``. So nothing is copied, memory does not grow with the collection, any number of workers makes
+the same bytes, and a build that was killed goes on with the batches that have no notes yet.
 """
 
 import contextlib
@@ -33,27 +33,27 @@ from sidlive.tune.players import player_of
 from sidlive.tune.psid import LARGEST_FILE, Tune, parse
 
 SHARDS: Final = 256  # at most: each is an open file while a corpus is read
-FEWEST_FILES: Final = 8  # a shard; a kill costs each worker its unfinished one
+FEWEST_FILES: Final = 8  # per shard; if a build is killed, each worker loses the shard that it was writing
 SHORTEST_SUBTUNE_S: Final = 20.0
 SHORTEST_START_SONG_S: Final = 5.0
-AS_IT_IS: Final = 1.25  # times the video's rate, up or down: 60 Hz on PAL stays, as NTSC's tunes do; 2x does not
+AS_IT_IS: Final = 1.25  # play rates within this factor of the video rate are kept (60 Hz on PAL); others are resampled
 
 ProgressCallback = Callable[[int, int], None]  # files done, files in all
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """One song, or one file (song 0), that is not in the corpus."""
+    """A song, or a file (song 0), that is not in the corpus."""
 
     path: str
     song: int
-    reason: str  # a few words, the same for all alike
+    reason: str  # a few words, the same for all songs of this kind
     detail: str
 
 
 @dataclass
 class BuildReport:
-    """What a build did."""
+    """The result of a build, written to report.json."""
 
     files: int = 0
     tunes: int = 0
@@ -61,24 +61,24 @@ class BuildReport:
     seconds: float = 0.0
     held_out_tunes: int = 0
     held_out_frames: int = 0
-    ends: dict[str, int] = field(default_factory=dict)  # why songs are no longer, how often
-    players: dict[str, int] = field(default_factory=dict)  # songs of each known player
+    ends: dict[str, int] = field(default_factory=dict)  # number of songs by the reason why they end
+    players: dict[str, int] = field(default_factory=dict)  # number of songs by known player
     left_out: list[LeftOut] = field(default_factory=list)
-    odd: dict[str, list[str]] = field(default_factory=dict)  # what is odd: headers, samples left out; lines by file
+    odd: dict[str, list[str]] = field(default_factory=dict)  # oddities by file, one a line: headers, samples left out
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
-        """How many songs were left out for each reason, most first."""
+        """Return the number of songs left out for each reason, the largest first."""
         return Counter(entry.reason for entry in self.left_out).most_common()
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a build takes of a file. ``frames``: video frames a song at most; ``songlengths``: a list and its digest."""
+    """What a build takes from each file."""
 
-    frames: int
-    subtunes: bool
-    songlengths: tuple[str, str] | None
+    frames: int  # most video frames per song
+    subtunes: bool  # all songs, not only the start song
+    songlengths: tuple[str, str] | None  # path of a list of song lengths, and its digest
 
 
 def build(
@@ -90,12 +90,13 @@ def build(
     songlengths: str | Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> BuildReport:
-    """Capture every .sid under ``folder`` into ``out``: at most ``frames`` video frames' time a song.
+    """Capture every .sid file under ``folder`` into the corpus folder ``out``.
 
-    ``workers``: how many processes (one a core by default), or what runs the jobs. ``subtunes`` takes every song of a
-    file and not only its start song. Songs are as long as ``songlengths`` says (by default the list that lies in the
-    folder, if any), others as they are heard to be. A build that was killed is taken up again by the same call.
-    Raises ModelError when there is nothing to read or nowhere to write, TuneError when the list is none.
+    ``frames``: most video frames per song. ``workers``: number of processes (default: one per core), or a function that
+    runs the jobs. ``subtunes``: take all songs of a file, not only the start song. ``songlengths``: a list of song
+    lengths (default: the list in ``folder``, if there is one); the length of other songs is detected. ``progress`` is
+    called with the files done and the files in all. If a build was killed, the same call goes on with it. Raises
+    ModelError if there is nothing to read or ``out`` cannot be written, TuneError if the list cannot be read.
     """
     folder, out = Path(folder), Path(out)
     if not os.path.isdir(folder):
@@ -108,13 +109,13 @@ def build(
     if found is not None:
         lists.read_songlengths(found)
         known = (str(found.resolve()), hashlib.blake2b(found.read_bytes(), digest_size=16).hexdigest())
-    wanted = BuildOptions(frames, subtunes, known)
+    options = BuildOptions(frames, subtunes, known)
     run = workers if callable(workers) else local_workers(workers or os.cpu_count() or 1)
     try:
         parts = out / ".parts"
         parts.mkdir(parents=True, exist_ok=True)
-        jobs = _jobs(folder, out, paths, wanted)
-        _forget_others(out, jobs)
+        jobs = _jobs(folder, out, paths, options)
+        _remove_leftovers(out, jobs)
         _capture_all(jobs, len(paths), run, progress)
         report = _write_index(out, jobs)
         shutil.rmtree(parts, ignore_errors=True)
@@ -123,29 +124,30 @@ def build(
     return report
 
 
-def _jobs(folder: Path, out: Path, paths: list[Path], wanted: BuildOptions) -> list[Job]:
-    """The batches, each with the notes' name that stands for exactly these files and this way of taking them."""
+def _jobs(folder: Path, out: Path, paths: list[Path], options: BuildOptions) -> list[Job]:
+    """Divide the files into jobs. The name of a job's notes contains a hash of its files and of the options."""
     size = max(FEWEST_FILES, -(-len(paths) // SHARDS))
     jobs = []
     for number, begin in enumerate(range(0, len(paths), size)):
         batch = paths[begin : begin + size]
-        key = hashlib.blake2b(repr((VERSION, wanted)).encode(), digest_size=16)
+        key = hashlib.blake2b(repr((VERSION, options)).encode(), digest_size=16)
         for path in batch:
             stat = path.stat()
-            about = f"{path.relative_to(folder).as_posix()}|{stat.st_size}|{stat.st_mtime_ns}\n"
-            key.update(about.encode("utf-8", "surrogateescape"))
+            identity = f"{path.relative_to(folder).as_posix()}|{stat.st_size}|{stat.st_mtime_ns}\n"
+            key.update(identity.encode("utf-8", "surrogateescape"))
         names = tuple(path.relative_to(folder).as_posix() for path in batch)
         notes = out.resolve() / ".parts" / f"{number:03d}-{key.hexdigest()}.json"
-        jobs.append(Job(capture_batch, str(folder.resolve()), names, str(_shard_of(notes)), str(notes), wanted))
+        jobs.append(Job(capture_batch, str(folder.resolve()), names, str(_shard_of(notes)), str(notes), options))
     return jobs
 
 
 def _shard_of(notes: Path) -> Path:
+    """Return the path of the shard that belongs to a file of notes."""
     return notes.parent.parent / f"shard-{notes.name[:3]}.npy"
 
 
-def _forget_others(out: Path, jobs: list[Job]) -> None:
-    """Remove what another build, or one that was killed in the middle of a file, left in ``out``."""
+def _remove_leftovers(out: Path, jobs: list[Job]) -> None:
+    """Remove the files in ``out`` that a build of other files or options, or a killed build, left there."""
     ours = {Path(job.notes).name for job in jobs}
     for path in (out / ".parts").iterdir():
         if path.name not in ours:
@@ -158,23 +160,24 @@ def _forget_others(out: Path, jobs: list[Job]) -> None:
 
 
 def _capture_all(jobs: list[Job], files: int, run: Workers, progress: ProgressCallback | None) -> None:
-    """Write shard and notes of every batch that has none yet."""
+    """Run the jobs that have no notes yet."""
     todo = [job for job in jobs if not Path(job.notes).exists()]
     done = files - sum(len(job.names) for job in todo)
-    tell = progress or (lambda done, total: None)
-    tell(done, files)
+    report_progress = progress or (lambda done, total: None)
+    report_progress(done, files)
     if not todo:
         return
-    with contextlib.closing(run(todo)) as running:  # at once, also when a person interrupts
+    with contextlib.closing(run(todo)) as running:  # closes at once when a person interrupts
         for finished in running:
             done += finished
-            tell(done, files)
+            report_progress(done, files)
 
 
 def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
-    """Capture the songs of one batch into its shard, and then say so in its notes; nothing when ``stopping``.
+    """Capture the songs of a job: write its shard, then its notes. Give up without writing once ``stopping()`` is true.
 
-    Both come to be at once, whole: whoever is killed, or does it twice, leaves no halves.
+    Both files are written under temporary names and then renamed, so that a killed process, or two that do the same
+    job, leave no partial files.
     """
     songs: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
@@ -184,7 +187,7 @@ def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
         for name in job.names:
             if stopping():
                 return
-            if remarks := _capture_file(Path(job.folder) / name, name, job.wanted, rows, songs, left_out):
+            if remarks := _capture_file(Path(job.folder) / name, name, job.options, rows, songs, left_out):
                 odd[name] = remarks
         rows.finish(shard)
     lost = [asdict(entry) for entry in left_out]
@@ -197,12 +200,12 @@ def capture_batch(job: Job, stopping: Callable[[], bool]) -> None:
 def _capture_file(
     path: Path,
     name: str,
-    wanted: BuildOptions,
+    options: BuildOptions,
     rows: "_ShardWriter",
     songs: list[dict[str, Any]],
     left_out: list[LeftOut],
 ) -> list[str]:
-    """Append the songs of one file to the shard and to the lists; returns what is odd about it, a line each."""
+    """Append the songs of a file to the shard and to the lists; return the file's oddities, one a line."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
@@ -225,10 +228,10 @@ def _capture_file(
         "player": player_of(tune.image, tune.load),
         "sids": tune.sids,
     }
-    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest() if wanted.songlengths else ""
-    for song in range(1, tune.songs + 1) if wanted.subtunes else (tune.start_song,):
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest() if options.songlengths else ""
+    for song in range(1, tune.songs + 1) if options.subtunes else (tune.start_song,):
         try:
-            made, end = _record(tune, song, md5, wanted)
+            made, end = _record(tune, song, md5, options)
         except TuneError as error:
             left_out.append(LeftOut(name, song, _reason(error), str(error)))
             continue
@@ -250,18 +253,18 @@ def _capture_file(
     return remarks
 
 
-def _record(tune: Tune, song: int, md5: str, wanted: BuildOptions) -> tuple[Capture, str]:
-    """Record a song's music and say why it is no longer."""
+def _record(tune: Tune, song: int, md5: str, options: BuildOptions) -> tuple[Capture, str]:
+    """Record a song; return the capture and the reason why it ends (one of `lengths.ENDS`)."""
     recorder = Recorder(tune, song)
-    longest_s = wanted.frames / tune.timing.rate_hz
-    seconds = lists.known_songlengths(*wanted.songlengths).of(md5, song) if wanted.songlengths else None
+    longest_s = options.frames / tune.timing.rate_hz
+    seconds = lists.known_songlengths(*options.songlengths).of(md5, song) if options.songlengths else None
     return record_music(recorder, longest_s) if seconds is None else record_seconds(recorder, seconds, longest_s)
 
 
 def _at_video_rate(made: Capture) -> tuple[Frames, float]:
-    """A song's frames, and how many a second: of a player that runs several times a video frame, video frames.
+    """Return a song's frames and their rate; resample to video frames if the player runs at a very different rate.
 
-    A network knows time by counting frames.
+    The network has no other clock than the frames.
     """
     if len(made.frames) and not 1 / AS_IT_IS <= made.rate_hz / made.timing.rate_hz <= AS_IT_IS:
         return video_frames(made.frames, made.rate_hz, made.timing)
@@ -269,7 +272,7 @@ def _at_video_rate(made: Capture) -> tuple[Frames, float]:
 
 
 class _ShardWriter:
-    """An .npy file of frames that grows: its header has room for any number of rows."""
+    """An .npy file of frames that grows; its header has space for any number of rows."""
 
     def __init__(self, path: Path) -> None:
         self.count = 0
@@ -285,12 +288,12 @@ class _ShardWriter:
         self._path.unlink(missing_ok=True)
 
     def append(self, frames: Frames) -> None:
-        """Further rows, ``uint8[T, 28]``."""
+        """Append rows ``uint8[T, 28]``."""
         self._file.write(np.ascontiguousarray(frames).data)
         self.count += len(frames)
 
     def finish(self, path: Path) -> None:
-        """Be the shard ``path``, if there are rows at all."""
+        """Complete the file and rename it to ``path``; without rows, remove ``path``."""
         self._file.seek(0)
         self._header()
         self._file.close()
@@ -300,12 +303,13 @@ class _ShardWriter:
             path.unlink(missing_ok=True)
 
     def _header(self) -> None:
+        """Write the header for the number of rows so far."""
         described = {"descr": "|u1", "fortran_order": False, "shape": (self.count, COLUMNS)}
         np.lib.format.write_array_header_1_0(self._file, described)
 
 
 def _reason(error: TuneError) -> str:
-    """A message without its particulars, to count by."""
+    """Return the kind of an error in a few words, to count by."""
     text = str(error)
     for words, reason in (
         ("MUS data", "MUS data"),
@@ -321,7 +325,7 @@ def _reason(error: TuneError) -> str:
 
 
 def _write_index(out: Path, jobs: list[Job]) -> BuildReport:
-    """All notes to one index without duplicates, written last: an index means a whole corpus."""
+    """Collect all notes, drop duplicates, write report.json and then index.json, which marks a complete corpus."""
     report = BuildReport(files=sum(len(job.names) for job in jobs))
     entries: list[CorpusTune] = []
     fingerprints: list[Fingerprint] = []
@@ -345,30 +349,30 @@ def _write_index(out: Path, jobs: list[Job]) -> BuildReport:
     report.held_out_tunes, report.held_out_frames = len(held_out), sum(tune.length for tune in held_out)
     report.ends = dict(Counter(tune.end for tune in tunes).most_common())
     report.players = dict(Counter(tune.player for tune in tunes if tune.player).most_common())
-    told = {key: value for key, value in vars(report).items() if key != "left_out"}
-    _write_json(out / "report.json", {**told, "reasons": dict(report.reasons)}, "left_out", report.left_out)
+    counts = {key: value for key, value in vars(report).items() if key != "left_out"}
+    _write_json(out / "report.json", {**counts, "reasons": dict(report.reasons)}, "left_out", report.left_out)
     _write_json(out / "index.json", {"version": VERSION}, "tunes", tunes)
     return report
 
 
 def _notes(job: Job) -> dict[str, Any]:
-    """A batch's notes. Raises ModelError, and forgets the batch, when they or its shard are not whole."""
+    """Read a job's notes. If they or the shard are damaged, remove the notes and raise ModelError."""
     notes, shard = Path(job.notes), Path(job.shard)
     try:
-        told: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
-        if told["rows"]:
+        content: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
+        if content["rows"]:
             rows = np.load(shard, mmap_mode="r")
-            if rows.shape != (told["rows"], COLUMNS):
-                raise ValueError(f"{len(rows)} rows, expected {told['rows']}")
+            if rows.shape != (content["rows"], COLUMNS):
+                raise ValueError(f"{len(rows)} rows, expected {content['rows']}")
     except (OSError, ValueError, EOFError, KeyError) as error:
         with contextlib.suppress(OSError):
             notes.unlink()
         raise ModelError(f"{shard.name} was damaged ({error}); run the same command again") from None
-    return told
+    return content
 
 
 def _write_json(path: Path, content: dict[str, Any], name: str, many: list[Any]) -> None:
-    """``content`` and, under ``name``, dataclasses, one a line."""
+    """Write ``content`` and, under ``name``, a list of dataclass instances, one a line."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", encoding="utf-8") as file:
         head = json.dumps(content, indent=1)

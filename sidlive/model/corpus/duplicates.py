@@ -1,8 +1,9 @@
-"""The same song more than once in a collection, found by what it plays. Knows hashes of songs, not where they lie.
+"""Find songs that a collection holds more than once, by the frames that they play. Knows hashes of songs, not files.
 
-Copies whose register streams are equal share a digest. Others differ by some idle frames at the start, by the chip they
-were tuned for, or end earlier; for those a *trail* is kept: from the first sound on, after every five seconds, a
-hash of everything the voices were told so far. A song whose trail begins another's is a part of it.
+Copies with equal frames have equal digests. Other copies begin with some idle frames more, were adapted to the other
+chip model, or end earlier. They are found by a *trail*: hashes of all that the voices have played since the first
+sound, one after every five seconds. If the trail of one song begins with the whole trail of another, the other is a
+part of it.
 """
 
 import hashlib
@@ -24,9 +25,9 @@ from sidlive.chip.registers import (
     register_of,
 )
 
-STEP: Final = 250  # frames from one hash of a trail to the next
+STEP: Final = 250  # frames between two hashes of a trail
 HASH_BYTES: Final = 8
-COVERED: Final = 0.8  # of a song, how much its trail must cover to tell it
+COVERED: Final = 0.8  # least share of a song that its trail must cover to be compared
 VOICE_COLUMNS: Final = [
     *(register_of(voice, offset) for voice in range(VOICES) for offset in (FREQ_LO, FREQ_HI, CONTROL, AD, SR)),
     *range(FIRST_CONTROL, FIRST_CONTROL + VOICES),
@@ -35,14 +36,14 @@ VOICE_COLUMNS: Final = [
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells one song from another: a digest of its frames and its trail, hexadecimal."""
+    """The hashes that identify a song, in hexadecimal."""
 
-    digest: str
-    trail: str
+    digest: str  # of all frames
+    trail: str  # hashes of ever longer beginnings, end to end; "" if they would cover too little of the song
 
 
 def fingerprint_of(frames: Frames) -> Fingerprint:
-    """The print of ``frames`` uint8[T, 28]."""
+    """Compute the fingerprint of a song's frames ``uint8[T, 28]``."""
     digest = hashlib.blake2b(frames.tobytes(), digest_size=2 * HASH_BYTES).hexdigest()
     controls = frames[:, [register_of(voice, CONTROL) for voice in range(VOICES)]]
     sounds = (controls & GATE > 0).any(axis=1) & (frames[:, MODE_VOL] & 15 > 0)
@@ -59,9 +60,10 @@ def fingerprint_of(frames: Frames) -> Fingerprint:
 
 
 def duplicates(fingerprints: Iterable[Fingerprint]) -> dict[int, tuple[int, str]]:
-    """Which songs to drop: their number -> the number of the song to keep for them, and what they are of it.
+    """Find the songs to drop, by their position in ``fingerprints``.
 
-    Of equal songs the first is kept, of others the longest.
+    Returns, for each, the position of the song that is kept instead and how the dropped song relates to it ("the same
+    as" or "the same notes as"). The first of equal songs is kept, else the longest.
     """
     dropped: dict[int, tuple[int, str]] = {}
     digests: dict[str, int] = {}
@@ -86,7 +88,7 @@ def duplicates(fingerprints: Iterable[Fingerprint]) -> dict[int, tuple[int, str]
 
 
 def _end_of(dropped: dict[int, tuple[int, str]], number: int) -> int:
-    """The song that is kept in the end: what was kept for another may itself be a part of a third."""
+    """Return the song that is kept in the end: a song kept instead of one may itself be dropped for another."""
     while number in dropped:
         number = dropped[number][0]
     return number

@@ -1,7 +1,7 @@
-"""A built corpus, read: what songs it holds, and their frames. Knows nothing of tokens, networks or how it was built.
+"""Read a built corpus: its songs and their frames. Knows nothing of tokens, networks or how the corpus was built.
 
-A corpus folder holds ``shard-000.npy`` ... (uint8[N, 28], frames of many songs end to end), ``index.json`` (which song
-lies where, see ``CorpusTune``) and ``report.json`` (what was left out, and why).
+A corpus folder holds ``shard-000.npy`` ... (``uint8[N, 28]``, the frames of many songs end to end), ``index.json``
+(a `CorpusTune` for each song) and ``report.json`` (which songs were left out, and why).
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from sidlive.chip.registers import COLUMNS, Frames
 from sidlive.errors import ModelError
 
 VERSION: Final = 2
-READABLE: Final = (1, 2)  # version 1 knows no player, chips, rate of playing and end
-HELD_OUT_SHARE: Final = 10  # one file in so many
+READABLE: Final = (1, 2)  # version 1 lacks the fields that have defaults in CorpusTune
+HELD_OUT_SHARE: Final = 10  # one file in 10 is held out
 
 
 @dataclass(frozen=True)
 class CorpusTune:
-    """One song of a corpus: where it comes from and which rows of which shard it is."""
+    """A song of a corpus: where it comes from, and which rows of which shard hold its frames."""
 
     path: str  # relative to the folder the corpus was built from
-    song: int  # from 1
+    song: int  # number of the song in its file, from 1
     title: str
     author: str
     released: str
@@ -33,29 +33,29 @@ class CorpusTune:
     clock: str  # "PAL" or "NTSC"
     rate_hz: float  # frames a second
     shard: str
-    start: int  # frames
+    start: int  # first row in the shard
     length: int  # frames
     split: str  # "train" or "held-out"
-    player: str | None = None  # the playing routine, where it is a known one
-    sids: int = 1  # chips that the file plays; the frames are the first one's
-    played_hz: float = 0.0  # how often a second its player runs: not rate_hz where the frames were resampled
-    end: str = ""  # why it is no longer: one of sidlive.tune.capture.lengths.ENDS
+    player: str | None = None  # name of the playing routine, if it is a known one
+    sids: int = 1  # number of SID chips that the file plays; the frames are those of the first chip
+    played_hz: float = 0.0  # play calls per second; not rate_hz if the frames were resampled
+    end: str = ""  # why it ends where it does: one of sidlive.tune.capture.lengths.ENDS
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A built corpus. ``frames`` are views of memory-mapped shards: reading them costs no memory of our own."""
+    """A built corpus. Frames are views of memory-mapped shards, so that a large corpus needs little memory."""
 
     folder: Path
     tunes: tuple[CorpusTune, ...]
     _shards: dict[str, Frames]
 
     def frames(self, tune: CorpusTune) -> Frames:
-        """``uint8[length, 28]``, read-only."""
+        """Return a song's frames ``uint8[length, 28]``, read-only."""
         return self._shards[tune.shard][tune.start : tune.start + tune.length]
 
     def split(self, name: str) -> tuple[CorpusTune, ...]:
-        """The tunes of "train" or "held-out"."""
+        """Return the songs of "train" or "held-out"."""
         return tuple(tune for tune in self.tunes if tune.split == name)
 
 
@@ -91,7 +91,7 @@ def open_corpus(path: str | Path) -> Corpus:
 
 
 def split_of(path: Path) -> str:
-    """ "held-out" for a fixed tenth of all files, by the file's name and its folder's, else "train"."""
+    """Return "held-out" for a fixed tenth of all files, by a hash of the file's and its folder's name, else "train"."""
     name = f"{path.parent.name}/{path.stem}"
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return "held-out" if int.from_bytes(digest, "big") % HELD_OUT_SHARE == 0 else "train"

@@ -1,4 +1,4 @@
-"""Who runs the jobs of a corpus build: this process, processes of this machine, or the workers of a dask scheduler."""
+"""Run the jobs of a corpus build: in this process, in several processes, or on the workers of a dask scheduler."""
 
 import logging
 import multiprocessing
@@ -16,29 +16,29 @@ from typing import Any, Final
 
 from sidlive.errors import ModelError
 
-DASK_PATIENCE_S: Final = 10.0  # to reach a scheduler and have a worker there
+DASK_PATIENCE_S: Final = 10.0  # longest wait for a scheduler and for its first worker
 
 
 @dataclass(frozen=True)
 class Job:
-    """A batch of files: ``run(job, stopping)`` makes ``shard``, then ``notes``, of files ``names`` in ``folder``."""
+    """A batch of files to capture. ``run(job, stopping)`` writes the shard, then the notes."""
 
     run: Callable[["Job", Callable[[], bool]], None]
     folder: str
-    names: tuple[str, ...]
-    shard: str
-    notes: str
-    wanted: Any  # how to take them: the runner's own business
+    names: tuple[str, ...]  # of the files, relative to the folder
+    shard: str  # path to write
+    notes: str  # path to write
+    options: Any  # passed through to ``run``
 
 
 Workers = Callable[[list[Job]], Generator[int, None, None]]
-"""Runs all jobs, telling how many files each had when it is done; closed early, it gives up."""
+"""Runs all jobs; yields the number of files of each job when it is done. Closing the generator early stops the jobs."""
 
-_stop: Event | None = None  # in a worker process: set when the build was given up
+_stop: Event | None = None  # in a worker process: set when the build is stopped
 
 
 def local_workers(count: int) -> Workers:
-    """``count`` processes of this machine; with 1, the caller's own."""
+    """Return workers that are ``count`` processes of this machine; 1 is the caller's own process."""
     return _in_processes(count) if count > 1 else _here
 
 
@@ -65,7 +65,9 @@ def _in_processes(count: int) -> Workers:
                     for future in finished:
                         yield future.result()
             except BrokenProcessPool:
-                raise ModelError("a capture process died (out of memory?); the same command goes on") from None
+                raise ModelError(
+                    "a capture process died (out of memory?); run the same command again to go on"
+                ) from None
             finally:
                 stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -74,7 +76,7 @@ def _in_processes(count: int) -> Workers:
 
 
 def _enter(stop: Event) -> None:
-    """In a worker: leave when the process that started it was killed, and stay quiet when a person interrupts both."""
+    """Set up a worker process: it ends when its parent is killed, and ignores Ctrl-C, which its parent handles."""
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -94,10 +96,10 @@ def _run(job: Job) -> int:
 
 
 def dask_workers(address: str) -> Workers:
-    """The workers of the dask scheduler at ``address``, "tcp://host:8786".
+    """Return workers that run on the dask scheduler at ``address``, such as "tcp://host:8786".
 
-    They need sidlive installed and a disk shared with this machine, under the same paths. Raises ModelError, when it is
-    used, where dask is not installed, the scheduler is not reached, or a worker cannot do the work.
+    The workers need sidlive installed and a disk shared with this machine under the same paths. When the build starts,
+    ModelError is raised if dask is not installed, the scheduler cannot be reached or a worker cannot do the work.
     """
 
     def run(jobs: list[Job]) -> Generator[int, None, None]:
@@ -105,7 +107,7 @@ def dask_workers(address: str) -> Workers:
             from distributed import Client, KilledWorker, as_completed
         except ImportError:
             raise ModelError("--dask needs dask.distributed; install it with pip install 'sidlive[dask]'") from None
-        for name in ("distributed", "distributed.client"):  # they print tracebacks of what is raised below
+        for name in ("distributed", "distributed.client"):  # they print tracebacks of the errors handled below
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             client = Client(address, timeout=DASK_PATIENCE_S)
@@ -118,9 +120,11 @@ def dask_workers(address: str) -> Workers:
                 for future in as_completed(futures):
                     yield future.result()
             except KilledWorker:
-                raise ModelError("a dask worker died again and again; the same command goes on") from None
+                raise ModelError("a dask worker died again and again; run the same command again to go on") from None
             except CancelledError:
-                raise ModelError(f"the dask scheduler at {address} was lost; the same command goes on") from None
+                raise ModelError(
+                    f"the dask scheduler at {address} was lost; run the same command again to go on"
+                ) from None
             finally:
                 client.cancel(futures)
 
@@ -128,7 +132,7 @@ def dask_workers(address: str) -> Workers:
 
 
 def _check_workers(client: Any, parts: Path, folder: Path) -> None:
-    """Raise ModelError unless there are workers and each sees the tunes and what is written beside the corpus."""
+    """Raise ModelError unless there are workers and all of them see the tunes and the corpus folder."""
     mark = parts / f"{uuid.uuid4().hex}.tmp"
     mark.write_text("")
     try:
@@ -143,7 +147,7 @@ def _check_workers(client: Any, parts: Path, folder: Path) -> None:
     blind = sorted(str(worker) for worker, sees in seen.items() if not sees)
     if blind:
         raise ModelError(
-            f"the dask worker {blind[0]} does not see {folder} and {parts.parent}; expected a disk that all share"
+            f"the dask worker {blind[0]} does not see {folder} and {parts.parent}; expected a disk shared by all"
         )
 
 

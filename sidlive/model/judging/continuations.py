@@ -1,8 +1,7 @@
-"""What a model makes of tunes that it never trained on, beside what their composers made of them.
+"""Compare a model's continuations of held-out tunes with the tunes' own. Knows engine and corpus, no torch.
 
-From each prompt, a stretch of a real tune, the engine goes on for as long as the real tune is then looked at too; both
-are measured (`sidlive.model.judging.measures`) against the whole real tune's character. Knows engine and corpus, no
-torch.
+Each prompt is a stretch of a real tune. The engine continues it, and the same number of frames of the real tune follows
+it; both are measured (see `measures`) against the character of the whole real tune.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ PROMPTS: Final = 50
 PROMPT_FRAMES: Final = 1024
 SECONDS: Final = 20.0
 
-MEASURES: Final = {  # name: (unit, what a person reads)
+MEASURES: Final = {  # by stable name: (unit, label for people)
     "in_tune": ("share", "tones in the tune's scale"),
     "onsets_per_s": ("1/s", "note onsets a second"),
     "gate_changes_per_s": ("1/s", "gate changes a second"),
@@ -38,12 +37,12 @@ MEASURES: Final = {  # name: (unit, what a person reads)
     "copied_from_prompt": ("frames", "longest copy: prompt"),
 }
 
-COPIES: Final = {"": longest_copies, "part_": longest_voice_copies}  # by what their measures' names begin with
+COPIES: Final = {"": longest_copies, "part_": longest_voice_copies}  # by the prefix of their measures' names
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A stretch of a tune: frames ``start`` .. are heard, those from ``turn`` to ``end`` are the real continuation."""
+    """A stretch of a tune: frames ``start`` to ``turn`` are the prompt, ``turn`` to ``end`` its real continuation."""
 
     tune: CorpusTune
     start: int
@@ -53,7 +52,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Continuation:
-    """A prompt and its continuations, ``uint8[T, 28]`` each, of equal length."""
+    """A prompt and its two continuations, ``uint8[T, 28]`` each, of equal length."""
 
     prompt: Prompt
     generated: Frames
@@ -62,13 +61,13 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Summary:
-    """One measure over all prompts: the mean, its 95 % interval over prompts, the greatest, and how many had any."""
+    """One measure over all prompts."""
 
     mean: float
-    low: float
+    low: float  # of the mean's 95 % confidence interval over prompts
     high: float
-    most: float
-    count: int
+    most: float  # largest value
+    count: int  # prompts that have a value
 
 
 def choose_prompts(
@@ -79,9 +78,10 @@ def choose_prompts(
     split: str = "held-out",
     seed: int = 0,
 ) -> list[Prompt]:
-    """Prompts of ``heard`` frames, each somewhere in a tune that goes on for ``seconds``; the same for the same seed.
+    """Choose ``count`` prompts of ``heard`` frames, each followed by ``seconds`` of its tune.
 
-    No tune twice before each was there once. ModelError where no tune of the split is long enough.
+    They depend on ``seed`` alone. No tune comes a second time before each has come once. Raises ModelError if no tune
+    of the split is long enough.
     """
     fitting = [tune for tune in tunes_of(corpus, split) if tune.length >= heard + _frames(tune, seconds)]
     if not fitting:
@@ -100,7 +100,7 @@ def choose_prompts(
 def continue_prompts(
     engine: Engine, corpus: Corpus, prompts: Sequence[Prompt], sampling: Sampling
 ) -> Iterator[Continuation]:
-    """Each prompt's continuation, as it is made. The prompts differ in their lane of the sampling's noise."""
+    """Continue each prompt with the engine and yield the continuations; each prompt has its own lane of the noise."""
     for lane, prompt in enumerate(prompts):
         frames = corpus.frames(prompt.tune)
         engine.reset()
@@ -113,9 +113,9 @@ def continue_prompts(
 def compare(
     corpus: Corpus, continued: Sequence[Continuation]
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
-    """The MEASURES of what was generated and of what is real, ``float64[prompts]`` each; nan where there is nothing.
+    """Return all MEASURES of the generated and of the real continuations, ``float64[prompts]`` each; nan for no value.
 
-    Copies are looked for in the corpus's training tunes, those that prompts are of left out, and in the prompt.
+    Copies are searched for in the prompt and in the corpus's training tunes, except tunes that prompts come from.
     """
     figures: list[list[dict[str, float]]] = [[], []]
     for one in continued:
@@ -139,7 +139,7 @@ def compare(
 
 
 def summarise(values: NDArray[np.float64]) -> Summary | None:
-    """One measure's figures ``float64[prompts]``, nan left out; None where all are."""
+    """Summarise a measure's values ``float64[prompts]`` without nan; None if all are nan."""
     values = values[~np.isnan(values)]
     if not len(values):
         return None
@@ -148,4 +148,5 @@ def summarise(values: NDArray[np.float64]) -> Summary | None:
 
 
 def _frames(tune: CorpusTune, seconds: float) -> int:
+    """Return the number of frames, at least 1, of so many seconds at the tune's rate."""
     return max(1, round(seconds * tune.rate_hz))

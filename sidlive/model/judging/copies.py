@@ -1,10 +1,10 @@
-"""How long a run of frames was played before, elsewhere, to the byte: tells learning from copying.
+"""Find the longest runs of frames that music copies from other music, to the byte: is a model learning or copying?
 
-Of whole frames, or of one voice's part alone: its frequency, control and envelope, pulse width and filter left aside.
+Compared are whole frames, or the part of a single voice: its frequency, control and envelope, without pulse width and
+filter.
 
-Exact and lean: a number a frame of what is looked for is all that is held; the places it is looked for in (a training
-set of any size) stream past, one tune after another. The time is the length of what streams past plus that of
-the runs met.
+The search is exact. Memory holds one number per frame of the pieces; the sources (a training set of any size) are read
+one tune after another. The time is proportional to the length of the sources plus that of the runs found.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,17 +28,17 @@ from sidlive.chip.registers import (
 from sidlive.compiling import kernel
 from sidlive.model.judging.measures import note_starts
 
-_END: Final = -1  # of a piece, and every frame of a source that no piece has
+_END: Final = -1  # marks the end of a piece, and source frames that no piece contains
 
-_WORDS: Final = -(-COLUMNS // 8)  # of 64 bits a frame
+_WORDS: Final = -(-COLUMNS // 8)  # 64-bit words per frame
 
 
 def longest_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArray[np.int64]:
-    """For each piece the longest run of its frames that stands in some source: ``int64[pieces]``.
+    """Return the length of each piece's longest run of frames that also occurs in a source: ``int64[pieces]``.
 
-    All 28 columns are equal in every frame of a run. A run in which no note starts is held or silent, not copied: it
-    does not count; the first frame of a piece, whose past is not known, starts none. Pieces and sources are
-    ``uint8[T, 28]``.
+    Pieces and sources are ``uint8[T, 28]``; all 28 columns must be equal. A run in which no note starts (held notes or
+    silence) does not count. No note counts as started in the first frame of a piece, because the frame before is not
+    known.
     """
     hashes = [_hashes(piece) for piece in pieces]
     known = np.unique(np.concatenate([np.empty(0, np.uint64), *hashes]))
@@ -56,7 +56,7 @@ def longest_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArr
     if not len(known):
         return longest
     inside = np.flatnonzero(ids != _END)
-    places = inside[np.argsort(ids[inside], kind="stable")]  # where each id stands, id by id
+    places = inside[np.argsort(ids[inside], kind="stable")]  # positions in ids, sorted by id
     first = np.searchsorted(ids[places], np.arange(len(known) + 1))
     started = np.concatenate([[0], np.cumsum(notes)]).astype(np.int64)
     for source in sources:
@@ -68,11 +68,12 @@ def longest_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArr
 
 
 def longest_voice_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArray[np.int64]:
-    """For each piece the longest run of one voice's part that some voice of a source plays too: ``int64[pieces]``.
+    """Return the length of each piece's longest run in one voice that a voice of a source plays too: ``int64[pieces]``.
 
-    A run goes from a note's start to a note's start, so that what is held after it does not count: one note is 1.
+    Any voice is compared with any voice. A run begins and ends with the start of a note, so that frames in which the
+    last note is held do not count: a single copied note is a run of 1.
     """
-    end = np.uint64(1 << 63)  # of a piece: no part, which has 48 bits, equals it
+    end = np.uint64(1 << 63)  # marks the end of a piece; no part, which has 48 bits, equals it
     parts: list[NDArray[np.uint64]] = []
     starts: list[NDArray[np.bool_]] = []
     owner: list[NDArray[np.int64]] = []
@@ -105,7 +106,7 @@ def longest_voice_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) ->
 
 
 def _part(frames: Frames, voice: int) -> NDArray[np.uint64]:
-    """A voice's frequency, control, first control and envelope as one number a frame."""
+    """Return a voice's frequency, control, first control and envelope as one number per frame ``uint64[T]``."""
     columns = [register_of(voice, offset) for offset in (FREQ_LO, FREQ_HI, CONTROL, AD, SR)]
     packed = np.zeros((len(frames), 8), dtype=np.uint8)
     packed[:, :6] = frames[:, [*columns, first_control_of(voice)]]
@@ -113,7 +114,7 @@ def _part(frames: Frames, voice: int) -> NDArray[np.uint64]:
 
 
 def _hashes(frames: Frames) -> NDArray[np.uint64]:
-    """64 bits a frame, the same for equal frames: a sum of multiples by odd constants, then mixed."""
+    """Return a 64-bit hash of each frame ``uint64[T]``."""
     padded = np.zeros((len(frames), 8 * _WORDS), dtype=np.uint8)
     padded[:, :COLUMNS] = frames
     factors = np.random.default_rng(28).integers(0, 1 << 63, _WORDS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -127,7 +128,7 @@ def _hashes(frames: Frames) -> NDArray[np.uint64]:
 
 @kernel
 def _follow(heard, ids, places, first, started, owner, longest):  # type: ignore[no-untyped-def]
-    """Lengthen ``longest`` by the runs of ``ids`` that stand in ``heard``; both ``int64``, -1 equals nothing."""
+    """Raise ``longest`` to the lengths of the runs of ``ids`` found in ``heard`` (``int64``; -1 equals nothing)."""
     for t in range(len(heard)):
         now = heard[t]
         if now < 0:
@@ -135,7 +136,7 @@ def _follow(heard, ids, places, first, started, owner, longest):  # type: ignore
         for place in range(first[now], first[now + 1]):
             begin = places[place]
             if t > 0 and begin > 0 and heard[t - 1] >= 0 and heard[t - 1] == ids[begin - 1]:
-                continue  # in the middle of a run that has been followed
+                continue  # inside a run that was already followed from its beginning
             count = 1
             while t + count < len(heard) and heard[t + count] >= 0 and heard[t + count] == ids[begin + count]:
                 count += 1
@@ -145,7 +146,7 @@ def _follow(heard, ids, places, first, started, owner, longest):  # type: ignore
 
 @kernel
 def _follow_notes(heard, begins, at, wanted, opens, places, first, owners, longest):  # type: ignore[no-untyped-def]
-    """Lengthen ``longest`` by the runs of ``wanted`` in ``heard``, both ``uint64``, that note starts bound."""
+    """Raise ``longest`` to the lengths of the runs of ``wanted`` found in ``heard`` from note start to note start."""
     for number in range(len(begins)):
         t = begins[number]
         for place in range(first[at[number]], first[at[number] + 1]):

@@ -1,7 +1,7 @@
-"""How well a model knows tunes it never trained on: nats per frame, as the engine itself plays it. No torch.
+"""Measure how well a model predicts tunes that it was not trained on, in nats per frame. No torch.
 
-Each held-out tune gives one stretch, drawn the same at each call; the engine hears it from its start, so that early
-frames are judged with little context and late ones with much, as on stage after a fresh prompt.
+One stretch of each held-out tune is judged, always the same. The model hears the stretch from its first frame on, so
+that early frames are predicted with little context and late ones with much, as on stage after a new prompt.
 """
 
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
 from sidlive.model.corpus.shards import Corpus, CorpusTune
 
-RESAMPLINGS: Final = 2000  # of the tunes, for the confidence interval
+RESAMPLINGS: Final = 2000  # bootstrap samples for a confidence interval
 SPLITS: Final = ("held-out", "train", "all")
 
-GROUPS: Final = {  # what a musician calls it: the kinds of slots that say it
+GROUPS: Final = {  # groups of columns by a musician's name: the kinds of slots in each
     "pitch": (tk.FREQ_HI, tk.FREQ_LO),
     "pulse_width": (tk.PW_HI, tk.PW_LO),
     "control": (tk.CONTROL,),
@@ -30,21 +30,24 @@ GROUPS: Final = {  # what a musician calls it: the kinds of slots that say it
 
 
 class Weigher(Protocol):
-    """What `judge` asks of a model: an `Engine`, or a `reference.Reference`."""
+    """A model that `judge` can measure: an `Engine`, or a `Reference` in float32."""
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        """Forget all frames heard."""
 
-    def prefill(self, frames: Frames) -> None: ...
+    def prefill(self, frames: Frames) -> None:
+        """Hear frames ``uint8[T, 28]``."""
 
-    def weigh(self, frames: Frames) -> NDArray[np.float32]: ...
+    def weigh(self, frames: Frames) -> NDArray[np.float32]:
+        """Hear frames ``uint8[T, 28]`` and return the cost of each in nats by slot ``float32[T, 28]``."""
 
 
 @dataclass(frozen=True)
 class Judged:
     """The cost of each tune's stretch."""
 
-    by_kind: NDArray[np.float64]  # [tunes, KINDS]: nats per frame, the slots of a kind summed
-    frames: int
+    by_kind: NDArray[np.float64]  # [tunes, KINDS]: nats per frame, summed over the slots of a kind
+    frames: int  # judged in all
 
     @property
     def totals(self) -> NDArray[np.float64]:
@@ -58,21 +61,21 @@ class Judged:
 
     @property
     def kinds(self) -> dict[str, float]:
-        """The mean of each kind of slot by name; they sum to `nats_per_frame`."""
+        """The mean over tunes of each kind of slot, by name; they sum to `nats_per_frame`."""
         return dict(zip(tk.KIND_NAMES, self.by_kind.mean(axis=0).tolist(), strict=True))
 
     @property
     def groups(self) -> dict[str, NDArray[np.float64]]:
-        """Nats per frame of each tune by group of columns; they sum to `totals`."""
+        """Nats per frame of each tune, by group of columns; they sum to `totals`."""
         return {name: self.by_kind[:, list(kinds)].sum(axis=1) for name, kinds in GROUPS.items()}
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """A confidence interval of nats per frame."""
+        """Return a confidence interval of `nats_per_frame` over tunes."""
         return interval(self.totals, confidence)
 
 
 def interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
-    """A bootstrap confidence interval of the mean of ``float64[N]``, N >= 1 (seeded: the same each time)."""
+    """Return a confidence interval of the mean of ``float64[N]``, N >= 1, by a bootstrap with a fixed seed."""
     rng = np.random.default_rng(0)
     means = rng.choice(values, size=(RESAMPLINGS, len(values))).mean(axis=1)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -80,7 +83,7 @@ def interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[flo
 
 
 def tunes_of(corpus: Corpus, split: str) -> tuple[CorpusTune, ...]:
-    """The tunes of one of SPLITS."""
+    """Return the tunes of one of SPLITS."""
     assert split in SPLITS
     return corpus.tunes if split == "all" else corpus.split(split)
 
@@ -88,9 +91,10 @@ def tunes_of(corpus: Corpus, split: str) -> tuple[CorpusTune, ...]:
 def stretches(
     corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
 ) -> list[tuple[CorpusTune, int]]:
-    """The tunes that `judge` judges and the frame each stretch starts at; of more tunes than ``most`` an even choice.
+    """Choose the stretches to judge: a tune and the frame at which its stretch starts.
 
-    ModelError where no tune has ``length`` + 1 frames.
+    ``length``: frames to predict per stretch. ``most``: largest number of tunes, spread evenly over the split (default:
+    all). Raises ModelError if no tune has ``length`` + 1 frames.
     """
     tunes = [tune for tune in tunes_of(corpus, split) if tune.length > length]
     if not tunes:
@@ -105,7 +109,7 @@ def stretches(
 def judge(
     engine: Weigher, corpus: Corpus, length: int = 1024, split: str = "held-out", most: int | None = None
 ) -> Iterator[Judged]:
-    """Nats per frame on the `stretches` of a split, told after each tune (the last is the result)."""
+    """Measure the `stretches` of a split; yield the result so far after each tune, the whole result last."""
     kinds: list[NDArray[np.float64]] = []
     for tune, start in stretches(corpus, length, split, most):
         frames = np.ascontiguousarray(corpus.frames(tune)[start : start + length + 1])

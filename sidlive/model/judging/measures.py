@@ -1,19 +1,15 @@
-"""Measures of music in frames: is it in tune, how dense is it, does it come round at the bar, does it stand still.
+"""Measures of music in frames: is it in tune, how dense is it, does it repeat at the bar, does it die. Knows no models.
 
-Each is plain arithmetic over ``frames uint8[T, 28]``, made to be told beside the same figure of a real tune. Knows
-nothing of models. What is measured against is the tune's own `Character`, found in the whole of the real tune:
+Each measure is simple arithmetic over ``frames uint8[T, 28]`` and is shown beside the same measure of a real tune. The
+music is measured against the `Character` of the whole real tune:
 
-- **A tone** is a frame of a voice whose gate is on and whose waveform is triangle, saw or pulse, without noise or test.
-- **The scale**: the tune's tuning is the circular mean, within a semitone, of all its tones' pitches. Of the
-  tones within NEAR_CENTS of a semitone of that tuning the pitch classes are counted; the fewest classes that make up
-  SCALE_SHARE of them are the scale. **In tune** is the share of tones within NEAR_CENTS of a note of it.
-- **A note** starts where a gate opens, also when it closed and opened inside the frame; its pitch is the median of the
-  frequency register over PITCH_FRAMES frames from there, or until the voice's next note.
-- **The bar**: four beats, or three where the tune comes round better after three; the beat as for fragments, the bar to
-  the frame where the most notes come round.
-- **Coming round at the bar** is the autocorrelation of the notes at that lag: the share of notes that start a
-  bar (give or take a frame) after, or before, a note of the same voice and pitch. Those in the last bar are not asked
-  what comes after, those in the first not what came before.
+- **In tune** (see `sidlive.model.scales` for tones and scales): the share of tones that lie in the tune's scale.
+- **A note** starts where a gate opens, also if it closes and opens again within a frame. Its pitch is the median of the
+  frequency register over PITCH_FRAMES frames from there on, or until the voice's next note.
+- **The bar** has four beats, or three if more notes repeat after three. The beat is estimated as for fragments; then
+  the length of the bar in frames is chosen near it so that the most notes repeat.
+- **Repetition at the bar** is the share of notes that have a note of the same voice and pitch a bar later or a bar
+  earlier, within a frame. Each note is asked in both directions, except where that lies outside the music.
 """
 
 from dataclasses import dataclass
@@ -36,11 +32,11 @@ from sidlive.chip.registers import (
 from sidlive.model.scales import Scale, in_tune, scale_of
 from sidlive.tune.fragment import beat_of
 
-PITCH_FRAMES: Final = 6
-SAME_PITCH_CENTS: Final = 50.0
+PITCH_FRAMES: Final = 6  # of a note, from which its pitch is taken
+SAME_PITCH_CENTS: Final = 50.0  # notes closer than this have the same pitch
 BAR_BEATS: Final = (4, 3)
-BAR_SLACK: Final = 3  # frames that a bar may be from a whole number of estimated beats
-DEAD_S: Final = 2.0  # of silence, or of nothing changing
+BAR_SLACK: Final = 3  # frames that a bar may differ from a whole number of estimated beats
+DEAD_S: Final = 2.0  # music dies if it is silent, or nothing changes, for so long
 
 _CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
 _FIRSTS: Final = [FIRST_CONTROL + voice for voice in range(VOICES)]
@@ -48,31 +44,32 @@ _FIRSTS: Final = [FIRST_CONTROL + voice for voice in range(VOICES)]
 
 @dataclass(frozen=True)
 class Notes:
-    """The notes of one voice: the frame each starts in, ascending, and its pitch in cents."""
+    """The notes of one voice."""
 
-    starts: NDArray[np.int64]
-    cents: NDArray[np.float64]
+    starts: NDArray[np.int64]  # [N]: frames, ascending
+    cents: NDArray[np.float64]  # [N]: pitches above register value 1
 
 
 @dataclass(frozen=True)
 class Character:
-    """What a tune's stretches are measured by. ``scale`` is None where the tune has no tones."""
+    """The properties of a real tune that music is measured against."""
 
-    scale: Scale | None
+    scale: Scale | None  # None if the tune has no tones
     bar_frames: int
     rate_hz: float
 
 
 def character_of(frames: Frames, rate_hz: float) -> Character:
-    """The character of a whole tune ``uint8[T, 28]``, ``rate_hz`` frames a second."""
+    """Find the character of a whole tune ``uint8[T, 28]`` at ``rate_hz`` frames per second."""
     return Character(scale_of(frames), bar_of(frames, rate_hz), rate_hz)
 
 
 def measure(frames: Frames, before: Frames, character: Character) -> dict[str, float]:
-    """The figures of a stretch ``uint8[T, 28]``, T >= 1, by name; nan where there is nothing to judge.
+    """Return all measures of music ``uint8[T, 28]``, T >= 1, by name; nan if there is nothing to measure.
 
-    ``before uint8[>= 1, 28]``: what was heard before it; its last frame tells what the stretch's first one changes.
-    ``in_tune``, ``bar_notes``, ``bar_rhythm`` (any pitch) are shares, ``dies`` is 0 or 1, the others are a second.
+    ``before uint8[>= 1, 28]``: the frames before the music; changes in its first frame are counted against the last of
+    them. ``in_tune``, ``bar_notes`` and ``bar_rhythm`` (repetition at the bar at any pitch) are shares, ``dies`` is 0
+    or 1, the others are numbers per second.
     """
     joined = np.concatenate([before[-1:], frames])
     seconds = len(frames) / character.rate_hz
@@ -87,14 +84,14 @@ def measure(frames: Frames, before: Frames, character: Character) -> dict[str, f
         "onsets_per_s": float(starts.sum()) / seconds,
         "gate_changes_per_s": float(gates) / seconds,
         "register_changes_per_s": float(changed[:, :REGISTERS].sum()) / seconds,
-        "bar_notes": comes_round(notes, character.bar_frames, len(frames)),
-        "bar_rhythm": comes_round(notes, character.bar_frames, len(frames), pitched=False),
+        "bar_notes": repetition(notes, character.bar_frames, len(frames)),
+        "bar_rhythm": repetition(notes, character.bar_frames, len(frames), pitched=False),
         "dies": float(still >= round(DEAD_S * character.rate_hz)),
     }
 
 
 def note_starts(frames: Frames) -> NDArray[np.bool_]:
-    """``bool[T, 3]``: where each voice's gate opens; before the first frame it is closed."""
+    """Return where each voice's gate opens, ``bool[T, 3]``; before the first frame all gates count as closed."""
     final, first = frames[:, _CONTROLS] & GATE > 0, frames[:, _FIRSTS] & GATE > 0
     closed_before = np.ones_like(final)
     closed_before[1:] = ~final[:-1]
@@ -102,7 +99,7 @@ def note_starts(frames: Frames) -> NDArray[np.bool_]:
 
 
 def notes_of(frames: Frames, starts: NDArray[np.bool_] | None = None) -> tuple[Notes, ...]:
-    """The notes of each voice; ``starts bool[T, 3]`` where what came before the frames is known."""
+    """Return the notes of each voice. ``starts bool[T, 3]``: their starts, if known (default: `note_starts`)."""
     if starts is None:
         starts = note_starts(frames)
     frequency = frequencies(frames)
@@ -116,8 +113,11 @@ def notes_of(frames: Frames, starts: NDArray[np.bool_] | None = None) -> tuple[N
     return tuple(voices)
 
 
-def comes_round(notes: tuple[Notes, ...], lag: int, length: int, pitched: bool = True) -> float:
-    """The share of notes of ``length`` frames that come round after ``lag``, 0 to 1; nan where none could."""
+def repetition(notes: tuple[Notes, ...], lag: int, length: int, pitched: bool = True) -> float:
+    """Return the share of notes that repeat ``lag`` frames later or earlier, 0 to 1; nan if none could.
+
+    ``length``: frames of the music. ``pitched``: only a note of the same pitch counts.
+    """
     asked = answered = 0
     for voice in notes:
         for direction in (lag, -lag):
@@ -135,24 +135,24 @@ def comes_round(notes: tuple[Notes, ...], lag: int, length: int, pitched: bool =
 
 
 def bar_of(frames: Frames, rate_hz: float) -> int:
-    """Frames a bar of a tune; four beats, as estimated, where nothing comes round."""
+    """Find the length of a tune's bar in frames; four estimated beats if nothing repeats."""
     beat, notes = beat_of(frames, rate_hz), notes_of(frames)
     best, bar = 0.0, BAR_BEATS[0] * beat
     for beats in BAR_BEATS:
         for slack in sorted(range(-BAR_SLACK, BAR_SLACK + 1), key=abs):
-            likeness = comes_round(notes, beats * beat + slack, len(frames))
-            if likeness > best:  # never where it is nan
-                best, bar = likeness, beats * beat + slack
+            share = repetition(notes, beats * beat + slack, len(frames))
+            if share > best:  # false for nan
+                best, bar = share, beats * beat + slack
     return bar
 
 
 def sounding(frames: Frames) -> NDArray[np.bool_]:
-    """``bool[T]``: frames in which the volume is not 0 and some voice's gate is, or was, open."""
+    """Return the frames, ``bool[T]``, in which the volume is not 0 and the gate of some voice is or was open."""
     gates = (frames[:, _CONTROLS] | frames[:, _FIRSTS]) & GATE > 0
     return gates.any(axis=1) & (frames[:, MODE_VOL] & 15 > 0)
 
 
 def longest_run(flags: NDArray[np.bool_]) -> int:
-    """The most consecutive true ones of ``bool[T]``."""
+    """Return the length of the longest run of true values in ``bool[T]``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return int((edges[1::2] - edges[::2]).max(initial=0))

@@ -1,4 +1,4 @@
-"""Corpora from folders of tunes made here: what is kept, what is left out, and going on after a kill."""
+"""Corpora built from tunes made here: which songs are kept or left out, and builds that go on after a kill."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ HIGHER = "EE F0 10 D0 03 EE F1 10  AD F0 10 8D 00 D4  AD F1 10 09 40 8D 01 D4  A
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Five files: one of three songs, a copy of it, a loop, one without a player and something that is no tune."""
+    """A folder with a file of three songs, a copy of it, a song that loops, MUS data, and files that are no tunes."""
     root = tmp_path / "tunes"
     for name, data in (
         ("A/Rising.sid", sid_file(songs=3, start=2, name=b"Rising", author=b"A")),
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two files a shard."""
+    """Set two files per shard."""
     monkeypatch.setattr("sidlive.model.corpus.build.FEWEST_FILES", 2)
 
 
@@ -277,7 +277,7 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path, folder: Path) -> None:
         build(folder, tmp_path / "file")
 
 
-def test_damage_is_told_and_made_good(folder: Path, tmp_path: Path, small_shards: None) -> None:
+def test_a_damaged_shard_is_reported_and_captured_again(folder: Path, tmp_path: Path, small_shards: None) -> None:
     class StoppedError(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""The same song twice: equal, late, cut short, or for the other chip."""
+"""Duplicates: equal songs, later starts, shorter copies, and versions for the other chip."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from sidlive.model.corpus.duplicates import duplicates, fingerprint_of
 
 
 def song(count: int, seed: int = 1) -> Frames:
-    """``count`` frames that never repeat, sounding from the first on."""
+    """Return ``count`` frames that never repeat and sound from the first on."""
     frames = silence(count)
     frames[:, [0, 1, 7, 8]] = np.random.default_rng(seed).integers(1, 256, (count, 4))
     frames[:, [4, 25, 11, 26]] = 0x41

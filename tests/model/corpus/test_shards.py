@@ -1,4 +1,4 @@
-"""Built corpora as they are read: the split, older versions, and what is no corpus."""
+"""Reading built corpora: the split, older versions, and folders that are not a corpus."""
 
 import json
 from pathlib import Path

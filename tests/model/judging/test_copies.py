@@ -1,4 +1,4 @@
-"""Copied runs: found where they were put, and as a plain search finds them."""
+"""Copied runs of frames: compared with runs put there on purpose and with a simple search."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from sidlive.model.judging.measures import note_starts
 
 
 def lively(count: int, seed: int) -> sid.Frames:
-    """Frames in each of which notes may start, none like another tune's."""
+    """Return frames that differ from those of other seeds, with a note in every second one."""
     frames = tune(count, seed)
     frames[:, sid.register_of(0, sid.PW_LO)] = np.random.default_rng(seed).integers(0, 256, count)
     frames[:, sid.register_of(0, sid.CONTROL)] = frames[:, sid.first_control_of(0)] = 0x40 + np.arange(count) % 2
@@ -18,7 +18,7 @@ def lively(count: int, seed: int) -> sid.Frames:
 
 
 def slow(piece: sid.Frames, source: sid.Frames) -> int:
-    """The longest common run, by trying all."""
+    """Find the longest common run by trying all pairs of frames."""
     best = 0
     for i in range(len(piece)):
         for j in range(len(source)):
@@ -75,7 +75,7 @@ def test_nothing_is_copied_from_or_by_nothing() -> None:
 
 
 def riff(count: int, seed: int) -> sid.Frames:
-    """Three voices of notes of 4 to 9 frames, each gated but for its last frame, at pitches that no other seed has."""
+    """Play notes of 4 to 9 frames in three voices, at pitches of this seed alone; the gate closes in the last frame."""
     rng = np.random.default_rng(seed)
     frames = sid.silence(count)
     for voice in range(sid.VOICES):
@@ -93,7 +93,7 @@ def riff(count: int, seed: int) -> sid.Frames:
 
 
 def hand_over(piece: sid.Frames, to: int, source: sid.Frames, by: int) -> None:
-    """Voice ``to`` of a piece plays what voice ``by`` of a source plays, its pulse width aside."""
+    """Copy voice ``by`` of a source to voice ``to`` of a piece, without its pulse width."""
     for offset in (sid.FREQ_LO, sid.FREQ_HI, sid.CONTROL, sid.AD, sid.SR):
         piece[:, sid.register_of(to, offset)] = source[:, sid.register_of(by, offset)]
     piece[:, sid.first_control_of(to)] = source[:, sid.first_control_of(by)]

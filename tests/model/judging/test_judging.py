@@ -1,4 +1,4 @@
-"""Evaluation: what tunes cost and what a model goes on with, on small corpora made here."""
+"""Judging on small corpora made here: the cost of tunes, continuations, and ``sidlive eval``."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ from sidlive.model.weights import save_weights
 
 
 def corpus_of(held_out: list[sid.Frames], train: list[sid.Frames]) -> Corpus:
-    """A corpus that never was on disk."""
+    """Make a corpus in memory."""
     entries, shards = [], {}
     for split, songs in (("held-out", held_out), ("train", train)):
         for number, frames in enumerate(songs):
@@ -150,13 +150,16 @@ def test_the_command_takes_a_folder_of_tunes(tmp_path: Path, capsys: pytest.Capt
     assert (
         main([*command, "--generate", "3", "--seconds", "1", "--prompt-frames", "32", "--picture", str(picture)]) == 0
     )
-    told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
-    assert (told["tunes"], told["split"], told["prompts"]) == (2, "held-out", 3)
-    parts = [told[f"nats_per_frame.{group}"] for group in GROUPS]
-    assert sum(parts) == pytest.approx(told["nats_per_frame"]) and told["nats_per_frame.low"] <= told["nats_per_frame"]
+    values = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert (values["tunes"], values["split"], values["prompts"]) == (2, "held-out", 3)
+    parts = [values[f"nats_per_frame.{group}"] for group in GROUPS]
+    assert (
+        sum(parts) == pytest.approx(values["nats_per_frame"])
+        and values["nats_per_frame.low"] <= values["nats_per_frame"]
+    )
     for name in MEASURES:
-        assert f"generated.{name}" in told and f"real.{name}" in told
-    assert told["real.onsets_per_s"] < 2 and told["real.copied_from_training.longest"] < 50
+        assert f"generated.{name}" in values and f"real.{name}" in values
+    assert values["real.onsets_per_s"] < 2 and values["real.copied_from_training.longest"] < 50
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
 
     for path in folder.glob("*.sid"):
@@ -164,8 +167,8 @@ def test_the_command_takes_a_folder_of_tunes(tmp_path: Path, capsys: pytest.Capt
             path.unlink()
     assert main(command) == 0
     captured = capsys.readouterr()
-    told = {result["name"]: result["value"] for result in json.loads(captured.out)["results"]}
-    assert (told["tunes"], told["split"]) == (2, "all") and "has no held-out tune" in captured.err
+    values = {result["name"]: result["value"] for result in json.loads(captured.out)["results"]}
+    assert (values["tunes"], values["split"]) == (2, "all") and "has no held-out tune" in captured.err
 
 
 @pytest.mark.parametrize(
@@ -188,5 +191,5 @@ def test_the_command_refuses_in_one_line(
 
 
 def rising(number: int) -> bytes:
-    """A tune of its own, pitch rising from another place for each number."""
+    """Return the program of a tune whose pitch rises from a value of its own for each number."""
     return program(init=INIT.replace("A9 00", f"A9 {number % 256:02X}"))

@@ -63,12 +63,12 @@ def test_checkpoints_of_something_else_are_refused(tmp_path: Path, checkpoint: P
     with pytest.raises(ModelError, match="no checkpoint at"):
         export(tmp_path / "none.pt", tmp_path / "out", CARD)
     kept = torch.load(checkpoint)
-    for change, told in (
+    for change, message in (
         (lambda: kept["model"].pop("head"), "lacks head"),
         (lambda: kept["model"].update(head=torch.full((tk.KINDS, tk.VOCABULARY, 48), torch.nan)), "not finite"),
         (lambda: kept["model"].update(head=torch.zeros(3, 3)), "head is float32"),
     ):
         change()
         torch.save(kept, checkpoint)
-        with pytest.raises(ModelError, match=told):
+        with pytest.raises(ModelError, match=message):
             export(checkpoint, tmp_path / "out", CARD)

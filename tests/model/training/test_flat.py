@@ -1,4 +1,4 @@
-"""Beside a flat stream: that it is one, that both are judged alike, and the command."""
+"""The flat transformer and its comparison with our network: its input, the judging of both, and the command."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ TINY = process.TINY
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    """The command sets how many threads torch uses."""
+    """Restore torch's number of threads, which the command changes."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -36,18 +36,18 @@ def threads() -> Iterator[None]:
 
 @pytest.fixture()
 def corpus(tmp_path: Path) -> Corpus:
-    """One tune to train on, one held out."""
+    """A corpus of one tune to train on and one held out."""
     process.make_corpus(tmp_path / "corpus", length=1200)
     return open_corpus(tmp_path / "corpus")
 
 
 def noise(count: int, seed: int = 0) -> sid.Frames:
-    """Random registers."""
+    """Return frames of random registers."""
     return np.random.default_rng(seed).integers(256, size=(count, sid.COLUMNS), dtype=np.uint8) & sid.USED_BITS
 
 
 def network(stack: Stack = TINY.time) -> flat.FlatNetwork:
-    """Loud enough that what it hears shows."""
+    """Make a network whose weights are large enough that its inputs show in its output."""
     torch.manual_seed(1)
     made = flat.FlatNetwork(stack)
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_a_register_hears_those_before_it_alone() -> None:
 
 
 def test_it_is_a_distribution_over_bytes_and_the_separator() -> None:
-    """The chances of all 256 bytes of a register, and what is left for the separator, make one."""
+    """The probabilities of all 256 bytes of a register sum to a little less than one: the rest is the separator's."""
     net, frames = network(), noise(2)
     versions = np.repeat(frames[None], 256, axis=0)
     versions[:, 1, 7] = np.arange(256)
@@ -106,7 +106,7 @@ def test_it_hears_its_context_and_no_more() -> None:
 
 
 def test_both_are_judged_on_the_same_frames(corpus: Corpus) -> None:
-    """Slot by slot and one by one, what each stretch costs is what its network says of those frames."""
+    """The costs of a stretch are those of its frames in each network, computed here slot by slot."""
     windows = WindowSampler(corpus)
     (stretch,) = cmp.held_out_stretches(corpus)
     assert stretch.start >= cmp.BEFORE and stretch.start + cmp.FRAMES <= len(stretch.frames)
@@ -130,7 +130,7 @@ def test_both_are_judged_on_the_same_frames(corpus: Corpus) -> None:
 
 @pytest.fixture()
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short windows, and a clock by which each step takes an eighth of a second."""
+    """Set short windows, and a clock by which each step takes an eighth of a second."""
     monkeypatch.setattr(flat, "CONTEXT", 8)
     monkeypatch.setattr(cmp, "PLAN", replace(cmp.PLAN, length=32))
     ticks = itertools.count()
@@ -152,7 +152,7 @@ def test_a_learner_learns_by_its_own_clock(corpus: Corpus, small: None) -> None:
     assert learner.judged[0.85][0, 0] < learner.judged[0.0][0, 0] / 2
 
 
-def test_the_command_tells_both(
+def test_the_command_prints_both(
     corpus: Corpus,
     tmp_path: Path,
     small: None,
@@ -163,15 +163,15 @@ def test_the_command_tells_both(
     picture = tmp_path / "curves.svg"
     command = ["bench", "mind", str(corpus.folder), "--minutes", "0.0625", "--no-compile", "--picture", str(picture)]
     assert main([*command, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    values = {result["name"]: result["value"] for result in told["results"]}
+    printed = json.loads(capsys.readouterr().out)
+    values = {result["name"]: result["value"] for result in printed["results"]}
     assert values["context_s.ours"] == pytest.approx(32 / 50.125, rel=1e-3)
     assert values["context_s.flat"] == pytest.approx(8 / 50.125, rel=1e-3)
     assert values["nats_per_frame.ours"] < values["nats_per_frame_28.ours"]
     assert values["frames_trained.ours"] == 30 * 4 * 32 and values["frames_trained.flat"] == 30 * 2 * 7
     moments = {name: [] for name in ("ours", "flat at 0.002", "flat at 0.001")}
     costs = {}
-    for row in told["curve"]:
+    for row in printed["curve"]:
         moments[row["network"]].append(row["minutes"] / 0.0625)
         costs[row["network"], row["minutes"] / 0.0625] = row["nats_per_frame"]
     assert moments.pop("ours") == pytest.approx(cmp.MOMENTS)

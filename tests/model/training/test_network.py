@@ -14,7 +14,7 @@ TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 2, 2, 1, 24), conte
 
 
 def lively(count: int, seed: int = 0) -> np.ndarray:
-    """Frames that hold, sweep and jump."""
+    """Return frames with held values, sweeps and jumps."""
     rng = np.random.default_rng(seed)
     frames = rng.integers(256, size=(count, sid.COLUMNS), dtype=np.uint8) & sid.USED_BITS
     for row in range(1, count):
@@ -28,7 +28,7 @@ def heard(frames: np.ndarray) -> tuple[torch.Tensor, ...]:
 
 
 def recalled(frames: np.ndarray) -> tuple[torch.Tensor, ...]:
-    """What recall suggests after each frame."""
+    """Return recall's suggestions after each frame."""
     return stack_windows(cut_window(frames, 0, len(frames)))[2:]
 
 
@@ -90,7 +90,7 @@ def test_a_slot_hears_the_slots_said_before_it_and_no_silent_one() -> None:
 
 
 def test_nats_are_a_likelihood() -> None:
-    """Over every token that can stand in a slot the probabilities sum to one; silent slots cost nothing."""
+    """The probabilities of all tokens that a slot can have sum to one; silent slots cost nothing."""
     net = network()
     frames = lively(6)
     values, tokens = heard(frames)

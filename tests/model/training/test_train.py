@@ -1,4 +1,4 @@
-"""Training: it learns, it resumes exactly, on several processes as on one, it says what is wrong."""
+"""Training: a run learns, resumes exactly, gives the same on several processes, and reports errors in one line."""
 
 import json
 import signal
@@ -58,7 +58,7 @@ def test_it_learns_a_tune_it_never_trained_on(corpus: Corpus, tmp_path: Path) ->
 
 
 def left(folder: Path) -> dict[str, object]:
-    """All that a run has left in its folder, but the clock's time."""
+    """Read all files of a run's folder, without the times in its log."""
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     log = [{name: value for name, value in row.items() if name != "time"} for row in rows]
     return {name: load_checkpoint(folder / f"{name}.pt") for name in ("checkpoint", "best")} | {"log": log}
@@ -82,7 +82,7 @@ def assert_same(one: object, other: object, place: str = "") -> None:
 
 @pytest.fixture()
 def whole(corpus: Corpus, tmp_path: Path, one_thread: None) -> dict[str, object]:
-    """What is left by six steps that nothing stopped, measured after each second one."""
+    """The files of a run of six steps that was never stopped, measured after each second step."""
     process.learn(corpus.folder, tmp_path / "whole", 6)
     return left(tmp_path / "whole")
 
@@ -91,7 +91,7 @@ def whole(corpus: Corpus, tmp_path: Path, one_thread: None) -> dict[str, object]
 def test_a_run_that_was_killed_is_the_run_that_was_never_stopped(
     corpus: Corpus, tmp_path: Path, whole: dict[str, object], moment: str
 ) -> None:
-    """At save 4 the log and best.pt are a measurement ahead of the checkpoint."""
+    """Killed at save 4, the log and best.pt are one measurement ahead of the checkpoint."""
     command = [sys.executable, process.__file__, str(corpus.folder), str(tmp_path / "parts"), "6", moment]
     killed = subprocess.run(command, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -104,7 +104,7 @@ def test_an_interrupt_within_an_update_waits_until_it_is_whole(
     corpus: Corpus, tmp_path: Path, whole: dict[str, object]
 ) -> None:
     def interrupt(run: Run) -> None:
-        run.optimiser.register_step_pre_hook(lambda *told: signal.raise_signal(signal.SIGINT))
+        run.optimiser.register_step_pre_hook(lambda *_: signal.raise_signal(signal.SIGINT))
 
     with pytest.raises(KeyboardInterrupt):
         process.learn(corpus.folder, tmp_path / "parts", 6, interrupt)
@@ -177,7 +177,7 @@ def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None
 
 
 def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus) -> None:
-    """Two runs of the tune's frames, in order, in one window; the frame after the gap is told by none before it."""
+    """Such a window holds two passages of a tune, in order; the frame after the gap is not predicted."""
     plan = TrainingPlan(steps=1, batch=40, length=64, share=1.0)
     windows = WindowSampler(corpus)
     tune = silence(400)
@@ -187,16 +187,16 @@ def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus)
     windows.tunes = [tune]
     batch = windows.batch(replace(plan, pinned=0.5), 0)
     places = {frame[COLUMN_OF_SLOT].tobytes(): at for at, frame in enumerate(tune)}  # however its voices rotate
-    told = {int(prediction) for prediction in batch.chosen}
+    predicted = {int(prediction) for prediction in batch.chosen}
     gaps = 0
     for row, values in enumerate(batch.values.numpy().astype(np.uint8)):
         at = np.array([places[frame.tobytes()] for frame in values])
         jumps = np.flatnonzero(np.diff(at) != 1)
         assert len(jumps) <= 1
-        untold = [frame for frame in range(plan.length) if plan.length * row + frame not in told]
+        unpredicted = [frame for frame in range(plan.length) if plan.length * row + frame not in predicted]
         for jump in jumps:
             assert at[jump + 1] > at[jump] and jump < plan.length // 2
-            assert untold == [jump]
+            assert unpredicted == [jump]
             gaps += 1
     assert 10 <= gaps <= 30
     none = windows.batch(replace(plan, pinned=0.0), 0)
@@ -253,7 +253,7 @@ def test_what_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
         (["-o", "{}"], "cannot be made a folder: File exists"),
     ],
 )
-def test_a_slip_is_told_before_training_begins(
+def test_a_wrong_option_is_reported_before_training_begins(
     corpus: Corpus, tmp_path: Path, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.txt").write_text("")

@@ -1,8 +1,8 @@
-"""A tiny run in a process of its own, alone or one of those that torchrun starts; it can be killed at a moment.
+"""Train a tiny run in this process, alone or as one of the processes of torchrun; it can kill itself at a moment.
 
     [torchrun ...] train_in_a_process.py CORPUS FOLDER STEPS ["in step N" | "at save N"]
 
-Each process leaves the costs of its steps in FOLDER.RANK.json.
+Each process writes the costs of its steps to FOLDER.RANK.json.
 """
 
 import json
@@ -26,7 +26,7 @@ TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 1, 2, 1, 24), conte
 
 
 def make_corpus(folder: Path, length: int = 400) -> None:
-    """Two tunes of so many frames, arpeggios over a pulse-width sweep, one of them held out."""
+    """Write a corpus of two tunes of ``length`` frames, arpeggios over a pulse-width sweep; one tune is held out."""
     folder.mkdir()
     tunes, rows = [], []
     for number, split in enumerate(("train", "held-out")):
@@ -45,13 +45,13 @@ def make_corpus(folder: Path, length: int = 400) -> None:
 
 
 def learn(
-    corpus: Path, folder: Path, steps: int, prepared: Callable[[Run], None] = lambda run: None, ranks: Ranks = ALONE
+    corpus: Path, folder: Path, steps: int, prepare: Callable[[Run], None] = lambda run: None, ranks: Ranks = ALONE
 ) -> list[float]:
-    """Carry a run in float32 to its last step, measured after each second one and saved after each; the costs."""
+    """Train a run in float32 to its last step, measured every second step and saved after each; return the costs."""
     plan = TrainingPlan(steps, batch=4, length=32, warmup=5, learning_rate=1e-2)
     run = Run(folder, TINY, plan, compiled=False, ranks=ranks, precision=torch.float32)
     run.resume()
-    prepared(run)
+    prepare(run)
     costs: list[float] = []
     step = run.learn
     run.learn = lambda batch: costs.append(step(batch)) or costs[-1]  # type: ignore[method-assign, func-returns-value]
@@ -60,11 +60,11 @@ def learn(
 
 
 def killed(moment: str) -> Callable[[Run], None]:
-    """Prepares a run to be killed in the middle of a step, or when it would save after one."""
+    """Return a function that makes a run kill its process within a step, or when it saves after a step."""
     what, number = moment.rsplit(" ", 1)
 
-    def prepared(run: Run) -> None:
-        def kill(*told: object) -> None:
+    def prepare(run: Run) -> None:
+        def kill(*_: object) -> None:
             if run.step == int(number) - (what == "in step"):
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -74,18 +74,18 @@ def killed(moment: str) -> Callable[[Run], None]:
             save = run.save
             run.save = lambda: (kill(), save())[1]  # type: ignore[method-assign, func-returns-value]
 
-    return prepared
+    return prepare
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     place = Path(sys.argv[2])
     with join_ranks() as among:
-        told = learn(
+        costs = learn(
             Path(sys.argv[1]),
             place,
             int(sys.argv[3]),
             killed(sys.argv[4]) if len(sys.argv) > 4 else lambda run: None,
             among,
         )
-    place.with_name(f"{place.name}.{among.rank}.json").write_text(json.dumps(told))
+    place.with_name(f"{place.name}.{among.rank}.json").write_text(json.dumps(costs))

@@ -120,7 +120,7 @@ def registers_of(tune: Tune, frames: int) -> np.ndarray:
 
 
 def race(
-    paths: Sequence[Path], frames: int, peer: Peer | None, rounds: int, told: Callable[[str], object]
+    paths: Sequence[Path], frames: int, peer: Peer | None, rounds: int, report_progress: Callable[[str], object]
 ) -> list[PlaySpeed]:
     """Each tune for ``frames`` video frames on both machines, registers once a frame, ``rounds`` times.
 
@@ -128,7 +128,7 @@ def race(
     """
     paces = []
     for path in paths:
-        told(path.stem)
+        report_progress(path.stem)
         try:
             tune = read(path)
             registers = registers_of(tune, frames)
