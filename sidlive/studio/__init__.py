@@ -11,9 +11,6 @@ In reading order:
 - ``widgets``: the parts that are drawn cell by cell; ``canvas``: the cells
 - ``roll``: frames as notes, waveforms and envelopes; ``lanes``: the score; ``gutter``: the column to its left
 - ``views``: masthead, panel, control strip, key bar; ``notices``: the line above the console
-- ``console``: output, line for typing, hint; ``entry``: that line; ``history``: what was typed earlier
-- ``completion``: what Tab offers; ``display``: how values are shown
-- ``runner``: runs the code that is typed; ``statements``: splits it; ``console_names``: the names that it finds;
-  ``error_text``: its errors for people
+- ``console/``: the console, in which the performer types Python
 - ``overlays``: the help, and the question before leaving
 """

@@ -22,10 +22,10 @@ from sidlive.live.state import State, Window
 from sidlive.studio import views
 from sidlive.studio.actions import ACTIONS, BY_NAME
 from sidlive.studio.colours import BAD, MUTED, THEME, WARN
-from sidlive.studio.completion import first_sentence
-from sidlive.studio.console import Console
-from sidlive.studio.error_text import explain
-from sidlive.studio.history import ConsoleHistory
+from sidlive.studio.console.completion import first_sentence
+from sidlive.studio.console.console import Console
+from sidlive.studio.console.error_text import explain
+from sidlive.studio.console.history import ConsoleHistory
 from sidlive.studio.layout import NARROW, share_out
 from sidlive.studio.monochrome import WithoutColours
 from sidlive.studio.notices import Bulletin

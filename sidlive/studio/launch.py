@@ -13,8 +13,8 @@ from sidlive.live.room import open_room
 from sidlive.live.session import Session, verbs
 from sidlive.report import plain
 from sidlive.studio.app import Studio
-from sidlive.studio.console_names import ConsoleSession
-from sidlive.studio.history import ConsoleHistory, history_path
+from sidlive.studio.console.history import ConsoleHistory, history_path
+from sidlive.studio.console.names import ConsoleSession
 from sidlive.studio.terminal import Terminal, find, taken
 
 GREETING: Final = ("help() lists the verbs; F1 shows the keys and the reference pages",)

@@ -17,7 +17,7 @@ from textual.driver import Driver
 
 from sidlive.errors import DeviceError
 from sidlive.studio.ascii_fallback import AsciiFallback
-from sidlive.studio.entry import Typed
+from sidlive.studio.console.entry import Typed
 
 _WITHOUT: Final = "`sidlive run SCRIPT.py` performs without one"
 _READ_BYTES: Final = 4096

@@ -25,7 +25,7 @@ from sidlive.studio.colours import (
     WHITE,
     ink,
 )
-from sidlive.studio.display import number
+from sidlive.studio.console.display import number
 
 STRIPES: Final = ("#ff6b7d", "#ff9d52", "#ffd75e", "#8cf58a", "#6cc8ff")
 _PHASES: Final = {

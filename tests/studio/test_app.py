@@ -12,8 +12,8 @@ from sidlive.studio.app import Studio
 from sidlive.studio.overlays import Help, Leave
 from sidlive.studio.widgets import NoticeLine, ScoreView
 
+from .console.test_console import said, studio, typed, until
 from .stage import FakeSession, fake_verbs, silent_session
-from .test_console import said, studio, typed, until
 
 
 def shown(widget: object) -> str:

@@ -7,8 +7,8 @@ from textual.pilot import Pilot
 
 from sidlive.studio.app import Studio
 
+from .console.test_console import said, typed, until
 from .stage import FakeSession, fake_verbs, silent_session
-from .test_console import said, typed, until
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 32)])

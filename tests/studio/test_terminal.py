@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_console import PASTE
+from .console.test_console import PASTE
 
 TESTS = Path(__file__).resolve().parent.parent
 PATIENCE_S = 30.0

@@ -17,9 +17,9 @@ from textual.widgets.text_area import TextAreaTheme
 
 from sidlive.report import plain
 from sidlive.studio.colours import GROUND, PRIMARY, RAISED, SYNTAX, TEXT
-from sidlive.studio.completion import Completion
-from sidlive.studio.history import ConsoleHistory
-from sidlive.studio.statements import entered, is_complete, next_indent
+from sidlive.studio.console.completion import Completion
+from sidlive.studio.console.history import ConsoleHistory
+from sidlive.studio.console.statements import entered, is_complete, next_indent
 
 BURST_S: Final = 0.01  # keys closer together than this were not typed by hand
 QUIET_S: Final = 0.06  # a burst of keys ends after this long without a key

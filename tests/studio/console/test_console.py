@@ -10,11 +10,11 @@ from textual import events
 from textual.pilot import Pilot
 
 from sidlive.studio.app import Studio
-from sidlive.studio.completion import complete
-from sidlive.studio.entry import _LEXER, Typed
-from sidlive.studio.history import ConsoleHistory
+from sidlive.studio.console.completion import complete
+from sidlive.studio.console.entry import _LEXER, Typed
+from sidlive.studio.console.history import ConsoleHistory
 
-from .stage import FakeSession, fake_verbs
+from ..stage import FakeSession, fake_verbs
 
 
 def studio(history: ConsoleHistory | None = None) -> tuple[Studio, FakeSession]:

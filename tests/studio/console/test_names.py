@@ -4,11 +4,11 @@ import pytest
 from rich.text import Text
 
 from sidlive.errors import ControlError
-from sidlive.studio.completion import complete, hint
-from sidlive.studio.console_names import ConsoleNames, ConsoleSession
-from sidlive.studio.runner import CodeRunner, Event
+from sidlive.studio.console.completion import complete, hint
+from sidlive.studio.console.names import ConsoleNames, ConsoleSession
+from sidlive.studio.console.runner import CodeRunner, Event
 
-from .stage import FakeSession, fake_verbs
+from ..stage import FakeSession, fake_verbs
 from .test_console import said, studio, typed, until
 from .test_runner import run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sidlive.errors import DeviceError
-from sidlive.studio.history import ConsoleHistory, history_path
+from sidlive.studio.console.history import ConsoleHistory, history_path
 
 
 def test_it_outlives_the_run(tmp_path: Path):

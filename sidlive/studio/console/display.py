@@ -11,7 +11,7 @@ from rich.text import Text
 from sidlive.live.state import ControlState
 from sidlive.report import plain
 from sidlive.studio.colours import FAINT, GOOD, MUTED, PRIMARY, TEXT, WARN
-from sidlive.studio.completion import first_sentence, signature_of
+from sidlive.studio.console.completion import first_sentence, signature_of
 
 MAX_LINES: Final = 60
 _highlight: Final = ReprHighlighter()

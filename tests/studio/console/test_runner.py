@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sidlive.errors import ControlError
-from sidlive.studio.console_names import ConsoleNames
-from sidlive.studio.runner import MAX_EVENTS, CodeRunner, Event
-from sidlive.studio.statements import entered, is_complete, next_indent
+from sidlive.studio.console.names import ConsoleNames
+from sidlive.studio.console.runner import MAX_EVENTS, CodeRunner, Event
+from sidlive.studio.console.statements import entered, is_complete, next_indent
 
 
 def boom() -> None:

@@ -8,7 +8,7 @@ import traceback
 import types
 
 from sidlive.errors import SidliveError
-from sidlive.studio.console_names import ConsoleNames
+from sidlive.studio.console.names import ConsoleNames
 
 
 def explain(error: BaseException, names: ConsoleNames) -> str:

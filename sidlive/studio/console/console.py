@@ -13,12 +13,12 @@ from textual.widgets import RichLog, Static
 from sidlive.errors import DeviceError
 from sidlive.report import plain
 from sidlive.studio.colours import BAD, FAINT, GOOD, GROUND, MUTED, PRIMARY, TEXT, WARN
-from sidlive.studio.completion import Completion, complete, hint
-from sidlive.studio.console_names import ConsoleNames
-from sidlive.studio.display import Shower
-from sidlive.studio.entry import CodeEntry, highlight
-from sidlive.studio.history import ConsoleHistory
-from sidlive.studio.runner import CodeRunner, Event
+from sidlive.studio.console.completion import Completion, complete, hint
+from sidlive.studio.console.display import Shower
+from sidlive.studio.console.entry import CodeEntry, highlight
+from sidlive.studio.console.history import ConsoleHistory
+from sidlive.studio.console.names import ConsoleNames
+from sidlive.studio.console.runner import CodeRunner, Event
 
 Result = TypeVar("Result")
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sidlive.live.places import imports_from, remember_lines, working_folder
-from sidlive.studio.console_names import ConsoleNames
-from sidlive.studio.error_text import explain
+from sidlive.studio.console.error_text import explain
+from sidlive.studio.console.names import ConsoleNames
 
 Kind = Literal["source", "output", "value", "error", "notice", "done"]
 

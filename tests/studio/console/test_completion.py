@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sidlive.studio.completion import CursorContext, complete, cursor_context, hint
+from sidlive.studio.console.completion import CursorContext, complete, cursor_context, hint
 from sidlive.tune import shipped
 
-from .stage import FakeSession, fake_verbs
+from ..stage import FakeSession, fake_verbs
 
 SPACE = {**fake_verbs(FakeSession()), "bass_line": [1, 2], "_hidden": 0}
 FRAGMENTS, CONTROLS = ("arp_in_a", "arp_in_c", "bass"), ("temperature", "top_p", "transpose")

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from sidlive.studio.display import MAX_LINES, Shower
+from sidlive.studio.console.display import MAX_LINES, Shower
 
-from .stage import CONTROLS, FakeSession, fake_verbs
+from ..stage import CONTROLS, FakeSession, fake_verbs
 
 SHOW = Shower(fake_verbs(FakeSession()))
 FRAGMENT = SimpleNamespace(
