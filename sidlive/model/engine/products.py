@@ -1,14 +1,14 @@
-"""Vectors times int8 matrices, as vectors of 16 lanes in LLVM's own language. Knows nothing of networks.
+"""Multiply vectors by int8 matrices, on vectors of 16 numbers. Knows nothing of networks.
 
-A vector that meets a matrix is first written as 24-bit fixed-point numbers, a scale for each SPAN of its columns, and
-multiplied in integers: faster than turning the weights into floats, and the same to the last bit in whatever order, and
-with whatever instructions, a machine adds. A CPU with AVX-512 VNNI takes the numbers in three pieces of a byte, 64
-products an instruction (vpdpbusd); any other joins two of the pieces to 16 bits (pmaddwd since SSE2): the same
+`split` first writes a vector as 24-bit fixed-point numbers, with a scale for each SPAN of its columns; the products are
+then integers. That is faster than converting the weights to floats, and the sums are the same to the last bit in any
+order and with any instructions. A CPU with AVX-512 VNNI uses the numbers in three *pieces* of a byte, 64 products in
+one instruction (vpdpbusd). Any other joins the upper two pieces to 16 bits (pmaddwd, since SSE2) and gets the same
 integers.
 
-So that every pass is one straight walk, a matrix of R rows and C columns lies in *tiles* of 32 rows, ``uint8[R / 32, C
-/ 4, 32, 4]``, 128 added to each weight, for vpdpbusd multiplies unsigned bytes with signed ones. Up to four vectors
-meet a weight at once: it is fetched while they multiply.
+A matrix of R rows and C columns lies in *tiles* of 32 rows, ``uint8[R / 32, C / 4, 32, 4]``, so that each pass reads
+memory in order. 128 is added to each weight, because vpdpbusd multiplies unsigned bytes with signed ones. Up to four
+vectors are multiplied with a weight at once, so that each weight is loaded from memory once for all of them.
 """
 
 import mmap
@@ -49,29 +49,32 @@ from sidlive.model.engine.simd import (
     times,
 )
 
-TILE: Final = 32  # rows of a tile of weights
-HUGE: Final = 1 << 21  # bytes of a large page
-AHEAD: Final = TILE * 256  # bytes, a tile's span: how far ahead of its use a weight is fetched, where that pays
-SPAN: Final = 256  # columns that share a scale; 512 are the most that cannot overflow: 512 * 32767 * 128 < 2^31
-UPPER_LIMIT: Final = 127.0 * 256  # of fixed-point numbers' upper 16 bits: both pieces are signed bytes
+TILE: Final = 32  # rows of a tile
+HUGE: Final = 1 << 21  # bytes of a huge page
+AHEAD: Final = TILE * 256  # bytes that a weight is prefetched before its use: one span of a tile
+SPAN: Final = 256  # columns that share a scale; at most 512, which cannot overflow: 512 * 32767 * 128 < 2^31
+UPPER_LIMIT: Final = (
+    127.0 * 256
+)  # largest upper 16 bits of a number, such that both of its upper pieces are signed bytes
 BIAS: Final = 128  # added to a weight to make it unsigned
-_GROUPS = TILE // LANES
-_MAGIC, _MAGIC_BITS = 1.5 * 2.0**23, 0x4B400000  # the latter are the former's bits
+_GROUPS = TILE // LANES  # vectors of rows in a tile
+_MAGIC, _MAGIC_BITS = 1.5 * 2.0**23, 0x4B400000  # a float32 that leaves no bits for fractions, and its bits
 
 
 def round_up(number: int, step: int) -> int:
+    """Return the smallest multiple of ``step`` that is at least ``number``."""
     return -(-number // step) * step
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros that start on a cache line, so that no vector straddles two; on pages of 2 MB where the system has them."""
+    """Return zeros that start on a cache line, so that no vector straddles two; if possible on huge pages."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size < HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
         raw = np.zeros(size + 64, dtype=np.uint8)
         start = -raw.ctypes.data % 64
     else:
         memory = mmap.mmap(-1, size + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        with suppress(OSError):  # a system may have none
+        with suppress(OSError):  # the system may have none
             memory.madvise(mmap.MADV_HUGEPAGE)
         raw = np.frombuffer(memory, dtype=np.uint8)
         start = -raw.ctypes.data % HUGE
@@ -79,7 +82,7 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 
 def tiled(matrix: NDArray[np.int8], out: NDArray[np.uint8]) -> None:
-    """Lay ``int8[R, C]`` into tiles ``out uint8[>= R / 64, >= C / 4, 64, 4]``; what is beyond it weighs nothing."""
+    """Write a matrix ``int8[R, C]`` as tiles to ``out uint8[>= R / 32, >= C / 4, 32, 4]``, padded with weights of 0."""
     rows, columns = matrix.shape
     padded = np.full((out.shape[0] * TILE, out.shape[1] * 4), BIAS, np.uint8)
     padded[:rows, :columns] = matrix.view(np.uint8) ^ np.uint8(BIAS)
@@ -87,18 +90,18 @@ def tiled(matrix: NDArray[np.int8], out: NDArray[np.uint8]) -> None:
 
 
 def _products(vectors: int) -> Any:
-    """The intrinsic ``products`` for so many vectors at once."""
+    """Return the function `products` for ``vectors`` vectors at once."""
 
     @intrinsic
     def products(  # type: ignore[no-untyped-def]
         context, weights, start, tiles, fours, pieces, scales, sums, first, gains, gains_start, result
     ):
-        """``result[first : first + vectors] += gains * weights @ vector``, tile by tile.
+        """Add ``gains * (weights @ vector)`` to rows ``first`` to ``first + vectors`` of ``result``, tile by tile.
 
-        ``weights uint8``: so many tiles lie flat from ``start``, ``[tiles, fours, 32, 4]``. ``pieces int32[B, 3, ...]``
-        are four columns (four int8) in each number, as `split` makes them of a vector; ``scales float32[B, spans]`` and
-        ``sums int32[B, spans, 2]`` what it told of each SPAN of them. ``gains float32``, from ``gains_start``: one a
-        row. ``result float32[B, rows]``.
+        ``weights uint8``: ``tiles`` tiles from index ``start``, ``[tiles, fours, 32, 4]``.
+        ``pieces int32[B, 3, fours]``, ``scales float32[B, spans]``, ``sums int32[B, spans, 2]``: B vectors as `split`
+        writes them; each int32 is the bytes of four columns.
+        ``gains float32``: the scale of each matrix row, from index ``gains_start``. ``result float32[B, rows]``.
         """
         integer = types.intp
         signature = types.void(
@@ -135,7 +138,7 @@ def _products(vectors: int) -> Any:
 
 
 def _product_function(module: Any, vectors: int, by_vnni: bool) -> Any:
-    """What the intrinsic calls."""
+    """Emit the function that `products` calls."""
     name, byte = f"sidlive_products_{vectors}", ir.IntType(8)
     function, builder = function_of(module, name, [byte, INT, FLOAT, INT, FLOAT, FLOAT], 5)
     if builder is None:
@@ -145,7 +148,7 @@ def _product_function(module: Any, vectors: int, by_vnni: bool) -> Any:
     fine, zero = ir.Constant(FLOATS, [2.0**-8] * LANES), ir.Constant(FLOATS, [0.0] * LANES)
     span_fours = ir.Constant(LONG, SPAN // 4)
     whole_spans = builder.udiv(builder.add(fours, ir.Constant(LONG, SPAN // 4 - 1)), span_fours)
-    # A sum for each vector, piece and group of rows must stay in one of 32 registers.
+    # The sums, one for each vector, piece and group of 16 rows, must stay in the CPU's 32 vector registers.
     batches = [range(_GROUPS)] if vectors <= 2 else [range(group, group + 1) for group in range(_GROUPS)]
     planes = [
         [builder.gep(pieces, [times(builder, columns, 3 * vector + plane)]) for plane in range(3)]
@@ -159,18 +162,18 @@ def _product_function(module: Any, vectors: int, by_vnni: bool) -> Any:
             count = builder.select(builder.icmp_signed("<", left, span_fours), left, span_fours)
             at = builder.add(builder.mul(over_tiles.index, fours), first)
             here = builder.gep(weights, [times(builder, at, 4 * TILE)])
-            told = [builder.add(times(builder, spans, vector), over_spans.index) for vector in range(vectors)]
+            span_places = [builder.add(times(builder, spans, vector), over_spans.index) for vector in range(vectors)]
             balance = [
                 [
                     builder.load(builder.gep(sums, [plus(builder, times(builder, place, 2), which)]))
                     for which in range(2)
                 ]
-                for place in told
+                for place in span_places
             ]
-            some = [[builder.gep(plane, [first]) for plane in of_vector] for of_vector in planes]
+            here_pieces = [[builder.gep(plane, [first]) for plane in of_vector] for of_vector in planes]
             for groups in batches:
-                for vector, of_vector in enumerate(add_up(builder, here, count, some, balance, groups)):
-                    scale = splat(builder, builder.load(builder.gep(scales, [told[vector]])), FLOATS)
+                for vector, of_vector in enumerate(add_up(builder, here, count, here_pieces, balance, groups)):
+                    scale = splat(builder, builder.load(builder.gep(scales, [span_places[vector]])), FLOATS)
                     for (upper, lower), group in zip(of_vector, groups, strict=True):
                         parts = builder.sitofp(lower, FLOATS), fine, builder.sitofp(upper, FLOATS)
                         old = builder.load(totals[vector][group])
@@ -192,11 +195,15 @@ products_1, products_2, products_4 = (_products(vectors) for vectors in (1, 2, 4
 def _bytes_by_vnni(
     builder: Any, weights: Any, fours: Any, pieces: Any, balance: Any, groups: range
 ) -> list[list[tuple[Any, Any]]]:
-    """Each vector's products with 16 rows an ``<16 x i32>``: with its upper 16 bits and with its low byte."""
+    """Return the sums of a span as ``<16 x i32>``: (upper, low) by vector and group of 16 rows.
+
+    ``upper``: products with the upper 16 bits of the vector's numbers; ``low``: with their low byte. ``balance``: the
+    sums of the numbers of each vector, upper and low, with which the bias of the weights is taken off.
+    """
     kind = ir.FunctionType(INTS, [INTS] * 3)
     dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
     totals = []
-    for sums in balance:  # what the bias of the weights will add, taken off beforehand
+    for sums in balance:  # start below zero by what the bias of the weights adds
         debts = [ir.Constant(INT, 0), *(times(builder, number, -BIAS) for number in sums)]
         totals.append(
             [[cgutils.alloca_once_value(builder, splat(builder, debt, INTS)) for _ in groups] for debt in debts]
@@ -206,14 +213,14 @@ def _bytes_by_vnni(
         numbers = []
         for group in groups:
             at = plus(builder, row, 4 * LANES * group)
-            if len(groups) < _GROUPS:  # they go over a span more than once: it comes evenly while all of them work
+            if len(groups) < _GROUPS:  # a span is read more than once: prefetch evenly during all reads
                 prefetch(builder, builder.gep(weights, [plus(builder, at, AHEAD)]))
             numbers.append(builder.bitcast(load(builder, weights, at, BYTES), INTS))
         for of_vector, totals_of_vector in zip(pieces, totals, strict=True):
             for piece, of_piece in zip(of_vector, totals_of_vector, strict=True):
                 spread = splat(builder, builder.load(builder.gep(piece, [loop.index])), INTS)
-                for some, total in zip(numbers, of_piece, strict=True):
-                    builder.store(builder.call(dot, [builder.load(total), some, spread]), total)
+                for weight, total in zip(numbers, of_piece, strict=True):
+                    builder.store(builder.call(dot, [builder.load(total), weight, spread]), total)
     eight = ir.Constant(INTS, [8] * LANES)
     return [
         [
@@ -227,7 +234,7 @@ def _bytes_by_vnni(
 def _bytes_by_shorts(
     builder: Any, weights: Any, fours: Any, pieces: Any, balance: Any, groups: range
 ) -> list[list[tuple[Any, Any]]]:
-    """The same integers, for any CPU: weights and numbers as 16 bits, their products added in pairs."""
+    """Return the same sums on any CPU: weights and numbers widened to 16 bits, their products added in pairs."""
     wide, half = ir.VectorType(INT, 4 * LANES), ir.VectorType(INT, 2 * LANES)
     zero, bias = ir.Constant(half, [0] * (2 * LANES)), ir.Constant(BYTES, [BIAS] * (4 * LANES))
     totals = [[[cgutils.alloca_once_value(builder, zero) for _ in groups] for _ in range(2)] for _ in pieces]
@@ -247,7 +254,7 @@ def _bytes_by_shorts(
                 numbers = builder.sext(builder.sext(numbers, SHORTS), wide)
                 for piece, total in zip(spread, totals_of_vector, strict=True):
                     product = builder.mul(numbers, piece)
-                    even, odd = (builder.shuffle_vector(product, product, some) for some in pairs)
+                    even, odd = (builder.shuffle_vector(product, product, lanes_of_half) for lanes_of_half in pairs)
                     builder.store(builder.add(builder.load(total[number]), builder.add(even, odd)), total[number])
     halves = [ir.Constant(INTS, list(range(first, 2 * LANES, 2))) for first in range(2)]
 
@@ -263,12 +270,13 @@ def _bytes_by_shorts(
 
 @intrinsic
 def split(context, numbers, start, count, pieces, pieces_start, scales, scales_start, sums, sums_start):  # type: ignore[no-untyped-def]  # fmt: skip
-    """``count`` floats, a multiple of 16, as fixed-point numbers in three pieces of a byte.
+    """Write ``count`` floats, a multiple of 16, as fixed-point numbers in three pieces of a byte.
 
-    ``numbers float32``, from ``start``; ``pieces int8[..., n]``: the high ones from ``pieces_start``, the middle and
-    the low ones n and 2 n further. Of each SPAN of them is told, in ``scales float32`` and ``sums int32`` from the
-    places given: the scale of the upper two pieces, which are one number of 16 bits (the low ones count 1 / 256 of it),
-    and the sum of the uppers, then of the lows.
+    ``numbers float32``: from index ``start``.
+    ``pieces int8[..., n]``: the high pieces from index ``pieces_start``, the middle and low ones n and 2 n later. High
+    and middle form a number of 16 bits, the *upper*; the low piece counts 1 / 256 of it.
+    ``scales float32``, from ``scales_start``: for each SPAN of numbers, the scale of the uppers.
+    ``sums int32``, from ``sums_start``: for each SPAN, the sum of the uppers, then that of the low pieces.
     """
     integer = types.intp
     signature = types.void(numbers, integer, integer, pieces, integer, scales, integer, sums, integer)
@@ -284,7 +292,7 @@ def split(context, numbers, start, count, pieces, pieces_start, scales, scales_s
 
 
 def _split_function(module: Any) -> Any:
-    """What the intrinsic calls."""
+    """Emit the function that `split` calls."""
     function, builder = function_of(module, "sidlive_split", [FLOAT, ir.IntType(8), FLOAT, INT], 2)
     if builder is None:
         return function
@@ -294,18 +302,20 @@ def _split_function(module: Any) -> Any:
     with cgutils.for_range(builder, spans) as loop:
         first = builder.mul(loop.index, span_length)
         left = builder.sub(count, first)
-        some = builder.select(builder.icmp_signed("<", left, span_length), left, span_length)
-        told = _split_span(builder, builder.gep(numbers, [first]), some, builder.gep(pieces, [first]), stride)
-        builder.store(told[0], builder.gep(scales, [loop.index]))
+        length = builder.select(builder.icmp_signed("<", left, span_length), left, span_length)
+        scale, *totals = _split_span(
+            builder, builder.gep(numbers, [first]), length, builder.gep(pieces, [first]), stride
+        )
+        builder.store(scale, builder.gep(scales, [loop.index]))
         for which in range(2):
             place = plus(builder, times(builder, loop.index, 2), which)
-            builder.store(told[1 + which], builder.gep(sums, [place]))
+            builder.store(totals[which], builder.gep(sums, [place]))
     builder.ret_void()
     return function
 
 
 def _split_span(builder: Any, numbers: Any, count: Any, pieces: Any, stride: Any) -> tuple[Any, Any, Any]:
-    """The pieces of one span; its scale and its sums."""
+    """Write the pieces of one span; return its scale and its two sums."""
     groups, none = builder.udiv(count, ir.Constant(LONG, LANES)), ir.Constant(LONG, 0)
     zero, limit = ir.Constant(FLOAT, 0.0), ir.Constant(FLOAT, UPPER_LIMIT)
     largest = greatest_of(builder, numbers, none, count, zero, lambda x: magnitude(builder, x))
@@ -315,7 +325,7 @@ def _split_span(builder: Any, numbers: Any, count: Any, pieces: Any, stride: Any
     magic, bits = ir.Constant(FLOATS, [_MAGIC] * LANES), ir.Constant(INTS, [_MAGIC_BITS] * LANES)
 
     def rounded(x: Any) -> tuple[Any, Any]:
-        """To whole numbers below 2^22, as floats and as integers: what is added leaves no room for fractions."""
+        """Round to whole numbers below 2^22, as floats and as integers: adding the constant drops the fraction."""
         raised = builder.fadd(x, magic)
         return builder.fsub(raised, magic), builder.sub(builder.bitcast(raised, INTS), bits)
 

@@ -1,4 +1,7 @@
-"""Words to write vectors of 16 lanes in LLVM's own language with: for `products` and `vectors`."""
+"""Emit LLVM code for vectors of 16 numbers: the vocabulary of `products` and `vectors`.
+
+``builder`` is llvmlite's IRBuilder. Each function emits instructions and returns the LLVM value they compute.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -6,7 +9,7 @@ from typing import Any, Final
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 
-LANES: Final = 16
+LANES: Final = 16  # numbers in a vector of 32-bit numbers
 INT, LONG, FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 INTS, FLOATS = ir.VectorType(INT, LANES), ir.VectorType(FLOAT, LANES)
 BYTES, SHORTS = ir.VectorType(ir.IntType(8), 4 * LANES), ir.VectorType(ir.IntType(16), 4 * LANES)
@@ -17,13 +20,15 @@ _SPLAT = ir.Constant(INTS, [0] * LANES)
 
 
 def has_vnni(target: Any) -> bool:
-    """Whether code is compiled for a CPU with AVX-512 VNNI. What is cached is cached by the CPU's name and features."""
+    """Return whether the code is for a CPU with AVX-512 VNNI. Compiled code is kept by the CPU's name and features."""
     return "+avx512vnni" in target.codegen().magic_tuple()[2]
 
 
 def function_of(module: Any, name: str, pointers: list[Any], integers: int) -> tuple[Any, Any]:
-    """A function of these pointers (to what is given) and of so many integers, and a builder for what it does; None for
-    it where it is there already. A function of its own, for else each that calls it would have a copy to be compiled.
+    """Declare a function in ``module``; return ``(function, builder)``. ``builder`` is None if it exists already.
+
+    Its arguments are pointers to the types in ``pointers``, then ``integers`` 64-bit integers. A separate function is
+    compiled once; inlined, each caller would compile its own copy.
     """
     if name in module.globals:
         return module.globals[name], None
@@ -35,47 +40,57 @@ def function_of(module: Any, name: str, pointers: list[Any], integers: int) -> t
 
 
 def multiply_add(builder: Any) -> Any:
+    """Return the function ``a * b + c`` of vectors; LLVM may round once (FMA) or twice."""
     kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
     return cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
 
 
 def prefetch(builder: Any, pointer: Any) -> None:
-    """Have a cache line that is read soon fetched into the second cache (prefetcht1)."""
+    """Fetch a cache line that will be read soon into the second-level cache (prefetcht1)."""
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT, INT, INT])
     fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     builder.call(fetch, [pointer, *(ir.Constant(INT, number) for number in (0, 2, 1))])
 
 
 def plus(builder: Any, value: Any, constant: int) -> Any:
+    """Return ``value + constant``."""
     return builder.add(value, ir.Constant(value.type, constant))
 
 
 def times(builder: Any, value: Any, constant: int) -> Any:
+    """Return ``value * constant``."""
     return builder.mul(value, ir.Constant(value.type, constant))
 
 
 def place_of(builder: Any, pointer: Any, index: Any, vector: ir.VectorType) -> Any:
+    """Return a pointer to a vector that starts at element ``index``."""
     return builder.bitcast(builder.gep(pointer, [index]), vector.as_pointer())
 
 
 def load(builder: Any, pointer: Any, index: Any, vector: ir.VectorType) -> Any:
+    """Load a vector from element ``index`` on, at any alignment."""
     value = builder.load(place_of(builder, pointer, index, vector))
     value.align = 1
     return value
 
 
 def store(builder: Any, value: Any, pointer: Any, index: Any) -> None:
+    """Store a vector from element ``index`` on, at any alignment."""
     builder.store(value, place_of(builder, pointer, index, value.type)).align = 1
 
 
 def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
+    """Return a vector with ``value`` in all its lanes."""
     undefined = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.Constant(INT, 0))
     return builder.shuffle_vector(one, undefined, _SPLAT)
 
 
 def greatest_of(builder: Any, source: Any, start: Any, count: Any, least: Any, of: Callable[[Any], Any]) -> Any:
-    """The greatest of ``least`` and of what ``of`` makes of ``count`` floats: LLVM would compare them one by one."""
+    """Return the maximum of ``least`` and of ``of(x)`` for ``count`` floats x. LLVM alone would compare one by one.
+
+    ``source``: a pointer to floats; they begin at index ``start``. ``of``: works on a vector and on a single float.
+    """
     best = cgutils.alloca_once_value(builder, splat(builder, least, FLOATS))
     groups = builder.udiv(count, ir.Constant(LONG, LANES))
     with cgutils.for_range(builder, groups) as loop:
@@ -89,17 +104,19 @@ def greatest_of(builder: Any, source: Any, start: Any, count: Any, least: Any, o
 
 
 def magnitude(builder: Any, x: Any) -> Any:
+    """Return the absolute value of a float or of a vector of floats."""
     name = f"llvm.fabs.v{LANES}f32" if isinstance(x.type, ir.VectorType) else "llvm.fabs.f32"
     kind = ir.FunctionType(x.type, [x.type])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [x])
 
 
 def greater(builder: Any, a: Any, b: Any) -> Any:
+    """Return the maximum of two floats, or of two vectors by lane."""
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
 def folded(builder: Any, vector: Any, join: Any) -> Any:
-    """The 16 elements of a vector as one: halves joined, four times."""
+    """Combine the 16 lanes of a vector to one number with ``join``: its two halves, four times."""
     width = LANES
     while width > 1:
         width //= 2

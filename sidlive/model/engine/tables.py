@@ -1,12 +1,13 @@
-"""NamedTuples of arrays handed to a kernel as one table of addresses, instead of dozens of objects.
+"""Pass a NamedTuple of arrays to a kernel as one table of addresses and shapes, instead of dozens of objects.
 
-For each array that a kernel is given Python looks up, converts and counts an object, some 0.7 us: more for a model and
-its state than for half of what is computed with them. And within a kernel every slice of a counted array counts again,
-atomically. So what outlives all calls is written down once, as a table of data addresses and shapes, and opened inside
-the kernel as arrays that belong to nobody. Whoever makes a table keeps the arrays.
+Each array argument costs a call about 0.7 us, in which numba unwraps an object and counts a reference. For a model and
+its state this takes longer than half of the computation itself. Inside a kernel, each slice of such an array counts
+references again, atomically. So arrays that outlive all calls are written down once: `table_of` makes a table of their
+addresses and shapes, and the kernel opens it (`opening`) as arrays without a reference count. The maker of a table must
+keep the arrays alive.
 
-Fields are annotated with `Annotated[NDArray[T], axes]` (see `Floats2` and its like), with ``int`` or ``bool``, or with
-another such NamedTuple; arrays are C-contiguous.
+A field of such a NamedTuple is an array type from `arrays`, an ``int``, a ``bool``, or another such NamedTuple. Arrays
+are C-contiguous.
 """
 
 from collections.abc import Iterator
@@ -24,14 +25,15 @@ Table = NDArray[np.int64]
 _SCALARS = {int: types.int64, bool: types.boolean}
 
 
-def table_of(whole: Any) -> Table:
-    """What `opening` of its class reads. Its arrays must neither move nor go."""
-    return np.fromiter(_numbers(whole), dtype=np.int64)
+def table_of(fields: Any) -> Table:
+    """Return the table of a NamedTuple, for the function that `opening` makes. Its arrays must stay where they are."""
+    return np.fromiter(_numbers(fields), dtype=np.int64)
 
 
-def _numbers(whole: Any) -> Iterator[int]:
-    for name, kind in get_type_hints(type(whole), include_extras=True).items():
-        part = getattr(whole, name)
+def _numbers(fields: Any) -> Iterator[int]:
+    """Yield address and shape of each array, and each scalar, in the order of the fields."""
+    for name, kind in get_type_hints(type(fields), include_extras=True).items():
+        part = getattr(fields, name)
         if get_origin(kind) is Annotated:
             expected = _array(kind)
             found = f"{part.dtype}, {part.ndim} axes"
@@ -45,9 +47,9 @@ def _numbers(whole: Any) -> Iterator[int]:
             yield from _numbers(part)
 
 
-def opening(whole: type) -> Any:
-    """The intrinsic that makes a NamedTuple of such a class from its table ``int64[...]``."""
-    kind = _kind(whole)
+def opening(fields: type) -> Any:
+    """Return a function for kernels that turns a table ``int64[...]`` into the NamedTuple class ``fields``."""
+    kind = _tuple_type(fields)
 
     @intrinsic
     def opened(context, table):  # type: ignore[no-untyped-def]
@@ -61,29 +63,34 @@ def opening(whole: type) -> Any:
     return opened
 
 
-def _kind(whole: type) -> types.NamedTuple:
-    hints = get_type_hints(whole, include_extras=True).values()
-    return types.NamedTuple([_part(hint) for hint in hints], whole)
+def _tuple_type(fields: type) -> types.NamedTuple:
+    """Return numba's type of a NamedTuple class."""
+    hints = get_type_hints(fields, include_extras=True).values()
+    return types.NamedTuple([_field_type(hint) for hint in hints], fields)
 
 
-def _part(hint: Any) -> Any:
+def _field_type(hint: Any) -> Any:
+    """Return numba's type of a field, from its annotation."""
     if get_origin(hint) is Annotated:
         return _array(hint)
-    return _SCALARS[hint] if hint in _SCALARS else _kind(hint)
+    return _SCALARS[hint] if hint in _SCALARS else _tuple_type(hint)
 
 
 def _array(hint: Any) -> types.Array:
+    """Return numba's type of an array annotation from `arrays`."""
     array, axes = get_args(hint)
     return types.Array(from_dtype(np.dtype(get_args(get_args(array)[1])[0])), axes, "C")
 
 
 def _length(kind: Any) -> int:
+    """Return how many numbers of a table a type takes."""
     if isinstance(kind, types.Array):
         return 1 + int(kind.ndim)
     return sum(_length(part) for part in kind) if isinstance(kind, types.NamedTuple) else 1
 
 
 def _made(target: Any, builder: Any, kind: Any, numbers: Iterator[Any]) -> Any:
+    """Emit code that makes a value of numba's type ``kind`` from the next numbers of a table."""
     if isinstance(kind, types.NamedTuple):
         return target.make_tuple(builder, kind, [_made(target, builder, part, numbers) for part in kind])
     first = next(numbers)
@@ -96,6 +103,6 @@ def _made(target: Any, builder: Any, kind: Any, numbers: Iterator[Any]) -> Any:
         strides.insert(0, builder.mul(strides[0], length))
     array = make_array(kind)(target, builder)
     data = builder.inttoptr(first, target.get_data_type(kind.dtype).as_pointer())
-    nobody = ir.Constant(ir.IntType(8).as_pointer(), None)
-    populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=nobody)
+    uncounted = ir.Constant(ir.IntType(8).as_pointer(), None)  # no reference count
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=uncounted)
     return array._getvalue()

@@ -1,9 +1,10 @@
-"""Attention's innermost loops, greatest numbers and e^x, as vectors of 16 lanes. Knows nothing of networks.
+"""The inner loops of attention, maxima, and e^x, on vectors of 16 numbers. Knows nothing of networks.
 
-Keys and values are int16 with a scale a step, in *strips* of 32, so that every pass is one straight walk: keys ``[time
-/ 32, head width / 2, 32, 2]``, values ``[head width / 32, time / 2, 32, 2]``. What meets them is two numbers of 16
-bits, and attention, too, adds up integers: with a CPU's AVX-512 VNNI 32 products an instruction (vpdpwssd), with any
-other in pairs (pmaddwd since SSE2).
+Keys and values are int16 with a scale for each step. They lie in *strips* of 32, so that each pass reads memory in
+order: keys as ``[time / 32, head width / 2, 32, 2]``, values as ``[head width / 32, time / 2, 32, 2]``. They are
+multiplied by queries and attention weights that are two int16 each (see `blocks`). The sums are integers, so their
+order does not matter and every CPU gets the same result. A CPU with AVX-512 VNNI multiplies 32 numbers in one
+instruction (vpdpwssd); others multiply and add them in pairs (pmaddwd, since SSE2).
 """
 
 from typing import Any, Final
@@ -36,12 +37,12 @@ from sidlive.model.engine.simd import (
     times,
 )
 
-STRIP: Final = 32  # frames of a strip of keys; numbers of a strip of values
+STRIP: Final = 32  # steps in a strip of keys; numbers of a head in a strip of values
 
 
 @intrinsic
 def greatest(context, numbers, start, count, least):  # type: ignore[no-untyped-def]
-    """The greatest of ``count`` floats from ``start`` and of ``least``."""
+    """Return the maximum of ``least`` and of ``count`` floats from index ``start``."""
     signature = types.float32(numbers, types.intp, types.intp, types.float32)
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -54,7 +55,7 @@ def greatest(context, numbers, start, count, least):  # type: ignore[no-untyped-
 
 @intrinsic
 def smallest(context, numbers, start, count, most):  # type: ignore[no-untyped-def]
-    """The smallest of ``count`` floats from ``start`` and of ``most``."""
+    """Return the minimum of ``most`` and of ``count`` floats from index ``start``."""
     signature = types.float32(numbers, types.intp, types.intp, types.float32)
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -67,7 +68,7 @@ def smallest(context, numbers, start, count, most):  # type: ignore[no-untyped-d
 
 @intrinsic
 def greatest_size(context, numbers, start, count):  # type: ignore[no-untyped-def]
-    """The greatest magnitude of ``count`` floats from ``start``; 0 for none."""
+    """Return the largest absolute value of ``count`` floats from index ``start``; 0 for none."""
     signature = types.float32(numbers, types.intp, types.intp)
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -80,19 +81,20 @@ def greatest_size(context, numbers, start, count):  # type: ignore[no-untyped-de
 
 
 def _strip(heads: int) -> Any:
-    """The intrinsic ``strip`` for so many heads at once: what they share is loaded once."""
+    """Return the function `strip` for ``heads`` heads that share keys and values, which are then loaded only once."""
 
     @intrinsic
     def strip(  # type: ignore[no-untyped-def]
         context, rows, start, pairs, factors, factors_start, factors_stride, fine, scales, scales_start, sums, sums_start, sums_stride  # noqa: E501
     ):  # fmt: skip
-        """For each head, ``sums[32] += scale * sum over rows of factor * row[32]``.
+        """For each head, add ``scale * sum over rows of factor * row[32]`` to ``sums[32]``.
 
-        ``rows int16``: so many pairs of them lie flat from ``start``, ``[pairs, 32, 2]``. ``factors int32``, each the
-        two of 16 bits of a pair; head h's upper halves from ``factors_start + 2 * h * factors_stride``, its lower ones
-        ``factors_stride`` further: they count ``fine float32`` times as much. No sum of either's products may leave 32
-        bits. ``scales float32``: head h's at ``scales_start + h``; ``sums float32``: from ``sums_start + h *
-        sums_stride``.
+        ``rows int16``: ``pairs`` pairs of rows from index ``start``, ``[pairs, 32, 2]``.
+        ``factors int32``: two int16 each, the factors of a pair. The upper halves of head h begin at
+        ``factors_start + 2 * h * factors_stride``, its lower halves ``factors_stride`` later. A lower half counts
+        ``fine float32`` times as much as an upper one. The sum of either's products must fit 32 bits.
+        ``scales float32``: that of head h at ``scales_start + h``.
+        ``sums float32``: those of head h from ``sums_start + h * sums_stride``.
         """
         integer = types.intp
         signature = types.void(
@@ -115,7 +117,7 @@ def _strip(heads: int) -> Any:
 
 
 def _strip_function(module: Any, heads: int, by_vnni: bool) -> Any:
-    """What the intrinsic calls."""
+    """Emit the function that `strip` calls."""
     function, builder = function_of(module, f"sidlive_strip_{heads}", [ir.IntType(16), INT, FLOAT, FLOAT, FLOAT], 3)
     if builder is None:
         return function
@@ -124,6 +126,7 @@ def _strip_function(module: Any, heads: int, by_vnni: bool) -> Any:
     starts = [builder.gep(factors, [times(builder, factors_stride, i)]) for i in range(2 * heads)]
     zero = ir.Constant(INTS, [0] * LANES)
     totals = [[cgutils.alloca_once_value(builder, zero) for _ in range(parts)] for _ in starts]
+    # Sum up the products of upper and lower halves, for each head and each 16 of the 32 numbers.
     with cgutils.for_range(builder, pairs) as loop:
         row = times(builder, loop.index, 2 * STRIP)
         spread = [splat(builder, builder.load(builder.gep(at, [loop.index])), INTS) for at in starts]
@@ -131,6 +134,7 @@ def _strip_function(module: Any, heads: int, by_vnni: bool) -> Any:
             numbers = load(builder, rows, plus(builder, row, 2 * LANES * part), PAIRS)
             for total, factor in zip(totals, spread, strict=True):
                 builder.store(add_up(builder, builder.load(total[part]), numbers, factor), total[part])
+    # Join the two sums of a head, apply its scale, and add the result to what was there.
     add, fine = multiply_add(builder), splat(builder, builder.load(fine), FLOATS)
     for head in range(heads):
         scale = splat(builder, builder.load(builder.gep(scales, [ir.Constant(LONG, head)])), FLOATS)
@@ -144,14 +148,14 @@ def _strip_function(module: Any, heads: int, by_vnni: bool) -> Any:
 
 
 def _pairs_by_vnni(builder: Any, total: Any, numbers: Any, factors: Any) -> Any:
-    """16 sums of two products each, added to the total."""
+    """Add to ``total <16 x i32>``, in each lane, the products of two int16 of ``numbers`` with two of ``factors``."""
     kind = ir.FunctionType(INTS, [INTS] * 3)
     dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpwssd.512")
     return builder.call(dot, [total, builder.bitcast(numbers, INTS), factors])
 
 
 def _pairs_by_shorts(builder: Any, total: Any, numbers: Any, factors: Any) -> Any:
-    """The same, for any CPU."""
+    """Do the same on any CPU."""
     wide = ir.VectorType(INT, 2 * LANES)
     numbers, factors = (builder.sext(builder.bitcast(part, PAIRS), wide) for part in (numbers, factors))
     products = builder.mul(numbers, factors)
@@ -166,7 +170,7 @@ strip_1, strip_2, strip_4 = (_strip(heads) for heads in (1, 2, 4))
 
 @intrinsic
 def power_of_two(context, exponent):  # type: ignore[no-untyped-def]
-    """2 to a whole float32 in -126 .. 127, by its bits."""
+    """Return 2 to the power of a whole float32 in -126 .. 127, made from its bits."""
     signature = types.float32(types.float32)
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -176,7 +180,7 @@ def power_of_two(context, exponent):  # type: ignore[no-untyped-def]
     return signature, generate
 
 
-# e^x after Cephes' expf: e^x = 2^n e^r, |r| <= ln(2) / 2. Constants must be float32, or everything becomes float64.
+# e^x as in Cephes' expf: e^x = 2^n e^r, |r| <= ln(2) / 2. Constants must be float32, or all becomes float64.
 _LOG2_E, _LN2_HIGH, _LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
 _TAYLOR = tuple(
     np.float32(c)
@@ -187,7 +191,7 @@ _LEAST, _MOST, _HALF, _ONE = np.float32(-87.0), np.float32(88.0), np.float32(0.5
 
 @kernel(fastmath={"contract"}, no_cfunc_wrapper=True)
 def exp(x):  # type: ignore[no-untyped-def]
-    """e to a float32, within 2 units in the last place; -87 and 88 are the ends. Loops over it become vectors."""
+    """Return e^x in float32, within 2 units in the last place; x is limited to -87 .. 88. Compilers vectorise it."""
     x = min(max(x, _LEAST), _MOST)
     whole = np.floor(x * _LOG2_E + _HALF)
     r = x - whole * _LN2_HIGH - whole * _LN2_LOW
