@@ -7,7 +7,7 @@ Reading order:
 - ``formats``, ``files``: the kinds of music files, and one way to open and write them
 - ``capture``: runs a tune's code and records frames
 - ``songlengths``, ``players``: the HVSC's list of song lengths; signatures of player routines
-- ``fragment``: `Fragment` and `load_fragment`, the music that a performer loads
+- ``fragment``, ``loading``: `Fragment`, the music that a performer loads, and `load_fragment`
 - ``edits``: functions from frames to frames
 - ``cutting``, ``seam``: edits of a take as values; the best place for its loop
 - ``score``: frames to notes, and notes back to frames

@@ -40,20 +40,19 @@ from sidlive.chip.registers import (
 from sidlive.errors import TuneError
 from sidlive.tune.edits import resample
 
-UNKNOWN_BEAT: Final = 24  # frames: 125 beats a minute on PAL, the commonest tempo of all (6 frames a row, 4 rows)
+UNKNOWN_BEAT: Final = 24  # frames: 125 beats a minute on PAL, the most common tempo (6 frames a row, 4 rows a beat)
 SHORTEST_BEAT_S: Final = 0.24  # 250 beats a minute
-LONGEST_BEAT_S: Final = 1.0  # 60
-USUAL_BEAT_S: Final = 0.48
-FEWEST_ONSETS: Final = 8
-RATE_TOLERANCE: Final = 0.005  # how far a rate may be from a whole number of rows a video frame and still count as one
+LONGEST_BEAT_S: Final = 1.0  # 60 beats a minute
+USUAL_BEAT_S: Final = 0.48  # 125 beats a minute, preferred of several octaves of a tempo
+FEWEST_ONSETS: Final = 8  # notes needed to estimate a beat
+RATE_TOLERANCE: Final = 0.005  # relative distance at which a rate counts as a whole number of rows per video frame
 
 
 @dataclass(frozen=True)
 class Fragment:
-    """``frames`` uint8[T, 28], read-only, ``rate_hz`` a second.
+    """Fragment of music: ``frames`` uint8[T, 28], read-only, ``rate_hz`` of them a second.
 
-    ``beat_frames`` is what the file says, else an estimate, 24 when unknown. Made with other frames, or a name that is
-    no text, it is a TuneError.
+    Raises TuneError for frames of another shape or type, and for a name that is not a text.
     """
 
     name: str
@@ -62,11 +61,11 @@ class Fragment:
     source: str  # the file's name, and the song
     chip: str  # "6581" or "8580"
     timing: str  # "PAL" or "NTSC"
-    beat_frames: int = UNKNOWN_BEAT
-    resampled_from_hz: float = 0.0  # the rate of the source, where these frames were made of rows at another
-    sids: int = 1  # chips that the source plays; the frames are the first one's
+    beat_frames: int = UNKNOWN_BEAT  # from the file, or an estimate
+    resampled_from_hz: float = 0.0  # rate of the source if it was another; 0: the frames are as they were
+    sids: int = 1  # SID chips that the source plays; the frames are those of the first
     control_first: bool = False  # the source writes a voice's control before its envelope
-    notes: tuple[str, ...] = field(default=(), compare=False)  # what is odd about the source, a line each
+    notes: tuple[str, ...] = field(default=(), compare=False)  # oddities of the source, a line each
 
     def __post_init__(self) -> None:
         frames = np.ascontiguousarray(self.frames)
@@ -85,11 +84,11 @@ class Fragment:
 
     @property
     def why_silent(self) -> str:
-        """Why nothing is heard of these frames, in words; "" where something may be."""
+        """Reason why nothing is heard of these frames; "" if something may be heard."""
         return why_silent(self.frames)
 
     def at_video_rate(self) -> "Fragment":
-        """This fragment with a row a video frame: itself where it has that already."""
+        """Return the fragment at the video frame rate; the fragment itself if it has that rate."""
         timing = timing_named(self.timing)
         frames, rate_hz = video_frames(self.frames, self.rate_hz, timing)
         if frames is self.frames:
@@ -99,10 +98,10 @@ class Fragment:
 
 
 def why_silent(frames: Frames) -> str:
-    """Return why nothing is heard of ``frames`` uint8[T, 28], in words; "" where a tone or a sample may be heard.
+    """Return the reason why nothing is heard of ``frames`` uint8[T, 28]; "" if a tone or a sample may be heard.
 
-    A row may be heard where the volume is above 0 and a voice runs a waveform that reaches the output. A chip whose
-    volume register moves plays samples.
+    A frame may be heard if its volume is above 0 and the waveform of a voice reaches the output. A volume that changes
+    in more than a quarter of the frames counts as samples.
     """
     mode_vol, route = frames[:, MODE_VOL], frames[:, RES_ROUTE]
     volume = mode_vol & 0x0F
@@ -129,16 +128,17 @@ def why_silent(frames: Frames) -> str:
 
 
 def standard_of(meta: Mapping[str, str], rate_hz: float) -> VideoTiming:
-    """The video standard that a file of frames was made for: as it says, else by its frames a second, else PAL."""
+    """Return the video standard of a file of frames: the one in its texts ``meta``, or the one of its rate, or PAL."""
     if "timing" in meta:
         return timing_named(meta["timing"])
     return NTSC if abs(rate_hz / NTSC.rate_hz - 1) <= RATE_TOLERANCE else PAL
 
 
 def video_frames(frames: Frames, rate_hz: float, timing: VideoTiming) -> tuple[Frames, float]:
-    """Frames made ``rate_hz`` times a second as a row a video frame, and how many of those there are a second.
+    """Resample ``frames`` to the video frame rate; return them and their rate in Hz.
 
-    The same frames where they are that already. Rates near a whole number of rows a frame (2x, 4x) count as that.
+    A rate near a whole number of rows per video frame (1x, 2x, 4x) counts as this number; at 1x the frames are returned
+    as they are.
     """
     ratio = rate_hz / timing.rate_hz
     whole = max(1, round(ratio))
@@ -148,7 +148,7 @@ def video_frames(frames: Frames, rate_hz: float, timing: VideoTiming) -> tuple[F
 
 
 def onsets(frames: Frames) -> NDArray[np.int64]:
-    """``int64[T]``: how many voices start a note in each frame, gates that close and open inside a frame included."""
+    """Return int64[T]: how many voices start a note in each frame, also by closing and opening the gate within it."""
     count = np.zeros(len(frames), dtype=np.int64)
     for voice in range(VOICES):
         final = frames[:, voice * VOICE_STRIDE + CONTROL] & GATE
@@ -160,10 +160,10 @@ def onsets(frames: Frames) -> NDArray[np.int64]:
 
 
 def beat_of(frames: Frames, rate_hz: float) -> int:
-    """Frames a beat, from how note-ons repeat themselves; 24 when too few notes start, or no beat stands out.
+    """Estimate the frames of a beat from the autocorrelation of note starts; 24 if there are too few, or no clear beat.
 
-    Lags of one beat, two, four and eight must line note-ons up with note-ons, better than chance; between octaves of
-    the same tempo the one nearer to 125 beats a minute is taken.
+    Note starts must correlate, better than chance, at lags of one, two, four and eight beats. Of several octaves of a
+    tempo, the one nearest to 125 beats a minute wins.
     """
     strength = np.minimum(onsets(frames), 2).astype(np.float64)
     if np.count_nonzero(strength) < FEWEST_ONSETS:

@@ -41,7 +41,7 @@ def test_positions_as_people_write_them(spec: object, frame: int) -> None:
 
 
 @pytest.mark.parametrize("spec", [21, -20.5, "8 bars or so", "", None, True, float("nan"), float("inf"), "12 bars"])
-def test_what_is_no_position(spec: object) -> None:
+def test_other_values_are_no_position(spec: object) -> None:
     with pytest.raises(ControlError, match="trim expects"):
         frame_at(take(), spec, "trim")
 
@@ -51,7 +51,7 @@ def test_bars_need_a_tempo() -> None:
         frame_at(take(beat=None), "2 bars", "trim")
 
 
-def test_edits_are_made_one_after_another_and_the_take_stays() -> None:
+def test_edits_are_applied_in_order_and_the_take_does_not_change() -> None:
     before = FRAMES.copy()
     cut = edited(("trim", 4, 16), ("trim", "50 frames"), ("fade", 2))
     assert np.array_equal(cut.frames[:400], FRAMES[250:650])
@@ -93,7 +93,7 @@ def test_after_a_splice_no_note_hangs_and_each_begins() -> None:
     assert len(edited(("splice", other)).frames) == len(FRAMES) + 200
 
 
-def test_only_what_stands_still_for_a_second_is_no_music() -> None:
+def test_only_a_second_of_stillness_is_cut_off_the_end() -> None:
     rest = FRAMES[-1:].repeat(100, axis=0)
     rest[:, [4, 11, 18, 25, 26, 27]] &= 0xFE
     assert ending(np.concatenate([FRAMES, rest]), RATE) == len(FRAMES)
@@ -133,7 +133,7 @@ def test_the_beat_goes_on_where_nothing_repeats() -> None:
     assert (seam.stop - seam.start) % 360 == 0 and seam.likeness == 1.0
 
 
-def test_the_end_gives_up_what_spoils_the_seam() -> None:
+def test_frames_that_spoil_the_seam_are_cut_off_the_end() -> None:
     pattern = song(300, seed=5)
     frames = np.concatenate([*[pattern] * 4, song(40, seed=9)])
     seam = find_seam(frames, RATE)
@@ -150,7 +150,7 @@ def test_a_loop_of_a_long_take_is_no_stutter() -> None:
     assert seam.stop - seam.start >= 500
 
 
-def test_a_loop_leaves_out_what_rang_out() -> None:
+def test_a_loop_leaves_out_the_tail() -> None:
     tail = FRAMES[-1:].repeat(100, axis=0)
     tail[:, [4, 11, 18, 25, 26, 27]] &= 0xFE
     frames = np.concatenate([FRAMES, tail])
@@ -202,13 +202,13 @@ OTHER = Fragment("other", FRAMES, RATE, "here", "6581", "PAL")
         ([("last", "x")], "last expects a length"),
     ],
 )
-def test_what_cannot_be_is_one_line(edits: list[tuple[object, ...]], message: str) -> None:
+def test_an_edit_that_is_not_possible_is_one_line(edits: list[tuple[object, ...]], message: str) -> None:
     with pytest.raises(ControlError, match=message) as error:
         edited(*edits)
     assert "\n" not in str(error.value)
 
 
-def test_edits_cross_a_log_and_read_as_they_were_said() -> None:
+def test_edits_come_back_from_a_log_as_they_were_written() -> None:
     from json import dumps, loads
 
     from sidlive.tune.inline import fragment_to_json

@@ -1,4 +1,4 @@
-"""Edits: what a musician expects of each, and nothing else changed."""
+"""Edits: each changes what a musician expects, and nothing else."""
 
 import itertools
 import math
@@ -37,7 +37,7 @@ def test_an_octave_doubles_the_frequency_and_a_fifth_multiplies_it() -> None:
     assert pitch(edits.transpose(tone(10_000), 7))[0] == round(10_000 * 2 ** (7 / 12))
 
 
-def test_what_would_leave_the_register_comes_back_by_octaves() -> None:
+def test_a_pitch_beyond_the_register_is_lowered_by_octaves() -> None:
     assert pitch(edits.transpose(tone(0x9000), 12))[0] == 0x9000
     assert pitch(edits.transpose(tone(0xFFFF), 0))[0] == 0xFFFF
 
@@ -102,7 +102,7 @@ def test_muted_voices_have_no_gate_and_others_are_untouched(frames: Frames, voic
 
 
 @given(any_frames, any_frames, st.integers(0, 30))
-def test_loop_trim_and_splice_are_what_lists_do(one: Frames, two: Frames, at: int) -> None:
+def test_loop_trim_and_splice_work_like_lists(one: Frames, two: Frames, at: int) -> None:
     assert edits.loop(one, 3).tolist() == one.tolist() * 3
     assert edits.trim(one, at, at + 5).tolist() == one.tolist()[at : at + 5]
     spliced = edits.splice(one, two, at)
@@ -153,7 +153,7 @@ def notes(gate: list[bool]) -> int:
 
 
 def sayable(gate: list[bool]) -> int:
-    """How many of the notes of one frame a first control value and a final one can say; gate[0] is from before it."""
+    """How many notes of a frame its two control values can hold; ``gate[0]`` is the state before the frame."""
     return min(notes(gate), 0 if gate[0] and not gate[-1] else 1)
 
 
@@ -166,7 +166,7 @@ def group(starts: list[int]) -> dict[int, list[int]]:
 
 
 def assert_placed(frames: Frames, edited: Frames, starts: list[int]) -> None:
-    """Registers are those of the last row of a frame; each voice plays the notes that can be said; none is made up."""
+    """Each frame has the registers of its last row, and each voice the notes that fit in two control values."""
     heard = group(starts)
     for frame in range(len(edited)):
         rows = heard.get(frame, [])
@@ -228,7 +228,7 @@ def one_frame(*controls: tuple[int, int], before: int = 0x40) -> int:
     return int(edited[1, sid.FIRST_CONTROL])
 
 
-def test_what_happened_inside_a_frame_is_its_first_control_value() -> None:
+def test_a_gate_change_inside_a_frame_is_its_first_control_value() -> None:
     assert one_frame((0x40, 0x40), (0x41, 0x41), before=0x41) == 0x40  # the gate closes and opens again
     assert one_frame((0x41, 0x41), (0x40, 0x41), before=0x41) == 0x40  # so it does inside the last row
     assert one_frame((0x80, 0x08), (0x41, 0x41), before=0x41) == 0x08  # and the oscillator is reset

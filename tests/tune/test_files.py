@@ -1,4 +1,4 @@
-"""Files of music opened by their names: programs that play, programs that do not, and what is refused."""
+"""Music files opened by their suffix: programs that play, silent programs, and files that are refused."""
 
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def test_tunes_are_not_frames_nor_frames_tunes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", FRAMES)
-def test_frames_are_written_as_the_name_says(tmp_path: Path, suffix: str) -> None:
+def test_frames_are_written_in_the_format_of_the_suffix(tmp_path: Path, suffix: str) -> None:
     rows = silence(30)
     rows[:, 0] = range(30)
     path = tmp_path / f"a{suffix}"
@@ -93,7 +93,7 @@ def test_frames_are_written_as_the_name_says(tmp_path: Path, suffix: str) -> Non
     assert read_frames(path, rate_hz=25.0)[1] == (60.0 if suffix == ".npz" else 25.0)
 
 
-def test_a_name_that_says_no_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_name_without_a_known_suffix_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     for name in ("a.txt", "frames"):
         with pytest.raises(TuneError, match=r"cannot be written: expected a name in \.npz, \.sidgpt, \.dmp"):
             write_frames(tmp_path / name, silence(1), 50.0)

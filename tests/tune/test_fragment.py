@@ -1,4 +1,4 @@
-"""Fragments: what is loaded from where, that they do not change, and the length of their beat."""
+"""Fragments: loaded from every kind of file, unchangeable, with the length of their beat."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_fragment_of_a_tune_is_a_slice_of_its_capture(tune: Path) -> None:
     assert fragment.seconds == pytest.approx(4.0, abs=0.02)
 
 
-def test_a_fragment_of_frames_knows_what_the_file_says(tmp_path: Path) -> None:
+def test_a_fragment_of_frames_takes_the_texts_of_its_file(tmp_path: Path) -> None:
     frames = np.random.default_rng(1).integers(0, 256, (300, 28), dtype=np.uint8)
     save_frames(tmp_path / "take.npz", frames, 60.0, chip="8580", timing="NTSC", source="X.sid")
     fragment = load_fragment(tmp_path / "take.npz", start_s=1.0, seconds=2.0, name="verse")
@@ -63,7 +63,7 @@ def test_a_file_that_ends_early_gives_a_shorter_fragment(tmp_path: Path) -> None
         load_fragment(tmp_path / "take.npz", start_s=2.0)
 
 
-def test_what_is_odd_about_a_tune_comes_with_its_fragment(tmp_path: Path) -> None:
+def test_the_oddities_of_a_tune_come_with_its_fragment(tmp_path: Path) -> None:
     (tmp_path / "x.sid").write_bytes(sid_file(start=0))
     assert load_fragment(tmp_path / "x.sid").notes == ("it starts with song 0 of 1: song 1 is played",)
 
@@ -135,7 +135,7 @@ def test_music_of_another_rate_is_resampled_to_the_video_frame(
     assert np.array_equal(later.frames, fragment.frames[first : first + round(wanted_hz)])
 
 
-def test_music_of_the_video_rate_is_as_it_is() -> None:
+def test_music_at_the_video_rate_is_not_resampled() -> None:
     made = Fragment("a", silence(50), PAL.rate_hz, "here", "6581", "PAL", 24)
     assert made.at_video_rate() is made
     quick = Fragment("a", silence(100), 2 * PAL.rate_hz, "here", "6581", "PAL", 48).at_video_rate()
@@ -147,7 +147,7 @@ def test_music_of_the_video_rate_is_as_it_is() -> None:
     ("rate_hz", "says", "standard"),
     [(NTSC.rate_hz, None, "NTSC"), (PAL.rate_hz, None, "PAL"), (100.0, None, "PAL"), (59.995, "PAL", "PAL")],
 )
-def test_frames_are_of_the_standard_that_they_name_else_of_the_one_whose_rate_they_have(
+def test_the_video_standard_is_that_of_the_file_or_of_its_rate(
     tmp_path: Path, rate_hz: float, says: str | None, standard: str
 ) -> None:
     path = tmp_path / "frames.npz"
@@ -189,7 +189,7 @@ def test_fragments_do_not_change(tune: Path) -> None:
         ({"song": 4}, r"Rising\.sid: song 4 does not exist"),
     ],
 )
-def test_what_cannot_be_cut_is_refused(tune: Path, options: dict, message: str) -> None:  # type: ignore[type-arg]
+def test_a_part_that_is_not_there_is_refused(tune: Path, options: dict, message: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(TuneError, match=message):
         load_fragment(tune, **options)
 
@@ -233,7 +233,7 @@ def test_the_beat_is_four_rows(row: int, pattern: str) -> None:
 
 
 @pytest.mark.parametrize("row", [5, 6, 7])
-def test_the_usual_tempos_are_found_as_they_are(row: int) -> None:
+def test_the_usual_tempos_are_found_in_their_own_octave(row: int) -> None:
     assert beat_of(rhythm(row, "x-x-x-xx"), 50.125) == 4 * row
 
 

@@ -1,4 +1,4 @@
-"""Hostile tunes: whatever is in a file, it becomes frames or one clear error, within bounds that are stated here."""
+"""Hostile tunes: every file becomes frames or one clear error, within the bounds stated here."""
 
 import tracemalloc
 

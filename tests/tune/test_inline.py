@@ -36,13 +36,13 @@ def test_fragments_come_back() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no base 64!", "AAAA", frames_to_text(song(9))[:-8], 7, None])
-def test_what_is_no_frames(text: object) -> None:
+def test_other_texts_are_no_frames(text: object) -> None:
     with pytest.raises(TuneError, match="damaged"):
         frames_from_text(text)
 
 
 @pytest.mark.parametrize("change", [{"name": 3}, {"rate_hz": "50"}, {"pitch": 1}, None])
-def test_what_is_no_fragment(change: dict[str, Any] | None) -> None:
+def test_other_values_are_no_fragment(change: dict[str, Any] | None) -> None:
     value: Any = {**fragment_to_json(load_fragment("drift")), **change} if change else "drift"
     with pytest.raises(TuneError, match="damaged or of another version"):
         fragment_from_json(value)

@@ -1,4 +1,4 @@
-"""Playing routines known by their code: signatures by themselves, and in real tunes that say who made their player."""
+"""Signatures of player routines: by themselves, and in real tunes whose player is known."""
 
 import random
 from pathlib import Path
@@ -26,13 +26,13 @@ def code(signature: str, seed: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "signature"), ALL)
-def test_a_routine_is_known_wherever_it_lies(name: str, signature: str) -> None:
+def test_a_routine_is_recognised_at_any_address(name: str, signature: str) -> None:
     for seed, before in ((1, 0), (2, 777), (3, 4001)):
         assert player_of(bytes(before) + code(signature, seed) + bytes(99), 0x1000) == name
 
 
 @pytest.mark.parametrize(("name", "signature"), ALL)
-def test_one_other_byte_and_it_is_not_known(name: str, signature: str) -> None:
+def test_a_routine_with_one_byte_changed_is_not_recognised(name: str, signature: str) -> None:
     image = bytearray(code(signature))
     middle = [i for i, byte in enumerate(signature.split()) if byte != "??"]
     image[middle[len(middle) // 2]] ^= 0x01
@@ -40,13 +40,13 @@ def test_one_other_byte_and_it_is_not_known(name: str, signature: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "signature"), ALL)
-def test_a_signature_says_enough(name: str, signature: str) -> None:
+def test_a_signature_has_enough_fixed_bytes(name: str, signature: str) -> None:
     fixed = [byte for byte in signature.split() if byte != "??"]
     assert len(fixed) >= 12 and len(set(fixed)) >= 6
     assert "??" not in (signature.split()[0], signature.split()[-1])
 
 
-def test_what_is_no_known_routine_is_none() -> None:
+def test_an_unknown_routine_is_none() -> None:
     assert player_of(b"", 0x1000) is None and player_of(bytes(65536), 0) is None
     assert player_of(random.Random(5).randbytes(65536), 0) is None
 

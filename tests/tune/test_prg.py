@@ -1,4 +1,4 @@
-"""Programs with a SYS line: where it leads, and what is no such program."""
+"""Programs with a SYS line: its address, the way back to the file, and other data refused."""
 
 import struct
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_the_first_sys_of_all_lines_counts_and_remarks_do_not() -> None:
     assert parse(program(REM + SYS + b"1", PRINT + b'"X"', SYS + b"2080", SYS + b"2090")).init == 2080
 
 
-def test_links_are_made_anew_as_the_c64_makes_them() -> None:
+def test_wrong_links_between_lines_do_not_matter() -> None:
     data = bytearray(program(REM + b"A", SYS + b"2080"))
     data[2:4] = b"\x99\x99"
     assert parse(bytes(data)).init == 2080
@@ -106,7 +106,7 @@ def test_a_file_is_named_after_itself(tmp_path: Path) -> None:
         (program(SYS + MINUS + b"1"), "expected an address, 0 to 65535"),
     ],
 )
-def test_what_is_no_program_with_sys_is_refused(data: bytes, message: str) -> None:
+def test_other_data_than_a_program_with_sys_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(TuneError, match=message):
         parse(data, "p")
 

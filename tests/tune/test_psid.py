@@ -120,7 +120,7 @@ def test_truncated_files_are_refused(length: int) -> None:
         (at(0xFFF0), "truncated"),
     ],
 )
-def test_what_is_no_tune_is_refused_with_the_reason(data: bytes, message: str) -> None:
+def test_other_data_than_a_tune_is_refused_with_the_reason(data: bytes, message: str) -> None:
     with pytest.raises(TuneError, match=f"^x: .*{message}"):
         parse(data, "x")
 
@@ -135,7 +135,7 @@ def test_what_is_no_tune_is_refused_with_the_reason(data: bytes, message: str) -
         (300, 280, 256, 1, "it starts with song 280 of 256: song 1 is played"),
     ],
 )
-def test_songs_that_cannot_be_are_read_as_libsidplayfp_reads_them(
+def test_impossible_song_numbers_are_read_as_libsidplayfp_reads_them(
     songs: int, start: int, taken: int, played: int, oddity: str
 ) -> None:
     tune = parse(sid_file(songs=songs, start=start))

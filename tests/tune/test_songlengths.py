@@ -1,4 +1,4 @@
-"""The list of song lengths: its lines, its oddities, and what is no such list."""
+"""The list of song lengths: its lines, its oddities, the way back to its text, and other texts refused."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_every_song_of_a_file_has_its_time() -> None:
     assert known.of(TWO, 1) == 59.0 and known.skipped == 0
 
 
-def test_what_the_list_does_not_know_is_none() -> None:
+def test_an_unknown_song_is_none() -> None:
     known = parse_songlengths(f"[Database]\n{ONE}=1:02 0:00\n")
     assert known.of(ONE, 0) is None and known.of(ONE, 3) is None and known.of(TWO, 1) is None
     assert known.of(ONE, 2) is None, "a song of no length is no song"
@@ -49,7 +49,7 @@ def test_broken_lines_are_skipped_and_counted() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[Database]\n", f"{ONE}=1:00\n", "[Database]\nhello\n", "\x00\x01\xff"])
-def test_what_is_no_list_is_refused(text: str) -> None:
+def test_other_texts_than_a_list_are_refused(text: str) -> None:
     with pytest.raises(TuneError, match=r"my list is not a list of song lengths; expected \[Database\]"):
         parse_songlengths(text, "my list")
 

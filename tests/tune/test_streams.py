@@ -1,4 +1,4 @@
-"""Register streams of other programs: exact both ways, and clear about what is broken where."""
+"""Register files of other programs: exact both ways; the fault of a broken one is named with its place."""
 
 import struct
 from pathlib import Path
@@ -32,13 +32,13 @@ def frame(*registers: int) -> bytes:
 
 @st.composite
 def pieces(draw: st.DrawFn, least: int = 1) -> Frames:
-    """Frames that a register file can say: first control values are the final ones."""
+    """Frames that a register file can hold: first control values are the final ones."""
     rows = draw(st.integers(least, 6).flatmap(lambda n: hnp.arrays(np.uint8, (n, 28)))) & USED_BITS
     rows[:, 25:] = rows[:, [4, 11, 18]]
     return rows
 
 
-def test_a_stream_is_what_its_format_says() -> None:
+def test_a_stream_follows_the_format() -> None:
     first, second = parse_sidgpt(SEPARATOR + frame(1, 2, 3, 4, 0x41) + frame(*range(25)) + SEPARATOR + frame(9))
     assert first[0].tolist() == [1, 2, 3, 4, 0x41] + [0] * 20 + [0x41, 0, 0]
     assert first[1].tolist() == [
@@ -75,7 +75,7 @@ def test_bits_that_the_chip_does_not_have_are_dropped() -> None:
 
 
 @given(st.lists(pieces(), min_size=1, max_size=4))
-def test_what_was_written_is_read_and_written_again_the_same(music: list[Frames]) -> None:
+def test_written_streams_are_read_and_written_again_the_same(music: list[Frames]) -> None:
     data = sidgpt_bytes(music)
     back = parse_sidgpt(data)
     assert len(back) == len(music)

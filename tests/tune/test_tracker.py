@@ -1,4 +1,4 @@
-"""The tracker: what a row of a pattern becomes, frame by frame."""
+"""The tracker: the frames of each kind of row."""
 
 from dataclasses import replace
 
@@ -118,7 +118,7 @@ def test_a_filtered_note_goes_through_the_filter_and_starts_its_sweep():
     ("part", "message"),
     [("h4 .", "'h4' is no note"), ("a9 .", "'a9' is no note"), ("@kazoo a4", "no instrument 'kazoo'; there are it")],
 )
-def test_what_cannot_be_read_is_refused_with_the_reason(part: str, message: str):
+def test_a_bad_word_is_refused_with_the_reason(part: str, message: str):
     with pytest.raises(TuneError, match=message):
         play(song(part))
     with pytest.raises(TuneError, match="no pattern 'chorus'; there are a, rest"):

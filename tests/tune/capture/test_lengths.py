@@ -1,4 +1,4 @@
-"""Where music ends: silence, loops exact and not quite, and recording that stops when it knows."""
+"""The end of music: silence, loops exact and nearly exact, and recording that stops once the end is known."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_silence_inside_stays() -> None:
     assert music_length(frames, RATE) == len(frames)
 
 
-def test_what_never_sounds_has_no_music() -> None:
+def test_silent_frames_have_no_music() -> None:
     assert music_length(silence(1000), RATE) == 0
     without_volume, without_gate, without_wave = melody(1000), melody(1000), melody(1000)
     without_volume[:, 24] = 0x70
@@ -95,7 +95,7 @@ def test_of_a_long_loops_repeat_twenty_seconds_are_kept() -> None:
     assert music_length(frames, RATE) == 100 + 3000 + TWENTY_S
 
 
-def test_what_differs_in_what_is_not_played_again_is_no_exact_loop() -> None:
+def test_a_loop_with_one_changed_register_is_no_exact_loop() -> None:
     frames = np.concatenate([melody(1500), melody(1500)])
     frames[2900, 22] ^= 1
     assert music_length(frames, RATE) == 3000
@@ -146,7 +146,7 @@ def test_recording_stops_some_time_after_the_last_sound() -> None:
     assert recorder.played < 4000
 
 
-def test_recording_in_steps_hears_what_hearing_at_once_does() -> None:
+def test_hearing_in_steps_gives_the_same_as_hearing_at_once() -> None:
     frames = sweep(np.concatenate([notes(480, seed=2), notes(1800), notes(1000)]))
     at_once, in_steps = Listener(RATE), Listener(RATE)
     at_once.hear(frames)

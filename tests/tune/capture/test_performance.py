@@ -36,7 +36,7 @@ def test_every_write_comes_once_at_its_cycle() -> None:
     assert np.array_equal(found, log[: len(found)]) and len(found) >= 3 * 39
 
 
-def test_what_init_writes_comes_before_in_order_and_its_pauses_are_short() -> None:
+def test_the_writes_of_init_come_first_in_order_with_short_pauses() -> None:
     # init: a write, a second of waiting (X * Y loops), another; then as the others.
     wait = "A9 01 8D 17 D4  A9 04 8D F2 10  A0 00  A2 00  CA D0 FD  88 D0 FA  CE F2 10 D0 F3  A9 0F 8D 18 D4  60"
     recorder = Recorder(psid.parse(sid_file(program(init=wait)), "song"))
@@ -47,7 +47,7 @@ def test_what_init_writes_comes_before_in_order_and_its_pauses_are_short() -> No
     assert recorder.begin > PAL.clock_hz and first.before.cycles < 4 * PAL.cycles_per_frame
 
 
-def test_where_the_tune_jams_what_it_wrote_before_comes_first() -> None:
+def test_a_tune_that_jams_is_heard_up_to_there() -> None:
     pieces = perform(song(play="A9 21 8D 04 D4  EE F0 10  AD F0 10  C9 04  D0 01  02  60"))
     heard = []
     with pytest.raises(TuneError, match="play jams the processor"):

@@ -1,4 +1,4 @@
-"""Capture, held to libsidplayfp's registers on real tunes and to tunes written by hand."""
+"""Capture, compared with libsidplayfp's registers on real tunes, and with tunes written by hand."""
 
 import json
 import zipfile
@@ -306,7 +306,7 @@ def test_frames_files_give_back_what_was_saved(tmp_path: Path) -> None:
     assert (back == frames).all() and rate_hz == 50.125 and meta == {"title": "Müsic", "chip": "8580"}
 
 
-def test_frames_files_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_other_files_than_frames_are_refused(tmp_path: Path) -> None:
     def refused(message: str) -> None:
         with pytest.raises(TuneError, match=message):
             load_frames(tmp_path / "a.npz")
@@ -331,7 +331,7 @@ def test_frames_files_that_are_none_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
-    """numpy gives the bytes of what does not begin as an array does."""
+    """numpy returns plain bytes for a member that does not start like an array."""
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("frames.npy", b"not an array")
         archive.writestr("rate_hz.npy", b"50")

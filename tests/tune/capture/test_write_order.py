@@ -33,16 +33,16 @@ def tune(*parts: str) -> bytes:
         ((GATE,), False),  # notes that keep their envelope say nothing
     ],
 )
-def test_it_is_seen_in_the_tunes_writes(parts: tuple[str, ...], control_first: bool) -> None:
+def test_the_order_is_found_in_the_tunes_writes(parts: tuple[str, ...], control_first: bool) -> None:
     assert writes_control_first(psid.parse(tune(*parts))) is control_first
 
 
-def test_a_tune_that_jams_is_taken_for_one_of_the_most() -> None:
+def test_a_tune_that_jams_counts_as_envelope_first() -> None:
     assert writes_control_first(psid.parse(sid_file(program(play="02")))) is False
 
 
 @pytest.mark.parametrize("control_first", [False, True])
-def test_files_and_logs_keep_it(control_first: bool, tmp_path: Path) -> None:
+def test_files_and_logs_keep_the_order(control_first: bool, tmp_path: Path) -> None:
     path = tmp_path / "notes.sid"
     path.write_bytes(tune(GATE, ENVELOPE) if control_first else tune(ENVELOPE, GATE))
     fragment = load_fragment(path)
@@ -53,7 +53,7 @@ def test_files_and_logs_keep_it(control_first: bool, tmp_path: Path) -> None:
     assert fragment_from_json(fragment_to_json(fragment)).control_first is control_first
 
 
-def test_a_log_of_before_is_of_one_of_the_most(tmp_path: Path) -> None:
+def test_an_older_log_counts_as_envelope_first(tmp_path: Path) -> None:
     path = tmp_path / "notes.sid"
     path.write_bytes(tune(ENVELOPE, GATE))
     older = fragment_to_json(load_fragment(path))

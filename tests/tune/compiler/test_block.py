@@ -1,4 +1,4 @@
-"""Several takes in one block of memory: each is its own song, and what does not fit is said with what would."""
+"""Several takes in one block of memory: each is a song of its own; too long ones are refused with what would fit."""
 
 import re
 
@@ -51,7 +51,7 @@ def test_songs_share_the_player_and_the_rings() -> None:
     assert together.end - together.rings == RINGS
 
 
-def test_takes_too_long_together_say_how_much_of_each_fits_and_that_much_does() -> None:
+def test_takes_too_long_together_are_refused_with_the_seconds_that_fit() -> None:
     takes = [SongFrames(noise(1400)), SongFrames(noise(700, 2), 10)]
     with pytest.raises(TooLong, match="the 2 takes are too long") as caught:
         block_of(takes, PAL.rate_hz)

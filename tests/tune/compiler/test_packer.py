@@ -1,4 +1,4 @@
-"""The packer and its inverse: what is packed comes back, says what the format says, and is small."""
+"""The packer and its inverse: packed frames come back, follow the format, and are small."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def looped(frames: Frames, loop: int, count: int) -> Frames:
     st.sampled_from([song, patchwork, noise]),
     st.booleans(),
 )
-def test_what_is_packed_comes_back_and_goes_on_at_the_loop(
+def test_packed_frames_come_back_and_continue_at_the_loop(
     count: int, seed: int, part: float, kind, control_first: bool
 ) -> None:
     frames = kind(count, seed)
@@ -41,7 +41,7 @@ def test_what_is_packed_comes_back_and_goes_on_at_the_loop(
     assert np.array_equal(unpack(packed, heard), looped(frames, loop, heard))
 
 
-def test_every_stream_column_is_said_once() -> None:
+def test_every_column_is_in_one_stream() -> None:
     assert sorted(column for stream in STREAMS for column in stream.columns) == list(range(sid.COLUMNS))
 
 
@@ -104,7 +104,7 @@ def by_hand(stream: int, code: str) -> Packed:
 
 
 @pytest.mark.parametrize("stream, code, expected", HAND)
-def test_tokens_mean_what_the_format_says(stream: int, code: str, expected: list[tuple[int, ...]]) -> None:
+def test_tokens_follow_the_format(stream: int, code: str, expected: list[tuple[int, ...]]) -> None:
     frames = unpack(by_hand(stream, code), len(expected))
     columns = STREAMS[stream].columns
     assert [tuple(row) for row in frames[:, columns].tolist()] == expected
@@ -121,7 +121,7 @@ def test_silence_costs_next_to_nothing() -> None:
     assert len(pack(sid.silence(15_000), 0)) < 800
 
 
-def test_what_comes_back_after_a_while_is_called_not_said_again() -> None:
+def test_repeated_music_is_called_instead_of_packed_again() -> None:
     theme, bridge = song(960, seed=3), song(960, seed=4)
     alone = len(pack(np.concatenate([theme, bridge]), 0))
     again = len(pack(np.concatenate([theme, bridge, theme, bridge, theme]), 0))
@@ -152,13 +152,13 @@ def test_real_tunes_are_packed_as_tightly_as_promised(shared, name: str) -> None
 
 
 @pytest.mark.parametrize("take", [song(5000, 8), patchwork(3000, 8)], ids=["song", "patchwork"])
-def test_calls_that_are_not_looked_for_would_not_pay(take: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_that_are_not_searched_would_not_pay(take: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = pack(take, 0)
     monkeypatch.setattr(solver, "CALL_PRICE", -1_000_000)  # as if every call might
     assert pack(take, 0) == quick
 
 
-def test_what_is_worth_calling_stands_among_tokens_dear_enough() -> None:
+def test_only_runs_of_tokens_that_cost_enough_are_worth_calling() -> None:
     both = SET, 1, 3 | 0x1234 << 8, 0  # 3 bytes
     rows = [(0, *both), (1, *both), (2, *both), (3, CALL, 90, 0, 4), (93, *both), (94, SET, 256, 0, 0), (350, *both)]
     tokens = np.array(rows, np.int64)

@@ -52,7 +52,7 @@ def test_all_columns_of_all_frames(take: Frames, control_first: bool) -> None:
 
 
 @pytest.mark.parametrize("stream, code, expected", HAND)
-def test_tokens_mean_what_the_format_says(
+def test_tokens_follow_the_format(
     stream: int, code: str, expected: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hand(*_: object) -> Packed:
@@ -190,7 +190,7 @@ def counts(request: pytest.FixtureRequest) -> tuple[list[Facts], list[Tokens], n
 
 
 def test_the_counts_are_those_of_the_opcode_table(counts) -> None:  # type: ignore[no-untyped-def]
-    """cycles.py says what each token takes; so does the table of opcodes, added up along the player's path."""
+    """The cycles of each token in cycles.py equal the sum of the opcode table along the player's path."""
     parts, solution, rows = counts
     assert (rows[:, 0] + rows[:, -1] == counted.FRAME).all()
     loads = solver.load(parts, solution)

@@ -63,7 +63,7 @@ def test_another_take_is_not_this_one() -> None:
         verify_program(program_of(block(song(800)), LABEL, "6581", PAL), other, "take.prg")
 
 
-def test_the_screen_says_what_plays_and_for_how_long() -> None:
+def test_the_screen_shows_the_texts_and_the_time() -> None:
     machine = running(program_of(block(song(100), song(90, 2)), LABEL, "8580", PAL))
     frames_on(machine, 5)
     assert [row(machine, number).rstrip() for number in (6, 8, 10)] == [
@@ -72,9 +72,9 @@ def test_the_screen_says_what_plays_and_for_how_long() -> None:
         "  00:00 song  1 of 2",
     ]
     assert "8580, PAL" in row(machine, 11)
-    for seconds, told in ((8, "00:08"), (52, "01:00"), (540, "10:00")):
+    for seconds, shown in ((8, "00:08"), (52, "01:00"), (540, "10:00")):
         machine.run(machine.cycle + seconds * PAL.cycles_per_frame * 401 // 8)
-        assert row(machine, 10)[2:7] == told
+        assert row(machine, 10)[2:7] == shown
 
 
 def test_keys_choose_the_song_from_its_start() -> None:

@@ -47,7 +47,7 @@ def test_the_free_pages_are_free(load: int) -> None:
     assert not set(free) & {*range(0xA0, 0xC0), *range(0xD0, 0x100)}
 
 
-def test_texts_are_windows_1252_and_what_is_lost_is_said() -> None:
+def test_texts_are_windows_1252_and_losses_are_listed() -> None:
     umlauts = "Süße Träume – à la “SID”"
     assert compiled(song(5), umlauts)[0x16:0x36] == umlauts.encode("cp1252").ljust(32, b"\0")
     assert Label(umlauts, "x" * 32).notes() == []
@@ -59,7 +59,7 @@ def test_texts_are_windows_1252_and_what_is_lost_is_said() -> None:
 
 @pytest.mark.parametrize("timing", [PAL, NTSC])
 @pytest.mark.parametrize("take", [song(800), patchwork(800, 7), noise(60), song(1)], ids=str)
-def test_what_plays_is_the_take(take: Frames, timing: VideoTiming) -> None:
+def test_the_file_plays_the_take(take: Frames, timing: VideoTiming) -> None:
     data = compiled(take, timing=timing)
     verify(data, take)
     assert np.array_equal(trace(data, min(len(take), 200)), take[:200])
@@ -71,8 +71,8 @@ def test_verify_names_the_first_frame_and_register_that_differ() -> None:
     other = take.copy()
     other[123, [7, 22]] ^= 1
     other[200] = 0
-    told = f"in frame 123 $D407 is ${take[123, 7]:02X}, expected ${other[123, 7]:02X}"
-    with pytest.raises(TuneError, match=re.escape(told)):
+    difference = f"in frame 123 $D407 is ${take[123, 7]:02X}, expected ${other[123, 7]:02X}"
+    with pytest.raises(TuneError, match=re.escape(difference)):
         verify(data, other)
     other = take.copy()
     other[8, 26] ^= 0x80
@@ -108,7 +108,7 @@ def test_it_goes_on_at_the_loop(loop: int) -> None:
     assert np.array_equal(trace(compiled(take, loop_frame=loop), 1100), expected)
 
 
-def test_what_is_too_long_says_how_much_fits_and_that_much_does() -> None:
+def test_a_take_too_long_is_refused_with_the_seconds_that_fit() -> None:
     take = noise(3000)
     with pytest.raises(TuneError, match=r"too long for the C64's memory: 59.9 s; its first [\d.]+ s fit") as caught:
         compiled(take)
@@ -142,7 +142,7 @@ def test_a_take_that_fills_all_memory_plays() -> None:
         ({"loop_frame": -1}, "loop at frame -1"),
     ],
 )
-def test_what_cannot_be_done_is_said(options: dict[str, int], words: str) -> None:
+def test_impossible_options_are_refused(options: dict[str, int], words: str) -> None:
     with pytest.raises(TuneError, match=re.escape(words)):
         compiled(song(50), **options)
 
