@@ -27,23 +27,26 @@ COMMANDS = (
 
 
 class OneLine(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one line, with the nearest word where one was mistyped."""
+    """An argument parser whose errors are one line; a mistyped word gets the nearest known one."""
 
     def error(self, message: str) -> NoReturn:
         for kind, words in (("int", "a whole number"), ("float", "a number")):
             message = message.replace(f"invalid {kind} value: ", f"expected {words}, found ")
-        self.exit(2, f"{self.prog}: {plain(message.removeprefix('argument '))}; {self.prog} --help tells more\n")
+        self.exit(2, f"{self.prog}: {plain(message.removeprefix('argument '))}; {self.prog} --help lists all options\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices = [str(choice) for choice in action.choices or ()]
         if choices and str(value) not in choices:
             meant = get_close_matches(str(value), choices, 1)
-            hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(choices)}"
+            hint = f"did you mean {meant[0]}?" if meant else f"expected one of {', '.join(choices)}"
             raise argparse.ArgumentError(action, f"no {value!r}: {hint}")
 
 
 class Version(argparse.Action):
-    """Say in one line which sidlive, Python and model this is: all that makes the same music again, but for the CPU."""
+    """The action of ``--version``: print the versions of sidlive and Python and the digest of the model.
+
+    On the same processor these three make the same music again.
+    """
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         from sidlive.live.options import RoomOptions, model_digest
@@ -58,14 +61,15 @@ class Version(argparse.Action):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Return the parser of the whole command line."""
     top = OneLine(
         prog="sidlive",
-        description="A live-coding instrument that continues SID tunes, 50 frames a second.",
-        epilog=f"Music that comes with it, by name where a file is asked for: {', '.join(names())} "
-        "(sidlive fragments tells more).",
+        description="A live-coding instrument for the terminal: a model continues SID tunes, and you steer it. Without "
+        "a command the studio opens.",
+        epilog=f"Fragments that come with sidlive, known by name wherever a file of music is expected: "
+        f"{', '.join(names())}. sidlive docs is the reference.",
     )
-    top.add_argument("--version", action=Version, nargs=0, help="say which sidlive, Python and model this is")
+    top.add_argument("--version", action=Version, nargs=0, help="print the versions of sidlive, Python and the model")
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
     studio.register(top)
     for command in COMMANDS:
@@ -74,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line as its command takes it; a script's own words stand before or after options, all after a --."""
+    """Parse the command line; the words of a script may stand before or after the options, and all after a --."""
     words = list(sys.argv[1:] if argv is None else argv)
     scripted = words[:1] == ["run"]
     end = words.index("--") if scripted and "--" in words else len(words)
@@ -87,16 +91,16 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def _show_what_the_locale_lacks() -> None:
-    """Have characters that the locale cannot write (a title in Latin-1) printed as escapes instead of an error."""
+def _escape_what_the_locale_lacks() -> None:
+    """Print characters that the locale cannot write (in a title, say) as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0, 1 (a check failed), 2 (a clear error) or 130 (Ctrl-C)."""
-    _show_what_the_locale_lacks()
+    """Run one command; returns the exit status: 0, 1 (a check failed), 2 (an error, reported) or 130 (Ctrl-C)."""
+    _escape_what_the_locale_lacks()
     arguments = _parsed(argv)
     try:
         return int(arguments.run(arguments) or 0)
@@ -109,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except OSError as error:  # a file or folder that nobody thought of
+    except OSError as error:  # a file or folder that no command expected to fail
         warn(f"{error.filename or 'the disk'}: {error.strerror or error}; choose another name or place")
         return 2
     except KeyboardInterrupt:

@@ -28,7 +28,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="FRAMES.npz|.sidgpt|.dmp|NAME",
         help="frames, or the name of a fragment that comes with sidlive",
     )
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid", help="file to write")
     add_label_options(
         command, "that of the frames, or the output file's name", "that of the frames", "that of the frames"
     )

@@ -1,6 +1,7 @@
-"""What ``sidlive doctor`` looks at: everything the instrument needs from this machine, each thing by itself.
+"""``sidlive doctor``: examine everything that the instrument needs from this machine.
 
-A probe that raises, hangs or finds nothing says so and says what to do; the others go on.
+There is a probe for each thing. A probe that raises, hangs or finds nothing becomes a finding with a remedy; the
+others go on.
 """
 
 import argparse
@@ -14,16 +15,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-PATIENCE_S: Final = 60.0  # for one probe: the first import of numba takes a while
-COLUMNS: Final = 80  # characters: what the studio needs
+from sidlive.commands.arguments import add_json_option
+
+PATIENCE_S: Final = 60.0  # time limit of a probe; the first import of numba takes a while
+COLUMNS: Final = 80  # the terminal size that the studio needs, in characters
 ROWS: Final = 24
-DEVICE_S: Final = 3.0  # for a sound device to take its first samples
-SLOW_X: Final = 4.0  # times real time: an emulator slower than this has no time to spare
+DEVICE_S: Final = 3.0  # time limit for a sound device to take its first samples
+SLOW_X: Final = 4.0  # an emulator below this multiple of real time has no time to spare
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. ``vital``: the instrument does not run without it."""
+    """The result of a probe. ``vital``: the instrument does not run without it."""
 
     name: str
     well: bool
@@ -37,8 +40,8 @@ Probe = Callable[[], list[Finding]]
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``doctor`` to the command line."""
-    doctor = subparsers.add_parser("doctor", help="tell what works here, and what to do about what does not")
-    doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    doctor = subparsers.add_parser("doctor", help="say what works on this machine, and what to do about the rest")
+    add_json_option(doctor)
     doctor.set_defaults(run=run)
 
 
@@ -50,12 +53,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def examine() -> list[Finding]:
-    """Look at everything."""
+    """Run all probes."""
     return [finding for name, probe, vital in PROBES for finding in _safely(name, probe, vital)]
 
 
 def show(findings: list[Finding], as_json: bool) -> None:
-    """Print findings: a table for people, or ``name``, ``name.ok`` and ``name.todo`` as JSON."""
+    """Print findings as a table, or as JSON: ``name``, ``name.ok`` and ``name.todo`` for each."""
     if as_json:
         from sidlive.report import Result, emit
 
@@ -75,8 +78,8 @@ def show(findings: list[Finding], as_json: bool) -> None:
     console = Console()
     table = Table(show_header=False, box=None, padding=(0, 1))
     for finding in findings:
-        word, style = ("yes", "green") if finding.well else ("NO", "bold red") if finding.vital else ("no", "yellow")
-        table.add_row(Text(word, style), Text(finding.name), Text(plain(finding.text)))
+        answer, style = ("yes", "green") if finding.well else ("NO", "bold red") if finding.vital else ("no", "yellow")
+        table.add_row(Text(answer, style), Text(finding.name), Text(plain(finding.text)))
         if finding.remedy:
             table.add_row("", "", Text(plain(f"-> {finding.remedy}"), "bold"))
     console.print(table)
@@ -84,18 +87,18 @@ def show(findings: list[Finding], as_json: bool) -> None:
 
 
 def ready(findings: list[Finding]) -> bool:
-    """Whether the instrument runs at all."""
+    """Return whether the instrument runs here."""
     return all(finding.well or not finding.vital for finding in findings)
 
 
 def _safely(name: str, probe: Probe, vital: bool) -> list[Finding]:
-    """A probe's findings, whatever it does."""
+    """Run a probe in a thread; an exception or a timeout becomes a finding."""
     found: list[list[Finding]] = []
 
     def run() -> None:
         try:
             found.append(probe())
-        except BaseException as error:  # whatever a driver's binding raises is a finding
+        except BaseException as error:  # also what a driver raises that is no Exception
             found.append([Finding(name, False, f"{type(error).__name__}: {error}", _BROKEN, vital)])
 
     thread = threading.Thread(target=run, name=f"probe-{name}", daemon=True)
@@ -118,7 +121,9 @@ def _processor() -> list[Finding]:
     known = [name for name in ("avx2", "fma", "avx512f", "avx512vnni", "neon", "dotprod") if name in has]
     text = f"{os.cpu_count()} cores, {' '.join(known) or 'no vector units known'}; numba {numba.__version__}"
     well = bool({"avx2", "neon"} & has)
-    return [Finding("processor", well, text, "" if well else "sidlive bench engine: tells whether it is fast enough")]
+    return [
+        Finding("processor", well, text, "" if well else "`sidlive bench engine` measures whether it is fast enough")
+    ]
 
 
 def _emulator() -> list[Finding]:
@@ -149,11 +154,11 @@ def _sound() -> list[Finding]:
     except NoPortAudio:
         return [Finding("sound", False, "no PortAudio library", PORTAUDIO_REMEDY)]
     except DeviceError as error:
-        return [Finding("sound", False, str(error), "the null output works meanwhile")]
+        return [Finding("sound", False, str(error), _NULL_MEANWHILE)]
     if not found:
-        return [Finding("sound", False, "PortAudio finds no device", "connect one; the null output works meanwhile")]
+        return [Finding("sound", False, "PortAudio finds no device", f"connect one; {_NULL_MEANWHILE}")]
     names = ", ".join(f"{device.name}{' (default)' * device.default}" for device in found)
-    other = "sidlive --device NAME plays on another; the null output works meanwhile"
+    other = "sidlive --device NAME plays on another device; --device null plays to none"
     try:
         speaker = open_speaker()
         try:
@@ -184,7 +189,7 @@ def _midi() -> list[Finding]:
         names = finder.names
         finder.close()
     if not names:
-        return [Finding("midi", False, "no controller", "connect one (it may be done while the instrument runs)")]
+        return [Finding("midi", False, "no controller", "connect one, at any time")]
     return [Finding("midi", True, ", ".join(names))]
 
 
@@ -229,6 +234,7 @@ def _disk() -> list[Finding]:
     return [Finding("takes", not remedy, f"{here / 'takes'}, {free / 1e9:.1f} GB free", remedy)]
 
 
+_NULL_MEANWHILE: Final = "until then the instrument plays to the null output"
 _BROKEN: Final = "reinstall sidlive in a fresh virtual environment"
 PROBES: Final[tuple[tuple[str, Probe, bool], ...]] = (
     ("python", _python, True),

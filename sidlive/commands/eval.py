@@ -1,4 +1,4 @@
-"""``sidlive eval``: how well a model knows tunes it never heard, and what it makes of them."""
+"""``sidlive eval``: judge a model on tunes that it has never heard, and its continuations of them."""
 
 import argparse
 import contextlib
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sidlive.commands.arguments import add_json_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,45 +17,57 @@ if TYPE_CHECKING:
     from sidlive.model.judging.likelihood import Judged, Weigher
     from sidlive.report import Result
 
-    Sides = dict[str, dict[str, Summary | None]]  # "generated" and "real", by measure
+    Sides = dict[str, dict[str, Summary | None]]  # summaries by measure, under "generated" and "real"
 
-CHECKPOINT = ".pt"  # of a run: judged in float32
-FEW_FILES = 16  # that one process captures as soon as several would
+CHECKPOINT = ".pt"  # ending of a checkpoint, which is judged in float32
+FEW_FILES = 16  # up to this number of files one process captures as fast as several
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``eval`` to the command line."""
     command = subparsers.add_parser(
         "eval",
-        help="how well a model knows tunes it was not trained on, and what it makes of them",
-        description="Nats per frame on held-out tunes, in all and by what the columns say, with 95 % intervals over "
-        "tunes. With --generate it also continues prompts of those tunes and tells what came out beside what the real "
-        "tunes go on with.",
+        help="judge a model on tunes that it was not trained on",
+        description="Report nats per frame on held-out tunes, in all and by group of columns, with 95 % intervals over "
+        "tunes. With --generate the model also continues prompts of these tunes; figures of its music stand beside "
+        "those of the real continuations. See sidlive docs eval.",
     )
-    command.add_argument("model", metavar="MODEL", help="a preset's name, a file of weights, or a run's .pt (float32)")
+    command.add_argument("model", metavar="MODEL", help="a preset, a .safetensors file, or a checkpoint (.pt)")
     command.add_argument(
-        "corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`, or one of .sid files"
+        "corpus", type=Path, metavar="CORPUS", help="a corpus from `sidlive corpus build`, or a folder of .sid files"
     )
-    command.add_argument("--length", type=int, default=1024, help="frames of each tune (default: 1024)")
-    command.add_argument("--tunes", type=int, metavar="N", help="judge so many of them (default: all)")
+    command.add_argument("--length", type=int, default=1024, help="frames to judge of each tune (default: 1024)")
+    command.add_argument("--tunes", type=int, metavar="N", help="number of tunes to judge (default: all)")
     command.add_argument(
-        "--split", choices=("held-out", "train", "all"), default="held-out", help="which tunes (default: held-out)"
+        "--split",
+        choices=("held-out", "train", "all"),
+        default="held-out",
+        help="which tunes to judge (default: held-out)",
     )
     command.add_argument(
-        "--generate", type=int, nargs="?", const=50, default=0, metavar="N", help="continue N prompts (50 without N)"
+        "--generate",
+        type=int,
+        nargs="?",
+        const=50,
+        default=0,
+        metavar="N",
+        help="also continue N prompts (without N: 50)",
     )
-    command.add_argument("--seconds", type=float, default=20.0, help="of each continuation (default: 20)")
-    command.add_argument("--prompt-frames", type=int, default=1024, metavar="P", help="to hear first (default: 1024)")
+    command.add_argument("--seconds", type=float, default=20.0, help="length of each continuation (default: 20)")
+    command.add_argument(
+        "--prompt-frames", type=int, default=1024, metavar="P", help="length of each prompt in frames (default: 1024)"
+    )
     command.add_argument("--temperature", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
     command.add_argument("--top-p", type=float, default=0.95, metavar="X", help="as for generate (default: 0.95)")
     command.add_argument("--follow", type=float, default=1.0, metavar="X", help="as for generate (default: 1)")
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="of prompts and noise (default: 0)")
-    command.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the figures")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="chooses prompts and futures (default: 0)")
+    command.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the figures to this file")
+    add_json_option(command)
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Judge the model and report. Raises ModelError."""
     from rich.console import Console
 
     from sidlive.model.engine import Sampling, load_engine
@@ -95,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    """Raise ModelError if an option is out of range."""
     from sidlive.errors import ModelError
     from sidlive.picture import expect_svg
 
@@ -104,7 +119,9 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.tunes is not None and arguments.tunes < 1:
         raise ModelError(f"--tunes expects 1 or more, found {arguments.tunes}")
     if arguments.generate and arguments.model.endswith(CHECKPOINT):
-        raise ModelError(f"{arguments.model} is a checkpoint: `sidlive export` it to hear what it makes")
+        raise ModelError(
+            f"{arguments.model} is a checkpoint; --generate needs a .safetensors file, which sidlive export writes"
+        )
     if arguments.generate < 0:
         raise ModelError(f"--generate expects 0 or more prompts, found {arguments.generate}")
     if arguments.picture:
@@ -113,7 +130,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
-    """A built corpus, or one built for now of a folder of .sid files. Raises ModelError."""
+    """Open a corpus; a folder of .sid files is captured to a temporary one. Raises ModelError."""
     from tempfile import TemporaryDirectory
 
     from rich.progress import Progress
@@ -141,18 +158,18 @@ def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
 
 
 def _split(corpus: "Corpus", arguments: argparse.Namespace) -> str:
-    """The split to judge; all tunes of a folder of .sid files that has none to hold out."""
+    """Return the split to judge: that of the options, or "all" if a folder of .sid files has no tune in it."""
     from sidlive.report import warn
 
     split = str(arguments.split)
     if split == "all" or corpus.split(split) or corpus.folder == arguments.corpus:
         return split
-    warn(f"{arguments.corpus} has no {split} tune: all are judged, trained on or not")
+    warn(f"{arguments.corpus} has no {split} tune: all tunes are judged, whether trained on or not")
     return "all"
 
 
 def _reference(checkpoint: str) -> "Weigher":
-    """A checkpoint in float32. Raises ModelError."""
+    """Load a checkpoint in float32. Raises ModelError."""
     from sidlive.model.training.torch_setup import require_torch
 
     require_torch("judging a checkpoint")
@@ -164,13 +181,14 @@ def _reference(checkpoint: str) -> "Weigher":
 def _judge(
     engine: "Weigher", corpus: "Corpus", arguments: argparse.Namespace, split: str, console: "Console"
 ) -> "Judged":
+    """Return the likelihood of the tunes of a split, with a progress bar on ``console``."""
     from rich.progress import track
 
     from sidlive.model.judging.likelihood import judge, stretches
 
     count = len(stretches(corpus, arguments.length, split, arguments.tunes))
-    told = judge(engine, corpus, arguments.length, split, arguments.tunes)
-    for judged in track(told, "judging", total=count, transient=True, console=console):
+    progress = judge(engine, corpus, arguments.length, split, arguments.tunes)
+    for judged in track(progress, "judging", total=count, transient=True, console=console):
         result = judged
     return result
 
@@ -178,6 +196,7 @@ def _judge(
 def _continue(
     engine: object, corpus: "Corpus", arguments: argparse.Namespace, split: str, sampling: object, console: "Console"
 ) -> "Sides":
+    """Continue prompts; returns the summaries of generated and of real continuations by measure."""
     from rich.progress import track
 
     from sidlive.model.engine import Engine, Sampling
@@ -187,14 +206,15 @@ def _continue(
     prompts = choose_prompts(
         corpus, arguments.generate, arguments.prompt_frames, arguments.seconds, split, arguments.seed
     )
-    going_on = continue_prompts(engine, corpus, prompts, sampling)
-    continued = list(track(going_on, "continuing", total=len(prompts), transient=True, console=console))
-    with console.status("looking for what was heard before"):
+    continuations = continue_prompts(engine, corpus, prompts, sampling)
+    continued = list(track(continuations, "continuing", total=len(prompts), transient=True, console=console))
+    with console.status("looking for copies"):
         sides = zip(("generated", "real"), compare(corpus, continued), strict=True)
-    return {name: {what: summarise(values) for what, values in side.items()} for name, side in sides}
+    return {name: {measure: summarise(values) for measure, values in side.items()} for name, side in sides}
 
 
 def _nats(judged: "Judged") -> "list[Result]":
+    """Return nats per frame in all, by group of columns and by kind of column."""
     from sidlive.model.judging.likelihood import interval
     from sidlive.report import Result
 
@@ -209,6 +229,7 @@ def _nats(judged: "Judged") -> "list[Result]":
 
 
 def _figures(sides: "Sides") -> "list[Result]":
+    """Return the summaries of all measures."""
     from sidlive.model.judging.continuations import MEASURES
     from sidlive.report import Result
 
@@ -225,6 +246,7 @@ def _figures(sides: "Sides") -> "list[Result]":
 
 
 def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
+    """Print the figures as tables."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -244,7 +266,7 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
     console.print(table)
     if not sides:
         return
-    table = Table(title="\nWhat it makes of them, and what the tunes themselves go on with", title_justify="left")
+    table = Table(title="\nGenerated continuations beside the real ones", title_justify="left")
     table.box = None
     for heading in ("", "generated", "95 %", "real", "95 %", ""):
         table.add_column(heading, justify="right" if heading else "left")
@@ -258,6 +280,7 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
 
 
 def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
+    """Draw the figures to an .svg file."""
     from sidlive.model.judging.continuations import MEASURES
     from sidlive.model.judging.likelihood import interval
     from sidlive.picture import Bar, Chart, ChartRow, draw, save
@@ -271,14 +294,14 @@ def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
     if sides:
         rows = []
         for name, (unit, words) in MEASURES.items():
-            told = (sides[side][name] for side in ("generated", "real"))
+            summaries = (sides[side][name] for side in ("generated", "real"))
             rows.append(
                 ChartRow(
                     words,
                     unit if unit == "frames" else "",
-                    tuple(Bar(one.mean, one.low, one.high) if one else None for one in told),
+                    tuple(Bar(summary.mean, summary.low, summary.high) if summary else None for summary in summaries),
                 )
             )
-        heading = "what it makes of them, beside what the tunes go on with"
+        heading = "generated continuations beside the real ones"
         charts.append(Chart(heading, ("generated", "real"), tuple(rows), shared=False))
     save(path, draw(title, charts))

@@ -1,4 +1,4 @@
-"""``sidlive export``: a run's checkpoint as an int8 file for the engine."""
+"""``sidlive export``: write a checkpoint as an int8 file for the engine."""
 
 import argparse
 from pathlib import Path
@@ -6,20 +6,21 @@ from pathlib import Path
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``export`` to the command line."""
-    command = subparsers.add_parser("export", help="a run's best checkpoint to the engine's int8 file (needs torch)")
+    command = subparsers.add_parser("export", help="write a checkpoint as an int8 file for the engine (needs torch)")
     command.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="best.pt or checkpoint.pt of a run")
-    command.add_argument("-o", "--out", type=Path, required=True, help="the .safetensors file to write")
+    command.add_argument("-o", "--out", type=Path, required=True, help="file to write, .safetensors")
     command.add_argument(
         "--card",
         action="append",
         default=[],
         metavar="FIELD=TEXT",
-        help="what the model card is to say; as often as you like",
+        help="add a field to the model card; may be repeated",
     )
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Write the .safetensors file. Raises ModelError."""
     from sidlive.errors import ModelError
     from sidlive.model.training.torch_setup import require_torch
     from sidlive.report import plain

@@ -37,7 +37,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="PROMPT.sid|.prg|FRAMES|NAME",
         help="a tune, frames, or the name of a fragment that comes with sidlive",
     )
-    generate.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.sid|.wav|.npz|.sidgpt|.dmp")
+    generate.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT.sid|.wav|.npz|.sidgpt|.dmp", help="file to write"
+    )
     add_song_option(generate)
     generate.add_argument(
         "--prompt-frames",

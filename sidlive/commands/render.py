@@ -20,7 +20,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_music_argument(render)
     add_song_option(render)
     add_chip_option(render)
-    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.wav")
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.wav", help="file to write")
     render.add_argument(
         "--seconds", type=seconds, metavar="S", help=f"length (default: {RENDER_S:g} of a tune, all of frames)"
     )

@@ -25,7 +25,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     take.add_argument(
         "takes", nargs="+", metavar="TAKE", help="folder of a take; further takes, or MUSIC, are spliced on"
     )
-    take.add_argument("--raw", action="store_true", help="leave out the edits that were made while it was performed")
+    take.add_argument("--raw", action="store_true", help="leave out the edits that its performer made")
     take.add_argument(
         "--splice",
         action="append",

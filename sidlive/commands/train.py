@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from sidlive.commands.arguments import add_json_option
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``train`` to the command line."""
@@ -10,24 +12,37 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "train", help="train a network on a corpus (needs torch: pip install 'sidlive[train]')"
     )
     command.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`")
-    command.add_argument("-o", "--out", type=Path, required=True, help="folder of the run; taken up if it has one")
-    command.add_argument("--preset", default="pocket", help="pocket, stage or large (default: pocket)")
-    command.add_argument("--steps", type=int, default=None, help="steps in all (default: 20000, or the run's own)")
-    command.add_argument("--batch", type=int, default=None, help="windows a step")
-    command.add_argument("--length", type=int, default=None, help="frames a window")
-    command.add_argument("--share", type=float, default=None, help="of the frames that the column level trains on")
-    command.add_argument("--learning-rate", type=float, default=None, help="at its highest, after the warm-up")
     command.add_argument(
-        "--decay-from", type=float, default=None, help="part of the run at which the rate starts to fall"
+        "-o", "--out", type=Path, required=True, help="folder of the run; a run that is already there is resumed"
     )
-    command.add_argument("--seed", type=int, default=None, help="of weights and windows: one seed, one run")
+    command.add_argument(
+        "--preset", default="pocket", help="size of the network: pocket, stage or large (default: pocket)"
+    )
+    command.add_argument(
+        "--steps", type=int, default=None, help="length of the whole run (default: 20000, or as before)"
+    )
+    command.add_argument("--batch", type=int, default=None, help="windows in each step")
+    command.add_argument("--length", type=int, default=None, help="frames in each window")
+    command.add_argument(
+        "--share", type=float, default=None, help="share of the frames that the column level trains on"
+    )
+    command.add_argument("--learning-rate", type=float, default=None, help="highest learning rate, after the warm-up")
+    command.add_argument(
+        "--decay-from", type=float, default=None, help="part of the run, 0 to 1, after which the learning rate falls"
+    )
+    command.add_argument(
+        "--seed", type=int, default=None, help="chooses initial weights and windows; the same seed gives the same run"
+    )
     command.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
-    command.add_argument("--no-compile", action="store_true", help="without torch.compile (which needs a C++ compiler)")
-    command.add_argument("--json", action="store_true", help="print the figures as one JSON object at the end")
+    command.add_argument(
+        "--no-compile", action="store_true", help="do not use torch.compile, which needs a C++ compiler"
+    )
+    add_json_option(command)
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Train, or resume a run; returns 130 if it was stopped by Ctrl-C. Raises ModelError."""
     from sidlive.errors import ModelError
     from sidlive.model.training.torch_setup import require_torch, use_threads
 
@@ -63,33 +78,33 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         run = Run(arguments.out, preset(arguments.preset), plan, not arguments.no_compile, ranks)
         if run.resume():
-            console.print(Text(plain(f"taking up {arguments.out} at step {run.step} of {plan.steps}")), soft_wrap=True)
+            console.print(Text(plain(f"resuming {arguments.out} at step {run.step} of {plan.steps}")), soft_wrap=True)
         task = bar.add_task("", total=plan.steps, completed=run.step)
 
         def report_progress(now: TrainingProgress) -> None:
             measured = f", held out {now.held_out:.2f}" if now.held_out is not None else ""
-            words = f"step {now.step}/{now.steps}: train {now.train:.2f}{measured} nats a frame"
-            bar.update(task, completed=now.step, description=f"{words}, {now.frames_per_s:,.0f} frames/s")
+            figures = f"step {now.step}/{now.steps}: train {now.train:.2f}{measured} nats a frame"
+            bar.update(task, completed=now.step, description=f"{figures}, {now.frames_per_s:,.0f} frames/s")
 
         try:
             train(corpus, run, report_progress=report_progress)
         except KeyboardInterrupt:
-            console.print(f"stopped at step {run.step}; the same command takes it up again")
+            console.print(f"stopped at step {run.step}; the same command resumes the run")
             return 130
     if not ranks.first:
         return 0
-    figures = [
+    results = [
         Result("steps", run.step),
         Result("frames", run.frames, "frames"),
         Result("nats_per_frame.train", run.train_nats, "nats"),
         Result("nats_per_frame.held_out", run.held_out_nats, "nats"),
     ]
-    emit(figures, arguments.json, title=f"trained {arguments.out}")
+    emit(results, arguments.json, title=f"trained {arguments.out}")
     return 0
 
 
 def _check(plan: object) -> None:
-    """One clear error for a plan that cannot be followed."""
+    """Raise ModelError if a value of the plan is out of range."""
     from sidlive.errors import ModelError
     from sidlive.model.training.plan import TrainingPlan
 

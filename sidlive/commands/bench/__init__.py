@@ -7,7 +7,7 @@ from sidlive.commands.bench import capture, compile, engine, live, mind
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``bench`` and its benchmarks to the command line."""
-    bench = subparsers.add_parser("bench", help="measure how fast it is on this machine")
-    what = bench.add_subparsers(title="what to measure", metavar="WHAT", required=True)
+    bench = subparsers.add_parser("bench", help="measure how fast and how exact sidlive is on this machine")
+    what = bench.add_subparsers(title="benchmarks", metavar="WHAT", required=True)
     for benchmark in (engine, live, capture, compile, mind):
         benchmark.add(what)

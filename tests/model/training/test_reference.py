@@ -73,4 +73,4 @@ def test_a_checkpoint_that_is_none_is_told(tmp_path: Path) -> None:
 
 def test_a_checkpoint_is_not_heard(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(checkpoint), str(tmp_path), "--generate", "2"]) == 2
-    assert "is a checkpoint: `sidlive export` it" in capsys.readouterr().err
+    assert "is a checkpoint; --generate needs a .safetensors file" in capsys.readouterr().err
