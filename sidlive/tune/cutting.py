@@ -38,6 +38,7 @@ class Cut:
 
     @property
     def seconds(self) -> float:
+        """Length of the take in seconds, without its loop."""
         return len(self.frames) / self.rate_hz
 
 

@@ -80,6 +80,7 @@ class Fragment:
 
     @property
     def seconds(self) -> float:
+        """Length of the fragment in seconds."""
         return len(self.frames) / self.rate_hz
 
     @property

@@ -47,9 +47,9 @@ def parse(data: bytes, what: str = "file", title: str = "") -> Tune:
         raise TuneError(f"{what}: loads to {span}; expected a BASIC line with SYS at ${BASIC:04X}")
     start = _sys_address(image[BASIC - load :], what)
     if not load <= start < load + len(image):
-        raise TuneError(f"{what}: SYS {start} leads outside of what the file loads, {span}; expected code of its own")
+        raise TuneError(f"{what}: SYS {start} is outside the memory that the file loads; expected an address in {span}")
     if 0xA000 <= start < 0xC000 or start >= 0xD000:
-        raise TuneError(f"{what}: SYS {start} leads into a ROM or a chip; expected $0801-$9FFF or $C000-$CFFF")
+        raise TuneError(f"{what}: SYS {start} is in a ROM or an I/O chip; expected $0801-$9FFF or $C000-$CFFF")
     name = title.encode("cp1252", errors="replace")[:TEXT_BYTES].ljust(TEXT_BYTES, b"\0")
     return Tune(
         magic="RSID",
@@ -144,6 +144,7 @@ class _Sum:
         return symbol
 
     def _terms(self) -> float:
+        """Evaluate a sum from the next symbol on."""
         total = self._factors()
         while sign := self._take("+-"):
             term = self._factors()
@@ -151,6 +152,7 @@ class _Sum:
         return total
 
     def _factors(self) -> float:
+        """Evaluate a product from the next symbol on."""
         product = self._factor()
         while sign := self._take("*/"):
             factor = self._factor()
@@ -160,6 +162,7 @@ class _Sum:
         return product
 
     def _factor(self) -> float:
+        """Evaluate a number, a signed factor or a sum in parentheses."""
         if sign := self._take("+-"):
             return self._factor() if sign == "+" else -self._factor()
         if self._take("("):

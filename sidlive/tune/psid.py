@@ -66,14 +66,17 @@ class Tune:
 
     @property
     def name(self) -> str:
+        """Title of the tune."""
         return _text(self.texts[0])
 
     @property
     def author(self) -> str:
+        """Composer of the tune."""
         return _text(self.texts[1])
 
     @property
     def released(self) -> str:
+        """Year and publisher of the tune."""
         return _text(self.texts[2])
 
     @property
@@ -259,4 +262,5 @@ def _sid_address(page: int) -> int:
 
 
 def _text(raw: bytes) -> str:
+    """Decode a header text up to its first zero byte."""
     return raw.split(b"\0", 1)[0].decode("cp1252", errors="replace")

@@ -139,6 +139,7 @@ def _broken(tokens: np.ndarray, unit: int, what: str) -> TuneError:
 
 
 def _read(path: Path, most: int) -> bytes:
+    """Read a file of at most ``most`` bytes. Raises TuneError if it is larger or cannot be read."""
     data = read_bytes(path, most + 1, "a file of frames")
     if len(data) > most:
         raise TuneError(

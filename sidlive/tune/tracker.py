@@ -286,6 +286,7 @@ def _restarts(notes: list[Note], length: int) -> set[int]:
 
 
 def _step(sound: Instrument, age: int) -> Step:
+    """Return the step of the wave table ``age`` frames after the note's start."""
     if age < len(sound.wave):
         return sound.wave[age]
     if sound.loop is None:

@@ -49,6 +49,8 @@ class TokenStream:
 
 
 def _voice(voice: int) -> tuple[TokenStream, TokenStream, TokenStream]:
+    """Return the streams of a voice: frequency, pulse width, control and envelope."""
+
     def columns(*offsets: int) -> tuple[int, ...]:
         return tuple(register_of(voice, offset) for offset in offsets)
 

@@ -77,6 +77,7 @@ def verify_program(program: bytes, frames: Frames, what: str) -> None:
 
 
 def _screen_code(letter: str) -> int:
+    """Return the screen code of ``letter``, or that of a question mark."""
     code = ord(letter)
     if "a" <= letter <= "z":
         return code - 0x60
