@@ -26,7 +26,7 @@ from sidlive.studio.console.completion import first_sentence
 from sidlive.studio.console.console import Console
 from sidlive.studio.console.error_text import explain
 from sidlive.studio.console.history import ConsoleHistory
-from sidlive.studio.layout import NARROW, share_out
+from sidlive.studio.layout import NARROW, divide_screen
 from sidlive.studio.monochrome import WithoutColours
 from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
@@ -72,7 +72,7 @@ class Studio(App[int]):
         self.session = session
         self.verbs = dict(verbs)
         if "commit" in self.verbs:
-            self.verbs["commit"] = self._noting(self.verbs["commit"])
+            self.verbs["commit"] = self._watch_commit(self.verbs["commit"])
         self.greeting = tuple(greeting)
         self.now: State = session.state()
         self._latest = self.now
@@ -88,7 +88,7 @@ class Studio(App[int]):
         meanings = {name: first_sentence(verb) for name, verb in self.verbs.items()}
         self._notice_line = NoticeLine()
         self._views = (Masthead("masthead"), ControlStrip("strip"), Panel("panel", meanings), KeyBar("keys"))
-        self._hands = ThreadPoolExecutor(1, thread_name_prefix="keys")
+        self._key_calls = ThreadPoolExecutor(1, thread_name_prefix="keys")
         self._escaped = -1e9
 
     # -- methods that Textual calls
@@ -128,22 +128,22 @@ class Studio(App[int]):
     def on_mount(self) -> None:
         self.console_view.entry.focus()
         for line in self.greeting:
-            self.console_view.tell(line)
+            self.console_view.add_line(line)
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         self.show_state()
         self.set_interval(1 / SCORE_HZ, self.show_score)
         self.set_interval(1 / STATE_HZ, self.show_state)
 
     def on_resize(self) -> None:
-        self.call_next(self._share_out)
+        self.call_next(self._divide_screen)
 
     def on_unmount(self) -> None:
         self._over.set()
-        self._hands.shutdown(wait=False, cancel_futures=True)
+        self._key_calls.shutdown(wait=False, cancel_futures=True)
 
-    def _share_out(self) -> None:
+    def _divide_screen(self) -> None:
         """Show the parts that the window has room for. The line for typing is always shown."""
-        parts = share_out(*self.size)
+        parts = divide_screen(*self.size)
         masthead, strip, _, keys = self._views
         for part, rows in (
             (masthead, parts.masthead),
@@ -154,7 +154,7 @@ class Studio(App[int]):
         ):
             part.display = rows > 0
             part.styles.height = rows
-        self.console_view.share_out(parts.output > 0, parts.typing, parts.hint > 0)
+        self.console_view.set_heights(parts.output > 0, parts.typing, parts.hint > 0)
 
     def show_score(self) -> None:
         """Read the tape and show the score; a timer calls it."""
@@ -183,7 +183,7 @@ class Studio(App[int]):
             if view.display:
                 view.show(state, touched)
         for notice in self._bulletin.fresh(state, moment):
-            self.console_view.tell(notice.text, WARN if notice.level == "warning" else MUTED)
+            self.console_view.add_line(notice.text, WARN if notice.level == "warning" else MUTED)
         text, colour = self._bulletin.choose(state, moment)
         busy_s = self.console_view.runner.busy_s
         if not text and busy_s > BUSY_S:
@@ -199,19 +199,19 @@ class Studio(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield the entries of the command palette: all actions."""
         for action in ACTIONS:
-            yield SystemCommand(f"{action.tip}", action.key_text, functools.partial(action.run, self))
+            yield SystemCommand(action.tip, action.key_text, functools.partial(action.run, self))
 
-    def hand(self, verb: str, *arguments: Any) -> None:
+    def call_verb(self, verb: str, *arguments: Any) -> None:
         """Call a verb as if it were typed, but without waiting for running code: in the thread for keys, in order."""
         shown = ", ".join(repr(argument) for argument in arguments)
-        self.console_view.tell(f"{verb}({shown})")
-        self._hands.submit(self._do, verb, arguments)
+        self.console_view.add_line(f"{verb}({shown})")
+        self._key_calls.submit(self._do, verb, arguments)
 
     def _do(self, verb: str, arguments: tuple[Any, ...]) -> None:
         try:
             self.verbs[verb](*arguments)
         except Exception as error:  # a verb that fails does not end the studio
-            self.call_from_thread(self.console_view.tell, explain(error, self.console_view.names), BAD)
+            self.call_from_thread(self.console_view.add_line, explain(error, self.console_view.names), BAD)
 
     def toggle_help(self) -> None:
         """Open the help, or close it."""
@@ -240,17 +240,17 @@ class Studio(App[int]):
 
     def play_or_stop(self) -> None:
         """Start the music if it is stopped, else stop it."""
-        self.hand("start" if self.now.phase == "stopped" else "stop")
+        self.call_verb("start" if self.now.phase == "stopped" else "stop")
 
     def reroll(self) -> None:
         """Take the next seed, and with it another future."""
         seed = self.now.controls.get("seed")
         if seed is not None and isinstance(seed.value, int | float):
-            self.hand("seed", int(seed.value) + 1)
+            self.call_verb("seed", int(seed.value) + 1)
 
     def toggle_mute(self, voice: int) -> None:
         """Mute a voice (1 to 3), or unmute it."""
-        self.hand("unmute" if self.now.voices[voice - 1].muted else "mute", voice)
+        self.call_verb("unmute" if self.now.voices[voice - 1].muted else "mute", voice)
 
     def silence(self) -> None:
         """Silence the chip without waiting for anything. Stop running code, which might start the music again.
@@ -259,7 +259,7 @@ class Studio(App[int]):
         """
         if not self._committing:
             self.console_view.runner.interrupt()
-        self.console_view.tell("panic()", BAD)
+        self.console_view.add_line("panic()", BAD)
         threading.Thread(target=self._do, args=("panic", ()), name="panic", daemon=True).start()
 
     def key_escape(self) -> None:
@@ -278,16 +278,16 @@ class Studio(App[int]):
     def restart(self) -> None:
         """Open the core again if it has stopped."""
         if self.now.alive and not self.now.trouble:
-            self.console_view.tell("the core is running; F9 opens it again after it has stopped")
+            self.console_view.add_line("the core is running; F9 opens it again after it has stopped")
             return
-        self.console_view.tell("opening the core again")
-        self._hands.submit(self._restart)
+        self.console_view.add_line("opening the core again")
+        self._key_calls.submit(self._restart)
 
     def _restart(self) -> None:
         try:
             self.session.restart()
         except SidliveError as error:
-            self.call_from_thread(self.console_view.tell, str(error), BAD)
+            self.call_from_thread(self.console_view.add_line, str(error), BAD)
 
     @on(ScoreView.Clicked)
     def _clicked(self, message: ScoreView.Clicked) -> None:
@@ -309,7 +309,7 @@ class Studio(App[int]):
         if leave:
             self.exit(0)
 
-    def _noting(self, commit: Callable[..., Path]) -> Callable[..., Path]:
+    def _watch_commit(self, commit: Callable[..., Path]) -> Callable[..., Path]:
         """Wrap the verb commit: remember that it is at work, and the take's length when it is done."""
 
         @functools.wraps(commit)

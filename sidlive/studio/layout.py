@@ -93,7 +93,7 @@ def lay_out_score(width: int, height: int, ahead_cells: int = 0) -> ScoreLayout:
 
 
 @dataclass(frozen=True)
-class Parts:
+class ScreenParts:
     """The heights of the screen's parts in rows; 0: no room. The line for typing always has a row."""
 
     masthead: int
@@ -106,7 +106,7 @@ class Parts:
     keys: int
 
 
-def share_out(width: int, height: int) -> Parts:
+def divide_screen(width: int, height: int) -> ScreenParts:
     """Divide a screen among its parts, the most needed ones first."""
     wanted = [("output", 1), ("masthead", 1), ("notice", 1), ("output", 1), ("hint", 1), ("keys", 1)]
     wanted += [("strip", 2)] if width < NARROW else []
@@ -122,7 +122,7 @@ def share_out(width: int, height: int) -> Parts:
         room = height - rows["masthead"] - rows["strip"] - rows["keys"]  # for score and console
         score = _whole_rows(width, max(MIN_SCORE, min(int(room * 0.70), room - CONSOLE_ROWS)))
     typing = max(1, min(MOST_TYPED, left - score + rows["output"]))
-    return Parts(
+    return ScreenParts(
         rows["masthead"], score, rows["strip"], rows["notice"], rows["output"], typing, rows["hint"], rows["keys"]
     )
 

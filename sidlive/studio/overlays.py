@@ -98,12 +98,12 @@ def _keys() -> Table:
     table.add_row(Text("colours", WHITE), waves)
     table.add_row(Text("left, right", WHITE), Text("of the line: heard; about to be heard", MUTED))
     table.add_row(Text("last row", WHITE), Text("of a voice: its waveform, or how wide its pulse is", MUTED))
-    table.add_row(Text("┊", WARN), Text("from here on the future was generated anew", MUTED))
+    table.add_row(Text("┊", WARN), Text("from here on the future was generated again", MUTED))
     return table
 
 
 class Leave(ModalScreen[bool]):
-    """The question whether to leave although the take is not committed. The result is the answer."""
+    """The question whether to leave although the take is not committed; its result is the answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y,enter", "answer(True)", "Leave", priority=True),

@@ -115,7 +115,7 @@ class _Screen(io.TextIOWrapper):
 
 
 class _UnmarkedPastes:
-    """Finds pastes that the terminal does not mark: text that arrives faster than anyone types."""
+    """A detector of pastes that the terminal does not mark: text that arrives faster than anyone types."""
 
     def __init__(self) -> None:
         self._tail = ""

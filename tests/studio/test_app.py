@@ -68,7 +68,7 @@ async def test_panic_does_not_wait_for_code_and_stops_it():
 async def test_panic_lets_a_commit_finish():
     app, session = studio()
     commit = app.verbs["commit"].__wrapped__
-    slow = app._noting(lambda name: (time.sleep(0.5), commit(name))[1])
+    slow = app._watch_commit(lambda name: (time.sleep(0.5), commit(name))[1])
     app.console_view.names.variables["commit"] = slow
     async with app.run_test(size=(120, 32)) as pilot:
         await typed(pilot, 'commit("kept")\n')
@@ -187,7 +187,7 @@ async def test_a_notice_is_shown_in_its_line_and_kept_in_the_console():
         assert said(app).count("no sound device") == 1
 
 
-async def test_a_core_that_died_is_said_and_opened_anew_by_a_key():
+async def test_a_core_that_died_is_said_and_opened_again_by_a_key():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("f9")

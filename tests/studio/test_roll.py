@@ -129,7 +129,7 @@ def test_only_what_changed_is_worked_out():
     assert roll.show(10, other) == 60
 
 
-def test_a_future_made_anew_is_noted_and_a_past_that_differs_is_not():
+def test_a_future_generated_again_is_noted_and_a_past_that_differs_is_not():
     frames, roll = piece(4), r.Roll()
     roll.show(0, frames[:200], now=100)
     muted = frames[:200].copy()
@@ -141,7 +141,7 @@ def test_a_future_made_anew_is_noted_and_a_past_that_differs_is_not():
     assert list(roll.cuts) == [110]
 
 
-def test_a_tape_that_waited_for_the_generator_was_not_made_anew():
+def test_a_tape_that_waited_for_the_generator_was_not_generated_again():
     frames, roll = piece(4), r.Roll()
     roll.show(0, frames[:200], now=100)
     late = np.insert(frames[:200], 101, frames[100], axis=0)  # frame 100 was held for one frame more

@@ -1,4 +1,4 @@
-"""The console: where the performer types Python, and what becomes of it. In reading order:
+"""The console: where the performer types Python and sees the results. In reading order:
 
 - ``console``: the widget: output, line for typing, hint
 - ``entry``: the line for typing; ``history``: what was typed earlier; ``completion``: what Tab offers

@@ -14,7 +14,7 @@ from sidlive.errors import DeviceError
 from sidlive.report import plain
 from sidlive.studio.colours import BAD, FAINT, GOOD, GROUND, MUTED, PRIMARY, TEXT, WARN
 from sidlive.studio.console.completion import Completion, complete, hint
-from sidlive.studio.console.display import Shower
+from sidlive.studio.console.display import ValueDisplay
 from sidlive.studio.console.entry import CodeEntry, highlight
 from sidlive.studio.console.history import ConsoleHistory
 from sidlive.studio.console.names import ConsoleNames
@@ -42,9 +42,9 @@ class Console(Vertical):
     ) -> None:
         """``extra``: further names for the code. ``known()`` returns the names of the fragments and of the controls."""
         super().__init__(id="console")
-        self.shower = Shower(verbs)
-        self.names = ConsoleNames({**extra, **verbs, "help": self.shower.help})
-        self.runner = CodeRunner(self.names, self.shower)
+        self.values = ValueDisplay(verbs)
+        self.names = ConsoleNames({**extra, **verbs, "help": self.values.help})
+        self.runner = CodeRunner(self.names, self.values)
         self.history = history
         self._known = known
         self._verbs = frozenset((*verbs, "help"))
@@ -69,7 +69,7 @@ class Console(Vertical):
     def on_unmount(self) -> None:
         self.runner.close()
 
-    def share_out(self, output: bool, typing: int, hint: bool) -> None:
+    def set_heights(self, output: bool, typing: int, hint: bool) -> None:
         """Set which parts are shown, and the greatest height of the line for typing, in rows."""
         self.output.display, self._hint.display = output, hint
         self.entry.styles.max_height = typing
@@ -79,7 +79,7 @@ class Console(Vertical):
         """Run code as if it were typed, but keep it out of the history."""
         self.runner.submit(source)
 
-    def tell(self, text: str, colour: str = MUTED) -> None:
+    def add_line(self, text: str, colour: str = MUTED) -> None:
         """Show a line of the studio's own."""
         self.output.write(Text(f"· {plain(text)}", colour))
 
@@ -125,7 +125,7 @@ class Console(Vertical):
                 *where, message = plain(event.text, lines=True).split("\n")
                 self.output.write(Text.assemble(("".join(f"{line}\n" for line in where), MUTED), (message, BAD)))
             elif event.kind == "notice":
-                self.tell(event.text, WARN)
+                self.add_line(event.text, WARN)
             else:
                 self.post_message(self.Ran())
         flush()
@@ -154,7 +154,7 @@ class Console(Vertical):
         try:
             self.history.add(message.source)
         except DeviceError as error:
-            self.tell(str(error), WARN)
+            self.add_line(str(error), WARN)
         self.output.scroll_end(animate=False)
         self.entry.placeholder = ""  # it is for beginners, until they have typed once
         self.runner.submit(message.source)

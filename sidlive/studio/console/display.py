@@ -17,8 +17,8 @@ MAX_LINES: Final = 60
 _highlight: Final = ReprHighlighter()
 
 
-class Shower:
-    """Turns values into Rich text. Knows which callables are verbs."""
+class ValueDisplay:
+    """The console's conversion of values into Rich text; verbs are shown as help."""
 
     def __init__(self, verbs: Mapping[str, Callable[..., Any]]) -> None:
         self.verbs = verbs

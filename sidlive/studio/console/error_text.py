@@ -43,7 +43,7 @@ def _explain(error: BaseException, names: ConsoleNames) -> str:
     if isinstance(error, SystemExit):
         message = "to leave the studio press Ctrl-Q"
     elif type(error) is NameError and error.name in names.given:  # the name is there, so its deletion failed
-        message = f"{error.name} is sidlive's own name and cannot be deleted; only a variable that hides it can"
+        message = f"{error.name} is sidlive's own name and cannot be deleted"
     elif isinstance(error, TypeError) and (hidden := _hidden_in(own[-1].line if own else "", names)):
         message += f". {hidden} is your variable: `del {hidden}` brings sidlive's {hidden} back"
     elif near := _near(error, names):

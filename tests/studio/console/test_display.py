@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from sidlive.studio.console.display import MAX_LINES, Shower
+from sidlive.studio.console.display import MAX_LINES, ValueDisplay
 
 from ..stage import CONTROLS, FakeSession, fake_verbs
 
-SHOW = Shower(fake_verbs(FakeSession()))
+SHOW = ValueDisplay(fake_verbs(FakeSession()))
 FRAGMENT = SimpleNamespace(
     name="arp",
     frames=np.zeros((501, 28), np.uint8),
@@ -27,9 +27,9 @@ def test_help_lists_the_verbs_with_their_first_sentence():
 
 
 def test_help_of_a_verb_by_value_or_name_is_its_signature_and_docstring():
-    told = SHOW.help(SHOW.verbs["temperature"]).plain
-    assert told.startswith("temperature(value)\nHow daring")
-    assert SHOW.help("temperature").plain == told
+    described = SHOW.help(SHOW.verbs["temperature"]).plain
+    assert described.startswith("temperature(value)\nHow daring")
+    assert SHOW.help("temperature").plain == described
 
 
 def test_help_of_anything_else_tells_what_it_is():

@@ -33,7 +33,7 @@ def test_a_variable_hides_a_verb_and_its_deletion_brings_the_verb_back(runner: C
     (error,) = run(runner, "load('x')")
     assert error.text.endswith("load is your variable: `del load` brings sidlive's load back")
     assert texts(run(runner, "del load; load('x')")) == ["'x'"]
-    assert "`del load`" in run(runner, "load = 4")[0].text  # hidden anew, said anew
+    assert "`del load`" in run(runner, "load = 4")[0].text  # hidden again, said again
 
 
 def test_names_that_one_statement_hides_are_said_in_one_line(runner: CodeRunner):
@@ -123,4 +123,4 @@ async def test_the_studio_lives_on_whatever_is_assigned():
         await until(pilot, lambda: "`del help, mute, panic, start, stop`" in said(app).replace("\n", " "))
         await pilot.press("f5")
         await until(pilot, lambda: session.calls == [("mute", 1)])
-        assert isinstance(app.console_view.shower.help(), Text)
+        assert isinstance(app.console_view.values.help(), Text)
