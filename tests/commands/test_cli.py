@@ -1,4 +1,4 @@
-"""What a mistyped command line is told: one line, with what was meant where that is plain."""
+"""What a mistyped command line is printed: one line, with what was meant where that is plain."""
 
 import re
 import sys
@@ -28,9 +28,11 @@ from sidlive.model import weights
 def test_a_slip_is_one_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(words)
-    told = capsys.readouterr()
-    assert left.value.code == 2 and not told.out
-    assert expected in told.err and told.err.endswith("--help lists all options\n") and told.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert left.value.code == 2 and not printed.out
+    assert (
+        expected in printed.err and printed.err.endswith("--help lists all options\n") and printed.err.count("\n") == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,8 +51,8 @@ def test_what_cannot_be_done_is_one_line(
 ) -> None:
     (tmp_path / "empty.sid").write_bytes(b"")
     assert main([word.format(tmp_path) for word in words]) == 2
-    told = capsys.readouterr()
-    assert expected in told.err and told.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert expected in printed.err and printed.err.count("\n") == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["empty.sid"]
 
 
@@ -72,7 +74,7 @@ def test_a_scripts_words_stand_before_and_after_the_options(
     assert seen == [(expected, True)]
 
 
-def test_the_version_is_told_in_one_line_whether_or_not_the_model_is_there(
+def test_the_version_is_one_line_whether_or_not_the_model_is_there(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     python = ".".join(map(str, sys.version_info[:3]))

@@ -1,10 +1,10 @@
 """``sidlive compile`` as its users see it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from printed import results
 from takes_by_hand import noise, song
 from tunes_by_hand import program, sid_file
 
@@ -27,8 +27,8 @@ def frames(tmp_path: Path) -> Path:
 def test_frames_become_a_tune_that_plays_them(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.sid"
     assert main(["compile", str(frames), "-o", str(out), "--json"]) == 0
-    told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
-    assert told["verified"] is True and told["frames"] == 400 and told["bytes"] == out.stat().st_size
+    figures = results(capsys.readouterr().out)
+    assert figures["verified"] is True and figures["frames"] == 400 and figures["bytes"] == out.stat().st_size
     tune = psid.read(out)
     assert (tune.name, tune.author, tune.released, tune.chip, tune.timing) == ("Theirs", "Them", "1987", "8580", PAL)
     assert np.array_equal(capture(tune, frames=400).frames, song(400))
@@ -63,8 +63,8 @@ def test_a_tune_that_writes_control_first_stays_one(tmp_path: Path, capsys: pyte
     assert "control first" in capsys.readouterr().out
     for path in (tune, frames):
         assert main(["info", str(path), "--json"]) == 0
-        told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
-        assert told["writes"] == "control first"
+        figures = results(capsys.readouterr().out)
+        assert figures["writes"] == "control first"
     assert main(["compile", str(frames), "-o", str(out)]) == 0
     assert writes_control_first(psid.read(out))
     other = tmp_path / "other.npz"
@@ -132,9 +132,9 @@ def test_several_takes_are_songs_with_loops_of_their_own(tmp_path: Path, capsys:
 def test_it_loops_where_the_frames_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "frames.npz", tmp_path / "out.sid"
     save_frames(path, song(200), PAL.rate_hz, loop_frame="150")
-    for options, told in (([], "frame 150"), (["--loop"], "frame 0"), (["--loop", "none"], "in silence")):
+    for options, printed in (([], "frame 150"), (["--loop"], "frame 0"), (["--loop", "none"], "in silence")):
         assert main(["compile", str(path), "-o", str(out), *options]) == 0
-        assert told in capsys.readouterr().out
+        assert printed in capsys.readouterr().out
 
 
 def test_what_goes_beside_it(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,7 +171,9 @@ def test_a_bound_on_the_file_is_kept_and_what_would_fit_is_said(
     assert out.stat().st_size <= 12 * 1024
 
 
-def test_coarser_pulses_are_smaller_and_their_cost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_coarser_pulses_are_smaller_and_their_cost_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, out = tmp_path / "frames.npz", tmp_path / "out.sid"
     take = song(400)
     take[:, 2] = np.random.default_rng(1).integers(0, 256, 400)
@@ -180,9 +182,9 @@ def test_coarser_pulses_are_smaller_and_their_cost_is_told(tmp_path: Path, capsy
     sizes, costs = [], []
     for options in ([], ["--coarse-pulse", "6"], ["--coarse-pulse", "8"]):
         assert main(["compile", str(path), "-o", str(out), "--json", *options]) == 0
-        told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
-        sizes.append(told["bytes"])
-        costs.append(told.get("coarse_pulse.cost", 0.0))
+        figures = results(capsys.readouterr().out)
+        sizes.append(figures["bytes"])
+        costs.append(figures.get("coarse_pulse.cost", 0.0))
     assert sizes[0] > sizes[1] > sizes[2] and 0 < costs[1] < costs[2] < 6
     assert main(["compile", str(path), "-o", str(out), "--coarse-pulse", "9"]) == 2
     limit = f"{(sizes[2] + sizes[1]) / 2048:.3f}"

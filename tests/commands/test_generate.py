@@ -1,10 +1,10 @@
 """``sidlive generate`` as its users see it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from printed import results
 from takes_by_hand import song
 from tunes_by_hand import sid_file
 
@@ -41,8 +41,8 @@ def test_the_output_is_the_prompt_and_what_follows(
 ) -> None:
     out = tmp_path / "out.npz"
     assert main(["generate", prompt, "-o", str(out), "--frames", "30", "--model", model, "--json"]) == 0
-    told = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
-    assert (told["prompt_frames"], told["frames"]) == (200, 30) and told["realtime_x.generate"] > 0
+    figures = results(capsys.readouterr().out)
+    assert (figures["prompt_frames"], figures["frames"]) == (200, 30) and figures["realtime_x.generate"] > 0
     frames, rate_hz, meta = load_frames(out)
     assert len(frames) == 230 and rate_hz == PAL.rate_hz and (meta["chip"], meta["timing"]) == ("8580", "PAL")
     np.testing.assert_array_equal(frames[:200], song(200))
@@ -141,7 +141,7 @@ def test_what_goes_on_from_a_tune_is_written_in_its_order(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "printed"),
     [
         (["-o", "out.mp3"], "out.mp3: expected a name that ends in .sid, .wav, .npz"),
         (["-o", "out.npz", "--frames", "0"], "--frames expects 1 to 5,184,000, found 0"),
@@ -152,15 +152,15 @@ def test_what_goes_on_from_a_tune_is_written_in_its_order(
         (["-o", "no/such/folder/out.npz", "--frames", "1"], "there is no folder no/such/folder"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(
-    prompt: str, model: str, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_what_cannot_be_done_is_one_line(
+    prompt: str, model: str, arguments: list[str], printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = arguments if "--model" in arguments else [*arguments, "--model", model]
     assert main(["generate", prompt, *given]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("sidlive: ") and told in said
+    assert said.startswith("sidlive: ") and printed in said
 
 
-def test_a_prompt_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_prompt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "nothing.sid", "-o", "out.npz"]) == 2
     assert "nothing.sid" in capsys.readouterr().err

@@ -62,9 +62,9 @@ def test_text_from_outside_is_shown_as_it_is(
         main(words)
     except SystemExit as end:
         assert end.code == 2
-    told = capsys.readouterr()
-    text = " ".join((told.out + told.err).split())
-    assert "\x1b" not in told.out + told.err
+    printed = capsys.readouterr()
+    text = " ".join((printed.out + printed.err).split())
+    assert "\x1b" not in printed.out + printed.err
     assert " ".join(shown.split()) in text, text
 
 
@@ -99,8 +99,8 @@ def test_a_name_that_no_disk_takes_is_one_line(
     monkeypatch.chdir(folder)
     (folder / "a.py").write_text("start()")
     assert main(words) == 2
-    told = capsys.readouterr().err
-    assert shown in told and told.startswith("sidlive: ") and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert shown in printed and printed.startswith("sidlive: ") and printed.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_title_author_and_release_are_what_the_options_say(
     tune = read(folder / "out.sid")
     assert (tune.name, tune.released) == ("Für Elise", "2026 We")
     assert tune.author == ("?ukasz " * 6)[:32]
-    told = capsys.readouterr().err.splitlines()
-    assert "sidlive: author: Windows-1252 has no 'Ł'; each becomes '?'" in told
-    assert any(line.startswith("sidlive: author has 42 bytes, the file keeps 32: ") for line in told)
+    printed = capsys.readouterr().err.splitlines()
+    assert "sidlive: author: Windows-1252 has no 'Ł'; each becomes '?'" in printed
+    assert any(line.startswith("sidlive: author has 42 bytes, the file keeps 32: ") for line in printed)
     if "--prg" in words:
         from sidlive.tune.compiler.program import screen_codes
 

@@ -1,13 +1,11 @@
-"""`sidlive take` and `sidlive replay` as typed."""
+"""``sidlive take`` as its users see it."""
 
-import json
-import shutil
 import wave
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from printed import results
 
 from sidlive.chip.registers import PAL
 from sidlive.cli import main
@@ -17,32 +15,13 @@ from sidlive.tune.loading import load_fragment
 from sidlive.tune.npz import load_frames
 from sidlive.tune.psid import parse
 
-SCRIPT = """
-prompt("gallop"); start(); wait(2); temperature(1.2); mask("1-2"); wait(1); stop(); wait(1)
-trim(0.5); commit("kept"); unedit(); silence(2)
-"""
 
-
-@pytest.fixture(scope="module")
-def takes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the take of 3 s and 1 s of ringing out, and what was committed of it."""
-    folder = tmp_path_factory.mktemp("takes")
-    (folder / "script.py").write_text(SCRIPT)
-    assert main(["run", str(folder / "script.py"), "--offline", "--takes", str(folder), "--seed", "3"]) == 0
-    return folder
-
-
-def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return {result["name"]: result["value"] for result in found["results"]} | {"events": found.get("events")}
-
-
-def test_a_take_tells_what_it_holds(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_take_shows_what_it_holds(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["take", str(takes / "script"), "--json"]) == 0
-    facts = told(capsys)
-    assert (facts["frames"], facts["model"], facts["fragments"]) == (200, "pocket", "gallop")
-    assert facts["edits"] == "silence(2)" and facts["seconds"] == facts["played"] == 3.99
-    assert facts["events"][1:4] == ["     0.00 s  prompt('gallop', False)", "     0.00 s  start()",
+    figures = results(capsys.readouterr().out, "events")
+    assert (figures["frames"], figures["model"], figures["fragments"]) == (200, "pocket", "gallop")
+    assert figures["edits"] == "silence(2)" and figures["seconds"] == figures["played"] == 3.99
+    assert figures["events"][1:4] == ["     0.00 s  prompt('gallop', False)", "     0.00 s  start()",
                                     "     2.00 s  set('temperature', 1.2)"]  # fmt: skip
     assert main(["take", str(takes / "script")]) == 0
     assert "mask" in capsys.readouterr().out
@@ -107,34 +86,3 @@ def test_no_take_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_a_log_alone_holds_no_frames(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["take", str(takes / "kept.jsonl")]) == 2
     assert "sidlive replay makes them from a log" in capsys.readouterr().err
-
-
-def test_a_take_replays(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["replay", str(takes / "script"), "--json"]) == 0
-    facts = told(capsys)
-    assert (facts["frames"], facts["same"], facts["commit.kept"]) == (200, True, True)
-
-
-def test_the_log_beside_the_file_makes_it_again(
-    takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copy(takes / "kept.jsonl", tmp_path / "kept.jsonl")
-    assert main(["replay", str(tmp_path / "kept.jsonl"), "-o", str(tmp_path / "kept.sid"), "--json"]) == 0
-    assert told(capsys)["commit.kept"] is True
-    assert (tmp_path / "kept.sid").read_bytes() == (takes / "kept.sid").read_bytes()
-
-
-def test_a_difference_is_told_and_the_status_says_so(
-    takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(takes / "script", tmp_path / "take")
-    raw = bytearray((tmp_path / "take" / "frames.bin").read_bytes())
-    raw[28 * 60 + 5] ^= 1
-    (tmp_path / "take" / "frames.bin").write_bytes(raw)
-    assert main(["replay", str(tmp_path / "take")]) == 1
-    assert "frame 60 (1.20 s) differs: $D405 is" in capsys.readouterr().err
-    log = (tmp_path / "take" / "log.jsonl").read_text()
-    digest = read_take(takes / "script").model["digest"]
-    (tmp_path / "take" / "log.jsonl").write_text(log.replace(digest, "0" * 64))
-    assert main(["replay", str(tmp_path / "take")]) == 1
-    assert "with other weights of" in capsys.readouterr().err
