@@ -1,8 +1,9 @@
-"""Our machine beside libsidplayfp's, register by register: what ``sidlive bench capture`` says of exactness.
+"""Compare our machine with libsidplayfp, register by register: the exactness figures of ``sidlive bench capture``.
 
-Traces that have four rows a video frame were taken from libsidplayfp where it pauses, at cycles that only libsidplayfp
-knows. With the peer at hand ours are compared at those very cycles, and besides at every exact quarter with the peer's
-own registers; without it a row counts as equal when ours hold it somewhere between the quarter and the pause.
+Traces with four rows per video frame were recorded from libsidplayfp whenever it paused, at cycles that only
+libsidplayfp knows. If the peer can run here, our registers are compared with the trace at those same cycles, and also
+with the peer's own registers at every exact quarter of a frame. Without the peer, a row counts as equal if our
+registers have its values at some cycle between the quarter and the latest possible pause.
 """
 
 import json
@@ -28,15 +29,15 @@ Bytes = NDArray[np.uint8]
 Cycles = NDArray[np.int64]
 
 TIMINGS: Final = ("vbi", "cia", "rsid")
-VBI_QUARTER: Final = 2  # a trace with one row a frame has it at 3/4
+VBI_QUARTER: Final = 2  # a trace with one row per frame was recorded at 3/4 of the frame
 NEVER: Final = 1 << 62
 ROM: Final = "runs code in a ROM"
-PAUSE_CYCLES: Final = 5000  # libsidplayfp runs for so long at most
+PAUSE_CYCLES: Final = 5000  # most cycles that libsidplayfp runs without a pause
 
 
 @dataclass(frozen=True)
 class TracedTune:
-    """A tune and the trace of its start song, ``uint8[frames, 25]`` or ``uint8[frames, 4, 25]``."""
+    """A tune and a file with the trace of its start song, ``uint8[frames, 25]`` or ``uint8[frames, 4, 25]``."""
 
     name: str
     path: Path
@@ -46,40 +47,38 @@ class TracedTune:
 
 @dataclass(frozen=True)
 class TraceComparison:
-    """A tune against its trace and, where there is a peer, against libsidplayfp at every exact quarter.
+    """A tune compared with its trace and, if there is a peer, with libsidplayfp at every exact quarter.
 
-    ``equal`` rows are those of our machine with what libsidplayfp has for ROMs, ``captured`` those of the machine that
-    captures, in which what a tune calls in a ROM returns to it.
-    Of the first row that differs from the trace, or of the first exact quarter where all rows are equal: the frame, the
-    quarter (1 to 4), the first register that differs, ours and theirs.
+    The first difference (``frame`` to ``theirs``) is the first row that differs from the trace or, if all rows are
+    equal, the first exact quarter that differs.
     """
 
     tune: str
     timing: str
-    rows: int = 0
-    equal: int = 0
-    captured: int | None = None
-    exact_rows: int = 0
-    exact: int = 0
+    rows: int = 0  # of the trace
+    equal: int = 0  # rows equal in our machine with libsidplayfp's substitutes for ROMs
+    captured: int | None = None  # rows equal in the machine that captures, where calls into a ROM return at once
+    exact_rows: int = 0  # quarters compared
+    exact: int = 0  # quarters equal
     frame: int | None = None
-    quarter: int | None = None
-    register: str | None = None
-    ours: int | None = None
+    quarter: int | None = None  # 1 to 4
+    register: str | None = None  # the first that differs, such as "$D404"
+    ours: int | None = None  # its value
     theirs: int | None = None
     note: str = ""
 
 
 @dataclass(frozen=True)
 class WriteLog:
-    """What our machine wrote, ``int64[n, 3]`` of cycle, register and value; where it came to its end, and how."""
+    """The writes of our machine to the SID, and where they cease to be comparable."""
 
-    rows: NDArray[np.int64]
-    end: int | None = None  # the cycle of its jam, or else of the first code run in a ROM
-    why: str = ""
+    rows: NDArray[np.int64]  # [n, 3]: cycle, register, value
+    end: int | None = None  # cycle at which the processor jammed or else first ran code in a ROM
+    why: str = ""  # what happened at the end
 
 
 def read_oracle(folder: str | Path) -> list[TracedTune]:
-    """The tunes of an oracle's ``index.json``; their paths count from the folder around it. Raises TuneError."""
+    """Read the ``index.json`` of a folder of traces; paths in it are relative to its parent. Raises TuneError."""
     folder = Path(folder)
     index = folder / "index.json"
     try:
@@ -98,7 +97,7 @@ def read_oracle(folder: str | Path) -> list[TracedTune]:
 
 
 def compare_all(tunes: Sequence[TracedTune], peer: Peer | None) -> Iterator[TraceComparison]:
-    """Every tune against its trace, in their order."""
+    """Compare every tune with its trace, in order."""
     if peer is None or not tunes:
         yield from (compare(tune, None) for tune in tunes)
         return
@@ -106,54 +105,56 @@ def compare_all(tunes: Sequence[TracedTune], peer: Peer | None) -> Iterator[Trac
     yield from map(compare, tunes, peer.play_all([(tune.path, 0) for tune in tunes], frames))
 
 
-def compare(traced: TracedTune, heard: PeerRegisters | TuneError | None) -> TraceComparison:
-    """A tune's start song against its trace and what the peer, if any, heard of it, for as long as the trace or longer.
+def compare(traced: TracedTune, played: PeerRegisters | TuneError | None) -> TraceComparison:
+    """Compare a tune's start song with its trace and with the peer's registers.
 
-    A tune that cannot be read or played has no row equal; the note says why. Where libsidplayfp jams, having no ROMs,
-    it starts the tune anew, and so does our side of the comparison.
+    ``played``: the peer's registers for at least the length of the trace, its error, or None without a peer. A tune
+    that cannot be read or played has no equal rows; the note says why. If libsidplayfp jams, because it has no ROMs,
+    it starts the tune again, and so does our side of the comparison.
     """
     trace = _read_trace(traced.trace)
     theirs = trace.reshape(-1, REGISTERS)
     result = TraceComparison(traced.name, traced.timing, rows=len(theirs))
     try:
         tune = read(traced.path)
-        if isinstance(heard, TuneError):
-            raise heard
+        if isinstance(played, TuneError):
+            raise played
     except TuneError as error:
         return replace(result, note=str(error))
-    if heard is not None:
-        heard = heard.first(len(trace))
+    if played is not None:
+        played = played.first(len(trace))
     quarters = quarters_of(tune, len(trace))
     until = int(quarters[-1]) + 2 * PAUSE_CYCLES
-    log = log_of(tune, tune.start_song, until, heard.driver if heard is not None else None)
+    log = log_of(tune, tune.start_song, until, played.driver if played is not None else None)
     every = slice(None) if trace.shape[1] == QUARTERS else slice(VBI_QUARTER, None, QUARTERS)
-    if heard is None:
+    if played is None:
         same, ours = _same_before_the_pause(log, theirs, quarters[every])
         result = _first_difference(replace(result, rows=len(same), equal=int(same.sum())), same, ours, theirs, every)
         return replace(result, note=log.why)
-    if not heard.run.any():
+    if not played.run.any():
         log = replace(log, end=None, why="" if log.why.startswith(ROM) else log.why)
-    ours = states_of(log, heard.at[every], heard.run[every])
+    ours = states_of(log, played.at[every], played.run[every])
     same = (ours == theirs).all(axis=1)
     captured = int(same.sum())
     if tune.play == 0:
         own = replace(log_of(tune, tune.start_song, until), end=None)
-        captured = int((states_of(own, heard.at[every]) == theirs).all(axis=1).sum())
+        captured = int((states_of(own, played.at[every]) == theirs).all(axis=1).sum())
     result = replace(result, equal=int(same.sum()), captured=captured)
     result = _first_difference(result, same, ours, theirs, every)
-    once = heard.run == 0
-    ours, theirs = states_of(log, quarters[once]), heard.exact[once]
+    once = played.run == 0
+    ours, theirs = states_of(log, quarters[once]), played.exact[once]
     same = (ours == theirs).all(axis=1)
     result = _first_difference(result, same, ours, theirs, slice(None))
-    again = f"libsidplayfp jams and starts it anew, {heard.run[-1]} times" if heard.run.any() else ""
+    again = f"libsidplayfp jams and starts it anew, {played.run[-1]} times" if played.run.any() else ""
     note = "; ".join(part for part in (log.why, again) if part)
     return replace(result, exact_rows=len(same), exact=int(same.sum()), note=note)
 
 
 def figures(compared: Sequence[TraceComparison]) -> list[Result]:
-    """Shares of tunes whose every row is equal, and of rows, by timing.
+    """Return, for each timing, the share of tunes with all rows equal, and the share of equal rows.
 
-    ``exact``: of tunes, at every exact quarter; ``captured``: of tunes, by the machine that captures.
+    ``exact``: share of tunes equal at every exact quarter. ``captured``: share of tunes with all rows equal in the
+    machine that captures.
     """
     results = []
     for timing in TIMINGS:
@@ -172,15 +173,15 @@ def figures(compared: Sequence[TraceComparison]) -> list[Result]:
 
 
 def quarters_of(tune: Tune, frames: int) -> Cycles:
-    """``int64[4 frames]``: the cycles at the quarters of the video frames counted from the reset."""
+    """Return the cycles of the quarters of ``frames`` video frames counted from the reset: ``int64[4 * frames]``."""
     return np.arange(1, frames * QUARTERS + 1, dtype=np.int64) * tune.timing.cycles_per_frame // QUARTERS
 
 
-def _take_roms(machine: Machine, driver: int) -> None:
-    """Leave in place of ROMs what libsidplayfp has when it is given none: BRK but for an interrupt's entry.
+def _use_substitute_roms(machine: Machine, driver: int) -> None:
+    """Replace the ROMs by what libsidplayfp has without ROM files: BRKs, and the code that interrupts enter.
 
-    For a tune with an interrupt of its own. ``driver``: the page of libsidplayfp's driver, in which interrupts end that
-    the tune leaves to it, and where BRK and NMIs halt. There and at $EA39 the processor jams.
+    For tunes that install their own interrupts. ``driver``: the address of libsidplayfp's driver. It holds the end of
+    the interrupt handler, and an instruction that jams the processor, which BRK and NMIs run. $EA39 jams too.
     """
     machine.state[slots.BARE] = 1
     machine.memory[slots.ROM : slots.IO] = 0
@@ -199,10 +200,13 @@ def _take_roms(machine: Machine, driver: int) -> None:
 
 
 def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> WriteLog:
-    """What our machine writes to the SID in its first ``cycles``; with ``driver``, without ROMs as libsidplayfp is."""
+    """Run a song for ``cycles`` on our machine and log its writes to the SID.
+
+    ``driver``: use libsidplayfp's substitutes for ROMs, with its driver at this address, if the tune has no play call.
+    """
     machine = machine_for(tune, song, LOG_ROWS)
     if driver is not None and tune.play == 0:
-        _take_roms(machine, driver)
+        _use_substitute_roms(machine, driver)
     pieces, why, end = [], "", None
     frame = tune.timing.cycles_per_frame
     while machine.cycle < cycles and not why:
@@ -218,9 +222,10 @@ def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> Wri
 
 
 def states_of(log: WriteLog, at: Cycles, run: NDArray[np.int32] | None = None) -> Bytes:
-    """``uint8[n, 25]``: the registers before the cycles ``at``, each counted from the reset of its ``run``.
+    """Return the registers before each of the cycles ``at``: ``uint8[n, 25]``.
 
-    Every run is the same; what a later one has not yet written is as the end of the one before left it.
+    ``run``: how often the tune was started again before each cycle, which then counts from that reset. All runs are the
+    same; registers that a run has not written yet keep their values from the end of the run before.
     """
     rows = log.rows if log.end is None else log.rows[log.rows[:, 0] < log.end]
     states = states_at(rows, at)
@@ -234,7 +239,10 @@ def states_of(log: WriteLog, at: Cycles, run: NDArray[np.int32] | None = None) -
 
 
 def _same_before_the_pause(log: WriteLog, theirs: Bytes, quarters: Cycles) -> tuple[NDArray[np.bool_], Bytes]:
-    """Which rows are ours at a cycle from the quarter to the pause after it, up to our end; ours at the quarters."""
+    """Compare a trace with our registers between each quarter and the latest possible pause, up to the log's end.
+
+    Returns which rows are equal, ``bool[n]``, and our registers at the quarters, ``uint8[n, 25]``.
+    """
     if log.end is not None:
         quarters = quarters[quarters + PAUSE_CYCLES < log.end]
     ours = states_of(log, quarters)
@@ -248,7 +256,7 @@ def _same_before_the_pause(log: WriteLog, theirs: Bytes, quarters: Cycles) -> tu
 
 
 def _states_after(writes: NDArray[np.int64]) -> Bytes:
-    """``uint8[n, 25]``: the registers after each of ``writes``, int64[n, 3] of cycle, register and value."""
+    """Return the registers after each of the writes ``int64[n, 3]`` of cycle, register and value: ``uint8[n, 25]``."""
     states = np.zeros((len(writes), REGISTERS), dtype=np.uint8)
     numbers = np.arange(len(writes))
     for register in range(REGISTERS):
@@ -260,7 +268,7 @@ def _states_after(writes: NDArray[np.int64]) -> Bytes:
 def _first_difference(
     result: TraceComparison, same: NDArray[np.bool_], ours: Bytes, theirs: Bytes, every: slice
 ) -> TraceComparison:
-    """With the first row that is not the same, unless one is told already."""
+    """Return ``result`` with the first difference filled in, if there is one and none is filled in yet."""
     if same.all() or result.frame is not None:
         return result
     row = int(np.argmin(same))
@@ -273,12 +281,12 @@ def _first_difference(
 
 
 def _read_trace(path: Path) -> Bytes:
-    """``uint8[frames, rows a frame, 25]``."""
+    """Read a trace ``uint8[frames, 1 or 4, 25]``. Raises TuneError if the file holds none."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             state = archive["state"]
     except (OSError, ValueError, KeyError) as error:
-        raise TuneError(f"{path} is no register trace ({error})") from None
+        raise TuneError(f"{path} is not a register trace ({error})") from None
     if state.dtype != np.uint8 or state.shape[-1:] != (REGISTERS,) or state.ndim not in (2, 3) or not len(state):
         raise TuneError(
             f"{path}: {state.dtype}{list(state.shape)}; expected uint8[frames, {REGISTERS}] or [frames, 4, 25]"

@@ -1,7 +1,7 @@
-"""How small, how exact and how quick takes are as .sid files: what ``sidlive bench compile`` measures.
+"""Measure how small, exact and fast tunes and takes are as .sid files: ``sidlive bench compile``.
 
-Music is packed beside other ways to keep registers; its file is then played in our 6510 and in py65's and compared,
-frame by frame and column by column; each play call's cycles are counted.
+Music is packed, and its size compared with other ways to store registers. The .sid file is then played on our 6510 and
+on py65's and compared with the music in every frame and column; the cycles of each play call are counted.
 """
 
 import json
@@ -32,52 +32,45 @@ from sidlive.tune.formats import is_sid
 from sidlive.tune.fragment import video_frames
 
 SHORT: Final = 9_000  # frames: three minutes
-LONG: Final = 15_000  # five
-PY65_FRAMES: Final = 3_000  # played in py65: a minute
-SEED: Final = 5  # of the choice of tunes
+LONG: Final = 15_000  # frames: five minutes
+PY65_FRAMES: Final = 3_000  # frames played on py65: a minute
+SEED: Final = 5  # for the choice of tunes
 SCHEMES: Final = ("raw", "delta", "zlib", "xz")
 RASTER_LINE: Final = PAL.cycles_per_line
 
 
 @dataclass(frozen=True)
 class PackedMusic:
-    """One piece of music: its bytes in each scheme at SHORT and LONG frames (or as long as it is), its proof.
-
-    ``packed`` counts pointers and tokens, ``file`` the whole .sid. ``equal`` and ``py65`` are None where that was not
-    tried; ``why`` says what went wrong.
-    """
+    """The measurements of a tune or take."""
 
     name: str
-    take: bool
+    take: bool  # else the tune's first SHORT frames
     frames: int
-    packed: int
-    packed_long: int | None
-    others: dict[str, int]
+    packed: int  # bytes of pointers and tokens
+    packed_long: int | None  # the same for LONG frames, if the tune is that long
+    others: dict[str, int]  # bytes by scheme
     pack_s: float
-    file: int | None = None
-    equal: bool | None = None
-    py65: bool | None = None
-    cycles_sum: int = 0
-    cycles_99: int = 0
-    cycles_max: int = 0
-    control_first: bool = False
-    why: str = ""
+    file: int | None = None  # bytes of the .sid file; None if it does not fit into memory
+    equal: bool | None = None  # whether the file plays the music on our 6510; None if not tried
+    py65: bool | None = None  # the same on py65
+    cycles_sum: int = 0  # of all play calls
+    cycles_99: int = 0  # 99th percentile of a call
+    cycles_max: int = 0  # longest call
+    control_first: bool = False  # whether it writes a voice's control before its envelope
+    why: str = ""  # what went wrong
 
 
 def choose(folder: Path, count: int) -> list[Path]:
-    """``count`` of a folder's .sid files, the same each time, in an order by chance; 0: all of them.
-
-    Raises TuneError where there are none.
-    """
+    """Choose ``count`` of a folder's .sid files (0: all) by a fixed seed. Raises TuneError if there are none."""
     paths = sorted(path for path in folder.rglob("*") if is_sid(path) and path.is_file())
     if not paths:
-        raise TuneError(f"{folder}: no .sid files there")
+        raise TuneError(f"{folder} holds no .sid files")
     random.Random(SEED).shuffle(paths)
     return paths[: count or None]
 
 
 def tune_name(path: Path) -> str:
-    """A tune, as its measurement is called."""
+    """Return the name under which a tune is measured."""
     return f"{path.parent.name}/{path.stem}"
 
 
@@ -99,12 +92,12 @@ def read_measurements(path: Path) -> list[PackedMusic]:
 
 
 def measurement_line(kept: PackedMusic) -> str:
-    """A measurement as a line of a file."""
+    """Return a measurement as a line of a file."""
     return json.dumps(asdict(kept)) + "\n"
 
 
 def measure_tune(path: Path, py65: bool) -> PackedMusic | None:
-    """A tune's start song, as a take of three minutes and packed at five too. None where it cannot be captured."""
+    """Measure a tune's start song: SHORT frames of it, and its packed size at LONG; None if it cannot be captured."""
     try:
         song = open_song(path)
         timing = song.tune.timing
@@ -118,7 +111,7 @@ def measure_tune(path: Path, py65: bool) -> PackedMusic | None:
 
 
 def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bool = False) -> PackedMusic:
-    """Music ``uint8[T, 28]`` packed, played and compared; a take in full, a tune for SHORT frames."""
+    """Pack music ``uint8[T, 28]``, play the .sid file and compare; a take in full, a tune for SHORT frames."""
     frames = frames & USED_BITS
     short = frames if take else frames[:SHORT]
     began = time.process_time()
@@ -153,7 +146,7 @@ def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bo
 
 
 def figures(all_kept: Sequence[PackedMusic]) -> list[Result]:
-    """The figures over all music measured."""
+    """Return the figures over all measurements."""
     tunes = [kept for kept in all_kept if not kept.take]
     takes = [kept for kept in all_kept if kept.take]
     whole = [kept.packed for kept in tunes if kept.frames == SHORT]
@@ -199,7 +192,7 @@ def figures(all_kept: Sequence[PackedMusic]) -> list[Result]:
 
 
 def _bytes(scheme: str, frames: Frames) -> int:
-    """Bytes of music kept in another way: whole, as a bit mask and the changed bytes of each frame, or compressed."""
+    """Return the bytes of music stored by a scheme: raw, changed bytes with a bit mask per frame, or compressed."""
     if scheme == "raw":
         return frames.size
     if scheme == "delta":

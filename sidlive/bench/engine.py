@@ -1,8 +1,8 @@
-"""How fast the engine is: one core, its context full. The figures of ``sidlive bench engine``.
+"""Measure how fast the engine generates on one core with its context full: ``sidlive bench engine``.
 
-Rates count the processor's time of the one thread that works, in the fastest of several runs: what else a machine does
-only ever takes time away. 99th percentiles and starts are by the clock on the wall. Presets that do not ship are
-measured with random weights, which say nearly all 28 tokens a frame where trained ones say about 20: the worst case.
+Rates are in processor time of the working thread; the fastest of several runs counts, because other programs can only
+make a run slower. 99th percentiles and starts are in wall-clock time. Presets that do not ship are measured with random
+weights. These are the worst case: they generate nearly all 28 tokens of a frame, trained weights about 20.
 """
 
 import json
@@ -29,9 +29,9 @@ from sidlive.model.engine.products import TILE
 from sidlive.model.weights import ASSETS, EngineWeights, load_weights, random_weights
 from sidlive.report import Result
 
-CONTEXT: Final = 1024
-ROUND: Final = 100  # frames
-LANES: Final = 4
+CONTEXT: Final = 1024  # frames
+ROUND: Final = 100  # frames per run
+LANES: Final = 4  # futures generated together
 SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
 START: Final = """
 import json, time
@@ -41,8 +41,8 @@ started = Engine(bench.weights_of({name!r})[0])
 started.step(bench.SAMPLING)
 print(json.dumps([time.time(), bench.resident_mb()]))
 """
-FLAT_TOKENS: Final = 26  # a frame, of a stream that says every register byte and where a frame ends
-FLAT_VOCABULARY: Final = 320  # rows of its head, in whole tiles: 256 bytes and a few signs
+FLAT_TOKENS: Final = 26  # tokens per frame of a flat transformer: every register byte and a separator
+FLAT_VOCABULARY: Final = 320  # rows of its output layer: 256 bytes and a separator, rounded up to whole tiles
 TORCH: Final = """
 import json, sys
 try:
@@ -55,7 +55,11 @@ print(json.dumps(seconds_per_frame(bench.weights_of({name!r})[0], bench.exercise
 
 
 def bench_engine(rounds: int, everything: bool, report_progress: Callable[[str], object]) -> Iterator[Result]:
-    """The figures one by one; ``told`` hears what is being measured. ``everything``: also what takes minutes."""
+    """Yield the figures one by one.
+
+    ``rounds``: runs per figure, the fastest of which counts. ``everything``: also the measurements that take minutes.
+    ``report_progress`` is called with what is being measured.
+    """
     for name in PRESETS if everything else ("pocket", "stage"):
         report_progress(f"{name}: loading")
         weights, kind = weights_of(name)
@@ -65,9 +69,9 @@ def bench_engine(rounds: int, everything: bool, report_progress: Callable[[str],
         warm_up(engine)
         report_progress(f"{name}: measuring")
         yield Result(f"weights.{name}", kind)
-        yield from _pace(name, engine, rounds)
+        yield from _rates(name, engine, rounds)
         if name == "stage":
-            report_progress("stage: a flat stream of its size")
+            report_progress("stage: a flat transformer of its size")
             yield Result("flat_realtime_x.stage", 1 / (_flat_seconds(engine, rounds) * PAL.rate_hz), "x")
             report_progress(f"stage: {LANES} lanes")
             yield Result(f"lanes{LANES}_cost_x.stage", _lanes_cost(engine, rounds), "x")
@@ -89,14 +93,14 @@ def bench_engine(rounds: int, everything: bool, report_progress: Callable[[str],
 
 
 def weights_of(name: str) -> tuple[EngineWeights, str]:
-    """A preset as it ships, or random; and which."""
+    """Return a preset's weights and "shipped", or random weights of its shape and "random"."""
     if (ASSETS / f"{name}.safetensors").exists():
         return load_weights(name), "shipped"
     return random_weights(PRESETS[name], std=0.05), "random"
 
 
 def exercise(count: int) -> Frames:
-    """A made-up tune ``uint8[count, 28]``: a bass, an arpeggio and a melody with a sweeping pulse."""
+    """Return a made-up tune ``uint8[count, 28]``: a bass, an arpeggio and a melody with a sweeping pulse width."""
     frames = silence(count)
     notes = np.array([0x0893, 0x0A14, 0x0CD8, 0x0E6B])
     for t in range(count):
@@ -118,7 +122,7 @@ def exercise(count: int) -> Frames:
 
 
 def resident_mb() -> float:
-    """Megabytes of memory that this process has now (where the system does not tell: had at most)."""
+    """Return the megabytes of memory that this process uses now (or used at most, on systems without /proc)."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -128,27 +132,28 @@ def resident_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def _pace(name: str, engine: Engine, rounds: int) -> Iterator[Result]:
+def _rates(name: str, engine: Engine, rounds: int) -> Iterator[Result]:
+    """Yield the speed of generating frames after a full context, and the number of tokens per frame."""
     engine.reset()
     engine.prefill(exercise(CONTEXT))
-    waits, works, said = np.empty((rounds, ROUND)), np.empty(rounds), 0
+    waits, works, tokens = np.empty((rounds, ROUND)), np.empty(rounds), 0
     for round_number in range(rounds):
         worked = time.thread_time()
         for i in range(ROUND):
             begin = time.perf_counter()
             engine.step(SAMPLING)
             waits[round_number, i] = time.perf_counter() - begin
-            said += int((engine.last_tokens != tk.SKIP).sum())
+            tokens += int((engine.last_tokens != tk.SKIP).sum())
         works[round_number] = (time.thread_time() - worked) / ROUND
     fastest = float(works.min())
     yield Result(f"realtime_x.{name}", 1 / (fastest * PAL.rate_hz), "x")
     yield Result(f"frame_ms.{name}", fastest * 1e3, "ms")
     yield Result(f"p99_ms.{name}", float(np.quantile(waits, 0.99)) * 1e3, "ms")
-    yield Result(f"tokens_per_frame.{name}", said / waits.size)
+    yield Result(f"tokens_per_frame.{name}", tokens / waits.size)
 
 
 def _lanes_cost(engine: Engine, rounds: int) -> float:
-    """What a frame of all LANES takes, as a multiple of what a lone engine's takes; measured in turns."""
+    """Return the time of a frame of LANES lanes together by that of a frame of a single engine, measured in turns."""
     engine.reset()
     engine.prefill(exercise(CONTEXT))
     lanes, samplings = engine.fork(LANES), [replace(SAMPLING, lane=lane) for lane in range(LANES)]
@@ -164,6 +169,7 @@ def _lanes_cost(engine: Engine, rounds: int) -> float:
 
 
 def _prefill_ms(engine: Engine, count: int) -> float:
+    """Return the milliseconds that the engine takes to hear ``count`` frames."""
     frames = exercise(count)
     engine.reset()
     begin = time.thread_time()
@@ -172,20 +178,20 @@ def _prefill_ms(engine: Engine, count: int) -> float:
 
 
 def _start(name: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
-    """Seconds from the launch of a process to its first frame, and the megabytes it had then."""
+    """Return the seconds from the launch of a process to its first frame, and the megabytes that it uses then."""
     begin = time.time()
-    end, resident = _told_by(START.format(name=name), environment)
+    end, resident = _output_of(START.format(name=name), environment)
     return end - begin, resident
 
 
 def _torch_seconds(name: str) -> float | None:
-    """Seconds a frame of the network's naive generate, on one core after CONTEXT frames; None where torch is not."""
-    seconds: float | None = _told_by(TORCH.format(name=name, context=CONTEXT))
+    """Return seconds per frame of `Network.generate` on one core after CONTEXT frames; None without torch."""
+    seconds: float | None = _output_of(TORCH.format(name=name, context=CONTEXT))
     return seconds
 
 
-def _told_by(program: str, environment: dict[str, str] | None = None) -> Any:
-    """What a program in a process of its own prints, as JSON."""
+def _output_of(program: str, environment: dict[str, str] | None = None) -> Any:
+    """Run a Python program in a process of its own; return the JSON that it prints."""
     here = {"PYTHONPATH": str(Path(__file__).parents[2])}
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, env=os.environ | here | (environment or {})
@@ -194,8 +200,8 @@ def _told_by(program: str, environment: dict[str, str] | None = None) -> Any:
 
 
 @kernel
-def _say_flat(stack, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
-    """Say the tokens of one frame of a flat stream."""
+def _flat_frame(stack, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
+    """Compute the tokens of one frame of a flat transformer."""
     for token in range(first, first + tokens):
         steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
         run_blocks(stack, x, steps, context, 0, cache, scratch, True)
@@ -204,10 +210,10 @@ def _say_flat(stack, x, normed, angles, cache, scratch, logits, first, tokens, c
 
 
 def _flat_seconds(engine: Engine, rounds: int) -> float:
-    """Seconds a frame of a flat stream: the time level's blocks and a head once a token, CONTEXT tokens in mind.
+    """Return seconds per frame of a flat transformer with the time level's blocks and CONTEXT tokens of context.
 
-    The kernels, the weights and the keys are the engine's own, whose state is lost; the picking of tokens, embeddings
-    and all else are left out, in the flat stream's favour.
+    It runs all blocks and an output layer once per token, with the engine's own kernels, weights and keys; the engine's
+    state is lost. Sampling and embeddings are left out, in favour of the flat transformer.
     """
     level, state, stack = engine._model.time, engine._state, engine.config.time
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
@@ -219,8 +225,8 @@ def _flat_seconds(engine: Engine, rounds: int) -> float:
     def spent(frames: int) -> float:
         worked = time.thread_time()
         for _ in range(frames):
-            x[:] = 0.1  # it runs through every block again and again
-            _say_flat(level.stack, x, normed, angles, cache, scratch, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
+            x[:] = 0.1  # the blocks change x in place
+            _flat_frame(level.stack, x, normed, angles, cache, scratch, logits, CONTEXT, FLAT_TOKENS, CONTEXT)
         return (time.thread_time() - worked) / frames
 
     spent(1)

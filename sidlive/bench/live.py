@@ -1,8 +1,9 @@
-"""How soon a hand is heard: from the call of a verb to the first sample at the device that would have been another.
+"""Measure how soon a change of a control is heard: ``sidlive bench live``.
 
-A real room plays. Its output keeps every sample that the device takes, with the time at which it took it. Before each
-change the future that is on the tape is noted; afterwards a second SID plays what was heard up to there and then that
-old future. Where the two part, the change is heard.
+The time runs from the call of a verb to the first sample at the sound device that differs because of it. A real room
+plays, and a recording keeps every sample that the device takes, with its time. Before each change the future on the
+tape is copied. Afterwards a second SID plays the frames heard up to the change and then the old future; the change is
+heard at the first sample that differs from the recording.
 """
 
 import functools
@@ -29,60 +30,60 @@ from sidlive.report import Result
 from sidlive.tune.fragment import Fragment
 
 SETTLE_S: Final = 0.8  # of music between two changes
-AFTER_S: Final = 0.7  # of music in which a change must be heard
-PATIENCE_S: Final = 60.0
+AFTER_S: Final = 0.7  # of music after a change, in which it must be heard
+PATIENCE_S: Final = 60.0  # longest wait until music plays
 HORIZON: Final = 64  # frames of the old future that are compared
-MATCH: Final = 12_000  # samples (a quarter of a second) on which the recording is laid over the reference
-ROOMFUL: Final = 8  # changes in one room: for each one, all that was heard before it is played again
-SEARCH: Final = 960_000  # samples, 20 s: how much silence the device may have been given before and between
+MATCH: Final = 12_000  # samples (a quarter of a second) by which recording and reference are aligned
+ROOMFUL: Final = 8  # changes per room; for each change, all frames before it are played again
+SEARCH: Final = 960_000  # samples (20 s): most silence that the device may have taken before the music
 DITHER: Final = 24  # of 32,768: two SIDs that play the same tones differ by less
-WILD: Final = 400  # by less than this, whatever they play: resonance makes much of little
-LONG: Final = 500  # frames of silence before the music that are too many to be played for every change
-# Changes that make a difference at once: all voices off, and every token of a frame as likely to be another as not. A
-# smaller turn is heard when the music next depends on it, for futures are stable: that is the music's time, not ours.
+WILD: Final = 400  # of 32,768: two SIDs that play the same frames differ by less, even with resonance
+LONG: Final = 500  # frames of silence before the music that would take too long to play for every change
+# Changes that are heard at once: all voices off, or so high a temperature that most frames come out different. Futures
+# are stable: a smaller change is heard when the music next depends on it, which says nothing about our delay.
 KINDS: Final = ("mask", "temperature")
-CALM: Final = 0.9
-WILDEST: Final = 2.0
+CALM: Final = 0.9  # temperature between changes
+WILDEST: Final = 2.0  # temperature as a change
 
 
 class Recording:
-    """Keeps what the device takes, in two files: samples, and (time, first sample) of each block."""
+    """A recording of what the device takes, in two files: samples, and each block's time and first sample."""
 
     def __init__(self, folder: Path) -> None:
         self._samples = (folder / "samples").open("wb", buffering=0)
         self._stamps = (folder / "stamps").open("wb", buffering=0)
 
     def __call__(self, moment: float, start: int, block: Samples) -> None:
-        """The device's thread."""
+        """Append a block; called in the device's thread."""
         self._samples.write(block.tobytes())
         self._stamps.write(np.array([moment, start], dtype=np.float64).tobytes())
 
 
 @dataclass(frozen=True)
 class Change:
-    """One turn of one control."""
+    """A change of a control."""
 
     kind: str
     called: float  # time.monotonic() before the verb
-    clock: int  # the frame that the chip was to take next
-    future: Frames  # from that frame on, had nothing been changed
+    clock: int  # the next frame for the chip
+    future: Frames  # the frames from there on without the change
 
 
 @dataclass(frozen=True)
 class HeardChange:
-    """When a change was heard: None for one that changed nothing within the horizon."""
+    """When a change was heard; None if nothing changed within the horizon."""
 
     kind: str
-    frames: int | None  # from the frame that was next to the first that differs
-    ms: float | None  # from the call to the first sample that differs being taken by the device
+    frames: int | None  # from the next frame at the call to the first frame that differs
+    ms: float | None  # from the call until the device takes the first sample that differs
 
 
 def bench(
     options: RoomOptions, changes: int = 40, report_progress: Callable[[str], None] = lambda doing: None
 ) -> list[Result]:
-    """Turn controls in a room and measure; takes about three seconds a change. Raises SidliveError.
+    """Change controls in a room and return the figures; takes about three seconds per change.
 
-    `told` hears what is being done.
+    ``report_progress`` is called with what is being done. Raises SidliveError if the room cannot play.
     """
     heard, states = measure(options, changes, report_progress)
     times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
@@ -109,7 +110,7 @@ def bench(
 def measure(
     options: RoomOptions, changes: int, report_progress: Callable[[str], None] = lambda doing: None
 ) -> tuple[list[HeardChange], list[State]]:
-    """What each of so many changes led to, and the state at the end of each room: there is one for every ROOMFUL."""
+    """Make ``changes`` changes, ROOMFUL per room; return when each was heard and the last state of each room."""
     heard: list[HeardChange] = []
     states: list[State] = []
     while len(heard) < changes:
@@ -123,7 +124,7 @@ def measure(
 
 
 def _measure(options: RoomOptions, changes: int, folder: Path) -> tuple[list[HeardChange], State]:
-    """As `measure`, in one room."""
+    """Make changes in one room, as `measure` does."""
     link = open_room(replace(options, stamp=functools.partial(Recording, folder), takes=folder))
     try:
         link.ready()
@@ -140,7 +141,7 @@ def _measure(options: RoomOptions, changes: int, folder: Path) -> tuple[list[Hea
 
 
 def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
-    """Play and turn; returns the changes and every frame that the chip got, from the first."""
+    """Play and make the changes; return them and all frames that the chip got, from the first."""
     session = Session(link)
     session.set("revive", 0)
     session.top_p(1.0)
@@ -153,14 +154,14 @@ def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
     for number in range(changes):
         kind = KINDS[number % len(KINDS)]
         _until_playing(session, tape)
-        session.wait(SETTLE_S + 0.013 * (number % 7))  # at ever another phase of the frame
+        session.wait(SETTLE_S + 0.013 * (number % 7))  # so that changes come at different phases of a frame
         tape.read()
         made.append(_turn(session, kind))
         session.wait(AFTER_S)
         tape.read()
         session.mask("all")
         session.temperature(CALM)
-        session.prompt("bench")  # the model has heard silence, or noise: remind it of music
+        session.prompt("bench")  # the model has heard silence or noise: let it hear music again
     session.wait(AFTER_S)
     tape.read()
     session.panic()
@@ -168,6 +169,7 @@ def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
 
 
 def _turn(session: Session, kind: str) -> Change:
+    """Make one change, and note the future before it."""
     window = session.window(0, HORIZON)
     called = time.monotonic()
     if kind == "mask":
@@ -178,6 +180,7 @@ def _turn(session: Session, kind: str) -> Change:
 
 
 def _until_playing(session: Session, tape: "_Tape") -> None:
+    """Wait until music plays HORIZON frames ahead. Raises DeviceError after PATIENCE_S."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         state = session.state()
@@ -193,7 +196,7 @@ def _until_playing(session: Session, tape: "_Tape") -> None:
 
 
 class _Tape:
-    """Every frame since the room opened, read piece by piece before the mirror forgets it. Made before any music."""
+    """All frames since the room opened, read before the mirror forgets them. Must be made before any music plays."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -208,7 +211,7 @@ class _Tape:
 
 
 def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.float64], chip: str) -> HeardChange:
-    """Play what would have been, and find where what was heard parts from it."""
+    """Play the old future, and find where the recording differs from it."""
     future = change.future
     differs = (rows[change.clock : change.clock + len(future)] != future).any(axis=1)
     if not differs.any():
@@ -216,7 +219,7 @@ def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.fl
     begin = sample_at(change.clock, PAL.rate_hz)
     expected = _play(np.concatenate([rows[: change.clock], future]), chip)
     at, dither = _align(expected[begin - MATCH : begin], samples, begin - MATCH)
-    if dither > WILD:  # samples were lost just before
+    if dither > WILD:  # samples were lost just before the change
         return HeardChange(change.kind, None, None)
     length = min(len(expected) - begin, len(samples) - at - MATCH)
     off = np.abs(samples[at + MATCH :][:length].astype(int) - expected[begin:][:length])
@@ -229,9 +232,10 @@ def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.fl
 
 
 def _play(rows: Frames, chip: str) -> Samples:
-    """The sound of frames ``uint8[T, 28]`` from power-on. No silence may be left out: the chip's counters run on.
+    """Play frames ``uint8[T, 28]`` from power-on as the renderer does, and return the sound.
 
-    As the renderer plays them: the chip settles for the first that is not silence.
+    Silence must not be left out, because the chip's counters run on. The chip settles before the first frame that is
+    not silence.
     """
     music = int(np.argmax(rows.any(axis=1)))
     player, pieces = Sid(chip, PAL), []
@@ -243,7 +247,10 @@ def _play(rows: Frames, chip: str) -> Samples:
 
 
 def _align(piece: Samples, samples: Samples, near: int) -> tuple[int, int]:
-    """Where in the recording a piece of the reference lies (the device took silence first), and how far they differ."""
+    """Find a piece of the reference in the recording; return its first sample and the largest difference.
+
+    ``near``: where it would be if the device had taken no additional silence.
+    """
     low = max(0, near - MATCH)
     stretch = samples[low : near + SEARCH + len(piece)].astype(np.float64)
     size = len(stretch) + len(piece)
@@ -256,13 +263,14 @@ def _align(piece: Samples, samples: Samples, near: int) -> tuple[int, int]:
 
 
 def _quantiles(times: list[float]) -> list[tuple[str, float | None]]:
+    """Return the median and the 99th percentile by name; None without times."""
     if not times:
         return [("p50", None), ("p99", None)]
     return [("p50", float(np.percentile(times, 50))), ("p99", float(np.percentile(times, 99)))]
 
 
 def prompt() -> Fragment:
-    """Five seconds of three sustained pulse voices, a note every 12 frames."""
+    """Return a prompt: five seconds of three sustained pulse voices, with a note every 12 frames."""
     frames = np.zeros((252, sid.COLUMNS), dtype=np.uint8)
     time_ = np.arange(len(frames))
     for voice in range(sid.VOICES):

@@ -1,20 +1,20 @@
-// libsidplayfp as a second machine: the registers of a tune's first SID at given instants, and how long it takes to know them.
+// Plays tunes with libsidplayfp: reports the registers of a tune's first SID at given instants, and the time that this takes.
 //
 // Copyright (C) 2026 the sidlive authors. GPL-3.0-or-later.
 // Build: g++ -O2 -o peer peer.cpp -lsidplayfp         (Debian: apt-get install g++ libsidplayfp-dev)
 //
 //     peer FRAMES OUT SONG TUNE [SONG TUNE ...]        SONG counts from 1; 0 is the start song
 //
-// OUT receives 4 rows of 62 bytes a video frame, tune by tune; stdout a line of JSON a tune. A row belongs to the instant 1/4, 2/4, 3/4
-// or 4/4 into its frame, counted from the reset, and says:
-//   exact  25 registers: what was written before that cycle
-//   seen   25 registers: what a caller of play(buffer, n) at 44,100 Hz sees there. libsidplayfp runs 5,000 scheduler events at a
-//          time, so that this is the state when the first batch ends that holds the instant's sample
-//   half   when that was, in half-cycles since the reset
-//   run    when a tune jams the processor, libsidplayfp starts it anew: how often that has happened. "exact" ends with run 0.
+// Writes 4 rows of 62 bytes per video frame to OUT, tune by tune, and a line of JSON per tune to stdout. A row belongs to the instant
+// 1/4, 2/4, 3/4 or 4/4 into its frame, counted from the reset, and holds:
+//   exact  25 registers: as written before that cycle; only while run is 0
+//   seen   25 registers: as a caller of play(buffer, n) at 44,100 Hz sees them. libsidplayfp runs batches of 5,000 scheduler events;
+//          this is the state after the first batch that contains the instant's sample
+//   half   when that batch ended, in half-cycles since the reset
+//   run    how often the tune was started again: libsidplayfp does so when a tune jams the processor
 //
-// No sound is computed, unless the tune reads oscillator 3 or envelope 3: then once more, with sound. The chips' class is not in the
-// public headers: its virtual functions are replaced in a copy of the table (libsidplayfp 2.4, Itanium C++ ABI).
+// No sound is computed. If the tune reads oscillator 3 or envelope 3, it is played again with sound. The class of the chips is not in
+// the public headers: its virtual functions are replaced in a copy of its table (libsidplayfp 2.4, Itanium C++ ABI).
 
 #include <sidplayfp/SidConfig.h>
 #include <sidplayfp/SidInfo.h>
@@ -32,7 +32,7 @@
 #include <string>
 #include <vector>
 
-// Parts of libsidplayfp's machine are what the heap held: let that be zero.
+// libsidplayfp leaves parts of its machine uninitialised: make all memory zero, so that runs are equal.
 void* operator new(size_t size) {
     void* memory = calloc(1, size ? size : 1);
     if (!memory) abort();
@@ -64,13 +64,13 @@ struct Watched {
     Poke poke = nullptr;
     Read read = nullptr;
     uint8_t registers[32] = {};
-    uint8_t bus = 0;  // what a write-only register reads as: the last byte, until it fades (as in reSIDfp)
+    uint8_t bus = 0;  // the value read from a write-only register: the last byte on the bus, until it fades (as in reSIDfp)
     int64_t fades = 0, bus_cycles = 0x1d00;
     int64_t touched = 0;  // the cycle of the last access
-    long reads = 0;       // of oscillator 3 and envelope 3
+    long reads = 0;       // number of reads of oscillator 3 and envelope 3
     std::vector<Row>* rows = nullptr;
     double cycles_a_row = 0;
-    size_t due = 0;  // the exact row that is next, and when
+    size_t due = 0;  // the next row whose "exact" is to be filled in, and its instant
     int64_t due_half = INT64_MAX;
 
     int64_t cycle() const { return (*now + 1) >> 1; }
@@ -132,7 +132,7 @@ public:
     }
 
 private:
-    void* table_[2 + SLOTS];  // behind two words about the type
+    void* table_[2 + SLOTS];  // the first two words describe the type
 };
 
 double cpu_seconds() {
@@ -141,7 +141,7 @@ double cpu_seconds() {
     return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
 }
 
-struct Told {
+struct Outcome {
     std::string error;
     double seconds = 0;
     int jams = 0;
@@ -149,9 +149,9 @@ struct Told {
     long reads = 0;
 };
 
-// Batch by batch. A call asks for the samples up to its row's instant; those of a batch that it does not take wait for the next call.
-// The call in which the processor jams gets nothing more, and the next one finds what the chip had made by its last access.
-void run(sidplayfp& engine, double clock_hz, Told& told) {
+// Imitates a caller that asks for the samples up to each row's instant. Samples of a batch that a call does not take wait for the next
+// call. The call in which the processor jams gets no more samples; the next one gets those made up to the chip's last access.
+void run(sidplayfp& engine, double clock_hz, Outcome& outcome) {
     const int64_t step = int64_t(clock_hz / SAMPLE_HZ * 65536 + 0.5);  // cycles a sample, in its 16-bit fraction
     int64_t asked = 0, waiting = 0, made = 0, earlier = 0;
     const auto samples = [&](int64_t cycle) { return ((earlier + cycle) * 65536 - 32768) / step; };
@@ -168,29 +168,29 @@ void run(sidplayfp& engine, double clock_hz, Told& told) {
             waiting += samples(cycle) - made;
             made = samples(cycle);
             if (jammed) {
-                told.jams++;
+                outcome.jams++;
                 earlier += cycle;
                 chip.due_half = INT64_MAX;
                 break;
             }
-            const int64_t taken = std::min(waiting - 1, missing);  // the newest one stays
+            const int64_t taken = std::min(waiting - 1, missing);  // the newest sample stays
             waiting -= taken;
             missing -= taken;
         }
-        if (!told.jams) chip.keep_exact_until(*chip.now);
+        if (!outcome.jams) chip.keep_exact_until(*chip.now);
         Row& row = (*chip.rows)[number];
-        row.run = told.jams;
+        row.run = outcome.jams;
         row.half = *chip.now;
         memcpy(row.seen, chip.registers, 25);
     }
 }
 
-Told play(const char* path, int song, long frames, bool sound, std::vector<Row>& rows) {
-    Told told;
+Outcome play(const char* path, int song, long frames, bool sound, std::vector<Row>& rows) {
+    Outcome outcome;
     SidTune tune(path);
     if (!tune.getStatus()) {
-        told.error = tune.statusString();
-        return told;
+        outcome.error = tune.statusString();
+        return outcome;
     }
     tune.selectSong(unsigned(song));
     Chips chips(sound);
@@ -206,18 +206,18 @@ Told play(const char* path, int song, long frames, bool sound, std::vector<Row>&
     const double began = cpu_seconds();
     // In this order: load() starts the machine with the power-on delay that was configured before.
     if (!engine.config(config) || !engine.load(&tune)) {
-        told.error = engine.error();
-        return told;
+        outcome.error = engine.error();
+        return outcome;
     }
     chip.now = reinterpret_cast<const int64_t*>(*reinterpret_cast<char**>(static_cast<char*>(chip.first) + SCHEDULER) + NOW);
     const bool pal = !strstr(engine.info().speedString(), "NTSC");
     rows.assign(size_t(frames * QUARTERS), Row());
     chip.cycles_a_row = double(pal ? 312 * 63 : 263 * 65) / QUARTERS;
-    run(engine, pal ? 17734475. / 18 : 14318180. / 14, told);
-    told.seconds = cpu_seconds() - began;
-    told.reads = chip.reads;
-    told.driver = engine.info().driverAddr();
-    return told;
+    run(engine, pal ? 17734475. / 18 : 14318180. / 14, outcome);
+    outcome.seconds = cpu_seconds() - began;
+    outcome.reads = chip.reads;
+    outcome.driver = engine.info().driverAddr();
+    return outcome;
 }
 
 }  // namespace
@@ -235,13 +235,13 @@ int main(int argc, char** argv) {
     }
     std::vector<Row> rows;
     for (int i = 3; i + 1 < argc; i += 2) {
-        Told told = play(argv[i + 1], atoi(argv[i]), frames, false, rows);
-        const bool sound = told.reads > 0;
-        if (sound) told = play(argv[i + 1], atoi(argv[i]), frames, true, rows);
-        if (told.error.empty()) fwrite(rows.data(), sizeof(Row), rows.size(), out);
+        Outcome outcome = play(argv[i + 1], atoi(argv[i]), frames, false, rows);
+        const bool sound = outcome.reads > 0;
+        if (sound) outcome = play(argv[i + 1], atoi(argv[i]), frames, true, rows);
+        if (outcome.error.empty()) fwrite(rows.data(), sizeof(Row), rows.size(), out);
         fflush(out);
         printf("{\"seconds\": %.6f, \"jams\": %d, \"driver\": %u, \"sound\": %s, \"error\": \"%s\"}\n",
-               told.seconds, told.jams, told.driver, sound ? "true" : "false", told.error.c_str());
+               outcome.seconds, outcome.jams, outcome.driver, sound ? "true" : "false", outcome.error.c_str());
         fflush(stdout);
     }
     return fclose(out) ? 1 : 0;

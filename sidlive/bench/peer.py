@@ -1,7 +1,7 @@
-"""libsidplayfp as a second opinion: a small program of ours around it, built when it is asked for.
+"""Run libsidplayfp, to compare our machine with it. Knows nothing of our machine.
 
-The program's source lies in a checkout's ``tests/peer``; it is no part of an installed package. Knows how to build and
-run it and what it says; nothing of our own machine.
+Our program ``peer.cpp`` plays tunes with libsidplayfp and reports the SID's registers. Its source is in a checkout, not
+in an installed package; it is compiled when a benchmark or a test needs it.
 """
 
 import json
@@ -18,37 +18,37 @@ from numpy.typing import NDArray
 from sidlive.errors import TuneError
 
 SOURCE: Final = Path(__file__).with_name("peer.cpp")
-QUARTERS: Final = 4  # rows a video frame
-ROW: Final = np.dtype([("run", "<i4"), ("half", "<i8"), ("seen", "u1", 25), ("exact", "u1", 25)])
+QUARTERS: Final = 4  # rows per video frame
+ROW: Final = np.dtype([("run", "<i4"), ("half", "<i8"), ("seen", "u1", 25), ("exact", "u1", 25)])  # as peer.cpp writes
 
 
 @dataclass(frozen=True)
 class PeerRegisters:
-    """What libsidplayfp made of a tune, by quarters of a video frame counted from the reset; n is 4 a frame.
+    """The SID's registers of a tune in libsidplayfp, at each quarter of a video frame counted from the reset (n rows).
 
-    A caller of libsidplayfp sees its registers only where it pauses, so ``seen`` lies up to a fifth of a frame after
-    the quarter, before the cycle ``at``. Where a tune jams it starts the tune anew: ``run`` counts up.
+    A caller of libsidplayfp sees the registers only when it pauses: up to a fifth of a frame after the quarter. When a
+    tune jams the processor, libsidplayfp starts the tune again.
     """
 
-    exact: NDArray[np.uint8]  # [n, 25]: before each quarter's cycle; what follows the first jam is zero
-    seen: NDArray[np.uint8]  # [n, 25]
-    at: NDArray[np.int64]  # [n]: of ``seen``, in cycles since that run's reset
-    run: NDArray[np.int32]  # [n]
-    seconds: float  # of the processor's time, no sound computed (but see ``sound``)
-    sound: bool  # the tune reads the running sound, which had to be computed
-    driver: int  # the page that libsidplayfp put its driver into
+    exact: NDArray[np.uint8]  # [n, 25]: before the quarter's cycle; zeros after the first jam
+    seen: NDArray[np.uint8]  # [n, 25]: at the pause, before the cycle ``at``
+    at: NDArray[np.int64]  # [n]: cycles since the reset of that run
+    run: NDArray[np.int32]  # [n]: how often the tune was started again
+    seconds: float  # processor time, without computing sound (but see ``sound``)
+    sound: bool  # the tune reads oscillator 3 or envelope 3, so sound had to be computed
+    driver: int  # address of libsidplayfp's driver
 
     def first(self, frames: int) -> "PeerRegisters":
-        """Without what comes after so many video frames."""
+        """Return the rows of the first ``frames`` video frames."""
         n = frames * QUARTERS
         return replace(self, exact=self.exact[:n], seen=self.seen[:n], at=self.at[:n], run=self.run[:n])
 
 
 class Peer:
-    """The program, built into ``folder``."""
+    """The program that drives libsidplayfp, compiled into ``folder``."""
 
     def __init__(self, folder: str | Path, compiler: str = "g++", source: Path = SOURCE) -> None:
-        """Raises TuneError saying what is missing and how to get it."""
+        """Compile the program. Raises TuneError that says what is missing and how to get it."""
         if not source.is_file():
             raise TuneError("no comparison with libsidplayfp: its program is not in this package; run from a checkout")
         if shutil.which(compiler) is None:
@@ -65,14 +65,14 @@ class Peer:
             )
 
     def play(self, path: str | Path, song: int, frames: int) -> PeerRegisters:
-        """A song, from 1 (0: the start song), for ``frames`` video frames. Raises TuneError when it is refused."""
-        (heard,) = self.play_all([(path, song)], frames)
-        if isinstance(heard, TuneError):
-            raise heard
-        return heard
+        """Play a song, from 1 (0: the start song), for ``frames`` video frames. Raises TuneError if that fails."""
+        (played,) = self.play_all([(path, song)], frames)
+        if isinstance(played, TuneError):
+            raise played
+        return played
 
     def play_all(self, songs: Sequence[tuple[str | Path, int]], frames: int) -> Iterator[PeerRegisters | TuneError]:
-        """Many songs one after another in one process, each as soon as it has been played."""
+        """Play songs, each a path and a number, in one process; yield the registers or the error of each in turn."""
         rows = self.program.with_name("rows.bin")
         command = [str(self.program), str(frames), str(rows)]
         for path, song in songs:
@@ -83,23 +83,24 @@ class Peer:
             try:
                 for path, _ in songs:
                     try:
-                        told = json.loads(process.stdout.readline())
+                        answer = json.loads(process.stdout.readline())
                     except ValueError:
                         raise TuneError(f"{path}: libsidplayfp gave no answer") from None
-                    if told["error"]:
-                        yield TuneError(f"{path}: libsidplayfp says: {told['error']}")
+                    if answer["error"]:
+                        yield TuneError(f"{path}: libsidplayfp says: {answer['error']}")
                         continue
                     table = np.fromfile(rows, ROW, frames * QUARTERS, offset=at)
                     at += table.nbytes
                     if len(table) != frames * QUARTERS:
                         raise TuneError(f"{path}: libsidplayfp gave {len(table)} rows, expected {frames * QUARTERS}")
-                    yield _heard(table, told)
+                    yield _registers(table, answer)
             finally:
                 process.kill()
 
 
-def _heard(table: NDArray[np.void], told: dict[str, Any]) -> PeerRegisters:
+def _registers(table: NDArray[np.void], answer: dict[str, Any]) -> PeerRegisters:
+    """Join the rows that the program wrote and its line of JSON."""
     at = (table["half"] + 1) // 2  # a write happens in the second half of its cycle
     return PeerRegisters(
-        table["exact"], table["seen"], at, table["run"], told["seconds"], told["sound"], told["driver"]
+        table["exact"], table["seen"], at, table["run"], answer["seconds"], answer["sound"], answer["driver"]
     )

@@ -1,7 +1,7 @@
-"""A second opinion on machine code: py65's 6502 with as much of a Commodore 64 around it as a .sid's player touches.
+"""Play a .sid file on py65's 6502, with as much of a C64 around it as our player needs, to check our player and 6510.
 
-It knows nothing of the player, the packer or our own 6510. py65 takes the undocumented opcodes for NOPs without a
-word; here they are errors. py65 comes with ``sidlive[test]``.
+Knows nothing of the player, the packer or our 6510. py65 silently treats undocumented opcodes as NOPs; here they are
+errors. py65 is installed with ``sidlive[test]``.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from sidlive.errors import TuneError
 
 SID = 0xD400
-RETURN = 0xFFF0  # calls return here
+RETURN = 0xFFF0  # address that calls return to
 DEC_ABSOLUTE = 0xCE  # py65 counts 3 cycles, a 6510 takes 6
+# uint8[28]: the bits of each column of a frame that the SID has
 USED = np.array([0xFF, 0xFF, 0xFF, 0x0F, 0xFF, 0xFF, 0xFF] * 3 + [0x07] + [0xFF] * 6, np.uint8)
 
 
 class Memory:
-    """64 KiB; writes to the SID are kept in order; BASIC's ROM hides the RAM at $A000 as $01 says."""
+    """64 KiB of memory. Writes to the SID are logged in order; BASIC's ROM hides the RAM at $A000 if $01 says so."""
 
     def __init__(self, fill: int = 0) -> None:
         self.ram = [fill] * 0x10000
@@ -38,10 +39,10 @@ class Memory:
 
 
 class Player:
-    """A .sid file in memory. ``init`` and ``play`` call its code and count its cycles."""
+    """A .sid file loaded into memory; `init` and `play` call its code and count cycles."""
 
     def __init__(self, sid: bytes, fill: int = 0) -> None:
-        """``fill``: what memory holds before. Raises TuneError without py65."""
+        """Load a file. ``fill``: the byte in all other memory. Raises TuneError if py65 is not installed."""
         try:
             from py65.devices.mpu6502 import MPU
         except ImportError:
@@ -58,17 +59,17 @@ class Player:
         self.registers = [0] * 25
 
     def init(self, song: int = 0) -> int:
-        """Cycles of an init call; the song is counted from 0."""
+        """Call init for a song, counted from 0; return its cycles."""
         self.memory.ram[1] = self._bank(self.init_address)
         return self._call(self.init_address, song)
 
     def play(self) -> int:
-        """Cycles of one play call."""
+        """Call play once; return its cycles."""
         self.memory.ram[1] = self._bank(self.play_address)
         return self._call(self.play_address, 0)
 
     def frames(self, count: int) -> NDArray[np.uint8]:
-        """The next ``count`` frames, uint8[count, 28], after the definition of a frame."""
+        """Play the next ``count`` frames ``uint8[count, 28]``: registers after each call, then first control values."""
         rows = np.zeros((count, 28), np.uint8)
         for row in rows:
             self.play()
@@ -104,14 +105,14 @@ class Player:
 
 
 def trace(sid: bytes, count: int, song: int = 0) -> NDArray[np.uint8]:
-    """The first ``count`` frames that a .sid's song, counted from 0, plays."""
+    """Return the first ``count`` frames ``uint8[count, 28]`` of a .sid file's song, counted from 0."""
     player = Player(sid)
     player.init(song)
     return player.frames(count)
 
 
 def cycles(sid: bytes, count: int) -> Sequence[int]:
-    """The cycles of each of its first ``count`` play calls."""
+    """Return the cycles of each of a .sid file's first ``count`` play calls."""
     player = Player(sid)
     player.init()
     return [player.play() for _ in range(count)]

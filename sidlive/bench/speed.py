@@ -1,7 +1,7 @@
-"""How fast our machine is beside py65's processor and libsidplayfp's machine: the speeds of ``sidlive bench capture``.
+"""Measure the speed of our machine beside py65's processor and libsidplayfp's machine, for ``sidlive bench capture``.
 
-Seconds are the processor's, of one thread. What else a machine does only ever takes time away, so that of several runs
-of each side, tune by tune, the quickest counts.
+Times are processor seconds of one thread. Other programs can only make a run slower, so the fastest of several runs of
+each side counts, tune by tune.
 """
 
 import itertools
@@ -26,7 +26,7 @@ from sidlive.report import Result
 from sidlive.tune.capture.trace import machine_for
 from sidlive.tune.psid import Tune, read
 
-PROGRAM: Final = {  # all it needs is X, Y and memory; $02 counts the passes, 0 for 256
+PROGRAM: Final = {  # 6502 code by address; $02 counts the passes, 0 stands for 256
     0x1000: "A2 00"  # LDX #0
     "BD 00 20 71 FB 9D 00 21 1E 00 22"  # LDA $2000,X  ADC ($FB),Y  STA $2100,X  ASL $2200,X
     "20 20 10 E8 D0 EF"  # JSR $1020  INX  BNE $1002
@@ -36,26 +36,26 @@ PROGRAM: Final = {  # all it needs is X, Y and memory; $02 counts the passes, 0 
 }
 START: Final = 0x1000
 STOP: Final = 0x8000
-INSTRUCTIONS_A_PASS: Final = 256 * 16 + 3  # and one more at the end
+INSTRUCTIONS_A_PASS: Final = 256 * 16 + 3  # plus one instruction after the last pass
 PY65_PASSES: Final = 8
 OUR_PASSES: Final = 256
 
 
 @dataclass(frozen=True)
 class PlaySpeed:
-    """A tune played by both: seconds of the processor's time for ``music_s`` of it; the share of states that agree.
+    """The speed of both machines on a tune, and whether they agree.
 
-    Ours are taken at the end of the instruction that runs at the instant, theirs within it.
+    At the end of a frame, our registers are read after the instruction that is running, theirs within it.
     """
 
-    music_s: float
-    ours_s: float
-    peer_s: float | None
-    same: float | None
+    music_s: float  # length of the music played
+    ours_s: float  # processor time
+    peer_s: float | None  # processor time of libsidplayfp
+    same: float | None  # share of frames with equal registers
 
 
 def program() -> bytes:
-    """64 KiB with the program and something to work on."""
+    """Return 64 KiB of memory with the program and data to work on."""
     numbers = np.arange(0x10000)
     memory = (7 * numbers + numbers // 256).astype(np.uint8)
     memory[:0x100] = 0
@@ -64,7 +64,7 @@ def program() -> bytes:
 
 
 def run_ours(passes: int) -> tuple[float, bytes]:
-    """Seconds for the program's ``passes`` on our machine, chips and all, and what it left in $2000-$22FF."""
+    """Run the program on our whole machine; return processor seconds and the memory $2000-$22FF afterwards."""
     machine = Machine()
     machine.ram[:STOP] = np.frombuffer(program(), dtype=np.uint8)[:STOP]
     machine.ram[2] = passes & 0xFF
@@ -79,7 +79,7 @@ def run_ours(passes: int) -> tuple[float, bytes]:
 
 
 def run_py65(passes: int) -> tuple[float, bytes]:
-    """The same on py65. Raises TuneError without it."""
+    """Run the program on py65, as `run_ours` does. Raises TuneError if py65 is not installed."""
     try:
         from py65.devices.mpu6502 import MPU
     except ImportError:
@@ -95,10 +95,10 @@ def run_py65(passes: int) -> tuple[float, bytes]:
 
 
 def instructions(rounds: int) -> list[Result]:
-    """``instructions_x_py65`` and both sides' millions of instructions a second. Raises TuneError without py65."""
+    """Measure how much faster than py65 our machine runs instructions. Raises TuneError if py65 is not installed."""
     ours, theirs = run_ours(PY65_PASSES)[1], run_py65(PY65_PASSES)[1]
     if ours != theirs:
-        raise TuneError("the same program leaves other memory on py65 than on our machine")
+        raise TuneError("the same program leaves different memory on py65 and on our machine")
     quickest, slow = np.inf, np.inf
     for _ in range(rounds):
         quickest = min(quickest, run_ours(OUR_PASSES)[0])
@@ -113,7 +113,7 @@ def instructions(rounds: int) -> list[Result]:
 
 
 def registers_of(tune: Tune, frames: int) -> np.ndarray:
-    """``uint8[frames, 25]``: the start song's registers at the end of each video frame, from the reset on."""
+    """Play the start song; return its registers at the end of each video frame ``uint8[frames, 25]``."""
     machine = machine_for(tune, tune.start_song)
     machine.frames_from(0)
     return machine.record(frames, Fraction(tune.timing.cycles_per_frame)).frames[:, :REGISTERS]
@@ -122,9 +122,9 @@ def registers_of(tune: Tune, frames: int) -> np.ndarray:
 def race(
     paths: Sequence[Path], frames: int, peer: Peer | None, rounds: int, report_progress: Callable[[str], object]
 ) -> list[PlaySpeed]:
-    """Each tune for ``frames`` video frames on both machines, registers once a frame, ``rounds`` times.
+    """Play each tune for ``frames`` video frames on both machines, ``rounds`` times, and compare their speed.
 
-    Tunes that either side does not play through, or for which the peer has to compute sound, are left out.
+    Tunes that one side does not play to the end, or for which libsidplayfp has to compute sound, are left out.
     """
     paces = []
     for path in paths:
@@ -137,31 +137,32 @@ def race(
                 began = time.process_time()
                 registers_of(tune, frames)
                 ours = min(ours, time.process_time() - began)
-            heard = _quickest(peer, path, tune.start_song, frames, rounds) if peer is not None else None
+            played = _quickest(peer, path, tune.start_song, frames, rounds) if peer is not None else None
         except TuneError:
             continue
-        if heard is not None and (heard.sound or heard.run.any()):
+        if played is not None and (played.sound or played.run.any()):
             continue
-        theirs = heard.seconds if heard is not None else None
+        theirs = played.seconds if played is not None else None
         same = None
-        if heard is not None:
-            ends = heard.exact[QUARTERS - 1 :: QUARTERS] & USED_BITS[:REGISTERS]
+        if played is not None:
+            ends = played.exact[QUARTERS - 1 :: QUARTERS] & USED_BITS[:REGISTERS]
             same = float((registers == ends).all(axis=1).mean())
         paces.append(PlaySpeed(frames / tune.timing.rate_hz, ours, theirs, same))
     return paces
 
 
 def _quickest(peer: Peer, path: Path, song: int, frames: int, rounds: int) -> PeerRegisters:
-    every = []
-    for heard in peer.play_all([(path, song)] * rounds, frames):
-        if isinstance(heard, TuneError):
-            raise heard
-        every.append(heard)
-    return min(every, key=lambda heard: heard.seconds)
+    """Play a song ``rounds`` times with libsidplayfp; return the fastest run. Raises TuneError if that fails."""
+    runs = []
+    for played in peer.play_all([(path, song)] * rounds, frames):
+        if isinstance(played, TuneError):
+            raise played
+        runs.append(played)
+    return min(runs, key=lambda played: played.seconds)
 
 
 def speeds(paces: Sequence[PlaySpeed]) -> list[Result]:
-    """``speed_x_libsidplayfp`` (all its time over all of ours, and the median) and ``realtime_x`` (median)."""
+    """Return the speed beside libsidplayfp (all its time by all of ours; the median) and beside real time."""
     if not paces:
         return []
     ours = sum(pace.ours_s for pace in paces)

@@ -1,7 +1,7 @@
-"""Frames with their times beside libsidplayfp: whether a capture's rate is the tempo at which the tune really plays.
+"""Check the rate of a capture against libsidplayfp: do its frames come at the times at which the tune plays them?
 
-libsidplayfp's registers are known at each quarter of a video frame. Each state that its voices change to must be in the
-frames at the same time.
+libsidplayfp's registers are known at each quarter of a video frame. Whenever its voices change, the captured frames
+must show the same state at the same time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,27 +19,26 @@ from sidlive.report import Result
 from sidlive.tune.capture.recorder import Recorder
 from sidlive.tune.psid import Tune, read
 
-IN_TIME: Final = 0.47  # share of libsidplayfp's changes that must be in time for a tempo to count as right
-FEWEST: Final = 12  # changes to judge by
-COMPARED: Final = [  # columns; pulse widths are left out: some tunes sweep them between their play calls
+IN_TIME: Final = 0.47  # least share of changes that must be in time for a tempo to count as right
+FEWEST: Final = 12  # changes needed to judge a tempo
+COMPARED: Final = [  # columns; without pulse widths, which some tunes sweep between their play calls
     register_of(voice, offset) for voice in range(VOICES) for offset in (FREQ_LO, FREQ_HI, CONTROL, AD, SR)
 ]
 
 
 @dataclass(frozen=True)
 class Tempo:
-    """How a song's frames lie in time.
+    """Whether a song's frames keep libsidplayfp's time.
 
-    ``in_time``: of the states that libsidplayfp's voices change to in the second half of the music, the share that our
-    frames show at the same time, give or take a frame of ours. A rate that is 0.5 % wrong is four video frames off by
-    then. None where there is too little to judge by.
+    ``in_time`` is the share of libsidplayfp's changes in the second half of the music that our frames show at the same
+    time, within one frame. A rate that is wrong by 0.5 % is four video frames off by then.
     """
 
     tune: str
     song: int
-    rate_hz: float = 0.0
-    in_time: float | None = None
-    note: str = ""
+    rate_hz: float = 0.0  # of the capture
+    in_time: float | None = None  # None if it could not be judged
+    note: str = ""  # why it could not be judged
 
     @property
     def right(self) -> bool:
@@ -48,41 +47,41 @@ class Tempo:
 
 
 def tempi(songs: Sequence[tuple[Path, int]], frames: int, peer: Peer) -> Iterator[Tempo]:
-    """The tempo of each song (a file and a number from 1) over ``frames`` video frames."""
-    for (path, song), heard in zip(songs, peer.play_all(songs, frames), strict=True):
+    """Check the tempo of songs, each a file and a number from 1, over ``frames`` video frames."""
+    for (path, song), played in zip(songs, peer.play_all(songs, frames), strict=True):
         result = Tempo(path.stem, song)
         try:
-            if isinstance(heard, TuneError):
-                raise heard
-            yield compare_tempo(result, read(path), heard, frames)
+            if isinstance(played, TuneError):
+                raise played
+            yield compare_tempo(result, read(path), played, frames)
         except TuneError as error:
             yield replace(result, note=str(error))
 
 
-def compare_tempo(result: Tempo, tune: Tune, heard: PeerRegisters, frames: int) -> Tempo:
-    """``result`` with a song's tempo in it, from its capture and from what libsidplayfp's registers were."""
+def compare_tempo(result: Tempo, tune: Tune, played: PeerRegisters, frames: int) -> Tempo:
+    """Capture a song and compare it with libsidplayfp's registers; return ``result`` with the outcome filled in."""
     recorder = Recorder(tune, result.song)
     recorder.record_until(frames / tune.timing.rate_hz - recorder.begin / tune.timing.clock_hz)
     made = recorder.finish()
     sampled = made.samples.registers if made.samples else ()
     columns = [column for column in COMPARED if column not in sampled]
     ours = made.frames[:, columns]
-    once = heard.run == 0
-    theirs, times = heard.exact[once][:, columns] & USED_BITS[columns], quarters_of(tune, frames)[once]
+    once = played.run == 0
+    theirs, times = played.exact[once][:, columns] & USED_BITS[columns], quarters_of(tune, frames)[once]
     changes = np.flatnonzero((theirs[1:] != theirs[:-1]).any(axis=1)) + 1
     changes = changes[times[changes] > (recorder.begin + quarters_of(tune, frames)[-1]) // 2]
     why = ""
     if recorder.machine.rom_entered is not None:
         why = "it runs code in a ROM, which libsidplayfp does not have here"
-    elif heard.run.any():
-        why = "libsidplayfp starts it anew"
+    elif played.run.any():
+        why = "it jams, and libsidplayfp starts it again"
     elif len(changes) < FEWEST:
         why = "too few changes to judge by"
     if why:
         return replace(result, rate_hz=made.rate_hz, note=why)
     period = tune.timing.clock_hz / made.rate_hz
     quarter = tune.timing.cycles_per_frame / QUARTERS
-    # A change seen at a quarter came up to a quarter before. A row is what a call leaves, from its call to the next.
+    # A change seen at a quarter happened within the quarter before it. A row holds from its play call to the next.
     first = np.floor((times[changes] - quarter - recorder.begin) / period - 1).astype(int)
     last = np.floor((times[changes] - recorder.begin) / period + 1).astype(int)
     found = np.zeros(len(changes), dtype=bool)
@@ -93,7 +92,7 @@ def compare_tempo(result: Tempo, tune: Tune, heard: PeerRegisters, frames: int) 
 
 
 def tempo_figures(tempos: Sequence[Tempo]) -> list[Result]:
-    """``tempo_right``: share of the songs judged whose frames keep libsidplayfp's time; how many songs were judged."""
+    """Return the share of judged songs whose frames keep libsidplayfp's time, and the number of songs judged."""
     judged = [one.in_time for one in tempos if one.in_time is not None]
     return [
         Result("tempo_right", sum(one.right for one in tempos) / len(judged) if judged else None),
