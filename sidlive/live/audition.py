@@ -1,6 +1,6 @@
-"""A take heard again through the instrument, while the music goes on underneath, logged and unheard.
+"""Plays a take again through the instrument, while the music goes on, logged and unheard.
 
-Frames only: who asks for them one by one is the core.
+Gives frames only: the core asks for them one by one.
 """
 
 from typing import Final
@@ -8,14 +8,15 @@ from typing import Final
 from sidlive.chip.registers import VOICES, Frames
 from sidlive.live.voices import Row, silenced
 
-LEAD: Final = 2  # frames of silence before and after, so that notes begin and none rings on
+LEAD: Final = 2  # frames of silence before the take and after it, so that its notes begin and no note rings on
 _ALL: Final = frozenset(range(VOICES))
 
 
 class Audition:
-    """Frames ``uint8[T, 28]`` from `start` on, then from `loop_frame` on without end, or an end where that is None."""
+    """A take that is being heard again."""
 
     def __init__(self, frames: Frames, loop_frame: int | None = None, start: int = 0) -> None:
+        """Play ``frames`` uint8[T, 28] from ``start`` on, then from ``loop_frame`` on without end; None: to the end."""
         assert 0 <= start < len(frames) and (loop_frame is None or 0 <= loop_frame < len(frames))
         self._frames = frames
         self._loop_frame = loop_frame
@@ -26,11 +27,11 @@ class Audition:
 
     @property
     def begun(self) -> bool:
-        """Whether the row given last was the take's, not the silence before it."""
+        """Whether the last row was the take's, and not the silence before it."""
         return self._begun
 
     def row(self, live: Row) -> Row | None:
-        """What is heard instead of the frame `live`; None when the take has ended."""
+        """Return the frame that is heard instead of ``live``; None when the take has ended."""
         if self._lead:
             self._lead -= 1
             return silenced(live, _ALL)

@@ -1,4 +1,4 @@
-"""From a performance to a .sid file that is proven before it is kept. Knows files and the compiler, no session."""
+"""Writes a take as a .sid file that is proven to play it, and its log beside it. Knows no session."""
 
 import os
 from itertools import count
@@ -19,9 +19,10 @@ _FILES: Final = (".jsonl", ".sid")  # of a committed take; the longer name first
 def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Label", aside: bool = False) -> list[str]:
     """Compile a take, run the result in the 6510, compare it frame by frame, and only then write the file.
 
-    Returns what there is to tell: what of its ``label`` the file cannot hold. Raises TuneError where it does not fit
-    (saying how much would) or does not play the same, DeviceError where the disk refuses. An earlier file of that name
-    is replaced whole or not at all; with ``aside`` it is kept, with its log, under another name.
+    Returns lines for the performer, such as the parts of ``label`` that the file cannot hold. Raises TuneError if the
+    take does not fit (and says how much of it would) or does not play the same, DeviceError if the disk refuses. An
+    earlier file of that name is replaced whole or not at all; with ``aside`` it is kept, with its log, under another
+    name.
     """
     from sidlive.tune.compiler.block import SongFrames
     from sidlive.tune.compiler.sid_file import compile_sid, verify
@@ -41,7 +42,10 @@ def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Lab
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a committed take, and the log beside it, to the first free of NAME-1.sid, NAME-2.sid, ...; where it is."""
+    """Rename a committed take and its log to the first free of NAME-1.sid, NAME-2.sid, ...; return the new path.
+
+    Raises DeviceError, with both files as they were, if the disk refuses.
+    """
     free = next(
         kept
         for number in count(1)
@@ -66,5 +70,5 @@ def set_aside(path: Path) -> Path:
 
 
 def write_log(path: Path, log: str) -> None:
-    """A take's log beside what was made of it, whole or not at all. DeviceError where the disk refuses."""
+    """Write a take's log, whole or not at all. Raises DeviceError if the disk refuses."""
     write_file(path, log.encode())

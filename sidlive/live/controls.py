@@ -1,7 +1,7 @@
-"""Everything a hand can turn: one declaration each, from which verbs, MIDI, the screen and error messages derive.
+"""The controls: one declaration each, from which verbs, MIDI, the screen and error messages derive.
 
-A *steer* control changes what the model hears or how it chooses: the future is made anew. A *remix* control changes
-registers on the way to the chip. A *room* control is about the instrument itself. Knows no tape and no ports.
+A *steer* control changes what the model hears or how it chooses: the future is generated anew. A *remix* control
+changes registers on the way to the chip. A *room* control is about the instrument itself. Knows no tape and no ports.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,9 +18,11 @@ from sidlive.tune import shipped
 
 @dataclass(frozen=True)
 class Control:
-    """One knob. A ``whole`` control takes integers only, one from 0 to 1 is a switch.
+    """One control.
 
-    ``low`` and ``high`` are None for a text, of which ``text`` makes its one spelling or raises ControlError.
+    A ``whole`` control takes integers only; if its range is 0 to 1 it is a switch and takes True and False too.
+    ``low`` and ``high`` are None for a control whose value is a text: then ``text`` converts what a person wrote to the
+    text's one spelling, or raises ControlError.
     """
 
     name: str
@@ -31,11 +33,11 @@ class Control:
     kind: ControlKind
     help: str
     whole: bool = False
-    cc: int | None = None  # the MIDI controller that moves it until another is learned
+    cc: int | None = None  # the MIDI controller number that moves it until another is learned
     text: Callable[[object], str] | None = None
 
     def typed(self, value: object) -> ControlValue:
-        """A value that a person wrote, or the ControlError that says what was expected."""
+        """Check and convert a value that a person wrote. Raises ControlError, which says what was expected."""
         if self.low is None or self.high is None:
             assert self.text is not None
             return self.text(value)
@@ -50,14 +52,14 @@ class Control:
         return int(value) if self.whole else float(value)
 
     def scaled(self, fraction: float) -> ControlValue:
-        """The value at a fraction (0 to 1, clamped) of the range: what a knob of any device says."""
+        """Return the value at a fraction of the range (0 to 1, clamped): the position of a knob."""
         assert self.low is not None and self.high is not None, "a text has no range"
         value = self.low + min(1.0, max(0.0, fraction)) * (self.high - self.low)
         return round(value) if self.whole else round(value, 4)
 
     @property
     def range(self) -> str:
-        """The range, for people."""
+        """The range as people read it: "16 to 250 frames"."""
         assert self.low is not None and self.high is not None
         low, high = (str(int(bound) if self.whole else float(bound)) for bound in (self.low, self.high))
         return f"{low} to {high}{' ' + self.unit if self.unit else ''}"
@@ -86,7 +88,7 @@ CONTROLS: Final[dict[str, Control]] = {
         Control(
             "follow", -4.0, 8.0, 1.0, "nats", "steer", "how closely to follow what was heard before; 0 is as learned"
         ),
-        Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out what is this much less likely than the likeliest"),
+        Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out tokens less likely than this share of the likeliest"),
         Control("seed", 0, 2**31 - 1, 1, "", "steer", "another number, another future", whole=True),
         Control(
             "transpose",
@@ -116,7 +118,7 @@ CONTROLS: Final[dict[str, Control]] = {
 
 
 def control(name: str) -> Control:
-    """The control of that name, or a ControlError that names the nearest."""
+    """Return the control of that name. Raises ControlError, which names the nearest."""
     try:
         return CONTROLS[name]
     except KeyError:
@@ -126,14 +128,14 @@ def control(name: str) -> Control:
 
 
 def turnable(name: str) -> None:
-    """Raise ControlError for a control that no knob can turn."""
+    """Raise ControlError if the control has no range, so that no knob can turn it."""
     if control(name).low is None:
         ranged = ", ".join(other for other, knob in CONTROLS.items() if knob.low is not None)
         raise ControlError(f"{name} has no range for a knob; learn one of {ranged}")
 
 
 def parse_voices(*spec: object) -> frozenset[int]:
-    """Voices as people write them (1, "1-3", "123", "1,3", "all", "none"), as a set of 0, 1, 2."""
+    """Convert voices as people write them (1, "1-3", "123", "1,3", "all", "none") to a set of 0, 1, 2; ControlError."""
     voices: set[int] = set()
     for item in spec:
         if isinstance(item, list | tuple | set | frozenset):
@@ -152,7 +154,7 @@ def parse_voices(*spec: object) -> frozenset[int]:
 
 
 def one_voice(spec: object) -> int:
-    """A single voice as people write it (1, "1"), as 0, 1 or 2."""
+    """Convert one voice as people write it (1, "1") to 0, 1 or 2. Raises ControlError."""
     voices = parse_voices(spec)
     if len(voices) != 1:
         raise ControlError(f"expects one voice, 1, 2 or 3, found {spec!r}; say it once for each voice")
@@ -160,12 +162,15 @@ def one_voice(spec: object) -> int:
 
 
 def mask_text(voices: frozenset[int]) -> str:
-    """The mask as its control shows it: "123", "13", "none"."""
+    """Return a set of voices (0, 1, 2) as the mask control shows it: "123", "13", "none"."""
     return "".join(str(voice + 1) for voice in sorted(voices)) or "none"
 
 
 def parse_values(spec: object) -> frozenset[int]:
-    """Register values as people write them (128, "0-15, 129", range(16), a test of a value), as a set of 0 to 255."""
+    """Convert register values as people write them (128, "0-15, 129", range(16), a predicate) to a set of 0 to 255.
+
+    Raises ControlError.
+    """
     if callable(spec):
         return frozenset(value for value in range(256) if spec(value))
     if isinstance(spec, int) and not isinstance(spec, bool) and 0 <= spec <= 255:
@@ -184,7 +189,7 @@ def parse_values(spec: object) -> frozenset[int]:
 
 
 def values_text(values: Iterable[int]) -> str:
-    """Register values in their one spelling: "0-15,129". Inverse: `parse_values`."""
+    """Return register values in their one spelling: "0-15,129". Inverse: `parse_values`."""
     runs: list[list[int]] = []
     for value in sorted(values):
         if runs and value == runs[-1][1] + 1:
@@ -195,7 +200,7 @@ def values_text(values: Iterable[int]) -> str:
 
 
 def unknown_fragment(name: str, known: list[str]) -> ControlError:
-    """The error for a fragment that nobody loaded and that does not ship."""
+    """Return the error for a name that is neither a loaded fragment nor one that ships."""
     if meant := shipped.near(name, known):
         return ControlError(f"no fragment {name!r}: did you mean {meant}? fragments() lists all")
     have = f"loaded are {', '.join(sorted(known))}" if known else "none is loaded yet"
@@ -204,7 +209,7 @@ def unknown_fragment(name: str, known: list[str]) -> ControlError:
 
 
 def _voice_range(part: str, found: object) -> set[int]:
-    """One item of a list of voices: "2", "123" or "1-3"."""
+    """Convert one item of a list of voices ("2", "123" or "1-3") to a set of 0, 1, 2."""
     low, dash, high = part.partition("-")
     digits = range(int(low), int(high) + 1) if dash and low.isdecimal() and high.isdecimal() else None
     named = list(digits) if digits is not None else [int(char) if char.isdecimal() else 0 for char in part]

@@ -1,4 +1,4 @@
-"""What the hands have set: control values, masks, grips and mutes, loaded fragments; and what was said and done.
+"""The desk: all settings made by hand, the loaded fragments, the notices and the history.
 
 Plain values under the core's lock. Knows no time.
 """
@@ -26,31 +26,39 @@ from sidlive.model.scales import OFF, notes_in
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
 
-_BINDING: Final = frozenset({"scale", "filter", "transpose"})  # controls that constraints are made of
-_NOTICES: Final = 20
-_HISTORY: Final = 10_000
+_CONSTRAINING: Final = frozenset({"scale", "filter", "transpose"})  # controls that the constraints depend on
+_NOTICES: Final = 20  # notices kept
+_HISTORY: Final = 10_000  # lines kept
 
 
 class Hands(Protocol):
-    """MIDI, as far as the core knows it."""
+    """What the core asks of MIDI (`sidlive.live.hands.midi.Midi`); `name` is a control's."""
 
-    def learn(self, name: str) -> None: ...
+    def learn(self, name: str) -> None:
+        """Bind the next knob that moves to a control."""
 
-    def unlearn(self, name: str) -> None: ...
+    def unlearn(self, name: str) -> None:
+        """Unbind a control's knob."""
 
-    def knob(self, name: str) -> str | None: ...
+    def knob(self, name: str) -> str | None:
+        """Return the knob that moves a control, as people read it."""
+        ...
 
 
 class Speakers(Protocol):
-    """Sound devices, as far as the core knows them."""
+    """What the core asks of the sound devices (`sidlive.live.sound.device_minder.DeviceMinder`)."""
 
-    def names(self) -> list[str]: ...
+    def names(self) -> list[str]:
+        """Return the names of the devices."""
+        ...
 
-    def choose(self, name: str) -> list[str]: ...
+    def choose(self, name: str) -> list[str]:
+        """Play on another device and return the names of the devices."""
+        ...
 
 
 class Desk:
-    """Everything set by hand, as it stands. Setters check what they are given and raise ControlError."""
+    """The current settings. Methods that change a setting check the new value and raise ControlError."""
 
     def __init__(self, seed: int, timing: VideoTiming = PAL) -> None:
         self.mask: frozenset[int] = parse_voices("all")
@@ -61,59 +69,59 @@ class Desk:
         self.history: deque[str] = deque(maxlen=_HISTORY)
         self.constraints: Constraints = UNCONSTRAINED
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
-        self._heard: Frames | None = None  # the prompt's
+        self._prompt: Frames | None = None
         self._timing = timing  # of the machine that plays
         self._values: dict[str, ControlValue] = {name: knob.default for name, knob in CONTROLS.items()}
         self.set("seed", seed)
 
     def get(self, name: str) -> ControlValue:
-        """A control's value."""
+        """Return a control's value."""
         return self._values[control(name).name]
 
     def whole(self, name: str) -> int:
-        """The value of a control that takes whole numbers."""
+        """Return the value of a control that takes whole numbers."""
         return int(self._values[name])
 
     def set(self, name: str, value: ControlValue) -> bool:
-        """Set a control; whether that changed anything."""
+        """Set a control; return whether its value changed."""
         knob = control(name)
         value = knob.typed(value)
         if value == self._values[name]:
             return False
         values = self._values | {name: value}
-        if name in _BINDING:
-            self.constraints = self._bound(values, self._forbidden, self._heard)
+        if name in _CONSTRAINING:
+            self.constraints = self._constraints_of(values, self._forbidden, self._prompt)
         self._values = values
         if name == "mask":
             self.mask = parse_voices(value)
         return True
 
-    def hear(self, frames: Frames, timing: VideoTiming) -> None:
-        """The prompt is this: the scale is at its tuning, on a machine of that `timing`."""
+    def set_prompt(self, frames: Frames, timing: VideoTiming) -> None:
+        """Tune the scale to the prompt ``frames``, for a machine of that video ``timing``."""
         self._timing = timing
         try:
-            self.constraints = self._bound(self._values, self._forbidden, frames)
+            self.constraints = self._constraints_of(self._values, self._forbidden, frames)
         except ControlError as error:
             self.tell(f"the scale is off: {error}", "warning")
             self.set("scale", OFF)
-        self._heard = frames
+        self._prompt = frames
 
     def forbid(self, column: str, values: object, *voices: int | str) -> None:
-        """Have these values stand in a column no more, of all voices without voices."""
+        """Exclude register values from a column, for these voices or (if none is named) all."""
         unwanted, forbidden = parse_values(values), dict(self._forbidden)
         for one in columns_of(column, parse_voices(*voices or ("all",))):
             forbidden[one] = forbidden.get(one, frozenset()) | unwanted
-        self.constraints = self._bound(self._values, forbidden, self._heard)
+        self.constraints = self._constraints_of(self._values, forbidden, self._prompt)
         self._forbidden = forbidden
 
     def permit(self, column: str | None = None, *voices: int | str) -> None:
-        """Take back what was forbidden in a column, or everywhere."""
+        """Lift what was forbidden in a column, or everywhere."""
         lifted = self._forbidden if column is None else columns_of(column, parse_voices(*voices or ("all",)))
         self._forbidden = {one: values for one, values in self._forbidden.items() if one not in lifted}
-        self.constraints = self._bound(self._values, self._forbidden, self._heard)
+        self.constraints = self._constraints_of(self._values, self._forbidden, self._prompt)
 
     def sampling(self, lane: int) -> Sampling:
-        """What the engine is asked to sample with."""
+        """Return the sampling settings. `lane` selects one of the independent noises of a seed."""
         values = self._values
         return Sampling(
             temperature=float(values["temperature"]),
@@ -127,7 +135,7 @@ class Desk:
         )
 
     def add(self, fragment: "Fragment") -> None:
-        """Have a fragment at hand, by its name: a row a video frame, whatever its rate was."""
+        """Keep a fragment under its name, resampled to one row per video frame."""
         if not len(fragment.frames):
             raise ControlError(f"fragment {fragment.name!r} is empty: expected at least one frame")
         fragment = fragment.at_video_rate()
@@ -145,13 +153,13 @@ class Desk:
         self.fragments[fragment.name] = fragment
 
     def fragment(self, name: str) -> "Fragment":
-        """The fragment of that name."""
+        """Return the fragment of that name. Raises ControlError."""
         if name not in self.fragments:
             raise unknown_fragment(name, list(self.fragments))
         return self.fragments[name]
 
     def mute(self, *voices: int | str) -> None:
-        """Silence voices on the way out, all of them without arguments."""
+        """Silence voices on the way to the chip, all of them without arguments."""
         self.muted |= parse_voices(*voices or ("all",))
 
     def unmute(self, *voices: int | str) -> None:
@@ -159,23 +167,23 @@ class Desk:
         self.muted -= parse_voices(*voices or ("all",))
 
     def grip(self, voices: Iterable[int], grip: Grip) -> None:
-        """Have voices held or locked, or (None) free."""
+        """Hold or lock voices (0, 1, 2), or free them (None)."""
         chosen = set(voices)
         one, two, three = (grip if voice in chosen else self.grips[voice] for voice in range(3))
         self.grips = one, two, three
 
     def tell(self, text: str, level: NoticeLevel = "info") -> None:
-        """Something that the performer should know."""
+        """Show the performer a notice."""
         number = self.notices[-1].number + 1 if self.notices else 1
         self.notices.append(Notice(number, text, level))
 
     def note(self, seconds: float, verb: str, arguments: Iterable[Any]) -> None:
-        """What was done, and when."""
-        told = (getattr(argument, "name", argument) for argument in arguments)
-        self.history.append(f"{seconds:8.2f} s  {verb}({', '.join(map(repr, told))})")
+        """Add a line to the history; ``seconds`` since the room opened."""
+        shown = (getattr(argument, "name", argument) for argument in arguments)
+        self.history.append(f"{seconds:8.2f} s  {verb}({', '.join(map(repr, shown))})")
 
     def controls(self, hands: Hands | None) -> dict[str, ControlState]:
-        """Every control as it stands."""
+        """Return the state of every control."""
         return {
             name: ControlState(
                 name, self._values[name], knob.low, knob.high, knob.unit, knob.kind, knob.help,
@@ -185,7 +193,7 @@ class Desk:
         }  # fmt: skip
 
     def voices(self) -> tuple[VoiceState, VoiceState, VoiceState]:
-        """Every voice as it stands."""
+        """Return the state of every voice."""
         return self._voice(0), self._voice(1), self._voice(2)
 
     def _voice(self, voice: int) -> VoiceState:
@@ -195,10 +203,10 @@ class Desk:
         mode: VoiceMode = "held" if grip else "generated" if voice in self.mask else "masked"
         return VoiceState(mode, muted)
 
-    def _bound(
-        self, values: dict[str, ControlValue], forbidden: dict[int, frozenset[int]], heard: Frames | None
+    def _constraints_of(
+        self, values: dict[str, ControlValue], forbidden: dict[int, frozenset[int]], prompt: Frames | None
     ) -> Constraints:
-        """What may be said under these settings. ControlError where nothing could be."""
+        """Return what the engine may generate under these settings. Raises ControlError if that is nothing."""
         table = permitted_values(forbidden, filtered=bool(values["filter"]))
-        notes = notes_in(str(values["scale"]), heard, int(values["transpose"]), self._timing)
+        notes = notes_in(str(values["scale"]), prompt, int(values["transpose"]), self._timing)
         return UNCONSTRAINED if table is None and notes is None else constrain(table, notes)

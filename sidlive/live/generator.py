@@ -1,8 +1,7 @@
-"""Keeps the tape ahead of the playhead: what the engine hears, says, and hears again after a change.
+"""The generator: keeps the tape filled ahead of the playhead, and gives the engine a new past after a change.
 
-The generator owns the engine, and one thread owns the generator. It meets the rest of the core in three short calls
-that take the core's lock (`assignment`, `enter`, `deliver`); the engine's own steps run outside of it, so nothing that
-plays ever waits for them.
+The generator owns the engine, and one thread owns the generator. Its calls to the core (`GeneratorHost`) are short and
+take the core's lock; the engine's steps run without the lock, so playing never waits for them.
 """
 
 import time
@@ -17,8 +16,8 @@ from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.voices import Row, Transpose, forced_columns
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
 
-PINNED = 256  # frames (5 s); the window of the last frames, which slides, is that much shorter
-_AGING = 0.05  # the weight of the newest frame in how long a frame takes
+PINNED = 256  # frames (5 s) of the prompt that stay in the context; the sliding window is that much shorter
+_AGING = 0.05  # weight of the newest frame in the average time that a frame takes
 
 
 class EngineLike(Protocol):
@@ -26,17 +25,17 @@ class EngineLike(Protocol):
 
     @property
     def context(self) -> int:
-        """Frames of history that the model attends to."""
+        """Number of frames that the model attends to."""
         ...
 
     @property
     def reach(self) -> int:
-        """Frames of history that the model knows of in any way, by recall too: no fewer than its context."""
+        """Number of frames that the model knows at all, by attention or by recall; at least its context."""
         ...
 
     @property
     def pinnable(self) -> int:
-        """Frames of a prompt, at most, that the model learned to hear pinned."""
+        """Largest number of pinned frames that the model was trained with."""
         ...
 
     def reset(self, pin: int = 0) -> None: ...
@@ -84,10 +83,10 @@ class GeneratorHost(Protocol):
 
 
 class Generator:
-    """The engine and where it stands on the tape. All methods belong to the generator thread.
+    """The engine and its position on the tape. All methods belong to the generator's thread.
 
-    The prompt's first PINNED frames are attended to for ever, where the model learned to hear a past with a gap in it:
-    one that did not leaves the prompt's scale sooner with a pin than without.
+    The prompt's first PINNED frames stay in the model's context if the model was trained with pinned frames. A model
+    that was not leaves the prompt's scale sooner with them than without.
     """
 
     def __init__(self, core: GeneratorHost, engine: EngineLike, transpose: Transpose) -> None:
@@ -95,11 +94,11 @@ class Generator:
         self._engine = engine
         self._pin = min(PINNED, engine.pinnable)
         self._transpose = transpose
-        self._lineage = -1  # that the engine has heard
-        self._position = 0  # the tape frame that the engine would say next
+        self._lineage = -1  # number of the lineage that the engine has heard; -1: none
+        self._position = 0  # tape frame that the engine would generate next
 
     def work(self) -> bool:
-        """Do the next piece of work, at most one frame; False when there is nothing to do."""
+        """Do the next piece of work, at most one frame; return False if there is nothing to do."""
         task = self._core.assignment(self._lineage, self._position)
         if task is None:
             return False
@@ -115,16 +114,16 @@ class Generator:
         return True
 
     def forget(self) -> None:
-        """Trust nothing that the engine has heard: it hears all of it anew."""
+        """Note that the engine's state cannot be trusted: its next work is to hear everything again."""
         self._core.forgotten()
         self._lineage = -1
 
     def _hear_anew(self, lineage: Lineage) -> None:
-        """Give the engine another past. The old future plays on meanwhile; then the tape is cut.
+        """Reset the engine and prefill another past. The old future plays on meanwhile; then the tape is cut.
 
-        It hears the prompt's first frames, where they are to be pinned, and of the rest all that it can recall: what
-        performers load they want known. Amid the music it is to answer soon: then it hears its context's worth, of the
-        prompt and the tape after it.
+        The past is the prompt's first frames, if they are pinned, and as much of the rest as the engine can recall. In
+        the middle of the music the answer must come soon: then the rest is only as long as the model's context, and is
+        taken from the prompt and the tape after it.
         """
         prompt, most = lineage.context, self._engine.reach
         pin = min(len(prompt), self._pin)
@@ -133,7 +132,7 @@ class Generator:
             most = self._engine.context
             position, rows, semitones = self._core.heard(lineage.root, most - pin)
             runs = _runs(rows, lineage.semitones - semitones.astype(int))
-            last += min(lineage.opening, position - len(rows) - lineage.root)  # played longer ago than rows tell
+            last += min(lineage.opening, position - len(rows) - lineage.root)  # opening frames played before these rows
         first = max(pin, last + len(rows) - (most - pin))
         self._lineage = -1  # until it is entered
         self._engine.reset(pin=pin)
@@ -144,7 +143,7 @@ class Generator:
             self._position = entered if lineage.root is None else position
 
     def _move_to(self, task: Assignment) -> None:
-        """Have the engine stand before the frame to make: forget what was cut off, hear what was played instead."""
+        """Move the engine to the frame to make: rewind what was cut off, prefill what was played instead."""
         if self._position > task.index:
             self._engine.rewind(self._position - task.index)
         elif self._position < task.index:
@@ -153,7 +152,7 @@ class Generator:
         self._position = task.index
 
     def _make(self, task: Assignment) -> Row:
-        """Frame `task.index`: from the prompt's own frames while they are played, from the model otherwise."""
+        """Return frame `task.index`: the prompt's own frame while the prompt is played, else the model's."""
         lineage = task.lineage
         forced = forced_columns(task.grips, task.mask, task.index, task.before, lineage.semitones, self._transpose)
         assert lineage.root is not None, "a lineage that was entered has a root"
@@ -174,7 +173,7 @@ class Generator:
         return row
 
     def _prefill(self, runs: list[tuple[Frames, int]]) -> None:
-        """Have the engine hear frames, each run transposed by its semitones; of all that, as much as it can recall."""
+        """Prefill runs of frames, each transposed by its semitones; only the last `reach` frames of all."""
         parts = [self._transpose(frames, by) if by else frames for frames, by in runs if len(frames)]
         frames = np.concatenate(parts) if parts else silence(0)
         if len(frames):
@@ -182,6 +181,6 @@ class Generator:
 
 
 def _runs(rows: Frames, semitones: NDArray[np.int_]) -> list[tuple[Frames, int]]:
-    """Rows cut where their transposition changes."""
+    """Split rows where their transposition changes, into (rows, semitones)."""
     edges = [0, *(np.flatnonzero(np.diff(semitones)) + 1).tolist(), len(rows)]
     return [(rows[a:b], int(semitones[a])) for a, b in pairwise(edges) if b > a]

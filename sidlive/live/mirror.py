@@ -1,7 +1,7 @@
-"""The tape as a screen sees it: the frames last heard and those to come, in memory that two processes may share.
+"""The mirror: the frames last heard and the frames to come, in memory that two processes may share.
 
-One side writes (the core, under its lock), any number read without asking. A version that is odd while it is written
-lets a reader notice and look again.
+The core writes, under its lock; any number of readers read without asking. A version number is odd during a write, so a
+reader notices a torn read and reads again.
 """
 
 from typing import Final
@@ -12,15 +12,15 @@ from sidlive.chip.registers import COLUMNS, Frames
 from sidlive.live.state import Window
 from sidlive.live.voices import Row
 
-HEARD: Final = 2048  # frames of the past kept, 40 s
-FUTURE: Final = 512  # more than the generator is ever ahead
+HEARD: Final = 2048  # frames of the past that are kept, 40 s
+FUTURE: Final = 512  # frames to come; more than the generator is ever ahead
 _HEADER: Final = 4 * 8  # version, clock, playhead, end: int64 each
 SIZE: Final = _HEADER + (HEARD + FUTURE) * COLUMNS  # bytes
-_TRIES: Final = 5
+_TRIES: Final = 5  # reads before a torn one is accepted
 
 
 class Mirror:
-    """A view over `SIZE` bytes, zeroed at first; of this process alone when no buffer is given."""
+    """A view of `SIZE` bytes, which must be zero at first; without a buffer the memory is this process's own."""
 
     def __init__(self, buffer: memoryview | None = None) -> None:
         memory = np.zeros(SIZE, dtype=np.uint8) if buffer is None else np.frombuffer(buffer, dtype=np.uint8, count=SIZE)
@@ -30,32 +30,32 @@ class Mirror:
         self._future: Frames = rows[HEARD:]
 
     def play(self, clock: int, row: Row, playhead: int, end: int) -> None:
-        """The chip took `row` as its frame number `clock`; the tape's next frame is `playhead`. Writer only."""
+        """Write ``row`` as the chip's frame number ``clock``; the tape's next frame is ``playhead``. Writer only."""
         self._header[0] += 1
         self._heard[clock % HEARD] = row
         self._header[1:] = clock + 1, playhead, end
         self._header[0] += 1
 
     def make(self, index: int, row: Row, end: int) -> None:
-        """Tape frame `index` was made (anew). Writer only."""
+        """Write tape frame ``index``, new or replaced; the tape now ends before ``end``. Writer only."""
         self._header[0] += 1
         self._future[index % FUTURE] = row
         self._header[3] = end
         self._header[0] += 1
 
     def cut(self, end: int) -> None:
-        """The tape ends here now. Writer only."""
+        """End the tape before frame ``end``. Writer only."""
         self._header[0] += 1
         self._header[3] = end
         self._header[0] += 1
 
     @property
     def clock(self) -> int:
-        """Frames that the chip has taken."""
+        """Number of frames that the chip has taken."""
         return int(self._header[1])
 
     def window(self, before: int, after: int) -> Window:
-        """Up to `before` frames heard and `after` frames to come; after a few torn looks, the last one."""
+        """Return up to ``before`` frames heard and ``after`` to come; after _TRIES torn reads, the last of these."""
         for _ in range(_TRIES):
             version = int(self._header[0])
             clock, playhead, end = (int(value) for value in self._header[1:])
@@ -68,5 +68,5 @@ class Mirror:
         return Window(clock - past, past, np.concatenate([heard, future]))
 
     def release(self) -> None:
-        """Let go of the buffer, so that its owner can close it. Nothing may be read after this."""
+        """Release the buffer, so that its owner can close it. Nothing may be read afterwards."""
         del self._header, self._heard, self._future

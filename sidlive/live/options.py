@@ -1,4 +1,4 @@
-"""What an instrument is opened with, and its parts made from that. Importing it loads no engine."""
+"""The options of a room, and the core and engine made from them. Importing this loads no engine."""
 
 import hashlib
 import time
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RoomOptions:
-    """What a room is opened with."""
+    """The options with which a room is opened."""
 
     model: str = "pocket"
-    device: str | None = None  # of sound: part of its name, "null" for none, None for the usual one
+    device: str | None = None  # sound device: part of its name, "null" for none, None for the default
     midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all there are
     takes: Path = Path("takes")  # made absolute here: a performer's os.chdir moves no take
     chip: str = "6581"
-    video: str | None = None  # "PAL" or "NTSC"; None: that of what is prompted before anything is played, PAL till then
+    video: str | None = None  # "PAL" or "NTSC"; None: the first prompt's, PAL until then
     seed: int = 1
-    name: str = ""  # of the take's folder; by date and time without
-    stamp: "Callable[[], Stamp] | None" = None  # makes what is told of every block that the device takes
-    engine: "Callable[[], EngineLike] | None" = None  # makes the engine; None: the model's
-    home: Path = field(default_factory=working_folder)  # where relative names, the model's too, are looked for
+    name: str = ""  # of the take's folder; "": date and time
+    stamp: "Callable[[], Stamp] | None" = None  # makes the callback for each block that the device takes
+    engine: "Callable[[], EngineLike] | None" = None  # makes the engine; None: the engine of `model`
+    home: Path = field(default_factory=working_folder)  # relative paths, the model's too, start here
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "takes", self.home / self.takes)
 
 
 def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
-    """A core with its take."""
+    """Return a core with its take."""
     from sidlive import __version__
     from sidlive.live.controls import CONTROLS
     from sidlive.live.core import Core
@@ -55,24 +55,25 @@ def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
     return Core(Take(folder, header), options.chip, timing, options.seed, mirror, options.video is None)
 
 
-def make_engine(options: RoomOptions, told: Callable[[str], object]) -> "EngineLike":
-    """The engine, ready to play: its kernels are compiled, or fetched from the cache, here. Raises ModelError.
+def make_engine(options: RoomOptions, report_progress: Callable[[str], object]) -> "EngineLike":
+    """Return the engine, ready to play. Its kernels are compiled here, or fetched from the cache. Raises ModelError.
 
-    ``told`` hears what there is to wait for, in words.
+    ``report_progress`` is called with a line on what is being done.
     """
     if options.engine is not None:
         return options.engine()
     from sidlive.model.engine import load_engine
 
-    told("loading the model")
-    return load_engine(
-        options.model,
-        report_progress=lambda done, total: told(f"compiling the engine, once on this machine: {done} of {total}"),
-    )
+    report_progress("loading the model")
+
+    def report_compiling(done: int, total: int) -> None:
+        report_progress(f"compiling the engine, once on this machine: {done} of {total}")
+
+    return load_engine(options.model, report_progress=report_compiling)
 
 
 def model_digest(options: RoomOptions) -> str:
-    """Which model's file makes the music, whatever it is called: empty for an engine that has none."""
+    """Return the SHA-256 of the model's file, which identifies it under any name; "" for an engine without a file."""
     if options.engine is not None:
         return ""
     from sidlive.model.weights import model_path

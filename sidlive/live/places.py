@@ -1,4 +1,4 @@
-"""Where settings and logs live, where a user's code finds its modules, and paths as people write and read them."""
+"""Folders and paths: where settings and logs lie, paths as people write and read them, imports of a user's code."""
 
 import contextlib
 import linecache
@@ -11,7 +11,7 @@ from sidlive.errors import ControlError
 
 
 def working_folder() -> Path:
-    """The folder that relative names count from now; "." where it has been removed."""
+    """Return the working folder; "." if it has been removed."""
     try:
         return Path.cwd()
     except OSError:
@@ -19,38 +19,38 @@ def working_folder() -> Path:
 
 
 def typed_path(text: str | Path) -> Path:
-    """A path as a person wrote it, with ~ for the home folder. ControlError where that folder is not known."""
+    """Convert a path as a person wrote it, with ~ for the home folder. Raises ControlError if there is no such home."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ControlError(f"nobody's home folder is {Path(text).parts[0]}; write the path in full") from None
+        raise ControlError(f"there is no home folder {Path(text).parts[0]}; write the path in full") from None
 
 
 def shown_path(path: Path) -> str:
-    """A path for people: from the working folder on where it lies in there."""
+    """Return a path as people read it: relative to the working folder if it lies in it."""
     with contextlib.suppress(ValueError):
         return str(path.relative_to(working_folder()))
     return str(path)
 
 
 def config_folder() -> Path:
-    """Settings that the user would keep."""
+    """Return the folder of the settings."""
     return _folder("XDG_CONFIG_HOME", ".config", "Library/Application Support")
 
 
 def data_folder() -> Path:
-    """What the instrument remembers."""
+    """Return the folder of what the instrument remembers, such as the console's history."""
     return _folder("XDG_DATA_HOME", ".local/share", "Library/Application Support")
 
 
 def log_path(process: str = "core") -> Path:
-    """Where the core process writes what drivers and faults have to say, and the studio how it failed."""
+    """Return the log of a process: "core" (output of drivers, faults) or "studio" (how it failed)."""
     return _folder("XDG_STATE_HOME", ".local/state", "Library/Logs") / f"{process}.log"
 
 
 @contextlib.contextmanager
 def imports_from(folder: Path) -> Iterator[None]:
-    """Have modules looked for in this folder first."""
+    """Import modules from this folder first, while the context lasts."""
     sys.path.insert(0, str(folder))
     try:
         yield
@@ -60,9 +60,9 @@ def imports_from(folder: Path) -> Iterator[None]:
 
 
 def remember_lines(name: str, source: str) -> None:
-    """Have tracebacks show these lines for code that was compiled under ``name``, whatever becomes of its file.
+    """Make tracebacks show these lines for code compiled under ``name``, even if its file changes or is deleted.
 
-    Lines end where Python ends them: at newlines, not at form feeds or Unicode's separators.
+    Lines end at newlines, as in Python, not at form feeds or Unicode's separators.
     """
     linecache.cache[name] = (len(source), None, [line + "\n" for line in source.split("\n")], name)
 

@@ -1,7 +1,8 @@
-"""The core process: the core, and the threads that meet at it.
+"""The core process: the core, and the threads that call it.
 
-One thread makes frames (it alone owns the engine), one plays them, one minds MIDI, one the take's file; the main thread
-does what comes over the pipe, and ends it all when the pipe closes. Importing this imports none of what they use.
+One thread generates frames (it alone owns the engine), one plays them, one serves MIDI, one writes the take's file. The
+main thread answers the calls that come over the pipe, and ends the process when the pipe closes. Importing this imports
+nothing that those threads use.
 """
 
 import contextlib
@@ -21,33 +22,33 @@ from sidlive.live.mirror import Mirror
 from sidlive.live.options import RoomOptions, make_core, make_engine, model_digest
 from sidlive.live.places import config_folder, log_path
 
-PRIORITY: Final = -11  # what sound servers ask for
-KEEP_S: Final = 1.0  # between two writes of the take
-NAP_S: Final = 0.5  # between two looks of the idle generator; a command wakes it at once
-GRIEF_S: Final = 0.2  # after a fault of the generator, before it tries anew
+PRIORITY: Final = -11  # of the process: the value that sound servers use
+KEEP_S: Final = 1.0  # seconds between two writes of the take
+NAP_S: Final = 0.5  # seconds that an idle generator sleeps; a command wakes it at once
+RECOVERY_S: Final = 0.2  # pause after a fault of the generator
 
 
 def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
-    """The core process, from birth to end (its main thread)."""
+    """Run the core process until the pipe closes. ``memory``: a shared array of `mirror.SIZE` bytes."""
     for name in ("SIGINT", "SIGHUP"):  # the terminal's signals are the screen's business; it closes the pipe
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):  # where the user may: music before other work
+        with contextlib.suppress(OSError):  # if the user may do this
             os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     with contextlib.suppress(OSError):
         os.chdir(options.home)
     _divert_output()
-    house = _House(Mirror(memoryview(memory).cast("B")), options)
+    parts = _Parts(Mirror(memoryview(memory).cast("B")), options)
     try:
-        house.open()
-        _obey(pipe, answers(house.core))
+        parts.open()
+        _obey(pipe, answers(parts.core))
     finally:
-        house.close()
+        parts.close()
 
 
 def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]]) -> None:
-    """Do what comes over the pipe until it closes."""
+    """Answer the calls ``(number, name, arguments)`` that come over the pipe, until it closes or None comes."""
     while True:
         try:
             request = pipe.recv()
@@ -62,7 +63,7 @@ def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]]) -> None:
             result = methods[method](*arguments)
         except SidliveError as error:
             fault = error
-        except Exception as error:  # a mistake of ours must reach the caller, not end the music
+        except Exception as error:  # a bug of sidlive must reach the caller, not end the music
             fault = DeviceError(f"{method} failed in the core: {type(error).__name__}: {error}")
         try:
             pipe.send((number, fault, result))
@@ -70,8 +71,8 @@ def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]]) -> None:
             return
 
 
-class _House:
-    """Everything in the core process. `open` and `close` belong to the main thread."""
+class _Parts:
+    """The parts of the core process. `open` and `close` belong to the main thread."""
 
     def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
         from sidlive.live.hands.bindings import Bindings
@@ -97,18 +98,18 @@ class _House:
         core.hush = self._renderer.panic
         core.retime = self._renderer.retime
         core.speakers = self._minder = DeviceMinder(self._renderer, options.device, core.tell, stamp)
-        self._loading_gaps = 0  # loading a model keeps the interpreter busy while nothing is to be heard
+        self._loading_gaps = 0  # inaudible gaps: loading a model keeps the interpreter busy before there is music
         self._closing = threading.Event()
         self._wake = threading.Event()
         self.core.wake = self._wake.set
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
-            for name, target in (("generator", self._generate), ("keeper", self._keep))
+            for name, target in (("generator", self._generate), ("writer", self._keep_take))
         ]
 
     def open(self) -> None:
-        """Start everything."""
-        sys.setswitchinterval(0.001)  # seconds: the longest that one thread keeps the others from the interpreter
+        """Start all threads."""
+        sys.setswitchinterval(0.001)  # seconds: the longest time that a thread keeps the interpreter while others wait
         self._renderer.start()
         self._show_output()
         for thread in self._threads:
@@ -117,7 +118,7 @@ class _House:
         self._midi.start()
 
     def close(self) -> None:
-        """End everything, the take's last second included."""
+        """End all threads and write the rest of the take."""
         self._closing.set()
         self._wake.set()
         self._midi.close()
@@ -134,32 +135,32 @@ class _House:
             from sidlive.live.generator import Generator
             from sidlive.tune.edits import transpose
 
-            generator = Generator(self.core, make_engine(self._options, self._waiting_for), transpose)
+            generator = Generator(self.core, make_engine(self._options, self._report_loading), transpose)
         except Exception as error:
             self.core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
             self.core.tell(f"no music can be made: {self.core.trouble}")
             return
         self._loading_gaps = self._renderer.underruns
-        gc.freeze()  # what is loaded now stays: the collector need not walk it again and again
+        gc.freeze()  # what is loaded now stays loaded: the collector need not visit it again
         self.core.ready(self._options.model, model_digest(self._options))
         while not self._closing.is_set():
             try:
                 busy = generator.work()
-            except Exception as error:  # the last bar loops on; say it, and begin again from what was played
-                self.core.tell(f"the generator failed and begins anew: {type(error).__name__}: {error}")
+            except Exception as error:  # the last bar loops meanwhile; begin again from the frames that were played
+                self.core.tell(f"the generator failed and begins again: {type(error).__name__}: {error}")
                 generator.forget()
-                self._closing.wait(GRIEF_S)
+                self._closing.wait(RECOVERY_S)
                 continue
             if not busy:
                 self._wake.wait(NAP_S)
                 self._wake.clear()
 
-    def _waiting_for(self, what: str) -> None:
-        self.core.loading = what
+    def _report_loading(self, progress: str) -> None:
+        self.core.loading = progress
 
-    # -- the keeper's thread
+    # -- the writer's thread
 
-    def _keep(self) -> None:
+    def _keep_take(self) -> None:
         while not self._closing.wait(KEEP_S):
             self.core.midi = self._midi.label
             self._show_output()
@@ -184,7 +185,7 @@ class _House:
 
 
 def _divert_output() -> None:
-    """Drivers print where the screen is drawn: send both outputs to the log, a small one, begun anew each time."""
+    """Send both outputs to a log file, emptied at each start: drivers print, and the terminal shows the screen."""
     try:
         log_path().parent.mkdir(parents=True, exist_ok=True)
         log = os.open(log_path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

@@ -1,8 +1,7 @@
-"""A take's frames made again from its log alone: the same core and the same generator, in the order that was logged.
+"""Generates a take's frames again from its log: with the same core and generator, in the order of the logged steps.
 
-The log says which step of the core came after which, so a performance whose generator, renderer and hands were threads
-of their own is gone through by one thread, and comes out the same to the bit on the same model and the same kind of
-processor.
+The log holds the order of the core's steps. So one thread can repeat a performance in which generator, renderer and
+hands were threads of their own; the frames are the same to the bit on the same model and the same kind of processor.
 """
 
 import contextlib
@@ -23,7 +22,7 @@ from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FORMAT, FRAME, HEA
 from sidlive.live.voices import Row
 from sidlive.tune.inline import fragment_from_json
 
-_ADDS: Final = "add"  # the verb whose argument is a fragment
+_ADD: Final = "add"  # the command whose argument is a fragment
 _NOTES: Final = frozenset({"revive", *get_args(TakeNote)})  # log entries that are not commands of the core
 _LETTERS: Final = frozenset({FRAME, ASSIGN, HEARD, ROWS, ENTER, DELIVER, FORGET})
 
@@ -31,47 +30,47 @@ Step = str | Entry  # a letter, or a command
 
 
 def replay(log: TakeLog, engine: EngineLike, progress: Callable[[int], object] = lambda frames: None) -> Frames:
-    """The frames ``uint8[T, 28]`` of a take, made anew by `engine` (new, or reset) as far as the log goes.
+    """Return the frames ``uint8[T, 28]`` of a take, generated again by `engine` (new, or reset), up to the log's end.
 
-    Ends with the first frame that is not as it was played, where the take has its frames (see `difference`).
-    `progress` is told how many there are, now and then. TuneError where the log cannot be gone through: it is damaged,
-    or another version of sidlive wrote it, or `engine` says something so different that the steps do not fit.
+    If the take has its frames, the result ends with the first one that differs (see `difference`). `progress` is called
+    now and then with the number of frames so far. Raises TuneError if the log does not fit: it is damaged, another
+    version of sidlive wrote it, or the engine's frames differ so much that the steps cannot follow.
     """
     from sidlive.tune.edits import transpose
 
     core = _opened(log.header)
-    score = _Score(core, log, progress)
-    generator = Generator(score, engine, transpose)
+    logged = _LoggedCore(core, log, progress)
+    generator = Generator(logged, engine, transpose)
     with contextlib.suppress(_Ended):
-        while (step := score.next_step()) is not None:
+        while (step := logged.next_step()) is not None:
             if step == ASSIGN:
                 with contextlib.suppress(_Failed):
                     generator.work()
             elif step == FORGET:
                 generator.forget()
             else:
-                score.play(step)
+                logged.play(step)
     return core.take.frames()
 
 
 def difference(made: Frames, performed: Frames) -> tuple[int, str] | None:
-    """The first frame in which two takes differ, as far as both go, and how; None where they are the same."""
+    """Return the first frame in which two takes differ, and how in words; None if their common part is equal."""
     count = min(len(made), len(performed))
     differ = np.argwhere(made[:count] != performed[:count])
     if not len(differ):
         return None
     frame, column = (int(number) for number in differ[0])
     register = column if column < REGISTERS else register_of(column - REGISTERS, CONTROL)
-    what = f"${0xD400 + register:04X}" if column < REGISTERS else f"the first write to ${0xD400 + register:04X}"
-    return frame, f"{what} is ${made[frame, column]:02X}, was ${performed[frame, column]:02X}"
+    name = f"${0xD400 + register:04X}" if column < REGISTERS else f"the first write to ${0xD400 + register:04X}"
+    return frame, f"{name} is ${made[frame, column]:02X}, was ${performed[frame, column]:02X}"
 
 
 def _opened(header: Entry) -> Core:
-    """A core as it was when the take began. TuneError for a header that says nothing."""
+    """Return a core as it was when the take began. Raises TuneError for a header that does not say how."""
     if header.get("take") != FORMAT:
         raise TuneError(
-            f"the log is of format {header.get('take')}, expected {FORMAT}: it does not tell all that is needed to make"
-            " the frames again; those in frames.bin are good"
+            f"the log is of format {header.get('take')}, expected {FORMAT}: it lacks what is needed to generate the"
+            " frames again; the frames in frames.bin are good"
         )
     if header.get("columns", COLUMNS) != COLUMNS:
         raise TuneError(
@@ -86,12 +85,12 @@ def _opened(header: Entry) -> Core:
             if name != "seed":
                 core.command("set", name, value)
     except (TypeError, ValueError) as error:
-        raise TuneError(f"the log does not tell how the take began ({error}); use another copy of it") from None
+        raise TuneError(f"the log does not say how the take began ({error}); use another copy of it") from None
     return core
 
 
-class _Score:
-    """The core, to a generator that must ask for everything in the order in which it was asked for once."""
+class _LoggedCore:
+    """A core for a generator whose calls must come in the order of the log; it does the steps in between."""
 
     def __init__(self, core: Core, log: TakeLog, progress: Callable[[int], object]) -> None:
         self._core = core
@@ -99,16 +98,16 @@ class _Score:
         self._steps = _steps(log.entries)
         self._next: Step | None = next(self._steps, None)
         self._progress = progress
-        self.step_s = 0.0  # what the generator measures
+        self.step_s = 0.0  # written by the generator
 
     # -- for the replay
 
     def next_step(self) -> Step | None:
-        """What comes next, still to be done; None at the end of the log."""
+        """Return the next step, still to be done; None at the end of the log."""
         return self._next
 
     def play(self, step: Step) -> None:
-        """Do what comes next: a frame or a command."""
+        """Do the next step, a frame or a command."""
         if step == FRAME:
             self._frame()
         elif isinstance(step, dict):
@@ -128,15 +127,15 @@ class _Score:
 
     def _command(self, entry: Entry) -> None:
         verb, arguments = str(entry["verb"]), list(entry.get("arguments", []))
-        if verb == _ADDS:
+        if verb == _ADD:
             arguments = [fragment_from_json(arguments[0] if arguments else None)]
         try:
             self._core.command(verb, *arguments)
-        except (SidliveError, KeyError, TypeError) as error:
+        except (SidliveError, TypeError) as error:
             raise _misfit(f"{verb} at frame {entry.get('frame')} is refused: {error}") from None
 
     def _reach(self, letter: str) -> None:
-        """Do all that came before the next step `letter`, which is taken."""
+        """Do all steps before the next step `letter`, and take that one."""
         while self._next != letter:
             if self._next is None:
                 raise _Ended
@@ -178,7 +177,7 @@ class _Score:
 
 
 def _steps(entries: list[Entry]) -> Iterator[Step]:
-    """Everything that happened, one by one."""
+    """Yield the steps and commands of a log, one by one."""
     for entry in entries:
         if "steps" in entry:
             for letter in steps_of(str(entry["steps"])):
@@ -191,13 +190,13 @@ def _steps(entries: list[Entry]) -> Iterator[Step]:
 
 def _misfit(why: str) -> TuneError:
     return TuneError(
-        f"the log cannot be gone through ({why}): expected one that this version of sidlive wrote, of the same model"
+        f"the log cannot be replayed ({why}): expected a log of this version of sidlive, and the same model"
     )
 
 
 class _Ended(Exception):
-    """The log ends here, or what follows cannot be as it was."""
+    """The log ends here, or the frames differ from here on."""
 
 
 class _Failed(Exception):
-    """Here the generator failed."""
+    """The generator failed here."""

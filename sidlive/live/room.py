@@ -1,8 +1,8 @@
-"""The room: the way to a core that runs in a process of its own.
+"""The room: a core in a process of its own, and the link to it.
 
-`open_room` starts the process (`sidlive.live.process`); what it returns is a `Link`. Requests cross over a pipe, each
-with its number; the tape is read from memory that both share. Whichever process dies, the other ends in order: the
-core when the pipe closes, this end with ``alive=False`` and a clear error.
+`open_room` starts the process (`sidlive.live.process`) and returns a `Link`. Calls cross a pipe, each with a number;
+the tape is read from shared memory. If either process dies, the other ends in order: the core when the pipe closes,
+this end with ``alive=False`` and a clear error.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from sidlive.live.places import log_path
 from sidlive.live.process import serve
 from sidlive.live.state import State, Window
 
-ANSWER_S: Final = 30.0  # a core that takes longer to answer is stuck
-GLANCE_S: Final = 0.25  # how long the screen waits for a state before it shows the last one again
-CLOSE_S: Final = 5.0  # before a core that will not end is ended
-LOAD_S: Final = 180.0  # for a model, its kernels compiled for the first time
-_LATE_S: Final = 0.25  # a wait that begins this soon after the last one ended goes on from there
+ANSWER_S: Final = 30.0  # time for an answer; a core that takes longer is stuck
+STATE_S: Final = 0.25  # time for a state; after it the screen shows the last one again
+CLOSE_S: Final = 5.0  # time for the core to end; after it the process is killed
+LOAD_S: Final = 180.0  # time for loading a model, with its kernels compiled for the first time
+_LATE_S: Final = 0.25  # a wait that begins within this time after the last one ended continues it, without drift
 
 
 def open_room(options: RoomOptions) -> "RoomLink":
@@ -47,39 +47,42 @@ class RoomLink:
         self._options = options
         self._numbers = itertools.count()
         self._sending = threading.Lock()
-        self._glancing = threading.Lock()
-        self._timeline = -math.inf  # the frame at which the last wait ended
+        self._asking_state = threading.Lock()
+        self._wait_end = -math.inf  # the frame at which the last wait ended
         self._last = State()
-        self._glance: _Answer | None = None  # at the state; while it is not answered, no other is sent
+        self._state_answer: _Answer | None = None  # while it has not come, the state is not asked for again
         self._open()
 
     def state(self) -> State:
-        """The state now, or the last one known where the core does not answer in time."""
-        with self._glancing:
-            if self._glance is None or self._glance.there:
+        """Return the state now, or the last one known if the core does not answer in time."""
+        with self._asking_state:
+            if self._state_answer is None or self._state_answer.has_come:
                 with contextlib.suppress(SidliveError):
-                    self._glance = self._send("state", ())
-                    self._last = self._glance.take(GLANCE_S)
+                    self._state_answer = self._send("state", ())
+                    self._last = self._state_answer.take(STATE_S)
             self._last = replace(self._last, alive=self._alive)
             return replace(self._last, controls=dict(self._last.controls))  # a caller may change its own
 
     def window(self, before: int, after: int) -> Window:
-        """The tape about the playhead."""
+        """Return the tape around the playhead."""
         return self._mirror.window(before, after)
 
     def wait(self, seconds: float) -> None:
-        """Return when the chip has taken that many seconds of frames; waits in a row do not drift."""
+        """Return when the chip has taken that many more seconds of frames; successive waits do not drift."""
         rate = self.state().rate_hz
         now = float(self._mirror.clock)
-        begin = self._timeline if 0 <= now - self._timeline < _LATE_S * rate else now
-        self._timeline = begin + seconds * rate
-        while (missing := self._timeline - self._mirror.clock) > 0:
+        begin = self._wait_end if 0 <= now - self._wait_end < _LATE_S * rate else now
+        self._wait_end = begin + seconds * rate
+        while (missing := self._wait_end - self._mirror.clock) > 0:
             if not self._alive:
                 raise self._gone()
             time.sleep(min(0.05, missing / rate))
 
-    def ready(self, told: Callable[[str], object] | None = None) -> None:
-        """Return when the model is loaded; ModelError when it cannot be. ``told`` hears what there is to wait for."""
+    def ready(self, report_progress: Callable[[str], object] | None = None) -> None:
+        """Return when the model is loaded. Raises ModelError if it cannot be loaded.
+
+        ``report_progress`` is called with a line on what is being done.
+        """
         deadline = time.monotonic() + LOAD_S
         while time.monotonic() < deadline:
             state = self.state()
@@ -89,19 +92,19 @@ class RoomLink:
                 raise self._gone()
             if state.model:
                 return
-            if told is not None:
-                told(state.loading)
+            if report_progress is not None:
+                report_progress(state.loading)
             time.sleep(0.02)
         raise ModelError(f"the model {self._options.model} was not ready after {LOAD_S:.0f} s: see {log_path()}")
 
     def restart(self) -> None:
-        """Open the core anew, whether or not the old one still lives."""
+        """Open another core, whether or not the old one still lives."""
         self.close()
-        self._timeline = -math.inf
+        self._wait_end = -math.inf
         self._open()
 
     def close(self) -> None:
-        """End the core: it lets the sound fade, writes the take and goes; it is ended where it will not."""
+        """End the core: it lets the sound fade, writes the take and ends; if it does not, it is killed."""
         with contextlib.suppress(OSError), self._sending:
             self._pipe.send(None)
         self._process.join(CLOSE_S)
@@ -110,7 +113,7 @@ class RoomLink:
             self._process.join()
         self._receiver.join(CLOSE_S)
 
-    # -- inside
+    # -- the process and the pipe
 
     def _open(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -123,7 +126,7 @@ class RoomLink:
         self._process.start()
         theirs.close()
         self._alive = True
-        self._glance = None
+        self._state_answer = None
         self._waiting: dict[int, _Answer] = {}
         self._receiver = threading.Thread(
             target=self._receive, args=(self._pipe, self._waiting), name="answers", daemon=True
@@ -131,7 +134,7 @@ class RoomLink:
         self._receiver.start()
 
     def _receive(self, pipe: Connection, waiting: dict[int, "_Answer"]) -> None:
-        """Hand out answers until the core is gone (the receiver's thread)."""
+        """Give each answer to the call that waits for it, until the core is gone (the receiver's thread)."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 number, fault, result = pipe.recv()
@@ -169,7 +172,7 @@ class RoomLink:
 
 
 class _Answer:
-    """The answer to one request, when it comes."""
+    """The answer to one call, which may still have to come."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -181,12 +184,12 @@ class _Answer:
         self._event.set()
 
     @property
-    def there(self) -> bool:
-        """It has come."""
+    def has_come(self) -> bool:
+        """Whether the answer has come."""
         return self._event.is_set()
 
     def take(self, patience_s: float) -> Any:
-        """The result, or the exception. Waits in small steps, so that an interrupt raised in this thread is heeded."""
+        """Return the result or raise the exception. Waits in small steps, so that Ctrl-C in this thread is noticed."""
         deadline = time.monotonic() + patience_s
         while not self._event.wait(0.05):
             if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
-"""Scripts: a performance written down, in Python, with the verbs of the REPL as its words.
+"""Scripts: performances written in Python, with the console's verbs as names.
 
-`Offline` lets a script play in virtual time: the same core, with nobody waiting for it, gives the same frames each
-time. `run` executes a script over any session.
+`run` performs a script over any session. `Offline` is a link to a core in this process, in virtual time: the same
+script gives the same frames each time.
 """
 
 import importlib.util
@@ -25,28 +25,28 @@ from sidlive.live.state import State, Window
 from sidlive.live.voices import Row
 from sidlive.report import plain
 
-_FLUSH: Final = 500  # frames between two writes of the take
+_FLUSH: Final = 500  # frames from one write of the take to the next
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 
 class Offline:
-    """A link to a core in this process, in virtual time: generation is never late. One thread."""
+    """A link to a core in this process, in virtual time, in which generation is never late. One thread."""
 
     def __init__(self, core: Core, engine: EngineLike, sink: Callable[[Row], object] | None = None) -> None:
-        """`sink` gets every frame that the chip would."""
+        """`sink` gets every frame that the chip would get."""
         from sidlive.tune.edits import transpose
 
         self.core = core
         self._generator = Generator(core, engine, transpose)
         self._sink = sink
-        self._owed = 0.0  # frames, whole and broken, that were waited for and not played
+        self._owed = 0.0  # frames, with a fraction, that were waited for and not played yet
 
     def state(self) -> State:
-        """The state now."""
+        """Return the state now."""
         return self.core.state()
 
     def window(self, before: int, after: int) -> Window:
-        """The tape about the playhead."""
+        """Return the tape around the playhead."""
         return self.core.mirror.window(before, after)
 
     def wait(self, seconds: float) -> None:
@@ -63,10 +63,10 @@ class Offline:
                 self._flush()
 
     def restart(self) -> None:
-        """A core in this process cannot die alone."""
+        """Do nothing: a core in this process cannot die alone."""
 
     def close(self) -> None:
-        """Write what is left of the take."""
+        """Write the rest of the take."""
         self._flush()
 
     def _flush(self) -> None:
@@ -76,13 +76,13 @@ class Offline:
             self.core.tell(str(error))
 
 
-def open_offline(options: RoomOptions, wav: WavFile | None, told: Callable[[str], object]) -> Offline:
-    """A core and its engine in this process; what would be heard is written to `wav`. Raises SidliveError.
+def open_offline(options: RoomOptions, wav: WavFile | None, report_progress: Callable[[str], object]) -> Offline:
+    """Return a link to a core and an engine in this process; the sound is written to ``wav``. Raises SidliveError.
 
-    ``told`` hears what there is to wait for, in words.
+    ``report_progress`` is called with a line on what is being done.
     """
     core = make_core(options)
-    engine = make_engine(options, told)
+    engine = make_engine(options, report_progress)
     core.ready(options.model, model_digest(options))
     core.midi = "no MIDI (offline)"
     core.output = "no sound (offline)" if wav is None else str(wav.path)
@@ -90,14 +90,14 @@ def open_offline(options: RoomOptions, wav: WavFile | None, told: Callable[[str]
 
 
 def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:
-    """A sink that has the core's chip play each frame into a file; the core's panic is heard there too."""
+    """Return a sink that plays each frame on the core's chip into a file; the core's panic is heard there too."""
     sink = _FileSound(wav, core)
     core.hush, core.retime = sink.hush, sink.retime
     return sink.play
 
 
 class _FileSound:
-    """The chip of an offline core, and the file that it plays into."""
+    """The chip of an offline core, which plays into a file."""
 
     def __init__(self, wav: WavFile, core: Core) -> None:
         self._wav = wav
@@ -106,7 +106,7 @@ class _FileSound:
 
     def retime(self, timing: VideoTiming) -> None:
         self._sid, self._timing = Sid(self._core.chip, timing), timing
-        self._frames = 0  # at this video standard
+        self._frames = 0  # played at this video standard
 
     def hush(self) -> None:
         self._sid.reset(fade=True)
@@ -138,10 +138,10 @@ def read_script(path: Path) -> str:
 
 
 def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
-    """Perform a script: 0, or 1 and the script's own lines of the traceback on stderr; DeviceError if it is unreadable.
+    """Perform a script and return its exit status: 1 if it raised, with its own lines of the traceback on stderr.
 
     The script's names are the verbs, ``session``, and ``args``: the words after the script on the command line. It
-    imports modules from its own folder first, as under ``python``.
+    imports modules from its own folder first, as under ``python``. Raises DeviceError if it cannot be read.
     """
     source, name = read_script(path), os.path.abspath(path)
     names: dict[str, Any] = {**verbs(session), "session": session, "args": list(arguments)}
@@ -159,18 +159,18 @@ def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
 
 
 def _traceback(error: Exception, name: str) -> str:
-    """The traceback from the script's first line on; our own lines only where they are to blame."""
-    told = traceback.TracebackException.from_exception(error)
-    stack = list(told.stack)
+    """Return the traceback from the script's first line on; sidlive's own lines only if the fault is there."""
+    report = traceback.TracebackException.from_exception(error)
+    stack = list(report.stack)
     first = next((number for number, frame in enumerate(stack) if frame.filename == name), len(stack))
     stack = stack[first:]
     if isinstance(error, SidliveError) or (stack and not _is_ours(stack[-1].filename)):
         stack = [frame for frame in stack if not _is_ours(frame.filename)]
-    told.stack = traceback.StackSummary.from_list(stack)
-    text = "".join(told.format()).rstrip()
+    report.stack = traceback.StackSummary.from_list(stack)
+    text = "".join(report.format()).rstrip()
     return text.replace(f"{type(error).__module__}.{type(error).__qualname__}: ", f"{type(error).__qualname__}: ")
 
 
 def _is_ours(filename: str) -> bool:
-    """Whether a line of code is sidlive's own."""
+    """Return whether a file is part of sidlive."""
     return Path(filename).is_relative_to(_PACKAGE)

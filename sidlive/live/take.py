@@ -1,11 +1,10 @@
-"""The take: everything that was handed to the chip, and what hands did, kept as it happens.
+"""The take: all frames that the chip got, and a log of everything that decided them, kept as they happen.
 
-A take is a folder: `frames.bin`, 28 bytes a frame, and `log.jsonl`, one JSON object a line. The first is a header: how
-the instrument was opened. Then come, in the order in which they happened, what was commanded (``verb``, ``arguments``,
-and the number of the ``frame`` that came next; fragments with all their frames), and the ``steps`` of the core in
-between, one letter each (`FRAME` and its like): with those the same frames can be made again (`sidlive.live.replay`).
-Both files are only ever appended to, so both are readable after a crash, truncated at any byte. Knows no engine and no
-tape.
+A take is a folder: `frames.bin`, 28 bytes a frame, and `log.jsonl`, one JSON object a line. The first line is a header:
+how the instrument was opened. Then follow, in order, the commands (``verb``, ``arguments``, and the number of the
+``frame`` that came next; fragments with all their frames) and between them the ``steps`` of the core, one letter each
+(`FRAME` and the others below). From these the same frames can be generated again (`sidlive.live.replay`). Both files
+are only ever appended to, so both are readable after a crash, truncated at any byte. Knows no engine and no tape.
 """
 
 import json
@@ -29,44 +28,44 @@ from sidlive.tune.inline import fragment_from_json, fragment_to_json
 from sidlive.tune.loading import load_fragment
 
 FORMAT: Final = 2
-_BLOCK: Final = 3000  # frames a block of memory, a minute
+_BLOCK: Final = 3000  # frames in a block of memory, a minute
 
-# The steps of the core whose order decides what is heard.
+# The steps of the core whose order decides the frames.
 FRAME: Final = "f"  # the chip took a frame
-ASSIGN: Final = "a"  # the generator was told what to make
-HEARD: Final = "h"  # it asked what was played since its root,
-ROWS: Final = "r"  # or for the frames of the tape that it missed
-ENTER: Final = "e"  # it had heard another past
-DELIVER: Final = "d"  # it brought a frame
-FORGET: Final = "g"  # it failed, and begins anew
+ASSIGN: Final = "a"  # the generator got an assignment
+HEARD: Final = "h"  # it asked for the frames played since its lineage's root
+ROWS: Final = "r"  # it asked for the tape frames that it missed
+ENTER: Final = "e"  # its engine had heard another past
+DELIVER: Final = "d"  # it delivered a frame
+FORGET: Final = "g"  # it failed, and begins again
 
-_LONG: Final = 12  # letters before a frame: a future made anew, a frame after another
+_LONG: Final = 12  # letters before a frame; a longer group is a future generated anew, frame after frame
 _PAIRS: Final = re.compile(f"{ASSIGN}{DELIVER}|.")
 
-Entry = dict[str, Any]  # a line of the log
+Entry = dict[str, Any]  # one line of the log
 
 
 class Take:
-    """The performance so far, in memory, and on disk up to the last flush.
+    """The take that is being played: in memory, and on disk up to the last flush.
 
-    `append`, `event` and `step` are called by the core under its lock and only touch memory; `flush` is called by one
-    housekeeping thread (or by an offline script) and is the only one that touches the disk.
+    `append`, `event` and `step` are called by the core under its lock and only touch memory. `flush` is called by one
+    thread (or by an offline script); it alone touches the disk.
     """
 
     def __init__(self, folder: Path | None, header: dict[str, Any]) -> None:
-        """`folder`: where to write (as `folder-2` if taken), made once there is music; None for memory alone."""
+        """`folder`: made once there is music, as `folder-2` if it exists; None: the take is kept in memory only."""
         self.folder = folder
         self._made = False
         self.length = 0  # frames
         self._blocks: list[Frames] = []
         self._written = 0  # frames on disk
         self._entries: list[Entry] = [{"take": FORMAT, "columns": COLUMNS, **header}]
-        self._told = 0  # entries on disk
+        self._logged = 0  # entries on disk
         self._steps = _Steps()
         self._lock = threading.Lock()
 
     def append(self, row: NDArray[np.uint8]) -> None:
-        """One frame, as the chip got it."""
+        """Add a frame, ``uint8[28]``, as the chip got it."""
         offset = self.length % _BLOCK
         if offset == 0:
             self._blocks.append(np.zeros((_BLOCK, COLUMNS), dtype=np.uint8))
@@ -74,28 +73,28 @@ class Take:
         self.length += 1
 
     def step(self, letter: str) -> None:
-        """The core took a step."""
+        """Log a step of the core, by its letter."""
         with self._lock:
             self._steps.add(letter)
 
     def event(self, verb: str, *arguments: Any, **more: Any) -> None:
-        """Something that took hold at the frame that comes next. Of fragments all is kept."""
+        """Log a command that takes effect at the next frame. Fragments are logged with their frames."""
         self.note(frame=self.length, verb=verb, arguments=list(arguments), **more)
 
     def note(self, **entry: Any) -> None:
-        """A line of the log, after what happened before it."""
+        """Add a line to the log, after the steps before it."""
         with self._lock:
             self._settle()
             self._entries.append(entry)
 
     def restate(self, **more: Any) -> None:
-        """Correct what the header says of how the instrument was opened, before there is music."""
+        """Correct fields of the header, before there is music."""
         with self._lock:
-            assert not self._told, "the header is on disk"
+            assert not self._logged, "the header is on disk"
             self._entries[0].update(more)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Frames:
-        """A copy of frames `start` to `stop` (default: all), ``uint8[n, 28]``. Any thread."""
+        """Return a copy of frames `start` to `stop` (default: all), ``uint8[n, 28]``. Any thread."""
         stop = self.length if stop is None else min(stop, self.length)
         if stop <= start:
             return np.zeros((0, COLUMNS), dtype=np.uint8)
@@ -104,19 +103,22 @@ class Take:
         return np.concatenate(blocks)[start - first * _BLOCK : stop - first * _BLOCK]
 
     def log(self) -> str:
-        """The log so far, as it stands in the file after a flush. Any thread."""
+        """Return the log so far, as it is in the file after a flush. Any thread."""
         with self._lock:
             self._settle()
             entries = list(self._entries)
         return "".join(map(_line, entries))
 
     def flush(self) -> None:
-        """Bring the disk up to date; DeviceError, once, where it cannot be: from then on only memory keeps the take."""
+        """Write what is new to the disk.
+
+        Raises DeviceError if that fails, once: from then on the take is kept in memory only.
+        """
         if self.folder is None or not self.length:
             return
         with self._lock:
             self._settle()
-            entries = self._entries[self._told :]
+            entries = self._entries[self._logged :]
         frames = self.frames(self._written)
         try:
             if not self._made:
@@ -128,20 +130,20 @@ class Take:
             folder, self.folder = self.folder, None
             raise DeviceError(
                 f"the take can no longer be written to {folder} ({error.strerror or error}): the music goes on"
-                " and the take is kept in memory; commit it, or make room and start anew"
+                " and the take is kept in memory; commit it, or make room on the disk and restart"
             ) from None
         self._written += len(frames)
-        self._told += len(entries)
+        self._logged += len(entries)
 
     def _settle(self) -> None:
-        """Make an entry of the steps since the last one."""
+        """Add an entry with the steps since the last entry."""
         if steps := self._steps.text():
             self._entries.append({"steps": steps})
 
 
 @dataclass(frozen=True)
 class TakeLog:
-    """A take read back: its header, its entries and its frames ``uint8[T, 28]`` (none where only the log is there)."""
+    """A take read back: header, entries, and frames ``uint8[T, 28]`` (empty if only the log was read)."""
 
     header: dict[str, Any]
     entries: list[Entry]
@@ -149,29 +151,29 @@ class TakeLog:
 
     @property
     def events(self) -> list[Entry]:
-        """What was commanded, and when."""
+        """The commands and notes, without the steps."""
         return [entry for entry in self.entries if "verb" in entry]
 
     @property
     def model(self) -> Entry:
-        """What made the frames: ``model``, its name, and ``digest``; empty where the log does not say."""
+        """The entry of the model: ``model``, its name, and ``digest``, its file's SHA-256; empty without one."""
         return next((entry for entry in self.entries if "model" in entry), {})
 
     def fragments(self) -> dict[str, Fragment]:
-        """The fragments that were at hand, by name; TuneError where the log is damaged."""
+        """Return the fragments that were loaded, by name. Raises TuneError if the log is damaged."""
         added = [fragment_from_json(event["arguments"][0]) for event in self.events if event["verb"] == "add"]
         return {fragment.name: fragment for fragment in added}
 
     @property
     def prompted(self) -> Fragment | None:
-        """What was prompted last, a row a video frame; None where nothing was."""
+        """The fragment that was prompted last, with one row per video frame; None without a prompt."""
         prompts = [event["arguments"][0] for event in self.events if event["verb"] == "prompt"]
         fragment = self.fragments().get(prompts[-1]) if prompts else None
         return fragment.at_video_rate() if fragment else None
 
     @property
     def edits(self) -> list[Edit]:
-        """The edits as the performer left them."""
+        """The edits that are in force at the end."""
         entries: list[Entry] = []
         for event in self.events:
             if event["verb"] == "edit":
@@ -182,14 +184,16 @@ class TakeLog:
 
     @property
     def timing(self) -> VideoTiming:
+        """The video standard that was played at."""
         return timing_named(self.header.get("timing"))
 
     @property
     def chip(self) -> str:
+        """The chip that was played on, "6581" or "8580"."""
         return "8580" if self.header.get("chip") == "8580" else "6581"
 
     def cut(self) -> Cut:
-        """The whole of it, to be edited."""
+        """Return the whole take, to be edited."""
         last = self.prompted
         if last is None:
             return Cut(self.frames, self.timing.rate_hz)
@@ -197,7 +201,7 @@ class TakeLog:
 
 
 def take_fragment(path: str | Path) -> Fragment:
-    """A take as a fragment, or what else holds music: a file, or a fragment that ships. Raises TuneError."""
+    """Read a take's folder, a file of music or a fragment that ships, as a fragment. Raises TuneError."""
     folder = typed_path(path)
     if not os.path.isdir(folder):
         return load_fragment(folder)
@@ -218,7 +222,7 @@ def take_fragment(path: str | Path) -> Fragment:
 
 
 def read_take(path: Path) -> TakeLog:
-    """A take from its folder, or a log alone, whole or cut off anywhere; TuneError where there is nothing to read."""
+    """Read a take's folder, or a log alone; both may be cut off anywhere. Raises TuneError if there is no take."""
     folder = os.path.isdir(path) or path.suffix != ".jsonl"
     try:
         raw = (path / "frames.bin").read_bytes() if folder else b""
@@ -230,20 +234,20 @@ def read_take(path: Path) -> TakeLog:
     entries = [entry for entry in map(_entry, lines) if entry is not None]
     header = entries.pop(0) if entries and "take" in entries[0] else {}
     if not folder and not header:
-        raise TuneError(f"{path} is no log of a take: its first line should tell how the instrument was opened")
+        raise TuneError(f"{path} is no log of a take: its first line should say how the instrument was opened")
     whole = len(raw) // COLUMNS * COLUMNS
     return TakeLog(header, entries, np.frombuffer(raw[:whole], dtype=np.uint8).reshape(-1, COLUMNS))
 
 
 def steps_of(text: str) -> Iterator[str]:
-    """The letters of an entry's ``steps``: "ad adf*2" is a, d, a, d, f, a, d, f."""
+    """Yield the letters of an entry's ``steps``: "ad adf*2" is a, d, a, d, f, a, d, f."""
     for group in text.split():
         letters, _, times = group.partition("*")
         yield from letters * int(times or 1)
 
 
 class _Steps:
-    """Letters in groups that each end with a frame; equal groups in a row are counted."""
+    """Letters of steps, in groups that each end with a frame; equal groups in a row are counted."""
 
     def __init__(self) -> None:
         self._groups: list[tuple[str, int]] = []
@@ -255,7 +259,7 @@ class _Steps:
             self._close()
 
     def text(self) -> str:
-        """What was added since the last call. Inverse: `steps_of`."""
+        """Return the letters added since the last call as text. Inverse: `steps_of`."""
         if self._open:
             self._close()
         groups, self._groups = self._groups, []
@@ -271,7 +275,7 @@ class _Steps:
 
 
 def _make_folder(folder: Path) -> Path:
-    """Make `folder`, or `folder-2`, `folder-3` ... where that is taken; returns the one made."""
+    """Make `folder`, or `folder-2`, `folder-3` ... if it exists; return the folder made."""
     number, free = 1, folder
     while True:
         try:
@@ -291,7 +295,7 @@ def _plain(value: object) -> object:
 
 
 def _entry(line: bytes) -> Entry | None:
-    """One line of the log, or None where the crash cut it off."""
+    """Read one line of the log; None if a crash cut it off."""
     try:
         entry = json.loads(line)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Who decides a voice's registers when it is not the model, and what happens to a frame on the way to the chip.
+"""Voices that the model does not decide, and the changes to a frame on its way to the chip.
 
-Held, locked and masked voices are *forced*: the engine says the other columns and hears these. Muting is *remix*: the
-model never knows. Pure functions of frames.
+Held, locked and masked voices are *forced*: the engine generates the other columns and hears these. Muting is *remix*:
+the model never knows. Pure functions of frames.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from sidlive.chip.registers import (
     register_of,
 )
 
-Row = NDArray[np.uint8]  # [28]
+Row = NDArray[np.uint8]  # [28]: a frame
 Transpose = Callable[[Frames, int], Frames]
 
 # The columns of each voice: its seven registers and its first control value.
@@ -40,13 +40,13 @@ _FIRSTS: Final = np.array([first_control_of(voice) for voice in range(VOICES)])
 
 @dataclass(frozen=True)
 class Held:
-    """A voice whose registers stay as they were in `row`, which was made under a transposition of `semitones`."""
+    """A voice whose registers stay as in `row`, which was generated under a transposition of `semitones`."""
 
     row: Row
     semitones: int
 
     def registers(self, voice: int, index: int, semitones: int, transpose: Transpose) -> Row:
-        """The voice's eight columns at tape frame `index`, under a transposition of `semitones`."""
+        """Return the voice's eight columns, ``uint8[8]``, at tape frame `index`, transposed by `semitones`."""
         row = self.row if semitones == self.semitones else transpose(self.row[None], semitones - self.semitones)[0]
         return steady(row)[VOICE_COLUMNS[voice]]
 
@@ -62,7 +62,7 @@ class Locked:
     _transposed: dict[int, Frames] = field(default_factory=dict, compare=False, repr=False)
 
     def registers(self, voice: int, index: int, semitones: int, transpose: Transpose) -> Row:
-        """As `Held.registers`. The fragment follows the transposition, so that it stays in key."""
+        """Do as `Held.registers`: the fragment is transposed with the prompt, so it stays in key."""
         if semitones not in self._transposed:
             self._transposed.clear()
             self._transposed[semitones] = transpose(self.frames, semitones) if semitones else self.frames
@@ -71,16 +71,16 @@ class Locked:
         return row
 
 
-Grip = Held | Locked | None  # None: the model's, where the mask lets it
+Grip = Held | Locked | None  # None: the model decides the voice, if the mask has it
 Grips = tuple[Grip, Grip, Grip]
 
 
 def forced_columns(
     grips: Grips, mask: frozenset[int], index: int, before: Row, semitones: int, transpose: Transpose
 ) -> tuple[Row, NDArray[np.bool_]] | None:
-    """What frame `index` must hold: values ``uint8[28]`` and which of them count ``bool[28]``; None where all is free.
+    """Return the forced values of frame `index`, ``uint8[28]``, and which columns they are, ``bool[28]``; or None.
 
-    `before` is the frame before. A grip outweighs the mask: a locked voice sounds even where it is not generated.
+    `before`: the frame before. A grip outweighs the mask: a locked voice sounds even if it is not generated.
     """
     if mask == frozenset(range(VOICES)) and not any(grips):
         return None
@@ -98,7 +98,7 @@ def forced_columns(
 
 
 def silenced(row: Row, voices: frozenset[int]) -> Row:
-    """A copy with these voices silent: gate off and the shortest release; pitch stays, others may be synced to it."""
+    """Return a copy with these voices silent: gate off, shortest release. Pitch stays: others may be synced to it."""
     row = row.copy()
     for voice in voices:
         control = row[register_of(voice, CONTROL)] & ~np.uint8(GATE)
@@ -108,28 +108,28 @@ def silenced(row: Row, voices: frozenset[int]) -> Row:
 
 
 def released(row: Row) -> Row:
-    """A copy with all keys let go: gates off, each voice fading as its own release says."""
+    """Return a copy with all gates off, so that each voice fades by its own release."""
     row = row.copy()
     row[_CONTROLS] &= ~np.uint8(GATE)
     return steady(row)
 
 
 def steady(row: Row) -> Row:
-    """A copy without hidden gates: repeated, it lets notes ring on and starts none anew."""
+    """Return a copy whose first control values equal the last: repeated, it starts no note anew."""
     row = row.copy()
     row[_FIRSTS] = row[_CONTROLS]
     return row
 
 
 def remixed(row: Row, muted: frozenset[int], volume: int) -> Row:
-    """The frame as the chip gets it: muted voices silent, the volume nibble scaled by volume/15."""
+    """Return the frame as the chip gets it: muted voices silent, the volume nibble scaled by volume/15."""
     row = silenced(row, muted) if muted else row.copy()
     row[MODE_VOL] = row[MODE_VOL] & 0xF0 | round(int(row[MODE_VOL] & 0x0F) * volume / 15)
     return row
 
 
 def sounding(row: Row) -> bool:
-    """Whether any voice's gate is on with a waveform, outside the test state, at a volume above zero."""
+    """Return whether a voice sounds: gate on, a waveform, no test bit, and the volume above 0."""
     controls = row[_CONTROLS]
     gated = (controls & GATE != 0) & (controls & TEST == 0) & (controls & 0xF0 != 0)
     return bool(gated.any() and row[MODE_VOL] & 0x0F)

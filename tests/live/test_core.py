@@ -9,9 +9,10 @@ from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff
 from sidlive.chip.registers import AD, CONTROL, FREQ_HI, GATE, MODE_VOL, SR, Frames, register_of, silence
 from sidlive.errors import ControlError
 from sidlive.live.audition import LEAD
-from sidlive.live.core import CUSHION, MARGIN, Core
+from sidlive.live.core import Core
 from sidlive.live.generator import Generator
 from sidlive.live.take import Take
+from sidlive.live.tape_player import CUSHION, MARGIN
 from sidlive.tune.edits import transpose
 
 GATES = [register_of(voice, CONTROL) for voice in range(3)]

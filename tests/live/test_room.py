@@ -256,7 +256,7 @@ def test_a_fault_of_the_engine_is_told_and_the_music_goes_on(tmp_path: Path) -> 
     try:
         session.prompt(riff())
         session.start()
-        assert until(lambda: any("begins anew" in notice.text for notice in session.state().notices))
+        assert until(lambda: any("begins again" in notice.text for notice in session.state().notices))
         clock = session.state().clock
         assert until(lambda: session.state().clock > clock + 100)
         assert session.state().phase == "playing"

@@ -254,7 +254,7 @@ def test_a_fragment_is_known_by_name_by_itself_and_by_path(stage: Stage, tmp_pat
 
 def test_a_home_folder_that_nobody_has_is_one_line(stage: Stage) -> None:
     for verb in (stage.session.load, stage.session.splice, stage.session.commit, stage.session.prompt):
-        with pytest.raises(ControlError, match=r"nobody's home folder is ~no.such.user; write the path in full"):
+        with pytest.raises(ControlError, match=r"there is no home folder ~no.such.user; write the path in full"):
             verb("~no.such.user/x.sid")
 
 

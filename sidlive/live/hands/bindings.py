@@ -1,4 +1,4 @@
-"""Which knob of which controller moves which control: defaults, then what was learned, kept in a file.
+"""The bindings: which knob of which controller moves which control. Defaults, then learned ones, kept in a file.
 
 Knows MIDI's numbers, no drivers and no threads.
 """
@@ -14,8 +14,8 @@ from sidlive.live.controls import CONTROLS
 from sidlive.writing import write_file
 
 CHANNELS: Final = 16
-FIRST_MODE: Final = 120  # up to 127: channel mode messages, "all notes off" and its kin, no knobs
-_HIGHEST: Final = 127  # of a controller number
+FIRST_MODE: Final = 120  # numbers 120 to 127 are channel mode messages ("all notes off"), not knobs
+_HIGHEST: Final = 127  # highest controller number
 
 
 @dataclass(frozen=True)
@@ -27,32 +27,32 @@ class Knob:
     port: str | None = None
 
     def __str__(self) -> str:
-        """For people: "CC 16 ch 2 of nanoKONTROL2"."""
+        """Return the knob as people read it: "CC 16 ch 2 of nanoKONTROL2"."""
         channel = "" if self.channel is None else f" ch {self.channel}"
         return f"CC {self.cc}{channel}" + ("" if self.port is None else f" of {self.port}")
 
     def covers(self, other: "Knob") -> bool:
-        """Whether the other one, of a known channel and port, is meant by this."""
+        """Return whether this knob means the other one, whose channel and port are known."""
         return self.cc == other.cc and self.channel in (None, other.channel) and self.port in (None, other.port)
 
     @property
     def exactness(self) -> int:
-        """How much it says: of two knobs that cover a third, the one that says more is meant."""
+        """Number of fields that are given. If two knobs cover a third, the more exact one is meant."""
         return (self.channel is not None) + (self.port is not None)
 
 
 class Bindings:
-    """One knob for each control that has one. Any thread may ask; one changes them."""
+    """The knobs of all controls, at most one for each. Any thread may read; one thread changes them."""
 
     def __init__(self, path: Path) -> None:
-        """``path``: of the file in which they are kept."""
+        """``path``: the file in which the bindings are kept."""
         self._path = path
         self._knobs = {name: Knob(control.cc) for name, control in CONTROLS.items() if control.cc is not None}
 
     def read(self) -> str | None:
-        """Take over what was learned in earlier sessions; returns a line for the performer where that fails.
+        """Read the bindings learned in earlier sessions; return a line for the performer if that fails.
 
-        Files of before controllers were told apart hold numbers alone: those of any channel and port.
+        Files of older versions hold numbers alone: they mean any channel and port.
         """
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
@@ -60,16 +60,16 @@ class Bindings:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, AttributeError) as error:
-            return f"the MIDI knobs in {self._path} cannot be read ({error}): the usual ones hold"
+            return f"the MIDI knobs in {self._path} cannot be read ({error}): the default ones are used"
         modes = [name for name, knob in learned.items() if knob is not None and knob.cc >= FIRST_MODE]
         merged = {**self._knobs, **learned}
         self._knobs = {name: knob for name, knob in merged.items() if knob is not None and name not in modes}
         if not modes:
             return None
-        return f"CC {FIRST_MODE} to {_HIGHEST} are no knobs (all notes off and its kin): learn {', '.join(modes)} anew"
+        return f"CC {FIRST_MODE} to {_HIGHEST} are channel mode messages, not knobs: learn {', '.join(modes)} again"
 
     def write(self) -> str | None:
-        """Keep them for later sessions; returns a line for the performer where that fails."""
+        """Write the bindings for later sessions; return a line for the performer if that fails."""
         usual = [name for name, control in CONTROLS.items() if control.cc is not None]
         entries = {name: _entry_of(self._knobs.get(name)) for name in dict.fromkeys((*usual, *self._knobs))}
         try:
@@ -82,18 +82,18 @@ class Bindings:
         return None
 
     def give(self, name: str, knob: Knob | None) -> None:
-        """Have this knob, and no other, move this control, and nothing else; None: no knob."""
+        """Bind a knob to a control; both lose their earlier bindings. None: unbind the control."""
         kept = {other: has for other, has in self._knobs.items() if other != name and has != knob}
         self._knobs = kept if knob is None else {**kept, name: knob}
 
     def knob_of(self, name: str) -> Knob | None:
-        """The knob that moves a control."""
+        """Return the knob that moves a control."""
         return self._knobs.get(name)
 
     def moved_by(self, knob: Knob) -> list[str]:
-        """The controls that a knob of a known channel and port moves.
+        """Return the controls that a knob moves; its channel and port are known.
 
-        A knob that was learned goes before the same number of any controller.
+        A binding to this very knob outweighs a binding to its number on any controller.
         """
         covering = {name: has for name, has in self._knobs.items() if has.covers(knob)}
         most = max((has.exactness for has in covering.values()), default=0)
@@ -101,14 +101,14 @@ class Bindings:
 
 
 def _entry_of(knob: Knob | None) -> Any:
-    """A knob as JSON. Inverse: `_knob_from`."""
+    """Convert a knob to JSON. Inverse: `_knob_from`."""
     if knob is None or not knob.exactness:
         return None if knob is None else knob.cc
     return {key: value for key, value in asdict(knob).items() if value is not None}
 
 
 def _knob_from(entry: Any) -> Knob | None:
-    """A knob from JSON; raises ValueError."""
+    """Convert a knob from JSON. Raises ValueError."""
     if entry is None:
         return None
     fields = entry if isinstance(entry, Mapping) else {"cc": entry}

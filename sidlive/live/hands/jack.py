@@ -1,11 +1,11 @@
-"""A client of a JACK server that only looks: which MIDI ports there are, what they are connected to, whether it lives.
+"""A client of a JACK server that reads its MIDI ports, their connections, and whether the server lives.
 
-RtMidi, which carries the messages, answers none of the last two: a port that was closed and opened again under its name
-looks to it as it did before, and a server that died still lists its ports. So the library that RtMidi has loaded is
-asked itself.
+RtMidi, which carries the messages, knows neither connections nor the server's end: to it a port that was closed and
+opened again under its name is unchanged, and a dead server still lists its ports. So this calls the JACK library
+itself, the one that RtMidi has loaded.
 
-No Python runs in that library's threads: RtMidi keeps the interpreter locked while it waits for them. So what the
-library calls is C: a semaphore that is raised when the server ends, and a function that prints nothing.
+No Python code may run in that library's threads, because RtMidi holds the interpreter's lock while it waits for them.
+So the callbacks are C functions: one posts a semaphore when the server ends, one prints nothing.
 """
 
 import ctypes
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 _MIDI: Final = b"8 bit raw midi"
-_IS_OUTPUT: Final = 2  # a port from which data comes
-_NO_START: Final = 1  # do not start a server where there is none
+_IS_OUTPUT: Final = 2  # flag of a port that sends data
+_NO_START: Final = 1  # option: do not start a server
 _Words = ctypes.POINTER(ctypes.c_char_p)
 _SEMAPHORE: Final = 64  # bytes: at least as large as the system's sem_t
 _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
@@ -35,7 +35,7 @@ class JackGraph:
     """The ports of a JACK server and their connections. One thread."""
 
     def __init__(self) -> None:
-        """Raises OSError or AttributeError where no JACK library can be asked, ConnectionError without a server."""
+        """Connect to the server. Raises ConnectionError without one, OSError or AttributeError without a library."""
         self._library, self._system = _load(), ctypes.CDLL(None)
         self._client = self._library.jack_client_open(b"sidlive looks", _NO_START, None)
         if not self._client:
@@ -47,26 +47,26 @@ class JackGraph:
 
     @property
     def gone(self) -> bool:
-        """Whether the server has ended: close this, and open another when it is back."""
+        """Whether the server has ended. If so, close this object; open another when there is a server again."""
         value = ctypes.c_int()
         self._system.sem_getvalue(self._ended, ctypes.byref(value))
         return value.value > 0
 
     def sources(self) -> list[str]:
-        """The full names of the ports from which MIDI comes."""
+        """Return the full names of the ports that send MIDI."""
         return self._words(self._library.jack_get_ports(self._client, None, _MIDI, _IS_OUTPUT))
 
     def listeners(self, source: str) -> list[str]:
-        """The full names of the ports that a port is connected to; none where there is no such port."""
+        """Return the full names of the ports that ``source`` is connected to; none if there is no such port."""
         port = self._library.jack_port_by_name(self._client, source.encode())
         return self._words(self._library.jack_port_get_all_connections(self._client, port)) if port else []
 
     def close(self) -> None:
-        """Leave the server."""
+        """Disconnect from the server."""
         self._library.jack_client_close(self._client)
 
     def _words(self, found: Any) -> list[str]:
-        """A list of names, ended by NULL, that the library allocated."""
+        """Convert and free a list of names, ended by NULL, that the library allocated."""
         names: list[str] = []
         if found:
             while found[len(names)] is not None:
@@ -76,7 +76,7 @@ class JackGraph:
 
 
 def _load() -> ctypes.CDLL:
-    """The JACK library, the one that is in use in this process if there is one. Raises OSError."""
+    """Return the JACK library, if possible the one that this process has loaded. Raises OSError."""
     path = _loaded_here() or ctypes.util.find_library("jack")
     if path is None:
         raise OSError("no JACK library")
@@ -84,7 +84,9 @@ def _load() -> ctypes.CDLL:
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
-    if hasattr(library, "silent_jack_error_callback"):  # else it complains of every look at a server that is not there
+    if hasattr(
+        library, "silent_jack_error_callback"
+    ):  # without it, it prints an error at each attempt to find a server
         silent = ctypes.cast(library.silent_jack_error_callback, ctypes.c_void_p)
         library.jack_set_error_function(silent)
         library.jack_set_info_function(silent)
@@ -92,7 +94,7 @@ def _load() -> ctypes.CDLL:
 
 
 def _loaded_here() -> str | None:
-    """The file of the JACK library that this process has loaded (Linux)."""
+    """Return the path of the JACK library that this process has loaded (Linux); None if there is none."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
     except OSError:

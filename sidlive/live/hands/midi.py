@@ -1,8 +1,8 @@
-"""Hands: MIDI controllers on controls. Knows ports and knobs, nothing of music.
+"""MIDI: controllers move controls. Knows ports and knobs, no music.
 
-MIDI may be absent in every way (no python-rtmidi, no driver, no controller, one unplugged in mid-song): that is a line
-for the performer to read, never an error. Ports are looked for twice a second; messages arrive in the drivers' threads,
-which only note where each knob stands now; one thread of ours applies them.
+MIDI may be absent in every way (no python-rtmidi, no driver, no controller, a controller unplugged in mid-song): then
+the performer reads a line; it is never an error. Ports are looked for twice a second. Messages arrive in the drivers'
+threads, which only note each knob's position; the thread of `Midi` sets the controls.
 """
 
 import threading
@@ -17,25 +17,25 @@ from sidlive.live.hands.midi_ports import PortFinder
 from sidlive.live.hands.moves import Move, Moves
 from sidlive.live.state import ControlValue
 
-LOOK_S: Final = 0.5  # between looks for ports that came or went
-_CLOSE_S: Final = 2.0  # for the drivers to let go at the end
+LOOK_S: Final = 0.5  # seconds between two looks for new and lost ports
+_CLOSE_S: Final = 2.0  # time for the drivers to close at the end
 
-Apply = Callable[[str, ControlValue], object]  # set a control
-Tell = Callable[[str], object]  # show the performer a line
+Apply = Callable[[str, ControlValue], object]  # sets a control
+Tell = Callable[[str], object]  # shows the performer a notice
 
 
 class Midi:
-    """The controllers that are there, their knobs, and learning. `start` opens ports; `close` ends it."""
+    """The MIDI controllers and their knobs, and the learning of knobs."""
 
     def __init__(self, bindings: Bindings, apply: Apply, tell: Tell, port: str | None = None) -> None:
-        """`port`: part of the name of the only port to open; None for all there are, "none" for no MIDI."""
-        self.label = "no MIDI"  # for people
+        """`port`: part of the name of the only port to open; None for all ports, "none" for no MIDI."""
+        self.label = "no MIDI"  # the open ports, as people read them
         self._bindings, self._apply, self._tell, self._wanted = bindings, apply, tell, port
-        self._learning: str | None = None
-        self._passed_over: set[Knob] = set()  # what moved while one is being learned, and cannot be
-        self._latest: dict[Knob, Move] = {}  # in the order in which they moved first
+        self._learning: str | None = None  # the control that waits for a knob
+        self._rejected: set[Knob] = set()  # numbers that moved meanwhile and are not knobs
+        self._latest: dict[Knob, Move] = {}  # not applied yet, in the order of their first move
         self._moves: dict[str, Moves] = {}  # by port
-        self._lock = threading.Lock()  # for microseconds: what drivers' threads note
+        self._lock = threading.Lock()  # guards `_latest` and `_moves`, held for microseconds
         self._news = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -44,25 +44,25 @@ class Midi:
     # -- any thread
 
     def learn(self, name: str) -> None:
-        """The next knob that moves becomes this control's."""
-        self._passed_over = set()
+        """Bind the next knob that moves to this control."""
+        self._rejected = set()
         self._learning = name
 
     def unlearn(self, name: str) -> None:
-        """No knob moves this control."""
+        """Unbind this control's knob."""
         self._learning = None
         self._bindings.give(name, None)
         self._keep()
 
     def knob(self, name: str) -> str | None:
-        """The knob that moves a control, for people: "CC 1 ch 2 of box", "move a knob" while one is being learned."""
+        """Return the knob that moves a control, as people read it; "move a knob" while the control is learning."""
         if self._learning == name:
             return "move a knob"
         knob = self._bindings.knob_of(name)
         return None if knob is None else str(knob)
 
     def hear(self, port: str, message: Sequence[int]) -> None:
-        """A message arrived (driver's thread): note what it means and be gone."""
+        """Note what a message means, in the driver's thread."""
         with self._lock:
             if port not in self._moves:
                 self._moves[port] = Moves(port, lambda knob: bool(self._bindings.moved_by(knob)))
@@ -72,7 +72,7 @@ class Midi:
                 self._news.set()
 
     def start(self) -> None:
-        """Look for controllers from now on."""
+        """Read the bindings and begin to look for controllers."""
         complaint = self._bindings.read()
         if complaint:
             self._tell(complaint)
@@ -88,13 +88,13 @@ class Midi:
         self._thread.start()
 
     def close(self) -> None:
-        """Close all ports."""
+        """Close all ports and end the thread."""
         self._closing = True
         self._news.set()
         if self._thread is not None:
             self._thread.join(_CLOSE_S)
 
-    # -- our own thread
+    # -- the thread of MIDI
 
     def _run(self) -> None:
         assert self._finder is not None
@@ -109,7 +109,7 @@ class Midi:
         self._finder.close()
 
     def apply_news(self) -> None:
-        """Set the controls whose knobs have moved, each to where its knob stands now."""
+        """Set the controls whose knobs have moved, each to its knob's latest position."""
         with self._lock:
             moves, self._latest = self._latest, {}
         for move in moves.values():
@@ -124,11 +124,11 @@ class Midi:
                     self._tell(str(error))
 
     def _learn_from(self, move: Move) -> None:
-        """Bind the control that is waiting to the knob that moved, if it is one."""
+        """Bind the control that is learning to what moved, if that is a knob."""
         if move.no_knob:
-            if move.knob not in self._passed_over:
-                self._passed_over.add(move.knob)
-                self._tell(f"{move.knob} is {move.no_knob}, no knob: {self._learning} still waits for one")
+            if move.knob not in self._rejected:
+                self._rejected.add(move.knob)
+                self._tell(f"{move.knob} is {move.no_knob}, not a knob: {self._learning} still waits for a knob")
             return
         name, self._learning = self._learning, None
         assert name is not None

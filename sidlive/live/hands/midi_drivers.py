@@ -1,7 +1,7 @@
-"""The MIDI drivers of this machine: which input ports each has, and whether an open one still hears its controller.
+"""The MIDI drivers of this machine: their input ports, and whether an open port still hears its controller.
 
-python-rtmidi carries the messages. What it does not tell, whether a connection still stands, is asked of JACK and ALSA
-themselves; of other drivers it is not known.
+python-rtmidi carries the messages. Whether a connection is still good it does not say: JACK and ALSA are asked
+directly; with other drivers it is unknown.
 """
 
 import itertools
@@ -17,60 +17,60 @@ from typing import Any, Final
 from sidlive.live.hands.jack import JackGraph
 from sidlive.live.sound.audio import quiet_stderr
 
-RETRY_S: Final = 30.0  # before a driver that was not there is asked again (drivers complain at length)
-SERVER_S: Final = 2.0  # between two looks for a server
+RETRY_S: Final = 30.0  # before a driver that was missing is asked again (drivers print long complaints)
+SERVER_S: Final = 2.0  # between two attempts to find a JACK server
 CLIENT: Final = "sidlive"
 _ALSA_CLIENTS: Final = Path("/proc/asound/seq/clients")
 _ALSA_DEVICE: Final = Path("/dev/snd/seq")
 
-Hear = Callable[[Sequence[int]], object]  # a message, in the driver's thread
+Hear = Callable[[Sequence[int]], object]  # gets a message, in the driver's thread
 
 
 @dataclass(frozen=True)
 class Port:
-    """An input port: its name as the driver has it, its name for people and maps, and which of those of one name."""
+    """An input port."""
 
-    key: str
-    name: str
-    place: int = 0
+    key: str  # its name in the driver, without the parts that change while it is there
+    name: str  # its name for people and bindings, the same after it was unplugged and plugged in again
+    place: int = 0  # its number among the ports of the same key
 
 
 @dataclass
 class Connection:
-    """An open port. ``local``: the name of our end of it."""
+    """An open port."""
 
     port: Port
-    handle: Any
-    local: str
+    handle: Any  # rtmidi.MidiIn
+    local: str  # the name of sidlive's end of the connection
     opened_s: float  # time.monotonic()
-    heard_s: float  # when the last message came; when it was opened before there was one
+    heard_s: float  # time of the last message, at first that of the opening
 
     def close(self) -> None:
-        """Let go of it; its device may be gone already."""
+        """Close the port; its device may be gone already."""
         try:
             self.handle.close_port()
             self.handle.delete()
-        except Exception:  # drivers raise what they like
+        except Exception:  # drivers raise any error
             return
 
 
 class Driver:
-    """A driver as RtMidi knows it: CoreMIDI, Windows, and what there may be. One thread."""
+    """A driver of RtMidi, such as CoreMIDI. One thread."""
 
     _serial = itertools.count(1)
 
     def __init__(self, rtmidi: Any, api: int) -> None:
         self._rtmidi, self._api = rtmidi, api
-        self._watcher: Any = None  # one client that looks: to make one each time would disturb a server
+        self._watcher: Any = None  # a client that lists ports, made once: a new one each time would disturb a server
         self._retry_at = 0.0
 
     def ports(self) -> list[Port]:
-        """The input ports there are now; none where the driver does not answer."""
+        """Return the input ports of this moment; none if the driver does not answer."""
         if time.monotonic() < self._retry_at:
             return []
         try:
             names = self._names()
-        except Exception:  # drivers raise what they like: one that is missing, or went away, is asked again later
+        except Exception:  # drivers raise any error; a driver that is missing, or went away, is asked again later
             self.close()
             self._retry_at = time.monotonic() + RETRY_S
             return []
@@ -83,7 +83,7 @@ class Driver:
         return found
 
     def open(self, port: Port, hear: Hear) -> Connection | None:
-        """Open a port; None where that fails: it is taken by another program, or gone again."""
+        """Open a port; return None if that fails because another program has it, or it is gone."""
         local = f"in {next(self._serial)} of {os.getpid()}"
         handle = None
         try:
@@ -99,18 +99,18 @@ class Driver:
 
             handle.set_callback(arrived)
             handle.open_port(index, name=local)
-        except Exception:  # drivers raise what they like
+        except Exception:  # drivers raise any error
             if handle is not None:
                 handle.delete()
             return None
         return connection
 
     def stands(self, connection: Connection) -> bool | None:
-        """Whether an open port still hears its controller; None where that cannot be told."""
+        """Return whether an open port still hears its controller; None if that is unknown."""
         return None
 
     def close(self) -> None:
-        """Let go of the driver. Its connections are closed by whoever opened them."""
+        """Close the driver. Whoever opened its connections closes them."""
         if self._watcher is not None:
             self._watcher.delete()
             self._watcher = None
@@ -122,23 +122,23 @@ class Driver:
         return names
 
     def _key(self, name: str, index: int) -> str:
-        """What stays the same of a name while the port is there."""
+        """Return the part of a port's name that stays the same while the port is there."""
         return name
 
     def _label(self, key: str) -> str:
-        """What stays the same of a key when the controller is plugged in again, perhaps elsewhere."""
+        """Return the part of a key that stays the same when the controller is plugged in again, perhaps elsewhere."""
         return key
 
 
-class Windows(Driver):
-    """Windows: RtMidi puts a port's number behind its name, which changes when another controller comes or goes."""
+class WindowsMidi(Driver):
+    """The driver of Windows. RtMidi appends a port's number to its name; it changes when controllers come and go."""
 
     def _key(self, name: str, index: int) -> str:
         return name.removesuffix(f" {index}")
 
 
-class Alsa(Driver):
-    """ALSA's sequencer: a name ends in the numbers of client and port ("nanoKONTROL2:MIDI 1 20:0")."""
+class AlsaMidi(Driver):
+    """ALSA's sequencer. A name ends in the numbers of client and port: "nanoKONTROL2:MIDI 1 20:0"."""
 
     def stands(self, connection: Connection) -> bool | None:
         try:
@@ -154,8 +154,8 @@ class Alsa(Driver):
         return re.sub(r" \d+:\d+$", "", key)
 
 
-class Jack(Driver):
-    """JACK, and PipeWire in its place."""
+class JackMidi(Driver):
+    """JACK, or PipeWire in its place."""
 
     def __init__(self, rtmidi: Any, api: int) -> None:
         super().__init__(rtmidi, api)
@@ -175,33 +175,33 @@ class Jack(Driver):
     def _names(self) -> list[str]:
         if self._graph is not None and self._graph.gone:
             self.close()
-            return []  # all connections of that server are closed now; the next look finds the one that follows
+            return []  # all connections of that server are closed now; the next call finds its successor
         try:
             if self._graph is None:
-                with quiet_stderr():  # the library complains of a server that is not there
+                with quiet_stderr():  # the library prints an error if there is no server
                     self._graph = JackGraph()
         except ConnectionError:
             self._retry_at = time.monotonic() + SERVER_S
             return []
-        except (OSError, AttributeError):  # no library that can be asked: RtMidi may have JACK in it all the same
+        except (OSError, AttributeError):  # no JACK library to be called; RtMidi may contain JACK all the same
             return super()._names()
         return self._graph.sources()
 
 
 def drivers() -> list[Driver]:
-    """The drivers that python-rtmidi has in it. Raises ImportError, saying so, where it is missing."""
+    """Return the drivers that python-rtmidi contains. Raises ImportError if it is missing."""
     try:
         import rtmidi
     except ImportError:
         raise ImportError("python-rtmidi is not installed (pip install python-rtmidi)") from None
-    kinds = {rtmidi.API_LINUX_ALSA: Alsa, rtmidi.API_UNIX_JACK: Jack, rtmidi.API_WINDOWS_MM: Windows}
+    kinds = {rtmidi.API_LINUX_ALSA: AlsaMidi, rtmidi.API_UNIX_JACK: JackMidi, rtmidi.API_WINDOWS_MM: WindowsMidi}
     return [kinds.get(api, Driver)(rtmidi, api) for api in rtmidi.get_compiled_api() if api != rtmidi.API_RTMIDI_DUMMY]
 
 
 def alsa_is_connected(listing: str, port: str) -> bool:
-    """Whether a port of that name hears another, by the text of /proc/asound/seq/clients.
+    """Return whether another port is connected to a port, according to the text of /proc/asound/seq/clients.
 
-    There a port's line is followed by lines on its connections: ``  Port   0 : "in 1 of 77" (-We-)`` and then
+    There the lines of a port's connections follow its own: ``  Port   0 : "in 1 of 77" (-We-)`` and then
     ``    Connected From: 20:0``.
     """
     ours = False

@@ -1,8 +1,8 @@
-"""The controllers that are plugged in: their ports are opened as they come, and anew whenever one went in between.
+"""The port finder: opens the ports of MIDI controllers as they come, and again after they were lost.
 
-A controller that was unplugged and is back before anyone looked has the same name in the list, but its connection is
-gone. Drivers that can be asked tell that at the next look. With others a port that has been silent for a while is
-opened anew, which costs nothing where all was well.
+A controller that was unplugged and plugged in again between two looks has the same name in the list, but its connection
+is lost. Some drivers report that. With the others, a port that has been silent for a while is closed and opened again,
+which does no harm if the connection was good.
 """
 
 import time
@@ -13,16 +13,16 @@ from typing import Final
 
 from sidlive.live.hands.midi_drivers import Connection, Driver, Port, drivers
 
-QUIET_S: Final = 10.0  # of silence after which a connection that cannot be asked about is made anew
-SETTLE_S: Final = 1.0  # before a driver is asked about a new connection: a server may show it a moment later
-_THROUGH: Final = "Midi Through"  # ALSA's loop, not a controller
+QUIET_S: Final = 10.0  # without a message, after which a connection of unknown state is opened again
+SETTLE_S: Final = 1.0  # before a driver is asked about a new connection: a server may list it late
+_THROUGH: Final = "Midi Through"  # ALSA's loopback port, not a controller
 
-Listen = Callable[[str, Sequence[int]], object]  # a port's name and a message, in the driver's thread
+Listen = Callable[[str, Sequence[int]], object]  # gets a port's name and a message, in the driver's thread
 
 
 @dataclass
 class _Line:
-    """A port as the performer knows it. ``connection`` is None while it cannot be opened."""
+    """A port under the name that the performer sees. ``connection`` is None while it cannot be opened."""
 
     name: str
     connection: Connection | None = None
@@ -30,31 +30,31 @@ class _Line:
 
 @dataclass
 class Changes:
-    """What a look found: the names of the ports that came, or came back, and of those that went."""
+    """The names of the ports that came (or came back) and went since the last look."""
 
     come: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
 
 
 class PortFinder:
-    """The input ports of every MIDI driver of this machine, opened as they appear. One thread."""
+    """The finder of MIDI input ports: it opens every driver's ports as they appear. One thread."""
 
     def __init__(self, wanted: str | None, listen: Listen, found: list[Driver] | None = None) -> None:
-        """``wanted``: part of the name of the only port to open. ``found``: the drivers, by default all there are.
+        """``wanted``: part of the name of the only port to open; None: all. ``found``: the drivers, by default all.
 
-        Raises ImportError, saying so, where python-rtmidi is missing.
+        Raises ImportError if python-rtmidi is missing.
         """
         self._listen, self._wanted = listen, (wanted or "").lower()
         self._drivers = drivers() if found is None else found
-        self._lines: dict[tuple[Driver, str], list[_Line]] = {}  # by driver and the driver's own name, in its order
+        self._lines: dict[tuple[Driver, str], list[_Line]] = {}  # by driver and port key, in the driver's order
 
     @property
     def names(self) -> list[str]:
-        """The open ports. Two of one name are "X" and "X #2"."""
+        """The names of the open ports, sorted. Two ports of one name are "X" and "X #2"."""
         return sorted(line.name for lines in self._lines.values() for line in lines if line.connection is not None)
 
     def look(self) -> Changes:
-        """Open what has come, close what is gone, and open anew what was gone for a moment."""
+        """Open new ports, close lost ones, and open those again that were lost for a moment."""
         changes = Changes()
         for driver in self._drivers:
             there: dict[str, list[Port]] = defaultdict(list)
@@ -62,26 +62,26 @@ class PortFinder:
                 if self._wanted in port.name.lower() and _THROUGH not in port.name:
                     there[port.key].append(port)
             for key in [key for owner, key in self._lines if owner is driver and key not in there]:
-                changes.gone += self._hang_up(self._lines.pop((driver, key)))
+                changes.gone += self._close_lines(self._lines.pop((driver, key)))
             for key, ports in there.items():
-                self._tend(driver, key, ports, changes)
+                self._open_all(driver, key, ports, changes)
         return changes
 
     def close(self) -> None:
         """Close every port."""
         for lines in self._lines.values():
-            self._hang_up(lines)
+            self._close_lines(lines)
         self._lines.clear()
         for driver in self._drivers:
             driver.close()
 
-    def _tend(self, driver: Driver, key: str, ports: list[Port], changes: Changes) -> None:
-        """Have all ports of one name open, and none that has gone."""
+    def _open_all(self, driver: Driver, key: str, ports: list[Port], changes: Changes) -> None:
+        """Open all ports of one key, and close lost connections."""
         lines = self._lines.get((driver, key), [])
         before = [line.name for line in lines if line.connection is not None]
         lost = [line.name for line in lines if self._is_lost(driver, line.connection)]
-        if lost or len(lines) != len(ports):  # of two with one name nobody can tell which has gone: open all anew
-            self._hang_up(lines)
+        if lost or len(lines) != len(ports):  # with equal names it is unknown which one is lost: open all again
+            self._close_lines(lines)
         del lines[len(ports) :]
         self._lines[driver, key] = lines
         while len(lines) < len(ports):
@@ -101,12 +101,12 @@ class PortFinder:
         return driver.stands(connection) is False
 
     def _is_stale(self, driver: Driver, connection: Connection) -> bool:
-        """Whether nothing was heard for long, where the driver cannot say if anything could be."""
+        """Return whether a connection of unknown state has been silent for long."""
         silent_s = time.monotonic() - max(connection.opened_s, connection.heard_s)
         return silent_s > QUIET_S and driver.stands(connection) is None
 
-    def _hang_up(self, lines: list[_Line]) -> list[str]:
-        """Close all of these; returns the names of those that were open."""
+    def _close_lines(self, lines: list[_Line]) -> list[str]:
+        """Close lines; return the names of those that were open."""
         names = []
         for line in lines:
             if line.connection is not None:

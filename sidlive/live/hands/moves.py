@@ -1,8 +1,8 @@
-"""What the messages of a controller mean: which knob moved, and how far.
+"""The meaning of a controller's messages: which knob moved, and to which position.
 
-Most controller numbers are knobs of 128 steps. Some are not: channel mode messages, bank select, and the numbers that
-spell registered parameters. And a fine control sends two messages, its coarse value (numbers 0 to 31) and at once the
-rest (the number 32 above): both together are one knob of 16,384 steps.
+Most controller numbers are knobs of 128 steps. Channel mode messages, bank select and the numbers that select
+parameters are not knobs. A fine control sends two messages, its coarse value (numbers 0 to 31) and at once its fine
+value (the number plus 32): together they are one knob of 16,384 steps.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ from typing import Final
 from sidlive.live.hands.bindings import FIRST_MODE, Knob
 
 CONTROL_CHANGE: Final = 0xB0
-FINE: Final = 32  # added to the number of a coarse value gives that of its fine part
-TOGETHER_S: Final = 0.05  # a fine part comes so soon after its coarse value: on the slowest cable after 2 ms
+FINE: Final = 32  # a coarse value's number plus this is its fine value's number
+TOGETHER_S: Final = 0.05  # a fine value comes within this time after its coarse value (2 ms on a DIN cable)
 
-# Numbers that say something else than where a knob stands. They still move what an earlier map has on them.
+# Numbers that are not a knob's position. A binding of an earlier session to one of them still works.
 NO_KNOBS: Final[dict[int, str]] = {
     0: "bank select",
     6: "data entry",
@@ -32,39 +32,39 @@ NO_KNOBS: Final[dict[int, str]] = {
 
 @dataclass(frozen=True)
 class Move:
-    """A knob moved. ``fraction``: where it stands, 0 to 1; None for what is no value at all."""
+    """The new position of a knob, or a message that is not a knob's."""
 
     knob: Knob
-    fraction: float | None
-    no_knob: str = ""  # what it is instead, for people: nothing to learn
+    fraction: float | None  # the position, 0 to 1; None: the message has no position
+    no_knob: str = ""  # what the message is instead, as people read it; it cannot be learned
 
 
 @dataclass
 class _Pair:
-    """A number below 32 and the one 32 above it."""
+    """A number below 32 and the number 32 above it."""
 
     coarse: int = 0
     fine: int = 0
-    is_fine: bool = False  # the last time the fine part came with the coarse value
-    whole: bool = True  # the fine part of the last coarse value has come
+    is_fine: bool = False  # the last coarse value had a fine value
+    whole: bool = True  # the fine value of the last coarse value has come
 
     @property
     def fraction(self) -> float:
-        """Where the knob stands, 0 to 1."""
+        """The knob's position, 0 to 1."""
         return (self.coarse << 7 | self.fine) / 0x3FFF
 
 
 class Moves:
-    """The messages of one port. One thread, the driver's."""
+    """The reader of one port's messages. One thread, the driver's."""
 
     def __init__(self, port: str, is_bound: Callable[[Knob], bool]) -> None:
-        """``is_bound``: whether a knob moves a control of its own already."""
+        """``is_bound``: returns whether a knob is bound to a control."""
         self._port, self._is_bound = port, is_bound
         self._pairs: dict[tuple[int, int], _Pair] = {}  # by channel and coarse number
-        self._last: dict[int, tuple[int, float]] = {}  # by channel: the number before, and when
+        self._last: dict[int, tuple[int, float]] = {}  # by channel: the number of the last message, and its time
 
     def hear(self, message: Sequence[int], at: float) -> Move | None:
-        """What a message that came at this time (seconds) means; None for all but knobs."""
+        """Return the meaning of a message that came at this time (seconds); None if it is not a controller's."""
         if len(message) != 3 or message[0] & 0xF0 != CONTROL_CHANGE:
             return None
         channel, number, value = (message[0] & 0x0F) + 1, message[1], message[2]
@@ -82,14 +82,14 @@ class Moves:
 
     def _coarse(self, channel: int, number: int, value: int) -> Move:
         pair = self._pairs.setdefault((channel, number), _Pair())
-        pair.is_fine = pair.is_fine and pair.whole  # a second coarse value with nothing between: there is no fine part
-        if value != pair.coarse:  # the fine part is on its way: meanwhile the nearest to where the knob stood
+        pair.is_fine = pair.is_fine and pair.whole  # two coarse values in a row: there are no fine ones
+        if value != pair.coarse:  # until the fine value comes: the nearest to the old position
             pair.fine = 0 if value > pair.coarse else 127
         pair.coarse, pair.whole = value, False
         return self._move(number, channel, pair.fraction if pair.is_fine else value / 127)
 
     def _fine(self, channel: int, number: int, value: int, follows: bool) -> Move | None:
-        """The whole knob, if this is its fine part; None if it is a knob of its own."""
+        """Return the move of the fine control if this is its fine value; None if this is a knob of its own."""
         pair = self._pairs.get((channel, number - FINE))
         if pair is None or not (pair.is_fine or follows) or self._is_bound(Knob(number, channel, self._port)):
             return None

@@ -1,8 +1,8 @@
-"""Where sound goes in real time: a sound device, or a clock that takes the samples and drops them.
+"""Sound outputs in real time: a sound device, or a clock that takes samples and drops them.
 
-An output takes blocks from its `Feed` in a thread of its own. `open_output` finds the device; where there is none it
-returns the null output and says so, and the instrument works the same without being heard. A device that does not take
-48 kHz is opened at a rate of its own, and the chip is rendered at that rate.
+An output takes blocks from its `Feed` in a thread of its own. `open_output` finds the device; if there is none it
+returns the null output with a notice, and the instrument works the same, unheard. A device that does not take 48 kHz is
+opened at another rate, and the chip is rendered at that rate.
 """
 
 import contextlib
@@ -24,29 +24,29 @@ from sidlive.live.sound.feed import Feed, Stamp
 BLOCK: Final = 512  # samples: 10.7 ms
 NULL: Final = "null"
 PORTAUDIO_REMEDY: Final = "apt-get install libportaudio2" if sys.platform == "linux" else "install portaudio"
-_BEHIND_S: Final = 0.25  # a null output that is later than this (the machine slept) goes on from now
-_MIND_S: Final = 1.0  # before a device that will not close is left behind
-_LOOK_S: Final = 10.0  # for a process that lists devices
-_OTHER_RATES: Final = (44_100, 96_000)  # Hz: tried where a device takes neither 48 kHz nor the rate it calls its own
+_BEHIND_S: Final = 0.25  # if the null output is later than this (the machine slept), it skips the time
+_CLOSE_S: Final = 1.0  # time for a device to close; after it the thread that closes it is abandoned
+_LIST_S: Final = 10.0  # time for the process that lists the devices
+_OTHER_RATES: Final = (44_100, 96_000)  # Hz: tried if a device takes neither 48 kHz nor its default rate
 
 
 class NoPortAudio(DeviceError):
-    """The library that speaks to sound devices is not installed."""
+    """PortAudio, the library for sound devices, is not installed."""
 
 
 class Output(Protocol):
-    """What a Renderer plays to."""
+    """A destination of the renderer's samples."""
 
-    name: str  # for people
-    notice: str | None  # why it is not what was asked for
+    name: str  # as people read it
+    notice: str | None  # why it is not the output that was asked for
     feed: Feed
-    sample_rate: int  # Hz: what its feed is to be filled with
-    block: int  # samples that it takes at a time
-    latency_s: float  # from a block being taken to its sound
+    sample_rate: int  # Hz, of the samples in its feed
+    block: int  # samples taken at a time
+    latency_s: float  # from taking a block to its sound
 
     @property
     def lost(self) -> bool:
-        """The device has gone."""
+        """Whether the device is gone."""
 
     def start(self) -> None:
         """Begin to take samples. Raises DeviceError."""
@@ -55,8 +55,8 @@ class Output(Protocol):
         """Stop taking samples."""
 
 
-class Null:
-    """Takes samples at the pace of the clock and drops them."""
+class NullOutput:
+    """An output without sound: takes samples at the clock's pace and drops them."""
 
     lost = False
 
@@ -90,19 +90,19 @@ class Null:
 
 
 class Speaker:
-    """A sound device, by PortAudio."""
+    """An output to a sound device, through PortAudio."""
 
     def __init__(self, feed: Feed, device: int | None = None, block: int = BLOCK, latency: str | float = "low") -> None:
-        """Open a device by PortAudio's index, the default one for None. Raises DeviceError.
+        """Open a device by PortAudio's index, the default device for None. Raises DeviceError.
 
-        ``block`` is in samples at 48 kHz. A device that runs at another rate gets blocks that last about as long.
+        ``block`` is in samples at 48 kHz; at another rate a block lasts about as long.
         """
         self.notice: str | None = None
         self.feed = feed
         self.lost = False
-        self.closed = threading.Event()  # the driver has let go of it: PortAudio may be initialised anew
+        self.closed = threading.Event()  # the driver has closed it: PortAudio may be initialised again
         self._closing = False
-        self._starting = threading.Lock()  # it is not stopped while it is being started
+        self._starting = threading.Lock()  # held while the stream is started or stopped
         sounddevice = _sounddevice()
         self._error = sounddevice.PortAudioError
         which = "the default sound device" if device is None else f"sound device {device}"
@@ -141,11 +141,11 @@ class Speaker:
             raise DeviceError(f"{self.name} does not start: {error}") from None
 
     def close(self) -> None:
-        """Let what was taken be heard, and stop. A driver whose device has gone may never return: it is left behind."""
+        """Let the samples taken so far be heard, and stop. A driver that does not return is abandoned."""
         self._closing = True
         thread = threading.Thread(target=self._stop, name="close-device", daemon=True)
         thread.start()
-        thread.join(_MIND_S)
+        thread.join(_CLOSE_S)
 
     def _stop(self) -> None:
         with self._starting, quiet_stderr():
@@ -154,7 +154,7 @@ class Speaker:
         self.closed.set()
 
     def _callback(self, out: Any, frames: int, _time: Any, _status: Any) -> None:
-        """PortAudio's thread: never waits, never computes."""
+        """Fill a block, in PortAudio's thread: never waits, never computes."""
         if self._closing:
             out.fill(0)
             return
@@ -165,7 +165,7 @@ class Speaker:
         out[:] = mono[:, None]
 
     def _finished(self) -> None:
-        """PortAudio's thread, when the stream ends for whatever reason."""
+        """Note that the stream has ended, in PortAudio's thread."""
         self.lost = not self._closing
 
 
@@ -179,7 +179,7 @@ class Device:
 
 
 def devices() -> list[Device]:
-    """Every device that can play; raises DeviceError, with what to do, where there is no PortAudio."""
+    """Return every device that can play. Raises DeviceError, with the remedy if PortAudio is missing."""
     sounddevice = _sounddevice()
     default = None
     with quiet_stderr():
@@ -197,15 +197,15 @@ def devices() -> list[Device]:
 
 
 def device_names() -> list[str]:
-    """The names of the devices that can play now, those that came lately too. Takes half a second; raises DeviceError.
+    """Return the names of the devices that can play now, new ones included; takes half a second. Raises DeviceError.
 
-    A process of its own looks, because PortAudio lists devices once and this process may have a stream open.
+    Another process lists them, because PortAudio lists devices once, and this process may have a stream open.
     """
     program = "from sidlive.live.sound.audio import devices; print(*[device.name for device in devices()], sep='\\n')"
     try:
         done = subprocess.run(
             [sys.executable, "-X", "utf8", "-c", program], stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=_LOOK_S, encoding="utf-8", errors="replace",
+            timeout=_LIST_S, encoding="utf-8", errors="replace",
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DeviceError(f"the sound devices cannot be listed: {error}") from None
@@ -215,8 +215,8 @@ def device_names() -> list[str]:
     return [name for name in done.stdout.splitlines() if name]
 
 
-def look_anew() -> None:
-    """Have PortAudio find the devices that are there now: it lists them once, when it is initialised.
+def list_again() -> None:
+    """Make PortAudio list the devices of this moment; by itself it lists them once, when it is initialised.
 
     No stream may be open in this process. Raises DeviceError.
     """
@@ -226,33 +226,33 @@ def look_anew() -> None:
             sounddevice._terminate()
             sounddevice._initialize()
     except sounddevice.PortAudioError as error:
-        raise DeviceError(f"PortAudio does not look for devices anew: {error}") from None
+        raise DeviceError(f"PortAudio does not list its devices again: {error}") from None
 
 
 def open_output(
     device: str | None = None, stamp: Stamp | None = None, block: int = BLOCK, latency: str | float = "low"
 ) -> Output:
-    """The device of that index or name (a part of it will do), the default one for None, "null" for none at all.
+    """Open the device of that index or name (or part of it), the default device for None, or "null" for no sound.
 
-    Where there is no such device, or it does not open, it is the null output, with a notice. Not started yet.
+    If there is no such device, or it does not open, return the null output with a notice. The output is not started.
     """
     if device == NULL:
-        return Null(Feed(stamp=stamp), block=block)
+        return NullOutput(Feed(stamp=stamp), block=block)
     try:
         return open_speaker(device, stamp, block, latency)
     except DeviceError as error:
-        return Null(Feed(stamp=stamp), f"{error}; playing to the null output", block)
+        return NullOutput(Feed(stamp=stamp), f"{error}; playing to the null output", block)
 
 
 def open_speaker(
     device: str | None = None, stamp: Stamp | None = None, block: int = BLOCK, latency: str | float = "low"
 ) -> Speaker:
-    """The device of that index or name, the default one for None. Raises DeviceError. Not started yet."""
+    """Open the device of that index or name, the default device for None; it is not started. Raises DeviceError."""
     return Speaker(Feed(stamp=stamp), _choose(device, devices()), block, latency)
 
 
 def _choose(wanted: str | None, found: list[Device]) -> int:
-    """The index of the device meant."""
+    """Return the index of the device of that name or number, the default one for None. Raises DeviceError."""
     if not found:
         raise DeviceError("no sound device")
     if wanted is None:
@@ -281,16 +281,16 @@ def _sounddevice() -> Any:
 
 
 class _Quiet:
-    """File descriptor 2, and how many threads want it to lead nowhere."""
+    """The state of `quiet_stderr`."""
 
     lock = threading.Lock()
-    threads = 0
-    kept = -1
+    threads = 0  # that want file descriptor 2 to lead nowhere
+    kept = -1  # a copy of the descriptor; -1: none
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """ALSA and its kin print to file descriptor 2 while devices are looked for: send that nowhere meanwhile."""
+    """Send file descriptor 2 nowhere, while the context lasts: ALSA and others print there as they look for devices."""
     with _Quiet.lock:
         _Quiet.threads += 1
         if _Quiet.threads == 1:
@@ -306,7 +306,7 @@ def quiet_stderr() -> Iterator[None]:
 
 
 def _redirect_stderr() -> int:
-    """Send file descriptor 2 nowhere; returns a copy of what it was, -1 if there is none."""
+    """Send file descriptor 2 nowhere; return a copy of it, -1 if there is none."""
     try:
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     except OSError:

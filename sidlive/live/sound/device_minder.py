@@ -1,8 +1,7 @@
-"""Keeps the music on the sound device that is wanted: looks for a lost one until it is back, changes to another.
+"""The device minder: keeps the music on the wanted sound device. Looks for a lost device, changes to another.
 
-PortAudio lists the devices once, when it is initialised, and it may be initialised anew only while no stream is open in
-this process. So a device that has gone is closed first. While another one plays, a process of its own looks for what
-came since.
+PortAudio lists the devices once, when it is initialised, and may be initialised again only while no stream is open in
+this process. So a lost device is closed first. While a device plays, another process lists the devices.
 """
 
 import threading
@@ -12,59 +11,59 @@ from typing import Final
 
 from sidlive.errors import DeviceError
 from sidlive.live.sound import audio
-from sidlive.live.sound.audio import NULL, NoPortAudio, Null, Speaker
+from sidlive.live.sound.audio import NULL, NoPortAudio, NullOutput, Speaker
 from sidlive.live.sound.feed import Feed, Stamp
 from sidlive.live.sound.renderer import Renderer
 
-FIRST_S: Final = 0.5  # from the loss of a device to the first look for it
-LONGEST_S: Final = 4.0  # between two looks: the pause doubles
-PROVEN_S: Final = 10.0  # a device that has played so long and is lost is looked for at once again
-STUCK_S: Final = 5.0  # after which a lost device that its driver does not close is told of
-_GLANCE_S: Final = 0.1  # between two glances at what the renderer plays on
-_CLOSING_S: Final = 3.0  # for a device that is to be closed before others are looked for
+FIRST_S: Final = 0.5  # seconds from the loss of a device to the first attempt to open it again
+LONGEST_S: Final = 4.0  # longest pause between two attempts; it doubles each time
+PROVEN_S: Final = 10.0  # after a device has played this long, the pause is FIRST_S again
+STUCK_S: Final = 5.0  # if a lost device's driver has not closed it after this time, the performer is told
+_GLANCE_S: Final = 0.1  # seconds between two looks at the renderer's output
+_CLOSING_S: Final = 3.0  # time for a device to close before the devices are listed again
 
 
 class DeviceMinder:
-    """Minds the output of a renderer. Any thread may call any method."""
+    """The keeper of a renderer's output. Any thread may call any method."""
 
     def __init__(
         self, renderer: Renderer, wanted: str | None, tell: Callable[..., object], stamp: Stamp | None = None
     ) -> None:
-        """``wanted``: as `open_output` takes it. ``tell`` shows the performer a line (and its level)."""
+        """``wanted``: a device as `open_output` takes it. ``tell(text, level)`` shows the performer a notice."""
         self._renderer, self._wanted, self._tell, self._stamp = renderer, wanted, tell, stamp
-        self._opened = [renderer.output] if isinstance(renderer.output, Speaker) else []  # and perhaps not yet closed
+        self._opened = [renderer.output] if isinstance(renderer.output, Speaker) else []  # those that may still be open
         self._pause_s = FIRST_S
         self._look_at = time.monotonic() + FIRST_S
         self._lost_at, self._told_stuck = 0.0, False
         self._playing_since: float | None = time.monotonic() if self._opened else None
-        self._lock = threading.Lock()  # one at a time opens and closes devices
+        self._lock = threading.Lock()  # one thread at a time opens and closes devices
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="device-minder", daemon=True)
 
     def start(self) -> None:
-        """Begin to mind."""
+        """Start the minder's thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Leave the output as it is from now on."""
+        """End the minder's thread; the output stays as it is."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(_CLOSING_S)
 
     def names(self) -> list[str]:
-        """The names of the devices that can play now, the one that plays included. Raises DeviceError."""
+        """Return the names of the devices that can play now, the playing one included. Raises DeviceError."""
         with self._lock:
             return self._names()
 
     def choose(self, name: str) -> list[str]:
-        """Move the music to the device of that name (a part of it, its number), "null" for none; returns all names.
+        """Move the music to the device of that name (or part of it, or number), "null" for none; return all names.
 
         Raises DeviceError, and the music stays where it was, if there is no such device or it does not open.
         """
         with self._lock:
             if name == NULL:
                 self._wanted = NULL
-                self._renderer.move(Null(Feed(stamp=self._stamp), sample_rate=self._renderer.output.sample_rate))
+                self._renderer.move(NullOutput(Feed(stamp=self._stamp), sample_rate=self._renderer.output.sample_rate))
                 self._tell("the music goes on unheard, on the null output", "info")
                 return self._names()
             try:
@@ -73,7 +72,7 @@ class DeviceMinder:
                 raise
             except DeviceError as error:
                 speaker = self._open_newcomer(name, error)
-            self._wanted = speaker.device if name.isdecimal() else name  # numbers are dealt anew at each look
+            self._wanted = speaker.device if name.isdecimal() else name  # numbers change with each listing
             self._play_on(speaker)
             return self._names()
 
@@ -81,31 +80,31 @@ class DeviceMinder:
 
     def _names(self) -> list[str]:
         playing = [speaker.device for speaker in self._opened if speaker is self._renderer.output]
-        return list(dict.fromkeys([*audio.device_names(), *playing]))  # one that is in use may not be listed
+        return list(dict.fromkeys([*audio.device_names(), *playing]))  # a device in use may not be listed
 
     def _open_newcomer(self, name: str, refused: DeviceError) -> Speaker:
-        """Open a device that was not there when PortAudio was initialised; what plays is silent meanwhile."""
+        """Open a device that was plugged in after PortAudio was initialised; the music is silent meanwhile."""
         fresh = self._names()
         if not any(name.lower() in known.lower() for known in fresh):
             raise DeviceError(f"no sound device {name!r}; there are {', '.join(fresh) or 'none'}") from None
-        if not self._look_anew():
+        if not self._list_again():
             raise refused
         try:
             return audio.open_speaker(name, self._stamp)
         except DeviceError:
-            self._look_at, self._playing_since = 0.0, None  # back to the one before, at once
+            self._look_at, self._playing_since = 0.0, None  # open the device before again, at once
             raise
 
-    def _look_anew(self) -> bool:
-        """Close what is open and have PortAudio list what there is now; False where a device does not close."""
+    def _list_again(self) -> bool:
+        """Close all devices and have PortAudio list them again; return False if a device does not close."""
         if self._still_open():
-            self._renderer.move(Null(Feed(stamp=self._stamp), sample_rate=self._renderer.output.sample_rate))
+            self._renderer.move(NullOutput(Feed(stamp=self._stamp), sample_rate=self._renderer.output.sample_rate))
         deadline = time.monotonic() + _CLOSING_S
         while self._still_open():
             if time.monotonic() > deadline:
                 return False
             time.sleep(_GLANCE_S / 10)
-        audio.look_anew()
+        audio.list_again()
         return True
 
     def _still_open(self) -> list[Speaker]:
@@ -117,7 +116,7 @@ class DeviceMinder:
         self._renderer.move(speaker)
         self._tell(f"the music is on {speaker.name}", "info")
 
-    # -- our own thread
+    # -- the minder's thread
 
     def _run(self) -> None:
         while not self._closing.wait(_GLANCE_S):
@@ -130,9 +129,9 @@ class DeviceMinder:
                 continue
 
     def _mind(self) -> None:
-        """Look for the device if it is gone and the time has come; raises DeviceError where it is not there."""
+        """Try to open the wanted device, if it is gone and the pause is over. Raises DeviceError if it is not there."""
         now = time.monotonic()
-        if self._wanted == NULL or not isinstance(self._renderer.output, Null):
+        if self._wanted == NULL or not isinstance(self._renderer.output, NullOutput):
             if self._playing_since is None:
                 self._playing_since = now
             if now - self._playing_since > PROVEN_S:
@@ -147,7 +146,7 @@ class DeviceMinder:
         self._pause_s = min(2 * self._pause_s, LONGEST_S)
         self._look_at = now + self._pause_s
         if not self._still_open():
-            audio.look_anew()
+            audio.list_again()
         elif now - self._lost_at > STUCK_S and not self._told_stuck:
             self._told_stuck = True
             stuck = ", ".join(speaker.name for speaker in self._opened)

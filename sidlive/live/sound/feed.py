@@ -1,8 +1,8 @@
-"""What a sound device reads from: samples on their way from the renderer to the device.
+"""The feed: the samples between the renderer and the sound device.
 
-One thread puts samples in (the renderer's), one takes them out (the device's, in its callback). Neither waits for the
-other, no lock is taken and nothing is allocated but views. When samples are missing the sound fades from where it was
-and fades in again when there are more: a gap, but never a click.
+One thread (the renderer's) puts samples in, one (the device's, in its callback) takes them out. Neither waits for the
+other, no lock is taken and nothing is allocated but views. When samples are missing, the sound fades out from its last
+value, and fades in when there are samples again: a gap, but never a click.
 """
 
 import time
@@ -19,8 +19,8 @@ FADE: Final = SAMPLE_RATE // 200  # samples: 5 ms at 48 kHz
 _RISE: Final[NDArray[np.float32]] = ((np.arange(FADE) + 0.5) / FADE).astype(np.float32)
 _FALL: Final[NDArray[np.float32]] = _RISE[::-1].copy()
 
-# Told of every block that the device took: time.monotonic(), index of its first sample since the device was opened,
-# and the block, which is only valid during the call. Called in the device's thread.
+# Called in the device's thread for each block that the device takes: time.monotonic(), the index of the block's first
+# sample since the device was opened, and the block, which is only valid during the call.
 Stamp = Callable[[float, int, Samples], None]
 
 
@@ -31,26 +31,26 @@ class Feed:
         """``capacity`` in samples, a power of two."""
         assert capacity > 0 and capacity & (capacity - 1) == 0
         self.stamp = stamp
-        self.underruns = 0  # times that the device wanted samples that should have been there
-        self.missing = 0  # samples that it did not get
-        self.delivered = 0  # samples handed to the device, silence included
+        self.underruns = 0  # number of times that samples were missing
+        self.missing = 0  # number of samples that were missing
+        self.delivered = 0  # samples given to the device, silence included
         self._ring = np.zeros(capacity, dtype=np.int16)
-        # Positions count samples since the beginning; each is written by one thread alone.
-        self._written = 0  # the writer's
-        self._read = 0  # the reader's
-        self._cut = 0  # the writer's: samples before this one are no longer wanted
-        self._expected = False  # the writer's: a gap would be a fault
-        self._dry = True  # the reader's: the last sample was padding
-        self._last = 0.0  # the reader's: the last sample
-        self._from = 0.0  # the reader's: the sample that the fade out began from
-        self._fallen = self._risen = FADE  # the reader's: how far a fade out, a fade in has come
+        # Positions count samples since the beginning. Each attribute is written by one thread only.
+        self._written = 0  # writer: position after the last sample put in
+        self._read = 0  # reader: position after the last sample taken
+        self._cut = 0  # writer: samples before this position are discarded
+        self._expected = False  # writer: a gap would be a fault
+        self._dry = True  # reader: the last sample was padding
+        self._last = 0.0  # reader: the last sample
+        self._from = 0.0  # reader: the sample from which the fade out began
+        self._fallen = self._risen = FADE  # reader: progress of the fade out and of the fade in, in samples
         self._scratch = np.zeros(FADE, dtype=np.float32)
 
-    # -- the writer's
+    # -- for the writer
 
     @property
     def waiting(self) -> int:
-        """Samples put in and not yet taken out."""
+        """Number of samples put in and not yet taken out."""
         return self._written - max(self._read, self._cut)
 
     def put(self, block: Samples) -> None:
@@ -61,27 +61,27 @@ class Feed:
         first = min(count, size - at)
         self._ring[at : at + first] = block[:first]
         self._ring[: count - first] = block[first:]
-        self._written += count  # last: now the reader may have them
+        self._written += count  # last: now the reader may take them
         self._expected = True
 
     @property
     def room(self) -> int:
-        """Samples that may be put in now."""
+        """Number of samples that may be put in now."""
         return len(self._ring) - (self._written - self._read)
 
     def flush(self) -> None:
-        """Throw away what waits. The reader fades to silence, and no gap is a fault until there is more."""
+        """Discard the waiting samples. The reader fades to silence; no gap is a fault until more are put in."""
         self._expected = False
         self._cut = self._written
 
     def rest(self) -> None:
-        """What waits is all there is for now: when it has been played no gap is a fault."""
+        """Note that no more samples come for now: after the waiting ones, no gap is a fault."""
         self._expected = False
 
-    # -- the reader's
+    # -- for the reader
 
     def take(self, out: Samples) -> None:
-        """Fill ``out`` int16[n], all of it, at once."""
+        """Fill all of ``out`` int16[n], without waiting."""
         count, cut = len(out), self._cut
         if cut > self._read:
             self._read = cut
@@ -106,7 +106,7 @@ class Feed:
             self.stamp(time.monotonic(), start, out)
 
     def _copy(self, out: Samples) -> int:
-        """Move what there is into ``out``, and zeros after it; returns how many there were."""
+        """Move the waiting samples to ``out``, with zeros after them; return how many there were."""
         size = len(self._ring)
         have = min(self._written - self._read, len(out))
         at = self._read % size
@@ -114,16 +114,16 @@ class Feed:
         out[:first] = self._ring[at : at + first]
         out[first:have] = self._ring[: have - first]
         out[have:] = 0
-        self._read += have  # last: now the writer may use the room
+        self._read += have  # last: now the writer may use their room
         return have
 
     def _break(self, value: float) -> None:
-        """The sound stops here: fade out from ``value``, and let what comes next fade in."""
+        """Begin a fade out from ``value``; the next samples fade in."""
         self._from = value
         self._fallen = self._risen = 0
 
     def _fade_out(self, out: Samples) -> None:
-        """Add what is left of the fade from the last sample before the break."""
+        """Add the rest of the fade out to ``out``."""
         start = self._fallen
         length = min(FADE - start, len(out))
         if not length:
@@ -136,7 +136,7 @@ class Feed:
         self._fallen = start + length
 
     def _fade_in(self, out: Samples) -> None:
-        """Weaken what comes first after a break."""
+        """Apply the rest of the fade in to ``out``."""
         start = self._risen
         length = min(FADE - start, len(out))
         if not length:

@@ -1,11 +1,11 @@
-"""From frames to a device: pulls frames from the tape as the device needs them, and has the SID play them.
+"""The renderer: takes frames from a source as the device needs them, and plays them on the SID.
 
-A source may give, frame by frame, what a tune's own code writes instead (`WriteSpan`).
+Instead of frames a source may give the register writes of a tune's own code, frame by frame (`WriteSpan`).
 
-The renderer is a thread of its own. It stays a set time ahead of the device and never more, because whatever waits
-there can no longer be changed. Whatever goes wrong on either side, time goes on: a source that raises is answered by
-holding the last frame, a device that goes away by the null output. `move` takes the music to another output; that may
-run at another sample rate, and then the chip is rendered at that rate.
+The renderer has a thread of its own. It stays a fixed time ahead of the device and never more, because samples that
+wait can no longer be changed. Time goes on whatever fails: if the source raises, the last frame is held; if the device
+goes away, the null output takes over. `move` takes the music to another output; if that has another sample rate, the
+chip is rendered at that rate.
 """
 
 import contextlib
@@ -21,24 +21,24 @@ import numpy as np
 from sidlive.chip.registers import PAL, VideoTiming, silence
 from sidlive.chip.sid import Row, Samples, Sid, WriteSpan, sample_at
 from sidlive.errors import DeviceError
-from sidlive.live.sound.audio import Null, Output
+from sidlive.live.sound.audio import NullOutput, Output
 from sidlive.live.sound.feed import FADE
 
-Source = Callable[[], Row | WriteSpan | None]  # the next frame; None when there are no more
+Source = Callable[[], Row | WriteSpan | None]  # returns the next frame; None after the last
 
-LEAD_MS: Final = 60.0
-CROSSFADE_FRAMES: Final = 3  # from one chip to another
-_SLACK_S: Final = 0.005  # of samples that must wait when a frame is begun, beyond a block
-_STALLED_S: Final = 1.0  # a device that takes nothing for so long has gone
-_STARTING_S: Final = 0.2  # for a device to start, before frames are made without waiting for it
-_NAP_S: Final = 0.05  # the longest sleep, so that a device that stops is noticed
-_NICE: Final = -11
-_PARTING_S: Final = 0.1  # beyond a device's own time, how long the end waits for one that takes nothing
-_PARTING_NAP_S: Final = 0.002
+LEAD_MS: Final = 60.0  # time that samples wait in the feed
+CROSSFADE_FRAMES: Final = 3  # length of the crossfade from one chip to another
+_SLACK_S: Final = 0.005  # samples that must wait when a frame is begun, beyond a block, in seconds
+_STALLED_S: Final = 1.0  # a device that takes nothing for this long is gone
+_STARTING_S: Final = 0.2  # time that the renderer waits for a device to start
+_NAP_S: Final = 0.05  # longest sleep, so that a device that stops is noticed
+_NICE: Final = -11  # priority of the thread
+_PARTING_S: Final = 0.1  # beyond twice the device's latency, how long closing waits for a device to take the fade
+_PARTING_NAP_S: Final = 0.002  # between two looks meanwhile
 
 
 class Renderer:
-    """Plays a source of frames on an output. Any thread may call any method; the source is called in its own."""
+    """A player of frames on an output. Any thread may call any method; its own thread calls the source."""
 
     def __init__(
         self,
@@ -52,16 +52,17 @@ class Renderer:
         order: Callable[[], bool] = lambda: False,
         begins: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``rate_hz``: frames a second, the video standard's by default. ``report`` is told what goes wrong, once.
+        """``rate_hz``: frames a second, the video standard's by default. ``report(text)`` is called once per fault.
 
-        Of each frame, after it was given, ``order`` says whether voices' controls are written before their envelopes,
-        ``begins`` whether music begins with it: then volume and filter are as in it beforehand, see `Sid.settle`.
+        ``order`` and ``begins`` are called after each frame from the source. ``order`` returns whether a voice's
+        control is written before its envelope. ``begins`` returns whether music begins with the frame: then volume and
+        filter are set before it, see `Sid.settle`.
         """
         self.output = output
-        self.frames = 0  # taken from the source, held ones included
+        self.frames = 0  # played, held ones included
         self.held = 0  # frames held because the source raised
         self.failovers = 0  # devices lost
-        self.ended = threading.Event()  # the source has no more frames and all of them have been taken by the device
+        self.ended = threading.Event()  # the source has no more frames and the device has taken all samples
         self._source = source
         self._timing = timing
         self._rate_hz = rate_hz or timing.rate_hz
@@ -71,85 +72,84 @@ class Renderer:
         self._lead_ms = lead_ms
         self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
-        self._coming: tuple[Output, Sid | None] | None = None  # where to move, and the chip if the rate is another
+        self._coming: tuple[Output, Sid | None] | None = None  # where to move; a chip if the rate differs
         self._refused: tuple[Output, str] | None = None  # an output that did not start, and why
         self._underruns = 0  # of the outputs before this one
         self._faded = 0  # frames of the crossfade so far
         self._row: Row | WriteSpan = silence(1)[0]
         self._fault = ""
-        self._clock = 0  # frames played since power-on; with the rate it says where a frame begins
+        self._clock = 0  # frames since power-on; with the rate it gives the sample at which a frame begins
         self._lead = self._lead_of(output)
         self._hushed = False
         self._retimed: VideoTiming | None = None  # the video standard that was asked for
-        self._lock = threading.Lock()  # between a block that is about to be put in and a panic
+        self._lock = threading.Lock()  # guards the feed's writer against `panic`, and the fields that other threads set
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="renderer", daemon=True)
 
     @property
     def chip(self) -> str:
-        """The chip that is heard, or about to be."""
+        """The chip that is heard, or that is being changed to."""
         return (self._next_sid or self._sid).chip
 
     @property
     def underruns(self) -> int:
-        """Times that the device got silence because a frame was not ready."""
+        """Number of times that the device got silence because a frame was not ready."""
         return self._underruns + self.output.feed.underruns
 
     @property
     def latency_ms(self) -> float:
-        """The longest time from a frame being taken from the source to its sound."""
+        """Longest time from taking a frame from the source to its sound."""
         return 1000 * (self._lead / self.output.sample_rate + self.output.latency_s)
 
     def start(self) -> None:
-        """Begin to play. An output that does not start is replaced by the null output, and that is reported."""
+        """Begin to play. If the output does not start, the null output replaces it, and that is reported."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop playing. The sound fades within 5 ms, where the device still takes blocks."""
+        """Stop playing. The sound fades within 5 ms, if the device still takes blocks."""
         self._closing = True
         self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def panic(self) -> None:
-        """Silence now: what waits is thrown away and the chip is switched off and on. The source is asked on."""
+        """Silence the sound now: waiting samples are discarded and the chip is reset. Frames are still played."""
         with self._lock:
             self._hushed = True
             self.output.feed.flush()
         self._wake.set()
 
     def retime(self, timing: VideoTiming) -> None:
-        """Run at another video standard from the next frame on; for before there is music: the chip begins anew."""
+        """Run at another video standard from the next frame on, with a new chip; to be called before there is music."""
         self._retimed = timing
         self._wake.set()
 
     def set_chip(self, chip: str) -> None:
-        """Go over to another chip while the music plays; takes 50 ms in the caller's thread. Raises ControlError."""
+        """Crossfade to another chip while the music plays; takes 50 ms in the caller's thread. Raises ControlError."""
         while chip != self.chip:
             coming = self._fitting(None, chip, self.output)
             with self._lock:
-                if coming.sample_rate == self.output.sample_rate:  # else the output was changed meanwhile
+                if coming.sample_rate == self.output.sample_rate:  # else the output changed meanwhile
                     self._next_sid = coming
 
     def move(self, output: Output) -> None:
-        """Play on another output, opened and not yet started, from the next frame on; the one before is closed.
+        """Play on another output, opened and not started, from the next frame on; the output before is closed.
 
-        Where the sample rate is another, the chip begins anew with the registers of that frame; this takes 50 ms in
-        the caller's thread.
+        If the sample rate differs, a new chip takes over the registers; this takes 50 ms in the caller's thread.
         """
         same = output.sample_rate == self.output.sample_rate
         sid = None if same else self._fitting(None, self.chip, output)
         with self._lock:
-            passed_over, self._coming = self._coming, (output, sid)
+            unused, self._coming = self._coming, (output, sid)
         self._wake.set()
-        if passed_over is not None:
-            passed_over[0].close()
+        if unused is not None:
+            unused[0].close()
 
     # -- the renderer's thread
 
     def _run(self) -> None:
-        _hurry()
+        _raise_priority()
         more = self._begin(True)
         taken, stalled_s = -1, 0.0
         while not self._closing:
@@ -176,14 +176,14 @@ class Renderer:
             if self.output.lost or stalled_s > _STALLED_S:
                 self._fail_over(f"{self.output.name} has gone")
                 stalled_s = 0.0
-        _let_go(self.output)
+        _close_after_fade(self.output)
         if self._coming is not None:
             self._coming[0].close()
 
     def _begin(self, more: bool) -> bool:
-        """Start the device, with as much in store as it takes at once to fill its own buffer.
+        """Start the device, after filling the feed with what the device takes at once for its own buffer.
 
-        ``more``: whether the source has more frames; returns whether it still has.
+        ``more``: whether the source has more frames. Returns whether it still has.
         """
         store = min(self._lead + round(self.output.latency_s * self.output.sample_rate), self.output.feed.room)
         while more and not self._closing and self.output.feed.waiting + self._count() <= store:
@@ -191,23 +191,23 @@ class Renderer:
             more = self._play()
         starter = threading.Thread(target=self._start_device, args=(self.output,), name="start-device", daemon=True)
         starter.start()
-        starter.join(_STARTING_S)  # a driver whose server has just died may never return: then the device is stalled
+        starter.join(_STARTING_S)  # a driver whose server died may never return: then the device counts as stalled
         return more
 
     def _start_device(self, output: Output) -> None:
-        """In a thread of its own: start a device, or note why that failed."""
+        """Start a device, or note why that failed, in a thread of its own."""
         try:
             output.start()
         except DeviceError as error:
             self._refused = output, str(error)
 
     def _count(self) -> int:
-        """Samples of the next frame."""
+        """Return the number of samples of the next frame."""
         rate = self.output.sample_rate
         return sample_at(self._clock + 1, self._rate_hz, rate) - sample_at(self._clock, self._rate_hz, rate)
 
     def _lead_of(self, output: Output) -> int:
-        """Samples that are to wait for an output, the frame that is being made included."""
+        """Return the number of samples that must wait for an output, including those of the frame being played."""
         rate = output.sample_rate
         least = output.block + sample_at(1, self._rate_hz, rate) + 1 + round(_SLACK_S * rate)
         lead = max(round(self._lead_ms * rate / 1000), least)
@@ -215,14 +215,14 @@ class Renderer:
         return lead
 
     def _fitting(self, sid: Sid | None, chip: str, output: Output) -> Sid:
-        """A chip of that kind at the output's sample rate: this one, if it is, or one settled for the music."""
+        """Return `sid` if it is such a chip at the output's sample rate, else a new one, settled for the music."""
         if sid is not None and (sid.chip, sid.sample_rate) == (chip, output.sample_rate):
             return sid
         row = self._row
         return Sid(chip, self._timing, output.sample_rate, rest=None if isinstance(row, WriteSpan) else row)
 
     def _obey_move(self) -> None:
-        """Go over to the output that `move` gave."""
+        """Change to the output that `move` gave."""
         with self._lock:
             assert self._coming is not None
             (output, sid), self._coming = self._coming, None
@@ -235,17 +235,17 @@ class Renderer:
                 sid.adopt(self._sid)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
-        threading.Thread(target=_let_go, args=(before,), name="close-output", daemon=True).start()
+        threading.Thread(target=_close_after_fade, args=(before,), name="close-output", daemon=True).start()
 
     def _obey(self) -> None:
-        """Do what was asked for since the last frame: silence, another video standard."""
+        """Carry out `panic` and `retime`."""
         with self._lock:
             timing, self._retimed = self._retimed, None
             hushed, self._hushed = self._hushed, False
             if hushed and self._next_sid is not None:
                 self._sid, self._next_sid, self._faded = self._next_sid, None, 0
         if timing is not None:
-            self.output.feed.rest()  # it takes 50 ms
+            self.output.feed.rest()  # a new chip takes 50 ms; silence meanwhile is no fault
             sid = Sid(self.chip, timing, self.output.sample_rate)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
@@ -255,7 +255,7 @@ class Renderer:
             self._sid.reset()
 
     def _play(self) -> bool:
-        """One frame from the source to the feed; False when there are no more."""
+        """Play one frame from the source into the feed; return False after the last."""
         row = self._next_row()
         if row is None:
             self.output.feed.rest()
@@ -270,7 +270,7 @@ class Renderer:
     def _next_row(self) -> Row | WriteSpan | None:
         try:
             row = self._source()
-        except Exception as error:  # whatever the source does, the music goes on
+        except Exception as error:  # the music goes on, whatever the source raises
             self.held += 1
             fault = f"{type(error).__name__}: {error}"
             if fault != self._fault:
@@ -285,12 +285,12 @@ class Renderer:
         return row
 
     def _sound(self, row: Row | WriteSpan, count: int) -> Samples:
-        """A frame's samples, from one chip fading into another while they are changed."""
+        """Return a frame's samples; during a change of chips, those of both, crossfaded."""
         if isinstance(row, WriteSpan):
             return self._sid.perform(row)
         coming, begins = self._next_sid, self._begins()
         if begins:
-            self.output.feed.rest()  # the chip takes 30 ms to settle: nothing is to be heard meanwhile
+            self.output.feed.rest()  # the chip takes 30 ms to settle; silence meanwhile is no fault
         for sid in (self._sid, coming):
             if sid is not None:
                 sid.control_first = self._order()
@@ -310,20 +310,20 @@ class Renderer:
         return (block * (1 - share) + new * share).astype(np.int16)
 
     def _fail_over(self, why: str) -> None:
-        """Go on without a device. What does not close at once is closed by a thread of its own."""
+        """Replace a lost device by the null output. The device is closed in a thread of its own."""
         self.failovers += 1
         lost = self.output
         threading.Thread(target=lost.close, name="close-output", daemon=True).start()
-        told = f"{why}: the music goes on unheard, until the device is back"
-        self.output = Null(lost.feed, told, lost.block, lost.sample_rate)
+        notice = f"{why}: the music goes on unheard, until the device is back"
+        self.output = NullOutput(lost.feed, notice, lost.block, lost.sample_rate)
         self.output.start()
-        self._report(told)
+        self._report(notice)
 
 
-def _let_go(output: Output) -> None:
-    """Throw away what waits for an output; close it when the fade from where the sound was has been taken, and heard.
+def _close_after_fade(output: Output) -> None:
+    """Discard the samples that wait for an output, let it take and play the fade out, then close it.
 
-    A driver that is told to stop may drop what is in its buffers: let that be silence.
+    A driver may drop its buffers when it stops: by then they hold only silence.
     """
     feed, parting_s = output.feed, 2 * output.latency_s
     feed.flush()
@@ -334,8 +334,8 @@ def _let_go(output: Output) -> None:
     output.close()
 
 
-def _hurry() -> None:
-    """Have this thread come before others, where the system lets us (Linux, as root or with a raised limit)."""
+def _raise_priority() -> None:
+    """Raise this thread's priority, if the system allows it (Linux, as root or with a raised limit)."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

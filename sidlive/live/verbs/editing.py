@@ -1,6 +1,6 @@
-"""The verbs of the take: edits, what it sounds like with them, and the file that is made of it.
+"""The verbs for the take: edit it, hear it as edited, commit it to a file.
 
-Edits are kept here as a list and in the take's log; the take's frames never change. Any thread may call any verb.
+Edits are kept here as a list, and in the take's log; the take's frames never change. Any thread may call any verb.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
 
 
-_LONG_S: Final = 300.0  # a take of which more is committed is said to be packed: it takes seconds
+_LONG_S: Final = 300.0  # committing more than this takes seconds, so the performer is told
 
 
 class TakeVerbs(FragmentVerbs):
@@ -39,22 +39,22 @@ class TakeVerbs(FragmentVerbs):
 
     @verb("caller")
     def trim(self, start: "Position" = 0, stop: "Position | None" = None) -> None:
-        """Edit the take: only what lies between `start` and `stop`, in seconds, or ``trim("8 bars", "2050 frames")``.
+        """Edit the take: keep what lies between `start` and `stop`, in seconds, or ``trim("8 bars", "2050 frames")``.
 
-        Below 0 counts from the end. The take itself stays: `unedit` takes any edit back.
+        A negative position counts from the end. The frames stay: `unedit` takes any edit back.
         """
         self._edit("trim", start, stop)
 
     @verb("caller")
     def loop(self, at: "Position | None" = None) -> None:
-        """Edit the take: when it has ended, go on at `at`; without it, at the place where the seam is heard least."""
+        """Edit the take: at its end, go on at `at`; without it, at the position where the seam is heard least."""
         self._edit("loop", at)
 
     @verb("caller", names="fragment")
     def splice(self, take: "Fragment | str | Path", at: "Position | None" = None) -> None:
-        """Edit the take: from `at` on (None: after the end) another take, a file of music or a fragment instead.
+        """Edit the take: from `at` on (None: after the end), play another take, a file of music or a fragment instead.
 
-        Keys are let go two frames before, so that no note hangs and each of the other's begins.
+        Keys are released two frames before, so that no note hangs and the first notes of the other begin.
         """
         from sidlive.live.take import take_fragment
 
@@ -63,17 +63,17 @@ class TakeVerbs(FragmentVerbs):
 
     @verb("caller")
     def fade(self, length: "Position" = 4) -> None:
-        """Edit the take: the volume falls to nothing over its last `length` seconds."""
+        """Edit the take: fade the volume to 0 over the last `length` seconds."""
         self._edit("fade", length)
 
     @verb("caller")
     def silence(self, *voices: int | str) -> None:
-        """Edit the take: these voices are silent in all of it (`mute` is for what is being played)."""
+        """Edit the take: silence these voices from beginning to end (`mute` silences the music being played)."""
         self._edit("silence", *sorted(voice + 1 for voice in parse_voices(*voices)))
 
     @verb("caller")
     def edits(self) -> list[str]:
-        """The edits of the take, in the order in which they are made."""
+        """Return the edits of the take, in the order in which they are made."""
         return [str(edit) for edit in self._edits]
 
     @verb("caller")
@@ -84,11 +84,11 @@ class TakeVerbs(FragmentVerbs):
         count = len(self._edits) if all else 1
         self._core.note("unedit", count)
         del self._edits[-count:]
-        self._tell(self._cut())
+        self._show_result(self._cut())
 
     @verb("caller", bindable=True)
     def hear(self, start: "Position" = 0) -> None:
-        """Hear the take as it is edited, from `start` on (below 0: from the end); a loop goes round without end.
+        """Hear the take as edited, from `start` on (negative: from the end); a loop plays without end.
 
         The music goes on meanwhile, logged and unheard: `start` brings it back, `stop` ends both.
         """
@@ -108,13 +108,13 @@ class TakeVerbs(FragmentVerbs):
         author: str | None = None,
         release: str | None = None,
     ) -> Path:
-        """Compile the take as edited to NAME.sid, run that in the 6510 and compare, frame by frame; returns the file.
+        """Compile the take as edited to NAME.sid, run that in the 6510, compare it frame by frame; return the path.
 
-        All of it, or its first `seconds`, or its `last` seconds. The music goes on meanwhile. The log beside it,
-        NAME.jsonl, makes the same frames again (``sidlive replay``). An earlier NAME.sid is kept as NAME-1.sid.
-        `title` (default: the name), `author` and `release` (year and publisher) are what a SID player shows: 32 bytes
-        of Windows-1252 each. The file lies among the takes; a name with folders in it counts from where the
-        instrument was opened.
+        The take is compiled whole, or its first `seconds`, or its `last` seconds. The music goes on meanwhile. The log
+        beside it, NAME.jsonl, generates the same frames again (``sidlive replay``). An earlier NAME.sid is kept as
+        NAME-1.sid. `title` (default: the name), `author` and `release` (year and publisher) are shown by SID players:
+        32 bytes of Windows-1252 each. The file lies in the folder of takes; a name with folders in it is relative to
+        the folder in which the instrument was opened.
         """
         from sidlive.tune.compiler.sid_file import label_of
         from sidlive.tune.cutting import apply
@@ -122,7 +122,7 @@ class TakeVerbs(FragmentVerbs):
         state = self._link.state()
         path = self._take_path(name)
         label = label_of(title, author, release, path.stem, "sidlive", "")
-        edits, performed = [*self._edits, *_parting(seconds, last)], self._performed()
+        edits, performed = [*self._edits, *_length_edits(seconds, last)], self._performed()
         cut = apply(performed, edits)
         timing = timing_named(state.timing)
         make_folder(path.parent)
@@ -142,17 +142,17 @@ class TakeVerbs(FragmentVerbs):
         return path
 
     def _edit(self, verb: str, *arguments: Any) -> None:
-        """One edit more, if it can be; what comes of it is told."""
+        """Add an edit, if it is possible, and show its result. Raises ControlError or TuneError."""
         from sidlive.tune.cutting import Edit, apply
 
         edit = Edit(verb, arguments)
         cut = apply(self._cut(), [edit])
         self._core.note("edit", edit.entry)
         self._edits.append(edit)
-        self._tell(cut, *(cut.findings[-1:] if verb == "loop" else ()))
+        self._show_result(cut, *(cut.findings[-1:] if verb == "loop" else ()))
 
     def _performed(self) -> "Cut":
-        """What was played so far, whole. TuneError where that is nothing."""
+        """Return what was played so far, unedited. Raises TuneError if that is nothing."""
         from sidlive.tune.cutting import Cut
 
         frames, beat, control_first = self._core.performed()
@@ -161,16 +161,16 @@ class TakeVerbs(FragmentVerbs):
         return Cut(frames, self._link.state().rate_hz, beat, control_first=control_first)
 
     def _cut(self) -> "Cut":
-        """It as edited."""
+        """Return the take as edited."""
         from sidlive.tune.cutting import apply
 
         return apply(self._performed(), self._edits)
 
-    def _tell(self, cut: "Cut", *found: str) -> None:
-        self._core.tell("; ".join([f"the take as edited: {cut.seconds:.2f} s", *found]), "info")
+    def _show_result(self, cut: "Cut", *findings: str) -> None:
+        self._core.tell("; ".join([f"the take as edited: {cut.seconds:.2f} s", *findings]), "info")
 
     def _take_path(self, name: str) -> Path:
-        """NAME.sid among the takes, or where a name with folders in it says. ControlError where no file can be that."""
+        """Return the path of NAME.sid, see `commit`. Raises ControlError if no file can have that name."""
         path = typed_path(name) if isinstance(name, str | Path) else Path()
         if not path.name.strip(". ") or path.name.lower() == ".sid":
             raise ControlError(f"commit expects a name for the take, found {name!r}; try commit('first_light')")
@@ -180,12 +180,12 @@ class TakeVerbs(FragmentVerbs):
             path = path.with_name(path.name + ".sid")
         path = (self._home if path.parent != Path() else self._takes) / path
         if why := name_trouble(path.with_suffix(".jsonl")):
-            raise ControlError(f"commit cannot call a file so: {why}; the take is kept, commit it by another name")
+            raise ControlError(f"commit cannot use this name: {why}; the take is kept, commit it under another name")
         return path
 
 
-def _parting(seconds: float | None, last: float | None) -> "list[Edit]":
-    """commit's own arguments as edits."""
+def _length_edits(seconds: float | None, last: float | None) -> "list[Edit]":
+    """Return the arguments of `commit` that shorten the take, as edits."""
     from sidlive.tune.cutting import Edit
 
     spans = {"first": seconds, "last": last}

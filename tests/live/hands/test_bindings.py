@@ -66,7 +66,7 @@ def test_a_map_of_before_ports_were_kept_holds_for_any(tmp_path: Path) -> None:
 
 def test_a_mode_message_that_was_learned_once_is_no_knob(tmp_path: Path) -> None:
     bindings = saved(tmp_path, {"top_p": 123, "seed": 9})
-    assert "learn top_p anew" in str(bindings.read())
+    assert "learn top_p again" in str(bindings.read())
     assert bindings.knob_of("top_p") is None and bindings.knob_of("seed") == Knob(9)
 
 
@@ -81,7 +81,7 @@ def test_a_mode_message_that_was_learned_once_is_no_knob(tmp_path: Path) -> None
 def test_a_broken_file_is_a_line_of_text(tmp_path: Path, entries: object) -> None:
     bindings = saved(tmp_path, entries)
     complaint = bindings.read()
-    assert complaint is not None and "the usual ones hold" in complaint
+    assert complaint is not None and "the default ones are used" in complaint
     assert bindings.knob_of("temperature") == Knob(1)
 
 

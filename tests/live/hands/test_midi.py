@@ -151,7 +151,7 @@ def test_all_notes_off_is_no_value_even_in_an_old_map(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "none")
     desk.midi.start()
     desk.turn(123, 0)
-    assert desk.values == {} and "learn top_p anew" in desk.lines[0]
+    assert desk.values == {} and "learn top_p again" in desk.lines[0]
     desk.turn(6, 127)
     assert desk.values == {"temperature": 2.0}, "a fader that was put on data entry goes on"
 

@@ -7,13 +7,13 @@ import pytest
 
 from sidlive.live.hands import midi_ports
 from sidlive.live.hands.midi_drivers import (
-    Alsa,
+    AlsaMidi,
     Connection,
     Driver,
     Hear,
-    Jack,
+    JackMidi,
     Port,
-    Windows,
+    WindowsMidi,
     alsa_is_connected,
     drivers,
 )
@@ -162,7 +162,7 @@ def test_two_controllers_of_one_name_are_both_heard_and_told_apart() -> None:
 
 def test_controllers_that_a_driver_numbers_keep_their_names_when_one_goes() -> None:
     class Numbering(FakeDriver):
-        _label = Alsa._label
+        _label = AlsaMidi._label
 
     driver = Numbering()
     driver.plug("nano:MIDI 1 20:0", "nano:MIDI 1 24:0")
@@ -218,7 +218,7 @@ class FakeRtMidi:
 
 
 def test_windows_numbers_ports_by_their_place() -> None:
-    driver = Windows(FakeRtMidi("nano 0", "pads 1", "nano 2"), 0)
+    driver = WindowsMidi(FakeRtMidi("nano 0", "pads 1", "nano 2"), 0)
     assert driver.ports() == [Port("nano", "nano", 0), Port("pads", "pads", 0), Port("nano", "nano", 1)]
 
 
@@ -266,4 +266,4 @@ def test_a_driver_that_is_missing_is_not_asked_again_at_once() -> None:
 def test_the_drivers_of_this_machine() -> None:
     pytest.importorskip("rtmidi", reason="python-rtmidi is not installed")
     kinds = {type(driver) for driver in drivers()}
-    assert kinds and kinds <= {Alsa, Jack, Windows, Driver}
+    assert kinds and kinds <= {AlsaMidi, JackMidi, WindowsMidi, Driver}

@@ -12,7 +12,7 @@ from sidlive.live.sound import audio
 from sidlive.live.sound.audio import (
     Device,
     NoPortAudio,
-    Null,
+    NullOutput,
     Speaker,
     devices,
     open_output,
@@ -34,7 +34,7 @@ def test_the_null_output_takes_everything_in_order() -> None:
         if index >= 4096:
             done.set()
 
-    output = Null(Feed(stamp=stamp))
+    output = NullOutput(Feed(stamp=stamp))
     output.feed.put(SOUND)
     output.feed.rest()
     output.start()
@@ -48,9 +48,9 @@ def test_the_null_output_takes_everything_in_order() -> None:
 
 
 def test_a_closed_output_takes_nothing() -> None:
-    output = Null(Feed())
+    output = NullOutput(Feed())
     output.close()  # before it was started
-    output = Null(Feed())
+    output = NullOutput(Feed())
     output.start()
     output.close()
     taken = output.feed.delivered
@@ -111,7 +111,7 @@ def test_a_device_that_is_not_there_is_told_with_those_that_are(monkeypatch: pyt
     install(monkeypatch, "mic", "pulse", default=1)
     for wanted in ("jack", "0", "7"):
         output = open_output(wanted)
-        assert isinstance(output, Null)
+        assert isinstance(output, NullOutput)
         assert output.notice == f"no sound device '{wanted}'; there are 1 pulse; playing to the null output"
 
 
@@ -124,14 +124,14 @@ def test_with_no_default_the_first_device_plays(monkeypatch: pytest.MonkeyPatch)
 def test_without_devices_or_portaudio_the_null_output_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "mic")
     output = open_output()
-    assert isinstance(output, Null) and output.notice == "no sound device; playing to the null output"
+    assert isinstance(output, NullOutput) and output.notice == "no sound device; playing to the null output"
 
     def absent() -> None:
         raise NoPortAudio("no PortAudio library (get it)")
 
     monkeypatch.setattr(audio, "_sounddevice", absent)
     output = open_output("pulse")
-    assert isinstance(output, Null)
+    assert isinstance(output, NullOutput)
     assert output.notice == "no PortAudio library (get it); playing to the null output"
 
 
@@ -182,7 +182,7 @@ def test_a_device_that_takes_no_rate_says_why_48_khz_failed(monkeypatch: pytest.
 
 def test_null_is_asked_for_without_complaint() -> None:
     output = open_output("null")
-    assert isinstance(output, Null) and output.notice is None
+    assert isinstance(output, NullOutput) and output.notice is None
 
 
 def test_drivers_are_not_heard_while_devices_are_looked_for(capfd: pytest.CaptureFixture[str]) -> None:

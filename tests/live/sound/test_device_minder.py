@@ -12,7 +12,7 @@ from fake_sound import FakeSound, Stream, install
 from sidlive.chip.registers import silence
 from sidlive.errors import DeviceError
 from sidlive.live.sound import audio, device_minder
-from sidlive.live.sound.audio import NULL, NoPortAudio, Null, open_output
+from sidlive.live.sound.audio import NULL, NoPortAudio, NullOutput, open_output
 from sidlive.live.sound.device_minder import DeviceMinder
 from sidlive.live.sound.renderer import Renderer
 
@@ -37,7 +37,7 @@ class Stage:
         self.sound.plugged = ()
         if how == "ends":
             Stream.opened[-1].options["finished_callback"]()
-        assert until(lambda: isinstance(self.renderer.output, Null))
+        assert until(lambda: isinstance(self.renderer.output, NullOutput))
 
     def sounding(self) -> bool:
         """Whether the last stream that was opened gets music."""
@@ -145,9 +145,9 @@ def test_another_device_is_chosen_while_it_plays(stage: Callable[..., Stage]) ->
     assert until(lambda: "close" in first.calls)
     assert house.sound.looks == 1, "no need to look anew: the music was never interrupted"
     house.minder.choose(NULL)
-    assert until(lambda: isinstance(house.renderer.output, Null))
+    assert until(lambda: isinstance(house.renderer.output, NullOutput))
     time.sleep(0.1)
-    assert isinstance(house.renderer.output, Null), "null was asked for: nothing is looked for"
+    assert isinstance(house.renderer.output, NullOutput), "null was asked for: nothing is looked for"
     house.minder.choose("0")
     assert until(house.sounding) and house.renderer.output.name == "speaker pulse"
 

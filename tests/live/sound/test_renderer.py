@@ -12,7 +12,7 @@ from sidlive.chip.registers import PAL, Frames, silence
 from sidlive.chip.sid import SAMPLE_RATE, Sid, WriteSpan, sample_at
 from sidlive.errors import ControlError, DeviceError
 from sidlive.live.sound import renderer as module
-from sidlive.live.sound.audio import Null
+from sidlive.live.sound.audio import NullOutput
 from sidlive.live.sound.feed import Feed
 from sidlive.live.sound.renderer import Renderer
 
@@ -284,7 +284,7 @@ def test_a_device_that_goes_away_is_replaced_and_time_goes_on(counter: None, how
     eventually(lambda: renderer.failovers == 1)
     frames = renderer.frames
     eventually(lambda: renderer.frames > frames + 5)
-    assert isinstance(renderer.output, Null) and output.closed
+    assert isinstance(renderer.output, NullOutput) and output.closed
     assert told == ["hand has gone: the music goes on unheard, until the device is back"]
     assert renderer.output.notice == told[0]
     renderer.close()
@@ -407,7 +407,7 @@ def test_closing_lets_the_sound_fade(counter: None) -> None:
 
 
 def test_the_null_output_is_kept_fed() -> None:
-    renderer = Renderer(Tape(*silence(25)), Null(Feed()))
+    renderer = Renderer(Tape(*silence(25)), NullOutput(Feed()))
     renderer.start()
     assert renderer.ended.wait(PATIENCE_S)
     renderer.close()
