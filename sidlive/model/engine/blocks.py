@@ -134,17 +134,17 @@ def multiply(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no
     for row in range(x.shape[0]):
         at = row * 3 * pieces.numbers.shape[2]
         split(x, row * x.shape[1], length, pieces.numbers, at, scales, row * spans, sums, row * spans * 2)
-    start, gain = index * weights.shape[1] * fours * 4 * TILE, index * gains.shape[1]
+    start, gains_start = index * weights.shape[1] * fours * 4 * TILE, index * gains.shape[1]
     done, count = 0, x.shape[0]
     while done < count:  # up to four vectors at once: each weight is loaded once for all of them
         if count - done >= 4:
-            products_4(weights, start, tiles, fours, numbers, scales, sums, done, gains, gain, result)
+            products_4(weights, start, tiles, fours, numbers, scales, sums, done, gains, gains_start, result)
             done += 4
         elif count - done >= 2:
-            products_2(weights, start, tiles, fours, numbers, scales, sums, done, gains, gain, result)
+            products_2(weights, start, tiles, fours, numbers, scales, sums, done, gains, gains_start, result)
             done += 2
         else:
-            products_1(weights, start, tiles, fours, numbers, scales, sums, done, gains, gain, result)
+            products_1(weights, start, tiles, fours, numbers, scales, sums, done, gains, gains_start, result)
             done += 1
 
 
@@ -186,19 +186,19 @@ def place(position, pinned, slots):  # type: ignore[no-untyped-def]
 
 
 @inner
-def window(position, context, pinned, slots, runs):  # type: ignore[no-untyped-def]
-    """Write the slots that a step attends to into ``runs int64[6]``: three ranges ``[a, b)``, the pinned steps first.
+def window(position, context, pinned, slots, ranges):  # type: ignore[no-untyped-def]
+    """Write the slots that a step attends to into ``ranges int64[6]``: three ranges ``[a, b)``, the pinned steps first.
 
     The window of recent steps takes one range, or two if it wraps round the end of the ring.
     """
-    runs[0], runs[1] = 0, min(pinned, position + 1)
-    runs[2] = runs[3] = runs[4] = runs[5] = 0
+    ranges[0], ranges[1] = 0, min(pinned, position + 1)
+    ranges[2] = ranges[3] = ranges[4] = ranges[5] = 0
     if position >= pinned:
         oldest = max(pinned, position - (context - pinned) + 1)
-        runs[2], runs[3] = place(oldest, pinned, slots), place(position, pinned, slots) + 1
-        if runs[2] >= runs[3]:  # the window wraps
-            runs[4], runs[5] = runs[2], slots
-            runs[2] = place(pinned, pinned, slots)
+        ranges[2], ranges[3] = place(oldest, pinned, slots), place(position, pinned, slots) + 1
+        if ranges[2] >= ranges[3]:  # the window wraps
+            ranges[4], ranges[5] = ranges[2], slots
+            ranges[2] = place(pinned, pinned, slots)
 
 
 @inner
@@ -209,7 +209,7 @@ def scale(numbers, scales):  # type: ignore[no-untyped-def]
 
 
 @inner
-def soften(scores, value_scales, top):  # type: ignore[no-untyped-def]
+def softmax_terms(scores, value_scales, top):  # type: ignore[no-untyped-def]
     """Turn scores into unnormalised softmax weights for the stored (unscaled) values, in place.
 
     ``scores``, ``value_scales``: of one range of slots. ``top``: the highest score of all ranges. Return the sum of the
@@ -236,30 +236,30 @@ def quantise_fine(numbers, factor, fineness, upper, lower):  # type: ignore[no-u
 
 
 @inner
-def softmax(scores, runs, key_scales, value_scales, fineness, halves):  # type: ignore[no-untyped-def]
+def softmax(scores, ranges, key_scales, value_scales, fineness, halves):  # type: ignore[no-untyped-def]
     """Apply softmax to the scores of the attended slots, with an extra score of zero that has no value (a sink).
 
     ``scores float32[R]``: by slot; overwritten. Write the weights of the stored values to ``halves int16[2, R]``, as
     `quantise_fine` does. Return the scale of their weighted sum.
     """
     top, total, sum_of_weights = ZERO, ZERO, ZERO
-    for run in range(0, 6, 2):
-        start, end = runs[run], runs[run + 1]
+    for bound in range(0, 6, 2):
+        start, end = ranges[bound], ranges[bound + 1]
         scale(scores[start:end], key_scales[start:end])
         top = greatest(scores, start, end - start, top)
-    for run in range(0, 6, 2):
-        slots = slice(runs[run], runs[run + 1])
-        part, part_of_weights = soften(scores[slots], value_scales[slots], top)
+    for bound in range(0, 6, 2):
+        slots = slice(ranges[bound], ranges[bound + 1])
+        part, part_of_weights = softmax_terms(scores[slots], value_scales[slots], top)
         total += part
         sum_of_weights += part_of_weights
     factor = WEIGHTS_LIMIT / sum_of_weights if sum_of_weights > ZERO else ZERO
-    for run in range(0, 6, 2):
-        start, end = runs[run], runs[run + 1]
+    for bound in range(0, 6, 2):
+        start, end = ranges[bound], ranges[bound + 1]
         for half in range(2):  # values are read in pairs of slots: a neighbour outside the range weighs nothing
             halves[half, start & -2] = 0
             halves[half, max(0, end - 1) | 1] = 0
-    for run in range(0, 6, 2):
-        slots = slice(runs[run], runs[run + 1])
+    for bound in range(0, 6, 2):
+        slots = slice(ranges[bound], ranges[bound + 1])
         quantise_fine(scores[slots], factor, fineness, halves[0, slots], halves[1, slots])
     return ONE / (factor * (total + exp(-top))) if factor > ZERO else ZERO
 
@@ -291,19 +291,37 @@ def quantise_short(numbers, kept):  # type: ignore[no-untyped-def]
 
 
 @inner
-def strip_of_heads(rows, start, pairs, halves, at, stride, fineness, scales, of, sums, to, sums_stride, heads):  # type: ignore[no-untyped-def]  # fmt: skip
+def strip_of_heads(  # type: ignore[no-untyped-def]
+    rows,
+    start,
+    pairs,
+    halves,
+    halves_start,
+    stride,
+    fineness,
+    scales,
+    scales_start,
+    sums,
+    sums_start,
+    sums_stride,
+    heads,
+):
     """Apply `vectors.strip` to any number of heads, up to four at once. The arguments are the same."""
-    done, fine = 0, ONE / fineness
+    done, fine = 0, ONE / fineness  # heads done; weight of a lower half
     while done < heads:
-        here, of_here, to_here = at + 2 * done * stride, of + done, to + done * sums_stride
+        here, scale_here, sum_here = (
+            halves_start + 2 * done * stride,
+            scales_start + done,
+            sums_start + done * sums_stride,
+        )
         if heads - done >= 4:
-            strip_4(rows, start, pairs, halves, here, stride, fine, scales, of_here, sums, to_here, sums_stride)
+            strip_4(rows, start, pairs, halves, here, stride, fine, scales, scale_here, sums, sum_here, sums_stride)
             done += 4
         elif heads - done >= 2:
-            strip_2(rows, start, pairs, halves, here, stride, fine, scales, of_here, sums, to_here, sums_stride)
+            strip_2(rows, start, pairs, halves, here, stride, fine, scales, scale_here, sums, sum_here, sums_stride)
             done += 2
         else:
-            strip_1(rows, start, pairs, halves, here, stride, fine, scales, of_here, sums, to_here, sums_stride)
+            strip_1(rows, start, pairs, halves, here, stride, fine, scales, scale_here, sums, sum_here, sums_stride)
             done += 1
 
 
@@ -324,7 +342,7 @@ class BlocksScratch(NamedTuple):
     weights: Shorts3  # [G, 2, R]: as `softmax` writes them
     mixed: Floats2  # [G, whole strips]: weighted sums of values
     sums: Floats1  # [G]: their scales
-    runs: Longs2  # [B, 6]: as `window` writes them
+    ranges: Longs2  # [B, 6]: as `window` writes them
 
 
 @within
@@ -333,53 +351,52 @@ def attend(steps, count, pinned, context, layer, cache, scratch, result):  # typ
     keys, values = cache.keys, cache.values
     layers, kv_heads, strips, head_width = keys.shape[1], keys.shape[2], keys.shape[3], 2 * keys.shape[4]
     slots, parts = strips * STRIP, values.shape[3]
-    scores, weights, mixed, sums, runs = scratch.scores, scratch.weights, scratch.mixed, scratch.sums, scratch.runs
+    scores, weights, mixed, sums, ranges = scratch.scores, scratch.weights, scratch.mixed, scratch.sums, scratch.ranges
     groups, padded, heads = scores.shape[0], mixed.shape[1], scratch.queries.shape[2]
     queries, query_scales, shares = scratch.queries.view(np.int32), scratch.query_scales, weights.view(np.int32)
     # A lower half is at most (fineness + 1) / 2 and a value 2^15: their products with all slots must sum to below 2^31.
     fineness = np.float32(max(1, min(FINEST, SUM_LIMIT // slots - 1)))
     for row in range(count):
-        window(steps.positions[row], context, pinned, slots, runs[row])
+        window(steps.positions[row], context, pinned, slots, ranges[row])
     for kv in range(kv_heads):
         for row in range(count):
-            lane, row_runs = steps.lanes[row], runs[row]
+            lane, row_ranges = steps.lanes[row], ranges[row]
             first = (lane * layers + layer) * kv_heads + kv
             # Scores: each query times the keys of its ranges, a strip of 32 keys at a time.
-            for run in range(0, 6, 2):
-                near = np.int64(run == 0)  # the pinned steps have queries of their own
-                of = (near * scratch.queries.shape[1] + row) * heads + kv * groups
-                for strip in range(row_runs[run] // STRIP, (row_runs[run + 1] + STRIP - 1) // STRIP):
+            for bound in range(0, 6, 2):
+                near = np.int64(bound == 0)  # the pinned steps have queries of their own
+                first_head = (near * scratch.queries.shape[1] + row) * heads + kv * groups
+                for strip in range(row_ranges[bound] // STRIP, (row_ranges[bound + 1] + STRIP - 1) // STRIP):
                     at = strip * STRIP
                     for g in range(groups):
                         for i in range(at, at + STRIP):
                             scores[g, i] = ZERO
-                    start, to, half = (first * strips + strip) * head_width * STRIP, at, head_width // 2
-                    queries_at = of * head_width
+                    start, half = (first * strips + strip) * head_width * STRIP, head_width // 2
                     strip_of_heads(
                         keys,
                         start,
                         half,
                         queries,
-                        queries_at,
+                        first_head * head_width,
                         half,
                         QUERY_FINENESS,
                         query_scales,
-                        of,
+                        first_head,
                         scores,
-                        to,
+                        at,
                         slots,
                         groups,
                     )
             # Softmax, then the sums of the values, 32 numbers of a head at a time.
             key_scales, value_scales = cache.key_scales[lane, layer, kv], cache.value_scales[lane, layer, kv]
             for g in range(groups):
-                sums[g] = softmax(scores[g], row_runs, key_scales, value_scales, fineness, weights[g])
+                sums[g] = softmax(scores[g], row_ranges, key_scales, value_scales, fineness, weights[g])
                 for i in range(padded):
                     mixed[g, i] = ZERO
-            for run in range(0, 6, 2):
-                begin, end, half = row_runs[run] // 2, (row_runs[run + 1] + 1) // 2, slots // 2
+            for bound in range(0, 6, 2):
+                begin, end, half = row_ranges[bound] // 2, (row_ranges[bound + 1] + 1) // 2, slots // 2
                 for part in range(parts if begin < end else 0):
-                    start, to = ((first * parts + part) * half + begin) * 2 * STRIP, part * STRIP
+                    start, at = ((first * parts + part) * half + begin) * 2 * STRIP, part * STRIP
                     strip_of_heads(
                         values,
                         start,
@@ -391,7 +408,7 @@ def attend(steps, count, pinned, context, layer, cache, scratch, result):  # typ
                         sums,
                         np.int64(0),
                         mixed,
-                        to,
+                        at,
                         padded,
                         groups,
                     )

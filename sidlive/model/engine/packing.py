@@ -173,7 +173,7 @@ def _blocks_scratch(stack: Stack, count: int, slots: int, least: int) -> BlocksS
         weights=aligned((groups, 2, slots), np.int16),
         mixed=_floats(groups, round_up(stack.head_width, STRIP)),
         sums=_floats(groups),
-        runs=np.zeros((count, 6), np.int64),
+        ranges=np.zeros((count, 6), np.int64),
     )
 
 
