@@ -1,4 +1,4 @@
-"""What the tests of the engine share: small lively weights, made-up tunes, and the torch network as the oracle."""
+"""For the tests of the engine: small weights with varied output, made-up tunes, and the torch network to compare."""
 
 from dataclasses import replace
 
@@ -14,13 +14,13 @@ from sidlive.model.training.network import Network
 from sidlive.model.training.windows import TrainingWindow, stack_windows
 from sidlive.model.weights import EngineWeights, QuantisedMatrix, floats_of, random_weights
 
-# Head widths that are no whole tile, groups of 7 (4 + 2 + 1) and 3 heads, a feed-forward that is no whole tile.
+# Head and feed-forward widths that do not fill a tile; 7 heads (4 + 2 + 1 at a time) and 3 heads to a key.
 SMALL = ModelConfig("small", Stack(112, 2, 14, 2, 72), Stack(48, 2, 3, 1, 40), context=24)
 WARM = Sampling(temperature=0.9, seed=3)
 
 
 def tune(count: int, seed: int = 0) -> sid.Frames:
-    """Frames with what real ones have: holds, sweeps, vibrato, arpeggios, gates, and jumps."""
+    """Make frames ``uint8[count, 28]`` with holds, sweeps, vibrato, arpeggios, gates and jumps, as in real tunes."""
     rng = np.random.default_rng(seed)
     frames = sid.silence(count)
     row = rng.integers(0, 256, sid.COLUMNS)
@@ -39,12 +39,12 @@ def tune(count: int, seed: int = 0) -> sid.Frames:
 
 
 def lively(config: ModelConfig = SMALL, seed: int = 5) -> EngineWeights:
-    """Random weights loud enough that the tokens differ from slot to slot and frame to frame.
+    """Make random weights that are large enough for tokens to differ from slot to slot and frame to frame.
 
-    Embeddings and head are louder than the blocks: logits then spread as a trained model's do (a deviation of 2 to 4),
-    and a rounded key or value weighs in them about as much as there (some 3e-4; the engine keeps 16 bits of each).
-    With this seed no greedy choice of the tests is as close as rounding (7e-5 at least; others tie at some 1e-5).
-    Blocks twice as loud attend to single frames and magnify any rounding, float32's too, beyond what a model does.
+    Embeddings and head are larger than the blocks: logits then have a standard deviation of 2 to 4, as in a trained
+    model, and rounding keys and values to 16 bits changes them about as much as there (some 3e-4). With this seed no
+    greedy choice in the tests is a tie within rounding: the gaps are at least 7e-5, with other seeds some are 1e-5.
+    With blocks twice as large, attention looks at single frames and magnifies rounding more than a real model does.
     """
     weights = random_weights(config, seed, std=0.15)
     louder = {
@@ -55,6 +55,7 @@ def lively(config: ModelConfig = SMALL, seed: int = 5) -> EngineWeights:
 
 
 def torch_network(weights: EngineWeights) -> Network:
+    """Return the torch network with these weights in float32."""
     network = Network(weights.config)
     network.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in floats_of(weights).items()})
     return network.eval()
@@ -62,16 +63,18 @@ def torch_network(weights: EngineWeights) -> Network:
 
 @torch.no_grad()
 def torch_logits(network: Network, frames: sid.Frames, first: int = 1, spoken: np.ndarray | None = None) -> np.ndarray:
-    """Logits ``[T - first, 28, VOCABULARY]`` of frames ``first`` .., each given all those before it.
+    """Return the network's logits ``[T - first, 28, VOCABULARY]`` of each frame from ``first`` on, given all before it.
 
-    ``spoken``: the tokens of those frames as they were said, where that is not as `encode` spells them.
+    ``spoken``: the tokens of those frames as they were generated, if they are not the canonical ones.
     """
     canonical = tk.encode(frames)
     said = canonical.copy()
     if spoken is not None:
         said[first:] = spoken
-    told = rc.recall(canonical, said=said)
-    values, tokens, recalled, strengths = stack_windows(TrainingWindow(frames[:, tk.COLUMN_OF_SLOT], canonical, *told))
+    suggestions = rc.recall(canonical, said=said)
+    values, tokens, recalled, strengths = stack_windows(
+        TrainingWindow(frames[:, tk.COLUMN_OF_SLOT], canonical, *suggestions)
+    )
     heard = network.hear(values[:, :-1], tokens[:, :-1])[0]
     before = slice(first - 1, len(frames) - 1)
     saying = torch.from_numpy(said[first:].astype(np.int64))

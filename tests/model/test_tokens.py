@@ -1,4 +1,4 @@
-"""The token language: frames <-> tokens, one spelling each."""
+"""The token language: frames to tokens and back, with one spelling for each frame."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -14,37 +14,37 @@ CUTOFF = int(tk.HI_SLOTS[-1])
 
 
 def frames_of_frequency(values: list[int]) -> Frames:
-    """Voice 1's frequency alone moves."""
+    """Make frames in which only voice 1's frequency changes."""
     frames = sid.silence(len(values))
     frames[:, sid.FREQ_LO] = np.array(values) & 255
     frames[:, sid.FREQ_HI] = np.array(values) >> 8
     return frames
 
 
-def spoken(values: list[int]) -> list[int]:
-    """The hi tokens of voice 1's frequency."""
+def hi_tokens(values: list[int]) -> list[int]:
+    """Return the hi tokens of voice 1's frequency."""
     return tk.encode(frames_of_frequency(values))[:, FREQ].tolist()
 
 
 def test_the_first_rule_that_applies_is_the_spelling() -> None:
-    assert spoken([0]) == [tk.KEEP]  # the chip is in reset before
-    assert spoken([0x1234, 0x1234]) == [0x12, tk.KEEP]
+    assert hi_tokens([0]) == [tk.KEEP]  # the chip is in reset before
+    assert hi_tokens([0x1234, 0x1234]) == [0x12, tk.KEEP]
     # A constant step is RAMP from its second frame on; a turn back is BACK.
-    assert spoken([0x1000, 0x1010, 0x1020, 0x1010]) == [0x10, 0x10, tk.RAMP, tk.BACK]
+    assert hi_tokens([0x1000, 0x1010, 0x1020, 0x1010]) == [0x10, 0x10, tk.RAMP, tk.BACK]
     # A three-note arpeggio: its second round is ECHO3 throughout. Four notes: ECHO4.
-    assert spoken([0x1000, 0x1400, 0x1900] * 2)[3:] == [tk.ECHO3] * 3
-    assert spoken([0x1000, 0x1300, 0x1900, 0x2000] * 2)[4:] == [tk.ECHO4] * 4
-    # A sweep that moves in every second or third frame alone.
-    assert spoken([0x1000, 0x1020, 0x1020, 0x1040, 0x1040, 0x1060])[2:] == [tk.KEEP, tk.STEP2, tk.KEEP, tk.STEP2]
-    assert spoken([0x1000, 0x1020, 0x1020, 0x1020, 0x1040])[4:] == [tk.STEP3]
-    # The step of two frames ago, whatever the last one was; that of three comes after it.
-    assert spoken([0x1000, 0x1010, 0x1030, 0x1040, 0x1060])[3:] == [tk.STEP2, tk.STEP2]
-    assert spoken([0x1000, 0x1010, 0x1030, 0x1080, 0x1090])[4:] == [tk.STEP3]
-    assert spoken([0x1000, 0xFFE0, 0xFFF0, 0xFFF0, 0x0000])[4:] == [tk.STEP2]
+    assert hi_tokens([0x1000, 0x1400, 0x1900] * 2)[3:] == [tk.ECHO3] * 3
+    assert hi_tokens([0x1000, 0x1300, 0x1900, 0x2000] * 2)[4:] == [tk.ECHO4] * 4
+    # A sweep that moves only in every second or third frame.
+    assert hi_tokens([0x1000, 0x1020, 0x1020, 0x1040, 0x1040, 0x1060])[2:] == [tk.KEEP, tk.STEP2, tk.KEEP, tk.STEP2]
+    assert hi_tokens([0x1000, 0x1020, 0x1020, 0x1020, 0x1040])[4:] == [tk.STEP3]
+    # STEP2 comes before STEP3, whatever the last step was.
+    assert hi_tokens([0x1000, 0x1010, 0x1030, 0x1040, 0x1060])[3:] == [tk.STEP2, tk.STEP2]
+    assert hi_tokens([0x1000, 0x1010, 0x1030, 0x1080, 0x1090])[4:] == [tk.STEP3]
+    assert hi_tokens([0x1000, 0xFFE0, 0xFFF0, 0xFFF0, 0x0000])[4:] == [tk.STEP2]
 
 
-def test_a_ramp_wraps_in_the_quantity_s_own_modulus() -> None:
-    assert spoken([0xFFE0, 0xFFF0, 0x0000]) == [0xFF, 0xFF, tk.RAMP]
+def test_a_ramp_wraps_at_the_range_of_the_quantity() -> None:
+    assert hi_tokens([0xFFE0, 0xFFF0, 0x0000]) == [0xFF, 0xFF, tk.RAMP]
     frames = sid.silence(3)
     cutoff = np.array([0x7FE, 0x7FF, 0x000])
     frames[:, sid.CUTOFF_LO], frames[:, sid.CUTOFF_HI] = cutoff & 7, cutoff >> 3
@@ -60,7 +60,7 @@ def test_after_a_motion_the_lo_slot_is_silent() -> None:
     assert tokens[:, FREQ + 1].tolist() == [0x34, tk.SKIP, 0x56]
 
 
-def test_first_control_is_kept_from_the_final_one() -> None:
+def test_keep_in_first_control_means_the_final_control_value() -> None:
     frames = sid.silence(2)
     frames[:, sid.CONTROL] = (0x41, 0x41)
     frames[:, sid.FIRST_CONTROL] = (0x41, 0x40)
@@ -71,7 +71,7 @@ def test_first_control_is_kept_from_the_final_one() -> None:
 
 @st.composite
 def lively_frames(draw: st.DrawFn) -> Frames:
-    """Frames with held values, constant steps and arpeggios among the random ones."""
+    """Draw random frames with held values, constant steps and arpeggios among them."""
     count = draw(st.integers(1, 24))
     frames = draw(hnp.arrays(np.uint8, (count, sid.COLUMNS))) & sid.USED_BITS
     for row in range(1, count):
@@ -97,7 +97,7 @@ def test_decode_is_the_inverse_of_encode(frames: Frames, cut: int) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(lively_frames())
-def test_only_allowed_tokens_are_said(frames: Frames) -> None:
+def test_only_allowed_tokens_are_encoded(frames: Frames) -> None:
     table = np.pad(tk.allowed(), ((0, 0), (0, 1)), constant_values=True)  # SKIP
     table[~tk.IS_LO, tk.SKIP] = False
     tokens = tk.encode(frames)

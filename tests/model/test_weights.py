@@ -1,4 +1,4 @@
-"""Model files: what is written is what is read, and nothing else is read."""
+"""Model files read back as they were written, and everything else is refused."""
 
 import json
 import subprocess
@@ -61,37 +61,38 @@ def test_random_presets_have_the_sizes_they_are_known_for() -> None:
     assert 8 < sizes["pocket"] < 10 and 24 < sizes["stage"] < 27 and 268 < sizes["large"] < 274
 
 
-def damaged(file: Path, what: str) -> Path:
+def damaged(file: Path, kind: str) -> Path:
+    """Damage a model file in one of several ways."""
     data = bytearray(file.read_bytes())
-    if what == "missing":
+    if kind == "missing":
         file.unlink()
-    elif what == "empty":
+    elif kind == "empty":
         file.write_bytes(b"")
-    elif what == "truncated":
+    elif kind == "truncated":
         file.write_bytes(data[: len(data) // 2])
-    elif what == "foreign":
+    elif kind == "foreign":
         file.write_bytes(b"PSID" + bytes(1000))
-    elif what == "flipped":
+    elif kind == "flipped":
         data[-100] ^= 0x10
         file.write_bytes(data)
-    elif what == "folder":
+    elif kind == "folder":
         file.unlink()
         file.mkdir()
-    elif what == "other":
+    elif kind == "other":
         save_file({"a": np.zeros(3, np.float32)}, file, {"format": "pt"})
-    elif what == "lacking":
+    elif kind == "lacking":
         resave(file, lambda tensors, metadata: tensors.pop("head"))
-    elif what == "more":
+    elif kind == "more":
         resave(file, lambda tensors, metadata: tensors.update(extra=np.zeros(3, np.float32)))
-    elif what == "shape":
+    elif kind == "shape":
         resave(file, lambda tensors, metadata: tensors.update(time_norm=np.zeros(3, np.float32)))
-    elif what == "type":
+    elif kind == "type":
         resave(file, lambda tensors, metadata: tensors.update(head=tensors["head"].astype(np.float32)))
-    elif what == "language":
+    elif kind == "language":
         resave(file, lambda tensors, metadata: metadata.update(language="26 slots"))
-    elif what == "config":
+    elif kind == "config":
         resave(file, lambda tensors, metadata: metadata.update(config=json.dumps({"name": "x"})))
-    elif what == "nonsense config":
+    elif kind == "nonsense config":
         resave(file, lambda tensors, metadata: metadata.update(config="{"))
     return file
 
@@ -107,7 +108,7 @@ def resave(file: Path, change: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("kind", "message"),
     [
         ("missing", "no model .*expected a preset"),
         ("empty", "cannot be read as a model"),
@@ -125,12 +126,12 @@ def resave(file: Path, change: object) -> None:
         ("nonsense config", "no usable config"),
     ],
 )
-def test_what_is_not_a_model_gets_one_clear_line(file: Path, what: str, told: str) -> None:
-    with pytest.raises(ModelError, match=told) as caught:
-        w.load_weights(damaged(file, what))
+def test_a_file_that_is_no_model_gets_one_clear_line(file: Path, kind: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        w.load_weights(damaged(file, kind))
     assert "\n" not in str(caught.value)
 
 
-def test_a_preset_that_does_not_ship_is_told() -> None:
+def test_a_preset_that_does_not_ship_is_named() -> None:
     with pytest.raises(ModelError, match="'large' does not ship"):
         w.load_weights("large")

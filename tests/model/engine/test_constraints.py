@@ -1,4 +1,4 @@
-"""What may be said at all: forbidden values never stand, a scale binds notes and not what they do."""
+"""Constraints: forbidden values never appear; a scale restricts where notes begin and leap, not how they move."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def engine() -> Engine:
 
 
 def without(column: int, forbidden: object) -> np.ndarray:
-    """A table of permitted values but for some of one column."""
+    """Permit all values except ``forbidden`` in one column."""
     table = np.ones((sid.COLUMNS, 256), dtype=np.bool_)
     table[column, forbidden] = False  # type: ignore[index]
     return table
@@ -34,8 +34,8 @@ def stream(engine: Engine, count: int, sampling: Sampling, constraints: Constrai
 
 
 @pytest.mark.parametrize("column", [0, 1, 2, 3, 4, 5, 6, 21, 22, 23, 24, 25])
-def test_a_forbidden_value_never_stands(engine: Engine, column: int) -> None:
-    """Not as a byte and not as a motion: half of all values, those of the last frame heard among them."""
+def test_a_forbidden_value_never_appears(engine: Engine, column: int) -> None:
+    """Neither as a byte nor through a motion: half of all values are forbidden, the last frame's value among them."""
     last = int(engine.history(1)[0, column])
     forbidden = (np.arange(256) ^ last) & 1 == 0
     kept = engine.snapshot()
@@ -47,31 +47,30 @@ def test_a_forbidden_value_never_stands(engine: Engine, column: int) -> None:
     assert len(np.unique(bound[:, column])) > 1
 
 
-def test_what_was_not_forbidden_stays_as_it_was(engine: Engine) -> None:
-    """Forbidding what would not have been said changes nothing."""
+def test_forbidding_values_that_do_not_occur_changes_nothing(engine: Engine) -> None:
     kept = engine.snapshot()
     free = stream(engine, 40, WARM)
     engine.restore(kept)
-    unsaid = np.setdiff1d(np.arange(256), free[:, 24])
-    forbidding = constrain(without(24, unsaid))
+    unused = np.setdiff1d(np.arange(256), free[:, 24])
+    forbidding = constrain(without(24, unused))
     assert forbidding.active
-    # The set that top-p is taken of would change: there is none here.
+    # With top_p it could: the share is of the permitted tokens.
     np.testing.assert_array_equal(stream(engine, 40, WARM, forbidding), free)
 
 
-def test_one_value_left_is_said(engine: Engine) -> None:
-    said = stream(engine, 20, WARM, constrain(without(23, np.arange(256) != 0x50)))
-    assert (said[:, 23] == 0x50).all()
+def test_the_only_value_left_is_generated(engine: Engine) -> None:
+    frames = stream(engine, 20, WARM, constrain(without(23, np.arange(256) != 0x50)))
+    assert (frames[:, 23] == 0x50).all()
 
 
-def test_forced_columns_are_not_bound(engine: Engine) -> None:
+def test_forced_columns_ignore_constraints(engine: Engine) -> None:
     frame = tune(1, seed=8)[0]
-    nothing_like_it = np.ones((sid.COLUMNS, 256), dtype=np.bool_)
-    nothing_like_it[np.arange(sid.COLUMNS), frame] = False
-    np.testing.assert_array_equal(engine.step(WARM, forced=frame, constraints=constrain(nothing_like_it)), frame)
+    all_other_values = np.ones((sid.COLUMNS, 256), dtype=np.bool_)
+    all_other_values[np.arange(sid.COLUMNS), frame] = False
+    np.testing.assert_array_equal(engine.step(WARM, forced=frame, constraints=constrain(all_other_values)), frame)
 
 
-def test_something_must_be_left() -> None:
+def test_a_column_with_no_value_left_is_refused() -> None:
     with pytest.raises(ControlError, match="no value would be left for res_route: forbid fewer"):
         constrain(without(23, slice(None)))
     with pytest.raises(ControlError, match="no value would be left for pw_hi of voice 1"):
@@ -100,40 +99,41 @@ def frequencies(frames: sid.Frames) -> np.ndarray:
 
 
 def test_notes_begin_and_leap_on_the_scale(engine: Engine) -> None:
-    """Every frame of a wild stream is judged by the rule as the docstring has it, written anew here."""
+    """Check each frame of a wild stream by the rule in the documentation, written a second time here."""
     kept = engine.snapshot()
-    strayed = {}
+    violations = {}
     for name, constraints in (("free", UNCONSTRAINED), ("bound", constrain(notes=NOTES))):
         engine.restore(kept)
         past = engine.history(2)
         frames = np.concatenate([past, stream(engine, 300, HOT, constraints)])
-        strayed[name] = strays(frames)
-    assert strayed["free"] > 50 and strayed["bound"] == 0
+        violations[name] = count_violations(frames)
+    assert violations["free"] > 50 and violations["bound"] == 0
 
 
-def strays(frames: sid.Frames) -> int:
-    """Tones off the scale that may not be there, from the third frame on."""
+def count_violations(frames: sid.Frames) -> int:
+    """Count the tones that break the rule of the scale, from the third frame on."""
     wrong = 0
     pitch = frequencies(frames)
     for t in range(2, len(frames)):
         for voice in range(3):
             now, before = int(frames[t, 7 * voice + 4]), int(frames[t - 1, 7 * voice + 4])
             one, two, three = (int(pitch[t - ago, voice]) for ago in range(3))
-            if not sounds(now) or NOTES[one]:
+            if not is_tonal(now) or NOTES[one]:
                 continue
             opened = now & 1 and not (before & 1 and frames[t, 25 + voice] & 1)
             slides = one - two == two - three and two > 0 and one > 0 and abs(1200 * np.log2(one / two)) < 205
             far = one == 0 or two == 0 or abs(1200 * np.log2(one / two)) > 85
-            wrong += bool(opened or not sounds(before) or (far and not slides))
+            wrong += bool(opened or not is_tonal(before) or (far and not slides))
     return wrong
 
 
-def sounds(control: int) -> bool:
+def is_tonal(control: int) -> bool:
+    """Return whether there is a waveform without noise and test bit."""
     return bool(control & 0x70) and not control & 0x88
 
 
-def forced_voice(engine: Engine, *rows: tuple[int, int, int]) -> Engine:
-    """Have voice 1 be heard with these (frequency, control, first control), all else as before."""
+def hear_voice(engine: Engine, *rows: tuple[int, int, int]) -> Engine:
+    """Prefill frames with these values (frequency, control, first control) of voice 1, all else as before."""
     for frequency, control, first in rows:
         frame = engine.history(1)[0]
         frame[[0, 1, 4, 25]] = frequency & 255, frequency >> 8, control, first
@@ -141,10 +141,10 @@ def forced_voice(engine: Engine, *rows: tuple[int, int, int]) -> Engine:
     return engine
 
 
-def said_voice(
+def generated_frequency(
     engine: Engine, control: int, first: int, notes: np.ndarray, sampling: Sampling, permitted: np.ndarray | None = None
 ) -> int:
-    """The frequency that voice 1 says, its control forced."""
+    """Generate a frame with a forced control of voice 1; return the voice's frequency."""
     values, mask = np.zeros(sid.COLUMNS, dtype=np.uint8), np.zeros(sid.COLUMNS, dtype=np.bool_)
     values[[4, 25]], mask[[4, 25]] = (control, first), True
     return int(frequencies(engine.step(sampling, values, mask, constrain(permitted, notes))[None])[0, 0])
@@ -168,12 +168,12 @@ def test_a_note_must_be_on_the_scale_and_noise_need_not(
     engine: Engine, before: tuple[int, int, int], control: int, first: int, bound: bool
 ) -> None:
     notes = table(0x1111, 0x2222)
-    forced_voice(engine, before, before)
+    hear_voice(engine, before, before)
     heard = engine.snapshot()
     found = set()
     for seed in SEEDS:
         engine.restore(heard)
-        found.add(said_voice(engine, control, first, notes, replace(HOT, seed=seed)))
+        found.add(generated_frequency(engine, control, first, notes, replace(HOT, seed=seed)))
     assert (found <= {0x1111, 0x2222}) == bound
     assert len(found) > (1 if bound else 5)
 
@@ -191,28 +191,28 @@ def test_a_note_must_be_on_the_scale_and_noise_need_not(
 def test_a_tone_may_stay_slide_and_bend_and_leaps_to_the_scale(
     engine: Engine, heard: tuple[int, int], his: tuple[int, int], los: tuple[int, int], expected: set[int]
 ) -> None:
-    """Of the frequencies that two high and two low bytes leave, those that some seed of many says."""
-    forced_voice(engine, *((frequency, GATED, GATED) for frequency in heard))
+    """Two high and two low bytes are permitted; collect the frequencies that 100 seeds generate."""
+    hear_voice(engine, *((frequency, GATED, GATED) for frequency in heard))
     permitted = without(1, ~np.isin(np.arange(256), his)) & without(0, ~np.isin(np.arange(256), los))
     kept = engine.snapshot()
     found = set()
     for seed in range(100):
         engine.restore(kept)
-        found.add(said_voice(engine, GATED, GATED, table(0x4444), replace(HOT, seed=seed), permitted))
+        found.add(generated_frequency(engine, GATED, GATED, table(0x4444), replace(HOT, seed=seed), permitted))
     assert found == expected
 
 
-def test_a_scale_leaves_alone_what_is_on_it(engine: Engine) -> None:
-    """A draft that does not stray is kept: with every frequency on the scale the stream is the free one."""
+def test_a_voice_that_stays_in_the_scale_is_kept(engine: Engine) -> None:
+    """With every frequency in the scale the stream is the same as without a scale."""
     kept = engine.snapshot()
     free = stream(engine, 60, WARM)
     engine.restore(kept)
     np.testing.assert_array_equal(stream(engine, 60, WARM, constrain(notes=np.ones(65536, dtype=np.bool_))), free)
 
 
-def test_a_voice_that_strays_is_said_anew_and_the_voices_before_it_are_not(engine: Engine) -> None:
+def test_only_the_voice_that_left_the_scale_is_generated_again(engine: Engine) -> None:
     kept = engine.snapshot()
-    told = 0
+    later_voices = 0  # frames in which voice 2 or 3 was the first to leave the scale
     for seed in SEEDS:
         engine.restore(kept)
         free = engine.step(replace(HOT, seed=seed))
@@ -222,8 +222,8 @@ def test_a_voice_that_strays_is_said_anew_and_the_voices_before_it_are_not(engin
         if len(moved):
             slots = COLUMN_OF_SLOT[: 8 * moved[0]]
             np.testing.assert_array_equal(free[slots], bound[slots])
-            told += moved[0] > 0
-    assert told > 5
+            later_voices += moved[0] > 0
+    assert later_voices > 5
 
 
 def test_a_scale_is_bit_exact_under_rewind(engine: Engine) -> None:
@@ -234,19 +234,19 @@ def test_a_scale_is_bit_exact_under_rewind(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("heat", list(HEATS))
-def test_a_heat_of_zero_takes_the_likeliest_of_its_kinds_alone(engine: Engine, heat: str) -> None:
-    """What is said of these kinds is the argmax, whatever the seed; of the others it is not."""
+def test_a_heat_of_zero_takes_the_most_probable_token_of_its_kinds_only(engine: Engine, heat: str) -> None:
+    """Tokens of these kinds are the argmax, whatever the seed; those of the other kinds are not always."""
     cold = replace(HOT, **{heat: 0.0})
     kinds = np.isin(KIND_OF_SLOT, HEATS[heat])
-    likeliest = {True: 0, False: 0}
+    not_likeliest = {True: 0, False: 0}
     for _ in range(40):
         engine.step(cold)
         logits, tokens = engine.last_logits(), engine.last_tokens
         for slot in np.flatnonzero(tokens < tk.VOCABULARY):
             greedy = logits[slot, tokens[slot]] == logits[slot].max()
             assert greedy or not kinds[slot]
-            likeliest[bool(kinds[slot])] += not greedy
-    assert likeliest[False] > 100
+            not_likeliest[bool(kinds[slot])] += not greedy
+    assert not_likeliest[False] > 100
 
 
 def test_the_heats_are_factors_on_the_temperature() -> None:
@@ -257,11 +257,11 @@ def test_the_heats_are_factors_on_the_temperature() -> None:
 
 
 def test_without_the_filter_voice_3_is_not_off() -> None:
-    """A tune may have voice 3 heard through the filter alone; around it, it would never be heard again."""
+    """A tune may play voice 3 through the filter only; with the filter out of use, nobody would hear it again."""
     heard = tune(40)
     heard[-10:, sid.RES_ROUTE] |= 4
     heard[-10:, sid.MODE_VOL] = 0x9F
     engine = Engine(lively(), context=SMALL.context)
     engine.prefill(heard)
-    said = stream(engine, 30, HOT, constrain(permitted_values({}, filtered=False)))
-    assert not (said[:, sid.RES_ROUTE] & 0x0F).any() and not (said[:, sid.MODE_VOL] & 0x80).any()
+    frames = stream(engine, 30, HOT, constrain(permitted_values({}, filtered=False)))
+    assert not (frames[:, sid.RES_ROUTE] & 0x0F).any() and not (frames[:, sid.MODE_VOL] & 0x80).any()

@@ -1,4 +1,4 @@
-"""The engine against the torch network on the very same weights, and against itself: state is a value."""
+"""The engine gives the results of the torch network with the same weights, and its state is a value."""
 
 import os
 import subprocess
@@ -38,8 +38,8 @@ def engine(weights: EngineWeights) -> Engine:
 
 
 @pytest.mark.parametrize(("first", "count"), [(100, 200), (2370, 30)])
-def test_logits_are_the_networks_past_the_rings_wrap(weights: EngineWeights, first: int, count: int) -> None:
-    """Keys and values go round a ring of 64 frames here, four times and more; what is recalled, round one of 2,069."""
+def test_logits_are_the_networks_after_the_ring_wraps(weights: EngineWeights, first: int, count: int) -> None:
+    """The ring of keys and values has 64 frames here and wraps several times."""
     frames = tune(first + count)
     expected = torch_logits(torch_network(weights), frames, first)
     engine = Engine(weights, context=SMALL.context, headroom=20)
@@ -54,7 +54,7 @@ def test_logits_are_the_networks_past_the_rings_wrap(weights: EngineWeights, fir
         np.testing.assert_array_equal(~np.isneginf(logits), tk.allowed() | (spoken[i] == tk.SKIP)[:, None])
         there = np.isfinite(logits)
         worst = max(worst, np.abs(logits - expected[i])[there].max())
-    assert expected.std() > 1.0, "the weights must be loud for the comparison to mean anything"
+    assert expected.std() > 1.0, "small logits would make the comparison meaningless"
     assert worst < 1e-3
 
 
@@ -73,9 +73,9 @@ def test_weighing_is_the_cross_entropy(weights: EngineWeights) -> None:
 
 
 def assert_greedy_as_the_network(engine: Engine, network: Network, prompt: sid.Frames, count: int) -> sid.Frames:
-    """The engine's greedy stream, each token of which the network would have said, told all that was said before.
+    """Return the engine's greedy stream, and check that the network picks each token, given all tokens before it.
 
-    By induction the network's own greedy stream is the same. Tokens never differ, logits hardly.
+    By induction the network's own greedy stream is the same. Tokens must be equal, logits nearly.
     """
     frames, spoken, logits = [], [], []
     for _ in range(count):
@@ -93,13 +93,13 @@ def assert_greedy_as_the_network(engine: Engine, network: Network, prompt: sid.F
 
 
 def test_greedy_stream_is_the_networks(weights: EngineWeights) -> None:
-    """1,000 frames in one pass of the network; the first of them by its own slow generate too."""
+    """1,000 frames in one pass of the network, and the first of them also by its own slow generate."""
     prompt, network = tune(30), torch_network(weights)
     engine = Engine(weights, context=SMALL.context)
     engine.prefill(prompt)
     said = assert_greedy_as_the_network(engine, network, prompt, 1000)
     np.testing.assert_array_equal(said[:12], network.generate(torch.from_numpy(prompt), 12).numpy())
-    assert len(np.unique(said, axis=0)) > 500, "a stream that stands still proves nothing"
+    assert len(np.unique(said, axis=0)) > 500, "a constant stream proves nothing"
 
 
 def test_prefill_in_any_portions_is_the_same_state_as_stepping(weights: EngineWeights) -> None:
@@ -129,8 +129,8 @@ def test_rewinding_and_going_on_is_bit_exact(engine: Engine) -> None:
     np.testing.assert_array_equal(engine.history(20), first)
 
 
-def test_rewinding_forgets_what_was_heard_instead(weights: EngineWeights, engine: Engine) -> None:
-    """An engine that took a detour goes on like one that never did, also where the detour wrapped the ring."""
+def test_rewinding_forgets_other_frames_without_a_trace(weights: EngineWeights, engine: Engine) -> None:
+    """After other frames and a rewind the engine continues as if it never heard them, even if the ring wrapped."""
     other = Engine(weights, context=SMALL.context, headroom=20)
     other.prefill(tune(50))
     engine.prefill(tune(20, seed=9))
@@ -138,7 +138,7 @@ def test_rewinding_forgets_what_was_heard_instead(weights: EngineWeights, engine
     np.testing.assert_array_equal(stream(engine, 40), stream(other, 40))
 
 
-def test_rewind_has_an_end_and_says_so(engine: Engine) -> None:
+def test_rewinding_too_far_is_refused(engine: Engine) -> None:
     stream(engine, 30)
     assert engine.memory == 20
     engine.rewind(12)
@@ -152,7 +152,7 @@ def test_rewind_has_an_end_and_says_so(engine: Engine) -> None:
     assert fresh.position == 0
 
 
-def test_snapshot_restores_to_the_bit_and_stands_apart(engine: Engine, weights: EngineWeights) -> None:
+def test_a_snapshot_restores_to_the_bit_and_is_a_copy(engine: Engine, weights: EngineWeights) -> None:
     kept = engine.snapshot()
     first = stream(engine, 40)
     engine.restore(kept)
@@ -184,15 +184,15 @@ def test_reset_is_a_new_engine(engine: Engine, weights: EngineWeights) -> None:
     np.testing.assert_array_equal(stream(engine, 10), stream(fresh, 10))
 
 
-def test_an_engine_that_heard_nothing_hears_reset(weights: EngineWeights) -> None:
-    silent, told = Engine(weights, context=SMALL.context), Engine(weights, context=SMALL.context)
-    told.prefill(sid.silence(1))
-    np.testing.assert_array_equal(stream(silent, 5), stream(told, 5))
-    assert silent.position == told.position == 6
+def test_a_new_engine_first_hears_silence(weights: EngineWeights) -> None:
+    silent, prefilled = Engine(weights, context=SMALL.context), Engine(weights, context=SMALL.context)
+    prefilled.prefill(sid.silence(1))
+    np.testing.assert_array_equal(stream(silent, 5), stream(prefilled, 5))
+    assert silent.position == prefilled.position == 6
 
 
 def test_forced_columns_appear_and_are_heard(engine: Engine) -> None:
-    """A voice lock: voice 2's columns are given, the rest said knowing them; and the next frame heard it all."""
+    """A voice lock: voice 2 is forced, the others are generated knowing it, and the engine hears the result."""
     line = tune(40, seed=5)
     mask = np.zeros(sid.COLUMNS, dtype=bool)
     mask[7:14] = mask[sid.first_control_of(1)] = True
@@ -203,7 +203,7 @@ def test_forced_columns_appear_and_are_heard(engine: Engine) -> None:
     engine.restore(kept)
     free = stream(engine, 40)
     assert (free[:, ~mask] != locked[:, ~mask]).any()
-    # Voice 1 is said before voice 2: the first frame's is the same. Voice 3 is said after it.
+    # Voice 1 comes before voice 2, so it is the same in the first frame.
     np.testing.assert_array_equal(free[0, :7], locked[0, :7])
 
 
@@ -211,8 +211,8 @@ def test_one_forced_byte_forces_its_pair(engine: Engine) -> None:
     values = np.full(sid.COLUMNS, 0xFF, dtype=np.uint8)
     for column, both in ((0, (0, 1)), (1, (0, 1)), (9, (9, 10)), (10, (9, 10)), (21, (21, 22)), (22, (21, 22))):
         mask = np.arange(sid.COLUMNS) == column
-        said = engine.step(WARM, forced=values, forced_mask=mask)
-        np.testing.assert_array_equal(said[list(both)], (values & sid.USED_BITS)[list(both)])
+        frame = engine.step(WARM, forced=values, forced_mask=mask)
+        np.testing.assert_array_equal(frame[list(both)], (values & sid.USED_BITS)[list(both)])
 
 
 def test_frames_keep_to_the_bits_that_exist(engine: Engine) -> None:
@@ -248,7 +248,7 @@ print(*(word for word in generate_frame.targetctx.codegen().magic_tuple()[2].spl
 
 
 def test_a_cpu_without_avx_makes_the_same_music(weights: EngineWeights) -> None:
-    """The same kernels compiled for a CPU that has nothing but what every x86-64 or ARM64 has."""
+    """Compile the kernels for a generic CPU, with the instructions that every x86-64 or ARM64 has."""
     engine = Engine(weights, context=SMALL.context)
     engine.prefill(tune(40))
     plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
@@ -260,11 +260,11 @@ def test_a_cpu_without_avx_makes_the_same_music(weights: EngineWeights) -> None:
     music, _, features = ran.stdout.partition("\n")
     assert music == stream(engine, 10).tobytes().hex()
     assert not features.strip(), "the kernels must have been compiled without any of the CPU's own instructions"
-    assert "+" in generate_frame.targetctx.codegen().magic_tuple()[2], "or else the two were the same"
+    assert "+" in generate_frame.targetctx.codegen().magic_tuple()[2], "otherwise both ran the same code"
 
 
 def test_generating_needs_no_torch(weights: EngineWeights, tmp_path: Path) -> None:
-    """Nor does reading a file of weights."""
+    """Generating and loading a model file import no torch."""
     save_weights(weights, tmp_path / "small.safetensors")
     code = (
         "import sys; from sidlive.model.engine import load_engine; "
@@ -286,7 +286,7 @@ def test_importing_compiles_nothing() -> None:
 
 @pytest.mark.skipif(not (ASSETS / "pocket.safetensors").exists(), reason="no pocket model ships yet")
 def test_a_thousand_greedy_frames_of_the_shipped_pocket_are_the_networks() -> None:
-    """Past the context: the ring wraps, and the network hears all 1,300 frames through the sliding window's mask."""
+    """The stream is longer than the context: the ring wraps, and the network masks a sliding window."""
     engine = load_engine("pocket")
     network = Network(engine.config)
     network.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in dequantised("pocket").items()})

@@ -1,4 +1,4 @@
-"""Lanes: alternative futures side by side, each to the bit what a lone engine makes."""
+"""Lanes: alternative futures side by side, each identical to what a single engine generates."""
 
 from dataclasses import replace
 
@@ -32,14 +32,14 @@ def engine_after(weights: EngineWeights, count: int) -> Engine:
     return engine
 
 
-def said(lanes: Lanes, count: int, **more: object) -> np.ndarray:
-    """``uint8[lanes, count, 28]``"""
+def generate(lanes: Lanes, count: int, **more: object) -> np.ndarray:
+    """Generate ``count`` frames in each lane: ``uint8[lanes, count, 28]``."""
     return np.stack([lanes.step(SAMPLINGS, **more) for _ in range(count)], axis=1)  # type: ignore[arg-type]
 
 
-def test_each_lane_is_to_the_bit_what_a_lone_engine_makes(weights: EngineWeights) -> None:
+def test_each_lane_equals_a_single_engine_to_the_bit(weights: EngineWeights) -> None:
     lanes = engine_after(weights, 40).fork(len(SAMPLINGS))
-    together = said(lanes, 90)
+    together = generate(lanes, 90)
     tokens = []
     for lane, sampling in enumerate(SAMPLINGS):
         alone = engine_after(weights, 40)
@@ -51,7 +51,7 @@ def test_each_lane_is_to_the_bit_what_a_lone_engine_makes(weights: EngineWeights
 
 
 def test_lanes_fall_out_of_step_within_a_frame_and_stay_exact(weights: EngineWeights) -> None:
-    """Some say a slot that others skip; a scale has some say a voice anew; a forced voice is the same for all."""
+    """Lanes skip different slots, and a scale makes some generate a voice again; a forced voice is the same for all."""
     notes = np.zeros(1 << 16, dtype=bool)
     notes[::97] = True
     bound = constrain(notes=notes)
@@ -59,43 +59,43 @@ def test_lanes_fall_out_of_step_within_a_frame_and_stay_exact(weights: EngineWei
     mask[7:14] = True
     line = tune(60, seed=5)
     lanes = engine_after(weights, 40).fork(len(SAMPLINGS))
-    lone = [engine_after(weights, 40) for _ in SAMPLINGS]
+    singles = [engine_after(weights, 40) for _ in SAMPLINGS]
     uneven = False
     for row in line:
         together = lanes.step(SAMPLINGS, row, mask, bound)
-        for lane, (engine, sampling) in enumerate(zip(lone, SAMPLINGS, strict=True)):
+        for lane, (engine, sampling) in enumerate(zip(singles, SAMPLINGS, strict=True)):
             np.testing.assert_array_equal(engine.step(sampling, row, mask, bound), together[lane])
-        uneven |= len({int((engine.last_tokens != tk.SKIP).sum()) for engine in lone}) > 1
-    assert uneven, "lanes that always say as many tokens prove nothing"
+        uneven |= len({int((engine.last_tokens != tk.SKIP).sum()) for engine in singles}) > 1
+    assert uneven, "lanes with equal numbers of tokens prove nothing"
 
 
 def test_lanes_rewind_and_restore_to_the_bit(weights: EngineWeights) -> None:
     lanes = engine_after(weights, 40).fork(len(SAMPLINGS))
-    said(lanes, 30)
+    generate(lanes, 30)
     kept = lanes.snapshot()
-    first = said(lanes, 20)
+    first = generate(lanes, 20)
     lanes.rewind(20)
-    np.testing.assert_array_equal(said(lanes, 20), first)
-    said(lanes, 50)
+    np.testing.assert_array_equal(generate(lanes, 20), first)
+    generate(lanes, 50)
     lanes.restore(kept)
-    np.testing.assert_array_equal(said(lanes, 20), first)
+    np.testing.assert_array_equal(generate(lanes, 20), first)
     with pytest.raises(ModelError, match="cannot rewind"):
         lanes.rewind(21)
 
 
-def test_an_engine_goes_on_with_the_lane_that_was_chosen(weights: EngineWeights) -> None:
+def test_an_engine_continues_with_the_chosen_lane(weights: EngineWeights) -> None:
     engine = engine_after(weights, 40)
     lanes = engine.fork(len(SAMPLINGS))
     before = engine.snapshot()
-    said(lanes, 25)
-    np.testing.assert_array_equal(engine.snapshot().state.frames, before.state.frames)  # the fork stands apart
+    generate(lanes, 25)
+    np.testing.assert_array_equal(engine.snapshot().state.frames, before.state.frames)  # lanes do not change the engine
     engine.restore(lanes.lane(2))
     assert engine.position == 65 and engine.pinned == 10
-    further = said(lanes, 10)
+    further = generate(lanes, 10)
     np.testing.assert_array_equal(np.stack([engine.step(SAMPLINGS[2]) for _ in range(10)]), further[2])
 
 
-def test_what_all_lanes_hear_is_what_each_would_have_heard(weights: EngineWeights) -> None:
+def test_a_prefill_of_lanes_reaches_every_lane(weights: EngineWeights) -> None:
     lanes = engine_after(weights, 40).fork(2)
     pair = SAMPLINGS[:2]
     for _ in range(5):
@@ -110,7 +110,7 @@ def test_what_all_lanes_hear_is_what_each_would_have_heard(weights: EngineWeight
         np.testing.assert_array_equal(np.stack([alone.step(sampling) for _ in range(10)]), together[lane])
 
 
-def test_a_sampling_a_lane(weights: EngineWeights) -> None:
+def test_each_lane_needs_a_sampling(weights: EngineWeights) -> None:
     lanes = engine_after(weights, 40).fork(3)
     assert len(lanes) == 3
     with pytest.raises(ModelError, match="3 lanes need 3 samplings, one each, not 4"):

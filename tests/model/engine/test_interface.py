@@ -1,4 +1,4 @@
-"""The engine's public interface: what its documentation shows runs, and what needs no numba loads none."""
+"""The engine's public interface: its documented example runs, and settings load no numba."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A pinned prompt is attended to for ever, and the state neither grows nor forgets how to go back."""
+"""A pinned prompt stays in attention for ever; the state does not grow and can still be rewound."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,10 @@ def weights() -> EngineWeights:
 
 
 def distances(length: int, context: int, pin: int) -> Tensor:
-    """How far each frame (row) is from each that it attends to; -1 where it does not. As the rule says it, no faster:
-    the frames before it are listed, those that slid away left out, and counted from the end."""
+    """Return the distance of each frame (row) to each frame that it attends to, -1 for the others.
+
+    The slow, obvious way: list the frames before it, leave out those that slid away, and count from the end.
+    """
     table = torch.full((length, length), -1)
     for frame in range(length):
         attended = list(range(frame + 1))
@@ -36,7 +38,7 @@ def distances(length: int, context: int, pin: int) -> Tensor:
 
 @torch.no_grad()
 def heard_by_torch(network: Network, values: Tensor, tokens: Tensor, away: Tensor) -> Tensor:
-    """The time level with explicit distances: a key meets the query turned by their distance."""
+    """Compute the time level with explicit distances: rotate the query of each pair by its distance to the key."""
     offsets = torch.arange(tk.SLOTS)
     manners = (tokens - (tk.KEEP - 1)).clamp(min=0)
     x = F.embedding(values + 256 * offsets, network.value_embedding).sum(1)
@@ -51,8 +53,8 @@ def heard_by_torch(network: Network, values: Tensor, tokens: Tensor, away: Tenso
         mixed = torch.empty(length, stack.heads, stack.head_width)
         for head in range(stack.heads):
             kv = head * stack.kv_heads // stack.heads
-            asked = query[:, None, head].expand(length, length, -1).reshape(1, 1, length * length, -1)
-            turned = rotate(asked, cos, sin).view(length, length, -1)  # [T, T, D]
+            queries = query[:, None, head].expand(length, length, -1).reshape(1, 1, length * length, -1)
+            turned = rotate(queries, cos, sin).view(length, length, -1)  # [T, T, D]
             scores = (turned * key[None, :, kv]).sum(-1) * stack.head_width**-0.5
             scores = F.pad(scores.masked_fill(away < 0, -torch.inf), (1, 0))  # the zero sink
             mixed[:, head] = scores.softmax(-1)[:, 1:] @ value[:, kv]
@@ -63,8 +65,8 @@ def heard_by_torch(network: Network, values: Tensor, tokens: Tensor, away: Tenso
 
 
 @pytest.mark.parametrize("pin", [0, 7, 40, 50])
-def test_what_is_heard_is_the_networks_with_what_slid_away_left_out(weights: EngineWeights, pin: int) -> None:
-    frames = tune(330)  # the ring of at most 192 goes round
+def test_the_time_level_is_the_networks_without_the_frames_that_slid_away(weights: EngineWeights, pin: int) -> None:
+    frames = tune(330)  # longer than the ring of at most 192
     network = torch_network(weights)
     values = torch.from_numpy(frames[:, tk.COLUMN_OF_SLOT].astype(np.int64))
     tokens = torch.from_numpy(tk.encode(frames).astype(np.int64))
@@ -73,7 +75,7 @@ def test_what_is_heard_is_the_networks_with_what_slid_away_left_out(weights: Eng
         network.config = type(network.config)(**{**vars(network.config), "context": CONTEXT})
         with torch.no_grad():
             own = network.hear(values[None], tokens[None])[0].numpy()
-        np.testing.assert_allclose(expected, own, atol=2e-4)  # the oracle's own oracle
+        np.testing.assert_allclose(expected, own, atol=2e-4)  # the comparison itself is right
     engine = Engine(weights, context=CONTEXT, headroom=20)
     engine.reset(pin=pin)
     for frame in range(len(frames)):
@@ -83,10 +85,10 @@ def test_what_is_heard_is_the_networks_with_what_slid_away_left_out(weights: Eng
     assert engine.pinned == pin
 
 
-def test_a_pinned_prompt_is_still_heard_when_it_has_slid_away(weights: EngineWeights) -> None:
-    """Two pasts that differ in their first frames alone: with a pin they stay apart, without one they become the same.
+def test_a_pinned_prompt_still_counts_when_the_window_has_left_it(weights: EngineWeights) -> None:
+    """Two pasts differ only in their first frames: pinned, they stay different; not pinned, they become the same.
 
-    Two layers of attention reach back two windows; recall, 4,096 frames: the same frames are told after both.
+    Two layers of attention reach back two windows, which the frames after the prompt fill.
     """
     prompts, after = (tune(30, seed=1), tune(30, seed=2)), tune(3 * CONTEXT, seed=3)
     for pin, same in ((0, True), (30, False)):

@@ -1,4 +1,4 @@
-"""Vectors times int8 matrices, and NamedTuples of arrays by their addresses: what the engine's kernels stand on."""
+"""Products of vectors and int8 matrices, and tables of array addresses: the base of the engine's kernels."""
 
 from typing import NamedTuple
 
@@ -18,8 +18,10 @@ def product(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no-
     multiply(x, width, matrix, index, tiles, result, pieces)
 
 
-def multiplied(numbers: NDArray[np.int8], gains: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``x @ (numbers * gains).T`` by the kernel, beside another matrix in one pile."""
+def multiply_by_kernel(
+    numbers: NDArray[np.int8], gains: NDArray[np.float32], x: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return ``x @ (numbers * gains).T`` as the kernel computes it, with the matrix behind another one."""
     rows, columns = numbers.shape
     tiles, wide = round_up(rows, TILE) // TILE, round_up(columns, 16)
     matrix = TiledMatrices(
@@ -41,7 +43,7 @@ def multiplied(numbers: NDArray[np.int8], gains: NDArray[np.float32], x: NDArray
 
 @pytest.mark.parametrize(("rows", "columns"), [(64, 64), (100, 72), (33, 600)])
 def test_products_are_as_exact_as_float32(rows: int, columns: int) -> None:
-    """24 bits of each number, whatever outlier stands beside it within a span; 1 to 7 vectors at once."""
+    """24 bits of each number count, even beside an outlier in the same span; 1 to 7 vectors at once."""
     rng = np.random.default_rng(rows)
     numbers = rng.integers(-127, 128, (rows, columns), dtype=np.int8)
     gains = rng.uniform(0.001, 0.01, rows).astype(np.float32)
@@ -50,18 +52,18 @@ def test_products_are_as_exact_as_float32(rows: int, columns: int) -> None:
     x[3, 5] = 300.0
     exact = x.astype(np.float64) @ (numbers * gains[:, None].astype(np.float64)).T
     sizes = np.abs(x).max(axis=1, keepdims=True) * np.sqrt(columns)
-    got = multiplied(numbers, gains, x)
+    got = multiply_by_kernel(numbers, gains, x)
     assert (np.abs(got - exact) <= 2.0**-22 * sizes).all()
     assert not got[2].any()
 
 
-def test_a_product_does_not_depend_on_its_company() -> None:
+def test_a_product_does_not_depend_on_the_other_vectors() -> None:
     rng = np.random.default_rng(1)
     numbers = rng.integers(-127, 128, (70, 300), dtype=np.int8)
     gains, x = rng.uniform(0.001, 0.01, 70).astype(np.float32), rng.standard_normal((7, 300)).astype(np.float32)
-    together = multiplied(numbers, gains, x)
+    together = multiply_by_kernel(numbers, gains, x)
     for row in range(7):
-        np.testing.assert_array_equal(multiplied(numbers, gains, x[row : row + 1])[0], together[row])
+        np.testing.assert_array_equal(multiply_by_kernel(numbers, gains, x[row : row + 1])[0], together[row])
 
 
 class Inner(NamedTuple):

@@ -1,4 +1,4 @@
-"""Recall, held to its specification said plainly."""
+"""Recall against its rules, written a second time in the plainest way."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -13,8 +13,8 @@ from sidlive.model.tokens import Tokens
 from sidlive.model.weights import random_weights
 
 
-def plainly(tokens: Tokens, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """The specification, word by word: for each frame and stream the offsets recalled from (0: none) and their runs."""
+def recall_by_the_rules(tokens: Tokens, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each frame and stream the offsets of the suggestions (0: none) and their runs."""
     count = len(tokens)
     streams = [np.flatnonzero(stream == rc.STREAM_OF_SLOT) for stream in range(rc.STREAMS)]
     runs = np.zeros((rc.STREAMS, window + 1), dtype=int)
@@ -30,7 +30,7 @@ def plainly(tokens: Tokens, window: int) -> tuple[np.ndarray, np.ndarray]:
         for stream, slots in enumerate(streams):
             family = range(9, 11) if stream >= 9 else range(stream // 3 * 3, stream // 3 * 3 + 3)
             scores = rc.OWN * runs[stream] + sum(runs[other] for other in family)
-            best = int(np.argmax(scores))  # the first of equals
+            best = int(np.argmax(scores))  # at a tie the smallest offset
             if not runs[stream, best]:
                 continue
             offsets[t, stream, 0], lengths[t, stream, 0] = best, runs[stream, best]
@@ -43,11 +43,13 @@ def plainly(tokens: Tokens, window: int) -> tuple[np.ndarray, np.ndarray]:
     return offsets, lengths
 
 
-def lo_plainly(
+def lo_bytes_by_the_rules(
     tokens: Tokens, t: int, slot: int, hi: int, choices: list[tuple[int, int, int]], window: int
 ) -> list[tuple[int, int]]:
-    """What the specification recalls at the lo slot after ``slot`` of frame t + 1; of the stream's choices (hi, lo,
-    strength) those with the hi byte come first."""
+    """Return the suggestions, with strengths, for the lo slot after ``slot`` in frame t + 1, whose hi byte is ``hi``.
+
+    ``choices``: the stream's suggestions (hi, lo, strength).
+    """
     found = [(lo, strength) for high, lo, strength in choices if high == hi]
     alike = [s for s in tk.HI_SLOTS if tk.KIND_OF_SLOT[s] == tk.KIND_OF_SLOT[slot]]
     past = [(u, s) for u in range(t, max(-1, t - window), -1) for s in alike if tokens[u, s] == hi]
@@ -60,7 +62,7 @@ def lo_plainly(
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.sampled_from([3, 17, rc.WINDOW]))
-def test_recall_is_what_its_specification_says(seed: int, count: int, window: int) -> None:
+def test_recall_follows_its_rules(seed: int, count: int, window: int) -> None:
     rng = np.random.default_rng(seed)
     frames = sid.silence(count)
     for voice in range(2):
@@ -72,27 +74,27 @@ def test_recall_is_what_its_specification_says(seed: int, count: int, window: in
     frames[:, sid.FIRST_CONTROL] = frames[:, sid.CONTROL]
     tokens = tk.encode(frames)
     recalled = rc.recall(tokens, window)
-    offsets, lengths = plainly(tokens, min(window, count))
+    offsets, lengths = recall_by_the_rules(tokens, min(window, count))
     for t in range(count):
-        told = np.full((tk.SLOTS, 2), rc.NOTHING)
+        expected = np.full((tk.SLOTS, 2), rc.NOTHING)
         strengths = np.zeros((tk.SLOTS, 2), dtype=int)
         for stream in range(rc.STREAMS):
             slots = np.flatnonzero(stream == rc.STREAM_OF_SLOT)
             for choice in range(2):
                 offset, length = offsets[t, stream, choice], int(lengths[t, stream, choice])
                 if offset:
-                    told[slots, choice] = tokens[t - offset + 1, slots]
+                    expected[slots, choice] = tokens[t - offset + 1, slots]
                     strengths[slots, choice] = min(length, 128).bit_length()
         for slot in tk.HI_SLOTS:
             if t + 1 < count and tokens[t + 1, slot] < 256:
-                choices = [(*told[slot : slot + 2, i], strengths[slot, i]) for i in range(2)]
-                lo = lo_plainly(tokens, t, slot, tokens[t + 1, slot], choices, window)
-                told[slot + 1], strengths[slot + 1] = zip(*lo, strict=True)
-        assert np.array_equal(recalled.tokens[t], told)
+                choices = [(*expected[slot : slot + 2, i], strengths[slot, i]) for i in range(2)]
+                lo = lo_bytes_by_the_rules(tokens, t, slot, tokens[t + 1, slot], choices, window)
+                expected[slot + 1], strengths[slot + 1] = zip(*lo, strict=True)
+        assert np.array_equal(recalled.tokens[t], expected)
         assert np.array_equal(recalled.strengths[t], strengths)
 
 
-def test_the_second_time_round_is_known() -> None:
+def test_a_phrase_is_recalled_when_it_repeats() -> None:
     """A phrase without repeats inside, played twice: from its second frame on the second time is recalled whole."""
     phrase = sid.silence(40)
     phrase[:, sid.FREQ_HI] = np.random.default_rng(3).permutation(200)[:40]
@@ -102,8 +104,8 @@ def test_the_second_time_round_is_known() -> None:
     assert np.array_equal(recalled.tokens[84:119][:, slots, 0], tokens[85:120][:, slots])
 
 
-def test_stillness_is_no_place() -> None:
-    """However long nothing happens, a place where the same things happened weighs more."""
+def test_stillness_weighs_less_than_events() -> None:
+    """However long nothing happens, a place with the same events before it scores higher."""
     tokens = tk.encode(sid.silence(300))
     assert (rc.recall(tokens).strengths[-1, :, 0] == rc.PATIENCE.bit_length()).all()
     rests = sid.silence(20)
@@ -115,7 +117,7 @@ def test_stillness_is_no_place() -> None:
     assert np.array_equal(recalled.tokens[140:159, :2, 0], tokens[141:160, :2])
 
 
-def test_every_slot_has_its_stream() -> None:
+def test_every_slot_is_in_one_stream() -> None:
     assert sorted(set(rc.STREAM_OF_SLOT.tolist())) == list(range(rc.STREAMS))
     for stream in range(rc.STREAMS):
         kinds = [tk.KIND_NAMES[kind] for kind in tk.KIND_OF_SLOT[stream == rc.STREAM_OF_SLOT]]
@@ -128,16 +130,16 @@ def test_every_slot_has_its_stream() -> None:
         )
 
 
-def test_following_all_the_way_repeats_the_phrase() -> None:
-    """However a network is weighted, enough `follow` says what is recalled: the phrase goes round and round."""
+def test_the_strongest_follow_repeats_the_phrase() -> None:
+    """Whatever the weights, the highest `follow` generates what recall suggests: the phrase repeats."""
     phrase = sid.silence(40)
     phrase[:, sid.FREQ_HI] = np.random.default_rng(3).permutation(200)[:40]
     phrase[:, sid.CONTROL] = phrase[:, sid.FIRST_CONTROL] = np.where(np.arange(40) % 8 < 5, 0x41, 0x40)
     tiny = ModelConfig("tiny", Stack(32, 1, 2, 1, 48), Stack(16, 1, 1, 1, 24))
     engine = Engine(random_weights(tiny, 1, std=0.3))
     engine.prefill(np.tile(phrase, (3, 1)))
-    said = np.stack([engine.step(Sampling(seed=5, follow=20.0)) for _ in range(80)])
-    assert np.array_equal(said, np.tile(phrase, (2, 1)))
+    followed = np.stack([engine.step(Sampling(seed=5, follow=20.0)) for _ in range(80)])
+    assert np.array_equal(followed, np.tile(phrase, (2, 1)))
     engine.rewind(80)
     free = np.stack([engine.step(Sampling(seed=5)) for _ in range(80)])
-    assert not np.array_equal(free, said)
+    assert not np.array_equal(free, followed)

@@ -1,4 +1,4 @@
-"""How tokens are picked: the right distribution, the right set, and noise that stands still."""
+"""Sampling: tokens have the right distribution, pass the cut-offs, and stay the same when a control moves little."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -16,11 +16,11 @@ from sidlive.model.engine.picking import noise_key, pick
 from sidlive.model.weights import ASSETS
 
 TOKENS = np.arange(256)
-FACTORS = (1.01, 1.05, 1.2, 1.5)  # that a temperature is turned by
+FACTORS = (1.01, 1.05, 1.2, 1.5)  # by which a temperature is changed
 
 
 def picks(logits: np.ndarray, count: int, seed: int = 1, **knobs: float) -> np.ndarray:
-    """Indices picked for ``count`` frames' noises."""
+    """Pick a token in each of ``count`` frames; return the indices."""
     s = Sampling(seed=seed, **knobs)  # type: ignore[arg-type]
     logits, weights = logits.astype(np.float32), np.empty(len(logits), np.float32)
     settings = (float(s.temperature), float(s.top_p), s.top_k, float(s.min_p))
@@ -45,7 +45,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def chi_square(found: np.ndarray, expected: np.ndarray) -> float:
-    """Pearson's statistic over its degrees of freedom, tokens expected fewer than 5 times taken together."""
+    """Return Pearson's statistic divided by its degrees of freedom; pool tokens expected fewer than 5 times."""
     common = expected >= 5
     f = np.append(found[common], found[~common].sum())
     e = np.append(expected[common], max(expected[~common].sum(), 1e-9))
@@ -55,7 +55,7 @@ def chi_square(found: np.ndarray, expected: np.ndarray) -> float:
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
 def test_picks_follow_the_softmax(temperature: float) -> None:
-    """30 seeded runs of 4,000: chi-square per degree of freedom is 1 on average, and a biased one is told."""
+    """30 seeded runs of 4,000 picks: chi-square per degree of freedom is 1 on average, and a bias shows."""
     rng = np.random.default_rng(0)
     logits = rng.normal(size=40) * 2
     expected = softmax(logits / temperature) * 4000
@@ -72,7 +72,7 @@ def test_picks_follow_the_softmax(temperature: float) -> None:
     assert np.mean(found) > np.mean(ratios)
 
 
-def test_slots_frames_lanes_and_seeds_have_noises_of_their_own() -> None:
+def test_slots_frames_lanes_and_seeds_have_different_noise() -> None:
     keys = {
         noise_key(seed, lane, frame, slot)
         for seed in range(6)
@@ -110,11 +110,11 @@ LOGITS = np.log(np.array([0.4, 0.05, 0.25, 0.2, 0.06, 0.04]))
         ({"temperature": 0.0}, {0}),
     ],
 )
-def test_only_tokens_of_the_set_are_picked(knobs: dict[str, float], kept: set[int]) -> None:
+def test_only_tokens_that_pass_the_cut_offs_are_picked(knobs: dict[str, float], kept: set[int]) -> None:
     assert set(picks(LOGITS, 600, **({"temperature": 3.0} | knobs)).tolist()) == kept
 
 
-def test_tokens_equal_to_the_last_one_in_are_in() -> None:
+def test_tokens_that_tie_with_the_last_one_kept_are_kept() -> None:
     assert set(picks(np.array([1.0, 0.0, 0.0, 0.0, -1.0]), 600, top_k=2).tolist()) == {0, 1, 2, 3}
 
 
@@ -129,9 +129,10 @@ def test_tokens_equal_to_the_last_one_in_are_in() -> None:
 def test_a_token_that_lost_does_not_come_back(
     logits: list[float], temperatures: list[float], top_p: float, min_p: float, seed: int
 ) -> None:
-    """Stable futures: logit + temperature * noise is a line for each token, so that each wins in one stretch of
-    temperatures at most. What is picked at both ends of a turn is picked all the way: the share of what stays can but
-    fall with the distance."""
+    """Stable futures: a token that is picked at two temperatures is picked at all temperatures between them.
+
+    Each token's logit + temperature * noise is a straight line, so each token wins in one range of temperatures only.
+    """
     cold, between, hot = (
         picks(np.array(logits), 20, seed, temperature=t, top_p=top_p, min_p=min_p) for t in temperatures
     )
@@ -139,7 +140,7 @@ def test_a_token_that_lost_does_not_come_back(
 
 
 def test_the_share_of_equal_picks_falls_smoothly() -> None:
-    """In 2,400 picks of the same logits; other seeds agree in what chance gives."""
+    """2,400 picks from the same logits; picks with another seed agree only by chance."""
     rng = np.random.default_rng(5)
     contexts = rng.normal(size=(60, 30)) * 2
     at = {t: np.concatenate([picks(c, 40, temperature=t) for c in contexts]) for t in (0.9, 0.91, 0.95, 1.0, 1.2, 1.8)}
@@ -151,44 +152,46 @@ def test_the_share_of_equal_picks_falls_smoothly() -> None:
 
 
 BASE = Sampling(temperature=0.9, top_p=0.98, follow=1.0, seed=2)
-TURNS = {
+CHANGES = {
     "temperature": [replace(BASE, temperature=0.9 * factor) for factor in FACTORS],
     **{name: [replace(BASE, **{name: factor}) for factor in FACTORS] for name in HEATS},
 }
 
 
-@pytest.mark.parametrize("name", list(TURNS))
-def test_the_frames_that_a_turn_changes_grow_with_the_turn(name: str) -> None:
-    """The next frame of 60 pasts: what a turn leaves as it was, every smaller turn does. Another seed leaves few."""
+@pytest.mark.parametrize("name", list(CHANGES))
+def test_a_larger_change_of_a_control_changes_more_frames(name: str) -> None:
+    """The frame after each of 60 pasts: if a change of the control keeps it, every smaller change does too."""
     engine = Engine(lively(), context=SMALL.context)
     engine.prefill(tune(60))
-    turned, reseeded = [], 0
+    unchanged, reseeded = [], 0
     for _ in range(60):
-        said = engine.step(BASE)
+        frame = engine.step(BASE)
         row = []
-        for other in (*TURNS[name], replace(BASE, seed=9)):
+        for other in (*CHANGES[name], replace(BASE, seed=9)):
             engine.rewind(1)
-            row.append(bool((engine.step(other) == said).all()))
+            row.append(bool((engine.step(other) == frame).all()))
         engine.rewind(1)
-        engine.prefill(said[None])
+        engine.prefill(frame[None])
         reseeded += row.pop()
-        turned.append(row)
-    shares = np.mean(turned, axis=0)
-    assert all(near >= far for row in turned for near, far in pairwise(row))
+        unchanged.append(row)
+    shares = np.mean(unchanged, axis=0)
+    assert all(near >= far for row in unchanged for near, far in pairwise(row))
     assert shares[0] > 0.6 and shares[-1] < shares[0] and shares[0] > 1.5 * reseeded / 60
 
 
 @pytest.mark.skipif(not (ASSETS / "pocket.safetensors").exists(), reason="no pocket model ships yet")
 @pytest.mark.parametrize("name", ["temperature", "pitch_heat"])
-def test_a_smaller_turn_keeps_the_future_for_longer(name: str) -> None:
-    """The shipped pocket, 4 s from each of four prompts: the streams part later the less was turned, and the least turn
-    leaves most frames as they were."""
+def test_a_smaller_change_keeps_the_future_for_longer(name: str) -> None:
+    """With the shipped model, 4 s after each of four prompts: the smaller the change, the later the streams part.
+
+    The smallest change keeps most frames.
+    """
     engine = load_engine("pocket")
     parted, kept = [], []
     for start in (0, 100, 200, 300):
         prompt = song(700)[start : start + 400]
         streams = []
-        for sampling in (BASE, *TURNS[name]):
+        for sampling in (BASE, *CHANGES[name]):
             engine.reset()
             engine.prefill(prompt)
             streams.append(np.stack([engine.step(sampling) for _ in range(200)]))
@@ -217,6 +220,6 @@ def test_a_smaller_turn_keeps_the_future_for_longer(name: str) -> None:
         {"lane": -1},
     ],
 )
-def test_what_is_out_of_range_is_refused_by_name(bad: dict[str, float]) -> None:
+def test_a_value_out_of_range_is_refused_by_name(bad: dict[str, float]) -> None:
     with pytest.raises(ControlError, match=f"{next(iter(bad))} must be"):
         Sampling(**bad)  # type: ignore[arg-type]

@@ -42,13 +42,13 @@ def test_export_keeps_every_number_within_half_a_step(checkpoint: Path, tmp_path
     ("plan", "pinnable"),
     [
         (None, 0),
-        ({"steps": 9, "length": 80}, 0),  # of a run older than pinning
+        ({"steps": 9, "length": 80}, 0),  # a run from before pinning existed
         ({"steps": 9, "length": 80, "pinned": 0.0}, 0),
         ({"steps": 9, "length": 80, "pinned": 0.25}, 40),
         ({"steps": 9, "length": 2048, "pinned": 0.25}, 1024),
     ],
 )
-def test_a_file_says_how_much_of_a_prompt_its_model_learned_to_hear_pinned(
+def test_a_file_holds_the_longest_prompt_that_its_model_heard_pinned(
     checkpoint: Path, tmp_path: Path, plan: dict[str, object] | None, pinnable: int
 ) -> None:
     if plan:
