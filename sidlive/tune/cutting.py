@@ -74,7 +74,7 @@ def apply(cut: Cut, edits: Iterable[Edit]) -> Cut:
 
 
 def edits_from(entries: Sequence[dict[str, Any]]) -> list[Edit]:
-    """Return the edits in log entries (`Edit.entry`), with fragments as `inline.fragment_to_json` encodes them."""
+    """Return the edits in log entries, fragments encoded by `inline.fragment_to_json`. Inverse: `Edit.entry`."""
     return [
         Edit(
             str(entry.get("verb")),

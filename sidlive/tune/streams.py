@@ -37,7 +37,7 @@ _CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
 
 
 def read_sidgpt(path: str | Path) -> list[Frames]:
-    """Read the pieces, uint8[T, 28] each, of a .sidgpt file. Raises TuneError if it cannot be read or is broken."""
+    """Read the pieces, uint8[T, 28] each, of a .sidgpt file. Inverse: `write_sidgpt`. Raises TuneError if broken."""
     return parse_sidgpt(_read(Path(path), 2 * UNIT * MOST_FRAMES), str(path))
 
 
@@ -84,7 +84,7 @@ def write_sidgpt(path: str | Path, pieces: Sequence[Frames]) -> None:
 
 
 def read_dmp(path: str | Path) -> Frames:
-    """Read the frames uint8[T, 28] of a .dmp file. Raises TuneError if it cannot be read or is broken."""
+    """Read the frames uint8[T, 28] of a .dmp file. Inverse: `write_dmp`. Raises TuneError if broken."""
     return parse_dmp(_read(Path(path), REGISTERS * MOST_FRAMES), str(path))
 
 
