@@ -11,7 +11,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = subparsers.add_parser(
         "train", help="train a network on a corpus (needs torch: pip install 'sidlive[train]')"
     )
-    command.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`")
+    command.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus from `sidlive corpus build`")
     command.add_argument(
         "-o", "--out", type=Path, required=True, help="folder of the run; a run that is already there is resumed"
     )

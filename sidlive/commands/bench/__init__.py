@@ -10,4 +10,4 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     bench = subparsers.add_parser("bench", help="measure how fast and how exact sidlive is on this machine")
     what = bench.add_subparsers(title="benchmarks", metavar="WHAT", required=True)
     for benchmark in (engine, live, capture, compile, mind):
-        benchmark.add(what)
+        benchmark.register(what)

@@ -1,10 +1,12 @@
-"""`sidlive bench capture`: whether our machine says what libsidplayfp's says, and how much sooner."""
+"""``sidlive bench capture``: how exactly and how fast tunes are captured, beside libsidplayfp and py65."""
 
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from sidlive.commands.arguments import add_json_option
 
 if TYPE_CHECKING:
     from sidlive.bench.capture import TraceComparison
@@ -13,31 +15,36 @@ if TYPE_CHECKING:
     from sidlive.report import Result
 
 PARTS: Final = ("exact", "tempo", "speed", "build")
-RACED: Final = 40  # tunes
-STEADY_TUNES: Final = 40  # tunes called by the video frame whose tempo is looked at, beside all others
-FRAMES: Final = 1500
-COLLECTION: Final = 60_000  # tunes
-BUILT_FRAMES: Final = 9000  # three minutes
+RACED_TUNES: Final = 40  # tunes whose speed is measured
+STEADY_TUNES: Final = 40  # tunes called once a video frame whose tempo is measured, beside all other tunes
+FRAMES: Final = 1500  # of each of these tunes
+COLLECTION: Final = 60_000  # tunes in the collection that hours_60k_tunes speaks of
+BUILT_FRAMES: Final = 9000  # of each tune at most: three minutes
 
 
-def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``capture`` to the parsers of ``sidlive bench``."""
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``capture`` to the benchmarks of the command line."""
     capture = subparsers.add_parser(
-        "capture", help="how exactly and how fast .sid files are captured, beside libsidplayfp and py65"
+        "capture", help="how exactly and how fast tunes are captured, beside libsidplayfp and py65"
     )
-    capture.add_argument("--oracle", type=Path, metavar="DIR", help="register traces to compare with (an index.json)")
     capture.add_argument(
-        "--corpus", type=Path, metavar="DIR", help="a folder of .sid files, to measure speed with (else the oracle's)"
+        "--oracle", type=Path, metavar="DIR", help="folder with libsidplayfp's register traces and their index.json"
     )
-    capture.add_argument("--only", choices=PARTS, help="one part of the figures")
-    capture.add_argument("--rounds", type=int, default=3, help="runs of each side; the quickest counts (default: 3)")
-    capture.add_argument("--tunes", type=int, default=300, help="files to build a corpus of (default: 300)")
-    capture.add_argument("--json", action="store_true", help='one JSON object on stdout; "tunes" holds the table')
+    capture.add_argument(
+        "--corpus",
+        type=Path,
+        metavar="DIR",
+        help="folder of .sid files to measure speed with (default: the tunes of --oracle)",
+    )
+    capture.add_argument("--only", choices=PARTS, help="measure only this part")
+    capture.add_argument("--rounds", type=int, default=3, help="runs of each program; the fastest counts (default: 3)")
+    capture.add_argument("--tunes", type=int, default=300, help="number of files to build a corpus of (default: 300)")
+    add_json_option(capture, '"tunes" holds the table')
     capture.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and tell."""
+    """Measure and report. Raises ControlError."""
     import tempfile
 
     from sidlive.errors import ControlError
@@ -47,23 +54,23 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < 1:
             raise ControlError(f"--{name} expects 1 or more, found {getattr(arguments, name)}")
     with tempfile.TemporaryDirectory() as folder, spinner(silent=arguments.json) as report_progress:
-        measured = measure(arguments, Path(folder), report_progress)
-    _tell(measured, arguments.json)
+        findings = measure(arguments, Path(folder), report_progress)
+    _report(findings, arguments.json)
     return 0
 
 
 @dataclass
-class Measured:
-    """What a run of the benchmark found."""
+class CaptureFindings:
+    """The findings of a run of the benchmark."""
 
     results: list["Result"] = field(default_factory=list)
     compared: list["TraceComparison"] = field(default_factory=list)
     tempos: list["Tempo"] = field(default_factory=list)
-    lacking: list[str] = field(default_factory=list)  # what could not be measured, with the reason
+    lacking: list[str] = field(default_factory=list)  # why something could not be measured, a line each
 
 
-def measure(arguments: argparse.Namespace, folder: Path, report_progress: Callable[[str], object]) -> Measured:
-    """Measure the parts that are asked for."""
+def measure(arguments: argparse.Namespace, folder: Path, report_progress: Callable[[str], object]) -> CaptureFindings:
+    """Measure the parts that the options ask for; ``folder`` is for temporary files."""
     from sidlive.bench.capture import compare_all, figures, read_oracle
     from sidlive.bench.speed import instructions, race, speeds
     from sidlive.bench.tempo import tempi, tempo_figures
@@ -71,8 +78,8 @@ def measure(arguments: argparse.Namespace, folder: Path, report_progress: Callab
     from sidlive.report import Result
 
     parts = [arguments.only] if arguments.only else list(PARTS)
-    measured = Measured()
-    results, compared, tempos, lacking = measured.results, measured.compared, measured.tempos, measured.lacking
+    findings = CaptureFindings()
+    results, compared, tempos, lacking = findings.results, findings.compared, findings.tempos, findings.lacking
     traced = read_oracle(arguments.oracle) if arguments.oracle else []
     paths = _files(arguments.corpus) or [tune.path for tune in traced]
     peer = _peer(folder, lacking) if paths else None
@@ -87,35 +94,36 @@ def measure(arguments: argparse.Namespace, folder: Path, report_progress: Callab
             report_progress(f"tempo of {tempo.tune}")
         results += tempo_figures(tempos)
     if "speed" in parts:
-        report_progress("a program on both processors")
+        report_progress("the same program on our 6510 and on py65")
         try:
             results += instructions(arguments.rounds)
         except TuneError as error:
             lacking.append(str(error))
             results.append(Result("instructions_x_py65", None, "x"))
-        results += speeds(race(_spread(paths, RACED), FRAMES, peer, arguments.rounds, report_progress))
+        results += speeds(race(_spread(paths, RACED_TUNES), FRAMES, peer, arguments.rounds, report_progress))
     if "build" in parts and paths:
         report_progress("building a corpus")
         results += _build(_spread(paths, arguments.tunes), folder)
     if not paths:
         lacking.append("no tunes to measure with: give --oracle or --corpus")
-    return measured
+    return findings
 
 
 def _files(corpus: Path | None) -> list[Path]:
+    """Return the .sid files of a folder; None has none."""
     from sidlive.tune.formats import is_sid
 
     return sorted(path for path in corpus.rglob("*") if is_sid(path) and path.is_file()) if corpus else []
 
 
 def _spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """``count`` of the paths, always the same, from all over the list."""
+    """Return ``count`` paths, evenly spread over the list."""
     count = min(count, len(paths))
     return [paths[i * len(paths) // count] for i in range(count)]
 
 
 def _timed(paths: Sequence[Path]) -> list[tuple[Path, int]]:
-    """The start songs that play by a timer or an interrupt of their own, and some that play once a video frame."""
+    """Return path and start song: all that play by a timer or an interrupt, and some that play once a video frame."""
     from sidlive.errors import TuneError
     from sidlive.tune.psid import read
 
@@ -133,6 +141,7 @@ def _timed(paths: Sequence[Path]) -> list[tuple[Path, int]]:
 
 
 def _peer(folder: Path, lacking: list[str]) -> "Peer | None":
+    """Return libsidplayfp, built in ``folder``; if that fails, None, with the reason in ``lacking``."""
     from sidlive.bench.peer import Peer
     from sidlive.errors import TuneError
 
@@ -144,7 +153,7 @@ def _peer(folder: Path, lacking: list[str]) -> "Peer | None":
 
 
 def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
-    """``hours_60k_tunes``: from a corpus really built, start songs of up to three minutes, on all cores, to disk."""
+    """Build a corpus of the start songs, three minutes at most, on all cores, and return how long it takes."""
     import os
     import time
 
@@ -174,28 +183,29 @@ def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
     ]
 
 
-def _tell(measured: Measured, as_json: bool) -> None:
-    """Print the figures and the table: one JSON object, or for people, the tunes that differ last."""
+def _report(findings: CaptureFindings, as_json: bool) -> None:
+    """Print the figures as one JSON object, or as tables in which the tunes that differ come last."""
     from dataclasses import asdict
 
     from sidlive.report import emit, warn
 
     if as_json:
-        tunes, tempos = ([asdict(one) for one in table] for table in (measured.compared, measured.tempos))
-        emit(measured.results, True, tunes=tunes, tempos=tempos, lacking=measured.lacking)
+        tunes, tempos = ([asdict(one) for one in table] for table in (findings.compared, findings.tempos))
+        emit(findings.results, True, tunes=tunes, tempos=tempos, lacking=findings.lacking)
         return
-    if measured.compared:
-        _table(measured.compared)
-    for tempo in measured.tempos:
+    if findings.compared:
+        _table(findings.compared)
+    for tempo in findings.tempos:
         if not tempo.right:
             why = tempo.note or f"{tempo.in_time:.0%} of the changes are in time at {tempo.rate_hz:.3f} Hz"
             warn(f"{tempo.tune} song {tempo.song}: {why}")
-    emit(measured.results, False, "Capture beside libsidplayfp and py65")
-    for line in measured.lacking:
+    emit(findings.results, False, "Capture beside libsidplayfp and py65")
+    for line in findings.lacking:
         warn(line)
 
 
 def _table(compared: list["TraceComparison"]) -> None:
+    """Print a row for each tune that was compared; those that differ come last."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,44 +1,51 @@
-"""`sidlive bench compile`: how small, exact and quick tunes and takes are as .sid files."""
+"""``sidlive bench compile``: how small, exact and fast tunes and takes are as .sid files."""
 
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sidlive.commands.arguments import add_json_option
+
 if TYPE_CHECKING:
     from sidlive.bench.compile import PackedMusic
     from sidlive.chip.registers import Frames
 
-PY65_TUNES: Final = 100
+PY65_TUNES: Final = 100  # tunes that are also played in py65, which is slow
 PROMPT_FRAMES: Final = 512
-SECONDS: Final = (30, 40, 50, 60)
-TEMPERATURES: Final = (0.8, 0.9, 1.0, 1.1)
+TAKE_SECONDS: Final = (30, 40, 50, 60)  # of the takes, in turn
+TEMPERATURES: Final = (0.8, 0.9, 1.0, 1.1)  # likewise
 
 
-def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``compile`` to the parsers of ``sidlive bench``."""
-    compile_ = subparsers.add_parser(
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``compile`` to the benchmarks of the command line."""
+    command = subparsers.add_parser(
         "compile",
-        help="how small, exact and quick tunes and takes are as .sid files",
-        description="Packs the first 9,000 and 15,000 frames of tunes, and takes that the model makes of held-out "
-        "tunes and of the fragments that come with sidlive, 30 to 60 s at temperatures .8 to 1.1. Each file is played "
-        "in our 6510 and compared in all columns; each call's cycles are counted. The takes and "
-        f"{PY65_TUNES} tunes are played in py65 too, a minute of each.",
+        help="how small, exact and fast tunes and takes are as .sid files",
+        description="Pack the first 9,000 and 15,000 frames of tunes. Pack takes of 30 to 60 s, in which the model "
+        "continues held-out tunes and the fragments that come with sidlive, at temperatures 0.8 to 1.1. Each file is "
+        "played in our 6510 and compared in all columns; the cycles of each call are counted. A minute of each take "
+        f"and of {PY65_TUNES} tunes is also played in py65.",
     )
-    compile_.add_argument("--corpus", type=Path, metavar="DIR", help="a folder of .sid files")
-    compile_.add_argument("--tunes", type=int, default=0, metavar="N", help="so many of them (default: all)")
-    compile_.add_argument("--takes", type=int, default=100, metavar="N", help="takes to make (default: 100)")
-    compile_.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
-    compile_.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
-    compile_.add_argument(
-        "--resume", type=Path, metavar="FILE", help="keep what is measured there, and measure nothing twice"
+    command.add_argument("--corpus", type=Path, metavar="DIR", help="folder of .sid files")
+    command.add_argument("--tunes", type=int, default=0, metavar="N", help="number of tunes to measure (default: all)")
+    command.add_argument(
+        "--takes", type=int, default=100, metavar="N", help="number of takes to measure (default: 100)"
     )
-    compile_.add_argument("--json", action="store_true", help='one JSON object on stdout; "music" holds the table')
-    compile_.set_defaults(run=run)
+    command.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="number of processes (default: 1)")
+    command.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="file that keeps the measurements; those that it has are not repeated",
+    )
+    add_json_option(command, '"music" holds the table')
+    command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and tell; 1 when a file does not play what it should."""
+    """Measure and report; returns 1 if a file does not play its frames. Raises ControlError."""
     from dataclasses import asdict
 
     from sidlive.bench.compile import figures, measurement_line, read_measurements
@@ -73,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 def measured(
     arguments: argparse.Namespace, done: list[str], report_progress: Callable[[str], object]
 ) -> "Iterator[PackedMusic]":
-    """Each tune and take, as it is done; without those whose names are among the ``done``."""
+    """Yield the measurements of each tune and take, except those whose names are in ``done``."""
     import multiprocessing
     from collections import Counter
     from concurrent.futures import ProcessPoolExecutor
@@ -83,7 +90,7 @@ def measured(
     paths = choose(arguments.corpus, arguments.tunes) if arguments.corpus else []
     tunes, left = [], Counter(done)
     for number, path in enumerate(paths):
-        if left[tune_name(path)]:  # tunes of one name come in the same order each time
+        if left[tune_name(path)]:  # tunes of the same name come in the same order each time
             left[tune_name(path)] -= 1
         else:
             tunes.append((path, number < PY65_TUNES))
@@ -101,8 +108,10 @@ def measured(
 def _takes(
     count: int, corpus: Path | None, model: str, done: list[str], report_progress: Callable[[str], object]
 ) -> "Iterator[tuple[str, Frames, bool]]":
-    """What the model makes of held-out tunes and of the fragments that ship, by turns; and whether they are such as
-    write a voice's control before its envelope."""
+    """Yield takes: held-out tunes and shipped fragments, by turns, continued by the model.
+
+    Each is its name, its frames, and whether the tune writes control before the envelope.
+    """
     import numpy as np
 
     from sidlive.bench.compile import choose
@@ -124,18 +133,18 @@ def _takes(
         name = f"{path.stem}, take {number}"
         if name in done:
             continue
-        report_progress(f"making a take of {path.stem}")
+        report_progress(f"generating a take of {path.stem}")
         heard = load_fragment(path, seconds=PROMPT_FRAMES / PAL.rate_hz)
         engine.reset()
         engine.prefill(heard.frames)
         sampling = Sampling(TEMPERATURES[number // 2 % len(TEMPERATURES)], seed=number)
-        length = int(SECONDS[number % len(SECONDS)] * PAL.rate_hz)
-        made = np.stack([engine.step(sampling) for _ in range(length)])
-        yield name, made, heard.control_first
+        length = int(TAKE_SECONDS[number % len(TAKE_SECONDS)] * PAL.rate_hz)
+        generated = np.stack([engine.step(sampling) for _ in range(length)])
+        yield name, generated, heard.control_first
 
 
 def _table(kept: "list[PackedMusic]") -> None:
-    """Bytes of three minutes in each scheme, and the largest tunes."""
+    """Print the bytes of three minutes in each packing scheme, and the largest tunes."""
     import numpy as np
     from rich.console import Console
     from rich.table import Table

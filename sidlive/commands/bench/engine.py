@@ -2,19 +2,24 @@
 
 import argparse
 
+from sidlive.commands.arguments import add_json_option
 
-def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``engine`` to the parsers of ``sidlive bench``."""
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``engine`` to the benchmarks of the command line."""
     engine = subparsers.add_parser(
-        "engine", help="how many times faster than it plays the engine makes music, on one core"
+        "engine", help="how fast the engine generates, as a multiple of real time, on one core"
     )
-    engine.add_argument("--quick", action="store_true", help="without the largest network, torch and a first start")
-    engine.add_argument("--rounds", type=int, default=5, help="runs of 100 frames; the fastest counts (default: 5)")
-    engine.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    engine.add_argument("--quick", action="store_true", help="leave out the largest network, torch and a first start")
+    engine.add_argument(
+        "--rounds", type=int, default=5, help="number of runs of 100 frames; the fastest counts (default: 5)"
+    )
+    add_json_option(engine)
     engine.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
+    """Measure and report. Raises ControlError."""
     from sidlive.bench.engine import bench_engine
     from sidlive.errors import ControlError
     from sidlive.report import emit, spinner

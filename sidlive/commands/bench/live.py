@@ -5,8 +5,8 @@ import argparse
 from sidlive.commands.arguments import add_json_option, add_room_options, room_options
 
 
-def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``live`` to the parsers of ``sidlive bench``."""
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``live`` to the benchmarks of the command line."""
     live = subparsers.add_parser("live", help="how soon a change of a control is heard")
     add_room_options(live)
     live.add_argument(

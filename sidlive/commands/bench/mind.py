@@ -1,31 +1,38 @@
-"""`sidlive bench mind`: what our network learns in a time, beside a flat stream of register bytes."""
+"""``sidlive bench mind``: how much our network learns in a given time, beside a flat transformer."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+from sidlive.commands.arguments import add_json_option
 
-def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add ``mind`` to the parsers of ``sidlive bench``."""
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``mind`` to the benchmarks of the command line."""
     mind = subparsers.add_parser(
         "mind",
-        help="what our network learns in a time, beside a flat stream of register bytes (needs torch)",
-        description="Trains our two levels and a flat transformer on 26 tokens a frame (SID-GPT's way) on the same "
-        "tunes with blocks of as many parameters and the same optimiser, in turns, and judges both on the same frames "
-        "of tunes held out. The flat one starts at two learning rates; after 0.4 of the time the better one goes on.",
+        help="how much our network learns in a given time, beside a flat transformer (needs torch)",
+        description="Train our two levels and a flat transformer with 26 tokens a frame, as SID-GPT has it. Both have "
+        "as many parameters in their blocks, the same optimiser and the same tunes; they train in turns and are judged "
+        "on the same held-out frames. The flat one starts with two learning rates; after 0.4 of the time the better "
+        "one goes on.",
     )
-    mind.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder made by `sidlive corpus build`")
-    mind.add_argument("--preset", default="pocket", help="pocket, stage or large (default: pocket)")
-    mind.add_argument("--minutes", type=float, default=10.0, metavar="M", help="of training for each (default: 10)")
+    mind.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus from `sidlive corpus build`")
+    mind.add_argument(
+        "--preset", default="pocket", help="size of the network: pocket, stage or large (default: pocket)"
+    )
+    mind.add_argument(
+        "--minutes", type=float, default=10.0, metavar="M", help="training time of each network (default: 10)"
+    )
     mind.add_argument("--threads", type=int, default=1, metavar="N", help="cores to use (default: 1)")
-    mind.add_argument("--no-compile", action="store_true", help="without torch.compile (which needs a C++ compiler)")
-    mind.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the curves")
-    mind.add_argument("--json", action="store_true", help='one JSON object on stdout; "curve" holds the curves')
+    mind.add_argument("--no-compile", action="store_true", help="do not use torch.compile, which needs a C++ compiler")
+    mind.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the learning curves to this file")
+    add_json_option(mind, '"curve" holds the learning curves')
     mind.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, judge and tell."""
+    """Train, judge and report. Raises ControlError and ModelError."""
     from sidlive.errors import ControlError
     from sidlive.model.training.torch_setup import require_torch, use_threads
     from sidlive.picture import expect_svg
@@ -51,12 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
         _draw(arguments.picture, rows)
     if not arguments.json:
         _table(rows)
-    emit(list(figures(learners)), arguments.json, "Ours beside a flat stream", curve=rows)
+    emit(list(figures(learners)), arguments.json, "Our network beside a flat one", curve=rows)
     return 0
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    """Nats per frame of the 25 registers, a line a moment and a column a network."""
+    """Print nats per frame of the 25 registers: a row for each moment, a column for each network."""
     from rich.console import Console
     from rich.table import Table
 
@@ -71,6 +78,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 
 def _draw(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Draw the learning curves to an .svg file."""
     from sidlive.picture import Curve, plot, save
 
     names = dict.fromkeys(row["network"] for row in rows)
