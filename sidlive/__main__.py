@@ -1,4 +1,4 @@
-"""``python -m sidlive`` is ``sidlive``."""
+"""Run the command line as ``python -m sidlive``."""
 
 import sys
 

@@ -1,20 +1,20 @@
-"""What can go wrong in the world outside: files, devices, what a person typed.
+"""Errors that come from outside the program: files, devices, input typed by a person.
 
-A message says what was expected, what was found and what to do next, in one line. Broken invariants of our own
-are assertions, never these.
+A message says in one line what was expected, what was found and what to do next. Violations of our own invariants are
+assertions, never these errors.
 """
 
 
 class SidliveError(Exception):
-    """Anything a person can put right. The command line prints the message alone and exits with 2."""
+    """An error that a person can fix. The command line prints only the message, and exits with status 2."""
 
 
 class TuneError(SidliveError):
-    """A .sid file, a frames file or a tune's code that cannot be used as asked."""
+    """A .sid file, a frames file or a tune's code that cannot be used."""
 
 
 class ModelError(SidliveError):
-    """Weights, corpora or checkpoints that cannot be used as asked."""
+    """Weights, a corpus or a checkpoint that cannot be used."""
 
 
 class ControlError(SidliveError):
@@ -22,4 +22,4 @@ class ControlError(SidliveError):
 
 
 class DeviceError(SidliveError):
-    """Sound, MIDI or the disk: something outside that is missing or full."""
+    """A sound device, MIDI port or disk that is missing, fails or is full."""

@@ -1,4 +1,4 @@
-"""Figures as a picture, SVG: bars with their intervals, or curves. Knows figures, not where they come from."""
+"""Draw figures as an SVG picture: bars with intervals, or curves. Does not know where the figures come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ from xml.sax.saxutils import escape
 from sidlive.errors import ModelError
 from sidlive.writing import expect_place, write_file
 
-WIDTH: Final = 860
-LABEL: Final = 250  # where the bars begin
-BARS: Final = 400  # how long the longest is
-ROW: Final = 19
-GAP: Final = 13
+# In pixels:
+WIDTH: Final = 860  # of the picture
+LABEL: Final = 250  # width of the labels; the bars begin here
+BARS: Final = 400  # length of the longest bar
+ROW: Final = 19  # height of a bar
+GAP: Final = 13  # between two rows
 INK: Final = "#2b2b3a"
 PAPER: Final = "#fbfaf6"
 COLOURS: Final = ("#6c5eb5", "#9bc069", "#c98f3c")
@@ -21,7 +22,7 @@ COLOURS: Final = ("#6c5eb5", "#9bc069", "#c98f3c")
 
 @dataclass(frozen=True)
 class Bar:
-    """A mean and its interval."""
+    """A mean with its interval."""
 
     mean: float
     low: float
@@ -30,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class ChartRow:
-    """What is told, in words, and a bar for each of the chart's series (None: no figure)."""
+    """A row of a chart: its label and unit, and a bar for each series (None: no figure)."""
 
     label: str
     unit: str
@@ -39,24 +40,24 @@ class ChartRow:
 
 @dataclass(frozen=True)
 class Chart:
-    """Rows under a heading. ``shared``: all bars by one scale; else each row by its own, of another unit each."""
+    """Rows under a heading. ``shared``: all rows have one scale; otherwise each row has its own scale and unit."""
 
     heading: str
-    series: tuple[str, ...]  # their names; a single one is not told
+    series: tuple[str, ...]  # names, shown if there is more than one
     rows: tuple[ChartRow, ...]
     shared: bool
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Points ``(x, y)`` in the order of x, both at least 0, under a name."""
+    """A named curve: points ``(x, y)`` in the order of x, both at least 0."""
 
     name: str
     points: tuple[tuple[float, float], ...]
 
 
 def plot(title: str, across: str, curves: Sequence[Curve]) -> str:
-    """At most three curves over ``across``, both axes from 0, as the text of an SVG file."""
+    """Return an SVG file's text with at most three curves, both axes from 0; ``across`` labels the x axis."""
     left, top, width, height = 70.0, 100.0, WIDTH - 110.0, 300.0
     points = [point for curve in curves for point in curve.points]
     x_scale = width / max((x for x, _ in points), default=1.0)
@@ -81,7 +82,7 @@ def plot(title: str, across: str, curves: Sequence[Curve]) -> str:
 
 
 def draw(title: str, charts: Sequence[Chart]) -> str:
-    """The picture as the text of an SVG file."""
+    """Return an SVG file's text with bar charts, one below another."""
     y = 40.0
     parts = [_text(24, y, title, size=19, weight="bold")]
     for chart in charts:
@@ -105,14 +106,14 @@ def draw(title: str, charts: Sequence[Chart]) -> str:
 
 
 def expect_svg(path: Path) -> None:
-    """ModelError or DeviceError where a picture has no place there; to be asked before the figures are worked out."""
+    """Raise ModelError or DeviceError if no picture can be written to ``path``. Call it before the figures are made."""
     if path.suffix.lower() != ".svg":
         raise ModelError(f"{path}: expected a name that ends in .svg")
     expect_place(path)
 
 
 def save(path: Path, picture: str) -> None:
-    """Write the text of a picture; DeviceError where the disk refuses it."""
+    """Write a picture's text to a file. Raises DeviceError if that fails."""
     write_file(path, picture.encode())
 
 
@@ -123,7 +124,7 @@ def _svg(bottom: float, parts: Sequence[str]) -> str:
 
 
 def _bar(y: float, bar: Bar | None, longest: float, unit: str, colour: str) -> list[str]:
-    """One bar, its interval as a line with ends, and its figure in words."""
+    """Return the parts of a bar: the bar, its interval as a line with ends, and its figure as text."""
     if bar is None:
         return [_text(LABEL, y + 14, "none", size=12)]
     scale = BARS / longest if longest > 0 else 0.0
@@ -146,9 +147,9 @@ def _figure(value: float) -> str:
     return f"{value:.3f}" if value < 1 else f"{value:.3g}"
 
 
-def _text(x: float, y: float, words: str, size: int = 13, weight: str = "normal", anchor: str = "start") -> str:
+def _text(x: float, y: float, text: str, size: int = 13, weight: str = "normal", anchor: str = "start") -> str:
     style = f'font-family="sans-serif" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" fill="{INK}"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'
 
 
 def _rectangle(x: float, y: float, width: float, height: float, colour: str) -> str:

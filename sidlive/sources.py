@@ -1,8 +1,9 @@
-"""The package's own source files: which of them a module needs, and a digest of those.
+"""The package's source files: which of them a module depends on, and a digest of these.
 
-Compiled kernels are kept under such a digest (see `compiling`). Kernels take constants, tables and functions from the
-modules that theirs imports, so the digest covers those too, and all that they import. Imports are read from the text,
-wherever they stand in it: parsing 90 files takes a third of a second, this takes a few milliseconds. Knows no numba.
+Compiled kernels are cached under this digest (see `compiling`). A kernel uses constants, tables and functions from the
+modules that its module imports, so the digest covers all files that are imported, directly or indirectly. Imports are
+found by a regular expression, anywhere in a file: parsing 90 files would take a third of a second, this takes a few
+milliseconds. Knows nothing of numba.
 """
 
 import os
@@ -19,11 +20,11 @@ _IMPORT: Final = re.compile(
     rf"^[ \t]*(?:from[ \t]+({_NAME}[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n]*))", re.MULTILINE
 )
 
-Stamp = tuple[int, int]  # a file's time in nanoseconds, and its size
+Stamp = tuple[int, int]  # a file's modification time in nanoseconds, and its size in bytes
 
 
 def _stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
-    """Each Python file under a folder."""
+    """Yield each Python file under a folder, with its stamp."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(".py"):
@@ -33,15 +34,15 @@ def _stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
                 yield from _stamps(folder / entry.name)
 
 
-AT_START: Final = dict(_stamps(PACKAGE))  # the files that this process runs: the package imports this module first
-_FILES: Final = {  # by the dotted name of the module
+AT_START: Final = dict(_stamps(PACKAGE))  # the files as this process runs them: the package imports this module first
+_FILES: Final = {  # dotted module name -> file
     ".".join((_NAME, *file.with_suffix("").parts[len(PACKAGE.parts) :])).removesuffix(".__init__"): file
     for file in AT_START
 }
 
 
 def imported(text: str) -> set[str]:
-    """Dotted names of the package that a source may import; more than that, where a name is no module's."""
+    """Return the dotted names in the package that a source text imports, some of which are not modules."""
     names: set[str] = set()
     for module, members, modules in _IMPORT.findall(text):
         if module:
@@ -53,7 +54,7 @@ def imported(text: str) -> set[str]:
 
 @cache
 def _read(path: Path) -> tuple[bytes, frozenset[Path]]:
-    """A source's digest, and the files of the package that it names. An import runs its packages' own files too."""
+    """Return a source's digest and the package's files that it imports, __init__ files of parent packages included."""
     content = path.read_bytes()
     files = set()
     for name in imported(content.decode("utf-8", errors="replace")):
@@ -66,7 +67,7 @@ def _read(path: Path) -> tuple[bytes, frozenset[Path]]:
 
 @cache
 def needed(path: Path) -> frozenset[Path]:
-    """A source file itself, and every file of the package that it imports, at once or through others."""
+    """Return a source file and all files of the package that it imports, directly or indirectly."""
     found, waiting = {path}, [path]
     while waiting:
         more = _read(waiting.pop())[1] - found
@@ -77,15 +78,15 @@ def needed(path: Path) -> frozenset[Path]:
 
 @cache
 def digest(path: Path) -> str | None:
-    """A digest of all that a source file needs, in hexadecimal.
+    """Return a digest in hexadecimal of a source file and all files that it imports.
 
-    None where there is none to be had: a file is not there (functions made at a prompt), or was changed after this
-    process began, which then runs what stands in no file.
+    None if a file does not exist (a function defined at a prompt) or was changed after this process began, since the
+    process then runs code that is in no file.
     """
     try:
         files = needed(path)
         parts = [f"{os.path.relpath(file, PACKAGE.parent)} ".encode() + _read(file)[0] for file in sorted(files)]
-        for file in files & AT_START.keys():  # after they were read
+        for file in files & AT_START.keys():  # checked after reading, so that a change in between is noticed
             status = file.stat()
             if (status.st_mtime_ns, status.st_size) != AT_START[file]:
                 return None

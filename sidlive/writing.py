@@ -1,4 +1,4 @@
-"""Files that come to be whole or not at all. Knows no format."""
+"""Write files completely or not at all, and check paths before long work. Knows no file format."""
 
 import contextlib
 import os
@@ -9,16 +9,16 @@ from typing import IO, Final
 
 from sidlive.errors import DeviceError
 
-_NAME_BYTES: Final = 255  # of a file's name, where the disk does not say
-_SHOWN: Final = 40  # characters of a name that is too long
+_NAME_BYTES: Final = 255  # longest file name, if the system does not say
+_SHOWN: Final = 40  # characters of a name in a message
 
 
 class WholeFile:
-    """A file being written: made beside ``path`` under another name, it takes its place when it is closed.
+    """A file that is written under a temporary name beside ``path`` and renamed to ``path`` when it is closed.
 
-    What was there stays until then; as a context manager it is thrown away when an exception leaves the block. What is
-    no plain file (/dev/null) is written to, not replaced. Raises DeviceError when it cannot be written or the disk is
-    full; of what is written to ``file`` `trouble` makes the same.
+    An earlier file at ``path`` stays until then. As a context manager, an exception in the block deletes the temporary
+    file. A special file such as /dev/null is written directly. Methods raise DeviceError if the file cannot be written
+    or the disk is full; writes to ``file`` raise OSError, which `trouble` translates.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -28,14 +28,14 @@ class WholeFile:
         try:
             self.path = self._made = self.path.resolve()
             if not self.path.exists() or self.path.is_file():
-                short = zlib.crc32(os.fsencode(self.path.name))  # whatever the length of the name
+                short = zlib.crc32(os.fsencode(self.path.name))  # short, however long the name is
                 self._made = self.path.with_name(f".{short:08x}.{os.getpid()}.part")
             self.file: IO[bytes] = self._made.open("wb")
         except OSError as error:
             raise self.trouble(error) from None
 
     def close(self) -> None:
-        """Put the file in its place, once it is on the disk."""
+        """Flush the file to the disk and move it to its place."""
         try:
             self.file.flush()
             if self._made != self.path:
@@ -48,7 +48,7 @@ class WholeFile:
             raise self.trouble(error) from None
 
     def discard(self) -> None:
-        """Throw away what was written; what was at ``path`` before stays."""
+        """Delete the unfinished file. An earlier file at ``path`` stays."""
         with contextlib.suppress(OSError):
             self.file.close()
         if self._made != self.path:
@@ -56,7 +56,7 @@ class WholeFile:
                 self._made.unlink()
 
     def trouble(self, error: OSError) -> DeviceError:
-        """What an error of the disk's means to a person."""
+        """Return the DeviceError for an OSError while writing."""
         reason = error.strerror or error
         return DeviceError(f"{self.path} cannot be written: {reason}; make room or choose another place")
 
@@ -75,9 +75,9 @@ class WholeFile:
 
 
 def name_trouble(path: Path) -> str:
-    """Return why nothing can have this path here, in words: a part of it is too long, or cannot be spelled.
+    """Return in words why the path's names are impossible on this disk (too long, bad characters), or "".
 
-    "" where nothing speaks against it; that its folders are there is not asked.
+    Whether its folders exist is not checked.
     """
     there = next((folder for folder in (path.absolute(), *path.absolute().parents) if os.path.isdir(folder)), Path())
     try:
@@ -98,7 +98,7 @@ def name_trouble(path: Path) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those that it is in, where they are not there yet. DeviceError where the disk refuses."""
+    """Create a folder and its parents if they are missing. Raises DeviceError if that fails."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -109,17 +109,17 @@ def make_folder(path: Path) -> None:
 
 
 def expect_folder(path: str | Path) -> None:
-    """DeviceError where a folder neither is nor could be made; to be asked before long work is done for its files."""
+    """Raise DeviceError if a folder does not exist and could not be created. Call it before long work for its files."""
     path = Path(path)
     if why := name_trouble(path):
         raise DeviceError(f"no folder can be made there: {why}; choose another name")
     there = next((place for place in (path, *path.parents) if os.path.lexists(place)), Path())
     if not os.path.isdir(there):
-        raise DeviceError(f"{path} cannot be made a folder: {there} is none; choose another place")
+        raise DeviceError(f"{path} cannot be made a folder: {there} is not one; choose another place")
 
 
 def expect_place(path: str | Path) -> None:
-    """DeviceError where a path has no place for a file; to be asked before long work is done for what goes there."""
+    """Raise DeviceError if no file could be written to a path. Call it before long work for that file."""
     path = Path(path)
     if why := name_trouble(path):
         raise DeviceError(f"no file can be written there: {why}; choose another name")
@@ -130,6 +130,6 @@ def expect_place(path: str | Path) -> None:
 
 
 def write_file(path: str | Path, data: bytes) -> None:
-    """Write a file whole or not at all, see `WholeFile`. Raises DeviceError where the disk refuses."""
+    """Write a file completely or not at all, see `WholeFile`. Raises DeviceError if that fails."""
     with WholeFile(path) as file:
         file.write(data)

@@ -1,4 +1,4 @@
-"""Kernels: what was compiled from other sources never runs, wherever it is kept; and how far compiling is."""
+"""Kernels: code compiled from other sources never runs, wherever it is cached; compile progress is reported."""
 
 import ast
 import functools
@@ -40,12 +40,12 @@ from numba import njit
 from sidlive.compiling import compiling
 import kernels
 
-told = []
-with compiling(kernels.outer, lambda done, total: told.append((done, total))):
+progress = []
+with compiling(kernels.outer, lambda done, total: progress.append((done, total))):
     kernels.outer(1)
-    njit(lambda x: x)(2)  # of another module
-kernels.unused(1)  # after it
-print(json.dumps(told))
+    njit(lambda x: x)(2)  # not one of the package's kernels
+kernels.unused(1)  # compiled outside the context
+print(json.dumps(progress))
 """
 CALL = """
 import json, sys
@@ -78,7 +78,7 @@ def printed(process: "subprocess.Popen[str]") -> Any:
 
 @pytest.fixture
 def call(tmp_path: Path) -> Callable[..., list[int]]:
-    """Call `kernels.outer` in a fresh process: returns what it gives, and how much of it came from the disk."""
+    """Call `kernels.outer` in a new process. Returns its result, and the number of kernels loaded from the cache."""
     (tmp_path / "kernels.py").write_text(KERNELS)
 
     def called(argument: float = 20, **environment: Path) -> list[int]:
@@ -93,7 +93,7 @@ def kept(folder: Path) -> list[Path]:
     return sorted(folder.rglob(f"*{compiling.SUFFIX}"))
 
 
-def test_each_kernel_that_is_compiled_is_told_and_what_was_kept_is_not(tmp_path: Path) -> None:
+def test_each_kernel_that_is_compiled_is_reported_and_a_cached_one_is_not(tmp_path: Path) -> None:
     (tmp_path / "kernels.py").write_text(KERNELS)
     paths = [tmp_path, sources.PACKAGE.parent]
     assert printed(start(TELL, paths=paths)) == [[0, 3], [1, 3], [2, 3]]

@@ -1,4 +1,4 @@
-"""Text from outside on a terminal: shown as it is, never obeyed, in whatever the locale can write."""
+"""Text from outside on a terminal: control characters never take effect, and any locale can print it."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Samples to a .flac file: 16 bits, mono."""
+"""Write samples to a .flac file: 16 bits, mono."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from sidlive.writing import WholeFile
 
 
 def write_flac(path: Path, samples: Samples, sample_rate: int = SAMPLE_RATE) -> None:
-    """Write samples int16[n] whole or not at all, see `WholeFile`.
+    """Write samples int16[n] to a file, completely or not at all, see `WholeFile`.
 
-    Raises DeviceError when the file cannot be written, the disk is full or there is no encoder.
+    Raises DeviceError if the file cannot be written, the disk is full or there is no encoder.
     """
     try:
         import soundfile

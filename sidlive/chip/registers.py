@@ -1,8 +1,8 @@
 """The SID's register map, the columns of a frame, and the video timing. Knows nothing of tunes or tokens.
 
 A **frame** is one row of ``frames: uint8[T, 28]``: columns 0-24 are $D400-$D418 as the play call leaves them, columns
-25-27 the *first* value written to each voice's control register in that frame (equal to the final value where the
-register was written once or not at all). Unused register bits are zero.
+25-27 the *first* value written to each voice's control register in that frame (equal to the final value if the register
+was written once or not at all). Unused register bits are zero.
 """
 
 from dataclasses import dataclass
@@ -49,9 +49,9 @@ NOISE: Final = 0x80
 LOW_PASS: Final = 0x10
 BAND_PASS: Final = 0x20
 HIGH_PASS: Final = 0x40
-VOICE_3_OFF: Final = 0x80  # it is heard only if it goes through the filter
+VOICE_3_OFF: Final = 0x80  # voice 3 is heard only if it goes through the filter
 
-# Which bits of each column exist in the chip.
+# A mask for each column: the bits that exist in the chip.
 USED_BITS: Final[NDArray[np.uint8]] = np.array(
     [0xFF, 0xFF, 0xFF, 0x0F, 0xFF, 0xFF, 0xFF] * VOICES + [0x07, 0xFF, 0xFF, 0xFF] + [0xFF] * VOICES, dtype=np.uint8
 )
@@ -59,7 +59,7 @@ USED_BITS: Final[NDArray[np.uint8]] = np.array(
 
 @dataclass(frozen=True)
 class VideoTiming:
-    """One video standard: processor clock in Hz, cycles a raster line, lines a frame."""
+    """A video standard: processor clock in Hz, cycles per raster line, lines per frame."""
 
     name: str
     clock_hz: float
@@ -72,11 +72,11 @@ class VideoTiming:
 
     @property
     def rate_hz(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return self.clock_hz / self.cycles_per_frame
 
     def heard_at(self, here: "VideoTiming") -> str:
-        """Say how music that was made for this standard sounds at another one: its pitch and its tempo."""
+        """Return in words how music made for this standard sounds on machine ``here``: its pitch and its tempo."""
         pitch, tempo = here.clock_hz / self.clock_hz - 1, here.rate_hz / self.rate_hz - 1
         return (
             f"pitch {abs(pitch):.1%} {'sharp' if pitch > 0 else 'flat'},"
@@ -89,22 +89,22 @@ NTSC: Final = VideoTiming("NTSC", 1_022_727.0, 65, 263)  # 17,095 cycles, 59.83 
 
 
 def timing_named(name: object) -> VideoTiming:
-    """The video standard of that name; PAL for any other, as of what does not say."""
+    """Return the video standard of that name; PAL for any other value, such as None from a file without a standard."""
     return NTSC if name == NTSC.name else PAL
 
 
 def register_of(voice: int, offset: int) -> int:
-    """Column of a voice's register; voice 0-2, offset FREQ_LO..SR."""
+    """Return the column of a voice's register; ``voice`` 0-2, ``offset`` FREQ_LO to SR."""
     assert 0 <= voice < VOICES and 0 <= offset < VOICE_STRIDE
     return voice * VOICE_STRIDE + offset
 
 
 def first_control_of(voice: int) -> int:
-    """Column of a voice's first control value; voice 0-2."""
+    """Return the column of a voice's first control value; ``voice`` 0-2."""
     assert 0 <= voice < VOICES
     return FIRST_CONTROL + voice
 
 
 def silence(count: int) -> Frames:
-    """``uint8[count, 28]`` of the chip in reset: gates off, volume zero."""
+    """Return frames ``uint8[count, 28]`` of the chip after a reset: gates off, volume zero."""
     return np.zeros((count, COLUMNS), dtype=np.uint8)

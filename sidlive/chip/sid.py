@@ -1,20 +1,20 @@
-"""Frames, or writes, to sound: the SID itself, emulated by reSIDfp (the package pyresidfp), 6581 and 8580, mono int16.
+"""The SID's sound from frames or from single writes: reSIDfp (package pyresidfp), 6581 and 8580, mono int16.
 
-A frame says what the registers hold, not when they were written. Here the writes of a frame are spread over its first
-600 cycles as a player's are: voice by voice AD, SR, frequency, pulse width, the first control value, and some
-cycles later the final one where it differs, so that the envelope sees a gate that closes and opens again. One tune in
-eight writes AD and SR after control instead, and its envelopes sound otherwise: replay that does the same
-(``control_first``) comes nearer to them. Where the writes themselves are known (`WriteSpan`) each is made in its cycle.
+A frame holds the registers' values, but not the cycles at which they were written. So the writes of a frame are spread
+over its first 600 cycles in a typical player's order: for each voice AD, SR, frequency, pulse width, the first control
+value, and some cycles later the final control value if it differs, so that the envelope sees a gate that closes and
+opens again. One tune in eight writes AD and SR after control, and its envelopes differ; ``control_first`` does the
+same. If the writes themselves are known (`WriteSpan`), each is made at its own cycle.
 
-The emulator's resampler truncates its ratio, so that the chip runs 218 (PAL) or 350 (NTSC) millionths slow, 0.4 to
-0.6 cent. For frames samples are what is counted: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. For
-writes cycles are. The emulator dithers: two chips in one process, given the same frames, differ by a few units of
-32,768. The first chip of a process builds the tables that all its chips share, in several threads, and they take their
-dither from one sequence: so two processes make the same bytes where those threads run in turn, see `repeatable`.
+The emulator's resampler truncates its ratio, so the chip runs 218 (PAL) or 350 (NTSC) millionths slow, 0.4 to 0.6 cent.
+Frames are timed in samples: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. Write spans are timed in
+cycles. The emulator adds dither: two chips in one process, given the same frames, differ by a few units of 32,768. The
+first chip of a process builds the tables for all chips in several threads, which draw dither from one sequence. So two
+processes produce the same bytes only if these threads run one after another, see `repeatable`.
 
-Volume and filter move the direct current of the chip's output, on a 6581 by more than most music moves it, and what is
-behind the chip passes such a step on as a thump of a tenth of a second. Where a tune makes the step it belongs to the
-tune. Where music begins, because someone pressed start, it does not: ``settle`` has the step made beforehand, unheard.
+Changes of volume and filter shift the DC level of the chip's output, on a 6581 by more than most music's amplitude, and
+the circuit behind the chip turns such a step into a thump of a tenth of a second. A step that a tune makes belongs to
+the tune. A step at the start of playback does not: ``settle`` makes it beforehand, without sound.
 """
 
 import contextlib
@@ -58,25 +58,26 @@ Row = NDArray[np.uint8]  # [28], one frame
 CHIPS: Final = ("6581", "8580")
 SAMPLE_RATE: Final = 48_000
 
-# Cycles, as real players have them, and as the sound came nearest to that of cycle-exact writes.
+# Cycles, as in real players; of those values, the ones whose sound is nearest to that of cycle-exact writes.
 _ENTRY: Final = 40  # from the interrupt to the first write
 _GAP: Final = 8  # from one write to the next
-_HOLD: Final = 14  # from a voice's first control value to its final one, as in the 6510 player: 8 to 48 sound alike
+_HOLD: Final = 14  # from a voice's first control value to its final one, as in our 6510 player; 8 to 48 sound alike
 _VOICE: Final = 86  # between voices
 
-_POWER_ON_S: Final = 0.9  # after power-on the output's direct current decays below one unit
-_SETTLE_S: Final = 0.6  # and after a change of volume or filter below one part in 400 of the change
-_FALL_S: Final = 0.005  # in which a sound that is cut off falls to nothing
-_STANDING: Final = (CUTOFF_LO, CUTOFF_HI, RES_ROUTE, MODE_VOL)  # registers that move the output's direct current
-_NEARLY: Final = 0.999  # of the nominal cycles a sample: so many cycles never make a sample too many
-_STEP: Final = 4  # cycles, when the end of a frame is near: fewer than a sample
+_POWER_ON_S: Final = 0.9  # until the output's DC level has decayed below one unit after power-on
+_SETTLE_S: Final = 0.6  # until it has decayed below 1/400 of the step after a change of volume or filter
+_FALL_S: Final = 0.005  # fade-out of a sound that is cut off
+_DC_REGISTERS: Final = (CUTOFF_LO, CUTOFF_HI, RES_ROUTE, MODE_VOL)  # registers that shift the output's DC level
+_NEARLY: Final = 0.999  # factor on the cycles of n samples, so that the emulator never returns more than n
+_STEP: Final = 4  # cycles clocked at a time near the end of a frame, less than a sample
 
 
 @dataclass(frozen=True)
 class WriteSpan:
-    """What a program writes to the chip in ``cycles``: ``writes`` int64[n, 3], cycle (from 0), register and value.
+    """The writes to the chip during ``cycles``: ``writes`` int64[n, 3], rows of (cycle from 0, register, value).
 
-    In order. Rows of other registers than 0-24 count for nothing. ``before``: what it wrote before it was heard.
+    Rows are in order of time; rows with registers other than 0-24 are ignored. ``before``: earlier writes, to be made
+    without sound.
     """
 
     writes: NDArray[np.int64]
@@ -85,12 +86,12 @@ class WriteSpan:
 
 
 def sample_at(frame: int, rate_hz: float, sample_rate: int = SAMPLE_RATE) -> int:
-    """The sample with which a frame begins."""
+    """Return the index of the sample at which a frame begins."""
     return round(frame / rate_hz * sample_rate)
 
 
 class Sid:
-    """One chip. It belongs to one thread; while it computes, Python's other threads wait (1 ms a frame at most)."""
+    """One chip. Use it from one thread. It holds the GIL while it computes, at most 1 ms per frame."""
 
     def __init__(
         self,
@@ -100,10 +101,11 @@ class Sid:
         control_first: bool = False,
         rest: Row | None = None,
     ) -> None:
-        """A chip that has settled after power-on; takes about 50 ms. ControlError for a chip that is not in CHIPS.
+        """Power on a chip and let it settle, which takes about 50 ms.
 
-        ``control_first``, which may be set between any two frames: voices' controls are written before AD and SR.
-        ``rest``: the frame ``uint8[28]`` that comes first, whose volume and filter the chip has from the start.
+        ``control_first``: write each voice's control before AD and SR; it may be set between any two frames. ``rest``:
+        a frame ``uint8[28]``, usually the first, whose volume and filter are set before the chip settles. Raises
+        ControlError if ``chip`` is not in CHIPS.
         """
         if chip not in CHIPS:
             raise ControlError(f"chip expects {' or '.join(CHIPS)}, found {chip!r}")
@@ -111,52 +113,52 @@ class Sid:
         self.timing = timing
         self.sample_rate = sample_rate
         self.control_first = control_first
-        self._last = 0  # the sample made last
-        self._fall: NDArray[np.float64] = np.zeros(0)  # what is still to be heard of a sound that was cut off
+        self._last = 0  # the last sample returned
+        self._fall: NDArray[np.float64] = np.zeros(0)  # the rest of the fade-out of a sound that was cut off
         self.reset(rest)
 
     def reset(self, rest: Row | None = None, fade: bool = False) -> None:
-        """Power off and on: all envelopes at rest, no sound; all registers zero, or volume and filter as in ``rest``.
+        """Power the chip off and on, which takes about 50 ms; all registers are zero, or as in ``rest`` (see __init__).
 
-        With ``fade`` what was heard falls to nothing within 5 ms, else it stops dead. Takes about 50 ms.
+        With ``fade``, the sound so far fades out within 5 ms; otherwise it stops at once.
         """
         self._emulator = _emulator(self.chip, self.timing.clock_hz, self.sample_rate)
         self._held = [0] * REGISTERS
-        self._over: list[int] = []  # samples that a frame made beyond its end
+        self._over: list[int] = []  # samples made beyond the end of the last frame
         if rest is not None:
-            self._stand(rest)
-        self._pass(_POWER_ON_S)  # also flushes the resampler's buffers, which begin with whatever was in memory
+            self._set_dc(rest)
+        self._pass(_POWER_ON_S)  # this also flushes the resampler's buffers, which are not initialised
         if fade:
             self._cut_off()
 
     def settle(self, row: Row | None = None) -> None:
-        """Have volume and filter been as in ``row`` for long (None: as they are), so that their step is not heard.
+        """Set volume and filter as in ``row`` (None: keep them) and let the output settle, so that no step is heard.
 
-        For a chip that is silent, before music begins. Does nothing where they are so already; else it takes 30 ms,
-        and a note that still rings is cut off, within 5 ms.
+        Call it while the chip is silent, before music begins. It returns at once if the registers already have these
+        values. Otherwise it takes 30 ms, and a note that still sounds fades out within 5 ms.
         """
         if row is not None and all(self._held[register] == row[register] for register in (RES_ROUTE, MODE_VOL)):
             return
         if row is not None:
-            self._stand(row)
+            self._set_dc(row)
         self._pass(_SETTLE_S)
         self._over = []
         self._cut_off()
 
     def adopt(self, other: "Sid") -> None:
-        """Hold the registers that another chip holds, from now on."""
+        """Write another chip's register values into this chip."""
         for register, value in enumerate(other._held):
             self._emulator.write(register, value)
         self._held = list(other._held)
 
     def silence(self) -> None:
-        """Zero all registers now, as the last write of the frame that was played: gates off, volume off."""
+        """Write zero to all registers, at the end of the last frame: gates off, volume off."""
         for register in range(REGISTERS):
             self._emulator.write(register, 0)
         self._held = [0] * REGISTERS
 
     def play(self, row: Row, samples: int) -> Samples:
-        """Write one frame ``uint8[28]`` and return the next ``int16[samples]``, the frame's length."""
+        """Write a frame ``uint8[28]`` and return its sound, ``int16[samples]``."""
         chip, held, values = self._emulator, self._held, row.tolist()
         out, now = self._over, 0
         for cycle, register, column in _SCHEDULES[self.control_first]:
@@ -174,7 +176,7 @@ class Sid:
         return self._heard(out[:samples])
 
     def perform(self, span: WriteSpan) -> Samples:
-        """Make each write at its own cycle, and return the span's ``int16[n]``, 48,010 a second (see above)."""
+        """Make each write at its own cycle, and return the sound ``int16[n]``, 48,010 samples a second (see above)."""
         if span.before is not None:
             self._clock(span.before)
             if not any(self._held[register_of(voice, CONTROL)] & GATE for voice in range(VOICES)):
@@ -183,6 +185,7 @@ class Sid:
         return self._heard(out)
 
     def _clock(self, span: WriteSpan) -> list[int]:
+        """Make each write at its own cycle, and return the samples."""
         chip, out, now = self._emulator, list[int](), 0
         for cycle, register, value in span.writes.tolist():
             if register < REGISTERS:
@@ -195,22 +198,24 @@ class Sid:
             out += chip.clock(span.cycles - now)
         return out
 
-    def _stand(self, row: Row) -> None:
-        for register in _STANDING:
+    def _set_dc(self, row: Row) -> None:
+        """Write volume and filter as in ``row``."""
+        for register in _DC_REGISTERS:
             self._held[register] = int(row[register])
             self._emulator.write(register, self._held[register])
 
     def _pass(self, seconds: float) -> None:
-        """Let time pass unheard; a frame at a time, because other threads wait meanwhile."""
+        """Clock the chip without sound, one frame at a time so that other threads get the GIL."""
         for _ in range(round(seconds * PAL.rate_hz)):
             self._emulator.clock(PAL.cycles_per_frame)
 
     def _cut_off(self) -> None:
+        """Start the fade-out from the last sample."""
         count = round(_FALL_S * self.sample_rate)
         self._fall = self._last * (1 - (np.arange(count) + 0.5) / count)
 
     def _heard(self, samples: list[int]) -> Samples:
-        """The samples as an array, what is left of a sound that was cut off added."""
+        """Return the samples as an array, with the fade-out added if there is one."""
         out = np.array(samples, dtype=np.int16)
         count = min(len(self._fall), len(out))
         if count:
@@ -229,9 +234,9 @@ def render(
     sample_rate: int = SAMPLE_RATE,
     control_first: bool = False,
 ) -> Samples:
-    """The sound of ``frames`` uint8[T, 28]: int16[round(T / rate_hz * sample_rate)].
+    """Return the sound of ``frames`` uint8[T, 28], int16[round(T / rate_hz * sample_rate)].
 
-    From a chip at rest that has the first frame's volume and filter.
+    It comes from a new chip that has settled with the first frame's volume and filter.
     """
     assert frames.dtype == np.uint8 and frames.ndim == 2 and frames.shape[1] == COLUMNS and rate_hz > 0
     sid = Sid(chip, timing, sample_rate, control_first, frames[0] if len(frames) else None)
@@ -255,9 +260,10 @@ def _emulator(chip: str, clock_hz: float, sample_rate: int) -> Any:
 
 
 def repeatable() -> bool:
-    """Whether two processes that play the same make the same bytes: the system lets a thread run until it is done.
+    """Return whether two processes produce the same bytes from the same frames.
 
-    On Linux it does so for root, and for users with a limit for real-time priorities (`ulimit -r`), as musicians have.
+    They do if the system lets a thread run until it is done: on Linux for root and for users with a limit for real-time
+    priorities (`ulimit -r`), which musicians often have.
     """
     try:
         with _one_at_a_time():
@@ -268,7 +274,7 @@ def repeatable() -> bool:
 
 @cache
 def _build_tables() -> None:
-    """Have the tables that all chips share built, by threads in turn where the system lets them (which is faster)."""
+    """Let the emulator build the tables that all chips share, its threads one after another if the system permits."""
     from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
 
     with contextlib.ExitStack() as stack:
@@ -279,7 +285,7 @@ def _build_tables() -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Have this thread, and those that begin in it, share one processor, each until it is done. OSError."""
+    """Run this thread and its new threads on one processor, each until it is done. Raises OSError if not permitted."""
     if sys.platform != "linux":
         raise OSError("threads cannot be made to run in turn here")
     processors, policy, parameters = os.sched_getaffinity(0), os.sched_getscheduler(0), os.sched_getparam(0)
@@ -293,7 +299,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _schedule(control_first: bool) -> tuple[tuple[int, int, int], ...]:
-    """When each column of a frame is written: (cycle in the frame, register, column), in order."""
+    """Return the writes of a frame in order: (cycle in the frame, register, column)."""
     writes = []
     cycle = _ENTRY
     for voice in range(VOICES):

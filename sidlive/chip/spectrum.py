@@ -1,4 +1,4 @@
-"""How different two recordings sound: spectra in bands as wide as hearing's, compared in dB."""
+"""Measure how different two recordings sound, from their spectra in mel bands, in dB."""
 
 from typing import Final
 
@@ -9,20 +9,20 @@ from sidlive.chip.sid import SAMPLE_RATE, Samples
 
 Floats = NDArray[np.float64]
 
-WINDOW: Final = 2048
-HOP: Final = 512
+WINDOW: Final = 2048  # samples
+HOP: Final = 512  # samples from one window to the next
 BANDS: Final = 40
 FLOOR_DB: Final = 70.0
 
 
 def spectra(sound: NDArray[np.floating] | Samples, at: NDArray[np.int_]) -> Floats:
-    """Power spectra ``float64[len(at), WINDOW / 2 + 1]`` of the Hann windows that begin at these samples."""
+    """Return power spectra ``float64[len(at), WINDOW / 2 + 1]`` of the Hann windows that begin at samples ``at``."""
     windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[at]
     return np.abs(np.fft.rfft(windows * np.hanning(WINDOW), axis=1)) ** 2
 
 
 def mel_bank(sample_rate: int = SAMPLE_RATE) -> Floats:
-    """``float64[BANDS, WINDOW / 2 + 1]``: triangles, evenly spaced in mel from 30 Hz to 16 kHz."""
+    """Return the mel filters ``float64[BANDS, WINDOW / 2 + 1]``: triangles evenly spaced from 30 Hz to 16 kHz."""
     low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (30, 16_000))
     edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
     hertz = np.arange(WINDOW // 2 + 1) * sample_rate / WINDOW
@@ -31,9 +31,10 @@ def mel_bank(sample_rate: int = SAMPLE_RATE) -> Floats:
 
 
 def differences_db(one: Floats, other: Floats) -> Floats:
-    """``float64[windows]``: the root mean square over the bands of the difference of two sounds' spectra, in dB.
+    """Return the difference of two sounds in each window, ``float64[windows]``, in dB.
 
-    Bands more than FLOOR_DB below the loudest of ``one`` count as silent.
+    It is the root mean square over the bands of the difference of the two spectra. Bands more than FLOOR_DB below the
+    loudest band of ``one`` count as silent.
     """
     bank = mel_bank()
     bands, others = one @ bank.T, other @ bank.T
@@ -42,7 +43,7 @@ def differences_db(one: Floats, other: Floats) -> Floats:
 
 
 def distance_db(one: Samples, other: Samples) -> float:
-    """The mean of the differences of two sounds ``int16[n]`` that begin together; 0: the same."""
+    """Return the mean difference in dB of two sounds ``int16[n]`` that begin together; 0 if they are equal."""
     at = np.arange(0, min(len(one), len(other)) - WINDOW, HOP)
     if not len(at):
         return 0.0

@@ -1,4 +1,4 @@
-"""Samples to a .wav file: 16 bits, mono."""
+"""Write samples to a .wav file: 16 bits, mono."""
 
 import contextlib
 import wave
@@ -10,9 +10,9 @@ from sidlive.writing import WholeFile
 
 
 class WavFile:
-    """A .wav file being written, block by block, whole or not at all: see `WholeFile`.
+    """A .wav file that is written block by block, completely or not at all, see `WholeFile`.
 
-    Every method raises DeviceError when the file cannot be written or the disk is full.
+    Every method raises DeviceError if the file cannot be written or the disk is full.
     """
 
     def __init__(self, path: str | Path, sample_rate: int = SAMPLE_RATE) -> None:
@@ -28,7 +28,7 @@ class WavFile:
         return self._whole.path
 
     def write(self, block: Samples) -> None:
-        """Append samples int16[n]."""
+        """Append a block of samples, int16[n]."""
         try:
             self._sound.writeframes(block.astype("<i2", copy=False).tobytes())
         except OSError as error:
@@ -36,7 +36,7 @@ class WavFile:
         self.samples += len(block)
 
     def close(self) -> None:
-        """Finish the file and put it in its place."""
+        """Finish the file and move it to its place."""
         try:
             self._sound.close()
         except OSError as error:
@@ -45,7 +45,7 @@ class WavFile:
         self._whole.close()
 
     def discard(self) -> None:
-        """Throw away what was written; what was at ``path`` before stays."""
+        """Delete the unfinished file. An earlier file at ``path`` stays."""
         with contextlib.suppress(OSError):
             self._sound.close()
         self._whole.discard()

@@ -1,4 +1,4 @@
-"""Registers, Hz, notes and cents: held to the data sheet's formula and to tables worked out by hand."""
+"""Registers, Hz, notes and cents, compared with the data sheet's formula and with tables worked out by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How far two sounds are from each other."""
+"""The difference between two sounds."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A .wav file block by block: its samples, and what happens when it cannot be written."""
+"""A .wav file written block by block: its samples, and the errors if it cannot be written."""
 
 import wave
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The sums of the NMOS 6502 that have a decimal mode, and its flags."""
+"""Arithmetic of the NMOS 6502 in binary and decimal mode, and the packing of its flags."""
 
 from sidlive.chip.c64.slots import CARRY, DECIMAL, NEGATIVE, OVERFLOW, ZERO, Int
 from sidlive.compiling import kernel
@@ -6,7 +6,7 @@ from sidlive.compiling import kernel
 
 @kernel
 def add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
-    """A + value + carry, and the flags; in decimal mode N and V come from the half-corrected sum, as on NMOS."""
+    """Return A + value + carry and the new P. In decimal mode N and V come from the half-corrected sum, as on NMOS."""
     carry = p & CARRY
     total = a + value + carry
     zero = ZERO if total & 0xFF == 0 else 0
@@ -26,7 +26,7 @@ def add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
 
 @kernel
 def subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
-    """A - value - borrow, and the flags; in decimal mode all flags are those of the binary difference."""
+    """Return A - value - borrow and the new P. In decimal mode all flags are those of the binary difference."""
     borrow = 1 - (p & CARRY)
     total = a - value - borrow
     decimal = p & DECIMAL
@@ -45,7 +45,7 @@ def subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
 
 @kernel
 def rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
-    """ARR: AND, then ROR with flags of its own."""
+    """Return A and P after ARR: AND, then ROR, with flags of its own."""
     masked = a & value
     result = (masked >> 1) | ((p & CARRY) << 7)
     flags = p & ~(CARRY | ZERO | OVERFLOW | NEGATIVE)
@@ -65,11 +65,11 @@ def rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
 
 @kernel(inline="always")
 def packed(p: Int, result: Int) -> Int:
-    """P with N and Z as ``result`` sets them: bits 0-7 all zero is Z, bit 7 or 8 is N."""
+    """Return P with N and Z taken from ``result``: Z if bits 0-7 are zero, N if bit 7 or 8 is one."""
     return (p & ~(ZERO | NEGATIVE)) | ((result | (result >> 1)) & NEGATIVE) | (ZERO if result & 0xFF == 0 else 0)
 
 
 @kernel(inline="always")
 def unpacked(p: Int) -> Int:
-    """The inverse of ``_packed``: a result that sets N and Z as they are in P."""
+    """Return a ``result`` that sets N and Z as they are in P. Inverse: ``packed``."""
     return ((~p & ZERO) >> 1) | ((p & NEGATIVE) << 1)

@@ -1,4 +1,4 @@
-"""What the processor sees at an address: RAM, ROM or a chip, as its port switches them."""
+"""Reads and writes of the processor: RAM, ROM or a chip, as its port switches them."""
 
 import numpy as np
 
@@ -30,13 +30,13 @@ from sidlive.compiling import kernel
 
 @kernel
 def port_lines(m: State) -> Int:
-    """The port's lines as they are: outputs as written, inputs as pulled up."""
+    """Return the levels of the port's lines: outputs as written, inputs as pulled up."""
     return (m[PORT] & m[PORT_DIRECTION]) | (PORT_PULLED_UP & ~m[PORT_DIRECTION])
 
 
 @kernel
 def remap(m: State) -> None:
-    """Take note of the port: where reads of each 4 KiB come from: RAM, ROM, or -1: look closer."""
+    """Set ``m[MAP]`` from the port: the source of reads in each 4 KiB, RAM, ROM or -1 (decided for each address)."""
     if m[FLAT]:
         m[MAP : MAP + 16] = RAM
         return
@@ -53,7 +53,7 @@ def remap(m: State) -> None:
 
 @kernel
 def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
-    """Read the port or a chip; what is not seen to stay the same makes the program unsteady."""
+    """Read the port, a chip or RAM between them. Sets UNSTEADY unless the value is known to stay the same."""
     if address < 2:
         return port_lines(m) if address else m[PORT_DIRECTION]
     if address < 0xD000:
@@ -68,7 +68,7 @@ def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
         return read_sid(m, mem, address & 31, cycle)
     if 0xDC00 <= address < 0xDE00:
         return read_cia(m, mem, address, cycle)
-    if address >= 0xDE00 and m[MISSING] == 0:  # a cartridge's
+    if address >= 0xDE00 and m[MISSING] == 0:  # a cartridge's address
         m[MISSING] = address
     return np.int64(mem[IO + (address & 0xFFF)])
 
@@ -100,6 +100,7 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
 
 @kernel
 def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
+    """Read the byte that the processor sees at ``address`` in ``cycle``."""
     if 1 < address < 0xA000:
         return np.int64(mem[address])
     source = m[MAP + ((address >> 12) & 15)]
@@ -108,6 +109,7 @@ def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
 
 @kernel
 def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
+    """Write a byte to what the processor reaches at ``address`` in ``cycle``: RAM, the port or a chip."""
     m[UNSTEADY] = 1
     if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
         mem[address] = value
@@ -117,7 +119,7 @@ def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
 
 @kernel
 def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
-    """An opcode that does not lie in plain RAM. What we have no ROM for returns to its caller."""
+    """Fetch an opcode that is not in plain RAM. A ROM routine that we do not have reads as RTS and is noted."""
     code = read(m, mem, address, cycle)
     if m[MAP + (address >> 12)] == ROM:
         if not ENTRY[0] <= address < ENTRY[1] and m[KERNAL_AT] == 0:
@@ -131,11 +133,11 @@ def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
 
 @kernel
 def poke(m: State, mem: Memory, address: int, value: int, cycle: int) -> None:
-    """A write to memory or a chip at ``cycle``, as a program's."""
+    """Write to memory or a chip at ``cycle``, as a program does."""
     write(m, mem, np.int64(address), np.int64(value), np.int64(cycle))
 
 
 @kernel
 def peek(m: State, mem: Memory, address: int, cycle: int) -> int:
-    """A read of memory or a chip at ``cycle``, as a program's, with all that it does to the chip."""
+    """Read memory or a chip at ``cycle``, as a program does, with the side effects on the chip."""
     return read(m, mem, np.int64(address), np.int64(cycle))

@@ -1,6 +1,6 @@
-"""The timers of the two CIAs, their clocks and the interrupts they ask for; no serial ports, nothing plugged in.
+"""The two CIAs: timers, interrupts and clocks (``daytime.py``). No serial ports, nothing plugged into their ports.
 
-A timer that runs is the cycle at which it runs out next; what it reads follows from that. The clocks: ``daytime.py``.
+A running timer is stored as the cycle of its next underflow; its count is computed from that.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ from sidlive.compiling import kernel
 
 @kernel
 def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
-    """What a timer reads at ``cycle``, up to which it has been brought."""
+    """Return the count of a timer at ``cycle``, up to which it has been advanced."""
     if m[slot + MODE] != COUNTS_CYCLES:
         return m[slot + COUNT]
     return max(0, min(m[slot + UNDERFLOW] - cycle, m[slot + CAP]))
@@ -49,7 +49,7 @@ def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
 
 @kernel
 def _timer_pass(m: State, slot: Int, cycle: Int) -> Int:
-    """Bring a timer that counts cycles up to ``cycle``; how often it ran out. A period is its latch + 1 cycles."""
+    """Advance a timer that counts cycles to ``cycle``. Returns the number of underflows, latch + 1 cycles apart."""
     if m[slot + UNDERFLOW] > cycle:
         return np.int64(0)
     m[slot + CAP] = m[slot + LATCH]
@@ -66,7 +66,7 @@ def _timer_pass(m: State, slot: Int, cycle: Int) -> Int:
 
 @kernel
 def _ask(m: State, base: Int, at: Int) -> None:
-    """Have a CIA ask for an interrupt from ``at`` on, if it does not yet: CIA 1 for an IRQ, CIA 2 for an NMI."""
+    """Let a CIA request an interrupt from cycle ``at`` on, unless it already does: CIA 1 an IRQ, CIA 2 an NMI."""
     if m[base + SINCE] == NEVER:
         m[base + SINCE] = at
         if base != CIA:
@@ -75,7 +75,7 @@ def _ask(m: State, base: Int, at: Int) -> None:
 
 @kernel
 def cia_pass(m: State, base: Int, cycle: Int) -> None:
-    """Bring a CIA up to ``cycle``: its timers and clock, which ran out, and since when it asks for an interrupt."""
+    """Advance a CIA to ``cycle``: its timers, clock, interrupt flags and interrupt request."""
     a, b = base + TIMER, base + TIMER + TIMER_SLOTS
     ran_out_a, ran_out_b = m[a + UNDERFLOW], m[b + UNDERFLOW]
     period_a = m[a + LATCH] + 1
@@ -112,7 +112,7 @@ def cia_pass(m: State, base: Int, cycle: Int) -> None:
 
 @kernel
 def cia_next(m: State, base: Int) -> Int:
-    """When a CIA next asks for an interrupt, as it is set now."""
+    """Return the cycle at which a CIA will next request an interrupt with its present settings, or NEVER."""
     if m[base + SINCE] != NEVER:
         return NEVER
     a, b = base + TIMER, base + TIMER + TIMER_SLOTS
@@ -129,7 +129,7 @@ def cia_next(m: State, base: Int) -> Int:
 
 @kernel
 def _look_again(m: State, base: Int) -> None:
-    """Have the processor look up when a CIA that was set anew asks for it, at once if it does already."""
+    """After a change to a CIA, set the cycle at which the processor must look at it; at once if it requests already."""
     if m[base + SINCE] != NEVER or m[NMI_AT] != NEVER:
         m[NEXT] = 0
     elif m[base + MASK]:
@@ -140,6 +140,7 @@ def _look_again(m: State, base: Int) -> None:
 
 @kernel
 def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
+    """Read a CIA's register at ``cycle``; ``address`` is $DC00-$DDFF."""
     base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
     if 4 <= register <= 7:
@@ -153,7 +154,7 @@ def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
             flags |= 0x80
         m[base + FLAGS] = 0
         m[base + SINCE] = NEVER
-        if base != CIA and m[NMI_AT] > cycle:  # read in the cycle before the line would have gone down
+        if base != CIA and m[NMI_AT] > cycle:  # the read comes one cycle before the line goes low, and prevents it
             m[NMI_AT] = NEVER
         _look_again(m, base)
         return flags
@@ -172,13 +173,15 @@ def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
 
 @kernel
 def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
+    """Write a CIA's register at ``cycle``; ``address`` is $DC00-$DDFF."""
     base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
     register = address & 15
     mem[IO + (address & 0xF00) | register] = value
     if 4 <= register <= 7:
         cia_pass(m, base, cycle)
         slot = base + TIMER + TIMER_SLOTS * ((register - 4) >> 1)
-        loading = m[slot + UNDERFLOW] == cycle + m[slot + LATCH] + 1  # in this very cycle: it takes what is written
+        # It reloads in this very cycle, and takes the new latch.
+        loading = m[slot + UNDERFLOW] == cycle + m[slot + LATCH] + 1
         if register & 1:
             m[slot + LATCH] = (m[slot + LATCH] & 0xFF) | (value << 8)
             if m[slot + MODE] == STOPPED:
@@ -191,7 +194,7 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
         _look_again(m, base)
     elif TENTHS <= register <= HOURS:
         cia_pass(m, base, cycle)
-        follow_clock(m, base, cycle)  # where it stands still
+        follow_clock(m, base, cycle)  # cia_pass leaves out a stopped clock
         if write_clock(m, base, register, value, mem[IO + (address & 0xF00) | 15] & 0x80 != 0):
             m[base + FLAGS] |= 4
             if m[base + MASK] & 4:
@@ -201,7 +204,7 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
         cia_pass(m, base, cycle)
         if value & 0x80:
             m[base + MASK] |= value & 0x1F
-            if value & 0x18 and m[MISSING] == 0:  # the serial port, the line to the tape: nothing comes from them
+            if value & 0x18 and m[MISSING] == 0:  # serial port and flag line: no interrupt ever comes from them
                 m[MISSING] = address
         else:
             m[base + MASK] &= ~value
@@ -211,8 +214,8 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
             _ask(m, base, cycle + 2)
         m[NEXT] = 0
     elif register >= 14:
-        # What is under way goes on for two cycles, but a timer that is stopped runs out in the first of them only; one
-        # that is started or loaded counts from the third.
+        # A timer goes on for two cycles after the write, but once it is stopped it can underflow only in the first of
+        # them. A timer that is started or loaded counts from the third cycle on.
         cia_pass(m, base, cycle + 1 + (value & 1))
         if register == 14:
             m[base + CLOCK_TENTH] = 5 if value & 0x80 else 6
@@ -223,7 +226,7 @@ def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> No
         elif value & 0x40 and register == 15:
             mode = COUNTS_TIMER_A
         else:
-            mode = STOPPED if value & 0x20 else COUNTS_CYCLES  # the other input never moves
+            mode = STOPPED if value & 0x20 else COUNTS_CYCLES  # the CNT input never changes
         if value & 0x10:
             m[slot + COUNT] = m[slot + LATCH]
         elif m[slot + MODE] == COUNTS_CYCLES:

@@ -1,7 +1,7 @@
 """The NMOS 6510 as one compiled kernel: all 256 opcodes, interrupts and NMIs, the cycles that the VIC steals.
 
-The cycle counts are those of ``opcodes.py``. An interrupt is taken in the cycle the chip takes it, and a program that
-only waits is passed over until something can happen. Knows nothing of tunes or calls.
+The cycle counts are those of ``opcodes.py``. An interrupt is taken in the same cycle as on the chip. A loop in which
+the program only waits is skipped up to the next event. Knows nothing of tunes or play calls.
 """
 
 import numpy as np
@@ -75,7 +75,7 @@ from sidlive.compiling import kernel
 
 @kernel
 def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) -> Int:
-    """How long the VIC holds up an instruction of ``cycles`` begun at ``cycle``: its reads wait, its writes go on."""
+    """Return the cycles by which the VIC delays an instruction of ``cycles`` begun at ``cycle``. Only reads wait."""
     writes, reads_after = 0, 0
     if FIRST_MODIFY <= op < FIRST_STORE:
         writes = 0 if mode == Mode.ACC else 2
@@ -88,7 +88,7 @@ def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) 
     end = cycle + cycles
     stolen = np.int64(0)
     while m[STEAL] < end:
-        written = end - reads_after  # when its writes are over
+        written = end - reads_after  # the cycle after its last write
         at = max(cycle, m[STEAL])
         if written - writes <= at < written:
             at = written
@@ -97,7 +97,8 @@ def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) 
             end += m[STEAL_END] - at
             if at >= written:
                 writes = 0
-        if m[STEAL_END] >= end or (mem[IO + 0x15] == 0 and m[SPRITE_DMA] == 0):  # bad lines alone are far apart
+        # Without sprites, the next bad line is far away.
+        if m[STEAL_END] >= end or (mem[IO + 0x15] == 0 and m[SPRITE_DMA] == 0):
             break
         cycle = max(cycle, m[STEAL_END])
         next_steal(m, mem, cycle)
@@ -106,13 +107,13 @@ def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) 
 
 @kernel
 def _next_look(m: State, due: Int, cycle: Int) -> Int:
-    """When, from ``cycle`` on, the processor has to look up: for what is due, or as the VIC is to take the bus."""
+    """Return the cycle at which the loop must leave its fast path: ``due``, or the VIC takes or returns the bus."""
     return min(due, m[STEAL] - 8 if cycle < m[STEAL] - 8 else m[STEAL_END])
 
 
 @kernel
 def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
-    """Bring the chips that are due up to ``cycle``, and set when they have to be looked at again."""
+    """Advance the chips that are due to ``cycle``, and set the cycle at which they are due again."""
     if m[RASTER_NEXT] <= cycle:
         raster_pass(m, mem, cycle)
     due = m[RASTER_NEXT]
@@ -123,7 +124,8 @@ def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
                 cia_pass(m, base, cycle)
                 asks = cia_next(m, base)
             due = min(due, asks)
-    m[DUE] = min(until, due + INTERRUPT_LATENCY)  # a request is not heeded sooner, and what reads a chip looks itself
+    # No request takes effect sooner; reads of a chip advance it themselves.
+    m[DUE] = min(until, due + INTERRUPT_LATENCY)
     next_steal(m, mem, cycle)
 
 
@@ -131,23 +133,23 @@ def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
 def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     """Run from ``m``'s registers until PC is ``stop`` or above, the clock reaches ``until``, or the processor jams.
 
-    ``m`` int64[LOG + 3 n], the last 3 n for a log of n SID writes and interrupts; ``mem`` uint8[MEMORY_BYTES];
-    ``table`` is ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write is logged with its
-    instruction's last cycle.
+    ``m`` int64[LOG + 3 n], with a log of n SID writes and interrupts in the last 3 n slots; ``mem``
+    uint8[MEMORY_BYTES]; ``table`` is ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write is
+    logged with the last cycle of its instruction.
     """
     pc, sp, a, x, y, p, cycle = m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE]
-    result = unpacked(p)  # what N and Z are taken from; the two bits of p mean nothing while the kernel runs
+    result = unpacked(p)  # N and Z are derived from it; their bits in p are not valid while the kernel runs
     status = RUNNING_ON
     flat = m[FLAT] != 0
     m[NEXT] = until if flat else 0
     m[DUE] = until
-    steal = np.int64(NEVER)  # when the VIC takes the bus, which the next instructions may run into
-    waits_at, waits_since = np.int64(-1), np.int64(0)  # where and when the program last turned back, with what
+    steal = np.int64(NEVER)  # the cycle at which the VIC next takes the bus
+    waits_at, waits_since = np.int64(-1), np.int64(0)  # PC, cycle and (below) registers at the last jump back
     wait_a, wait_x, wait_y, wait_p, wait_result, wait_sp = a, x, y, p, result, sp
-    masked = p & INTERRUPT  # the interrupt flag that counts
-    flagged = np.int64(-1)  # when an instruction began that set the flag: the one before counts for that instruction
-    before = np.int64(0)  # when the last instruction began
-    branched = np.int64(-1)  # the last branch within a page heeds interrupts that came by then, not later ones
+    masked = p & INTERRUPT  # the interrupt flag that the next poll sees
+    flagged = np.int64(-1)  # start of the last instruction that changed it; its poll sees the old flag
+    before = np.int64(0)  # start of the last instruction
+    branched = np.int64(-1)  # start of the last taken branch within a page, which ignores later interrupt requests
     while True:
         if cycle >= m[NEXT]:
             if cycle >= until:
@@ -175,7 +177,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 vector = np.int64(0xFFFE)
                 if cia_next(m, CIA + CIA_SLOTS) <= pushed:
                     cia_pass(m, CIA + CIA_SLOTS, pushed)
-                if m[NMI_AT] <= pushed:  # an NMI that comes before the return address is pushed takes the IRQ's place
+                if m[NMI_AT] <= pushed:  # an NMI requested before the return address is pushed replaces the IRQ
                     vector = np.int64(0xFFFA)
                     m[NMI_AT] = NEVER
                     m[NMI_STACK] = sp
@@ -184,7 +186,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 cycle += cycles
                 pc = read(m, mem, vector, cycle) | (read(m, mem, vector + 1, cycle) << 8)
                 waits_at = np.int64(-1)
-                # The first instruction of the handler runs, whatever is asked for.
+                # The first instruction of the handler always runs, whatever is requested.
                 m[NEXT] = _next_look(m, m[DUE], cycle)
                 if m[NMI_AT] < NEVER or m[NEXT] <= cycle:
                     m[NEXT] = cycle + 1
@@ -200,12 +202,13 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             break
 
         if 1 < pc < 0x9FFE or (pc & 0xFFF < 0xFFE and m[MAP + (pc >> 12)] == RAM):
-            code = np.int64(mem[np.uint64(pc)])  # an index without a sign is not tried for counting from the end
+            code = np.int64(mem[np.uint64(pc)])  # unsigned, so numba leaves out the code for negative indices
             low = np.int64(mem[np.uint64(pc + 1)])
             word = low | (np.int64(mem[np.uint64(pc + 2)]) << 8)
         else:
             code = fetch_opcode(m, mem, pc, cycle)
-            low = read(m, mem, (pc + 1) & 0xFFFF, cycle + 1)  # every byte is read once: it may be a chip's register
+            # Each byte is read only once, since reads of a chip have side effects.
+            low = read(m, mem, (pc + 1) & 0xFFFF, cycle + 1)
             word = low
             if (table[code] >> 24) & 3 == 3:
                 word |= read(m, mem, (pc + 2) & 0xFFFF, cycle + 2) << 8
@@ -216,7 +219,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
         start = pc
         pc = (pc + ((entry >> 24) & 3)) & 0xFFFF
 
-        # Where the operand is: no jump for all modes but the indirect ones.
+        # The operand's address: computed without branches, except for the indirect modes.
         page = (entry >> 32) & 0xFFFF
         base = word & page
         address = (base + ((x & (entry >> 48)) | (y & (entry >> 56)))) & page
@@ -230,7 +233,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             elif mode == Mode.IZX:
                 pointer = (low + x) & 0xFF
                 address = read(m, mem, pointer, cycle) | (read(m, mem, (pointer + 1) & 0xFF, cycle) << 8)
-            else:  # the pointer's high byte comes from the same page
+            else:  # JMP (abs): the pointer's high byte comes from the same page
                 address = read(m, mem, word, cycle)
                 address |= read(m, mem, (word & 0xFF00) | ((word + 1) & 0xFF), cycle) << 8
         if entry & PAGE_CROSS and (base ^ address) & 0xFF00:
@@ -240,7 +243,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             steal = m[STEAL]
         now = cycle + cycles - 1
 
-        # What is done with it.
+        # The operation.
         if op < FIRST_MODIFY:
             if mode == Mode.IMM:
                 value = low
@@ -347,7 +350,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 value >>= 1
             if mode == Mode.ACC:
                 a = value
-            else:  # the chip writes the old value back before it writes the new one
+            else:  # the chip writes the old value back before the new one
                 if 1 < address < 0xD000:
                     mem[address] = value
                     m[UNSTEADY] = 1
@@ -383,8 +386,8 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 value = y
             elif op == Op.SAX:
                 value = a & x
-            else:  # SHA, SHX, SHY, TAS: the high byte of the address, plus one, gets into the value. Chips differ in
-                # where the byte lands when a page is crossed; here, as in the reference vectors, where it should.
+            else:  # SHA, SHX, SHY, TAS: the value is ANDed with the address's high byte plus one. When a page is
+                # crossed, chips differ in the address written to; like the reference vectors, we use the regular one.
                 value = (address >> 8) + 1
                 if op == Op.SHX:
                     value &= x
@@ -433,7 +436,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             if flat and pc == start:
                 status = RETURNED
                 break
-        elif op == Op.JSR:  # the address's high byte is fetched after the return address is pushed
+        elif op == Op.JSR:  # the target's high byte is fetched after the return address is pushed
             back = (pc - 1) & 0xFFFF
             mem[0x100 + sp] = back >> 8
             mem[0x100 + ((sp - 1) & 0xFF)] = back & 0xFF
@@ -474,7 +477,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             p &= ~DECIMAL
         elif op == Op.SED:
             p |= DECIMAL
-        elif op == Op.CLI or op == Op.SEI:  # the flag as it was counts for one more instruction
+        elif op == Op.CLI or op == Op.SEI:  # the next interrupt poll still sees the old flag
             masked, flagged = p & INTERRUPT, cycle
             p = p & ~INTERRUPT if op == Op.CLI else p | INTERRUPT
             if min(m[VIC_SINCE], m[CIA + SINCE]) < NEVER and not flat:
@@ -519,7 +522,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             break
         before = cycle
         cycle += cycles
-        if pc <= start and not flat:  # back: the program may be waiting
+        if pc <= start and not flat:  # a jump back: the program may be waiting
             if m[UNSTEADY]:
                 m[UNSTEADY] = 0
                 waits_at = np.int64(-1)
@@ -532,7 +535,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 and result == wait_result
                 and sp == wait_sp
             ):
-                # Nothing has changed since it was here: it comes here again and again until something happens.
+                # Nothing has changed since the last time here, so the loop repeats until an event: skip whole rounds.
                 loop = cycle - waits_since
                 until_then = min(m[NEXT], m[STEADY])
                 free = until_then <= m[STEAL] or cycle >= m[STEAL_END]

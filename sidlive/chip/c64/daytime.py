@@ -1,7 +1,7 @@
-"""The time-of-day clock of a CIA: tenths of seconds to hours in BCD, counted from the power line, and its alarm.
+"""The time-of-day clock of a CIA and its alarm: BCD tenths of seconds to hours, counted from the power line.
 
-A clock is four bytes in one number, the register at $DC08 (tenths) lowest. It is brought up to date when it is needed.
-It stands still from the reset until the tenths are written, and from a write of the hours until the tenths are written.
+A time is one number made of four bytes, the register at $DC08 (tenths) lowest. The clock is advanced only when its time
+is needed. It is stopped from the reset, or from a write of the hours, until the tenths are written.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ HALF_DAYS = 864_000  # tenths in 24 hours
 
 @kernel
 def _add_tenth(clock: Int) -> Int:
-    """A tenth later. A digit has a few bits and counts in all of them if it is out of range."""
+    """Return the time one tenth later. A digit that is out of range counts on in binary, as on the chip."""
     tenths, seconds, minutes, hours = clock & 15, (clock >> 8) & 0x7F, (clock >> 16) & 0x7F, clock >> 24
     tenths = (tenths + 1) & 15
     if tenths == 10:
@@ -58,15 +58,16 @@ def _add_tenth(clock: Int) -> Int:
 
 @kernel
 def _tick_of_tenth(m: State, base: Int, number: Int) -> Int:
-    """The tick of the power line at which the clock counts a tenth, the ``number``-th from now."""
+    """Return the power-line tick at which the clock counts its ``number``-th tenth from now."""
     ring, length = m[base + CLOCK_RING], m[base + CLOCK_TENTH]
-    missing = length - ring if ring < length else length + 1  # the rate was changed in the last of six ticks
+    # ring >= length: the program chose 5 ticks per tenth during the sixth tick.
+    missing = length - ring if ring < length else length + 1
     return m[base + CLOCK_TICK] + missing + (number - 1) * length
 
 
 @kernel
 def follow_clock(m: State, base: Int, cycle: Int) -> Int:
-    """Bring the clock up to ``cycle``. Returns the cycle at which it last reached the alarm on the way, or NEVER."""
+    """Advance the clock to ``cycle``. Returns the cycle at which it last reached the alarm on the way, or NEVER."""
     tick = cycle // m[POWER_CYCLES]
     alarm = np.int64(NEVER)
     if not m[base + CLOCK_STOPPED]:
@@ -89,7 +90,7 @@ def follow_clock(m: State, base: Int, cycle: Int) -> Int:
 
 @kernel
 def find_alarm(m: State, base: Int) -> None:
-    """Set ALARM_AT, as the clock runs now; NEVER unless the alarm is to cause an interrupt."""
+    """Set ALARM_AT from the running clock; NEVER if the clock is stopped or the alarm causes no interrupt."""
     m[base + ALARM_AT] = NEVER
     if m[base + CLOCK_STOPPED] or m[base + MASK] & 4 == 0:
         return
@@ -103,7 +104,7 @@ def find_alarm(m: State, base: Int) -> None:
 
 @kernel
 def read_clock(m: State, base: Int, register: Int) -> Int:
-    """A byte of a clock that is up to date. From a read of the hours until one of the tenths reads see it stand."""
+    """Read a byte of the clock, already advanced. A read of the hours freezes the time until a read of the tenths."""
     if not m[base + CLOCK_LATCHED]:
         m[base + CLOCK_LATCH] = m[base + CLOCK]
     if register == TENTHS:
@@ -115,12 +116,12 @@ def read_clock(m: State, base: Int, register: Int) -> Int:
 
 @kernel
 def write_clock(m: State, base: Int, register: Int, value: Int, alarm: bool) -> bool:
-    """Write a byte of a clock that is up to date, or of its alarm. Returns whether that makes the two equal."""
+    """Write a byte of the clock, already advanced, or of its alarm. Returns whether this makes the two equal."""
     value &= 0x0F if register == TENTHS else 0x9F if register == HOURS else 0x7F
     if not alarm:
         if register == HOURS:
             m[base + CLOCK_STOPPED] = 1
-            if value & 0x1F == 0x12:  # the chip turns a.m. and p.m. round
+            if value & 0x1F == 0x12:  # the chip inverts a.m. and p.m. at 12
                 value ^= 0x80
         elif register == TENTHS and m[base + CLOCK_STOPPED]:
             m[base + CLOCK_STOPPED] = 0

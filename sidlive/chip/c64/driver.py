@@ -1,4 +1,4 @@
-"""A machine run by a .sid player's driver: init, play calls from interrupts, frames kept. Knows nothing of files."""
+"""The driver of a .sid player: runs init, calls play from interrupts, records frames. Knows nothing of files."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,10 +55,10 @@ from sidlive.compiling import kernel
 
 @kernel
 def _trap(m: State, mem: Memory) -> None:
-    """What the driver does where a call of its own ends, an interrupt asks for play, or there is nothing to do.
+    """Do the driver's work at a trap address: after init, at an interrupt that calls play, after play, or when idle.
 
-    It is a program of which only the effects and the cycles are kept: before init and after it, and around each play
-    call, the cycles are those that libsidplayfp's driver takes, so that a tune meets the same raster and timers.
+    The driver has no 6510 code; only its effects and cycles are emulated. After init and around each play call it
+    takes the cycles of libsidplayfp's driver, so that a tune finds the same raster line and timer counts.
     """
     cycle = m[CYCLE]
     pc = m[PC]
@@ -109,7 +109,7 @@ def _trap(m: State, mem: Memory) -> None:
 
 @kernel
 def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> Int:
-    """Run the machine until the driver is at ``trap``: RETURNED, or RUNNING_ON at ``until``, or JAMMED."""
+    """Run until the driver is at ``trap`` (RETURNED), or to ``until`` (RUNNING_ON), or the processor jams (JAMMED)."""
     while True:
         status = run(m, mem, table, np.int64(TRAPS), until)
         if status != RETURNED or m[PC] == trap:
@@ -119,10 +119,7 @@ def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> I
 
 @kernel
 def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
-    """Run the machine, driver and interrupts, to the cycle ``until`` or an instruction past it.
-
-    Returns RUNNING_ON or JAMMED.
-    """
+    """Run the machine to the cycle ``until``, or at most an instruction past it. Returns RUNNING_ON or JAMMED."""
     return run_to_trap(m, mem, table, np.int64(NO_TRAP), until)
 
 
@@ -140,14 +137,17 @@ def run_frames(
     writes: NDArray[np.uint8],
     own: NDArray[np.uint8],
 ) -> tuple[int, int]:
-    """Run the machine and write the SID's registers into ``frames`` uint8[T, 28], row t as they are when frame t ends.
+    """Run the machine for T frames and store the SID's registers at the end of frame t in row t of ``frames``.
 
-    Frames follow one another from ``m[ROWS_FROM]`` on, ``frames_in_cycles`` of them in ``cycles``; with ``by_calls``
-    one ends whenever the driver is about to call play, or after ``patience`` cycles without a call. Filled in for each
-    frame: ``ends`` int64[T], the cycle after it; ``writes`` uint8[T, 2, 25], how often each register was
-    written (255 at most), outside NMI handlers and by them; ``own`` uint8[T, 25], the last value written to it outside
-    NMI handlers. Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame in which it happened;
-    TOO_LONG is a play call of more than ``patience`` cycles. Unused register bits are left as written.
+    Frames begin at cycle ``m[ROWS_FROM]`` and are equally long, ``frames_in_cycles`` frames in ``cycles`` cycles. With
+    ``by_calls``, a frame ends when the driver is about to call play, or after ``patience`` cycles without a call.
+
+    Fills ``frames`` uint8[T, 28], unused register bits as written; ``ends`` int64[T], the cycle after each frame;
+    ``writes`` uint8[T, 2, 25], the number of writes to each register outside NMI handlers [0] and by them [1], at most
+    255; ``own`` uint8[T, 25], the last value written to each register outside NMI handlers.
+
+    Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame in which it happened. TOO_LONG is a play
+    call of more than ``patience`` cycles.
     """
     for t in range(frames.shape[0]):
         for voice in range(VOICES):

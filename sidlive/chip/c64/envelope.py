@@ -1,7 +1,7 @@
-"""Voice 3's envelope, cycle by cycle as the chip's: what $D41C reads. The model is reSIDfp's.
+"""Voice 3's envelope as $D41C reads it, exact to the cycle. The model is reSIDfp's.
 
-A rate counter of 15 bits comes round after 32,767 cycles; where it equals the rate's value it starts over, and the
-level moves a few cycles later: the chip's pipelines. Nothing happens between two such moments: they are passed over.
+A 15-bit rate counter wraps after 32,767 cycles. When it equals the value of the current rate it restarts, and the level
+changes a few cycles later, after the chip's pipelines. The cycles between two such events are skipped in one step.
 """
 
 from typing import Final
@@ -35,20 +35,20 @@ from sidlive.chip.c64.slots import (
 from sidlive.chip.registers import VOICE_STRIDE
 from sidlive.compiling import kernel
 
-# Cycles between two steps at each rate.
+# Cycles between two steps, by the rate 0-15.
 RATE_CYCLES: Final = np.array(
     [9, 32, 63, 95, 149, 220, 267, 313, 392, 977, 1954, 3126, 3907, 11720, 19532, 31251], dtype=np.int64
 )
-# Levels from which decay and release are slower, and how many times; from 255 and 0 on they are not.
+# The exponential counter: from each level on, decay and release are slower by the factor. At 255 and 0 it is 1.
 SLOWER: Final = np.array([[0x06, 30], [0x0E, 16], [0x1A, 8], [0x36, 4], [0x5D, 2]], dtype=np.int64)
-ROUND: Final = 0x7FFF  # of the rate counter
+ROUND: Final = 0x7FFF  # period of the rate counter, in cycles
 ATTACK_DECAY: Final = SID + 2 * VOICE_STRIDE + 5
 SUSTAIN_RELEASE: Final = SID + 2 * VOICE_STRIDE + 6
 
 
 @kernel
 def _rate_of(m: State, mem: Memory, state: Int) -> Int:
-    """The value of the rate counter at which a step comes in this state."""
+    """Return the value of the rate counter that triggers a step in this state."""
     if state == RELEASE:
         return RATE_CYCLES[np.int64(mem[SUSTAIN_RELEASE]) & 15] - 1
     setting = np.int64(mem[ATTACK_DECAY])
@@ -57,7 +57,7 @@ def _rate_of(m: State, mem: Memory, state: Int) -> Int:
 
 @kernel
 def _change_state(m: State, mem: Memory) -> None:
-    """A cycle on the way to the next state; an attack has the decay's rate for one cycle."""
+    """Advance the state pipeline by a cycle. An attack uses the decay's rate for its first cycle."""
     m[STATE_PIPELINE] -= 1
     left, state, following = m[STATE_PIPELINE], m[ENVELOPE_STATE], m[NEXT_STATE]
     if following == ATTACK:
@@ -78,7 +78,7 @@ def _change_state(m: State, mem: Memory) -> None:
 
 @kernel
 def _move(m: State) -> None:
-    """A step of the level, and how much slower the ones from there on are."""
+    """Change the level by one step, and set the exponential counter's next period."""
     if not m[LEVEL_MOVES]:
         return
     if m[ENVELOPE_STATE] == ATTACK:
@@ -98,7 +98,7 @@ def _move(m: State) -> None:
 
 @kernel
 def _pass_steps(m: State, left: Int, sustain: Int) -> Int:
-    """Pass over steps that are all alike, of ``left`` cycles. Returns the cycles that are left."""
+    """Skip equal steps within ``left`` cycles. Returns the number of cycles that remain."""
     state, level = m[ENVELOPE_STATE], m[LEVEL]
     period = m[RATE] + 1
     if m[LEVEL_MOVES] and state != ATTACK:
@@ -126,7 +126,7 @@ def _pass_steps(m: State, left: Int, sustain: Int) -> Int:
 
 @kernel
 def _clock(m: State, mem: Memory, sustain: Int) -> None:
-    """One cycle."""
+    """Advance the envelope by one cycle."""
     m[ENV3] = m[LEVEL]
     if m[SLOW_NEXT]:
         m[SLOW_PERIOD], m[SLOW_NEXT] = m[SLOW_NEXT], 0
@@ -162,7 +162,7 @@ def _clock(m: State, mem: Memory, sustain: Int) -> None:
 
 @kernel
 def advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
-    """Bring voice 3's envelope up to ``cycle``."""
+    """Advance voice 3's envelope to ``cycle``."""
     left = cycle - m[ENVELOPE_CYCLE]
     m[ENVELOPE_CYCLE] = cycle
     sustain = (np.int64(mem[SUSTAIN_RELEASE]) >> 4) * 17
@@ -170,7 +170,7 @@ def advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
         if (m[SLOW_NEXT] | m[STATE_PIPELINE] | m[LEVEL_PIPELINE] | m[SLOW_PIPELINE] | m[RATE_RESET]) == 0:
             count, rate = m[RATE_COUNT], m[RATE]
             if left > rate + 1 and count <= rate and m[SLOW_COUNT] < m[SLOW_PERIOD]:
-                left = 1 + _pass_steps(m, left - 1, sustain)  # what is read is a cycle late: one is to follow
+                left = 1 + _pass_steps(m, left - 1, sustain)  # $D41C is one cycle late, so leave one cycle
             skipped = min(left, rate - count if rate >= count else rate - count + ROUND)
             if skipped:
                 count += skipped
@@ -185,7 +185,7 @@ def advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def gate(m: State, on: bool) -> None:
-    """The gate bit changed."""
+    """Start an attack (gate ``on``) or a release."""
     if on:
         m[NEXT_STATE], m[STATE_PIPELINE] = ATTACK, 2
         if m[RATE_RESET] or m[SLOW_PIPELINE] == 2:
@@ -198,5 +198,5 @@ def gate(m: State, on: bool) -> None:
 
 @kernel
 def set_rate(m: State, mem: Memory) -> None:
-    """The rates changed; the one of the present state counts from now on."""
+    """Use the new rate of the present state after a write to AD or SR."""
     m[RATE] = _rate_of(m, mem, m[ENVELOPE_STATE])

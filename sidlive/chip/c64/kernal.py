@@ -1,10 +1,11 @@
-"""What stands in for the Kernal: short routines of our own at its documented addresses, with the effects tunes need.
+"""The stand-in for the Kernal's ROM: short routines of our own at its documented addresses, with the needed effects.
 
-There is no ROM image. An interrupt's entry and each door through which handlers leave; the jiffy clock, the keyboard
-(no key is held), the routines that set up chips, memory and screen; BASIC as a place to wait. All other ROM space is
-zero, and what a tune calls there returns to it (``bus.fetch_opcode``).
+There is no ROM image. The routines cover the interrupt entry and every address through which handlers leave, the jiffy
+clock, the keyboard (no key is pressed), the set-up of chips, memory and screen, and BASIC as a loop that waits. All
+other ROM space is zero: a call to it returns at once (``bus.fetch_opcode``).
 
-Where a driver calls play, the machine's initial state is the driver's: what sets it up again must not silence the tune.
+Where our driver calls play, the machine's initial state is the driver's. Kernal routines that set up the machine again
+must restore that state, or they would stop the play calls.
 """
 
 from collections.abc import Mapping
@@ -17,13 +18,13 @@ from numpy.typing import NDArray
 from sidlive.chip.c64.slots import TRAP_CALL
 
 _CODE: Final[Mapping[int, str]] = {
-    # Interrupts: advance the jiffy clock, the tape's motor off, scan the keyboard, acknowledge, leave.
+    # Interrupts: advance the jiffy clock, switch the tape motor off, scan the keyboard, acknowledge, return.
     0xEA31: "20 EA FF 4C 61 EA" + "EA" * 42,  # JSR $FFEA JMP $EA61
     0xEA61: "A9 00 85 C0 A5 01 09 20 85 01 4C 7B EA EA EA EA",  # $C0 = 0, $01 |= $20, JMP $EA7B
     0xEA71: "A6 C0 D0 06 A9 1F 25 01 85 01",  # LDX $C0 BNE $EA7B; $EA75: LDA #$1F AND $01; $EA79: STA $01
     0xEA7B: "20 87 EA AD 0D DC 68 A8 68 AA 68 40",  # JSR $EA87; $EA7E: LDA $DC0D; $EA81: PLA TAY PLA TAX PLA RTI
     0xEA87: "A9 00 8D 8D 02 A9 40 85 CB 85 C5 A9 7F 8D 00 DC 60",  # SCNKEY: no key
-    0xF69B: (  # UDTIM: $A0-$A2 one on, zero again after a day; what the keyboard's column reads into $91
+    0xF69B: (  # UDTIM: increment $A0-$A2, zero after a day; keyboard column into $91
         "E6 A2 D0 06 E6 A1 D0 02 E6 A0 A5 A0 C9 4F 90 16 D0 0C A5 A1 C9 1A 90 0E D0 04 A5 A2 F0 08"
         "A9 00 85 A0 85 A1 85 A2 AD 01 DC 85 91 60"
     ),
@@ -32,15 +33,15 @@ _CODE: Final[Mapping[int, str]] = {
     0xFE72: "4C B6 FE",
     0xFEB6: "AD A1 02 8D 0D DD 68 A8 68 AA 68 40",  # LDA $02A1 STA $DD0D; $FEBC: PLA TAY PLA TAX PLA RTI
     0xFE66: "20 15 FD 20 A3 FD 20 18 E5 6C 02 A0",  # BRK: RESTOR, IOINIT, the screen, BASIC
-    0xFF43: "08 68 29 EF 48",  # an interrupt by a jump: PHP PLA AND #$EF PHA, on to $FF48
+    0xFF43: "08 68 29 EF 48",  # a simulated interrupt: PHP PLA AND #$EF PHA, continues at $FF48
     # Chips, memory, vectors.
     0xF800: "AD A6 02 F0 06 A9 25 A2 40 D0 04 A9 95 A2 42 8D 04 DC 8E 05 DC",  # CIA 1 timer A at 60 Hz by $02A6
-    0xF815: "A9 81 8D 0D DC AD 0E DC 29 80 09 11 8D 0E DC 60",  # and its interrupt on
-    0xF825: (  # IOINIT: both CIAs, the volume off, the processor's port
+    0xF815: "A9 81 8D 0D DC AD 0E DC 29 80 09 11 8D 0E DC 60",  # switch its interrupt on
+    0xF825: (  # IOINIT: both CIAs, volume 0, the processor's port
         "A9 7F 8D 0D DC 8D 0D DD 8D 00 DC A9 08 8D 0E DC 8D 0E DD 8D 0F DC 8D 0F DD A9 00 8D 03 DC 8D 03 DD 8D 18 D4"
         "A9 FF 8D 02 DC A9 07 8D 00 DD A9 3F 8D 02 DD A9 E7 85 01 A9 2F 85 00 4C 00 F8"
     ),
-    0xF863: (  # RAMTAS: $0002-$0101, $0200-$03FF cleared; bounds of memory
+    0xF863: (  # RAMTAS: clear $0002-$0101 and $0200-$03FF, set the bounds of memory
         "A2 00 8A 9D 02 00 9D 00 02 9D 00 03 E8 D0 F4 8D 81 02 8D 83 02 A9 3C 85 B2 A9 03 85 B3"
         "A9 04 8D 88 02 A9 08 8D 82 02 A9 A0 8D 84 02"
     ),
@@ -49,7 +50,7 @@ _CODE: Final[Mapping[int, str]] = {
     0xF8B0: "B0 07 8E 83 02 8C 84 02 60 AE 83 02 AC 84 02 60",  # MEMTOP
     0xF8C0: "B0 07 8E 81 02 8C 82 02 60 AE 81 02 AC 82 02 60",  # MEMBOT
     0xF8D0: "A6 C6 F0 15 AC 77 02 A2 00 BD 78 02 9D 77 02 E8 E4 C6 D0 F5 C6 C6 98 18 60 8A 18 60",  # GETIN
-    0xF8EC: (  # spaces into 1000 bytes of the screen, the colour in $0286 beside them
+    0xF8EC: (  # fill the screen with spaces and colour RAM with $0286
         "AD 88 02 85 D2 A9 D8 85 F4 A0 00 84 D1 84 F3 A2 03 A9 20 91 D1 AD 86 02 91 F3 C8 D0 05 E6 D2 E6 F4 CA"
         "E0 00 D0 EB C0 E8 D0 E7 AD 88 02 85 D2 A9 D8 85 F4"
     ),
@@ -72,7 +73,7 @@ _CODE: Final[Mapping[int, str]] = {
     0xE56C: "60",
     0xE5A0: "A9 03 85 9A A9 00 85 99 A2 00 BD B9 EC 9D 00 D0 E8 E0 2F D0 F5 60",  # $E5A8: the VIC's registers
     0xECB9: "00" * 17 + "9B 37 00 00 00 08 00 14 0F 00" + "00" * 5 + "0E 06 01 02 03 04 00 01 02 03 04 05 06 07 0C",
-    # Clocks, keys, files that are not there, a pause of a millisecond.
+    # Clock, keys, files (there are none), a delay of a millisecond.
     0xEEB3: "A9 B7 38 E9 01 D0 FC 60",
     0xF13E: "4C D0 F8",
     0xF6DD: "A5 A2 A6 A1 A4 A0 60 78 85 A2 86 A1 84 A0 58 60 A5 91 C9 7F 60",  # RDTIM, SETTIM ($F6E4), STOP ($F6ED)
@@ -83,11 +84,11 @@ _CODE: Final[Mapping[int, str]] = {
     0xFE25: "4C B0 F8",
     0xFE34: "4C C0 F8",
     0xF291: "18 60",  # CLOSE
-    0xF1CA: "18 60",  # CHROUT: what is printed is not seen
+    0xF1CA: "18 60",  # CHROUT: nothing is printed
     0xE716: "60",
     0xE9FF: "60",
-    0xAB1E: "60",  # BASIC prints a text
-    # BASIC waits for a line: CLI JMP *.
+    0xAB1E: "60",  # BASIC's routine that prints a text
+    # BASIC waiting for a line: CLI JMP *.
     0xA000: "94 E3 7B E3",
     0xA474: "58 4C 75 A4",
     0xA480: "58 4C 81 A4",
@@ -98,9 +99,9 @@ _CODE: Final[Mapping[int, str]] = {
     0xFFFA: "43 FE E2 FC 48 FF",  # the vectors
 }
 _ENTRY: Final = 0xFF48
-_LONG_ENTRY: Final = "48 8A 48 98 48 BA BD 04 01 29 10 F0 03 6C 16 03 6C 14 03"  # BRK goes by $0316
-_SHORT_ENTRY: Final = "48 8A 48 98 48 6C 14 03"  # eight cycles less: libsidplayfp's
-# The jump table: each routine's own address; the name and address of those that can be led elsewhere by a vector.
+_LONG_ENTRY: Final = "48 8A 48 98 48 BA BD 04 01 29 10 F0 03 6C 16 03 6C 14 03"  # BRK jumps through $0316
+_SHORT_ENTRY: Final = "48 8A 48 98 48 6C 14 03"  # libsidplayfp's, eight cycles shorter
+# The jump table: the address of each routine; and the RAM vectors of those routines that a program can redirect.
 _JUMPS: Final = {
     0xFF81: 0xFF5B, 0xFF84: 0xFDA3, 0xFF87: 0xFD50, 0xFF8A: 0xFD15, 0xFF8D: 0xFD1A, 0xFF90: 0xFE18, 0xFF93: 0xEDB9,
     0xFF96: 0xEDC7, 0xFF99: 0xFE25, 0xFF9C: 0xFE34, 0xFF9F: 0xEA87, 0xFFA2: 0xFE21, 0xFFA5: 0xEE13, 0xFFA8: 0xEDDD,
@@ -135,27 +136,27 @@ _MISSING_RANGES: Final = (
 
 
 def place(memory: NDArray[np.uint8], pieces: Mapping[int, str]) -> None:
-    """Put bytes into memory, given in hexadecimal by their addresses."""
+    """Write bytes, given in hexadecimal, to their addresses in ``memory``."""
     for address, text in pieces.items():
         data = bytes.fromhex(text)
         memory[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
 
 
 def name_of(address: int) -> str:
-    """What is not there, by the first of its addresses that a tune used: a routine in a ROM, a chip's input."""
+    """Return the name of a missing ROM routine or chip input for people, by an address of it that a tune used."""
     name = _MISSING.get(address)
-    for first, last, what in _MISSING_RANGES:
+    for first, last, part in _MISSING_RANGES:
         if name is None and first <= address <= last:
-            name = what
+            name = part
     return f"{name or 'a Kernal routine'} (${address:04X})"
 
 
 @cache
 def rom_space(real: bool, called: bool, timer: bool) -> NDArray[np.uint8]:
-    """``uint8[65536]``: what lies in ROM space, by address. Not to be written to.
+    """Return the bytes of ROM space by address, ``uint8[65536]``, read-only.
 
-    ``real``: an RSID's machine. Else a driver's, which calls play (``called``), from CIA 1's timer (``timer``) or from
-    the raster at line 0.
+    ``real``: the environment of an RSID file. Otherwise the environment of the driver; ``called`` if it calls play,
+    ``timer`` if its interrupt comes from CIA 1's timer A instead of raster line 0.
     """
     rom = np.zeros(0x10000, dtype=np.uint8)
     place(rom, _CODE)
@@ -167,7 +168,7 @@ def rom_space(real: bool, called: bool, timer: bool) -> NDArray[np.uint8]:
         place(rom, {0xF49E: "86 C3 84 C4 6C 30 03", 0xF5DD: "6C 32 03"})
     else:
         place(rom, {0xECCA: "1B 00", 0xECD3: "00" if timer else "01", 0xF88F: "4C 15 FD"})
-        rom[0xF8EC] = 0x60  # the screen is not cleared: nobody sees it, and a tune may lie there
+        rom[0xF8EC] = 0x60  # do not clear the screen: a tune may lie there
         rom[0xF816] = 0x81 if timer else 0x01
         if called:
             rom[0xFD30:0xFD32] = TRAP_CALL & 0xFF, TRAP_CALL >> 8

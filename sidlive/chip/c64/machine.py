@@ -1,10 +1,10 @@
-"""The machine around a tune: memory as after power-on, its image, a driver that calls init and play, the clock.
+"""One C64 with a tune in its memory, run by the driver of a .sid player.
 
-The driver is that of a .sid player (its cycles are libsidplayfp's): RAM in its power-on pattern, $0000-$03FF zero,
-$02A6 the video standard, $D418 = $0F, CIA 1 timer A at 60 Hz, one interrupt on: the raster's at line 0, or the timer's.
-After init it idles, and each interrupt calls play. A tune without a play address brings its own interrupt; an RSID
-finds the Kernal's memory and interrupts that are on from the start. No ROM; what stands in for it: ``kernal.py``.
-Knows nothing of files.
+The driver sets up the machine as libsidplayfp does, with the same cycles: RAM in its power-on pattern, $0000-$03FF
+zero, $02A6 the video standard, $D418 = $0F, CIA 1 timer A at 60 Hz, and one interrupt enabled, either raster line 0 or
+that timer. It calls init, then idles, and calls play in each interrupt. A tune without a play address installs its own
+interrupt. An RSID finds the Kernal's workspace in memory, and interrupts enabled from the start. ``kernal.py`` stands
+in for the ROM. Knows nothing of files.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,8 @@ from sidlive.errors import TuneError
 
 TIMER_60HZ: Final = {"PAL": 0x4025, "NTSC": 0x4295}  # CIA 1 timer A as the Kernal leaves it
 POWER_HZ: Final = {"PAL": 50, "NTSC": 60}
-INIT_PATIENCE_S: Final = 30.0  # of the machine's time; the slowest unpacking init seen takes a few seconds
+# How long init, the wait for the first play call, and a play call may take, in the machine's time.
+INIT_PATIENCE_S: Final = 30.0  # the slowest unpacking init seen takes a few seconds
 CALL_PATIENCE_S: Final = 2.0
 PLAY_PATIENCE_FRAMES: Final = 50
 STACK: Final = 0xFC  # the stack pointer after a reset
@@ -34,7 +35,7 @@ STACK: Final = 0xFC  # the stack pointer after a reset
 
 @dataclass(frozen=True)
 class LogEntry:
-    """What the machine did in one cycle: a SID write, or an interrupt or NMI taken."""
+    """A SID write, or an interrupt or NMI taken, with its cycle."""
 
     cycle: int  # since the reset
     register: int  # 0-24, or slots.LOG_IRQ, slots.LOG_NMI
@@ -43,11 +44,11 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class RecordedFrames:
-    """What a machine did to the SID, frame by frame: T of them, one after another."""
+    """T consecutive frames, with the number of writes to each register."""
 
     frames: Frames  # uint8[T, 28]: the registers when each frame ends
-    ends: NDArray[np.int64]  # [T]: the cycle, since the reset, at which each frame ends
-    writes: NDArray[np.uint8]  # [T, 2, 25]: writes to each register in it, 255 at most, outside NMI handlers; by them
+    ends: NDArray[np.int64]  # [T]: the cycle since the reset at which each frame ends
+    writes: NDArray[np.uint8]  # [T, 2, 25]: writes per register, outside NMI handlers [0] and by them [1]; at most 255
     own: NDArray[np.uint8]  # [T, 25]: the last value written to each register outside NMI handlers
 
     @staticmethod
@@ -63,12 +64,16 @@ class RecordedFrames:
 
 
 class Machine:
-    """One C64. ``load`` an image, ``start`` a song, then run; errors of the tune's code are TuneErrors."""
+    """One C64: call ``start`` for a song, ``load`` its image, then run. Faults of the tune's code raise TuneError."""
 
     def __init__(
         self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log: int = 0, chip: str = "6581"
     ) -> None:
-        """``further_sids``: up to two addresses whose writes are not the first SID's; ``log``: rows of the log."""
+        """Power on a C64.
+
+        ``further_sids``: addresses of a second and a third SID, whose writes are not recorded. ``log``: the number of
+        log rows to make room for. ``chip``: 6581 or 8580.
+        """
         self.timing = timing
         self.memory: NDArray[np.uint8] = np.zeros(slots.MEMORY_BYTES, dtype=np.uint8)
         self._name_memory()
@@ -87,7 +92,7 @@ class Machine:
         m[slots.SPRITE_FLOP] = 0xFF
         m[slots.POWER_CYCLES] = int(timing.clock_hz / POWER_HZ[timing.name])
         m[slots.RASTER_NEXT] = timing.cycles_per_line + 1
-        m[slots.PHASE : slots.PHASE + 3] = 0x555555  # as the chip comes up, after reSIDfp
+        m[slots.PHASE : slots.PHASE + 3] = 0x555555  # the state after power-on, as in reSIDfp
         m[slots.PULSE : slots.PULSE + 3] = 0xFFF
         m[slots.NOISE], m[slots.NOISE_LATCH], m[slots.TEST_LATCHED] = 0x3FFFFF, 0x7FFFFF, 1
         m[slots.NOISE_OUTPUT], m[slots.TRIANGLE_PIPELINE] = 0xFE0, 0x555
@@ -117,7 +122,7 @@ class Machine:
 
     @property
     def timer_periods(self) -> tuple[int, ...]:
-        """Cycles between two interrupts of each timer, as it is set now: A and B of CIA 1, then of CIA 2."""
+        """Return the present periods in cycles of timers A and B of CIA 1, then of CIA 2."""
         bases = [slots.CIA + cia * slots.CIA_SLOTS + slots.TIMER for cia in range(2)]
         return tuple(
             int(self.state[base + t * slots.TIMER_SLOTS + slots.LATCH]) + 1 for base in bases for t in range(2)
@@ -125,55 +130,56 @@ class Machine:
 
     @property
     def raster_next(self) -> int | None:
-        """The cycle at which the raster next reaches the line it is compared with, or None when it never does."""
+        """The cycle at which the raster next reaches the compare line, or None if there is no such line."""
         at = int(self.state[slots.RASTER_NEXT])
         return None if at >= slots.NEVER else at
 
     @property
     def own_interrupt(self) -> bool:
-        """Whether the tune has put an interrupt handler of its own where the driver's was."""
+        """Whether the tune has replaced the driver's interrupt handler with its own."""
         vector = int(self.ram[0x0314]) | int(self.ram[0x0315]) << 8
         return vector != slots.TRAP_CALL or bus.port_lines(self.state) & 2 == 0
 
     @property
     def rom_entered(self) -> int | None:
-        """The cycle at which the tune first ran code in a ROM other than the entry of interrupts, or None."""
+        """The cycle at which the tune first ran ROM code other than the interrupt entry, or None."""
         return int(self.state[slots.KERNAL_AT]) or None
 
     @property
     def missing(self) -> str | None:
-        """The first thing that the tune used and that is not there, in words, or None."""
+        """The name of the first missing part that the tune used (a ROM routine, a chip input, a cartridge), or None."""
         address = int(self.state[slots.MISSING])
         return kernal.name_of(address) if address else None
 
     @property
     def log_rows(self) -> NDArray[np.int64]:
-        """``int64[n, 3]``: cycle, register (or slots.LOG_IRQ, slots.LOG_NMI) and value of what was logged; a view."""
+        """A view of the log, ``int64[n, 3]``: cycle, register (or slots.LOG_IRQ, slots.LOG_NMI), value."""
         return self.state[slots.LOG :].reshape(-1, 3)[: self.state[slots.LOGGED]]
 
     @property
     def logged(self) -> list[LogEntry]:
-        """The log so far, in order."""
+        """The entries of the log, in order."""
         return [LogEntry(*map(int, row)) for row in self.log_rows]
 
     def clear_log(self) -> None:
-        """Forget what was logged."""
+        """Empty the log."""
         self.state[slots.LOGGED] = 0
 
     def load(self, address: int, image: bytes) -> None:
-        """Copy an image into RAM, after ``start``, as the Kernal's LOAD does; it must end at $FFFF or below."""
+        """Copy an image into RAM as the Kernal's LOAD does; it must end at $FFFF or below. Call it after ``start``."""
         end = address + len(image)
         assert address >= 0 and end <= 0x10000
-        for pointer in (0x2D, 0x2F, 0x31, 0xAE):  # the end of a program and of what was loaded
+        for pointer in (0x2D, 0x2F, 0x31, 0xAE):  # the end of the BASIC program, and of the file
             self.ram[pointer : pointer + 2] = end & 0xFF, end >> 8 & 0xFF
         self.ram[0xAC:0xAE] = address & 0xFF, address >> 8
         self.ram[address:end] = np.frombuffer(image, dtype=np.uint8)
 
     def start(self, init: int, song: int, play: int = 0, timer: bool = False, real: bool = False) -> None:
-        """Be at the first instruction of init, with the song's number, counted from 1, less one in A.
+        """Set up the driver and go to the first instruction of init.
 
-        ``play`` 0: the tune has an interrupt of its own. ``timer``: CIA 1's timer A makes the driver's interrupt, not
-        the raster. ``real``: an RSID's environment, in which the timer runs and interrupts are on.
+        ``song`` counts from 1; init gets ``song - 1`` in A. ``play`` 0: the tune installs its own interrupt. ``timer``:
+        CIA 1's timer A makes the driver's interrupt instead of the raster. ``real``: the environment of an RSID file,
+        in which the timer runs and interrupts are enabled.
         """
         m = self.state
         m[slots.PLAY], m[slots.PLAY_PORT], m[slots.REAL] = play, bank_of(play), real
@@ -183,20 +189,20 @@ class Machine:
         vector = slots.TRAP_CALL if play else 0xEA31
         self.ram[0x0314:0x0316] = vector & 0xFF, vector >> 8
         self.ram[0x0316:0x031A] = (0x66, 0xFE, 0x47, 0xFE)  # the Kernal's BRK and NMI vectors
-        # The driver's program, as (cycles, address written in the last of them, value).
+        # The driver's program: (cycles, address written in the last of these cycles or 0, value).
         latch = TIMER_60HZ[self.timing.name]
         line = 311 if real else 0
         steps = [
-            (40, 0xD418, 0x0F),  # quiet the chips, full volume
+            (40, 0xD418, 0x0F),  # silence the chips, full volume
             (17 if self.timing is PAL else 15, 0xDC04, latch & 0xFF),
             (4, 0xDC05, latch >> 8),
             (19 if real else 22, 0xD011, 0x1B | (line >> 8) << 7),
             (4, 0xD012, line & 0xFF),
             (7, 0, 0) if real else (18, 0, 0) if play else (13, 0, 0),
-            (20, 0, 0),  # a delay of no length
+            (20, 0, 0),  # a delay loop, with length 0
             *([(15, 0xDC0D, 0x81), (4, 0xDC0E, 0x01)] if timer or real else [(12, 0xD01A, 0x81), (3, 0, 0)]),
-            (11 if real else 10, 0, 0),  # the bank
-            (26, 0, 0),  # the flags, the song, the call
+            (11 if real else 10, 0, 0),  # set the memory bank
+            (26, 0, 0),  # set flags and song, call init
         ]
         cycle = 0
         for cycles, address, value in steps:
@@ -214,17 +220,17 @@ class Machine:
             m[slots.SP] = (m[slots.SP] - 1) & 0xFF
 
     def finish_init(self) -> None:
-        """Run until init has returned. Raises TuneError when it jams, or does not within 30 s of the machine's time."""
+        """Run until init has returned. Raises TuneError if it jams or takes more than 30 s of the machine's time."""
         if not self._run_to(slots.TRAP_IDLE, INIT_PATIENCE_S):
             raise TuneError(f"init does not return within {INIT_PATIENCE_S:g} s of the machine's time")
 
     def call_play(self) -> None:
-        """Run until the driver is about to call play. Raises TuneError when it does not within 2 s."""
+        """Run until the driver is about to call play. Raises TuneError if no call comes within 2 s of machine time."""
         if not self._run_to(slots.TRAP_CALL, CALL_PATIENCE_S):
             raise TuneError(f"init turns off the interrupt that calls play; expected one within {CALL_PATIENCE_S:g} s")
 
     def _run_to(self, trap: int, patience_s: float) -> bool:
-        """Run until the driver is at ``trap``; whether it got there in time."""
+        """Run until the driver is at ``trap``. Returns whether it got there in time."""
         until = self.cycle + int(patience_s * self.timing.clock_hz)
         status = self._call(driver.run_to_trap, trap, until)
         if status == slots.JAMMED:
@@ -232,15 +238,16 @@ class Machine:
         return bool(status == slots.RETURNED)
 
     def run(self, until: int) -> None:
-        """Run to the cycle ``until``, or an instruction past it. Raises TuneError when the processor jams."""
+        """Run to the cycle ``until``, or an instruction past it. Raises TuneError if the processor jams."""
         if self._call(driver.run_machine, until) == slots.JAMMED:
             raise TuneError(self._jam())
 
     def _call(self, kernel: Callable[..., Any], *arguments: object) -> Any:
         """Call a kernel that runs this machine, and return its result.
 
-        Hardly any tune reads voice 3's oscillator and envelope, so they stand still until one does. Then the machine
-        runs once more from its start, with both followed, and the call that met the read is made again.
+        Few tunes read voice 3's oscillator ($D41B) or envelope ($D41C), so they are not emulated until one does. Then
+        a copy of the machine from before its first run repeats that run with both emulated; this machine takes over
+        their state, and repeats the call in which the read came.
         """
         m, memory = self.state, self.memory
         if self._origin is None:
@@ -259,7 +266,7 @@ class Machine:
         return kernel(m, memory, self._table, *arguments)
 
     def copy(self) -> "Machine":
-        """A machine in the same state, which goes its own way from here."""
+        """Return an independent machine in the same state."""
         other = copy(self)
         other.memory, other.state = self.memory.copy(), self.state.copy()
         other._name_memory()
@@ -272,15 +279,15 @@ class Machine:
         self.sid = self.memory[slots.SID : slots.WAVES]
 
     def frames_from(self, cycle: int) -> None:
-        """Let the first frame that ``record`` gives begin at ``cycle``, now or in the past."""
+        """Set the cycle, now or in the past, at which the first frame of ``record`` begins."""
         self.state[slots.ROWS_FROM], self.state[slots.ROWS] = cycle, 0
 
     def record(self, count: int, period: Fraction | None) -> RecordedFrames:
-        """Run for ``count`` frames and return what was done in them.
+        """Run for ``count`` frames and return them.
 
-        Frames take ``period`` cycles each, from the cycle given to ``frames_from``. With None a frame is one play call
-        of the driver's, up to the next one: start where ``call_play`` stops. Raises TuneError when the processor jams
-        or a play call does not return within 50 video frames.
+        Frames take ``period`` cycles each, from the cycle given to ``frames_from`` on. With None, a frame lasts from
+        one play call of the driver to the next; call ``call_play`` first. Raises TuneError if the processor jams or a
+        play call does not return within 50 video frames.
         """
         frames = np.zeros((count, COLUMNS), dtype=np.uint8)
         patience = PLAY_PATIENCE_FRAMES * self.timing.cycles_per_frame
@@ -300,12 +307,12 @@ class Machine:
     def _jam(self) -> str:
         m = self.state
         at = int(m[slots.PC])
-        what = "init" if not m[slots.INIT_DONE] and not m[slots.REAL] else "play" if m[slots.PLAY] else "the tune"
-        return f"{what} jams the processor at ${at:04X} (opcode ${self.ram[at]:02X})"
+        code = "init" if not m[slots.INIT_DONE] and not m[slots.REAL] else "play" if m[slots.PLAY] else "the tune"
+        return f"{code} jams the processor at ${at:04X} (opcode ${self.ram[at]:02X})"
 
 
 def bank_of(address: int) -> int:
-    """What a driver puts into $01 before it calls ``address``: its code in RAM, and the chips if possible."""
+    """Return the value of $01 with which the driver calls ``address``: RAM there, and the chips if possible."""
     if address < 0xA000:
         return 0x37
     if address < 0xD000:
@@ -315,7 +322,7 @@ def bank_of(address: int) -> int:
 
 @cache
 def _power_on_pattern() -> NDArray[np.uint8]:
-    """RAM as it comes up: $00 and $FF in runs of four, inverted every 16 KiB; the first KiB cleared by the reset."""
+    """Return RAM after power-on: runs of four $00 and $FF, inverted every 16 KiB; the reset clears the first KiB."""
     ram = np.zeros(0x10000, dtype=np.uint8)
     addresses = np.arange(0x10000)
     middle = (addresses & 7) - 2
@@ -326,12 +333,12 @@ def _power_on_pattern() -> NDArray[np.uint8]:
 
 
 def _kernal_workspace(ram: NDArray[np.uint8]) -> None:
-    """What the Kernal's and BASIC's start leave in $0000-$03FF, as far as programs use it."""
+    """Write the values that the start of Kernal and BASIC leaves in $0000-$03FF, as far as programs use them."""
     pieces = {
         0x0003: "AA B1 91 B3 22 00 00 00 4C 00 00 00 04",  # BASIC's conversions and flags
         0x0016: "19 16 00 0A 76 A3",
         0x0022: "40 A3 B3 BD",
-        0x002B: "01 08",  # where a BASIC program lies, and what is free
+        0x002B: "01 08",  # start of the BASIC program
         0x0034: "A0 00 00 00 A0 00 FF",
         0x0042: "08 00 00 00 00 24",
         0x0053: "03 4C",

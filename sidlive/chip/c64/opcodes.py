@@ -1,8 +1,8 @@
-"""The NMOS 6502's 256 opcodes, said once. The CPU kernel, the disassembler and the cycle table derive from this table.
+"""The NMOS 6502's 256 opcodes in one table, from which the CPU kernel, the disassembler and the cycle counts derive.
 
 Each entry is ``MNEMONIC.mode.cycles``; a trailing ``+`` adds one cycle when indexing crosses a page. Branches add one
-cycle when taken and one more when they land in another page. The names of the undocumented opcodes are those of
-"NMOS 6510 Unintended Opcodes"; JAM never finishes, so its cycle count is only that of its fetch.
+cycle when taken and another one when they land in another page. The names of the undocumented opcodes are those of
+"NMOS 6510 Unintended Opcodes". JAM never finishes; its cycle count is that of its fetch.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ BEQ.rel.2  SBC.izy.5+ JAM.imp.2 ISC.izy.8 NOP.zpx.4 SBC.zpx.4 INC.zpx.6 ISC.zpx.
 
 
 class Mode(IntEnum):
-    """How an operand is found."""
+    """An addressing mode."""
 
     IMP = 0
     ACC = 1
@@ -52,7 +52,7 @@ class Mode(IntEnum):
 
 
 class Op(IntEnum):
-    """What is done with it. Reads, read-modify-writes, stores, branches: the kernel tells the runs apart."""
+    """An operation. The numbers are grouped (reads, read-modify-writes, stores, branches, others) for the kernel."""
 
     # Read the operand.
     ADC = 0
@@ -159,7 +159,7 @@ _TEXT: Final = {
 
 @dataclass(frozen=True)
 class Opcode:
-    """One opcode: what it does, where its operand is, its cycles, and whether a page crossing costs one more."""
+    """One opcode: operation, addressing mode, cycles, and whether a page crossing takes another cycle."""
 
     code: int
     op: Op
@@ -169,7 +169,7 @@ class Opcode:
 
     @property
     def length(self) -> int:
-        """Bytes, the opcode's own included."""
+        """The instruction's bytes, the opcode included."""
         return _BYTES.get(self.mode, 2)
 
     @property
@@ -187,11 +187,11 @@ OPCODES: Final[tuple[Opcode, ...]] = tuple(_parse(code, entry) for code, entry i
 
 @cache
 def kernel_table() -> NDArray[np.int64]:
-    """``int64[256]``, one word an opcode for the CPU kernel.
+    """Return the CPU kernel's table, ``int64[256]``: one word for each opcode.
 
-    Bits 0-7 the operation, 8-15 the mode, 16-19 cycles, 24-25 bytes, PAGE_CROSS if a page crossing costs one more,
-    INDIRECT if the operand is a pointer. Bits 32-47 are a mask of the operand's bits that are an address, 48-55 of X's
-    bits that are added to it, 56-63 of Y's.
+    Bits 0-7: the operation; 8-15: the mode; 16-19: cycles; 24-25: bytes; PAGE_CROSS: a page crossing takes another
+    cycle; INDIRECT: the operand is a pointer. Bits 32-47: mask of the operand for the address; 48-55: mask of X, and
+    56-63: mask of Y, before they are added to the address.
     """
     words = np.zeros(256, dtype=np.int64)
     for o in OPCODES:
@@ -205,7 +205,7 @@ def kernel_table() -> NDArray[np.int64]:
 
 
 def disassemble(memory: bytes, address: int) -> tuple[str, int]:
-    """Text and length in bytes of the instruction at ``address``; operand bytes wrap at the end of ``memory``."""
+    """Return text and length in bytes of the instruction at ``address``. Operands wrap at the end of ``memory``."""
     opcode = OPCODES[memory[address]]
     low, high = (memory[(address + i) % len(memory)] for i in (1, 2))
     operand = low | high << 8 if opcode.length == 3 else low

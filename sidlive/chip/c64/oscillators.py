@@ -40,10 +40,11 @@ from sidlive.compiling import kernel
 
 TEST, RING, SYNC = 8, 4, 2  # bits of the control register
 TOP: Final = 0x800000
-# Cycles until an output without a waveform, and a noise register under the test bit, begin to fade, and between steps.
+# [6581, 8580], [cycles until the first step, cycles between steps]: an output without a waveform fades to zero,
+# and a noise register under the test bit fills with ones.
 FADE_CYCLES: Final = np.array([[54_000, 1_400], [800_000, 50_000]], dtype=np.int64)
 RESET_CYCLES: Final = np.array([[50_000, 15_000], [986_000, 314_300]], dtype=np.int64)
-# The bits of the noise register that are heard, each with its place in the output.
+# The bits of the noise register that are wired to the output: (bit, bit of the output).
 TAPS: Final = ((2, 11), (4, 10), (8, 9), (11, 8), (13, 7), (17, 6), (20, 5), (22, 4))
 NOT_TAPS: Final = 0x7FFFFF & ~sum(1 << bit for bit, _ in TAPS)
 
@@ -61,6 +62,7 @@ def _frequency(mem: Memory, voice: Int) -> Int:
 
 @kernel
 def _noise_output(register: Int) -> Int:
+    """Return the 12 output bits of a noise register."""
     output = np.int64(0)
     for bit, place in TAPS:
         output |= ((register >> bit) & 1) << place
@@ -69,7 +71,7 @@ def _noise_output(register: Int) -> Int:
 
 @kernel
 def _written_back(output: Int) -> Int:
-    """The noise register's bits that an output drives."""
+    """Return the bits that an output writes back into the noise register."""
     register = np.int64(0)
     for bit, place in TAPS:
         register |= ((output >> place) & 1) << bit
@@ -78,7 +80,7 @@ def _written_back(output: Int) -> Int:
 
 @kernel
 def _drives(m: State, before: Int, after: Int) -> bool:
-    """Whether the output drives the noise register as it shifts, of a waveform and the one after it."""
+    """Return whether a shift writes the output back into the register, as waveform ``before`` becomes ``after``."""
     if before <= 8 or after < 8 or (after == 8 and before != 15) or before == 12 or after == 12:
         return False
     return bool(m[IS_8580] or (before & 3, after & 3) not in ((1, 2), (2, 1)))
@@ -86,7 +88,7 @@ def _drives(m: State, before: Int, after: Int) -> bool:
 
 @kernel
 def _shift(m: State, before: Int, after: Int) -> None:
-    """The noise register takes the latched bits, one place on."""
+    """Shift the latched bits into the noise register."""
     latch = m[NOISE_LATCH]
     if _drives(m, before, after):
         latch = (m[NOISE] & NOT_TAPS) | _written_back(m[WAVE_OUTPUT])
@@ -97,7 +99,7 @@ def _shift(m: State, before: Int, after: Int) -> None:
 
 @kernel
 def _waveform(m: State, mem: Memory, voice: Int, control: Int) -> Int:
-    """Twelve bits of triangle and sawtooth, all ones without either."""
+    """Return the 12 bits of triangle and sawtooth; all ones if neither is on."""
     ring = TOP if control & 0x24 == RING else 0
     place = (m[PHASE + voice] ^ (~m[PHASE + (voice + 2) % 3] & ring)) >> 12
     if control & 0x30 == 0x10:
@@ -109,7 +111,7 @@ def _waveform(m: State, mem: Memory, voice: Int, control: Int) -> Int:
 
 @kernel
 def _mixed(mem: Memory, waveform: Int, value: Int) -> Int:
-    """The output of ``value``, what all of a voice's waveforms have in common: mixed, they pull each other down."""
+    """Return the output of a voice whose waveforms, ANDed, are ``value``. Mixed, they pull down each other's bits."""
     kind = waveform & 7
     if kind == 3 or kind >= 5:
         row = kind - 4 if kind > 3 else np.int64(0)
@@ -119,6 +121,7 @@ def _mixed(mem: Memory, waveform: Int, value: Int) -> Int:
 
 @kernel
 def _fade_noise(m: State) -> None:
+    """Let the test bit set more bits of the noise register."""
     register = m[NOISE] | (m[NOISE] >> 1) | 0x400000
     m[NOISE] = m[NOISE_LATCH] = register
     m[NOISE_OUTPUT] = _noise_output(register)
@@ -127,6 +130,7 @@ def _fade_noise(m: State) -> None:
 
 @kernel
 def _fade_output(m: State) -> None:
+    """Let an output without a waveform lose more of its bits."""
     m[WAVE_OUTPUT] &= m[WAVE_OUTPUT] >> 1
     m[OSC3] = m[WAVE_OUTPUT]
     m[FADES_IN] = FADE_CYCLES[m[IS_8580], 1] if m[WAVE_OUTPUT] else 0
@@ -134,7 +138,7 @@ def _fade_output(m: State) -> None:
 
 @kernel
 def _clock(m: State, mem: Memory) -> None:
-    """One cycle of all three."""
+    """Advance all three oscillators by one cycle."""
     for voice in range(3):
         control = _control(mem, voice)
         if control & TEST:
@@ -174,7 +178,7 @@ def _clock(m: State, mem: Memory) -> None:
 
 @kernel
 def _output(m: State, mem: Memory, voice: Int, control: Int) -> None:
-    """The output of a cycle: voice 3's into OSC3, and what it does to the oscillator itself."""
+    """Set voice 3's output for this cycle, and apply the effect of a mixed waveform on its own oscillator and noise."""
     waveform = control >> 4
     if waveform == 0:
         if m[FADES_IN]:
@@ -206,7 +210,7 @@ def _output(m: State, mem: Memory, voice: Int, control: Int) -> None:
 
 @kernel
 def _synchronise(m: State, mem: Memory) -> None:
-    """A voice whose top bit has risen starts the next one over, unless it is started over itself in this cycle."""
+    """Hard sync: a voice whose top bit rose resets the next voice, unless it is itself reset in this cycle."""
     first, second, third = m[RISING], m[RISING + 1], m[RISING + 2]
     if (first | second | third) == 0:
         return
@@ -221,7 +225,7 @@ def _synchronise(m: State, mem: Memory) -> None:
 
 @kernel
 def _until_sync(m: State, mem: Memory) -> Int:
-    """Cycles until a voice may next start another one over."""
+    """Return the number of cycles until the next possible hard sync."""
     cycles = np.int64(1 << 62)
     for voice in range(3):
         frequency = _frequency(mem, voice)
@@ -232,9 +236,9 @@ def _until_sync(m: State, mem: Memory) -> Int:
 
 @kernel
 def _settle_noise(m: State) -> None:
-    """Do the shifts that have been put off."""
+    """Carry out the pending shifts of the noise register."""
     register = m[NOISE]
-    for _ in range(m[NOISE_SHIFTS] % 0x7FFFFF):  # after so many it is the same again
+    for _ in range(m[NOISE_SHIFTS] % 0x7FFFFF):  # the register's period
         register = (register >> 1) | (((register ^ (register >> 5)) & 1) << 22)
     m[NOISE], m[NOISE_SHIFTS] = register, 0
     m[NOISE_OUTPUT] = _noise_output(register)
@@ -244,7 +248,7 @@ def _settle_noise(m: State) -> None:
 
 @kernel
 def _pass_noise(m: State, before: Int, phase: Int, frequency: Int, cycles: Int) -> None:
-    """Count the noise register's shifts in ``cycles`` that took voice 3 from ``before`` to ``phase``, not wrapped."""
+    """Count the noise shifts while ``cycles`` took voice 3's counter from ``before`` to ``phase`` (not wrapped)."""
     if m[SHIFT_PIPELINE]:
         m[TEST_LATCHED] = 0
         if cycles >= m[SHIFT_PIPELINE]:
@@ -255,7 +259,7 @@ def _pass_noise(m: State, before: Int, phase: Int, frequency: Int, cycles: Int) 
     shifts = ((phase + 0x80000) >> 20) - ((before + 0x80000) >> 20)
     if shifts == 0:
         return
-    beyond = (phase + 0x80000) & 0xFFFFF  # the last one was asked for so far back, and takes two cycles
+    beyond = (phase + 0x80000) & 0xFFFFF  # phase since the last shift began; a shift takes two cycles
     if shifts > 1 or beyond >= frequency:
         m[TEST_LATCHED] = 0
     if beyond < 2 * frequency:
@@ -266,7 +270,7 @@ def _pass_noise(m: State, before: Int, phase: Int, frequency: Int, cycles: Int) 
 
 @kernel
 def _pass_voice(m: State, mem: Memory, voice: Int, cycles: Int) -> None:
-    """Many cycles of one voice in a step, without the output and what it does; voices 1 and 2 only count."""
+    """Skip ``cycles`` of one voice, without its output and the output's effects."""
     control = _control(mem, voice)
     m[RISING + voice] = 0
     if voice == 2:
@@ -296,7 +300,7 @@ def _pass_voice(m: State, mem: Memory, voice: Int, cycles: Int) -> None:
 
 @kernel
 def _pass(m: State, mem: Memory, cycles: Int) -> None:
-    """Many cycles of all three in a few steps."""
+    """Skip ``cycles`` of all three voices, from one hard sync to the next."""
     while cycles > 0:
         step = min(cycles, _until_sync(m, mem))
         cycles -= step
@@ -307,13 +311,14 @@ def _pass(m: State, mem: Memory, cycles: Int) -> None:
 
 @kernel
 def _acts_back(mem: Memory, voice: Int) -> bool:
-    """Whether on a 6581 a voice's waveform pulls its counter down."""
+    """Return whether, on a 6581, a voice's waveform can pull down its counter's top bit."""
     control = _control(mem, voice)
     return control & 0x20 != 0 and control & 0xF0 != 0x20 and control & TEST == 0
 
 
 @kernel
 def _cycle_by_cycle(m: State, mem: Memory) -> bool:
+    """Return whether cycles cannot be skipped, because an output acts back on its oscillator or noise register."""
     control = _control(mem, 2)
     if control > 0x8F:
         return True
@@ -324,7 +329,7 @@ def _cycle_by_cycle(m: State, mem: Memory) -> bool:
 
 @kernel
 def advance_oscillators(m: State, mem: Memory, cycle: Int, output: bool) -> None:
-    """Bring the oscillators up to ``cycle``; with ``output`` what $D41B reads too."""
+    """Advance the oscillators to ``cycle``; with ``output`` also the value that $D41B reads."""
     cycles = cycle - m[OSCILLATOR_CYCLE]
     m[OSCILLATOR_CYCLE] = cycle
     single = min(cycles, 2) if output else np.int64(0)
@@ -340,10 +345,10 @@ def advance_oscillators(m: State, mem: Memory, cycle: Int, output: bool) -> None
 
 @kernel
 def change_control(m: State, mem: Memory, voice: Int, value: Int, cycle: Int) -> None:
-    """What a write to a voice's control register does at once, at ``cycle``; the register still holds what it did."""
+    """Apply a write of ``value`` to a voice's control register at ``cycle``, before the register itself changes."""
     before = _control(mem, voice)
     test = (value ^ before) & TEST
-    silenced = voice == 2 and value & 0xF0 == 0 and before & 0xF0 != 0  # its output stays for a while
+    silenced = voice == 2 and value & 0xF0 == 0 and before & 0xF0 != 0  # its output remains, and fades
     advance_oscillators(m, mem, cycle, voice == 2)
     if voice == 2 and test:
         _settle_noise(m)

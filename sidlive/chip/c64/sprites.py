@@ -1,8 +1,8 @@
-"""The sprites as far as a program feels them: the cycles that the fetches of their data take from it.
+"""The sprites, as far as a program notices them: the cycles that fetching their data takes from the processor.
 
-A sprite's data is fetched on 21 lines, 42 if it is expanded, from the line on that its Y position names. The VIC
-compares late in each line and then fetches, two cycles a sprite; the processor lets go of the bus three cycles before.
-In another cycle of the line a sprite goes on to its next row, an expanded one on every other line.
+A sprite's data is fetched on 21 lines, or 42 if it is expanded, beginning with the line of its Y position. Late in each
+line the VIC compares that position and then fetches, two cycles per sprite; the processor stops three cycles earlier.
+In another cycle of the line a sprite advances to its next row, an expanded one only on every other line.
 """
 
 import numpy as np
@@ -23,21 +23,22 @@ from sidlive.chip.c64.slots import (
 )
 from sidlive.compiling import kernel
 
-ROW_CYCLE = 15  # of the line, in which sprites go on to their next row
-EXPAND_CYCLE = 55  # in which an expanded one is told to stay on its row once more, or to go on
-CRUNCH_CYCLE = 14  # in which a sprite that stops being expanded is upset
+# Cycles of a line:
+ROW_CYCLE = 15  # sprites advance to their next row
+EXPAND_CYCLE = 55  # the flip-flop of expanded sprites toggles: repeat the row, or advance
+CRUNCH_CYCLE = 14  # ending a sprite's expansion in this cycle garbles its row counter ("sprite crunch")
 LAST_BYTE = 63  # a sprite is 21 rows of 3 bytes
 
 
 @kernel
 def _compare_cycle(m: State) -> Int:
-    """The cycle of the line in which Y positions are compared, for the first of two times."""
+    """Return the first of the two cycles of a line in which Y positions are compared."""
     return np.int64(54 if m[LINE_CYCLES] == 63 else 55)
 
 
 @kernel
 def _reached(mem: Memory, line: Int) -> Int:
-    """Bit n: sprite n is on and its Y position is this line's, of which eight bits are compared."""
+    """Return a bit for each sprite that is on and whose Y position equals the line's lower eight bits."""
     sprites = np.int64(0)
     for n in range(8):
         if (mem[IO + 0x15] >> n) & 1 and mem[IO + 2 * n + 1] == line & 0xFF:
@@ -47,6 +48,7 @@ def _reached(mem: Memory, line: Int) -> Int:
 
 @kernel
 def _compare(m: State, mem: Memory, line: Int) -> None:
+    """Start the fetches of the sprites that begin on this line."""
     begin = _reached(mem, line) & ~m[SPRITE_DMA]
     m[SPRITE_DMA] |= begin
     m[SPRITE_FLOP] |= begin
@@ -57,7 +59,7 @@ def _compare(m: State, mem: Memory, line: Int) -> None:
 
 @kernel
 def _after_row(m: State) -> Int:
-    """Bit n: sprite n's data is fetched still when the sprites have gone on to their next row."""
+    """Return a bit for each sprite whose data is still fetched after the sprites have advanced to their next row."""
     sprites = m[SPRITE_DMA]
     for n in range(8):
         if (m[SPRITE_FLOP] >> n) & 1 and m[SPRITE_ROW + n] + 3 == LAST_BYTE:
@@ -67,6 +69,7 @@ def _after_row(m: State) -> Int:
 
 @kernel
 def _next_row(m: State) -> None:
+    """Advance the sprites to their next row, or end their fetches."""
     sprites = _after_row(m)
     for n in range(8):
         if (m[SPRITE_DMA] & m[SPRITE_FLOP]) >> n & 1:
@@ -76,12 +79,12 @@ def _next_row(m: State) -> None:
 
 @kernel
 def follow_sprites(m: State, mem: Memory, cycle: Int) -> None:
-    """Bring the sprites up to ``cycle``, with the registers as they have been set since they were followed last."""
+    """Advance the sprites to ``cycle``. Call it before a write changes one of their registers."""
     before = m[SPRITE_CYCLE]
     m[SPRITE_CYCLE] = cycle
     length = m[LINE_CYCLES]
     compare = _compare_cycle(m)
-    number = before // length  # of lines since a line before the first
+    number = before // length  # lines counted from the one before the first
     while number * length <= cycle and (mem[IO + 0x15] or m[SPRITE_DMA]):
         begin = number * length
         line = (number - 1) % m[LINES]
@@ -97,7 +100,7 @@ def follow_sprites(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def end_expansion(m: State, value: Int, cycle: Int) -> None:
-    """What a write of $D017 at ``cycle`` does at once: sprites no longer expanded go on to their next row."""
+    """Apply a write of ``value`` to $D017 at ``cycle``: sprites no longer expanded advance to their next row."""
     ended = ~value & ~m[SPRITE_FLOP] & 0xFF
     m[SPRITE_FLOP] |= ended
     if cycle % m[LINE_CYCLES] == CRUNCH_CYCLE:
@@ -110,7 +113,7 @@ def end_expansion(m: State, value: Int, cycle: Int) -> None:
 
 @kernel
 def _fetch(m: State, sprites: Int, begin: Int, cycle: Int) -> tuple[Int, Int]:
-    """The first stretch not over at ``cycle`` in which ``sprites`` are fetched, in the line from ``begin`` on."""
+    """Return (first, end) cycle of ``sprites``' bus time, current at ``cycle`` or next, in the line from ``begin``."""
     from_, to = np.int64(NEVER), np.int64(NEVER)
     for n in range(8):
         if (sprites >> n) & 1:
@@ -126,13 +129,13 @@ def _fetch(m: State, sprites: Int, begin: Int, cycle: Int) -> tuple[Int, Int]:
 
 @kernel
 def next_fetch(m: State, mem: Memory, cycle: Int) -> tuple[Int, Int]:
-    """When the VIC first takes the bus for sprites' data, not over at ``cycle``, and until when; (NEVER, NEVER)."""
+    """Return (first, end) cycle of the sprites' bus time that is current at ``cycle`` or next, or (NEVER, NEVER)."""
     follow_sprites(m, mem, cycle)
     length = m[LINE_CYCLES]
     number = cycle // length
     place = cycle - number * length
     sprites = m[SPRITE_DMA]
-    if sprites and place < ROW_CYCLE:  # the line before reaches into this one
+    if sprites and place < ROW_CYCLE:  # the fetches of the previous line reach into this one
         from_, to = _fetch(m, sprites, (number - 1) * length, cycle)
         if from_ < NEVER:
             return from_, to

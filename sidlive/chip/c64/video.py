@@ -1,6 +1,6 @@
-"""The VIC-II as a program meets it: the raster, its interrupt, and the cycles that it takes from the processor.
+"""The VIC-II as a program notices it: the raster, its interrupt, and the cycles that it takes from the processor.
 
-It takes them for bad lines and for the sprites' data (``sprites.py``). No picture, no collisions.
+It takes cycles in bad lines and for the sprites' data (``sprites.py``). No picture, no collisions.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ from sidlive.compiling import kernel
 
 @kernel
 def line_at(m: State, cycle: Int) -> Int:
-    """The raster line at ``cycle``; line 0 shows one cycle late, as on the chip."""
+    """Return the raster line that is read at ``cycle``. Line 0 appears one cycle late, as on the chip."""
     since = cycle - m[LINE_CYCLES]
     line = (since // m[LINE_CYCLES]) % m[LINES]
     return m[LINES] - 1 if line == 0 and since % m[LINE_CYCLES] == 0 else line
@@ -41,13 +41,13 @@ def line_at(m: State, cycle: Int) -> Int:
 
 @kernel
 def _compared(mem: Memory) -> Int:
-    """The raster line that is compared with; there need not be such a line."""
+    """Return the compare line of $D011 and $D012. It may be beyond the last line."""
     return np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
 
 
 @kernel
 def _reached(m: State, mem: Memory, at: Int) -> None:
-    """Note that the raster reached the line compared with, and have the VIC ask for an interrupt if it is to."""
+    """Set the raster flag at cycle ``at``, and request an interrupt if it is enabled."""
     mem[IO + 0x19] |= 1
     if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
         m[VIC_SINCE] = at
@@ -55,7 +55,7 @@ def _reached(m: State, mem: Memory, at: Int) -> None:
 
 @kernel
 def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
-    """When, after ``cycle``, the raster next reaches the line compared with."""
+    """Return the cycle after ``cycle`` at which the raster reaches the compare line, or NEVER."""
     line = _compared(mem)
     if line >= m[LINES]:
         return NEVER
@@ -66,7 +66,7 @@ def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
 
 @kernel
 def _find_bad_line(m: State, mem: Memory, cycle: Int) -> None:
-    """Find the first bad line that is not over at ``cycle``; none with the screen off."""
+    """Set BAD_LINE_AT to the bad line that is current at ``cycle`` or next; NEVER if the screen is off."""
     if mem[IO + 0x11] & 0x10 == 0:
         m[BAD_LINE_AT] = NEVER
         return
@@ -84,7 +84,7 @@ def _find_bad_line(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def _choose_steal(m: State, mem: Memory, cycle: Int) -> None:
-    """Set STEAL and STEAL_END to the first stretch not over at ``cycle``: a bad line's or the sprites'."""
+    """Set STEAL and STEAL_END to the bus time that is current at ``cycle`` or next: a bad line's or the sprites'."""
     m[STEAL], m[STEAL_END] = m[BAD_LINE_AT], m[BAD_LINE_AT] + BAD_LINE_CYCLES
     if mem[IO + 0x15] or m[SPRITE_DMA]:
         begin, end = next_fetch(m, mem, cycle)
@@ -94,7 +94,7 @@ def _choose_steal(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def find_steal(m: State, mem: Memory, cycle: Int) -> None:
-    """Find when the VIC next takes the bus, after ``cycle``, at which a register changed. What is under way goes on."""
+    """Set STEAL and STEAL_END after a register changed at ``cycle``. Bus time that has begun is not cut short."""
     _find_bad_line(m, mem, cycle)
     if not m[STEAL] <= cycle < m[STEAL_END]:
         _choose_steal(m, mem, cycle)
@@ -102,13 +102,13 @@ def find_steal(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
-    """When the VIC takes the bus for the first stretch not over at ``cycle``, or NEVER. Time does not go back."""
+    """Return the first cycle of the VIC's bus time current at ``cycle`` or next, or NEVER. Cycles must not decrease."""
     if cycle >= m[STEAL_END]:
         if cycle > m[BAD_LINE_AT] + m[LINE_CYCLES] * m[LINES]:
             _find_bad_line(m, mem, cycle)
         while cycle >= m[BAD_LINE_AT] + BAD_LINE_CYCLES:
             lines = np.int64(8)
-            if m[BAD_LINE_NUMBER] + lines > BAD_LINES[1]:  # the next frame's first
+            if m[BAD_LINE_NUMBER] + lines > BAD_LINES[1]:  # the first bad line of the next frame
                 first = BAD_LINES[0] + ((m[BAD_LINE_NUMBER] - BAD_LINES[0]) & 7)
                 lines = m[LINES] + first - m[BAD_LINE_NUMBER]
                 m[BAD_LINE_NUMBER] = first
@@ -123,9 +123,12 @@ def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
 
 @kernel
 def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
-    """The clock after ``cycles`` from ``cycle`` on; bit n of ``writes``: cycle n writes, and need not wait."""
+    """Return the cycle at which ``cycles`` of processor time from ``cycle`` on have passed, delayed by the VIC.
+
+    Bit n of ``writes``: cycle n is a write, which does not wait for the VIC.
+    """
     steal = next_steal(m, mem, cycle)
-    done = np.int64(0)  # cycles that have passed
+    done = np.int64(0)  # processor cycles that have passed
     while True:
         ahead = max(steal - cycle, 0)
         while (writes >> min(done + ahead, 62)) & 1:
@@ -135,7 +138,7 @@ def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> 
         if cycle + ahead < m[STEAL_END]:
             done += ahead
             cycle = m[STEAL_END]
-        else:  # it was over before a read came
+        else:  # the bus time was over before a read came
             done += m[STEAL_END] - cycle
             cycle = m[STEAL_END]
         steal = next_steal(m, mem, cycle)
@@ -143,14 +146,14 @@ def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> 
 
 @kernel
 def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
-    """The clock when a jump to itself, begun at ``cycle``, first comes round at or after ``until``."""
+    """Return the cycle, at or after ``until``, at which a ``JMP *`` that began at ``cycle`` starts a new round."""
     while cycle < until:
         end = cycle + (until - cycle + 2) // 3 * 3
         steal = next_steal(m, mem, cycle)
         if steal >= end:
             return end
         cycle += max(steal - cycle, 0) // 3 * 3
-        if mem[IO + 0x15] or m[SPRITE_DMA]:  # the VIC may take the bus more than once in a jump
+        if mem[IO + 0x15] or m[SPRITE_DMA]:  # the VIC may take the bus more than once during a jump
             cycle = pass_cycles(m, mem, cycle, np.int64(3), np.int64(0))
         else:
             cycle += 3 + m[STEAL_END] - max(steal, cycle)
@@ -159,6 +162,7 @@ def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
 
 @kernel
 def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
+    """Read a register (0-63) at ``cycle``."""
     if register == 0x11 or register == 0x12:
         m[STEADY] = min(m[STEADY], (cycle // m[LINE_CYCLES] + 1) * m[LINE_CYCLES])
         line = line_at(m, cycle)
@@ -179,7 +183,7 @@ def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
 
 @kernel
 def raster_pass(m: State, mem: Memory, cycle: Int) -> None:
-    """Note that the raster has reached the line compared with, if it has by ``cycle``."""
+    """Advance the raster to ``cycle``: set its flag if it has reached the compare line."""
     if m[RASTER_NEXT] <= cycle:
         _reached(m, mem, m[RASTER_NEXT])
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
@@ -187,12 +191,13 @@ def raster_pass(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
+    """Write a register (0-63) at ``cycle``."""
     raster_pass(m, mem, cycle)
     if register == 0x11 or register == 0x12:
         line = line_at(m, cycle + 1)
         before = _compared(mem)
         mem[IO + register] = value
-        if before != line and _compared(mem) == line:  # the comparison sees an edge in the middle of the line
+        if before != line and _compared(mem) == line:  # the line becomes the compare line while it is drawn
             _reached(m, mem, cycle + 1)
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
         find_steal(m, mem, cycle)

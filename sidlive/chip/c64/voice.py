@@ -1,4 +1,4 @@
-"""What a program writes to the SID, and reads from it: voice 3's oscillator and envelope. The sound is elsewhere."""
+"""A program's reads and writes of the SID. Its sound is made in ``chip/sid.py``."""
 
 from typing import Final
 
@@ -31,13 +31,13 @@ from sidlive.chip.c64.slots import (
 from sidlive.chip.registers import CONTROL, REGISTERS, VOICE_STRIDE, VOICES
 from sidlive.compiling import kernel
 
-FADE_CYCLES: Final = np.array([0x1D00, 0xA2000], dtype=np.int64)  # of a byte on a 6581's data lines, on an 8580's
+FADE_CYCLES: Final = np.array([0x1D00, 0xA2000], dtype=np.int64)  # until a byte on the data lines fades: 6581, 8580
 FIRST_OF_3: Final = 2 * VOICE_STRIDE
 
 
 @kernel
 def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
-    """Read a register: two of voice 3's, the paddles; the others read as what was last on the data lines."""
+    """Read a register: voice 3's two or the paddles'; any other reads as the last byte on the data lines."""
     if 25 <= register <= 28:
         if not m[VOICE3_FOLLOWED] and register >= 27:
             m[VOICE3_READ] = 1
@@ -55,22 +55,23 @@ def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     left = m[BUS_SINCE] + stays - cycle
     if left <= 0:
         m[BUS_VALUE] = 0
-    else:  # such a read drains the lines
+    else:  # the read drains the lines
         m[BUS_SINCE] = cycle + left // 2 - stays
     return m[BUS_VALUE]
 
 
 @kernel
-def note(m: State, cycle: Int, what: Int, value: Int) -> None:
+def note(m: State, cycle: Int, kind: Int, value: Int) -> None:
+    """Append a row to the log, if there is room. ``kind``: a register 0-24, LOG_IRQ or LOG_NMI."""
     row = LOG + 3 * m[LOGGED]
     if row < m.shape[0]:
-        m[row], m[row + 1], m[row + 2] = cycle, what, value
+        m[row], m[row + 1], m[row + 2] = cycle, kind, value
         m[LOGGED] += 1
 
 
 @kernel
 def _follow_write(m: State, mem: Memory, voice: Int, place: Int, value: Int, cycle: Int) -> None:
-    """Bring oscillators and envelope up to ``cycle`` and apply a write of ``value`` to register ``place`` (0-6)."""
+    """Advance oscillators and envelope to ``cycle`` and apply a write of ``value`` to register ``place`` (0-6)."""
     if place < CONTROL:
         advance_oscillators(m, mem, cycle, False)
     elif place == CONTROL:
@@ -88,6 +89,7 @@ def _follow_write(m: State, mem: Memory, voice: Int, place: Int, value: Int, cyc
 
 @kernel
 def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
+    """Write a register at ``cycle``: count the write for this frame, and log it."""
     m[BUS_VALUE] = value
     m[BUS_SINCE] = cycle
     if register >= REGISTERS:

@@ -1,7 +1,7 @@
-"""What a voice puts out when its waveforms are mixed: tables, measured of reSIDfp through $D41B.
+"""Tables of a voice's output when its waveforms are mixed, measured on reSIDfp through $D41B.
 
-Mixed waveforms pull each other's bits down. The output depends on the bits that all of them have in common; a table has
-the upper eight bits of the output for each of these twelve. ``waveforms.npz`` holds the tables, ``measure`` makes them.
+Mixed waveforms pull down each other's bits. The output depends on the AND of the waveforms, 12 bits; a table gives the
+upper eight bits of the output for each value. ``waveforms.npz`` holds the tables, ``measure`` makes them.
 """
 
 from functools import cache
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 FILE: Final = Path(__file__).parent / "waveforms.npz"
-KINDS: Final = (0x30, 0x50, 0x60, 0x70)  # control bits of the tables' rows
-_VOICE3: Final = 14  # its first register
-_PLACE: Final = 0x1000  # of the oscillator, to the next of the 4096 places of a waveform
+KINDS: Final = (0x30, 0x50, 0x60, 0x70)  # the mixtures, as control register bits: one table row each
+_VOICE3: Final = 14  # voice 3's first register
+_PLACE: Final = 0x1000  # phase steps between two of the 4096 places of a waveform
 _TURN: Final = 4096
 
 
 @cache
 def mixed_waveforms(chip: str) -> NDArray[np.uint8]:
-    """``uint8[4, 4096]``: the upper eight bits of the output by the common bits, a row for each of KINDS."""
+    """Return the tables of a chip, ``uint8[4, 4096]``: the output's upper eight bits, one row for each of KINDS."""
     with np.load(FILE, allow_pickle=False) as archive:
         table: NDArray[np.uint8] = archive[chip]
     table.flags.writeable = False
@@ -28,10 +28,10 @@ def mixed_waveforms(chip: str) -> NDArray[np.uint8]:
 
 
 def measure(chip: str) -> NDArray[np.uint8]:
-    """Make ``mixed_waveforms`` anew; it takes some seconds.
+    """Measure the tables of a chip anew, which takes some seconds.
 
-    Only some values are what triangle and sawtooth can have in common. The others, which noise makes of
-    them, stay zero: mixed noise pulls its own register down to that within some cycles.
+    Only values that triangle and sawtooth can have are measured. The others occur only in mixtures with noise; they
+    stay zero, because such a mixture pulls the noise register down to zero within some cycles.
     """
     table = np.zeros((len(KINDS), _TURN), dtype=np.uint8)
     for row, kind in enumerate(KINDS):
@@ -42,14 +42,14 @@ def measure(chip: str) -> NDArray[np.uint8]:
 
 
 def _common(kind: int, place: int) -> int:
-    """The bits that triangle and sawtooth have in common at one of the 4096 places."""
+    """Return the AND of the mixture's triangle and sawtooth at one of the 4096 places."""
     if kind & 0x30 == 0x10:
         return (place ^ (0xFFF if place & 0x800 else 0)) << 1 & 0xFFF
     return place if kind & 0x30 == 0x20 else place & place << 1 & 0xFFF
 
 
 class _Voice:
-    """Voice 3 of a chip, the pulse always high; its oscillator goes a place a cycle."""
+    """Voice 3 of an emulated chip, its pulse always high, its oscillator advancing one place per cycle."""
 
     def __init__(self, chip: str) -> None:
         from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
@@ -70,7 +70,7 @@ class _Voice:
         self.place = place
 
     def read(self, kind: int, place: int) -> int:
-        """The output of a mixture without noise. On an 8580 it comes a cycle late."""
+        """Return the output of a mixture without noise at a place. An 8580 shows it one cycle late."""
         self.control(0x20)
         self.go_to(place - 1 if place else _TURN - 1)
         self.control(kind)
@@ -78,7 +78,7 @@ class _Voice:
         first = self.sid.read(27)
         if self.sid.chip_model.name == "MOS6581":
             if kind & 0x20 and first < 0x80:
-                self.place &= 0x7FF  # it has pulled the oscillator down
+                self.place &= 0x7FF  # the mixture has pulled down the oscillator's top bit
             return int(first)
         self.go_to((place + 1) % _TURN)
         return int(self.sid.read(27))

@@ -1,4 +1,4 @@
-"""The 6510 kernel, held to single-step vectors, to a functional test program and to py65."""
+"""The 6510 kernel, compared with single-step vectors, a functional test program and py65."""
 
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def test_every_single_step_vector(vectors: dict[str, NDArray[Any]]) -> None:
 
 
 def test_klaus_dormanns_functional_test_passes(shared: Path) -> None:
-    """96 million cycles of self-checking documented instructions; it ends in a trap at $3469, or at what is wrong."""
+    """96 million cycles of self-checking documented instructions, which end in a loop at $3469 or at a failed check."""
     state, memory = flat_machine()
     program = np.fromfile(shared / "oracle" / "cpu" / "klaus_functional_test.bin", dtype=np.uint8)
     memory[: len(program)] = program

@@ -1,4 +1,4 @@
-"""The time-of-day clocks of the CIAs, held to libsidplayfp's and to what the hardware's documents say."""
+"""The time-of-day clocks of the CIAs, compared with libsidplayfp's and with the hardware's documentation."""
 
 from pathlib import Path
 from random import Random
@@ -17,7 +17,7 @@ CIAS = pytest.mark.parametrize("cia", [0xDC00, 0xDD00], ids=["CIA1", "CIA2"])
 
 
 def started(cia: int, time: tuple[int, int, int, int], timing: VideoTiming = PAL, rest: str = "") -> Machine:
-    """A machine in which a clock counts the power line's ticks rightly, from hours, minutes, seconds and tenths on."""
+    """Start a machine whose clock counts at the right rate from ``time``: hours, minutes, seconds, tenths."""
     code = Code()
     code.set(0x80 if timing is PAL else 0, cia + CONTROL_A)
     for register, value in zip((HOURS, MINUTES, SECONDS, TENTHS), time, strict=True):
@@ -89,7 +89,7 @@ def test_reading_the_hours_holds_what_is_read_until_the_tenths_are() -> None:
 def test_the_alarm_interrupts_when_the_time_comes(cia: int) -> None:
     code = Code()
     code.set(0x80, cia + CONTROL_A)
-    code.set(0x80, cia + CONTROL_B)  # what is written now is the alarm
+    code.set(0x80, cia + CONTROL_B)  # writes to the clock now set the alarm
     for register, value in zip((HOURS, MINUTES, SECONDS, TENTHS), (0x01, 0x00, 0x01, 0x05), strict=True):
         code.set(value, cia + register)
     code.set(0x00, cia + CONTROL_B)

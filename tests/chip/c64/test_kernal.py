@@ -1,4 +1,4 @@
-"""What stands in for the Kernal: doors of interrupts, clocks, keys, what sets up the machine, what is not there."""
+"""The stand-in for the Kernal: interrupt entry and exit, clocks, keys, set-up of the machine, missing routines."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ RESULTS = 0x2000
 
 
 def run(code: str, seconds: float = 0.5, timing: VideoTiming = PAL) -> Machine:
-    """A machine in which an RSID has run ``code``, then jumps to itself."""
+    """Return a machine in which an RSID has run ``code`` and then jumps to itself."""
     data = bytes.fromhex(code)
     here = 0x1000 + len(data)
     machine = Machine(timing, log=10_000)
@@ -147,7 +147,7 @@ def test_a_psid_that_sets_up_the_machine_anew_is_played_on_at_its_rate(routine: 
 
 
 @pytest.mark.parametrize(
-    ("code", "what"),
+    ("code", "missing"),
     [
         ("20 D5 FF", r"the Kernal's LOAD \(\$F4A5\)"),
         ("20 CF FF", r"CHRIN, which waits for the keyboard \(\$F157\)"),
@@ -157,9 +157,9 @@ def test_a_psid_that_sets_up_the_machine_anew_is_played_on_at_its_rate(routine: 
         ("A9 88 8D 0D DC", r"an interrupt from a CIA's serial port or flag line \(\$DC0D\)"),
     ],
 )
-def test_a_tune_that_waits_for_what_is_not_there_is_refused_by_its_name(code: str, what: str) -> None:
+def test_a_tune_that_waits_for_a_missing_part_is_refused_with_its_name(code: str, missing: str) -> None:
     image = bytes.fromhex(f"78 {code} 4C 01 10")
-    with pytest.raises(TuneError, match=f"writes nothing to the SID in 10 s; it uses .*{what}, which is not there"):
+    with pytest.raises(TuneError, match=f"writes nothing to the SID in 10 s; it uses .*{missing}, which is not there"):
         capture(parse(sid_file(image, magic=b"RSID", play=0)))
 
 

@@ -11,11 +11,11 @@ from sidlive.chip.c64.machine import LogEntry, Machine, bank_of
 from sidlive.chip.registers import NTSC, PAL, Frames
 from sidlive.errors import TuneError
 
-RESULTS = 0x0400  # where the programs below leave what they saw
+RESULTS = 0x0400  # where the programs below store their results
 
 
 def run(code: str, timing=PAL, address: int = 0x1000, play: int = 0, **options: int) -> Machine:  # type: ignore[no-untyped-def]
-    """A machine that has run ``code`` as init, song 3."""
+    """Return a machine that has run ``code`` as init for song 3."""
     machine = Machine(timing, **options)
     machine.start(address, 3, play)
     machine.load(address, bytes.fromhex(code))
@@ -24,7 +24,7 @@ def run(code: str, timing=PAL, address: int = 0x1000, play: int = 0, **options: 
 
 
 def played(machine: Machine, count: int) -> Frames:
-    """The next frames of a machine whose play is called once a video frame, from the first call on."""
+    """Return the first ``count`` frames of a machine whose play is called once per video frame."""
     machine.call_play()
     frame = machine.timing.cycles_per_frame
     machine.frames_from(machine.raster_next - frame)  # type: ignore[operator]
@@ -68,7 +68,7 @@ def test_the_sid_is_not_there_while_all_ram_is_banked_in() -> None:
 
 
 def test_sid_writes_are_logged_with_their_cycle_mirrors_too() -> None:
-    # LDA #$0A (2 cycles) STA $D418 (4) STA $D420 (4: mirrors $D400) INC $D404 (6: reads what was last on the bus)
+    # LDA #$0A (2 cycles) STA $D418 (4) STA $D420 (4: mirrors $D400) INC $D404 (6: reads the last byte on the bus)
     machine = run("A9 0A 8D 18 D4 8D 20 D4 EE 04 D4 60", log=10)
     begin = Machine()
     begin.start(0x1000, 3)
@@ -152,7 +152,7 @@ def test_a_play_that_jams_says_where_and_when() -> None:
 
 
 def test_a_play_call_may_take_longer_than_a_frame() -> None:
-    """Calls of 1.44 frames: the driver acknowledges when one is over, so that what came in between is lost."""
+    """Calls of 1.44 frames: the driver acknowledges when one is over, so that requests in between are lost."""
     # init: blank the screen, so that the VIC steals no cycles.
     # play: INC $2000 LDA $2000 STA $D400; wait 22 * 1,286 = 28,292 cycles; LDA $2000 STA $D401 RTS
     play = "EE 00 20 AD 00 20 8D 00 D4 A2 16 A0 00 88 D0 FD CA D0 FA AD 00 20 8D 01 D4 60"
@@ -189,7 +189,7 @@ def test_an_init_that_turns_its_interrupt_off_is_named() -> None:
 
 
 def interrupts(machine: Machine, frames: int, kind: int = slots.LOG_IRQ) -> list[int]:
-    """The cycles between the interrupts taken in so many video frames."""
+    """Return the cycles between the interrupts taken during a number of video frames."""
     machine.run(machine.cycle + frames * machine.timing.cycles_per_frame)
     return np.diff([entry.cycle for entry in machine.logged if entry.register == kind]).tolist()
 
@@ -249,7 +249,7 @@ def test_the_vic_takes_43_cycles_of_every_bad_line() -> None:
         machine = run(f"A9 00 8D 00 20 8D 01 20 A9 {screen} 8D 11 D0 {wait}")
         return int(machine.ram[0x2000]) + 256 * int(machine.ram[0x2001])
 
-    lost = (counted("0B") - counted("1B")) * 19.0  # cycles a round: 6 + 3 + 4 + 2 + 3, one more for the count's carry
+    lost = (counted("0B") - counted("1B")) * 19.0  # cycles a round: 6 + 3 + 4 + 2 + 3, and one for the count's carry
     assert abs(lost - 25 * 43) < 120
 
 
@@ -320,7 +320,7 @@ def test_colours_are_kept_apart_from_the_ram() -> None:
 @pytest.mark.parametrize("register", [0x1B, 0x1C], ids=["oscillator", "envelope"])
 @pytest.mark.parametrize("waveform", [0x20, 0x70, 0x80], ids=["saw", "mixed", "noise"])
 def test_voice_3_is_exact_when_it_is_first_read_late(waveform: int, register: int, pieces: list[int]) -> None:
-    """Play turns pitch and gate of voice 3 in each call, and reads the register from the 200th call on."""
+    """Play changes pitch and gate of voice 3 in each call, and reads the register from the 200th call on."""
     machine = Machine(log=10_000)
     machine.start(0x1000, 1, 0x1100)
     # Screen off, pulse width $800, AD $63, SR $A9.
@@ -337,7 +337,7 @@ def test_voice_3_is_exact_when_it_is_first_read_late(waveform: int, register: in
     chip = SID(ChipModel.MOS6581, SamplingMethod.DECIMATE, PAL.clock_hz, 48000.0)
     clock, ours, theirs = 0, [], []
     for entry in machine.logged:
-        if entry.register == 1:  # what was read four cycles before
+        if entry.register == 1:  # the value read four cycles earlier
             chip.clock(entry.cycle - 4 - clock)
             clock = entry.cycle - 4
             ours.append(entry.value)

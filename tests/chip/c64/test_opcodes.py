@@ -1,4 +1,4 @@
-"""The opcode table, held to py65's own tables (the documented opcodes) and to the rules of the instruction set."""
+"""The opcode table, compared with py65's tables (documented opcodes) and with the rules of the instruction set."""
 
 import re
 

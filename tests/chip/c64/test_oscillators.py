@@ -1,4 +1,4 @@
-"""What $D41B and $D41C read, held to reSIDfp at the same cycles, whatever is written in between."""
+"""Reads of $D41B and $D41C, compared with reSIDfp at the same cycles, with random writes in between."""
 
 from random import Random
 
@@ -15,7 +15,7 @@ OSC3, ENV3 = 0x1B, 0x1C
 CHIPS = pytest.mark.parametrize("chip", ["6581", "8580"])
 
 
-class Both:
+class ChipPair:
     """A machine's SID and reSIDfp's, written to and read at the same cycles."""
 
     def __init__(self, chip: str) -> None:
@@ -39,30 +39,30 @@ class Both:
 
 def readings(chip: str, random: Random, waveforms: list[int], steps: int = 150) -> list[tuple[int, int, int]]:
     """(step, ours, theirs) of random writes and reads at random cycles, ``waveforms`` in voice 3's control register."""
-    both = Both(chip)
-    both.wait(5)
+    pair = ChipPair(chip)
+    pair.wait(5)
     found = []
     fast = [random.randrange(256) for _ in range(3)]
     for step in range(steps):
-        both.wait(random.choice([2, 3, 4, 4, 6, 11, 30, 100, random.randrange(4, 3000)]))
+        pair.wait(random.choice([2, 3, 4, 4, 6, 11, 30, 100, random.randrange(4, 3000)]))
         kind = random.randrange(14)
         voice = random.randrange(3)
         if kind == 0:
-            both.write(7 * voice, random.randrange(256))
+            pair.write(7 * voice, random.randrange(256))
         elif kind == 1:
-            both.write(7 * voice + 1, fast[voice] if random.random() < 0.7 else random.randrange(256))
+            pair.write(7 * voice + 1, fast[voice] if random.random() < 0.7 else random.randrange(256))
         elif kind == 2:
-            both.write(7 * voice + random.choice([2, 3]), random.randrange(256))
+            pair.write(7 * voice + random.choice([2, 3]), random.randrange(256))
         elif kind == 3:
             extra = random.choice([0, 0, 0, 2, 4, 6, 8])
-            both.write(18, random.choice(waveforms) | extra | random.randrange(2))
+            pair.write(18, random.choice(waveforms) | extra | random.randrange(2))
         elif kind == 4:
-            both.write(7 * random.randrange(2) + 4, random.choice([0x10, 0x20, 0x40, 0x80]) | random.randrange(16))
+            pair.write(7 * random.randrange(2) + 4, random.choice([0x10, 0x20, 0x40, 0x80]) | random.randrange(16))
         elif kind == 5:
-            both.write(random.choice([19, 20]), random.choice([0, 0x11, 0xF0, random.randrange(256)]))
+            pair.write(random.choice([19, 20]), random.choice([0, 0x11, 0xF0, random.randrange(256)]))
         else:
             register = random.choice([OSC3, OSC3, ENV3])
-            found.append((step, *both.read(register)))
+            found.append((step, *pair.read(register)))
     return found
 
 
@@ -90,37 +90,37 @@ def test_readings_are_residfps(chip: str, waveforms: list[int]) -> None:
 def test_noise_that_is_mixed_ends_as_residfps(chip: str) -> None:
     """It pulls its own register down to nothing, and stays there when it is alone again."""
     for kind in (0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0):
-        both = Both(chip)
-        both.wait(5)
+        pair = ChipPair(chip)
+        pair.wait(5)
         for register, value in ((14, 0xFF), (15, 0xFF), (18, kind)):
-            both.write(register, value)
-            both.wait(6)
-        both.wait(20_000)
-        assert both.read(OSC3)[0] == both.read(OSC3)[1]
+            pair.write(register, value)
+            pair.wait(6)
+        pair.wait(20_000)
+        assert pair.read(OSC3)[0] == pair.read(OSC3)[1]
 
 
 @CHIPS
 def test_a_long_silence_fades_and_the_test_bit_fills_the_noise(chip: str) -> None:
-    both = Both(chip)
-    both.wait(5)
+    pair = ChipPair(chip)
+    pair.wait(5)
     for register, value in ((14, 0x34), (15, 0x42), (18, 0x20)):
-        both.write(register, value)
-        both.wait(1000)
-    both.write(18, 0x00)
+        pair.write(register, value)
+        pair.wait(1000)
+    pair.write(18, 0x00)
     for _ in range(60):
-        both.wait(25_000)
-        ours, theirs = both.read(OSC3)
+        pair.wait(25_000)
+        ours, theirs = pair.read(OSC3)
         assert ours == theirs
-    both.write(18, 0x80)
-    both.wait(5000)
-    both.write(18, 0x88)
+    pair.write(18, 0x80)
+    pair.wait(5000)
+    pair.write(18, 0x88)
     for _ in range(60):
-        both.wait(60_000)
-        ours, theirs = both.read(OSC3)
+        pair.wait(60_000)
+        ours, theirs = pair.read(OSC3)
         assert ours == theirs
-    both.write(18, 0x80)
-    both.wait(300)
-    ours, theirs = both.read(OSC3)
+    pair.write(18, 0x80)
+    pair.wait(300)
+    ours, theirs = pair.read(OSC3)
     assert ours == theirs
 
 
@@ -132,9 +132,9 @@ def test_the_tables_of_mixed_waveforms_are_residfps() -> None:
 
 @CHIPS
 def test_an_unread_register_is_the_last_byte_on_the_lines_until_it_fades(chip: str) -> None:
-    both = Both(chip)
-    both.write(5, 0x5A)
+    pair = ChipPair(chip)
+    pair.write(5, 0x5A)
     for wait in (10, 3000, 3000, 10, 2000, 600_000, 100_000):
-        both.wait(wait)
-        ours, theirs = both.read(0)
+        pair.wait(wait)
+        ours, theirs = pair.read(0)
         assert ours == theirs

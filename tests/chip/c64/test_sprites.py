@@ -1,4 +1,4 @@
-"""The cycles that sprites take, held to libsidplayfp's VIC and to what the hardware's documents say."""
+"""The cycles that sprites take, compared with libsidplayfp's VIC and with the hardware's documentation."""
 
 from pathlib import Path
 from random import Random
