@@ -3,7 +3,8 @@
 import argparse
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sidlive.model.corpus.shards import Corpus
-    from sidlive.model.judging.continuations import Summary
+    from sidlive.model.judging.continuations import Continuation, Summary
     from sidlive.model.judging.likelihood import Judged, Weigher
     from sidlive.report import Result
 
@@ -48,12 +49,18 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--generate",
         type=int,
         nargs="?",
-        const=50,
+        const=40,
         default=0,
         metavar="N",
-        help="also continue N prompts (without N: 50)",
+        help="also continue N prompts (without N: 40)",
     )
-    command.add_argument("--seconds", type=float, default=20.0, help="length of each continuation (default: 20)")
+    command.add_argument("--seconds", type=float, default=40.0, help="length of each continuation (default: 40)")
+    command.add_argument(
+        "--long", type=int, default=4, metavar="N", help="prompts to continue for ten minutes besides (default: 4)"
+    )
+    command.add_argument(
+        "--rolls", type=Path, metavar="FOLDER", help="draw piano rolls of each prompt and its continuations (.svg)"
+    )
     command.add_argument(
         "--prompt-frames", type=int, default=1024, metavar="P", help="length of each prompt in frames (default: 1024)"
     )
@@ -64,6 +71,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the figures to this file")
     add_json_option(command)
     command.set_defaults(run=run)
+
+
+@dataclass
+class Generated:
+    """What came out of continuing prompts: figures of both sides, the critic's, and means over the long runs."""
+
+    sides: "Sides" = field(default_factory=dict)
+    critic: dict[str, float | None] = field(default_factory=dict)
+    long: dict[str, float] = field(default_factory=dict)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,18 +94,21 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     with _corpus(arguments.corpus, console) as corpus:
         split = _split(corpus, arguments)
-        sides: Sides = {}
+        generated = Generated()
         if arguments.model.endswith(CHECKPOINT):
             judged = _judge(_reference(arguments.model), corpus, arguments, split, console)
         else:
             engine = load_engine(arguments.model)
             judged = _judge(engine, corpus, arguments, split, console)
             if arguments.generate:
-                sides = _continue(engine, corpus, arguments, split, sampling, console)
+                generated = _continue(engine, corpus, arguments, split, sampling, console)
+    sides = generated.sides
     results = [*_nats(judged), Result("tunes", len(judged.by_kind)), Result("frames", judged.frames, "frames")]
     results += [Result("split", split)]
     if sides:
+        results += [Result(f"generated.{name}", value) for name, value in generated.critic.items()]
         results += _figures(sides)
+        results += [Result(f"generated.{name}.10min", value) for name, value in generated.long.items()]
         results += [
             Result("prompts", arguments.generate),
             Result("prompt_frames", arguments.prompt_frames, "frames"),
@@ -104,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(results, True)
     else:
-        _tables(arguments.model, split, judged, sides)
+        _tables(arguments.model, split, judged, generated)
     return 0
 
 
@@ -195,22 +214,65 @@ def _judge(
 
 def _continue(
     engine: object, corpus: "Corpus", arguments: argparse.Namespace, split: str, sampling: object, console: "Console"
-) -> "Sides":
-    """Continue prompts; returns the summaries of generated and of real continuations by measure."""
+) -> "Generated":
+    """Continue prompts and compare. ``generated.long`` holds the means over the long runs."""
+    from dataclasses import replace
+
+    import numpy as np
     from rich.progress import track
 
+    from sidlive.errors import ModelError
     from sidlive.model.engine import Engine, Sampling
-    from sidlive.model.judging.continuations import choose_prompts, compare, continue_prompts, summarise
+    from sidlive.model.judging import continuations
+    from sidlive.model.judging.continuations import choose_prompts, compare, continue_prompts, criticise, summarise
+    from sidlive.report import warn
 
     assert isinstance(engine, Engine) and isinstance(sampling, Sampling)
     prompts = choose_prompts(
         corpus, arguments.generate, arguments.prompt_frames, arguments.seconds, split, arguments.seed
     )
-    continuations = continue_prompts(engine, corpus, prompts, sampling)
-    continued = list(track(continuations, "continuing", total=len(prompts), transient=True, console=console))
-    with console.status("looking for copies"):
+    going_on = continue_prompts(engine, corpus, prompts, sampling)
+    continued = list(track(going_on, "continuing", total=len(prompts), transient=True, console=console))
+    generated = Generated()
+    with console.status("comparing with what was heard before"):
         sides = zip(("generated", "real"), compare(corpus, continued), strict=True)
-    return {name: {measure: summarise(values) for measure, values in side.items()} for name, side in sides}
+        for name, side in sides:
+            generated.sides[name] = {what: summarise(values) for what, values in side.items()}
+    try:
+        with console.status("asking the critic"):
+            generated.critic = criticise(corpus, continued)
+    except ModelError as error:
+        warn(f"no critic: {error}")
+    longs = [
+        continuations.play_long(engine, corpus, prompt, replace(sampling, lane=lane), continuations.LONG_S)
+        for lane, prompt in track(
+            list(enumerate(prompts[: arguments.long])), "ten minutes each", transient=True, console=console
+        )
+    ]
+    for name in longs[0] if longs else ():
+        known = summarise(np.array([one[name] for one in longs]))
+        generated.long[name] = known.mean if known else float("nan")
+    if arguments.rolls:
+        _draw_rolls(arguments.rolls, corpus, continued)
+    return generated
+
+
+def _draw_rolls(folder: Path, corpus: "Corpus", continued: "Sequence[Continuation]") -> None:
+    """Write an SVG file for each prompt: what was heard, what the tune goes on with, what was generated."""
+    from sidlive.errors import DeviceError
+    from sidlive.model.judging.rolls import draw_rolls
+    from sidlive.picture import save
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f"{folder} cannot be made: {error.strerror or error}") from None
+    for number, one in enumerate(continued, 1):
+        prompt, tune = one.prompt, one.prompt.tune
+        heard = corpus.frames(tune)[prompt.start : prompt.turn]
+        pieces = [("prompt", heard), ("the tune goes on", one.real), ("generated", one.generated)]
+        title = f"{tune.title or tune.path} - {tune.author}"
+        save(folder / f"{number:02d}.svg", draw_rolls(title, pieces, tune.rate_hz))
 
 
 def _nats(judged: "Judged") -> "list[Result]":
@@ -245,8 +307,7 @@ def _figures(sides: "Sides") -> "list[Result]":
     return results
 
 
-def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
-    """Print the figures as tables."""
+def _tables(model: str, split: str, judged: "Judged", generated: "Generated") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -264,6 +325,7 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
         low, high = interval(values)
         table.add_row(name.replace("_", " "), f"{values.mean():.3f}", f"{low:.3f} to {high:.3f}")
     console.print(table)
+    sides = generated.sides
     if not sides:
         return
     table = Table(title="\nGenerated continuations beside the real ones", title_justify="left")
@@ -277,6 +339,11 @@ def _tables(model: str, split: str, judged: "Judged", sides: "Sides") -> None:
             cells += [f"{summary.mean:.3g}", f"{summary.low:.3g} to {summary.high:.3g}"] if summary else ["none", ""]
         table.add_row(words, *cells, "" if unit in ("share", "1/s") else unit)
     console.print(table)
+    for name, value in {
+        **generated.critic,
+        **{f"{key} (10 min)": figure for key, figure in generated.long.items()},
+    }.items():
+        console.print(Text(f"{name.replace('_', ' ')}: " + ("unknown" if value is None else f"{value:.3f}")))
 
 
 def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:

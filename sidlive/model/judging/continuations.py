@@ -16,15 +16,26 @@ from sidlive.errors import ModelError
 from sidlive.model.corpus.shards import Corpus, CorpusTune
 from sidlive.model.engine import Engine, Sampling
 from sidlive.model.judging.copies import longest_copies, longest_voice_copies
+from sidlive.model.judging.critic import Passage, auc
+from sidlive.model.judging.form import form_of, longest_loop, lost_voices
 from sidlive.model.judging.likelihood import interval, tunes_of
-from sidlive.model.judging.measures import character_of, measure
+from sidlive.model.judging.measures import character_of, measure, notes_of
+from sidlive.model.scales import in_tune
 
-PROMPTS: Final = 50
+PROMPTS: Final = 40
 PROMPT_FRAMES: Final = 1024
-SECONDS: Final = 20.0
+SECONDS: Final = 40.0
+LONG_RUNS: Final = 4
+LONG_S: Final = 600.0
+LAST_S: Final = 60.0  # of a long run, to be compared with its prompt
 
 MEASURES: Final = {  # by stable name: (unit, label for people)
     "in_tune": ("share", "tones in the tune's scale"),
+    "pitches_voice_10s": ("pitches", "pitches a voice in 10 s"),
+    "ioi_kinds": ("kinds", "distances between onsets a voice in 10 s"),
+    "new_figures": ("share", "figures of 4 notes that are new"),
+    "longest_loop_bars": ("bars", "longest exact repetition"),
+    "voices_lost": ("share", "voices without a note after 20 s"),
     "onsets_per_s": ("1/s", "note onsets a second"),
     "gate_changes_per_s": ("1/s", "gate changes a second"),
     "register_changes_per_s": ("1/s", "register changes a second"),
@@ -80,8 +91,8 @@ def choose_prompts(
 ) -> list[Prompt]:
     """Choose ``count`` prompts of ``heard`` frames, each followed by ``seconds`` of its tune.
 
-    They depend on ``seed`` alone. No tune comes a second time before each has come once. Raises ModelError if no tune
-    of the split is long enough.
+    They depend on ``seed`` alone. Composers take turns, and no tune comes a second time before each has come once.
+    Raises ModelError if no tune of the split is long enough.
     """
     fitting = [tune for tune in tunes_of(corpus, split) if tune.length >= heard + _frames(tune, seconds)]
     if not fitting:
@@ -89,7 +100,7 @@ def choose_prompts(
     rng = np.random.default_rng(seed)
     chosen: list[Prompt] = []
     while len(chosen) < count:
-        for number in rng.permutation(len(fitting))[: count - len(chosen)]:
+        for number in _composers_in_turn(fitting, rng)[: count - len(chosen)]:
             tune = fitting[number]
             made = _frames(tune, seconds)
             start = int(rng.integers(tune.length - heard - made + 1))
@@ -103,7 +114,7 @@ def continue_prompts(
     """Continue each prompt with the engine and yield the continuations; each prompt has its own lane of the noise."""
     for lane, prompt in enumerate(prompts):
         frames = corpus.frames(prompt.tune)
-        engine.reset()
+        engine.reset(pin=engine.pinnable)
         engine.prefill(frames[prompt.start : prompt.turn])
         own = replace(sampling, lane=sampling.lane + lane)
         made = np.stack([engine.step(own) for _ in range(prompt.end - prompt.turn)])
@@ -124,6 +135,7 @@ def compare(
         character = character_of(frames, one.prompt.tune.rate_hz)
         for kind, piece in enumerate((one.generated, one.real)):
             own = measure(piece, heard, character)
+            own |= form_of(piece, heard, one.prompt.tune.rate_hz, character.bar_frames)
             for prefix, longest in COPIES.items():
                 own[f"{prefix}copied_from_prompt"] = float(longest([piece], [heard])[0])
             figures[kind].append(own)
@@ -145,6 +157,70 @@ def summarise(values: NDArray[np.float64]) -> Summary | None:
         return None
     low, high = interval(values)
     return Summary(float(values.mean()), low, high, float(values.max()), len(values))
+
+
+def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, float | None]:
+    """Let the critic tell generated from real music: ``auc``, ``auc_prompt``, and both of real against real music.
+
+    .5 means that it cannot tell. ``..._control`` compares the real continuations with another stretch of the same
+    tunes, as long, before the prompt or after the continuation; None where too few tunes have one.
+    """
+    sides: list[list[Passage]] = [[], [], []]
+    for one in continued:
+        tune, prompt = one.prompt.tune, one.prompt
+        frames, size = corpus.frames(tune), len(one.real)
+        heard = frames[prompt.start : prompt.turn]
+        pieces = [one.real, one.generated]
+        if prompt.end + size <= tune.length:
+            pieces.append(frames[prompt.end : prompt.end + size])
+        elif prompt.start >= size:
+            pieces.append(frames[prompt.start - size : prompt.start])
+        for side, piece in zip(sides, pieces, strict=False):
+            side.append(Passage(heard, piece, tune.author, tune.rate_hz))
+    real, generated, other = sides
+    figures: dict[str, float | None] = {}
+    for name, with_prompt in (("auc", False), ("auc_prompt", True)):
+        figures[name] = auc(real, generated, with_prompt)
+        try:
+            figures[f"{name}_control"] = auc(real, other, with_prompt)
+        except ModelError:
+            figures[f"{name}_control"] = None
+    return figures
+
+
+def play_long(engine: Engine, corpus: Corpus, prompt: Prompt, sampling: Sampling, seconds: float) -> dict[str, float]:
+    """Continue a prompt for ``seconds`` and return figures of the last minute, and of loops in all of it.
+
+    ``onsets_ratio`` counts onsets a second by those of the prompt, ``voices_lost`` is a share of the voices that had
+    notes in the prompt; nan where there is nothing to judge.
+    """
+    tune = prompt.tune
+    frames = corpus.frames(tune)
+    heard, character = frames[prompt.start : prompt.turn], character_of(frames, tune.rate_hz)
+    engine.reset(pin=engine.pinnable)
+    engine.prefill(heard)
+    made = np.stack([engine.step(sampling) for _ in range(_frames(tune, seconds))])
+    last = made[-_frames(tune, LAST_S) :]
+    before, after = notes_of(heard), notes_of(last)
+    rate = sum(len(notes.starts) for notes in before) / len(heard)
+    lost, had = lost_voices(before, after, tune.rate_hz, since_s=0.0)
+    return {
+        "onsets_ratio": sum(len(notes.starts) for notes in after) / len(last) / rate if rate else float("nan"),
+        "in_tune": in_tune(last, character.scale),
+        "voices_lost": lost / had if had else float("nan"),
+        "longest_loop_bars": longest_loop(notes_of(made), character.bar_frames, len(made)),
+    }
+
+
+def _composers_in_turn(tunes: Sequence[CorpusTune], rng: np.random.Generator) -> list[int]:
+    """The numbers of all tunes: one of each composer, then a second one of each, and so on; by lot otherwise."""
+    turns: dict[str, int] = {}
+    order: list[tuple[int, int, int]] = []
+    for number in rng.permutation(len(tunes)):
+        composer = tunes[number].author
+        order.append((turns.get(composer, 0), len(order), int(number)))
+        turns[composer] = turns.get(composer, 0) + 1
+    return [number for _, _, number in sorted(order)]
 
 
 def _frames(tune: CorpusTune, seconds: float) -> int:

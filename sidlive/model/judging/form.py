@@ -82,10 +82,12 @@ def longest_loop(voices: Sequence[Notes], bar_frames: int, count: int) -> float:
     return longest
 
 
-def lost_voices(before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float) -> tuple[int, int]:
-    """How many voices that had notes before have none after 20 s of the music, and how many had notes before."""
+def lost_voices(
+    before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float, since_s: float = LOST_FROM_S
+) -> tuple[int, int]:
+    """How many voices that had notes before have none from ``since_s`` on, and how many had notes before."""
     had = [len(notes.starts) >= FEWEST_NOTES for notes in before]
-    lost = [had[voice] and not (notes.starts >= LOST_FROM_S * rate_hz).any() for voice, notes in enumerate(voices)]
+    lost = [had[voice] and not (notes.starts >= since_s * rate_hz).any() for voice, notes in enumerate(voices)]
     return sum(lost), sum(had)
 
 

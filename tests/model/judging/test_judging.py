@@ -21,6 +21,7 @@ from sidlive.model.judging.continuations import (
     choose_prompts,
     compare,
     continue_prompts,
+    criticise,
     summarise,
 )
 from sidlive.model.judging.likelihood import GROUPS, interval, judge, stretches
@@ -134,7 +135,9 @@ def test_a_summary_leaves_out_what_has_no_figure() -> None:
     assert summarise(np.array([np.nan])) is None
 
 
-def test_the_command_takes_a_folder_of_tunes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_takes_a_folder_of_tunes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, model, picture = tmp_path / "tunes", tmp_path / "small.safetensors", tmp_path / "out.svg"
     folder.mkdir()
     save_weights(lively(), model)
@@ -147,9 +150,10 @@ def test_the_command_takes_a_folder_of_tunes(tmp_path: Path, capsys: pytest.Capt
             split[split_of(path)] += 1
             path.write_bytes(sid_file(image=rising(number), name=path.stem.encode()))
     command = ["eval", str(model), str(folder), "--length", "64", "--json"]
-    assert (
-        main([*command, "--generate", "3", "--seconds", "1", "--prompt-frames", "32", "--picture", str(picture)]) == 0
-    )
+    rolls = tmp_path / "rolls"
+    monkeypatch.setattr("sidlive.model.judging.continuations.LONG_S", 2.0)
+    options = ["--generate", "3", "--seconds", "1", "--prompt-frames", "32", "--long", "1"]
+    assert main([*command, *options, "--picture", str(picture), "--rolls", str(rolls)]) == 0
     values = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
     assert (values["tunes"], values["split"], values["prompts"]) == (2, "held-out", 3)
     parts = [values[f"nats_per_frame.{group}"] for group in GROUPS]
@@ -161,6 +165,9 @@ def test_the_command_takes_a_folder_of_tunes(tmp_path: Path, capsys: pytest.Capt
         assert f"generated.{name}" in values and f"real.{name}" in values
     assert values["real.onsets_per_s"] < 2 and values["real.copied_from_training.longest"] < 50
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+    assert {"generated.onsets_ratio.10min", "generated.in_tune.10min", "generated.voices_lost.10min"} <= values.keys()
+    drawn = [ElementTree.parse(path).getroot() for path in sorted(rolls.glob("*.svg"))]
+    assert len(drawn) == 3 and all("generated" in "".join(root.itertext()) for root in drawn)
 
     for path in folder.glob("*.sid"):
         if split_of(path) == "held-out":
@@ -193,3 +200,30 @@ def test_the_command_refuses_in_one_line(
 def rising(number: int) -> bytes:
     """Return the program of a tune whose pitch rises from a value of its own for each number."""
     return program(init=INIT.replace("A9 00", f"A9 {number % 256:02X}"))
+
+
+def test_the_critic_is_asked_about_the_tunes_beside_each_other(tmp_path: Path) -> None:
+    """Held notes instead of the tunes' own music are told apart; another stretch of the tunes is not."""
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(5)
+    tunes, pieces = [], []
+    for number in range(8):
+        frames = np.zeros((6000, 28), np.uint8)
+        frames[:, 24] = 0x0F
+        frames[:, [4, 25]] = np.where(np.arange(6000) % 20 < 10, 0x41, 0x40)[:, None]
+        frames[:, 1] = np.repeat(rng.integers(8, 60, 300), 20)
+        pieces.append(frames)
+        tunes.append(CorpusTune(
+            f"{number}.sid", 1, "a tune", f"composer {number}", "", "6581", "PAL", 50.0, "shard-000.npy",
+            6000 * number, 6000, "held-out",
+        ))  # fmt: skip
+    corpus = Corpus(tmp_path, tuple(tunes), {"shard-000.npy": np.concatenate(pieces)})
+    prompts = choose_prompts(corpus, 8, heard=500, seconds=20.0)
+    continued = []
+    for prompt in prompts:
+        real = corpus.frames(prompt.tune)[prompt.turn : prompt.end]
+        held = np.repeat(corpus.frames(prompt.tune)[prompt.turn : prompt.turn + 1], len(real), axis=0)
+        continued.append(Continuation(prompt, held, real))
+    figures = criticise(corpus, continued)
+    assert figures["auc"] == 1 and figures["auc_prompt"] == 1
+    assert figures["auc_control"] is not None and 0.2 < figures["auc_control"] < 0.8
