@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,26 @@ def test_dependencies_point_one_way(path: Path) -> None:
 def test_only_the_studio_imports_textual(path: Path) -> None:
     if path.relative_to(PACKAGE).parts[0] != "studio":
         assert not any(name.split(".")[0] == "textual" for name in imported(path))
+
+
+def test_no_two_classes_share_a_name() -> None:
+    places = defaultdict(list)
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path.relative_to(PACKAGE)))
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+def test_a_module_shares_its_name_only_with_the_command_or_benchmark_of_the_same_subject() -> None:
+    places = defaultdict(list)
+    for path in MODULES:
+        if path.stem not in ("__init__", "__main__") and path.relative_to(PACKAGE).parts[0] not in (
+            "commands",
+            "bench",
+        ):
+            places[path.stem].append(str(path.relative_to(PACKAGE)))
+    assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
 def test_playing_never_imports_torch() -> None:

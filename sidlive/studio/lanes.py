@@ -38,7 +38,7 @@ _BLOCK_SHARE: Final = (0.0, 0.20, 0.38, 0.55)  # share of the tint behind a note
 _PLAYHEAD_GROUND: Final = "#2c2960"
 
 
-class Score:
+class ScorePainter:
     """The painter of the score. Keeps from picture to picture only the pitch ranges, which must not jump."""
 
     def __init__(self) -> None:

@@ -100,7 +100,7 @@ class ScoreView(Drawn):
 
     def __init__(self) -> None:
         super().__init__(id="score")
-        self.score = lanes.Score()
+        self.score = lanes.ScorePainter()
         self.roll = Roll()
         self._now = 0
         self._voices: Sequence[VoiceState] = (VoiceState(),) * 3

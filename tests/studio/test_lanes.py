@@ -7,7 +7,7 @@ from sidlive.live.state import VoiceState
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.colours import GROUND, ink
-from sidlive.studio.lanes import Score
+from sidlive.studio.lanes import ScorePainter
 from sidlive.studio.layout import MAX_SPAN, MIN_SPAN, Span
 
 from .music import piece, write_voice
@@ -15,9 +15,9 @@ from .music import piece, write_voice
 WIDTH, HEIGHT = 84, 21
 
 
-def drawn(frames: np.ndarray, first: int, now: int, **named: object) -> tuple[Canvas, Score]:
+def drawn(frames: np.ndarray, first: int, now: int, **named: object) -> tuple[Canvas, ScorePainter]:
     """A picture of frames that begin at ``first``."""
-    roll, score, canvas = r.Roll(), Score(), Canvas(WIDTH, HEIGHT)
+    roll, score, canvas = r.Roll(), ScorePainter(), Canvas(WIDTH, HEIGHT)
     roll.show(first, frames, now - first)
     score.draw(canvas, roll, now, **named)
     return canvas, score
@@ -117,7 +117,7 @@ def test_the_gutter_says_who_plays_a_voice():
 
 
 def test_a_cut_shows_where_it_was_made():
-    frames, roll, score, canvas = piece(4), r.Roll(), Score(), Canvas(WIDTH, HEIGHT)
+    frames, roll, score, canvas = piece(4), r.Roll(), ScorePainter(), Canvas(WIDTH, HEIGHT)
     roll.show(0, frames[:214], 150)
     other = frames[:214].copy()
     other[160:] = 0
@@ -132,7 +132,7 @@ def test_every_size_draws_within_its_bounds():
     for width in (20, 40, 80, 84, 150, 300):
         for height in (7, 10, 15, 21, 33, 60):
             for zoom in (1, 2, 4):
-                roll, score, canvas = r.Roll(), Score(), Canvas(width, height)
+                roll, score, canvas = r.Roll(), ScorePainter(), Canvas(width, height)
                 score.zoom = zoom
                 before, after = score.needed(width, height)
                 frames = piece(8)[max(0, 500 - before) : 500 + after]

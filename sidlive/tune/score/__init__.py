@@ -6,5 +6,5 @@ Read in this order:
 - `melody`: the pitches of a voice: the tune's tuning, arpeggios, notes tied together, slides.
 - `instruments`: which notes are of one instrument, and what the notes of an instrument tell of each other.
 - `extract`: frames to a score: where notes begin and end, and what prepares them.
-- `replay`: a score and the frames of a tune to new frames, each note replayed from another note of its instrument.
+- `playback`: a score and the frames of a tune to new frames, each note replayed from another note of its instrument.
 """

@@ -17,7 +17,7 @@ from sidlive.tune import files
 from sidlive.tune.fragment import video_frames
 from sidlive.tune.score.extract import score_of
 from sidlive.tune.score.notes import ATTACK, HIDDEN, TIED, Score
-from sidlive.tune.score.replay import choose, heard, replay
+from sidlive.tune.score.playback import choose, heard, replay
 from sidlive.tune.scores import scores
 from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Vibrato, play
 
