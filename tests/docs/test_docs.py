@@ -11,6 +11,7 @@ from sidlive.cli import COMMANDS, main
 from sidlive.docs import TOPICS, read, topics
 from sidlive.docs.__main__ import updated
 from sidlive.errors import ControlError
+from sidlive.studio.actions import ACTIONS
 
 FOLDER = Path(sidlive.docs.__file__).parent
 README = FOLDER.parent.parent / "README.md"
@@ -37,8 +38,14 @@ def test_an_unknown_topic_names_the_nearest() -> None:
         read("zzz")
 
 
-def test_the_table_of_verbs_is_up_to_date() -> None:
+def test_the_tables_of_verbs_and_controls_are_up_to_date() -> None:
     assert updated(read("verbs")) == read("verbs"), "run python -m sidlive.docs"
+
+
+def test_every_key_of_the_studio_is_listed() -> None:
+    listed = {key for line in re.findall(r"^\| (.*?) \|", read("midi"), re.MULTILINE) for key in line.split(", ")}
+    keys = {action.key.replace("ctrl+", "ctrl-") for action in ACTIONS}
+    assert keys == {key.lower() for key in listed} - {"key", "---"}
 
 
 def test_pages_refer_to_topics_that_exist() -> None:
