@@ -1,7 +1,7 @@
 """The reference pages that `sidlive docs` and the studio's help show: one Markdown file for each topic.
 
-The loader is this module: `topics` and `read`. ``python -m sidlive.docs`` writes the table in ``verbs.md`` anew from
-the verbs' signatures and docstrings (`sidlive.docs.__main__`). Loading a page imports nothing of the instrument.
+The loader is this module: `topics` and `read`. ``python -m sidlive.docs`` writes the tables in ``verbs.md`` from
+the declarations of verbs and controls (`sidlive.docs.__main__`). Loading a page imports nothing of the instrument.
 """
 
 from difflib import get_close_matches

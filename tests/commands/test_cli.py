@@ -1,4 +1,4 @@
-"""What a mistyped command line is printed: one line, with what was meant where that is plain."""
+"""A mistyped command line gets one line, with the nearest known word."""
 
 import re
 import sys

@@ -11,6 +11,7 @@ from sidlive.cli import COMMANDS, main
 from sidlive.docs import TOPICS, read, topics
 from sidlive.docs.__main__ import updated
 from sidlive.errors import ControlError
+from sidlive.model.judging.continuations import MEASURES
 from sidlive.studio.actions import ACTIONS
 
 FOLDER = Path(sidlive.docs.__file__).parent
@@ -46,6 +47,10 @@ def test_every_key_of_the_studio_is_listed() -> None:
     listed = {key for line in re.findall(r"^\| (.*?) \|", read("midi"), re.MULTILINE) for key in line.split(", ")}
     keys = {action.key.replace("ctrl+", "ctrl-") for action in ACTIONS}
     assert keys == {key.lower() for key in listed} - {"key", "---"}
+
+
+def test_every_measure_of_eval_is_explained() -> None:
+    assert set(MEASURES) <= set(re.findall(r"`(\w+)`", read("eval")))
 
 
 def test_pages_refer_to_topics_that_exist() -> None:
