@@ -1,7 +1,7 @@
-"""A critic: extremely randomised trees that try to tell what a model generated from what composers wrote.
+"""A critic: extremely randomised trees that learn to distinguish generated music from composers' music.
 
-Its AUC (area under the curve of true against false alarms) is .5 where it can only guess and 1 where it is always
-right. Trees are trained on some composers' tunes and judge others', so that knowing a tune is no help. Needs
+The measure is the critic's AUC (area under the ROC curve): 0.5 if it can only guess, 1 if it is always right. The trees
+are trained on the tunes of some composers and judge those of others, so that knowing a tune does not help. Needs
 scikit-learn.
 """
 
@@ -17,8 +17,8 @@ from sidlive.errors import ModelError
 from sidlive.model.judging.form import semitones
 from sidlive.model.judging.measures import Notes, note_starts, notes_of
 
-WINDOW_S: Final = 10.0
-FOLDS: Final = 5
+WINDOW_S: Final = 10.0  # length of the music that is judged at a time
+FOLDS: Final = 5  # of the cross-validation
 TREES: Final = 400
 FEWEST_COMPOSERS: Final = 4
 
@@ -27,16 +27,16 @@ Features = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Passage:
-    """Music for the critic: ``frames`` uint8[T, 28] after ``prompt`` uint8[P, 28], by ``composer``."""
+    """Music for the critic to judge."""
 
-    prompt: Frames
-    frames: Frames
+    prompt: Frames  # uint8[P, 28]: the music before
+    frames: Frames  # uint8[T, 28]: the music to judge
     composer: str
     rate_hz: float
 
 
 def features_of(frames: Frames, rate_hz: float) -> Features:
-    """``float64[F]``: figures of registers, notes and rhythm of a window ``uint8[T, 28]``, T >= 2."""
+    """Compute the features ``float64[F]`` of the registers, notes and rhythm of music ``uint8[T, 28]``, T >= 2."""
     registers = frames[:, :REGISTERS].astype(np.float64)
     changed = frames[1:, :REGISTERS] != frames[:-1, :REGISTERS]
     parts = [
@@ -63,19 +63,20 @@ def features_of(frames: Frames, rate_hz: float) -> Features:
     return np.concatenate(parts)
 
 
-def auc(real: Sequence[Passage], made: Sequence[Passage], with_prompt: bool, seed: int = 0) -> float:
-    """The critic's AUC, real against made; each window beside its prompt's figures if ``with_prompt``.
+def auc(real: Sequence[Passage], generated: Sequence[Passage], with_prompt: bool, seed: int = 0) -> float:
+    """Return the critic's AUC for real against generated music.
 
-    All windows of a composer lie in one fold. ModelError without scikit-learn, or with too few composers.
+    ``with_prompt``: the critic also sees the features of the prompt. All windows of a composer are in the same fold.
+    Raises ModelError if scikit-learn is not installed or there are too few composers.
     """
     try:
         from sklearn.ensemble import ExtraTreesClassifier
         from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import GroupKFold, cross_val_predict
     except ImportError:
-        raise ModelError("the critic needs scikit-learn, which is not installed: pip install '.[train]'") from None
+        raise ModelError("the critic needs scikit-learn, not installed here: pip install 'sidlive[train]'") from None
     rows, labels, composers = [], [], []
-    for label, side in enumerate((real, made)):
+    for label, side in enumerate((real, generated)):
         for one in side:
             for row in _windows(one, with_prompt):
                 rows.append(row)
@@ -91,18 +92,19 @@ def auc(real: Sequence[Passage], made: Sequence[Passage], with_prompt: bool, see
     return float(roc_auc_score(labels, guesses[:, 1]))
 
 
-def _windows(heard: Passage, with_prompt: bool) -> list[Features]:
-    size = round(WINDOW_S * heard.rate_hz)
-    found = []
-    beside = features_of(heard.prompt[-2 * size :], heard.rate_hz) if with_prompt else None
-    for begin in range(0, len(heard.frames) - size + 1, size):
-        own = features_of(heard.frames[begin : begin + size], heard.rate_hz)
-        found.append(own if beside is None else np.concatenate([own, own - beside, beside]))
-    return found
+def _windows(passage: Passage, with_prompt: bool) -> list[Features]:
+    """Return the features of each whole window, with their differences from the prompt's and the prompt's own."""
+    size = round(WINDOW_S * passage.rate_hz)
+    rows = []
+    prompt = features_of(passage.prompt[-2 * size :], passage.rate_hz) if with_prompt else None
+    for begin in range(0, len(passage.frames) - size + 1, size):
+        own = features_of(passage.frames[begin : begin + size], passage.rate_hz)
+        rows.append(own if prompt is None else np.concatenate([own, own - prompt, prompt]))
+    return rows
 
 
 def _of_notes(notes: Notes, hi_bytes: NDArray[np.uint8], rate_hz: float, count: int) -> Features:
-    """What a voice's notes are like: how many, how far apart in time and in pitch, how often they repeat."""
+    """Return features of a voice's notes: their number, distances in time and pitch, and repetitions."""
     seconds = count / rate_hz
     pitches, distances = semitones(notes), np.diff(notes.starts) / rate_hz
     leaps = np.diff(pitches)
@@ -129,11 +131,12 @@ def _of_notes(notes: Notes, hi_bytes: NDArray[np.uint8], rate_hz: float, count: 
 
 
 def _or_zero(figure, values) -> float:  # type: ignore[no-untyped-def]
+    """Return ``figure(values)``, or 0 without values."""
     return float(figure(values)) if len(values) else 0.0
 
 
 def _autocorrelation(together: NDArray[np.int64], rate_hz: float) -> Features:
-    """How alike the rhythm is to itself after 1/8 to 4 s, in 16 steps on a logarithmic scale."""
+    """Return the autocorrelation of the rhythm ``float64[16]`` at lags from 1/8 to 4 s on a logarithmic scale."""
     signal = together - together.mean()
     power = float((signal**2).mean())
     lags = np.unique(np.geomspace(rate_hz / 8, 4 * rate_hz, 16).astype(int))

@@ -13,27 +13,30 @@ from sidlive.chip.pitch import SEMITONE
 from sidlive.chip.registers import VOICES, Frames
 from sidlive.model.judging.measures import Notes, notes_of
 
-WINDOW_S: Final = 10.0  # in which pitches and rhythms are counted
-FIGURE: Final = 4  # consecutive notes of a voice
+WINDOW_S: Final = 10.0  # window in which pitches and rhythms are counted
+FIGURE: Final = 4  # number of consecutive notes in a figure
 REMEMBERED_S: Final = 20.0  # a figure is new if it did not occur in the seconds before it
 LOST_FROM_S: Final = 20.0  # a voice is lost if it has no note from here on
-FEWEST_NOTES: Final = 4  # of a voice, to be judged by
-LOOP_BARS: Final = (1, 2, 4, 8)  # lengths of loops that are looked for
-SLACK: Final = 1  # frames by which distances between onsets may differ and count as the same
+FEWEST_NOTES: Final = 4  # notes that a voice, or a loop, needs to count
+LOOP_BARS: Final = (1, 2, 4, 8)  # lengths of loops to search for
+SLACK: Final = 1  # distances between onsets that differ by so many frames count as equal
 
 
 def semitones(notes: Notes) -> NDArray[np.int64]:
-    """``int64[N]``: each note's pitch to the nearest semitone."""
+    """Return each note's pitch to the nearest semitone above register value 1, ``int64[N]``."""
     return np.rint(notes.cents / SEMITONE).astype(np.int64)
 
 
 def pitches_in_window(voices: Sequence[Notes], rate_hz: float, count: int) -> float:
-    """Different pitches that a voice plays in 10 s: the mean over voices and windows with notes; nan without any."""
+    """Return the number of different pitches of a voice in 10 s, a mean over voices and windows; nan without notes.
+
+    ``count``: frames of the music.
+    """
     return _mean([float(len(np.unique(pitches))) for _, pitches in _windows(voices, rate_hz, count)])
 
 
 def rhythms_in_window(voices: Sequence[Notes], rate_hz: float, count: int) -> float:
-    """Different distances between a voice's onsets in 10 s, to one frame: the mean over voices and windows."""
+    """Return the number of different distances between a voice's onsets in 10 s, a mean over voices and windows."""
     kinds = []
     for starts, _ in _windows(voices, rate_hz, count):
         distances = np.sort(np.diff(starts))
@@ -43,9 +46,9 @@ def rhythms_in_window(voices: Sequence[Notes], rate_hz: float, count: int) -> fl
 
 
 def new_figures(before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float, heard: int) -> float:
-    """Share of figures (4 consecutive pitches of a voice) that did not occur in the voice's preceding 20 s.
+    """Return the share of figures (4 consecutive pitches of a voice) that are not in the voice's preceding 20 s.
 
-    ``before`` are the notes of the ``heard`` frames before the music. nan without figures.
+    ``before``: the notes of the ``heard`` frames before the music. nan without figures.
     """
     new = total = 0
     for earlier, voice in zip(before, voices, strict=True):
@@ -62,9 +65,9 @@ def new_figures(before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float
 
 
 def longest_loop(voices: Sequence[Notes], bar_frames: int, count: int) -> float:
-    """Bars that the longest exact repetition of all voices lasts: onsets and pitches as 1, 2, 4 or 8 bars before.
+    """Return the length in bars of the longest loop: all onsets and pitches are as 1, 2, 4 or 8 bars before.
 
-    Stretches without a note are no loop. 0 if nothing repeats.
+    Music with fewer than FEWEST_NOTES notes is not a loop. 0 if nothing repeats. ``count``: frames of the music.
     """
     grid = np.zeros((count, VOICES), dtype=np.int64)
     for voice, notes in enumerate(voices):
@@ -85,14 +88,17 @@ def longest_loop(voices: Sequence[Notes], bar_frames: int, count: int) -> float:
 def lost_voices(
     before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float, since_s: float = LOST_FROM_S
 ) -> tuple[int, int]:
-    """How many voices that had notes before have none from ``since_s`` on, and how many had notes before."""
+    """Count the voices with notes before the music: how many have none from ``since_s`` on, and how many there are."""
     had = [len(notes.starts) >= FEWEST_NOTES for notes in before]
     lost = [had[voice] and not (notes.starts >= since_s * rate_hz).any() for voice, notes in enumerate(voices)]
     return sum(lost), sum(had)
 
 
 def form_of(frames: Frames, before: Frames, rate_hz: float, bar_frames: int) -> dict[str, float]:
-    """The figures of music ``uint8[T, 28]`` by name, given what was heard before it; nan where there is nothing."""
+    """Return all measures of music ``uint8[T, 28]`` by name; nan if there is nothing to measure.
+
+    ``before uint8[P, 28]``: the frames before the music. ``bar_frames``: length of a bar.
+    """
     joined = notes_of(np.concatenate([before, frames]))
     heard = len(before)
     earlier = tuple(Notes(n.starts[n.starts < heard], n.cents[n.starts < heard]) for n in joined)
@@ -108,7 +114,7 @@ def form_of(frames: Frames, before: Frames, rate_hz: float, bar_frames: int) -> 
 
 
 def _windows(voices: Sequence[Notes], rate_hz: float, count: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """The onsets and pitches of each voice in each whole window of 10 s, or in all where that is shorter."""
+    """Return the onsets and pitches of each voice with notes in each whole window of 10 s (or in shorter music)."""
     size = min(count, round(WINDOW_S * rate_hz))
     found = []
     for begin in range(0, count - size + 1, max(1, size)):
@@ -120,4 +126,5 @@ def _windows(voices: Sequence[Notes], rate_hz: float, count: int) -> list[tuple[
 
 
 def _mean(values: Sequence[float]) -> float:
+    """Return the mean; nan without values."""
     return float(np.mean(values)) if len(values) else float("nan")

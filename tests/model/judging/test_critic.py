@@ -1,4 +1,4 @@
-"""The critic: it must see a difference that is there, and none where there is none."""
+"""The critic: it finds a difference between two kinds of music, and none between music of one kind."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ RATE = 50.0
 
 
 def music(seed: int, onset_every: int, count: int = 1000) -> Frames:
-    """A voice that plays notes by lot, in one rhythm."""
+    """Play random notes in one voice, with an onset every ``onset_every`` frames."""
     rng = np.random.default_rng(seed)
     frames = np.zeros((count, 28), np.uint8)
     frames[:, 24] = 0x0F
@@ -21,7 +21,7 @@ def music(seed: int, onset_every: int, count: int = 1000) -> Frames:
     return frames
 
 
-def heard(every: list[int], offset: int = 0) -> list[Passage]:
+def passages(every: list[int], offset: int = 0) -> list[Passage]:
     return [
         Passage(
             music(offset + i, every[i % len(every)]),
@@ -39,12 +39,12 @@ def test_features_are_finite_and_of_one_length() -> None:
 
 
 @pytest.mark.parametrize("with_prompt", [False, True])
-def test_another_rhythm_is_told_apart_and_the_same_is_not(with_prompt: bool) -> None:
-    assert auc(heard([20]), heard([12], 50), with_prompt) > 0.95
-    assert 0.2 < auc(heard([12, 20, 26]), heard([12, 20, 26], 50), with_prompt) < 0.8
+def test_another_rhythm_is_recognised_and_the_same_is_not(with_prompt: bool) -> None:
+    assert auc(passages([20]), passages([12], 50), with_prompt) > 0.95
+    assert 0.2 < auc(passages([12, 20, 26]), passages([12, 20, 26], 50), with_prompt) < 0.8
 
 
 def test_one_composer_is_too_few() -> None:
-    alone = [Passage(one.prompt, one.frames, "she", RATE) for one in heard([20])]
+    alone = [Passage(one.prompt, one.frames, "she", RATE) for one in passages([20])]
     with pytest.raises(ModelError, match="composers"):
         auc(alone, alone, False)

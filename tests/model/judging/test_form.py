@@ -1,4 +1,4 @@
-"""Measures of form on music made by hand, whose figures can be counted."""
+"""Measures of form, on music made by hand for which the right answer can be counted."""
 
 import numpy as np
 import pytest
