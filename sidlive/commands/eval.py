@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
             Result("seed", arguments.seed),
         ]
     if arguments.picture:
-        _draw(arguments.picture, f"{arguments.model}: {len(judged.by_kind)} {split} tunes", judged, sides)
+        _draw(arguments.picture, f"{arguments.model}: {_tunes(judged, split)}", judged, sides)
     if arguments.json:
         emit(results, True)
     else:
@@ -307,7 +307,13 @@ def _figures(sides: "Sides") -> "list[Result]":
     return results
 
 
+def _tunes(judged: "Judged", split: str) -> str:
+    """Return the number of tunes judged and their split, in words."""
+    return f"{len(judged.by_kind)} tunes" if split == "all" else f"{len(judged.by_kind)} {split} tunes"
+
+
 def _tables(model: str, split: str, judged: "Judged", generated: "Generated") -> None:
+    """Print the figures as tables."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -317,7 +323,7 @@ def _tables(model: str, split: str, judged: "Judged", generated: "Generated") ->
     from sidlive.report import plain
 
     console = Console()
-    title = Text(plain(f"{model} on {len(judged.by_kind)} {split} tunes"))
+    title = Text(plain(f"{model} on {_tunes(judged, split)}"))
     table = Table(title=title, title_justify="left", box=None)
     for heading in ("", "nats per frame", "95 % over tunes"):
         table.add_column(heading, justify="left" if not heading else "right")

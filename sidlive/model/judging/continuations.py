@@ -31,21 +31,21 @@ LAST_S: Final = 60.0  # of a long run, to be compared with its prompt
 
 MEASURES: Final = {  # by stable name: (unit, label for people)
     "in_tune": ("share", "tones in the tune's scale"),
-    "pitches_voice_10s": ("pitches", "pitches a voice in 10 s"),
-    "ioi_kinds": ("kinds", "distances between onsets a voice in 10 s"),
+    "pitches_voice_10s": ("pitches", "pitches per voice in 10 s"),
+    "ioi_kinds": ("kinds", "distances between onsets per voice in 10 s"),
     "new_figures": ("share", "figures of 4 notes that are new"),
     "longest_loop_bars": ("bars", "longest exact repetition"),
     "voices_lost": ("share", "voices without a note after 20 s"),
-    "onsets_per_s": ("1/s", "note onsets a second"),
-    "gate_changes_per_s": ("1/s", "gate changes a second"),
-    "register_changes_per_s": ("1/s", "register changes a second"),
+    "onsets_per_s": ("1/s", "note onsets per second"),
+    "gate_changes_per_s": ("1/s", "gate changes per second"),
+    "register_changes_per_s": ("1/s", "register changes per second"),
     "bar_notes": ("share", "notes repeated at the bar"),
-    "bar_rhythm": ("share", "the same, at any pitch"),
+    "bar_rhythm": ("share", "rhythm repeated at the bar"),
     "dies": ("share", "dies: 2 s silent or still"),
-    "part_copied_from_training": ("frames", "longest copy of a voice: training"),
-    "part_copied_from_prompt": ("frames", "longest copy of a voice: prompt"),
-    "copied_from_training": ("frames", "longest copy: training"),
-    "copied_from_prompt": ("frames", "longest copy: prompt"),
+    "part_copied_from_training": ("frames", "voice copied from training tunes"),
+    "part_copied_from_prompt": ("frames", "voice copied from the prompt"),
+    "copied_from_training": ("frames", "frames copied from training tunes"),
+    "copied_from_prompt": ("frames", "frames copied from the prompt"),
 }
 
 COPIES: Final = {"": longest_copies, "part_": longest_voice_copies}  # by the prefix of their measures' names
