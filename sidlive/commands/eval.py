@@ -56,10 +56,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument("--seconds", type=float, default=40.0, help="length of each continuation (default: 40)")
     command.add_argument(
-        "--long", type=int, default=4, metavar="N", help="prompts to continue for ten minutes besides (default: 4)"
+        "--long", type=int, default=4, metavar="N", help="number of prompts to continue for ten minutes (default: 4)"
     )
     command.add_argument(
-        "--rolls", type=Path, metavar="FOLDER", help="draw piano rolls of each prompt and its continuations (.svg)"
+        "--rolls",
+        type=Path,
+        metavar="FOLDER",
+        help="draw piano rolls of each prompt and its continuations to this folder",
     )
     command.add_argument(
         "--prompt-frames", type=int, default=1024, metavar="P", help="length of each prompt in frames (default: 1024)"
@@ -75,7 +78,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 @dataclass
 class Generated:
-    """What came out of continuing prompts: figures of both sides, the critic's, and means over the long runs."""
+    """Figures of the continuations: summaries of both sides, the critic's figures, and means over the long runs."""
 
     sides: "Sides" = field(default_factory=dict)
     critic: dict[str, float | None] = field(default_factory=dict)
@@ -215,7 +218,7 @@ def _judge(
 def _continue(
     engine: object, corpus: "Corpus", arguments: argparse.Namespace, split: str, sampling: object, console: "Console"
 ) -> "Generated":
-    """Continue prompts and compare. ``generated.long`` holds the means over the long runs."""
+    """Continue prompts, and measure the continuations beside the real ones."""
     from dataclasses import replace
 
     import numpy as np
@@ -234,19 +237,19 @@ def _continue(
     going_on = continue_prompts(engine, corpus, prompts, sampling)
     continued = list(track(going_on, "continuing", total=len(prompts), transient=True, console=console))
     generated = Generated()
-    with console.status("comparing with what was heard before"):
+    with console.status("measuring"):
         sides = zip(("generated", "real"), compare(corpus, continued), strict=True)
         for name, side in sides:
-            generated.sides[name] = {what: summarise(values) for what, values in side.items()}
+            generated.sides[name] = {measure: summarise(values) for measure, values in side.items()}
     try:
-        with console.status("asking the critic"):
+        with console.status("training the critic"):
             generated.critic = criticise(corpus, continued)
     except ModelError as error:
         warn(f"no critic: {error}")
     longs = [
         continuations.play_long(engine, corpus, prompt, replace(sampling, lane=lane), continuations.LONG_S)
         for lane, prompt in track(
-            list(enumerate(prompts[: arguments.long])), "ten minutes each", transient=True, console=console
+            list(enumerate(prompts[: arguments.long])), "continuing for ten minutes", transient=True, console=console
         )
     ]
     for name in longs[0] if longs else ():
@@ -258,19 +261,16 @@ def _continue(
 
 
 def _draw_rolls(folder: Path, corpus: "Corpus", continued: "Sequence[Continuation]") -> None:
-    """Write an SVG file for each prompt: what was heard, what the tune goes on with, what was generated."""
-    from sidlive.errors import DeviceError
+    """Draw an .svg file for each prompt: piano rolls of the prompt, the real and the generated continuation."""
     from sidlive.model.judging.rolls import draw_rolls
     from sidlive.picture import save
+    from sidlive.writing import make_folder
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeviceError(f"{folder} cannot be made: {error.strerror or error}") from None
+    make_folder(folder)
     for number, one in enumerate(continued, 1):
         prompt, tune = one.prompt, one.prompt.tune
         heard = corpus.frames(tune)[prompt.start : prompt.turn]
-        pieces = [("prompt", heard), ("the tune goes on", one.real), ("generated", one.generated)]
+        pieces = [("prompt", heard), ("real", one.real), ("generated", one.generated)]
         title = f"{tune.title or tune.path} - {tune.author}"
         save(folder / f"{number:02d}.svg", draw_rolls(title, pieces, tune.rate_hz))
 
