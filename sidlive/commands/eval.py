@@ -80,9 +80,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 class Generated:
     """Figures of the continuations: summaries of both sides, the critic's figures, and means over the long runs."""
 
-    sides: "Sides" = field(default_factory=dict)
+    sides: "Sides" = field(default_factory=dict)  # of the generated and the real continuations
     critic: dict[str, float | None] = field(default_factory=dict)
-    long: dict[str, float] = field(default_factory=dict)
+    long: dict[str, float | None] = field(default_factory=dict)  # means over the long runs
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -146,6 +146,8 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.generate < 0:
         raise ModelError(f"--generate expects 0 or more prompts, found {arguments.generate}")
+    if arguments.long < 0:
+        raise ModelError(f"--long expects 0 or more prompts, found {arguments.long}")
     if arguments.picture:
         expect_svg(arguments.picture)
 
@@ -254,7 +256,7 @@ def _continue(
     ]
     for name in longs[0] if longs else ():
         known = summarise(np.array([one[name] for one in longs]))
-        generated.long[name] = known.mean if known else float("nan")
+        generated.long[name] = known.mean if known else None
     if arguments.rolls:
         _draw_rolls(arguments.rolls, corpus, continued)
     return generated

@@ -8,4 +8,5 @@ In reading order:
 - `copies`: the longest runs of frames that were copied from other music.
 - `critic`: trees that learn to tell generated music from composers' music; how well they can is the measure.
 - `continuations`: prompts of held-out tunes, their continuations by the model, and both measured side by side.
+- `rolls`: piano rolls of a prompt and its continuations as an SVG file.
 """

@@ -160,10 +160,11 @@ def summarise(values: NDArray[np.float64]) -> Summary | None:
 
 
 def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, float | None]:
-    """Let the critic tell generated from real music: ``auc``, ``auc_prompt``, and both of real against real music.
+    """Return the critic's AUC for real against generated continuations, by name; 0.5 if it sees no difference.
 
-    .5 means that it cannot tell. ``..._control`` compares the real continuations with another stretch of the same
-    tunes, as long, before the prompt or after the continuation; None where too few tunes have one.
+    ``auc``: without the prompt; ``auc_prompt``: with it. ``auc_control`` and ``auc_prompt_control``: for real
+    continuations against other music of the same length from the same tunes, after the continuation or before the
+    prompt; None if too few tunes are long enough.
     """
     sides: list[list[Passage]] = [[], [], []]
     for one in continued:
@@ -189,10 +190,10 @@ def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, fl
 
 
 def play_long(engine: Engine, corpus: Corpus, prompt: Prompt, sampling: Sampling, seconds: float) -> dict[str, float]:
-    """Continue a prompt for ``seconds`` and return figures of the last minute, and of loops in all of it.
+    """Continue a prompt for ``seconds``; return measures of the last minute and the longest loop of all, by name.
 
-    ``onsets_ratio`` counts onsets a second by those of the prompt, ``voices_lost`` is a share of the voices that had
-    notes in the prompt; nan where there is nothing to judge.
+    ``onsets_ratio``: note onsets per second relative to the prompt. ``voices_lost``: share of the voices with notes in
+    the prompt that have none in the last minute. nan if there is nothing to measure.
     """
     tune = prompt.tune
     frames = corpus.frames(tune)
@@ -213,7 +214,7 @@ def play_long(engine: Engine, corpus: Corpus, prompt: Prompt, sampling: Sampling
 
 
 def _composers_in_turn(tunes: Sequence[CorpusTune], rng: np.random.Generator) -> list[int]:
-    """The numbers of all tunes: one of each composer, then a second one of each, and so on; by lot otherwise."""
+    """Return the indices of all tunes in random order, but a first one of each composer, then a second, and so on."""
     turns: dict[str, int] = {}
     order: list[tuple[int, int, int]] = []
     for number in rng.permutation(len(tunes)):

@@ -1,4 +1,4 @@
-"""Piano rolls of a prompt, what the tune goes on with and what was generated, one below the other, as an SVG file."""
+"""Draw piano rolls of pieces of music, one below the other, as an SVG file. Knows no models."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,16 +8,19 @@ from sidlive.picture import rectangle, svg, text
 from sidlive.tune.score.extract import score_of
 from sidlive.tune.score.notes import UNPITCHED
 
-SECOND: Final = 18.0  # units across
-SEMITONE: Final = 2.4  # units down
+SECOND: Final = 18.0  # width of a second
+SEMITONE: Final = 2.4  # height of a semitone
 LOWEST, HIGHEST = 24, 108  # MIDI numbers: C-1 to C-8
-LEFT: Final = 24.0
+LEFT: Final = 24.0  # margin
 VOICES: Final = ("#6c5eb5", "#9bc069", "#c98f3c")
 DRUM: Final = "#b9b4ae"
 
 
 def draw_rolls(title: str, pieces: Sequence[tuple[str, Frames]], rate_hz: float) -> str:
-    """Draw the notes of each named piece ``uint8[T, 28]`` in a strip of its own, a colour a voice, drums grey."""
+    """Draw the notes of each piece, a name and frames ``uint8[T, 28]``, in a strip; return the SVG text.
+
+    Each voice has a colour; drums are grey.
+    """
     height = (HIGHEST - LOWEST) * SEMITONE
     parts = [text(LEFT, 32, title, size=17, weight="bold")]
     y = 52.0

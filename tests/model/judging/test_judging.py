@@ -185,6 +185,7 @@ def test_the_command_takes_a_folder_of_tunes(
         (["--generate", "-1"], "--generate expects 0 or more"),
         (["--generate", "--seconds", "nan"], "--seconds expects more than 0"),
         (["--tunes", "0"], "--tunes expects 1 or more"),
+        (["--generate", "--long", "-1"], "--long expects 0 or more"),
         (["--picture", "out.png"], "a name that ends in .svg"),
         ([], "holds no corpus"),
     ],
