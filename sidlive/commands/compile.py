@@ -109,36 +109,36 @@ def run(args: argparse.Namespace) -> None:
     if args.output.suffix.lower() != ".sid":
         raise TuneError(f"{args.output}: expected a name that ends in .sid")
     expect_place(args.output)
-    takes, timing, meta = _takes(args)
-    if not 1 <= args.start_song <= len(takes):
-        raise ControlError(f"--start-song {args.start_song}: there are songs 1 to {len(takes)}")
+    songs, timing, meta = _songs(args)
+    if not 1 <= args.start_song <= len(songs):
+        raise ControlError(f"--start-song {args.start_song}: there are songs 1 to {len(songs)}")
     texts = meta.get("title") or args.output.stem, meta.get("author", ""), meta.get("released", "")
     about, chip = label_from(args, *texts), args.chip or ("8580" if meta.get("chip") == "8580" else "6581")
     results: list[Result] = []
-    frames = sum(len(take.frames) for take in takes)
+    frames = sum(len(song.frames) for song in songs)
     with spinner(stderr=True) as report_progress:
         report_progress(f"packing {frames:,} frames")
         if args.coarse_pulse is not None:
-            takes = _coarse(takes, args.coarse_pulse, chip, timing, results)
+            songs = _with_coarse_pulse(songs, args.coarse_pulse, chip, timing, results)
         begin = perf_counter()
-        block = _fitted(takes, args, timing)
+        block = _pack(songs, args, timing)
         elapsed_s = perf_counter() - begin
         for note in about.notes():
             warn(note)
         report_progress("verifying: running the .sid file in a 6510")
         sid = sid_of(block, about, chip, timing, args.start_song)
-        verify(sid, *(take.proof for take in takes))
-        beside = _beside(args, takes, block, about, chip, timing)
+        verify(sid, *(song.proof for song in songs))
+        related = _related_files(args, songs, block, about, chip, timing)
         write_file(args.output, sid)
-        for path, data in beside:
+        for path, data in related:
             write_file(path, data)
         report_progress("writing the sound")
-        written = [args.output.name, *(path.name for path, _ in beside), *_sounds(args, takes, chip, timing)]
+        written = [args.output.name, *(path.name for path, _ in related), *_sounds(args, songs, chip, timing)]
     tune = psid.parse(sid)
-    ends = ["in silence" if take.loop_frame is None else f"goes on at frame {take.loop_frame}" for take in takes]
+    ends = ["in silence" if song.loop_frame is None else f"goes on at frame {song.loop_frame}" for song in songs]
     results = [
         Result("bytes", len(sid), "bytes"),
-        Result("songs", len(takes)),
+        Result("songs", len(songs)),
         Result("frames", frames, "frames"),
         Result("seconds", round(frames / timing.rate_hz, 2), "s"),
         Result("load", f"${tune.load:04X}-${tune.end - 1:04X}"),
@@ -154,7 +154,7 @@ def run(args: argparse.Namespace) -> None:
     emit(results, args.json, args.output.name)
 
 
-def _takes(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, dict[str, str]]":
+def _songs(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, dict[str, str]]":
     """Return the songs with their loops, the video standard and the texts of the first file of frames."""
     from sidlive.chip.registers import timing_named
     from sidlive.errors import ControlError
@@ -166,20 +166,20 @@ def _takes(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, di
     from sidlive.tune.shipped import locate
 
     loops: dict[int | None, int | None] = dict(args.loop or [])
-    for song in loops:
-        if song is not None and not 1 <= song <= len(args.frames):
-            raise ControlError(f"--loop {song}:{loops[song]}: there are songs 1 to {len(args.frames)}")
-    takes: list[SongFrames] = []
+    for number in loops:
+        if number is not None and not 1 <= number <= len(args.frames):
+            raise ControlError(f"--loop {number}:{loops[number]}: there are songs 1 to {len(args.frames)}")
+    songs: list[SongFrames] = []
     timing: VideoTiming | None = None
     about: dict[str, str] = {}
-    for song, path in enumerate(args.frames, 1):
+    for number, path in enumerate(args.frames, 1):
         rows, own_hz, meta = read_frames(locate(path))
         if timing is None:
             timing, about = timing_named(args.video) if args.video else standard_of(meta, own_hz), meta
-        made = standard_of(meta, own_hz)
-        if args.video and made is not timing:
-            warn(f"{path} was made for {made.name}, this is {timing.name}: {made.heard_at(timing)}")
-            own_hz *= timing.rate_hz / made.rate_hz
+        own = standard_of(meta, own_hz)
+        if args.video and own is not timing:
+            warn(f"{path} was made for {own.name}, this is {timing.name}: {own.heard_at(timing)}")
+            own_hz *= timing.rate_hz / own.rate_hz
         frames, rate_hz = video_frames(rows, own_hz, timing)
         if frames is not rows:
             warn(
@@ -188,16 +188,16 @@ def _takes(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, di
             )
         marked = meta.get("loop_frame", "") if frames is rows else ""
         loop = int(marked) if marked.isdecimal() else None
-        takes.append(SongFrames(frames, loops.get(song, loops.get(None, loop)), control_first_from_meta(meta)))
-        if takes[-1].control_first != takes[0].control_first:
-            order = ORDERS[takes[0].control_first]
+        songs.append(SongFrames(frames, loops.get(number, loops.get(None, loop)), control_first_from_meta(meta)))
+        if songs[-1].control_first != songs[0].control_first:
+            order = ORDERS[songs[0].control_first]
             warn(f"{path} writes in another order than {args.frames[0]}: {order} here")
     assert timing is not None
-    return takes, timing, about
+    return songs, timing, about
 
 
-def _coarse(
-    takes: "list[SongFrames]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]"
+def _with_coarse_pulse(
+    songs: "list[SongFrames]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]"
 ) -> "list[SongFrames]":
     """Return the songs with coarser pulse widths, where they become smaller; append the loss to ``results``."""
     from dataclasses import replace
@@ -210,20 +210,20 @@ def _coarse(
     if not FEWEST <= bits <= MOST:
         raise ControlError(f"--coarse-pulse expects {FEWEST} to {MOST} bits, found {bits}")
     coarser = []
-    for song, take in enumerate(takes, 1):
-        which = "" if len(takes) == 1 else f" of song {song}"
-        edited = replace(take, frames=coarse_pulse(take.frames, bits))
-        if len(pack_song(edited)) < len(pack_song(take)):
-            cost = cost_db(take, edited.frames, timing.rate_hz, chip, timing)
-            results.append(Result(f"coarse_pulse.cost{which and f'.{song}'}", round(cost, 2), "dB"))
+    for number, song in enumerate(songs, 1):
+        which = "" if len(songs) == 1 else f" of song {number}"
+        edited = replace(song, frames=coarse_pulse(song.frames, bits))
+        if len(pack_song(edited)) < len(pack_song(song)):
+            cost = cost_db(song, edited.frames, timing.rate_hz, chip, timing)
+            results.append(Result(f"coarse_pulse.cost{which and f'.{number}'}", round(cost, 2), "dB"))
             coarser.append(edited)
         else:
             warn(f"coarser pulse widths{which} would save no bytes; they stay as they are")
-            coarser.append(take)
+            coarser.append(song)
     return coarser
 
 
-def _fitted(takes: "list[SongFrames]", args: argparse.Namespace, timing: "VideoTiming") -> "MemoryBlock":
+def _pack(songs: "list[SongFrames]", args: argparse.Namespace, timing: "VideoTiming") -> "MemoryBlock":
     """Return the songs packed in memory. Raises TuneError, which says what would help, if they do not fit."""
     from dataclasses import replace
 
@@ -239,23 +239,23 @@ def _fitted(takes: "list[SongFrames]", args: argparse.Namespace, timing: "VideoT
             raise ControlError(f"--max-kb {args.max_kb:g}: the player alone takes {least:.1f}; expected more")
         most = int(args.max_kb * 1024) - HEADER - len(player()[0])
     try:
-        return block_of(takes, timing.rate_hz, args.load, most)
+        return block_of(songs, timing.rate_hz, args.load, most)
     except TooLong as error:
         offers = []
         if args.coarse_pulse is None and error.needed:
-            coarser = [replace(take, frames=coarse_pulse(take.frames, MOST)) for take in takes]
-            if sum(len(pack_song(take)) for take in coarser) <= error.most:
+            coarser = [replace(song, frames=coarse_pulse(song.frames, MOST)) for song in songs]
+            if sum(len(pack_song(song)) for song in coarser) <= error.most:
                 offers.append(f"--coarse-pulse {MOST} makes it fit")
         if args.load > LOAD and args.max_kb is None:
             offers.append(f"--load ${LOAD:04X} leaves more room")
-        if len(takes) > 1:
-            offers.append("or give fewer takes")
+        if len(songs) > 1:
+            offers.append("or give fewer songs")
         raise TuneError("; ".join([str(error), *offers])) from None
 
 
-def _beside(
+def _related_files(
     args: argparse.Namespace,
-    takes: "list[SongFrames]",
+    songs: "list[SongFrames]",
     block: "MemoryBlock",
     about: "Label",
     chip: str,
@@ -271,27 +271,27 @@ def _beside(
     if args.prg:
         path = args.output.with_suffix(".prg")
         if sum(map(len, block.songs)) > free_bytes(PROGRAM_LOAD):
-            raise TuneError(f"{path.name}: the takes are too long for a program, which begins at ${PROGRAM_LOAD:04X}")
+            raise TuneError(f"{path.name}: the songs are too long for a program, which begins at ${PROGRAM_LOAD:04X}")
         program = program_of(build(block.songs, PROGRAM_LOAD), about, chip, timing)
-        verify_program(program, takes[0].frames, path.name)
+        verify_program(program, songs[0].frames, path.name)
         files.append((path, program))
     if args.asm:
         files.append((args.output.with_suffix(".asm"), listing_of(block, about).encode()))
     return files
 
 
-def _sounds(args: argparse.Namespace, takes: "list[SongFrames]", chip: str, timing: "VideoTiming") -> list[str]:
+def _sounds(args: argparse.Namespace, songs: "list[SongFrames]", chip: str, timing: "VideoTiming") -> list[str]:
     """Write the sound files that the options ask for; returns their names."""
     from sidlive.chip.flac import write_flac
     from sidlive.chip.sid import render
     from sidlive.chip.wav import WavFile
 
     written = []
-    for song, take in enumerate(takes, 1):
+    for number, song in enumerate(songs, 1):
         if not (args.wav or args.flac):
             break
-        sound = render(take.frames, timing.rate_hz, chip, timing, control_first=take.control_first)
-        stem = args.output.stem if len(takes) == 1 else f"{args.output.stem}-{song}"
+        sound = render(song.frames, timing.rate_hz, chip, timing, control_first=song.control_first)
+        stem = args.output.stem if len(songs) == 1 else f"{args.output.stem}-{number}"
         if args.wav:
             with WavFile(args.output.with_name(f"{stem}.wav")) as file:
                 file.write(sound)

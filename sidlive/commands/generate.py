@@ -131,47 +131,51 @@ def run(args: argparse.Namespace) -> None:
     with bar_of_progress() as bar:
         task = bar.add_task("reading the prompt", total=None)
 
-        def compile_progress(what: str) -> "CompileProgress":
-            text = f"compiling the {what}, once on this machine"
+        def compile_progress(part: str) -> "CompileProgress":
+            text = f"compiling the {part}, once on this machine"
             return lambda done, total: bar.update(task, description=text, completed=done, total=total)
 
         with compiling(run_machine, compile_progress("C64")):
-            heard = _at(_prompt(args.prompt, args.song, args.prompt_frames), args.video)
-        timing = timing_named(heard.timing)
-        constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, heard.frames, timing=timing))
+            prompt = _at_standard(_prompt(args.prompt, args.song, args.prompt_frames), args.video)
+        timing = timing_named(prompt.timing)
+        constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, prompt.frames, timing=timing))
         bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model, report_progress=compile_progress("engine"))
         bar.update(task, description="hearing the prompt", total=None)
         begin = perf_counter()
-        engine.prefill(heard.frames)
+        engine.prefill(prompt.frames)
         prefill_s = perf_counter() - begin
-        bar.update(task, description="making", completed=0, total=args.frames)
-        made = np.empty((args.frames, heard.frames.shape[1]), dtype=np.uint8)
+        bar.update(task, description="generating", completed=0, total=args.frames)
+        generated = np.empty((args.frames, prompt.frames.shape[1]), dtype=np.uint8)
         begin = perf_counter()
-        for row in made:
+        for row in generated:
             row[:] = engine.step(sampling, constraints=constraints)
             bar.advance(task)
-        made_s = perf_counter() - begin
+        generate_s = perf_counter() - begin
         bar.update(task, description=f"writing {plain(args.output.name)}", total=None)
-        frames = made if args.continuation_only else np.concatenate([heard.frames, made])
+        frames = generated if args.continuation_only else np.concatenate([prompt.frames, generated])
         _write(
-            args.output, frames, heard, label_from(args, f"{heard.name}, continued"), f"{args.model}, seed {args.seed}"
+            args.output,
+            frames,
+            prompt,
+            label_from(args, f"{prompt.name}, continued"),
+            f"{args.model}, seed {args.seed}",
         )
-    for note in (*heard.notes, *([f"it is silent: {heard.why_silent}"] if heard.why_silent else ())):
-        warn(f"{heard.source}: {note}")
-    starts = {
-        "prompt": onsets(heard.frames).sum() / heard.seconds,
-        "made": onsets(made).sum() * heard.rate_hz / len(made),
+    for note in (*prompt.notes, *([f"it is silent: {prompt.why_silent}"] if prompt.why_silent else ())):
+        warn(f"{prompt.source}: {note}")
+    onset_rates = {
+        "prompt": onsets(prompt.frames).sum() / prompt.seconds,
+        "made": onsets(generated).sum() * prompt.rate_hz / len(generated),
     }
     results = [
-        Result("prompt", heard.source),
-        Result("prompt_frames", len(heard.frames), "frames"),
-        Result("frames", len(made), "frames"),
-        Result("seconds", round(len(frames) / heard.rate_hz, 2), "s"),
-        Result("onsets_per_s.prompt", round(float(starts["prompt"]), 2), "1/s"),
-        Result("onsets_per_s.made", round(float(starts["made"]), 2), "1/s"),
+        Result("prompt", prompt.source),
+        Result("prompt_frames", len(prompt.frames), "frames"),
+        Result("frames", len(generated), "frames"),
+        Result("seconds", round(len(frames) / prompt.rate_hz, 2), "s"),
+        Result("onsets_per_s.prompt", round(float(onset_rates["prompt"]), 2), "1/s"),
+        Result("onsets_per_s.made", round(float(onset_rates["made"]), 2), "1/s"),
         Result("prefill_ms", round(prefill_s * 1e3, 1), "ms"),
-        Result("realtime_x.generate", round(len(made) / heard.rate_hz / made_s, 2), "x"),
+        Result("realtime_x.generate", round(len(generated) / prompt.rate_hz / generate_s, 2), "x"),
     ]
     emit(results, args.json, args.output.name)
 
@@ -196,7 +200,7 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
     return replace(fragment, frames=fragment.frames[:count])
 
 
-def _at(fragment: "Fragment", video: str | None) -> "Fragment":
+def _at_standard(fragment: "Fragment", video: str | None) -> "Fragment":
     """Return a fragment as it plays at a video standard (None: its own), one row for each video frame."""
     from dataclasses import replace
 
