@@ -118,16 +118,16 @@ def test_mistakes_on_the_command_line_are_status_2(tmp_path: Path, capsys: pytes
     assert run(tmp_path, tmp_path / "none.py", "--offline") == 2
     assert run(tmp_path, FIRST_LIGHT, "--wav", "out.wav") == 2
     assert run(tmp_path, FIRST_LIGHT, "--offline", "--seed", "-1") == 2
-    told = capsys.readouterr().err
-    assert told.count("sidlive: ") == 3 and "--offline" in told and "seed expects" in told
+    printed = capsys.readouterr().err
+    assert printed.count("sidlive: ") == 3 and "--offline" in printed and "seed expects" in printed
 
 
 def test_the_bench_tells_stable_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "live", "--json", "--changes", "2"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    values = {result["name"]: result["value"] for result in told["results"]}
+    report = json.loads(capsys.readouterr().out)
+    values = {result["name"]: result["value"] for result in report["results"]}
     assert 0 < values["steer_ms.p50"] <= values["steer_ms.p99"]
-    assert {"underruns", "gaps", "changes.heard"} <= set(values) and "cores" in told["machine"]
+    assert {"underruns", "gaps", "changes.heard"} <= set(values) and "cores" in report["machine"]
 
 
 def test_without_a_terminal_the_studio_says_so(capsys: pytest.CaptureFixture[str]) -> None:

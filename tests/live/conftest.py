@@ -1,4 +1,4 @@
-"""What tests of the live core may ask for."""
+"""Fixtures for tests of the live room."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ class JackServer:
         self.start()
 
     def start(self) -> None:
-        """Start it, anew after `kill`."""
+        """Start the server, also after `kill`."""
         with self._log.open("w") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         assert until(self._answers), self._log.read_text()

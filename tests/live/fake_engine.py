@@ -1,7 +1,7 @@
-"""A model that fits on a page, for tests of what surrounds the model: it repeats what it heard, with a little noise.
+"""A small engine for tests of the parts around the engine: it repeats what it heard, with a little noise.
 
-A frame is the one `PERIOD` frames ago, but for voice 1's pulse width, whose low byte is noise: a function of seed, lane
-and frame number alone, times the temperature. So a test knows what the future must be, and what may change in it.
+A frame equals the frame `PERIOD` frames before, except the low byte of voice 1's pulse width: that is noise, a function
+of seed, lane and frame number, times the temperature. So a test knows the future and what may change in it.
 """
 
 import time

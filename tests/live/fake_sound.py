@@ -1,4 +1,4 @@
-"""A sound library without devices behind it, and an output that a test turns by hand."""
+"""A fake sound library without devices, and an output whose blocks a test takes by hand."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""Heats, scales, no filter, forbidden values under the hands: what the engine is asked, what a log brings back."""
+"""Heats, scales, the filter switch and forbidden values: what the engine is asked for, and what a log restores."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One declaration a control: what it takes from hands, from keyboards, and what it says when it cannot."""
+"""Controls: the values that they accept from knobs and keyboards, and the errors for others."""
 
 import pytest
 

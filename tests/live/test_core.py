@@ -1,4 +1,4 @@
-"""The live core over an engine whose every frame is known: what is heard, when, and what the model hears of it."""
+"""The core with an engine whose frames are known: what is heard and when, and what the model hears of it."""
 
 from dataclasses import replace
 
@@ -235,7 +235,7 @@ def test_another_prompt_replaces_the_past(room: Room) -> None:
 
 
 @pytest.mark.parametrize("pin", [0, 16])
-def test_of_a_new_prompt_the_engine_is_told_all_that_it_can_recall(pin: int) -> None:
+def test_the_engine_hears_as_much_of_a_new_prompt_as_it_can_recall(pin: int) -> None:
     """Its last frames, after those at its beginning that are pinned."""
     for context in (16, 40, 100):
         room = Room(FakeEngine(context=context, pinnable=min(pin, context // 2)))
@@ -243,11 +243,11 @@ def test_of_a_new_prompt_the_engine_is_told_all_that_it_can_recall(pin: int) -> 
         room.do("start")
         room.generator.work()
         prompt, pinned = riff("long", 5 * PERIOD).frames, min(pin, context // 2)
-        told = np.concatenate([prompt[:pinned], prompt[pinned:][-(2 * context - pinned) :]])
-        assert np.array_equal(np.array(room.engine.heard)[: len(told)], told), context
+        heard = np.concatenate([prompt[:pinned], prompt[pinned:][-(2 * context - pinned) :]])
+        assert np.array_equal(np.array(room.engine.heard)[: len(heard)], heard), context
 
 
-def test_amid_the_music_the_engine_is_told_no_more_than_its_context() -> None:
+def test_during_the_music_the_engine_hears_no_more_than_its_context() -> None:
     room = Room(FakeEngine(context=64))
     room.do("prompt", "long")
     room.do("start")
@@ -257,7 +257,7 @@ def test_amid_the_music_the_engine_is_told_no_more_than_its_context() -> None:
     assert room.engine.position == 64
 
 
-def test_a_pinned_prompt_is_told_anew_before_what_was_played_last() -> None:
+def test_a_pinned_prompt_is_heard_again_before_the_frames_played_last() -> None:
     """Its first frames, however long ago they were; the rest of the context is the tape's."""
     room = Room(FakeEngine(context=64, pinnable=32))
     room.do("prompt", "long")
@@ -266,28 +266,28 @@ def test_a_pinned_prompt_is_told_anew_before_what_was_played_last() -> None:
     assert room.engine.pinned == 32
     room.do("set", "transpose", 2)
     room.generator.work()
-    told = transpose(np.concatenate([riff("long", 5 * PERIOD).frames[:32], played[-31:]]), 2)
-    assert np.array_equal(np.array(room.engine.heard)[: len(told)], told)
+    heard = transpose(np.concatenate([riff("long", 5 * PERIOD).frames[:32], played[-31:]]), 2)
+    assert np.array_equal(np.array(room.engine.heard)[: len(heard)], heard)
     assert room.engine.position == 64, "and the frame that was to be played before the cut"
 
 
 @pytest.mark.parametrize("pin", [0, 32])
 @pytest.mark.parametrize("after", [10, 45, 200])
-def test_a_prompt_that_was_itself_played_is_told_once(after: int, pin: int) -> None:
-    """Whether the tape still tells its frames or, later, does not."""
+def test_a_prompt_that_was_itself_played_is_heard_once(after: int, pin: int) -> None:
+    """Whether the tape still has the frames or, later, has dropped them."""
     room = Room(FakeEngine(context=64, pinnable=pin))
     room.do("prompt", "long", True)
     room.do("start")
     played = room.play(after)
     room.do("set", "transpose", 2)
     room.generator.work()
-    told = np.array(room.engine.heard)
+    heard = np.array(room.engine.heard)
     prompt, music = riff("long", 5 * PERIOD).frames, np.concatenate([played, room.play(MARGIN)])
     tape = min(64 - pin, len(music))
     before = min(len(prompt), len(music) - tape)
     first = max(pin, before + tape - (64 - pin))
     expected = np.concatenate([prompt[: min(pin, before)], prompt[first:before], music[-tape:]])
-    assert np.array_equal(told, transpose(expected, 2))
+    assert np.array_equal(heard, transpose(expected, 2))
 
 
 # -- when generation is late

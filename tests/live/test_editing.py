@@ -1,4 +1,4 @@
-"""The take edited before it is kept: what is heard, what is committed, and that the take itself stays."""
+"""Edits of the take: what is heard, what is committed, and that the take itself does not change."""
 
 from dataclasses import replace
 from pathlib import Path

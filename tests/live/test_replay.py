@@ -1,4 +1,4 @@
-"""A performance again from its log alone: every frame, whoever was late and whatever was turned when."""
+"""A performance generated again from its log: every frame is the same, whatever was late or turned."""
 
 import functools
 import json
@@ -270,8 +270,8 @@ def test_another_model_differs_and_where_is_said(performed: Path) -> None:
     assert difference(log.frames[:60], log.frames) is None
     other = log.frames.copy()
     other[7, 26] ^= 1
-    told = difference(other, log.frames)
-    assert told is not None and told[0] == 7 and told[1].startswith("the first write to $D40B is")
+    found = difference(other, log.frames)
+    assert found is not None and found[0] == 7 and found[1].startswith("the first write to $D40B is")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_mistake_comes_back_as_it_is(room: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slip", "told"),
+    ("slip", "message"),
     [
         (lambda room, folder: room.load(folder), "is a folder; expected a file of music"),
         (lambda room, folder: room.load(3), "load expects a path or the name of a fragment, found 3"),
@@ -84,9 +84,9 @@ def test_a_mistake_comes_back_as_it_is(room: Session) -> None:
     ],
 )
 def test_a_slip_is_one_line_and_the_music_goes_on(
-    playing: Session, tmp_path: Path, slip: Callable[[Session, Path], object], told: str
+    playing: Session, tmp_path: Path, slip: Callable[[Session, Path], object], message: str
 ) -> None:
-    with pytest.raises(SidliveError, match=told) as caught:
+    with pytest.raises(SidliveError, match=message) as caught:
         slip(playing, tmp_path)
     assert "\n" not in str(caught.value) and playing.state().phase == "playing"
 
@@ -150,7 +150,7 @@ def test_late_generation_never_stops_the_music(tmp_path: Path) -> None:
         session.close()
 
 
-def test_a_core_that_dies_is_told_and_can_be_opened_anew(tmp_path: Path) -> None:
+def test_a_core_that_dies_is_reported_and_can_be_opened_again(tmp_path: Path) -> None:
     link = open_room(options(tmp_path))
     session = Session(link)
     try:

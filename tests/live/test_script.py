@@ -121,18 +121,18 @@ def test_a_mistake_shows_the_scripts_lines_and_keeps_the_take(
     stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = stage.perform(tmp_path, "prompt('riff')\nstart()\nwait(1)\ntemperature(7)\n")
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert status == 1
-    assert "line 4" in told and "temperature(7)" in told
-    assert "ControlError: temperature expects 0.0 to 2.0, found 7" in told
-    assert "core.py" not in told and "session.py" not in told
+    assert "line 4" in printed and "temperature(7)" in printed
+    assert "ControlError: temperature expects 0.0 to 2.0, found 7" in printed
+    assert "core.py" not in printed and "session.py" not in printed
     assert len(read_take(tmp_path / "takes" / "stage").frames) == 50
 
 
 def test_a_scripts_own_faults_are_told_alike(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert stage.perform(tmp_path, "def f():\n    return 1 / 0\nf()\n") == 1
-    told = capsys.readouterr().err
-    assert "line 2" in told and "line 3" in told and "ZeroDivisionError" in told
+    printed = capsys.readouterr().err
+    assert "line 2" in printed and "line 3" in printed and "ZeroDivisionError" in printed
 
 
 def test_what_is_not_python(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,9 +148,9 @@ def test_a_script_imports_what_lies_beside_it(
     before = list(sys.path)
     assert stage.perform(tmp_path, "import beside_a_script\n\nbeside_a_script.play(start)\n") == 1
     assert sys.path == before
-    told = capsys.readouterr().err
-    assert "line 3, in <module>" in told and "line 3, in play" in told and "no riff" in told
-    assert "script.py" in told and "sidlive/live" not in told  # its lines and its module's, none of ours
+    printed = capsys.readouterr().err
+    assert "line 3, in <module>" in printed and "line 3, in play" in printed and "no riff" in printed
+    assert "script.py" in printed and "sidlive/live" not in printed  # its lines and its module's, none of ours
 
 
 def test_verbs_called_by_a_module_beside_the_script_fail_in_its_lines(
@@ -159,8 +159,8 @@ def test_verbs_called_by_a_module_beside_the_script_fail_in_its_lines(
     (tmp_path / "riffs_of_a_script.py").write_text("def heat(set):\n    set('volume', 99)\n")
     monkeypatch.delitem(sys.modules, "riffs_of_a_script", raising=False)
     assert stage.perform(tmp_path, "from riffs_of_a_script import heat\nheat(session.set)\n") == 1
-    told = capsys.readouterr().err
-    assert "line 2, in heat" in told and "ControlError: volume expects" in told and "controls.py" not in told
+    printed = capsys.readouterr().err
+    assert "line 2, in heat" in printed and "ControlError: volume expects" in printed and "controls.py" not in printed
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_a_script_is_read_as_python_reads_it(
     script = tmp_path / "script.py"
     script.write_bytes(raw)
     assert run(script, stage.session) == 1
-    told = capsys.readouterr().err
-    assert "line 4" in told and "1 / 0  # dürfte" in told and "ZeroDivisionError" in told
+    printed = capsys.readouterr().err
+    assert "line 4" in printed and "1 / 0  # dürfte" in printed and "ZeroDivisionError" in printed
 
 
 @pytest.mark.parametrize(
@@ -216,8 +216,8 @@ def test_a_changed_folder_moves_files_that_are_read_but_no_take(
     )
     assert run(Path("script.py"), session) == 1
     session.close()
-    told = capsys.readouterr()
-    assert told.out == "True True\n" and "1 / 0  # where" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == "True True\n" and "1 / 0  # where" in printed.err
     assert sorted(path.name for path in (tmp_path / "takes").iterdir()) == ["mine", "one.jsonl", "one.sid"]
     assert (tmp_path / "sub" / "two.sid").exists() and len(read_take(tmp_path / "takes" / "mine").frames) == 100
     assert [path.name for path in (tmp_path / "away").iterdir()] == ["there.npz"]

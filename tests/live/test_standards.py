@@ -46,7 +46,7 @@ class Opened:
         assert state.rate_hz == (NTSC if state.timing == "NTSC" else PAL).rate_hz
         return state.timing
 
-    def told(self, text: str) -> int:
+    def notified(self, text: str) -> int:
         return sum(text in notice.text for notice in self.session.state().notices)
 
 
@@ -57,16 +57,16 @@ def test_how_music_of_one_standard_sounds_at_the_other() -> None:
 
 def test_before_anything_is_played_a_prompt_brings_its_standard(tmp_path: Path) -> None:
     opened = Opened(tmp_path)
-    assert opened.runs_at == "PAL" and not opened.told("was made for")
+    assert opened.runs_at == "PAL" and not opened.notified("was made for")
     opened.session.wait(1)
     opened.session.prompt("american")
     assert opened.runs_at == "NTSC" and opened.asked == [NTSC]
-    assert opened.told("american was made for NTSC: the instrument runs at 59.83 frames a second now") == 1
+    assert opened.notified("american was made for NTSC: the instrument runs at 59.83 frames a second now") == 1
     opened.session.start()
     opened.session.wait(1)
     opened.session.prompt("riff")
     assert opened.runs_at == "NTSC" and len(opened.asked) == 1
-    assert opened.told("riff was made for PAL, this is NTSC: pitch 3.8% sharp, tempo 19% fast (--video pal)") == 1
+    assert opened.notified("riff was made for PAL, this is NTSC: pitch 3.8% sharp, tempo 19% fast (--video pal)") == 1
 
 
 def test_once_something_was_played_the_standard_stays(tmp_path: Path) -> None:
@@ -75,18 +75,18 @@ def test_once_something_was_played_the_standard_stays(tmp_path: Path) -> None:
     opened.session.wait(1)
     opened.session.stop()
     opened.session.add(american("another"))
-    assert opened.told(f"another was made for NTSC, this is PAL: {FLAT} (--video ntsc)") == 1
+    assert opened.notified(f"another was made for NTSC, this is PAL: {FLAT} (--video ntsc)") == 1
     opened.session.prompt("american")
     assert opened.runs_at == "PAL" and not opened.asked
-    assert opened.told(f"american was made for NTSC, this is PAL: {FLAT} (--video ntsc)") == 1
+    assert opened.notified(f"american was made for NTSC, this is PAL: {FLAT} (--video ntsc)") == 1
 
 
 @pytest.mark.parametrize("video", ["PAL", "NTSC"])
 def test_a_standard_that_was_asked_for_stays(tmp_path: Path, video: str) -> None:
     opened = Opened(tmp_path, video)
-    assert opened.told("was made for") == 1, "one of the two fragments, when it is loaded"
+    assert opened.notified("was made for") == 1, "one of the two fragments, when it is loaded"
     opened.session.prompt("riff" if video == "NTSC" else "american")
-    assert opened.runs_at == video and not opened.asked and opened.told("was made for") == 2
+    assert opened.runs_at == video and not opened.asked and opened.notified("was made for") == 2
 
 
 def test_take_commit_and_replay_keep_the_standard(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Notes of a tune, as arrays with one element a note. Knows no frames: `extract` makes scores, `replay` plays them.
+"""Notes of a tune, as arrays with one element a note. Knows no frames: `extract` makes scores, `playback` plays them.
 
 A **note** begins where a voice's gate opens, or where its pitch or its sound starts anew without that (a *tied* note).
 Its **pitch** is the number of a semitone as in MIDI (60 is C-4), counted at the tune's own tuning on a PAL machine. An

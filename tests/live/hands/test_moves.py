@@ -19,8 +19,8 @@ class Wire:
         assert move is not None
         return move
 
-    def told(self, *sent: int, after: float = 0.001) -> tuple[int, float]:
-        """Number and fraction that a message means."""
+    def position(self, *sent: int, after: float = 0.001) -> tuple[int, float]:
+        """Send a message; return the number and fraction of the move."""
         move = self.send(*sent, after=after)
         assert move.fraction is not None
         return move.knob.cc, move.fraction
@@ -29,7 +29,7 @@ class Wire:
 def test_a_knob_is_a_number_on_a_channel_of_a_port() -> None:
     wire = Wire()
     assert wire.send(21, 127, channel=16) == Move(Knob(21, 16, "box"), 1.0)
-    assert wire.told(70, 0) == (70, 0.0)
+    assert wire.position(70, 0) == (70, 0.0)
 
 
 @pytest.mark.parametrize("message", [[0x90, 60, 100], [0xF8], [0xC0, 5], [0xE0, 0, 64], [0xF0, 0x2D, 0x4E, 0xF7], []])
@@ -51,44 +51,44 @@ def test_bank_select_and_parameters_are_nothing_to_learn(number: int) -> None:
 
 def test_a_fine_control_is_one_knob_of_16384_steps() -> None:
     wire = Wire()
-    assert wire.told(20, 0x30) == (20, 0x30 / 127), "a coarse value alone is a knob like others"
-    assert wire.told(52, 0x5A) == (20, (0x30 << 7 | 0x5A) / 16383)
-    assert wire.told(20, 127) == (20, (127 << 7) / 16383)
-    assert wire.told(52, 127) == (20, 1.0)
-    assert wire.told(52, 126, after=5.0) == (20, 16382 / 16383), "a small turn may send the fine part alone"
+    assert wire.position(20, 0x30) == (20, 0x30 / 127), "a coarse value alone is a knob like others"
+    assert wire.position(52, 0x5A) == (20, (0x30 << 7 | 0x5A) / 16383)
+    assert wire.position(20, 127) == (20, (127 << 7) / 16383)
+    assert wire.position(52, 127) == (20, 1.0)
+    assert wire.position(52, 126, after=5.0) == (20, 16382 / 16383), "a small turn may send the fine value alone"
 
 
 @pytest.mark.parametrize("turn", [1, -1])
 def test_a_fine_control_that_is_turned_one_way_never_moves_the_other(turn: int) -> None:
     wire = Wire()
-    told = []
+    positions = []
     for step in range(1000, 2000, 48)[::turn]:
-        told += [wire.told(20, step >> 7)[1], wire.told(52, step & 127)[1]]
-    assert told[1:] == sorted(told[1:], reverse=turn < 0)
+        positions += [wire.position(20, step >> 7)[1], wire.position(52, step & 127)[1]]
+    assert positions[1:] == sorted(positions[1:], reverse=turn < 0)
 
 
 def test_two_knobs_32_apart_are_two_knobs() -> None:
     wire = Wire()
-    assert wire.told(16, 10) == (16, 10 / 127)
-    assert wire.told(48, 127, after=0.5) == (48, 1.0), "a button that comes later is no fine part"
-    assert wire.told(17, 10) == (17, 10 / 127)
-    assert wire.told(48, 0)[0] == 48, "nor is one of another knob"
+    assert wire.position(16, 10) == (16, 10 / 127)
+    assert wire.position(48, 127, after=0.5) == (48, 1.0), "a button that comes later is no fine value"
+    assert wire.position(17, 10) == (17, 10 / 127)
+    assert wire.position(48, 0)[0] == 48, "nor is one of another knob"
 
 
 def test_a_button_pressed_while_a_knob_turns_does_not_make_it_fine_for_long() -> None:
     wire = Wire()
     for value in range(5):
-        wire.told(16, value)
-    wire.told(48, 127)  # at once after the knob: it cannot be told from a fine part
+        wire.position(16, value)
+    wire.position(48, 127)  # at once after the knob: it looks like a fine value
     for value in range(5, 8):
-        wire.told(16, value)
-    assert wire.told(16, 127) == (16, 1.0)
-    assert wire.told(48, 0, after=0.5) == (48, 0.0)
+        wire.position(16, value)
+    assert wire.position(16, 127) == (16, 1.0)
+    assert wire.position(48, 0, after=0.5) == (48, 0.0)
 
 
 def test_a_number_that_moves_a_control_of_its_own_is_no_fine_part() -> None:
     wire = Wire(52)
-    assert wire.told(20, 64) == (20, 64 / 127) and wire.told(52, 64) == (52, 64 / 127)
+    assert wire.position(20, 64) == (20, 64 / 127) and wire.position(52, 64) == (52, 64 / 127)
 
 
 def test_channels_are_told_apart() -> None:

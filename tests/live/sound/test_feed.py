@@ -13,7 +13,7 @@ LOUD = 20_000
 
 
 def block(count: int, start: int = 0) -> np.ndarray:
-    """Samples that tell their place."""
+    """Samples whose value is their position."""
     return ((np.arange(count) + start) % 30_011).astype(np.int16)
 
 

@@ -93,32 +93,32 @@ def record(environment: dict[str, str], folder: Path) -> tuple[np.ndarray, np.nd
 def test_a_recording_of_the_device_is_what_was_rendered(environment: dict[str, str], tmp_path: Path) -> None:
     for _ in range(3):  # a machine that is busy may lose samples between PortAudio and PulseAudio
         with sound_server(environment):
-            made, recorded, told = record(environment, tmp_path)
+            made, recorded, printed = record(environment, tmp_path)
         first = int(np.argmax(made != 0))
         start = int(np.argmax(recorded[:, 0] != 0)) - first
         heard = recorded[start : start + len(made)]
-        if told == "0 underruns, 0 lost devices\n" and np.array_equal(heard, np.stack((made, made), axis=1)):
+        if printed == "0 underruns, 0 lost devices\n" and np.array_equal(heard, np.stack((made, made), axis=1)):
             break
     else:
-        pytest.fail(f"{told}; first difference at sample {int(np.argmax(heard[:, 0] != made[: len(heard)]))}")
+        pytest.fail(f"{printed}; first difference at sample {int(np.argmax(heard[:, 0] != made[: len(heard)]))}")
     assert np.abs(made).max() > 1000
     assert not recorded[start + len(made) + 480 :].any()  # and silence after it, once it has faded
 
 
 def test_a_server_that_dies_and_comes_back_is_played_to_again(environment: dict[str, str], tmp_path: Path) -> None:
-    told, recorded = tmp_path / "told.txt", tmp_path / "recorded.raw"
+    printed, recorded = tmp_path / "printed.txt", tmp_path / "recorded.raw"
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(sound_server(environment))
-        with told.open("w") as lines:
+        with printed.open("w") as lines:
             player = subprocess.Popen([sys.executable, str(STEADY), "pulse"], env=environment, stdout=lines)
         stack.callback(player.wait, PATIENCE_S)
         stack.callback(player.terminate)
-        if not until(lambda: "on speaker pulse" in told.read_text(), PATIENCE_S):
+        if not until(lambda: "on speaker pulse" in printed.read_text(), PATIENCE_S):
             pytest.skip("PortAudio has no PulseAudio here")
         server.kill()
-        assert until(lambda: "until the device is back" in told.read_text(), PATIENCE_S), told.read_text()
+        assert until(lambda: "until the device is back" in printed.read_text(), PATIENCE_S), printed.read_text()
         stack.enter_context(sound_server(environment))
-        assert until(lambda: "the music is on speaker pulse" in told.read_text(), PATIENCE_S)
+        assert until(lambda: "the music is on speaker pulse" in printed.read_text(), PATIENCE_S)
         command = ["parecord", "--device=null.monitor", "--raw", "--rate=48000", "--format=s16le", str(recorded)]
         recorder = subprocess.Popen(command, env=environment)
         stack.callback(recorder.wait, PATIENCE_S)

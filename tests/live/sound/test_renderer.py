@@ -154,14 +154,14 @@ def test_a_short_lead_is_as_long_as_a_block_and_a_frame_need(counter: None) -> N
 
 def test_a_source_that_raises_is_answered_by_the_last_frame(counter: None) -> None:
     output, frames = Hand(), numbered(3)
-    told: list[str] = []
+    reports: list[str] = []
     tape = Tape(frames[0], frames[1], ValueError("late"), ValueError("late"), frames[2], KeyError("x"))
-    renderer = Renderer(tape, output, report=told.append)
+    renderer = Renderer(tape, output, report=reports.append)
     sound = listen(renderer, tape, output)
     played = frames[[0, 1, 1, 1, 2, 2]]
     assert np.array_equal(sound[: len(expected(played))], expected(played))
     assert (renderer.frames, renderer.held) == (6, 3)
-    assert told == [
+    assert reports == [
         "no frame, the last one is held: ValueError: late",
         "no frame, the last one is held: KeyError: 'x'",
     ]
@@ -274,8 +274,8 @@ def test_a_device_that_goes_away_is_replaced_and_time_goes_on(counter: None, how
         lost = False
 
     output = Fragile()
-    told: list[str] = []
-    renderer = Renderer(lambda: numbered(1)[0], output, report=told.append)
+    reports: list[str] = []
+    renderer = Renderer(lambda: numbered(1)[0], output, report=reports.append)
     renderer.start()
     eventually(lambda: output.feed.waiting > 1500)
     output.turn()
@@ -285,8 +285,8 @@ def test_a_device_that_goes_away_is_replaced_and_time_goes_on(counter: None, how
     frames = renderer.frames
     eventually(lambda: renderer.frames > frames + 5)
     assert isinstance(renderer.output, NullOutput) and output.closed
-    assert told == ["hand has gone: the music goes on unheard, until the device is back"]
-    assert renderer.output.notice == told[0]
+    assert reports == ["hand has gone: the music goes on unheard, until the device is back"]
+    assert renderer.output.notice == reports[0]
     renderer.close()
 
 
@@ -295,12 +295,12 @@ def test_a_device_that_does_not_start_is_replaced(counter: None) -> None:
         def start(self) -> None:
             raise DeviceError("hand does not start: it is tired")
 
-    told: list[str] = []
-    renderer = Renderer(Tape(*numbered(5)), Dead(), report=told.append)
+    reports: list[str] = []
+    renderer = Renderer(Tape(*numbered(5)), Dead(), report=reports.append)
     renderer.start()
     assert renderer.ended.wait(PATIENCE_S)
     renderer.close()
-    assert told == ["hand does not start: it is tired: the music goes on unheard, until the device is back"]
+    assert reports == ["hand does not start: it is tired: the music goes on unheard, until the device is back"]
     assert renderer.frames == 5
 
 
@@ -380,13 +380,13 @@ def test_a_device_that_hangs_when_it_is_started_does_not_stop_the_music(counter:
         def start(self) -> None:
             assert over.wait(PATIENCE_S)
 
-    told: list[str] = []
-    renderer = Renderer(lambda: numbered(1)[0], Hanging(), report=told.append)
+    reports: list[str] = []
+    renderer = Renderer(lambda: numbered(1)[0], Hanging(), report=reports.append)
     renderer.start()
     eventually(lambda: renderer.failovers == 1)
     frames = renderer.frames
     eventually(lambda: renderer.frames > frames + 5)
-    assert told == ["hand has gone: the music goes on unheard, until the device is back"]
+    assert reports == ["hand has gone: the music goes on unheard, until the device is back"]
     renderer.close()
     over.set()
 
