@@ -57,7 +57,7 @@ FRESH = {name: value for name, value in os.environ.items() if name != "NUMBA_CAC
 
 
 def start(program: str, *arguments: str, paths: list[Path], **environment: Path) -> "subprocess.Popen[str]":
-    """A program in a process of its own."""
+    """Start a program in a new process."""
     more = {name: str(value) for name, value in environment.items()}
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
@@ -70,7 +70,7 @@ def start(program: str, *arguments: str, paths: list[Path], **environment: Path)
 
 
 def printed(process: "subprocess.Popen[str]") -> Any:
-    """What it prints, as JSON."""
+    """Wait for a program and return its output, parsed as JSON."""
     out, complaint = process.communicate()
     assert process.returncode == 0, complaint
     return json.loads(out)
@@ -128,7 +128,7 @@ def test_where_nothing_can_be_written_beside_the_source_the_users_folder_serves_
 
 
 def test_two_processes_at_once_do_not_mix_up_their_code(tmp_path: Path) -> None:
-    """Each compiles the same kernels for other types, into an empty folder; then each finds its own."""
+    """Two processes compile the same kernels for different types into an empty folder; later each finds its own."""
     (tmp_path / "kernels.py").write_text(KERNELS)
     for hits in (0, 1):
         paths = [tmp_path, sources.PACKAGE.parent]
@@ -174,7 +174,7 @@ EDITS: dict[str, tuple[ModuleType, str, str]] = {
 
 
 def test_a_changed_constant_in_an_imported_module_is_what_the_kernels_use(package: Path) -> None:
-    """In each room; and a second run compiles nothing."""
+    """The same in each room; a second run without changes compiles nothing."""
     before = printed(start(RUN, paths=[package.parent]))
     assert printed(start(RUN, paths=[package.parent])) == {room: [*ran[:2], 1] for room, ran in before.items()}
     for module, old, new in EDITS.values():
@@ -189,13 +189,13 @@ def test_a_changed_constant_in_an_imported_module_is_what_the_kernels_use(packag
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A copy of the package's sources."""
+    """Return a copy of the package's sources."""
     ignored = shutil.ignore_patterns("__pycache__", "*.safetensors", "*.npz")
     return Path(shutil.copytree(sources.PACKAGE, tmp_path / sources.PACKAGE.name, ignore=ignored))
 
 
 def copied(module: ModuleType, package: Path) -> Path:
-    """Where a module's source lies in a copy of the package."""
+    """Return the path of a module's source in a copy of the package."""
     assert module.__file__
     return package / Path(module.__file__).relative_to(sources.PACKAGE)
 
@@ -214,7 +214,7 @@ print(json.dumps([before, sources.digest(source)]))
 
 
 def test_what_runs_sources_that_have_changed_since_it_began_keeps_nothing(package: Path) -> None:
-    """Its modules are of the older sources, its digests would be of the newer."""
+    """The process runs the older sources, but a digest would be of the newer ones."""
     source, changed = str(copied(alu, package)), str(copied(slots, package))
     before, after = printed(start(DIGESTS, source, changed, paths=[package.parent]))
     assert before and after is None
@@ -223,7 +223,7 @@ def test_what_runs_sources_that_have_changed_since_it_began_keeps_nothing(packag
 
 
 def test_a_digest_is_of_all_modules_that_are_imported_through_others() -> None:
-    """Held to Python's own parser."""
+    """The imports found are compared with those that Python's own parser finds."""
     for made in compiling._KERNELS:
         source = Path(made.py_func.__code__.co_filename)
         if sources.PACKAGE in source.parents:
@@ -232,7 +232,7 @@ def test_a_digest_is_of_all_modules_that_are_imported_through_others() -> None:
 
 @functools.cache
 def _reached(source: Path) -> frozenset[Path]:
-    """Every file of the package that a file imports, at once or through others."""
+    """Return every file of the package that a file imports, directly or indirectly."""
     found, waiting = {source}, [source]
     while waiting:
         for node in ast.walk(ast.parse(waiting.pop().read_text(encoding="utf-8"))):

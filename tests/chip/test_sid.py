@@ -1,4 +1,4 @@
-"""Frames to sound: timing, the writes of a frame, and the sound itself against theory."""
+"""Sound from frames: timing, the writes of a frame, and the sound compared with theory."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ SAW, GATE = 0x20, 0x01
 
 
 def note(count: int, frequency: int = 0x1CD6, control: int = SAW | GATE, adsr: int = 0x00F0) -> Frames:
-    """Frames of one voice sounding."""
+    """Return frames in which one voice sounds."""
     frames = silence(count)
     frames[:, [0, 1, 4, 5, 6, 24, 25]] = (
         frequency & 0xFF,
@@ -34,7 +34,7 @@ def note(count: int, frequency: int = 0x1CD6, control: int = SAW | GATE, adsr: i
 
 
 class Emulator:
-    """Stands in for reSIDfp: notes writes with their cycle, and makes a sample every 20 or 21 cycles."""
+    """A stand-in for reSIDfp that records writes with their cycles, and makes a sample every 20 or 21 cycles."""
 
     def __init__(self) -> None:
         self.cycle = 0
@@ -61,7 +61,7 @@ def level(sound: np.ndarray[Any, Any]) -> float:
 
 
 def pitch(sound: np.ndarray[Any, Any]) -> float:
-    """The loudest frequency, in Hz."""
+    """Return the loudest frequency, in Hz."""
     spectrum = np.abs(np.fft.rfft((sound - sound.mean()) * np.hanning(len(sound)), 8 * len(sound)))
     return float(np.argmax(spectrum[50:]) + 50) * SAMPLE_RATE / (8 * len(sound))
 

@@ -1,9 +1,9 @@
 """Ten real tunes against sidplayfp, which runs the tune's own code cycle by cycle.
 
-What a frame can and cannot say was measured before there was this code (28 tunes, a frame-wise replay against
-cycle-exact writes, median distance in dB and correlation of loudness): for tunes that write no control register twice
-in a frame 1.85 / .94, for those that do 1.82 / .95, for those that close and open a gate within frames 2.18 / .86. The
-sound here may not be further from sidplayfp's. Without first control values the last are at 3.5 / .77.
+The limits come from a measurement that did not use this code: 28 tunes, a replay by frames compared with cycle-exact
+writes, median distance in dB and correlation of loudness. Tunes that write no control register twice in a frame:
+1.85 / .94; tunes that do: 1.82 / .95; tunes that close and open a gate within frames: 2.18 / .86 (without first control
+values 3.5 / .77). The sound here must be at least as near to sidplayfp's.
 """
 
 import itertools
@@ -43,7 +43,7 @@ Ear = Callable[[str, bool], Nearness]
 
 @pytest.fixture(scope="module")
 def ear(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Ear:
-    """Renders a tune as it writes and compares it with sidplayfp; True leaves the first control values out."""
+    """Return a function that compares a tune with sidplayfp; True leaves out the first control values."""
     folder = tmp_path_factory.mktemp("sidplayfp")
     references: dict[str, np.ndarray] = {}
 

@@ -120,7 +120,7 @@ def test_decimal_subtraction(a: int, operand: int, carry: int, total: int, carry
 
 
 def test_a_state_is_a_value() -> None:
-    """Running in one go, or stopped at deadlines and started again from copies, comes to the same."""
+    """A run in one go, and a run stopped at deadlines and continued from copies, end in the same state."""
     state, memory = flat_machine()
     # $1000: INX  STX $2000  INC $2001  BNE $1000  JMP $1000
     memory[0x1000:0x100C] = list(bytes.fromhex("E8 8E 00 20 EE 01 20 D0 F7 4C 00 10"))

@@ -31,7 +31,7 @@ def started(cia: int, time: tuple[int, int, int, int], timing: VideoTiming = PAL
 
 
 def shown(machine: Machine, cia: int) -> list[int]:
-    """What hours, minutes, seconds and tenths read, each by a program of its own that is put in the way."""
+    """Return hours, minutes, seconds and tenths as read by a program that is run next on the machine."""
     code = Code()
     for at, register in enumerate((HOURS, MINUTES, SECONDS, TENTHS)):
         code.copy(cia + register, 0x2000 + at)
@@ -109,7 +109,7 @@ def test_the_alarm_interrupts_when_the_time_comes(cia: int) -> None:
 
 
 def _program(random: Random) -> bytes:
-    """A clock and an alarm set to any time near a turn of the hour, then read in any order, for ever; some write."""
+    """Return a program that sets clock and alarm near a change of hour, then reads them in random order in a loop."""
     code = Code()
     cia = random.choice([0xDC00, 0xDD00])
     hours = random.choice([0x11, 0x91, 0x12, 0x92, 0x01, 0x09, 0x10, 0x0F, 0x00])

@@ -40,7 +40,7 @@ def handler(door: int, acknowledge: str = "AD 0D DC") -> str:
 @pytest.mark.parametrize("door", [0xEA31, 0xEA34, 0xEA61, 0xEA71, 0xEA75, 0xEA7B, 0xEA7E, 0xEA81, 0xFEBC])
 @pytest.mark.parametrize("timing", [PAL, NTSC])
 def test_handlers_leave_by_every_door(door: int, timing: VideoTiming) -> None:
-    """60 interrupts a second come and go: the stack is as it was, and so are the registers."""
+    """With 60 interrupts a second for two seconds, stack and registers are unchanged."""
     machine = run(handler(door), 2.0, timing)
     assert abs(int(machine.ram[RESULTS]) - 120) <= 1
     assert machine.state[slots.SP] == STACK - 2
@@ -138,7 +138,7 @@ def test_a_program_that_ends_in_basic_waits_there_with_its_interrupts() -> None:
 @pytest.mark.parametrize("timer", [False, True])
 @pytest.mark.parametrize("routine", ["84 FF", "81 FF", "8A FF", "87 FF", "A3 FD", "50 FD", "15 FD"])
 def test_a_psid_that_sets_up_the_machine_anew_is_played_on_at_its_rate(routine: str, timer: bool) -> None:
-    """The driver's interrupt is the machine's initial state: no routine takes it away or adds another."""
+    """The driver's interrupt is part of the initial state: no routine removes it or adds another."""
     # init: JSR routine; play: INC $10F0, and into $D400
     tune = sid_file(program(f"20 {routine} 60", "EE F0 10 AD F0 10 8D 00 D4 60"), speed=int(timer))
     made = capture(parse(tune), frames=100)
@@ -169,7 +169,7 @@ def test_a_tune_that_lacks_nothing_and_plays_nothing_names_nothing() -> None:
 
 
 def test_each_door_of_the_jump_table_leads_to_code_or_to_nothing() -> None:
-    """What a door leads to is a routine of ours from its first byte on, or zero, which the bus turns into RTS."""
+    """Each entry of the jump table leads to the first byte of our routine, or to zero, which the bus reads as RTS."""
     rom = kernal.rom_space(real=False, called=True, timer=False)
     for door in range(0xFF81, 0xFFF6, 3):
         text, length = disassemble(rom.tobytes(), door)

@@ -87,7 +87,7 @@ def test_a_second_sid_keeps_its_writes_to_itself() -> None:
 
 @pytest.mark.parametrize("timing", [PAL, NTSC])
 def test_the_raster_counts_lines(timing) -> None:  # type: ignore[no-untyped-def]
-    """Wait for line 100, then for line 101: the clock says that a line passed."""
+    """Wait for line 100, then for line 101: the cycle then lies in line 101."""
     # LDA #100 CMP $D012 BNE -5; LDA #101 CMP $D012 BNE -5; RTS
     machine = run("A9 64 CD 12 D0 D0 FB A9 65 CD 12 D0 D0 FB 60", timing)
     begins = 102 * timing.cycles_per_line  # the reset finds the raster in the last line, one before line 0
@@ -109,7 +109,7 @@ def test_the_timers_periods_are_what_the_tune_programmed() -> None:
 
 @pytest.mark.parametrize("control", [0x11, 0x21, 0x41, 0x81], ids=["triangle", "saw", "pulse", "noise"])
 def test_voice_3s_oscillator_reads_as_in_residfp(control: int) -> None:
-    """64 reads of $D41B, 116 cycles apart, against an emulation of the chip itself."""
+    """64 reads of $D41B, 116 cycles apart, compared with reSIDfp."""
     # The screen off, frequency $1234, pulse width $800, then the waveform; LDX #0
     # LDA $D41B STA $0400,X LDY #20 DEY BNE -3 INX CPX #64 BNE -16 RTS
     setup = (
@@ -254,7 +254,7 @@ def test_the_vic_takes_43_cycles_of_every_bad_line() -> None:
 
 
 def test_an_envelope_reads_as_in_residfp() -> None:
-    """128 reads of $D41C through attack, decay, sustain and release, against an emulation of the chip itself."""
+    """128 reads of $D41C through attack, decay, sustain and release, compared with reSIDfp."""
     # AD $23, SR $85: LDA #$23 STA $D413 LDA #$85 STA $D414 LDA #$11 STA $D412 LDX #0
     # LDA $D41C STA $0400,X LDY #180 DEY BNE -3 INX CPX #64 BNE +5 LDA #$10 STA $D412 CPX #128 BNE .. RTS
     code = (
@@ -284,7 +284,7 @@ def test_an_envelope_reads_as_in_residfp() -> None:
 
 
 def _read_cycles(gate: int) -> list[int]:
-    """The cycles of the 128 reads in the program above, from the write of the gate on."""
+    """Return the cycles of the 128 reads in the program above, whose gate is written at cycle ``gate``."""
     cycles, at = [], gate + 2 + 4
     for x in range(1, 129):
         cycles.append(at)

@@ -38,7 +38,7 @@ class ChipPair:
 
 
 def readings(chip: str, random: Random, waveforms: list[int], steps: int = 150) -> list[tuple[int, int, int]]:
-    """(step, ours, theirs) of random writes and reads at random cycles, ``waveforms`` in voice 3's control register."""
+    """Return (step, ours, theirs) of reads among random writes at random cycles; voice 3 has ``waveforms``."""
     pair = ChipPair(chip)
     pair.wait(5)
     found = []
@@ -88,7 +88,7 @@ def test_readings_are_residfps(chip: str, waveforms: list[int]) -> None:
 
 @CHIPS
 def test_noise_that_is_mixed_ends_as_residfps(chip: str) -> None:
-    """It pulls its own register down to nothing, and stays there when it is alone again."""
+    """The mixture pulls the noise register down to zero."""
     for kind in (0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0):
         pair = ChipPair(chip)
         pair.wait(5)

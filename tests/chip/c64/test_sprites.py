@@ -13,7 +13,7 @@ from sidlive.chip.registers import NTSC, PAL
 
 
 def lost(sprites: int, expanded: int = 0, timing=PAL, screen: int = 0, lines: dict[int, int] | None = None) -> int:  # type: ignore[no-untyped-def]
-    """Cycles that a program of nothing but jumps loses in a frame, all sprites on line 100 but those in ``lines``."""
+    """Return the cycles a frame that a loop of jumps loses; sprites are on line 100 unless ``lines`` differs."""
     machine = Machine(timing)
     machine.start(0x1000, 1, real=True)
     code = Code()
@@ -48,7 +48,7 @@ def test_each_line_of_a_sprite_takes_two_cycles_and_three_before_for_a_row_of_ne
     a_line: int,
     timing,  # type: ignore[no-untyped-def]
 ) -> None:
-    """An instruction that writes when the VIC asks for the bus goes on for up to two cycles: so a little less."""
+    """An instruction that is writing when the VIC takes the bus continues for up to two cycles, so fewer are lost."""
     expected = 21 * a_line
     assert expected - 21 * 3 <= lost(sprites, timing=timing) <= expected + 6
 
@@ -62,7 +62,7 @@ def test_sprites_cost_nothing_while_they_are_off() -> None:
 
 
 def test_a_sprite_whose_line_comes_twice_is_fetched_twice() -> None:
-    """Eight bits of the line are compared: 20 comes again as 276."""
+    """Only eight bits of the line are compared, so Y position 20 matches line 276 too."""
     assert abs(lost(1, lines={0: 20}) - 2 * lost(1, lines={0: 100})) < 30
 
 
@@ -76,7 +76,7 @@ def test_a_machine_without_sprites_looks_at_none() -> None:
 
 
 def _program(random: Random) -> bytes:
-    """Sprites here and there, bad lines or none, then instructions of all kinds for ever; some move the sprites."""
+    """Return a program with random sprites, with or without bad lines, and a loop of all kinds of instructions."""
     code = Code()
     code.set(random.choice([0x00, 0x0B, 0x1B, 0x18, 0x1F]), 0xD011)
     code.set(random.choice([1, 3, 0x80, 0xFF, 0xC1, random.randrange(256)]), 0xD015)
