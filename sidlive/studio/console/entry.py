@@ -39,9 +39,11 @@ def highlight(source: str, verbs: frozenset[str] = frozenset()) -> tuple[Text, .
 
 def _coloured(source: str, verbs: frozenset[str]) -> Text:
     text = Text(no_wrap=True, end="")
-    for token, piece in _LEXER.get_tokens(source):
+    tokens = list(_LEXER.get_tokens(source))
+    following = [piece for _, piece in tokens[1:]] + [""]
+    for (token, piece), after in zip(tokens, following, strict=True):
         colour = TEXT
-        if token in Token.Name and piece in verbs:
+        if token in Token.Name and piece in verbs and after != "=":  # not a keyword argument: load(path, start=4)
             text.append(piece, Style(color=PRIMARY, bold=True))
             continue
         while token is not None and token is not Token:
@@ -96,7 +98,7 @@ class CodeEntry(TextArea):
             soft_wrap=True,
             show_line_numbers=False,
             tab_behavior="focus",
-            placeholder='Python: prompt("gallop")  start()  or load("my.sid")   Tab completes, help() helps',
+            placeholder='Python: prompt("gallop"); start()   Tab completes, help() lists the verbs',
         )
         self.cursor_blink = False  # on a large screen a blinking cell distracts from the music
         self.console_history = history

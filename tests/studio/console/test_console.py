@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from sidlive.studio.app import Studio
 from sidlive.studio.console.completion import complete
-from sidlive.studio.console.entry import _LEXER, Typed
+from sidlive.studio.console.entry import _LEXER, Typed, highlight
 from sidlive.studio.console.history import ConsoleHistory
 
 from ..stage import FakeSession, fake_verbs
@@ -247,6 +247,12 @@ async def test_a_long_text_is_not_worked_through_at_each_key(text: str, monkeypa
         await until(pilot, lambda: app.console_view.entry.text == text)
         await pilot.press("x", "backspace", "left")
         assert not lexed and hinted(app) == ""
+
+
+def test_a_verbs_name_stands_out_unless_it_names_an_argument():
+    (line,) = highlight("start(); load(x, start=4)", frozenset({"start", "load"}))
+    bold = [line.plain[span.start : span.end] for span in line.spans if getattr(span.style, "bold", False)]
+    assert bold == ["start", "load"]
 
 
 async def test_what_comes_before_a_name_costs_its_completion_nothing():
