@@ -40,10 +40,10 @@ def highlight(source: str, verbs: frozenset[str] = frozenset()) -> tuple[Text, .
 def _coloured(source: str, verbs: frozenset[str]) -> Text:
     text = Text(no_wrap=True, end="")
     tokens = list(_LEXER.get_tokens(source))
-    following = [piece for _, piece in tokens[1:]] + [""]
-    for (token, piece), after in zip(tokens, following, strict=True):
+    for number, (token, piece) in enumerate(tokens):
         colour = TEXT
-        if token in Token.Name and piece in verbs and after != "=":  # not a keyword argument: load(path, start=4)
+        names_argument = number + 1 < len(tokens) and tokens[number + 1][1] == "="  # load(path, start=4)
+        if token in Token.Name and piece in verbs and not names_argument:
             text.append(piece, Style(color=PRIMARY, bold=True))
             continue
         while token is not None and token is not Token:

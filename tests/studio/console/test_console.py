@@ -253,6 +253,7 @@ def test_a_verbs_name_stands_out_unless_it_names_an_argument():
     (line,) = highlight("start(); load(x, start=4)", frozenset({"start", "load"}))
     bold = [line.plain[span.start : span.end] for span in line.spans if getattr(span.style, "bold", False)]
     assert bold == ["start", "load"]
+    assert highlight("", frozenset({"start"}))[0].plain == ""
 
 
 async def test_what_comes_before_a_name_costs_its_completion_nothing():
