@@ -23,7 +23,7 @@ __all__ = ["VERBS", "Session", "verbs"]
 
 
 class Session(TakeVerbs, SteeringVerbs):
-    """The instrument in the performer's hands."""
+    """The instrument, as a performer or a script holds it."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:
         """`takes`: the folder for committed takes."""

@@ -150,7 +150,9 @@ class DeviceMinder:
         elif now - self._lost_at > STUCK_S and not self._told_stuck:
             self._told_stuck = True
             stuck = ", ".join(speaker.name for speaker in self._opened)
-            self._tell(f"the driver of {stuck} does not let go: choose another with device(), or restart()", "warning")
+            self._tell(
+                f"the driver of {stuck} does not close it: choose another with device(), or restart()", "warning"
+            )
         speaker = audio.open_speaker(self._wanted, self._stamp)
         self._playing_since = now
         self._play_on(speaker)

@@ -52,7 +52,7 @@ class SteeringVerbs(FragmentVerbs):
         """Let go of all keys and stop generating; start() goes on from here."""
         self._command.stop()
 
-    # -- controls of what is generated: a change makes the future anew
+    # -- controls of the generation: a change generates the future anew
 
     @verb(timed=True)
     def temperature(self, value: float) -> None:

@@ -168,7 +168,7 @@ def test_a_driver_that_does_not_let_go_is_told_of_and_another_device_plays(
     monkeypatch.setattr(Stream, "stop", hang)
     monkeypatch.setattr(Stream, "fault", "no server")
     house.unplug()
-    assert until(lambda: any("speaker system does not let go" in line for line in house.lines)) and house.goes_on()
+    assert until(lambda: any("speaker system does not close it" in line for line in house.lines)) and house.goes_on()
     assert house.sound.looks == 1, "the library is not ended under an open stream"
     monkeypatch.setattr(Stream, "fault", None)
     house.sound.plugged = ("hdmi",)
