@@ -154,10 +154,13 @@ def _extend_part(row, here, now, gain, limit, first, last, before, after):  # ty
 
 
 @_inner
-def best_offsets(row, runs, stream, t, window, offsets, lengths):  # type: ignore[no-untyped-def]
+def best_offsets(row, runs, stream, t, window, near, weight, together, offsets, lengths):  # type: ignore[no-untyped-def]  # fmt: skip
     """Find the best offsets of a stream after frame t: ``offsets int64[CHOICES]``, 0 for none; its runs to ``lengths``.
 
-    ``row``: as for `extend`. ``runs uint8[STREAMS, WINDOW + 1]``: the runs after frame t.
+    ``row``: as for `extend`. ``runs uint8[STREAMS, WINDOW + 1]``: the runs after frame t. With ``near`` 0 the least of
+    equally good offsets wins. Otherwise scores of offsets below ``near`` count ``weight`` / 256, and of equally good
+    offsets the one wins at which all streams have run longest (``together int16[WINDOW + 1]``, from
+    `runs_together`), then the greatest: the voices look back at one passage, and at an old one.
     """
     reach, ring = min(window, t), row.shape[0]
     first = stream // VOICE_STREAMS * VOICE_STREAMS
@@ -166,11 +169,13 @@ def best_offsets(row, runs, stream, t, window, offsets, lengths):  # type: ignor
     own_one, own_two = np.int16(1 + OWN * (stream == first)), np.int16(1 + OWN * (stream == first + 1))
     own_three = np.int16((1 + OWN * (stream == last)) * (last > first + 1))
     scores = np.empty(reach + 1, np.int16)
+    for o in range(1, reach + 1):
+        scores[o] = np.int16(own_one * one[o] + own_two * two[o] + own_three * three[o])
+    for o in range(1, min(near, reach + 1)):
+        scores[o] = np.int16((np.int32(scores[o]) * np.int32(weight)) >> 8)
     best = np.int16(0)
     for o in range(1, reach + 1):
-        score = np.int16(own_one * one[o] + own_two * two[o] + own_three * three[o])
-        scores[o] = score
-        best = score if score > best else best
+        best = scores[o] if scores[o] > best else best
     # The id of the frame that came after offset o is at index o - t - 1; the ring wraps after offset `turn`.
     here = (-t % ring) - 1
     turn = min(reach, ring - 1 - here)
@@ -188,10 +193,25 @@ def best_offsets(row, runs, stream, t, window, offsets, lengths):  # type: ignor
         offset = 1
         while scores[offset] != best:
             offset += 1
+        if near > 0:
+            for o in range(offset + 1, reach + 1):
+                if scores[o] == best and together[o] >= together[offset]:
+                    offset = o
         run = runs[stream, offset]
         if run == 0:
             return
         offsets[choice], lengths[choice] = offset, run
+
+
+@_inner
+def runs_together(runs, t, window, together):  # type: ignore[no-untyped-def]
+    """Add up the runs of all streams after frame t, ``runs uint8[STREAMS, WINDOW + 1]``, by offset: ``together``."""
+    reach = min(window, t)
+    together[: reach + 1] = 0
+    for stream in range(STREAMS):
+        some = runs[stream]
+        for o in range(1, reach + 1):
+            together[o] = np.int16(together[o] + some[o])
 
 
 @_inner
@@ -268,9 +288,11 @@ def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
     ``ids uint32[STREAMS, T]``: rows as for `extend`.
     """
     runs = np.zeros((2, ids.shape[0], window + 1), dtype=np.uint8)
+    together = np.zeros(1, np.int16)  # unused: nothing is near here
     for t in range(ids.shape[1]):
         before, after = runs[t % 2], runs[1 - t % 2]
         for stream in range(ids.shape[0]):
             extend(ids[stream], stream, t, window, before[stream], after[stream])
         for stream in range(ids.shape[0]):
-            best_offsets(ids[stream], after, stream, t, window, offsets[t, stream], lengths[t, stream])
+            found, run = offsets[t, stream], lengths[t, stream]
+            best_offsets(ids[stream], after, stream, t, window, np.int64(0), np.int64(256), together, found, run)

@@ -159,6 +159,8 @@ class SamplingArrays(NamedTuple):
     seed: Longs1
     lane: Longs1
     follow: Floats1
+    near: Longs1  # as for `recall.best_offsets`, like the next
+    near_weight: Longs1
 
 
 open_language, open_time, open_column, open_state = map(opening, (Language, TimeLevel, ColumnLevel, EngineState))
@@ -296,7 +298,8 @@ def generate_frame(language, level, state, scratch, sampling, constraints, posit
         last = state.hidden[lane, (position - 1) % state.hidden.shape[1]]
         for i in range(last.shape[0]):
             hidden[lane, i] = last[i]
-        suggest(language, recall_memory_of(state, lane), position, recalled[lane], strengths[lane])
+        near, weight = sampling.near[lane], sampling.near_weight[lane]
+        suggest(language, recall_memory_of(state, lane), position, near, weight, recalled[lane], strengths[lane])
     clear(base)
     hidden_width, tiles = state.hidden.shape[2], level.bridge.tiles.shape[1]
     multiply(hidden, hidden_width, level.bridge, np.int64(0), tiles, base, blocks.pieces)

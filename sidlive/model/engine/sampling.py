@@ -31,6 +31,9 @@ class Sampling:
     ``min_p``: keep tokens with at least this fraction of the highest probability.
     ``seed``, ``lane``: choose the random numbers (see `picking`).
     ``follow``: nats added to the first recalled suggestion of each slot, three times as much to gates and waveforms.
+    ``vary``: 0 lets recall continue the nearest similar passage, so that music stays where it is. From there to 1,
+        passages of the last ``near`` frames count less and less: the music moves on as it did longer ago.
+    ``near``: frames; about four bars suit most music.
     ``*_heat``: factors on the temperature, by what a slot controls.
 
     The three cut-offs apply to the model's own probabilities, before the temperature. A token must pass all three;
@@ -45,6 +48,8 @@ class Sampling:
     seed: int = 0
     lane: int = 0
     follow: float = 0.0
+    vary: float = 0.0
+    near: int = 400
     pitch_heat: float = 1.0  # frequencies
     rhythm_heat: float = 1.0  # control registers: gates and waveforms
     timbre_heat: float = 1.0  # pulse widths and envelopes
@@ -57,6 +62,8 @@ class Sampling:
             ("top_k", self.top_k, 0, 1 << 16),
             ("min_p", self.min_p, 0.0, 1.0),
             ("follow", self.follow, -20.0, 20.0),
+            ("vary", self.vary, 0.0, 1.0),
+            ("near", self.near, 1, 1 << 16),
             ("seed", self.seed, 0, SEEDS - 1),
             ("lane", self.lane, 0, SEEDS - 1),
             *((name, getattr(self, name), 0.0, 100.0) for name in HEATS),

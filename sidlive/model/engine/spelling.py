@@ -144,16 +144,20 @@ def remember(language, memory, position, tokens):  # type: ignore[no-untyped-def
 
 
 @inner
-def suggest(language, memory, position, tokens, strengths):  # type: ignore[no-untyped-def]
+def suggest(language, memory, position, near, weight, tokens, strengths):  # type: ignore[no-untyped-def]
     """Write what recall suggests for the frame at ``position`` to ``tokens``, ``strengths [S, CHOICES]``.
 
-    This is the last row of `recall.recall`, except for lo slots, which `recall.recall_lo` fills in once the hi byte is
-    known.
+    With ``near`` 0 this is the last row of `recall.recall`, except for lo slots, which `recall.recall_lo` fills in once
+    the hi byte is known. ``near``, ``weight``: as for `recall.best_offsets`.
     """
     ring, runs = memory.past_tokens.shape[0], memory.runs[(position - 1) % memory.runs.shape[0]]
     offsets, lengths = np.empty(CHOICES, np.int64), np.empty(CHOICES, np.uint8)
+    together = np.empty(WINDOW + 1, np.int16)
+    if near > 0:
+        runs_together(runs, position - 1, WINDOW, together)
     for stream in range(STREAMS):
-        best_offsets(memory.stream_ids[stream], runs, stream, position - 1, WINDOW, offsets, lengths)
+        ids = memory.stream_ids[stream]
+        best_offsets(ids, runs, stream, position - 1, WINDOW, near, weight, together, offsets, lengths)
         for slot in range(SLOTS):
             if language.streams[slot] == stream:
                 for choice in range(CHOICES):
