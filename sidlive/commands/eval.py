@@ -70,6 +70,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--temperature", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
     command.add_argument("--top-p", type=float, default=0.95, metavar="X", help="as for generate (default: 0.95)")
     command.add_argument("--follow", type=float, default=1.0, metavar="X", help="as for generate (default: 1)")
+    command.add_argument("--vary", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
     command.add_argument("--seed", type=int, default=0, metavar="S", help="chooses prompts and futures (default: 0)")
     command.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the figures to this file")
     add_json_option(command)
@@ -93,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     from sidlive.report import Result, emit
 
     _check(arguments)
-    sampling = Sampling(arguments.temperature, arguments.top_p, seed=arguments.seed, follow=arguments.follow)
+    follow, vary = arguments.follow, arguments.vary
+    sampling = Sampling(arguments.temperature, arguments.top_p, seed=arguments.seed, follow=follow, vary=vary)
     console = Console(stderr=True)
     with _corpus(arguments.corpus, console) as corpus:
         split = _split(corpus, arguments)
@@ -119,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
             Result("temperature", arguments.temperature),
             Result("top_p", arguments.top_p),
             Result("follow", arguments.follow),
+            Result("vary", arguments.vary),
             Result("seed", arguments.seed),
         ]
     if arguments.picture:

@@ -71,6 +71,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="X",
         help="how closely to follow what was heard before, in nats (default: 1; 0: as learned)",
     )
+    generate.add_argument(
+        "--vary",
+        type=float,
+        default=0.8,
+        metavar="X",
+        help="0 stays with the last bars; up to 1 moves on as the music did longer ago (default: 0.8)",
+    )
     for name, columns in (
         ("pitch", "frequencies"),
         ("rhythm", "gates and waveforms"),
@@ -104,6 +111,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> None:
     """Write the continuation and report figures. Raises TuneError, ModelError and ControlError."""
+    from dataclasses import replace
     from time import perf_counter
 
     import numpy as np
@@ -112,11 +120,12 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.chip.registers import timing_named
     from sidlive.compiling import compiling
     from sidlive.errors import TuneError
-    from sidlive.model.engine import HEATS, Sampling, constrain, load_engine, permitted_values
+    from sidlive.model.engine import HEATS, Sampling, constrain, load_engine, near_frames, permitted_values
     from sidlive.model.scales import notes_in, scale_text
     from sidlive.report import Result, bar_of_progress, emit, plain, warn
     from sidlive.tune.capture.recorder import LONGEST
     from sidlive.tune.fragment import onsets
+    from sidlive.tune.seam import BEATS_A_BAR
     from sidlive.writing import expect_place
 
     if args.output.suffix.lower() not in KINDS:
@@ -126,7 +135,7 @@ def run(args: argparse.Namespace) -> None:
         if number is not None and not 1 <= number <= LONGEST:
             raise TuneError(f"{name} expects 1 to {LONGEST:,}, found {number}")
     heats = {name: getattr(args, name) for name in HEATS}
-    sampling = Sampling(args.temperature, args.top_p, seed=args.seed, follow=args.follow, **heats)
+    sampling = Sampling(args.temperature, args.top_p, seed=args.seed, follow=args.follow, vary=args.vary, **heats)
     scale = scale_text(args.scale)
     with bar_of_progress() as bar:
         task = bar.add_task("reading the prompt", total=None)
@@ -142,6 +151,7 @@ def run(args: argparse.Namespace) -> None:
         bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model, report_progress=compile_progress("engine"))
         bar.update(task, description="hearing the prompt", total=None)
+        sampling = replace(sampling, near=near_frames(BEATS_A_BAR * heard.beat_frames))
         begin = perf_counter()
         engine.prefill(prompt.frames)
         prefill_s = perf_counter() - begin

@@ -35,6 +35,7 @@ class Control:
     whole: bool = False
     cc: int | None = None  # the MIDI controller number that moves it until another is learned
     text: Callable[[object], str] | None = None
+    before: ControlValue | None = None  # what music was made with before this control existed; None: its default
 
     def typed(self, value: object) -> ControlValue:
         """Check and convert a value that a person wrote. Raises ControlError, which says what was expected."""
@@ -87,6 +88,16 @@ CONTROLS: Final[dict[str, Control]] = {
         Control("top_k", 0, 256, 0, "", "steer", "choose among this many of the likeliest; 0 is all", whole=True),
         Control(
             "follow", -4.0, 8.0, 1.0, "nats", "steer", "how closely to follow what was heard before; 0 is as learned"
+        ),
+        Control(
+            "vary",
+            0.0,
+            1.0,
+            0.8,
+            "",
+            "steer",
+            "0 stays with the last bars; more moves on, as the music did longer ago",
+            before=0.0,
         ),
         Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out tokens less likely than this share of the likeliest"),
         Control("seed", 0, 2**31 - 1, 1, "", "steer", "another number, another future", whole=True),

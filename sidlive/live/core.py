@@ -22,6 +22,7 @@ from sidlive.live.state import ControlValue, NoticeLevel, State
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.tape_player import MARGIN, TapePlayer
 from sidlive.live.voices import Held, Locked, Row
+from sidlive.tune.seam import BEATS_A_BAR
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
@@ -45,9 +46,10 @@ class Core(TapePlayer):
                 if past.root == position < index:  # the playhead passed the cut during the prefill: take the next
                     self._lineage = past = replace(past, root=index)
             self.take.step(ASSIGN)
+            sampling = self._desk.sampling(self._lane, BEATS_A_BAR * self._beat)
             return Assignment(
-                self._epoch, past, index, self._before(index)[0], self._desk.sampling(self._lane),
-                self._desk.constraints, self._desk.grips, self._desk.mask,
+                self._epoch, past, index, self._before(index)[0], sampling, self._desk.constraints, self._desk.grips,
+                self._desk.mask,
             )  # fmt: skip
 
     def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:

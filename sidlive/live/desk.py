@@ -19,6 +19,7 @@ from sidlive.model.engine import (
     Sampling,
     columns_of,
     constrain,
+    near_frames,
     permitted_values,
 )
 from sidlive.model.scales import OFF, notes_in
@@ -120,7 +121,7 @@ class Desk:
         self._forbidden = {one: values for one, values in self._forbidden.items() if one not in lifted}
         self.constraints = self._constraints_of(self._values, self._forbidden, self._prompt)
 
-    def sampling(self, lane: int) -> Sampling:
+    def sampling(self, lane: int, bar_frames: int) -> Sampling:
         """Return the sampling settings. `lane` selects one of the independent noises of a seed."""
         values = self._values
         return Sampling(
@@ -129,6 +130,8 @@ class Desk:
             top_k=int(values["top_k"]),
             min_p=float(values["min_p"]),
             follow=float(values["follow"]),
+            vary=float(values["vary"]),
+            near=near_frames(bar_frames),
             seed=int(values["seed"]),
             lane=lane,
             **{name: float(values[name]) for name in HEATS},

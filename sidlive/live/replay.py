@@ -38,7 +38,7 @@ def replay(log: TakeLog, engine: EngineLike, progress: Callable[[int], object] =
     """
     from sidlive.tune.edits import transpose
 
-    core = _opened(log.header)
+    core = opened_core(log.header)
     logged = _LoggedCore(core, log, progress)
     generator = Generator(logged, engine, transpose)
     with contextlib.suppress(_Ended):
@@ -65,7 +65,7 @@ def difference(made: Frames, performed: Frames) -> tuple[int, str] | None:
     return frame, f"{name} is ${made[frame, column]:02X}, was ${performed[frame, column]:02X}"
 
 
-def _opened(header: Entry) -> Core:
+def opened_core(header: Entry) -> Core:
     """Return a core as it was when the take began. Raises TuneError for a header that does not say how."""
     if header.get("take") != FORMAT:
         raise TuneError(
@@ -80,6 +80,9 @@ def _opened(header: Entry) -> Core:
         chip, seed = str(header.get("chip", "6581")), int(header.get("seed", 1))
         timing = timing_named(header.get("timing"))
         controls = {name: value for name, value in dict(header.get("controls", {})).items() if name in CONTROLS}
+        for name, control in CONTROLS.items():  # the log may be older than a control
+            if name not in controls and control.before is not None:
+                controls[name] = control.before
         core = Core(Take(None, {}), chip, timing, seed)
         for name, value in controls.items():
             if name != "seed":

@@ -17,12 +17,12 @@ from sidlive.live.state import Phase
 from sidlive.live.take import FRAME, Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Row, released, remixed, sounding, steady
+from sidlive.tune.seam import BEATS_A_BAR
 
 MARGIN: Final = 1  # frames past the playhead that a change leaves alone: the chip may be about to take them
 CUSHION: Final = 8  # frames that must be ready before music starts
 TAIL_S: Final = 2.0  # silence after stop() that belongs to the take
 QUIET_S: Final = 3.0  # without a sounding voice: the continuation has gone silent
-BEATS_A_BAR: Final = 4
 DEFAULT_BEAT: Final = 24  # frames, if no fragment has a beat: 125 beats a minute
 
 Heard = Literal["nothing", "music", "take"]

@@ -15,14 +15,15 @@ from fake_engine import PERIOD, FakeEngine, riff, until
 
 from sidlive.chip import registers as sid
 from sidlive.errors import TuneError
+from sidlive.live.controls import CONTROLS
 from sidlive.live.core import Core
 from sidlive.live.generator import Generator
 from sidlive.live.options import RoomOptions
-from sidlive.live.replay import difference, replay
+from sidlive.live.replay import difference, opened_core, replay
 from sidlive.live.room import open_room
 from sidlive.live.script import Offline
 from sidlive.live.session import Session
-from sidlive.live.take import Take, TakeLog, read_take
+from sidlive.live.take import FORMAT, Take, TakeLog, read_take
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import Engine
 from sidlive.model.weights import random_weights
@@ -94,7 +95,8 @@ def assert_same(log: TakeLog, engine: object) -> None:
 
 @pytest.mark.parametrize("make", [small_engine, FakeEngine])
 def test_a_script_with_every_verb(make: Callable[[], object], tmp_path: Path) -> None:
-    core = Core(Take(tmp_path / "take", {"seed": 9, "controls": {"volume": 12}}), seed=9)
+    controls = {"volume": 12, "vary": CONTROLS["vary"].default}
+    core = Core(Take(tmp_path / "take", {"seed": 9, "controls": controls}), seed=9)
     core.command("set", "volume", 12)  # as the header says it began
     session = Session(Offline(core, make()))  # type: ignore[arg-type]
     for fragment in (riff(), quick()):
@@ -303,3 +305,11 @@ def test_what_is_no_log(tmp_path: Path) -> None:
     (tmp_path / "no.jsonl").write_text('{"results": []}\n')
     with pytest.raises(TuneError, match=r"no\.jsonl is no log of a take"):
         read_take(tmp_path / "no.jsonl")
+
+
+def test_a_log_older_than_a_control_is_replayed_without_it() -> None:
+    """`vary` moves music on; takes from before it existed stayed with the last bars."""
+    old = {"take": FORMAT, "seed": 3, "controls": {"temperature": 0.7}}
+    core = opened_core(old)
+    assert core.get("vary") == 0.0 and core.get("temperature") == 0.7
+    assert opened_core({**old, "controls": {"vary": 0.5}}).get("vary") == 0.5

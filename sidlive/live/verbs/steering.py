@@ -74,6 +74,11 @@ class SteeringVerbs(FragmentVerbs):
             self.set(name, value)
 
     @verb(timed=True)
+    def vary(self, value: float) -> None:
+        """Choose between staying with the last bars (0) and moving on as the music did longer ago (1)."""
+        self.set("vary", value)
+
+    @verb(timed=True)
     def top_p(self, value: float) -> None:
         """Choose only among the likeliest tokens that together hold this much probability."""
         self.set("top_p", value)

@@ -82,4 +82,14 @@ class Sampling:
         return table
 
 
+NEAR_BARS: Final = 4  # that recall looks beyond when music is to move on
+NEAR_LIMITS: Final = (200, 800)  # frames
+
+
+def near_frames(bar_frames: int) -> int:
+    """Return `Sampling.near` for music whose bars have ``bar_frames`` frames: four bars, from 4 to 16 s."""
+    least, most = NEAR_LIMITS
+    return min(max(NEAR_BARS * bar_frames, least), most)
+
+
 GREEDY: Final = Sampling(temperature=0.0)

@@ -12,7 +12,16 @@ import numpy as np
 from sidlive.chip.registers import FIRST_CONTROL
 from sidlive.model.engine.arrays import Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts2, Words2
 from sidlive.model.engine.blocks import inner
-from sidlive.model.recall import CHOICES, ID_BASE, NOTHING, STREAMS, WINDOW, best_offsets, extend
+from sidlive.model.recall import (
+    CHOICES,
+    ID_BASE,
+    NOTHING,
+    STREAMS,
+    WINDOW,
+    best_offsets,
+    extend,
+    runs_together,
+)
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS, STEP2, STEP3
 
 

@@ -143,3 +143,51 @@ def test_the_strongest_follow_repeats_the_phrase() -> None:
     engine.rewind(80)
     free = np.stack([engine.step(Sampling(seed=5)) for _ in range(80)])
     assert not np.array_equal(free, followed)
+
+
+@given(seed=st.integers(0, 10_000), near=st.integers(1, 60), weight=st.sampled_from([0, 51, 128, 256]))
+@settings(max_examples=30, deadline=None)
+def test_near_passages_count_less_and_the_voices_look_back_together(seed: int, near: int, weight: int) -> None:
+    """Runs by lot, and the best offset of each stream found in the plainest way."""
+    rng = np.random.default_rng(seed)
+    t, window = 90, 64
+    ids = rng.integers(0, 4, (rc.STREAMS, window + 2)).astype(np.uint32)
+    runs = np.zeros((rc.STREAMS, window + 1), np.uint8)
+    runs[:, 1:] = rng.integers(0, 3, (rc.STREAMS, window)) * rng.integers(1, 20)
+    together = np.zeros(window + 1, np.int16)
+    rc.runs_together(runs, t, window, together)
+    assert (together[1:] == runs[:, 1:].sum(axis=0)).all()
+    offsets, lengths = np.zeros(rc.CHOICES, np.int64), np.zeros(rc.CHOICES, np.uint8)
+    for stream in range(rc.STREAMS):
+        rc.best_offsets(ids[stream], runs, stream, t, window, near, weight, together, offsets, lengths)
+        family = range(9, 11) if stream >= 9 else range(stream // 3 * 3, stream // 3 * 3 + 3)
+        scores = rc.OWN * runs[stream].astype(int) + sum(runs[other].astype(int) for other in family)
+        scores[:near] = scores[:near] * weight >> 8
+        wanted = max(range(1, window + 1), key=lambda o: (scores[o], together[o], o))
+        expected = wanted if scores[wanted] and runs[stream, wanted] else 0
+        assert offsets[0] == expected and lengths[0] == (runs[stream, expected] if expected else 0)
+
+
+def test_music_moves_on_to_what_came_after_an_older_passage() -> None:
+    """A, B, then A twice: staying repeats A once more, moving on plays B."""
+    rng = np.random.default_rng(3)
+
+    def phrase(seed: int) -> sid.Frames:
+        frames = sid.silence(64)
+        notes = np.random.default_rng(seed).permutation(np.arange(20, 36))
+        frames[:, 1], frames[:, [4, 25]], frames[:, 24] = np.repeat(notes, 4), 0x41, 0x0F
+        frames[:, [4, 25]] = np.where(np.arange(64) % 4 < 2, 0x41, 0x40)[:, None]
+        return frames
+
+    a, b = phrase(1), phrase(2)
+    prompt = np.concatenate([phrase(7), a, b, phrase(8), a, a])
+    config = ModelConfig("tiny", Stack(32, 1, 2, 1, 32), Stack(32, 1, 2, 1, 32), context=16)
+    engine = Engine(random_weights(config, int(rng.integers(100)), std=1e-6))
+    made = {}
+    for vary in (0.0, 1.0):
+        engine.reset()
+        engine.prefill(prompt)
+        sampling = Sampling(temperature=0.0, follow=20.0, vary=vary, near=2 * 64 + 1)
+        made[vary] = np.stack([engine.step(sampling) for _ in range(64)])
+    assert (made[0.0][:, 1] == a[:, 1]).mean() > 0.9
+    assert (made[1.0][:, 1] == b[:, 1]).mean() > 0.9
