@@ -151,7 +151,7 @@ def run(args: argparse.Namespace) -> None:
         bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model, report_progress=compile_progress("engine"))
         bar.update(task, description="hearing the prompt", total=None)
-        sampling = replace(sampling, near=near_frames(BEATS_A_BAR * heard.beat_frames))
+        sampling = replace(sampling, near=near_frames(BEATS_A_BAR * prompt.beat_frames))
         begin = perf_counter()
         engine.prefill(prompt.frames)
         prefill_s = perf_counter() - begin
