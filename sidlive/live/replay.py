@@ -80,9 +80,12 @@ def opened_core(header: Entry) -> Core:
         chip, seed = str(header.get("chip", "6581")), int(header.get("seed", 1))
         timing = timing_named(header.get("timing"))
         controls = {name: value for name, value in dict(header.get("controls", {})).items() if name in CONTROLS}
-        for name, control in CONTROLS.items():  # the log may be older than a control
-            if name not in controls and control.before is not None:
-                controls[name] = control.before
+        if controls:  # those of a take from before a control existed do not name it
+            controls |= {
+                name: control.before
+                for name, control in CONTROLS.items()
+                if control.before is not None and name not in controls
+            }
         core = Core(Take(None, {}), chip, timing, seed)
         for name, value in controls.items():
             if name != "seed":
