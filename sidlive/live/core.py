@@ -194,6 +194,7 @@ class Core(TapePlayer):
 
     def _do_add(self, fragment: "Fragment") -> None:
         self._desk.add(fragment)
+        self._notified.discard(fragment.name)
         if not self._may_retime:
             self._notify_standard(fragment)
 
@@ -202,8 +203,9 @@ class Core(TapePlayer):
         return self._follows and not self.take.length and not self._playing
 
     def _notify_standard(self, fragment: "Fragment") -> None:
-        """Notify the performer how a fragment made for another video standard sounds here."""
-        if fragment.timing != self.timing.name:
+        """Notify the performer, once for each fragment, how music made for another video standard sounds here."""
+        if fragment.timing != self.timing.name and fragment.name not in self._notified:
+            self._notified.add(fragment.name)
             self._desk.tell(
                 f"{fragment.name} was made for {fragment.timing}, this is {self.timing.name}:"
                 f" {timing_named(fragment.timing).heard_at(self.timing)} (--video {fragment.timing.lower()})"
@@ -212,6 +214,7 @@ class Core(TapePlayer):
     def _change_standard(self, fragment: "Fragment") -> None:
         """Change to the video standard that a fragment was made for."""
         self.timing = timing_named(fragment.timing)
+        self._notified.clear()
         self._rate = self.timing.rate_hz
         self.take.restate(timing=self.timing.name, rate_hz=self._rate)
         self.retime(self.timing)

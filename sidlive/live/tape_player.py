@@ -67,6 +67,7 @@ class TapePlayer:
         self._tape = Tape()
         self._desk = Desk(seed, timing)
         self._prompt: str | None = None  # name of the fragment
+        self._notified: set[str] = set()  # fragments made for another video standard, of which a notice was shown
         self._lineage = Lineage(0, silence(0), 0, 0)
         self._epoch = 0  # number of the settings under which frames are generated
         self._lane = 0  # number of the noise; another for each revival, so that the prompt continues in another way

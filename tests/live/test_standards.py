@@ -1,4 +1,4 @@
-"""PAL and NTSC: at which the instrument runs, what it says of music made for the other one, and what keeps it."""
+"""PAL and NTSC: the standard at which the instrument runs, its notices about music of the other, what keeps it."""
 
 import wave
 from dataclasses import replace
@@ -21,6 +21,7 @@ from sidlive.live.sound.renderer import Renderer
 from sidlive.live.take import Take, read_take
 from sidlive.tune import psid
 from sidlive.tune.fragment import Fragment
+from sidlive.tune.npz import save_frames
 
 FLAT = "pitch 3.7% flat, tempo 16% slow"  # 985,248 / 1,022,727 Hz; 50.125 / 59.826 frames a second
 
@@ -86,7 +87,19 @@ def test_a_standard_that_was_asked_for_stays(tmp_path: Path, video: str) -> None
     opened = Opened(tmp_path, video)
     assert opened.notified("was made for") == 1, "one of the two fragments, when it is loaded"
     opened.session.prompt("riff" if video == "NTSC" else "american")
-    assert opened.runs_at == video and not opened.asked and opened.notified("was made for") == 2
+    assert opened.runs_at == video and not opened.asked and opened.notified("was made for") == 1, "not said again"
+
+
+def test_a_path_given_to_prompt_is_notified_once(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, "PAL")
+    path = tmp_path / "tune.npz"
+    save_frames(path, american().frames, NTSC.rate_hz, timing="NTSC")
+    expected = f"tune was made for NTSC, this is PAL: {FLAT} (--video ntsc)"
+    for times in (1, 2):
+        opened.session.prompt(str(path))
+        assert opened.notified(expected) == times, "a file that is read again may be another"
+    opened.session.prompt("tune")
+    assert opened.notified(expected) == 2
 
 
 def test_take_commit_and_replay_keep_the_standard(tmp_path: Path) -> None:
@@ -117,7 +130,7 @@ def test_a_log_of_pal_is_replayed_at_pal_whatever_was_prompted(tmp_path: Path) -
     assert np.array_equal(made, log.frames) and len(made) == int(4 * PAL.rate_hz) + int(2 * PAL.rate_hz)
 
 
-def test_what_is_heard_offline_goes_over_with_the_instrument(tmp_path: Path) -> None:
+def test_the_offline_sound_changes_standard_with_the_instrument(tmp_path: Path) -> None:
     with WavFile(tmp_path / "heard.wav") as wav:
         core = make_core(RoomOptions(takes=tmp_path, name="take"))
         session = Session(Offline(core, FakeEngine(), sound_to(wav, core)), tmp_path)
@@ -129,7 +142,7 @@ def test_what_is_heard_offline_goes_over_with_the_instrument(tmp_path: Path) -> 
         assert file.getnframes() == pytest.approx(4 * file.getframerate(), abs=1000)
 
 
-def test_the_renderer_goes_over_between_two_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_renderer_changes_standard_between_two_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[str, int]] = []
 
     class Noted:
