@@ -123,7 +123,16 @@ CONTROLS: Final[dict[str, Control]] = {
         Control("filter_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for filter and volume"),
         Control("volume", 0, 15, 15, "", "remix", "the whole chip's volume, on the way out", whole=True),
         Control("ahead", 16, 250, 64, "frames", "room", "how much future is kept ready", whole=True),
-        Control("revive", 0, 1, 1, "", "room", "prompt again when nothing has sounded for 3 s", whole=True),
+        Control(
+            "revive",
+            0,
+            2,
+            2,
+            "",
+            "room",
+            "prompt again: 1 when nothing has sounded for 3 s, 2 also when a voice has lost its notes",
+            whole=True,
+        ),
     )
 }
 

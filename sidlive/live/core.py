@@ -18,6 +18,7 @@ from sidlive.live.audition import Audition
 from sidlive.live.controls import control, one_voice, parse_voices, turnable
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
+from sidlive.live.rests import Rests
 from sidlive.live.state import ControlValue, NoticeLevel, State
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.tape_player import MARGIN, TapePlayer
@@ -231,6 +232,7 @@ class Core(TapePlayer):
             self._notify_standard(fragment)
         self._desk.set_prompt(fragment.frames, self.timing)
         self._prompt, self._beat, self._quiet = name, max(1, fragment.beat_frames), 0
+        self._rests = Rests(fragment.frames, self._rate)
         self.control_first = fragment.control_first
         self._armed = True
         self._lineage = Lineage(
@@ -246,6 +248,8 @@ class Core(TapePlayer):
         self._audition = None
         if not self._playing:
             self._waiting, self._late, self._quiet = True, 0, 0
+            if self._rests is not None:
+                self._rests.begin()
         self._playing = self._armed = True
 
     def _do_stop(self) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sidlive.chip.registers import PAL, Frames, VideoTiming
+from sidlive.chip.registers import PAL, VOICES, Frames, VideoTiming
 from sidlive.errors import ControlError
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
 from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, VoiceMode, VoiceState
@@ -120,6 +120,12 @@ class Desk:
         lifted = self._forbidden if column is None else columns_of(column, parse_voices(*voices or ("all",)))
         self._forbidden = {one: values for one, values in self._forbidden.items() if one not in lifted}
         self.constraints = self._constraints_of(self._values, self._forbidden, self._prompt)
+
+    @property
+    def excused(self) -> frozenset[int]:
+        """The voices (0 to 2) that the model does not generate: masked, held or locked."""
+        gripped = {voice for voice, grip in enumerate(self.grips) if grip is not None}
+        return frozenset(range(VOICES)) - self.mask | gripped
 
     def sampling(self, lane: int, bar_frames: int) -> Sampling:
         """Return the sampling settings. `lane` selects one of the independent noises of a seed."""

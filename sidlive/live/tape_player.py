@@ -13,6 +13,7 @@ from sidlive.live.audition import Audition
 from sidlive.live.desk import Desk, Hands, Speakers
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
+from sidlive.live.rests import Rests
 from sidlive.live.state import Phase
 from sidlive.live.take import FRAME, Take
 from sidlive.live.tape import Tape
@@ -23,6 +24,7 @@ MARGIN: Final = 1  # frames past the playhead that a change leaves alone: the ch
 CUSHION: Final = 8  # frames that must be ready before music starts
 TAIL_S: Final = 2.0  # silence after stop() that belongs to the take
 QUIET_S: Final = 3.0  # without a sounding voice: the continuation has gone silent
+SILENT, LOST = 1, 2  # levels of the control `revive`
 DEFAULT_BEAT: Final = 24  # frames, if no fragment has a beat: 125 beats a minute
 
 Heard = Literal["nothing", "music", "take"]
@@ -79,6 +81,7 @@ class TapePlayer:
         self._idle = 0  # frames since the music stopped
         self._late = 0  # frames held or looped since generation was late; 0: it is not late
         self._quiet = 0  # frames played since a voice last sounded
+        self._rests: Rests | None = None  # of the prompt
         self._beat = DEFAULT_BEAT  # frames
         self._underruns = self._late_frames = 0  # see `State`
         self._audition: Audition | None = None  # a take that is heard instead of the music
@@ -122,7 +125,11 @@ class TapePlayer:
         self._late = 0
         self._quiet = 0 if sounding(row) else self._quiet + 1
         if self._quiet == round(QUIET_S * self._rate):
-            self._revive()
+            if self._prompt is None:
+                self._desk.tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
+            self._revive(SILENT, f"nothing sounded for {QUIET_S:.0f} s")
+        elif self._rests is not None and (lost := self._rests.lost(row, self._desk.excused)) is not None:
+            self._revive(LOST, f"voice {lost + 1} had lost its notes")
         return row
 
     def _stand_in(self) -> Row:
@@ -140,18 +147,16 @@ class TapePlayer:
         index = self._tape.playhead - bar + late % bar
         return self._tape.rows(index, index + 1)[0][0]
 
-    def _revive(self) -> None:
-        """Prompt again, with other noise: the continuation has gone silent."""
-        if self._prompt is None:
-            self._desk.tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
-        if not self._desk.whole("revive") or self._prompt is None or not self._desk.mask:
+    def _revive(self, level: int, why: str) -> None:
+        """Prompt again, with other noise, if the control `revive` is at ``level`` or above."""
+        if self._rests is not None:
+            self._rests.begin()
+        if self._desk.whole("revive") < level or self._prompt is None or not self._desk.mask:
             return
         self._lane += 1
         self._quiet = 0
         self._lineage = replace(self._lineage, number=self._lineage.number + 1, root=None, opening=0)
-        self._desk.tell(
-            f"nothing sounded for {QUIET_S:.0f} s: prompted again with {self._prompt} (set('revive', 0) lets it be)"
-        )
+        self._desk.tell(f"{why}: prompted again with {self._prompt} (set('revive', {level - 1}) lets it be)")
         self.take.event("revive", self._prompt)
 
     # -- under the lock

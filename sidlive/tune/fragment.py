@@ -152,12 +152,18 @@ def onsets(frames: Frames) -> NDArray[np.int64]:
     """Return int64[T]: how many voices start a note in each frame, also by closing and opening the gate within it."""
     count = np.zeros(len(frames), dtype=np.int64)
     for voice in range(VOICES):
-        final = frames[:, voice * VOICE_STRIDE + CONTROL] & GATE
-        first = frames[:, FIRST_CONTROL + voice] & GATE
-        closed_before = np.ones(len(frames), dtype=bool)
-        closed_before[1:] = final[:-1] == 0
-        count += (final == 1) & (closed_before | (first == 0))
+        count += voice_onsets(frames, voice)
     return count
+
+
+def voice_onsets(frames: Frames, voice: int) -> NDArray[np.bool_]:
+    """Return bool[T]: whether a voice (0 to 2) starts a note in each frame. Its gate is closed before the first."""
+    final = frames[:, voice * VOICE_STRIDE + CONTROL] & GATE
+    first = frames[:, FIRST_CONTROL + voice] & GATE
+    closed_before = np.ones(len(frames), dtype=bool)
+    closed_before[1:] = final[:-1] == 0
+    started: NDArray[np.bool_] = (final == 1) & (closed_before | (first == 0))
+    return started
 
 
 def beat_of(frames: Frames, rate_hz: float) -> int:

@@ -1,12 +1,26 @@
 """The core with an engine whose frames are known: what is heard and when, and what the model hears of it."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff
 
-from sidlive.chip.registers import AD, CONTROL, FREQ_HI, GATE, MODE_VOL, SR, Frames, register_of, silence
+from sidlive.chip.registers import (
+    AD,
+    CONTROL,
+    FIRST_CONTROL,
+    FREQ_HI,
+    GATE,
+    MODE_VOL,
+    PAL,
+    PULSE,
+    SR,
+    Frames,
+    register_of,
+    silence,
+)
 from sidlive.errors import ControlError
 from sidlive.live.audition import LEAD
 from sidlive.live.core import Core
@@ -14,6 +28,7 @@ from sidlive.live.generator import Generator
 from sidlive.live.take import Take
 from sidlive.live.tape_player import CUSHION, MARGIN
 from sidlive.tune.edits import transpose
+from sidlive.tune.fragment import Fragment
 
 GATES = [register_of(voice, CONTROL) for voice in range(3)]
 
@@ -394,6 +409,35 @@ def test_a_continuation_that_died_is_prompted_again_otherwise() -> None:
     assert heard[140, NOISE] == noise(1, 0, 2 * PERIOD + 140)
     assert heard[170, NOISE] == noise(1, 1, 2 * PERIOD + 170 - 150 - MARGIN), "another lane, from the prompt"
     assert "prompted again" in room.core.state().notices[-1].text
+
+
+def losing_voice_2() -> Fragment:
+    """Ten periods with a note of each voice every beat. Voice 2 rests in the last one, which the engine repeats."""
+    frames = riff("losing", 10 * PERIOD).frames.copy()
+    frames[9 * PERIOD :, [register_of(1, CONTROL), FIRST_CONTROL + 1]] = PULSE
+    return replace(riff("losing", 10 * PERIOD), frames=frames)
+
+
+def test_a_voice_that_lost_its_notes_gets_them_back() -> None:
+    room = Room()
+    room.do("add", losing_voice_2())
+    room.do("prompt", "losing")
+    room.do("start")
+    room.play(round(8 * PAL.rate_hz))
+    assert not any("prompted again" in notice.text for notice in room.core.state().notices)
+    room.play(20)
+    assert "voice 2 had lost its notes: prompted again" in room.core.state().notices[-1].text
+
+
+@pytest.mark.parametrize("verb", [("set", "revive", 1), ("set", "mask", "13"), ("hold", 2), ("lock", 2, "losing")])
+def test_a_voice_may_rest_if_the_performer_wants_it(verb: tuple[Any, ...]) -> None:
+    room = Room()
+    room.do("add", losing_voice_2())
+    room.do("prompt", "losing")
+    room.do(*verb)
+    room.do("start")
+    room.play(round(20 * PAL.rate_hz))
+    assert not any("prompted again" in notice.text for notice in room.core.state().notices)
 
 
 def test_quiet_can_be_left_alone() -> None:
