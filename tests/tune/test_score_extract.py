@@ -1,4 +1,4 @@
-"""Frames to notes, held to what the tracker was told to play, and to frames written by hand."""
+"""Frames to notes, compared with the texts that the tracker played, and with frames written by hand."""
 
 from collections import Counter
 from dataclasses import replace
@@ -21,14 +21,14 @@ SONGS = scores()
 
 
 def song(part: str, **instruments: Instrument) -> Song:
-    """One voice playing one pattern, six frames a row; the other two rest as long."""
+    """Return a song whose first voice plays ``part``, six frames per row, while the other two rest."""
     words = [word for word in part.split() if word != "|"]
     rest = " ".join("." for word in words if not word.startswith("@"))
     return Song("test", "", instruments or {"it": PLAIN}, {"a": part, "rest": rest}, ("a", "rest", "rest"))
 
 
-def heard_slide(notes: list[Note], place: int, length: int) -> bool:
-    """Whether a slide of the text gets to its note three frames before the next one begins, and goes anywhere."""
+def slide_arrives(notes: list[Note], place: int, length: int) -> bool:
+    """Return whether a slide in the text moves at all and arrives three frames before the next note's hard restart."""
     note, before = notes[place], notes[place - 1]
     end = notes[place + 1].frame - notes[place + 1].instrument.restart if place + 1 < len(notes) else length
     assert note.pitch is not None and before.pitch is not None
@@ -37,7 +37,7 @@ def heard_slide(notes: list[Note], place: int, length: int) -> bool:
 
 
 def sounding(note: Note) -> tuple[int, tuple[int, ...]] | None:
-    """The pitch and the chord that are heard of a note: the lowest tone, at the end of the wave table; None: a drum."""
+    """Return the pitch (lowest tone) and the chord at the end of a note's wave table; None for a drum."""
     assert note.pitch is not None
     wave = note.instrument.wave
     steps = [step.pitch for step in wave if step.control & 0x70 and not step.control & (sid.NOISE | sid.TEST)]
@@ -48,21 +48,21 @@ def sounding(note: Note) -> tuple[int, tuple[int, ...]] | None:
 
 
 @pytest.mark.parametrize("name", SONGS)
-def test_the_notes_of_the_shipped_fragments_are_those_of_their_texts(name: str):
-    """98 in 100 have their onset, give or take a frame, pitch, chord, and an instrument that no other one shares."""
+def test_shipped_fragments_have_the_notes_of_their_texts(name: str):
+    """At least 98% of the notes have the right onset (to a frame), pitch, chord and instrument."""
     frames = play(SONGS[name])
     score = score_of(frames)
     names = {id(instrument): key for key, instrument in SONGS[name].instruments.items()}
     pairs: list[tuple[Note, int]] = []
     wanted = extra = 0
     for voice in range(sid.VOICES):
-        told = [note for note in notes_of(SONGS[name], voice)[0] if note.pitch is not None]
+        text = [note for note in notes_of(SONGS[name], voice)[0] if note.pitch is not None]
         mine = score.of_voice(voice).tolist()
-        for place, note in enumerate(told):
+        for place, note in enumerate(text):
             near = [
                 m for m in mine if abs(score.onset[m] - note.frame) <= 1 and bool(score.flags[m] & TIED) == note.slides
             ]
-            counts = not note.slides or heard_slide(told, place, len(frames))
+            counts = not note.slides or slide_arrives(text, place, len(frames))
             wanted += counts
             if near:
                 mine.remove(near[0])
@@ -93,7 +93,7 @@ def test_drums_keep_one_pitch_and_are_marked():
         assert len(np.unique(score.pitch[score.instrument == name])) == 1
 
 
-def test_a_note_tells_its_gate_and_the_frames_that_prepare_the_next():
+def test_notes_have_gate_lengths_and_the_leads_of_hard_restarts():
     short = replace(PLAIN, gate=4)
     score = score_of(play(song("@it a4 . e5 @short a4 . - .", it=PLAIN, short=short)))
     assert score.onset.tolist() == [0, 12, 18]
@@ -120,7 +120,7 @@ def test_a_gate_that_opens_and_closes_inside_a_frame_is_a_note_of_no_length():
     assert score.onset.tolist() == [0, 15] and score.length.tolist() == [6, 0]
 
 
-def test_a_test_bit_under_an_open_gate_begins_a_note():
+def test_a_test_bit_under_an_open_gate_begins_a_tied_note():
     frames = play(song("@it a4 . . .", it=replace(PLAIN, restart=0)))
     frames[9, [sid.CONTROL, sid.FIRST_CONTROL]] = 0x49
     score = score_of(frames)
@@ -181,7 +181,7 @@ def test_a_gate_that_never_closes_plays_tied_notes():
     assert score.length.tolist() == [12, 12, 12, 12, 22] and (score.flags & HELD > 0).all()
 
 
-def test_a_pitch_that_changes_in_the_release_is_a_note_while_it_is_heard():
+def test_a_change_of_pitch_in_the_release_is_a_note_only_while_audible():
     long, short = (replace(PLAIN, sr=sr, gate=5, restart=0, glide=0x7000) for sr in (0xFA, 0xF0))
     assert score_of(play(song("@it a4 . ~e5 . . .", it=long))).pitch.tolist() == [69, 76]
     assert score_of(play(song("@it a4 . ~e5 . . .", it=short))).pitch.tolist() == [69]
@@ -193,7 +193,7 @@ def test_one_instrument_is_played_louder_and_softer():
     assert score.level.tolist() == [15, 6, 15, 6] and score.instruments == 1
 
 
-def test_pulse_widths_that_come_again_tell_instruments_apart():
+def test_recurring_pulse_widths_separate_instruments():
     thin, wide = (replace(PLAIN, pulse=Bounce(start)) for start in (0x180, 0x800))
     score = score_of(play(song("@thin a4 . @wide a4 . " * 5, thin=thin, wide=wide)))
     assert score.instrument.tolist() == [0, 1] * 5
@@ -205,7 +205,7 @@ def test_sync_and_ring_modulation_are_tones(waveform: int):
     assert score.pitch.tolist() == [69, 72] and not score.has(UNPITCHED).any()
 
 
-def test_notes_tied_to_a_drum_are_no_drum():
+def test_notes_tied_to_a_drum_are_not_drums():
     kick = replace(PLAIN, wave=(Step(0x81, "c6"), Step(0x11, "c4"), Step(0x11, "c2"), Step(0x21)), glide=0x7000)
     part = "@kick c3 ~a4 ~c5 . c3 ~e5 ~a5 . c3 ~c5 ~e5 . c3 ~d5 ~b4 ."
     score = score_of(play(song(part, kick=kick)))
@@ -248,7 +248,7 @@ def test_a_note_may_last_a_single_frame():
 
 
 def gates_of(score: Score, voice: int) -> np.ndarray:
-    """``bool[T]``: where a score says that a voice's gate is open after a frame."""
+    """Return ``bool[T]``: whether a voice's gate is open at the end of each frame, according to its score."""
     open_ = np.zeros(score.frames, dtype=bool)
     for place in score.of_voice(voice):
         open_[score.onset[place] : score.onset[place] + score.length[place]] = True
@@ -257,8 +257,8 @@ def gates_of(score: Score, voice: int) -> np.ndarray:
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 120), st.sampled_from([0.02, 0.2, 0.6]), st.booleans())
-def test_any_frames_have_a_score_that_tells_their_gates(seed: int, length: int, change: float, musical: bool):
-    """A `Score` refuses notes that overlap or are out of order; gates and onsets are the frames' own."""
+def test_random_frames_have_a_score_with_their_gates(seed: int, length: int, change: float, musical: bool):
+    """Gates and onsets equal those of the frames; `Score` itself refuses notes that overlap or are out of order."""
     frames = any_frames(seed, length, change, musical)
     score = score_of(frames)
     for voice in range(sid.VOICES):

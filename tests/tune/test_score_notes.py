@@ -1,4 +1,4 @@
-"""Scores as values: what they refuse, parts of them, and their way to JSON and back."""
+"""Scores as values: refused input, parts of a score, and the round trip through JSON."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from sidlive.tune.score.notes import ATTACK, HELD, SINGLE, TIED, Score, from_jso
 
 
 def score(**others: object) -> Score:
-    """Four notes: two of voice 1, the second tied, and two of voice 2, one of them a chord."""
+    """Return a score of four notes: two in voice 1, the second tied, and two in voice 2, one of them a chord."""
     arrays = {
         "onset": [0, 0, 10, 12],
         "voice": [0, 1, 0, 1],
@@ -37,8 +37,8 @@ def test_a_screen_may_show_notes_without_a_compiler():
 
 
 def test_json_keeps_every_number():
-    told = json.loads(json.dumps(score().as_json()))
-    again = from_json(told)
+    data = json.loads(json.dumps(score().as_json()))
+    again = from_json(data)
     assert again.as_json() == score().as_json()
     assert again.chords == ((0,), (0, 3, 7)) and again.tuning_cents == -12.5
 
@@ -58,16 +58,16 @@ def test_json_keeps_every_number():
         ({"level": [0, 300, 0, 0]}, "uint8 cannot hold"),
     ],
 )
-def test_what_is_no_score_is_refused(change: dict[str, object], message: str):
+def test_invalid_arrays_are_refused(change: dict[str, object], message: str):
     with pytest.raises(TuneError, match=message):
         score(**change)
 
 
 @pytest.mark.parametrize("wrong", [{}, {"onset": ["x"]}, {"chords": [["a"]]}, {"frames": None}])
-def test_what_is_no_json_of_a_score_is_refused(wrong: dict[str, object]):
-    told = score().as_json() | wrong if wrong else {}
+def test_invalid_json_is_refused(wrong: dict[str, object]):
+    data = score().as_json() | wrong if wrong else {}
     with pytest.raises(TuneError, match="this is no score"):
-        from_json(told)
+        from_json(data)
 
 
 def test_a_part_counts_from_its_first_frame_and_begins_with_attacks():

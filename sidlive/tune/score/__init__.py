@@ -1,10 +1,10 @@
 """The score: frames to notes, and notes back to frames.
 
-Read in this order:
+Reading order:
 
-- `notes`: what a note is (`Score`), as arrays and as JSON. Loads no compiler, so that a screen may use it.
-- `melody`: the pitches of a voice: the tune's tuning, arpeggios, notes tied together, slides.
-- `instruments`: which notes are of one instrument, and what the notes of an instrument tell of each other.
-- `extract`: frames to a score: where notes begin and end, and what prepares them.
-- `playback`: a score and the frames of a tune to new frames, each note replayed from another note of its instrument.
+- ``notes``: `Score`, the notes of a tune as arrays and as JSON; loads no numba, so the screen's process may use it
+- ``melody``: the pitches of a voice: the tune's tuning, arpeggios, tied notes, slides
+- ``instruments``: grouping of notes into instruments; chords, drums and ornaments found by comparing their notes
+- ``extract``: `score_of`, from frames to a score: where notes begin and end, and their hard restarts
+- ``playback``: `replay`, from a score to frames, each note played from the frames of a similar note
 """

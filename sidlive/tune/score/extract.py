@@ -1,8 +1,8 @@
-"""Frames to a score: where notes begin and end, and what prepares them.
+"""Frames to a score: where notes begin and end, and the hard restarts before them.
 
-A voice is cut into *attacks*: the gate opens, or the test bit starts the oscillator anew while the gate is open. The
-frames from one attack to the next are a span, in which `melody` finds the pitches. `instruments` then looks at the
-notes of all voices together.
+An *attack* is a frame in which a voice's gate opens, or the test bit restarts the oscillator under an open gate. The
+frames from one attack to the next are a *span*, in which `melody` finds the pitches. Then `instruments` compares the
+notes of all voices.
 """
 
 from typing import Final
@@ -18,23 +18,23 @@ from sidlive.tune.score import melody
 from sidlive.tune.score.instruments import Draft, Ints, complete_chords, mark_drums, name_instruments, without_ornaments
 from sidlive.tune.score.notes import ATTACK, HELD, HIDDEN, RESTART, SINGLE, SLIDES, TIED, Score
 
-LONGEST_LEAD: Final = 6  # frames before an onset that a hard restart takes at most
-CLOSED_LEAD: Final = 3  # frames that a gate is closed at most just to be opened again
-TEST_APART: Final = 4  # frames between an attack and a test bit that starts a note under an open gate
-SNAP: Final = 2  # frames that the beginning of a slide may be off
-SHORTEST_ARPEGGIO: Final = 4  # frames
-# Frames (50 a second) from full level to silence, of the 16 values of release (MOS 6581 data sheet, 1982).
+LONGEST_LEAD: Final = 6  # frames before an onset in which a hard restart is looked for
+CLOSED_LEAD: Final = 3  # frames: a gate closed this briefly before an onset belongs to the note's preparation
+TEST_APART: Final = 4  # frames since the last attack from which a test bit under an open gate starts a note
+SNAP: Final = 2  # frames by which the beginning of a slide is moved to another voice's attack
+SHORTEST_ARPEGGIO: Final = 4  # frames: shorter ones give their note no chord
+# Frames (50 a second) from full level to silence for each release value 0 to 15 (MOS 6581 data sheet, 1982).
 RELEASE_FRAMES: Final[Ints] = np.array([0, 1, 2, 4, 6, 8, 10, 12, 15, 38, 75, 120, 150, 450, 750, 1200])
 
 
 def score_of(frames: Frames) -> Score:
-    """Return the notes of ``frames uint8[T, 28]``, a row a video frame. There are none where no gate opens."""
+    """Return the notes of ``frames uint8[T, 28]``, one row per video frame. Without open gates there are none."""
     frequency = frequencies(frames)
     tuning_cents = tuning_of(frames, frequency)
     voices = [_voice(frames, voice, frequency[:, voice], tuning_cents) for voice in range(VOICES)]
     notes = Draft(*(np.concatenate(arrays) for arrays in zip(*(vars(v).values() for v in voices), strict=True)))
     _snap_slides(notes)
-    notes = notes.taken(np.lexsort((notes.voice, notes.onset)))
+    notes = notes.select(np.lexsort((notes.voice, notes.onset)))
     name_instruments(frames, notes)
     complete_chords(frames, frequency, tuning_cents, notes)
     mark_drums(frames, frequency, tuning_cents, notes)
@@ -58,12 +58,12 @@ def score_of(frames: Frames) -> Score:
 
 
 def tuning_of(frames: Frames, frequency: Ints) -> float:
-    """The tuning of the tones of ``frames`` that stand still: cents above A = 440 Hz on PAL; ``frequency [T, 3]``."""
+    """Return the tuning of the steady tones, in cents; 0 is A = 440 Hz on PAL. ``frequency int64[T, 3]``."""
     return melody.tuning_of(cents_of(frequency[steady_tones(frames, frequency)]))
 
 
 def steady_tones(frames: Frames, frequency: Ints) -> NDArray[np.bool_]:
-    """``bool[T, 3]``: where a voice's gate is open, it sounds a tone, and its frequency is that of the frame before."""
+    """Return ``bool[T, 3]``: the voice has an open gate and a pitched waveform, at the frequency of the last frame."""
     control = frames[:, [sid.register_of(voice, CONTROL) for voice in range(VOICES)]]
     steady = _sounds_tone(control, frequency) & (control & GATE > 0)
     steady[1:] &= frequency[1:] == frequency[:-1]
@@ -72,12 +72,12 @@ def steady_tones(frames: Frames, frequency: Ints) -> NDArray[np.bool_]:
 
 
 def _sounds_tone(control: NDArray[np.uint8], frequency: Ints) -> NDArray[np.bool_]:
-    """Where an oscillator runs a waveform that has a pitch."""
+    """Return whether an oscillator runs a waveform with a pitch; the result has the shape of the arguments."""
     return (control & (TRIANGLE | SAW | PULSE) > 0) & (control & (NOISE | TEST) == 0) & (frequency > 0)
 
 
 def _voice(frames: Frames, voice: int, frequency: Ints, tuning_cents: float) -> Draft:
-    """One voice's notes, without instruments."""
+    """Return the notes of one voice, all of instrument 0. ``frequency int64[T]``."""
     length = len(frames)
     control = np.ascontiguousarray(frames[:, sid.register_of(voice, CONTROL)])
     first = np.ascontiguousarray(frames[:, sid.first_control_of(voice)])
@@ -102,14 +102,16 @@ def _voice(frames: Frames, voice: int, frequency: Ints, tuning_cents: float) -> 
     attack = np.searchsorted(starts, onset, side="right") - 1
     tied = starts[attack] != onset
     ends = np.append(onset[1:], length)[: len(onset)]
-    chained = np.append(tied[1:], False)[: len(onset)]  # a tied note follows
+    chained = np.append(tied[1:], False)[: len(onset)]  # whether a tied note follows
     holds = np.where(chained & (closes[attack] > ends), HELD, np.where(chained, 0, flags[attack] & HELD))
     close = np.clip(closes[attack], onset, np.where(chained, ends, length))
     flags = np.where(tied, TIED, flags[attack] & ~HELD) | holds | slides[onset] * np.int64(SLIDES)
     lead = np.where(tied, 0, leads[attack])
     pitch = path[onset].astype(np.int64)
     heard = np.minimum(onset + 1, np.minimum(ends, stops[attack]) - 1)
-    pitch = np.where(pitch == melody.UNKNOWN, np.rint(numbers[heard]).astype(np.int64), pitch)  # noise has one too
+    pitch = np.where(
+        pitch == melody.UNKNOWN, np.rint(numbers[heard]).astype(np.int64), pitch
+    )  # noise gets a number, too
     chord = np.zeros(len(onset), dtype=np.int64)
     _longest_arpeggio(tones, onset, ends, chord)
     number, instrument = np.full(len(onset), voice), np.zeros(len(onset), dtype=np.int64)
@@ -118,17 +120,20 @@ def _voice(frames: Frames, voice: int, frequency: Ints, tuning_cents: float) -> 
 
 @kernel
 def attacks(control, first, envelope, found):  # type: ignore[no-untyped-def]
-    """Find a voice's attacks and return how many there are.
+    """Find a voice's attacks and return their number.
 
-    ``control``, ``first uint8[T]``, ``envelope int64[T]``: AD * 256 + SR. Written to ``found int64[4, T]``, a column an
-    attack: the frame it begins in, the frame in which its gate closes, the frames that prepare it, and its flags.
+    ``control``, ``first uint8[T]``: the last and the first control value of each frame. ``envelope int64[T]``: AD * 256
+    + SR. Writes a column of ``found int64[4, T]`` per attack: its frame, the frame in which its gate closes, its lead
+    (frames that prepare it) and its flags.
     """
     count = 0
     was = 0  # the control value of the frame before
     for t in range(len(control)):
         now, early = control[t], first[t]
         opens = now & GATE and not (was & GATE and early & GATE)
+        # Opens and closes within the frame.
         blinks = early & GATE and not (was & GATE) and not (now & GATE)
+        # The test bit is set under an open gate.
         tests = was & early & now & GATE and (early | now) & TEST and not was & TEST
         tests = tests and count > 0 and t - found[0, count - 1] >= TEST_APART
         if count > 0 and was & GATE and not now & GATE:
@@ -145,6 +150,7 @@ def attacks(control, first, envelope, found):  # type: ignore[no-untyped-def]
                     if envelope[u] != envelope[u - 1] or ((control[u] | first[u]) & ~control[u - 1] & TEST):
                         lead, flags = t - u, ATTACK | RESTART
                         break
+                # A short gap that the lead explains is all lead: the note before was held up to it.
                 if count > 0 and t - closed <= max(CLOSED_LEAD, min(lead + 2, LONGEST_LEAD)):
                     lead = t - closed
                     found[3, count - 1] |= HELD
@@ -162,7 +168,7 @@ def attacks(control, first, envelope, found):  # type: ignore[no-untyped-def]
 
 @kernel
 def _longest_arpeggio(tones, starts, stops, chord):  # type: ignore[no-untyped-def]
-    """Write each note's chord to ``chord int64[notes]``: that of its longest arpeggio."""
+    """Write to ``chord int64[notes]`` the mask of each note's longest arpeggio; ``tones int64[T]`` as in `melody`."""
     for note in range(len(starts)):
         run, longest = 0, SHORTEST_ARPEGGIO - 1
         for t in range(starts[note], stops[note]):
@@ -172,7 +178,7 @@ def _longest_arpeggio(tones, starts, stops, chord):  # type: ignore[no-untyped-d
 
 
 def _chords(tones: Ints) -> tuple[tuple[tuple[int, ...], ...], Ints]:
-    """The chords of a tune and each note's place among them; the first is SINGLE."""
+    """Return the tune's chords, SINGLE first, and ``int64[N]``, each note's index into them; ``tones`` are masks."""
     masks = [int(mask) for mask in np.unique(tones) if mask > 1]
     chords = [SINGLE, *(tuple(step for step in range(64) if mask >> step & 1) for mask in masks)]
     places = np.searchsorted(masks, tones) + 1 if masks else np.zeros_like(tones)
@@ -180,7 +186,10 @@ def _chords(tones: Ints) -> tuple[tuple[tuple[int, ...], ...], Ints]:
 
 
 def _snap_slides(notes: Draft) -> None:
-    """Let a slide begin where another voice attacks, if one does within SNAP frames: its own begin is hard to see."""
+    """Move the beginning of a slide to an attack of any voice within SNAP frames, if one is there.
+
+    The first frames of a slide differ little from vibrato, but notes of several voices usually begin together.
+    """
     attack = notes.flags & ATTACK > 0
     beats = np.unique(notes.onset[attack])
     slides = np.flatnonzero(~attack & (notes.flags & SLIDES > 0))
@@ -192,9 +201,9 @@ def _snap_slides(notes: Draft) -> None:
     moved = np.where(np.abs(after - onset) <= np.abs(onset - before), after, before)
     previous, following = notes.onset[slides - 1], np.append(notes.onset, np.iinfo(np.int32).max)[slides + 1]
     released = notes.close[slides] <= onset
-    fits = (np.abs(moved - onset) <= SNAP) & (moved > previous + SNAP)  # the notes around it may move, too
-    fits &= (moved < following - SNAP) | (following < onset)  # the next note is another voice's
-    fits &= (moved < notes.close[slides]) | released  # a note under an open gate stays there
+    fits = (np.abs(moved - onset) <= SNAP) & (moved > previous + SNAP)  # the note before may move, too
+    fits &= (moved < following - SNAP) | (following < onset)  # or the next note is another voice's
+    fits &= (moved < notes.close[slides]) | released  # a note under an open gate stays under it
     held = (notes.close[slides - 1] == onset) & ~released
     fits &= held | (notes.close[slides - 1] <= moved)
     slides, moved, held, released = slides[fits], moved[fits], held[fits], released[fits]

@@ -1,8 +1,8 @@
-"""Which notes of a tune are of one instrument, and what is known of a note because others of its instrument tell.
+"""Groups notes into instruments, and finds chords, drums and ornaments by comparing the notes of an instrument.
 
-What an instrument is, the tune does not say. Notes are of one instrument if they begin with the same attack, decay and
-release, the same waveforms in their first frames and, where the tune has several that come again and again, the same
-pulse width. The sustain level does not count: tunes use it to play louder and softer.
+Registers do not name instruments. Two notes have the same instrument if they begin with the same attack, decay and
+release and the same waveforms in their first frames. Pulse widths separate instruments only if a few starting widths
+occur often. Sustain levels separate them only between voices: one voice uses levels to play louder and softer.
 """
 
 from collections import Counter
@@ -19,22 +19,22 @@ from sidlive.tune.score.notes import ATTACK, HELD, UNPITCHED
 
 Ints = NDArray[np.int64]
 
-PREFIX: Final = 6  # frames from an onset that tell the instrument
-SOUND: Final = 16  # frames from an onset in which a drum's frequencies are always the same
-RARE: Final = 2  # notes: instruments of fewer join another one that differs in a single frame
-PULSES: Final = 4  # pulse widths at most that tell instruments apart: more are a pulse that runs on from note to note
-SAME: Final = 0.7  # share of an instrument's notes that make the same step at the same age: it is the instrument's
-ORNAMENT: Final = 10  # frames from the onset in which such a step is looked for
-FEW: Final = 4  # notes: of fewer nothing is concluded
-FIXED: Final = 0.9  # share of an instrument's notes with the same frequencies that makes it a drum
-SWEEP: Final = 5  # semitones that a drum's frequencies cover in its first frames, where it has no noise
-FEWEST_TONES: Final = 3  # frames of a note that tell which arpeggio it begins
-UNHEARD: Final = -1  # in a signature: the note has ended
+PREFIX: Final = 6  # frames from the onset whose waveforms identify the instrument
+SOUND: Final = 16  # frames from the onset in which every note of a drum has the same frequencies
+RARE: Final = 2  # notes: an instrument with fewer joins another one that differs in a single frame
+PULSES: Final = 4  # most starting pulse widths that separate instruments; more are a sweep across notes
+SAME: Final = 0.7  # share of an instrument's notes with the same step at the same age that makes it an ornament
+ORNAMENT: Final = 10  # latest age of such a step: frames since the onset
+FEW: Final = 4  # notes: fewer are not enough evidence
+FIXED: Final = 0.9  # share of notes that must agree: frequencies of a drum, starting pulse widths of an instrument
+SWEEP: Final = 5  # semitones: the frequencies of a drum without noise cover more than this in its first frames
+FEWEST_TONES: Final = 3  # frames, tones and changes of tone that a note needs for its chord to be guessed
+UNHEARD: Final = -1  # stands for a frame after the note's end
 
 
 @dataclass
 class Draft:
-    """Notes while they are put together: as in `Score`, but ``close`` is the frame in which the gate closes."""
+    """Notes of an unfinished score, ``int64[N]`` each, as in `Score`; ``close``: the frame in which the gate closes."""
 
     onset: Ints
     voice: Ints
@@ -42,16 +42,16 @@ class Draft:
     lead: Ints
     flags: Ints
     pitch: Ints
-    tones: Ints  # a bit for each semitone of the arpeggio above ``pitch``; 0: none
+    tones: Ints  # bit k set: the arpeggio has the tone k semitones above ``pitch``; 0: no arpeggio
     instrument: Ints
     level: Ints
 
-    def taken(self, places: Ints | NDArray[np.bool_]) -> "Draft":
-        """The notes at these places."""
+    def select(self, places: Ints | NDArray[np.bool_]) -> "Draft":
+        """Return the notes at ``places``: indices ``int64[n]`` or a mask ``bool[N]``."""
         return Draft(*(array[places] for array in vars(self).values()))
 
     def bodies(self, length: int) -> Ints:
-        """The frame after each note's own frames, where those begin that prepare the next one."""
+        """Return ``int64[N]``: the end of each note's own frames, where the lead of the voice's next note begins."""
         ends = self.onset + self.spans(length)
         for voice in range(VOICES):
             mine = np.flatnonzero(self.voice == voice)
@@ -59,7 +59,7 @@ class Draft:
         return ends
 
     def spans(self, length: int) -> Ints:
-        """Frames from each onset to the next one of its voice, or to ``length``; the notes are in order."""
+        """Return ``int64[N]``: frames to the next onset in the voice, or to ``length``. The notes must be in order."""
         spans = np.empty_like(self.onset)
         for voice in range(VOICES):
             mine = self.voice == voice
@@ -68,12 +68,12 @@ class Draft:
 
 
 def name_instruments(frames: Frames, notes: Draft) -> None:
-    """Number the instruments in the order in which they are first heard; a tied note has that of the note before."""
+    """Number the instruments of ``notes`` in order of their first note; a note tied by pitch keeps the one before."""
     attacks = np.flatnonzero(notes.flags & ATTACK)
     if not len(attacks):
         return
     onset, voice = notes.onset[attacks], notes.voice[attacks]
-    ends = notes.taken(attacks).bodies(len(frames))
+    ends = notes.select(attacks).bodies(len(frames))
     rows = onset[:, None] + np.arange(PREFIX)
     heard = rows < ends[:, None]
     rows = np.minimum(rows, len(frames) - 1)
@@ -86,10 +86,10 @@ def name_instruments(frames: Frames, notes: Draft) -> None:
     names = _split_by_level(names, notes.level[attacks], voice)
     width = frames[:, [sid.register_of(v, sid.PW_HI) for v in range(VOICES)]].astype(np.int64) << 8
     width |= frames[:, [sid.register_of(v, sid.PW_LO) for v in range(VOICES)]]
-    runs_on = np.abs(width[onset, voice] - width[np.maximum(onset - 1, 0), voice])
-    runs_on = (runs_on <= 2 * np.abs(width[rows[:, 1], voice] - width[onset, voice])) & (onset > 0)
+    sweeps_on = np.abs(width[onset, voice] - width[np.maximum(onset - 1, 0), voice])
+    sweeps_on = (sweeps_on <= 2 * np.abs(width[rows[:, 1], voice] - width[onset, voice])) & (onset > 0)
     pulsed = ((waves & PULSE > 0) & heard).any(axis=1)
-    names = _split_by_pulse(names, width[onset, voice], pulsed & ~runs_on)
+    names = _split_by_pulse(names, width[onset, voice], pulsed & ~sweeps_on)
     firsts = {name: place for place, name in reversed(list(enumerate(names.tolist())))}
     ranks = {name: rank for rank, name in enumerate(sorted(firsts, key=firsts.__getitem__))}
     notes.instrument[attacks] = [ranks[name] for name in names.tolist()]
@@ -102,10 +102,11 @@ def name_instruments(frames: Frames, notes: Draft) -> None:
 
 
 def _alike(signatures: Ints) -> Ints:
-    """Group notes by their signatures ``[notes, 2 + PREFIX]``: ``int64[notes]``, the same number for the same sound.
+    """Group notes by their signatures; return ``int64[notes]``: the same number for the same sound.
 
-    A note that ends within PREFIX frames is of the most frequent sound that begins like it. A sound of fewer than RARE
-    notes joins a more frequent one that differs in a single frame.
+    ``signatures int64[notes, 2 + PREFIX]``: envelope, test bit, and the waveform of each of the first frames. A note
+    shorter than PREFIX frames joins the most frequent sound that begins like it. A sound with fewer than RARE notes
+    joins one that differs in a single frame.
     """
     rows, inverse, counts = np.unique(signatures, axis=0, return_inverse=True, return_counts=True)
     whole = (rows != UNHEARD).sum(axis=1)
@@ -125,15 +126,15 @@ def _alike(signatures: Ints) -> Ints:
 
 
 def _split_by_level(names: Ints, level: Ints, voice: Ints) -> Ints:
-    """Tell instruments apart that differ in the sustain level, and of which no voice plays two.
+    """Split instruments between voices that have no sustain level in common, even through a third voice.
 
-    Levels that one voice plays are one instrument, louder and softer.
+    Different levels within one voice stay one instrument, played louder and softer.
     """
     names = names * VOICES
     for name in np.unique(names):
         mine = np.flatnonzero(names == name)
         levels = [set(level[mine[voice[mine] == v]].tolist()) for v in range(VOICES)]
-        joined = list(range(VOICES))  # the first voice that each one shares a level with
+        joined = list(range(VOICES))  # for each voice, the first voice connected to it by common levels
         for _ in range(VOICES):
             for v in range(VOICES):
                 joined[v] = min(joined[w] for w in range(VOICES) if w == v or levels[v] & levels[w])
@@ -141,12 +142,16 @@ def _split_by_level(names: Ints, level: Ints, voice: Ints) -> Ints:
     return names
 
 
-def _split_by_pulse(names: Ints, width: Ints, told: NDArray[np.bool_]) -> Ints:
-    """Tell instruments apart that differ in the pulse width they begin with; ``told``: where that says something."""
+def _split_by_pulse(names: Ints, width: Ints, own_width: NDArray[np.bool_]) -> Ints:
+    """Split instruments whose notes start with 2 to PULSES different pulse widths.
+
+    ``width int64[notes]``: the starting pulse widths. ``own_width bool[notes]``: whether the note plays a pulse and
+    sets its width, instead of continuing the sweep of the note before.
+    """
     names = names * (PULSES + 1)
-    for name in np.unique(names[told]):
+    for name in np.unique(names[own_width]):
         mine = np.flatnonzero(names == name)
-        if told[mine].mean() < FIXED:
+        if own_width[mine].mean() < FIXED:
             continue
         widths, counts = np.unique(width[mine], return_counts=True)
         often = widths[counts >= max(FEW, len(mine) // 12)]
@@ -156,7 +161,11 @@ def _split_by_pulse(names: Ints, width: Ints, told: NDArray[np.bool_]) -> Ints:
 
 
 def complete_chords(frames: Frames, frequency: Ints, tuning_cents: float, notes: Draft) -> None:
-    """Find the chords of notes that end before their arpeggio came round: they begin like a longer one."""
+    """Find the chords of notes too short for their arpeggio to repeat, by comparing them with longer notes.
+
+    A note gets the chord of a note of its instrument that begins with the same steps. Otherwise it gets a chord of its
+    instrument if exactly one contains all its tones. ``frequency int64[T, 3]``. Changes ``notes``.
+    """
     attacks = np.flatnonzero(notes.flags & ATTACK)
     ends = notes.bodies(len(frames))
     chordal = notes.tones > 1
@@ -188,9 +197,10 @@ def complete_chords(frames: Frames, frequency: Ints, tuning_cents: float, notes:
 
 
 def _fitting(numbers: Ints, masks: list[int]) -> list[tuple[int, int]]:
-    """The chords among ``masks``, and their lowest semitones, that all of a note's semitones are tones of.
+    """Return the chords, as (mask, lowest semitone), that contain all semitones of a note.
 
-    A note is no arpeggio unless it jumps FEWEST_TONES times, and it must have all tones of the chord but one.
+    ``numbers int64[n]``: the note's semitone in each frame; ``masks``: the chords to try, bit k set for the tone k
+    semitones above the lowest. The note needs FEWEST_TONES changes of tone and must miss at most one tone of the chord.
     """
     heights = np.unique(numbers).tolist()
     if np.count_nonzero(np.diff(numbers)) < FEWEST_TONES or len(heights) < FEWEST_TONES:
@@ -205,7 +215,11 @@ def _fitting(numbers: Ints, masks: list[int]) -> list[tuple[int, int]]:
 
 
 def mark_drums(frames: Frames, frequency: Ints, tuning_cents: float, notes: Draft) -> None:
-    """Flag the notes of instruments whose frequencies are the same in each note, and give them one pitch."""
+    """Find the drums: flag their attacks as UNPITCHED and give them one pitch. Changes ``notes``.
+
+    An instrument is a drum if its notes have the same sequence of frequencies, with noise or a wide sweep in it.
+    ``frequency int64[T, 3]``.
+    """
     attacks = np.flatnonzero(notes.flags & ATTACK)
     ends = notes.bodies(len(frames))
     for name in np.unique(notes.instrument[attacks]):
@@ -230,11 +244,12 @@ def mark_drums(frames: Frames, frequency: Ints, tuning_cents: float, notes: Draf
 
 
 def without_ornaments(notes: Draft, length: int) -> Draft:
-    """Return the notes without those that are part of an instrument's sound; the note before goes on instead.
+    """Return the notes without ornaments: tied notes that are part of an instrument's sound.
 
-    They are tied to an attack, and come after the same frames and by the same step in most notes of the instrument.
+    A tied note right after an attack is an ornament if most notes of the instrument make the same step at the same age.
+    After a drum with fewer than FEW notes, each early one is. The note before is extended. ``length``: frames in all.
     """
-    for _ in range(3):  # a sound may have several such steps
+    for _ in range(3):  # a sound may have up to three such steps
         before = np.full(len(notes.onset), -1)
         for voice in range(VOICES):
             mine = np.flatnonzero(notes.voice == voice)
@@ -264,5 +279,5 @@ def without_ornaments(notes: Draft, length: int) -> Draft:
         notes.close[kept] = np.where(held, notes.close[gone], notes.close[kept])
         stays = np.ones(len(notes.onset), dtype=np.bool_)
         stays[gone] = False
-        notes = notes.taken(stays)
+        notes = notes.select(stays)
     return notes

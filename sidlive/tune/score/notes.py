@@ -1,9 +1,9 @@
-"""Notes of a tune, as arrays with one element a note. Knows no frames: `extract` makes scores, `playback` plays them.
+"""Notes of a tune: arrays with one element per note. Knows no frames: `extract` makes scores, `playback` plays them.
 
-A **note** begins where a voice's gate opens, or where its pitch or its sound starts anew without that (a *tied* note).
-Its **pitch** is the number of a semitone as in MIDI (60 is C-4), counted at the tune's own tuning on a PAL machine. An
-arpeggio is one note with a **chord**: its pitch is the lowest tone, its chord the semitones above that. Vibrato and
-slides are ornaments; they are heard again when the note is replayed, but they are not notes.
+A **note** begins where a voice's gate opens. Under an open gate or in the release, a new note begins where the pitch
+changes or the test bit restarts the oscillator: a *tied* note. Its **pitch** is a MIDI note number (60 is C-4), at the
+tune's own tuning on a PAL machine. An arpeggio is one note with a **chord**: its pitch is the lowest tone, its chord
+the intervals above that tone in semitones. Vibrato and slides are ornaments, not notes; `playback` repeats them.
 """
 
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ from sidlive.chip.registers import VOICES
 from sidlive.errors import TuneError
 
 # Flags of a note.
-TIED: Final = 1  # it begins without the gate opening: under an open gate, or in the release (its length is 0 then)
-HIDDEN: Final = 2  # the gate closes and opens again inside the onset's frame
-RESTART: Final = 4  # the envelope or the test bit is set in the frames before the onset: a hard restart
-SLIDES: Final = 8  # a slide leads to its pitch; it begins at the onset
-UNPITCHED: Final = 16  # a drum: its instrument runs through the same frequencies in every note
-HELD: Final = 32  # the gate stays open until the next note of the voice, or the frames before it that prepare it
-ATTACK: Final = 64  # its sound starts anew: the gate opens, or the test bit is set; not in notes tied by pitch alone
+TIED: Final = 1  # begins without the gate opening: under an open gate, or in the release (then its length is 0)
+HIDDEN: Final = 2  # the gate closes and opens again within the onset's frame, so end-of-frame values do not show it
+RESTART: Final = 4  # hard restart: the envelope changes or the test bit is set in the frames just before the onset
+SLIDES: Final = 8  # the note starts with a slide to its pitch
+UNPITCHED: Final = 16  # a drum: every note of its instrument has the same sequence of frequencies
+HELD: Final = 32  # the gate stays open until the voice's next note or until the lead (preparation) of that note
+ATTACK: Final = 64  # the sound restarts: the gate opens or the test bit is set; unset if only the pitch changes
 
-SINGLE: Final = (0,)  # the chord of a note that is no arpeggio
+SINGLE: Final = (0,)  # the chord of a note without an arpeggio
 
 Numbers = NDArray[np.integer[Any]]
 
@@ -45,76 +45,77 @@ _ARRAYS: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """The notes of ``frames`` frames, ordered by onset, then voice. Each array has N elements and is read-only.
+    """The N notes of a tune of ``frames`` frames, ordered by onset, then voice.
 
-    Made of any arrays of whole numbers. Raises TuneError where they are not of one length, not in order, out of range,
-    or notes of a voice overlap.
+    The constructor takes any sequences of N whole numbers and keeps read-only copies. It raises TuneError if lengths
+    differ, notes are not in order, numbers are out of range, or notes of a voice overlap.
     """
 
     onset: Numbers  # int32: the frame in which the note begins
     voice: Numbers  # uint8: 0 to 2
-    pitch: Numbers  # int16: semitones as in MIDI, at the tune's tuning; of an arpeggio the lowest tone
-    chord: Numbers  # int16: its place in ``chords``
+    pitch: Numbers  # int16: MIDI note number at the tune's tuning; the lowest tone of an arpeggio
+    chord: Numbers  # int16: index into ``chords``
     instrument: Numbers  # int16: 0, 1, ... in the order in which the tune's instruments are first heard
-    level: Numbers  # uint8: the sustain level, 0 to 15: tunes use it to play one instrument louder or softer
-    length: Numbers  # int32: frames with an open gate; 0 with ATTACK: it opens and closes inside the onset's frame
-    span: Numbers  # int32: frames to the voice's next onset, or to the end
-    lead: Numbers  # uint8: frames before the onset that prepare it: the gate closed, the envelope set
+    level: Numbers  # uint8: sustain level, 0 to 15; tunes use it to play one instrument louder or softer
+    length: Numbers  # int32: frames with an open gate; 0 with ATTACK: the gate opens and closes within one frame
+    span: Numbers  # int32: frames to the voice's next onset or to the end of the tune
+    lead: Numbers  # uint8: frames before the onset that prepare it: gate closed, often a hard restart
     flags: Numbers  # uint8: TIED | HIDDEN | RESTART | SLIDES | UNPITCHED | HELD | ATTACK
     frames: int
-    tuning_cents: float = 0.0  # above A = 440 Hz on a PAL machine, -50 to 50
-    chords: tuple[tuple[int, ...], ...] = (SINGLE,)  # semitones above the pitch, ascending from 0; the first is SINGLE
+    tuning_cents: float = 0.0  # -50 to 50; 0 is A = 440 Hz on a PAL machine
+    chords: tuple[tuple[int, ...], ...] = (SINGLE,)  # each: semitones above the pitch, ascending from 0
 
     def __post_init__(self) -> None:
         for name, kind in _ARRAYS.items():
-            given = np.asarray(getattr(self, name))
-            array = given.astype(kind)
+            values = np.asarray(getattr(self, name))
+            array = values.astype(kind)
             if array.ndim != 1 or len(array) != np.size(self.onset):
-                raise TuneError(f"a score's {name} is {array.shape}; expected one element for each of the onsets")
-            if (array != given).any():
+                raise TuneError(f"a score's {name} has shape {array.shape}; expected one element for each onset")
+            if (array != values).any():
                 raise TuneError(f"a score's {name} has numbers that {np.dtype(kind)} cannot hold")
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         if not len(self):
             return
         if (np.diff(self.onset.astype(np.int64) * VOICES + self.voice) <= 0).any():
-            raise TuneError("a score's notes are not in order; expected ascending onsets, and voices in one frame")
+            raise TuneError("a score's notes are not in order; expected ascending onsets and, within a frame, voices")
         if self.onset[0] < 0 or self.voice.max() >= VOICES or self.ends.max() > self.frames:
-            raise TuneError(f"a score's notes leave its {self.frames} frames or the {VOICES} voices")
+            raise TuneError(f"a score's notes leave its {self.frames} frames or its voices, 0 to {VOICES - 1}")
         if (self.length > self.span).any() or self.length.min() < 0 or self.span.min() < 1:
             raise TuneError("a score has a note longer than its span; expected 0 <= length <= span, span >= 1")
         if self.instrument.min() < 0 or not 0 <= self.chord.min() <= self.chord.max() < len(self.chords):
-            raise TuneError(f"a score's instruments count from 0, and its chords are places among {len(self.chords)}")
+            raise TuneError(f"a score's instruments count from 0, its chords are indices below {len(self.chords)}")
         for voice in range(VOICES):
             mine = self.of_voice(voice)
             if (self.ends[mine[:-1]] > self.onset[mine[1:]]).any():
-                raise TuneError(f"notes of voice {voice + 1} overlap; expected each to end where the next one begins")
+                raise TuneError(f"notes of voice {voice + 1} overlap; expected each span to end by the next onset")
 
     def __len__(self) -> int:
         return len(self.onset)
 
     @property
     def ends(self) -> Numbers:
-        """``int32[N]``: the frame after each note's span."""
+        """Return ``int32[N]``: the frame after each note's span."""
         return self.onset + self.span
 
     @property
     def instruments(self) -> int:
-        """How many instruments there are."""
+        """Return the number of instruments."""
         return int(self.instrument.max()) + 1 if len(self) else 0
 
     def of_voice(self, voice: int) -> NDArray[np.intp]:
-        """The places of a voice's notes, in order."""
+        """Return ``intp[n]``: the indices of the notes of ``voice`` (0 to 2), in order."""
         return np.flatnonzero(self.voice == voice)
 
     def has(self, flag: int) -> NDArray[np.bool_]:
-        """``bool[N]``: the notes that have any of the bits of ``flag``."""
+        """Return ``bool[N]``: whether each note has any of the bits of ``flag``."""
         return self.flags & flag > 0
 
     def part(self, start: int, stop: int) -> "Score":
-        """Return the notes that begin in frames ``start`` .. ``stop`` - 1, counted from ``start``; the last are cut.
+        """Return the notes that begin in frames ``start`` .. ``stop`` - 1, with onsets counted from ``start``.
 
-        Instruments and chords keep their numbers. A voice's notes before its first attack are left out.
+        Notes that would go on past ``stop`` are shortened. Instruments and chords keep their numbers. Tied notes before
+        a voice's first attack are left out, since the sound that they continue is missing.
         """
         inside = (self.onset >= start) & (self.onset < stop)
         for voice in range(VOICES):
@@ -128,15 +129,15 @@ class Score:
 
     def as_json(self) -> dict[str, Any]:
         """Return the score as lists and numbers; `from_json` is the inverse."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in told.items()}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
 
-def from_json(told: Mapping[str, Any]) -> Score:
-    """Return the score that `Score.as_json` made a mapping of. Raises TuneError where something is missing or wrong."""
+def from_json(data: Mapping[str, Any]) -> Score:
+    """Return a score from the mapping that `Score.as_json` made. Raises TuneError if an entry is missing or wrong."""
     try:
-        arrays = {name: np.array(told[name], dtype=np.int64) for name in _ARRAYS}
-        chords = tuple(tuple(int(step) for step in chord) for chord in told["chords"])
-        return Score(**arrays, frames=int(told["frames"]), tuning_cents=float(told["tuning_cents"]), chords=chords)
+        arrays = {name: np.array(data[name], dtype=np.int64) for name in _ARRAYS}
+        chords = tuple(tuple(int(step) for step in chord) for chord in data["chords"])
+        return Score(**arrays, frames=int(data["frames"]), tuning_cents=float(data["tuning_cents"]), chords=chords)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise TuneError(f"this is no score: {error!r}; expected what Score.as_json returns") from None
+        raise TuneError(f"this is no score: {error!r}; expected the mapping that Score.as_json returns") from None

@@ -1,10 +1,10 @@
-"""A score back to frames: each note is replayed from the frames of another note of its instrument.
+"""A score back to frames: each note is replayed from the frames of a similar note of its instrument.
 
-What was heard is the dictionary (`Heard`). Of the notes of an instrument the one that is most like the wanted note is
-its *model*: the same chord, a near pitch, a like length. Its registers are taken frame by frame, by age: the frames
-since the onset. Its frequencies are moved to the wanted pitch by the tune's own note table. A note that lasts longer
-goes on with the end of its model, in turn where that comes round (arpeggios, vibrato). The gate opens and closes as
-the score says.
+The frames of a tune and their notes are the sound bank (`SoundBank`). For each wanted note, the most similar note of
+its instrument in the bank is its *template*: the same chord, a near pitch, a similar length. The template's registers
+are copied frame by frame, by *age*: the frames since its onset. Its frequencies are transposed to the wanted pitch with
+the tune's own note table. A note longer than its template repeats the template's last frames: one period of an
+arpeggio or a vibrato, otherwise only the last frame. The gate opens and closes as the score says.
 """
 
 from dataclasses import dataclass
@@ -23,37 +23,38 @@ from sidlive.tune.score.extract import score_of, steady_tones
 from sidlive.tune.score.instruments import Ints
 from sidlive.tune.score.notes import ATTACK, HELD, HIDDEN, SLIDES, TIED, UNPITCHED, Score
 
-# What a model costs that differs from the wanted note.
+# Cost of each difference between a template and the wanted note; the template of least cost is taken.
 OTHER_CHORD: Final = 40.0
-OTHER_SLIDE: Final = 30.0  # a slide where none is wanted, or the other way round
-OTHER_FLAG: Final = 4.0  # it is tied or hidden, and the other is not; it is held, and the other is not
-OTHER_PITCH: Final = 1.0  # a semitone
-OTHER_STEP: Final = 1.0  # a semitone more or less from the note before, for a tied note
-FARTHEST: Final = 24  # semitones that count in these
-OTHER_LEVEL: Final = 1.0  # a step of the sustain level
+OTHER_SLIDE: Final = 30.0  # one slides, the other does not
+OTHER_FLAG: Final = 4.0  # each of TIED, HIDDEN and HELD that only one of them has
+OTHER_PITCH: Final = 1.0  # per semitone
+OTHER_STEP: Final = 1.0  # tied notes: per semitone by which the interval from the note before differs
+FARTHEST: Final = 24  # semitones: larger differences in pitch or step cost no more
+OTHER_LEVEL: Final = 1.0  # per step of the sustain level
 OTHER_VOICE: Final = 1.0
-SHORTER: Final = 0.5  # a frame that is missing at the end
-OTHER_LENGTH: Final = 0.25  # a frame of gate
-MOST_FRAMES: Final = 32  # that count in these
-OTHER_PHASE: Final = 2.0  # it does not begin a multiple of PHASES frames from the wanted note
-PHASES: Final = 12  # an arpeggio may run on whatever the notes do: of 2, 3, 4 or 6 frames, it is then where it was
-OTHER_LEAD: Final = 2.0  # a frame of preparation
-RECENT: Final = 1e-4  # a frame that the model lies back
+SHORTER: Final = 0.5  # per frame that the template is too short
+OTHER_LENGTH: Final = 0.25  # per frame by which the times of open gate differ
+MOST_FRAMES: Final = 32  # longer differences in length, gate or lead cost no more
+OTHER_PHASE: Final = 2.0  # the onsets are not a multiple of PHASES frames apart
+PHASES: Final = 12  # frames after which arpeggios of 2, 3, 4 or 6 frames that run on across notes are in phase again
+OTHER_LEAD: Final = 2.0  # per frame by which the leads differ
+DISTANCE: Final = 1e-4  # per frame between the onsets: among equals the nearest is taken
 
-LONGEST_TURN: Final = 16  # frames after which a held sound comes round
-TURN_CENTS: Final = 15.0  # off its last turn, on average, at most
-FIXED_AGES: Final = 8  # frames from an onset that may have frequencies of their own, whatever the pitch
-FIXED: Final = 0.8  # of an instrument's notes have them
-FEW: Final = 3  # notes: of fewer nothing is concluded
+LONGEST_LOOP: Final = 16  # frames of the longest loop that continues a held sound
+LOOP_CENTS: Final = 15.0  # largest mean difference in pitch between a loop and the same frames a period before
+FIXED_AGES: Final = 8  # first frames of a note, which may have frequencies that do not depend on the pitch
+FIXED: Final = 0.8  # share of an instrument's notes that must have the same frequency there
+FEW: Final = 3  # notes: fewer are not enough evidence
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """A dictionary: ``frames uint8[T, 28]`` of a tune, their notes, and what is known of the tune's sounds.
+class SoundBank:
+    """The sounds of a tune: its frames, their notes, and facts derived from both. Make one with `sound_bank`.
 
-    Make one with `heard`. ``frequency int64[T, 3]``. ``bodies int64[N]``: the frame after each note's own frames, where
-    those begin that prepare the next one. ``table float64[melody.NOTES]``: the frequency register of each semitone.
-    ``fixed bool[instruments, FIXED_AGES]``: the ages at which an instrument has the same frequency at every pitch.
+    ``frames uint8[T, 28]``, ``score``: N notes. ``frequency int64[T, 3]``. ``bodies int64[N]``: the end of each note's
+    own frames, where the lead of the voice's next note begins. ``table float64[melody.NOTES]``: the frequency register
+    value of each semitone. ``fixed bool[instruments, FIXED_AGES]``: whether an instrument has the same frequency at
+    this age in notes of every pitch.
     """
 
     frames: Frames
@@ -64,100 +65,105 @@ class Heard:
     fixed: NDArray[np.bool_]
 
 
-def heard(frames: Frames, score: Score | None = None) -> Heard:
-    """Return the dictionary of ``frames uint8[T, 28]``, whose notes are ``score``, by default found here."""
+def sound_bank(frames: Frames, score: Score | None = None) -> SoundBank:
+    """Return the sound bank of ``frames uint8[T, 28]`` with the notes ``score`` (None: find the notes here).
+
+    Raises TuneError if the score has another number of frames.
+    """
     score = score_of(frames) if score is None else score
     if score.frames != len(frames):
-        raise TuneError(f"a score of {score.frames} frames is not that of {len(frames)} frames")
+        raise TuneError(
+            f"a score of {score.frames} frames does not fit {len(frames)} frames; expected the score of these frames"
+        )
     frequency = frequencies(frames)
     table = melody.note_table(frequency[steady_tones(frames, frequency)], score.tuning_cents)
     bodies = _bodies(score)
-    return Heard(frames, score, frequency, bodies, table, _fixed(frequency, score, bodies))
+    return SoundBank(frames, score, frequency, bodies, table, _fixed(frequency, score, bodies))
 
 
-def replay(score: Score, dictionary: Heard, itself: bool = True) -> Frames:
-    """Return ``uint8[score.frames, 28]``: the notes of ``score`` in the sounds of ``dictionary``.
+def replay(score: Score, bank: SoundBank, allow_self: bool = True) -> Frames:
+    """Return frames ``uint8[score.frames, 28]``: the notes of ``score`` with the sounds of ``bank``.
 
-    The score's instruments are the dictionary's. ``itself`` False: the score is the dictionary's own, and no note is
-    its own model where its instrument has another note. Before a voice's first note its registers are those of the
-    dictionary's first frame. Raises TuneError for an instrument that the dictionary does not have.
+    The score's instrument numbers must be the bank's. ``allow_self`` False: the score is the bank's own score, and a
+    note is its own template only if its instrument has no other one; this tests how well templates fit. Before its
+    first note a voice has the registers of the bank's first frame. Raises TuneError if the bank lacks a sound.
     """
-    models, ages = choose(score, dictionary, itself)
+    templates, ages = choose(score, bank, allow_self)
     frames = sid.silence(score.frames)
-    if len(dictionary.frames):
-        frames[:] = dictionary.frames[0]
-    steps, known_steps = _steps(score), _steps(dictionary.score)
-    # In order of time: the frames that prepare a note are written over the end of the note before.
-    for place, (model, age) in enumerate(zip(models.tolist(), ages.tolist(), strict=True)):
-        moved = _moved(score, place, dictionary, model, int(steps[place]), int(known_steps[model]))
-        _write(frames, score, place, dictionary, model, age, moved)
-        if score.lead[place]:
-            _prepare(frames, score, place, dictionary, model, moved)
-    _write_filter(frames, score, dictionary, models, ages)
+    if len(bank.frames):
+        frames[:] = bank.frames[0]
+    steps, known_steps = _steps(score), _steps(bank.score)
+    # In order of onsets: a note's lead overwrites the end of the note before.
+    for note, (template, age) in enumerate(zip(templates.tolist(), ages.tolist(), strict=True)):
+        transposed = _transpose(score, note, bank, template, int(steps[note]), int(known_steps[template]))
+        _write(frames, score, note, bank, template, age, transposed)
+        if score.lead[note]:
+            _prepare(frames, score, note, bank, template, transposed)
+    _write_filter(frames, score, bank, templates, ages)
     return frames
 
 
-def choose(score: Score, dictionary: Heard, itself: bool = True) -> tuple[Ints, Ints]:
-    """Return each note's model, a place in the dictionary's score, and the age at which the note begins there.
+def choose(score: Score, bank: SoundBank, allow_self: bool = True) -> tuple[Ints, Ints]:
+    """Choose a template for each note; return the templates and the ages at which they begin, ``int64[notes]`` each.
 
-    The age is 0, but a tied note that has no like one in the dictionary goes on in the model of the note before.
-    ``itself`` and errors as for `replay`.
+    A template is an index into the notes of the bank. Ages are 0, except for a note without any candidate, usually
+    a tied one: it continues the template of the note before. ``allow_self`` and errors as for `replay`.
     """
-    known = dictionary.score
+    known = bank.score
     if score.instruments > known.instruments:
         raise TuneError(
-            f"the score has an instrument {score.instruments - 1}; expected one of the {known.instruments} that were"
-            " heard, counted from 0"
+            f"the score has an instrument {score.instruments - 1}; expected one of the {known.instruments} of the"
+            " sound bank, counted from 0"
         )
-    models, ages = np.full(len(score), -1), np.zeros(len(score), dtype=np.int64)
-    features, others = _features(score), _features(known)
-    bodies, known_bodies = _bodies(score) - score.onset, dictionary.bodies - known.onset
+    templates, ages = np.full(len(score), -1), np.zeros(len(score), dtype=np.int64)
+    features, bank_features = _features(score), _features(known)
+    bodies, known_bodies = _bodies(score) - score.onset, bank.bodies - known.onset
     chords = np.array([[one != other for other in known.chords] for one in score.chords])
     for name in range(score.instruments):
         for attack in (ATTACK, 0):
             mine = np.flatnonzero((score.instrument == name) & (score.flags & ATTACK == attack))
             there = np.flatnonzero((known.instrument == name) & (known.flags & ATTACK == attack))
-            alone = not itself and len(there) == 1 and not attack
-            if not len(mine) or not len(there) or alone:
+            only_itself = not allow_self and len(there) == 1 and not attack
+            if not len(mine) or not len(there) or only_itself:
                 continue
             cost = OTHER_CHORD * chords[score.chord[mine][:, None], known.chord[there]]
-            for weight, most, feature, other in zip(_WEIGHTS, _MOSTS, features, others, strict=True):
-                cost = cost + weight * np.minimum(np.abs(feature[mine, None] - other[there]), most)
+            for weight, cap, feature, other in zip(_WEIGHTS, _CAPS, features, bank_features, strict=True):
+                cost = cost + weight * np.minimum(np.abs(feature[mine, None] - other[there]), cap)
             cost += SHORTER * np.clip(bodies[mine, None] - known_bodies[there], 0, MOST_FRAMES)
             cost += OTHER_PHASE * ((score.onset[mine, None] - known.onset[there]) % PHASES > 0)
-            if not itself and len(there) > 1:
+            if not allow_self and len(there) > 1:
                 cost[mine[:, None] == there] = np.inf
-            models[mine] = there[cost.argmin(axis=1)]
+            templates[mine] = there[cost.argmin(axis=1)]
     for voice in range(VOICES):
         places = score.of_voice(voice)
-        for before, place in pairwise(places.tolist()):
-            if models[place] < 0:
-                models[place], ages[place] = models[before], ages[before] + score.span[before]
-    lost = np.flatnonzero(models < 0)
+        for before, note in pairwise(places.tolist()):
+            if templates[note] < 0:
+                templates[note], ages[note] = templates[before], ages[before] + score.span[before]
+    lost = np.flatnonzero(templates < 0)
     if len(lost):
         raise TuneError(
-            f"the note at frame {score.onset[lost[0]]} cannot be played: no attack of instrument"
-            f" {score.instrument[lost[0]]} was heard, nor does one come before it"
+            f"the note at frame {score.onset[lost[0]]} cannot be played: the sound bank has no attack of instrument"
+            f" {score.instrument[lost[0]]}, and no note before it in its voice to continue"
         )
-    return models, ages
+    return templates, ages
 
 
 _WEIGHTS: Final = (
     OTHER_SLIDE, OTHER_FLAG, OTHER_FLAG, OTHER_FLAG, OTHER_PITCH, OTHER_STEP, OTHER_LEVEL, OTHER_VOICE, OTHER_LENGTH,
-    OTHER_LEAD, RECENT,
+    OTHER_LEAD, DISTANCE,
 )  # fmt: skip
-_MOSTS: Final = (1, 1, 1, 1, FARTHEST, FARTHEST, 15, 1, MOST_FRAMES, MOST_FRAMES, np.inf)
+_CAPS: Final = (1, 1, 1, 1, FARTHEST, FARTHEST, 15, 1, MOST_FRAMES, MOST_FRAMES, np.inf)
 
 
 def _features(score: Score) -> tuple[Ints, ...]:
-    """What notes are compared by, in the order of _WEIGHTS; an array over the notes each."""
+    """Return the features by which notes are compared, in the order of _WEIGHTS, ``int64[N]`` each."""
     flags = [score.has(flag) for flag in (SLIDES, HIDDEN, TIED, HELD)]
     rest = (score.pitch, np.where(score.has(ATTACK), 0, _steps(score)), score.level, score.voice * VOICES)
     return tuple(np.asarray(array, dtype=np.int64) for array in (*flags, *rest, score.length, score.lead, score.onset))
 
 
 def _steps(score: Score) -> Ints:
-    """Semitones from the note before in each note's voice; 0 for the first one."""
+    """Return ``int64[N]``: semitones from the note before in the same voice; 0 for a voice's first note."""
     steps = np.zeros(len(score), dtype=np.int64)
     for voice in range(VOICES):
         mine = score.of_voice(voice)
@@ -166,7 +172,7 @@ def _steps(score: Score) -> Ints:
 
 
 def _bodies(score: Score) -> Ints:
-    """The frame after each note's own frames: the next onset of its voice less the frames that prepare it."""
+    """Return ``int64[N]``: the end of each note's own frames, where the lead of the voice's next note begins."""
     bodies = score.ends.astype(np.int64)
     for voice in range(VOICES):
         mine = score.of_voice(voice)
@@ -175,7 +181,7 @@ def _bodies(score: Score) -> Ints:
 
 
 def _fixed(frequency: Ints, score: Score, bodies: Ints) -> NDArray[np.bool_]:
-    """``bool[instruments, FIXED_AGES]``: where an instrument's frequency is the same at every pitch."""
+    """Return ``bool[instruments, FIXED_AGES]``: whether an instrument has the same frequency at every pitch."""
     fixed = np.zeros((score.instruments, FIXED_AGES), dtype=np.bool_)
     for name in range(score.instruments):
         mine = np.flatnonzero((score.instrument == name) & score.has(ATTACK))
@@ -193,22 +199,23 @@ def _fixed(frequency: Ints, score: Score, bodies: Ints) -> NDArray[np.bool_]:
     return fixed
 
 
-def _moved(score: Score, place: int, dictionary: Heard, model: int, step: int, known_step: int) -> Ints:
-    """``int64[ages]``: the frequencies of a model's own frames, moved to a note's pitch and chord.
+def _transpose(score: Score, note: int, bank: SoundBank, template: int, step: int, template_step: int) -> Ints:
+    """Return ``int64[ages]``: the frequencies of a template, transposed to the pitch and chord of a wanted note.
 
-    ``step``, ``known_step``: the semitones from the note before, for slides.
+    ``note``, ``template``: indices of the wanted note and of its template. ``step``,
+    ``template_step``: semitones from the note before each of them, for slides.
     """
-    known = dictionary.score
-    start, stop, voice = known.onset[model], dictionary.bodies[model], known.voice[model]
-    frequency = dictionary.frequency[start:stop, voice]
-    if known.flags[model] & UNPITCHED:
+    known = bank.score
+    start, stop, voice = known.onset[template], bank.bodies[template], known.voice[template]
+    frequency = bank.frequency[start:stop, voice]
+    if known.flags[template] & UNPITCHED:
         return frequency
-    wanted, pitch = int(score.pitch[place]), int(known.pitch[model])
-    chord, known_chord = score.chords[score.chord[place]], known.chords[known.chord[model]]
-    slides = known.flags[model] & SLIDES and step != known_step != 0
+    wanted, pitch = int(score.pitch[note]), int(known.pitch[template])
+    chord, known_chord = score.chords[score.chord[note]], known.chords[known.chord[template]]
+    slides = known.flags[template] & SLIDES and step != template_step != 0
     if wanted == pitch and chord == known_chord and not slides:
         return frequency
-    table, tuning = dictionary.table, known.tuning_cents
+    table, tuning = bank.table, known.tuning_cents
     numbers = melody.numbers_of(frequency, tuning)
     nearest = np.rint(numbers).astype(np.int64)
     above = nearest - pitch
@@ -220,105 +227,114 @@ def _moved(score: Score, place: int, dictionary: Heard, model: int, step: int, k
     target = np.clip(wanted + above, 0, melody.NOTES - 1)
     exact = np.abs(frequency - table[nearest]) <= 1
     scaled = frequency * (table[target] / table[nearest])
-    moved = np.where(exact, table[target], scaled)
-    if slides:  # on its way, in the same time
-        arrived = np.abs(numbers - pitch) <= np.abs(known_step) / 2
+    transposed = np.where(exact, table[target], scaled)
+    if slides:  # stretch the slide to the wanted interval; it takes the same time
+        arrived = np.abs(numbers - pitch) <= np.abs(template_step) / 2
         way = np.cumsum(arrived) == 0
-        moved = np.where(way, table[wanted] * ratio((numbers - pitch) * step / known_step * SEMITONE), moved)
-    control = dictionary.frames[start:stop, sid.register_of(voice, CONTROL)]
+        transposed = np.where(
+            way, table[wanted] * ratio((numbers - pitch) * step / template_step * SEMITONE), transposed
+        )
+    control = bank.frames[start:stop, sid.register_of(voice, CONTROL)]
     own = np.zeros(len(frequency), dtype=np.bool_)
-    if known.flags[model] & ATTACK:
-        own[:FIXED_AGES] = dictionary.fixed[known.instrument[model], : len(own)]
+    if known.flags[template] & ATTACK:
+        own[:FIXED_AGES] = bank.fixed[known.instrument[template], : len(own)]
         own[FIXED_AGES:] = control[FIXED_AGES:] & NOISE > 0  # drums of a wave table
-    return np.where(own, frequency, np.clip(np.rint(moved), 0, HIGHEST)).astype(np.int64)
+    return np.where(own, frequency, np.clip(np.rint(transposed), 0, HIGHEST)).astype(np.int64)
 
 
-def _write(frames: Frames, score: Score, place: int, dictionary: Heard, model: int, age: int, moved: Ints) -> None:
-    """Write a note's registers from its onset to the voice's next one; it begins at ``age`` of its model."""
-    known = dictionary.score
-    there, start, body = int(known.voice[model]), int(known.onset[model]), len(moved)
-    own = dictionary.frames[start : start + body, there * VOICE_STRIDE : (there + 1) * VOICE_STRIDE]
-    onset, length, span = int(score.onset[place]), int(score.length[place]), int(score.span[place])
-    voice = int(score.voice[place])
+def _write(frames: Frames, score: Score, note: int, bank: SoundBank, template: int, age: int, transposed: Ints) -> None:
+    """Write a note's registers from its onset to the end of its span.
+
+    ``note``, ``template``: indices of the note and of its template. The note begins at the template's ``age``.
+    ``transposed int64[ages]``: the template's frequencies at the wanted pitch.
+    """
+    known = bank.score
+    there, start, body = int(known.voice[template]), int(known.onset[template]), len(transposed)
+    own = bank.frames[start : start + body, there * VOICE_STRIDE : (there + 1) * VOICE_STRIDE]
+    onset, length, span = int(score.onset[note]), int(score.length[note]), int(score.span[note])
+    voice = int(score.voice[note])
     mine = frames[onset : onset + span, voice * VOICE_STRIDE : (voice + 1) * VOICE_STRIDE]
     k = np.arange(span)
     ages = age + k
     over = ages >= body
-    turn = _turn(moved, own[:, CONTROL]) if over[-1] else 1
-    source = np.where(over, body - turn + (ages - body) % turn, ages)
+    loop = _loop_length(transposed, own[:, CONTROL]) if over[-1] else 1
+    source = np.where(over, body - loop + (ages - body) % loop, ages)
 
     mine[:] = own[source]
-    mine[:, sid.FREQ_LO], mine[:, sid.FREQ_HI] = moved[source] & 255, moved[source] >> 8
-    if over[-1] and body > 1:  # the pulse width goes back the way that it came
+    mine[:, sid.FREQ_LO], mine[:, sid.FREQ_HI] = transposed[source] & 255, transposed[source] >> 8
+    if over[-1] and body > 1:  # the pulse width of a longer note runs backward, then forward again
         back = np.abs((ages - body + 1) % (2 * body - 2) - (body - 1))
         mine[:, sid.PW_LO : sid.PW_HI + 1] = own[np.where(over, back, source), sid.PW_LO : sid.PW_HI + 1]
-    closes = int(known.length[model])
-    if 0 < closes < body and not age:  # an envelope may change with the gate
+    closes = int(known.length[template])
+    if 0 < closes < body and not age:  # a tune may change AD and SR as the gate closes: align that with the new gate
         held = np.minimum(source, closes - 1)
         released = np.minimum(closes + k - length, body - 1)
         mine[:, AD : SR + 1] = own[np.where(k < length, held, released), AD : SR + 1]
-    if score.level[place] != known.level[model]:
-        same = mine[:, SR] >> 4 == known.level[model]
-        mine[same, SR] = mine[same, SR] & 15 | score.level[place] << 4
+    if score.level[note] != known.level[template]:
+        same = mine[:, SR] >> 4 == known.level[template]
+        mine[same, SR] = mine[same, SR] & 15 | score.level[note] << 4
 
     gate = (k < length).astype(np.uint8)
     control = mine[:, CONTROL] & ~np.uint8(GATE) | gate
-    first = dictionary.frames[start : start + body, sid.first_control_of(there)][source]
+    first = bank.frames[start : start + body, sid.first_control_of(there)][source]
     first = np.where(first == own[source, CONTROL], control, first & ~np.uint8(GATE) | gate)
-    if score.flags[place] & (ATTACK | TIED) == ATTACK:
-        opening = dictionary.frames[start, sid.first_control_of(there)]
+    if score.flags[note] & (ATTACK | TIED) == ATTACK:
+        opening = bank.frames[start, sid.first_control_of(there)]
         open_before = onset > 0 and frames[onset - 1, sid.register_of(voice, CONTROL)] & GATE
         first[0] = opening & ~np.uint8(GATE) if open_before else opening if length else opening | GATE
     mine[:, CONTROL], frames[onset : onset + span, sid.first_control_of(voice)] = control, first
 
 
-def _turn(moved: Ints, control: NDArray[np.uint8]) -> int:
-    """After how many frames the end of a sound comes round; 1 where it does not."""
-    cents, waves = cents_of(moved), control & ~np.uint8(GATE)
-    for turn in range(1, min(LONGEST_TURN, len(moved) // 2) + 1):
-        last, before = slice(len(moved) - turn, None), slice(len(moved) - 2 * turn, len(moved) - turn)
+def _loop_length(transposed: Ints, control: NDArray[np.uint8]) -> int:
+    """Return the period in frames with which the end of a sound repeats; 1 if it does not, to hold its last frame."""
+    cents, waves = cents_of(transposed), control & ~np.uint8(GATE)
+    for loop in range(1, min(LONGEST_LOOP, len(transposed) // 2) + 1):
+        last, before = slice(len(transposed) - loop, None), slice(len(transposed) - 2 * loop, len(transposed) - loop)
         off = np.abs(cents[last] - cents[before]).mean()
-        if (waves[last] == waves[before]).all() and off <= (TURN_CENTS if turn > 1 else 1.0):
-            return turn
+        if (waves[last] == waves[before]).all() and off <= (LOOP_CENTS if loop > 1 else 1.0):
+            return loop
     return 1
 
 
-def _prepare(frames: Frames, score: Score, place: int, dictionary: Heard, model: int, moved: Ints) -> None:
-    """Write over the frames before a note what its model does there, and close the gate.
+def _prepare(frames: Frames, score: Score, note: int, bank: SoundBank, template: int, transposed: Ints) -> None:
+    """Write a note's lead, with the gate closed: the changes that its template's lead makes, such as a hard restart.
 
-    Registers that the model's frames leave as they were stay the note before's.
+    Registers that the template's lead does not change keep the values of the note before.
     """
-    known = dictionary.score
-    onset, voice, there = int(score.onset[place]), int(score.voice[place]), int(known.voice[model])
-    start, known_lead = int(known.onset[model]), int(known.lead[model])
-    lead = min(int(score.lead[place]), onset)
+    known = bank.score
+    onset, voice, there = int(score.onset[note]), int(score.voice[note]), int(known.voice[template])
+    start, known_lead = int(known.onset[template]), int(known.lead[template])
+    lead = min(int(score.lead[note]), onset)
     rows = slice(onset - lead, onset)
     mine = frames[rows, voice * VOICE_STRIDE : (voice + 1) * VOICE_STRIDE]
     if known_lead and start > known_lead:
         there_columns = slice(there * VOICE_STRIDE, (there + 1) * VOICE_STRIDE)
         source = start - np.minimum(np.arange(lead, 0, -1), known_lead)
-        own, before = dictionary.frames[source, there_columns], dictionary.frames[start - known_lead - 1, there_columns]
+        own, before = bank.frames[source, there_columns], bank.frames[start - known_lead - 1, there_columns]
         waves = own[:, CONTROL] & ~np.uint8(GATE)
         for column in (AD, SR):
             mine[:, column] = np.where(own[:, column] != before[column], own[:, column], mine[:, column])
         changed = waves != before[CONTROL] & ~np.uint8(GATE)
         mine[:, CONTROL] = np.where(changed, waves, mine[:, CONTROL])
-        early = dictionary.frequency[source, there] == dictionary.frequency[start, there]
-        mine[early, sid.FREQ_LO], mine[early, sid.FREQ_HI] = moved[0] & 255, moved[0] >> 8
+        early = bank.frequency[source, there] == bank.frequency[start, there]
+        mine[early, sid.FREQ_LO], mine[early, sid.FREQ_HI] = transposed[0] & 255, transposed[0] >> 8
     mine[:, CONTROL] &= ~np.uint8(GATE)
     frames[rows, sid.first_control_of(voice)] = mine[:, CONTROL]
 
 
-def _write_filter(frames: Frames, score: Score, dictionary: Heard, models: Ints, ages: Ints) -> None:
-    """Write the registers that the voices share: each note brings its voice's way into the filter, and the last one
-    that goes through the filter brings the filter's settings."""
-    known = dictionary.score
+def _write_filter(frames: Frames, score: Score, bank: SoundBank, templates: Ints, ages: Ints) -> None:
+    """Write the registers that the voices share. Each note sets whether its voice goes through the filter.
+
+    Cutoff, resonance, mode and volume come from the latest note that goes through the filter; before the first one,
+    from each note.
+    """
+    known = bank.score
     routes = frames[:, sid.RES_ROUTE] & 7
     filtered = False
-    for place, (model, age) in enumerate(zip(models.tolist(), ages.tolist(), strict=True)):
-        onset, span, voice = int(score.onset[place]), int(score.span[place]), int(score.voice[place])
-        start, there = int(known.onset[model]), int(known.voice[model])
-        rows = dictionary.frames[start + np.minimum(age + np.arange(span), known.span[model] - 1)]
+    for note, (template, age) in enumerate(zip(templates.tolist(), ages.tolist(), strict=True)):
+        onset, span, voice = int(score.onset[note]), int(score.span[note]), int(score.voice[note])
+        start, there = int(known.onset[template]), int(known.voice[template])
+        rows = bank.frames[start + np.minimum(age + np.arange(span), known.span[template] - 1)]
         through = rows[:, sid.RES_ROUTE] >> there & 1
         mine = slice(onset, onset + span)
         routes[mine] = routes[mine] & (7 ^ 1 << voice) | through << voice
