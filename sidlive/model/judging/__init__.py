@@ -3,10 +3,10 @@
 In reading order:
 
 - `likelihood`: the cost of held-out tunes in nats per frame, with confidence intervals.
-- `measures`: measures of music in frames: in tune, dense, repeating at the bar, dying.
-- `form`: measures of how music moves on: new pitches, figures and rhythms, loops, voices that fall silent.
+- `measures`: simple measures of music: share of tones in tune, density of notes, repetition at the bar, silence.
+- `form`: measures of musical form: variety of pitches and rhythms, new figures, loops, voices that fall silent.
 - `copies`: the longest runs of frames that were copied from other music.
-- `critic`: trees that learn to tell generated music from composers' music; how well they can is the measure.
-- `continuations`: prompts of held-out tunes, their continuations by the model, and both measured side by side.
+- `critic`: decision trees that learn to tell generated music from composers' music; their success is the measure.
+- `continuations`: continuations of held-out tunes by the model, measured beside the tunes' own continuations.
 - `rolls`: piano rolls of a prompt and its continuations as an SVG file.
 """

@@ -27,7 +27,7 @@ PROMPT_FRAMES: Final = 1024
 SECONDS: Final = 40.0
 LONG_RUNS: Final = 4
 LONG_S: Final = 600.0
-LAST_S: Final = 60.0  # of a long run, to be compared with its prompt
+LAST_S: Final = 60.0  # the end of a long run that is compared with its prompt
 
 MEASURES: Final = {  # by stable name: (unit, label for people)
     "in_tune": ("share", "tones in the tune's scale"),
@@ -75,8 +75,8 @@ class Summary:
     """One measure over all prompts."""
 
     mean: float
-    low: float  # of the mean's 95 % confidence interval over prompts
-    high: float
+    low: float  # lower end of the mean's 95 % confidence interval over prompts
+    high: float  # upper end
     most: float  # largest value
     count: int  # prompts that have a value
 
@@ -91,7 +91,8 @@ def choose_prompts(
 ) -> list[Prompt]:
     """Choose ``count`` prompts of ``heard`` frames, each followed by ``seconds`` of its tune.
 
-    They depend on ``seed`` alone. Composers take turns, and no tune comes a second time before each has come once.
+    The choice from a corpus depends on ``seed`` alone. Composers take turns, and no tune is used twice before each tune
+    has been used once.
     Raises ModelError if no tune of the split is long enough.
     """
     fitting = [tune for tune in tunes_of(corpus, split) if tune.length >= heard + _frames(tune, seconds)]
@@ -111,7 +112,7 @@ def choose_prompts(
 def continue_prompts(
     engine: Engine, corpus: Corpus, prompts: Sequence[Prompt], sampling: Sampling
 ) -> Iterator[Continuation]:
-    """Continue each prompt with the engine and yield the continuations; each prompt has its own lane of the noise."""
+    """Continue each prompt with the engine and yield the continuations. Each has random numbers (a lane) of its own."""
     for lane, prompt in enumerate(prompts):
         frames = corpus.frames(prompt.tune)
         engine.reset(pin=engine.pinnable)
@@ -190,7 +191,7 @@ def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, fl
 
 
 def play_long(engine: Engine, corpus: Corpus, prompt: Prompt, sampling: Sampling, seconds: float) -> dict[str, float]:
-    """Continue a prompt for ``seconds``; return measures of the last minute and the longest loop of all, by name.
+    """Continue a prompt for ``seconds``; return measures of the last minute, and the longest loop of the run, by name.
 
     ``onsets_ratio``: note onsets per second relative to the prompt. ``voices_lost``: share of the voices with notes in
     the prompt that have none in the last minute. nan if there is nothing to measure.
@@ -214,7 +215,7 @@ def play_long(engine: Engine, corpus: Corpus, prompt: Prompt, sampling: Sampling
 
 
 def _composers_in_turn(tunes: Sequence[CorpusTune], rng: np.random.Generator) -> list[int]:
-    """Return the indices of all tunes in random order, but a first one of each composer, then a second, and so on."""
+    """Return the indices of all tunes: a random tune of each composer, then a second one of each, and so on."""
     turns: dict[str, int] = {}
     order: list[tuple[int, int, int]] = []
     for number in rng.permutation(len(tunes)):
@@ -225,5 +226,5 @@ def _composers_in_turn(tunes: Sequence[CorpusTune], rng: np.random.Generator) ->
 
 
 def _frames(tune: CorpusTune, seconds: float) -> int:
-    """Return the number of frames, at least 1, of so many seconds at the tune's rate."""
+    """Return the number of frames, at least 1, in ``seconds`` of a tune."""
     return max(1, round(seconds * tune.rate_hz))

@@ -1,10 +1,10 @@
 """Find the longest runs of frames that music copies from other music, to the byte: is a model learning or copying?
 
-Compared are whole frames, or the part of a single voice: its frequency, control and envelope, without pulse width and
-filter.
+The music to check are *pieces*; the music that they may have copied from are *sources*. The search compares either
+whole frames or the *part* of a single voice: its frequency, control and envelope, without pulse width and filter.
 
 The search is exact. Memory holds one number per frame of the pieces; the sources (a training set of any size) are read
-one tune after another. The time is proportional to the length of the sources plus that of the runs found.
+one tune after another. The time is proportional to the length of the sources plus the length of the runs found.
 """
 
 from collections.abc import Iterable, Sequence
@@ -70,8 +70,8 @@ def longest_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArr
 def longest_voice_copies(pieces: Sequence[Frames], sources: Iterable[Frames]) -> NDArray[np.int64]:
     """Return the length of each piece's longest run in one voice that a voice of a source plays too: ``int64[pieces]``.
 
-    Any voice is compared with any voice. A run begins and ends with the start of a note, so that frames in which the
-    last note is held do not count: a single copied note is a run of 1.
+    Each voice is compared with all three of a source. A run begins and ends with the start of a note, so frames in
+    which the last note is held do not count: a single copied note is a run of 1.
     """
     end = np.uint64(1 << 63)  # marks the end of a piece; no part, which has 48 bits, equals it
     parts: list[NDArray[np.uint64]] = []
@@ -128,7 +128,12 @@ def _hashes(frames: Frames) -> NDArray[np.uint64]:
 
 @kernel
 def _follow(heard, ids, places, first, started, owner, longest):  # type: ignore[no-untyped-def]
-    """Raise ``longest`` to the lengths of the runs of ``ids`` found in ``heard`` (``int64``; -1 equals nothing)."""
+    """Raise each piece's ``longest`` to the longest run of its ids that occurs in a source.
+
+    ``heard int64[T]``: the source's ids; -1 equals nothing. ``ids``: those of all pieces, end to end. ``places``:
+    positions in ``ids`` sorted by id; those of id i are ``places[first[i] : first[i + 1]]``. ``started``: the number of
+    note starts before each position. ``owner``: the piece at each position. All ``int64``.
+    """
     for t in range(len(heard)):
         now = heard[t]
         if now < 0:
@@ -146,7 +151,12 @@ def _follow(heard, ids, places, first, started, owner, longest):  # type: ignore
 
 @kernel
 def _follow_notes(heard, begins, at, wanted, opens, places, first, owners, longest):  # type: ignore[no-untyped-def]
-    """Raise ``longest`` to the lengths of the runs of ``wanted`` found in ``heard`` from note start to note start."""
+    """Raise each piece's ``longest`` to the longest run, from note start to note start, that a source's voice plays.
+
+    ``heard uint64[T]``: the source's part. ``begins``, ``at``: frames in which a note starts there, and the index of
+    that frame's value. ``wanted uint64``, ``opens bool``, ``owners``: parts of all pieces, end to end, their note
+    starts, and the piece at each position. Value i starts notes at the positions ``places[first[i] : first[i + 1]]``.
+    """
     for number in range(len(begins)):
         t = begins[number]
         for place in range(first[at[number]], first[at[number] + 1]):

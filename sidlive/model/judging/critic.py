@@ -1,8 +1,8 @@
 """A critic: extremely randomised trees that learn to distinguish generated music from composers' music.
 
 The measure is the critic's AUC (area under the ROC curve): 0.5 if it can only guess, 1 if it is always right. The trees
-are trained on the tunes of some composers and judge those of others, so that knowing a tune does not help. Needs
-scikit-learn.
+are trained on the tunes of some composers and judge tunes of other composers, so the critic cannot win by recognising a
+tune. Needs scikit-learn.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,11 @@ from sidlive.errors import ModelError
 from sidlive.model.judging.form import semitones
 from sidlive.model.judging.measures import Notes, note_starts, notes_of
 
-WINDOW_S: Final = 10.0  # length of the music that is judged at a time
-FOLDS: Final = 5  # of the cross-validation
+WINDOW_S: Final = 10.0  # length of a window, the music that is judged at a time
+FOLDS: Final = 5  # folds of the cross-validation
 TREES: Final = 400
-FEWEST_COMPOSERS: Final = 4
+FEWEST_COMPOSERS: Final = 4  # each fold needs at least one
+OCTAVE: Final = 12  # semitones
 
 Features = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ Features = NDArray[np.float64]
 class Passage:
     """Music for the critic to judge."""
 
-    prompt: Frames  # uint8[P, 28]: the music before
+    prompt: Frames  # uint8[P, 28]: music of the same tune to compare with
     frames: Frames  # uint8[T, 28]: the music to judge
     composer: str
     rate_hz: float
@@ -39,6 +40,7 @@ def features_of(frames: Frames, rate_hz: float) -> Features:
     """Compute the features ``float64[F]`` of the registers, notes and rhythm of music ``uint8[T, 28]``, T >= 2."""
     registers = frames[:, :REGISTERS].astype(np.float64)
     changed = frames[1:, :REGISTERS] != frames[:-1, :REGISTERS]
+    # Each register alone: its values, how often and how far it changes; then the share of distinct frames.
     parts = [
         registers.mean(axis=0),
         registers.std(axis=0),
@@ -48,26 +50,28 @@ def features_of(frames: Frames, rate_hz: float) -> Features:
     ]
     steps = np.abs(np.diff(registers, axis=0))
     parts.append(steps.mean(axis=0))
+    # Each voice: the share of frames with each control bit set, and the share of distinct frames.
     for voice in range(VOICES):
         control = frames[:, register_of(voice, CONTROL)]
         parts.append(np.array([np.mean(control >> bit & 1) for bit in range(8)]))
         columns = slice(voice * VOICE_STRIDE, (voice + 1) * VOICE_STRIDE)
         parts.append(np.array([len(np.unique(frames[:, columns], axis=0)) / len(frames)]))
+    # Notes and rhythm. A gate that is open in the first frame may have opened before it: that is no onset.
     onsets = note_starts(frames)
     onsets[0] = False
     for voice, notes in enumerate(notes_of(frames, onsets)):
-        parts.append(_of_notes(notes, frames[:, register_of(voice, FREQ_HI)], rate_hz, len(frames)))
-    together = onsets.sum(axis=1)
-    parts.append(np.array([np.mean(together == count) for count in range(1, VOICES + 1)]))
-    parts.append(_autocorrelation(together, rate_hz))
+        parts.append(_note_features(notes, frames[:, register_of(voice, FREQ_HI)], rate_hz, len(frames)))
+    onsets_per_frame = onsets.sum(axis=1)
+    parts.append(np.array([np.mean(onsets_per_frame == count) for count in range(1, VOICES + 1)]))
+    parts.append(_autocorrelation(onsets_per_frame, rate_hz))
     return np.concatenate(parts)
 
 
 def auc(real: Sequence[Passage], generated: Sequence[Passage], with_prompt: bool, seed: int = 0) -> float:
-    """Return the critic's AUC for real against generated music.
+    """Return the critic's AUC at telling generated music from real music, by cross-validation.
 
     ``with_prompt``: the critic also sees the features of the prompt. All windows of a composer are in the same fold.
-    Raises ModelError if scikit-learn is not installed or there are too few composers.
+    ``seed``: of the trees. Raises ModelError if scikit-learn is not installed or there are too few composers.
     """
     try:
         from sklearn.ensemble import ExtraTreesClassifier
@@ -76,12 +80,12 @@ def auc(real: Sequence[Passage], generated: Sequence[Passage], with_prompt: bool
     except ImportError:
         raise ModelError("the critic needs scikit-learn, not installed here: pip install 'sidlive[train]'") from None
     rows, labels, composers = [], [], []
-    for label, side in enumerate((real, generated)):
-        for one in side:
-            for row in _windows(one, with_prompt):
+    for label, passages in enumerate((real, generated)):
+        for passage in passages:
+            for row in _windows(passage, with_prompt):
                 rows.append(row)
                 labels.append(label)
-                composers.append(one.composer)
+                composers.append(passage.composer)
     folds = min(FOLDS, len(set(composers)))
     if folds < min(FEWEST_COMPOSERS, FOLDS):
         raise ModelError(f"the critic needs tunes of {FEWEST_COMPOSERS} composers or more, found {len(set(composers))}")
@@ -93,7 +97,11 @@ def auc(real: Sequence[Passage], generated: Sequence[Passage], with_prompt: bool
 
 
 def _windows(passage: Passage, with_prompt: bool) -> list[Features]:
-    """Return the features of each whole window, with their differences from the prompt's and the prompt's own."""
+    """Return the features of each whole window of 10 s; with the prompt also their differences from the prompt's.
+
+    A row ``[F]`` becomes ``[3 F]`` with the prompt: the window's features, the differences, the features of the
+    prompt's last 20 s.
+    """
     size = round(WINDOW_S * passage.rate_hz)
     rows = []
     prompt = features_of(passage.prompt[-2 * size :], passage.rate_hz) if with_prompt else None
@@ -103,10 +111,13 @@ def _windows(passage: Passage, with_prompt: bool) -> list[Features]:
     return rows
 
 
-def _of_notes(notes: Notes, hi_bytes: NDArray[np.uint8], rate_hz: float, count: int) -> Features:
-    """Return features of a voice's notes: their number, distances in time and pitch, and repetitions."""
+def _note_features(notes: Notes, hi_bytes: NDArray[np.uint8], rate_hz: float, count: int) -> Features:
+    """Return the features ``float64[14]`` of a voice's notes: number, variety, pitches, inter-onset intervals, leaps.
+
+    ``hi_bytes uint8[count]``: the high byte of the voice's frequency in each of the ``count`` frames.
+    """
     seconds = count / rate_hz
-    pitches, distances = semitones(notes), np.diff(notes.starts) / rate_hz
+    pitches, intervals_s = semitones(notes), np.diff(notes.starts) / rate_hz
     leaps = np.diff(pitches)
     figures = {tuple(pitches[i : i + 4].tolist()) for i in range(len(pitches) - 3)}
     return np.array(
@@ -118,29 +129,32 @@ def _of_notes(notes: Notes, hi_bytes: NDArray[np.uint8], rate_hz: float, count: 
             _or_zero(np.mean, pitches),
             _or_zero(np.std, pitches),
             _or_zero(np.ptp, pitches),
-            _or_zero(np.mean, distances),
-            _or_zero(np.std, distances),
-            _or_zero(np.max, distances),
+            _or_zero(np.mean, intervals_s),
+            _or_zero(np.std, intervals_s),
+            _or_zero(np.max, intervals_s),
             _or_zero(np.mean, np.abs(leaps)),
             _or_zero(np.mean, leaps == 0),
-            _or_zero(np.mean, np.abs(leaps) > 12),
+            _or_zero(np.mean, np.abs(leaps) > OCTAVE),
             len(np.unique(hi_bytes)),
         ],
         dtype=np.float64,
     )
 
 
-def _or_zero(figure, values) -> float:  # type: ignore[no-untyped-def]
-    """Return ``figure(values)``, or 0 without values."""
-    return float(figure(values)) if len(values) else 0.0
+def _or_zero(statistic, values) -> float:  # type: ignore[no-untyped-def]
+    """Return ``statistic(values)``, or 0 without values."""
+    return float(statistic(values)) if len(values) else 0.0
 
 
-def _autocorrelation(together: NDArray[np.int64], rate_hz: float) -> Features:
-    """Return the autocorrelation of the rhythm ``float64[16]`` at lags from 1/8 to 4 s on a logarithmic scale."""
-    signal = together - together.mean()
+def _autocorrelation(onsets_per_frame: NDArray[np.int64], rate_hz: float) -> Features:
+    """Return the autocorrelation ``float64[16]`` of ``onsets_per_frame [T]`` at 16 lags from 1/8 to 4 s.
+
+    The lags lie on a logarithmic scale. At low rates some coincide: the last features are then 0.
+    """
+    signal = onsets_per_frame - onsets_per_frame.mean()
     power = float((signal**2).mean())
     lags = np.unique(np.geomspace(rate_hz / 8, 4 * rate_hz, 16).astype(int))
-    alike = [
+    coefficients = [
         float((signal[lag:] * signal[:-lag]).mean()) / power if power and lag < len(signal) else 0.0 for lag in lags
     ]
-    return np.array(alike + [0.0] * (16 - len(alike)))
+    return np.array(coefficients + [0.0] * (16 - len(coefficients)))

@@ -1,6 +1,7 @@
-"""Measure how music moves on: new pitches, new figures and rhythms, loops, voices that fall silent.
+"""Measure the form of music: how many pitches and rhythms it uses, new figures, loops, voices that fall silent.
 
-All figures count notes, not frames: see `measures.notes_of` for what a note and its pitch are. Knows no models.
+A *figure* is FIGURE consecutive notes of a voice, compared by their pitches alone. All measures count notes, not
+frames; `measures` defines a note and its pitch. Knows no models.
 """
 
 from collections.abc import Sequence
@@ -15,61 +16,66 @@ from sidlive.model.judging.measures import Notes, notes_of
 
 WINDOW_S: Final = 10.0  # window in which pitches and rhythms are counted
 FIGURE: Final = 4  # number of consecutive notes in a figure
-REMEMBERED_S: Final = 20.0  # a figure is new if it did not occur in the seconds before it
-LOST_FROM_S: Final = 20.0  # a voice is lost if it has no note from here on
-FEWEST_NOTES: Final = 4  # notes that a voice, or a loop, needs to count
+REMEMBERED_S: Final = 20.0  # a figure is new if its voice did not play it in this time before
+LOST_FROM_S: Final = 20.0  # a voice is lost if it has no note from this time of the music on
+FEWEST_NOTES: Final = 4  # a voice or a loop with fewer notes is ignored
 LOOP_BARS: Final = (1, 2, 4, 8)  # lengths of loops to search for
-SLACK: Final = 1  # distances between onsets that differ by so many frames count as equal
+SLACK: Final = 1  # frames: inter-onset intervals that differ by no more count as equal
 
 
 def semitones(notes: Notes) -> NDArray[np.int64]:
-    """Return each note's pitch to the nearest semitone above register value 1, ``int64[N]``."""
+    """Return each note's pitch, rounded to semitones above frequency register value 1: ``int64[N]``."""
     return np.rint(notes.cents / SEMITONE).astype(np.int64)
 
 
 def pitches_in_window(voices: Sequence[Notes], rate_hz: float, count: int) -> float:
     """Return the number of different pitches of a voice in 10 s, a mean over voices and windows; nan without notes.
 
-    ``count``: frames of the music.
+    ``voices``: the notes of each voice. ``count``: length of the music in frames.
     """
     return _mean([float(len(np.unique(pitches))) for _, pitches in _windows(voices, rate_hz, count)])
 
 
 def rhythms_in_window(voices: Sequence[Notes], rate_hz: float, count: int) -> float:
-    """Return the number of different distances between a voice's onsets in 10 s, a mean over voices and windows."""
+    """Return the number of different inter-onset intervals of a voice in 10 s, a mean over voices and windows.
+
+    nan without two notes of a voice in a window. Arguments as for `pitches_in_window`.
+    """
     kinds = []
     for starts, _ in _windows(voices, rate_hz, count):
-        distances = np.sort(np.diff(starts))
-        if len(distances):
-            kinds.append(1.0 + float(np.count_nonzero(np.diff(distances) > SLACK)))
+        intervals = np.sort(np.diff(starts))
+        if len(intervals):
+            kinds.append(1.0 + float(np.count_nonzero(np.diff(intervals) > SLACK)))
     return _mean(kinds)
 
 
 def new_figures(before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float, heard: int) -> float:
-    """Return the share of figures (4 consecutive pitches of a voice) that are not in the voice's preceding 20 s.
+    """Return the share of figures that the same voice did not play in the 20 s before; nan without figures.
 
-    ``before``: the notes of the ``heard`` frames before the music. nan without figures.
+    ``heard``: number of frames before the music. ``before``: the notes in these frames, by voice. A figure that begins
+    before the music and ends in it counts.
     """
     new = total = 0
     for earlier, voice in zip(before, voices, strict=True):
         starts = np.concatenate([earlier.starts, voice.starts + heard])
         pitches = np.concatenate([semitones(earlier), semitones(voice)])
-        seen: dict[tuple[int, ...], int] = {}
+        played: dict[tuple[int, ...], int] = {}  # frame in which a figure's last note most recently started
         for last in range(FIGURE - 1, len(starts)):
             figure = tuple(pitches[last - FIGURE + 1 : last + 1].tolist())
             if last >= len(earlier.starts):
                 total += 1
-                new += figure not in seen or starts[last] - seen[figure] > REMEMBERED_S * rate_hz
-            seen[figure] = int(starts[last])
+                new += figure not in played or starts[last] - played[figure] > REMEMBERED_S * rate_hz
+            played[figure] = int(starts[last])
     return new / total if total else float("nan")
 
 
 def longest_loop(voices: Sequence[Notes], bar_frames: int, count: int) -> float:
-    """Return the length in bars of the longest loop: all onsets and pitches are as 1, 2, 4 or 8 bars before.
+    """Return the length in bars of the longest stretch that repeats the music 1, 2, 4 or 8 bars before it; 0 for none.
 
-    Music with fewer than FEWEST_NOTES notes is not a loop. 0 if nothing repeats. ``count``: frames of the music.
+    All onsets and pitches of all voices must be equal. A stretch with fewer than FEWEST_NOTES notes does not count.
+    ``bar_frames``, ``count``: length of a bar and of the music, in frames.
     """
-    grid = np.zeros((count, VOICES), dtype=np.int64)
+    grid = np.zeros((count, VOICES), dtype=np.int64)  # pitch + 1 in the frame of an onset, else 0
     for voice, notes in enumerate(voices):
         grid[notes.starts, voice] = semitones(notes) + 1
     longest = 0.0
@@ -88,16 +94,19 @@ def longest_loop(voices: Sequence[Notes], bar_frames: int, count: int) -> float:
 def lost_voices(
     before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float, since_s: float = LOST_FROM_S
 ) -> tuple[int, int]:
-    """Count the voices with notes before the music: how many have none from ``since_s`` on, and how many there are."""
+    """Return ``(lost, had)``: ``had`` voices have notes before the music, ``lost`` of them none from ``since_s`` on.
+
+    A voice needs FEWEST_NOTES notes in ``before`` to count. ``since_s``: seconds from the beginning of the music.
+    """
     had = [len(notes.starts) >= FEWEST_NOTES for notes in before]
     lost = [had[voice] and not (notes.starts >= since_s * rate_hz).any() for voice, notes in enumerate(voices)]
     return sum(lost), sum(had)
 
 
 def form_of(frames: Frames, before: Frames, rate_hz: float, bar_frames: int) -> dict[str, float]:
-    """Return all measures of music ``uint8[T, 28]`` by name; nan if there is nothing to measure.
+    """Return all measures of form of music ``uint8[T, 28]`` by name; nan if there is nothing to measure.
 
-    ``before uint8[P, 28]``: the frames before the music. ``bar_frames``: length of a bar.
+    ``before uint8[P, 28]``: the frames before the music. ``bar_frames``: length of a bar in frames.
     """
     joined = notes_of(np.concatenate([before, frames]))
     heard = len(before)
@@ -114,7 +123,10 @@ def form_of(frames: Frames, before: Frames, rate_hz: float, bar_frames: int) -> 
 
 
 def _windows(voices: Sequence[Notes], rate_hz: float, count: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return the onsets and pitches of each voice with notes in each whole window of 10 s (or in shorter music)."""
+    """Return each voice's onsets ``int64[N]`` (frames) and pitches ``int64[N]`` in each whole window of 10 s.
+
+    Windows in which the voice has no note are left out. Music shorter than 10 s is one window.
+    """
     size = min(count, round(WINDOW_S * rate_hz))
     found = []
     for begin in range(0, count - size + 1, max(1, size)):

@@ -1,7 +1,7 @@
 """Measure how well a model predicts tunes that it was not trained on, in nats per frame. No torch.
 
-One stretch of each held-out tune is judged, always the same. The model hears the stretch from its first frame on, so
-that early frames are predicted with little context and late ones with much, as on stage after a new prompt.
+One stretch of each held-out tune is judged, always the same one. The model hears nothing before the stretch, so early
+frames are predicted with little context and late frames with much, as on stage after a new prompt.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ class Judged:
     """The cost of each tune's stretch."""
 
     by_kind: NDArray[np.float64]  # [tunes, KINDS]: nats per frame, summed over the slots of a kind
-    frames: int  # judged in all
+    frames: int  # number of frames judged
 
     @property
     def totals(self) -> NDArray[np.float64]:

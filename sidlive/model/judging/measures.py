@@ -1,4 +1,4 @@
-"""Measures of music in frames: is it in tune, how dense is it, does it repeat at the bar, does it die. Knows no models.
+"""Measure music: is it in tune, how dense is it, does it repeat at the bar, does it fall silent? Knows no models.
 
 Each measure is simple arithmetic over ``frames uint8[T, 28]`` and is shown beside the same measure of a real tune. The
 music is measured against the `Character` of the whole real tune:
@@ -8,8 +8,8 @@ music is measured against the `Character` of the whole real tune:
   frequency register over PITCH_FRAMES frames from there on, or until the voice's next note.
 - **The bar** has four beats, or three if more notes repeat after three. The beat is estimated as for fragments; then
   the length of the bar in frames is chosen near it so that the most notes repeat.
-- **Repetition at the bar** is the share of notes that have a note of the same voice and pitch a bar later or a bar
-  earlier, within a frame. Each note is asked in both directions, except where that lies outside the music.
+- **Repetition at the bar** looks a bar later and a bar earlier from each note, except where that lies outside the
+  music. It is the share of these places that have, within a frame, a note of the same voice and pitch.
 """
 
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ from sidlive.chip.registers import (
 from sidlive.model.scales import Scale, in_tune, scale_of
 from sidlive.tune.fragment import beat_of
 
-PITCH_FRAMES: Final = 6  # of a note, from which its pitch is taken
+PITCH_FRAMES: Final = 6  # first frames of a note, from which its pitch is taken
 SAME_PITCH_CENTS: Final = 50.0  # notes closer than this have the same pitch
 BAR_BEATS: Final = (4, 3)
 BAR_SLACK: Final = 3  # frames that a bar may differ from a whole number of estimated beats
-DEAD_S: Final = 2.0  # music dies if it is silent, or nothing changes, for so long
+DEAD_S: Final = 2.0  # music dies if it is silent, or no register changes, for this time
 
 _CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
 _FIRSTS: Final = [FIRST_CONTROL + voice for voice in range(VOICES)]
@@ -67,8 +67,8 @@ def character_of(frames: Frames, rate_hz: float) -> Character:
 def measure(frames: Frames, before: Frames, character: Character) -> dict[str, float]:
     """Return all measures of music ``uint8[T, 28]``, T >= 1, by name; nan if there is nothing to measure.
 
-    ``before uint8[>= 1, 28]``: the frames before the music; changes in its first frame are counted against the last of
-    them. ``in_tune``, ``bar_notes`` and ``bar_rhythm`` (repetition at the bar at any pitch) are shares, ``dies`` is 0
+    ``before uint8[>= 1, 28]``: the frames before the music; the last of them decides what changes in the music's first
+    frame. ``in_tune``, ``bar_notes`` and ``bar_rhythm`` (repetition at the bar at any pitch) are shares, ``dies`` is 0
     or 1, the others are numbers per second.
     """
     joined = np.concatenate([before[-1:], frames])
@@ -114,11 +114,11 @@ def notes_of(frames: Frames, starts: NDArray[np.bool_] | None = None) -> tuple[N
 
 
 def repetition(notes: tuple[Notes, ...], lag: int, length: int, pitched: bool = True) -> float:
-    """Return the share of notes that repeat ``lag`` frames later or earlier, 0 to 1; nan if none could.
+    """Return the share of notes that repeat ``lag`` frames later or earlier, 0 to 1; nan if the music is too short.
 
-    ``length``: frames of the music. ``pitched``: only a note of the same pitch counts.
+    ``length``: of the music, in frames. ``pitched``: only a note of the same pitch counts as a repetition.
     """
-    asked = answered = 0
+    places = repeated = 0
     for voice in notes:
         for direction in (lag, -lag):
             rows = np.flatnonzero((voice.starts + direction >= 0) & (voice.starts + direction < length))
@@ -130,8 +130,8 @@ def repetition(notes: tuple[Notes, ...], lag: int, length: int, pitched: bool = 
                 if pitched:
                     hit &= np.abs(voice.cents[at] - voice.cents[rows]) < SAME_PITCH_CENTS
                 found |= hit
-            asked, answered = asked + len(rows), answered + int(found.sum())
-    return answered / asked if asked else float("nan")
+            places, repeated = places + len(rows), repeated + int(found.sum())
+    return repeated / places if places else float("nan")
 
 
 def bar_of(frames: Frames, rate_hz: float) -> int:
@@ -147,7 +147,7 @@ def bar_of(frames: Frames, rate_hz: float) -> int:
 
 
 def sounding(frames: Frames) -> NDArray[np.bool_]:
-    """Return the frames, ``bool[T]``, in which the volume is not 0 and the gate of some voice is or was open."""
+    """Return the frames, ``bool[T]``, in which the volume is not 0 and a gate is open, at the frame's end or first."""
     gates = (frames[:, _CONTROLS] | frames[:, _FIRSTS]) & GATE > 0
     return gates.any(axis=1) & (frames[:, MODE_VOL] & 15 > 0)
 

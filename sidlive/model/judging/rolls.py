@@ -8,18 +8,18 @@ from sidlive.picture import rectangle, svg, text
 from sidlive.tune.score.extract import score_of
 from sidlive.tune.score.notes import UNPITCHED
 
-SECOND: Final = 18.0  # width of a second
+SECOND: Final = 18.0  # width of a second; all sizes are in pixels
 SEMITONE: Final = 2.4  # height of a semitone
-LOWEST, HIGHEST = 24, 108  # MIDI numbers: C-1 to C-8
+LOWEST, HIGHEST = 24, 108  # MIDI note numbers of C1 and C8; other notes are drawn at the nearest of the two
 LEFT: Final = 24.0  # margin
-VOICES: Final = ("#6c5eb5", "#9bc069", "#c98f3c")
-DRUM: Final = "#b9b4ae"
+VOICE_COLOURS: Final = ("#6c5eb5", "#9bc069", "#c98f3c")
+DRUM_COLOUR: Final = "#b9b4ae"
 
 
 def draw_rolls(title: str, pieces: Sequence[tuple[str, Frames]], rate_hz: float) -> str:
-    """Draw the notes of each piece, a name and frames ``uint8[T, 28]``, in a strip; return the SVG text.
+    """Return an SVG picture with a piano roll of each piece, one below the other, as text.
 
-    Each voice has a colour; drums are grey.
+    ``pieces``: names and frames ``uint8[T, 28]``. Each voice has a colour; drums are grey.
     """
     height = (HIGHEST - LOWEST) * SEMITONE
     parts = [text(LEFT, 32, title, size=17, weight="bold")]
@@ -38,7 +38,7 @@ def draw_rolls(title: str, pieces: Sequence[tuple[str, Frames]], rate_hz: float)
             drum = int(score.flags[note]) & UNPITCHED
             x = LEFT + int(score.onset[note]) / rate_hz * SECOND
             width = max(1.2, max(int(score.length[note]), 1) / rate_hz * SECOND - 0.4)
-            colour = DRUM if drum else VOICES[int(score.voice[note])]
+            colour = DRUM_COLOUR if drum else VOICE_COLOURS[int(score.voice[note])]
             parts.append(rectangle(x, top + (HIGHEST - pitch) * SEMITONE, width, SEMITONE, colour))
         y = top + height + 14
     width = max((len(frames) for _, frames in pieces), default=0) / rate_hz * SECOND + 2 * LEFT

@@ -1,4 +1,4 @@
-"""Copied runs of frames: compared with runs put there on purpose and with a simple search."""
+"""The search for copied runs of frames: it finds runs put there on purpose, and agrees with a simple search."""
 
 import numpy as np
 import pytest
@@ -54,21 +54,21 @@ def test_one_byte_more_or_less_ends_a_run() -> None:
         assert longest_copies([other], [whole]).tolist() == [69]
 
 
-def test_what_is_held_or_silent_is_not_copied() -> None:
+def test_held_notes_and_silence_are_not_copies() -> None:
     still = sid.silence(50)
     still[:, [sid.register_of(0, sid.CONTROL), sid.first_control_of(0)]] = sid.PULSE | sid.GATE  # it stays open
     assert longest_copies([sid.silence(50), still], [sid.silence(900), still]).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_as_a_plain_search_finds_them(seed: int) -> None:
+def test_the_result_is_that_of_a_plain_search(seed: int) -> None:
     rng = np.random.default_rng(seed)
     words = lively(6, seed)  # few different frames, so that runs abound and overlap
     piece, source = words[rng.integers(0, 6, 60)], words[rng.integers(0, 6, 80)]
     assert longest_copies([piece], [source]).tolist() == [slow(piece, source)]
 
 
-def test_nothing_is_copied_from_or_by_nothing() -> None:
+def test_without_pieces_or_sources_there_are_no_copies() -> None:
     assert longest_copies([lively(9, 1)], []).tolist() == [0]
     assert longest_copies([], [lively(9, 1)]).tolist() == []
     assert longest_copies([sid.silence(0)], [lively(9, 1)]).tolist() == [0]
@@ -113,7 +113,7 @@ def test_a_part_is_found_in_any_voice_whatever_the_others_do() -> None:
     assert longest_voice_copies([piece], [source]).tolist() == [long]
 
 
-def test_what_is_held_after_a_copied_note_does_not_count() -> None:
+def test_frames_that_hold_the_last_copied_note_do_not_count() -> None:
     piece = sid.silence(100)
     for column in (sid.register_of(1, sid.CONTROL), sid.first_control_of(1)):
         piece[10:, column] = sid.SAW | sid.GATE

@@ -21,11 +21,12 @@ def music(seed: int, onset_every: int, count: int = 1000) -> Frames:
     return frames
 
 
-def passages(every: list[int], offset: int = 0) -> list[Passage]:
+def passages(rhythms: list[int], seed: int = 0) -> list[Passage]:
+    """Make a passage of each of ten composers. ``rhythms``: frames from onset to onset; the composers take turns."""
     return [
         Passage(
-            music(offset + i, every[i % len(every)]),
-            music(100 + offset + i, every[i % len(every)]),
+            music(seed + i, rhythms[i % len(rhythms)]),
+            music(100 + seed + i, rhythms[i % len(rhythms)]),
             f"composer {i}",
             RATE,
         )
@@ -33,7 +34,7 @@ def passages(every: list[int], offset: int = 0) -> list[Passage]:
     ]
 
 
-def test_features_are_finite_and_of_one_length() -> None:
+def test_all_music_has_as_many_features_and_all_are_finite() -> None:
     lengths = {len(features_of(frames, RATE)) for frames in (music(1, 20), np.zeros((500, 28), np.uint8))}
     assert len(lengths) == 1 and np.isfinite(features_of(np.zeros((500, 28), np.uint8), RATE)).all()
 
@@ -45,6 +46,6 @@ def test_another_rhythm_is_recognised_and_the_same_is_not(with_prompt: bool) -> 
 
 
 def test_one_composer_is_too_few() -> None:
-    alone = [Passage(one.prompt, one.frames, "she", RATE) for one in passages([20])]
+    alone = [Passage(one.prompt, one.frames, "the only composer", RATE) for one in passages([20])]
     with pytest.raises(ModelError, match="composers"):
         auc(alone, alone, False)

@@ -19,6 +19,7 @@ RATE = 50.0
 
 
 def notes(starts: list[int], pitches: list[int]) -> Notes:
+    """Return the notes of a voice: start frames, and pitches in semitones above register value 1."""
     return Notes(np.array(starts, np.int64), np.array(pitches, float) * SEMITONE)
 
 
@@ -40,7 +41,7 @@ def test_onsets_a_frame_early_or_late_make_no_new_rhythm() -> None:
 def test_a_figure_is_new_once_in_twenty_seconds() -> None:
     riff = [60, 62, 64, 65]
     before = (notes([0, 10, 20, 30], riff), EMPTY, EMPTY)
-    again = (notes([10, 20, 30, 40], riff), EMPTY, EMPTY)  # the heard figure, and three across the seam
+    again = (notes([10, 20, 30, 40], riff), EMPTY, EMPTY)  # the same figure, and three new ones that span both
     assert new_figures(before, again, RATE, 50) == pytest.approx(3 / 4)
     late = (notes([2000, 2010, 2020, 2030], riff), EMPTY, EMPTY)
     assert new_figures(before, late, RATE, 50) == 1
@@ -64,11 +65,11 @@ def test_a_voice_is_lost_if_it_had_notes_and_has_none_after_twenty_seconds() -> 
     assert lost_voices(before, voices, RATE) == (1, 2)
 
 
-def test_all_figures_of_frames() -> None:
+def test_all_measures_of_form_from_frames() -> None:
     frames: Frames = np.zeros((3000, 28), np.uint8)
     frames[:, 24] = 0x0F
     frames[:, [4, 25]] = np.where(np.arange(3000) % 20 < 10, 0x41, 0x40)[:, None]
     frames[:, 1] = 0x10 + (np.arange(3000) // 20) % 4
-    figures = form_of(frames[1000:], frames[:1000], RATE, 80)
-    assert figures["pitches_voice_10s"] == 4 and figures["ioi_kinds"] == 1 and figures["new_figures"] == 0
-    assert figures["voices_lost"] == 0 and figures["longest_loop_bars"] == pytest.approx((2000 - 80) / 80)
+    measures = form_of(frames[1000:], frames[:1000], RATE, 80)
+    assert measures["pitches_voice_10s"] == 4 and measures["ioi_kinds"] == 1 and measures["new_figures"] == 0
+    assert measures["voices_lost"] == 0 and measures["longest_loop_bars"] == pytest.approx((2000 - 80) / 80)

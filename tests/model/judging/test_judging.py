@@ -66,7 +66,7 @@ def test_costs_are_the_engines_own_and_sum_up(small: Engine) -> None:
         next(judge(small, corpus, length=100))
 
 
-def test_fewer_tunes_are_some_of_the_same_stretches() -> None:
+def test_a_limit_on_tunes_chooses_some_of_the_same_stretches() -> None:
     corpus = corpus_of([tune(50 + n, n) for n in range(9)], [])
     drawn = stretches(corpus, 20)
     few = stretches(corpus, 20, most=4)
@@ -74,14 +74,14 @@ def test_fewer_tunes_are_some_of_the_same_stretches() -> None:
     assert stretches(corpus, 20, most=50) == drawn
 
 
-def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
+def test_the_confidence_interval_covers_the_mean_about_95_times_in_100() -> None:
     rng = np.random.default_rng(1)
     covered = [low <= 0 <= high for low, high in (interval(rng.normal(size=60)) for _ in range(200))]
     assert 0.88 < np.mean(covered) < 0.99
     assert interval(np.array([3.0])) == (3.0, 3.0)
 
 
-def test_prompts_are_of_all_tunes_before_one_comes_again() -> None:
+def test_no_tune_is_used_twice_before_each_has_been_used_once() -> None:
     corpus = corpus_of([tune(n, n) for n in (90, 100, 110, 40)], [tune(200, 9)])
     chosen = choose_prompts(corpus, 6, heard=30, seconds=1.0)
     assert (
@@ -96,7 +96,7 @@ def test_prompts_are_of_all_tunes_before_one_comes_again() -> None:
         choose_prompts(corpus, 1, heard=30, seconds=9.0)
 
 
-def test_going_on_is_what_the_engine_says_after_the_prompt(small: Engine) -> None:
+def test_a_continuation_is_what_the_engine_generates_after_the_prompt(small: Engine) -> None:
     corpus = corpus_of([tune(120, 1)], [])
     (prompt,) = choose_prompts(corpus, 1, heard=40, seconds=0.4)
     (one,) = continue_prompts(small, corpus, [prompt], WARM)
@@ -106,7 +106,7 @@ def test_going_on_is_what_the_engine_says_after_the_prompt(small: Engine) -> Non
     assert (one.real == corpus.frames(prompt.tune)[prompt.turn : prompt.end]).all()
 
 
-def test_a_perfect_copy_measures_as_the_real_thing_and_is_found_out() -> None:
+def test_a_perfect_copy_has_the_measures_of_the_real_tune_and_is_found() -> None:
     training = [tune(300, 4), tune(300, 5)]
     corpus = corpus_of([tune(300, 1), tune(300, 2), tune(300, 3)], training)
     prompts = choose_prompts(corpus, 3, heard=100, seconds=2.0)
@@ -121,7 +121,7 @@ def test_a_perfect_copy_measures_as_the_real_thing_and_is_found_out() -> None:
     assert generated["copied_from_prompt"][2] == 100 and truth["copied_from_prompt"][2] < 100
 
 
-def test_without_a_training_set_nothing_is_said_of_copies_from_it() -> None:
+def test_without_a_training_set_copies_from_it_are_nan() -> None:
     corpus = corpus_of([tune(300, 1)], [])
     (prompt,) = choose_prompts(corpus, 1, heard=100, seconds=2.0)
     real = corpus.frames(prompt.tune)[prompt.turn : prompt.end]
@@ -129,7 +129,7 @@ def test_without_a_training_set_nothing_is_said_of_copies_from_it() -> None:
     assert np.isnan(generated["copied_from_training"]).all() and not np.isnan(generated["copied_from_prompt"]).any()
 
 
-def test_a_summary_leaves_out_what_has_no_figure() -> None:
+def test_a_summary_leaves_out_nan() -> None:
     summary = summarise(np.array([1.0, np.nan, 3.0]))
     assert summary is not None and (summary.mean, summary.most, summary.count) == (2.0, 3.0, 2)
     assert summarise(np.array([np.nan])) is None

@@ -37,7 +37,7 @@ def test_rates_are_counted_a_second() -> None:
     assert figures["onsets_per_s"] == pytest.approx(4 / 0.64)
     assert figures["gate_changes_per_s"] == pytest.approx(8 / 0.64)
     assert figures["register_changes_per_s"] == pytest.approx(8 / 0.64)  # the control register and nothing else
-    frames[3, sid.first_control_of(0)] = sid.PULSE  # a turn inside a frame: two gate changes, no register's
+    frames[3, sid.first_control_of(0)] = sid.PULSE  # closed and opened within a frame: the register ends as before
     figures = measure(frames, before, Character(None, 16, RATE))
     assert figures["gate_changes_per_s"] == pytest.approx(10 / 0.64)
     assert figures["register_changes_per_s"] == pytest.approx(8 / 0.64)
@@ -45,41 +45,41 @@ def test_rates_are_counted_a_second() -> None:
     assert measure(frames, open_before, Character(None, 16, RATE))["onsets_per_s"] == pytest.approx(4 / 0.64)
 
 
-def test_what_repeats_repetition_and_what_does_not_does_not() -> None:
+def test_repetition_is_the_share_of_notes_that_repeat() -> None:
     riff = tuned([0, 3, 7, 10])
     bar = 4 * A_WHILE
     assert repetition(notes_of(play(riff * 4)), bar, 4 * bar) == 1.0
-    assert repetition(notes_of(play(riff * 4)), bar - A_WHILE, 4 * bar) == 0.0  # the rhythm does, no pitch does
+    assert repetition(notes_of(play(riff * 4)), bar - A_WHILE, 4 * bar) == 0.0  # the rhythm repeats, the pitches do not
     assert repetition(notes_of(play(riff * 4)), bar - A_WHILE, 4 * bar, pitched=False) == 1.0
     half = tuned([0, 3, 7, 10, 0, 3, 8, 11])  # two of four notes as in the bar before
     assert repetition(notes_of(play(half)), bar, 2 * bar) == 0.5
-    # A frame is forgiven; the first note of the second bar is not asked what stands before the beginning.
+    # A frame is forgiven; for the first note of the second bar, a bar and a frame earlier lies before the music.
     assert repetition(notes_of(play(half)), bar + 1, 2 * bar) == pytest.approx(3 / 7)
     assert repetition(notes_of(play(half)), bar + 3, 2 * bar) == 0.0
-    assert math.isnan(repetition(notes_of(play(riff)), bar, bar))  # too short to come round
+    assert math.isnan(repetition(notes_of(play(riff)), bar, bar))  # too short to repeat
 
 
-def test_voices_come_round_on_their_own() -> None:
+def test_a_riff_that_moves_to_another_voice_does_not_repeat() -> None:
     riff = tuned([0, 3, 7, 10])
     bar = 4 * A_WHILE
-    there_and_back = np.concatenate([play(riff, voice=0), play(riff, voice=1)])
-    assert repetition(notes_of(there_and_back), bar, 2 * bar) == 0.0
+    handed_over = np.concatenate([play(riff, voice=0), play(riff, voice=1)])
+    assert repetition(notes_of(handed_over), bar, 2 * bar) == 0.0
 
 
-def test_notes_that_stop_are_missed() -> None:
+def test_notes_that_stop_lower_the_repetition() -> None:
     riff: list[float | None] = [*tuned([0, 3, 7, 10])]
-    thinning = play(riff * 2 + [0.0, None, None, None])  # of 4 + 4 asked forward 5 are answered, of 4 + 1 back all
+    thinning = play(riff * 2 + [0.0, None, None, None])  # a bar later 5 of 8 notes repeat, a bar earlier 5 of 5
     assert repetition(notes_of(thinning), 4 * A_WHILE, len(thinning)) == pytest.approx(10 / 13)
 
 
 @pytest.mark.parametrize("frames_a_note", [5, 6, 7])
-def test_the_bar_is_where_the_tune_repetition(frames_a_note: int) -> None:
+def test_the_bar_is_a_length_after_which_the_tune_repeats(frames_a_note: int) -> None:
     rng = np.random.default_rng(5)
     bar = [float(100 * step) if rng.random() < 0.8 else None for step in rng.integers(0, 24, 16)]
     frames = play(bar * 10, frames_a_note=frames_a_note)
     found = bar_of(frames, RATE)
     length = 16 * frames_a_note
-    # Beats are estimated, so that a bar may be taken for half or two of it; it comes round all the same.
+    # Beats are estimated: the result may be a multiple of the bar, after which the tune repeats as well.
     assert repetition(notes_of(frames), found, len(frames)) == 1.0
     assert found % length in (0, 1, length - 1)
 
