@@ -1,4 +1,4 @@
-"""Arguments that several commands share: a function that adds each, and where needed one that reads it."""
+"""Options that several commands share. A function adds an option to a parser; some have a function that reads it."""
 
 import argparse
 import contextlib
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sidlive.live.options import RoomOptions
     from sidlive.tune.compiler.sid_file import Label
 
-LONGEST_S: Final = 86_400.0  # a day: the largest value of --seconds
+LONGEST_S: Final = 86_400.0  # the largest value of --seconds: a day
 
 
 def add_json_option(parser: argparse.ArgumentParser, extra: str = "") -> None:
@@ -54,7 +54,7 @@ def add_video_option(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def add_room_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that opens the instrument; `room_options` reads them."""
+    """Add the options of all commands that open the instrument; `room_options` reads them."""
     parser.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     parser.add_argument("--device", help="sound device: a part of its name, or null for none")
     parser.add_argument("--midi", help="MIDI port: a part of its name, or none (default: all ports)")
@@ -64,7 +64,7 @@ def add_room_options(parser: argparse.ArgumentParser) -> None:
 
 
 def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions":
-    """Return the options of `add_room_options` and ``--seed``; ``name`` names the folder of the take."""
+    """Return the values of `add_room_options` and ``--seed``. ``name``: of the take's folder. Raises SidliveError."""
     from sidlive.live.options import RoomOptions
     from sidlive.writing import expect_folder
 
@@ -90,7 +90,7 @@ def add_label_options(parser: argparse.ArgumentParser, title: str, author: str, 
 
 
 def label_from(arguments: argparse.Namespace, title: str, author: str = "", release: str = "") -> "Label":
-    """Return the label that the options of `add_label_options` ask for; the texts are the defaults."""
+    """Return title, author and release as `add_label_options` reads them; ``title`` and so on are the defaults."""
     from sidlive.tune.compiler.sid_file import label_of
 
     return label_of(arguments.title, arguments.author, arguments.release, title, author, release)

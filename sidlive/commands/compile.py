@@ -50,8 +50,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         const=(None, 0),
         action="append",
         metavar="[SONG:]FRAME",
-        help="at the end go on at FRAME (without FRAME: at the first), or fall silent (FRAME is none). Without SONG "
-        "this holds for every song. Default: as the file of frames says, else silence",
+        help="at its end a song goes on at FRAME (default: the first frame); with none as FRAME it ends in silence. "
+        "Without SONG: all songs. Without --loop: as the file of frames says, else silence",
     )
     command.add_argument("--start-song", type=int, default=1, metavar="N", help="start song (default: 1)")
     command.add_argument("--max-kb", type=float, metavar="N", help="largest size of the .sid file, in KiB")
@@ -59,7 +59,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--coarse-pulse",
         type=int,
         metavar="BITS",
-        help="hold pulse widths until they are 2 to the BITS off (1 to 8): a little smaller; the loss is reported",
+        help="keep a pulse width until it is wrong by 2 to the power of BITS (1 to 8) or more: a slightly smaller "
+        "file; the change of the sound is reported",
     )
     command.add_argument(
         "--prg", action="store_true", help="also write OUT.prg, a program that a Commodore 64 loads and runs"
@@ -82,7 +83,7 @@ def _address(text: str) -> int:
 
 
 def _loop(text: str) -> tuple[int | None, int | None]:
-    """Return song and frame of ``SONG:FRAME`` or ``FRAME``: no song means all, the frame "none" means no loop.
+    """Return song and loop frame of ``SONG:FRAME`` or ``FRAME``. Song None: all songs. Frame None ("none"): no loop.
 
     Raises ArgumentTypeError.
     """
@@ -199,7 +200,7 @@ def _songs(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, di
 def _with_coarse_pulse(
     songs: "list[SongFrames]", bits: int, chip: str, timing: "VideoTiming", results: "list[Result]"
 ) -> "list[SongFrames]":
-    """Return the songs with coarser pulse widths, where they become smaller; append the loss to ``results``."""
+    """Return the songs, with coarser pulse widths where this saves bytes; append the change in dB to ``results``."""
     from dataclasses import replace
 
     from sidlive.errors import ControlError
@@ -224,7 +225,7 @@ def _with_coarse_pulse(
 
 
 def _pack(songs: "list[SongFrames]", args: argparse.Namespace, timing: "VideoTiming") -> "MemoryBlock":
-    """Return the songs packed in memory. Raises TuneError, which says what would help, if they do not fit."""
+    """Return the songs and player as a block of memory. Raises TuneError with remedies if they do not fit."""
     from dataclasses import replace
 
     from sidlive.errors import ControlError, TuneError
@@ -261,7 +262,7 @@ def _related_files(
     chip: str,
     timing: "VideoTiming",
 ) -> list[tuple[Path, bytes]]:
-    """Return paths and bytes of the .prg and .asm files that the options ask for; the program is verified."""
+    """Return path and bytes of each file that ``--prg`` and ``--asm`` ask for; the program is verified."""
     from sidlive.errors import TuneError
     from sidlive.tune.compiler.block import build, free_bytes
     from sidlive.tune.compiler.listing import listing_of
@@ -281,7 +282,7 @@ def _related_files(
 
 
 def _sounds(args: argparse.Namespace, songs: "list[SongFrames]", chip: str, timing: "VideoTiming") -> list[str]:
-    """Write the sound files that the options ask for; returns their names."""
+    """Write the files that ``--wav`` and ``--flac`` ask for; return their names."""
     from sidlive.chip.flac import write_flac
     from sidlive.chip.sid import render
     from sidlive.chip.wav import WavFile

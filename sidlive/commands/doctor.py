@@ -21,12 +21,12 @@ PATIENCE_S: Final = 60.0  # time limit of a probe; the first import of numba tak
 COLUMNS: Final = 80  # the terminal size that the studio needs, in characters
 ROWS: Final = 24
 DEVICE_S: Final = 3.0  # time limit for a sound device to take its first samples
-SLOW_X: Final = 4.0  # an emulator below this multiple of real time has no time to spare
+SLOW_X: Final = 4.0  # multiple of real time: with a slower emulator the sound may have gaps
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of a probe. ``vital``: the instrument does not run without it."""
+    """The result of a probe. ``well``: it works. ``remedy``: what to do. ``vital``: nothing plays without it."""
 
     name: str
     well: bool
@@ -98,7 +98,7 @@ def _safely(name: str, probe: Probe, vital: bool) -> list[Finding]:
     def run() -> None:
         try:
             found.append(probe())
-        except BaseException as error:  # also what a driver raises that is no Exception
+        except BaseException as error:  # a driver may raise something else than an Exception
             found.append([Finding(name, False, f"{type(error).__name__}: {error}", _BROKEN, vital)])
 
     thread = threading.Thread(target=run, name=f"probe-{name}", daemon=True)

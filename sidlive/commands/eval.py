@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Sides = dict[str, dict[str, Summary | None]]  # summaries by measure, under "generated" and "real"
 
 CHECKPOINT = ".pt"  # ending of a checkpoint, which is judged in float32
-FEW_FILES = 16  # up to this number of files one process captures as fast as several
+FEW_FILES = 16  # up to this number of files, one process captures as fast as several
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -185,7 +185,7 @@ def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
 
 
 def _split(corpus: "Corpus", arguments: argparse.Namespace) -> str:
-    """Return the split to judge: that of the options, or "all" if a folder of .sid files has no tune in it."""
+    """Return the split to judge: that of ``--split``, or "all" if a folder of .sid files has no tune in that split."""
     from sidlive.report import warn
 
     split = str(arguments.split)

@@ -10,7 +10,7 @@ from sidlive.commands.arguments import add_json_option, add_music_argument
 if TYPE_CHECKING:
     from sidlive.report import Result
 
-INFO_S = 20.0  # how much of a song is run to find its rate and whether it plays samples
+INFO_S = 20.0  # seconds of a song that are run to find its rate, and whether it plays samples
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

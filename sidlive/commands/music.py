@@ -23,8 +23,8 @@ def add_chip_option(parser: argparse.ArgumentParser) -> None:
 class Music:
     """Music to be played frame by frame.
 
-    ``frames`` has, for a tune, one WriteSpan for each video frame: all register writes of its code, with their cycles.
-    For frames it has the rows. ``count`` is the number of frames, None for a tune without end.
+    For a tune ``frames`` yields a WriteSpan for each video frame: all register writes of its code, with their cycles.
+    For a file of frames it yields the rows. ``count``: the number of frames, None if the tune has no given length.
     """
 
     title: str
@@ -69,7 +69,7 @@ def open_music(args: argparse.Namespace, seconds: float | None) -> Music:
 
 
 def _performance(recorder: "Recorder", path: Path) -> Iterator["WriteSpan"]:
-    """Yield the register writes of a song, without end. Raises TuneError, with the path, if its code fails."""
+    """Yield the register writes of a song, frame by frame, endlessly. Raises TuneError, with the path, if it fails."""
     from sidlive.errors import TuneError
     from sidlive.tune.capture.performance import perform
 

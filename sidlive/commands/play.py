@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     minder = DeviceMinder(renderer, args.device, lambda text, _level: display.say(text))
     if output.notice:
         display.say(output.notice)
-    with quiet_stderr():  # drivers print in the middle of the line
+    with quiet_stderr():  # sound drivers print messages of their own
         try:
             renderer.start()
             minder.start()
@@ -85,12 +85,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 class Display:
-    """The lines that a listener reads; on a terminal the last one shows the position in the music."""
+    """The printed lines. On a terminal the last line shows the position in the music."""
 
     def __init__(self, music: Music, quiet: bool) -> None:
         self._music = music
         self._quiet = quiet
-        self._moving = False  # whether the cursor is in the line of the position
+        self._moving = False  # whether the cursor is in the line that shows the position
 
     def say(self, text: str) -> None:
         """Print a line (any thread)."""

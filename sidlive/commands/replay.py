@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _other_machine(log: "TakeLog") -> str:
-    """Return why the same model may generate other frames here."""
+    """Return the likely reason why the same model generated other frames here."""
     from sidlive import __version__
     from sidlive.report import machine
 
@@ -102,7 +102,7 @@ def _other_machine(log: "TakeLog") -> str:
 
 
 def _committed(log: "TakeLog", replayed: Any, event: dict[str, Any]) -> "Cut":
-    """Return the edited take that a commit of the log wrote; ``replayed`` is ``uint8[T, 28]``."""
+    """Return the edited take that a commit wrote. ``replayed``: ``uint8[T, 28]``; ``event``: its entry in the log."""
     from dataclasses import replace
 
     from sidlive.tune.cutting import apply, edits_from
@@ -113,7 +113,7 @@ def _committed(log: "TakeLog", replayed: Any, event: dict[str, Any]) -> "Cut":
 
 
 def _committed_label(event: dict[str, Any], usual: "Label") -> "Label":
-    """Return the label of the committed file; ``usual`` for logs that do not have it."""
+    """Return title, author and release of the committed file; those of ``usual`` if the log does not have them."""
     from sidlive.tune.compiler.sid_file import label_of
 
     label = event["arguments"][4] if len(event["arguments"]) > 4 else {}
@@ -121,7 +121,7 @@ def _committed_label(event: dict[str, Any], usual: "Label") -> "Label":
 
 
 def _commits(log: "TakeLog", replayed: Any) -> list[tuple[str, bool]]:
-    """Return the name of each commit whose frames were replayed, and whether they are the same."""
+    """Return, for each commit whose frames were all replayed, its name and whether its frames are the same."""
     import hashlib
 
     events = [event for event in log.events if event["verb"] == "commit" and event["arguments"][1] <= len(replayed)]

@@ -23,9 +23,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "(8b); numbers below 0 count from the end. Edits are applied in the order of the options below.",
     )
     take.add_argument(
-        "takes", nargs="+", metavar="TAKE", help="folder of a take; further takes, or MUSIC, are spliced on"
+        "takes",
+        nargs="+",
+        metavar="TAKE",
+        help="folder of a take; further takes (or tunes, frames, fragments) are spliced to it",
     )
-    take.add_argument("--raw", action="store_true", help="leave out the edits that its performer made")
+    take.add_argument("--raw", action="store_true", help="leave out the edits that were made during the performance")
     take.add_argument(
         "--splice",
         action="append",

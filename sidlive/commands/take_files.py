@@ -24,7 +24,7 @@ def expect_take_name(path: Path | None) -> None:
 
 
 def write_take_file(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
-    """Write an edited take in the format of the path's ending, and show meanwhile that it is being written."""
+    """Write an edited take in the format of the path's ending, with a spinner on stderr meanwhile."""
     from sidlive.report import spinner
 
     with spinner(stderr=True) as report_progress:
@@ -33,7 +33,7 @@ def write_take_file(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", ab
 
 
 def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
-    """Write an edited take in the format of the path's ending. The sound of a loop is written twice."""
+    """Write an edited take in the format of the path's ending. A file of sound has the loop twice."""
     import numpy as np
 
     if path.suffix.lower() == ".sid":

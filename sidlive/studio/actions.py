@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Action:
-    """An action: its key, its title in the key bar (empty: not shown there), its tip in the palette and the help."""
+    """A key and what it does. ``title``: in the key bar (empty: not there). ``tip``: in the palette and the help."""
 
     name: str
     key: str
     title: str
     tip: str
     run: "Callable[[Studio], object]"
-    spare: bool = False  # the key bar of a narrow screen leaves it out
+    spare: bool = False  # left out of the key bar of a narrow screen
 
     @property
     def key_text(self) -> str:

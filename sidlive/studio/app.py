@@ -1,4 +1,4 @@
-"""The studio: the screen on which a session is played. The music is not here: the core makes it in its own process."""
+"""The studio: the screen of a session. It makes no music: the core does that, in a process of its own."""
 
 import functools
 import threading
@@ -34,7 +34,7 @@ from sidlive.studio.terminal import driver_over
 from sidlive.studio.widgets import ControlStrip, KeyBar, Masthead, NoticeLine, Panel, ScoreView, SideBySide, Stacked
 
 SCORE_HZ: Final = 30  # how often the tape is read; a picture is drawn only if a cell changed
-STATE_HZ: Final = 10
+STATE_HZ: Final = 10  # how often the state is read and shown
 BUSY_S: Final = 2.0  # code that runs longer gets a notice
 ESCAPE_S: Final = 0.5  # two Esc within this are panic
 
@@ -165,7 +165,7 @@ class Studio(App[int]):
             view.show(self.session.window(*view.needed), self.now)
 
     def _watch(self) -> None:
-        """Read the state again and again, in a thread of its own: it takes long if the core does not answer."""
+        """Read the state repeatedly, in a thread of its own, because a call takes long if the core does not answer."""
         try:
             while not self._over.wait(1 / STATE_HZ):
                 self._latest = self.session.state()
@@ -202,7 +202,7 @@ class Studio(App[int]):
             yield SystemCommand(action.tip, action.key_text, functools.partial(action.run, self))
 
     def call_verb(self, verb: str, *arguments: Any) -> None:
-        """Call a verb as if it were typed, but without waiting for running code: in the thread for keys, in order."""
+        """Call a verb as if it were typed, but without waiting for running code: the thread for keys calls it."""
         shown = ", ".join(repr(argument) for argument in arguments)
         self.console_view.add_line(f"{verb}({shown})")
         self._key_calls.submit(self._do, verb, arguments)
@@ -272,7 +272,7 @@ class Studio(App[int]):
             self._escaped = now
 
     def zoom(self) -> None:
-        """Show more time in the score, or after the last zoom the least."""
+        """Show more time in the score; after the largest span, the smallest."""
         self.score_view.zoom()
 
     def restart(self) -> None:
@@ -303,9 +303,9 @@ class Studio(App[int]):
         if fresh < 1.0 or isinstance(self.screen, Leave):
             self.exit(0)
         else:
-            self.push_screen(Leave(views.clock_text(self.now.take_s), self.now.take), self._left)
+            self.push_screen(Leave(views.clock_text(self.now.take_s), self.now.take), self._leave_if_answered)
 
-    def _left(self, leave: bool | None) -> None:
+    def _leave_if_answered(self, leave: bool | None) -> None:
         if leave:
             self.exit(0)
 

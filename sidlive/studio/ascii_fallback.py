@@ -1,4 +1,4 @@
-"""ASCII characters for a terminal whose encoding lacks the screen's. One cell stays one cell."""
+"""ASCII characters for a terminal whose encoding lacks those of the studio. Each fills the same number of cells."""
 
 from typing import Final
 

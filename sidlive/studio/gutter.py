@@ -1,4 +1,4 @@
-"""The gutter, left of the score: what decides each voice, and its state and the filter's at the playhead."""
+"""The gutter, left of the score: who plays each voice (GEN, OFF, HOLD, LOCK, MUTE), and its sound at the playhead."""
 
 from typing import Final
 
@@ -35,7 +35,7 @@ _BADGES: Final = {
 def voice_gutter(
     canvas: Canvas, layout: ScoreLayout, roll: Roll, now: int, voice: int, top: int, voice_state: VoiceState
 ) -> None:
-    """Draw a voice's gutter: its number, what decides its registers, its note, waveform and level.
+    """Draw a voice's gutter: its number, a badge for who plays it, its note, waveform and level at the playhead.
 
     ``now``: number of the frame that plays next. ``top``: first row of the voice on the canvas.
     """

@@ -1,7 +1,7 @@
 """The score: three voices and the filter, scrolling past the playhead.
 
-Music that was heard is dim, left of the playhead; music that is about to be heard is bright, right of it. The number of
-a frame decides its cell, so a cell keeps its look while it scrolls. Draws on a Canvas; knows no session.
+Left of the playhead is the music that was heard, dim; right of it the music to come, bright. A frame's cell depends on
+the frame's number alone, so a cell looks the same while it scrolls. Draws on a Canvas; knows no session.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from sidlive.studio.colours import (
 from sidlive.studio.gutter import filter_gutter, voice_gutter
 from sidlive.studio.layout import MIN_SCORE, MIN_WIDTH, RECENT, ZOOMS, Grid, ScoreLayout, Span, lay_out_score
 
-FIT_EVERY: Final = 5  # pictures from one fit of the pitch ranges to the next
+FIT_EVERY: Final = 5  # the pitch ranges are fitted at every fifth picture
 
 # Dots of a braille cell by row (4) and column (2): Unicode, block 2800.
 _DOTS: Final = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
@@ -39,7 +39,7 @@ _PLAYHEAD_GROUND: Final = "#2c2960"
 
 
 class ScorePainter:
-    """The painter of the score. Keeps from picture to picture only the pitch ranges, which must not jump."""
+    """The painter of the score. It keeps the pitch ranges from picture to picture, so that they do not jump."""
 
     def __init__(self) -> None:
         self.spans = (Span(), Span(), Span())

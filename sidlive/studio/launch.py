@@ -1,4 +1,4 @@
-"""Opens the studio over a new core, and closes both. The public face of the package."""
+"""Opens the studio and a core for it, and closes both. `run` is the public function of the package."""
 
 import gc
 import sys
@@ -15,14 +15,14 @@ from sidlive.report import plain
 from sidlive.studio.app import Studio
 from sidlive.studio.console.history import ConsoleHistory, history_path
 from sidlive.studio.console.names import ConsoleSession
-from sidlive.studio.terminal import Terminal, find, taken
+from sidlive.studio.terminal import Terminal, exclusive, find_terminal
 
 GREETING: Final = ("help() lists the verbs; F1 shows the keys and the reference pages",)
 
 
 def run(options: RoomOptions) -> int:
     """Open a core and the studio on this terminal; return the exit status. Raises DeviceError without a terminal."""
-    terminal = find()
+    terminal = find_terminal()
     session = Session(open_room(options), options.takes)
     names = {"session": ConsoleSession(session)}
     try:
@@ -32,10 +32,10 @@ def run(options: RoomOptions) -> int:
 
 
 def show(studio: Studio, terminal: Terminal | None = None) -> int:
-    """Run the studio on a terminal (default: this process's); return the exit status, 1 after an error of its own."""
-    terminal = terminal or find()
+    """Run the studio on a terminal (default: this process's); return the exit status, 1 if the studio failed."""
+    terminal = terminal or find_terminal()
     studio.no_color = studio.no_color or not terminal.has_colours
-    with taken(terminal):
+    with exclusive(terminal):
         gc.collect()
         gc.freeze()  # garbage collection then takes little time while the score scrolls
         try:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sidlive.studio.roll import Features, Roll
 
 MIN_SPAN: Final = 18  # semitones: the smallest pitch range of a lane
-MAX_SPAN: Final = 42  # and the greatest
+MAX_SPAN: Final = 42  # semitones: the largest pitch range
 SETTLED: Final = 12  # calls of `Span.fit` after which a pitch range that is too wide narrows
 ZOOMS: Final = (1, 2, 4)  # frames in a column of dots; a cell has two columns
 MIN_WIDTH, MIN_SCORE = 20, 7  # columns and rows of the smallest score
-CONSOLE_ROWS: Final = 9  # rows that notice and console keep at least, if all parts have room
+CONSOLE_ROWS: Final = 9  # least height of notice and console together, if all parts have room
 MOST_TYPED: Final = 8  # the greatest height of the line for typing, in rows
 NARROW: Final = 100  # columns: a narrower screen has the control strip and no panel
 RECENT_CELLS: Final = 10  # cells left of the playhead that count as just heard
@@ -30,7 +30,7 @@ class Span:
 
     low: float = 48.0
     high: float = 72.0
-    _idle: int = field(default=-1, repr=False)  # calls in a row for which a narrower range would do; -1: no music yet
+    _idle: int = field(default=-1, repr=False)  # consecutive calls with music in a narrower range; -1: no music yet
 
     @property
     def is_new(self) -> bool:
@@ -100,8 +100,8 @@ class ScreenParts:
     score: int
     strip: int
     notice: int
-    output: int  # at least; it gets the rest of the screen too
-    typing: int  # at most
+    output: int  # its least height; it also gets the rest of the screen
+    typing: int  # its greatest height
     hint: int
     keys: int
 

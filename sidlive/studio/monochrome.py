@@ -1,4 +1,4 @@
-"""The screen without colours: bold, reverse, underlined and dim text stand for them."""
+"""The screen without colours: bold, reverse, underlined and dim text take their place."""
 
 from functools import lru_cache
 from typing import Final

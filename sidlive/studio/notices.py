@@ -8,7 +8,7 @@ from sidlive.studio.canvas import Canvas
 from sidlive.studio.colours import BAD, FAINT, GROUND, MUTED, RULE, WARN
 from sidlive.studio.views import short
 
-QUIET_S: Final = 6.0  # seconds of silence while playing, after which the studio says so
+QUIET_S: Final = 6.0  # after this much silence while playing, the line suggests what to try
 
 
 # How the music goes on while generation is late.
@@ -16,7 +16,7 @@ _LATE: Final = {"holding": "the last frame is held", "looping": "the last bar lo
 
 
 class Bulletin:
-    """The choice of the message, which remembers the notices that it has seen. Times are seconds of one clock."""
+    """The chooser of the line's message. Remembers which notices it has seen. Times are seconds on any one clock."""
 
     def __init__(self, seconds: float = 10.0) -> None:
         """``seconds``: how long a notice is shown."""
@@ -25,14 +25,14 @@ class Bulletin:
         self._since = -1e9
 
     def fresh(self, state: State, now: float) -> list[Notice]:
-        """Return the notices that were not there at the last call."""
+        """Return the notices that are new since the last call."""
         new = [notice for notice in state.notices if notice.number > self._last]
         if new:
             self._last, self._since = new[-1].number, now
         return new
 
     def choose(self, state: State, now: float) -> tuple[str, str]:
-        """Return the message and its colour; an empty message if all is well."""
+        """Return the most urgent message and its colour; an empty message if all is well."""
         if not state.alive:
             return f"the core has stopped; F9 opens it again. The reason is in {log_path()}", BAD
         if state.trouble:

@@ -111,7 +111,7 @@ class Leave(ModalScreen[bool]):
     ]
 
     def __init__(self, take: str, log: str | None) -> None:
-        """``take``: how long it is, as text. ``log``: the folder of its log, None if it has none."""
+        """``take``: its length, as text. ``log``: the folder of its log, None if it is not logged."""
         super().__init__()
         self._take, self._log = take, log
 

@@ -1,4 +1,4 @@
-"""Frames as a musician reads them: notes, gates, waveforms, pulse widths, the filter, estimated envelopes.
+"""Frames as musical features: notes, gates, waveforms, pulse widths, the filter, estimated envelopes.
 
 Pure numpy over a sliding window of the tape; only changed frames are computed again. Knows nothing of screens.
 """
@@ -25,9 +25,9 @@ NOTE_NAMES: Final = ("C-", "C#", "D-", "D#", "E-", "F-", "F#", "G-", "G#", "A-",
 ATTACK_MS: Final = (2, 8, 16, 24, 38, 56, 68, 80, 100, 250, 500, 800, 1000, 3000, 5000, 8000)
 DECAY_MS: Final = tuple(3 * ms for ms in ATTACK_MS)
 
-MAX_PASSED: Final = 25  # two futures are compared if at most this many frames were played between them
+MAX_PASSED: Final = 25  # two futures are compared if at most this number of frames was played between them
 AUDIBLE: Final = 0.02  # envelope level, 0 to 1: softer notes are not shown
-LOOK: Final = 8  # frames at a note's start from which it gets its name
+NAMED_BY: Final = 8  # a note gets its name from this number of frames at its start
 STEADY: Final = 5  # frames that a pitch must last before and after a step for the step to be a note
 
 # Bits 4-7 of a control register -> waveform.
@@ -137,11 +137,11 @@ def _envelopes(
 def onset_label(features: Features, at: int, voice: int) -> str:
     """Return the name of the note that starts at row ``at``; ``▒`` for noise, ``""`` if there is no sound.
 
-    Drums and attacks often begin with a frame of another sound, so the most common pitch of the first LOOK frames
+    Drums and attacks often begin with a frame of another sound, so the most common pitch of the first NAMED_BY frames
     decides; of equally common ones the lowest, which is the root of most arpeggios.
     """
-    later = np.flatnonzero(features.onset[at + 1 : at + LOOK, voice])
-    end = at + 1 + int(later[0]) if len(later) else at + LOOK
+    later = np.flatnonzero(features.onset[at + 1 : at + NAMED_BY, voice])
+    end = at + 1 + int(later[0]) if len(later) else at + NAMED_BY
     wave, pitch = features.wave[at:end, voice], features.pitch[at:end, voice]
     tonal = (wave != NO_WAVE) & (wave != NOISE) & ~np.isnan(pitch)
     noisy = int((wave == NOISE).sum())
@@ -178,7 +178,7 @@ class Roll:
         self.features = read(self.frames)
         self._now = 0  # index of the row that plays next
         self._notes: tuple[list[tuple[int, str, int]], ...] = ([], [], [])
-        self.cuts: deque[int] = deque(maxlen=16)  # frames at which a future that was shown was generated again
+        self.cuts: deque[int] = deque(maxlen=16)  # frames from which on a future that was shown was generated again
 
     def tuned(self, timing: str, rate_hz: float) -> None:
         """Set the video standard, by name, and the frame rate."""
@@ -225,7 +225,7 @@ class Roll:
 
     def _find_notes(self, fresh_from: int) -> None:
         """Find the notes that may have changed with the frames from ``fresh_from`` on; keep the earlier ones."""
-        begin = max(self.start, fresh_from - LOOK)
+        begin = max(self.start, fresh_from - NAMED_BY)
         lead = max(begin - STEADY - 1, self.start)
         part = self.features.window(lead - self.start, len(self.features))
         for voice in range(3):

@@ -1,4 +1,4 @@
-"""The terminal under the screen: what it can show, and how its bytes are read and written."""
+"""The terminal that the studio draws on: what it can show, and how its bytes are read and written."""
 
 import contextlib
 import importlib
@@ -19,11 +19,11 @@ from sidlive.errors import DeviceError
 from sidlive.studio.ascii_fallback import AsciiFallback
 from sidlive.studio.console.entry import Typed
 
-_WITHOUT: Final = "`sidlive run SCRIPT.py` performs without one"
-_READ_BYTES: Final = 4096
-_MARK_CHARS: Final = 32  # text kept from earlier readings, in which an escape sequence may have begun
-_PASTED_CHARS: Final = 12  # this many characters in one reading were not typed by hand
-_ENDS: Final = {"SIGTERM": 143, "SIGHUP": 129}  # signals that end the studio: the exit status
+_INSTEAD: Final = "`sidlive run SCRIPT.py` performs without one"
+_READ_BYTES: Final = 4096  # most that one read returns
+_MARK_CHARS: Final = 32  # characters kept of earlier reads, because an escape sequence may have begun in them
+_PASTED_CHARS: Final = 12  # from this length on, the text of one read was pasted, not typed
+_EXIT_STATUS: Final = {"SIGTERM": 143, "SIGHUP": 129}  # of the signals that end the studio
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class Terminal:
     has_colours: bool
 
 
-def find() -> Terminal:
+def find_terminal() -> Terminal:
     """Return this process's terminal. Raises DeviceError if the studio cannot be shown on it."""
     if not _is_terminal(0):
-        raise DeviceError(f"the studio needs a terminal, and standard input is none; {_WITHOUT}")
+        raise DeviceError(f"the studio needs a terminal, and standard input is none; {_INSTEAD}")
     screen = next((file for file in (2, 1) if _is_terminal(file)), None)
     if screen is None:
-        raise DeviceError(f"the studio needs a terminal, and standard output and error are none; {_WITHOUT}")
+        raise DeviceError(f"the studio needs a terminal, and standard output and error are none; {_INSTEAD}")
     name = os.environ.get("TERM", "")
     moves, colours = _abilities(name, screen)
     if not moves:
         raise DeviceError(
             f"the studio needs a terminal that can place its cursor, and TERM={name} says that this one cannot; "
-            f"set TERM to the terminal's type (often xterm-256color); {_WITHOUT}"
+            f"set TERM to the terminal's type (often xterm-256color); {_INSTEAD}"
         )
     wanted = not os.environ.get("NO_COLOR")
     stream = sys.__stderr__ if screen == 2 else sys.__stdout__
@@ -62,7 +62,7 @@ def _is_terminal(file: int) -> bool:
 
 
 def _abilities(name: str, screen: int) -> tuple[bool, bool]:
-    """Return whether a type of terminal can place its cursor, and has colours; both True if it is not known."""
+    """Return whether a type of terminal can place its cursor, and whether it has colours; both True if unknown."""
     try:
         curses: Any = importlib.import_module("curses")  # Windows has none
     except ImportError:
@@ -75,8 +75,8 @@ def _abilities(name: str, screen: int) -> tuple[bool, bool]:
 
 
 @contextlib.contextmanager
-def taken(terminal: Terminal) -> Iterator[None]:
-    """Let nothing but the studio write to the terminal: messages of C libraries to file descriptor 2 are discarded.
+def exclusive(terminal: Terminal) -> Iterator[None]:
+    """Let only the studio write to the terminal while the context lasts: what C libraries write to stderr is discarded.
 
     Textual draws on `sys.__stderr__`, which is replaced meanwhile.
     """
@@ -91,7 +91,7 @@ def taken(terminal: Terminal) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.__stderr__, sys.stdin, sys.stdout, sys.stderr = before  # type: ignore[misc]  # an app that failed leaves its own
+        sys.__stderr__, sys.stdin, sys.stdout, sys.stderr = before  # type: ignore[misc]  # an app that failed does not put them back
         os.dup2(stderr, 2)
         os.close(stderr)
         screen.close()
@@ -122,7 +122,7 @@ class _UnmarkedPastes:
         self._marked = False  # inside a paste that the terminal marks
 
     def is_next(self, text: str) -> bool:
-        """Return whether ``text``, read at once, is an unmarked paste."""
+        """Return whether ``text``, the text of one read, is an unmarked paste."""
         tail, self._tail = self._tail, (self._tail + text)[-_MARK_CHARS:]
         began, ended = ((tail + text).rfind(mark) for mark in ("\x1b[200~", "\x1b[201~"))
         if began != ended:
@@ -150,7 +150,7 @@ def driver_over(base: type[Driver]) -> type[Driver]:
 
         def start_application_mode(self) -> None:
             super().start_application_mode()
-            for name, status in _ENDS.items():
+            for name, status in _EXIT_STATUS.items():
                 if number := getattr(signal, name, None):
                     self._loop.add_signal_handler(number, self._app.exit, status)
 
@@ -168,7 +168,7 @@ def driver_over(base: type[Driver]) -> type[Driver]:
                         except OSError:
                             data = b""
                         if not data:  # the terminal has gone
-                            self._loop.call_soon_threadsafe(self._app.exit, _ENDS["SIGHUP"])
+                            self._loop.call_soon_threadsafe(self._app.exit, _EXIT_STATUS["SIGHUP"])
                             return
                         text = decode(data)
                         for event in [Typed(text)] if pasted.is_next(text) else parser.feed(text):

@@ -87,7 +87,7 @@ def masthead(canvas: Canvas, state: State) -> None:
 
 
 class Touched:
-    """The memory of which controls changed lately, so that they can be highlighted."""
+    """A memory of the controls that changed lately, so that they can be highlighted."""
 
     def __init__(self, seconds: float = 1.5) -> None:
         """``seconds``: how long a control counts as changed."""
@@ -166,7 +166,7 @@ def _model_name(state: State) -> str:
 
 
 def _outside(state: State) -> Iterator[tuple[str, str, str]]:
-    """Yield label, text and colour of the sound, its gaps, MIDI and the model."""
+    """Yield label, text and colour of each line about the sound, its gaps, MIDI and the model."""
     sound = state.output or "no output"
     bad = "null" in sound or "no " in sound
     yield "sound", sound + (f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""), WARN if bad else TEXT
@@ -229,7 +229,7 @@ def _knob(control: ControlState) -> tuple[str, str]:
 
 
 def _learned(state: State, narrow: bool) -> Iterator[str]:
-    """Yield a line for each controller: the controls that its knobs move; on a narrow panel also which knob."""
+    """Yield a line for each controller: the controls that its knobs move; on a narrow panel each with its knob."""
     by_port: dict[str, list[str]] = {}
     for control in state.controls.values():
         knob, port = _knob(control)
@@ -239,14 +239,14 @@ def _learned(state: State, narrow: bool) -> Iterator[str]:
 
 
 def _value(control: ControlState) -> str:
-    """Return the value in short form. A switch, and a control that 0 turns off, is "on" or "off"."""
+    """Return the value in short form: "on" or "off" for a switch, "off" for 0 if 0 turns the control off."""
     if (control.low, control.high, control.value) in ((0, 1, 0), (0, 1, 1)) and isinstance(control.value, int):
         return "on" if control.value else "off"
     return "off" if control.name in _MAY_BE_UNUSED and not control.value else number(control.value)
 
 
 def _is_a_scale(control: ControlState) -> bool:
-    """Return whether a bar says something about the value: not for a switch, and not for a seed."""
+    """Return whether a bar can show the value: not of a switch, and not of a seed, whose range means nothing."""
     assert control.low is not None and control.high is not None
     return _value(control) not in ("on", "off") and control.high - control.low <= 1000
 

@@ -1,4 +1,4 @@
-"""``sidlive bench``: how fast and how exact sidlive is on this machine. One module for each benchmark."""
+"""``sidlive bench``: measure how fast and how exact sidlive is on this machine. A module for each benchmark."""
 
 import argparse
 

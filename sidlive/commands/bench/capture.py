@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from sidlive.report import Result
 
 PARTS: Final = ("exact", "tempo", "speed", "build")
-RACED_TUNES: Final = 40  # tunes whose speed is measured
-STEADY_TUNES: Final = 40  # tunes called once a video frame whose tempo is measured, beside all other tunes
-FRAMES: Final = 1500  # of each of these tunes
-COLLECTION: Final = 60_000  # tunes in the collection that hours_60k_tunes speaks of
-BUILT_FRAMES: Final = 9000  # of each tune at most: three minutes
+RACED_TUNES: Final = 40  # number of tunes whose capture speed is measured
+STEADY_TUNES: Final = 40  # of the tunes that play once a video frame, the number whose tempo is measured
+FRAMES: Final = 1500  # frames of each tune for speed and tempo
+COLLECTION: Final = 60_000  # number of tunes for the figure hours_60k_tunes
+BUILT_FRAMES: Final = 9000  # longest song of the corpus, in frames: three minutes
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -110,20 +110,20 @@ def measure(arguments: argparse.Namespace, folder: Path, report_progress: Callab
 
 
 def _files(corpus: Path | None) -> list[Path]:
-    """Return the .sid files of a folder; None has none."""
+    """Return the .sid files of a folder, sorted; an empty list for None."""
     from sidlive.tune.formats import is_sid
 
     return sorted(path for path in corpus.rglob("*") if is_sid(path) and path.is_file()) if corpus else []
 
 
 def _spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """Return ``count`` paths, evenly spread over the list."""
+    """Return ``count`` paths (or all, if there are fewer), evenly spread over the list."""
     count = min(count, len(paths))
     return [paths[i * len(paths) // count] for i in range(count)]
 
 
 def _timed(paths: Sequence[Path]) -> list[tuple[Path, int]]:
-    """Return path and start song: all that play by a timer or an interrupt, and some that play once a video frame."""
+    """Return path and start song of tunes: all that play by a timer or an interrupt, STEADY_TUNES of the others."""
     from sidlive.errors import TuneError
     from sidlive.tune.psid import read
 
@@ -153,7 +153,7 @@ def _peer(folder: Path, lacking: list[str]) -> "Peer | None":
 
 
 def _build(paths: Sequence[Path], folder: Path) -> list["Result"]:
-    """Build a corpus of the start songs, three minutes at most, on all cores, and return how long it takes."""
+    """Build a corpus of the files' start songs on all cores; return how long it takes."""
     import os
     import time
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from sidlive.chip.registers import Frames
 
 PY65_TUNES: Final = 100  # tunes that are also played in py65, which is slow
-PROMPT_FRAMES: Final = 512
-TAKE_SECONDS: Final = (30, 40, 50, 60)  # of the takes, in turn
-TEMPERATURES: Final = (0.8, 0.9, 1.0, 1.1)  # likewise
+PROMPT_FRAMES: Final = 512  # length of the prompt of each take
+TAKE_SECONDS: Final = (30, 40, 50, 60)  # lengths of the takes, in turn
+TEMPERATURES: Final = (0.8, 0.9, 1.0, 1.1)  # temperatures of the takes, in turn
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 def measured(
     arguments: argparse.Namespace, done: list[str], report_progress: Callable[[str], object]
 ) -> "Iterator[PackedMusic]":
-    """Yield the measurements of each tune and take, except those whose names are in ``done``."""
+    """Yield the measurement of each tune and each take, except of the names in ``done``."""
     import multiprocessing
     from collections import Counter
     from concurrent.futures import ProcessPoolExecutor
@@ -108,9 +108,9 @@ def measured(
 def _takes(
     count: int, corpus: Path | None, model: str, done: list[str], report_progress: Callable[[str], object]
 ) -> "Iterator[tuple[str, Frames, bool]]":
-    """Yield takes: held-out tunes and shipped fragments, by turns, continued by the model.
+    """Yield ``count`` takes, in which the model continues held-out tunes and shipped fragments by turns.
 
-    Each is its name, its frames, and whether the tune writes control before the envelope.
+    Each take is its name, its frames ``uint8[T, 28]``, and whether its tune writes control before the envelope.
     """
     import numpy as np
 

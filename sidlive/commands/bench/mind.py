@@ -13,9 +13,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "mind",
         help="how much our network learns in a given time, beside a flat transformer (needs torch)",
         description="Train our two levels and a flat transformer with 26 tokens a frame, as SID-GPT has it. Both have "
-        "as many parameters in their blocks, the same optimiser and the same tunes; they train in turns and are judged "
-        "on the same held-out frames. The flat one starts with two learning rates; after 0.4 of the time the better "
-        "one goes on.",
+        "the same number of parameters in their blocks, the same optimiser and the same tunes; they train in turns and "
+        "are judged on the same held-out frames. The flat one starts with two learning rates; after 0.4 of the time "
+        "the better one goes on.",
     )
     mind.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus from `sidlive corpus build`")
     mind.add_argument(

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 LINES_AT_ONCE: Final = 120  # lines of output that are added at once
 ECHOED_LINES: Final = 60  # lines of a piece of code that are shown when it begins to run
-KEPT_LINES: Final = 5000
+KEPT_LINES: Final = 5000  # lines of output that can be scrolled back to
 
 
 class Console(Vertical):

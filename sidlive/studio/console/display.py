@@ -1,4 +1,4 @@
-"""How the console shows values: verbs as help, controls as a table, fragments in a line, others as Python does."""
+"""How the console shows values: verbs as help, controls as a table, fragments as a line, others as Python does."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ class ValueDisplay:
         """Return the text of a value: at most MAX_LINES lines, control characters escaped."""
         text = self._of(value)
         shown = plain(text.plain, lines=True)
-        return text if shown == text.plain else Text(shown, TEXT)  # the colours' positions are wrong now
+        return text if shown == text.plain else Text(shown, TEXT)  # escapes shift the text, so its colours do not fit
 
     def _of(self, value: Any) -> Text:
         if isinstance(value, Text):

@@ -19,10 +19,10 @@ from sidlive.report import plain
 from sidlive.studio.colours import GROUND, PRIMARY, RAISED, SYNTAX, TEXT
 from sidlive.studio.console.completion import Completion
 from sidlive.studio.console.history import ConsoleHistory
-from sidlive.studio.console.statements import entered, is_complete, next_indent
+from sidlive.studio.console.statements import is_complete, next_indent, split_statements
 
 BURST_S: Final = 0.01  # keys closer together than this were not typed by hand
-QUIET_S: Final = 0.06  # a burst of keys ends after this long without a key
+QUIET_S: Final = 0.06  # a burst of keys ends after this time without a key
 COLOURED_CHARS: Final = 3000  # a longer text has one colour: highlighting it at each key takes too long
 COLOURED_LINE: Final = 600  # a longer line has one colour too
 _LEXER: Final = PythonLexer(stripnl=False, ensurenl=False)
@@ -175,15 +175,15 @@ class CodeEntry(TextArea):
         """Add text to the burst, which is inserted after a short time without text."""
         if not self._burst:
             self._end_offer()
-            self.set_timer(QUIET_S, self._look)
+            self.set_timer(QUIET_S, self._end_burst_if_quiet)
         self._burst.append(text)
         self._arrived_s = time.monotonic()
 
-    def _look(self) -> None:
+    def _end_burst_if_quiet(self) -> None:
         """End the burst, or wait again if text has come meanwhile."""
         wait_s = self._arrived_s + QUIET_S - time.monotonic()
         if wait_s > 0:
-            self.set_timer(wait_s, self._look)
+            self.set_timer(wait_s, self._end_burst_if_quiet)
         else:
             self._end_burst()
 
@@ -202,7 +202,7 @@ class CodeEntry(TextArea):
         if completes:
             self._tab()
         elif "\n" in text and self.cursor_at_end_of_text:
-            statements, rest = entered(self.text)
+            statements, rest = split_statements(self.text)
             if statements or not self.text.strip():
                 self.text = rest
                 self.move_cursor(self.document.end)
@@ -218,7 +218,7 @@ class CodeEntry(TextArea):
     # -- keys
 
     async def _on_key(self, event: events.Key) -> None:
-        """Handle the keys that mean something else here than in an editor."""
+        """Handle the keys that do something else here than in Textual's editor."""
         if self._in_burst(event):
             event.stop()
             event.prevent_default()
@@ -239,7 +239,7 @@ class CodeEntry(TextArea):
             event.prevent_default()
             return
         if event.key not in ("up", "down"):
-            self.console_history.rest()
+            self.console_history.end_walk()
         await super()._on_key(event)
 
     def _enter(self) -> bool:
@@ -316,7 +316,7 @@ class CodeEntry(TextArea):
             self.post_message(self.Offered(Completion(), -1))
 
     def _put(self, completion: Completion, option: str, final: bool = False) -> None:
-        """Replace the stem before the cursor by an option. A verb that is the only option gets its parenthesis."""
+        """Replace the stem before the cursor by an option; with ``final``, a verb also gets its opening parenthesis."""
         row, column = self.cursor_location
         after = self.document.get_line(row)[column : column + 1]
         if final and option in self.verbs and after != "(" and self.before.count('"') % 2 == 0:

@@ -16,7 +16,10 @@ def history_path() -> Path:
 
 
 class ConsoleHistory:
-    """The entries, oldest first; in the file a JSON string a line. A walk visits entries that begin with a text."""
+    """The entries, oldest first; the file has a JSON string in each line.
+
+    The Up and Down keys walk through the entries that begin with the text already typed.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         """Read the file. ``path`` None: the entries are kept in memory only."""
@@ -62,7 +65,7 @@ class ConsoleHistory:
         return None
 
     def forward(self) -> str | None:
-        """Return the next newer entry of the walk; at its end, the text with which it began; None outside a walk."""
+        """Return the next newer entry of the walk; after the newest, the text that was typed; None outside a walk."""
         if self._at is None:
             return None
         for at in range(self._at + 1, len(self.entries)):
@@ -72,7 +75,7 @@ class ConsoleHistory:
         self._at = None
         return self._stem
 
-    def rest(self) -> None:
+    def end_walk(self) -> None:
         """End the walk, because the performer went on typing."""
         self._at = None
 

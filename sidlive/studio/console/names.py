@@ -1,4 +1,4 @@
-"""The names that code in the console finds: the performer's variables, above sidlive's names, which no code can lose.
+"""The names that code in the console sees: the performer's variables, and sidlive's names, which no code can lose.
 
 Python looks a name up among the code's variables first and among the built-in names second. sidlive's names (the verbs,
 ``session``, ``help``) stand among the built-in ones. So ``load = 3`` hides the verb `load`, and ``del load`` brings it

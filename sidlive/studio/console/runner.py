@@ -23,7 +23,7 @@ from sidlive.studio.console.names import ConsoleNames
 
 Kind = Literal["source", "output", "value", "error", "notice", "done"]
 
-MAX_EVENTS: Final = 2000  # pieces of output kept between two looks of the screen; the rest is counted and dropped
+MAX_EVENTS: Final = 2000  # pieces of output kept between two calls of `take`; further ones are counted and dropped
 MAX_WAITING: Final = 10_000  # pieces of code in the queue
 MAX_LINE: Final = 4000  # characters: a longer piece of printed text is shown without waiting for its end of line
 _FILE: Final = "<studio {}>"  # the file name under which the n-th piece of code is compiled
@@ -33,7 +33,7 @@ _FILE: Final = "<studio {}>"  # the file name under which the n-th piece of code
 class Event:
     """Something for the console to show.
 
-    ``source``: code begins to run. ``output``: printed text. ``value``: what the last expression gave. ``error``:
+    ``source``: code begins to run. ``output``: printed text. ``value``: the last expression's value. ``error``:
     an exception's text. ``notice``: a remark about the code. ``done``: the code has ended.
     """
 
@@ -55,7 +55,7 @@ class CodeRunner:
         self._waiting: queue.Queue[str] = queue.Queue(MAX_WAITING)
         self._events: deque[Event] = deque()
         self._lock = threading.Lock()
-        self._outputs = self._dropped = 0  # pieces of output since the last look: among the events, and dropped
+        self._outputs = self._dropped = 0  # pieces of output since the last `take`: kept, and dropped
         self._runs = 0
         self._busy = False
         self._since = 0.0
@@ -66,7 +66,7 @@ class CodeRunner:
         self._streams: tuple[Any, Any, Any] | None = None
 
     def open(self) -> None:
-        """Take over the process's standard streams until `close`. Standard input is empty: the keys are the screen's.
+        """Take over the process's standard streams until `close`. Standard input is empty: the screen reads the keys.
 
         Code can import modules of the working folder, as at Python's prompt.
         """

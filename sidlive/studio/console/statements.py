@@ -25,7 +25,7 @@ def _goes_on(source: str, statements: list[ast.stmt]) -> bool:
     return bool(statements) and hasattr(statements[-1], "body") and "\n" in source and indented
 
 
-def entered(typed: str) -> tuple[tuple[str, ...], str]:
+def split_statements(typed: str) -> tuple[tuple[str, ...], str]:
     """Split lines that were entered at once: return the complete statements, in order, and the text still being typed.
 
     As at Python's prompt, an empty or less indented line ends a block; until then the block is still being typed. Code

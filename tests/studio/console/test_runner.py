@@ -10,7 +10,7 @@ import pytest
 from sidlive.errors import ControlError
 from sidlive.studio.console.names import ConsoleNames
 from sidlive.studio.console.runner import MAX_EVENTS, CodeRunner, Event
-from sidlive.studio.console.statements import entered, is_complete, next_indent
+from sidlive.studio.console.statements import is_complete, next_indent, split_statements
 
 
 def boom() -> None:
@@ -187,7 +187,7 @@ def test_the_next_line_is_indented(line: str, indent: str):
     ],
 )
 def test_lines_entered_at_once_run_as_at_pythons_prompt(typed: str, statements: tuple[str, ...], rest: str):
-    assert entered(typed) == (statements, rest)
+    assert split_statements(typed) == (statements, rest)
 
 
 def test_code_imports_from_the_working_folder(runner: CodeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
