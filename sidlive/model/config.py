@@ -10,7 +10,7 @@ from sidlive.errors import ModelError
 class Stack:
     """The shape of one level: LLaMA blocks without biases.
 
-    RMSNorm, grouped-query attention with rotary positions and a sink of score zero, SwiGLU.
+    RMSNorm, grouped-query attention with rotary positions and a zero sink (see `training.network`), SwiGLU.
     """
 
     width: int
@@ -30,7 +30,7 @@ class Stack:
 
     @property
     def kv_width(self) -> int:
-        """Numbers in all keys, or all values, of one step."""
+        """Numbers in the keys, or in the values, of all heads of a layer for one step."""
         return self.kv_heads * self.head_width
 
     @property
@@ -65,9 +65,9 @@ class ModelConfig:
             ) from error
 
 
-# About 9, 25 and 271 million parameters, with embeddings. Most of a frame's time goes into reading memory and into some
-# 20 steps of the column level. `stage` and `large` therefore share keys and values among 4 or 5 heads and have small
-# column levels.
+# About 9, 25 and 271 million parameters, embeddings included. Most of the time for a frame is spent on reading weights,
+# keys and values from memory, and on about 20 steps of the column level. Therefore in `stage` and `large` 4 or 5 heads
+# share keys and values, and the column level is small.
 PRESETS: Final = {
     "pocket": ModelConfig("pocket", Stack(256, 6, 4, 2, 704), Stack(128, 2, 2, 1, 352)),
     "stage": ModelConfig("stage", Stack(512, 6, 8, 2, 1600), Stack(128, 2, 2, 1, 352)),

@@ -17,16 +17,18 @@ each o <= t, compare the stream's tokens of frame t with those of frame t - o:
 The score of an offset is OWN times the stream's run, plus the runs of all streams of the same voice (or of the filter)
 at that offset, so that the streams of a voice tend to agree. The highest score wins, at a tie the smallest offset. The
 stream suggests its tokens of frame t - o + 1. The second suggestion has the highest score among the offsets whose
-tokens of frame t - o + 1 differ from the first. If the winning offset's own run is 0, the suggestion is NOTHING.
+tokens of frame t - o + 1 differ from the first. If the stream's own run at the winning offset is 0, the suggestion is
+NOTHING.
 
-The **lo byte** of a pair is suggested again once the hi byte is known, because in a note table each hi byte has its lo
-bytes. The suggestions are the first two different bytes of this list:
+The **lo byte** of a pair is suggested again once the hi byte is known, because in a player's note table only a few lo
+bytes go with each hi byte. The suggestions are the first two different bytes of this list:
 
 1. the lo bytes of the stream's suggestions that have this hi byte;
-2. the lo byte that came with this hi byte when a gate last opened (frequencies only);
+2. frequencies only: the lo byte that came with this hi byte when a control register last changed to a value with the
+   gate bit set (mostly, when a note began);
 3. the lo byte that came with this hi byte most recently.
 
-The last two are searched in the last WINDOW frames of all voices, and have strength 0.
+Items 2 and 3 have strength 0. They are searched in the last WINDOW frames of the same quantity in all voices.
 """
 
 from typing import Final, NamedTuple
@@ -64,9 +66,10 @@ CONTROL_AFTER: Final = 4  # slots from a voice's frequency (hi) to its control
 
 
 def stream_ids(tokens: Tokens) -> NDArray[np.uint32]:
-    """Return a number for each frame and stream, ``uint32[T, STREAMS]``, which is equal if the stream's tokens are.
+    """Return a number for each frame and stream, ``uint32[T, STREAMS]``: equal tokens have equal numbers.
 
-    For streams of four tokens the numbers overflow: a control value above 251 may get the number of another one.
+    Different tokens have different numbers, except in streams of four tokens, where the number wraps at 2^32: a control
+    value from 0 to 3 can then get the number of a control value above 252 or of KEEP.
     """
     ids = np.zeros((len(tokens), STREAMS), dtype=np.uint32)
     for slot in range(tk.SLOTS):
@@ -107,7 +110,7 @@ def recall(tokens: Tokens, window: int = WINDOW, said: Tokens | None = None) -> 
 
 
 def nothing(count: int) -> Recalled:
-    """Return no suggestion for each of ``count`` frames."""
+    """Return `Recalled` for ``count`` frames without any suggestion."""
     shape = (count, tk.SLOTS, CHOICES)
     return Recalled(np.full(shape, NOTHING, dtype=np.int16), np.zeros(shape, dtype=np.uint8))
 
@@ -117,20 +120,18 @@ def strength(lengths: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.searchsorted(1 << np.arange(STRENGTHS - 1), lengths, side="right").astype(np.uint8)
 
 
-_inner = kernel
-
-
-@_inner
+@kernel
 def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-def]
-    """Compute a stream's runs after frame t from those after frame t - 1: ``after`` from ``before``, by offset.
+    """Compute a stream's runs after frame t from its runs after frame t - 1.
 
     ``row uint32[R]``: the stream's ids of frames t - window .. t, that of frame f at index -f modulo R. ``before``,
-    ``after uint8[WINDOW + 1]``: two different arrays; nothing beyond offset t is read or written.
+    ``after uint8[WINDOW + 1]``: the runs after frames t - 1 and t, by offset, in two different arrays; nothing beyond
+    offset t is read or written.
     """
     ring = row.shape[0]
     here = -t % ring
-    now, known = row[here], min(window, t - 1)
-    turn = min(known, ring - 1 - here)
+    now, known = row[here], min(window, t - 1)  # offsets 1 .. known have a run after frame t - 1
+    turn = min(known, ring - 1 - here)  # the ids of larger offsets lie at the start of the ring
     still = now == STILL_IDS[stream]
     gain, limit = np.uint8(1 if still else EVENT), np.uint8(PATIENCE if still else LONGEST)
     # np.int64(1), here and elsewhere: numba would compile the function a second time for a literal.
@@ -140,7 +141,7 @@ def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-de
         after[t] = gain if row[(here + t) % ring] == now else np.uint8(0)
 
 
-@_inner
+@kernel
 def _extend_part(row, here, now, gain, limit, first, last, before, after):  # type: ignore[no-untyped-def]
     """Do `extend` for offsets first .. last, whose ids are contiguous: slices let the compiler use vectors."""
     if last < first:
@@ -153,21 +154,21 @@ def _extend_part(row, here, now, gain, limit, first, last, before, after):  # ty
         new[i] = longer if back[i] == now else np.uint8(run >> np.uint8(1))
 
 
-@_inner
+@kernel
 def best_offsets(row, runs, stream, t, window, near, weight, together, offsets, lengths):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Find the best offsets of a stream after frame t: ``offsets int64[CHOICES]``, 0 for none; its runs to ``lengths``.
+    """Write a stream's best offsets after frame t to ``offsets int64[CHOICES]`` (0: none), their runs to ``lengths``.
 
-    ``row``: as for `extend`. ``runs uint8[STREAMS, WINDOW + 1]``: the runs after frame t. With ``near`` 0 the least of
-    equally good offsets wins. Otherwise scores of offsets below ``near`` count ``weight`` / 256, and of equally good
-    offsets the one wins at which all streams have run longest (``together int16[WINDOW + 1]``, from
-    `runs_together`), then the greatest: the voices look back at one passage, and at an old one.
+    ``row``: as for `extend`. ``runs uint8[STREAMS, WINDOW + 1]``: the runs after frame t. With ``near`` 0 the smallest
+    offset wins a tie. Otherwise the scores of offsets below ``near`` are multiplied by ``weight`` / 256, and a tie goes
+    to the offset with the highest ``together int16[WINDOW + 1]`` (from `runs_together`), then to the largest offset.
+    So all voices prefer the same passage, and an old one.
     """
     reach, ring = min(window, t), row.shape[0]
     first = stream // VOICE_STREAMS * VOICE_STREAMS
     last = min(first + VOICE_STREAMS, STREAMS) - 1
     one, two, three = runs[first], runs[first + 1], runs[last]
     own_one, own_two = np.int16(1 + OWN * (stream == first)), np.int16(1 + OWN * (stream == first + 1))
-    own_three = np.int16((1 + OWN * (stream == last)) * (last > first + 1))
+    own_three = np.int16((1 + OWN * (stream == last)) * (last > first + 1))  # 0 for the filter, which has two streams
     scores = np.empty(reach + 1, np.int16)
     for o in range(1, reach + 1):
         scores[o] = np.int16(own_one * one[o] + own_two * two[o] + own_three * three[o])
@@ -203,20 +204,20 @@ def best_offsets(row, runs, stream, t, window, near, weight, together, offsets, 
         offsets[choice], lengths[choice] = offset, run
 
 
-@_inner
+@kernel
 def runs_together(runs, t, window, together):  # type: ignore[no-untyped-def]
-    """Add up the runs of all streams after frame t, ``runs uint8[STREAMS, WINDOW + 1]``, by offset: ``together``."""
+    """Write the sum over all streams of ``runs uint8[STREAMS, WINDOW + 1]`` to ``together int16[WINDOW + 1]``."""
     reach = min(window, t)
     together[: reach + 1] = 0
     for stream in range(STREAMS):
-        some = runs[stream]
+        of_stream = runs[stream]
         for o in range(1, reach + 1):
-            together[o] = np.int16(together[o] + some[o])
+            together[o] = np.int16(together[o] + of_stream[o])
 
 
-@_inner
+@kernel
 def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-def]
-    """Set the scores of offsets first .. last to 0 where ``used`` came next; return the highest of the others."""
+    """Set the scores of offsets first .. last to 0 where the id ``used`` came next; return the highest score left."""
     best = np.int16(0)
     if last >= first:
         next_ids, part = row[here + first : here + last + 1], scores[first : last + 1]
@@ -227,13 +228,13 @@ def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-d
     return best
 
 
-@_inner
+@kernel
 def recall_lo(past_tokens, t, slot, hi, window, tokens, strengths, offered, merits):  # type: ignore[no-untyped-def]
     """Suggest the lo byte of the pair at hi slot ``slot``, in the frame after t, now that its hi byte ``hi`` is known.
 
     ``past_tokens int16[R, SLOTS]``: canonical tokens, those of frame f at index f modulo R. ``tokens``, ``strengths
-    [SLOTS, CHOICES]``: the streams' suggestions for the frame. The result goes to ``offered``, ``merits [CHOICES]``:
-    tokens and strengths. They may be the lo slot's rows of ``tokens`` and ``strengths``.
+    [SLOTS, CHOICES]``: the streams' suggestions for the frame. The result is written to ``offered [CHOICES]`` (tokens)
+    and ``merits [CHOICES]`` (strengths), which may be the lo slot's rows of ``tokens`` and ``strengths``.
     """
     lo, found = slot + 1, 0
     for choice in range(CHOICES):
@@ -242,7 +243,7 @@ def recall_lo(past_tokens, t, slot, hi, window, tokens, strengths, offered, meri
             found += 1
     pitched = slot < FILTER_SLOT and slot % tk.SLOTS_PER_VOICE == 0
     first, last = (slot % tk.SLOTS_PER_VOICE, FILTER_SLOT) if slot < FILTER_SLOT else (slot, slot + 1)
-    latest, opened = -1, -1  # lo bytes that came with ``hi``: most recently, and at a gate that opened; -1: not found
+    latest, opened = -1, -1  # lo bytes that came with ``hi``: most recently, and with a gate; -1: not found
     ago, at = 0, t % past_tokens.shape[0]
     while found < CHOICES and ago < min(window, t + 1):
         row = past_tokens[at]
@@ -270,9 +271,9 @@ def recall_lo(past_tokens, t, slot, hi, window, tokens, strengths, offered, meri
         offered[choice], merits[choice] = NOTHING, 0
 
 
-@_inner
+@kernel
 def _recall_lo_bytes(past_tokens, said, hi_slots, window, tokens, strengths):  # type: ignore[no-untyped-def]
-    """Apply `recall_lo` to each row t for the hi bytes in frame t + 1 of ``said``."""
+    """Apply `recall_lo` to each frame t, with the hi bytes that ``said`` has in frame t + 1."""
     for t in range(min(len(past_tokens), len(said) - 1)):
         for slot in hi_slots:
             if said[t + 1, slot] < tk.KEEP:
@@ -281,14 +282,14 @@ def _recall_lo_bytes(past_tokens, said, hi_slots, window, tokens, strengths):  #
                 recall_lo(past_tokens, t, slot, hi, window, suggested, merits, suggested[lo], merits[lo])
 
 
-@_inner
+@kernel
 def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
     """Apply `extend` and `best_offsets` to all frames: ``offsets``, ``lengths [T, STREAMS, CHOICES]``.
 
     ``ids uint32[STREAMS, T]``: rows as for `extend`.
     """
     runs = np.zeros((2, ids.shape[0], window + 1), dtype=np.uint8)
-    together = np.zeros(1, np.int16)  # unused: nothing is near here
+    together = np.zeros(1, np.int16)  # not used with ``near`` 0
     for t in range(ids.shape[1]):
         before, after = runs[t % 2], runs[1 - t % 2]
         for stream in range(ids.shape[0]):

@@ -46,10 +46,10 @@ from sidlive.errors import ControlError
 
 OFF: Final = "off"
 PROMPT: Final = "prompt"
-NEAR_CENTS: Final = 20.0  # a tone this far from a note is still in tune: chorus and coarse registers are
+NEAR_CENTS: Final = 20.0  # a tone within this distance of a note is in tune; chorus and low register values need it
 SCALE_SHARE: Final = 0.95  # share of a tune's tones that its scale holds
-CLEAR: Final = 0.6  # a tune's tuning is known if this share of its tones is near a semitone (by chance 0.4 are)
-_A: Final = 9  # semitones above C
+CLEAR: Final = 0.6  # a tuning is clear if this share of the tones is within NEAR_CENTS of a semitone (by chance: 0.4)
+_A: Final = 9  # the note A, in semitones above C
 _CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
 
 _NAMES: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -69,7 +69,7 @@ MODES: Final = {
     "whole tone": (0, 2, 4, 6, 8, 10),
     "chromatic": tuple(range(12)),
 }
-SCALES: Final = (PROMPT, OFF, *(f"{tonic} {mode}" for tonic in _NAMES for mode in MODES))  # by name
+SCALES: Final = (PROMPT, OFF, *(f"{tonic} {mode}" for tonic in _NAMES for mode in MODES))  # all names of scales
 
 
 @dataclass(frozen=True)
@@ -171,15 +171,16 @@ def notes_in(
         return notes(pitch_classes(text), tuning_cents, timing)
     if own is None:
         raise ControlError("scale('prompt') expects a prompt that has tones, and there is none; name a scale")
-    named = {(number + semitones) % 12 for number in _named(own, timing)}
-    return notes(frozenset(named), _above_a440(own.tuning_cents, timing), timing)
+    transposed = {(number + semitones) % 12 for number in _classes_above_c(own, timing)}
+    return notes(frozenset(transposed), _above_a440(own.tuning_cents, timing), timing)
 
 
 @lru_cache(maxsize=16)
 def notes(classes: frozenset[int], tuning_cents: float = 0.0, timing: VideoTiming = PAL) -> NDArray[np.bool_]:
     """Return which register values are within NEAR_CENTS of a note, or nearest to one: ``bool[65536]``, read-only.
 
-    ``classes``: pitch classes in semitones above C. ``tuning_cents``: above A = 440 Hz on a machine of that ``timing``.
+    ``classes``: pitch classes in semitones above C. ``tuning_cents``: of the notes, relative to A = 440 Hz on a machine
+    of that ``timing``.
     """
     a4 = cents_of_a4(timing) + tuning_cents
     steps = (cents_of(np.arange(1, FREQUENCIES)) - a4) / SEMITONE
@@ -199,7 +200,7 @@ def _above_a440(tuning_cents: float, timing: VideoTiming) -> float:
     return (tuning_cents - cents_of_a4(timing) + SEMITONE / 2) % SEMITONE - SEMITONE / 2
 
 
-def _named(scale: Scale, timing: VideoTiming) -> frozenset[int]:
+def _classes_above_c(scale: Scale, timing: VideoTiming) -> frozenset[int]:
     """Convert a `Scale`'s pitch classes to semitones above C."""
     above_a = (scale.tuning_cents - _above_a440(scale.tuning_cents, timing) - cents_of_a4(timing)) / SEMITONE
     return frozenset((number + round(above_a) + _A) % 12 for number in scale.classes)

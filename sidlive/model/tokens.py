@@ -1,17 +1,18 @@
 """The token language: encode frames as tokens and decode them again, without loss. Knows nothing of networks.
 
 A frame has 28 **slots** in a musical order: for each voice frequency (hi, lo), pulse width (hi, lo), control, first
-control, AD, SR; then cutoff (hi, lo), resonance/routing, mode/volume. Each slot has one token: a byte value, KEEP, or a
+control, AD, SR; then cutoff (hi, lo), resonance/routing, mode/volume. *Control* is the control register at the end of
+the frame, *first control* the first value written to it in the frame. Each slot has one token: a byte value, KEEP, or a
 **motion**.
 
-- KEEP: the same value as in the frame before. For first control: the same as this frame's final control value.
+- KEEP: the same value as in the frame before. For first control: the same as this frame's control.
 - Motions are for the **pairs**, quantities of two bytes: 16-bit frequencies, 12-bit pulse widths, the 11-bit cutoff.
   The token in the hi slot then stands for both bytes. A step is the difference between two successive frames, modulo
   the range of the quantity.
   - RAMP repeats the last step.
   - BACK reverses the last step: it returns to the value of 2 frames ago.
   - ECHO3 and ECHO4 return to the value of 3 or 4 frames ago, as arpeggios do.
-  - STEP2 and STEP3 repeat the step of 2 or 3 frames ago, as sweeps do that move in some frames and rest in others.
+  - STEP2 and STEP3 repeat the step of 2 or 3 frames ago, as in sweeps that move in some frames and rest in others.
 - After KEEP or a motion in a hi slot the lo slot is **silent**: arrays hold SKIP there, which is never generated. Only
   after a byte value in the hi slot does the lo slot have a token, the lo byte.
 

@@ -105,7 +105,7 @@ def _stack_shapes(level: str, stack: Stack) -> Iterator[tuple[str, tuple[int, ..
 
 
 def quantise(floats: NDArray[np.float32]) -> QuantisedMatrix:
-    """Round a float32 matrix to int8, -127 to 127, with the smallest scale for each row that fits its numbers."""
+    """Round a float32 matrix to int8, -127 to 127, with a scale for each row that maps its largest number to 127."""
     scales = np.abs(floats).max(axis=-1).astype(np.float32) / np.float32(127)
     safe = np.where(scales > 0, scales, np.float32(1))
     return QuantisedMatrix(np.rint(floats / safe[..., None]).astype(np.int8), scales)
@@ -123,7 +123,7 @@ def from_floats(
         _check_shape("the checkpoint", name, floats.shape, shape)
         if not np.isfinite(floats).all():
             raise ModelError(
-                f"the checkpoint's {name} holds numbers that are not finite: train again from an earlier one"
+                f"the checkpoint's {name} holds numbers that are not finite: train again from an earlier checkpoint"
             )
         if len(shape) == 1:
             norms[name] = floats
@@ -212,7 +212,7 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
         if len(shape) > 1:
             _check_shape(str(path), name + SCALE, tensors[name + SCALE].shape, shape[:-1], tensors[name + SCALE].dtype)
     if metadata.get("digest") != _digest(tensors):
-        raise ModelError(f"{path} is damaged: its numbers are not those that were written; fetch or export it again")
+        raise ModelError(f"{path} is damaged: its numbers do not match its digest; fetch or export it again")
     matrices = {
         name: QuantisedMatrix(tensors[name], tensors[name + SCALE]) for name, shape in shapes.items() if len(shape) > 1
     }

@@ -50,8 +50,8 @@ ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 # Kernels called by kernels only. They need no wrappers for Python, which take longer to compile than the code itself.
 _kernel = partial(kernel, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inner = _kernel(fastmath=True)
-within = _kernel(fastmath=True, forceinline=True)  # inlined: passing its many arrays, each of many words, would cost
-strict = _kernel(fastmath=False)  # relies on rounding, which the callers' fastmath would break if it were inherited
+inlined = _kernel(fastmath=True, forceinline=True)  # for kernels with dozens of arrays, which would be slow to pass
+strict = _kernel(fastmath=False)  # for kernels that rely on exact rounding, which fastmath would break
 
 
 class TiledMatrices(NamedTuple):
@@ -255,7 +255,7 @@ def softmax(scores, ranges, key_scales, value_scales, fineness, halves):  # type
     factor = WEIGHTS_LIMIT / sum_of_weights if sum_of_weights > ZERO else ZERO
     for bound in range(0, 6, 2):
         start, end = ranges[bound], ranges[bound + 1]
-        for half in range(2):  # values are read in pairs of slots: a neighbour outside the range weighs nothing
+        for half in range(2):  # values are read in pairs of slots: give weight 0 to a neighbour outside the range
             halves[half, start & -2] = 0
             halves[half, max(0, end - 1) | 1] = 0
     for bound in range(0, 6, 2):
@@ -345,7 +345,7 @@ class BlocksScratch(NamedTuple):
     ranges: Longs2  # [B, 6]: as `window` writes them
 
 
-@within
+@inlined
 def attend(steps, count, pinned, context, layer, cache, scratch, result):  # type: ignore[no-untyped-def]
     """Write the attention of ``count`` steps, whose queries are in ``scratch``, to ``result [B, d]``."""
     keys, values = cache.keys, cache.values
@@ -430,12 +430,12 @@ def rotate(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
         result_high[i] = (b * cosines[i] + a * sines[i]) * scale
 
 
-@within
+@inlined
 def run_blocks(stack, x, steps, context, pinned, cache, scratch, needs_output):  # type: ignore[no-untyped-def]
     """Run B steps ``x [B, whole tiles]`` through all blocks, in place, and store their keys and values.
 
-    A step attends to its lane's first ``pinned`` steps and to the last ``context - pinned``. Without ``needs_output``
-    the last block only stores its keys and values, and x is left unfinished.
+    A step attends to its lane's first ``pinned`` steps and to the last ``context - pinned``. If ``needs_output`` is
+    false, the last block only stores its keys and values, and x holds no result.
     """
     keys, values = cache.keys, cache.values
     layers, kv_heads, slots, head_width = keys.shape[1], keys.shape[2], keys.shape[3] * STRIP, 2 * keys.shape[4]

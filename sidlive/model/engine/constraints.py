@@ -42,8 +42,8 @@ from sidlive.errors import ControlError
 from sidlive.model.engine.arrays import Flags1, Flags2
 from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_NAMES, KIND_OF_SLOT, SLOTS_PER_VOICE
 
-ORNAMENT_CENTS: Final = 80  # below a semitone: no trill or chromatic run passes for vibrato
-SLIDE_CENTS: Final = 200  # a larger step that repeats is a leap that goes on, not a slide
+ORNAMENT_CENTS: Final = 80  # less than a semitone, so that trills and chromatic runs do not count as vibrato
+SLIDE_CENTS: Final = 200  # larger steps count as leaps, even if they repeat
 ROUTES: Final = 0x0F  # bits of $D417 that send a voice, or the external input, through the filter
 
 

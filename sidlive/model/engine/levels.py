@@ -67,7 +67,7 @@ from sidlive.model.engine.vectors import exp
 from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 
-# Factor on `Sampling.follow` for gates and waveforms: a voice that misses an attack finds its way back to the next one.
+# Factor on `Sampling.follow` for gates and waveforms, so that a voice that misses an attack plays the next one.
 RHYTHM_FOLLOWS = np.float32(3.0)
 CURSORS = 7  # numbers that `generate_frame` keeps for each lane
 
@@ -115,7 +115,7 @@ class EngineState(NamedTuple):
     runs: Bytes4  # [N, H, STREAMS, WINDOW + 1]: recall's runs after a frame
     tokens: Longs2  # [N, S]: the last frame generated, as its tokens were chosen
     logits: Floats3  # [N, S, most]: of each slot's allowed tokens
-    costs: Floats2  # [N, S]: nats of the chosen token among the allowed ones; 0 unless the frame was weighed
+    costs: Floats2  # [N, S]: cost of the chosen token among the allowed ones, in nats; 0 unless the frame was weighed
 
 
 class HearingScratch(NamedTuple):
@@ -313,8 +313,8 @@ def generate_frame(language, level, state, scratch, sampling, constraints, posit
         scratch.kept,
         scratch.permitted,
     )
-    # By lane: the current slot, the row of the last token's embedding (-1: none), and the number of tokens so far;
-    # the latter two also as they were at the start of the current voice, to which a lane may have to return.
+    # By lane: the current slot, the row of the last token's embedding (-1: none), and the number of tokens so far. The
+    # last two are also kept as they were at the start of the current voice: a lane that leaves the scale returns there.
     slots, last_token, taken, last_token_before, taken_before = (
         scratch.cursors[0],
         scratch.cursors[1],
@@ -383,7 +383,7 @@ def generate_frame(language, level, state, scratch, sampling, constraints, posit
             fixed = is_slot_forced(language, slot, is_forced)
             allowed, number = language.allowed[kind], language.allowed_count[kind]
             state.costs[lane, slot] = ZERO
-            # The logits of the slot's allowed tokens, with a bonus for what recall suggests.
+            # The logits of the slot's allowed tokens, with a bonus for the tokens that recall suggests.
             if weigh or not fixed:
                 normalise(x[row : row + 1], stack.last_norm, normed)
                 clear(logits)

@@ -1,8 +1,8 @@
 """Choose a token: the kernels behind `Sampling`. Compiled on first use, never at import.
 
 The random numbers are a function of (seed, lane, frame number, slot, token) and of nothing else. A small change of a
-control therefore changes only close choices, so the future stays recognisable (*stable futures*), and a log replays to
-the bit.
+control therefore changes only close choices, so the future remains recognisable (*stable futures*). For the same
+reason, replaying a log gives the same music to the bit.
 
 The choice is a race. Each token draws an exponentially distributed time from its own random number and divides it by
 its weight; the shortest time wins. This is the Gumbel-max trick, argmax(logit / temperature + noise), with one

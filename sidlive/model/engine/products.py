@@ -51,7 +51,7 @@ from sidlive.model.engine.simd import (
 
 TILE: Final = 32  # rows of a tile
 HUGE: Final = 1 << 21  # bytes of a huge page
-AHEAD: Final = TILE * 256  # bytes that a weight is prefetched before its use: one span of a tile
+AHEAD: Final = TILE * 256  # bytes between a weight that is used and the weight that is prefetched: one span of a tile
 SPAN: Final = 256  # columns that share a scale; at most 512, which cannot overflow: 512 * 32767 * 128 < 2^31
 UPPER_LIMIT: Final = (
     127.0 * 256
@@ -198,12 +198,12 @@ def _bytes_by_vnni(
     """Return the sums of a span as ``<16 x i32>``: (upper, low) by vector and group of 16 rows.
 
     ``upper``: products with the upper 16 bits of the vector's numbers; ``low``: with their low byte. ``balance``: the
-    sums of the numbers of each vector, upper and low, with which the bias of the weights is taken off.
+    sum of each vector's numbers, upper and low; times BIAS it is what the bias adds to the products.
     """
     kind = ir.FunctionType(INTS, [INTS] * 3)
     dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
     totals = []
-    for sums in balance:  # start below zero by what the bias of the weights adds
+    for sums in balance:  # start with minus the amount that the bias of the weights adds
         debts = [ir.Constant(INT, 0), *(times(builder, number, -BIAS) for number in sums)]
         totals.append(
             [[cgutils.alloca_once_value(builder, splat(builder, debt, INTS)) for _ in groups] for debt in debts]
@@ -234,7 +234,7 @@ def _bytes_by_vnni(
 def _bytes_by_shorts(
     builder: Any, weights: Any, fours: Any, pieces: Any, balance: Any, groups: range
 ) -> list[list[tuple[Any, Any]]]:
-    """Return the same sums on any CPU: weights and numbers widened to 16 bits, their products added in pairs."""
+    """Return the sums of `_bytes_by_vnni` on any CPU: widen weights and numbers to 16 bits, add products in pairs."""
     wide, half = ir.VectorType(INT, 4 * LANES), ir.VectorType(INT, 2 * LANES)
     zero, bias = ir.Constant(half, [0] * (2 * LANES)), ir.Constant(BYTES, [BIAS] * (4 * LANES))
     totals = [[[cgutils.alloca_once_value(builder, zero) for _ in groups] for _ in range(2)] for _ in pieces]

@@ -30,15 +30,17 @@ class Sampling:
     ``top_k``: keep this many of the most probable tokens; 0 keeps all.
     ``min_p``: keep tokens with at least this fraction of the highest probability.
     ``seed``, ``lane``: choose the random numbers (see `picking`).
-    ``follow``: nats added to the first recalled suggestion of each slot, three times as much to gates and waveforms.
-    ``vary``: 0 lets recall continue the nearest similar passage, so that music stays where it is. From there to 1,
-        passages of the last ``near`` frames count less and less: the music moves on as it did longer ago.
+    ``follow``: nats added to the logit of recall's first suggestion in each slot, three times as many in the slots of
+        gates and waveforms. 0 trusts recall as the model learned to; more stays closer to earlier music.
+    ``vary``: how much recall avoids the last ``near`` frames. At 0 it continues the most similar passage, however
+        recent, and the music stays where it is. At 1 it takes no suggestion from those frames, and the music moves on
+        as it did longer ago.
     ``near``: frames; about four bars suit most music.
-    ``*_heat``: factors on the temperature, by what a slot controls.
+    ``*_heat``: factors on the temperature of one kind of slots, such as frequencies.
 
-    The three cut-offs apply to the model's own probabilities, before the temperature. A token must pass all three;
-    tokens that tie with the last one kept are kept too. ``follow`` comes before everything else: 0 trusts recall as
-    the model learned to, more stays closer to earlier music. Raises ControlError if a value is out of range.
+    ``follow`` is added first. Then the three cut-offs (top_p, top_k, min_p) apply, then the temperature. A token must
+    pass all three; tokens that tie with the last token kept are kept too. Raises ControlError if a value is out of
+    range.
     """
 
     temperature: float = 1.0
@@ -82,8 +84,8 @@ class Sampling:
         return table
 
 
-NEAR_BARS: Final = 4  # that recall looks beyond when music is to move on
-NEAR_LIMITS: Final = (200, 800)  # frames
+NEAR_BARS: Final = 4  # bars that `Sampling.near` covers
+NEAR_LIMITS: Final = (200, 800)  # smallest and largest value of `near_frames`
 
 
 def near_frames(bar_frames: int) -> int:

@@ -87,9 +87,10 @@ def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
 
 
 def greatest_of(builder: Any, source: Any, start: Any, count: Any, least: Any, of: Callable[[Any], Any]) -> Any:
-    """Return the maximum of ``least`` and of ``of(x)`` for ``count`` floats x. LLVM alone would compare one by one.
+    """Return the maximum of ``least`` and of ``of(x)`` for ``count`` floats x.
 
-    ``source``: a pointer to floats; they begin at index ``start``. ``of``: works on a vector and on a single float.
+    ``source``: a pointer to floats; they begin at index ``start``. ``of``: a function of one float, or of a vector.
+    Written with vectors, because LLVM does not vectorise such a loop by itself.
     """
     best = cgutils.alloca_once_value(builder, splat(builder, least, FLOATS))
     groups = builder.udiv(count, ir.Constant(LONG, LANES))
@@ -116,7 +117,7 @@ def greater(builder: Any, a: Any, b: Any) -> Any:
 
 
 def folded(builder: Any, vector: Any, join: Any) -> Any:
-    """Combine the 16 lanes of a vector to one number with ``join``: its two halves, four times."""
+    """Combine the 16 lanes of a vector into one number: apply ``join`` to the vector's two halves, four times."""
     width = LANES
     while width > 1:
         width //= 2

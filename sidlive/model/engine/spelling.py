@@ -67,7 +67,7 @@ def moved(token, one, two, three, four, modulus):  # type: ignore[no-untyped-def
 
 @inner
 def spelling(value, lo_bits, one, two, three, four, modulus):  # type: ignore[no-untyped-def]
-    """Return a pair's canonical hi token: the first rule of `model.tokens` that applies."""
+    """Return a pair's canonical hi token, by the first rule of `model.tokens` that applies to ``value``."""
     if value == one:
         return KEEP
     if value == (2 * one - two) % modulus:

@@ -61,7 +61,7 @@ class StatefulModel:
         self._hear_tables, self._generate_tables = (state, hearing), (state, generating)
         self._constraints_table = table_of(UNCONSTRAINED)
         self._position = 0  # frames heard
-        self._furthest = 0  # highest position since the last reset or restore: the rings hold frames up to here
+        self._furthest = 0  # highest position since the last reset: the rings hold frames up to here
         self._pinned = 0
 
     @property
@@ -81,7 +81,7 @@ class StatefulModel:
 
     @property
     def pinnable(self) -> int:
-        """Largest number of frames that the model was trained to hear pinned; more sound worse."""
+        """Largest number of frames that the model was trained to hear pinned; pinning more sounds worse."""
         return min(self._model.pinnable, self.context // 2)
 
     @property
@@ -123,7 +123,7 @@ class StatefulModel:
         self._pinned = pin
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of the state."""
+        """Return a copy of the whole state."""
         state = EngineState._make(part.copy() for part in self._state)
         return Snapshot(self._position, self._furthest, self._pinned, state)
 

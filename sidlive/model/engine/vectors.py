@@ -155,7 +155,7 @@ def _pairs_by_vnni(builder: Any, total: Any, numbers: Any, factors: Any) -> Any:
 
 
 def _pairs_by_shorts(builder: Any, total: Any, numbers: Any, factors: Any) -> Any:
-    """Do the same on any CPU."""
+    """Do the same as `_pairs_by_vnni` on any CPU."""
     wide = ir.VectorType(INT, 2 * LANES)
     numbers, factors = (builder.sext(builder.bitcast(part, PAIRS), wide) for part in (numbers, factors))
     products = builder.mul(numbers, factors)
