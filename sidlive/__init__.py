@@ -6,13 +6,14 @@ from all of them. Importing a room has no effect: no port is opened, nothing is 
 The ground floor, for all rooms, in reading order:
 
 - ``errors``: the errors that a person can fix
-- ``cli``: the command line, with a module of ``commands`` for each command
+- ``cli``: the command line; each command is a module in ``commands``
 - ``report``: output of commands: figures, warnings, progress
 - ``writing``: files that are written completely or not at all
 - ``picture``: figures as SVG
-- ``compiling``: kernels compiled by numba and cached on disk, under a digest of their ``sources``
+- ``compiling``: kernels, functions that numba compiles; their machine code is cached on disk
+- ``sources``: a digest of a kernel's source files, by which the cache is found again
 """
 
-from sidlive import sources as sources  # before any other module: it records the files as this process runs them
+from sidlive import sources as sources  # before any other module: it records the files that this process runs
 
 __version__ = "0.1.0"

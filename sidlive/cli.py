@@ -26,8 +26,8 @@ COMMANDS = (
 )  # fmt: skip
 
 
-class OneLine(argparse.ArgumentParser):
-    """An argument parser whose errors are one line; a mistyped word gets the nearest known one."""
+class OneLineErrorParser(argparse.ArgumentParser):
+    """An argument parser that prints an error as one line, and suggests the nearest known word for a mistyped one."""
 
     def error(self, message: str) -> NoReturn:
         for kind, words in (("int", "a whole number"), ("float", "a number")):
@@ -45,7 +45,7 @@ class OneLine(argparse.ArgumentParser):
 class Version(argparse.Action):
     """The action of ``--version``: print the versions of sidlive and Python and the digest of the model.
 
-    On the same processor these three make the same music again.
+    A take can be repeated exactly on the same kind of processor if all three are the same.
     """
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
@@ -62,7 +62,7 @@ class Version(argparse.Action):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    top = OneLine(
+    top = OneLineErrorParser(
         prog="sidlive",
         description="A live-coding instrument for the terminal: a model continues SID tunes, and you steer it. Without "
         "a command the studio opens.",
@@ -77,8 +77,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line; the words of a script may stand before or after the options, and all after a --."""
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line.
+
+    The arguments that ``sidlive run`` passes to its script may stand before or after the options, and everything after
+    ``--`` is passed to the script too.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     scripted = words[:1] == ["run"]
     end = words.index("--") if scripted and "--" in words else len(words)
@@ -91,17 +95,17 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def _escape_what_the_locale_lacks() -> None:
-    """Print characters that the locale cannot write (in a title, say) as escapes."""
+def _escape_unprintable_characters() -> None:
+    """Let stdout and stderr print escapes for characters that the locale's encoding lacks, as in a title."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 (a check failed), 2 (an error, reported) or 130 (Ctrl-C)."""
-    _escape_what_the_locale_lacks()
-    arguments = _parsed(argv)
+    """Run one command. Returns the exit status: 0, 1 (a check failed), 2 (an error, printed) or 130 (Ctrl-C)."""
+    _escape_unprintable_characters()
+    arguments = _parse(argv)
     try:
         return int(arguments.run(arguments) or 0)
     except SidliveError as error:

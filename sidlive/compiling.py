@@ -2,8 +2,8 @@
 
 `kernel` is the only way to make a kernel. It is compiled at its first call, and the machine code is cached in a file.
 The file's name contains a digest of every source file that the code may depend on (see `sources`), so code compiled
-from other sources is never found and never runs. numba's own cache checks one source file only, and it numbers its
-files, so two processes that compile the same kernel can mix up their code.
+from other sources is never found and never runs. numba's own cache is not used: it checks only the kernel's own file,
+and it numbers its cache files, so two processes that compile the same kernel at once can load each other's code.
 
 Cache files go to ``NUMBA_CACHE_DIR`` if it is set. Otherwise they go to ``__pycache__`` beside the source, or, if that
 is not writable, to the user's cache folder. If no folder is writable, each process compiles its kernels anew.
@@ -22,12 +22,12 @@ from uuid import uuid4
 
 from sidlive import sources
 
-CompileProgress = Callable[[int, int], object]  # called with the number of kernels compiled so far, and of all kernels
+CompileProgress = Callable[[int, int], object]  # called with (kernels compiled so far, total number of kernels)
 
 SUFFIX: Final = ".nbc"
-_CHECK_BYTES: Final = 16
+_CHECK_BYTES: Final = 16  # checksum at the start of a cache file
 _KERNELS: Final[list[Any]] = []  # every kernel of the modules imported so far
-_COMPILED: Final = "numba:compile"
+_COMPILED: Final = "numba:compile"  # numba's event for the compilation of a function
 
 
 @overload
@@ -130,7 +130,7 @@ def _folders(source: Path, package: str) -> tuple[Path, ...]:
 
 @cache
 def _surroundings() -> tuple[Any, ...]:
-    """Return what compiled code depends on besides its sources: versions, and numba's settings."""
+    """Return everything that compiled code depends on besides its sources: versions and numba's settings."""
     import llvmlite  # type: ignore[import-untyped]
     import numba
     import numpy as np
@@ -144,6 +144,7 @@ def _surroundings() -> tuple[Any, ...]:
 
 
 def _check(body: bytes) -> bytes:
+    """Return the checksum of a cache file's body."""
     return blake2b(body, digest_size=_CHECK_BYTES).digest()
 
 
@@ -166,9 +167,10 @@ def no_progress(done: int, total: int) -> None:
 
 @contextlib.contextmanager
 def compiling(outermost: Any, report_progress: CompileProgress) -> Iterator[None]:
-    """Report each kernel that is compiled inside this context, in any thread. Cached kernels are not reported.
+    """Report compile progress inside this context, from any thread. Kernels loaded from the cache are not reported.
 
-    The total counts the kernel ``outermost`` and all kernels of the modules that its module imports.
+    Counts the kernels of ``outermost``'s module and of all modules that it imports, directly or indirectly; other
+    kernels are ignored. ``outermost``: the kernel that is about to be called.
     """
     from numba.core import event
 

@@ -10,11 +10,11 @@ from sidlive.errors import ModelError
 from sidlive.writing import expect_place, write_file
 
 # In pixels:
-WIDTH: Final = 860  # of the picture
+WIDTH: Final = 860  # width of the picture
 LABEL: Final = 250  # width of the labels; the bars begin here
 BARS: Final = 400  # length of the longest bar
-ROW: Final = 19  # height of a bar
-GAP: Final = 13  # between two rows
+ROW: Final = 19  # height of a bar and its margin
+GAP: Final = 13  # gap between two rows
 INK: Final = "#2b2b3a"
 PAPER: Final = "#fbfaf6"
 COLOURS: Final = ("#6c5eb5", "#9bc069", "#c98f3c")
@@ -40,10 +40,10 @@ class ChartRow:
 
 @dataclass(frozen=True)
 class Chart:
-    """Rows under a heading. ``shared``: all rows have one scale; otherwise each row has its own scale and unit."""
+    """Rows of bars under a heading. ``shared``: all rows use one scale; otherwise each has its own scale and unit."""
 
     heading: str
-    series: tuple[str, ...]  # names, shown if there is more than one
+    series: tuple[str, ...]  # the name of each series; the legend is drawn if there is more than one
     rows: tuple[ChartRow, ...]
     shared: bool
 
@@ -118,14 +118,14 @@ def save(path: Path, picture: str) -> None:
 
 
 def svg(bottom: float, parts: Sequence[str], right: float = WIDTH) -> str:
-    """Return the text of an SVG file of ``parts`` on paper that ends at ``right`` and ``bottom``."""
+    """Return an SVG file's text: the elements ``parts`` on a background of ``right`` x ``bottom`` pixels."""
     width, height = round(right), round(bottom)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
     return "\n".join([head, rectangle(0, 0, width, height, PAPER), *parts, "</svg>\n"])
 
 
 def _bar(y: float, bar: Bar | None, longest: float, unit: str, colour: str) -> list[str]:
-    """Return the parts of a bar: the bar, its interval as a line with ends, and its figure as text."""
+    """Return the SVG elements of a bar: the bar, its interval as a line with end marks, and its figures as text."""
     if bar is None:
         return [text(LABEL, y + 14, "none", size=12)]
     scale = BARS / longest if longest > 0 else 0.0
@@ -149,7 +149,7 @@ def _figure(value: float) -> str:
 
 
 def text(x: float, y: float, words: str, size: int = 13, weight: str = "normal", anchor: str = "start") -> str:
-    """Return a line of text that begins (or ends, or has its middle) at (x, y)."""
+    """Return a line of text whose start, middle or end (``anchor``: start, middle, end) is at (x, y)."""
     style = f'font-family="sans-serif" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" fill="{INK}"'
     return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(words)}</text>'
 

@@ -1,4 +1,4 @@
-"""Output of commands: figures as one JSON object or as a table, warnings, progress bars, text made safe to print."""
+"""Output of commands: figures as one JSON object or as a table, warnings, progress bars. Makes text safe to print."""
 
 import json
 import os
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-# Characters that a terminal does not show but obeys: control characters, the invisible ones that reverse, break or
-# hide text (Unicode's bidirectional marks, line separators, zero-width spaces, tags), and unpaired surrogates.
-_UNSEEN: Final = (
+# Characters that change the display instead of being shown: control characters, unpaired surrogates, and invisible
+# characters that reverse, break or hide text (bidirectional marks, line separators, zero-width spaces, tags).
+_UNSAFE: Final = (
     r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\ud800-\udfff\U000e0000-\U000e007f"
 )
-_NOT_IN_A_LINE: Final = re.compile(f"[{_UNSEEN}]")
-_NOT_IN_LINES: Final = re.compile(f"(?![\\n\\t])[{_UNSEEN}]")
+_UNSAFE_IN_A_LINE: Final = re.compile(f"[{_UNSAFE}]")
+_UNSAFE_IN_LINES: Final = re.compile(f"(?![\\n\\t])[{_UNSAFE}]")
 
 
 def plain(text: object, lines: bool = False) -> str:
@@ -30,12 +30,12 @@ def plain(text: object, lines: bool = False) -> str:
     Control and invisible characters become Python escapes (``\\x1b``, ``\\u202e``). With ``lines``, newlines and tabs
     stay. Square brackets stay too: give the result to Rich as ``Text(plain(title))``, which parses no markup.
     """
-    unseen = _NOT_IN_LINES if lines else _NOT_IN_A_LINE
-    return unseen.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+    unsafe = _UNSAFE_IN_LINES if lines else _UNSAFE_IN_A_LINE
+    return unsafe.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
 def warn(text: object) -> None:
-    """Print one line on stderr, after the program's name: a note on the work that is being done, or an error."""
+    """Print one line on stderr, a warning or an error, that begins with the program's name."""
     print(f"sidlive: {plain(text)}", file=sys.stderr)
 
 
@@ -86,7 +86,10 @@ def spinner(silent: bool = False, stderr: bool = False) -> Iterator[Callable[[st
 
 
 def emit(results: list[Result], as_json: bool, title: str = "", **more: object) -> None:
-    """Print results on stdout: JSON ``{"results": [...], **more, "machine": {...}}``, or a table without ``more``."""
+    """Print results on stdout as JSON, ``{"results": [...], **more, "machine": {...}}``, or as a table.
+
+    The table has the heading ``title`` and leaves out ``more``; the JSON leaves out ``title``.
+    """
     if as_json:
         json.dump({"results": [asdict(r) for r in results], **more, "machine": machine()}, sys.stdout)
         sys.stdout.write("\n")

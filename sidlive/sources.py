@@ -1,4 +1,4 @@
-"""The package's source files: which of them a module depends on, and a digest of these.
+"""The package's source files: find the files that a module depends on, and compute a digest of them.
 
 Compiled kernels are cached under this digest (see `compiling`). A kernel uses constants, tables and functions from the
 modules that its module imports, so the digest covers all files that are imported, directly or indirectly. Imports are
@@ -34,7 +34,9 @@ def _stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
                 yield from _stamps(folder / entry.name)
 
 
-AT_START: Final = dict(_stamps(PACKAGE))  # the files as this process runs them: the package imports this module first
+AT_START: Final = dict(
+    _stamps(PACKAGE)
+)  # the files that this process runs; complete, since the package imports this module first
 _FILES: Final = {  # dotted module name -> file
     ".".join((_NAME, *file.with_suffix("").parts[len(PACKAGE.parts) :])).removesuffix(".__init__"): file
     for file in AT_START
@@ -42,7 +44,7 @@ _FILES: Final = {  # dotted module name -> file
 
 
 def imported(text: str) -> set[str]:
-    """Return the dotted names in the package that a source text imports, some of which are not modules."""
+    """Return the dotted names in the package that a source text imports: modules, and names inside modules."""
     names: set[str] = set()
     for module, members, modules in _IMPORT.findall(text):
         if module:
@@ -80,8 +82,8 @@ def needed(path: Path) -> frozenset[Path]:
 def digest(path: Path) -> str | None:
     """Return a digest in hexadecimal of a source file and all files that it imports.
 
-    None if a file does not exist (a function defined at a prompt) or was changed after this process began, since the
-    process then runs code that is in no file.
+    Returns None if a file does not exist (a function defined at a prompt), or was changed after this process began: the
+    process then runs code that no longer is in any file.
     """
     try:
         files = needed(path)

@@ -9,7 +9,7 @@ from typing import IO, Final
 
 from sidlive.errors import DeviceError
 
-_NAME_BYTES: Final = 255  # longest file name, if the system does not say
+_NAME_BYTES: Final = 255  # longest file name, assumed if the system does not report it
 _SHOWN: Final = 40  # characters of a name in a message
 
 
@@ -28,7 +28,9 @@ class WholeFile:
         try:
             self.path = self._made = self.path.resolve()
             if not self.path.exists() or self.path.is_file():
-                short = zlib.crc32(os.fsencode(self.path.name))  # short, however long the name is
+                short = zlib.crc32(
+                    os.fsencode(self.path.name)
+                )  # a short name, so that it fits even if the file's own name just fits
                 self._made = self.path.with_name(f".{short:08x}.{os.getpid()}.part")
             self.file: IO[bytes] = self._made.open("wb")
         except OSError as error:
@@ -75,9 +77,9 @@ class WholeFile:
 
 
 def name_trouble(path: Path) -> str:
-    """Return in words why the path's names are impossible on this disk (too long, bad characters), or "".
+    """Return why this disk cannot hold the names in a path (too long, bad characters), in words, or "" if it can.
 
-    Whether its folders exist is not checked.
+    Does not check whether the folders of the path exist.
     """
     there = next((folder for folder in (path.absolute(), *path.absolute().parents) if os.path.isdir(folder)), Path())
     try:
