@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sidlive.bench.peer import QUARTERS, Peer, PeerRegisters
 from sidlive.chip.c64 import slots
-from sidlive.chip.c64.kernal import place
+from sidlive.chip.c64.kernal import write_bytes
 from sidlive.chip.c64.machine import Machine
 from sidlive.chip.registers import REGISTERS
 from sidlive.errors import TuneError
@@ -183,7 +183,7 @@ def _use_substitute_roms(machine: Machine, driver: int) -> None:
     For tunes that install their own interrupts. ``driver``: the address of libsidplayfp's driver. It holds the end of
     the interrupt handler, and an instruction that jams the processor, which BRK and NMIs run. $EA39 jams too.
     """
-    machine.state[slots.BARE] = 1
+    machine.state[slots.ZERO_IS_BRK] = 1
     machine.memory[slots.ROM : slots.IO] = 0
     end = driver + 0xCB
     code = {
@@ -194,9 +194,9 @@ def _use_substitute_roms(machine: Machine, driver: int) -> None:
         end: "AD 0D DC 68 A8 68 AA 68 40 02",  # LDA $DC0D PLA TAY PLA TAX PLA RTI; a halt
         0x0314: f"{end & 0xFF:02X} {end >> 8:02X}",
     }
-    if not machine.state[slots.REAL]:
+    if not machine.state[slots.RSID]:
         code[0x0316] = f"{end + 9 & 0xFF:02X} {end + 9 >> 8:02X}" * 2
-    place(machine.memory, code)
+    write_bytes(machine.memory, code)
 
 
 def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> WriteLog:

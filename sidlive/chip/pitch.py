@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import FREQ_HI, FREQ_LO, PAL, VOICES, Frames, VideoTiming, register_of
 
 FREQUENCIES: Final = 1 << 16  # number of values of a frequency register
-HIGHEST: Final = FREQUENCIES - 1
+HIGHEST: Final = FREQUENCIES - 1  # the highest of them
 A4: Final = 69  # MIDI note
 A4_HZ: Final = 440.0
 SEMITONE: Final = 100.0  # cents
 OCTAVE: Final = 1200.0  # cents
-_PHASES: Final = 1 << 24
+_PHASES: Final = 1 << 24  # values of an oscillator's counter
 Number = TypeVar("Number", float, NDArray[np.floating[Any]])
 
 LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}  # semitones above C
@@ -33,7 +33,7 @@ def frequencies(frames: Frames) -> NDArray[np.int64]:
 
 
 def ratio(cents: Number) -> Number:
-    """Return the frequency ratio of an interval in cents. For cents above register value 1 it is the register value."""
+    """Return the frequency ratio of an interval in cents. For cents above register value 1 that is a register value."""
     return 2.0 ** (cents / OCTAVE)
 
 

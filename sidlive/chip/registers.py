@@ -59,7 +59,7 @@ USED_BITS: Final[NDArray[np.uint8]] = np.array(
 
 @dataclass(frozen=True)
 class VideoTiming:
-    """A video standard: processor clock in Hz, cycles per raster line, lines per frame."""
+    """The timing of a video standard: processor clock in Hz, cycles per raster line, raster lines per video frame."""
 
     name: str
     clock_hz: float
@@ -76,7 +76,7 @@ class VideoTiming:
         return self.clock_hz / self.cycles_per_frame
 
     def heard_at(self, here: "VideoTiming") -> str:
-        """Return in words how music made for this standard sounds on machine ``here``: its pitch and its tempo."""
+        """Return in words how music for this standard sounds on a machine of standard ``here``: its pitch and tempo."""
         pitch, tempo = here.clock_hz / self.clock_hz - 1, here.rate_hz / self.rate_hz - 1
         return (
             f"pitch {abs(pitch):.1%} {'sharp' if pitch > 0 else 'flat'},"
@@ -89,7 +89,7 @@ NTSC: Final = VideoTiming("NTSC", 1_022_727.0, 65, 263)  # 17,095 cycles, 59.83 
 
 
 def timing_named(name: object) -> VideoTiming:
-    """Return the video standard of that name; PAL for any other value, such as None from a file without a standard."""
+    """Return NTSC if that is the name, otherwise PAL, also for None from a file that does not name a standard."""
     return NTSC if name == NTSC.name else PAL
 
 

@@ -3,18 +3,20 @@
 A frame holds the registers' values, but not the cycles at which they were written. So the writes of a frame are spread
 over its first 600 cycles in a typical player's order: for each voice AD, SR, frequency, pulse width, the first control
 value, and some cycles later the final control value if it differs, so that the envelope sees a gate that closes and
-opens again. One tune in eight writes AD and SR after control, and its envelopes differ; ``control_first`` does the
-same. If the writes themselves are known (`WriteSpan`), each is made at its own cycle.
+opens again. One tune in eight writes AD and SR after control, which gives other envelopes; ``control_first`` selects
+that order. If the writes themselves are known (`WriteSpan`), each is made at its own cycle.
 
-The emulator's resampler truncates its ratio, so the chip runs 218 (PAL) or 350 (NTSC) millionths slow, 0.4 to 0.6 cent.
-Frames are timed in samples: frame k ends at sample ``sample_at(k + 1)``, and nothing drifts. Write spans are timed in
-cycles. The emulator adds dither: two chips in one process, given the same frames, differ by a few units of 32,768. The
-first chip of a process builds the tables for all chips in several threads, which draw dither from one sequence. So two
-processes produce the same bytes only if these threads run one after another, see `repeatable`.
+The emulator's resampler truncates its ratio of clock to sample rate, so the chip runs slow by 218 (PAL) or 350 (NTSC)
+millionths, 0.4 to 0.6 cent. Frames are timed in samples: frame k ends at sample ``sample_at(k + 1)``, so nothing
+drifts. Write spans are timed in cycles, which makes 48,010 samples for each second of a PAL chip.
+
+The emulator adds dither: two chips in one process, given the same frames, differ by a few units of 32,768. The first
+chip of a process builds the tables for all chips in several threads, which take their dither from one random sequence.
+So two processes produce the same bytes only if these threads run one after another, see `repeatable`.
 
 Changes of volume and filter shift the DC level of the chip's output, on a 6581 by more than most music's amplitude, and
 the circuit behind the chip turns such a step into a thump of a tenth of a second. A step that a tune makes belongs to
-the tune. A step at the start of playback does not: ``settle`` makes it beforehand, without sound.
+the tune and is heard. A step at the start of playback is not: ``settle`` makes it beforehand, without sound.
 """
 
 import contextlib
@@ -58,17 +60,17 @@ Row = NDArray[np.uint8]  # [28], one frame
 CHIPS: Final = ("6581", "8580")
 SAMPLE_RATE: Final = 48_000
 
-# Cycles, as in real players; of those values, the ones whose sound is nearest to that of cycle-exact writes.
-_ENTRY: Final = 40  # from the interrupt to the first write
+# Times of the writes in a frame, in cycles. Players differ; of their values, these sound nearest to cycle-exact writes.
+_ENTRY: Final = 40  # from the start of the frame to the first write
 _GAP: Final = 8  # from one write to the next
 _HOLD: Final = 14  # from a voice's first control value to its final one, as in our 6510 player; 8 to 48 sound alike
-_VOICE: Final = 86  # between voices
+_VOICE: Final = 86  # from one voice's last write to the next voice's first
 
 _POWER_ON_S: Final = 0.9  # until the output's DC level has decayed below one unit after power-on
 _SETTLE_S: Final = 0.6  # until it has decayed below 1/400 of the step after a change of volume or filter
-_FALL_S: Final = 0.005  # fade-out of a sound that is cut off
+_FADE_S: Final = 0.005  # fade-out of a sound that is cut off
 _DC_REGISTERS: Final = (CUTOFF_LO, CUTOFF_HI, RES_ROUTE, MODE_VOL)  # registers that shift the output's DC level
-_NEARLY: Final = 0.999  # factor on the cycles of n samples, so that the emulator never returns more than n
+_NEARLY: Final = 0.999  # of the cycles that n samples take: in these the emulator never returns more than n samples
 _STEP: Final = 4  # cycles clocked at a time near the end of a frame, less than a sample
 
 
@@ -99,13 +101,13 @@ class Sid:
         timing: VideoTiming = PAL,
         sample_rate: int = SAMPLE_RATE,
         control_first: bool = False,
-        rest: Row | None = None,
+        first_row: Row | None = None,
     ) -> None:
         """Power on a chip and let it settle, which takes about 50 ms.
 
-        ``control_first``: write each voice's control before AD and SR; it may be set between any two frames. ``rest``:
-        a frame ``uint8[28]``, usually the first, whose volume and filter are set before the chip settles. Raises
-        ControlError if ``chip`` is not in CHIPS.
+        ``control_first``: write each voice's control before AD and SR; the attribute may be changed between any two
+        frames. ``first_row``: the frame ``uint8[28]`` with which the music begins; its volume and filter are set
+        before the chip settles. Raises ControlError if ``chip`` is not in CHIPS.
         """
         if chip not in CHIPS:
             raise ControlError(f"chip expects {' or '.join(CHIPS)}, found {chip!r}")
@@ -114,35 +116,35 @@ class Sid:
         self.sample_rate = sample_rate
         self.control_first = control_first
         self._last = 0  # the last sample returned
-        self._fall: NDArray[np.float64] = np.zeros(0)  # the rest of the fade-out of a sound that was cut off
-        self.reset(rest)
+        self._fade: NDArray[np.float64] = np.zeros(0)  # the rest of the fade-out of a sound that was cut off
+        self.reset(first_row)
 
-    def reset(self, rest: Row | None = None, fade: bool = False) -> None:
-        """Power the chip off and on, which takes about 50 ms; all registers are zero, or as in ``rest`` (see __init__).
+    def reset(self, first_row: Row | None = None, fade: bool = False) -> None:
+        """Power the chip off and on, which takes about 50 ms. All registers are zero, except as in ``first_row``.
 
-        With ``fade``, the sound so far fades out within 5 ms; otherwise it stops at once.
+        ``first_row``: see __init__. With ``fade``, the sound so far fades out within 5 ms; otherwise it stops at once.
         """
         self._emulator = _emulator(self.chip, self.timing.clock_hz, self.sample_rate)
-        self._held = [0] * REGISTERS
-        self._over: list[int] = []  # samples made beyond the end of the last frame
-        if rest is not None:
-            self._set_dc(rest)
-        self._pass(_POWER_ON_S)  # this also flushes the resampler's buffers, which are not initialised
+        self._held = [0] * REGISTERS  # the values in the chip's registers
+        self._surplus: list[int] = []  # samples made beyond the end of the last frame
+        if first_row is not None:
+            self._set_dc(first_row)
+        self._clock_silently(_POWER_ON_S)  # this also flushes the resampler's buffers, which are not initialised
         if fade:
             self._cut_off()
 
     def settle(self, row: Row | None = None) -> None:
         """Set volume and filter as in ``row`` (None: keep them) and let the output settle, so that no step is heard.
 
-        Call it while the chip is silent, before music begins. It returns at once if the registers already have these
-        values. Otherwise it takes 30 ms, and a note that still sounds fades out within 5 ms.
+        Call it while the chip is silent, before music begins. It returns at once if $D417 and $D418 already have
+        these values. Otherwise it takes 30 ms, and a note that still sounds fades out within 5 ms.
         """
         if row is not None and all(self._held[register] == row[register] for register in (RES_ROUTE, MODE_VOL)):
             return
         if row is not None:
             self._set_dc(row)
-        self._pass(_SETTLE_S)
-        self._over = []
+        self._clock_silently(_SETTLE_S)
+        self._surplus = []
         self._cut_off()
 
     def adopt(self, other: "Sid") -> None:
@@ -160,7 +162,7 @@ class Sid:
     def play(self, row: Row, samples: int) -> Samples:
         """Write a frame ``uint8[28]`` and return its sound, ``int16[samples]``."""
         chip, held, values = self._emulator, self._held, row.tolist()
-        out, now = self._over, 0
+        out, now = self._surplus, 0
         for cycle, register, column in _SCHEDULES[self.control_first]:
             value = values[column]
             if value != held[register]:
@@ -172,17 +174,20 @@ class Sid:
         a_sample = self.timing.clock_hz / self.sample_rate * _NEARLY
         while (missing := samples - len(out)) > 0:
             out += chip.clock(max(_STEP, int((missing - 1) * a_sample)))
-        self._over = out[samples:]
-        return self._heard(out[:samples])
+        self._surplus = out[samples:]
+        return self._with_fade_out(out[:samples])
 
     def perform(self, span: WriteSpan) -> Samples:
-        """Make each write at its own cycle, and return the sound ``int16[n]``, 48,010 samples a second (see above)."""
+        """Make each write at its own cycle, and return the sound, ``int16[n]``.
+
+        If ``span.before`` leaves all gates closed, the chip settles after it.
+        """
         if span.before is not None:
             self._clock(span.before)
             if not any(self._held[register_of(voice, CONTROL)] & GATE for voice in range(VOICES)):
                 self.settle()
-        out, self._over = self._over + self._clock(span), []
-        return self._heard(out)
+        out, self._surplus = self._surplus + self._clock(span), []
+        return self._with_fade_out(out)
 
     def _clock(self, span: WriteSpan) -> list[int]:
         """Make each write at its own cycle, and return the samples."""
@@ -204,23 +209,23 @@ class Sid:
             self._held[register] = int(row[register])
             self._emulator.write(register, self._held[register])
 
-    def _pass(self, seconds: float) -> None:
+    def _clock_silently(self, seconds: float) -> None:
         """Clock the chip without sound, one frame at a time so that other threads get the GIL."""
         for _ in range(round(seconds * PAL.rate_hz)):
             self._emulator.clock(PAL.cycles_per_frame)
 
     def _cut_off(self) -> None:
         """Start the fade-out from the last sample."""
-        count = round(_FALL_S * self.sample_rate)
-        self._fall = self._last * (1 - (np.arange(count) + 0.5) / count)
+        count = round(_FADE_S * self.sample_rate)
+        self._fade = self._last * (1 - (np.arange(count) + 0.5) / count)
 
-    def _heard(self, samples: list[int]) -> Samples:
+    def _with_fade_out(self, samples: list[int]) -> Samples:
         """Return the samples as an array, with the fade-out added if there is one."""
         out = np.array(samples, dtype=np.int16)
-        count = min(len(self._fall), len(out))
+        count = min(len(self._fade), len(out))
         if count:
-            out[:count] = np.clip(out[:count] + self._fall[:count], -32768, 32767)
-            self._fall = self._fall[count:]
+            out[:count] = np.clip(out[:count] + self._fade[:count], -32768, 32767)
+            self._fade = self._fade[count:]
         if len(out):
             self._last = int(out[-1])
         return out
@@ -262,8 +267,8 @@ def _emulator(chip: str, clock_hz: float, sample_rate: int) -> Any:
 def repeatable() -> bool:
     """Return whether two processes produce the same bytes from the same frames.
 
-    They do if the system lets a thread run until it is done: on Linux for root and for users with a limit for real-time
-    priorities (`ulimit -r`), which musicians often have.
+    They do if the system permits real-time scheduling, which makes the emulator's threads run one after another: on
+    Linux for root, and for users with a limit for real-time priorities (`ulimit -r`), which musicians often have.
     """
     try:
         with _one_at_a_time():
@@ -274,20 +279,20 @@ def repeatable() -> bool:
 
 @cache
 def _build_tables() -> None:
-    """Let the emulator build the tables that all chips share, its threads one after another if the system permits."""
+    """Let the emulator build the tables that all chips share; its threads run one after another if possible."""
     from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
 
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # not permitted: the tables are right, their dither varies
             stack.enter_context(_one_at_a_time())
         SID(ChipModel.MOS6581, SamplingMethod.RESAMPLE, PAL.clock_hz, float(SAMPLE_RATE))
 
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Run this thread and its new threads on one processor, each until it is done. Raises OSError if not permitted."""
+    """Run this thread and its new threads on one core, each to its end. Raises OSError if that is not permitted."""
     if sys.platform != "linux":
-        raise OSError("threads cannot be made to run in turn here")
+        raise OSError("threads run one after another only on Linux")
     processors, policy, parameters = os.sched_getaffinity(0), os.sched_getscheduler(0), os.sched_getparam(0)
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
     try:
@@ -299,7 +304,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _schedule(control_first: bool) -> tuple[tuple[int, int, int], ...]:
-    """Return the writes of a frame in order: (cycle in the frame, register, column)."""
+    """Return the writes of a frame in order: (cycle in the frame, register, column of the frame with its value)."""
     writes = []
     cycle = _ENTRY
     for voice in range(VOICES):

@@ -12,11 +12,11 @@ Floats = NDArray[np.float64]
 WINDOW: Final = 2048  # samples
 HOP: Final = 512  # samples from one window to the next
 BANDS: Final = 40
-FLOOR_DB: Final = 70.0
+FLOOR_DB: Final = 70.0  # bands this far below the loudest count as silent
 
 
 def spectra(sound: NDArray[np.floating] | Samples, at: NDArray[np.int_]) -> Floats:
-    """Return power spectra ``float64[len(at), WINDOW / 2 + 1]`` of the Hann windows that begin at samples ``at``."""
+    """Return power spectra ``float64[len(at), WINDOW / 2 + 1]`` of the Hann windows that start at samples ``at``."""
     windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[at]
     return np.abs(np.fft.rfft(windows * np.hanning(WINDOW), axis=1)) ** 2
 
@@ -33,8 +33,9 @@ def mel_bank(sample_rate: int = SAMPLE_RATE) -> Floats:
 def differences_db(one: Floats, other: Floats) -> Floats:
     """Return the difference of two sounds in each window, ``float64[windows]``, in dB.
 
-    It is the root mean square over the bands of the difference of the two spectra. Bands more than FLOOR_DB below the
-    loudest band of ``one`` count as silent.
+    ``one`` and ``other``: power spectra ``float64[windows, WINDOW / 2 + 1]``, see ``spectra``. The difference is the
+    root mean square, over the mel bands, of the level differences in dB. Bands more than FLOOR_DB below the loudest
+    band of ``one`` count as silent.
     """
     bank = mel_bank()
     bands, others = one @ bank.T, other @ bank.T
@@ -43,7 +44,7 @@ def differences_db(one: Floats, other: Floats) -> Floats:
 
 
 def distance_db(one: Samples, other: Samples) -> float:
-    """Return the mean difference in dB of two sounds ``int16[n]`` that begin together; 0 if they are equal."""
+    """Return the mean difference in dB of two sounds ``int16[n]`` that start together; 0 if shorter than a window."""
     at = np.arange(0, min(len(one), len(other)) - WINDOW, HOP)
     if not len(at):
         return 0.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tunes_by_hand import LOAD, PLAY, program, sid_file
 
 from sidlive.chip.c64 import machine
-from sidlive.chip.c64.machine import INIT_PATIENCE_S, PLAY_PATIENCE_FRAMES
+from sidlive.chip.c64.machine import INIT_TIMEOUT_S, PLAY_TIMEOUT_FRAMES
 from sidlive.chip.registers import COLUMNS, USED_BITS
 from sidlive.errors import TuneError
 from sidlive.tune.capture.recorder import Recorder
@@ -63,7 +63,7 @@ code = st.lists(instructions, max_size=24).map(lambda parts: b"".join(parts)[:60
 def run(tune: Tune, song: int | None = None, init_s: float = SHORT_INIT_S) -> None:
     """Record a tune; its end must be frames or one TuneError in one line, and its machine within its cycles."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "INIT_PATIENCE_S", init_s)
+        patch.setattr(machine, "INIT_TIMEOUT_S", init_s)
         _run(tune, song)
 
 
@@ -80,7 +80,7 @@ def _run(tune: Tune, song: int | None) -> None:
         assert 1 <= recorder.expected_hz <= 1_100_000
     if recorder is not None:
         timing = tune.timing
-        budget = INIT_PATIENCE_S * timing.clock_hz + (FRAMES + 1) * PLAY_PATIENCE_FRAMES * timing.cycles_per_frame
+        budget = INIT_TIMEOUT_S * timing.clock_hz + (FRAMES + 1) * PLAY_TIMEOUT_FRAMES * timing.cycles_per_frame
         assert recorder.machine.cycle <= budget
 
 
@@ -171,7 +171,7 @@ def test_memory_has_a_bound(loop: str, magic: bytes) -> None:
     run(tune)  # whatever is loaded or compiled once
     tracemalloc.start()
     try:
-        run(tune, init_s=INIT_PATIENCE_S)
+        run(tune, init_s=INIT_TIMEOUT_S)
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -8,8 +8,8 @@
 - ``cpu``: the 6510 and its interrupts; ``opcodes``: its 256 opcodes; ``alu``: decimal arithmetic and flags
 - ``bus``: which memory or chip an address reaches
 - ``kernal``: the stand-in for the Kernal's ROM
-- ``video``: the VIC's raster and bad lines; ``sprites``: the cycles that sprites take
+- ``video``: the VIC's raster and bad lines; ``sprites``: the cycles that the sprites take from the processor
 - ``cia``: timers and interrupts; ``daytime``: the time-of-day clocks
-- ``voice``: reads and writes of the SID; ``oscillators``, ``envelope``: voice 3 as $D41B and $D41C read it
+- ``voice``: reads and writes of the SID; ``oscillators``, ``envelope``: voice 3 as read in $D41B and $D41C
 - ``waveforms``: tables of mixed waveforms
 """

@@ -6,7 +6,11 @@ from sidlive.compiling import kernel
 
 @kernel
 def add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
-    """Return A + value + carry and the new P. In decimal mode N and V come from the half-corrected sum, as on NMOS."""
+    """Return A + value + carry and the new P.
+
+    In decimal mode, as on the NMOS chip, Z comes from the binary sum, and N and V from the sum whose low digit alone is
+    corrected.
+    """
     carry = p & CARRY
     total = a + value + carry
     zero = ZERO if total & 0xFF == 0 else 0
@@ -45,7 +49,7 @@ def subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
 
 @kernel
 def rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
-    """Return A and P after ARR: AND, then ROR, with flags of its own."""
+    """Return A and P after ARR: AND, then ROR; C and V differ from those of ROR."""
     masked = a & value
     result = (masked >> 1) | ((p & CARRY) << 7)
     flags = p & ~(CARRY | ZERO | OVERFLOW | NEGATIVE)

@@ -1,10 +1,9 @@
-"""Reads and writes of the processor: RAM, ROM or a chip, as its port switches them."""
+"""The processor's reads and writes: its port at $0001 selects RAM, ROM or a chip for each address."""
 
 import numpy as np
 
 from sidlive.chip.c64.cia import read_cia, write_cia
 from sidlive.chip.c64.slots import (
-    BARE,
     ENTRY,
     FLAT,
     IO,
@@ -19,6 +18,7 @@ from sidlive.chip.c64.slots import (
     SECOND_SID,
     THIRD_SID,
     UNSTEADY,
+    ZERO_IS_BRK,
     Int,
     Memory,
     State,
@@ -36,7 +36,7 @@ def port_lines(m: State) -> Int:
 
 @kernel
 def remap(m: State) -> None:
-    """Set ``m[MAP]`` from the port: the source of reads in each 4 KiB, RAM, ROM or -1 (decided for each address)."""
+    """Set ``m[MAP]`` from the port: for each 4 KiB, reads come from RAM, ROM, or -1: that depends on the address."""
     if m[FLAT]:
         m[MAP : MAP + 16] = RAM
         return
@@ -53,7 +53,7 @@ def remap(m: State) -> None:
 
 @kernel
 def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
-    """Read the port, a chip or RAM between them. Sets UNSTEADY unless the value is known to stay the same."""
+    """Read an address in a 4 KiB block with the port or chips. Sets UNSTEADY if the value may change by itself."""
     if address < 2:
         return port_lines(m) if address else m[PORT_DIRECTION]
     if address < 0xD000:
@@ -109,7 +109,7 @@ def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
 
 @kernel
 def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
-    """Write a byte to what the processor reaches at ``address`` in ``cycle``: RAM, the port or a chip."""
+    """Write a byte to RAM, the port or a chip, whichever the processor reaches at ``address`` in ``cycle``."""
     m[UNSTEADY] = 1
     if 1 < address < 0xD000 or address >= 0xE000 or m[FLAT]:
         mem[address] = value
@@ -119,12 +119,12 @@ def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
 
 @kernel
 def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
-    """Fetch an opcode that is not in plain RAM. A ROM routine that we do not have reads as RTS and is noted."""
+    """Fetch an opcode from outside plain RAM. For a ROM routine that we do not have, set MISSING and return RTS."""
     code = read(m, mem, address, cycle)
     if m[MAP + (address >> 12)] == ROM:
         if not ENTRY[0] <= address < ENTRY[1] and m[KERNAL_AT] == 0:
             m[KERNAL_AT] = cycle
-        if code == 0 and m[BARE] == 0:
+        if code == 0 and m[ZERO_IS_BRK] == 0:
             if m[MISSING] == 0:
                 m[MISSING] = address
             return np.int64(0x60)

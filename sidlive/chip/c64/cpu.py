@@ -1,4 +1,4 @@
-"""The NMOS 6510 as one compiled kernel: all 256 opcodes, interrupts and NMIs, the cycles that the VIC steals.
+"""The NMOS 6510 as one compiled kernel: all 256 opcodes, interrupts, NMIs, and the cycles that the VIC takes.
 
 The cycle counts are those of ``opcodes.py``. An interrupt is taken in the same cycle as on the chip. A loop in which
 the program only waits is skipped up to the next event. Knows nothing of tunes or play calls.
@@ -8,7 +8,7 @@ import numpy as np
 
 from sidlive.chip.c64.alu import add, packed, rotate_masked, subtract, unpacked
 from sidlive.chip.c64.bus import fetch_opcode, read, write
-from sidlive.chip.c64.cia import cia_next, cia_pass
+from sidlive.chip.c64.cia import advance_cia, next_request
 from sidlive.chip.c64.opcodes import (
     FIRST_BRANCH,
     FIRST_MODIFY,
@@ -68,14 +68,14 @@ from sidlive.chip.c64.slots import (
     X,
     Y,
 )
-from sidlive.chip.c64.video import next_steal, raster_pass
-from sidlive.chip.c64.voice import note
+from sidlive.chip.c64.video import advance_raster, next_steal
+from sidlive.chip.c64.voice import append_log
 from sidlive.compiling import kernel
 
 
 @kernel
 def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) -> Int:
-    """Return the cycles by which the VIC delays an instruction of ``cycles`` begun at ``cycle``. Only reads wait."""
+    """Return by how many cycles the VIC delays an instruction of ``cycles`` begun at ``cycle``. Only reads wait."""
     writes, reads_after = 0, 0
     if FIRST_MODIFY <= op < FIRST_STORE:
         writes = 0 if mode == Mode.ACC else 2
@@ -106,25 +106,25 @@ def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) 
 
 
 @kernel
-def _next_look(m: State, due: Int, cycle: Int) -> Int:
-    """Return the cycle at which the loop must leave its fast path: ``due``, or the VIC takes or returns the bus."""
+def _next_check(m: State, due: Int, cycle: Int) -> Int:
+    """Return the cycle at which the loop must leave its fast path: ``due``, or earlier for the VIC's bus time."""
     return min(due, m[STEAL] - 8 if cycle < m[STEAL] - 8 else m[STEAL_END])
 
 
 @kernel
-def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
-    """Advance the chips that are due to ``cycle``, and set the cycle at which they are due again."""
+def _advance_chips(m: State, mem: Memory, cycle: Int, until: Int) -> None:
+    """Advance to ``cycle`` the chips that are due, and set DUE to the cycle at which one is due again."""
     if m[RASTER_NEXT] <= cycle:
-        raster_pass(m, mem, cycle)
+        advance_raster(m, mem, cycle)
     due = m[RASTER_NEXT]
     for base in (CIA, CIA + CIA_SLOTS):
         if m[base + MASK]:
-            asks = cia_next(m, base)
-            if asks <= cycle:
-                cia_pass(m, base, cycle)
-                asks = cia_next(m, base)
-            due = min(due, asks)
-    # No request takes effect sooner; reads of a chip advance it themselves.
+            request = next_request(m, base)
+            if request <= cycle:
+                advance_cia(m, base, cycle)
+                request = next_request(m, base)
+            due = min(due, request)
+    # No request takes effect sooner. A chip that the program reads is advanced by that read.
     m[DUE] = min(until, due + INTERRUPT_LATENCY)
     next_steal(m, mem, cycle)
 
@@ -133,9 +133,9 @@ def _look_up(m: State, mem: Memory, cycle: Int, until: Int) -> None:
 def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     """Run from ``m``'s registers until PC is ``stop`` or above, the clock reaches ``until``, or the processor jams.
 
-    ``m`` int64[LOG + 3 n], with a log of n SID writes and interrupts in the last 3 n slots; ``mem``
+    ``m`` int64[LOG + 3 n], whose last 3 n slots are a log of at most n SID writes and interrupts; ``mem``
     uint8[MEMORY_BYTES]; ``table`` is ``opcodes.kernel_table()``. Returns RETURNED, RUNNING_ON or JAMMED. A SID write is
-    logged with the last cycle of its instruction.
+    logged with its own cycle; a read-modify-write writes in its last two cycles.
     """
     pc, sp, a, x, y, p, cycle = m[PC], m[SP], m[A], m[X], m[Y], m[P], m[CYCLE]
     result = unpacked(p)  # N and Z are derived from it; their bits in p are not valid while the kernel runs
@@ -144,7 +144,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     m[NEXT] = until if flat else 0
     m[DUE] = until
     steal = np.int64(NEVER)  # the cycle at which the VIC next takes the bus
-    waits_at, waits_since = np.int64(-1), np.int64(0)  # PC, cycle and (below) registers at the last jump back
+    waits_at, waits_since = np.int64(-1), np.int64(0)  # PC and cycle after the last jump back; below, the registers
     wait_a, wait_x, wait_y, wait_p, wait_result, wait_sp = a, x, y, p, result, sp
     masked = p & INTERRUPT  # the interrupt flag that the next poll sees
     flagged = np.int64(-1)  # start of the last instruction that changed it; its poll sees the old flag
@@ -154,7 +154,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
         if cycle >= m[NEXT]:
             if cycle >= until:
                 break
-            _look_up(m, mem, cycle, until)
+            _advance_chips(m, mem, cycle, until)
             steal = m[STEAL]
             latency = cycle - branched if branched >= before else np.int64(INTERRUPT_LATENCY)
             irq = min(m[VIC_SINCE], m[CIA + SINCE]) + latency
@@ -175,28 +175,28 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                     pushed += stolen if max(steal, cycle) < cycle + 2 else 0
                     steal = m[STEAL]
                 vector = np.int64(0xFFFE)
-                if cia_next(m, CIA + CIA_SLOTS) <= pushed:
-                    cia_pass(m, CIA + CIA_SLOTS, pushed)
+                if next_request(m, CIA + CIA_SLOTS) <= pushed:
+                    advance_cia(m, CIA + CIA_SLOTS, pushed)
                 if m[NMI_AT] <= pushed:  # an NMI requested before the return address is pushed replaces the IRQ
                     vector = np.int64(0xFFFA)
                     m[NMI_AT] = NEVER
                     m[NMI_STACK] = sp
                 if m.shape[0] > LOG:
-                    note(m, cycle, LOG_NMI if vector == 0xFFFA else LOG_IRQ, np.int64(0))
+                    append_log(m, cycle, LOG_NMI if vector == 0xFFFA else LOG_IRQ, np.int64(0))
                 cycle += cycles
                 pc = read(m, mem, vector, cycle) | (read(m, mem, vector + 1, cycle) << 8)
                 waits_at = np.int64(-1)
-                # The first instruction of the handler always runs, whatever is requested.
-                m[NEXT] = _next_look(m, m[DUE], cycle)
+                # The handler's first instruction always runs before another interrupt is taken.
+                m[NEXT] = _next_check(m, m[DUE], cycle)
                 if m[NMI_AT] < NEVER or m[NEXT] <= cycle:
                     m[NEXT] = cycle + 1
                 continue
             due = m[DUE]
-            asked = m[NMI_AT] if p & INTERRUPT else min(m[NMI_AT], min(m[VIC_SINCE], m[CIA + SINCE]))
-            if asked < NEVER:
-                due = min(due, max(asked + INTERRUPT_LATENCY, cycle + 1))
+            requested = m[NMI_AT] if p & INTERRUPT else min(m[NMI_AT], min(m[VIC_SINCE], m[CIA + SINCE]))
+            if requested < NEVER:
+                due = min(due, max(requested + INTERRUPT_LATENCY, cycle + 1))
             m[DUE] = due
-            m[NEXT] = _next_look(m, due, cycle)
+            m[NEXT] = _next_check(m, due, cycle)
         if pc >= stop:
             status = RETURNED
             break
@@ -535,7 +535,7 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 and result == wait_result
                 and sp == wait_sp
             ):
-                # Nothing has changed since the last time here, so the loop repeats until an event: skip whole rounds.
+                # Nothing has changed since the last jump here, so the loop repeats until an event: skip whole rounds.
                 loop = cycle - waits_since
                 until_then = min(m[NEXT], m[STEADY])
                 free = until_then <= m[STEAL] or cycle >= m[STEAL_END]

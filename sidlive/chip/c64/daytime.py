@@ -25,7 +25,7 @@ from sidlive.chip.c64.slots import (
 from sidlive.compiling import kernel
 
 TENTHS, HOURS = 8, 11  # registers
-HALF_DAYS = 864_000  # tenths in 24 hours
+DAY = 864_000  # tenths of a second
 
 
 @kernel
@@ -60,14 +60,14 @@ def _add_tenth(clock: Int) -> Int:
 def _tick_of_tenth(m: State, base: Int, number: Int) -> Int:
     """Return the power-line tick at which the clock counts its ``number``-th tenth from now."""
     ring, length = m[base + CLOCK_RING], m[base + CLOCK_TENTH]
-    # ring >= length: the program chose 5 ticks per tenth during the sixth tick.
+    # ring >= length: the program changed from 6 to 5 ticks per tenth during the sixth tick.
     missing = length - ring if ring < length else length + 1
     return m[base + CLOCK_TICK] + missing + (number - 1) * length
 
 
 @kernel
-def follow_clock(m: State, base: Int, cycle: Int) -> Int:
-    """Advance the clock to ``cycle``. Returns the cycle at which it last reached the alarm on the way, or NEVER."""
+def advance_clock(m: State, base: Int, cycle: Int) -> Int:
+    """Advance the clock to ``cycle``. Returns the last cycle at which its time became the alarm's, or NEVER."""
     tick = cycle // m[POWER_CYCLES]
     alarm = np.int64(NEVER)
     if not m[base + CLOCK_STOPPED]:
@@ -90,12 +90,12 @@ def follow_clock(m: State, base: Int, cycle: Int) -> Int:
 
 @kernel
 def find_alarm(m: State, base: Int) -> None:
-    """Set ALARM_AT from the running clock; NEVER if the clock is stopped or the alarm causes no interrupt."""
+    """Set ALARM_AT to the cycle at which the clock reaches the alarm; NEVER if it is stopped or the alarm masked."""
     m[base + ALARM_AT] = NEVER
     if m[base + CLOCK_STOPPED] or m[base + MASK] & 4 == 0:
         return
     clock = m[base + CLOCK]
-    for number in range(1, HALF_DAYS + 1):
+    for number in range(1, DAY + 1):
         clock = _add_tenth(clock)
         if clock == m[base + ALARM]:
             m[base + ALARM_AT] = _tick_of_tenth(m, base, np.int64(number)) * m[POWER_CYCLES]
@@ -104,7 +104,7 @@ def find_alarm(m: State, base: Int) -> None:
 
 @kernel
 def read_clock(m: State, base: Int, register: Int) -> Int:
-    """Read a byte of the clock, already advanced. A read of the hours freezes the time until a read of the tenths."""
+    """Read a byte of a clock that has been advanced. Reading the hours freezes the time until the tenths are read."""
     if not m[base + CLOCK_LATCHED]:
         m[base + CLOCK_LATCH] = m[base + CLOCK]
     if register == TENTHS:
@@ -116,7 +116,7 @@ def read_clock(m: State, base: Int, register: Int) -> Int:
 
 @kernel
 def write_clock(m: State, base: Int, register: Int, value: Int, alarm: bool) -> bool:
-    """Write a byte of the clock, already advanced, or of its alarm. Returns whether this makes the two equal."""
+    """Write a byte of a clock that has been advanced, or of its alarm. Returns whether that makes the two equal."""
     value &= 0x0F if register == TENTHS else 0x9F if register == HOURS else 0x7F
     if not alarm:
         if register == HOURS:

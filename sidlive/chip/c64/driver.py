@@ -14,21 +14,21 @@ from sidlive.chip.c64.slots import (
     DUE,
     FIRST,
     FIRST_CHANGE,
+    FRAMES_DONE,
+    FRAMES_FROM,
     INIT_DONE,
     INTERRUPT,
     JAMMED,
     NEVER,
     NMI_WRITES,
     NO_TRAP,
-    OWN,
+    OUTSIDE_NMI,
     PC,
     PLAY,
     PLAY_PORT,
     PORT,
-    REAL,
     RETURNED,
-    ROWS,
-    ROWS_FROM,
+    RSID,
     RUNNING_ON,
     SID,
     SP,
@@ -57,15 +57,15 @@ from sidlive.compiling import kernel
 def _trap(m: State, mem: Memory) -> None:
     """Do the driver's work at a trap address: after init, at an interrupt that calls play, after play, or when idle.
 
-    The driver has no 6510 code; only its effects and cycles are emulated. After init and around each play call it
-    takes the cycles of libsidplayfp's driver, so that a tune finds the same raster line and timer counts.
+    The driver has no 6510 code; only its effects and cycles are emulated. They are those of libsidplayfp's driver, so
+    that a tune finds the same raster line and timer counts.
     """
     cycle = m[CYCLE]
     pc = m[PC]
     if pc == TRAP_IDLE:
         if m[INIT_DONE] == 0:
             m[INIT_DONE] = cycle
-            if m[REAL]:
+            if m[RSID]:
                 cycle = pass_cycles(m, mem, cycle, np.int64(7), np.int64(0))
             else:
                 cycle = pass_cycles(m, mem, cycle, np.int64(19 if m[PLAY] else 15), np.int64(1 << 16 if m[PLAY] else 0))
@@ -109,7 +109,10 @@ def _trap(m: State, mem: Memory) -> None:
 
 @kernel
 def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> Int:
-    """Run until the driver is at ``trap`` (RETURNED), or to ``until`` (RUNNING_ON), or the processor jams (JAMMED)."""
+    """Run until PC is at the trap address ``trap``, the clock reaches ``until``, or the processor jams.
+
+    Returns RETURNED, RUNNING_ON or JAMMED. Other traps on the way do their work.
+    """
     while True:
         status = run(m, mem, table, np.int64(TRAPS), until)
         if status != RETURNED or m[PC] == trap:
@@ -131,46 +134,46 @@ def run_frames(
     cycles: int,
     frames_in_cycles: int,
     by_calls: bool,
-    patience: int,
+    timeout: int,
     frames: Frames,
     ends: NDArray[np.int64],
     writes: NDArray[np.uint8],
-    own: NDArray[np.uint8],
+    outside_nmi: NDArray[np.uint8],
 ) -> tuple[int, int]:
     """Run the machine for T frames and store the SID's registers at the end of frame t in row t of ``frames``.
 
-    Frames begin at cycle ``m[ROWS_FROM]`` and are equally long, ``frames_in_cycles`` frames in ``cycles`` cycles. With
-    ``by_calls``, a frame ends when the driver is about to call play, or after ``patience`` cycles without a call.
+    Frames begin at cycle ``m[FRAMES_FROM]`` and are equally long: ``frames_in_cycles`` frames take ``cycles`` cycles.
+    With ``by_calls``, a frame ends when the driver is about to call play, or after ``timeout`` cycles without a call.
 
     Fills ``frames`` uint8[T, 28], unused register bits as written; ``ends`` int64[T], the cycle after each frame;
     ``writes`` uint8[T, 2, 25], the number of writes to each register outside NMI handlers [0] and by them [1], at most
-    255; ``own`` uint8[T, 25], the last value written to each register outside NMI handlers.
+    255; ``outside_nmi`` uint8[T, 25], the last value written to each register outside NMI handlers.
 
     Returns (status, t): RUNNING_ON and T, or JAMMED or TOO_LONG and the frame in which it happened. TOO_LONG is a play
-    call of more than ``patience`` cycles.
+    call of more than ``timeout`` cycles.
     """
     for t in range(frames.shape[0]):
         for voice in range(VOICES):
             m[BEFORE + voice] = mem[SID + voice * VOICE_STRIDE + CONTROL]
             m[FIRST + voice] = m[FIRST_CHANGE + voice] = -1
         m[WRITES : WRITES + 2 * REGISTERS] = 0
-        m[ROWS] += 1
+        m[FRAMES_DONE] += 1
         if by_calls:
             if m[PC] == TRAP_CALL:
                 _trap(m, mem)
-            status = run_to_trap(m, mem, table, np.int64(TRAP_CALL), m[CYCLE] + patience)
+            status = run_to_trap(m, mem, table, np.int64(TRAP_CALL), m[CYCLE] + timeout)
         else:
-            status = run_machine(m, mem, table, m[ROWS_FROM] + m[ROWS] * cycles // frames_in_cycles)
+            status = run_machine(m, mem, table, m[FRAMES_FROM] + m[FRAMES_DONE] * cycles // frames_in_cycles)
         if status == JAMMED:
             return JAMMED, t
-        if m[CALLED] != NEVER and m[CYCLE] - m[CALLED] > patience:
+        if m[CALLED] != NEVER and m[CYCLE] - m[CALLED] > timeout:
             return TOO_LONG, t
         ends[t] = m[CYCLE]
         for register in range(REGISTERS):
             frames[t, register] = mem[SID + register]
             writes[t, 0, register] = min(m[WRITES + register], 255)
             writes[t, 1, register] = min(m[NMI_WRITES + register], 255)
-            own[t, register] = m[OWN + register]
+            outside_nmi[t, register] = m[OUTSIDE_NMI + register]
         for voice in range(VOICES):
             final = np.int64(mem[SID + voice * VOICE_STRIDE + CONTROL])
             first = m[FIRST_CHANGE + voice]

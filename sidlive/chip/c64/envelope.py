@@ -1,7 +1,8 @@
 """Voice 3's envelope as $D41C reads it, exact to the cycle. The model is reSIDfp's.
 
 A 15-bit rate counter wraps after 32,767 cycles. When it equals the value of the current rate it restarts, and the level
-changes a few cycles later, after the chip's pipelines. The cycles between two such events are skipped in one step.
+changes a few cycles later, when the event has passed the chip's pipelines. In decay and release only every n-th restart
+changes the level; the exponential counter counts to n. Cycles between restarts, and equal steps, are skipped at once.
 """
 
 from typing import Final
@@ -35,11 +36,11 @@ from sidlive.chip.c64.slots import (
 from sidlive.chip.registers import VOICE_STRIDE
 from sidlive.compiling import kernel
 
-# Cycles between two steps, by the rate 0-15.
+# Cycles between two restarts of the rate counter, by the rate 0-15 in AD and SR.
 RATE_CYCLES: Final = np.array(
     [9, 32, 63, 95, 149, 220, 267, 313, 392, 977, 1954, 3126, 3907, 11720, 19532, 31251], dtype=np.int64
 )
-# The exponential counter: from each level on, decay and release are slower by the factor. At 255 and 0 it is 1.
+# The exponential counter: (level, period). At each level decay and release become slower; at 255 and 0 the period is 1.
 SLOWER: Final = np.array([[0x06, 30], [0x0E, 16], [0x1A, 8], [0x36, 4], [0x5D, 2]], dtype=np.int64)
 ROUND: Final = 0x7FFF  # period of the rate counter, in cycles
 ATTACK_DECAY: Final = SID + 2 * VOICE_STRIDE + 5
@@ -57,7 +58,7 @@ def _rate_of(m: State, mem: Memory, state: Int) -> Int:
 
 @kernel
 def _change_state(m: State, mem: Memory) -> None:
-    """Advance the state pipeline by a cycle. An attack uses the decay's rate for its first cycle."""
+    """Advance the state pipeline by one cycle. In its first cycle an attack uses the decay's rate."""
     m[STATE_PIPELINE] -= 1
     left, state, following = m[STATE_PIPELINE], m[ENVELOPE_STATE], m[NEXT_STATE]
     if following == ATTACK:
@@ -77,7 +78,7 @@ def _change_state(m: State, mem: Memory) -> None:
 
 
 @kernel
-def _move(m: State) -> None:
+def _step_level(m: State) -> None:
     """Change the level by one step, and set the exponential counter's next period."""
     if not m[LEVEL_MOVES]:
         return
@@ -97,8 +98,8 @@ def _move(m: State) -> None:
 
 
 @kernel
-def _pass_steps(m: State, left: Int, sustain: Int) -> Int:
-    """Skip equal steps within ``left`` cycles. Returns the number of cycles that remain."""
+def _skip_steps(m: State, left: Int, sustain: Int) -> Int:
+    """Skip as many equal steps of the level as fit into ``left`` cycles. Returns the number of cycles that remain."""
     state, level = m[ENVELOPE_STATE], m[LEVEL]
     period = m[RATE] + 1
     if m[LEVEL_MOVES] and state != ATTACK:
@@ -140,7 +141,7 @@ def _clock(m: State, mem: Memory, sustain: Int) -> None:
         m[SLOW_PIPELINE] -= 1
         slows = m[SLOW_PIPELINE] == 0
     if moves:
-        _move(m)
+        _step_level(m)
     elif slows:
         m[SLOW_COUNT] = 0
         if (m[ENVELOPE_STATE] == DECAY and m[LEVEL] != sustain) or m[ENVELOPE_STATE] == RELEASE:
@@ -170,7 +171,7 @@ def advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
         if (m[SLOW_NEXT] | m[STATE_PIPELINE] | m[LEVEL_PIPELINE] | m[SLOW_PIPELINE] | m[RATE_RESET]) == 0:
             count, rate = m[RATE_COUNT], m[RATE]
             if left > rate + 1 and count <= rate and m[SLOW_COUNT] < m[SLOW_PERIOD]:
-                left = 1 + _pass_steps(m, left - 1, sustain)  # $D41C is one cycle late, so leave one cycle
+                left = 1 + _skip_steps(m, left - 1, sustain)  # $D41C is one cycle late: do not skip the last
             skipped = min(left, rate - count if rate >= count else rate - count + ROUND)
             if skipped:
                 count += skipped
@@ -198,5 +199,5 @@ def gate(m: State, on: bool) -> None:
 
 @kernel
 def set_rate(m: State, mem: Memory) -> None:
-    """Use the new rate of the present state after a write to AD or SR."""
+    """After a write to AD or SR, take over the rate of the current state."""
     m[RATE] = _rate_of(m, mem, m[ENVELOPE_STATE])

@@ -1,11 +1,11 @@
-"""The stand-in for the Kernal's ROM: short routines of our own at its documented addresses, with the needed effects.
+"""The stand-in for the Kernal's ROM: our own short routines at its documented addresses, with the effects tunes need.
 
 There is no ROM image. The routines cover the interrupt entry and every address through which handlers leave, the jiffy
 clock, the keyboard (no key is pressed), the set-up of chips, memory and screen, and BASIC as a loop that waits. All
 other ROM space is zero: a call to it returns at once (``bus.fetch_opcode``).
 
-Where our driver calls play, the machine's initial state is the driver's. Kernal routines that set up the machine again
-must restore that state, or they would stop the play calls.
+If the driver calls play, Kernal routines that set up the machine restore the state that the driver set up; the Kernal's
+own initial state would stop the play calls.
 """
 
 from collections.abc import Mapping
@@ -100,8 +100,8 @@ _CODE: Final[Mapping[int, str]] = {
 }
 _ENTRY: Final = 0xFF48
 _LONG_ENTRY: Final = "48 8A 48 98 48 BA BD 04 01 29 10 F0 03 6C 16 03 6C 14 03"  # BRK jumps through $0316
-_SHORT_ENTRY: Final = "48 8A 48 98 48 6C 14 03"  # libsidplayfp's, eight cycles shorter
-# The jump table: the address of each routine; and the RAM vectors of those routines that a program can redirect.
+_SHORT_ENTRY: Final = "48 8A 48 98 48 6C 14 03"  # libsidplayfp's, eight cycles shorter; it does not test for BRK
+# The jump table at $FF81: entry -> address of the routine.
 _JUMPS: Final = {
     0xFF81: 0xFF5B, 0xFF84: 0xFDA3, 0xFF87: 0xFD50, 0xFF8A: 0xFD15, 0xFF8D: 0xFD1A, 0xFF90: 0xFE18, 0xFF93: 0xEDB9,
     0xFF96: 0xEDC7, 0xFF99: 0xFE25, 0xFF9C: 0xFE34, 0xFF9F: 0xEA87, 0xFFA2: 0xFE21, 0xFFA5: 0xEE13, 0xFFA8: 0xEDDD,
@@ -110,10 +110,12 @@ _JUMPS: Final = {
     0xFFD5: 0xF49E, 0xFFD8: 0xF5DD, 0xFFDB: 0xF6E4, 0xFFDE: 0xF6DD, 0xFFE1: 0xF6ED, 0xFFE4: 0xF13E, 0xFFE7: 0xF32F,
     0xFFEA: 0xF69B, 0xFFED: 0xE505, 0xFFF0: 0xE50A, 0xFFF3: 0xE500,
 }  # fmt: skip
+# Routines that a program can redirect: entry of the jump table -> vector in RAM.
 _VECTORS: Final = {
     0xFFC0: 0x031A, 0xFFC3: 0x031C, 0xFFC6: 0x031E, 0xFFC9: 0x0320, 0xFFCC: 0x0322, 0xFFCF: 0x0324, 0xFFD2: 0x0326,
     0xFFE1: 0x0328, 0xFFE4: 0x032A, 0xFFE7: 0x032C,
 }  # fmt: skip
+# Names, for messages, of the routines and inputs that we do not have.
 _MISSING: Final = {
     0xF157: "the Kernal's CHRIN, which waits for the keyboard",
     0xF34A: "the Kernal's OPEN",
@@ -135,15 +137,15 @@ _MISSING_RANGES: Final = (
 )
 
 
-def place(memory: NDArray[np.uint8], pieces: Mapping[int, str]) -> None:
+def write_bytes(memory: NDArray[np.uint8], pieces: Mapping[int, str]) -> None:
     """Write bytes, given in hexadecimal, to their addresses in ``memory``."""
     for address, text in pieces.items():
         data = bytes.fromhex(text)
         memory[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
 
 
-def name_of(address: int) -> str:
-    """Return the name of a missing ROM routine or chip input for people, by an address of it that a tune used."""
+def name_of_missing(address: int) -> str:
+    """Return a readable name of the missing ROM routine, chip input or cartridge at ``address``."""
     name = _MISSING.get(address)
     for first, last, part in _MISSING_RANGES:
         if name is None and first <= address <= last:
@@ -152,25 +154,25 @@ def name_of(address: int) -> str:
 
 
 @cache
-def rom_space(real: bool, called: bool, timer: bool) -> NDArray[np.uint8]:
+def rom_space(rsid: bool, calls_play: bool, timer: bool) -> NDArray[np.uint8]:
     """Return the bytes of ROM space by address, ``uint8[65536]``, read-only.
 
-    ``real``: the environment of an RSID file. Otherwise the environment of the driver; ``called`` if it calls play,
-    ``timer`` if its interrupt comes from CIA 1's timer A instead of raster line 0.
+    ``rsid``: for an RSID file, otherwise for a PSID file. For a PSID, ``calls_play``: the driver calls play; ``timer``:
+    the driver's interrupt comes from CIA 1's timer A instead of raster line 0.
     """
     rom = np.zeros(0x10000, dtype=np.uint8)
-    place(rom, _CODE)
-    place(rom, {_ENTRY: _LONG_ENTRY if real else _SHORT_ENTRY})
-    for door, address in _JUMPS.items():
-        opcode, target = (0x6C, _VECTORS[door]) if real and door in _VECTORS else (0x4C, address)
-        rom[door : door + 3] = opcode, target & 0xFF, target >> 8
-    if real:
-        place(rom, {0xF49E: "86 C3 84 C4 6C 30 03", 0xF5DD: "6C 32 03"})
+    write_bytes(rom, _CODE)
+    write_bytes(rom, {_ENTRY: _LONG_ENTRY if rsid else _SHORT_ENTRY})
+    for entry, address in _JUMPS.items():
+        opcode, target = (0x6C, _VECTORS[entry]) if rsid and entry in _VECTORS else (0x4C, address)
+        rom[entry : entry + 3] = opcode, target & 0xFF, target >> 8
+    if rsid:
+        write_bytes(rom, {0xF49E: "86 C3 84 C4 6C 30 03", 0xF5DD: "6C 32 03"})
     else:
-        place(rom, {0xECCA: "1B 00", 0xECD3: "00" if timer else "01", 0xF88F: "4C 15 FD"})
+        write_bytes(rom, {0xECCA: "1B 00", 0xECD3: "00" if timer else "01", 0xF88F: "4C 15 FD"})
         rom[0xF8EC] = 0x60  # do not clear the screen: a tune may lie there
         rom[0xF816] = 0x81 if timer else 0x01
-        if called:
+        if calls_play:
             rom[0xFD30:0xFD32] = TRAP_CALL & 0xFF, TRAP_CALL >> 8
     rom.flags.writeable = False
     return rom

@@ -1,10 +1,10 @@
-"""One C64 with a tune in its memory, run by the driver of a .sid player.
+"""One C64 with a tune in its memory, and the driver of a .sid player that runs the tune.
 
 The driver sets up the machine as libsidplayfp does, with the same cycles: RAM in its power-on pattern, $0000-$03FF
 zero, $02A6 the video standard, $D418 = $0F, CIA 1 timer A at 60 Hz, and one interrupt enabled, either raster line 0 or
 that timer. It calls init, then idles, and calls play in each interrupt. A tune without a play address installs its own
-interrupt. An RSID finds the Kernal's workspace in memory, and interrupts enabled from the start. ``kernal.py`` stands
-in for the ROM. Knows nothing of files.
+interrupt handler. An RSID starts with the Kernal's workspace in memory and with interrupts enabled. ``kernal.py``
+stands in for the ROM. Knows nothing of files.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,10 +26,10 @@ from sidlive.errors import TuneError
 
 TIMER_60HZ: Final = {"PAL": 0x4025, "NTSC": 0x4295}  # CIA 1 timer A as the Kernal leaves it
 POWER_HZ: Final = {"PAL": 50, "NTSC": 60}
-# How long init, the wait for the first play call, and a play call may take, in the machine's time.
-INIT_PATIENCE_S: Final = 30.0  # the slowest unpacking init seen takes a few seconds
-CALL_PATIENCE_S: Final = 2.0
-PLAY_PATIENCE_FRAMES: Final = 50
+# How long init, the wait for the first play call, and one play call may take, in emulated time.
+INIT_TIMEOUT_S: Final = 30.0  # the slowest unpacking init seen takes a few seconds
+CALL_TIMEOUT_S: Final = 2.0
+PLAY_TIMEOUT_FRAMES: Final = 50
 STACK: Final = 0xFC  # the stack pointer after a reset
 
 
@@ -49,7 +49,7 @@ class RecordedFrames:
     frames: Frames  # uint8[T, 28]: the registers when each frame ends
     ends: NDArray[np.int64]  # [T]: the cycle since the reset at which each frame ends
     writes: NDArray[np.uint8]  # [T, 2, 25]: writes per register, outside NMI handlers [0] and by them [1]; at most 255
-    own: NDArray[np.uint8]  # [T, 25]: the last value written to each register outside NMI handlers
+    outside_nmi: NDArray[np.uint8]  # [T, 25]: the last value written to each register outside NMI handlers
 
     @staticmethod
     def joined(pieces: "Sequence[RecordedFrames]") -> "RecordedFrames":
@@ -64,7 +64,7 @@ class RecordedFrames:
 
 
 class Machine:
-    """One C64: call ``start`` for a song, ``load`` its image, then run. Faults of the tune's code raise TuneError."""
+    """One C64. Call ``start`` for a song, ``load`` its image, then run. Raises TuneError if the tune's code fails."""
 
     def __init__(
         self, timing: VideoTiming = PAL, further_sids: Sequence[int] = (), log: int = 0, chip: str = "6581"
@@ -79,7 +79,7 @@ class Machine:
         self._name_memory()
         self.state = np.zeros(slots.LOG + 3 * log, dtype=np.int64)
         self._table = kernel_table()
-        self._origin: tuple[slots.State, slots.Memory] | None = None  # state and memory before it first ran
+        self._before_first_run: tuple[slots.State, slots.Memory] | None = None  # state and memory
         self.ram[:] = _power_on_pattern()
         self.ram[0x02A6] = timing is PAL
         m = self.state
@@ -99,7 +99,7 @@ class Machine:
         m[slots.LEVEL], m[slots.LEVEL_MOVES], m[slots.SLOW_PERIOD] = 0xAA, 1, 1
         m[slots.ENVELOPE_STATE] = m[slots.NEXT_STATE] = slots.RELEASE
         m[slots.RATE], m[slots.RATE_RESET] = RATE_CYCLES[0] - 1, 1
-        m[slots.VOICE3_FOLLOWED] = 1
+        m[slots.VOICE3_EMULATED] = 1
         m[slots.IS_8580] = chip == "8580"
         self.memory[slots.WAVES :] = mixed_waveforms(chip).reshape(-1)
         m[slots.FIRST : slots.FIRST + 6] = m[slots.NMI_STACK] = -1
@@ -122,7 +122,7 @@ class Machine:
 
     @property
     def timer_periods(self) -> tuple[int, ...]:
-        """Return the present periods in cycles of timers A and B of CIA 1, then of CIA 2."""
+        """The current periods in cycles of timers A and B of CIA 1, then of CIA 2."""
         bases = [slots.CIA + cia * slots.CIA_SLOTS + slots.TIMER for cia in range(2)]
         return tuple(
             int(self.state[base + t * slots.TIMER_SLOTS + slots.LATCH]) + 1 for base in bases for t in range(2)
@@ -149,7 +149,7 @@ class Machine:
     def missing(self) -> str | None:
         """The name of the first missing part that the tune used (a ROM routine, a chip input, a cartridge), or None."""
         address = int(self.state[slots.MISSING])
-        return kernal.name_of(address) if address else None
+        return kernal.name_of_missing(address) if address else None
 
     @property
     def log_rows(self) -> NDArray[np.int64]:
@@ -174,34 +174,34 @@ class Machine:
         self.ram[0xAC:0xAE] = address & 0xFF, address >> 8
         self.ram[address:end] = np.frombuffer(image, dtype=np.uint8)
 
-    def start(self, init: int, song: int, play: int = 0, timer: bool = False, real: bool = False) -> None:
-        """Set up the driver and go to the first instruction of init.
+    def start(self, init: int, song: int, play: int = 0, timer: bool = False, rsid: bool = False) -> None:
+        """Set up the machine as the driver does, up to the first instruction of init.
 
         ``song`` counts from 1; init gets ``song - 1`` in A. ``play`` 0: the tune installs its own interrupt. ``timer``:
-        CIA 1's timer A makes the driver's interrupt instead of the raster. ``real``: the environment of an RSID file,
+        CIA 1's timer A makes the driver's interrupt instead of the raster. ``rsid``: the environment of an RSID file,
         in which the timer runs and interrupts are enabled.
         """
         m = self.state
-        m[slots.PLAY], m[slots.PLAY_PORT], m[slots.REAL] = play, bank_of(play), real
-        self.memory[slots.ROM : slots.IO] = kernal.rom_space(real, play != 0, timer)
-        if real:
+        m[slots.PLAY], m[slots.PLAY_PORT], m[slots.RSID] = play, bank_of(play), rsid
+        self.memory[slots.ROM : slots.IO] = kernal.rom_space(rsid, play != 0, timer)
+        if rsid:
             _kernal_workspace(self.ram)
         vector = slots.TRAP_CALL if play else 0xEA31
         self.ram[0x0314:0x0316] = vector & 0xFF, vector >> 8
         self.ram[0x0316:0x031A] = (0x66, 0xFE, 0x47, 0xFE)  # the Kernal's BRK and NMI vectors
         # The driver's program: (cycles, address written in the last of these cycles or 0, value).
         latch = TIMER_60HZ[self.timing.name]
-        line = 311 if real else 0
+        line = 311 if rsid else 0
         steps = [
             (40, 0xD418, 0x0F),  # silence the chips, full volume
             (17 if self.timing is PAL else 15, 0xDC04, latch & 0xFF),
             (4, 0xDC05, latch >> 8),
-            (19 if real else 22, 0xD011, 0x1B | (line >> 8) << 7),
+            (19 if rsid else 22, 0xD011, 0x1B | (line >> 8) << 7),
             (4, 0xD012, line & 0xFF),
-            (7, 0, 0) if real else (18, 0, 0) if play else (13, 0, 0),
-            (20, 0, 0),  # a delay loop, with length 0
-            *([(15, 0xDC0D, 0x81), (4, 0xDC0E, 0x01)] if timer or real else [(12, 0xD01A, 0x81), (3, 0, 0)]),
-            (11 if real else 10, 0, 0),  # set the memory bank
+            (7, 0, 0) if rsid else (18, 0, 0) if play else (13, 0, 0),
+            (20, 0, 0),  # a delay loop that runs zero times
+            *([(15, 0xDC0D, 0x81), (4, 0xDC0E, 0x01)] if timer or rsid else [(12, 0xD01A, 0x81), (3, 0, 0)]),
+            (11 if rsid else 10, 0, 0),  # set the memory bank
             (26, 0, 0),  # set flags and song, call init
         ]
         cycle = 0
@@ -210,58 +210,58 @@ class Machine:
             if address:
                 bus.poke(m, self.memory, address, value, cycle - 1)
         m[slots.CYCLE] = cycle
-        m[slots.A], m[slots.X], m[slots.Y] = (song - 1) & 0xFF, 1 if timer or real else 0, 0
+        m[slots.A], m[slots.X], m[slots.Y] = (song - 1) & 0xFF, 1 if timer or rsid else 0, 0
         m[slots.PC] = init
-        m[slots.PORT] = 0x37 if real else bank_of(init)
+        m[slots.PORT] = 0x37 if rsid else bank_of(init)
         bus.remap(m)
-        m[slots.P] = slots.UNUSED | (0 if real else slots.INTERRUPT)
+        m[slots.P] = slots.UNUSED | (0 if rsid else slots.INTERRUPT)
         for byte in ((slots.TRAP_IDLE - 1) >> 8, (slots.TRAP_IDLE - 1) & 0xFF):
             self.ram[0x100 + m[slots.SP]] = byte
             m[slots.SP] = (m[slots.SP] - 1) & 0xFF
 
     def finish_init(self) -> None:
         """Run until init has returned. Raises TuneError if it jams or takes more than 30 s of the machine's time."""
-        if not self._run_to(slots.TRAP_IDLE, INIT_PATIENCE_S):
-            raise TuneError(f"init does not return within {INIT_PATIENCE_S:g} s of the machine's time")
+        if not self._run_to(slots.TRAP_IDLE, INIT_TIMEOUT_S):
+            raise TuneError(f"init does not return within {INIT_TIMEOUT_S:g} s of the machine's time")
 
-    def call_play(self) -> None:
+    def run_to_play(self) -> None:
         """Run until the driver is about to call play. Raises TuneError if no call comes within 2 s of machine time."""
-        if not self._run_to(slots.TRAP_CALL, CALL_PATIENCE_S):
-            raise TuneError(f"init turns off the interrupt that calls play; expected one within {CALL_PATIENCE_S:g} s")
+        if not self._run_to(slots.TRAP_CALL, CALL_TIMEOUT_S):
+            raise TuneError(f"init turns off the interrupt that calls play; expected one within {CALL_TIMEOUT_S:g} s")
 
-    def _run_to(self, trap: int, patience_s: float) -> bool:
-        """Run until the driver is at ``trap``. Returns whether it got there in time."""
-        until = self.cycle + int(patience_s * self.timing.clock_hz)
+    def _run_to(self, trap: int, timeout_s: float) -> bool:
+        """Run until the driver is at ``trap``. Returns whether that happened within ``timeout_s``, in emulated time."""
+        until = self.cycle + int(timeout_s * self.timing.clock_hz)
         status = self._call(driver.run_to_trap, trap, until)
         if status == slots.JAMMED:
             raise TuneError(self._jam())
         return bool(status == slots.RETURNED)
 
     def run(self, until: int) -> None:
-        """Run to the cycle ``until``, or an instruction past it. Raises TuneError if the processor jams."""
+        """Run until an instruction ends at cycle ``until`` or later. Raises TuneError if the processor jams."""
         if self._call(driver.run_machine, until) == slots.JAMMED:
             raise TuneError(self._jam())
 
     def _call(self, kernel: Callable[..., Any], *arguments: object) -> Any:
-        """Call a kernel that runs this machine, and return its result.
+        """Call a kernel that runs this machine. Returns the kernel's result.
 
-        Few tunes read voice 3's oscillator ($D41B) or envelope ($D41C), so they are not emulated until one does. Then
-        a copy of the machine from before its first run repeats that run with both emulated; this machine takes over
-        their state, and repeats the call in which the read came.
+        Few tunes read voice 3's oscillator ($D41B) or envelope ($D41C), so they are not emulated until a tune reads
+        one. Then a copy of the machine from before its first run is run again with both emulated, up to the start of
+        the current call. This machine takes over the copy's oscillators and envelope, and makes the call again.
         """
         m, memory = self.state, self.memory
-        if self._origin is None:
-            self._origin = m[: slots.LOG].copy(), memory.copy()
-            m[slots.VOICE3_FOLLOWED] = 0
-        if not m[slots.VOICE3_FOLLOWED]:
+        if self._before_first_run is None:
+            self._before_first_run = m[: slots.LOG].copy(), memory.copy()
+            m[slots.VOICE3_EMULATED] = 0
+        if not m[slots.VOICE3_EMULATED]:
             before = m[: slots.LOG].copy(), memory.copy()
             result = kernel(m, memory, self._table, *arguments)
             if not m[slots.VOICE3_READ]:
                 return result
             m[: slots.LOG], memory[:] = before
-            follower, its_memory = (array.copy() for array in self._origin)
+            follower, its_memory = (array.copy() for array in self._before_first_run)
             driver.run_machine(follower, its_memory, self._table, self.cycle)
-            assert follower[slots.CYCLE] == self.cycle, "run again, the machine came to another cycle"
+            assert follower[slots.CYCLE] == self.cycle, "the second run ended at another cycle"
             m[slots.PHASE : slots.LOG] = follower[slots.PHASE :]
         return kernel(m, memory, self._table, *arguments)
 
@@ -273,46 +273,49 @@ class Machine:
         return other
 
     def _name_memory(self) -> None:
-        """Set the views of the memory array."""
+        """Set ``ram``, ``io`` and ``sid``, the views of parts of the memory array."""
         self.ram = self.memory[slots.RAM : slots.ROM]
         self.io = self.memory[slots.IO : slots.SID]
         self.sid = self.memory[slots.SID : slots.WAVES]
 
     def frames_from(self, cycle: int) -> None:
         """Set the cycle, now or in the past, at which the first frame of ``record`` begins."""
-        self.state[slots.ROWS_FROM], self.state[slots.ROWS] = cycle, 0
+        self.state[slots.FRAMES_FROM], self.state[slots.FRAMES_DONE] = cycle, 0
 
     def record(self, count: int, period: Fraction | None) -> RecordedFrames:
         """Run for ``count`` frames and return them.
 
         Frames take ``period`` cycles each, from the cycle given to ``frames_from`` on. With None, a frame lasts from
-        one play call of the driver to the next; call ``call_play`` first. Raises TuneError if the processor jams or a
+        one play call of the driver to the next; call ``run_to_play`` first. Raises TuneError if the processor jams or a
         play call does not return within 50 video frames.
         """
         frames = np.zeros((count, COLUMNS), dtype=np.uint8)
-        patience = PLAY_PATIENCE_FRAMES * self.timing.cycles_per_frame
+        timeout = PLAY_TIMEOUT_FRAMES * self.timing.cycles_per_frame
         ends = np.zeros(count, dtype=np.int64)
         writes = np.zeros((count, 2, REGISTERS), dtype=np.uint8)
-        own = np.zeros((count, REGISTERS), dtype=np.uint8)
-        cycles, of = (0, 1) if period is None else (period.numerator, period.denominator)
-        status, frame = self._call(driver.run_frames, cycles, of, period is None, patience, frames, ends, writes, own)
+        outside_nmi = np.zeros((count, REGISTERS), dtype=np.uint8)
+        cycles, frames_in_cycles = (0, 1) if period is None else (period.numerator, period.denominator)
+        status, frame = self._call(
+            driver.run_frames, cycles, frames_in_cycles, period is None, timeout, frames, ends, writes, outside_nmi
+        )
         if status == slots.JAMMED:
             raise TuneError(f"{self._jam()}, frame {frame}")
         if status == slots.TOO_LONG:
-            raise TuneError(f"play does not return within {PLAY_PATIENCE_FRAMES} frames (frame {frame})")
+            raise TuneError(f"play does not return within {PLAY_TIMEOUT_FRAMES} frames (frame {frame})")
         frames &= USED_BITS
-        own &= USED_BITS[:REGISTERS]
-        return RecordedFrames(frames, ends, writes, own)
+        outside_nmi &= USED_BITS[:REGISTERS]
+        return RecordedFrames(frames, ends, writes, outside_nmi)
 
     def _jam(self) -> str:
+        """Return the message that the processor has jammed: in which code, at which address."""
         m = self.state
         at = int(m[slots.PC])
-        code = "init" if not m[slots.INIT_DONE] and not m[slots.REAL] else "play" if m[slots.PLAY] else "the tune"
+        code = "init" if not m[slots.INIT_DONE] and not m[slots.RSID] else "play" if m[slots.PLAY] else "the tune"
         return f"{code} jams the processor at ${at:04X} (opcode ${self.ram[at]:02X})"
 
 
 def bank_of(address: int) -> int:
-    """Return the value of $01 with which the driver calls ``address``: RAM there, and the chips if possible."""
+    """Return the value of $01 with which the driver calls ``address``: RAM there, and the chips where possible."""
     if address < 0xA000:
         return 0x37
     if address < 0xD000:
@@ -322,7 +325,7 @@ def bank_of(address: int) -> int:
 
 @cache
 def _power_on_pattern() -> NDArray[np.uint8]:
-    """Return RAM after power-on: runs of four $00 and $FF, inverted every 16 KiB; the reset clears the first KiB."""
+    """Return RAM after power-on: runs of four $00 and four $FF, inverted every 16 KiB; the first KiB is zero."""
     ram = np.zeros(0x10000, dtype=np.uint8)
     addresses = np.arange(0x10000)
     middle = (addresses & 7) - 2
@@ -333,7 +336,7 @@ def _power_on_pattern() -> NDArray[np.uint8]:
 
 
 def _kernal_workspace(ram: NDArray[np.uint8]) -> None:
-    """Write the values that the start of Kernal and BASIC leaves in $0000-$03FF, as far as programs use them."""
+    """Write the values that programs use in $0000-$03FF, as the start of Kernal and BASIC leaves them."""
     pieces = {
         0x0003: "AA B1 91 B3 22 00 00 00 4C 00 00 00 04",  # BASIC's conversions and flags
         0x0016: "19 16 00 0A 76 A3",
@@ -355,4 +358,4 @@ def _kernal_workspace(ram: NDArray[np.uint8]) -> None:
         0x0310: "4C 48 B2",
         0x0314: "31 EA 66 FE 47 FE 4A F3 91 F2 0E F2 50 F2 33 F3 57 F1 CA F1 ED F6 3E F1 2F F3 66 FE A5 F4 ED F5",
     }
-    kernal.place(ram, pieces)
+    kernal.write_bytes(ram, pieces)

@@ -137,10 +137,12 @@ class Op(IntEnum):
     TYA = 75
 
 
+# The first operation of each group of Op:
 FIRST_MODIFY: Final = int(Op.ASL)
 FIRST_STORE: Final = int(Op.SAX)
 FIRST_BRANCH: Final = int(Op.BCC)
 FIRST_OTHER: Final = int(Op.BRK)
+# Bits of a word of ``kernel_table``:
 PAGE_CROSS: Final = 1 << 20
 INDIRECT: Final = 1 << 21
 
@@ -190,8 +192,8 @@ def kernel_table() -> NDArray[np.int64]:
     """Return the CPU kernel's table, ``int64[256]``: one word for each opcode.
 
     Bits 0-7: the operation; 8-15: the mode; 16-19: cycles; 24-25: bytes; PAGE_CROSS: a page crossing takes another
-    cycle; INDIRECT: the operand is a pointer. Bits 32-47: mask of the operand for the address; 48-55: mask of X, and
-    56-63: mask of Y, before they are added to the address.
+    cycle; INDIRECT: the operand is a pointer. Bits 32-47, 48-55 and 56-63: masks for operand, X and Y. The address is
+    (operand & mask) + (X & mask) + (Y & mask), ANDed with the operand's mask.
     """
     words = np.zeros(256, dtype=np.int64)
     for o in OPCODES:
@@ -205,7 +207,7 @@ def kernel_table() -> NDArray[np.int64]:
 
 
 def disassemble(memory: bytes, address: int) -> tuple[str, int]:
-    """Return text and length in bytes of the instruction at ``address``. Operands wrap at the end of ``memory``."""
+    """Return the text of the instruction at ``address`` and its length in bytes. Operands wrap at ``memory``'s end."""
     opcode = OPCODES[memory[address]]
     low, high = (memory[(address + i) % len(memory)] for i in (1, 2))
     operand = low | high << 8 if opcode.length == 3 else low

@@ -1,8 +1,8 @@
-"""Voice 3's oscillator as $D41B reads it, with voices 1 and 2 as far as they synchronise or ring-modulate it.
+"""Voice 3's oscillator as read in $D41B, and those of voices 1 and 2 for their hard sync and ring modulation.
 
-The model is reSIDfp's. Oscillators are counters, so most cycles are skipped in one multiplication. Three things need
-single cycles: the two cycles before a read, because the pulse and the 8580's triangle and sawtooth come out one cycle
-late; on a 6581, a sawtooth mixed with another waveform, which pulls the counter's top bit down; and noise mixed with
+The model is reSIDfp's. Oscillators are counters, so most cycles are skipped in one multiplication. Three cases are
+emulated cycle by cycle: the two cycles before a read, because the pulse and the 8580's triangle and sawtooth come out
+one cycle late; on a 6581, a sawtooth mixed with another waveform, which pulls the counter's top bit down; and noise mixed with
 another waveform, which pulls down bits of the noise register.
 
 Nothing here runs before a tune reads $D41B or $D41C, see ``Machine._call``.
@@ -71,7 +71,7 @@ def _noise_output(register: Int) -> Int:
 
 @kernel
 def _written_back(output: Int) -> Int:
-    """Return the bits that an output writes back into the noise register."""
+    """Return the bits of the noise register that an output sets when it is written back."""
     register = np.int64(0)
     for bit, place in TAPS:
         register |= ((output >> place) & 1) << bit
@@ -79,8 +79,8 @@ def _written_back(output: Int) -> Int:
 
 
 @kernel
-def _drives(m: State, before: Int, after: Int) -> bool:
-    """Return whether a shift writes the output back into the register, as waveform ``before`` becomes ``after``."""
+def _writes_back(m: State, before: Int, after: Int) -> bool:
+    """Return whether a noise shift takes in the output, while control bits 4-7 change from ``before`` to ``after``."""
     if before <= 8 or after < 8 or (after == 8 and before != 15) or before == 12 or after == 12:
         return False
     return bool(m[IS_8580] or (before & 3, after & 3) not in ((1, 2), (2, 1)))
@@ -88,9 +88,9 @@ def _drives(m: State, before: Int, after: Int) -> bool:
 
 @kernel
 def _shift(m: State, before: Int, after: Int) -> None:
-    """Shift the latched bits into the noise register."""
+    """Shift the noise register. ``before``, ``after``: control bits 4-7 before and after the write in this cycle."""
     latch = m[NOISE_LATCH]
-    if _drives(m, before, after):
+    if _writes_back(m, before, after):
         latch = (m[NOISE] & NOT_TAPS) | _written_back(m[WAVE_OUTPUT])
         m[NOISE_LATCH] = latch
     m[NOISE] = (latch >> 1) | ((((m[TEST_LATCHED] | latch) ^ (latch >> 5)) & 1) << 22)
@@ -99,7 +99,7 @@ def _shift(m: State, before: Int, after: Int) -> None:
 
 @kernel
 def _waveform(m: State, mem: Memory, voice: Int, control: Int) -> Int:
-    """Return the 12 bits of triangle and sawtooth; all ones if neither is on."""
+    """Return the AND of triangle and sawtooth, 12 bits, of those that are on; all ones if neither is."""
     ring = TOP if control & 0x24 == RING else 0
     place = (m[PHASE + voice] ^ (~m[PHASE + (voice + 2) % 3] & ring)) >> 12
     if control & 0x30 == 0x10:
@@ -111,7 +111,7 @@ def _waveform(m: State, mem: Memory, voice: Int, control: Int) -> Int:
 
 @kernel
 def _mixed(mem: Memory, waveform: Int, value: Int) -> Int:
-    """Return the output of a voice whose waveforms, ANDed, are ``value``. Mixed, they pull down each other's bits."""
+    """Return the output of a voice whose waveforms have the AND ``value``. Mixed waveforms pull down more bits."""
     kind = waveform & 7
     if kind == 3 or kind >= 5:
         row = kind - 4 if kind > 3 else np.int64(0)
@@ -121,7 +121,7 @@ def _mixed(mem: Memory, waveform: Int, value: Int) -> Int:
 
 @kernel
 def _fade_noise(m: State) -> None:
-    """Let the test bit set more bits of the noise register."""
+    """Fill more of the noise register with ones, as the test bit does with time."""
     register = m[NOISE] | (m[NOISE] >> 1) | 0x400000
     m[NOISE] = m[NOISE_LATCH] = register
     m[NOISE_OUTPUT] = _noise_output(register)
@@ -130,7 +130,7 @@ def _fade_noise(m: State) -> None:
 
 @kernel
 def _fade_output(m: State) -> None:
-    """Let an output without a waveform lose more of its bits."""
+    """Clear more bits of the output, which fades while no waveform is selected."""
     m[WAVE_OUTPUT] &= m[WAVE_OUTPUT] >> 1
     m[OSC3] = m[WAVE_OUTPUT]
     m[FADES_IN] = FADE_CYCLES[m[IS_8580], 1] if m[WAVE_OUTPUT] else 0
@@ -178,7 +178,7 @@ def _clock(m: State, mem: Memory) -> None:
 
 @kernel
 def _output(m: State, mem: Memory, voice: Int, control: Int) -> None:
-    """Set voice 3's output for this cycle, and apply the effect of a mixed waveform on its own oscillator and noise."""
+    """Set voice 3's output for this cycle. On any voice, let a mixed waveform pull down its oscillator and noise."""
     waveform = control >> 4
     if waveform == 0:
         if m[FADES_IN]:
@@ -235,8 +235,8 @@ def _until_sync(m: State, mem: Memory) -> Int:
 
 
 @kernel
-def _settle_noise(m: State) -> None:
-    """Carry out the pending shifts of the noise register."""
+def _carry_out_shifts(m: State) -> None:
+    """Carry out the shifts of the noise register that have been counted."""
     register = m[NOISE]
     for _ in range(m[NOISE_SHIFTS] % 0x7FFFFF):  # the register's period
         register = (register >> 1) | (((register ^ (register >> 5)) & 1) << 22)
@@ -247,8 +247,8 @@ def _settle_noise(m: State) -> None:
 
 
 @kernel
-def _pass_noise(m: State, before: Int, phase: Int, frequency: Int, cycles: Int) -> None:
-    """Count the noise shifts while ``cycles`` took voice 3's counter from ``before`` to ``phase`` (not wrapped)."""
+def _count_shifts(m: State, before: Int, phase: Int, frequency: Int, cycles: Int) -> None:
+    """Count the noise shifts while voice 3's counter goes from ``before`` to ``phase`` (not wrapped) in ``cycles``."""
     if m[SHIFT_PIPELINE]:
         m[TEST_LATCHED] = 0
         if cycles >= m[SHIFT_PIPELINE]:
@@ -269,8 +269,8 @@ def _pass_noise(m: State, before: Int, phase: Int, frequency: Int, cycles: Int) 
 
 
 @kernel
-def _pass_voice(m: State, mem: Memory, voice: Int, cycles: Int) -> None:
-    """Skip ``cycles`` of one voice, without its output and the output's effects."""
+def _skip_voice(m: State, mem: Memory, voice: Int, cycles: Int) -> None:
+    """Skip ``cycles`` of one voice. Its output is not computed, except that it fades."""
     control = _control(mem, voice)
     m[RISING + voice] = 0
     if voice == 2:
@@ -295,36 +295,38 @@ def _pass_voice(m: State, mem: Memory, voice: Int, cycles: Int) -> None:
     m[PHASE + voice] = phase & 0xFFFFFF
     m[RISING + voice] = 1 if phase & TOP and not (phase - frequency) & TOP else 0
     if voice == 2:
-        _pass_noise(m, before, phase, frequency, cycles)
+        _count_shifts(m, before, phase, frequency, cycles)
 
 
 @kernel
-def _pass(m: State, mem: Memory, cycles: Int) -> None:
+def _skip(m: State, mem: Memory, cycles: Int) -> None:
     """Skip ``cycles`` of all three voices, from one hard sync to the next."""
     while cycles > 0:
         step = min(cycles, _until_sync(m, mem))
         cycles -= step
         for voice in range(3):
-            _pass_voice(m, mem, voice, step)
+            _skip_voice(m, mem, voice, step)
         _synchronise(m, mem)
 
 
 @kernel
-def _acts_back(mem: Memory, voice: Int) -> bool:
+def _pulls_down_top_bit(mem: Memory, voice: Int) -> bool:
     """Return whether, on a 6581, a voice's waveform can pull down its counter's top bit."""
     control = _control(mem, voice)
     return control & 0x20 != 0 and control & 0xF0 != 0x20 and control & TEST == 0
 
 
 @kernel
-def _cycle_by_cycle(m: State, mem: Memory) -> bool:
-    """Return whether cycles cannot be skipped, because an output acts back on its oscillator or noise register."""
+def _needs_single_cycles(m: State, mem: Memory) -> bool:
+    """Return whether no cycle may be skipped, because an output changes its own oscillator or noise register."""
     control = _control(mem, 2)
     if control > 0x8F:
         return True
     if m[IS_8580]:
         return False
-    return _acts_back(mem, 2) or (control & (SYNC | RING) != 0 and (_acts_back(mem, 0) or _acts_back(mem, 1)))
+    return _pulls_down_top_bit(mem, 2) or (
+        control & (SYNC | RING) != 0 and (_pulls_down_top_bit(mem, 0) or _pulls_down_top_bit(mem, 1))
+    )
 
 
 @kernel
@@ -333,12 +335,12 @@ def advance_oscillators(m: State, mem: Memory, cycle: Int, output: bool) -> None
     cycles = cycle - m[OSCILLATOR_CYCLE]
     m[OSCILLATOR_CYCLE] = cycle
     single = min(cycles, 2) if output else np.int64(0)
-    if _cycle_by_cycle(m, mem):
+    if _needs_single_cycles(m, mem):
         single = cycles
     if cycles > single:
-        _pass(m, mem, cycles - single)
+        _skip(m, mem, cycles - single)
     if output or single:
-        _settle_noise(m)
+        _carry_out_shifts(m)
     for _ in range(single):
         _clock(m, mem)
 
@@ -348,10 +350,10 @@ def change_control(m: State, mem: Memory, voice: Int, value: Int, cycle: Int) ->
     """Apply a write of ``value`` to a voice's control register at ``cycle``, before the register itself changes."""
     before = _control(mem, voice)
     test = (value ^ before) & TEST
-    silenced = voice == 2 and value & 0xF0 == 0 and before & 0xF0 != 0  # its output remains, and fades
+    silenced = voice == 2 and value & 0xF0 == 0 and before & 0xF0 != 0  # the output keeps its value and fades
     advance_oscillators(m, mem, cycle, voice == 2)
     if voice == 2 and test:
-        _settle_noise(m)
+        _carry_out_shifts(m)
     if value & test:
         m[PHASE + voice] = 0
     if voice < 2:

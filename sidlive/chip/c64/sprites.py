@@ -1,8 +1,8 @@
 """The sprites, as far as a program notices them: the cycles that fetching their data takes from the processor.
 
 A sprite's data is fetched on 21 lines, or 42 if it is expanded, beginning with the line of its Y position. Late in each
-line the VIC compares that position and then fetches, two cycles per sprite; the processor stops three cycles earlier.
-In another cycle of the line a sprite advances to its next row, an expanded one only on every other line.
+line the VIC compares the Y positions with the line, and then fetches, two cycles per sprite; the processor stops three
+cycles earlier. Early in the next line a sprite advances to its next row, an expanded one only on every other line.
 """
 
 import numpy as np
@@ -37,8 +37,8 @@ def _compare_cycle(m: State) -> Int:
 
 
 @kernel
-def _reached(mem: Memory, line: Int) -> Int:
-    """Return a bit for each sprite that is on and whose Y position equals the line's lower eight bits."""
+def _sprites_on_line(mem: Memory, line: Int) -> Int:
+    """Return the sprites (bit n: sprite n) that are on and whose Y position is the lower eight bits of the line."""
     sprites = np.int64(0)
     for n in range(8):
         if (mem[IO + 0x15] >> n) & 1 and mem[IO + 2 * n + 1] == line & 0xFF:
@@ -49,7 +49,7 @@ def _reached(mem: Memory, line: Int) -> Int:
 @kernel
 def _compare(m: State, mem: Memory, line: Int) -> None:
     """Start the fetches of the sprites that begin on this line."""
-    begin = _reached(mem, line) & ~m[SPRITE_DMA]
+    begin = _sprites_on_line(mem, line) & ~m[SPRITE_DMA]
     m[SPRITE_DMA] |= begin
     m[SPRITE_FLOP] |= begin
     for n in range(8):
@@ -59,7 +59,7 @@ def _compare(m: State, mem: Memory, line: Int) -> None:
 
 @kernel
 def _after_row(m: State) -> Int:
-    """Return a bit for each sprite whose data is still fetched after the sprites have advanced to their next row."""
+    """Return the sprites (bit n: sprite n) whose data is still fetched once they have advanced to their next row."""
     sprites = m[SPRITE_DMA]
     for n in range(8):
         if (m[SPRITE_FLOP] >> n) & 1 and m[SPRITE_ROW + n] + 3 == LAST_BYTE:
@@ -78,13 +78,13 @@ def _next_row(m: State) -> None:
 
 
 @kernel
-def follow_sprites(m: State, mem: Memory, cycle: Int) -> None:
+def advance_sprites(m: State, mem: Memory, cycle: Int) -> None:
     """Advance the sprites to ``cycle``. Call it before a write changes one of their registers."""
     before = m[SPRITE_CYCLE]
     m[SPRITE_CYCLE] = cycle
     length = m[LINE_CYCLES]
     compare = _compare_cycle(m)
-    number = before // length  # lines counted from the one before the first
+    number = before // length  # lines since the reset, which comes one line before line 0
     while number * length <= cycle and (mem[IO + 0x15] or m[SPRITE_DMA]):
         begin = number * length
         line = (number - 1) % m[LINES]
@@ -100,7 +100,7 @@ def follow_sprites(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def end_expansion(m: State, value: Int, cycle: Int) -> None:
-    """Apply a write of ``value`` to $D017 at ``cycle``: sprites no longer expanded advance to their next row."""
+    """Apply a write of ``value`` to $D017 at ``cycle``: sprites that it shrinks advance in every line from now on."""
     ended = ~value & ~m[SPRITE_FLOP] & 0xFF
     m[SPRITE_FLOP] |= ended
     if cycle % m[LINE_CYCLES] == CRUNCH_CYCLE:
@@ -112,8 +112,12 @@ def end_expansion(m: State, value: Int, cycle: Int) -> None:
 
 
 @kernel
-def _fetch(m: State, sprites: Int, begin: Int, cycle: Int) -> tuple[Int, Int]:
-    """Return (first, end) cycle of ``sprites``' bus time, current at ``cycle`` or next, in the line from ``begin``."""
+def _fetch_cycles(m: State, sprites: Int, begin: Int, cycle: Int) -> tuple[Int, Int]:
+    """Return (first, end) cycle of the bus time for ``sprites`` that is current at ``cycle`` or next.
+
+    Considers only the line that begins at cycle ``begin``; (NEVER, NEVER) if all its bus time for sprites is over. The
+    fetches of neighbouring sprites are one bus time.
+    """
     from_, to = np.int64(NEVER), np.int64(NEVER)
     for n in range(8):
         if (sprites >> n) & 1:
@@ -129,26 +133,26 @@ def _fetch(m: State, sprites: Int, begin: Int, cycle: Int) -> tuple[Int, Int]:
 
 @kernel
 def next_fetch(m: State, mem: Memory, cycle: Int) -> tuple[Int, Int]:
-    """Return (first, end) cycle of the sprites' bus time that is current at ``cycle`` or next, or (NEVER, NEVER)."""
-    follow_sprites(m, mem, cycle)
+    """Return (first, end) cycle of the bus time for sprites that is current at ``cycle`` or next, or (NEVER, NEVER)."""
+    advance_sprites(m, mem, cycle)
     length = m[LINE_CYCLES]
     number = cycle // length
     place = cycle - number * length
     sprites = m[SPRITE_DMA]
     if sprites and place < ROW_CYCLE:  # the fetches of the previous line reach into this one
-        from_, to = _fetch(m, sprites, (number - 1) * length, cycle)
+        from_, to = _fetch_cycles(m, sprites, (number - 1) * length, cycle)
         if from_ < NEVER:
             return from_, to
         sprites = _after_row(m)
     elif place > _compare_cycle(m):
-        from_, to = _fetch(m, sprites, number * length, cycle)
+        from_, to = _fetch_cycles(m, sprites, number * length, cycle)
         if from_ < NEVER:
             return from_, to
         number += 1
         sprites = _after_row(m)
-    sprites |= _reached(mem, (number - 1) % m[LINES])
+    sprites |= _sprites_on_line(mem, (number - 1) % m[LINES])
     lines = np.int64(0)
     while sprites == 0 and lines < m[LINES]:
         lines += 1
-        sprites = _reached(mem, (number + lines - 1) % m[LINES])
-    return _fetch(m, sprites, (number + lines) * length, cycle)
+        sprites = _sprites_on_line(mem, (number + lines - 1) % m[LINES])
+    return _fetch_cycles(m, sprites, (number + lines) * length, cycle)

@@ -1,6 +1,7 @@
 """The VIC-II as a program notices it: the raster, its interrupt, and the cycles that it takes from the processor.
 
-It takes cycles in bad lines and for the sprites' data (``sprites.py``). No picture, no collisions.
+It takes cycles in bad lines and for the sprites' data (``sprites.py``). **Bus time** is a run of cycles in which it has
+the bus, and the processor waits with its first read. No picture, no collisions.
 """
 
 import numpy as np
@@ -27,26 +28,26 @@ from sidlive.chip.c64.slots import (
     Memory,
     State,
 )
-from sidlive.chip.c64.sprites import end_expansion, follow_sprites, next_fetch
+from sidlive.chip.c64.sprites import advance_sprites, end_expansion, next_fetch
 from sidlive.compiling import kernel
 
 
 @kernel
 def line_at(m: State, cycle: Int) -> Int:
-    """Return the raster line that is read at ``cycle``. Line 0 appears one cycle late, as on the chip."""
-    since = cycle - m[LINE_CYCLES]
+    """Return the raster line that a program reads at ``cycle``. Line 0 appears one cycle late, as on the chip."""
+    since = cycle - m[LINE_CYCLES]  # the reset comes at the start of the last line, one line before line 0
     line = (since // m[LINE_CYCLES]) % m[LINES]
     return m[LINES] - 1 if line == 0 and since % m[LINE_CYCLES] == 0 else line
 
 
 @kernel
-def _compared(mem: Memory) -> Int:
-    """Return the compare line of $D011 and $D012. It may be beyond the last line."""
+def _compare_line(mem: Memory) -> Int:
+    """Return the compare line in $D011 and $D012, 0-511. Lines beyond the last one are never reached."""
     return np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
 
 
 @kernel
-def _reached(m: State, mem: Memory, at: Int) -> None:
+def _set_raster_flag(m: State, mem: Memory, at: Int) -> None:
     """Set the raster flag at cycle ``at``, and request an interrupt if it is enabled."""
     mem[IO + 0x19] |= 1
     if mem[IO + 0x1A] & 1 and m[VIC_SINCE] == NEVER:
@@ -56,7 +57,7 @@ def _reached(m: State, mem: Memory, at: Int) -> None:
 @kernel
 def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
     """Return the cycle after ``cycle`` at which the raster reaches the compare line, or NEVER."""
-    line = _compared(mem)
+    line = _compare_line(mem)
     if line >= m[LINES]:
         return NEVER
     frame = m[LINE_CYCLES] * m[LINES]
@@ -66,7 +67,7 @@ def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
 
 @kernel
 def _find_bad_line(m: State, mem: Memory, cycle: Int) -> None:
-    """Set BAD_LINE_AT to the bad line that is current at ``cycle`` or next; NEVER if the screen is off."""
+    """Set BAD_LINE_AT to the current bad line at ``cycle`` or else the next one; NEVER if the screen is off."""
     if mem[IO + 0x11] & 0x10 == 0:
         m[BAD_LINE_AT] = NEVER
         return
@@ -84,7 +85,7 @@ def _find_bad_line(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def _choose_steal(m: State, mem: Memory, cycle: Int) -> None:
-    """Set STEAL and STEAL_END to the bus time that is current at ``cycle`` or next: a bad line's or the sprites'."""
+    """Set STEAL and STEAL_END to the current bus time at ``cycle`` or the next: for a bad line or for sprites."""
     m[STEAL], m[STEAL_END] = m[BAD_LINE_AT], m[BAD_LINE_AT] + BAD_LINE_CYCLES
     if mem[IO + 0x15] or m[SPRITE_DMA]:
         begin, end = next_fetch(m, mem, cycle)
@@ -102,7 +103,7 @@ def find_steal(m: State, mem: Memory, cycle: Int) -> None:
 
 @kernel
 def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
-    """Return the first cycle of the VIC's bus time current at ``cycle`` or next, or NEVER. Cycles must not decrease."""
+    """Return the first cycle of the current bus time at ``cycle`` or the next, or NEVER. Calls go forward in time."""
     if cycle >= m[STEAL_END]:
         if cycle > m[BAD_LINE_AT] + m[LINE_CYCLES] * m[LINES]:
             _find_bad_line(m, mem, cycle)
@@ -123,9 +124,9 @@ def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
 
 @kernel
 def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
-    """Return the cycle at which ``cycles`` of processor time from ``cycle`` on have passed, delayed by the VIC.
+    """Return the cycle at which ``cycles`` processor cycles from ``cycle`` on are done, with the VIC's delays.
 
-    Bit n of ``writes``: cycle n is a write, which does not wait for the VIC.
+    ``writes``: bit n is one if processor cycle n is a write, which does not wait for the VIC.
     """
     steal = next_steal(m, mem, cycle)
     done = np.int64(0)  # processor cycles that have passed
@@ -138,7 +139,7 @@ def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> 
         if cycle + ahead < m[STEAL_END]:
             done += ahead
             cycle = m[STEAL_END]
-        else:  # the bus time was over before a read came
+        else:  # the bus time ended before a read came
             done += m[STEAL_END] - cycle
             cycle = m[STEAL_END]
         steal = next_steal(m, mem, cycle)
@@ -146,7 +147,7 @@ def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> 
 
 @kernel
 def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
-    """Return the cycle, at or after ``until``, at which a ``JMP *`` that began at ``cycle`` starts a new round."""
+    """Return the first cycle, ``until`` or later, at which a loop ``JMP *`` entered at ``cycle`` starts a new jump."""
     while cycle < until:
         end = cycle + (until - cycle + 2) // 3 * 3
         steal = next_steal(m, mem, cycle)
@@ -170,7 +171,7 @@ def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
             m[UNSTEADY] = 1
         return line & 0xFF if register == 0x12 else (np.int64(mem[IO + 0x11]) & 0x7F) | ((line >> 8) << 7)
     if register == 0x19:
-        raster_pass(m, mem, cycle)
+        advance_raster(m, mem, cycle)
         return np.int64(mem[IO + 0x19]) | 0x70 | (0x80 if m[VIC_SINCE] <= cycle else 0)
     if register == 0x1A:
         return np.int64(mem[IO + 0x1A]) | 0xF0
@@ -182,23 +183,23 @@ def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
 
 
 @kernel
-def raster_pass(m: State, mem: Memory, cycle: Int) -> None:
+def advance_raster(m: State, mem: Memory, cycle: Int) -> None:
     """Advance the raster to ``cycle``: set its flag if it has reached the compare line."""
     if m[RASTER_NEXT] <= cycle:
-        _reached(m, mem, m[RASTER_NEXT])
+        _set_raster_flag(m, mem, m[RASTER_NEXT])
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
 
 
 @kernel
 def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
     """Write a register (0-63) at ``cycle``."""
-    raster_pass(m, mem, cycle)
+    advance_raster(m, mem, cycle)
     if register == 0x11 or register == 0x12:
         line = line_at(m, cycle + 1)
-        before = _compared(mem)
+        before = _compare_line(mem)
         mem[IO + register] = value
-        if before != line and _compared(mem) == line:  # the line becomes the compare line while it is drawn
-            _reached(m, mem, cycle + 1)
+        if before != line and _compare_line(mem) == line:  # the line becomes the compare line while it is drawn
+            _set_raster_flag(m, mem, cycle + 1)
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
         find_steal(m, mem, cycle)
         m[NEXT] = 0
@@ -215,7 +216,7 @@ def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
             m[VIC_SINCE] = cycle
         m[NEXT] = 0
     elif register == 0x15 or register == 0x17 or (register < 0x10 and register & 1):
-        follow_sprites(m, mem, cycle)
+        advance_sprites(m, mem, cycle)
         if register == 0x17:
             end_expansion(m, value, cycle)
         before = np.int64(mem[IO + 0x15])

@@ -19,9 +19,9 @@ from sidlive.chip.c64.slots import (
     NMI_STACK,
     NMI_WRITES,
     OSC3,
-    OWN,
+    OUTSIDE_NMI,
     SID,
-    VOICE3_FOLLOWED,
+    VOICE3_EMULATED,
     VOICE3_READ,
     WRITES,
     Int,
@@ -32,14 +32,14 @@ from sidlive.chip.registers import CONTROL, REGISTERS, VOICE_STRIDE, VOICES
 from sidlive.compiling import kernel
 
 FADE_CYCLES: Final = np.array([0x1D00, 0xA2000], dtype=np.int64)  # until a byte on the data lines fades: 6581, 8580
-FIRST_OF_3: Final = 2 * VOICE_STRIDE
+VOICE_3: Final = 2 * VOICE_STRIDE
 
 
 @kernel
 def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
-    """Read a register: voice 3's two or the paddles'; any other reads as the last byte on the data lines."""
+    """Read $D41B, $D41C or a paddle. Any other register returns the last byte on the SID's data lines."""
     if 25 <= register <= 28:
-        if not m[VOICE3_FOLLOWED] and register >= 27:
+        if not m[VOICE3_EMULATED] and register >= 27:
             m[VOICE3_READ] = 1
         elif register == 27:
             advance_oscillators(m, mem, cycle, True)
@@ -61,8 +61,8 @@ def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
 
 
 @kernel
-def note(m: State, cycle: Int, kind: Int, value: Int) -> None:
-    """Append a row to the log, if there is room. ``kind``: a register 0-24, LOG_IRQ or LOG_NMI."""
+def append_log(m: State, cycle: Int, kind: Int, value: Int) -> None:
+    """Append a row to the log if there is room. ``kind``: a register 0-24, LOG_IRQ or LOG_NMI."""
     row = LOG + 3 * m[LOGGED]
     if row < m.shape[0]:
         m[row], m[row + 1], m[row + 2] = cycle, kind, value
@@ -70,15 +70,15 @@ def note(m: State, cycle: Int, kind: Int, value: Int) -> None:
 
 
 @kernel
-def _follow_write(m: State, mem: Memory, voice: Int, place: Int, value: Int, cycle: Int) -> None:
-    """Advance oscillators and envelope to ``cycle`` and apply a write of ``value`` to register ``place`` (0-6)."""
+def _apply_write(m: State, mem: Memory, voice: Int, place: Int, value: Int, cycle: Int) -> None:
+    """Advance oscillators and envelope to ``cycle``, then apply a write to register ``place`` (0-6) of a voice."""
     if place < CONTROL:
         advance_oscillators(m, mem, cycle, False)
     elif place == CONTROL:
         change_control(m, mem, voice, value, cycle)
     if voice == 2 and place >= CONTROL:
         advance_envelope(m, mem, cycle)
-        register = SID + FIRST_OF_3 + place
+        register = SID + VOICE_3 + place
         before = mem[register]
         mem[register] = value
         if place != CONTROL:
@@ -96,12 +96,12 @@ def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
         return
     voice = register // VOICE_STRIDE
     place = register - voice * VOICE_STRIDE
-    if m[VOICE3_FOLLOWED] and voice < VOICES:
-        _follow_write(m, mem, voice, place, value, cycle)
+    if m[VOICE3_EMULATED] and voice < VOICES:
+        _apply_write(m, mem, voice, place, value, cycle)
     mem[SID + register] = value
     if m[NMI_STACK] < 0:
         m[WRITES + register] += 1
-        m[OWN + register] = value
+        m[OUTSIDE_NMI + register] = value
     else:
         m[NMI_WRITES + register] += 1
     if voice < VOICES and place == CONTROL:
@@ -110,4 +110,4 @@ def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> N
         if m[FIRST_CHANGE + voice] < 0 and value != m[BEFORE + voice]:
             m[FIRST_CHANGE + voice] = value
     if m.shape[0] > LOG:
-        note(m, cycle, register, value)
+        append_log(m, cycle, register, value)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 FILE: Final = Path(__file__).parent / "waveforms.npz"
 KINDS: Final = (0x30, 0x50, 0x60, 0x70)  # the mixtures, as control register bits: one table row each
 _VOICE3: Final = 14  # voice 3's first register
-_PLACE: Final = 0x1000  # phase steps between two of the 4096 places of a waveform
-_TURN: Final = 4096
+_TURN: Final = 4096  # places in one period of a waveform, one for each value of the counter's upper 12 bits
+_PLACE: Final = 0x1000  # counter steps from one place to the next
 
 
 @cache
@@ -42,7 +42,7 @@ def measure(chip: str) -> NDArray[np.uint8]:
 
 
 def _common(kind: int, place: int) -> int:
-    """Return the AND of the mixture's triangle and sawtooth at one of the 4096 places."""
+    """Return the AND of the mixture's triangle and sawtooth at a place, 0-4095."""
     if kind & 0x30 == 0x10:
         return (place ^ (0xFFF if place & 0x800 else 0)) << 1 & 0xFFF
     return place if kind & 0x30 == 0x20 else place & place << 1 & 0xFFF

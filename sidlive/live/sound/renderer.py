@@ -219,7 +219,7 @@ class Renderer:
         if sid is not None and (sid.chip, sid.sample_rate) == (chip, output.sample_rate):
             return sid
         row = self._row
-        return Sid(chip, self._timing, output.sample_rate, rest=None if isinstance(row, WriteSpan) else row)
+        return Sid(chip, self._timing, output.sample_rate, first_row=None if isinstance(row, WriteSpan) else row)
 
     def _obey_move(self) -> None:
         """Change to the output that `move` gave."""

@@ -115,7 +115,7 @@ class Recorder:
         """Run init and go to the first play call. Return False if the tune has installed an interrupt of its own."""
         self.machine.finish_init()
         try:
-            self.machine.call_play()
+            self.machine.run_to_play()
         except TuneError:
             if not self.machine.own_interrupt:
                 raise

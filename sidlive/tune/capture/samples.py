@@ -72,7 +72,7 @@ def without_samples(rows: RecordedFrames) -> tuple[Frames, Samples | None]:
     for register in map(int, registers):
         in_nmi = (by_nmi[:, register] >= many[register]).sum() >= (outside[:, register] >= many[register]).sum()
         if in_nmi:
-            values = rows.own[:, register].copy()
+            values = rows.outside_nmi[:, register].copy()
         else:
             values, unknown = _held(rows.frames[:, register], outside[:, register], sampled[:, register])
             if register < VOICES * VOICE_STRIDE:

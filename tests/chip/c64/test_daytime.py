@@ -25,7 +25,7 @@ def started(cia: int, time: tuple[int, int, int, int], timing: VideoTiming = PAL
     code.add(rest)
     code.go_to(code.here)
     machine = Machine(timing, log=100)
-    machine.start(0x1000, 1, real=True)
+    machine.start(0x1000, 1, rsid=True)
     machine.load(0x1000, bytes(code.bytes))
     return machine
 
@@ -71,7 +71,7 @@ def test_seconds_minutes_and_hours_follow(before: tuple[int, int, int, int], aft
 @CIAS
 def test_it_stands_still_until_the_tenths_are_written(cia: int) -> None:
     machine = Machine()
-    machine.start(0x1000, 1, real=True)
+    machine.start(0x1000, 1, rsid=True)
     machine.load(0x1000, bytes.fromhex("4C 00 10"))
     machine.run(int(3 * PAL.clock_hz))
     assert shown(machine, cia) == [0x01, 0x00, 0x00, 0x00]
@@ -100,7 +100,7 @@ def test_the_alarm_interrupts_when_the_time_comes(cia: int) -> None:
     code.add("58")
     code.go_to(code.here)
     machine = Machine(log=100)
-    machine.start(0x1000, 1, real=True)
+    machine.start(0x1000, 1, rsid=True)
     machine.load(0x1000, bytes(code.bytes))
     machine.run(int(4 * PAL.clock_hz))
     kind = slots.LOG_IRQ if cia == 0xDC00 else slots.LOG_NMI

@@ -20,7 +20,7 @@ def run(code: str, seconds: float = 0.5, timing: VideoTiming = PAL) -> Machine:
     data = bytes.fromhex(code)
     here = 0x1000 + len(data)
     machine = Machine(timing, log=10_000)
-    machine.start(0x1000, 1, real=True)
+    machine.start(0x1000, 1, rsid=True)
     machine.load(0x1000, data + bytes((0x4C, here & 0xFF, here >> 8)))
     machine.run(int(seconds * timing.clock_hz))
     return machine
@@ -170,7 +170,7 @@ def test_a_tune_that_lacks_nothing_and_plays_nothing_names_nothing() -> None:
 
 def test_each_door_of_the_jump_table_leads_to_code_or_to_nothing() -> None:
     """Each entry of the jump table leads to the first byte of our routine, or to zero, which the bus reads as RTS."""
-    rom = kernal.rom_space(real=False, called=True, timer=False)
+    rom = kernal.rom_space(rsid=False, calls_play=True, timer=False)
     for door in range(0xFF81, 0xFFF6, 3):
         text, length = disassemble(rom.tobytes(), door)
         assert text.startswith("JMP $") and length == 3

@@ -25,7 +25,7 @@ def run(code: str, timing=PAL, address: int = 0x1000, play: int = 0, **options: 
 
 def played(machine: Machine, count: int) -> Frames:
     """Return the first ``count`` frames of a machine whose play is called once per video frame."""
-    machine.call_play()
+    machine.run_to_play()
     frame = machine.timing.cycles_per_frame
     machine.frames_from(machine.raster_next - frame)  # type: ignore[operator]
     return machine.record(count, Fraction(frame)).frames
@@ -185,7 +185,7 @@ def test_unused_register_bits_are_zero() -> None:
 
 def test_an_init_that_turns_its_interrupt_off_is_named() -> None:
     with pytest.raises(TuneError, match="turns off the interrupt that calls play"):
-        run("A9 00 8D 1A D0 60 60", play=0x1006).call_play()
+        run("A9 00 8D 1A D0 60 60", play=0x1006).run_to_play()
 
 
 def interrupts(machine: Machine, frames: int, kind: int = slots.LOG_IRQ) -> list[int]:
@@ -231,11 +231,11 @@ def test_an_nmi_comes_while_interrupts_are_off_and_once_an_edge() -> None:
     code = "A9 30 8D 18 03 A9 10 8D 19 03 A9 E7 8D 04 DD A9 03 8D 05 DD A9 81 8D 0D DD A9 11 8D 0E DD 78 4C 1F 10"
     program = bytes.fromhex(code).ljust(0x30, b"\xea") + bytes.fromhex("AD 0D DD 40")
     machine = Machine(PAL, log=1000)
-    machine.start(0x1000, 1, real=True)
+    machine.start(0x1000, 1, rsid=True)
     machine.load(0x1000, program)
     assert abs(np.mean(interrupts(machine, 5, slots.LOG_NMI)) - 1000) < 2
     deaf = Machine(PAL, log=1000)
-    deaf.start(0x1000, 1, real=True)
+    deaf.start(0x1000, 1, rsid=True)
     deaf.load(0x1000, program[:0x30] + b"\x40")  # never reads $DD0D: the line stays down, and no edge comes again
     assert len(interrupts(deaf, 5, slots.LOG_NMI)) == 0 and deaf.logged[-1].register == slots.LOG_NMI
 
@@ -330,7 +330,7 @@ def test_voice_3_is_exact_when_it_is_first_read_late(waveform: int, register: in
     play = f"E6 02 A5 02 8D 0E D4 8D 0F D4 4A 4A 29 01 09 {waveform:02X} 8D 12 D4"
     machine.load(0x1100, bytes.fromhex(f"{play} A5 02 C9 C8 90 06 AD {register:02X} D4 8D 01 D4 60"))
     machine.finish_init()
-    machine.call_play()
+    machine.run_to_play()
     machine.frames_from(machine.cycle)
     for count in pieces:
         machine.record(count, None)

@@ -15,7 +15,7 @@ from sidlive.chip.registers import NTSC, PAL
 def lost(sprites: int, expanded: int = 0, timing=PAL, screen: int = 0, lines: dict[int, int] | None = None) -> int:  # type: ignore[no-untyped-def]
     """Return the cycles a frame that a loop of jumps loses; sprites are on line 100 unless ``lines`` differs."""
     machine = Machine(timing)
-    machine.start(0x1000, 1, real=True)
+    machine.start(0x1000, 1, rsid=True)
     code = Code()
     code.set(screen, 0xD011)
     for n in range(8):
