@@ -17,7 +17,7 @@ import numpy as np
 
 from sidlive.bench.peer import QUARTERS, Peer, PeerRegisters
 from sidlive.chip.c64 import cpu, slots
-from sidlive.chip.c64.kernal import place
+from sidlive.chip.c64.kernal import write_bytes
 from sidlive.chip.c64.machine import Machine
 from sidlive.chip.c64.opcodes import kernel_table
 from sidlive.chip.registers import REGISTERS, USED_BITS
@@ -59,7 +59,7 @@ def program() -> bytes:
     numbers = np.arange(0x10000)
     memory = (7 * numbers + numbers // 256).astype(np.uint8)
     memory[:0x100] = 0
-    place(memory, {0xFB: "00 23", **PROGRAM})
+    write_bytes(memory, {0xFB: "00 23", **PROGRAM})
     return memory.tobytes()
 
 

@@ -87,5 +87,5 @@ def _sounds(music: Music) -> Iterator["Samples"]:
             sid = sid or Sid(music.chip, music.timing)
             yield sid.perform(frame)
         else:
-            sid = sid or Sid(music.chip, music.timing, control_first=music.control_first, rest=frame)
+            sid = sid or Sid(music.chip, music.timing, control_first=music.control_first, first_row=frame)
             yield sid.play(frame, sample_at(index + 1, music.rate_hz) - sample_at(index, music.rate_hz))

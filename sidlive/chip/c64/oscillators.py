@@ -2,8 +2,8 @@
 
 The model is reSIDfp's. Oscillators are counters, so most cycles are skipped in one multiplication. Three cases are
 emulated cycle by cycle: the two cycles before a read, because the pulse and the 8580's triangle and sawtooth come out
-one cycle late; on a 6581, a sawtooth mixed with another waveform, which pulls the counter's top bit down; and noise mixed with
-another waveform, which pulls down bits of the noise register.
+one cycle late; on a 6581, a sawtooth mixed with another waveform, which pulls the counter's top bit down; and noise
+mixed with another waveform, which pulls down bits of the noise register.
 
 Nothing here runs before a tune reads $D41B or $D41C, see ``Machine._call``.
 """
