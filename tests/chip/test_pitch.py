@@ -9,7 +9,7 @@ from sidlive.chip.pitch import HIGHEST, OCTAVE, cents_of, cents_of_a4, frequenci
 from sidlive.chip.registers import NTSC, PAL
 
 
-def test_concert_a_is_another_register_on_a_pal_and_an_ntsc_machine():
+def test_a4_has_different_registers_on_pal_and_ntsc():
     # 440 * 16777216 / 985248 = 7492.504, / 1022727 = 7217.93
     assert frequency_of(69, PAL) == 7493
     assert frequency_of(69, NTSC) == 7218
@@ -17,24 +17,24 @@ def test_concert_a_is_another_register_on_a_pal_and_an_ntsc_machine():
         assert abs(frequency_of(69, timing) * timing.clock_hz / 2**24 - 440) < 0.04  # half a step of the register
 
 
-def test_an_octave_doubles_the_register_and_the_highest_is_the_highest():
+def test_an_octave_doubles_the_register_up_to_the_highest_value():
     assert [frequency_of(57 + 12 * n) for n in range(4)] == [3746, 7493, 14985, 29970]
     assert frequency_of(200) == HIGHEST == 0xFFFF
 
 
-def test_notes_and_registers_are_each_others_inverse_to_half_a_register():
+def test_notes_and_registers_convert_back_within_half_a_register():
     for timing in (PAL, NTSC):
         for note in (36, 48, 60, 69, 84):
             register = frequency_of(note, timing)
             assert abs(notes_of(np.array([register]), timing)[0] - note) <= 12 * math.log2(1 + 0.5 / register)
 
 
-def test_an_oscillator_that_stands_still_sounds_no_note():
+def test_register_value_0_is_no_note():
     notes = notes_of(np.array([[0, 7492, 1]]))
     assert np.isnan(notes[0, 0]) and not np.isnan(notes[0, 1:]).any()
 
 
-def test_cents_count_from_register_value_1_and_multiply():
+def test_cents_count_from_register_value_1_and_convert_to_ratios():
     np.testing.assert_allclose(cents_of(np.array([0, 1, 2, 3, 4])), [0, 0, 1200, 1901.955, 2400], atol=1e-3)
     assert ratio(OCTAVE) == 2 and ratio(-OCTAVE) == 0.5
     assert math.isclose(ratio(700.0), 1.498307, abs_tol=1e-6)

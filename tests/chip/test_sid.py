@@ -19,7 +19,7 @@ SAW, GATE = 0x20, 0x01
 
 
 def note(count: int, frequency: int = 0x1CD6, control: int = SAW | GATE, adsr: int = 0x00F0) -> Frames:
-    """Return frames in which one voice sounds."""
+    """Return frames in which voice 1 sounds at full volume. ``adsr``: AD in the high byte, SR in the low byte."""
     frames = silence(count)
     frames[:, [0, 1, 4, 5, 6, 24, 25]] = (
         frequency & 0xFF,
@@ -68,7 +68,7 @@ def pitch(sound: np.ndarray[Any, Any]) -> float:
 
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("timing", [PAL, NTSC], ids=lambda timing: timing.name)
-def test_a_note_has_the_pitch_that_the_chip_gives_it(chip: str, timing: VideoTiming) -> None:
+def test_a_note_has_the_pitch_of_its_frequency_register(chip: str, timing: VideoTiming) -> None:
     # The oscillator is a 24-bit accumulator that adds the frequency register every cycle (the chip's data sheet).
     sound = render(note(30), timing.rate_hz, chip, timing)
     expected = 0x1CD6 * timing.clock_hz / (1 << 24)
@@ -103,7 +103,7 @@ def test_the_chip_runs_as_long_as_its_samples_last(emulator: Emulator) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 255), min_size=28, max_size=28), st.lists(st.integers(0, 255), min_size=28, max_size=28))
-def test_after_a_frame_the_chip_holds_the_frame(before: list[int], row: list[int]) -> None:
+def test_after_a_frame_the_chip_holds_its_register_values(before: list[int], row: list[int]) -> None:
     emulator = Emulator()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chip_sid, "_emulator", lambda *args: emulator)
@@ -117,7 +117,7 @@ def test_after_a_frame_the_chip_holds_the_frame(before: list[int], row: list[int
     assert all(a[0] <= b[0] for a, b in zip(emulator.writes, emulator.writes[1:], strict=False))
 
 
-def test_a_voice_is_written_envelope_first_then_first_control_then_final(emulator: Emulator) -> None:
+def test_a_voice_is_written_in_the_order_envelope_first_control_final_control(emulator: Emulator) -> None:
     rows = silence(2)
     rows[0, 4] = rows[0, 25] = SAW | GATE
     rows[1, :7] = (0x11, 0x22, 0x33, 0x04, 0x41, 0x55, 0x66)
@@ -132,11 +132,11 @@ def test_a_voice_is_written_envelope_first_then_first_control_then_final(emulato
     assert order[-1] == (4, 0x41) and order[-2] == (4, 0x40)
     assert {(5, 0x55), (6, 0x66)} == set(order[:2])
     assert len(order) == 8
-    assert 20 <= cycles[-1] - cycles[-2] <= 300  # what players take between the two
+    assert 20 <= cycles[-1] - cycles[-2] <= 300  # as between the two writes of real players
     assert cycles[-1] < 1145  # the mean length of a play call
 
 
-def test_a_voice_is_written_control_first_where_its_tune_does_so(emulator: Emulator) -> None:
+def test_control_first_writes_control_before_the_envelope(emulator: Emulator) -> None:
     row = silence(1)[0]
     row[:7], row[25] = (0x11, 0x22, 0x33, 0x04, 0x41, 0x55, 0x66), 0x40
     sid = Sid()
@@ -146,7 +146,7 @@ def test_a_voice_is_written_control_first_where_its_tune_does_so(emulator: Emula
     assert order[-4:] == [(4, 0x40), (4, 0x41), (5, 0x55), (6, 0x66)] and len(order) == 8
 
 
-def test_what_has_not_changed_is_not_written(emulator: Emulator) -> None:
+def test_registers_that_have_not_changed_are_not_written(emulator: Emulator) -> None:
     sid = Sid()
     row = note(1)[0]
     sid.play(row, 958)
@@ -155,8 +155,8 @@ def test_what_has_not_changed_is_not_written(emulator: Emulator) -> None:
     assert emulator.writes == []
 
 
-def test_a_gate_that_closes_and_opens_within_a_frame_starts_the_note_anew() -> None:
-    # Attack 9 takes 250 ms. With sustain 0 and decay 0 the note dies at once after it, unless the gate opens again.
+def test_a_gate_that_closes_and_opens_within_a_frame_restarts_the_envelope() -> None:
+    # With attack, decay and sustain 0 the note is over at once, unless the gate closes and opens again.
     frames = note(100, adsr=0x0000)
     again = frames.copy()
     again[50, first_control_of(0)] = SAW
@@ -167,7 +167,7 @@ def test_a_gate_that_closes_and_opens_within_a_frame_starts_the_note_anew() -> N
     assert loud > 10 * quiet
 
 
-def test_the_8580_sounds_other_than_the_6581() -> None:
+def test_the_8580_sounds_different_from_the_6581() -> None:
     frames = note(40)
     frames[:, 22:25] = (0x30, 0xF1, 0x1F)
     one, other = (render(frames, PAL.rate_hz, chip) for chip in CHIPS)
@@ -181,7 +181,7 @@ def test_two_chips_given_the_same_frames_sound_the_same() -> None:
     assert np.abs(one.astype(int) - other).max() <= 16 < np.abs(one).max()
 
 
-def test_silence_closes_the_gates_and_reset_forgets_everything() -> None:
+def test_after_silence_or_reset_the_chip_is_silent() -> None:
     sid = Sid()
     row = note(1)[0]
     for _ in range(10):
@@ -194,76 +194,77 @@ def test_silence_closes_the_gates_and_reset_forgets_everything() -> None:
     assert not sid.play(silence(1)[0], 958).any()
 
 
-def stretch(cycles: int, *writes: tuple[int, int, int], before: WriteSpan | None = None) -> WriteSpan:
+def span(cycles: int, *writes: tuple[int, int, int], before: WriteSpan | None = None) -> WriteSpan:
     return WriteSpan(np.array(writes, dtype=np.int64).reshape(-1, 3), cycles, before)
 
 
-def test_each_write_is_made_at_its_own_cycle_and_interrupts_are_left_out(emulator: Emulator) -> None:
+def test_a_write_span_makes_each_write_at_its_own_cycle_and_ignores_interrupts(emulator: Emulator) -> None:
     sid = Sid()
     begin = emulator.cycle
-    sid.perform(stretch(20_000, (0, 24, 15), (7, 24, 3), (7, 0, 1), (90, 32, 0), (19_999, 4, 0x21)))
-    sid.perform(stretch(100, (50, 4, 0x20)))
+    sid.perform(span(20_000, (0, 24, 15), (7, 24, 3), (7, 0, 1), (90, 32, 0), (19_999, 4, 0x21)))
+    sid.perform(span(100, (50, 4, 0x20)))
     expected = [(0, 24, 15), (7, 24, 3), (7, 0, 1), (19_999, 4, 0x21), (20_050, 4, 0x20)]
     assert [(cycle - begin, register, value) for cycle, register, value in emulator.writes] == expected
     assert emulator.cycle - begin == 20_100
 
 
-def test_cutting_a_stretch_in_two_changes_nothing() -> None:
+def test_two_consecutive_spans_sound_like_one() -> None:
     writes = [(cycle, 24, cycle // 125 % 16) for cycle in range(0, 40_000, 125)]
     one, two = Sid(), Sid()
-    whole = one.perform(stretch(40_000, *writes))
+    whole = one.perform(span(40_000, *writes))
     parts = [
-        two.perform(
-            stretch(20_000, *[(cycle - begin, *more) for cycle, *more in writes if 0 <= cycle - begin < 20_000])
-        )
+        two.perform(span(20_000, *[(cycle - begin, *more) for cycle, *more in writes if 0 <= cycle - begin < 20_000]))
         for begin in (0, 20_000)
     ]
     assert np.abs(whole.astype(int) - np.concatenate(parts)).max() <= 16 < np.abs(whole).max()
     assert len(whole) == pytest.approx(40_000 * SAMPLE_RATE / PAL.clock_hz, abs=2)
 
 
-def test_a_chip_that_takes_over_from_another_goes_on_with_its_registers() -> None:
+def test_a_chip_that_adopts_another_continues_its_note() -> None:
     one, other = Sid(), Sid(sample_rate=44_100)
     for _ in range(10):
         one.play(note(1)[0], 958)
     other.adopt(one)
-    sound = other.perform(stretch(100_000))
+    sound = other.perform(span(100_000))
     assert pitch(sound[2000:]) * 44_100 / SAMPLE_RATE == pytest.approx(0x1CD6 * PAL.clock_hz / (1 << 24), rel=0.01)
 
 
-def test_samples_played_by_the_volume_register_are_heard() -> None:
+def test_samples_played_through_the_volume_register_are_heard() -> None:
     period = 985  # cycles: 1,000 Hz
     writes = [(cycle, 24, 15 if cycle % period < period // 2 else 5) for cycle in range(0, 400_000, period // 2)]
-    sound = Sid().perform(stretch(400_000, *writes))
+    sound = Sid().perform(span(400_000, *writes))
     assert pitch(sound[4800:]) == pytest.approx(PAL.clock_hz / period, rel=0.01) and level(sound[4800:]) > 500
 
 
-def thump(sound: np.ndarray[Any, Any]) -> int:
+def peak(sound: np.ndarray[Any, Any]) -> int:
     return int(np.abs(sound.astype(int)).max())
 
 
-LOUD_AND_FILTERED = (0xF7, 0x1F)  # all voices through a low pass, at full volume: far from a chip in reset
+LOUD_AND_FILTERED = (
+    0xF7,
+    0x1F,
+)  # $D417, $D418: all voices through the low pass, full volume
 
 
 @pytest.mark.parametrize("chip", CHIPS)
-def test_volume_and_filter_with_which_music_begins_are_not_heard_as_a_thump(chip: str) -> None:
+def test_the_first_volume_and_filter_of_music_make_no_thump(chip: str) -> None:
     frames = silence(25)
     frames[:, 22:25] = 0x40, *LOUD_AND_FILTERED
-    assert thump(render(frames, PAL.rate_hz, chip)) < 16
+    assert peak(render(frames, PAL.rate_hz, chip)) < 16
     sid = Sid(chip)
     sid.play(silence(1)[0], 958)
     sid.settle(frames[0])
-    assert thump(np.concatenate([sid.play(row, 958) for row in frames])) < 200
+    assert peak(np.concatenate([sid.play(row, 958) for row in frames])) < 200
     hushed = np.concatenate([sid.play(silence(1)[0], 958) for _ in range(3)])
-    assert thump(hushed) > 500, "a step that frames make is heard"
+    assert peak(hushed) > 500, "a step that frames make is heard"
     sid.reset(frames[0])
-    assert thump(np.concatenate([sid.play(row, 958) for row in frames])) < 16
-    before = stretch(100, (0, 23, LOUD_AND_FILTERED[0]), (40, 24, LOUD_AND_FILTERED[1]))
-    assert thump(Sid(chip).perform(stretch(100_000, before=before))) < 200
-    assert thump(Sid(chip).perform(stretch(100_000, (0, 24, 15)))) > 1000
+    assert peak(np.concatenate([sid.play(row, 958) for row in frames])) < 16
+    before = span(100, (0, 23, LOUD_AND_FILTERED[0]), (40, 24, LOUD_AND_FILTERED[1]))
+    assert peak(Sid(chip).perform(span(100_000, before=before))) < 200
+    assert peak(Sid(chip).perform(span(100_000, (0, 24, 15)))) > 1000
 
 
-def test_what_a_settling_or_a_panic_cuts_off_falls_to_nothing_within_5_ms() -> None:
+def test_a_sound_cut_off_by_settle_or_reset_fades_out_within_5_ms() -> None:
     for end in (lambda sid, row: sid.settle(row), lambda sid, row: sid.reset(fade=True)):
         sid = Sid()
         row = note(1)[0]
@@ -272,10 +273,10 @@ def test_what_a_settling_or_a_panic_cuts_off_falls_to_nothing_within_5_ms() -> N
         end(sid, quiet)
         after = sid.play(quiet, 958).astype(int)
         assert abs(after[0] - before[-1]) < 0.02 * abs(before[-1]) + 250 and np.abs(np.diff(after)).max() < 400
-        assert thump(after[SAMPLE_RATE // 200 :]) < 250
+        assert peak(after[SAMPLE_RATE // 200 :]) < 250
 
 
-def test_a_chip_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_chip_is_refused() -> None:
     with pytest.raises(ControlError, match="6581 or 8580, found '6582'"):
         Sid("6582")
 
@@ -286,7 +287,7 @@ def test_importing_does_not_load_the_emulator() -> None:
 
 
 @pytest.mark.parametrize("schedule", chip_sid._SCHEDULES, ids=["envelope first", "control first"])
-def test_every_register_is_written_once_and_each_control_twice(schedule: tuple[tuple[int, int, int], ...]) -> None:
+def test_a_frame_writes_every_register_once_and_each_control_twice(schedule: tuple[tuple[int, int, int], ...]) -> None:
     columns = [column for _, _, column in schedule]
     assert sorted(columns) == list(range(28))
     for voice in range(3):
@@ -295,7 +296,7 @@ def test_every_register_is_written_once_and_each_control_twice(schedule: tuple[t
         }
 
 
-def test_voice_3_off_is_heard_through_the_filter_alone() -> None:
+def test_with_voice_3_off_voice_3_is_heard_only_through_the_filter() -> None:
     frames = silence(60)
     frames[:, [14, 15, 18, 20, 22, 27]] = (0xD6, 0x1C, SAW | GATE, 0xF0, 0x80, SAW | GATE)
     loud = {}

@@ -1,4 +1,4 @@
-"""The difference between two sounds."""
+"""The difference between two sounds in dB, and the mel bands that it is measured in."""
 
 import numpy as np
 import pytest
@@ -15,21 +15,21 @@ def tone(hertz: float, loudness: float = 1.0) -> np.ndarray:
     )
 
 
-def test_a_sound_is_no_distance_from_itself_and_silence_from_silence() -> None:
+def test_equal_sounds_have_distance_0() -> None:
     assert distance_db(tone(440), tone(440)) == 0
     assert distance_db(np.zeros(SAMPLE_RATE, np.int16), np.zeros(SAMPLE_RATE, np.int16)) == 0
     assert distance_db(tone(440)[:100], tone(440)[:100]) == 0
 
 
-def test_half_as_loud_is_6_db() -> None:
+def test_half_the_amplitude_is_6_db() -> None:
     assert distance_db(tone(440), tone(440, 0.5)) == pytest.approx(6.02, abs=0.4)
 
 
-def test_another_pitch_is_further_than_a_near_one() -> None:
+def test_a_distant_pitch_differs_more_than_a_near_one() -> None:
     assert distance_db(tone(440), tone(450)) < distance_db(tone(440), tone(1300))
 
 
-def test_the_bands_cover_hearing_and_a_window_is_one_row() -> None:
+def test_the_mel_bands_reach_from_30_hz_to_16_khz_and_each_window_is_a_row() -> None:
     bank = mel_bank()
     heard = (bank.sum(0) > 0).nonzero()[0] * SAMPLE_RATE / WINDOW
     assert bank.shape == (BANDS, WINDOW // 2 + 1) and heard[0] < 60 and 15_000 < heard[-1] <= 16_000

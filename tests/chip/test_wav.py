@@ -12,7 +12,7 @@ from sidlive.errors import DeviceError
 SOUND = np.array([0, 1, -1, 32767, -32768], np.int16)
 
 
-def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
+def test_a_file_holds_the_blocks_that_were_written(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     with WavFile(path) as file:
         file.write(SOUND)
@@ -25,7 +25,7 @@ def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
 
 
-def test_what_was_there_stays_until_the_file_is_complete(tmp_path: Path) -> None:
+def test_an_earlier_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"before")
     with pytest.raises(KeyboardInterrupt), WavFile(path) as file:
@@ -36,7 +36,7 @@ def test_what_was_there_stays_until_the_file_is_complete(tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     link = tmp_path / "a.wav"
     link.symlink_to(tmp_path / "real" / "b.wav")
@@ -46,14 +46,14 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing/a.wav", ""])
-def test_a_path_that_cannot_be_written_is_one_clear_error(tmp_path: Path, name: str) -> None:
+def test_a_path_that_cannot_be_written_is_a_device_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(DeviceError, match=r"cannot be written: (No such file|Is a directory)"):
         WavFile(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_is_one_clear_error() -> None:
+def test_a_full_disk_is_a_device_error() -> None:
     with pytest.raises(DeviceError, match="/dev/full cannot be written: No space left"), WavFile("/dev/full") as file:
         for _ in range(100):
             file.write(np.zeros(1000, np.int16))

@@ -12,12 +12,13 @@ from sidlive.chip.c64 import bus, cpu, slots
 from sidlive.chip.c64.opcodes import OPCODES, Mode, Op, kernel_table
 
 TABLE = kernel_table()
-STATUS_MASK = 0xCF  # bits 4 and 5 exist on the stack only
-PY65_WRONG_CYCLES = {0xCE}  # it gives DEC abs 3
+STATUS_MASK = 0xCF  # without bits 4 and 5, which exist only in the P that is pushed
+PY65_WRONG_CYCLES = {0xCE}  # py65 gives DEC abs 3 cycles; it takes 6
 REGISTERS = slice(slots.PC, slots.P + 1)
 
 
 def flat_machine() -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return state and memory of a processor with 64 KiB of RAM and no chips."""
     state = np.zeros(slots.LOG, dtype=np.int64)
     state[slots.FLAT] = 1
     state[slots.SP] = 0xFF
@@ -31,8 +32,8 @@ def vectors(shared: Path) -> dict[str, NDArray[Any]]:
         return {key: archive[key] for key in archive.files}
 
 
-def test_every_single_step_vector(vectors: dict[str, NDArray[Any]]) -> None:
-    """State and cycles of all 25,600; the set's cycle counts of JAM, $0C and the indexed absolute NOPs are wrong."""
+def test_every_single_step_vector_ends_in_its_state(vectors: dict[str, NDArray[Any]]) -> None:
+    """Compare state and cycles of 25,600 vectors, except cycles of JAM, $0C and NOP abs,X: the vectors' are wrong."""
     state, memory = flat_machine()
     wrong: dict[str, int] = {}
     for i, code in enumerate(vectors["opcode"]):
@@ -71,7 +72,7 @@ def test_klaus_dormanns_functional_test_passes(shared: Path) -> None:
     assert abs(int(state[slots.CYCLE]) - 96_241_364) < 10
 
 
-def test_documented_opcodes_run_as_in_py65() -> None:
+def test_documented_opcodes_have_the_same_effects_as_in_py65() -> None:
     """Random programs of documented opcodes, one instruction at a time: registers, memory and cycles."""
     random = np.random.default_rng(6502)
     documented = [o.code for o in OPCODES if o.documented and o.op is not Op.BRK]
@@ -119,8 +120,8 @@ def test_decimal_subtraction(a: int, operand: int, carry: int, total: int, carry
     assert (state[slots.A], state[slots.P] & slots.CARRY) == (total, carry_out)
 
 
-def test_a_state_is_a_value() -> None:
-    """A run in one go, and a run stopped at deadlines and continued from copies, end in the same state."""
+def test_a_run_continued_from_copies_equals_one_run() -> None:
+    """One run, and a run that is stopped at deadlines and continued from copies, end in the same state."""
     state, memory = flat_machine()
     # $1000: INX  STX $2000  INC $2001  BNE $1000  JMP $1000
     memory[0x1000:0x100C] = list(bytes.fromhex("E8 8E 00 20 EE 01 20 D0 F7 4C 00 10"))

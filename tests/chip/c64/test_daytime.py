@@ -1,4 +1,4 @@
-"""The time-of-day clocks of the CIAs, compared with libsidplayfp's and with the hardware's documentation."""
+"""The CIAs' time-of-day clocks, compared with libsidplayfp and with the hardware's documentation."""
 
 from pathlib import Path
 from random import Random
@@ -16,8 +16,8 @@ TENTHS, SECONDS, MINUTES, HOURS, INTERRUPTS, CONTROL_A, CONTROL_B = 8, 9, 10, 11
 CIAS = pytest.mark.parametrize("cia", [0xDC00, 0xDD00], ids=["CIA1", "CIA2"])
 
 
-def started(cia: int, time: tuple[int, int, int, int], timing: VideoTiming = PAL, rest: str = "") -> Machine:
-    """Start a machine whose clock counts at the right rate from ``time``: hours, minutes, seconds, tenths."""
+def run_clock_from(cia: int, time: tuple[int, int, int, int], timing: VideoTiming = PAL, rest: str = "") -> Machine:
+    """Start a program that sets the clock to ``time`` (hours to tenths, in BCD) and then runs ``rest``."""
     code = Code()
     code.set(0x80 if timing is PAL else 0, cia + CONTROL_A)
     for register, value in zip((HOURS, MINUTES, SECONDS, TENTHS), time, strict=True):
@@ -30,8 +30,8 @@ def started(cia: int, time: tuple[int, int, int, int], timing: VideoTiming = PAL
     return machine
 
 
-def shown(machine: Machine, cia: int) -> list[int]:
-    """Return hours, minutes, seconds and tenths as read by a program that is run next on the machine."""
+def read_clock(machine: Machine, cia: int) -> list[int]:
+    """Run a program that reads the clock. Returns hours, minutes, seconds and tenths in BCD."""
     code = Code()
     for at, register in enumerate((HOURS, MINUTES, SECONDS, TENTHS)):
         code.copy(cia + register, 0x2000 + at)
@@ -46,10 +46,10 @@ def shown(machine: Machine, cia: int) -> list[int]:
 
 @CIAS
 @pytest.mark.parametrize("timing", [PAL, NTSC])
-def test_it_counts_tenths_of_seconds(cia: int, timing: VideoTiming) -> None:
-    machine = started(cia, (0x01, 0x00, 0x00, 0x00), timing)
+def test_a_clock_counts_tenths_of_seconds(cia: int, timing: VideoTiming) -> None:
+    machine = run_clock_from(cia, (0x01, 0x00, 0x00, 0x00), timing)
     machine.run(int(12.35 * timing.clock_hz))
-    assert shown(machine, cia) == [0x01, 0x00, 0x12, 0x03]
+    assert read_clock(machine, cia) == [0x01, 0x00, 0x12, 0x03]
 
 
 @pytest.mark.parametrize(
@@ -58,35 +58,37 @@ def test_it_counts_tenths_of_seconds(cia: int, timing: VideoTiming) -> None:
         ((0x09, 0x59, 0x59, 0x09), [0x10, 0x00, 0x00, 0x00]),
         ((0x11, 0x59, 0x59, 0x09), [0x92, 0x00, 0x00, 0x00]),  # noon
         ((0x91, 0x59, 0x59, 0x09), [0x12, 0x00, 0x00, 0x00]),  # midnight
-        ((0x92, 0x59, 0x59, 0x09), [0x01, 0x00, 0x00, 0x00]),  # 12 is written the wrong way round: this is 12:59 a.m.
+        ((0x92, 0x59, 0x59, 0x09), [0x01, 0x00, 0x00, 0x00]),  # a write of 12 inverts p.m.: this is 12:59 a.m.
         ((0x05, 0x00, 0x09, 0x09), [0x05, 0x00, 0x10, 0x00]),
     ],
 )
-def test_seconds_minutes_and_hours_follow(before: tuple[int, int, int, int], after: list[int]) -> None:
-    machine = started(0xDC00, before)
+def test_tenths_carry_into_seconds_minutes_and_hours(before: tuple[int, int, int, int], after: list[int]) -> None:
+    machine = run_clock_from(0xDC00, before)
     machine.run(int(0.13 * PAL.clock_hz))
-    assert shown(machine, 0xDC00) == after
+    assert read_clock(machine, 0xDC00) == after
 
 
 @CIAS
-def test_it_stands_still_until_the_tenths_are_written(cia: int) -> None:
+def test_a_clock_stands_still_until_its_tenths_are_written(cia: int) -> None:
     machine = Machine()
     machine.start(0x1000, 1, rsid=True)
     machine.load(0x1000, bytes.fromhex("4C 00 10"))
     machine.run(int(3 * PAL.clock_hz))
-    assert shown(machine, cia) == [0x01, 0x00, 0x00, 0x00]
+    assert read_clock(machine, cia) == [0x01, 0x00, 0x00, 0x00]
 
 
-def test_reading_the_hours_holds_what_is_read_until_the_tenths_are() -> None:
+def test_reading_the_hours_freezes_the_time_until_the_tenths_are_read() -> None:
     # LDA $DC0B; a pause of 1.3 s; LDA $DC09 STA $2010 LDA $DC08 LDA $DC09 STA $2011
     pause = "A2 00 A0 00 A9 04 85 FB 88 D0 FD CA D0 FA C6 FB D0 F6"
-    machine = started(0xDC00, (0x01, 0, 0, 0), rest=f"AD 0B DC {pause} AD 09 DC 8D 10 20 AD 08 DC AD 09 DC 8D 11 20")
+    machine = run_clock_from(
+        0xDC00, (0x01, 0, 0, 0), rest=f"AD 0B DC {pause} AD 09 DC 8D 10 20 AD 08 DC AD 09 DC 8D 11 20"
+    )
     machine.run(int(2 * PAL.clock_hz))
     assert machine.ram[0x2010] == 0 and machine.ram[0x2011] == 1
 
 
 @CIAS
-def test_the_alarm_interrupts_when_the_time_comes(cia: int) -> None:
+def test_the_alarm_requests_one_interrupt_at_its_time(cia: int) -> None:
     code = Code()
     code.set(0x80, cia + CONTROL_A)
     code.set(0x80, cia + CONTROL_B)  # writes to the clock now set the alarm
@@ -95,7 +97,7 @@ def test_the_alarm_interrupts_when_the_time_comes(cia: int) -> None:
     code.set(0x00, cia + CONTROL_B)
     for register in (HOURS, MINUTES, SECONDS, TENTHS):
         code.set(0x01 if register == HOURS else 0, cia + register)
-    code.copy(cia + INTERRUPTS, 0x2000)  # clock and alarm were equal on the way
+    code.copy(cia + INTERRUPTS, 0x2000)  # clears the flag: clock and alarm were equal while they were set
     code.set(0x84, cia + INTERRUPTS)
     code.add("58")
     code.go_to(code.here)

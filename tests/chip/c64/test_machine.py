@@ -23,7 +23,7 @@ def run(code: str, timing=PAL, address: int = 0x1000, play: int = 0, **options: 
     return machine
 
 
-def played(machine: Machine, count: int) -> Frames:
+def play_frames(machine: Machine, count: int) -> Frames:
     """Return the first ``count`` frames of a machine whose play is called once per video frame."""
     machine.run_to_play()
     frame = machine.timing.cycles_per_frame
@@ -31,11 +31,11 @@ def played(machine: Machine, count: int) -> Frames:
     return machine.record(count, Fraction(frame)).frames
 
 
-def test_init_gets_the_song_number_less_one_in_a() -> None:
+def test_init_gets_the_song_number_minus_one_in_a() -> None:
     assert run("8D 00 04 60").ram[RESULTS] == 2
 
 
-def test_memory_is_as_after_power_on() -> None:
+def test_ram_has_its_power_on_pattern() -> None:
     ram = Machine().ram
     assert not ram[2:0x02A6].any() and ram[0x02A6] == 1
     assert ram[0x0800:0x0808].tolist() == [0, 0, 255, 255, 255, 255, 0, 0]
@@ -50,34 +50,34 @@ def test_the_volume_is_full_before_init() -> None:
 @pytest.mark.parametrize(
     ("address", "bank"), [(0x1000, 0x37), (0xA000, 0x36), (0xCFFF, 0x36), (0xD000, 0x34), (0xE000, 0x35)]
 )
-def test_banks_follow_the_address_that_is_called(address: int, bank: int) -> None:
+def test_the_memory_bank_depends_on_the_called_address(address: int, bank: int) -> None:
     assert bank_of(address) == bank
 
 
-def test_writes_under_a_rom_reach_the_ram_and_show_when_it_is_switched_out() -> None:
+def test_writes_under_a_rom_reach_the_ram() -> None:
     # LDA #$55 STA $E000 LDA $E000 STA $0400; LDA #$35 STA $01 LDA $E000 STA $0401; RTS
     machine = run("A9 55 8D 00 E0 AD 00 E0 8D 00 04 A9 35 85 01 AD 00 E0 8D 01 04 60")
     assert machine.ram[RESULTS : RESULTS + 2].tolist() == [0x00, 0x55]
 
 
-def test_the_sid_is_not_there_while_all_ram_is_banked_in() -> None:
+def test_writes_do_not_reach_the_sid_while_all_ram_is_banked_in() -> None:
     # LDA #$34 STA $01 LDA #$11 STA $D400 LDA #$37 STA $01 LDA #$22 STA $D401 RTS
     machine = run("A9 34 85 01 A9 11 8D 00 D4 A9 37 85 01 A9 22 8D 01 D4 60")
     assert machine.sid[:2].tolist() == [0x00, 0x22]
     assert machine.ram[0xD400] == 0x11
 
 
-def test_sid_writes_are_logged_with_their_cycle_mirrors_too() -> None:
+def test_sid_writes_also_to_mirrors_are_logged_with_their_cycle() -> None:
     # LDA #$0A (2 cycles) STA $D418 (4) STA $D420 (4: mirrors $D400) INC $D404 (6: reads the last byte on the bus)
     machine = run("A9 0A 8D 18 D4 8D 20 D4 EE 04 D4 60", log=10)
     begin = Machine()
     begin.start(0x1000, 3)
     writes = [(entry.cycle - begin.cycle, entry.register, entry.value) for entry in machine.logged[1:]]
-    assert machine.logged[0] == LogEntry(39, 0x18, 0x0F)  # the driver's
+    assert machine.logged[0] == LogEntry(39, 0x18, 0x0F)  # made by the driver before init
     assert writes == [(5, 0x18, 0x0A), (9, 0, 0x0A), (14, 4, 0x0A), (15, 4, 0x0B)]
 
 
-def test_a_second_sid_keeps_its_writes_to_itself() -> None:
+def test_writes_to_a_second_sid_do_not_reach_the_first() -> None:
     machine = Machine(PAL, further_sids=[0xD420])
     machine.start(0x1000, 1)
     machine.load(0x1000, bytes.fromhex("A9 0A 8D 20 D4 8D 01 D4 60"))
@@ -102,7 +102,7 @@ def test_timers_count_down_and_start_over() -> None:
     assert machine.ram[RESULTS + 1] == 999 >> 8
 
 
-def test_the_timers_periods_are_what_the_tune_programmed() -> None:
+def test_timer_periods_are_read_from_the_latches() -> None:
     assert run("60").timer_periods[0] == 0x4025 + 1
     assert run("A9 C7 8D 04 DC A9 4C 8D 05 DC 60").timer_periods[0] == 19656
 
@@ -133,69 +133,71 @@ def test_an_init_that_jams_says_where() -> None:
         run("EA EA 02")
 
 
-def test_an_init_that_never_returns_is_given_up() -> None:
+def test_an_init_that_never_returns_is_an_error() -> None:
     with pytest.raises(TuneError, match="init does not return within 30 s"):
         run("4C 00 10")
 
 
-def test_a_play_that_never_returns_is_given_up() -> None:
+def test_a_play_call_that_never_returns_is_an_error() -> None:
     machine = run("60 4C 01 10", play=0x1001)
     with pytest.raises(TuneError, match=r"play does not return within 50 frames \(frame 50\)"):
-        played(machine, 1000)
+        play_frames(machine, 1000)
 
 
 def test_a_play_that_jams_says_where_and_when() -> None:
     # CE 00 20: count $2000 down from $05 and jam at zero.
     machine = run("A9 05 8D 00 20 60 CE 00 20 D0 01 12 60", play=0x1006)
     with pytest.raises(TuneError, match=r"play jams the processor at \$100B \(opcode \$12\), frame 4"):
-        played(machine, 10)
+        play_frames(machine, 10)
 
 
 def test_a_play_call_may_take_longer_than_a_frame() -> None:
-    """Calls of 1.44 frames: the driver acknowledges when one is over, so that requests in between are lost."""
+    """Calls of 1.44 frames: the driver acknowledges at the end of a call, so requests during the call are lost."""
     # init: blank the screen, so that the VIC steals no cycles.
     # play: INC $2000 LDA $2000 STA $D400; wait 22 * 1,286 = 28,292 cycles; LDA $2000 STA $D401 RTS
     play = "EE 00 20 AD 00 20 8D 00 D4 A2 16 A0 00 88 D0 FD CA D0 FA AD 00 20 8D 01 D4 60"
     machine = run(f"A9 00 8D 00 20 A9 0B 8D 11 D0 60 {play}", play=0x100B)
-    frames = played(machine, 7)
+    frames = play_frames(machine, 7)
     assert frames[:, 0].tolist() == [1, 1, 2, 2, 3, 3, 4]
     assert frames[:, 1].tolist() == [0, 1, 1, 2, 2, 3, 3]
 
 
-def test_play_goes_on_where_it_stopped() -> None:
+def test_recording_in_pieces_equals_recording_at_once() -> None:
     code = "A9 00 8D 00 20 60 EE 00 20 AD 00 20 8D 00 D4 60"
-    whole = played(run(code, play=0x1006), 100)
+    whole = play_frames(run(code, play=0x1006), 100)
     machine = run(code, play=0x1006)
     frame = Fraction(PAL.cycles_per_frame)
-    pieces = np.concatenate([played(machine, 1), machine.record(30, frame).frames, machine.record(69, frame).frames])
+    pieces = np.concatenate(
+        [play_frames(machine, 1), machine.record(30, frame).frames, machine.record(69, frame).frames]
+    )
     assert (pieces == whole).all() and whole[:, 0].tolist() == list(range(1, 101))
 
 
-def test_play_is_called_with_a_zero_and_with_x_and_y_as_init_left_them() -> None:
+def test_play_is_called_with_a_zero_and_x_and_y_from_init() -> None:
     # init: LDX #$12 LDY #$34 RTS; play: STA $D400 STX $D401 STY $D405 LDA #$99 TAX TAY RTS
     machine = run("A2 12 A0 34 60 8D 00 D4 8E 01 D4 8C 05 D4 A9 99 AA A8 60", play=0x1005)
-    assert played(machine, 3)[:, [0, 1, 5]].tolist() == [[0, 0x12, 0x34]] * 3
+    assert play_frames(machine, 3)[:, [0, 1, 5]].tolist() == [[0, 0x12, 0x34]] * 3
 
 
 def test_unused_register_bits_are_zero() -> None:
     # play: LDA #$FF, into pulse width hi and cutoff lo
     machine = run("60 A9 FF 8D 03 D4 8D 15 D4 60", play=0x1001)
-    assert played(machine, 1)[0, [3, 21]].tolist() == [0x0F, 0x07]
+    assert play_frames(machine, 1)[0, [3, 21]].tolist() == [0x0F, 0x07]
 
 
-def test_an_init_that_turns_its_interrupt_off_is_named() -> None:
+def test_an_init_that_turns_off_the_drivers_interrupt_is_an_error() -> None:
     with pytest.raises(TuneError, match="turns off the interrupt that calls play"):
         run("A9 00 8D 1A D0 60 60", play=0x1006).run_to_play()
 
 
-def interrupts(machine: Machine, frames: int, kind: int = slots.LOG_IRQ) -> list[int]:
+def interrupt_gaps(machine: Machine, frames: int, kind: int = slots.LOG_IRQ) -> list[int]:
     """Return the cycles between the interrupts taken during a number of video frames."""
     machine.run(machine.cycle + frames * machine.timing.cycles_per_frame)
     return np.diff([entry.cycle for entry in machine.logged if entry.register == kind]).tolist()
 
 
 def handler(install: str, body: str) -> str:
-    """Init: SEI, $0314 to the handler, ``install``, CLI, RTS; the handler: ``body``, then the Kernal's exit."""
+    """Return an init that runs ``install`` and sets the handler at $0314 to ``body``, then the Kernal's exit."""
     at = 0x1000 + 11 + len(bytes.fromhex(install)) + 2
     return f"78 A9 {at & 0xFF:02X} 8D 14 03 A9 {at >> 8:02X} 8D 15 03 {install} 58 60 {body} 4C 81 EA"
 
@@ -203,28 +205,29 @@ def handler(install: str, body: str) -> str:
 def test_the_raster_interrupt_comes_at_the_line_once_a_frame() -> None:
     # line $80: LDA #$80 STA $D012 LDA #$81 STA $D01A; handler: ASL $D019 INC $D400
     machine = run(handler("A9 80 8D 12 D0 A9 81 8D 1A D0", "0E 19 D0 EE 00 D4"), log=1000)
-    assert all(abs(gap - 19656) <= 3 for gap in interrupts(machine, 10)[1:])  # the idle loop takes three cycles
+    assert all(abs(gap - 19656) <= 3 for gap in interrupt_gaps(machine, 10)[1:])  # the idle loop takes three cycles
     lines = [(entry.cycle // 63 - 1) % 312 for entry in machine.logged if entry.register == slots.LOG_IRQ][1:]
     assert lines == [0x80] * 9 or lines == [0x80] * 10
 
 
-def test_a_timer_interrupts_at_its_own_period() -> None:
+def test_a_timer_interrupts_once_per_period() -> None:
     # CIA 1 timer A 4999: LDA #$87 STA $DC04 LDA #$13 STA $DC05 LDA #$81 STA $DC0D LDA #$11 STA $DC0E; LDA #0 STA $D01A
     install = "A9 87 8D 04 DC A9 13 8D 05 DC A9 81 8D 0D DC A9 11 8D 0E DC A9 00 8D 1A D0"
     machine = run(handler(install, "AD 0D DC EE 00 D4"), log=1000)
-    gaps = interrupts(machine, 20)
+    gaps = interrupt_gaps(machine, 20)
     assert abs(np.mean(gaps) - 5000) < 1 and min(gaps) >= 4940 and max(gaps) <= 5060  # bad lines make some late
 
 
-def test_timer_b_counts_what_timer_a_counts_out() -> None:
-    # A: 99 cycles + 1, B: 9 + 1 times. LDA #99 STA $DC04 LDA #0 STA $DC05 STA $DC07 LDA #9 STA $DC06
+def test_timer_b_counts_underflows_of_timer_a() -> None:
+    # Timer A underflows every 99 + 1 cycles, timer B at every 9 + 1 of these.
+    # LDA #99 STA $DC04 LDA #0 STA $DC05 STA $DC07 LDA #9 STA $DC06
     # LDA #$82 STA $DC0D LDA #$51 STA $DC0F LDA #$11 STA $DC0E; LDA #0 STA $D01A
     install = "A9 63 8D 04 DC A9 00 8D 05 DC 8D 07 DC A9 09 8D 06 DC A9 82 8D 0D DC A9 51 8D 0F DC A9 11 8D 0E DC"
     machine = run(handler(f"{install} A9 00 8D 1A D0", "AD 0D DC"), log=1000)
-    assert abs(np.mean(interrupts(machine, 10)) - 1000) < 1
+    assert abs(np.mean(interrupt_gaps(machine, 10)) - 1000) < 1
 
 
-def test_an_nmi_comes_while_interrupts_are_off_and_once_an_edge() -> None:
+def test_nmis_ignore_the_interrupt_flag_and_come_once_per_edge() -> None:
     # $0318 to $1030; CIA 2 timer A 999; then SEI and stay: SEI JMP *.
     # LDA #$30 STA $0318 LDA #$10 STA $0319 LDA #$E7 STA $DD04 LDA #3 STA $DD05 LDA #$81 STA $DD0D
     # LDA #$11 STA $DD0E SEI
@@ -233,11 +236,11 @@ def test_an_nmi_comes_while_interrupts_are_off_and_once_an_edge() -> None:
     machine = Machine(PAL, log=1000)
     machine.start(0x1000, 1, rsid=True)
     machine.load(0x1000, program)
-    assert abs(np.mean(interrupts(machine, 5, slots.LOG_NMI)) - 1000) < 2
-    deaf = Machine(PAL, log=1000)
-    deaf.start(0x1000, 1, rsid=True)
-    deaf.load(0x1000, program[:0x30] + b"\x40")  # never reads $DD0D: the line stays down, and no edge comes again
-    assert len(interrupts(deaf, 5, slots.LOG_NMI)) == 0 and deaf.logged[-1].register == slots.LOG_NMI
+    assert abs(np.mean(interrupt_gaps(machine, 5, slots.LOG_NMI)) - 1000) < 2
+    stuck = Machine(PAL, log=1000)
+    stuck.start(0x1000, 1, rsid=True)
+    stuck.load(0x1000, program[:0x30] + b"\x40")  # never reads $DD0D: the NMI line stays low, so no edge follows
+    assert len(interrupt_gaps(stuck, 5, slots.LOG_NMI)) == 0 and stuck.logged[-1].register == slots.LOG_NMI
 
 
 def test_the_vic_takes_43_cycles_of_every_bad_line() -> None:
@@ -292,7 +295,7 @@ def _read_cycles(gate: int) -> list[int]:
     return cycles
 
 
-def test_a_program_in_the_chips_registers_reads_them() -> None:
+def test_the_processor_can_run_code_in_chip_registers() -> None:
     """JMP $DC04 with $4C in the timer's latch: the jump's target comes from the registers that follow."""
     # timer A stands at $4C, $30; timer B at $10: LDA #$4C STA $DC04 LDA #$30 STA $DC05 LDA #$10 STA $DC06 STA $DC07
     code = "A9 4C 8D 04 DC A9 30 8D 05 DC A9 10 8D 06 DC 8D 07 DC 4C 04 DC"
@@ -303,14 +306,14 @@ def test_a_program_in_the_chips_registers_reads_them() -> None:
     assert machine.ram[RESULTS] == 0x77
 
 
-def test_a_rom_that_is_not_there_returns_to_its_caller_and_reads_as_zero() -> None:
+def test_a_missing_rom_routine_returns_to_its_caller_and_reads_as_zero() -> None:
     # JSR $F34A LDA $F34A STA $0400 LDA #$55 STA $0401 RTS
     machine = run("20 4A F3 AD 4A F3 8D 00 04 A9 55 8D 01 04 60")
     assert machine.ram[RESULTS : RESULTS + 2].tolist() == [0, 0x55]
     assert machine.rom_entered is not None and run("60").rom_entered is None
 
 
-def test_colours_are_kept_apart_from_the_ram() -> None:
+def test_colour_ram_is_separate_from_ram() -> None:
     # LDA #$5A STA $D801 LDA $D801 STA $0400 RTS
     machine = run("A9 5A 8D 01 D8 AD 01 D8 8D 00 04 60")
     assert machine.ram[RESULTS] == 0x5A and machine.ram[0x0801] == Machine().ram[0x0801]

@@ -29,19 +29,19 @@ def test_documented_opcodes_agree_with_py65() -> None:
             continue
         assert opcode.documented, f"{opcode.code:02X}"
         assert (opcode.op.name, opcode.mode) == (name, PY65_MODES[mode])
-        assert opcode.cycles == MPU.cycletime[opcode.code] or opcode.code == 0xCE  # py65 gives DEC abs 3
+        assert opcode.cycles == MPU.cycletime[opcode.code] or opcode.code == 0xCE  # py65 gives DEC abs 3, not 6
         if opcode.mode is not Mode.REL:
             assert opcode.page_cross == bool(MPU.extracycles[opcode.code]), f"{opcode.code:02X}"
 
 
-def test_only_indexed_reads_pay_for_a_page_crossing() -> None:
+def test_only_indexed_reads_take_a_cycle_for_a_page_crossing() -> None:
     for opcode in OPCODES:
         if opcode.page_cross:
             assert opcode.mode in (Mode.ABX, Mode.ABY, Mode.IZY)
             assert opcode.op < Op.ASL  # neither read-modify-write nor store
 
 
-def test_the_kernel_reads_the_same_table() -> None:
+def test_the_kernels_table_has_the_same_fields() -> None:
     table = kernel_table()
     assert table.shape == (256,) and table.dtype == np.int64
     for opcode, word in zip(OPCODES, table.tolist(), strict=True):

@@ -16,7 +16,7 @@ CHIPS = pytest.mark.parametrize("chip", ["6581", "8580"])
 
 
 class ChipPair:
-    """A machine's SID and reSIDfp's, written to and read at the same cycles."""
+    """The SID of our machine and one of reSIDfp, written and read at the same cycles."""
 
     def __init__(self, chip: str) -> None:
         model = ChipModel.MOS6581 if chip == "6581" else ChipModel.MOS8580
@@ -38,7 +38,7 @@ class ChipPair:
 
 
 def readings(chip: str, random: Random, waveforms: list[int], steps: int = 150) -> list[tuple[int, int, int]]:
-    """Return (step, ours, theirs) of reads among random writes at random cycles; voice 3 has ``waveforms``."""
+    """Make random reads and writes, voice 3 with ``waveforms``. Returns (step, ours, theirs) of each read."""
     pair = ChipPair(chip)
     pair.wait(5)
     found = []
@@ -79,7 +79,7 @@ def readings(chip: str, random: Random, waveforms: list[int], steps: int = 150) 
     ],
     ids=["triangle and saw", "pulse", "noise", "all and none", "mixed", "changing"],
 )
-def test_readings_are_residfps(chip: str, waveforms: list[int]) -> None:
+def test_readings_equal_residfps(chip: str, waveforms: list[int]) -> None:
     for seed in range(40):
         found = readings(chip, Random(seed), waveforms)
         wrong = [one for one in found if one[1] != one[2]]
@@ -87,7 +87,7 @@ def test_readings_are_residfps(chip: str, waveforms: list[int]) -> None:
 
 
 @CHIPS
-def test_noise_that_is_mixed_ends_as_residfps(chip: str) -> None:
+def test_mixed_noise_ends_as_in_residfp(chip: str) -> None:
     """The mixture pulls the noise register down to zero."""
     for kind in (0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0, 0xF0):
         pair = ChipPair(chip)
@@ -100,7 +100,7 @@ def test_noise_that_is_mixed_ends_as_residfps(chip: str) -> None:
 
 
 @CHIPS
-def test_a_long_silence_fades_and_the_test_bit_fills_the_noise(chip: str) -> None:
+def test_an_output_without_waveform_fades_and_the_test_bit_fills_the_noise_register(chip: str) -> None:
     pair = ChipPair(chip)
     pair.wait(5)
     for register, value in ((14, 0x34), (15, 0x42), (18, 0x20)):
@@ -124,14 +124,14 @@ def test_a_long_silence_fades_and_the_test_bit_fills_the_noise(chip: str) -> Non
     assert ours == theirs
 
 
-def test_the_tables_of_mixed_waveforms_are_residfps() -> None:
+def test_the_tables_of_mixed_waveforms_equal_a_new_measurement() -> None:
     table = mixed_waveforms("8580")
     assert table.shape == (len(KINDS), 4096)
     assert np.array_equal(measure("8580"), table)
 
 
 @CHIPS
-def test_an_unread_register_is_the_last_byte_on_the_lines_until_it_fades(chip: str) -> None:
+def test_a_write_only_register_reads_as_the_last_byte_on_the_data_lines_until_it_fades(chip: str) -> None:
     pair = ChipPair(chip)
     pair.write(5, 0x5A)
     for wait in (10, 3000, 3000, 10, 2000, 600_000, 100_000):

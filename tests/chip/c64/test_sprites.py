@@ -1,4 +1,4 @@
-"""The cycles that sprites take, compared with libsidplayfp's VIC and with the hardware's documentation."""
+"""The cycles that sprites take from the processor, compared with libsidplayfp and the hardware's documentation."""
 
 from pathlib import Path
 from random import Random
@@ -13,7 +13,7 @@ from sidlive.chip.registers import NTSC, PAL
 
 
 def lost(sprites: int, expanded: int = 0, timing=PAL, screen: int = 0, lines: dict[int, int] | None = None) -> int:  # type: ignore[no-untyped-def]
-    """Return the cycles a frame that a loop of jumps loses; sprites are on line 100 unless ``lines`` differs."""
+    """Return the cycles per frame that a counting loop loses. ``lines``: Y position by sprite, 100 if not given."""
     machine = Machine(timing)
     machine.start(0x1000, 1, rsid=True)
     code = Code()
@@ -43,12 +43,12 @@ def lost(sprites: int, expanded: int = 0, timing=PAL, screen: int = 0, lines: di
     [(0x01, 5), (0x03, 7), (0x07, 9), (0xFF, 19), (0x05, 9), (0x09, 10), (0x80, 5), (0x81, 10)],
 )
 @pytest.mark.parametrize("timing", [PAL, NTSC])
-def test_each_line_of_a_sprite_takes_two_cycles_and_three_before_for_a_row_of_neighbours(
+def test_a_sprite_takes_two_cycles_a_line_and_three_before_each_group_of_neighbours(
     sprites: int,
     a_line: int,
     timing,  # type: ignore[no-untyped-def]
 ) -> None:
-    """An instruction that is writing when the VIC takes the bus continues for up to two cycles, so fewer are lost."""
+    """An instruction's writes continue while the VIC takes the bus, so fewer cycles are lost."""
     expected = 21 * a_line
     assert expected - 21 * 3 <= lost(sprites, timing=timing) <= expected + 6
 
@@ -57,16 +57,16 @@ def test_an_expanded_sprite_is_fetched_on_twice_as_many_lines() -> None:
     assert abs(lost(0xFF, 0xFF) - 2 * lost(0xFF)) < 30
 
 
-def test_sprites_cost_nothing_while_they_are_off() -> None:
+def test_sprites_that_are_off_take_no_cycles() -> None:
     assert abs(lost(0)) <= 6
 
 
-def test_a_sprite_whose_line_comes_twice_is_fetched_twice() -> None:
+def test_a_sprite_whose_position_matches_two_lines_is_fetched_twice() -> None:
     """Only eight bits of the line are compared, so Y position 20 matches line 276 too."""
     assert abs(lost(1, lines={0: 20}) - 2 * lost(1, lines={0: 100})) < 30
 
 
-def test_a_machine_without_sprites_looks_at_none() -> None:
+def test_a_machine_without_sprites_never_advances_them() -> None:
     machine = Machine()
     machine.start(0x1000, 1)
     machine.load(0x1000, bytes.fromhex("60"))
