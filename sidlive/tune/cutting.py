@@ -84,15 +84,15 @@ def edits_from(entries: Sequence[dict[str, Any]]) -> list[Edit]:
     ]
 
 
-def frame_at(cut: Cut, spec: object, what: str) -> int:
-    """Return the frame, 0 to the take's length, of the position ``spec``; ``what`` names the verb in messages.
+def frame_at(cut: Cut, spec: object, verb: str) -> int:
+    """Return the frame, 0 to the take's length, of the position ``spec``; ``verb`` is named in messages.
 
-    Raises ControlError if it is no position or not in the take.
+    Raises ControlError for other values and for a position outside the take.
     """
-    frames = _frames(cut, spec, what)
+    frames = _frames(cut, spec, verb)
     at = frames + len(cut.frames) if frames < 0 or str(spec).lstrip().startswith("-") else frames
     if not 0 <= at <= len(cut.frames):
-        raise ControlError(f"{what} expects a place in the take, 0 to {cut.seconds:.2f} s, found {spec!r}")
+        raise ControlError(f"{verb} expects a place in the take, 0 to {cut.seconds:.2f} s, found {spec!r}")
     return at
 
 
@@ -176,10 +176,10 @@ def last(cut: Cut, seconds: float) -> Cut:
     return trim(cut, f"{len(cut.frames) - _span(cut, seconds, 'last')} f")
 
 
-def _span(cut: Cut, seconds: float, what: str) -> int:
+def _span(cut: Cut, seconds: float, option: str) -> int:
     """Return a length in seconds as frames, at most the take's. Raises ControlError if it is no length."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise ControlError(f"{what} expects a length in seconds above 0, found {seconds!r}")
+        raise ControlError(f"{option} expects a length in seconds above 0, found {seconds!r}")
     return min(len(cut.frames), max(1, round(min(seconds, cut.seconds) * cut.rate_hz)))
 
 
@@ -188,7 +188,7 @@ EDITS: Final[dict[str, Callable[..., Cut]]] = {
 }  # fmt: skip
 
 
-def _frames(cut: Cut, spec: object, what: str) -> int:
+def _frames(cut: Cut, spec: object, verb: str) -> int:
     """Return a length or a position, as the user wrote it, in frames. Raises ControlError if it is neither."""
     match = None
     if isinstance(spec, str):
@@ -198,11 +198,11 @@ def _frames(cut: Cut, spec: object, what: str) -> int:
     elif isinstance(spec, int | float) and not isinstance(spec, bool) and math.isfinite(spec):
         number, unit = float(spec), "s"
     else:
-        raise ControlError(f'{what} expects seconds, or "2050 frames" or "8 bars", found {spec!r}')
+        raise ControlError(f'{verb} expects seconds, or "2050 frames" or "8 bars", found {spec!r}')
     if unit == "f":
         return round(number)
     if unit == "s":
         return round(number * cut.rate_hz)
     if cut.beat_frames is None:
-        raise ControlError(f"{what} cannot count bars: no prompt has a tempo; use seconds or frames")
+        raise ControlError(f"{verb} cannot count bars: no prompt has a tempo; use seconds or frames")
     return round(number * BEATS_A_BAR * cut.beat_frames)

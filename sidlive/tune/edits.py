@@ -97,7 +97,7 @@ def loop(frames: Frames, times: int) -> Frames:
 
 
 def trim(frames: Frames, start: int, stop: int | None = None) -> Frames:
-    """Return the frames ``start`` to ``stop`` - 1; both count as in a slice."""
+    """Return the frames ``start`` to ``stop`` - 1; both may be negative, as in a slice."""
     return frames[start:stop].copy()
 
 
@@ -188,7 +188,7 @@ def _move_routing(edited: Frames, frames: Frames, moves: list[tuple[int, int]]) 
         bit = (route >> source & 1) << target
         edited[:, sid.RES_ROUTE] = edited[:, sid.RES_ROUTE] & np.uint8(0xFF ^ (1 << target)) | bit
         if source == 2 != target:
-            # Voice 3 is heard all the same where it goes through the filter.
+            # A voice 3 that goes through the filter is heard even if it is switched off.
             off = (frames[:, sid.MODE_VOL] & sid.VOICE_3_OFF > 0) & (route & 4 == 0)
             for column in (sid.register_of(target, sid.CONTROL), sid.first_control_of(target)):
                 edited[off, column] &= sid.SYNC | sid.RING | sid.TEST

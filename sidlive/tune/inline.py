@@ -12,7 +12,7 @@ from sidlive.chip.registers import COLUMNS, Frames, silence
 from sidlive.errors import TuneError
 from sidlive.tune.fragment import Fragment
 
-_MOST: Final = 64 << 20  # bytes that a text may unpack to: 13 hours of frames
+_MOST: Final = 64 << 20  # bytes of frames at most, about 13 hours
 _TYPES: Final = {
     "name": str, "rate_hz": int | float, "source": str, "chip": str, "timing": str, "beat_frames": int,
     "resampled_from_hz": int | float, "sids": int, "control_first": bool,

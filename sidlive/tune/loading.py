@@ -75,7 +75,7 @@ def load_fragment(
     last = min(len(frames), first + max(1, round(seconds * rate_hz)))
     margin = max(0, round(TEMPO_WINDOW_S * rate_hz) - (last - first))
     around = frames[max(0, first - margin) : last + margin]
-    own_beat = int(beat) if beat.isdecimal() and frames is rows else 0  # as the file says
+    own_beat = int(beat) if beat.isdecimal() and frames is rows else 0  # the file's own beat
     return Fragment(
         name=name or path.stem,
         frames=frames[first:last],

@@ -42,7 +42,7 @@ def load_frames(path: str | Path) -> tuple[Frames, float, dict[str, str]]:
         raise TuneError(f"{path} is a folder; expected an .npz file of frames") from None
     except TuneError:
         raise
-    except Exception:  # what numpy and zipfile raise for broken archives has no common name
+    except Exception:  # numpy and zipfile raise many unrelated classes for broken archives
         raise TuneError(f"{path} is not an .npz file of frames; `sidlive capture` writes them") from None
     frames, rate = arrays.pop("frames", None), arrays.pop("rate_hz", None)
     if frames is None or rate is None:

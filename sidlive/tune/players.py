@@ -99,6 +99,7 @@ def pattern_of(signature: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def _patterns() -> dict[str, "re.Pattern[bytes]"]:
+    """Return a regular expression per routine that matches any of its signatures."""
     return {
         name: re.compile(b"|".join(pattern_of(signature) for signature in signatures), re.DOTALL)
         for name, signatures in SIGNATURES.items()

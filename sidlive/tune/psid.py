@@ -31,7 +31,7 @@ assert _FIXED.size == HEADER_V1 and _FIXED.size + _EXTENDED.size == HEADER_V2
 
 @dataclass(frozen=True)
 class Written:
-    """Header fields as they stand in the file, where `Tune` holds what they mean."""
+    """Header fields as the file has them; `Tune` holds their meaning."""
 
     load: int  # 0: the load address is the first two bytes of the data
     init: int  # 0 means the load address
@@ -136,13 +136,14 @@ class Tune:
 
     @property
     def _has_room(self) -> bool:
-        """Whether the pages that the header declares free are RAM outside the image."""
+        """Return whether the pages that the header declares free are RAM outside the image."""
         first, last = self.start_page, self.start_page + self.page_length - 1
         below, above = last < 0xA0, first >= 0xC0 and last < 0xD0
         return first >= 4 and (below or above) and (last < self.load >> 8 or first > self.end - 1 >> 8)
 
     @property
     def _further_sids(self) -> tuple[int, int]:
+        """Addresses of the second and third SID, 0: none."""
         return self.second_sid, self.third_sid
 
     def to_bytes(self) -> bytes:
@@ -252,6 +253,7 @@ def parse(data: bytes, what: str = "file") -> Tune:
 
 
 def _header_length(version: int) -> int:
+    """Return the length in bytes of the header of a format version."""
     return HEADER_V1 if version == 1 else HEADER_V2
 
 

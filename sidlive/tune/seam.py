@@ -1,4 +1,4 @@
-"""Finds the seam of a loop: the place in a take whose recent past is most like that of its end."""
+"""Finds the seam of a loop: the place in a take where the music before it is most like the music before the end."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,15 +11,17 @@ from sidlive.chip.registers import Frames
 from sidlive.errors import ControlError
 
 PAST_S: Final = 5.0  # length of music before the seam that is compared
-SLACK_S: Final = 2.0  # most that may be cut off the end for a better seam
+SLACK_S: Final = 2.0  # longest part that may be cut off the end for a better seam
 SHORTEST_S: Final = 2.0  # shortest loop
 ENOUGH_S: Final = 10.0  # shortest loop of a long take; a shorter take needs a loop of a quarter of its length
-RUNG_OUT_S: Final = 1.0  # shortest stillness at the end of a stopped take; a rest is shorter, or something moves in it
+RUNG_OUT_S: Final = (
+    1.0  # shortest stillness after a stop; rests inside music are shorter, or some register moves in them
+)
 LONGEST_S: Final = 300.0  # longest loop
 BEATS_A_BAR: Final = 4
-_BEAT: Final = 0.15  # likeness that a loop of whole beats is worth: a stumbling beat is the first thing one hears
-_BAR: Final = 0.05  # likeness that a loop of whole bars is worth besides
-_NEARLY: Final = 0.01  # difference of likeness that does not count: the longer loop wins
+_BEAT: Final = 0.15  # bonus in likeness for a loop of whole beats: a broken beat is heard first
+_BAR: Final = 0.05  # further bonus in likeness for a loop of whole bars
+_NEARLY: Final = 0.01  # loops whose likeness differs by no more count as equal: the longest wins
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Seam:
 
 
 def ending(frames: Frames, rate_hz: float) -> int:
-    """Return the frame where the music was stopped: before the last second or more with no open gate and no change.
+    """Return the frame where the music was stopped: a second or more without open gates and changes follows to the end.
 
-    The length of ``frames`` if the take ends otherwise, with a rest or in the middle of the music.
+    Return the length of ``frames`` if the take ends in any other way, with a short rest or within the music.
     """
     controls = [sid.register_of(voice, sid.CONTROL) for voice in range(sid.VOICES)]
     if not len(frames) or (frames[-1, [*controls, *range(sid.FIRST_CONTROL, sid.COLUMNS)]] & sid.GATE).any():
@@ -47,8 +49,8 @@ def ending(frames: Frames, rate_hz: float) -> int:
 def find_seam(frames: Frames, rate_hz: float, beat_frames: int | None = None) -> Seam:
     """Find the best seam of a loop in ``frames`` uint8[T, 28]. The loop ends with the frames or up to 2 s before.
 
-    If the beat is known, a loop of whole beats wins over one that is a little more alike, and so does a loop of whole
-    bars. Of seams that are about equally good, the longest loop wins. Raises ControlError if the frames are too short.
+    If the beat is known, a loop of whole beats or bars is preferred, even if another loop is a little more alike. Of
+    seams that are about equally good, the longest loop wins. Raises ControlError if the frames are too short.
     """
     past, slack, shortest, enough = (round(seconds * rate_hz) for seconds in (PAST_S, SLACK_S, SHORTEST_S, ENOUGH_S))
     shortest = max(shortest, min(enough, len(frames) // 4))

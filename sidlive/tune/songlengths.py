@@ -90,10 +90,12 @@ def known_songlengths(path: str, stamp: str) -> Songlengths:
 
 
 def _time(seconds: float) -> str:
+    """Return a time as the list writes it: "m:ss.mmm"."""
     minutes, thousandths = divmod(round(seconds * 1000), 60_000)
     return f"{minutes}:{thousandths // 1000:02d}.{thousandths % 1000:03d}"
 
 
 def _seconds(match: "re.Match[str]") -> float:
+    """Return the seconds of a match of _TIME."""
     minutes, whole, fraction = match.groups()
     return int(minutes) * 60 + int(whole) + (int(fraction) / 10 ** len(fraction) if fraction else 0.0)

@@ -11,7 +11,7 @@ from sidlive.tune.cutting import Cut, Edit, apply, edits_from, frame_at
 from sidlive.tune.fragment import Fragment
 from sidlive.tune.seam import ending, find_seam
 
-RATE = 50.0  # a round one, to count with
+RATE = 50.0  # Hz; a round number, for easy counting
 FRAMES = song(1000)
 
 
@@ -24,7 +24,7 @@ def edited(*edits: tuple[object, ...], frames: Frames = FRAMES) -> Cut:
 
 
 def opened(before: np.ndarray, row: np.ndarray) -> set[int]:
-    """Voices whose gate opens in a frame: before it closed, or closed by its first control value."""
+    """Return the voices whose gate opens in a frame: closed before it, or closed by its first control value."""
     gates = [4, 11, 18]
     return {v for v in range(3) if row[gates[v]] & 1 and not (before[gates[v]] & 1 and row[25 + v] & 1)}
 
@@ -36,7 +36,7 @@ def opened(before: np.ndarray, row: np.ndarray) -> set[int]:
         ("2b", 192), (-2, 900), ("-2 bars", 808), ("-10 frames", 990), (20, 1000), ("1 bar", 96), ("-0", 1000),
     ],
 )  # fmt: skip
-def test_positions_as_people_write_them(spec: object, frame: int) -> None:
+def test_positions_as_users_write_them(spec: object, frame: int) -> None:
     assert frame_at(take(), spec, "trim") == frame
 
 
@@ -78,8 +78,8 @@ def test_a_silent_voice_is_silent_all_through_and_leaves_the_filter() -> None:
     assert np.array_equal(cut.frames[:, sid.MODE_VOL], FRAMES[:, sid.MODE_VOL])
 
 
-def test_after_a_splice_no_note_hangs_and_each_begins() -> None:
-    """At every frame: gates off for two frames before, and whatever sounds after begins there."""
+def test_after_a_splice_no_note_hangs_and_every_note_starts() -> None:
+    """At every frame: all gates are closed for two frames before, and every sounding voice opens its gate there."""
     other = Fragment("other", song(200, seed=2), PAL.rate_hz, "here", "6581", "PAL")
     for at in range(100, 140):
         cut = edited(("splice", other, f"{at} frames"))
@@ -111,7 +111,7 @@ def test_only_a_second_of_stillness_is_cut_off_the_end() -> None:
 
 
 def test_a_loop_of_music_that_repeats_is_found() -> None:
-    """After an introduction the same 300 frames come again and again, cut off anywhere: the loop is whole periods."""
+    """After an introduction, 300 frames repeat and are cut off anywhere: the loop has whole periods."""
     pattern, intro = song(300, seed=5), song(150, seed=6)
     for cut_off in (1100, 1177, 1249):
         frames = np.concatenate([intro, *[pattern] * 5])[:cut_off]
@@ -123,8 +123,8 @@ def test_a_loop_of_music_that_repeats_is_found() -> None:
         assert np.array_equal(again, expected), "it goes on as it would have"
 
 
-def test_the_beat_goes_on_where_nothing_repeats() -> None:
-    """Music without any repetition loops in whole bars, where a tempo is known; a waltz that repeats has its way."""
+def test_without_repetition_a_loop_has_whole_bars() -> None:
+    """Music without repetition loops in whole bars if a tempo is known; a repeating waltz keeps its own period."""
     frames = np.random.default_rng(1).integers(0, 256, (1000, 28), dtype=np.uint8) & sid.USED_BITS
     seam = find_seam(frames, RATE, 24)
     assert (seam.stop - seam.start) % 96 == 0 and seam.likeness < 0.1
@@ -140,8 +140,8 @@ def test_frames_that_spoil_the_seam_are_cut_off_the_end() -> None:
     assert seam.stop == 1200 and seam.likeness == 1.0
 
 
-def test_a_loop_of_a_long_take_is_no_stutter() -> None:
-    """Two seconds that come again at the end do not outweigh a minute that comes again nearly as it was."""
+def test_a_loop_of_a_long_take_is_not_short() -> None:
+    """Two seconds repeated exactly at the end do not outweigh half a minute repeated almost exactly."""
     verse = song(1500, seed=7)
     again = verse.copy()
     again[::7, 5] ^= 0x10
@@ -160,8 +160,8 @@ def test_a_loop_leaves_out_the_tail() -> None:
     assert len(found.frames) <= len(FRAMES) and found.findings[-1].startswith("loop: from ")
 
 
-def test_at_a_loops_seam_every_note_that_began_begins_again() -> None:
-    """Wherever the loop is marked: a voice that opens its gate there does so each time round."""
+def test_notes_that_start_at_the_loop_start_again_in_each_turn() -> None:
+    """Wherever the loop starts: a voice that opens its gate there does so in each turn of the loop."""
     for at in range(0, 97):
         cut = edited(("loop", f"{at} frames"))
         before = FRAMES[at - 1] if at else sid.silence(1)[0]
@@ -174,7 +174,7 @@ def test_a_trim_before_the_loop_moves_it() -> None:
     assert cut.loop_frame == 300 and len(cut.frames) == len(FRAMES) - 200
 
 
-# -- what cannot be
+# -- refused edits
 
 OTHER = Fragment("other", FRAMES, RATE, "here", "6581", "PAL")
 

@@ -1,4 +1,4 @@
-"""Edits: each changes what a musician expects, and nothing else."""
+"""Edits: each changes the registers that a musician expects, and no others."""
 
 import itertools
 import math
@@ -75,7 +75,7 @@ def test_a_rotated_voice_takes_its_filter_and_its_first_control_with_it() -> Non
     assert swapped[14 + sid.FREQ_HI] == 7 and swapped[sid.RES_ROUTE] == 0xF4 and swapped[sid.FIRST_CONTROL + 2] == 0x40
 
 
-def test_a_voice_3_off_the_output_stays_unheard_wherever_it_goes() -> None:
+def test_a_switched_off_voice_3_stays_silent_when_it_moves() -> None:
     frames = np.concatenate([tone(0x1000), tone(0x1000)])
     frames[:, sid.register_of(2, sid.CONTROL)] = frames[:, sid.first_control_of(2)] = sid.SAW | sid.SYNC | sid.GATE
     frames[:, sid.MODE_VOL] = 0x9F
@@ -115,7 +115,7 @@ def test_loop_trim_and_splice_work_like_lists(one: Frames, two: Frames, at: int)
 
 @given(any_frames, st.sets(st.integers(0, 2)))
 def test_closed_gates_let_every_note_begin_anew(frames: Frames, voices: set[int]) -> None:
-    """A hard restart: gate off and the shortest envelope for two frames, written once each; the rest is as it was."""
+    """A hard restart: gate closed and envelope 0 for two frames, each written once; all else is unchanged."""
     closed = edits.close_gates(frames, voices)
     assert np.array_equal(closed[:-2], frames[:-2])
     for voice in range(3):
@@ -142,23 +142,23 @@ def test_a_fade_ends_in_silence_and_keeps_the_filter_mode() -> None:
 
 
 def gates(frames: Frames, voice: int) -> list[bool]:
-    """Whether the gate is open after each write to a voice's control register, two writes a row, from reset on."""
+    """Return whether the gate is open after each control write of a voice, two writes per row, from reset on."""
     pairs = frames[:, [sid.first_control_of(voice), sid.register_of(voice, sid.CONTROL)]]
     return [False, *(bool(value & sid.GATE) for value in pairs.reshape(-1))]
 
 
 def notes(gate: list[bool]) -> int:
-    """How often a gate opens."""
+    """Return how often a gate opens."""
     return sum(now and not before for before, now in itertools.pairwise(gate))
 
 
-def sayable(gate: list[bool]) -> int:
-    """How many notes of a frame its two control values can hold; ``gate[0]`` is the state before the frame."""
+def representable(gate: list[bool]) -> int:
+    """Return the number of a frame's notes that two control values can hold; ``gate[0]`` is the state before it."""
     return min(notes(gate), 0 if gate[0] and not gate[-1] else 1)
 
 
-def group(starts: list[int]) -> dict[int, list[int]]:
-    """The rows that are heard in each frame."""
+def rows_by_frame(starts: list[int]) -> dict[int, list[int]]:
+    """Return the rows that are heard in each frame."""
     rows: dict[int, list[int]] = {}
     for row, frame in enumerate(starts):
         rows.setdefault(frame, []).append(row)
@@ -166,8 +166,8 @@ def group(starts: list[int]) -> dict[int, list[int]]:
 
 
 def assert_placed(frames: Frames, edited: Frames, starts: list[int]) -> None:
-    """Each frame has the registers of its last row, and each voice the notes that fit in two control values."""
-    heard = group(starts)
+    """Assert that each frame has the registers of its last row and the notes that fit in two control values."""
+    heard = rows_by_frame(starts)
     for frame in range(len(edited)):
         rows = heard.get(frame, [])
         if not rows:
@@ -183,7 +183,7 @@ def assert_placed(frames: Frames, edited: Frames, starts: list[int]) -> None:
                 continue
             assert edited[frame, first] in frames[rows][:, [first, control]]
             written = gates(frames, voice)[2 * rows[0] : 2 * rows[-1] + 3]
-            assert notes(gates(edited, voice)[2 * frame : 2 * frame + 3]) == sayable(written)
+            assert notes(gates(edited, voice)[2 * frame : 2 * frame + 3]) == representable(written)
 
 
 @settings(deadline=None)
@@ -220,7 +220,7 @@ def test_no_note_is_lost_whose_gate_is_open_and_closed_a_video_frame_each(
 
 
 def one_frame(*controls: tuple[int, int], before: int = 0x40) -> int:
-    """The first control value that rows (first, final) leave in a frame, after a row with ``before``."""
+    """Return the first control value of a frame made from rows (first, final), after a row with ``before``."""
     rows = np.concatenate([tone(0x1000, before)[:1].repeat(len(controls), axis=0), sid.silence(len(controls))])
     rows[len(controls) :, [sid.FIRST_CONTROL, sid.CONTROL]] = controls
     edited = edits.resample(rows, len(controls))
@@ -230,12 +230,12 @@ def one_frame(*controls: tuple[int, int], before: int = 0x40) -> int:
 
 def test_a_gate_change_inside_a_frame_is_its_first_control_value() -> None:
     assert one_frame((0x40, 0x40), (0x41, 0x41), before=0x41) == 0x40  # the gate closes and opens again
-    assert one_frame((0x41, 0x41), (0x40, 0x41), before=0x41) == 0x40  # so it does inside the last row
+    assert one_frame((0x41, 0x41), (0x40, 0x41), before=0x41) == 0x40  # the same within the last row
     assert one_frame((0x80, 0x08), (0x41, 0x41), before=0x41) == 0x08  # and the oscillator is reset
-    assert one_frame((0x41, 0x41), (0x40, 0x40), before=0x40) == 0x41  # a note that is over before the frame is
+    assert one_frame((0x41, 0x41), (0x40, 0x40), before=0x40) == 0x41  # a note that ends before the frame does
     assert one_frame((0x49, 0x49), (0x41, 0x41), before=0x41) == 0x49  # the test bit alone
     assert one_frame((0x08, 0x08), (0x41, 0x41), before=0x40) == 0x08
-    assert one_frame((0x81, 0x81), (0x41, 0x41), before=0x41) == 0x41  # nothing but another waveform
+    assert one_frame((0x81, 0x81), (0x41, 0x41), before=0x41) == 0x41  # only the waveform changes
     assert one_frame((0x40, 0x40), (0x41, 0x41), before=0x40) == 0x41  # the gate opens: the frame before was closed
 
 

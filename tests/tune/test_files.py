@@ -22,12 +22,12 @@ NOTES = "EE FF 09 AD FF 09 8D 00 D4 4A 4A 4A 29 01 09 20 8D 04 D4"
 # SEI, no timer interrupts, the vector at $0840, the raster's interrupt on at line $40, CLI
 RASTER = "78 A9 7F 8D 0D DC A9 40 8D 14 03 A9 08 8D 15 03 A9 01 8D 1A D0 A9 40 8D 12 D0 A9 1B 8D 11 D0 58"
 HANDLER = "EE 19 D0" + NOTES + "4C 81 EA"
-# the main loop: wait for line $40, play, wait until it is over
+# the main loop: wait for raster line $40, play, wait until the line is over
 POLLED = "AD 12 D0 C9 40 D0 F9" + NOTES + "AD 12 D0 C9 40 F0 F9 4C 17 08"
 
 
 def prg(main: str, handler: str = "") -> bytes:
-    """A program whose code begins at $080D and whose handler is at $0840."""
+    """Return a program whose code begins at $080D and whose interrupt handler is at $0840."""
     code = bytes.fromhex(main)
     assert len(code) <= 0x33
     return BASIC + code.ljust(0x33, b"\0") + bytes.fromhex(handler)
@@ -71,7 +71,7 @@ def test_mus_data_is_refused_by_its_name_and_by_its_content(tmp_path: Path) -> N
             open_song(tmp_path / name)
 
 
-def test_tunes_are_not_frames_nor_frames_tunes(tmp_path: Path) -> None:
+def test_tunes_and_frames_are_not_confused(tmp_path: Path) -> None:
     assert [holds_frames(Path(f"a{suffix}")) for suffix in (".npz", ".SIDGPT", ".dmp", ".sid", ".prg", "")] == [
         True, True, True, False, False, False,
     ]  # fmt: skip

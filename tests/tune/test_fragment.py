@@ -75,7 +75,7 @@ def test_a_sid_file_has_three_names(tmp_path: Path, name: str) -> None:
 
 
 def sounding(**registers: int) -> Frames:
-    """Two seconds of voice 3 as a pulse at full volume; ``registers``: other values for its columns."""
+    """Return two seconds of voice 3 as a pulse at full volume; ``registers`` replace values of its columns."""
     frames = silence(100)
     columns = {"freq": FREQ, "control": CTRL, "mode_vol": MODE_VOL, "route": RES_ROUTE, "first": FIRST_CONTROL + 2}
     for name, value in {"freq": 0x1C, "control": 0x41, "mode_vol": 0x0F, **registers}.items():
@@ -94,15 +94,15 @@ def sounding(**registers: int) -> Frames:
         ({"control": 0x49}, "no voice sounds a waveform in any frame"),  # the test bit stops it
         ({"freq": 0}, "no voice sounds a waveform in any frame"),
         ({"mode_vol": 0x8F}, "no voice sounds a waveform in any frame"),  # voice 3 off
-        ({"mode_vol": 0x9F, "route": 4}, ""),  # but for its way through the filter
-        ({"mode_vol": 0x0F, "route": 4}, "no voice sounds a waveform in any frame"),  # into a filter without outlet
+        ({"mode_vol": 0x9F, "route": 4}, ""),  # switched off, but it goes through the filter
+        ({"mode_vol": 0x0F, "route": 4}, "no voice sounds a waveform in any frame"),  # into a filter without a mode
     ],
 )
 def test_a_silent_fragment_says_why(registers: dict[str, int], why: str) -> None:
     assert why_silent(sounding(**registers)) == why
 
 
-def test_notes_that_ring_on_and_samples_are_no_silence() -> None:
+def test_ringing_notes_and_samples_are_not_silent() -> None:
     ringing = sounding(control=0x40)
     ringing[0, [CTRL, FIRST_CONTROL + 2]] = 0x49  # gate on in the test state, then a long release
     assert why_silent(ringing) == ""
@@ -147,7 +147,7 @@ def test_music_at_the_video_rate_is_not_resampled() -> None:
     ("rate_hz", "says", "standard"),
     [(NTSC.rate_hz, None, "NTSC"), (PAL.rate_hz, None, "PAL"), (100.0, None, "PAL"), (59.995, "PAL", "PAL")],
 )
-def test_the_video_standard_is_that_of_the_file_or_of_its_rate(
+def test_the_video_standard_comes_from_the_files_texts_or_its_rate(
     tmp_path: Path, rate_hz: float, says: str | None, standard: str
 ) -> None:
     path = tmp_path / "frames.npz"
@@ -217,7 +217,7 @@ def test_onsets_are_gates_that_open_and_gates_that_reopen_inside_a_frame() -> No
 
 
 def rhythm(row: int, pattern: str, seconds: float = 20.0) -> np.ndarray:  # type: ignore[type-arg]
-    """A drum computer of one voice: a note on every x of the pattern, one step every ``row`` frames."""
+    """Return frames of a drum machine: a note for each x of the pattern, one step every ``row`` frames."""
     frames = silence(round(seconds * 50.125))
     for t in range(len(frames)):
         gate = pattern[t // row % len(pattern)] == "x" and t % row < 2
@@ -228,7 +228,7 @@ def rhythm(row: int, pattern: str, seconds: float = 20.0) -> np.ndarray:  # type
 @pytest.mark.parametrize("row", [4, 5, 6, 7, 8])
 @pytest.mark.parametrize("pattern", ["x---", "x-x-x-xx", "x--xx-x-x---x-x-"])
 def test_the_beat_is_four_rows(row: int, pattern: str) -> None:
-    """Or an octave of it where that is a likelier tempo: never three rows or five."""
+    """Or two or eight rows, if that is a likelier tempo; never three or five."""
     assert beat_of(rhythm(row, pattern), 50.125) in (2 * row, 4 * row, 8 * row)
 
 
@@ -246,7 +246,7 @@ def test_an_unknown_beat_is_24_frames() -> None:
 
 
 def gate_openings(frames: Frames) -> list[int]:
-    """How often each voice's gate opens, first control values coming before final ones, from reset on."""
+    """Return how often each voice's gate opens from reset on; first control values come before final ones."""
     counts = []
     for voice in range(3):
         gate = frames[:, [25 + voice, 4 + 7 * voice]].reshape(-1) & 1

@@ -17,12 +17,14 @@ from sidlive.tune.prg import parse as parse_prg
 from sidlive.tune.psid import HEADER_V2, Tune, parse
 
 FRAMES = 200
-MOST_BYTES = 8 << 20  # what reading and recording may allocate, the frames themselves included
+MOST_BYTES = 8 << 20  # most memory that reading and recording may allocate, frames included
 
-SHORT_INIT_S = 1.0  # what init is given where many tunes are tried; what it is given really is tried with a few
+SHORT_INIT_S = 1.0  # time limit of init in tests with many tunes; a few tunes are tried with the real limit
 
 hostile = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hostile_for_long = settings(hostile, max_examples=15)  # tunes with an interrupt of their own are watched for seconds
+hostile_for_long = settings(
+    hostile, max_examples=15
+)  # tunes with their own interrupt are run for seconds to find the rate
 
 bytes_ = st.integers(0, 255)
 # Where a tune's writes and reads matter: the SID, the raster, the timers, the port, the vectors, the stack.
@@ -34,12 +36,12 @@ addresses = st.one_of(st.sampled_from(HOT), st.integers(LOAD, LOAD + 0xFF), st.i
 
 
 def words(*opcodes: int) -> st.SearchStrategy[bytes]:
-    """One of these opcodes with an address that matters."""
+    """Generate one of these opcodes with an address, mostly from HOT."""
     return st.builds(lambda op, at: bytes([op, at & 0xFF, at >> 8]), st.sampled_from(opcodes), addresses)
 
 
 def pairs(*opcodes: int) -> st.SearchStrategy[bytes]:
-    """One of these opcodes with any byte."""
+    """Generate one of these opcodes with any byte."""
     return st.builds(lambda op, value: bytes([op, value]), st.sampled_from(opcodes), bytes_)
 
 
@@ -61,7 +63,7 @@ code = st.lists(instructions, max_size=24).map(lambda parts: b"".join(parts)[:60
 
 
 def run(tune: Tune, song: int | None = None, init_s: float = SHORT_INIT_S) -> None:
-    """Record a tune; its end must be frames or one TuneError in one line, and its machine within its cycles."""
+    """Record a tune: the result must be frames or a TuneError of one line, within the allowed cycles."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "INIT_TIMEOUT_S", init_s)
         _run(tune, song)
@@ -85,7 +87,7 @@ def _run(tune: Tune, song: int | None) -> None:
 
 
 def read(data: bytes) -> Tune | None:
-    """The tune in these bytes, or None where they are refused in one line."""
+    """Return the tune in these bytes, or None if they are refused with one line."""
     try:
         tune = parse(data, "fuzz.sid")
     except TuneError as error:
@@ -146,7 +148,7 @@ def test_code(init: bytes, play: bytes, address: int, speed: int, flags: int) ->
 @hostile_for_long
 @given(code, code)
 def test_code_with_interrupts_of_its_own(init: bytes, handler: bytes) -> None:
-    """Init points the Kernal's vector at the handler, which leaves as handlers do, unless its code prevents it."""
+    """Init points the Kernal's vector at the handler, which exits through the Kernal unless its code prevents that."""
     begin = "A9 40 8D 14 03 A9 10 8D 15 03"
     image = program((bytes.fromhex(begin) + init[:50] + b"\x60").hex(), (handler[:57] + b"\x4c\x31\xea").hex())
     tune = read(sid_file(image, magic=b"RSID", play=0))
@@ -164,11 +166,11 @@ def test_programs(body: bytes) -> None:
 @pytest.mark.parametrize("loop", ["4C 00 10", "78 4C 01 10", "20 00 10", "00", "6C 00 10"])
 @pytest.mark.parametrize("magic", [b"PSID", b"RSID"])
 def test_memory_has_a_bound(loop: str, magic: bytes) -> None:
-    """The machine is of one size, whatever runs in it; frames are what was asked for."""
+    """Memory use does not depend on the tune's code."""
     data = sid_file(program(loop, "EE 20 D0 4C 40 10"), magic=magic, play=PLAY if magic == b"PSID" else 0)
     tune = read(data)
     assert tune is not None
-    run(tune)  # whatever is loaded or compiled once
+    run(tune)  # loads and compiles everything that is needed once
     tracemalloc.start()
     try:
         run(tune, init_s=INIT_TIMEOUT_S)

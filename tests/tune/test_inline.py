@@ -15,7 +15,7 @@ from sidlive.tune.loading import load_fragment
 
 
 @pytest.mark.parametrize("frames", [song(300), noise(50), silence(1), silence(0)], ids=["song", "noise", "one", "none"])
-def test_frames_come_back(frames: np.ndarray) -> None:
+def test_frames_survive_the_round_trip(frames: np.ndarray) -> None:
     back = frames_from_text(json.loads(json.dumps(frames_to_text(frames))))
     assert back.dtype == np.uint8 and np.array_equal(back, frames)
 
@@ -24,7 +24,7 @@ def test_a_song_is_short() -> None:
     assert len(frames_to_text(song(3000))) < 3000
 
 
-def test_fragments_come_back() -> None:
+def test_fragments_survive_the_round_trip() -> None:
     for fragment in (
         load_fragment("drift"),
         Fragment("x", song(10), 100.25, "made here", "8580", "NTSC", 31, 400.0, 2),
@@ -36,13 +36,13 @@ def test_fragments_come_back() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no base 64!", "AAAA", frames_to_text(song(9))[:-8], 7, None])
-def test_other_texts_are_no_frames(text: object) -> None:
+def test_other_texts_are_refused(text: object) -> None:
     with pytest.raises(TuneError, match="damaged"):
         frames_from_text(text)
 
 
 @pytest.mark.parametrize("change", [{"name": 3}, {"rate_hz": "50"}, {"pitch": 1}, None])
-def test_other_values_are_no_fragment(change: dict[str, Any] | None) -> None:
+def test_other_values_are_refused(change: dict[str, Any] | None) -> None:
     value: Any = {**fragment_to_json(load_fragment("drift")), **change} if change else "drift"
     with pytest.raises(TuneError, match="damaged or of another version"):
         fragment_from_json(value)

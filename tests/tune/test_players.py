@@ -1,4 +1,4 @@
-"""Signatures of player routines: by themselves, and in real tunes whose player is known."""
+"""Signatures of player routines: alone, and in real tunes whose player is known."""
 
 import random
 from pathlib import Path
@@ -10,7 +10,7 @@ from sidlive.tune.players import SIGNATURES, player_of
 from sidlive.tune.psid import Tune, read
 
 ALL = [(name, signature) for name, signatures in SIGNATURES.items() for signature in signatures]
-NAMED = {  # what the code or the data of an image says of itself
+NAMED = {  # text in an image: names of the player that it stands for
     b"SID-WIZARD 1.": {"SID-Wizard"},
     b"MUSICMASTER CREATED BY": {"SoundMonitor"},
     b"BRIAN/GRAFFITY": {"DMC"},
@@ -20,7 +20,7 @@ NAMED = {  # what the code or the data of an image says of itself
 
 
 def code(signature: str, seed: int = 0) -> bytes:
-    """Bytes that fit a signature, anything where it does not care."""
+    """Return bytes that match a signature, random ones in place of ``??``."""
     chance = random.Random(seed)
     return bytes(chance.randrange(256) if byte == "??" else int(byte, 16) for byte in signature.split())
 
@@ -53,7 +53,7 @@ def test_an_unknown_routine_is_none() -> None:
 
 @pytest.fixture(scope="module")
 def tunes(shared: Path) -> list[tuple[Path, Tune, str | None]]:
-    """Every real tune there is, and its player."""
+    """Return every real tune of the corpus, with its path and its player."""
     found = []
     for path in sorted((shared / "corpus").rglob("*.sid")):
         try:
@@ -73,7 +73,7 @@ def test_images_that_name_their_player_agree(tunes: list[tuple[Path, Tune, str |
         assert len(right) >= 0.95 * len(named), (text, [item for item in named if item[1] not in names])
 
 
-def test_composers_who_wrote_their_own_are_found_and_few_others(tunes: list[tuple[Path, Tune, str | None]]) -> None:
+def test_composers_with_their_own_player_are_recognised(tunes: list[tuple[Path, Tune, str | None]]) -> None:
     for name, author in (("Rob Hubbard", "Rob Hubbard"), ("Martin Galway", "Martin Galway")):
         own = [player for _, tune, player in tunes if tune.author == author]
         assert own.count(name) >= 0.85 * len(own)
@@ -83,16 +83,22 @@ def test_composers_who_wrote_their_own_are_found_and_few_others(tunes: list[tupl
 
 
 def test_sidtracker64_is_not_taken_for_rob_hubbards(tunes: list[tuple[Path, Tune, str | None]]) -> None:
-    """Its tunes name it as their author."""
+    """Tunes made with SidTracker64 name it as their author."""
     found = {player for _, tune, player in tunes if tune.author.startswith("SidTracker64")}
     assert found == {"SidTracker64"}
 
 
 def test_no_tune_is_older_than_its_player(tunes: list[tuple[Path, Tune, str | None]]) -> None:
-    born = {"GoatTracker 2": 2001, "NinjaTracker 2": 2005, "SID-Wizard": 2012, "SID Factory II": 2018, "DMC": 1990}
-    born |= {"SoundMonitor": 1986, "Future Composer": 1987, "Music Assembler": 1988, "JCH NewPlayer": 1988}
-    born |= {"JCH NewPlayer 21": 1992, "Rob Hubbard": 1984, "SidTracker64": 2015, "Martin Galway": 1984}
-    assert set(born) == set(SIGNATURES)
+    first_year = {
+        "GoatTracker 2": 2001,
+        "NinjaTracker 2": 2005,
+        "SID-Wizard": 2012,
+        "SID Factory II": 2018,
+        "DMC": 1990,
+    }
+    first_year |= {"SoundMonitor": 1986, "Future Composer": 1987, "Music Assembler": 1988, "JCH NewPlayer": 1988}
+    first_year |= {"JCH NewPlayer 21": 1992, "Rob Hubbard": 1984, "SidTracker64": 2015, "Martin Galway": 1984}
+    assert set(first_year) == set(SIGNATURES)
     for path, tune, player in tunes:
         if player and tune.released[:4].isdigit():
-            assert int(tune.released[:4]) >= born[player], (path.name, player)
+            assert int(tune.released[:4]) >= first_year[player], (path.name, player)

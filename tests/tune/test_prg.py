@@ -1,4 +1,4 @@
-"""Programs with a SYS line: its address, the way back to the file, and other data refused."""
+"""Programs with a SYS line: its address, the round trip to the file, and other data that is refused."""
 
 import struct
 from pathlib import Path
@@ -15,7 +15,7 @@ SYS, REM, PRINT, PLUS, MINUS, TIMES, OVER = (bytes([token]) for token in (0x9E, 
 
 
 def program(*lines: bytes, load: int = 0x0801, code: bytes = bytes(64)) -> bytes:
-    """A .prg of BASIC lines (tokenised text, from $0801) and code behind them."""
+    """Return a .prg file of BASIC lines (tokenised text, from $0801) and code after them."""
     image, at = bytes(0x0801 - load), 0x0801
     for number, text in enumerate(lines, 1):
         at += len(text) + 5
@@ -43,7 +43,7 @@ def program(*lines: bytes, load: int = 0x0801, code: bytes = bytes(64)) -> bytes
         (PRINT + b'"' + SYS + b'1":' + SYS + b"2070", 2070),
     ],
 )
-def test_where_sys_leads(text: bytes, address: int) -> None:
+def test_init_is_the_address_after_sys(text: bytes, address: int) -> None:
     tune = parse(program(text))
     assert (tune.init, tune.play, tune.load) == (address, 0, 0x0801)
 
@@ -74,7 +74,7 @@ def test_a_program_is_written_as_it_was_read(code: bytes, load: int) -> None:
     assert prg_bytes(tune.load, tune.image) == data
 
 
-def test_a_file_is_named_after_itself(tmp_path: Path) -> None:
+def test_a_tune_has_the_name_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "A program with a name longer than a header takes.prg"
     path.write_bytes(program(SYS + b"2061"))
     assert read(path).name == "A program with a name longer tha"
@@ -109,7 +109,7 @@ def test_a_file_is_named_after_itself(tmp_path: Path) -> None:
         (program(SYS + MINUS + b"1"), "expected an address, 0 to 65535"),
     ],
 )
-def test_other_data_than_a_program_with_sys_is_refused(data: bytes, message: str) -> None:
+def test_other_data_is_refused_with_the_reason(data: bytes, message: str) -> None:
     with pytest.raises(TuneError, match=message):
         parse(data, "p")
 

@@ -1,4 +1,4 @@
-"""Reading .sid files: every field, byte-exact inverse, one clear error for everything else."""
+"""Reading .sid files: every field, the byte-exact inverse, and one clear error for all other data."""
 
 import struct
 from pathlib import Path
@@ -13,8 +13,8 @@ from sidlive.errors import TuneError
 from sidlive.tune.psid import parse, read
 
 
-def at(offset: int, data: bytes | None = None) -> bytes:
-    """A .sid file whose header gives this data offset."""
+def with_offset(offset: int, data: bytes | None = None) -> bytes:
+    """Return a .sid file whose header gives this data offset."""
     edited = bytearray(sid_file() if data is None else data)
     struct.pack_into(">H", edited, 6, offset)
     return bytes(edited)
@@ -117,10 +117,10 @@ def test_truncated_files_are_refused(length: int) -> None:
         (sid_file(magic=b"RSID", play=0, address=0x0400), r"an RSID that loads to \$0400, below \$07E8"),
         (sid_file(magic=b"RSID", play=0, init=0x5000), r"an RSID with init at \$5000; expected it in the image"),
         (sid_file(magic=b"RSID", play=0, init=0xA000, address=0xA000), r"an RSID with init at \$A000.*in RAM"),
-        (at(0xFFF0), "truncated"),
+        (with_offset(0xFFF0), "truncated"),
     ],
 )
-def test_other_data_than_a_tune_is_refused_with_the_reason(data: bytes, message: str) -> None:
+def test_other_data_is_refused_with_the_reason(data: bytes, message: str) -> None:
     with pytest.raises(TuneError, match=f"^x: .*{message}"):
         parse(data, "x")
 
@@ -144,17 +144,17 @@ def test_impossible_song_numbers_are_read_as_libsidplayfp_reads_them(
 
 def test_the_image_is_where_the_data_offset_says() -> None:
     plain = sid_file()
-    later = parse(at(0x82, plain[:0x7C] + b"gap!!!" + plain[0x7C:]))
+    later = parse(with_offset(0x82, plain[:0x7C] + b"gap!!!" + plain[0x7C:]))
     assert later.image == parse(plain).image and "data offset is $0082 instead of $007C" in later.oddities[0]
-    early = parse(at(0x76, sid_file(load=0x1000)))  # a version 2 written as a version 1 with longer music
+    early = parse(with_offset(0x76, sid_file(load=0x1000)))  # a version 2 written as a version 1 with longer music
     assert early.image == sid_file(load=0x1000)[0x76:]
-    old = parse(at(0x7C, sid_file(version=1)[:0x76] + bytes(6) + sid_file(version=1)[0x76:]))
+    old = parse(with_offset(0x7C, sid_file(version=1)[:0x76] + bytes(6) + sid_file(version=1)[0x76:]))
     assert old.image == program()
 
 
 @given(st.integers(0, 0x1A0), st.sampled_from([0, 0x1000]), st.integers(1, 4))
-def test_any_data_offset_comes_back_to_the_byte(offset: int, load: int, version: int) -> None:
-    data = at(offset, sid_file(load=load, version=version))
+def test_any_data_offset_survives_the_round_trip(offset: int, load: int, version: int) -> None:
+    data = with_offset(offset, sid_file(load=load, version=version))
     try:
         tune = parse(data)
     except TuneError as error:
@@ -181,9 +181,9 @@ def test_harmless_faults_are_listed(data: bytes, oddity: str) -> None:
     "data",
     [
         sid_file(),
-        sid_file(flags=0xFC14),  # bits that nobody defined
+        sid_file(flags=0xFC14),  # undefined bits
         sid_file(pages=bytes([0xFF, 9, 0, 0])),  # no free page at all
-        sid_file(pages=bytes([0x20, 0x20, 0x42, 0])),  # of no meaning before version 3
+        sid_file(pages=bytes([0x20, 0x20, 0x42, 0])),  # a second SID: no meaning before version 3
         sid_file(name=b"\x81\x00hidden", version=1),
         sid_file() + bytes(300),
     ],

@@ -1,4 +1,4 @@
-"""The fragments that come with the instrument: that they are there, are music, and are what their scores say."""
+"""The shipped fragments: they exist, are music, and equal their scores."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from sidlive.tune.tracker import notes_of
 FORMATS = Path(docs.__file__).with_name("formats.md")
 
 
-def test_there_are_eight_small_ones_in_eight_styles():
+def test_there_are_eight_small_fragments_in_eight_styles():
     assert len(shipped.names()) == 8
     assert sum(path.stat().st_size for path in shipped.ASSETS.iterdir()) < 200_000
     about = [load_frames(shipped.locate(name))[2] for name in shipped.names()]
@@ -28,7 +28,7 @@ def test_there_are_eight_small_ones_in_eight_styles():
     assert len({load_fragment(name).beat_frames for name in shipped.names()}) >= 6  # tempi
 
 
-def test_the_card_and_the_reference_list_them():
+def test_fragments_md_and_the_reference_list_them():
     for text in (shipped.ASSETS / "fragments.md", FORMATS):
         lines = text.read_text(encoding="utf-8").splitlines()
         for name in shipped.names():
@@ -38,7 +38,7 @@ def test_the_card_and_the_reference_list_them():
 
 
 @pytest.mark.parametrize("name", shipped.names())
-def test_each_is_a_piece_for_three_voices_that_never_stands_still(name: str):
+def test_each_is_lively_music_for_three_voices(name: str):
     fragment = load_fragment(name)
     assert fragment.name == name and fragment.rate_hz == PAL.rate_hz and fragment.timing == "PAL"
     assert 20 <= fragment.seconds <= 40
@@ -84,7 +84,7 @@ def test_a_typo_is_answered_with_the_nearest_name(typed: str, message: str):
         load_fragment(typed)
 
 
-def test_a_part_of_one_can_be_loaded_and_a_file_says_its_beat(tmp_path: Path):
+def test_a_part_can_be_loaded_and_the_files_beat_is_used(tmp_path: Path):
     whole = load_fragment("gallop")
     part = load_fragment("gallop", start_s=2.0, seconds=4.0, name="verse")
     first = round(2.0 * PAL.rate_hz)

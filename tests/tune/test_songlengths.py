@@ -1,4 +1,4 @@
-"""The list of song lengths: its lines, its oddities, the way back to its text, and other texts refused."""
+"""The list of song lengths: its lines, its oddities, the round trip to its text, and other texts that are refused."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_broken_lines_are_skipped_and_counted() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[Database]\n", f"{ONE}=1:00\n", "[Database]\nhello\n", "\x00\x01\xff"])
-def test_other_texts_than_a_list_are_refused(text: str) -> None:
+def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(TuneError, match=r"my list is not a list of song lengths; expected \[Database\]"):
         parse_songlengths(text, "my list")
 

@@ -1,4 +1,4 @@
-"""Register files of other programs: exact both ways; the fault of a broken one is named with its place."""
+"""Register files of other programs: exact round trips; errors name the fault and its position."""
 
 import struct
 from pathlib import Path
@@ -26,13 +26,13 @@ SEPARATOR = struct.pack("<H", 256) * 26
 
 
 def frame(*registers: int) -> bytes:
-    """A frame's tokens, the registers that are not named being zero."""
+    """Return a frame's tokens; registers that are not given are 0."""
     return struct.pack("<26H", 257, *registers, *[0] * (25 - len(registers)))
 
 
 @st.composite
 def pieces(draw: st.DrawFn, least: int = 1) -> Frames:
-    """Frames that a register file can hold: first control values are the final ones."""
+    """Draw frames that a register file can hold: first control values equal the final ones."""
     rows = draw(st.integers(least, 6).flatmap(lambda n: hnp.arrays(np.uint8, (n, 28)))) & USED_BITS
     rows[:, 25:] = rows[:, [4, 11, 18]]
     return rows
@@ -108,7 +108,7 @@ def test_files_give_back_what_was_written(tmp_path: Path) -> None:
         (frame(1)[2:] + b"\0\0", "s: token 1 at byte 0; expected 257"),
     ],
 )
-def test_a_broken_stream_says_where_and_how(stream: bytes, message: str) -> None:
+def test_a_broken_stream_is_refused_with_the_position(stream: bytes, message: str) -> None:
     with pytest.raises(TuneError, match=message):
         parse_sidgpt(stream, "s")
 
@@ -125,7 +125,7 @@ def test_a_dump_has_whole_frames(dump: bytes, message: str) -> None:
         parse_dmp(dump, "d")
 
 
-def test_files_that_cannot_be_used(tmp_path: Path) -> None:
+def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     for read in (read_dmp, read_sidgpt):
         with pytest.raises(TuneError, match="no such file"):
             read(tmp_path / "missing")  # type: ignore[operator]

@@ -9,13 +9,13 @@ from sidlive.chip import registers as sid
 from sidlive.errors import TuneError
 from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep, Vibrato, notes_of, pitch_of, play
 
-A4, B4, CS5, E5 = 7493, 8410, 9440, 11226  # of the frequency register, PAL: Hz * 2**24 / 985248
+A4, B4, CS5, E5 = 7493, 8410, 9440, 11226  # frequency register values on PAL: Hz * 2**24 / 985248
 
 PLAIN = Instrument(0x12, 0x34, (Step(0x41),))
 
 
 def song(part: str, instrument: Instrument = PLAIN, **others: object) -> Song:
-    """One voice playing one pattern; the other two rest as long."""
+    """Return a song whose first voice plays ``part`` while the other two rest."""
     rest = " ".join("." for word in part.split() if word != "|" and not word.startswith("@"))
     return replace(
         Song("test", "", {"it": instrument}, {"a": "@it " + part, "rest": rest}, ("a", "rest", "rest"), rows=(4,)),
@@ -43,7 +43,7 @@ def test_notes_have_the_pitch_of_concert_a_on_pal():
     assert [pitch_of(name) for name in ("c0", "c#4", "db4", "b7")] == [0, 49, 49, 95]
 
 
-def test_the_envelope_is_restarted_two_frames_before_a_note_and_where_the_piece_begins_again():
+def test_hard_restarts_come_two_frames_before_notes_and_before_the_piece_repeats():
     frames = play(song("a4 . e5 ."))
     assert column(frames, sid.CONTROL) == ([0x41] * 6 + [0x40] * 2) * 2
     assert column(frames, sid.AD) == ([0x12] * 6 + [0] * 2) * 2
@@ -52,12 +52,12 @@ def test_the_envelope_is_restarted_two_frames_before_a_note_and_where_the_piece_
     assert column(soft, sid.CONTROL) == [0x41] * 16
 
 
-def test_a_gate_closes_at_its_word_or_after_its_frames():
+def test_a_gate_closes_at_a_dash_or_after_the_instruments_frames():
     assert column(play(song("a4 - . .")), sid.CONTROL)[:14] == [0x41] * 4 + [0x40] * 10
     assert column(play(song("a4 . . .", replace(PLAIN, gate=3))), sid.CONTROL) == [0x41] * 3 + [0x40] * 13
 
 
-def test_a_wave_table_is_walked_a_step_a_frame_and_stays_at_its_last_or_goes_round():
+def test_a_wave_table_plays_a_step_per_frame_then_holds_or_loops():
     drum = Instrument(0, 0xF0, (Step(0x81, "e5", 0x08), Step(0x41, 4), Step(0x11)), restart=0)
     frames = play(song("a4 .", drum))
     assert column(frames, sid.CONTROL) == [0x81, 0x41] + [0x11] * 6
@@ -66,7 +66,7 @@ def test_a_wave_table_is_walked_a_step_a_frame_and_stays_at_its_last_or_goes_rou
     assert column(play(song("a4 .", replace(drum, loop=1))), sid.CONTROL) == [0x81] + [0x41, 0x11] * 3 + [0x41]
 
 
-def test_a_chord_has_a_note_a_frame():
+def test_a_chord_plays_a_tone_per_frame():
     assert frequencies(play(song("a4:047 .")))[:6] == [A4, CS5, E5, A4, CS5, E5]
 
 
@@ -78,7 +78,7 @@ def test_a_slide_goes_by_equal_steps_without_an_attack():
     assert frequencies(back)[4:10] == [B4 - 200 * n for n in (1, 2, 3, 4)] + [A4] * 2
 
 
-def test_vibrato_sways_about_the_note_after_its_delay():
+def test_vibrato_moves_around_the_note_after_its_delay():
     swaying = frequencies(play(song("a4 . . . .", replace(PLAIN, vibrato=Vibrato(4, 8, 2)))))
     assert swaying[:4] == [A4] * 4
     steps = np.diff(swaying[3:])
@@ -86,7 +86,7 @@ def test_vibrato_sways_about_the_note_after_its_delay():
     assert steps[:4].sum() == 0 and steps[:8].sum() == 0 and max(swaying) > A4 > min(swaying)
 
 
-def test_pulse_widths_turn_at_their_bounds_and_run_on_over_notes_where_asked():
+def test_pulse_widths_bounce_at_their_bounds_and_may_run_on_across_notes():
     moving = replace(PLAIN, pulse=Bounce(0x200, 0x80, 0x180, 0x380))
     there_and_back = [0x280, 0x300, 0x380, 0x300, 0x280, 0x200, 0x180, 0x200]
     assert widths(play(song("a4 . . a4 .", moving))) == there_and_back + there_and_back[:4] + there_and_back

@@ -8,5 +8,5 @@ Reading order:
 - ``samples``: sampled sound found and left out of the frames
 - ``lengths``: how long a song's music is, and recording that stops there
 - ``write_order``: whether a tune writes control before or after the envelope
-- ``performance``: a song's writes with their cycles, to be heard as they are
+- ``performance``: a song's writes with their cycles, for playback of the original without frames
 """

@@ -25,11 +25,11 @@ from sidlive.chip.registers import (
 from sidlive.compiling import kernel
 from sidlive.tune.capture.recorder import Capture, Recorder
 
-TAIL_S: Final = 2.0  # kept after the last sound, for releases
-REPEAT_S: Final = 20.0  # kept of a loop's repetition, so that its seam is heard; a longer exact repeat is a loop
+TAIL_S: Final = 2.0  # time kept after the last sound, for releases
+REPEAT_S: Final = 20.0  # time kept of a loop's repetition, so that its seam is heard; a longer exact repeat is a loop
 NEAR_REPEAT_S: Final = 30.0  # length from which a repeat of controls and pitches is a loop
 SILENCE_S: Final = 30.0  # silence after which the song is over; the longest rest in 1,350 tunes has 29 s
-STEP_S: Final = 10.0  # recorded before the end is looked for again
+STEP_S: Final = 10.0  # time recorded before the end is looked for again
 SHORTEST_NEAR_S: Final = 2.0  # shortest period of a loop that is not exact
 NEAR_ONSETS: Final = 8  # fewest gates opened in the repeat: a held sound is not a loop
 NEAR_MISSES: Final = 0.1  # largest share of pitches that differ by more than a semitone
@@ -96,7 +96,7 @@ class Listener:
         return MusicLength(end, "silence" if end < self.count else "limit", silent)
 
     def _loop(self, end: int) -> tuple[int, bool]:
-        """Return how many of the first ``end`` frames to keep if they loop (``end`` if not), and whether that is sure.
+        """Return how many of the first ``end`` frames to keep if they loop (``end`` if not), and whether it is sure.
 
         Music repeats patterns without looping, so a loop is sure only if a whole period was repeated, at least 30 s.
         A repeat at the end of the recording is cut even if it is not sure: it was heard before.

@@ -1,7 +1,7 @@
-"""Plays a song with its own code: every write to the SID with its cycle, without end.
+"""Plays a song by running its own code: yields every write to the SID with its cycle, without end.
 
-`recorder` keeps a frame for each play call; this keeps all writes, so samples played through the volume, pulse widths
-or frequencies are among them. Of several SIDs the first is heard.
+`recorder` keeps one frame per play call; this module keeps all writes, so samples played through the volume, pulse
+widths or frequencies are heard, too. Of several SIDs the first is heard.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from sidlive.errors import TuneError
 from sidlive.tune.capture.recorder import Recorder
 from sidlive.tune.capture.trace import machine_for
 
-LOG_ROWS: Final = 20_000  # for a video frame: no program writes more often than every second cycle
+LOG_ROWS: Final = 20_000  # rows of the log for one video frame: no program writes more often than every second cycle
 
 
 def perform(recorder: Recorder) -> Iterator[WriteSpan]:
     """Yield a song's writes, a video frame at a time and without end, from the position of a new ``recorder`` on.
 
-    The first stretch carries the writes of init (``before``). If the processor jams, the writes up to there are yielded
+    The first span carries the writes of init (``before``). If the processor jams, the writes up to there are yielded
     and then TuneError is raised.
     """
     tune = recorder.tune
@@ -29,8 +29,8 @@ def perform(recorder: Recorder) -> Iterator[WriteSpan]:
     machine = machine_for(tune, recorder.song, LOG_ROWS)
     before: WriteSpan | None = _opening(machine, recorder.machine.cycle)
     while True:
-        stretch, fault = _run(machine, machine.cycle + frame, before)
-        yield stretch
+        span, fault = _run(machine, machine.cycle + frame, before)
+        yield span
         if fault is not None:
             raise fault
         before = None
@@ -51,14 +51,14 @@ def _run(machine: Machine, until: int, before: WriteSpan | None = None) -> tuple
 
 def _opening(machine: Machine, until: int) -> WriteSpan:
     """Return the writes up to the cycle ``until``, with pauses cut to a video frame so that nobody waits for them."""
-    frame, pieces = machine.timing.cycles_per_frame, [machine.log_rows.copy()]  # the driver's
+    frame, pieces = machine.timing.cycles_per_frame, [machine.log_rows.copy()]  # the writes of the machine's driver
     machine.clear_log()
     while machine.cycle < until:
         begin = machine.cycle
-        stretch, fault = _run(machine, min(until, begin + frame))
+        span, fault = _run(machine, min(until, begin + frame))
         if fault is not None:
             raise fault
-        pieces.append(stretch.writes + np.array([begin, 0, 0]))
+        pieces.append(span.writes + np.array([begin, 0, 0]))
     writes = np.concatenate(pieces)
     pauses = np.minimum(np.diff(writes[:, 0], append=machine.cycle), frame)
     writes[:, 0] = np.cumsum(pauses) - pauses

@@ -1,6 +1,7 @@
 """Runs a tune's code and records its writes to the SID: from .sid to frames.
 
-Frames have the tune's own rate: one per play call, whatever causes the calls. Of several SIDs the first is recorded.
+Frames have the tune's own rate, usually one frame per play call, whether the video frame, a timer or the tune itself
+causes the calls. Of several SIDs the first is recorded.
 """
 
 import math
@@ -20,7 +21,7 @@ from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
 
 LONGEST: Final = 24 * 3600 * 60  # frames of a day
 TRIED_CALLS: Final = 32  # play calls that a copy of the machine runs at a time to measure the rate
-TRIED_S: Final = 5.0  # time that it runs
+TRIED_S: Final = 5.0  # machine time that the copy runs
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class Capture:
 
 
 class Recorder:
-    """Recorder of one song, piece by piece. When it has been made, the song stands before its first play call.
+    """Recorder of one song, piece by piece. A new recorder has run the song's init, but no play call.
 
-    `record` returns rows as the tune makes them; `finish` makes frames of all rows, and only then their rate is known.
-    Raises TuneError with the reason if the song cannot be played.
+    `record` returns rows, usually one per play call. `finish` turns all rows into frames of equal length and measures
+    their rate. The constructor raises TuneError with the reason if the song cannot be played.
     """
 
     def __init__(self, tune: Tune, song: int | None = None) -> None:
@@ -53,7 +54,7 @@ class Recorder:
         if tune.flags & FLAG_BASIC and tune.magic == "RSID":
             raise TuneError("it is a BASIC program; expected machine code, since there is no BASIC ROM here")
         self.machine = machine_for(tune, self.song)
-        self._period: Fraction | None = None  # cycles a row; None: a row is one play call
+        self._period: Fraction | None = None  # cycles per row; None: a row is one play call
         if tune.play and self._called():
             self.begin = self.machine.cycle
             if self.tune.uses_cia(self.song):
@@ -88,7 +89,7 @@ class Recorder:
         return (self._rows[-1].ends[-1] - self.begin) / self.tune.timing.clock_hz if self._rows else 0.0
 
     def record_until(self, seconds: float) -> None:
-        """Record until the rows last ``seconds`` of the machine's time, or up to a row more."""
+        """Record until the rows last ``seconds`` of the machine's time, or slightly longer."""
         while (missing := seconds - self.recorded_s) > 0:
             self.record(math.ceil(missing * self.expected_hz))
 
@@ -104,7 +105,7 @@ class Recorder:
             rate_hz = clock_hz / float(self._period)
         else:
             frames, period = even_out(frames, times)
-            # Calls start some cycles late, the first and the last one too; the timer itself is exact.
+            # Interrupts are entered some cycles late, so the measured period is inexact: take a timer's if close.
             exact = [timer for timer in self.machine.timer_periods if abs(timer - period) * len(frames) < timer]
             rate_hz = clock_hz / min(exact, key=lambda timer: abs(timer - period), default=period)
         late = abs(len(frames) / rate_hz - (times[-1] - times[0]) / clock_hz) * rate_hz

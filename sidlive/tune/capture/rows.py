@@ -14,8 +14,8 @@ from sidlive.tune.edits import place_rows
 
 LIKE: Final = 1.25  # a gap between calls counts as usual from 1 / 1.25 to 1.25 times the median
 MOST_ALIKE: Final = 0.9  # share of usual gaps from which the other gaps count as exceptions
-LARGEST_SHIFT: Final = 0.95  # rows by which a row may be off its time, either way, in frames with one row each
-STOPPED: Final = 8.0  # medians from which a gap is a pause, which does not count for the rate
+LARGEST_SHIFT: Final = 0.95  # largest error of a row's time, in rows, either way, if each row becomes a frame
+STOPPED: Final = 8.0  # a gap of more than this many medians is a pause, which does not count for the rate
 
 
 def mean_period(times: NDArray[np.int64]) -> float:
@@ -37,7 +37,8 @@ def even_out(frames: Frames, times: NDArray[np.int64]) -> tuple[Frames, float]:
     """Return frames of equal length, and their length in cycles.
 
     ``frames`` uint8[T, 28] has a row for each call; ``times`` int64[T + 1] are the cycles of the calls and of the end.
-    The frames stay as they are if that moves no row by a row or more. Otherwise each row is placed at its own time;
+    If one frame per row puts each row less than a row off its time, the frames are returned unchanged. Otherwise each
+    row is placed at its own time;
     rows that share a frame keep their notes (see `edits.resample`).
     """
     assert len(times) == len(frames) + 1

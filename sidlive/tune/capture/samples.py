@@ -4,8 +4,8 @@ A sample routine writes one register thousands of times a second, usually the vo
 of each register, so the sample would become noise: a volume that flutters from frame to frame. The frames get the
 values that the music itself wrote instead.
 
-The sample routine usually runs as an NMI and the music does not, so the music's writes can be told apart. If both run
-in one program, the register keeps the value that it had before the samples began.
+The sample routine usually runs in an NMI handler and the music outside, so their writes can be distinguished. If both
+run in the same program, the register keeps the value that it had before the samples began.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Samples:
     music: bool  # whether the frames without the samples are music
 
     def __str__(self) -> str:
-        """Return a line about them for the user."""
+        """Return one line about the samples for the user."""
         places = []
         if MODE_VOL in self.registers:
             places.append("the volume register")
@@ -112,7 +112,10 @@ def _held(
 
 
 def _audible(volume: NDArray[np.uint8], heard: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return ``volume`` ($D418 of the music), at full volume where the music leaves 0 and the samples are ``heard``."""
+    """Return $D418 of the music, raised to full volume where the music leaves it at 0 while samples sound.
+
+    ``volume`` uint8[T]: the music's own values; ``heard`` uint8[T]: the recorded values, samples included.
+    """
     stretch = np.cumsum(np.diff(volume, prepend=volume[:1]) != 0)
     sounds = np.bincount(stretch, weights=heard & VOLUME > 0) > 0
     return np.where((volume & VOLUME == 0) & sounds[stretch], volume | VOLUME, volume)

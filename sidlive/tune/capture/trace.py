@@ -19,18 +19,18 @@ from sidlive.tune.capture.rows import mean_period, phases
 from sidlive.tune.psid import Tune
 
 SLICE_FRAMES: Final = 50  # video frames run before the log is emptied
-LOG_ROWS: Final = 100_000  # of a slice: room for a write in more than every tenth instruction
+LOG_ROWS: Final = 100_000  # rows of the log for one slice, which has about a million cycles
 FIRST_SOUND_S: Final = 10.0  # a tune that has not written to the SID by then is refused
 WATCH_S: Final = 5.0  # length of music from which the rate is found
 REGULAR: Final = 0.9  # share of the intervals between calls that must agree
 AGREEMENT: Final = 0.1  # relative distance from the median at which intervals agree: raster code before a call varies
 EXACT: Final = 0.005  # relative distance at which a period counts as a video frame's or a timer's
-MARGIN: Final = 250  # cycles from the cut between two frames to the next call: interrupts are entered a little late
-FEWEST_CALLS: Final = 8
+MARGIN: Final = 250  # cycles between a cut of frames and the call after it, since interrupts are entered a little late
+FEWEST_CALLS: Final = 8  # calls from which a rate is found
 LATEST: Final = 0.5  # share of the time between two interrupts within which their handlers write
-WIDEST: Final = 0.9  # frames over which the positions of calls may spread and still leave a place to cut
-FASTEST_HZ: Final = 1000.0
-MOST_IN_FRAME: Final = 16
+WIDEST: Final = 0.9  # widest spread of the calls' positions within a frame, in frames, that leaves room for a cut
+FASTEST_HZ: Final = 1000.0  # calls that come faster are not the frames of music
+MOST_IN_FRAME: Final = 16  # most calls per video frame for which the period is an exact fraction of it
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def states_at(log: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.uint8
 def find_rate(tune: Tune, song: int) -> Rate:
     """Find the frame grid of a tune that plays by interrupts of its own.
 
-    If the interrupts that write to the voices come evenly, each of them is a frame; otherwise each interrupt is one if
-    all interrupts come evenly; otherwise frames are video frames, cut where the tune pauses longest in its writing.
+    If the interrupts that write to the voices come evenly, each of them is a frame. Otherwise, if all interrupts come
+    evenly, each interrupt is a frame. Otherwise frames are video frames, cut at the longest pause between writes.
     Raises TuneError if the tune never plays.
     """
     timing = tune.timing

@@ -16,10 +16,10 @@ from sidlive.tune.capture.trace import events
 from sidlive.tune.psid import Tune
 
 WATCHED_S: Final = 20.0  # length of music that is looked at
-NEAR: Final = 1000  # cycles within which writes belong to one note; a play call takes 1,145 on average
-FEWEST: Final = 3  # notes that must show "control first"
+NEAR: Final = 1000  # cycles within which writes belong to the same note; an average play call takes 1,145
+FEWEST: Final = 3  # notes with control first that are needed to conclude it
 
-ORDERS: Final = ("envelope first", "control first")  # for people and files
+ORDERS: Final = ("envelope first", "control first")  # texts for users and files, indexed by control_first
 META: Final = "writes"  # name of the text in an .npz file; only written if control comes first
 
 Times = NDArray[np.int64]

@@ -36,9 +36,9 @@ MEMORY_END: Final = 0xD000  # start of the I/O chips
 BASIC: Final = range(0xA000, 0xC000)
 RINGS: Final = 256 * COLUMNS  # bytes
 POINTERS: Final = 2 * len(STREAMS)  # bytes a song
-AGAIN: Final = 250  # frames after a take's end that are compared
-COMPRESSIBLE: Final = 4  # takes are first packed in part if without calls they are this many times too long
-TRIALS: Final = 9  # most packings that find how much of the takes fits
+AGAIN: Final = 250  # frames after a take's end that are compared, too
+COMPRESSIBLE: Final = 4  # takes whose tokens without calls are this many times too long are at first packed in part
+TRIALS: Final = 9  # most packings tried to find how much of the takes fits
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ HEARD_S = 60.0  # length of a take that is rendered to measure the cost
 
 
 def coarse_pulse(frames: Frames, bits: int) -> Frames:
-    """Return ``frames`` uint8[T, 28] with pulse widths that change only when they are 2 ** ``bits`` or more off."""
+    """Return ``frames`` uint8[T, 28] with pulse widths that are updated only when off by 2 ** ``bits`` or more."""
     edited = frames.copy()
     for voice in range(VOICES):
         lo, hi = register_of(voice, PW_LO), register_of(voice, PW_HI)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sidlive.compiling import kernel
 from sidlive.tune.compiler.player_tokens import COPY_MOST, LONG, PAIR, RAMP_MOST, VOICE, WINDOW
 
-NO_STEP: Final = 1 << 30
+NO_STEP: Final = 1 << 30  # stands for a step that a ramp cannot make
 
 
 class Facts(NamedTuple):

@@ -67,4 +67,5 @@ def _tokens(song: Packed, label: str) -> Iterator[str]:
 
 
 def _words(names: Sequence[str]) -> list[str]:
+    """Return a line for each name: a word that holds its address."""
     return [f"        .word {name}" for name in names]

@@ -1,7 +1,8 @@
 """Writes takes as a .prg file that a Commodore 64 loads and runs: ``LOAD"NAME",8,1`` and RUN.
 
 A block at PROGRAM_LOAD follows boot.asm, which is assembled beside it: a BASIC line, texts on the screen, the time, a
-raster interrupt for play, keys 1 to 9 for the songs. The Kernal reads the keyboard; the timer's interrupt is off.
+raster interrupt that calls play, keys 1 to 9 for the songs. The Kernal's keyboard routine runs after play in the raster
+interrupt, since the timer's interrupt is off.
 """
 
 import unicodedata
@@ -24,7 +25,7 @@ KEYS: Final = 9  # songs that have a key
 _BOOT: Final = Path(__file__).with_name("boot.bin")
 _PARAMETERS: Final = 0x0810 - prg.BASIC  # offset in boot.asm of songs, song, frames, others, period, text
 _WIDTH: Final = 40
-_SECONDS: Final = {  # frames of a second; frames of one second in every n; n: 401 frames are 8 s, 359 frames 6 s
+_SECONDS: Final = {  # frames per second, frames in every n-th second, n: 401 frames are 8 s, 359 frames 6 s
     "PAL": (50, 51, 8),
     "NTSC": (60, 59, 6),
 }
@@ -77,7 +78,7 @@ def verify_program(program: bytes, frames: Frames, what: str) -> None:
 
 
 def _screen_code(letter: str) -> int:
-    """Return the screen code of ``letter``, or that of a question mark."""
+    """Return the screen code of ``letter``, or the one of ? if it has none."""
     code = ord(letter)
     if "a" <= letter <= "z":
         return code - 0x60

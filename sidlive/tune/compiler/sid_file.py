@@ -1,6 +1,6 @@
 """Compiles takes to a .sid file (PSID version 2) that plays on a Commodore 64: a header and a block of memory.
 
-Also shared by the other kinds of compiled files: labels, and the comparison with the take in our 6510.
+Labels, and the comparison of a compiled file with its take in our 6510, are shared by the other kinds of files.
 """
 
 import unicodedata

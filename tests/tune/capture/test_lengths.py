@@ -10,11 +10,11 @@ from sidlive.tune.capture.lengths import Listener, music_length, record_music, r
 RATE = 50.125
 TAIL = 100  # frames: two seconds
 TWENTY_S = round(20 * RATE)
-CHANCE = 60  # frames: so many before a loop may be like those before its repeat by chance
+CHANCE = 60  # frames before a loop that may equal the frames before its repeat by chance
 
 
 def melody(count: int, seed: int = 1) -> Frames:
-    """``count`` frames that never repeat, voice 1 sounding."""
+    """Return ``count`` frames that never repeat, with voice 1 sounding."""
     frames = silence(count)
     frames[:, 0:2] = np.random.default_rng(seed).integers(1, 256, (count, 2))
     frames[:, [4, 25]] = 0x41
@@ -23,7 +23,7 @@ def melody(count: int, seed: int = 1) -> Frames:
 
 
 def notes(count: int, seed: int = 1, semitones: int = 0) -> Frames:
-    """``count`` frames of notes on voice 1, twelve frames each, nine of them with the gate open; pitches at random."""
+    """Return ``count`` frames of random notes in voice 1, twelve frames each, the first nine with the gate open."""
     frames = silence(count)
     pitches = np.random.default_rng(seed).integers(36, 84, -(-count // 12)) + semitones
     frequencies = np.repeat(np.round(16.35 * 2 ** (pitches / 12) * 17.03), 12)[:count].astype(int)
@@ -37,14 +37,14 @@ def notes(count: int, seed: int = 1, semitones: int = 0) -> Frames:
 
 
 def sweep(frames: Frames, step: float = 1.618) -> Frames:
-    """The same with a pulse sweep that never comes round."""
+    """Return ``frames`` with a pulse sweep that never repeats."""
     frames = frames.copy()
     frames[:, 2] = (np.arange(len(frames)) * step * 16).astype(int) % 251
     return frames
 
 
 class FakeRecorder:
-    """Plays frames as a Recorder would."""
+    """Stand-in for a Recorder that plays given frames."""
 
     def __init__(self, frames: Frames, rate_hz: float = RATE) -> None:
         self.frames, self.expected_hz, self.played = frames, rate_hz, 0
@@ -63,7 +63,7 @@ class FakeRecorder:
         return self.frames[self.played - count : self.played]
 
 
-def test_silence_after_the_end_is_cut_but_for_a_tail() -> None:
+def test_silence_after_the_end_is_cut_except_for_a_tail() -> None:
     frames = np.concatenate([melody(700), np.repeat(melody(1), 2000, axis=0)])
     frames[702:, [4, 25]] = 0x40
     assert music_length(frames, RATE) == pytest.approx(700 + TAIL, abs=3)
@@ -90,7 +90,7 @@ def test_a_loop_is_kept_with_one_repeat(intro: int, period: int) -> None:
     assert music_length(frames, RATE) == intro + 2 * period
 
 
-def test_of_a_long_loops_repeat_twenty_seconds_are_kept() -> None:
+def test_twenty_seconds_of_a_long_loops_repeat_are_kept() -> None:
     frames = np.concatenate([melody(100, seed=2), melody(3000), melody(3000)[:2500]])
     assert music_length(frames, RATE) == 100 + 3000 + TWENTY_S
 
@@ -107,7 +107,7 @@ def test_a_loop_is_found_under_a_sweep_that_never_repeats(intro: int) -> None:
     assert music_length(frames, RATE) == pytest.approx(intro + 1800 + TWENTY_S, abs=CHANCE)
 
 
-def test_a_vibrato_that_runs_on_hides_no_loop() -> None:
+def test_a_loop_is_found_under_a_vibrato_that_never_repeats() -> None:
     frames = np.concatenate([notes(1800), notes(1800)])
     bent = (frames[:, 0] + 256 * frames[:, 1].astype(int)) * (1 + 0.02 * np.sin(np.arange(3600) * 0.77))
     frames[:, 0], frames[:, 1] = bent.astype(int) & 255, bent.astype(int) >> 8
@@ -118,13 +118,13 @@ def test_the_same_rhythm_on_other_notes_is_other_music() -> None:
     assert music_length(sweep(np.concatenate([notes(1800), notes(1800, semitones=2)])), RATE) == 3600
 
 
-def test_a_held_note_under_a_sweep_goes_nowhere_but_is_no_loop() -> None:
+def test_a_held_note_under_a_sweep_is_not_a_loop() -> None:
     frames = silence(3000)
     frames[:, [1, 4, 24, 25]] = 0x20, 0x41, 0x0F, 0x41
     assert music_length(sweep(frames), RATE) == 3000
 
 
-def test_recording_stops_when_a_loop_was_heard_whole() -> None:
+def test_recording_stops_after_a_complete_loop_was_repeated() -> None:
     recorder = FakeRecorder(sweep(np.concatenate([notes(480, seed=2), *[notes(1800)] * 6])))
     frames, end = record_music(recorder, 9000 / RATE)  # type: ignore[arg-type]
     assert end == "loop" and len(frames) == pytest.approx(480 + 1800 + TWENTY_S, abs=CHANCE)
@@ -146,7 +146,7 @@ def test_recording_stops_some_time_after_the_last_sound() -> None:
     assert recorder.played < 4000
 
 
-def test_hearing_in_steps_gives_the_same_as_hearing_at_once() -> None:
+def test_hearing_in_steps_gives_the_same_result_as_hearing_at_once() -> None:
     frames = sweep(np.concatenate([notes(480, seed=2), notes(1800), notes(1000)]))
     at_once, in_steps = Listener(RATE), Listener(RATE)
     at_once.hear(frames)
@@ -155,14 +155,14 @@ def test_hearing_in_steps_gives_the_same_as_hearing_at_once() -> None:
     assert at_once.music() == in_steps.music()
 
 
-def test_never_more_than_asked_for() -> None:
+def test_no_more_is_recorded_than_asked_for() -> None:
     for most in (1, 499, 501, 1003):
         recorder = FakeRecorder(notes(2000))
         frames, end = record_music(recorder, most / RATE)  # type: ignore[arg-type]
         assert (len(frames), end, recorder.played) == (most, "limit", most)
 
 
-def test_a_known_length_is_kept_but_for_silence() -> None:
+def test_a_known_length_is_kept_except_for_silence() -> None:
     recorder = FakeRecorder(np.concatenate([*[notes(600)] * 5, silence(3000)]))
     frames, end = record_seconds(recorder, 40.0, 9000 / RATE)  # type: ignore[arg-type]
     assert (len(frames), end) == (round(40 * RATE), "songlengths")

@@ -1,4 +1,4 @@
-"""A tune's writes, cycle by cycle, against the machine's own log of them."""
+"""A tune's writes, cycle by cycle, compared with the machine's own log."""
 
 import itertools
 
@@ -32,12 +32,12 @@ def test_every_write_comes_once_at_its_cycle() -> None:
     log, _ = events(recorder.tune, None, at)
     log = log[(log[:, 1] < REGISTERS) & (log[:, 0] >= begin)]
     found = np.concatenate(made)
-    found[:, 0] += log[0, 0] - found[0, 0]  # the first stretch may begin with the instruction after ``begin``
+    found[:, 0] += log[0, 0] - found[0, 0]  # the first span may begin with the instruction after ``begin``
     assert np.array_equal(found, log[: len(found)]) and len(found) >= 3 * 39
 
 
 def test_the_writes_of_init_come_first_in_order_with_short_pauses() -> None:
-    # init: a write, a second of waiting (X * Y loops), another; then as the others.
+    # init: a write, a second of waiting (X * Y loops), another write; play is RISING.
     wait = "A9 01 8D 17 D4  A9 04 8D F2 10  A0 00  A2 00  CA D0 FD  88 D0 FA  CE F2 10 D0 F3  A9 0F 8D 18 D4  60"
     recorder = Recorder(psid.parse(sid_file(program(init=wait)), "song"))
     first, second = itertools.islice(perform(recorder), 2)
@@ -47,7 +47,7 @@ def test_the_writes_of_init_come_first_in_order_with_short_pauses() -> None:
     assert recorder.begin > PAL.clock_hz and first.before.cycles < 4 * PAL.cycles_per_frame
 
 
-def test_a_tune_that_jams_is_heard_up_to_there() -> None:
+def test_writes_before_a_jam_are_yielded() -> None:
     pieces = perform(song(play="A9 21 8D 04 D4  EE F0 10  AD F0 10  C9 04  D0 01  02  60"))
     heard = []
     with pytest.raises(TuneError, match="play jams the processor"):

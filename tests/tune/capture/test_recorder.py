@@ -17,11 +17,12 @@ from sidlive.tune.psid import parse, read
 
 
 def played(init: str, play: str, frames: int = 4, **header: int):  # type: ignore[no-untyped-def]
+    """Return the frames captured from a tune with these init and play routines (machine code in hex)."""
     return capture(parse(sid_file(program(init, play), **header)), frames=frames).frames  # type: ignore[arg-type]
 
 
 def test_real_tunes_set_the_registers_that_libsidplayfp_saw(shared: Path) -> None:
-    """All 25 registers in every frame of every tune whose play is called once a video frame.
+    """Compare all 25 registers in every frame of every tune whose play is called once per video frame.
 
     The reference's samples lie at three quarters of each video frame since the reset; those before the first play call
     show init at work and belong to no frame of a capture.
@@ -58,8 +59,8 @@ def test_a_gate_pulse_inside_a_frame_lands_in_the_first_control_columns() -> Non
 
 
 def test_a_read_modify_write_shows_its_first_write() -> None:
-    # init: control $40; play: INC $D404. The chip reads back what was last on its bus, writes it, and then one more;
-    # on a 6581 that byte is gone after 7,424 cycles.
+    # init: control $40; play: INC $D404. It reads the last byte on the bus, writes it, then writes it plus 1; on a
+    # 6581 that byte is gone after 7,424 cycles.
     rows = played("A9 40 8D 04 D4 60", "EE 04 D4 60", frames=2)
     assert rows[:, [25, 4]].tolist() == [[0x40, 0x41], [0x00, 0x01]]
 
@@ -105,7 +106,7 @@ def test_a_basic_program_is_refused_by_name() -> None:
 COUNT = "EE F0 10 AD F0 10 8D 00 D4"  # INC $10F0 LDA $10F0 STA $D400
 
 
-def test_a_timer_calls_play_at_60_hz_where_the_tune_sets_none() -> None:
+def test_the_default_timer_calls_play_at_60_hz() -> None:
     made = capture(parse(sid_file(program("60", f"{COUNT} 60"), speed=1)), frames=300)
     assert made.rate_hz == PAL.clock_hz / 0x4026
     assert made.frames[:, 0].tolist() == [n & 0xFF for n in range(1, 301)]
@@ -119,7 +120,7 @@ def test_a_tune_at_its_own_rate_is_captured_at_that_rate(latch: int, times: floa
     assert made.frames[:, 0].tolist() == [n & 0xFF for n in range(1, 1001)]
 
 
-def test_a_timer_that_changes_its_pace_still_gives_a_frame_a_call() -> None:
+def test_a_changing_timer_still_gives_one_frame_per_call() -> None:
     # play: the counter's low byte, doubled, into the timer's latch hi: calls come at very different intervals.
     play = f"{COUNT} 29 0F 09 20 8D 05 DC 60"
     made = capture(parse(sid_file(program("A9 00 8D 04 DC 60", play), speed=1)), frames=500)
@@ -138,7 +139,7 @@ def test_a_timer_set_in_the_first_play_call_gives_the_rate(latch: int) -> None:
     assert len(made.frames) / made.rate_hz == pytest.approx(recorder.recorded_s, abs=1.5 / made.rate_hz)
 
 
-def test_a_timer_started_anew_in_each_call_is_measured() -> None:
+def test_the_rate_of_a_timer_restarted_in_each_call_is_measured() -> None:
     # play: count, wait $60 times round a loop, force the timer's latch in: a period is the latch and the call so far.
     play = f"{COUNT} A2 60 CA D0 FD A9 11 8D 0E DC 60"
     made = capture(parse(sid_file(program("A9 00 8D 04 DC A9 10 8D 05 DC 60", play), speed=1)), frames=1000)
@@ -158,14 +159,14 @@ def test_rows_of_a_tune_that_changes_its_tempo_lie_at_their_own_times() -> None:
     log, _ = events(tune, 1, 5_000_000)
     times = log[log[:, 1] == 0, 0]
     shown = np.arange(len(made.frames)) / made.rate_hz * PAL.clock_hz + recorder.begin
-    true = times[made.frames[:, 0].astype(int) - 1]  # when the call was made whose number the frame shows
+    true = times[made.frames[:, 0].astype(int) - 1]  # cycle of the call whose number the frame shows
     row = PAL.clock_hz / made.rate_hz
     assert (np.abs(shown - true) <= row + 200).all()
     assert len(made.frames) / made.rate_hz == pytest.approx(recorder.recorded_s, abs=1.5 / made.rate_hz)
 
 
 def by_interrupt(install: str, body: str) -> bytes:
-    """Init: SEI, $0314 to $1040, ``install``, CLI, RTS. The handler: ``body``, then the Kernal's exit."""
+    """Return an image: init points $0314 to the handler at $1040 and runs ``install``; the handler runs ``body``."""
     return program(f"78 A9 40 8D 14 03 A9 10 8D 15 03 {install} 58 60", f"{body} 4C 7E EA")
 
 
@@ -173,7 +174,7 @@ RASTER_IRQ = "A9 7F 8D 0D DC AD 0D DC A9 80 8D 12 D0 A9 1B 8D 11 D0 A9 81 8D 1A 
 
 
 @pytest.mark.parametrize("magic", [b"PSID", b"RSID"])
-def test_a_tune_with_a_raster_interrupt_of_its_own_gives_a_frame_an_interrupt(magic: bytes) -> None:
+def test_a_tune_with_its_own_raster_interrupt_gives_one_frame_per_interrupt(magic: bytes) -> None:
     image = by_interrupt(RASTER_IRQ, f"0E 19 D0 {COUNT}")
     made = capture(parse(sid_file(image, magic=magic, play=0)), frames=300)
     assert made.rate_hz == PAL.rate_hz
@@ -181,7 +182,7 @@ def test_a_tune_with_a_raster_interrupt_of_its_own_gives_a_frame_an_interrupt(ma
     assert made.frames[:, 0].tolist() == [n & 0xFF for n in range(2, 302)]
 
 
-def test_two_raster_interrupts_a_frame_play_twice_a_frame() -> None:
+def test_two_even_raster_interrupts_per_video_frame_give_two_frames() -> None:
     # LDA $D012 EOR #$9C STA $D012: lines 0 and 156 in turn
     image = by_interrupt(RASTER_IRQ.replace("80 8D 12", "00 8D 12"), f"0E 19 D0 AD 12 D0 29 80 49 80 8D 12 D0 {COUNT}")
     made = capture(parse(sid_file(image, magic=b"RSID", play=0)), frames=300)
@@ -193,7 +194,7 @@ def test_two_raster_interrupts_a_frame_play_twice_a_frame() -> None:
     assert np.diff(made.frames[:, 0].astype(int))[:100].tolist() == [1] * 100
 
 
-def test_a_timer_interrupt_of_the_tunes_own_gives_its_rate() -> None:
+def test_a_tunes_own_timer_interrupt_gives_its_rate() -> None:
     # timer A 6551 + 1 cycles: three times a frame, as the RSID finds it running and masked in
     image = by_interrupt("A9 97 8D 04 DC A9 19 8D 05 DC A9 00 8D 1A D0", COUNT)
     made = capture(parse(sid_file(image, magic=b"RSID", play=0)), frames=600)
@@ -201,7 +202,7 @@ def test_a_timer_interrupt_of_the_tunes_own_gives_its_rate() -> None:
     assert made.frames[:250, 0].tolist() == list(range(1, 251))
 
 
-def test_a_player_that_writes_in_few_of_its_interrupts_has_their_rate() -> None:
+def test_a_player_that_writes_in_few_interrupts_has_the_rate_of_all() -> None:
     # timer A 4913 + 1 cycles, four times a frame; the handler counts and writes at every 64th interrupt alone
     image = by_interrupt("A9 31 8D 04 DC A9 13 8D 05 DC A9 00 8D 1A D0", f"EE F1 10 AD F1 10 29 3F D0 09 {COUNT}")
     made = capture(parse(sid_file(image, magic=b"RSID", play=0)), frames=1200)
@@ -232,13 +233,13 @@ def test_samples_by_nmi_do_not_hide_the_rate_of_the_music() -> None:
     assert made.samples is not None and made.samples.registers == (24,) and made.samples.share == 1
 
 
-def test_a_program_that_never_plays_is_named() -> None:
+def test_a_program_that_never_plays_is_refused() -> None:
     with pytest.raises(TuneError, match="writes nothing to the SID in 10 s"):
         capture(parse(sid_file(program("60", "60"), magic=b"RSID", play=0)))
 
 
-def test_a_gate_that_is_written_as_it_was_first_keeps_its_pulse() -> None:
-    """Players that write the old value before the pulse: $41 $00 $41 is a hidden gate-off all the same."""
+def test_a_gate_pulse_after_a_repeated_value_is_kept() -> None:
+    """Some players write the old value first: $41 $00 $41 still closes and reopens the gate."""
     # init: control 1 = $41. play: LDA #$41 STA $D404 LDA #0 STA $D404 LDA #$41 STA $D404
     rows = played("A9 41 8D 04 D4 60", "A9 41 8D 04 D4 A9 00 8D 04 D4 A9 41 8D 04 D4 60")
     assert rows[:, [25, 4]].tolist() == [[0x00, 0x41]] * 4
@@ -251,11 +252,11 @@ def test_the_first_of_several_sids_is_kept() -> None:
 
 
 @pytest.mark.parametrize("timing", ["cia", "rsid"])
-def test_real_tunes_write_when_libsidplayfps_do(shared: Path, timing: str) -> None:
-    """Every sample of every trace is a state that ours goes through at that time, until a tune calls a ROM.
+def test_real_tunes_write_at_the_same_times_as_in_libsidplayfp(shared: Path, timing: str) -> None:
+    """Every sampled state of a trace occurs in our emulation near the same time, until the tune calls a ROM.
 
     The reference's samples come up to one batch of its events, 5,000 cycles, after the quarters of the video frame; it
-    has no ROM but the entry of interrupts, and runs into zeros where a tune calls one.
+    has no ROM apart from the interrupt entry, so a tune that calls one runs into zeros there.
     """
     index = json.loads((shared / "oracle" / "index.json").read_text(encoding="utf-8"))
     different = []
@@ -288,7 +289,7 @@ def test_real_tunes_write_when_libsidplayfps_do(shared: Path, timing: str) -> No
         ("60", "B2", "play jams"),
     ],
 )
-def test_hostile_code_ends_in_a_clear_error(init: str, play: str, message: str) -> None:
+def test_code_that_hangs_or_jams_is_refused(init: str, play: str, message: str) -> None:
     with pytest.raises(TuneError, match=message):
         capture(parse(sid_file(program(init, play))))
 
@@ -299,14 +300,14 @@ def test_lengths_out_of_range_are_refused(frames: int) -> None:
         capture(parse(sid_file()), frames=frames)
 
 
-def test_frames_files_give_back_what_was_saved(tmp_path: Path) -> None:
+def test_saved_frames_load_again(tmp_path: Path) -> None:
     frames = np.random.default_rng(1).integers(0, 256, (50, 28), dtype=np.uint8)
     save_frames(tmp_path / "a.npz", frames, 50.125, title="Müsic", chip="8580")
     back, rate_hz, meta = load_frames(tmp_path / "a.npz")
     assert (back == frames).all() and rate_hz == 50.125 and meta == {"title": "Müsic", "chip": "8580"}
 
 
-def test_other_files_than_frames_are_refused(tmp_path: Path) -> None:
+def test_files_without_frames_are_refused(tmp_path: Path) -> None:
     def refused(message: str) -> None:
         with pytest.raises(TuneError, match=message):
             load_frames(tmp_path / "a.npz")
@@ -330,7 +331,7 @@ def test_other_files_than_frames_are_refused(tmp_path: Path) -> None:
         save_frames(tmp_path / "no" / "a.npz", np.zeros((4, 28), np.uint8), 50.0)
 
 
-def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
+def test_an_archive_member_that_is_not_an_array_is_refused(tmp_path: Path) -> None:
     """numpy returns plain bytes for a member that does not start like an array."""
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("frames.npy", b"not an array")

@@ -11,7 +11,7 @@ rng = np.random.default_rng(7)
 
 
 def rows_of(frames: Frames, own: Frames | None = None) -> RecordedFrames:
-    """Rows of music that writes each register once a frame, outside NMI handlers."""
+    """Return rows of music that writes each register once per frame, outside NMI handlers."""
     count = len(frames)
     writes = np.zeros((count, 2, 25), np.uint8)
     writes[:, 0] = 1
@@ -19,7 +19,7 @@ def rows_of(frames: Frames, own: Frames | None = None) -> RecordedFrames:
 
 
 def music(count: int = 500) -> Frames:
-    """A note every ten frames in voice 1, at full volume through the filter."""
+    """Return a note every ten frames in voice 1, at full volume through the filter."""
     frames = np.zeros((count, 28), np.uint8)
     frames[:, VOLUME] = FILTERED
     frames[:, [4, 25]] = np.where(np.arange(count) % 10 < 5, 0x41, 0x40)[:, None]
@@ -32,7 +32,7 @@ def test_music_without_samples_stays_as_it_is() -> None:
     assert samples is None and (frames == music()).all()
 
 
-def test_an_nmi_plays_samples_and_the_music_fades_beneath_them() -> None:
+def test_samples_by_nmi_leave_the_musics_own_volume() -> None:
     wanted = music()
     wanted[:, VOLUME] = 0x10 | np.linspace(15, 1, 500).astype(np.uint8)
     rows = rows_of(wanted.copy(), wanted[:, :25].copy())
@@ -44,7 +44,7 @@ def test_an_nmi_plays_samples_and_the_music_fades_beneath_them() -> None:
     assert str(samples) == "plays samples through the volume register in 100% of its frames; they are left out"
 
 
-def test_samples_of_the_music_program_itself_leave_the_volume_as_it_was() -> None:
+def test_samples_by_the_music_program_leave_the_volume_before_them() -> None:
     rows = rows_of(music())
     rows.writes[:, 0, VOLUME] = 0
     rows.writes[0, 0, VOLUME] = 1
@@ -66,7 +66,7 @@ def test_a_tune_that_leaves_the_volume_to_its_samples_is_at_full_volume() -> Non
     assert (frames[:, VOLUME] == 0x0F).all()
 
 
-def test_a_voice_that_plays_samples_shows_what_the_music_wrote() -> None:
+def test_a_voice_that_plays_samples_keeps_the_musics_own_values() -> None:
     wanted = music()
     wanted[:, [18, 27]] = 0x41
     rows = rows_of(wanted.copy(), wanted[:, :25].copy())
@@ -84,7 +84,7 @@ def test_speech_alone_is_no_music() -> None:
     assert samples is not None and not samples.music and "hardly music" in str(samples)
 
 
-def test_a_burst_while_a_tune_starts_is_no_sample() -> None:
+def test_a_burst_of_writes_at_the_start_is_not_samples() -> None:
     rows = rows_of(music())
     rows.writes[0, 0] = 40
     assert without_samples(rows)[1] is None

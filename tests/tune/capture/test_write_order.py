@@ -1,4 +1,4 @@
-"""The order in which a tune writes a voice: found in its writes, and kept on the way to a .sid."""
+"""The order in which a tune writes control and envelope: found in its writes, kept in files and logs."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from sidlive.tune.inline import fragment_from_json, fragment_to_json
 from sidlive.tune.loading import load_fragment
 from sidlive.tune.npz import load_frames, save_frames
 
-# INC $10F0  LDA $10F0  AND #7  BNE rest: in each eighth call a note, whose envelope is another each time
+# INC $10F0  LDA $10F0  AND #7  BNE rest: every eighth call plays a note, each with another envelope
 COUNT = "EE F0 10  AD F0 10  29 07  D0"
 ENVELOPE = "AD F0 10 8D 05 D4 49 FF 8D 06 D4"  # LDA $10F0  STA $D405  EOR #$FF  STA $D406
 GATE = "A9 21 8D 04 D4"
-REST = "A9 20 8D 04 D4 60"  # the gate is closed in the others
+REST = "A9 20 8D 04 D4 60"  # the other calls close the gate
 
 
 def tune(*parts: str) -> bytes:
-    """A .sid whose notes are these parts, one after another."""
+    """Return a .sid file whose notes are written by the code ``parts``, one after another."""
     note = " ".join(parts) + " 60"
     return sid_file(program(play=f"{COUNT} {len(bytes.fromhex(note)):02X} {note} {REST}"))
 
@@ -29,8 +29,8 @@ def tune(*parts: str) -> bytes:
     [
         ((GATE, ENVELOPE), True),
         ((ENVELOPE, GATE), False),
-        ((ENVELOPE, GATE, "A9 00 8D 06 D4"), False),  # the sustain again after it
-        ((GATE,), False),  # notes that keep their envelope say nothing
+        ((ENVELOPE, GATE, "A9 00 8D 06 D4"), False),  # the sustain is written again after the gate
+        ((GATE,), False),  # notes that do not write the envelope do not count
     ],
 )
 def test_the_order_is_found_in_the_tunes_writes(parts: tuple[str, ...], control_first: bool) -> None:

@@ -1,4 +1,4 @@
-"""Several takes in one block of memory: each is a song of its own; too long ones are refused with what would fit."""
+"""Several takes in one block of memory: each is a song; takes too long are refused with the length that would fit."""
 
 import re
 
@@ -61,7 +61,7 @@ def test_takes_too_long_together_are_refused_with_the_seconds_that_fit() -> None
     verify(sid_of(block_of(fitting, PAL.rate_hz), Label()), *(take.frames for take in fitting))
 
 
-def test_a_bound_on_the_bytes_is_kept() -> None:
+def test_a_limit_on_the_bytes_is_kept() -> None:
     take = SongFrames(song(900))
     needed = len(pack_song(take))
     assert len(pack_song(take)) == sum(map(len, block_of([take], PAL.rate_hz, most=needed).songs))

@@ -17,7 +17,7 @@ from sidlive.tune.compiler.search import worth_calling
 
 
 def looped(frames: Frames, loop: int, count: int) -> Frames:
-    """What should be heard: the frames, then from ``loop`` on again and again."""
+    """Return ``count`` frames of endless play: ``frames``, then from frame ``loop`` on again and again."""
     index = np.arange(count)
     index = np.where(index < len(frames), index, loop + (index - loop) % (len(frames) - loop))
     return frames[index]
@@ -56,7 +56,8 @@ def test_links_follow_the_data() -> None:
     assert packed.at(0x1000).hex(" ") == "05 10 07 10 bf 01 02 00 00 08 10"
 
 
-# One stream at a time, in bytes written by hand after the description in player.asm. Each ends with a jump to itself.
+# One stream at a time: tokens written by hand from the description in player.asm, and the rows that they play.
+# `by_hand` adds a jump that repeats the last token.
 HAND = [
     # frequency of voice 1: set both for 1 frame, add 2 for 3, add -300 for 2, copy 4 from 5 ago, set low, set high,
     # hold 256
@@ -81,12 +82,12 @@ HAND = [
 ]  # fmt: skip
 
 
-# The third of them for the player that writes control first: in the tokens too control, or its two values, come first.
+# The third stream for the player that writes control first: its tokens also begin with control or its two values.
 CONTROL_FIRST = "ba 41 09 a0 80 40 43 08 a1 c2 04 fc 89 11 99 10 50 a2 07", HAND[2][2]
 
 
 def by_hand(stream: int, code: str) -> Packed:
-    """One stream of these bytes, the others at rest; each goes on for ever with its last token."""
+    """Return a packed take: one stream of the bytes ``code``, the others at rest; each repeats its last token."""
     mine = bytes.fromhex(code)
     last = len(mine) - (2 if stream == 2 else 1)
     links = [(i, mine[i]) for i in (2, 12, 19) if stream == 9]
@@ -138,7 +139,7 @@ def test_repeated_music_is_called_instead_of_packed_again() -> None:
         "Spider_Jerusalem/Simple_Loop",
     ],
 )
-def test_real_tunes_are_packed_as_tightly_as_promised(shared, name: str) -> None:
+def test_real_tunes_pack_within_twelve_thousand_bytes(shared, name: str) -> None:
     from sidlive.tune.capture.recorder import capture
     from sidlive.tune.psid import read
 
@@ -154,7 +155,7 @@ def test_real_tunes_are_packed_as_tightly_as_promised(shared, name: str) -> None
 @pytest.mark.parametrize("take", [song(5000, 8), patchwork(3000, 8)], ids=["song", "patchwork"])
 def test_calls_that_are_not_searched_would_not_pay(take: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = pack(take, 0)
-    monkeypatch.setattr(solver, "CALL_PRICE", -1_000_000)  # as if every call might
+    monkeypatch.setattr(solver, "CALL_PRICE", -1_000_000)  # so that calls are searched in every chunk
     assert pack(take, 0) == quick
 
 

@@ -1,4 +1,4 @@
-"""The 6510 player, in a processor that is not ours: exact, relocatable, restartable, polite, quick."""
+"""The 6510 player in another emulator (py65): exact, relocatable, restartable, without side effects, fast."""
 
 import shutil
 import statistics
@@ -29,8 +29,8 @@ CPX, PLA = 0xE0, 0x68
 WORST_CYCLES = 1640  # 26 raster lines
 MEAN_CYCLES = 750
 DEAREST_CYCLES = 1890  # every stream begins the token that takes longest
-CALL_CYCLES = 149  # on top of that, for each that also returns from a call and makes one
-HOPELESS_CYCLES = 1760  # all 28 columns at random in every frame, each voice's control written twice
+CALL_CYCLES = 149  # in addition for each stream that also returns from a call and makes one
+NOISE_CYCLES = 1760  # all 28 columns random in every frame, each voice's control written twice
 
 
 @pytest.mark.skipif(shutil.which("64tass") is None, reason="64tass is not installed")
@@ -47,7 +47,7 @@ def test_the_bytes_are_those_of_the_source(control_first: bool) -> None:
 
 @ORDERS
 @pytest.mark.parametrize("take", [song(1500), patchwork(1500, 2), noise(150)], ids=["song", "patchwork", "noise"])
-def test_all_columns_of_all_frames(take: Frames, control_first: bool) -> None:
+def test_all_columns_of_all_frames_are_played(take: Frames, control_first: bool) -> None:
     assert np.array_equal(trace(compile_sid(take, control_first=control_first), len(take)), take)
 
 
@@ -73,12 +73,12 @@ def test_tokens_may_name_control_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("load", [0x0500, 0x1000, 0x8200, 0x8E00, 0x9F00, 0xA000])
-def test_any_page_even_with_the_data_under_basic(load: int) -> None:
+def test_it_plays_at_any_page_even_with_data_under_basic(load: int) -> None:
     take = song(60)
     assert np.array_equal(trace(compile_sid(take, load=load), 60), take)
 
 
-def test_init_starts_anew_at_any_time() -> None:
+def test_init_restarts_the_song_at_any_time() -> None:
     take = patchwork(400, 5)
     player = Player(compile_sid(take), fill=0xFF)
     for stop in (0, 1, 130, 333, 400):
@@ -96,12 +96,12 @@ def test_it_touches_nothing_but_its_own_memory() -> None:
     rings = -(-player.end // 256) * 256
     own = {*range(player.load, player.end), *range(rings, rings + 28 * 256), *range(0x1E0, 0x200)}
     assert not [a for a in range(0x10000) if player.memory.ram[a] != before[a] and a not in own]
-    # what the header offers to the SID player's driver is not ours
+    # the player does not use the pages that the header offers to a SID player's driver
     assert not own & set(range(sid[0x78] * 256, (sid[0x78] + sid[0x79]) * 256))
 
 
 @ORDERS
-def test_a_voice_in_its_order_and_first_control_before_final(control_first: bool) -> None:
+def test_voices_are_written_in_their_order_and_first_control_before_final(control_first: bool) -> None:
     take = song(400)
     player = Player(compile_sid(take, control_first=control_first))
     player.init()
@@ -136,7 +136,7 @@ def test_init_is_quick_and_leaves_the_chip_silent() -> None:
         (song(2500), 0x1000, WORST_CYCLES),
         (song(2500), 0x9000, WORST_CYCLES),
         (patchwork(2000, 9), 0x1000, WORST_CYCLES),
-        (noise(400, 3), 0x1000, HOPELESS_CYCLES),
+        (noise(400, 3), 0x1000, NOISE_CYCLES),
     ],
     ids=["song", "song under BASIC", "patchwork", "noise"],
 )
@@ -148,10 +148,10 @@ def test_the_raster_time_stays_within_bounds(take: Frames, load: int, worst: int
 
 
 def walked(block: MemoryBlock, count: int) -> list[list[int]]:
-    """Cycles of the play calls' parts, from the opcode table alone, for the code as it lies in memory: a row a call,
-    first what comes before the streams, then each stream (it begins with CPX), then what comes after them.
+    """Return the cycles of each part of each play call, from the opcode table alone, for the code in memory.
 
-    What a page crossed by a branch or an index adds is left out; a branch that is taken takes one more.
+    One row per call: the code before the streams, each stream (it begins with CPX), the code after them. A taken branch
+    counts one cycle more; extra cycles for crossing a page are left out.
     """
     state, memory = np.zeros(slots.LOG, np.int64), np.zeros(slots.MEMORY_BYTES, np.uint8)
     state[slots.FLAT] = 1
@@ -178,7 +178,7 @@ def walked(block: MemoryBlock, count: int) -> list[list[int]]:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["envelope first", "control first"])
 def counts(request: pytest.FixtureRequest) -> tuple[list[Facts], list[Tokens], np.ndarray]:
-    """A take of all kinds of tokens: its facts and tokens, and the cycles walked, [frames, streams + 2]."""
+    """Return facts and tokens of a take with all kinds of tokens, and the cycles of `walked`, [frames, streams + 2]."""
     take = patchwork(1200, 4)
     parts = [packer._facts(take, 1199, number) for number in range(len(STREAMS))]
     rows = walked(build([pack_song(SongFrames(take, 1199, request.param))]), 1200)
@@ -212,7 +212,7 @@ def test_the_counts_are_those_of_the_opcode_table(counts) -> None:  # type: igno
 
 
 def test_the_worst_case_does_not_grow() -> None:
-    """All streams begin their dearest token at once: no music comes near it, and no change may add to it."""
+    """All streams begin their most expensive token in one frame: no music comes near that, but it must not grow."""
     ops = {
         PAIR: [
             *((op, 1) for op in (COPY, RAMP)),
@@ -239,7 +239,7 @@ def test_the_packer_knows_how_long_the_player_takes(counts) -> None:  # type: ig
 
 @ORDERS
 def test_no_instruction_is_undocumented(control_first: bool) -> None:
-    """Every instruction of the assembled player, from one to the next: there is nothing between the routines."""
+    """Check every instruction of the assembled player in turn: there are no data between the routines."""
     code, _ = player(control_first)
     at = 0
     while at < len(code) - 2 - 5 * len(STREAMS):  # the variables at its end

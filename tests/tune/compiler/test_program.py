@@ -31,7 +31,7 @@ def running(program: bytes) -> Machine:
 
 
 def row(machine: Machine, number: int) -> str:
-    """A row of the screen, in the character set with small letters."""
+    """Return a row of the screen as text (character set with small letters)."""
     codes = machine.ram[0x0400 + 40 * number : 0x0428 + 40 * number]
     return "".join(chr(code + 0x60) if 1 <= code <= 26 else chr(code) for code in codes.tolist())
 
@@ -81,7 +81,13 @@ def test_keys_choose_the_song_from_its_start() -> None:
     takes = [song(100), song(120, 2), song(110, 3)]
     machine = running(program_of(block(*takes), LABEL, "6581", PAL))
     frames_on(machine, 30)
-    for key, number in ((0x3B, 1), (0x40, 1), (0x08, 2), (0x38, 0), (0x0B, 0)):  # 2, none, 3, 1, and 4, which is none
+    for key, number in (
+        (0x3B, 1),
+        (0x40, 1),
+        (0x08, 2),
+        (0x38, 0),
+        (0x0B, 0),
+    ):  # keys 2, none, 3, 1, and 4, which has no song
         machine.ram[KEY] = key
         played = []
         for _ in range(40):

@@ -1,4 +1,4 @@
-"""Takes compiled to .sid files: labelled, placed, verified, ending as asked, and heard by another player."""
+"""Takes compiled to .sid files: texts, addresses, verification, endings, and the sound in another player."""
 
 import re
 import struct
@@ -121,7 +121,7 @@ def test_a_take_too_long_is_refused_with_the_seconds_that_fit() -> None:
 
 
 def test_a_take_that_fills_all_memory_plays() -> None:
-    """Data above $A000, under BASIC: the play address is below, so it is the player that must show the RAM."""
+    """Data lie under BASIC, but the play address is below: the player itself must switch BASIC off."""
     take = np.concatenate([noise(880), song(300)])
     data = compiled(take)
     assert 0x1000 + len(data) > 0xA800
