@@ -1,4 +1,4 @@
-"""``sidlive capture`` as its users see it."""
+"""``sidlive capture`` as typed on the command line."""
 
 from pathlib import Path
 
@@ -29,7 +29,9 @@ def test_capture_writes_frames(tune: Path, tmp_path: Path, capsys: pytest.Captur
     assert (figures["frames"], figures["song"]) == (300, 2)
 
 
-def test_capture_writes_what_the_name_asks_for(tune: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ending_of_the_name_chooses_the_format(
+    tune: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     stream, dump, back = tmp_path / "a.sidgpt", tmp_path / "a.dmp", tmp_path / "back.npz"
     assert main(["capture", str(tune), "-o", str(dump), "--frames", "200", "--json"]) == 0
     assert results(capsys.readouterr().out)["retriggers_lost"] == 0
@@ -41,7 +43,7 @@ def test_capture_writes_what_the_name_asks_for(tune: Path, tmp_path: Path, capsy
     assert (frames == rows[:150]).all() and rate_hz == PAL.rate_hz and meta["source"] == "a.sidgpt"
 
 
-def test_capture_resamples_where_asked_or_where_the_format_cannot_say_the_rate(
+def test_capture_resamples_with_video_and_for_formats_without_a_rate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = silence(100)

@@ -25,7 +25,9 @@ from sidlive.model import weights
         (["info"], "sidlive info: the following arguments are required: TUNE"),
     ],
 )
-def test_a_slip_is_one_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistyped_command_line_is_one_line(
+    words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as left:
         main(words)
     printed = capsys.readouterr()
@@ -46,7 +48,7 @@ def test_a_slip_is_one_line(words: list[str], expected: str, capsys: pytest.Capt
         (["generate", "gallop", "-o", "{}/no/a.sid"], "there is no folder"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_invalid_values_are_one_line(
     words: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty.sid").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""``sidlive compile`` as its users see it."""
+"""``sidlive compile`` as typed on the command line."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def frames(tmp_path: Path) -> Path:
     return path
 
 
-def test_frames_become_a_tune_that_plays_them(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_compiled_tune_plays_the_frames(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.sid"
     assert main(["compile", str(frames), "-o", str(out), "--json"]) == 0
     figures = results(capsys.readouterr().out)
@@ -34,17 +34,17 @@ def test_frames_become_a_tune_that_plays_them(frames: Path, tmp_path: Path, caps
     assert np.array_equal(capture(tune, frames=400).frames, song(400))
 
 
-def test_label_chip_load_and_loop_are_as_asked(
+def test_options_set_label_chip_load_address_and_loop(
     frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.sid"
     label = ["--title", "Ours, and much too long for a header", "--author", "Us", "--release", ""]
     place = ["--chip", "6581", "--load", "$2000", "--loop"]
     assert main(["compile", str(frames), "-o", str(out), *label, *place]) == 0
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert (
-        "title has 36 bytes, the file keeps 32: 'Ours, and much too long for a he'" in said.err
-        and "frame 0" in said.out
+        "title has 36 bytes, the file keeps 32: 'Ours, and much too long for a he'" in printed.err
+        and "frame 0" in printed.out
     )
     tune = psid.read(out)
     assert (tune.name, tune.author, tune.released) == ("Ours, and much too long for a he", "Us", "")
@@ -54,7 +54,7 @@ def test_label_chip_load_and_loop_are_as_asked(
     assert np.array_equal(capture(psid.read(out), frames=500).frames, np.concatenate([song(400), song(400)[300:]]))
 
 
-def test_a_tune_that_writes_control_first_stays_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_first_is_kept_from_capture_to_compile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tune, frames, out = tmp_path / "tune.sid", tmp_path / "tune.npz", tmp_path / "out.sid"
     # INC $10F0  LDA $10F0  AND #7  BNE rest; LDA #$21  STA $D404  LDA $10F0  STA $D405  RTS; LDA #$20  STA $D404  RTS
     play = "EE F0 10 AD F0 10 29 07 D0 0C  A9 21 8D 04 D4 AD F0 10 8D 05 D4 60  A9 20 8D 04 D4 60"
@@ -74,7 +74,7 @@ def test_a_tune_that_writes_control_first_stays_one(tmp_path: Path, capsys: pyte
     assert not writes_control_first(psid.read(out), 2)
 
 
-def test_the_video_standard_is_the_frames_own_or_that_of_the_rate(
+def test_the_video_standard_comes_from_the_option_the_file_or_the_rate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, out = tmp_path / "frames.npz", tmp_path / "a name.sid"
@@ -101,14 +101,14 @@ def test_the_video_standard_is_the_frames_own_or_that_of_the_rate(
         (["--load", "0xB000"], "too long"),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_line_and_no_file(
+def test_impossible_options_give_one_line_and_no_file(
     frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
 ) -> None:
     save_frames(frames, noise(400), PAL.rate_hz)
     out = tmp_path / "out.sid"
     assert main(["compile", str(frames), "-o", str(out), *options]) == 2
-    said = capsys.readouterr().err
-    assert words in said and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert words in printed and printed.count("\n") == 1
     assert not out.exists()
 
 
@@ -129,7 +129,7 @@ def test_several_takes_are_songs_with_loops_of_their_own(tmp_path: Path, capsys:
     assert np.array_equal(capture(tune, 3, 600).frames, np.concatenate([song(300, seed=3)] * 2))
 
 
-def test_it_loops_where_the_frames_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_loop_frame_of_the_file_is_the_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "frames.npz", tmp_path / "out.sid"
     save_frames(path, song(200), PAL.rate_hz, loop_frame="150")
     for options, printed in (([], "frame 150"), (["--loop"], "frame 0"), (["--loop", "none"], "in silence")):
@@ -137,7 +137,9 @@ def test_it_loops_where_the_frames_are_marked(tmp_path: Path, capsys: pytest.Cap
         assert printed in capsys.readouterr().out
 
 
-def test_what_goes_beside_it(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_related_files_are_written_beside_the_sid_file(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import wave
 
     from sidlive.chip.sid import render
@@ -155,25 +157,21 @@ def test_what_goes_beside_it(frames: Path, tmp_path: Path, capsys: pytest.Captur
         assert sound.getnframes() == len(render(song(400), PAL.rate_hz, "8580"))
 
 
-def test_a_bound_on_the_file_is_kept_and_what_would_fit_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_max_kb_is_kept_and_the_error_says_how_much_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "frames.npz", tmp_path / "out.sid"
     take = noise(120)
     take[:, [4, 11, 18, 25, 26, 27]] = 0x41
     save_frames(path, take, PAL.rate_hz)
     assert main(["compile", str(path), "-o", str(out), "--max-kb", "5"]) == 2
-    said = capsys.readouterr().err
-    assert "too long" in said and " s fit" in said and said.count("\n") == 1 and not out.exists()
+    printed = capsys.readouterr().err
+    assert "too long" in printed and " s fit" in printed and printed.count("\n") == 1 and not out.exists()
     assert main(["compile", str(path), "-o", str(out), "--max-kb", "3"]) == 2
     assert "the player alone takes 4.2" in capsys.readouterr().err
     assert main(["compile", str(path), "-o", str(out), "--max-kb", "12"]) == 0
     assert out.stat().st_size <= 12 * 1024
 
 
-def test_coarser_pulses_are_smaller_and_their_cost_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_coarse_pulse_saves_bytes_and_its_cost_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "frames.npz", tmp_path / "out.sid"
     take = song(400)
     take[:, 2] = np.random.default_rng(1).integers(0, 256, 400)
@@ -201,9 +199,9 @@ def test_coarser_pulses_are_smaller_and_their_cost_is_reported(
         (["-o", "out.prg"], "expected a name that ends in .sid"),
     ],
 )
-def test_songs_and_names_that_cannot_be(
+def test_missing_songs_and_wrong_endings_are_refused(
     frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
 ) -> None:
     assert main(["compile", str(frames), "-o", str(tmp_path / "out.sid"), *options]) == 2
-    said = capsys.readouterr().err
-    assert words in said and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert words in printed and printed.count("\n") == 1

@@ -1,4 +1,4 @@
-"""``sidlive corpus build`` as its users see it."""
+"""``sidlive corpus build`` as typed on the command line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``sidlive doctor`` as its users see it."""
+"""``sidlive doctor`` as typed on the command line."""
 
 import time
 
@@ -74,7 +74,7 @@ def test_doctor_plays_on_the_device_and_reports_its_rate(monkeypatch: pytest.Mon
     assert not finding.well and "Invalid sample rate; there are dac (default), hdmi" in finding.text
 
 
-def test_a_probe_that_fails_or_hangs_leaves_the_others(
+def test_a_probe_that_fails_or_hangs_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken() -> list[Finding]:
@@ -99,7 +99,7 @@ def test_a_probe_that_fails_or_hangs_leaves_the_others(
         assert expected in printed
 
 
-def test_what_is_vital_and_fails_is_the_exit_status(
+def test_a_vital_finding_that_fails_sets_the_exit_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def missing() -> list[Finding]:

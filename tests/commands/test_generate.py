@@ -1,4 +1,4 @@
-"""``sidlive generate`` as its users see it."""
+"""``sidlive generate`` as typed on the command line."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def prompt(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_the_output_is_the_prompt_and_what_follows(
+def test_the_output_is_the_prompt_and_its_continuation(
     prompt: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.npz"
@@ -64,7 +64,7 @@ def test_the_video_standard_may_be_another_than_the_prompts(
     assert (rate_hz, meta["timing"]) == (NTSC.rate_hz, "NTSC") and np.array_equal(frames[:200], song(200))
 
 
-def test_one_seed_one_result(prompt: str, model: str, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_result(prompt: str, model: str, tmp_path: Path) -> None:
     made = []
     for name, knobs in (
         ("a", []),
@@ -97,13 +97,13 @@ def test_heats_a_scale_and_no_filter(prompt: str, model: str, tmp_path: Path) ->
     off_scale = {}
     for name, frames in made.items():
         starts = note_starts(frames) & ~np.isnan(tones(frames))
-        starts[0] = False  # what was heard before decides
+        starts[0] = False  # whether row 0 starts a note depends on the prompt
         frequency = frames[:, [1, 8, 15]].astype(int) << 8 | frames[:, [0, 7, 14]]
         off_scale[name] = int((starts & ~table[frequency]).sum())
     assert off_scale["bound"] == 0 < off_scale["plain"]
 
 
-def test_a_tune_is_heard_for_as_long_as_asked(model: str, tmp_path: Path) -> None:
+def test_prompt_frames_sets_the_length_of_a_tunes_prompt(model: str, tmp_path: Path) -> None:
     tune = tmp_path / "tune.sid"
     tune.write_bytes(sid_file())
     out = tmp_path / "out.npz"
@@ -114,7 +114,7 @@ def test_a_tune_is_heard_for_as_long_as_asked(model: str, tmp_path: Path) -> Non
     assert len(load_frames(out)[0]) == 75
 
 
-def test_a_sid_file_plays_it_and_a_wav_is_as_long(prompt: str, model: str, tmp_path: Path) -> None:
+def test_sid_and_wav_hold_the_generated_frames(prompt: str, model: str, tmp_path: Path) -> None:
     arguments = ["--frames", "25", "--prompt-frames", "50", "--model", model]
     for name in ("out.npz", "out.sid", "out.wav"):
         assert main(["generate", prompt, "-o", str(tmp_path / name), *arguments]) == 0
@@ -125,7 +125,7 @@ def test_a_sid_file_plays_it_and_a_wav_is_as_long(prompt: str, model: str, tmp_p
     assert (tmp_path / "out.wav").stat().st_size == 44 + 2 * round(75 / PAL.rate_hz * 48000)
 
 
-def test_what_goes_on_from_a_tune_is_written_in_its_order(
+def test_a_continuation_keeps_the_write_order_of_its_tune(
     model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a prompt with rather a long name.npz"
@@ -141,7 +141,7 @@ def test_what_goes_on_from_a_tune_is_written_in_its_order(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "printed"),
+    ("arguments", "expected"),
     [
         (["-o", "out.mp3"], "out.mp3: expected a name that ends in .sid, .wav, .npz"),
         (["-o", "out.npz", "--frames", "0"], "--frames expects 1 to 5,184,000, found 0"),
@@ -152,13 +152,13 @@ def test_what_goes_on_from_a_tune_is_written_in_its_order(
         (["-o", "no/such/folder/out.npz", "--frames", "1"], "there is no folder no/such/folder"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
-    prompt: str, model: str, arguments: list[str], printed: str, capsys: pytest.CaptureFixture[str]
+def test_impossible_options_are_one_line(
+    prompt: str, model: str, arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = arguments if "--model" in arguments else [*arguments, "--model", model]
     assert main(["generate", prompt, *given]) == 2
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("sidlive: ") and printed in said
+    printed = capsys.readouterr().err.strip().splitlines()[-1]
+    assert printed.startswith("sidlive: ") and expected in printed
 
 
 def test_a_missing_prompt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

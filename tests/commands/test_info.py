@@ -1,4 +1,4 @@
-"""``sidlive info`` and ``fragments`` as their users see them."""
+"""``sidlive info`` and ``fragments`` as typed on the command line."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_info_and_capture_say_what_is_odd(tmp_path: Path, capsys: pytest.Capture
     assert results(capsys.readouterr().out)["odd"] == odd
 
 
-def test_what_comes_with_sidlive_is_listed_and_found_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_shipped_fragments_are_listed_and_found_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fragments", "--json"]) == 0
     figures = results(capsys.readouterr().out)
     assert list(figures) == list(names()) and "150 beats a minute, 6581" in str(figures["gallop"])
@@ -56,8 +56,8 @@ def test_what_comes_with_sidlive_is_listed_and_found_by_name(capsys: pytest.Capt
     assert "did you mean gallop?" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--help"])
-    said = capsys.readouterr().out
-    assert all(name in said for name in names())
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in names())
 
 
 def test_info_describes_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Titles and file names are shown as they are by every command: never read as markup, never obeyed by the terminal."""
+"""Every command shows titles and file names without markup, and with control characters escaped."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
     ],
     ids=lambda value: " ".join(value[:1]) if isinstance(value, list) else "",
 )
-def test_text_from_outside_is_shown_as_it_is(
+def test_outside_text_is_shown_with_escapes_and_no_markup(
     words: list[str], shown: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
@@ -93,7 +93,7 @@ LONG = "x" * 300
         (["replay", f"{LONG}.jsonl"], "File name too long"),
     ],
 )
-def test_a_name_that_no_disk_takes_is_one_line(
+def test_a_file_name_that_the_disk_refuses_is_one_line(
     words: list[str], shown: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
@@ -110,7 +110,7 @@ def test_a_name_that_no_disk_takes_is_one_line(
         ["take", NAME, "-o", "out.sid"],
     ],
 )
-def test_title_author_and_release_are_what_the_options_say(
+def test_options_set_title_author_and_release(
     words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)

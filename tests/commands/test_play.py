@@ -1,4 +1,4 @@
-"""``sidlive play`` as its users see it."""
+"""``sidlive play`` as typed on the command line."""
 
 import signal
 import subprocess
@@ -46,9 +46,7 @@ def test_a_tune_that_jams_ends_the_playing(tmp_path: Path, capsys: pytest.Captur
     assert "jam.sid: play jams the processor" in capsys.readouterr().err
 
 
-def test_control_letters_in_a_title_do_not_reach_the_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_control_characters_in_a_title_are_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.sid"
     path.write_bytes(sid_file(name=b"\x1b[2Jgone\x07"))
     assert main(["play", str(path), "--seconds", "0.1", "--device", "null"]) == 0
@@ -59,7 +57,7 @@ def test_control_letters_in_a_title_do_not_reach_the_terminal(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_the_playing(tune_8580: Path) -> None:
     command = [sys.executable, "-m", "sidlive", "play", str(tune_8580), "--device", "null"]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores SIGINT from its start
     try:
         player = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     finally:

@@ -1,4 +1,4 @@
-"""``sidlive render`` as its users see it."""
+"""``sidlive render`` as typed on the command line."""
 
 import wave
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_render_writes_the_seconds_asked_for(
     assert figures["peak"] == pytest.approx(np.abs(sound).max() / 32768, abs=1e-4)
 
 
-def test_the_chip_is_the_one_asked_for_before_the_one_in_the_file(
+def test_the_chip_option_overrides_the_file(
     tune_8580: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for chip in ("6581", "8580"):
@@ -53,7 +53,7 @@ def test_songs_differ(tune_8580: Path, tmp_path: Path) -> None:
     assert np.abs(one - other).max() > 500
 
 
-def test_render_of_frames_is_as_long_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_frames_are_rendered_to_their_full_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "frames.npz", tmp_path / "out.wav"
     save_frames(path, silence(100), NTSC.rate_hz, title="Nothing", chip="8580", timing="NTSC")
     assert main(["render", str(path), "-o", str(out), "--json"]) == 0
@@ -96,7 +96,7 @@ def test_seconds_are_a_length(tune_8580: Path, seconds: str, capsys: pytest.Capt
     assert end.value.code == 2 and "expected seconds" in capsys.readouterr().err
 
 
-def test_of_a_tune_that_jams_the_sound_before_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sound_before_a_tune_jams_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     jam, out = tmp_path / "jam.sid", tmp_path / "out.wav"
     jam.write_bytes(sid_file(program(play=f"A9 21 8D 04 D4  {JAM_SOON}")))
     assert main(["render", str(jam), "-o", str(out)]) == 2
@@ -106,7 +106,7 @@ def test_of_a_tune_that_jams_the_sound_before_is_kept(tmp_path: Path, capsys: py
     assert len(sound_of(out)) == pytest.approx(0x20 / PAL.rate_hz * 48_000, abs=1000)
 
 
-# Init: the volume 15, CIA 1's timer A at 1,000 Hz. Play: the volume from 15 to 5 and back.
+# Init: set the volume to 15 and CIA 1's timer A to 1,000 Hz. Play: change the volume from 15 to 5 or back.
 FAST = "A9 0F 8D 18 D4  A9 D8 8D 04 DC  A9 03 8D 05 DC  60"
 
 
@@ -126,7 +126,9 @@ def test_samples_that_a_tune_plays_by_the_volume_register_are_heard(tmp_path: Pa
     assert sound.std() > 500
 
 
-def test_of_several_sids_it_is_said_which_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tune_for_several_sids_warns_that_only_the_first_is_heard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tune = tmp_path / "two.sid"
     tune.write_bytes(sid_file(version=3, pages=bytes((0, 0, 0x42, 0))))
     expected = "sidlive: two.sid plays 2 SIDs; only the first one is heard\n"

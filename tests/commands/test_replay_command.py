@@ -1,4 +1,4 @@
-"""``sidlive replay`` as its users see it."""
+"""``sidlive replay`` as typed on the command line."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_a_take_replays(takes: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (figures["frames"], figures["same"], figures["commit.kept"]) == (200, True, True)
 
 
-def test_the_log_beside_the_file_makes_it_again(
+def test_the_log_beside_a_committed_file_generates_the_file_again(
     takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(takes / "kept.jsonl", tmp_path / "kept.jsonl")
@@ -25,7 +25,7 @@ def test_the_log_beside_the_file_makes_it_again(
     assert (tmp_path / "kept.sid").read_bytes() == (takes / "kept.sid").read_bytes()
 
 
-def test_a_difference_is_reported_and_is_the_exit_status(
+def test_a_difference_is_reported_and_sets_the_exit_status(
     takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(takes / "script", tmp_path / "take")

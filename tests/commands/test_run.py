@@ -25,7 +25,7 @@ FIRST_LIGHT = Path(__file__).resolve().parents[2] / "sessions" / "first_light.py
 
 @pytest.fixture(autouse=True)
 def _model_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rooms are opened as typed, but for the engine."""
+    """Use a fake engine; all other options are as typed."""
     typed = run_command.room_options
 
     def options(arguments: argparse.Namespace, name: str = "") -> RoomOptions:
@@ -54,7 +54,7 @@ def test_another_seed_is_another_performance(tmp_path: Path) -> None:
     assert (tmp_path / "1" / "first_light.sid").read_bytes() != (tmp_path / "2" / "first_light.sid").read_bytes()
 
 
-def test_what_is_heard_offline_can_be_kept(tmp_path: Path) -> None:
+def test_offline_sound_is_written_to_a_wav_file(tmp_path: Path) -> None:
     script = tmp_path / "short.py"
     script.write_text("start(); wait(2)")
     assert run(tmp_path, script, "--offline", "--wav", str(tmp_path / "out.wav")) == 0
@@ -64,7 +64,7 @@ def test_what_is_heard_offline_can_be_kept(tmp_path: Path) -> None:
 
 
 def test_two_runs_write_the_same_bytes_of_sound(tmp_path: Path) -> None:
-    """In processes of their own, as a performer runs them, three at once."""
+    """Three processes at once, each as a performer would run it."""
     if not repeatable():
         pytest.skip("the system does not let threads run in turn here (ulimit -r)")
     script = tmp_path / "sound.py"
@@ -89,7 +89,7 @@ def test_two_runs_write_the_same_bytes_of_sound(tmp_path: Path) -> None:
     assert len({(tmp_path / f"{number}.wav").read_bytes() for number in range(3)}) == 1
 
 
-def test_a_session_live_takes_its_time_and_leaves_its_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_live_script_plays_in_real_time_and_commits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "short.py"
     script.write_text("start(); wait(1); print(commit('short')); print(state().output)")
     assert run(tmp_path, script) == 0
@@ -104,7 +104,7 @@ def test_a_mistake_in_a_script_is_status_1(tmp_path: Path, capsys: pytest.Captur
     assert "ControlError: temperature expects a number" in capsys.readouterr().err
 
 
-def test_the_video_standard_is_asked_for_by_either_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_video_takes_upper_and_lower_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "standard.py"
     script.write_text("print(state().timing, round(state().rate_hz, 2))")
     for words, expected in (((), "PAL 50.12"), (("--video", "ntsc"), "NTSC 59.83"), (("--video", "PAL"), "PAL 50.12")):
@@ -122,7 +122,7 @@ def test_mistakes_on_the_command_line_are_status_2(tmp_path: Path, capsys: pytes
     assert printed.count("sidlive: ") == 3 and "--offline" in printed and "seed expects" in printed
 
 
-def test_the_bench_tells_stable_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_live_reports_figures_by_stable_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "live", "--json", "--changes", "2"]) == 0
     report = json.loads(capsys.readouterr().out)
     values = {result["name"]: result["value"] for result in report["results"]}

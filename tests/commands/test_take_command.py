@@ -1,4 +1,4 @@
-"""``sidlive take`` as its users see it."""
+"""``sidlive take`` as typed on the command line."""
 
 import wave
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_take_shows_what_it_holds(takes: Path, capsys: pytest.CaptureFixture[s
     assert "mask" in capsys.readouterr().out
 
 
-def test_it_is_written_as_edited(takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_edited_take_is_written(takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames = read_take(takes / "script").frames
     words = ["take", str(takes / "script"), "--trim", "25f:100f", "-o"]
     assert main([*words, str(tmp_path / "a.npz"), "--raw"]) == 0
@@ -69,15 +69,15 @@ def test_takes_are_spliced(takes: Path, tmp_path: Path, capsys: pytest.CaptureFi
         (["-o", "out.mp3"], "expected a name that ends in .sid, .npz, .wav, .flac"),
     ],
 )
-def test_what_cannot_be_is_one_line(
+def test_impossible_edits_are_one_line(
     words: list[str], message: str, takes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["take", str(takes / "script"), *words]) == 2
-    said = capsys.readouterr().err
-    assert message in said and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed and printed.count("\n") == 1
 
 
-def test_no_take_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_take_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("take", "replay"):
         assert main([command, str(tmp_path / "none")]) == 2
         assert "no take in" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A little piece of our own, written register by register: arpeggios, a bass with a swept pulse, a lead, drums."""
+"""A short piece made for the tests, written by registers: arpeggios, a bass with a swept pulse, a lead, drums."""
 
 from functools import cache
 
@@ -10,16 +10,33 @@ from sidlive.chip.registers import PAL, Frames
 BEAT = 24  # frames
 BAR = 4 * BEAT
 CHORDS = ((45, 48, 52), (41, 45, 48), (48, 52, 55), (43, 47, 50))  # Am F C G
-LEAD = (69, 0, 72, 76, 74, 0, 72, 71, 69, 0, 65, 69, 67, 0, 71, 74)  # an eighth each; 0 holds on
+LEAD = (
+    69,
+    0,
+    72,
+    76,
+    74,
+    0,
+    72,
+    71,
+    69,
+    0,
+    65,
+    69,
+    67,
+    0,
+    71,
+    74,
+)  # MIDI notes, an eighth each; 0 holds the note before
 
 
 def frequency(note: float) -> int:
-    """The 16-bit frequency of a MIDI note on a PAL machine."""
+    """Return the 16-bit frequency of a MIDI note on a PAL machine."""
     return min(65535, round(440 * 2 ** ((note - 69) / 12) * 2**24 / PAL.clock_hz))
 
 
 def write_voice(frames: Frames, t: int, voice: int, note: float, control: int, ad: int, sr: int, width: int) -> None:
-    """One voice of one frame."""
+    """Write the registers of one voice in frame ``t``."""
     row, base = frames[t], voice * sid.VOICE_STRIDE
     value = frequency(note)
     row[base : base + 7] = value & 255, value >> 8, width & 255, width >> 8, control, ad, sr
@@ -27,7 +44,7 @@ def write_voice(frames: Frames, t: int, voice: int, note: float, control: int, a
 
 
 def piece(bars: int = 16) -> Frames:
-    """``uint8[96 * bars, 28]``: lead on voice 1, arpeggios on voice 2, bass and drums on voice 3, a filter sweep."""
+    """Return ``uint8[96 * bars, 28]``: lead on voice 1, arpeggios on 2, bass and drums on 3, a filter sweep."""
     return _piece(bars).copy()
 
 

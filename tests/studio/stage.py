@@ -1,4 +1,4 @@
-"""A session that needs no core: the studio's protocol over frames held in memory, at whatever moment a test says."""
+"""A session without a core, for tests of the studio: frames in memory, and a clock that the test sets."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ CONTROLS = (
 
 
 class FakeSession:
-    """Plays `piece()`; ``clock`` is the frame that comes next, ``made`` the first that is not made yet."""
+    """A session that plays `piece()`. ``clock``: number of the next frame. ``ahead``: frames ready after it."""
 
     def __init__(self, clock: int = 700, ahead: int = 96) -> None:
         self.frames = piece()
@@ -71,7 +71,7 @@ class FakeSession:
 
 
 def fake_verbs(session: FakeSession) -> dict[str, Callable[..., Any]]:
-    """Verbs that note what was asked, with the signatures that the completion reads."""
+    """Return verbs that append each call to ``session.calls``; completion reads their signatures."""
 
     def load(
         path: str, song: int | None = None, start: float = 0.0, seconds: float = 10.0, name: str | None = None
@@ -145,7 +145,7 @@ def fake_verbs(session: FakeSession) -> dict[str, Callable[..., Any]]:
 
 
 def silent_session() -> FakeSession:
-    """Nothing loaded, nothing played, no devices."""
+    """Return a session with nothing loaded, nothing played and no devices."""
     session = FakeSession(clock=0, ahead=0)
     session.frames = np.zeros((0, 28), np.uint8)
     session.shown = replace(

@@ -1,6 +1,6 @@
 """The studio over a session in memory, as a program for a real terminal: `python -m studio.terminal_main [failing]`.
 
-``failing``: the session, asked for its state after a second, raises what a fault of our own would.
+``failing``: after a second `state` raises AssertionError, as a fault of sidlive would.
 """
 
 import sys
@@ -15,7 +15,7 @@ from .stage import FakeSession, fake_verbs
 
 
 class Playing(FakeSession):
-    """A session whose clock goes by the wall's."""
+    """A session whose clock runs in real time."""
 
     def __init__(self) -> None:
         super().__init__(clock=0)
@@ -27,7 +27,7 @@ class Playing(FakeSession):
 
 
 class Failing(Playing):
-    """A session that breaks."""
+    """A session whose `state` raises after a second."""
 
     def state(self) -> Any:
         if time.monotonic() - self.began > 1:

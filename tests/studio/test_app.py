@@ -12,12 +12,12 @@ from sidlive.studio.app import Studio
 from sidlive.studio.overlays import Help, Leave
 from sidlive.studio.widgets import NoticeLine, ScoreView
 
-from .console.test_console import said, studio, typed, until
+from .console.test_console import output_text, studio, type_text, until
 from .stage import FakeSession, fake_verbs, silent_session
 
 
 def shown(widget: object) -> str:
-    """The text of a drawn widget."""
+    """Return the text of a drawn widget."""
     return "\n".join(strip.text for strip in widget._strips)
 
 
@@ -37,10 +37,10 @@ def test_each_action_has_one_name_one_key_and_a_tip():
         ("f8", ("panic",)),
     ],
 )
-async def test_a_key_does_its_verb_while_one_types(key: str, call: tuple[object, ...]):
+async def test_a_key_calls_its_verb_while_a_line_is_typed(key: str, call: tuple[object, ...]):
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
-        await typed(pilot, "half a line")
+        await type_text(pilot, "half a line")
         await pilot.press(key)
         await until(pilot, lambda: session.calls == [call])
         assert app.console_view.entry.text == "half a line"
@@ -58,11 +58,11 @@ async def test_a_muted_voice_is_unmuted_by_the_same_key():
 async def test_panic_does_not_wait_for_code_and_stops_it():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
-        await typed(pilot, "while True: pass\n")
+        await type_text(pilot, "while True: pass\n")
         await until(pilot, lambda: app.console_view.runner.busy)
         await pilot.press("f8")
         await until(pilot, lambda: ("panic",) in session.calls)
-        await until(pilot, lambda: "interrupted" in said(app))
+        await until(pilot, lambda: "interrupted" in output_text(app))
 
 
 async def test_panic_lets_a_commit_finish():
@@ -71,7 +71,7 @@ async def test_panic_lets_a_commit_finish():
     slow = app._watch_commit(lambda name: (time.sleep(0.5), commit(name))[1])
     app.console_view.names.variables["commit"] = slow
     async with app.run_test(size=(120, 32)) as pilot:
-        await typed(pilot, 'commit("kept")\n')
+        await type_text(pilot, 'commit("kept")\n')
         await until(pilot, lambda: app._committing)
         await pilot.press("f8")
         await until(pilot, lambda: {("panic",), ("commit", "kept")} <= set(session.calls))
@@ -130,11 +130,11 @@ async def test_a_link_in_the_help_shows_the_page_that_it_names():
 async def test_docs_in_the_console_opens_a_page_and_lists_the_topics():
     app, _ = studio()
     async with app.run_test(size=(120, 40)) as pilot:
-        await typed(pilot, "docs()\n")
-        await until(pilot, lambda: all(topic in said(app) for topic in docs.TOPICS))
-        await typed(pilot, 'docs("mid")\n')
-        await until(pilot, lambda: "did you mean midi?" in said(app))
-        await typed(pilot, 'docs("midi")\n')
+        await type_text(pilot, "docs()\n")
+        await until(pilot, lambda: all(topic in output_text(app) for topic in docs.TOPICS))
+        await type_text(pilot, 'docs("mid")\n')
+        await until(pilot, lambda: "did you mean midi?" in output_text(app))
+        await type_text(pilot, 'docs("midi")\n')
         await until(pilot, lambda: isinstance(app.screen, Help))
         await until(pilot, lambda: app.screen.query_one(Markdown).source == docs.read("midi"))
         await pilot.press("escape")
@@ -156,7 +156,7 @@ async def test_leaving_asks_only_while_a_take_is_not_committed():
         assert isinstance(app.screen, Leave)
         await pilot.press("n")
         assert not isinstance(app.screen, Leave)
-        await typed(pilot, 'commit("keep")\n')
+        await type_text(pilot, 'commit("keep")\n')
         await until(pilot, lambda: app.committed_s > 0)
         await pilot.press("ctrl+q")
     assert app.return_value == 0
@@ -169,7 +169,7 @@ async def test_leaving_an_uncommitted_take_is_possible():
     assert app.return_value == 0
 
 
-async def test_the_key_twice_leaves_too():
+async def test_pressing_the_key_twice_leaves_the_studio():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("ctrl+q", "ctrl+q")
@@ -181,18 +181,18 @@ async def test_a_notice_is_shown_in_its_line_and_kept_in_the_console():
     async with app.run_test(size=(120, 32)) as pilot:
         session.notice("no sound device: playing on the null output")
         await until(pilot, lambda: "no sound device" in shown(app.query_one(NoticeLine)))
-        assert "no sound device" in said(app)
+        assert "no sound device" in output_text(app)
         session.notice("a second one")
-        await until(pilot, lambda: "a second one" in said(app))
-        assert said(app).count("no sound device") == 1
+        await until(pilot, lambda: "a second one" in output_text(app))
+        assert output_text(app).count("no sound device") == 1
 
 
-async def test_a_core_that_died_is_said_and_opened_again_by_a_key():
+async def test_a_core_that_died_is_reported_and_opened_again_by_a_key():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("f9")
         await pilot.pause(0.2)
-        assert session.restarts == 0  # not while it is well
+        assert session.restarts == 0  # not while the core is running
         session.shown = replace(session.shown, alive=False)
         await until(pilot, lambda: "the core has stopped" in shown(app.query_one(NoticeLine)))
         assert "NO CORE" in shown(app.query_one("#masthead"))
@@ -210,8 +210,8 @@ async def test_a_core_that_does_not_answer_does_not_freeze_the_screen():
         began = time.monotonic()
         session.clock += 40
         await until(pilot, lambda: app.score_view._now == session.clock)
-        await typed(pilot, "1 + 1\n")
-        await until(pilot, lambda: "\n2" in said(app))
+        await type_text(pilot, "1 + 1\n")
+        await until(pilot, lambda: "\n2" in output_text(app))
         assert time.monotonic() - began < 6
 
 
@@ -226,7 +226,7 @@ async def test_nothing_is_drawn_while_nothing_moves():
 
 
 @pytest.mark.parametrize("size", [(60, 16), (80, 24), (99, 30), (100, 24), (120, 32), (200, 50), (240, 70)])
-async def test_every_part_finds_its_place(size: tuple[int, int]):
+async def test_every_part_fits_the_screen(size: tuple[int, int]):
     app, _ = studio()
     async with app.run_test(size=size) as pilot:
         await pilot.pause(0.2)
@@ -240,7 +240,7 @@ async def test_every_part_finds_its_place(size: tuple[int, int]):
 
 
 @pytest.mark.parametrize("size", [(20, 6), (40, 12), (10, 40), (300, 8), (20, 3), (20, 2), (80, 1)])
-async def test_a_terminal_that_is_too_small_is_no_reason_to_fall(size: tuple[int, int]):
+async def test_the_console_works_in_a_terminal_that_is_too_small(size: tuple[int, int]):
     app, session = studio()
     async with app.run_test(size=size) as pilot:
         await pilot.pause(0.2)
@@ -248,7 +248,7 @@ async def test_a_terminal_that_is_too_small_is_no_reason_to_fall(size: tuple[int
         if size[1] == 1:
             assert app.console_view.entry.region.height == 1
             return
-        await typed(pilot, "1 + 1\n")
+        await type_text(pilot, "1 + 1\n")
         await until(pilot, lambda: any(line.text.strip() == "2" for line in app.console_view.output.lines))
 
 
@@ -273,7 +273,7 @@ async def test_the_line_for_typing_is_there_at_every_height(width: int):
                 assert app.console_view.output.region.height >= 1 and app.query_one("#masthead").display
 
 
-async def test_an_instrument_with_nothing_to_show_shows_that():
+async def test_an_empty_session_is_shown_as_empty():
     session = silent_session()
     app = Studio(session, fake_verbs(session))
     async with app.run_test(size=(120, 32)) as pilot:

@@ -1,4 +1,4 @@
-"""The screen in a locale that has few characters: each cell stays one cell, and says what it can."""
+"""The screen in a locale with few characters: replacements fill the same cells and keep the meaning."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from sidlive.studio.ascii_fallback import AsciiFallback
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "koi8-r"])
-def test_every_cell_stays_a_cell_and_can_be_written(encoding: str) -> None:
+def test_every_replacement_has_the_same_width_and_can_be_encoded(encoding: str) -> None:
     signs = "".join(sorted({char for module in (canvas, gutter, lanes, views) for char in inspect.getsource(module)}))
     text = signs.replace("\n", "") + "".join(map(chr, range(0x2500, 0x2600))) + "⠉⣀⣿ 音楽 ©ßü Ж"
     spelled = text.translate(AsciiFallback(encoding))

@@ -1,4 +1,4 @@
-"""Text on a canvas: every row is as wide as the canvas, whatever names the world has."""
+"""Text on a canvas: every row is exactly as wide as the canvas, with wide and combining characters too."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from sidlive.studio.colours import TEXT
         ("abcdefghijk音", "abcdefghijk "),
     ],
 )
-def test_names_from_outside_keep_to_their_cells(text: str, row: str) -> None:
+def test_names_from_outside_stay_within_their_cells(text: str, row: str) -> None:
     canvas = Canvas(12, 1)
     canvas.write(0, 0, text, TEXT)
     strip = canvas.strip(0)

@@ -1,4 +1,4 @@
-"""The score as cells: what stands where, and what must not jump."""
+"""The score as cells: where its parts are drawn, and that cells and pitch ranges do not jump."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 84, 21
 
 
 def drawn(frames: np.ndarray, first: int, now: int, **named: object) -> tuple[Canvas, ScorePainter]:
-    """A picture of frames that begin at ``first``."""
+    """Draw frames that begin at number ``first``; return the canvas and its painter."""
     roll, score, canvas = r.Roll(), ScorePainter(), Canvas(WIDTH, HEIGHT)
     roll.show(first, frames, now - first)
     score.draw(canvas, roll, now, **named)
@@ -32,7 +32,7 @@ def braille(canvas: Canvas, top: int, bottom: int, column: int) -> list[int]:
 
 
 def dots(canvas: Canvas, bottom: int, column: int) -> int:
-    """Rows of dots above the one note of voice 1 in a column."""
+    """Return the number of dot rows above the only note of voice 1 in a column."""
     (y,) = braille(canvas, 1, bottom, column)
     bits = int(canvas.chars[y, column]) - 0x2800
     return 4 * y + next(row for row, mask in enumerate((0x09, 0x12, 0x24, 0xC0)) if bits & mask)
@@ -63,7 +63,7 @@ def test_notes_are_named_where_they_begin():
     assert rows(canvas)[0][left + 12 :].startswith("D#4")
 
 
-def test_the_playhead_stands_in_one_column_from_top_to_bottom():
+def test_the_playhead_fills_one_column_from_top_to_bottom():
     canvas, score = drawn(piece(4), 0, 150)
     layout = score.layout(WIDTH, HEIGHT)
     column = layout.gutter + layout.head
@@ -72,14 +72,14 @@ def test_the_playhead_stands_in_one_column_from_top_to_bottom():
     assert not playhead & set(canvas.inks[voices, column + 1].tolist())
 
 
-def test_what_is_not_made_yet_is_empty():
+def test_frames_not_yet_generated_are_empty():
     canvas, score = drawn(piece(4)[:160], 0, 150)
     layout = score.layout(WIDTH, HEIGHT)
     beyond = layout.gutter + layout.head + 6
     assert not any(braille(canvas, 0, HEIGHT, x) for x in range(beyond, WIDTH))
 
 
-def test_a_cell_keeps_its_look_while_it_scrolls():
+def test_a_cell_looks_the_same_while_it_scrolls():
     frames = piece(6)
     one, score = drawn(frames, 0, 200)
     two, _ = drawn(frames, 0, 210)  # five cells later
@@ -92,7 +92,7 @@ def test_a_cell_keeps_its_look_while_it_scrolls():
     assert np.array_equal(one.chars[body, future][is_note], two.chars[body, earlier][is_note])
 
 
-def test_what_was_heard_is_dimmer_than_what_is_to_come():
+def test_heard_notes_are_dimmer_than_notes_to_come():
     canvas, score = drawn(scale(60), 0, 120)
     layout = score.layout(WIDTH, HEIGHT)
 
@@ -116,7 +116,7 @@ def test_the_gutter_says_who_plays_a_voice():
     assert "3 MUTE" in gutters[2 * layout.voice_rows]
 
 
-def test_a_cut_shows_where_it_was_made():
+def test_a_cut_is_drawn_at_its_frame():
     frames, roll, score, canvas = piece(4), r.Roll(), ScorePainter(), Canvas(WIDTH, HEIGHT)
     roll.show(0, frames[:214], 150)
     other = frames[:214].copy()
@@ -141,7 +141,7 @@ def test_every_size_draws_within_its_bounds():
                 assert (canvas.inks != ink("#dcd9ff", GROUND)).sum() > width
 
 
-def test_the_range_widens_at_once_and_narrows_with_patience():
+def test_the_pitch_range_widens_at_once_and_narrows_slowly():
     span = Span()
     span.fit(np.full(40, 60, np.float32))
     assert span.high - span.low == MIN_SPAN and span.low < 60 < span.high

@@ -12,7 +12,7 @@ from .music import frequency, piece, write_voice
 
 
 def voice_frames(count: int, **named: int) -> np.ndarray:
-    """``count`` frames in which voice 1 holds the given register values."""
+    """Return ``count`` frames in which voice 1 holds the given register values."""
     frames = sid.silence(count)
     values = {"note": 69, "control": sid.PULSE | sid.GATE, "ad": 0x00, "sr": 0xF0, "width": 2048, **named}
     for t in range(count):
@@ -80,7 +80,7 @@ def test_a_slow_attack_takes_its_time():
     assert level[11] == pytest.approx(0.48, abs=0.03) and level[20] < 1.0 and level[26] == 1.0
 
 
-def test_a_drum_is_noise_and_an_arpeggio_is_called_by_its_root():
+def test_a_drum_is_noise_and_an_arpeggio_is_named_by_its_root():
     drum = np.vstack([voice_frames(1, note=60), voice_frames(6, control=sid.NOISE | sid.GATE, note=90)])
     assert r.onset_label(r.read(drum), 0, 0) == "▒"
     chord = np.vstack([voice_frames(1, note=57 + n) for n in (7, 3, 0, 7, 3, 0)])
@@ -104,8 +104,8 @@ def test_a_step_under_an_open_gate_is_a_note_but_an_arpeggio_is_not():
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 120), st.integers(0, 2)), min_size=1, max_size=6))
-def test_a_window_that_slid_says_what_a_fresh_one_says(looks: list[tuple[int, int, int]]):
-    """All but the envelope, which remembers what was before the window."""
+def test_a_window_that_slid_equals_a_fresh_one(looks: list[tuple[int, int, int]]):
+    """Compare all features but the envelope, which depends on frames before the window."""
     takes = [piece(5), piece(5)[::-1].copy(), np.roll(piece(5), 5, axis=0)]
     roll = r.Roll()
     for first, count, take in looks:
@@ -119,7 +119,7 @@ def test_a_window_that_slid_says_what_a_fresh_one_says(looks: list[tuple[int, in
     assert np.array_equal(roll.features.onset[1:], fresh.features.onset[1:])
 
 
-def test_only_what_changed_is_worked_out():
+def test_only_changed_frames_are_computed():
     frames, roll = piece(4), r.Roll()
     assert roll.show(0, frames[:200]) == 200
     assert roll.show(0, frames[:200]) == 0
@@ -133,7 +133,7 @@ def test_a_future_generated_again_is_noted_and_a_past_that_differs_is_not():
     frames, roll = piece(4), r.Roll()
     roll.show(0, frames[:200], now=100)
     muted = frames[:200].copy()
-    muted[101] = 0  # heard otherwise than foreseen
+    muted[101] = 0  # heard with another value than was shown as the future
     roll.show(0, muted, now=102)
     assert list(roll.cuts) == []
     muted[110:] ^= 1

@@ -1,4 +1,4 @@
-"""Pictures of the whole screen. They change only when its looks do: `pytest tests/studio --snapshot-update`."""
+"""Pictures of the whole screen. If the screen was changed on purpose: `pytest tests/studio --snapshot-update`."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 
 from sidlive.studio.app import Studio
 
-from .console.test_console import said, typed, until
+from .console.test_console import output_text, type_text, until
 from .stage import FakeSession, fake_verbs, silent_session
 
 
@@ -18,9 +18,9 @@ def test_playing(snap_compare: Any, size: tuple[int, int]):
 
     async def perform(pilot: Pilot) -> None:
         await pilot.pause()
-        await typed(pilot, "mute(2); temprature(1)\n")
-        await until(pilot, lambda: "Did you mean" in said(app) and app.now.voices[1].muted)
-        await typed(pilot, 'prompt("sl')
+        await type_text(pilot, "mute(2); temprature(1)\n")
+        await until(pilot, lambda: "Did you mean" in output_text(app) and app.now.voices[1].muted)
+        await type_text(pilot, 'prompt("sl')
         await settled(pilot)
 
     assert snap_compare(app, terminal_size=size, run_before=perform)
@@ -33,7 +33,7 @@ def test_nothing_there(snap_compare: Any):
 
     async def look(pilot: Pilot) -> None:
         await pilot.pause()
-        await until(pilot, lambda: "no sound device" in said(app))
+        await until(pilot, lambda: "no sound device" in output_text(app))
         await settled(pilot)
 
     assert snap_compare(app, terminal_size=(120, 32), run_before=look)
@@ -53,7 +53,7 @@ def test_help(snap_compare: Any):
 
 
 async def settled(pilot: Pilot) -> None:
-    """Until the score is drawn and the state was shown, so that a blank picture cannot pass."""
+    """Wait until score and state are drawn, so that a blank picture cannot pass."""
     app = pilot.app
     assert isinstance(app, Studio)
     await until(pilot, lambda: bool(app.score_view._strips) and bool(app.screen.size))

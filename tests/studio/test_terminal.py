@@ -1,4 +1,4 @@
-"""The studio in a real terminal: tmux is the terminal, its panes are read as a person would read them."""
+"""The studio in a real terminal, tmux. The tests read the text of its pane."""
 
 import os
 import re
@@ -27,7 +27,7 @@ class Terminal:
         self._run("new-session", "-d", "-s", "s", "-x", "120", "-y", "32", "-c", str(folder), "sh")
 
     def studio(self, settings: str = "", after: str = "") -> None:
-        """Have the shell start the studio, and say how it ended; ``settings`` are environment variables."""
+        """Start the studio in the shell, which prints its exit status. ``settings``: environment variables."""
         path = os.pathsep.join((str(TESTS), str(TESTS.parent)))
         program = (
             f"PYTHONPATH={shlex.quote(path)} {settings} {shlex.quote(sys.executable)} -m studio.terminal_main {after}"
@@ -42,7 +42,7 @@ class Terminal:
         self._run("send-keys", "-t", "s", *keys)
 
     def paste(self, text: str, *how: str) -> None:
-        """Send text as a paste that is not marked as one; with ``-p`` as a marked one."""
+        """Paste text, without the terminal's paste marks; with ``-p`` marked."""
         subprocess.run([*self._tmux, "load-buffer", "-"], input=text, text=True, timeout=20, check=True)
         self._run("paste-buffer", "-t", "s", *how)
 
@@ -50,11 +50,11 @@ class Terminal:
         self._run("resize-window", "-t", "s", "-x", str(width), "-y", str(height))
 
     def screen(self, *how: str) -> str:
-        """What is to be read; with ``-e`` its attributes too."""
+        """Return the text of the pane; with ``-e`` also its attributes."""
         return self._run("capture-pane", "-J", "-p", "-t", "s", *how)
 
     def shows(self, text: str) -> str:
-        """The screen, as soon as it shows a text."""
+        """Wait until the screen shows a text; return the screen."""
         deadline = time.monotonic() + PATIENCE_S
         while text not in (screen := self.screen()):
             assert time.monotonic() < deadline, f"{text!r} never appeared:\n{screen}"
@@ -84,7 +84,7 @@ def test_a_performance_in_a_real_terminal(terminal: Terminal):
     terminal.keys("Enter")
     terminal.shows("42")
 
-    terminal.keys("-l", "import os; os.write(2, b'ALSA underrun occurred')")  # what C libraries do
+    terminal.keys("-l", "import os; os.write(2, b'ALSA underrun occurred')")  # as C libraries do
     terminal.keys("Enter")
     terminal.shows("occurred')")
     terminal.shows("22")
@@ -111,7 +111,7 @@ def test_a_performance_in_a_real_terminal(terminal: Terminal):
     assert "SIDLIVE" not in screen and "Traceback" not in screen
 
 
-def test_without_colour_everything_is_still_said(terminal: Terminal):
+def test_without_colours_text_attributes_show_the_state(terminal: Terminal):
     terminal.studio("NO_COLOR=1")
     terminal.shows("STEER")
     terminal.keys("F5")
@@ -128,7 +128,7 @@ def test_without_colour_everything_is_still_said(terminal: Terminal):
     terminal.shows("ended with 0")
 
 
-def test_a_terminal_without_colours_gets_none(terminal: Terminal):
+def test_no_colours_are_sent_to_a_terminal_without_colours(terminal: Terminal):
     terminal.studio("COLORTERM= TERM=vt100")
     terminal.shows("STEER")
     assert not re.search(r"\x1b\[[\d;]*\b[34]8;", terminal.screen("-e"))
@@ -142,13 +142,13 @@ def test_a_terminal_without_colours_gets_none(terminal: Terminal):
         ("", "2>&1 | cat", "standard output and error are none"),
     ],
 )
-def test_where_it_cannot_be_shown_one_line_says_so(terminal: Terminal, settings: str, after: str, said: str):
+def test_an_unusable_terminal_is_reported_in_one_line(terminal: Terminal, settings: str, after: str, said: str):
     terminal.studio(settings, after)
     screen = terminal.shows("ended with")
     assert said in screen and "sidlive run" in screen and "Traceback" not in screen
 
 
-def test_standard_output_may_go_elsewhere_or_errors_may(terminal: Terminal, tmp_path: Path):
+def test_standard_output_or_standard_error_may_be_redirected(terminal: Terminal, tmp_path: Path):
     terminal.studio(after=">out.txt")
     terminal.shows("STEER")
     terminal.keys("C-q", "y")
@@ -161,7 +161,7 @@ def test_standard_output_may_go_elsewhere_or_errors_may(terminal: Terminal, tmp_
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp437"])
-def test_what_a_locale_cannot_write_is_spelled_in_ascii(terminal: Terminal, encoding: str):
+def test_characters_that_a_locale_lacks_are_written_in_ascii(terminal: Terminal, encoding: str):
     terminal.studio(f"PYTHONIOENCODING={encoding}")
     screen = terminal.shows("STEER")
     assert "> PLAYING" in screen and screen.isascii()
@@ -170,7 +170,7 @@ def test_what_a_locale_cannot_write_is_spelled_in_ascii(terminal: Terminal, enco
     terminal.shows("42")
 
 
-def test_bytes_that_are_no_text_do_not_deafen_it(terminal: Terminal):
+def test_keys_still_work_after_undecodable_bytes(terminal: Terminal):
     terminal.studio()
     terminal.shows("STEER")
     terminal.keys("-H", "fc", "ff")
@@ -180,18 +180,18 @@ def test_bytes_that_are_no_text_do_not_deafen_it(terminal: Terminal):
     terminal.shows("42")
 
 
-def test_a_fault_of_its_own_is_told_and_logged(terminal: Terminal, tmp_path: Path):
+def test_a_fault_of_the_studio_is_printed_and_logged(terminal: Terminal, tmp_path: Path):
     terminal.studio("XDG_STATE_HOME=$PWD/state", "failing")
     screen = terminal.shows("ended with 1")
     assert "AssertionError: a broken invariant [/b]" in screen and "SIDLIVE" not in screen
     assert "studio.log" in screen and "what was played is in /takes/today" in screen
     assert "a broken invariant" in (tmp_path / "state" / "sidlive" / "studio.log").read_text()
-    terminal.keys("-l", "echo typed $((6 * 7))")  # the terminal is a shell's again
+    terminal.keys("-l", "echo typed $((6 * 7))")  # the shell has the terminal again
     terminal.keys("Enter")
     terminal.shows("typed 42")
 
 
-def test_a_signal_ends_it_in_good_order(terminal: Terminal):
+def test_a_signal_ends_the_studio_and_restores_the_terminal(terminal: Terminal):
     terminal.studio()
     terminal.shows("STEER")
     terminal.keys("-l", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")

@@ -1,4 +1,4 @@
-"""The masthead, the panel, the notices: what is said of a state, and what comes first."""
+"""Masthead, panel, control strip and notice line: what each shows of a state, and the order of the messages."""
 
 from dataclasses import replace
 
@@ -33,11 +33,11 @@ def lines(paint: object, width: int, height: int, *arguments: object) -> list[st
         ({"underruns": 3, "late_frames": 101}, "3 underruns 2.0 s"),
     ],
 )
-def test_the_masthead_says_how_it_stands(change: dict[str, object], word: str):
+def test_the_masthead_shows_phase_faults_and_underruns(change: dict[str, object], word: str):
     assert word in lines(views.masthead, 120, 1, replace(PLAYING, **change))[0]
 
 
-def test_time_is_told_in_minutes_seconds_and_tenths():
+def test_times_are_shown_as_minutes_seconds_and_tenths():
     assert [views.clock_text(s) for s in (0, 9.96, 61.25, 3599.99)] == ["0:00.0", "0:09.9", "1:01.2", "59:59.9"]
 
 
@@ -45,7 +45,7 @@ def test_the_panel_shows_each_control_its_value_and_its_knob():
     shown = lines(views.panel, 37, 30, PLAYING)
     row = next(line for line in shown if "temperature" in line)
     assert "0.9" in row and "cc1" in row and "█" in row
-    assert next(line for line in shown if "seed" in line).count("█") == 0  # more seed is not more of anything
+    assert next(line for line in shown if "seed" in line).count("█") == 0  # the size of a seed means nothing
     assert any("▸ arp_in_a" in line for line in shown) and any("slow_bass" in line for line in shown)
 
 
@@ -60,7 +60,7 @@ def test_the_panel_shows_a_learned_knobs_number_channel_and_controller(width: in
     assert width == 44 or "top_p cc116 ch12" in whole
 
 
-def test_a_bar_is_as_long_as_its_value_is_high():
+def test_a_bars_length_shows_the_value():
     def filled(value: float) -> int:
         controls = {"temperature": replace(PLAYING.controls["temperature"], value=value)}
         shown = lines(views.panel, 37, 30, replace(PLAYING, controls=controls))
@@ -69,11 +69,11 @@ def test_a_bar_is_as_long_as_its_value_is_high():
     assert [filled(value) for value in (0.0, 1.0, 2.0)] == [0, 4, 8]
 
 
-def test_a_take_that_is_not_logged_is_said():
+def test_the_panel_says_if_the_take_is_not_logged():
     assert any("NOT logged" in line for line in lines(views.panel, 37, 30, replace(PLAYING, take=None)))
 
 
-def test_what_the_instrument_stands_on():
+def test_the_panel_shows_sound_gaps_and_model():
     state = replace(PLAYING, gaps=2, model="/models/mine.safetensors")
     shown = "\n".join(lines(views.panel, 37, 30, state))
     assert "speaker pulse  21 ms" in shown and "gaps  2 in the sound" in shown and "mine  24.1x real time" in shown
@@ -85,7 +85,7 @@ def test_the_small_panel_fits_a_small_screen():
     assert "prompt arp_in_a" in second and "speaker pulse" in second
 
 
-def test_what_was_turned_lately_is_remembered_for_a_moment():
+def test_a_changed_control_is_highlighted_for_a_moment():
     touched = views.Touched(seconds=1.5)
     assert touched.look(PLAYING, 10.0) == frozenset()
     controls = {**PLAYING.controls, "seed": replace(PLAYING.controls["seed"], value=8)}
@@ -94,7 +94,7 @@ def test_what_was_turned_lately_is_remembered_for_a_moment():
     assert touched.look(turned, 13.0) == frozenset()
 
 
-def test_the_worst_is_said_first():
+def test_the_most_urgent_message_is_shown():
     bulletin = Bulletin(seconds=10)
     state = replace(PLAYING, quiet_s=20.0)
     assert "quiet for 20 s" in bulletin.choose(state, 0.0)[0]
@@ -104,11 +104,13 @@ def test_the_worst_is_said_first():
     assert [notice.number for notice in bulletin.fresh(state, 0.0)] == [1]
     assert bulletin.fresh(state, 1.0) == []
     assert bulletin.choose(state, 5.0)[0] == "the MIDI device went away"
-    assert "generation is late" in bulletin.choose(state, 11.0)[0]  # notices pass, states stay
+    assert (
+        "generation is late" in bulletin.choose(state, 11.0)[0]
+    )  # a notice is shown for a while, a state as long as it lasts
     assert "F9" in bulletin.choose(replace(state, alive=False), 5.0)[0]
 
 
-def test_a_well_instrument_says_nothing():
+def test_there_is_no_message_if_all_is_well():
     assert Bulletin().choose(PLAYING, 0.0)[0] == ""
     assert "being loaded" in Bulletin().choose(State(), 0.0)[0]
     assert Bulletin().choose(State(loading="compiling the engine: 3 of 40"), 0.0)[0].endswith("3 of 40")

@@ -1,4 +1,4 @@
-"""What Tab offers and what the hint says, from the text before the cursor alone."""
+"""Completion and the hint, which depend only on the text before the cursor."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def options(before: str) -> tuple[str, ...]:
         ("f(lambda: (1", CursorContext("", 0)),
     ],
 )
-def test_the_place_of_the_cursor(before: str, expected: CursorContext):
+def test_cursor_context(before: str, expected: CursorContext):
     assert cursor_context(before) == expected
 
 
@@ -48,7 +48,7 @@ def test_names_verbs_first_and_private_ones_only_when_asked():
     assert "_hidden" not in options("h") and options("_hid") == ("_hidden",)
 
 
-def test_attributes_of_what_exists():
+def test_attributes_of_existing_objects_are_offered():
     assert "append" in options("bass_line.ap")
     assert options("nothing.ap") == ()
     assert options("bass_line.nothing.x") == ()
@@ -80,7 +80,7 @@ def test_fragments_for_prompt_controls_for_set_paths_for_load(tmp_path: Path, mo
     assert options('load("nowhere/') == ()
 
 
-def test_the_common_beginning():
+def test_the_common_beginning_of_all_options():
     completion = complete('prompt("a', SPACE, FRAGMENTS, CONTROLS)
     assert completion.stem == "a" and completion.common == "arp_in_"
 
@@ -89,14 +89,14 @@ def test_no_offers_inside_numbers():
     assert options("1") == () and options("x = 3.") == ()
 
 
-def test_the_hint_shows_the_call_the_cursor_stands_in():
+def test_the_hint_shows_the_call_around_the_cursor():
     signature, sentence = hint("temperature(", SPACE)
     assert signature == "temperature(value)" and sentence.startswith("How daring")
     assert hint('load("x", ', SPACE)[0] == "load(path, song=None, start=0.0, seconds=10.0, name=None)"
     assert hint("1 + ", SPACE) is None and hint("unknown(", SPACE) is None
 
 
-def test_completion_never_calls_what_was_typed():
+def test_completion_never_runs_the_typed_code():
     def bomb() -> None:
         raise AssertionError("called")
 

@@ -1,4 +1,4 @@
-"""What the console shows of values, and help."""
+"""How the console shows values and help."""
 
 from types import SimpleNamespace
 
@@ -32,7 +32,7 @@ def test_help_of_a_verb_by_value_or_name_is_its_signature_and_docstring():
     assert SHOW.help("temperature").plain == described
 
 
-def test_help_of_anything_else_tells_what_it_is():
+def test_help_of_any_other_value_describes_its_type():
     assert SHOW.help(len).plain.startswith("len(obj)")
     assert "int" in SHOW.help(3).plain
 

@@ -1,4 +1,4 @@
-"""The console's memory."""
+"""The console's history: file, walk and suggestion."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from sidlive.errors import DeviceError
 from sidlive.studio.console.history import ConsoleHistory, history_path
 
 
-def test_it_outlives_the_run(tmp_path: Path):
+def test_the_history_is_kept_from_run_to_run(tmp_path: Path):
     path = tmp_path / "deep" / "history.jsonl"
     for source in ("start()", "for n in (1, 2):\n    mute(n)"):
         ConsoleHistory(path).add(source)
@@ -21,7 +21,7 @@ def test_it_follows_the_xdg_convention(tmp_path: Path, monkeypatch: pytest.Monke
     assert history_path() == tmp_path / "sidlive" / "history.jsonl"
 
 
-def test_repeats_and_blanks_count_once_and_not_at_all():
+def test_a_repeated_line_counts_once_and_a_blank_line_not_at_all():
     history = ConsoleHistory()
     for source in ("a", "a", "  ", "b", "a"):
         history.add(source)
@@ -37,7 +37,7 @@ def test_walking_back_and_forth():
     assert history.forward() is None
 
 
-def test_walking_keeps_to_what_was_typed():
+def test_a_walk_visits_only_entries_that_begin_with_the_typed_text():
     history = ConsoleHistory()
     for source in ("mute(1)", "seed(4)", "mute(2)"):
         history.add(source)
@@ -45,7 +45,7 @@ def test_walking_keeps_to_what_was_typed():
     assert history.forward() == "mute(2)" and history.forward() == "mu"
 
 
-def test_the_latest_entry_that_begins_so_is_suggested():
+def test_the_latest_entry_with_the_typed_beginning_is_suggested():
     history = ConsoleHistory()
     for source in ("seed(4)", "seed(5)", "for x in y:\n    z"):
         history.add(source)
@@ -53,13 +53,13 @@ def test_the_latest_entry_that_begins_so_is_suggested():
     assert history.suggest("") == "" and history.suggest("for") == "" and history.suggest("nothing") == ""
 
 
-def test_a_spoiled_file_costs_the_spoiled_lines_only(tmp_path: Path):
+def test_only_the_broken_lines_of_a_file_are_lost(tmp_path: Path):
     path = tmp_path / "history.jsonl"
     path.write_bytes(b'"good"\n{"not": "text"}\n\xff\xfe"half\n"also good"\n')
     assert ConsoleHistory(path).entries == ["good", "also good"]
 
 
-def test_a_folder_that_cannot_be_written_is_said_once(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_reported_once(tmp_path: Path):
     (tmp_path / "file").touch()
     history = ConsoleHistory(tmp_path / "file" / "history.jsonl")
     with pytest.raises(DeviceError, match="stays in memory"):

@@ -9,7 +9,7 @@ from sidlive.studio.console.names import ConsoleNames, ConsoleSession
 from sidlive.studio.console.runner import CodeRunner, Event
 
 from ..stage import FakeSession, fake_verbs
-from .test_console import said, studio, typed, until
+from .test_console import output_text, studio, type_text, until
 from .test_runner import run
 
 
@@ -36,7 +36,7 @@ def test_a_variable_hides_a_verb_and_its_deletion_brings_the_verb_back(runner: C
     assert "`del load`" in run(runner, "load = 4")[0].text  # hidden again, said again
 
 
-def test_names_that_one_statement_hides_are_said_in_one_line(runner: CodeRunner):
+def test_names_that_one_statement_hides_are_reported_in_one_line(runner: CodeRunner):
     (notice,) = run(runner, "for seed, mute in [(1, 2)]: pass")
     assert "mute, seed" in notice.text and "`del mute, seed`" in notice.text
     assert run(runner, "del mute, seed; mute(2)") == [] and runner.calls == [("mute", 2)]
@@ -46,7 +46,7 @@ def test_names_that_one_statement_hides_are_said_in_one_line(runner: CodeRunner)
     "source",
     ["del prompt", "globals().clear()", "__builtins__ = {}", "__builtins__.clear()", "del __builtins__", "prompt = 1"],
 )
-def test_no_code_loses_a_verb(runner: CodeRunner, source: str):
+def test_no_code_can_remove_a_verb(runner: CodeRunner, source: str):
     run(runner, source)
     run(runner, "globals().pop('prompt', None)")
     assert run(runner, "prompt('arp_in_a')") == [] and runner.calls == [("prompt", "arp_in_a")]
@@ -96,31 +96,31 @@ async def test_an_object_that_raises_when_it_is_looked_at_does_not_end_the_studi
     async with app.run_test(size=(120, 32)) as pilot:
         app.console_view.run(f"class Thing:\n    {thing}\nthing = Thing()\n")
         await until(pilot, lambda: "thing" in app.console_view.names.variables)
-        await typed(pilot, "thing.x.y(\t")
+        await type_text(pilot, "thing.x.y(\t")
         await pilot.press("ctrl+c")
-        await typed(pilot, "thing(\t")
+        await type_text(pilot, "thing(\t")
         await pilot.press("ctrl+c")
-        await typed(pilot, "thing.\t")
+        await type_text(pilot, "thing.\t")
         await pilot.press("ctrl+c")
-        await typed(pilot, "6 * 7\n")
-        await until(pilot, lambda: "\n42" in said(app))
+        await type_text(pilot, "6 * 7\n")
+        await until(pilot, lambda: "\n42" in output_text(app))
 
 
 async def test_an_error_that_cannot_be_printed_does_not_end_the_console():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         app.console_view.run("class Odd(Exception):\n    def __str__(self): raise SystemExit\nraise Odd\n")
-        await until(pilot, lambda: "Odd, and its message cannot be shown" in said(app))
-        await typed(pilot, "6 * 7\n")
-        await until(pilot, lambda: "\n42" in said(app))
+        await until(pilot, lambda: "Odd, and its message cannot be shown" in output_text(app))
+        await type_text(pilot, "6 * 7\n")
+        await until(pilot, lambda: "\n42" in output_text(app))
 
 
-async def test_the_studio_lives_on_whatever_is_assigned():
+async def test_no_assignment_ends_the_studio():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         for source in ("mute = panic = start = stop = help = 5", "set = None", "print = 3", "__builtins__ = None"):
-            await typed(pilot, source + "\n")
-        await until(pilot, lambda: "`del help, mute, panic, start, stop`" in said(app).replace("\n", " "))
+            await type_text(pilot, source + "\n")
+        await until(pilot, lambda: "`del help, mute, panic, start, stop`" in output_text(app).replace("\n", " "))
         await pilot.press("f5")
         await until(pilot, lambda: session.calls == [("mute", 1)])
         assert isinstance(app.console_view.values.help(), Text)

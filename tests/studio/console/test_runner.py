@@ -29,7 +29,7 @@ def runner() -> Iterator[CodeRunner]:
 
 
 def run(runner: CodeRunner, source: str, patience_s: float = 5.0) -> list[Event]:
-    """Submit, wait for the end, and give what happened between the echo and the end."""
+    """Run code; return its events without the first (the echo) and the last (done)."""
     runner.open()  # here, because pytest puts its own streams in place for each phase of a test
     runner.submit(source)
     return until_done(runner, patience_s)[1:-1]
@@ -51,7 +51,7 @@ def test_a_value_is_shown_and_kept(runner: CodeRunner):
     assert run(runner, "None") == []
 
 
-def test_what_is_printed_comes_in_order_with_values(runner: CodeRunner):
+def test_printed_text_and_values_come_in_order(runner: CodeRunner):
     events = run(runner, "print('a', end=''); print('b')\nprint('c', end='')\n'd'")
     assert [event.text or event.value for event in events] == ["ab", "c", "'d'"]
 
@@ -116,7 +116,7 @@ def test_a_loop_without_end_is_interrupted_and_its_flood_is_bounded(runner: Code
     assert run(runner, "2") == [Event("value", value="2")]
 
 
-def test_an_interrupt_drops_what_waits(runner: CodeRunner):
+def test_an_interrupt_empties_the_queue(runner: CodeRunner):
     runner.submit("while True: pass")
     runner.submit("forgotten = 1")
     while not runner.busy:
@@ -127,7 +127,7 @@ def test_an_interrupt_drops_what_waits(runner: CodeRunner):
     assert event.kind == "error"
 
 
-def test_code_that_sits_in_c_is_left_behind_by_a_second_interrupt(runner: CodeRunner):
+def test_a_second_interrupt_abandons_code_inside_a_call_into_c(runner: CodeRunner):
     runner.submit("import time; time.sleep(2); late = 1")
     while not runner.busy:
         time.sleep(0.001)
@@ -158,7 +158,7 @@ def test_an_interrupt_with_nothing_running_does_nothing(runner: CodeRunner):
         ("a = 1\nb = 2", True),
     ],
 )
-def test_enter_runs_what_is_complete(source: str, complete: bool):
+def test_enter_runs_complete_code(source: str, complete: bool):
     assert is_complete(source) is complete
 
 
