@@ -59,7 +59,7 @@ def machine() -> dict[str, str | int]:
 
 
 @contextmanager
-def bar_of_progress() -> Iterator["Progress"]:
+def progress_bar() -> Iterator["Progress"]:
     """Show a progress bar on stderr for the duration of the context; nothing if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn

@@ -13,7 +13,7 @@ LOAD = 0x1000
 
 
 def first_difference(peer: Peer, folder: Path, program: bytes, frames: int = 60, ntsc: bool = False) -> str | None:
-    """Run an RSID that starts at $1000 on both machines; None where the registers agree at every quarter of a frame."""
+    """Run an RSID that starts at $1000 on both machines. Returns the first difference at a quarter frame, or None."""
     path = folder / "program.sid"
     path.write_bytes(sid_file(program, magic=b"RSID", play=0, flags=0x18 if ntsc else 0x14))
     tune = read(path)
@@ -30,31 +30,32 @@ def first_difference(peer: Peer, folder: Path, program: bytes, frames: int = 60,
 
 
 class Code:
-    """Machine code in the making, from $1000 on, interrupts and CIA interrupts off."""
+    """A builder of machine code at $1000. The code begins with SEI and turns both CIAs' interrupts off."""
 
     def __init__(self) -> None:
         self.bytes = bytearray.fromhex("78 A9 7F 8D 0D DC 8D 0D DD")
 
     @property
     def here(self) -> int:
+        """The address of the next instruction."""
         return LOAD + len(self.bytes)
 
     def add(self, code: str) -> None:
         self.bytes += bytes.fromhex(code)
 
     def set(self, value: int, address: int) -> None:
-        """LDA #value STA address."""
+        """Add LDA #value STA address."""
         self.bytes += bytes((0xA9, value, 0x8D, address & 0xFF, address >> 8))
 
     def copy(self, source: int, address: int) -> None:
-        """LDA source STA address."""
+        """Add LDA source STA address."""
         self.bytes += bytes((0xAD, source & 0xFF, source >> 8, 0x8D, address & 0xFF, address >> 8))
 
     def count_into(self, register: int) -> None:
-        """INC $2000, and into a register of the SID."""
+        """Add INC $2000 LDA $2000 STA $D400 + register."""
         self.add("EE 00 20")
         self.copy(0x2000, 0xD400 + register)
 
     def go_to(self, address: int) -> None:
-        """JMP address."""
+        """Add JMP address."""
         self.bytes += bytes((0x4C, address & 0xFF, address >> 8))

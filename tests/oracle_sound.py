@@ -1,17 +1,17 @@
-"""How near one recording of a tune is to another: the measure, and sidplayfp as the independent ear.
+"""Measure how near the sound of a tune is to that of sidplayfp, an independent player.
 
 The measure, for two mono recordings at 48 kHz:
-1. Direct current is taken away (a moving mean over 50 ms).
-2. The second is laid over the first by the shift, at most 0.5 s, that gives the least distance among the CANDIDATES
-   with the best correlation of the changes of loudness; and stretched by ``DRIFT``: in sidplayfp a frame is 19,656
-   cycles, counted by a resampler that truncates its ratio; frames here end with the sample.
-3. Spectra of both, 2,048-sample Hann windows, 512 apart, equal in level over all.
-4. **Distance**: the power in 40 mel bands from 30 Hz to 16 kHz, in dB over a floor 70 dB below the loudest; the root
-   mean square over the bands of the difference; the median over the windows.
+1. Remove the DC level: subtract a moving mean over 50 ms.
+2. Align the second recording. Of the CANDIDATES shifts, at most 0.5 s, whose changes of loudness correlate best, take
+   the shift with the smallest distance. Stretch it by ``DRIFT``: sidplayfp counts a frame as 19,656 cycles of a chip
+   that its resampler runs slow (see `sidlive.chip.sid`), our frames are timed in samples.
+3. Compute the spectra of both, in Hann windows of 2,048 samples, 512 apart, and scale them to the same total power.
+4. **Distance**: the power in 40 mel bands from 30 Hz to 16 kHz, in dB above a floor 70 dB below the loudest band; the
+   root mean square, over the bands, of the difference; the median over the windows.
 5. **Correlation** of the windows' root-mean-square levels.
 
-Cycle-exact writes whose frames begin 0 to 500 cycles late measure 1.25 dB and .98 against themselves in time (median
-of 15 tunes): less cannot be heard as an error.
+The lower limit: a tune played by cycle-exact writes, and the same with frames that begin 0 to 500 cycles late, measure
+1.25 dB and .98 (median of 15 tunes). Smaller differences are no errors.
 """
 
 import shutil
@@ -31,16 +31,16 @@ Floats = NDArray[np.float64]
 
 RATE: Final = 48_000
 LONGEST_SHIFT: Final = RATE // 2
-STEP: Final = 16  # samples: how finely shifts are looked for
-CANDIDATES: Final = 8  # shifts tried
-SPAN: Final = 256  # samples that loudness is taken over
-QUIET: Final = 30.0  # the level at which changes of loudness stop to matter
-DRIFT: Final = 218e-6
+STEP: Final = 16  # samples from one candidate shift to the next
+CANDIDATES: Final = 8  # shifts whose distance is measured
+SPAN: Final = 256  # samples over which loudness is measured
+QUIET: Final = 30.0  # level, in sample units, below which changes of loudness hardly count
+DRIFT: Final = 218e-6  # by how much sidplayfp's frames are longer
 
 
 @dataclass(frozen=True)
 class Nearness:
-    """``distance_db``: 0 is the same; ``correlation`` of the loudness: 1 is the same; ``shift`` in samples."""
+    """How near a sound is to a reference: distance 0 and correlation 1 if they are equal. ``shift`` is in samples."""
 
     distance_db: float
     correlation: float
@@ -48,7 +48,7 @@ class Nearness:
 
 
 def sidplayfp(tune: Path, song: int, seconds: int, folder: Path, chip: str = "6581") -> NDArray[np.int16]:
-    """A song's first seconds as sidplayfp (reSIDfp) plays them on that chip; the test skips where there is none."""
+    """Return a song's first seconds as played by sidplayfp (reSIDfp), int16[n]. Skips the test without sidplayfp."""
     program = shutil.which("sidplayfp") or shutil.which("sidplayfp", path="/usr/games")
     if program is None:
         pytest.skip("no sidplayfp")
@@ -73,15 +73,15 @@ def sidplayfp(tune: Path, song: int, seconds: int, folder: Path, chip: str = "65
 
 
 def nearness(reference: NDArray[np.int16], sound: NDArray[np.int16], drift: float = DRIFT) -> Nearness:
-    """How near ``sound`` is to ``reference``, both int16[n]; ``drift``: how much longer the reference's seconds are."""
-    one, other = _alternating(reference), _alternating(sound)
+    """Return how near ``sound`` is to ``reference``, both int16[n]. ``drift``: by how much the reference is longer."""
+    one, other = _without_dc(reference), _without_dc(sound)
     tried = [(_compare(one, other, shift, drift, 8 * HOP)[0], shift) for shift in _likely_shifts(one, other, drift)]
     shift = min(tried)[1]
     return Nearness(*_compare(one, other, shift, drift, HOP), shift)
 
 
 def _compare(one: Floats, other: Floats, shift: int, drift: float, hop: int) -> tuple[float, float]:
-    """Distance and correlation with ``other`` laid that many samples behind ``one``."""
+    """Return distance and correlation of ``one`` and of ``other`` read ``shift`` samples later."""
     at = np.arange(0, min(len(one), len(other)) - WINDOW, hop)
     there = np.rint(at * (1 - drift) + shift).astype(int)
     inside = (there >= 0) & (there + WINDOW <= len(other))
@@ -91,7 +91,8 @@ def _compare(one: Floats, other: Floats, shift: int, drift: float, hop: int) -> 
     return float(np.median(differences_db(powers, others))), float(correlation)
 
 
-def _alternating(sound: NDArray[np.int16]) -> Floats:
+def _without_dc(sound: NDArray[np.int16]) -> Floats:
+    """Return the sound minus its moving mean over 50 ms."""
     span = RATE // 20
     padded = np.pad(sound.astype(np.float64), (span // 2, span - span // 2), mode="edge")
     sums = np.cumsum(np.concatenate(([0.0], padded)))
@@ -99,7 +100,7 @@ def _alternating(sound: NDArray[np.int16]) -> Floats:
 
 
 def _likely_shifts(one: Floats, other: Floats, drift: float) -> list[int]:
-    """How many samples ``other`` may be behind ``one``: the CANDIDATES best correlations of changes of loudness."""
+    """Return the CANDIDATES delays of ``other``, in samples, whose changes of loudness correlate best with ``one``."""
     count = min(len(one), len(other)) // STEP - SPAN // STEP
     changes = []
     for sound, pace in ((one, 1.0), (other, 1 - drift)):

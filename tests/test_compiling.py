@@ -1,4 +1,4 @@
-"""Kernels: code compiled from other sources never runs, wherever it is cached; compile progress is reported."""
+"""Kernels: code compiled from other sources never runs, wherever it is cached, and compile progress is reported."""
 
 import ast
 import functools
@@ -34,7 +34,7 @@ def outer(x):
 def unused(x):
     return x
 """
-TELL = """
+PRINT_PROGRESS = """
 import json
 from numba import njit
 from sidlive.compiling import compiling
@@ -47,13 +47,13 @@ with compiling(kernels.outer, lambda done, total: progress.append((done, total))
 kernels.unused(1)  # compiled outside the context
 print(json.dumps(progress))
 """
-CALL = """
+CALL_OUTER = """
 import json, sys
 import kernels
 value = kernels.outer(json.loads(sys.argv[1]))
 print(json.dumps([value, sum(kernels.outer.stats.cache_hits.values())]))
 """
-FRESH = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
 
 
 def start(program: str, *arguments: str, paths: list[Path], **environment: Path) -> "subprocess.Popen[str]":
@@ -65,7 +65,7 @@ def start(program: str, *arguments: str, paths: list[Path], **environment: Path)
         stderr=subprocess.PIPE,
         text=True,
         cwd=paths[0],
-        env=FRESH | {"PYTHONPATH": os.pathsep.join(map(str, paths))} | more,
+        env=ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(map(str, paths))} | more,
     )
 
 
@@ -78,42 +78,42 @@ def printed(process: "subprocess.Popen[str]") -> Any:
 
 @pytest.fixture
 def call(tmp_path: Path) -> Callable[..., list[int]]:
-    """Call `kernels.outer` in a new process. Returns its result, and the number of kernels loaded from the cache."""
+    """Return a function that calls `kernels.outer` in a new process: its result, and the number of cache hits."""
     (tmp_path / "kernels.py").write_text(KERNELS)
 
     def called(argument: float = 20, **environment: Path) -> list[int]:
         paths = [tmp_path, sources.PACKAGE.parent]
-        result: list[int] = printed(start(CALL, json.dumps(argument), paths=paths, **environment))
+        result: list[int] = printed(start(CALL_OUTER, json.dumps(argument), paths=paths, **environment))
         return result
 
     return called
 
 
-def kept(folder: Path) -> list[Path]:
+def cache_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob(f"*{compiling.SUFFIX}"))
 
 
-def test_each_kernel_that_is_compiled_is_reported_and_a_cached_one_is_not(tmp_path: Path) -> None:
+def test_compiled_kernels_are_reported_and_cached_ones_are_not(tmp_path: Path) -> None:
     (tmp_path / "kernels.py").write_text(KERNELS)
     paths = [tmp_path, sources.PACKAGE.parent]
-    assert printed(start(TELL, paths=paths)) == [[0, 3], [1, 3], [2, 3]]
-    assert printed(start(TELL, paths=paths)) == []
+    assert printed(start(PRINT_PROGRESS, paths=paths)) == [[0, 3], [1, 3], [2, 3]]
+    assert printed(start(PRINT_PROGRESS, paths=paths)) == []
 
 
-def test_a_given_cache_folder_is_used_and_a_damaged_file_in_it_is_not(
+def test_the_folder_in_numba_cache_dir_is_used_and_a_damaged_file_in_it_is_replaced(
     call: Callable[..., list[int]], tmp_path: Path
 ) -> None:
     folder = tmp_path / "given"
     assert call(NUMBA_CACHE_DIR=folder) == [42, 0]
     assert call(NUMBA_CACHE_DIR=folder) == [42, 1]
-    assert not kept(tmp_path / "__pycache__")
-    for path in kept(folder):
+    assert not cache_files(tmp_path / "__pycache__")
+    for path in cache_files(folder):
         path.write_bytes(path.read_bytes()[:-100])
     assert call(NUMBA_CACHE_DIR=folder) == [42, 0]
     assert call(NUMBA_CACHE_DIR=folder) == [42, 1]
 
 
-def test_where_nothing_can_be_written_beside_the_source_the_users_folder_serves_or_none(
+def test_a_read_only_source_folder_falls_back_to_the_users_cache_folder_and_then_to_none(
     call: Callable[..., list[int]], tmp_path: Path
 ) -> None:
     (tmp_path / "__pycache__").write_text("a file, so that no folder can be here")
@@ -121,32 +121,32 @@ def test_where_nothing_can_be_written_beside_the_source_the_users_folder_serves_
     place = {"XDG_CACHE_HOME": home, "HOME": home}
     assert call(**place) == [42, 0]
     assert call(**place) == [42, 1]
-    assert kept(home)
+    assert cache_files(home)
     shutil.rmtree(home)
     home.write_text("nor here")
     assert call(**place) == call(**place) == [42, 0]
 
 
 def test_two_processes_at_once_do_not_mix_up_their_code(tmp_path: Path) -> None:
-    """Two processes compile the same kernels for different types into an empty folder; later each finds its own."""
+    """Two processes compile the same kernels for different types into an empty folder; then each loads its own code."""
     (tmp_path / "kernels.py").write_text(KERNELS)
     for hits in (0, 1):
         paths = [tmp_path, sources.PACKAGE.parent]
-        both = [start(CALL, argument, paths=paths) for argument in ("20", "0.5")]
+        both = [start(CALL_OUTER, argument, paths=paths) for argument in ("20", "0.5")]
         assert [printed(process) for process in both] == [[42, hits], [3.0, hits]]
 
 
-def test_what_was_compiled_from_older_sources_is_removed(call: Callable[..., list[int]], tmp_path: Path) -> None:
+def test_code_compiled_from_older_sources_is_deleted(call: Callable[..., list[int]], tmp_path: Path) -> None:
     assert call() == [42, 0]
-    before = kept(tmp_path)
+    before = cache_files(tmp_path)
     source = tmp_path / "kernels.py"
     source.write_text(KERNELS.replace("x + 1", "x + 11"))
     assert call() == [62, 0]
-    assert len(kept(tmp_path)) == len(before) and not set(kept(tmp_path)) & set(before)
+    assert len(cache_files(tmp_path)) == len(before) and not set(cache_files(tmp_path)) & set(before)
 
 
-# A kernel of each room that has some: what it makes, and an edit of a constant in a module that its own imports.
-RUN = f"""
+# Print, for a kernel of each room that has kernels: its compiled result, its result in Python, and its cache hits.
+RUN_BOTH_WAYS = f"""
 import json
 import numpy as np
 from {alu.__name__} import add
@@ -166,6 +166,7 @@ def zeros(function):
 kernels = {{"chip": (add, zeros), "tune": (rest_cycles, zeros), "model": (recall_lo, recalled)}}
 print(json.dumps({{room: [f(k), f(k.py_func), sum(k.stats.cache_hits.values())] for room, (k, f) in kernels.items()}}))
 """
+# By room: a module that the kernel's module imports, a constant in it, and its replacement.
 EDITS: dict[str, tuple[ModuleType, str, str]] = {
     "chip": (slots, "NEGATIVE = 1, 2, 4, 8, 16,", "NEGATIVE = 1, 16, 4, 8, 16,"),
     "tune": (player_tokens, "COPY: Final = 0", "COPY: Final = 9"),
@@ -173,15 +174,17 @@ EDITS: dict[str, tuple[ModuleType, str, str]] = {
 }
 
 
-def test_a_changed_constant_in_an_imported_module_is_what_the_kernels_use(package: Path) -> None:
-    """The same in each room; a second run without changes compiles nothing."""
-    before = printed(start(RUN, paths=[package.parent]))
-    assert printed(start(RUN, paths=[package.parent])) == {room: [*ran[:2], 1] for room, ran in before.items()}
+def test_kernels_use_a_changed_constant_of_an_imported_module(package: Path) -> None:
+    """Checked for a kernel of each room. A second run without changes compiles nothing."""
+    before = printed(start(RUN_BOTH_WAYS, paths=[package.parent]))
+    assert printed(start(RUN_BOTH_WAYS, paths=[package.parent])) == {
+        room: [*ran[:2], 1] for room, ran in before.items()
+    }
     for module, old, new in EDITS.values():
         source = copied(module, package)
         assert old in source.read_text()
         source.write_text(source.read_text().replace(old, new))
-    after = printed(start(RUN, paths=[package.parent]))
+    after = printed(start(RUN_BOTH_WAYS, paths=[package.parent]))
     for room in EDITS:
         assert before[room][0] == before[room][1] != after[room][1] == after[room][0], room
         assert before[room][2] == after[room][2] == 0, room
@@ -200,7 +203,7 @@ def copied(module: ModuleType, package: Path) -> Path:
     return package / Path(module.__file__).relative_to(sources.PACKAGE)
 
 
-DIGESTS = """
+PRINT_DIGESTS = """
 import json, sys
 from pathlib import Path
 from sidlive import sources
@@ -213,16 +216,16 @@ print(json.dumps([before, sources.digest(source)]))
 """
 
 
-def test_what_runs_sources_that_have_changed_since_it_began_keeps_nothing(package: Path) -> None:
-    """The process runs the older sources, but a digest would be of the newer ones."""
+def test_a_process_whose_sources_have_changed_since_it_began_has_no_digest(package: Path) -> None:
+    """It runs the older sources; a digest of the newer ones would be wrong."""
     source, changed = str(copied(alu, package)), str(copied(slots, package))
-    before, after = printed(start(DIGESTS, source, changed, paths=[package.parent]))
+    before, after = printed(start(PRINT_DIGESTS, source, changed, paths=[package.parent]))
     assert before and after is None
-    changed_digest, _ = printed(start(DIGESTS, source, changed, paths=[package.parent]))
+    changed_digest, _ = printed(start(PRINT_DIGESTS, source, changed, paths=[package.parent]))
     assert changed_digest not in (None, before)
 
 
-def test_a_digest_is_of_all_modules_that_are_imported_through_others() -> None:
+def test_a_digest_covers_all_modules_that_are_imported_indirectly() -> None:
     """The imports found are compared with those that Python's own parser finds."""
     for made in compiling._KERNELS:
         source = Path(made.py_func.__code__.co_filename)

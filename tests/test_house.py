@@ -1,4 +1,4 @@
-"""The house's rules: which room may know which, and what importing may not do."""
+"""The rules of the package: which room may import which, which names are unique, and that imports have no effect."""
 
 import ast
 import re
@@ -13,12 +13,12 @@ import sidlive
 from sidlive import sources
 
 PACKAGE = Path(sidlive.__file__).parent
-ROOMS = ["chip", "tune", "model", "live", "docs", "studio", "bench", "commands"]
+ROOMS_IN_ORDER = ["chip", "tune", "model", "live", "docs", "studio", "bench", "commands"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def imported(path: Path) -> set[str]:
-    """Every module that a file imports, anywhere in it."""
+    """Return the dotted names that a file imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -30,9 +30,9 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_dependencies_point_one_way(path: Path) -> None:
+def test_rooms_import_only_from_earlier_rooms(path: Path) -> None:
     room = path.relative_to(PACKAGE).parts[0]
-    later = ROOMS[ROOMS.index(room) + 1 :] if room in ROOMS else ROOMS
+    later = ROOMS_IN_ORDER[ROOMS_IN_ORDER.index(room) + 1 :] if room in ROOMS_IN_ORDER else ROOMS_IN_ORDER
     if room in ("cli.py", "__main__.py"):
         return
     for name in imported(path):
@@ -66,7 +66,7 @@ def test_a_module_shares_its_name_only_with_the_command_or_benchmark_of_the_same
     assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
-def test_playing_never_imports_torch() -> None:
+def test_no_module_outside_training_loads_torch() -> None:
     names = []
     for path in MODULES:
         parts = path.relative_to(PACKAGE).with_suffix("").parts
@@ -80,14 +80,14 @@ def test_playing_never_imports_torch() -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_torch_is_imported_in_training_alone(path: Path) -> None:
-    """Programs in texts, which run in processes of their own, count too."""
+def test_only_training_imports_torch(path: Path) -> None:
+    """Programs in string literals, which run in their own processes, are searched too."""
     if path.relative_to(PACKAGE).parts[:2] != ("model", "training"):
         assert not re.search(r"^\s*(import|from) torch\b", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_every_compiled_function_is_a_kernel() -> None:
-    """`sidlive.compiling.kernel` keeps it under a digest of all its sources; numba's own cache looks at one file."""
+    """`sidlive.compiling.kernel` caches code under a digest of all its sources; numba's own cache checks one file."""
     makers = {"jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil", "jit_module", "jitclass"}
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -100,8 +100,8 @@ def test_every_compiled_function_is_a_kernel() -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_sources_imports_are_found_without_parsing_it(path: Path) -> None:
-    """Of these a kernel's digest is made; names in comments and texts may be among them too."""
+def test_sources_finds_every_import_without_parsing(path: Path) -> None:
+    """A kernel's digest covers these imports. Names in comments and strings may be found too; they do no harm."""
     own = {name for name in imported(path) if name.split(".")[0] == "sidlive"}
     assert own <= sources.imported(path.read_text(encoding="utf-8"))
 
@@ -129,7 +129,7 @@ def test_the_screens_process_loads_nothing_heavy(name: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_files_that_pages_name_are_there(page: Path) -> None:
+def test_the_files_named_in_the_documentation_exist(page: Path) -> None:
     if not (ROOT / "README.md").exists():
         pytest.skip("not a checkout")
     named = re.findall(r"(?:sidlive|tests|sessions)/[\w./]*\w", page.read_text(encoding="utf-8"))

@@ -12,14 +12,14 @@ from sidlive.cli import main
 from sidlive.report import plain
 
 
-def test_what_a_terminal_would_obey_is_escaped() -> None:
+def test_control_and_invisible_characters_are_escaped() -> None:
     assert plain("a\x1b[31mb\x07\x9b") == r"a\x1b[31mb\x07\x9b"
     assert plain("two\nlines\tand\r") == r"two\nlines\tand\r"
     assert plain("\u202edis.evil \u2066\u200b\ufeff\u2028") == r"\u202edis.evil \u2066\u200b\ufeff\u2028"
     assert plain("file\udcff.sid") == r"file\udcff.sid"
 
 
-def test_what_is_only_unusual_stays() -> None:
+def test_unusual_but_visible_characters_stay() -> None:
     text = r"[/b] [red]Änderung\x 音楽 ♪ e" + "\u0301\xa0\u200d"
     assert plain(text) == text
     assert plain("two\nlines\tand\r", lines=True) == "two\nlines\tand\\r"
@@ -31,11 +31,11 @@ def test_brackets_in_a_title_are_shown(title: bytes, tmp_path: Path, capsys: pyt
     path = tmp_path / "[bold]odd.sid"
     path.write_bytes(sid_file(name=title))
     assert main(["info", str(path)]) == 0
-    told = capsys.readouterr().out
-    assert title.decode() in told and path.name in told
+    printed = capsys.readouterr().out
+    assert title.decode() in printed and path.name in printed
 
 
-def test_a_title_is_shown_where_the_locale_cannot_write_it(tmp_path: Path) -> None:
+def test_a_title_is_escaped_if_the_locale_cannot_write_it(tmp_path: Path) -> None:
     path = tmp_path / "t.sid"
     path.write_bytes(sid_file(name="Müll\x1b[5m".encode("latin-1")))
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "100"}

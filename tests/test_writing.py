@@ -13,7 +13,7 @@ def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
-def test_an_earlier_file_stays_until_the_new_one_is_on_the_disk(tmp_path: Path) -> None:
+def test_an_earlier_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "take.sid"
     write_file(path, b"one")
     with WholeFile(path) as file:
@@ -36,7 +36,7 @@ def test_a_disk_that_fills_up_leaves_the_earlier_file(tmp_path: Path, monkeypatc
     assert path.read_bytes() == b"two" and names(tmp_path) == ["take.sid"]
 
 
-def test_any_exception_in_the_block_throws_it_away(tmp_path: Path) -> None:
+def test_an_exception_in_the_block_deletes_the_temporary_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), WholeFile(tmp_path / "a") as file:
         file.write(b"half")
         raise KeyboardInterrupt
@@ -45,8 +45,8 @@ def test_any_exception_in_the_block_throws_it_away(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_name_as_long_as_a_name_can_be(tmp_path: Path) -> None:
-    name = "\N{MUSICAL NOTE}" * 62 + ".sid"  # 252 bytes; with more than 3 for a draft's name it would be too long
+def test_the_longest_possible_file_name_can_be_written_and_a_longer_one_is_refused(tmp_path: Path) -> None:
+    name = "\N{MUSICAL NOTE}" * 62 + ".sid"  # 252 of at most 255 bytes; the temporary file's name must not be longer
     write_file(tmp_path / name, b"one")
     assert names(tmp_path) == [name]
     with pytest.raises(
@@ -56,7 +56,7 @@ def test_a_name_as_long_as_a_name_can_be(tmp_path: Path) -> None:
         write_file(tmp_path / (2 * name), b"one")
 
 
-def test_a_folder_and_a_place_that_is_not_there_are_one_line(tmp_path: Path) -> None:
+def test_a_folder_or_a_path_in_a_missing_folder_is_a_device_error(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "no" / "a.sid"):
         with pytest.raises(DeviceError, match=r"cannot be written: (Is a directory|No such file or directory);"):
             write_file(path, b"one")

@@ -17,7 +17,7 @@ class WavFile:
 
     def __init__(self, path: str | Path, sample_rate: int = SAMPLE_RATE) -> None:
         self._whole = WholeFile(path)
-        self.samples = 0
+        self.samples = 0  # number of samples written so far
         self._sound = wave.open(self._whole.file, "wb")  # noqa: SIM115
         self._sound.setnchannels(1)
         self._sound.setsampwidth(2)

@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.model.engine import HEATS, Sampling, constrain, load_engine, near_frames, permitted_values
     from sidlive.model.scales import notes_in, scale_text
-    from sidlive.report import Result, bar_of_progress, emit, plain, warn
+    from sidlive.report import Result, emit, plain, progress_bar, warn
     from sidlive.tune.capture.recorder import LONGEST
     from sidlive.tune.fragment import onsets
     from sidlive.tune.seam import BEATS_A_BAR
@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> None:
     heats = {name: getattr(args, name) for name in HEATS}
     sampling = Sampling(args.temperature, args.top_p, seed=args.seed, follow=args.follow, vary=args.vary, **heats)
     scale = scale_text(args.scale)
-    with bar_of_progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("reading the prompt", total=None)
 
         def compile_progress(part: str) -> "CompileProgress":

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.chip.sid import SAMPLE_RATE
     from sidlive.chip.wav import WavFile
     from sidlive.errors import DeviceError, TuneError
-    from sidlive.report import Result, bar_of_progress, emit
+    from sidlive.report import Result, emit, progress_bar
     from sidlive.tune.formats import holds_frames
     from sidlive.tune.shipped import locate
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     assert music.count is not None
     most_samples = round(LONGEST_S * SAMPLE_RATE) if seconds is None else round(seconds * SAMPLE_RATE)
     peak, begin, failure = 0, perf_counter(), None
-    with WavFile(args.output) as file, bar_of_progress() as bar:
+    with WavFile(args.output) as file, progress_bar() as bar:
         task = bar.add_task("rendering", total=music.count)
         try:
             for block in _sounds(music):

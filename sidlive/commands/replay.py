@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from sidlive.live.options import RoomOptions, make_engine, model_digest
     from sidlive.live.replay import difference, replay
     from sidlive.live.take import read_take
-    from sidlive.report import Result, bar_of_progress, emit, warn
+    from sidlive.report import Result, emit, progress_bar, warn
     from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.cutting import apply
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     options = RoomOptions(model=args.model or str(log.model.get("model", "")))
     if not options.model:
         raise ModelError(f"{args.take} does not say which model played: expected a model; name one with --model")
-    with bar_of_progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("loading the model", total=len(log.frames) or None)
         engine = make_engine(options, lambda what: bar.update(task, description=what))
         bar.update(task, description="replaying")

@@ -54,7 +54,7 @@ from sidlive.compiling import kernel
 
 
 @kernel
-def _trap(m: State, mem: Memory) -> None:
+def _handle_trap(m: State, mem: Memory) -> None:
     """Do the driver's work at a trap address: after init, at an interrupt that calls play, after play, or when idle.
 
     The driver has no 6510 code; only its effects and cycles are emulated. They are those of libsidplayfp's driver, so
@@ -117,7 +117,7 @@ def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> I
         status = run(m, mem, table, np.int64(TRAPS), until)
         if status != RETURNED or m[PC] == trap:
             return status
-        _trap(m, mem)
+        _handle_trap(m, mem)
 
 
 @kernel
@@ -160,7 +160,7 @@ def run_frames(
         m[FRAMES_DONE] += 1
         if by_calls:
             if m[PC] == TRAP_CALL:
-                _trap(m, mem)
+                _handle_trap(m, mem)
             status = run_to_trap(m, mem, table, np.int64(TRAP_CALL), m[CYCLE] + timeout)
         else:
             status = run_machine(m, mem, table, m[FRAMES_FROM] + m[FRAMES_DONE] * cycles // frames_in_cycles)

@@ -1,4 +1,4 @@
-"""Voice 3's envelope as $D41C reads it, exact to the cycle. The model is reSIDfp's.
+"""Voice 3's envelope as read in $D41C, exact to the cycle. The model is reSIDfp's.
 
 A 15-bit rate counter wraps after 32,767 cycles. When it equals the value of the current rate it restarts, and the level
 changes a few cycles later, when the event has passed the chip's pipelines. In decay and release only every n-th restart

@@ -227,7 +227,9 @@ class Machine:
     def run_to_play(self) -> None:
         """Run until the driver is about to call play. Raises TuneError if no call comes within 2 s of machine time."""
         if not self._run_to(slots.TRAP_CALL, CALL_TIMEOUT_S):
-            raise TuneError(f"init turns off the interrupt that calls play; expected one within {CALL_TIMEOUT_S:g} s")
+            raise TuneError(
+                f"init turns off the interrupt that calls play; expected a play call within {CALL_TIMEOUT_S:g} s"
+            )
 
     def _run_to(self, trap: int, timeout_s: float) -> bool:
         """Run until the driver is at ``trap``. Returns whether that happened within ``timeout_s``, in emulated time."""
@@ -259,10 +261,10 @@ class Machine:
             if not m[slots.VOICE3_READ]:
                 return result
             m[: slots.LOG], memory[:] = before
-            follower, its_memory = (array.copy() for array in self._before_first_run)
-            driver.run_machine(follower, its_memory, self._table, self.cycle)
-            assert follower[slots.CYCLE] == self.cycle, "the second run ended at another cycle"
-            m[slots.PHASE : slots.LOG] = follower[slots.PHASE :]
+            rerun_state, rerun_memory = (array.copy() for array in self._before_first_run)
+            driver.run_machine(rerun_state, rerun_memory, self._table, self.cycle)
+            assert rerun_state[slots.CYCLE] == self.cycle, "the second run ended at another cycle"
+            m[slots.PHASE : slots.LOG] = rerun_state[slots.PHASE :]
         return kernel(m, memory, self._table, *arguments)
 
     def copy(self) -> "Machine":

@@ -99,7 +99,7 @@ def _shift(m: State, before: Int, after: Int) -> None:
 
 @kernel
 def _waveform(m: State, mem: Memory, voice: Int, control: Int) -> Int:
-    """Return the AND of triangle and sawtooth, 12 bits, of those that are on; all ones if neither is."""
+    """Return triangle or sawtooth, 12 bits; the AND of both if both are on, all ones if neither is."""
     ring = TOP if control & 0x24 == RING else 0
     place = (m[PHASE + voice] ^ (~m[PHASE + (voice + 2) % 3] & ring)) >> 12
     if control & 0x30 == 0x10:
@@ -210,7 +210,7 @@ def _output(m: State, mem: Memory, voice: Int, control: Int) -> None:
 
 @kernel
 def _synchronise(m: State, mem: Memory) -> None:
-    """Hard sync: a voice whose top bit rose resets the next voice, unless it is itself reset in this cycle."""
+    """Apply hard sync: each voice whose top bit rose resets the next voice, unless it is itself reset now."""
     first, second, third = m[RISING], m[RISING + 1], m[RISING + 2]
     if (first | second | third) == 0:
         return

@@ -32,7 +32,7 @@ PORT: Final = 8  # the 6510's port at $0001, as written
 PORT_DIRECTION: Final = 9  # the port's direction register at $0000: 1 bits are outputs
 # Cycles at which the processor loop must leave the fast path and look at the chips:
 NEXT: Final = 10  # the next such cycle; 0: at once, because a chip or the interrupt flag was written
-DUE: Final = 11  # the next such cycle that is not due to the VIC taking the bus
+DUE: Final = 11  # the next such cycle for another reason than the VIC taking the bus
 NMI_AT: Final = 12  # the cycle at which CIA 2 requested an NMI; NEVER once the processor has taken it
 # The picture:
 LINE_CYCLES: Final = 13
@@ -65,7 +65,7 @@ STEADY: Final = 50  # the cycle until which the raster line that the program has
 KERNAL_AT: Final = 51  # the cycle at which the tune first ran ROM code other than the interrupt entry, or 0
 ZERO_IS_BRK: Final = 52  # 1: a zero byte in ROM space is a BRK opcode; 0: it marks a routine that we do not have
 BAD_LINE_NUMBER: Final = 53  # the raster line of BAD_LINE_AT
-# Where reads of each 4 KiB come from, see ``remap``: 16 slots.
+# Where reads of each 4 KiB come from, 16 slots, see ``bus.remap``:
 MAP: Final = 54
 BAD_LINE_AT: Final = 70  # the cycle at which the VIC takes the bus for the current or next bad line, or NEVER
 # The sprites' fetches, see ``sprites.py``:
@@ -152,7 +152,7 @@ ATTACK, DECAY, RELEASE = 0, 1, 2
 
 # Where the parts of the memory array begin.
 RAM: Final = 0
-ROM: Final = 0x10000  # a byte at address a of the machine is at ROM + a
+ROM: Final = 0x10000  # the ROM byte of the machine's address a is at ROM + a
 IO: Final = 0x20000  # the bytes written to $D000-$DFFF
 SID: Final = 0x21000  # the SID's registers
 WAVES: Final = 0x21020  # the outputs of mixed waveforms, see ``waveforms.py``

@@ -1,4 +1,4 @@
-"""The sprites, as far as a program notices them: the cycles that fetching their data takes from the processor.
+"""The sprites as a program notices them: the VIC takes cycles from the processor to fetch their data.
 
 A sprite's data is fetched on 21 lines, or 42 if it is expanded, beginning with the line of its Y position. Late in each
 line the VIC compares the Y positions with the line, and then fetches, two cycles per sprite; the processor stops three

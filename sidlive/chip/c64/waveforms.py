@@ -28,7 +28,7 @@ def mixed_waveforms(chip: str) -> NDArray[np.uint8]:
 
 
 def measure(chip: str) -> NDArray[np.uint8]:
-    """Measure the tables of a chip anew, which takes some seconds.
+    """Measure the tables of a chip on reSIDfp, ``uint8[4, 4096]``, which takes some seconds.
 
     Only values that triangle and sawtooth can have are measured. The others occur only in mixtures with noise; they
     stay zero, because such a mixture pulls the noise register down to zero within some cycles.
