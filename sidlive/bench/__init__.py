@@ -1,9 +1,9 @@
-"""Benchmarks, and the programs that they compare with (py65, libsidplayfp). Each answers one question.
+"""Benchmarks, each for one question, and the programs that they compare ours with (py65, libsidplayfp).
 
 - `engine` (``sidlive bench engine``): how many times faster than real time does the engine generate?
 - `live` (``sidlive bench live``): how soon is a change of a control heard?
 - `capture`, `tempo`, `speed` (``sidlive bench capture``): are the captured registers and their rate those of
-  libsidplayfp, and how fast is our machine beside libsidplayfp and py65?
+  libsidplayfp, and how fast is our machine compared with libsidplayfp and py65?
 - `compile` (``sidlive bench compile``): how small, exact and fast are tunes and takes as .sid files?
 - ``sidlive bench mind``: does our network learn more in the same time than a flat transformer over register bytes? It
   trains networks, so it lives in `sidlive.model.training.comparison`.

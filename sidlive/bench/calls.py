@@ -13,7 +13,7 @@ from sidlive.chip.c64.opcodes import kernel_table
 from sidlive.tune.compiler.block import MemoryBlock
 
 RETURN: Final = 0xFFF0  # address that a call returns to
-LONGEST: Final = 100_000  # cycles that a call may take
+LONGEST: Final = 100_000  # largest number of cycles that a call may take
 
 
 def call_cycles(block: MemoryBlock, count: int, song: int = 1) -> NDArray[np.int64]:

@@ -1,9 +1,10 @@
 """Compare our machine with libsidplayfp, register by register: the exactness figures of ``sidlive bench capture``.
 
-Traces with four rows per video frame were recorded from libsidplayfp whenever it paused, at cycles that only
-libsidplayfp knows. If the peer can run here, our registers are compared with the trace at those same cycles, and also
-with the peer's own registers at every exact quarter of a frame. Without the peer, a row counts as equal if our
-registers have its values at some cycle between the quarter and the latest possible pause.
+Traces have four rows per video frame. Each was recorded from libsidplayfp at its first pause after a quarter of a
+frame, at a cycle that only libsidplayfp knows. If libsidplayfp can run here (the *peer*), our registers are compared
+with the trace at those same cycles, and also with the peer's own registers at every exact quarter of a frame. Without
+the peer, a row counts as equal if our registers have its values at some cycle between the quarter and the latest
+possible pause.
 """
 
 import json
@@ -70,11 +71,11 @@ class TraceComparison:
 
 @dataclass(frozen=True)
 class WriteLog:
-    """The writes of our machine to the SID, and where they cease to be comparable."""
+    """The writes of our machine to the SID, and the cycle up to which they can be compared."""
 
     rows: NDArray[np.int64]  # [n, 3]: cycle, register, value
     end: int | None = None  # cycle at which the processor jammed or else first ran code in a ROM
-    why: str = ""  # what happened at the end
+    why: str = ""  # the reason for the end
 
 
 def read_oracle(folder: str | Path) -> list[TracedTune]:
@@ -109,8 +110,8 @@ def compare(traced: TracedTune, played: PeerRegisters | TuneError | None) -> Tra
     """Compare a tune's start song with its trace and with the peer's registers.
 
     ``played``: the peer's registers for at least the length of the trace, its error, or None without a peer. A tune
-    that cannot be read or played has no equal rows; the note says why. If libsidplayfp jams, because it has no ROMs,
-    it starts the tune again, and so does our side of the comparison.
+    that cannot be read or played has no equal rows; the note says why. If its processor jams, because it has no ROMs,
+    libsidplayfp starts the tune again, and so does our side of the comparison.
     """
     trace = _read_trace(traced.trace)
     theirs = trace.reshape(-1, REGISTERS)
@@ -178,7 +179,7 @@ def quarters_of(tune: Tune, frames: int) -> Cycles:
 
 
 def _use_substitute_roms(machine: Machine, driver: int) -> None:
-    """Replace the ROMs by what libsidplayfp has without ROM files: BRKs, and the code that interrupts enter.
+    """Replace the ROMs by libsidplayfp's substitutes for missing ROM files: BRKs, and the code that interrupts enter.
 
     For tunes that install their own interrupts. ``driver``: the address of libsidplayfp's driver. It holds the end of
     the interrupt handler, and an instruction that jams the processor, which BRK and NMIs run. $EA39 jams too.
@@ -224,8 +225,8 @@ def log_of(tune: Tune, song: int, cycles: int, driver: int | None = None) -> Wri
 def states_of(log: WriteLog, at: Cycles, run: NDArray[np.int32] | None = None) -> Bytes:
     """Return the registers before each of the cycles ``at``: ``uint8[n, 25]``.
 
-    ``run``: how often the tune was started again before each cycle, which then counts from that reset. All runs are the
-    same; registers that a run has not written yet keep their values from the end of the run before.
+    ``run int32[n]``: how often the tune was started again before each of the cycles, which count from the last start.
+    All runs are the same; registers that a run has not written yet keep their values from the end of the run before.
     """
     rows = log.rows if log.end is None else log.rows[log.rows[:, 0] < log.end]
     states = states_at(rows, at)

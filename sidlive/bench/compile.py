@@ -44,7 +44,7 @@ class PackedMusic:
     """The measurements of a tune or take."""
 
     name: str
-    take: bool  # else the tune's first SHORT frames
+    take: bool  # whether it is a take (measured in full) or a tune (its first SHORT frames)
     frames: int
     packed: int  # bytes of pointers and tokens
     packed_long: int | None  # the same for LONG frames, if the tune is that long
@@ -56,8 +56,8 @@ class PackedMusic:
     cycles_sum: int = 0  # of all play calls
     cycles_99: int = 0  # 99th percentile of a call
     cycles_max: int = 0  # longest call
-    control_first: bool = False  # whether it writes a voice's control before its envelope
-    why: str = ""  # what went wrong
+    control_first: bool = False  # whether the play call writes a voice's control register before its envelope
+    why: str = ""  # the reason, if the file was not made or does not play the music
 
 
 def choose(folder: Path, count: int) -> list[Path]:
@@ -76,28 +76,28 @@ def tune_name(path: Path) -> str:
 
 def read_measurements(path: Path) -> list[PackedMusic]:
     """Read measurements, one a line, up to the first line that a crash cut off. Inverse: `measurement_line`."""
-    kept: list[PackedMusic] = []
+    measurements: list[PackedMusic] = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return kept
+        return measurements
     except OSError as error:
         raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
     for line in lines:
         try:
-            kept.append(PackedMusic(**json.loads(line)))
+            measurements.append(PackedMusic(**json.loads(line)))
         except (ValueError, TypeError):
             break
-    return kept
+    return measurements
 
 
-def measurement_line(kept: PackedMusic) -> str:
-    """Return a measurement as a line of a file."""
-    return json.dumps(asdict(kept)) + "\n"
+def measurement_line(measured: PackedMusic) -> str:
+    """Return a measurement as a line of a file. Inverse: `read_measurements`."""
+    return json.dumps(asdict(measured)) + "\n"
 
 
 def measure_tune(path: Path, py65: bool) -> PackedMusic | None:
-    """Measure a tune's start song: SHORT frames of it, and its packed size at LONG; None if it cannot be captured."""
+    """Measure SHORT frames of a tune's start song, and its packed size at LONG; None if it cannot be captured."""
     try:
         song = open_song(path)
         timing = song.tune.timing
@@ -119,9 +119,9 @@ def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bo
     pack_s = time.process_time() - began
     packed_long = None if take or len(frames) < LONG else len(block.pack_song(SongFrames(frames)))
     others = {scheme: _bytes(scheme, short) for scheme in SCHEMES}
-    kept = PackedMusic(name, take, len(short), len(packed), packed_long, others, pack_s, control_first=control_first)
+    result = PackedMusic(name, take, len(short), len(packed), packed_long, others, pack_s, control_first=control_first)
     if len(packed) > block.free_bytes(block.LOAD):
-        return replace(kept, why="does not fit into memory")
+        return replace(result, why="does not fit into memory")
     placed = block.build([packed])
     sid = sid_of(placed, Label(name[:32]))
     cycles = call_cycles(placed, len(short))
@@ -134,7 +134,7 @@ def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bo
     if py65:
         same_in_py65 = np.array_equal(trace(sid, min(len(short), PY65_FRAMES)), short[:PY65_FRAMES])
     return replace(
-        kept,
+        result,
         file=len(sid),
         equal=equal,
         py65=same_in_py65,
@@ -145,14 +145,14 @@ def measure(name: str, frames: Frames, take: bool, py65: bool, control_first: bo
     )
 
 
-def figures(all_kept: Sequence[PackedMusic]) -> list[Result]:
-    """Return the figures over all measurements."""
-    tunes = [kept for kept in all_kept if not kept.take]
-    takes = [kept for kept in all_kept if kept.take]
-    whole = [kept.packed for kept in tunes if kept.frames == SHORT]
-    longer = [kept.packed_long for kept in tunes if kept.packed_long is not None]
+def figures(measured: Sequence[PackedMusic]) -> list[Result]:
+    """Return the figures of all measurements together."""
+    tunes = [one for one in measured if not one.take]
+    takes = [one for one in measured if one.take]
+    whole = [one.packed for one in tunes if one.frames == SHORT]
+    longer = [one.packed_long for one in tunes if one.packed_long is not None]
     results = [Result("tunes", len(tunes)), Result("takes", len(takes))]
-    results.append(Result("control_first", sum(kept.control_first for kept in all_kept)))
+    results.append(Result("control_first", sum(one.control_first for one in measured)))
     for name, sizes in (("bytes_9000", whole), ("bytes_15000", longer)):
         results += [
             Result(f"{name}.median", statistics.median(sizes) if sizes else None, "bytes"),
@@ -160,39 +160,39 @@ def figures(all_kept: Sequence[PackedMusic]) -> list[Result]:
             Result(f"{name}.max", max(sizes, default=None), "bytes"),
         ]
     for scheme in SCHEMES:
-        sizes = [kept.others[scheme] for kept in tunes if kept.frames == SHORT]
+        sizes = [one.others[scheme] for one in tunes if one.frames == SHORT]
         results.append(Result(f"bytes_9000.{scheme}.median", statistics.median(sizes) if sizes else None, "bytes"))
-    files = [kept.file for kept in tunes if kept.file is not None and kept.frames == SHORT]
+    files = [one.file for one in tunes if one.file is not None and one.frames == SHORT]
     results.append(Result("file_9000.median", statistics.median(files) if files else None, "bytes"))
-    minutes = [kept.packed / (kept.frames / PAL.rate_hz / 60) for kept in takes]
+    minutes = [one.packed / (one.frames / PAL.rate_hz / 60) for one in takes]
     results.append(Result("takes.bytes_a_minute.median", statistics.median(minutes) if minutes else None, "bytes"))
-    packing = [kept.pack_s for kept in tunes if kept.frames == SHORT]
+    packing = [one.pack_s for one in tunes if one.frames == SHORT]
     results.append(Result("pack_s.median", statistics.median(packing) if packing else None, "s"))
     results.append(Result("pack_s.max", max(packing, default=None), "s"))
-    played = [kept for kept in all_kept if kept.cycles_sum]
-    calls = sum(kept.frames for kept in played)
-    worst = max((kept.cycles_max for kept in played), default=None)
+    played = [one for one in measured if one.cycles_sum]
+    calls = sum(one.frames for one in played)
+    worst = max((one.cycles_max for one in played), default=None)
     results += [
-        Result("cycles.mean", sum(kept.cycles_sum for kept in played) / calls if calls else None, "cycles"),
-        Result("cycles.p99.max", max((kept.cycles_99 for kept in played), default=None), "cycles"),
+        Result("cycles.mean", sum(one.cycles_sum for one in played) / calls if calls else None, "cycles"),
+        Result("cycles.p99.max", max((one.cycles_99 for one in played), default=None), "cycles"),
         Result("cycles.max", worst, "cycles"),
         Result("lines.max", worst / RASTER_LINE if worst else None, "raster lines"),
         Result("calls", calls),
     ]
     for name, some in (("tunes", tunes), ("takes", takes)):
         results += [
-            Result(f"equal.{name}", sum(kept.equal is True for kept in some)),
-            Result(f"differ.{name}", sum(kept.equal is False for kept in some)),
+            Result(f"equal.{name}", sum(one.equal is True for one in some)),
+            Result(f"differ.{name}", sum(one.equal is False for one in some)),
         ]
-    tried = [kept for kept in all_kept if kept.py65 is not None]
-    results.append(Result("equal.py65", sum(kept.py65 is True for kept in tried)))
-    results.append(Result("differ.py65", sum(kept.py65 is False for kept in tried)))
-    results.append(Result("too_long", sum(kept.file is None for kept in all_kept)))
+    tried = [one for one in measured if one.py65 is not None]
+    results.append(Result("equal.py65", sum(one.py65 is True for one in tried)))
+    results.append(Result("differ.py65", sum(one.py65 is False for one in tried)))
+    results.append(Result("too_long", sum(one.file is None for one in measured)))
     return results
 
 
 def _bytes(scheme: str, frames: Frames) -> int:
-    """Return the bytes of music stored by a scheme: raw, changed bytes with a bit mask per frame, or compressed."""
+    """Return the size of music in bytes by a scheme: raw, changed bytes with a bit mask per frame, or compressed."""
     if scheme == "raw":
         return frames.size
     if scheme == "delta":

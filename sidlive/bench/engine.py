@@ -1,8 +1,9 @@
 """Measure how fast the engine generates on one core with its context full: ``sidlive bench engine``.
 
-Rates are in processor time of the working thread; the fastest of several runs counts, because other programs can only
-make a run slower. 99th percentiles and starts are in wall-clock time. Presets that do not ship are measured with random
-weights. These are the worst case: they generate nearly all 28 tokens of a frame, trained weights about 20.
+Rates are in processor time of the thread that generates; the fastest of several runs counts, because other programs can
+only make a run slower. 99th percentiles and start-up times are in wall-clock time. Presets that do not ship are
+measured with random weights. These are the worst case: they generate nearly all 28 tokens of a frame, trained weights
+about 20.
 """
 
 import json
@@ -58,14 +59,14 @@ def bench_engine(rounds: int, everything: bool, report_progress: Callable[[str],
     """Yield the figures one by one.
 
     ``rounds``: runs per figure, the fastest of which counts. ``everything``: also the measurements that take minutes.
-    ``report_progress`` is called with what is being measured.
+    ``report_progress`` is called with a text for each measurement.
     """
     for name in PRESETS if everything else ("pocket", "stage"):
         report_progress(f"{name}: loading")
         weights, kind = weights_of(name)
         engine = Engine(weights, CONTEXT)
         del weights
-        report_progress(f"{name}: compiling what is not in the cache yet")
+        report_progress(f"{name}: compiling kernels that are not in the cache yet")
         warm_up(engine)
         report_progress(f"{name}: measuring")
         yield Result(f"weights.{name}", kind)
@@ -153,7 +154,7 @@ def _rates(name: str, engine: Engine, rounds: int) -> Iterator[Result]:
 
 
 def _lanes_cost(engine: Engine, rounds: int) -> float:
-    """Return the time of a frame of LANES lanes together by that of a frame of a single engine, measured in turns."""
+    """Return the time for a frame of LANES lanes divided by the time for a frame of one engine, measured in turns."""
     engine.reset()
     engine.prefill(exercise(CONTEXT))
     lanes, samplings = engine.fork(LANES), [replace(SAMPLING, lane=lane) for lane in range(LANES)]
@@ -201,7 +202,7 @@ def _output_of(program: str, environment: dict[str, str] | None = None) -> Any:
 
 @kernel
 def _flat_frame(stack, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
-    """Compute the tokens of one frame of a flat transformer."""
+    """Run the blocks and the output layer of a flat transformer for ``tokens`` tokens, from position ``first`` on."""
     for token in range(first, first + tokens):
         steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
         run_blocks(stack, x, steps, context, 0, cache, scratch, True)
@@ -212,8 +213,8 @@ def _flat_frame(stack, x, normed, angles, cache, scratch, logits, first, tokens,
 def _flat_seconds(engine: Engine, rounds: int) -> float:
     """Return seconds per frame of a flat transformer with the time level's blocks and CONTEXT tokens of context.
 
-    It runs all blocks and an output layer once per token, with the engine's own kernels, weights and keys; the engine's
-    state is lost. Sampling and embeddings are left out, in favour of the flat transformer.
+    It runs all blocks and an output layer once per token, with the engine's own kernels, weights and KV cache; the
+    engine's state is overwritten. Sampling and embeddings are left out, which favours the flat transformer.
     """
     level, state, stack = engine._model.time, engine._state, engine.config.time
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)

@@ -2,8 +2,8 @@
 
 The time runs from the call of a verb to the first sample at the sound device that differs because of it. A real room
 plays, and a recording keeps every sample that the device takes, with its time. Before each change the future on the
-tape is copied. Afterwards a second SID plays the frames heard up to the change and then the old future; the change is
-heard at the first sample that differs from the recording.
+tape is copied. Afterwards a second SID plays the frames up to the change and then the old future, as a reference; the
+change is heard at the first sample of the recording that differs from the reference.
 """
 
 import functools
@@ -34,13 +34,13 @@ AFTER_S: Final = 0.7  # of music after a change, in which it must be heard
 PATIENCE_S: Final = 60.0  # longest wait until music plays
 HORIZON: Final = 64  # frames of the old future that are compared
 MATCH: Final = 12_000  # samples (a quarter of a second) by which recording and reference are aligned
-ROOMFUL: Final = 8  # changes per room; for each change, all frames before it are played again
+ROOMFUL: Final = 8  # changes per room; few, because the reference of a change plays all frames of the room before it
 SEARCH: Final = 960_000  # samples (20 s): most silence that the device may have taken before the music
 DITHER: Final = 24  # of 32,768: two SIDs that play the same tones differ by less
 WILD: Final = 400  # of 32,768: two SIDs that play the same frames differ by less, even with resonance
-LONG: Final = 500  # frames of silence before the music that would take too long to play for every change
-# Changes that are heard at once: all voices off, or so high a temperature that most frames come out different. Futures
-# are stable: a smaller change is heard when the music next depends on it, which says nothing about our delay.
+LONG: Final = 500  # frames of silence before the music; more would take too long to play again for every change
+# Changes that are heard at once: all voices off, or a temperature so high that most frames come out different. A
+# smaller change is heard only where the music depends on it (stable futures), which says nothing about our delay.
 KINDS: Final = ("mask", "temperature")
 CALM: Final = 0.9  # temperature between changes
 WILDEST: Final = 2.0  # temperature as a change
@@ -83,7 +83,7 @@ def bench(
 ) -> list[Result]:
     """Change controls in a room and return the figures; takes about three seconds per change.
 
-    ``report_progress`` is called with what is being done. Raises SidliveError if the room cannot play.
+    ``report_progress`` is called with a line of text for each room. Raises SidliveError if the room cannot play.
     """
     heard, states = measure(options, changes, report_progress)
     times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
@@ -141,14 +141,14 @@ def _measure(options: RoomOptions, changes: int, folder: Path) -> tuple[list[Hea
 
 
 def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
-    """Play and make the changes; return them and all frames that the chip got, from the first."""
+    """Play and make the changes; return them and all frames that the chip got since the room opened."""
     session = Session(link)
     session.set("revive", 0)
     session.top_p(1.0)
     session.temperature(CALM)
     session.add(prompt())
     session.prompt("bench")
-    tape = _Tape(session)
+    tape = _PlayedFrames(session)
     session.start()
     made = []
     for number in range(changes):
@@ -156,7 +156,7 @@ def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
         _until_playing(session, tape)
         session.wait(SETTLE_S + 0.013 * (number % 7))  # so that changes come at different phases of a frame
         tape.read()
-        made.append(_turn(session, kind))
+        made.append(_make_change(session, kind))
         session.wait(AFTER_S)
         tape.read()
         session.mask("all")
@@ -168,8 +168,8 @@ def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
     return made, np.concatenate(tape.rows)
 
 
-def _turn(session: Session, kind: str) -> Change:
-    """Make one change, and note the future before it."""
+def _make_change(session: Session, kind: str) -> Change:
+    """Make one change; return it with a copy of the future before it."""
     window = session.window(0, HORIZON)
     called = time.monotonic()
     if kind == "mask":
@@ -179,7 +179,7 @@ def _turn(session: Session, kind: str) -> Change:
     return Change(kind, called, window.first, window.frames)
 
 
-def _until_playing(session: Session, tape: "_Tape") -> None:
+def _until_playing(session: Session, tape: "_PlayedFrames") -> None:
     """Wait until music plays HORIZON frames ahead. Raises DeviceError after PATIENCE_S."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -195,8 +195,8 @@ def _until_playing(session: Session, tape: "_Tape") -> None:
         tape.read()
 
 
-class _Tape:
-    """All frames since the room opened, read before the mirror forgets them. Must be made before any music plays."""
+class _PlayedFrames:
+    """All frames since the room opened, read before the room's mirror drops them. Must be made before music plays."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -204,14 +204,15 @@ class _Tape:
         self.rows: list[Frames] = [silence(self._read)]
 
     def read(self) -> None:
+        """Append the frames since the last call."""
         window = self._session.window(2000, 0)
-        assert window.first <= self._read, "the mirror forgot frames that were not read"
+        assert window.first <= self._read, "the mirror dropped frames that were not read"
         self.rows.append(window.frames[self._read - window.first :])
         self._read = window.first + len(window.frames)
 
 
 def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.float64], chip: str) -> HeardChange:
-    """Play the old future, and find where the recording differs from it."""
+    """Play the old future on a second SID, and find the first sample where the recording differs from it."""
     future = change.future
     differs = (rows[change.clock : change.clock + len(future)] != future).any(axis=1)
     if not differs.any():
@@ -249,7 +250,7 @@ def _play(rows: Frames, chip: str) -> Samples:
 def _align(piece: Samples, samples: Samples, near: int) -> tuple[int, int]:
     """Find a piece of the reference in the recording; return its first sample and the largest difference.
 
-    ``near``: where it would be if the device had taken no additional silence.
+    ``near``: its first sample if the device had taken no additional silence.
     """
     low = max(0, near - MATCH)
     stretch = samples[low : near + SEARCH + len(piece)].astype(np.float64)

@@ -149,10 +149,10 @@ struct Outcome {
     long reads = 0;
 };
 
-// Imitates a caller that asks for the samples up to each row's instant. Samples of a batch that a call does not take wait for the next
-// call. The call in which the processor jams gets no more samples; the next one gets those made up to the chip's last access.
+// Imitates a caller that asks for the samples up to each row's instant. Samples of a batch that a call does not take are left for the
+// next call. The call in which the processor jams gets no more samples; the next call gets the samples made up to the chip's last access.
 void run(sidplayfp& engine, double clock_hz, Outcome& outcome) {
-    const int64_t step = int64_t(clock_hz / SAMPLE_HZ * 65536 + 0.5);  // cycles a sample, in its 16-bit fraction
+    const int64_t step = int64_t(clock_hz / SAMPLE_HZ * 65536 + 0.5);  // cycles per sample, times 65536
     int64_t asked = 0, waiting = 0, made = 0, earlier = 0;
     const auto samples = [&](int64_t cycle) { return ((earlier + cycle) * 65536 - 32768) / step; };
     chip.schedule();

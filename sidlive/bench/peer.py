@@ -48,7 +48,7 @@ class Peer:
     """The program that drives libsidplayfp, compiled into ``folder``."""
 
     def __init__(self, folder: str | Path, compiler: str = "g++", source: Path = SOURCE) -> None:
-        """Compile the program. Raises TuneError that says what is missing and how to get it."""
+        """Compile the program. Raises TuneError if the source, the compiler or libsidplayfp is missing."""
         if not source.is_file():
             raise TuneError("no comparison with libsidplayfp: its program is not in this package; run from a checkout")
         if shutil.which(compiler) is None:

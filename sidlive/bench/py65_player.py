@@ -82,9 +82,11 @@ class Player:
         return rows & USED
 
     def _bank(self, address: int) -> int:
+        """Return the value of $01 for a call to ``address``: BASIC's ROM is off for code at $A000 and above."""
         return 0x37 if address < 0xA000 else 0x36
 
     def _call(self, address: int, a: int) -> int:
+        """Call a subroutine with ``a`` in the accumulator; return its cycles."""
         cpu, ram = self.cpu, self.memory.ram
         self.memory.sid_writes.clear()
         cpu.a, cpu.x, cpu.y, cpu.sp, cpu.pc = a, 0x5A, 0xA5, 0xFB, address

@@ -1,4 +1,4 @@
-"""Measure the speed of our machine beside py65's processor and libsidplayfp's machine, for ``sidlive bench capture``.
+"""Compare the speed of our machine with py65's processor and libsidplayfp's machine, for ``sidlive bench capture``.
 
 Times are processor seconds of one thread. Other programs can only make a run slower, so the fastest of several runs of
 each side counts, tune by tune.
@@ -45,7 +45,7 @@ OUR_PASSES: Final = 256
 class PlaySpeed:
     """The speed of both machines on a tune, and whether they agree.
 
-    At the end of a frame, our registers are read after the instruction that is running, theirs within it.
+    At the end of a frame, our registers are read after the current instruction, libsidplayfp's within it.
     """
 
     music_s: float  # length of the music played
@@ -162,7 +162,7 @@ def _quickest(peer: Peer, path: Path, song: int, frames: int, rounds: int) -> Pe
 
 
 def speeds(paces: Sequence[PlaySpeed]) -> list[Result]:
-    """Return the speed beside libsidplayfp (all its time by all of ours; the median) and beside real time."""
+    """Return our speed relative to libsidplayfp (of all tunes together, and the median) and relative to real time."""
     if not paces:
         return []
     ours = sum(pace.ours_s for pace in paces)

@@ -1,4 +1,4 @@
-"""Check the rate of a capture against libsidplayfp: do its frames come at the times at which the tune plays them?
+"""Check the rate of a capture against libsidplayfp: are its frames spaced as the tune plays them?
 
 libsidplayfp's registers are known at each quarter of a video frame. Whenever its voices change, the captured frames
 must show the same state at the same time.
@@ -19,8 +19,8 @@ from sidlive.report import Result
 from sidlive.tune.capture.recorder import Recorder
 from sidlive.tune.psid import Tune, read
 
-IN_TIME: Final = 0.47  # least share of changes that must be in time for a tempo to count as right
-FEWEST: Final = 12  # changes needed to judge a tempo
+IN_TIME: Final = 0.47  # smallest share of changes in time for a tempo to count as right
+FEWEST: Final = 12  # smallest number of changes from which a tempo can be judged
 COMPARED: Final = [  # columns; without pulse widths, which some tunes sweep between their play calls
     register_of(voice, offset) for voice in range(VOICES) for offset in (FREQ_LO, FREQ_HI, CONTROL, AD, SR)
 ]
@@ -31,7 +31,7 @@ class Tempo:
     """Whether a song's frames keep libsidplayfp's time.
 
     ``in_time`` is the share of libsidplayfp's changes in the second half of the music that our frames show at the same
-    time, within one frame. A rate that is wrong by 0.5 % is four video frames off by then.
+    time, within one frame. A rate that is wrong by 0.5 % is several video frames off there.
     """
 
     tune: str

@@ -47,7 +47,7 @@ EVENT: Final = 8  # growth of a run at equal tokens that are not all KEEP
 PATIENCE: Final = 16  # longest run that grows while all tokens are KEEP
 OWN: Final = 16  # weight of a stream's own run in its score
 VOICE_STREAMS: Final = 3  # streams of a voice: 0-2, 3-5, 6-8; streams 9 and 10 are the filter's
-NOTHING: Final = tk.SKIP  # no suggestion; also what a silent slot suggests
+NOTHING: Final = tk.SKIP  # no suggestion; also the suggestion for a slot that was silent at the recalled place
 ID_BASE: Final = np.uint32(257)  # 256 byte values and KEEP
 CHOICES: Final = 2  # suggestions for a slot
 # Number of strengths of a suggestion: for runs of 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more.
@@ -90,7 +90,7 @@ class Recalled(NamedTuple):
 
 
 def recall(tokens: Tokens, window: int = WINDOW, said: Tokens | None = None) -> Recalled:
-    """Return the suggestions for the frame after each frame: row t is what frames 0 .. t suggest for frame t + 1.
+    """Return the suggestions for the frame after each frame: in row t, those of frames 0 .. t for frame t + 1.
 
     ``tokens int16[T, SLOTS]``: canonical. ``window``: largest offset, in frames. ``said int16[T or T + 1, SLOTS]``: the
     tokens from which the hi bytes of frame t + 1 are taken, to suggest its lo bytes; default: ``tokens``.

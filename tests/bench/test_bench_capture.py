@@ -49,7 +49,7 @@ def counting(frames: int) -> np.ndarray:
     return state
 
 
-def test_a_tune_that_does_what_the_trace_says_is_equal(tmp_path: Path) -> None:
+def test_a_tune_that_plays_as_the_trace_is_equal(tmp_path: Path) -> None:
     result = compare(traced(tmp_path, counting(FRAMES)[:, 2]), None)
     assert (result.rows, result.equal, result.frame, result.note) == (FRAMES, FRAMES, None, "")
 
@@ -73,7 +73,7 @@ def test_a_row_may_be_as_late_as_the_pause_after_its_quarter(tmp_path: Path) -> 
     assert compare(traced(tmp_path, too_late, "cia"), None).equal == 4 * FRAMES - 1
 
 
-def test_libsidplayfp_says_the_same_at_every_quarter(tmp_path: Path, peer: Peer) -> None:
+def test_libsidplayfp_has_the_same_registers_at_every_quarter(tmp_path: Path, peer: Peer) -> None:
     (result,) = compare_all([traced(tmp_path, counting(FRAMES)[:, 2])], peer)
     assert (result.rows, result.equal) == (FRAMES, FRAMES)
     assert (result.exact_rows, result.exact) == (4 * FRAMES, 4 * FRAMES)
@@ -137,7 +137,7 @@ def test_figures_are_shares_of_tunes_and_of_rows() -> None:
     assert "equal.rsid" not in values
 
 
-def test_the_program_has_as_many_instructions_as_is_said() -> None:
+def test_the_number_of_instructions_of_the_program_is_right() -> None:
     mpu = pytest.importorskip("py65.devices.mpu6502")
     processor = mpu.MPU(memory=list(speed.program()), pc=speed.START)
     processor.memory[2] = 3
@@ -164,7 +164,7 @@ def test_a_race_counts_the_same_registers(tmp_path: Path, peer: Peer) -> None:
     np.testing.assert_array_equal(speed.registers_of(psid.read(path), FRAMES), ends)
 
 
-def test_speeds_are_ratios_of_all_the_time() -> None:
+def test_speeds_are_ratios_of_total_times() -> None:
     paces = [speed.PlaySpeed(30, 1, 10, 1.0), speed.PlaySpeed(30, 2, 50, 0.5), speed.PlaySpeed(30, 3, None, None)]
     values = {result.name: result.value for result in speed.speeds(paces)}
     assert values["speed_x_libsidplayfp"] == 20 and values["speed_x_libsidplayfp.median"] == 17.5
@@ -185,7 +185,7 @@ def test_a_missing_program_is_reported_with_how_to_get_it(tmp_path: Path) -> Non
             Peer(tmp_path, source=source)
 
 
-def test_an_oracle_that_is_none_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_oracle_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(TuneError, match=r"holds no index.json"):
         read_oracle(tmp_path)
     (tmp_path / "index.json").write_text('[{"tune": "a.sid"}]')

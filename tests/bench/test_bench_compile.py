@@ -1,4 +1,4 @@
-"""What ``sidlive bench compile`` measures, on takes made here and on some real tunes."""
+"""The measurements of ``sidlive bench compile``, on takes made here and on some real tunes."""
 
 import json
 from dataclasses import replace
@@ -82,7 +82,7 @@ def test_a_bench_goes_on_where_it_was_stopped(tmp_path: Path, capsys: pytest.Cap
     assert music[0]["pack_s"] >= 7 > music[1]["pack_s"]
 
 
-def test_what_does_not_fit_is_counted_apart() -> None:
+def test_music_that_does_not_fit_into_memory_is_counted_apart() -> None:
     kept = measure("noise", noise(1500), take=True, py65=True)
     assert kept.file is None and kept.equal is None and values_of([kept])["too_long"] == 1
 

@@ -41,13 +41,13 @@ def test_torch_is_timed_in_a_process_of_its_own(monkeypatch) -> None:
     assert seconds is not None and seconds > 0
 
 
-def test_without_torch_there_is_no_such_figure(monkeypatch) -> None:
+def test_without_torch_its_figure_is_left_out(monkeypatch) -> None:
     hidden = "import sys; sys.modules['torch'] = None\n"
     monkeypatch.setattr(bench, "TORCH", hidden + bench.TORCH)
     assert bench._torch_seconds("pocket") is None
 
 
-def test_the_exercise_is_music_of_a_kind() -> None:
+def test_the_exercise_resembles_music() -> None:
     frames = bench.exercise(500)
     assert frames.shape == (500, sid.COLUMNS) and not (frames & ~sid.USED_BITS).any()
     assert 5 < onsets(frames).sum() / 10 < 30

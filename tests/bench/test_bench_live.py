@@ -19,7 +19,7 @@ def test_a_change_is_heard_within_a_few_frames(capsys: pytest.CaptureFixture[str
     assert any(change.ms is not None for change in heard)
 
 
-def test_two_chips_that_play_the_same_are_told_from_two_that_do_not() -> None:
+def test_equal_frames_sound_equal_and_different_frames_do_not() -> None:
     from sidlive.bench.live import _play, prompt
 
     rows = prompt().frames[:60]

@@ -22,8 +22,9 @@ def test_the_scale_is_found_in_any_key_and_tuning(tuning: float, key: int) -> No
     assert scale is not None
     # 4096 is 144 semitones above register 1: it is on the grid. The tuning is known to within a semitone, circularly.
     assert math.isclose(math.cos(2 * math.pi * (scale.tuning_cents - tuning) / 100), 1, abs_tol=0.02)
-    turn = round((scale.tuning_cents - tuning) / 100)  # 99.9 for 0: the grid is a semitone off, the classes too
-    assert scale.classes == tuple(sorted((key + step - turn) % 12 for step in MAJOR))
+    # If 99.9 cents were found for 0, classes count from a semitone higher.
+    shift = round((scale.tuning_cents - tuning) / 100)
+    assert scale.classes == tuple(sorted((key + step - shift) % 12 for step in MAJOR))
     assert in_tune(frames, scale) == 1.0
 
 
@@ -44,7 +45,7 @@ def test_in_tune_is_a_share_of_tones() -> None:
 
 
 @pytest.mark.parametrize("wave", [sid.NOISE, sid.NOISE | sid.PULSE, sid.PULSE | sid.TEST, 0])
-def test_what_has_no_pitch_is_no_tone(wave: int) -> None:
+def test_waveforms_without_a_pitch_are_not_tones(wave: int) -> None:
     assert scale_of(play([0.0, 100.0], wave=wave)) is None
     assert scale_of(play([0.0, 100.0], wave=sid.TRIANGLE)) == Scale(pytest.approx(0.0, abs=1.0), (0, 1))
 
@@ -71,7 +72,7 @@ def test_a_scale_has_one_spelling(spec: object, text: str) -> None:
 
 
 @pytest.mark.parametrize("spec", ["H minor", "12", [0, 12], [], [0.5], 7, True])
-def test_what_is_no_scale_says_what_would_be(spec: object) -> None:
+def test_the_error_for_an_unreadable_scale_says_what_is_expected(spec: object) -> None:
     with pytest.raises(ControlError, match="scale expects a tonic and a mode"):
         scale_text(spec)
 
@@ -93,6 +94,7 @@ def test_pitch_classes_count_from_c() -> None:
 
 
 def register(semitones_above_a4: float) -> int:
+    """Return the frequency register value of a pitch on a PAL machine."""
     return round(A4_HZ * 2 ** (semitones_above_a4 / 12) * 2**24 / 985_248)
 
 
@@ -121,7 +123,7 @@ def test_every_octave_has_its_notes_where_registers_are_coarse() -> None:
 
 
 def melody(classes: tuple[float, ...], cents: float) -> sid.Frames:
-    """Voice 1 plays these semitones above A4, a little out of A = 440 Hz."""
+    """Play these semitones above A4 in voice 1, all of them ``cents`` higher."""
     frames = sid.silence(40 * len(classes))
     for i, semitones in enumerate(classes * 40):
         value = register(semitones + cents / 100)
@@ -130,7 +132,7 @@ def melody(classes: tuple[float, ...], cents: float) -> sid.Frames:
 
 
 @pytest.mark.parametrize("cents", [-49.0, -35.0, 0.0, 20.0, 45.0])
-def test_the_scale_is_at_the_tuning_of_the_prompt(cents: float) -> None:
+def test_a_scale_follows_the_tuning_of_the_prompt(cents: float) -> None:
     table = notes_in("A minor", melody((0, 2, 3, 7), cents))
     assert table is not None
     for semitones in range(-24, 25):
@@ -138,7 +140,7 @@ def test_the_scale_is_at_the_tuning_of_the_prompt(cents: float) -> None:
         assert not table[register(semitones + cents / 100 + 0.5)]
 
 
-def test_a_prompt_without_a_clear_tuning_leaves_a_440() -> None:
+def test_after_a_prompt_without_a_clear_tuning_a_is_440_hz() -> None:
     anywhere = melody(tuple(0.37 * i - 12 for i in range(65)), 0.0)
     np.testing.assert_array_equal(notes_in("C minor", anywhere), notes_in("C minor"))
     np.testing.assert_array_equal(notes_in("C minor", sid.silence(50)), notes_in("C minor"))

@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("config", [SMALL, *PRESETS.values()], ids=lambda c: c.name)
-def test_parameters_are_the_networks(config: w.ModelConfig) -> None:
+def test_parameters_have_the_networks_names_and_shapes(config: w.ModelConfig) -> None:
     with torch.device("meta"):
         state = Network(config).state_dict()
     assert w.parameter_shapes(config) == {name: tuple(tensor.shape) for name, tensor in state.items()}
@@ -56,7 +56,7 @@ def test_loading_needs_no_torch(file: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_random_presets_have_the_sizes_they_are_known_for() -> None:
+def test_the_presets_have_the_documented_numbers_of_parameters() -> None:
     sizes = {name: sum(np.prod(s) for s in w.parameter_shapes(c).values()) / 1e6 for name, c in PRESETS.items()}
     assert 8 < sizes["pocket"] < 10 and 24 < sizes["stage"] < 27 and 268 < sizes["large"] < 274
 
@@ -98,6 +98,7 @@ def damaged(file: Path, kind: str) -> Path:
 
 
 def resave(file: Path, change: object) -> None:
+    """Write a model file again after ``change(tensors, metadata)``."""
     from safetensors import safe_open
 
     with safe_open(file, framework="numpy") as opened:

@@ -4,6 +4,6 @@ In reading order:
 
 - `shards`: a built corpus, read: its songs and their frames, and which songs are held out from training.
 - `build`: from a folder of .sid files to a corpus.
-- `workers`: who runs the capture jobs: this process, several processes, or a dask cluster.
-- `duplicates`: songs that a collection holds more than once.
+- `workers`: runs the capture jobs in this process, in several processes, or on a dask cluster.
+- `duplicates`: finds songs that a collection holds more than once.
 """

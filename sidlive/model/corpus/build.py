@@ -1,4 +1,4 @@
-"""Build a corpus (see `shards`) from a folder of .sid files. Does not know who runs its jobs (see `workers`).
+"""Build a corpus (see `shards`) from a folder of .sid files. `workers` runs the jobs that this module defines.
 
 The files, sorted by path, are divided into batches. Each batch becomes one shard, written at its final place, and one
 file of notes in ``.parts``. So nothing is copied, memory does not grow with the collection, any number of workers makes
@@ -36,7 +36,7 @@ SHARDS: Final = 256  # at most: each is an open file while a corpus is read
 FEWEST_FILES: Final = 8  # per shard; if a build is killed, each worker loses the shard that it was writing
 SHORTEST_SUBTUNE_S: Final = 20.0
 SHORTEST_START_SONG_S: Final = 5.0
-AS_IT_IS: Final = 1.25  # play rates within this factor of the video rate are kept (60 Hz on PAL); others are resampled
+KEPT_RATES: Final = 1.25  # play rates within this factor of the video rate are kept (60 Hz on PAL), others resampled
 
 ProgressCallback = Callable[[int, int], None]  # files done, files in all
 
@@ -64,7 +64,7 @@ class BuildReport:
     ends: dict[str, int] = field(default_factory=dict)  # number of songs by the reason why they end
     players: dict[str, int] = field(default_factory=dict)  # number of songs by known player
     left_out: list[LeftOut] = field(default_factory=list)
-    odd: dict[str, list[str]] = field(default_factory=dict)  # oddities by file, one a line: headers, samples left out
+    odd: dict[str, list[str]] = field(default_factory=dict)  # remarks by file: odd headers, samples that are left out
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
@@ -74,9 +74,9 @@ class BuildReport:
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a build takes from each file."""
+    """The options of a build, the same for each file."""
 
-    frames: int  # most video frames per song
+    frames: int  # largest number of video frames per song
     subtunes: bool  # all songs, not only the start song
     songlengths: tuple[str, str] | None  # path of a list of song lengths, and its digest
 
@@ -92,11 +92,12 @@ def build(
 ) -> BuildReport:
     """Capture every .sid file under ``folder`` into the corpus folder ``out``.
 
-    ``frames``: most video frames per song. ``workers``: number of processes (default: one per core), or a function that
-    runs the jobs. ``subtunes``: take all songs of a file, not only the start song. ``songlengths``: a list of song
-    lengths (default: the list in ``folder``, if there is one); the length of other songs is detected. ``progress`` is
-    called with the files done and the files in all. If a build was killed, the same call goes on with it. Raises
-    ModelError if there is nothing to read or ``out`` cannot be written, TuneError if the list cannot be read.
+    ``frames``: largest number of video frames per song. ``workers``: number of processes (default: one per core), or a
+    function that runs the jobs. ``subtunes``: take all songs of a file, not only the start song. ``songlengths``: a
+    list of song lengths (default: the list in ``folder``, if there is one); the length of other songs is detected.
+    ``progress`` is called with the files done and the files in all. If a build was killed, the same call goes on with
+    it. Raises ModelError if there is nothing to read or ``out`` cannot be written, TuneError if the list cannot be
+    read.
     """
     folder, out = Path(folder), Path(out)
     if not os.path.isdir(folder):
@@ -147,7 +148,7 @@ def _shard_of(notes: Path) -> Path:
 
 
 def _remove_leftovers(out: Path, jobs: list[Job]) -> None:
-    """Remove the files in ``out`` that a build of other files or options, or a killed build, left there."""
+    """Remove files in ``out`` that a killed build, or a build of other files or with other options, left there."""
     ours = {Path(job.notes).name for job in jobs}
     for path in (out / ".parts").iterdir():
         if path.name not in ours:
@@ -205,7 +206,7 @@ def _capture_file(
     songs: list[dict[str, Any]],
     left_out: list[LeftOut],
 ) -> list[str]:
-    """Append the songs of a file to the shard and to the lists; return the file's oddities, one a line."""
+    """Append the songs of a file to the shard, to ``songs`` and to ``left_out``; return remarks, one line each."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
@@ -264,9 +265,9 @@ def _record(tune: Tune, song: int, md5: str, options: BuildOptions) -> tuple[Cap
 def _at_video_rate(made: Capture) -> tuple[Frames, float]:
     """Return a song's frames and their rate; resample to video frames if the player runs at a very different rate.
 
-    The network has no other clock than the frames.
+    The network knows no time but the number of frames, so a frame must last about as long in all songs.
     """
-    if len(made.frames) and not 1 / AS_IT_IS <= made.rate_hz / made.timing.rate_hz <= AS_IT_IS:
+    if len(made.frames) and not 1 / KEPT_RATES <= made.rate_hz / made.timing.rate_hz <= KEPT_RATES:
         return video_frames(made.frames, made.rate_hz, made.timing)
     return made.frames, made.rate_hz
 
@@ -371,13 +372,13 @@ def _notes(job: Job) -> dict[str, Any]:
     return content
 
 
-def _write_json(path: Path, content: dict[str, Any], name: str, many: list[Any]) -> None:
-    """Write ``content`` and, under ``name``, a list of dataclass instances, one a line."""
+def _write_json(path: Path, content: dict[str, Any], name: str, entries: list[Any]) -> None:
+    """Write ``content`` and, under ``name``, a list of dataclass instances, one per line."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", encoding="utf-8") as file:
         head = json.dumps(content, indent=1)
         file.write(head[: head.rindex("}")].rstrip() + f',\n "{name}": [')
-        for number, one in enumerate(many):
-            file.write((",\n  " if number else "\n  ") + json.dumps(vars(one)))
+        for number, entry in enumerate(entries):
+            file.write((",\n  " if number else "\n  ") + json.dumps(vars(entry)))
         file.write("\n ]\n}\n")
     temporary.replace(path)

@@ -1,9 +1,9 @@
 """Find songs that a collection holds more than once, by the frames that they play. Knows hashes of songs, not files.
 
-Copies with equal frames have equal digests. Other copies begin with some idle frames more, were adapted to the other
-chip model, or end earlier. They are found by a *trail*: hashes of all that the voices have played since the first
-sound, one after every five seconds. If the trail of one song begins with the whole trail of another, the other is a
-part of it.
+Copies with equal frames have equal digests. Other copies begin with additional idle frames, were adapted to the other
+chip model, or end earlier. They are found by a *trail* of hashes, one for every five seconds; each covers everything
+that the voices have played since the first sound. If the trail of one song begins with the whole trail of another song,
+the other song is a part of it.
 """
 
 import hashlib
@@ -62,8 +62,8 @@ def fingerprint_of(frames: Frames) -> Fingerprint:
 def duplicates(fingerprints: Iterable[Fingerprint]) -> dict[int, tuple[int, str]]:
     """Find the songs to drop, by their position in ``fingerprints``.
 
-    Returns, for each, the position of the song that is kept instead and how the dropped song relates to it ("the same
-    as" or "the same notes as"). The first of equal songs is kept, else the longest.
+    Returns, for each dropped song, the position of the song that is kept instead, and how the dropped song relates to
+    it ("the same as" or "the same notes as"). Of equal songs the first is kept, of others the longest.
     """
     dropped: dict[int, tuple[int, str]] = {}
     digests: dict[str, int] = {}
@@ -84,11 +84,11 @@ def duplicates(fingerprints: Iterable[Fingerprint]) -> dict[int, tuple[int, str]
                 kept.append((number, trail))
             else:
                 dropped[number] = (match, "the same notes as")
-    return {number: (_end_of(dropped, kept_for), how) for number, (kept_for, how) in dropped.items()}
+    return {number: (_finally_kept(dropped, instead), how) for number, (instead, how) in dropped.items()}
 
 
-def _end_of(dropped: dict[int, tuple[int, str]], number: int) -> int:
-    """Return the song that is kept in the end: a song kept instead of one may itself be dropped for another."""
+def _finally_kept(dropped: dict[int, tuple[int, str]], number: int) -> int:
+    """Return the song that is kept in the end: the song kept instead of ``number`` may itself have been dropped."""
     while number in dropped:
         number = dropped[number][0]
     return number

@@ -39,7 +39,7 @@ class CorpusTune:
     player: str | None = None  # name of the playing routine, if it is a known one
     sids: int = 1  # number of SID chips that the file plays; the frames are those of the first chip
     played_hz: float = 0.0  # play calls per second; not rate_hz if the frames were resampled
-    end: str = ""  # why it ends where it does: one of sidlive.tune.capture.lengths.ENDS
+    end: str = ""  # why the song ends there: one of sidlive.tune.capture.lengths.ENDS
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Corpus:
 
 
 def open_corpus(path: str | Path) -> Corpus:
-    """The corpus in a folder that ``sidlive corpus build`` wrote. Raises ModelError when it is missing or broken."""
+    """Open the corpus in a folder that ``sidlive corpus build`` wrote. Raises ModelError if it is missing or broken."""
     folder = Path(path)
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))

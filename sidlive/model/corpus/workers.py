@@ -32,13 +32,13 @@ class Job:
 
 
 Workers = Callable[[list[Job]], Generator[int, None, None]]
-"""Runs all jobs; yields the number of files of each job when it is done. Closing the generator early stops the jobs."""
+"""A function that runs all jobs and yields the number of files of each finished job. To stop, close the generator."""
 
 _stop: Event | None = None  # in a worker process: set when the build is stopped
 
 
 def local_workers(count: int) -> Workers:
-    """Return workers that are ``count`` processes of this machine; 1 is the caller's own process."""
+    """Return workers that run jobs in ``count`` processes of this machine; for 1, in the caller's own process."""
     return _in_processes(count) if count > 1 else _here
 
 

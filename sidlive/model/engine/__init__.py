@@ -22,8 +22,8 @@ run side by side. Bad input raises ModelError or ControlError with one line that
 Files, in reading order:
 
 - ``engine``: `Engine`, `Lanes`, `load_engine`;
-- ``stateful``: the state and what is common to engine and lanes (prefill, rewind, snapshot, restore);
-- ``sampling``, ``constraints``: how tokens are chosen, and what may be generated (no numba);
+- ``stateful``: the common base of engine and lanes: their state, prefill, rewind, snapshot, restore;
+- ``sampling``, ``constraints``: how tokens are chosen, and limits on values and notes (no numba);
 - ``levels``: the two levels of the network, frame by frame;
 - ``blocks``: one level's transformer blocks;
 - ``picking``, ``enforcing``: the kernels behind ``sampling`` and ``constraints``;

@@ -1,4 +1,4 @@
-"""Constraints on what may be generated: values forbidden in a column, and a scale to stay in.
+"""Constraints on the frames that may be generated: values forbidden in a column, and a scale to stay in.
 
 A **forbidden value** never appears in its column, neither as a byte nor as the result of a motion.
 
@@ -10,8 +10,8 @@ tonal frame the frequency must be in the table if
 - a note begins: the gate opens, or the frame before was not tonal; or
 - the pitch leaps, including the leaps of an arpeggio.
 
-Otherwise it may stay, move by less than ORNAMENT_CENTS (vibrato), or repeat its last step if that is less than
-SLIDE_CENTS (portamento).
+Otherwise it may stay, move by up to ORNAMENT_CENTS (vibrato), or repeat its last step if that is at most SLIDE_CENTS
+(portamento).
 
 A frame holds a voice's frequency before its control register, so whether a note begins is known only afterwards. The
 engine therefore generates each voice freely first. If the result leaves the scale, it generates the voice again with

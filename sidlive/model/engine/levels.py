@@ -1,4 +1,4 @@
-"""The two levels of the network, frame by frame over int8 weights: what `training.network` computes, without torch.
+"""The two levels of the network of `training.network`, computed frame by frame over int8 weights, without torch.
 
 `hear_frames` runs the time level: from frames to one hidden vector after each. `generate_frame` runs the column level:
 from that vector to the next frame, one token at a time. Both receive everything they need: the weights, the tables of

@@ -198,7 +198,7 @@ def _bytes_by_vnni(
     """Return the sums of a span as ``<16 x i32>``: (upper, low) by vector and group of 16 rows.
 
     ``upper``: products with the upper 16 bits of the vector's numbers; ``low``: with their low byte. ``balance``: the
-    sum of each vector's numbers, upper and low; times BIAS it is what the bias adds to the products.
+    sums of each vector's numbers, upper and low; BIAS times a sum is the amount that the bias adds to a product.
     """
     kind = ir.FunctionType(INTS, [INTS] * 3)
     dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")

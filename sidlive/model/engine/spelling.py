@@ -154,7 +154,7 @@ def remember(language, memory, position, tokens):  # type: ignore[no-untyped-def
 
 @inner
 def suggest(language, memory, position, near, weight, tokens, strengths):  # type: ignore[no-untyped-def]
-    """Write what recall suggests for the frame at ``position`` to ``tokens``, ``strengths [S, CHOICES]``.
+    """Write recall's suggestions for the frame at ``position`` to ``tokens`` and ``strengths``, ``[S, CHOICES]`` each.
 
     With ``near`` 0 this is the last row of `recall.recall`, except for lo slots, which `recall.recall_lo` fills in once
     the hi byte is known. ``near``, ``weight``: as for `recall.best_offsets`.

@@ -1,4 +1,4 @@
-"""The state of a model as a value: what an engine and a set of lanes have in common.
+"""The base class of an engine and of a set of lanes: a model and its state, which is a value.
 
 Hearing frames in one `prefill` or generating them one by one leaves the same state, to the bit. `rewind` forgets the
 last frames at no cost; `snapshot` and `restore` copy the whole state. Keys and values lie in a ring, so the cost of a

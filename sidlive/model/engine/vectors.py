@@ -134,7 +134,7 @@ def _strip_function(module: Any, heads: int, by_vnni: bool) -> Any:
             numbers = load(builder, rows, plus(builder, row, 2 * LANES * part), PAIRS)
             for total, factor in zip(totals, spread, strict=True):
                 builder.store(add_up(builder, builder.load(total[part]), numbers, factor), total[part])
-    # Join the two sums of a head, apply its scale, and add the result to what was there.
+    # Join the two sums of a head, apply its scale, and add the result to ``sums``.
     add, fine = multiply_add(builder), splat(builder, builder.load(fine), FLOATS)
     for head in range(heads):
         scale = splat(builder, builder.load(builder.gep(scales, [ir.Constant(LONG, head)])), FLOATS)

@@ -67,9 +67,9 @@ def character_of(frames: Frames, rate_hz: float) -> Character:
 def measure(frames: Frames, before: Frames, character: Character) -> dict[str, float]:
     """Return all measures of music ``uint8[T, 28]``, T >= 1, by name; nan if there is nothing to measure.
 
-    ``before uint8[>= 1, 28]``: the frames before the music; the last of them decides what changes in the music's first
-    frame. ``in_tune``, ``bar_notes`` and ``bar_rhythm`` (repetition at the bar at any pitch) are shares, ``dies`` is 0
-    or 1, the others are numbers per second.
+    ``before uint8[>= 1, 28]``: the frames before the music; changes in the music's first frame are changes from the
+    last of them. ``in_tune``, ``bar_notes`` and ``bar_rhythm`` (repetition at the bar at any pitch) are shares,
+    ``dies`` is 0 or 1, the others are numbers per second.
     """
     joined = np.concatenate([before[-1:], frames])
     seconds = len(frames) / character.rate_hz

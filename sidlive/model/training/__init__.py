@@ -2,13 +2,13 @@
 
 In reading order:
 
-- `plan`: what is decided before a run begins: steps, batch, learning rate. Free of torch.
+- `plan`: the settings of a run: steps, batch, learning rate. Free of torch.
 - `network`: the two-level transformer, and the slow reference implementation that the engine is tested against.
-- `windows`: what a training step learns from: windows of tunes, with what recall suggests in them.
+- `windows`: windows of tunes to train on, with the suggestions of recall for each frame.
 - `ranks`: training on several processes at once.
 - `train`: a run in its folder: steps, measurements, checkpoints, resuming.
 - `export`: from a checkpoint to the int8 file that the engine loads.
 - `reference`: a checkpoint in float32 with the engine's methods, for `sidlive eval` and `sidlive bench engine`.
 - `flat`, `comparison`: a transformer over plain register bytes, and its race against ours (`sidlive bench mind`).
-- `torch_setup`: one error message if torch is missing, and its number of threads.
+- `torch_setup`: the error message if torch is missing, and torch's number of threads.
 """

@@ -1,12 +1,12 @@
 """Compare our two-level network with a flat transformer, each trained for the same time: ``sidlive bench mind``.
 
 Both train on the same tunes with the same blocks and optimiser. The time is the processor time of the training thread:
-drawing windows and training count, compiling, judging and other programs do not. The learning rate follows this clock.
+drawing windows and training count; compiling, judging and other programs do not. The learning rate follows this clock.
 The networks train in turns of a few seconds, so that anything that slows the machine slows all of them alike. The flat
-network starts with two learning rates; the worse one is given up early.
+network is trained twice, with two learning rates; the worse one of the two is given up early.
 
 All are judged on the same frames of held-out tunes. Before those frames each network hears as much as it can use: the
-flat one `flat.CONTEXT` frames, ours as many frames as a training window has, and what recall finds further back.
+flat one `flat.CONTEXT` frames, ours as many frames as a training window has; recall reaches further back.
 """
 
 import time
@@ -35,7 +35,7 @@ from sidlive.report import Result
 from sidlive.tune.edits import rotate_voices
 
 TURN_S: Final = 5.0  # training time of a network before the next one has its turn
-TICKS: Final = 1000  # the training time in ticks, which stand for the plan's steps in its learning rate
+TICKS: Final = 1000  # the training time in ticks; the plan's learning rate counts ticks instead of steps
 PLAN: Final = TrainingPlan(steps=TICKS, warmup=TICKS // 20, pinned=0.0)  # judging uses no pinned prompts
 FLAT_RATES: Final = (2e-3, 1e-3)  # learning rates; the first is our network's
 FLAT_WINDOWS: Final = 2  # windows per step, so that a step takes about as long as one of ours
@@ -44,7 +44,7 @@ MOMENTS: Final = (0.1, 0.2, 0.4, 0.7, 1.0)
 CHOOSING: Final = 0.4  # the moment at which the flat network's worse learning rate is given up
 JUDGED: Final = 48  # tunes to judge on
 FRAMES: Final = 32  # judged per tune
-BEFORE: Final = 1024  # least number of frames in the tune before the judged ones
+BEFORE: Final = 1024  # smallest number of frames in the tune before the judged frames
 IN_REGISTERS: Final = tk.KIND_OF_SLOT != tk.FIRST_CONTROL  # bool[SLOTS]: slots that the flat network predicts too
 
 
@@ -60,7 +60,7 @@ class Candidate(Protocol):
     """One of the networks compared, as `Learner` uses it."""
 
     blocks: list[nn.Module]
-    step_frames: int  # predicted per training step
+    step_frames: int  # frames predicted per training step
     context: int  # frames that attention reaches back
 
     @property

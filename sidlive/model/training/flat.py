@@ -60,7 +60,9 @@ class FlatNetwork(nn.Module):
                 nn.init.normal_(parameter, std=0.02 / (2 * stack.layers) ** 0.5 if last else 0.02)
 
     def nats(self, tokens: Tensor) -> Tensor:
-        """Return the cost in nats ``[B, T - 1, 25]`` of the registers of frames 1.., each given all tokens before it.
+        """Return the cost in nats ``[B, T - 1, 25]`` of the registers of all frames but the first.
+
+        Each is predicted from all tokens before it.
 
         ``tokens int [B, T, UNIT]``: from `stream`. Attention reaches CONTEXT frames back. Separators cost nothing:
         their places are known.

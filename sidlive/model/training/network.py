@@ -7,8 +7,8 @@ Shapes: B sequences, T frames, S slots (28), N frames that the column level trai
 heads, K key heads, D width of a head.
 
 Attention has a *zero sink*: a virtual key and value of zeros, which adds exp(0) to the softmax's denominator. A head
-can thus attend to nothing. Without a sink heads use the oldest frames for that, and a window that slides for hours
-drops those.
+can thus attend to nothing. Without a sink, heads attend to the oldest frames for that purpose; a sliding window drops
+these frames, and the output degrades.
 """
 
 import numpy as np
@@ -206,7 +206,7 @@ class Network(nn.Module):
     def nats(
         self, frames: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor, chosen: Tensor | None = None
     ) -> Tensor:
-        """Return the cost in nats ``[N, S]`` of the tokens of frames 1.., each given all before it.
+        """Return the cost in nats ``[N, S]`` of the tokens of frames 1, 2, ..., each given all tokens before it.
 
         ``frames``, ``tokens``: ``int [B, T, 28]`` in slot order; ``recalled``, ``strengths``: ``int [B, T, 28,
         CHOICES]``. ``chosen int [N]``: which of the B * (T - 1) predictions to make (default: all), so that the column

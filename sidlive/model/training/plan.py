@@ -1,4 +1,4 @@
-"""What is decided before a training run begins. Free of torch."""
+"""The settings of a training run. Free of torch."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +14,12 @@ class TrainingPlan:
     share: float = 0.25  # share of a window's frames that the column level trains on
     learning_rate: float = 2e-3
     warmup: int = 200  # steps over which the learning rate rises
-    decay_from: float = 0.7  # share of the run after which the learning rate falls, linearly to 0
+    decay_from: float = 0.7  # share of the run after which the learning rate falls linearly to 0
     weight_decay: float = 0.1
     clip: float = 1.0  # largest norm of the gradient
-    remembering: float = 0.9  # share of windows with recall; the others teach the network to do without
+    remembering: float = 0.9  # share of windows with recall; the others teach the network to work without it
     seed: int = 0
-    missed: float = 0.3  # largest share of events hidden from recall (recall dropout)
+    missed: float = 0.3  # largest share of a stream's frames hidden from recall (recall dropout)
     pinned: float = 0.25  # share of windows that begin with an earlier passage of the tune, as a pinned prompt
 
     @property

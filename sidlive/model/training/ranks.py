@@ -22,7 +22,7 @@ VARIABLES: Final = (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0"))  # 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's rank among `world` processes, and the device it trains on. Only rank 0 writes and prints."""
+    """This process's rank among ``world`` processes, and its device for training. Only rank 0 writes and prints."""
 
     rank: int = 0
     world: int = 1
@@ -50,7 +50,7 @@ class Ranks:
         return sums[-1]
 
     def require_equal(self, number: int, name: str) -> None:
-        """Raise ModelError if ``number`` is not the same on all ranks; ``name`` says in the message what it is."""
+        """Raise ModelError if ``number`` is not the same on all ranks. ``name``: of the number, for the message."""
         if self.world == 1:
             return
         extremes = torch.tensor([number, -number], device=self.device)

@@ -1,4 +1,4 @@
-"""A checkpoint in float32 with the engine's methods: how good a network is before it is quantised to int8."""
+"""Measure a checkpoint in float32, with the engine's methods: how good is the network before quantisation to int8?"""
 
 import time
 from pathlib import Path

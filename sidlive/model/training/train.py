@@ -72,17 +72,18 @@ class TrainingProgress:
     steps: int
     frames: int  # trained on since the run began
     frames_per_s: float
-    train: float  # running mean over the last steps
-    held_out: float | None  # the last measurement
+    train: float  # running mean of the training cost over the last steps
+    held_out: float | None  # the last measured held-out cost
 
 
 class Run:
     """A training run in a folder, new or resumed from its checkpoint.
 
-    The weights that are measured and written to best.pt are the running average of the weights over the steps, which
-    costs one per cent less than the last step's. With several `ranks`, each holds the same run and trains on its share
-    of a step's windows; only rank 0 writes. ``precision``: of the matrix products (the weights are float32). Raises
-    ModelError if the plan has fewer windows per step than there are processes.
+    The run measures and writes to best.pt a running average of the weights over the steps: its held-out cost is up to
+    1 % lower than that of the last step's weights. With several `ranks`, each holds the same run and trains on its
+    share of a step's windows; only rank 0 writes. ``compiled``: whether torch compiles the blocks. ``precision``: of
+    the matrix products (the weights are float32). Raises ModelError if the plan has fewer windows per step than there
+    are processes.
     """
 
     def __init__(

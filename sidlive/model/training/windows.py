@@ -1,4 +1,4 @@
-"""What a training step learns from: windows of tunes, with the suggestions of recall in them. Knows no networks."""
+"""Cut windows of tunes for training, with the suggestions of recall for each frame. Knows no networks."""
 
 from functools import partial
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from sidlive.tune.edits import rotate_voices
 
 
 class Batch(NamedTuple):
-    """The windows of one step; the last dimension but CHOICES is the slot."""
+    """The windows of one training step, in slot order."""
 
     values: torch.Tensor  # int64[B, T + 1, 28]
     tokens: torch.Tensor  # int64[B, T + 1, 28]
@@ -55,10 +55,10 @@ def cut_window(
 ) -> TrainingWindow:
     """Cut ``length`` frames of a tune, from frame ``start`` on.
 
-    ``frames uint8[T, 28]``: the whole tune. ``turns``: voices are rotated by this number. ``memory``: frames before the
-    window that recall knows (0: recall suggests nothing). ``missed``: share of each stream's frames hidden from recall,
-    drawn from ``rng``. The music that a model generates lacks notes that it should have played; hidden events teach the
-    model to find its place in such music and to play the notes again.
+    ``frames uint8[T, 28]``: the whole tune. ``turns``: rotate the voices by this number (see `edits.rotate_voices`).
+    ``memory``: frames before the window that recall knows (0: recall suggests nothing). ``missed``: share of each
+    stream's frames hidden from recall, drawn from ``rng``. Generated music sometimes lacks notes that it should have;
+    the hidden frames teach the model to find its place in such music and to play those notes again.
     """
     first = max(0, start - max(memory, tk.MEMORY))
     stretch = frames[first : start + length]
@@ -79,7 +79,7 @@ def cut_window(
 
 
 def pin_before(prompt: TrainingWindow, window: TrainingWindow) -> TrainingWindow:
-    """Join an earlier passage and a window: what the model hears with a pinned prompt, when the rest has slid out."""
+    """Join an earlier passage and a window, as a model hears a pinned prompt and the sliding window after it."""
     return TrainingWindow(*(np.concatenate([a, b]) for a, b in zip(prompt, window, strict=True)))
 
 
@@ -91,7 +91,7 @@ def stack_windows(*windows: TrainingWindow) -> tuple[torch.Tensor, torch.Tensor,
 
 
 class WindowSampler:
-    """The source of training windows: random places in the train split, with voices rotated at random.
+    """A source of training windows: random places in the tunes of the train split, with voices rotated at random.
 
     Every frame is equally likely. A share of the windows (`TrainingPlan.pinned`) imitates a long performance: a pinned
     prompt, then the last seconds of the music. Raises ModelError if the corpus has no tune to train on.

@@ -21,7 +21,7 @@ from sidlive.model.corpus.workers import dask_workers
 RATE = 50.125
 # play: an eight-bit counter, so the registers repeat after 256 frames
 LOOPING = "EE F0 10 AD F0 10 8D 00 D4 A9 10 8D 01 D4 A9 21 8D 04 D4 60"
-# as RISING, an octave and more higher: another tune
+# play: the tune of sid_file(), more than an octave higher
 HIGHER = "EE F0 10 D0 03 EE F1 10  AD F0 10 8D 00 D4  AD F1 10 09 40 8D 01 D4  A9 21 8D 04 D4  60"
 
 
@@ -66,7 +66,7 @@ def test_a_corpus_holds_every_song_once(folder: Path, tmp_path: Path) -> None:
     assert (first.chip, first.clock, first.rate_hz) == ("6581", "PAL", pytest.approx(RATE, abs=1e-3))
     assert (first.player, first.sids, first.played_hz) == (None, 1, first.rate_hz)
     assert (corpus.tunes[3].chip, corpus.tunes[3].clock) == ("8580", "NTSC")
-    for tune in corpus.tunes[:3]:  # the counter starts from the song's number less one; it is counted, then heard
+    for tune in corpus.tunes[:3]:  # the counter starts from the song's number - 1; each play call counts, then writes
         frames = corpus.frames(tune)
         counted = np.arange(2400) + tune.song
         assert (frames[:, 0] == counted % 256).all() and (frames[:, 1] == counted // 256 | 0x10).all()
@@ -84,7 +84,7 @@ def test_a_corpus_holds_every_song_once(folder: Path, tmp_path: Path) -> None:
     assert set(contents(tmp_path / "corpus")) == {"index.json", "report.json", "shard-000.npy"}
 
 
-def test_what_is_odd_about_a_file_is_in_the_report(tmp_path: Path) -> None:
+def test_oddities_of_a_file_are_in_the_report(tmp_path: Path) -> None:
     (tmp_path / "tunes").mkdir()
     (tmp_path / "tunes" / "Odd.psid").write_bytes(sid_file(start=7))
     report = build(tmp_path / "tunes", tmp_path / "corpus", frames=600, workers=1)
@@ -182,7 +182,7 @@ def test_a_build_that_stopped_goes_on_where_it_stopped(folder: Path, tmp_path: P
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
-def test_what_another_build_left_is_not_mixed_in(folder: Path, tmp_path: Path, small_shards: None) -> None:
+def test_files_that_another_build_left_are_not_mixed_in(folder: Path, tmp_path: Path, small_shards: None) -> None:
     class StoppedError(Exception):
         pass
 
@@ -266,7 +266,7 @@ def test_shards_are_cut_between_files(folder: Path, tmp_path: Path, small_shards
     assert not (tmp_path / "corpus" / "shard-002.npy").exists(), "the third holds no song"
 
 
-def test_what_cannot_be_built_is_refused(tmp_path: Path, folder: Path) -> None:
+def test_folders_that_cannot_be_built_from_or_to_are_refused(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(ModelError, match="is not a folder"):
         build(tmp_path / "nowhere", tmp_path / "corpus")
     (tmp_path / "empty").mkdir()

@@ -30,20 +30,20 @@ def test_idle_frames_before_the_first_sound_do_not_matter() -> None:
     assert found(song(1000), np.concatenate([idle, song(1000)])) == {1: (0, "the same notes as")}
 
 
-def test_what_begins_a_longer_song_is_a_part_of_it() -> None:
+def test_the_beginning_of_a_longer_song_is_a_part_of_it() -> None:
     assert found(song(1200), song(3000), song(3000)[:1900]) == {
         0: (1, "the same notes as"),
         2: (1, "the same notes as"),
     }
 
 
-def test_what_goes_on_otherwise_is_another_song() -> None:
+def test_songs_that_only_begin_alike_are_different_songs() -> None:
     begins_alike = song(3000)
     begins_alike[1500:, 1] ^= 1
     assert found(song(3000), begins_alike) == {}
     jingle = song(480)
     jingle[300:] = song(180, seed=3)
-    assert found(song(3000), jingle) == {}, "its first five seconds tell nothing of its last three"
+    assert found(song(3000), jingle) == {}, "its first five seconds do not identify it"
 
 
 def test_filter_and_pulse_do_not_make_another_song() -> None:

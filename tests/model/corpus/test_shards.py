@@ -62,7 +62,7 @@ def test_a_corpus_of_the_first_version_is_read(folder: Path, tmp_path: Path) -> 
         open_corpus(tmp_path / "corpus")
 
 
-def test_what_cannot_be_opened_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_folders_without_a_usable_corpus_are_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match="holds no corpus"):
         open_corpus(tmp_path / "empty")

@@ -54,7 +54,7 @@ def test_forbidding_values_that_do_not_occur_changes_nothing(engine: Engine) -> 
     unused = np.setdiff1d(np.arange(256), free[:, 24])
     forbidding = constrain(without(24, unused))
     assert forbidding.active
-    # With top_p it could: the share is of the permitted tokens.
+    # Only without top_p: the share would be of the permitted tokens, so other tokens could pass.
     np.testing.assert_array_equal(stream(engine, 40, WARM, forbidding), free)
 
 
@@ -191,7 +191,7 @@ def test_a_note_must_be_on_the_scale_and_noise_need_not(
 def test_a_tone_may_stay_slide_and_bend_and_leaps_to_the_scale(
     engine: Engine, heard: tuple[int, int], his: tuple[int, int], los: tuple[int, int], expected: set[int]
 ) -> None:
-    """Two high and two low bytes are permitted; collect the frequencies that 100 seeds generate."""
+    """Permit two high and two low bytes, and collect the frequencies that 100 seeds generate."""
     hear_voice(engine, *((frequency, GATED, GATED) for frequency in heard))
     permitted = without(1, ~np.isin(np.arange(256), his)) & without(0, ~np.isin(np.arange(256), los))
     kept = engine.snapshot()

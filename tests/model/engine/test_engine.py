@@ -215,11 +215,11 @@ def test_one_forced_byte_forces_its_pair(engine: Engine) -> None:
         np.testing.assert_array_equal(frame[list(both)], (values & sid.USED_BITS)[list(both)])
 
 
-def test_frames_keep_to_the_bits_that_exist(engine: Engine) -> None:
+def test_only_bits_that_the_chip_has_are_generated(engine: Engine) -> None:
     assert not (stream(engine, 60, Sampling(temperature=5.0)) & ~sid.USED_BITS).any()
 
 
-def test_history_ends_where_the_ring_does(engine: Engine) -> None:
+def test_history_is_as_long_as_the_ring(engine: Engine) -> None:
     ring = 64  # 24 + 20, in whole strips
     said = np.concatenate([tune(50), stream(engine, 50)])
     np.testing.assert_array_equal(engine.history(7), said[-7:])

@@ -85,7 +85,7 @@ def test_the_time_level_is_the_networks_without_the_frames_that_slid_away(weight
     assert engine.pinned == pin
 
 
-def test_a_pinned_prompt_still_counts_when_the_window_has_left_it(weights: EngineWeights) -> None:
+def test_a_pinned_prompt_still_counts_after_it_left_the_window(weights: EngineWeights) -> None:
     """Two pasts differ only in their first frames: pinned, they stay different; not pinned, they become the same.
 
     Two layers of attention reach back two windows, which the frames after the prompt fill.
@@ -102,7 +102,7 @@ def test_a_pinned_prompt_still_counts_when_the_window_has_left_it(weights: Engin
         assert (np.abs(heard[0] - heard[1]).max() < 1e-6) == same
 
 
-def test_pinned_portions_rewinding_and_snapshots_are_bit_exact(weights: EngineWeights) -> None:
+def test_with_pinned_frames_prefill_rewind_and_restore_are_bit_exact(weights: EngineWeights) -> None:
     frames = tune(260)
     whole, single = (Engine(weights, context=CONTEXT, headroom=20) for _ in range(2))
     for engine in (whole, single):

@@ -87,7 +87,7 @@ def read_and_write(table):  # type: ignore[no-untyped-def]
     return outer.flag, outer.inner.count, outer.inner.floats.shape, outer.inner.floats[2, 0], outer.longs[3]
 
 
-def test_a_table_of_addresses_opens_as_what_it_was_made_of() -> None:
+def test_a_table_of_addresses_opens_as_the_tuple_it_was_made_from() -> None:
     outer = Outer(True, Inner(np.arange(12, dtype=np.float32).reshape(3, 4), -5), np.arange(10, 16))
     assert read_and_write(table_of(outer)) == (True, -5, (3, 4), 8.0, 13)
     assert outer.inner.floats[1, 2] == 7.0, "the arrays themselves, not copies"

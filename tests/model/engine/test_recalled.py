@@ -1,4 +1,4 @@
-"""Recall against its rules, written a second time in the plainest way."""
+"""Recall compared with its rules, written a second time in the plainest way."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -95,7 +95,7 @@ def test_recall_follows_its_rules(seed: int, count: int, window: int) -> None:
 
 
 def test_a_phrase_is_recalled_when_it_repeats() -> None:
-    """A phrase without repeats inside, played twice: from its second frame on the second time is recalled whole."""
+    """A phrase without repeats inside, played three times: the third time is recalled from its sixth frame on."""
     phrase = sid.silence(40)
     phrase[:, sid.FREQ_HI] = np.random.default_rng(3).permutation(200)[:40]
     tokens = tk.encode(np.concatenate([phrase, phrase, phrase]))
@@ -131,7 +131,7 @@ def test_every_slot_is_in_one_stream() -> None:
 
 
 def test_the_strongest_follow_repeats_the_phrase() -> None:
-    """Whatever the weights, the highest `follow` generates what recall suggests: the phrase repeats."""
+    """With random weights, the highest `follow` still generates recall's suggestions: the phrase repeats."""
     phrase = sid.silence(40)
     phrase[:, sid.FREQ_HI] = np.random.default_rng(3).permutation(200)[:40]
     phrase[:, sid.CONTROL] = phrase[:, sid.FIRST_CONTROL] = np.where(np.arange(40) % 8 < 5, 0x41, 0x40)
@@ -148,7 +148,7 @@ def test_the_strongest_follow_repeats_the_phrase() -> None:
 @given(seed=st.integers(0, 10_000), near=st.integers(1, 60), weight=st.sampled_from([0, 51, 128, 256]))
 @settings(max_examples=30, deadline=None)
 def test_near_passages_count_less_and_the_voices_look_back_together(seed: int, near: int, weight: int) -> None:
-    """Runs by lot, and the best offset of each stream found in the plainest way."""
+    """Draw random runs, and find the best offset of each stream in the plainest way."""
     rng = np.random.default_rng(seed)
     t, window = 90, 64
     ids = rng.integers(0, 4, (rc.STREAMS, window + 2)).astype(np.uint32)
@@ -169,7 +169,7 @@ def test_near_passages_count_less_and_the_voices_look_back_together(seed: int, n
 
 
 def test_music_moves_on_to_what_came_after_an_older_passage() -> None:
-    """A, B, then A twice: staying repeats A once more, moving on plays B."""
+    """After A, B, A, A: without ``vary`` A repeats again, with ``vary`` 1 B follows."""
     rng = np.random.default_rng(3)
 
     def phrase(seed: int) -> sid.Frames:

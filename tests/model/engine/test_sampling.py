@@ -1,4 +1,4 @@
-"""Sampling: tokens have the right distribution, pass the cut-offs, and stay the same when a control moves little."""
+"""Sampling: tokens have the right distribution, pass the cut-offs, and rarely change if a control moves little."""
 
 from dataclasses import replace
 from itertools import pairwise

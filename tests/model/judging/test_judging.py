@@ -204,7 +204,7 @@ def rising(number: int) -> bytes:
 
 
 def test_the_critic_is_asked_about_the_tunes_beside_each_other(tmp_path: Path) -> None:
-    """Held notes instead of the tunes' own music are told apart; another stretch of the tunes is not."""
+    """The critic recognises held notes instead of the tunes' own music, but not another stretch of the tunes."""
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(5)
     tunes, pieces = [], []

@@ -76,7 +76,7 @@ def test_the_blocks_of_both_have_as_many_parameters(name: str) -> None:
     assert flat.stack_like(config).parameters == pytest.approx(ours, rel=0.01)
 
 
-def test_a_register_hears_those_before_it_alone() -> None:
+def test_a_register_depends_on_earlier_registers_alone() -> None:
     net, frames = network(), noise(6)
     changed = frames.copy()
     changed[3, 10] ^= 255
@@ -96,7 +96,7 @@ def test_it_is_a_distribution_over_bytes_and_the_separator() -> None:
     assert 0.9 < chances < 1 and len(set(costs.tolist())) == 256
 
 
-def test_it_hears_its_context_and_no_more() -> None:
+def test_attention_reaches_back_one_context() -> None:
     net, frames = network(Stack(32, 1, 4, 2, 48)), noise(flat.CONTEXT + 3)
     changed = frames.copy()
     changed[0] ^= 255

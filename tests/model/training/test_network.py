@@ -24,6 +24,7 @@ def lively(count: int, seed: int = 0) -> np.ndarray:
 
 
 def heard(frames: np.ndarray) -> tuple[torch.Tensor, ...]:
+    """Return the inputs of the time level: values and tokens."""
     return stack_windows(cut_window(frames, 0, len(frames)))[:2]
 
 
@@ -36,6 +37,7 @@ NO_RECALL = tuple(torch.from_numpy(part.astype(np.int64)) for part in rc.nothing
 
 
 def network(config: ModelConfig = TINY) -> Network:
+    """Make a network whose weights are large enough that its inputs show in its output."""
     torch.manual_seed(1)
     made = Network(config)
     with torch.no_grad():
@@ -45,7 +47,7 @@ def network(config: ModelConfig = TINY) -> Network:
     return made.eval()
 
 
-def test_the_past_alone_is_heard() -> None:
+def test_the_time_level_is_causal() -> None:
     net, frames = network(), lively(12)
     changed = frames.copy()
     changed[9:] = lively(3, seed=5)
@@ -55,7 +57,7 @@ def test_the_past_alone_is_heard() -> None:
     assert not torch.allclose(before[:, 9:], after[:, 9:], atol=1e-2)
 
 
-def test_attention_falls_within_the_context_only() -> None:
+def test_attention_reaches_back_one_context() -> None:
     config = ModelConfig("one layer", Stack(32, 1, 4, 2, 48), TINY.column, context=8)
     net, frames = network(config), lively(24)
     with torch.no_grad():
@@ -66,7 +68,7 @@ def test_attention_falls_within_the_context_only() -> None:
     assert torch.allclose(whole[:, -1], recent[:, -1], atol=1e-4)
 
 
-def test_a_slot_hears_the_slots_said_before_it_and_no_silent_one() -> None:
+def test_a_slot_attends_to_earlier_slots_that_are_not_silent() -> None:
     net = network()
     frames = lively(2)
     values, tokens = heard(frames)
@@ -79,7 +81,7 @@ def test_a_slot_hears_the_slots_said_before_it_and_no_silent_one() -> None:
     assert torch.allclose(logits[0, :21], other[0, :21], atol=1e-5)
     assert not torch.allclose(logits[0, 21:], other[0, 21:], atol=1e-2)
 
-    # A silent slot's own input is heard by none: the value it had before makes no difference elsewhere.
+    # No other slot attends to a silent slot: the silent slot's value in the previous frame makes no difference.
     kept = torch.full((1, tk.SLOTS), tk.KEEP)
     kept[0, torch.from_numpy(tk.IS_LO)] = tk.SKIP
     moved = values[0, :1].clone()
@@ -120,7 +122,7 @@ def test_a_config_survives_its_metadata() -> None:
         assert ModelConfig.from_dict(config.to_dict()) == config
 
 
-def test_what_is_recalled_gains_a_logit_of_its_own() -> None:
+def test_trust_changes_the_logits_of_the_recalled_tokens_only() -> None:
     net = network()
     values, tokens = heard(lively(2))
     suggestion = NO_RECALL[0].clone()

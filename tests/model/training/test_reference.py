@@ -20,7 +20,7 @@ BOUND = 0.02  # nats a frame
 
 
 def trained(steps: int = 60) -> Network:
-    """A small network that has seen a song for a while: its weights are what training makes, not noise."""
+    """Train a small network on a song for a few steps, so that its weights are those of a trained model, not noise."""
     torch.manual_seed(0)
     network = Network(SMALL)
     optimiser = torch.optim.AdamW(network.parameters(), lr=5e-3)
@@ -66,11 +66,13 @@ def test_int8_costs_as_much_as_float32(checkpoint: Path, tmp_path: Path) -> None
     assert abs(costs[0] - costs[1]) < BOUND
 
 
-def test_a_checkpoint_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no checkpoint at"):
         load_reference(tmp_path / "best.pt")
 
 
-def test_a_checkpoint_is_not_heard(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generating_from_a_checkpoint_is_refused(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["eval", str(checkpoint), str(tmp_path), "--generate", "2"]) == 2
     assert "is a checkpoint; --generate needs a .safetensors file" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_it_learns_a_tune_it_never_trained_on(corpus: Corpus, tmp_path: Path) ->
     assert [row["step"] for row in rows] == [0, 20, 40]
 
 
-def left(folder: Path) -> dict[str, object]:
+def files_of(folder: Path) -> dict[str, object]:
     """Read all files of a run's folder, without the times in its log."""
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     log = [{name: value for name, value in row.items() if name != "time"} for row in rows]
@@ -65,7 +65,7 @@ def left(folder: Path) -> dict[str, object]:
 
 
 def assert_same(one: object, other: object, place: str = "") -> None:
-    """Equal to the bit, tensors too."""
+    """Assert that two nested values are equal to the bit, tensors too. ``place``: for the message."""
     if isinstance(one, torch.Tensor):
         assert isinstance(other, torch.Tensor) and torch.equal(one, other), place
     elif isinstance(one, dict):
@@ -84,7 +84,7 @@ def assert_same(one: object, other: object, place: str = "") -> None:
 def whole(corpus: Corpus, tmp_path: Path, one_thread: None) -> dict[str, object]:
     """The files of a run of six steps that was never stopped, measured after each second step."""
     process.learn(corpus.folder, tmp_path / "whole", 6)
-    return left(tmp_path / "whole")
+    return files_of(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("moment", ["in step 4", "at save 4"])
@@ -95,9 +95,9 @@ def test_a_run_that_was_killed_is_the_run_that_was_never_stopped(
     command = [sys.executable, process.__file__, str(corpus.folder), str(tmp_path / "parts"), "6", moment]
     killed = subprocess.run(command, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert left(tmp_path / "parts")["checkpoint"]["step"] == 3
+    assert files_of(tmp_path / "parts")["checkpoint"]["step"] == 3
     process.learn(corpus.folder, tmp_path / "parts", 6)
-    assert_same(whole, left(tmp_path / "parts"))
+    assert_same(whole, files_of(tmp_path / "parts"))
 
 
 def test_an_interrupt_within_an_update_waits_until_it_is_whole(
@@ -110,11 +110,11 @@ def test_an_interrupt_within_an_update_waits_until_it_is_whole(
         process.learn(corpus.folder, tmp_path / "parts", 6, interrupt)
     assert load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == 1
     process.learn(corpus.folder, tmp_path / "parts", 6)
-    assert_same(whole, left(tmp_path / "parts"))
+    assert_same(whole, files_of(tmp_path / "parts"))
 
 
 @pytest.mark.parametrize("step", [4, 6])
-def test_an_interrupted_measurement_is_made_up_for(
+def test_an_interrupted_measurement_is_done_after_resuming(
     corpus: Corpus, tmp_path: Path, whole: dict[str, object], step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def evaluate(network, *arguments):
@@ -128,10 +128,10 @@ def test_an_interrupted_measurement_is_made_up_for(
         process.learn(corpus.folder, tmp_path / "parts", 6)
     assert load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == step
     process.learn(corpus.folder, tmp_path / "parts", 6)
-    assert_same(whole, left(tmp_path / "parts"))
+    assert_same(whole, files_of(tmp_path / "parts"))
 
 
-def test_two_processes_learn_what_one_learns(corpus: Corpus, tmp_path: Path, one_thread: None) -> None:
+def test_two_processes_learn_the_same_as_one(corpus: Corpus, tmp_path: Path, one_thread: None) -> None:
     alone = process.learn(corpus.folder, tmp_path / "one", 20)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, process.__file__, str(corpus.folder), str(tmp_path / "two"), "20"]
@@ -140,7 +140,7 @@ def test_two_processes_learn_what_one_learns(corpus: Corpus, tmp_path: Path, one
     assert by_rank[0] == by_rank[1] and len(alone) == 20
     assert by_rank[0] == pytest.approx(alone, abs=1e-4)
     assert alone[-1] < alone[0] / 2  # there was something to learn
-    one, two = left(tmp_path / "one"), left(tmp_path / "two")
+    one, two = files_of(tmp_path / "one"), files_of(tmp_path / "two")
     assert [row["step"] for row in two["log"]] == [row["step"] for row in one["log"]] == list(range(2, 21, 2))
     assert two["checkpoint"]["best"] == pytest.approx(one["checkpoint"]["best"], abs=1e-3)
     for kind in ("model", "average"):
@@ -177,7 +177,7 @@ def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None
 
 
 def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus) -> None:
-    """Such a window holds two passages of a tune, in order; the frame after the gap is not predicted."""
+    """Such a window holds two passages of a tune, in their order. The frame after the gap is not predicted."""
     plan = TrainingPlan(steps=1, batch=40, length=64, share=1.0)
     windows = WindowSampler(corpus)
     tune = silence(400)
@@ -203,8 +203,8 @@ def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus)
     assert len(none.chosen) == plan.batch * plan.length
 
 
-def test_what_recall_missed_is_not_missed_in_what_is_learned(corpus: Corpus) -> None:
-    """Notes lost to recall stand in the tokens all the same: the model learns to say them."""
+def test_frames_hidden_from_recall_are_still_learned(corpus: Corpus) -> None:
+    """Notes hidden from recall are still among the tokens, so the model learns to generate them."""
     frames = corpus.frames(corpus.tunes[0])
     whole = cut_window(frames, 200, 100)
     lossy = cut_window(frames, 200, 100, missed=0.3, rng=np.random.default_rng(1))
@@ -214,7 +214,7 @@ def test_what_recall_missed_is_not_missed_in_what_is_learned(corpus: Corpus) -> 
     assert (deaf.recalled == rc.NOTHING).all() and not deaf.strengths.any()
 
 
-def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
+def test_the_learning_rate_rises_stays_and_falls_to_zero() -> None:
     plan = TrainingPlan(steps=1000, warmup=100, decay_from=0.5, learning_rate=1.0)
     assert plan.rate(0) == pytest.approx(0.01) and plan.rate(300) == 1.0
     assert plan.rate(750) == pytest.approx(0.5) and plan.rate(1000) == 0.0
@@ -238,7 +238,7 @@ def test_a_run_of_another_shape_is_refused(corpus: Corpus, tmp_path: Path) -> No
         Run(tmp_path, other, PLAN, compiled=False).resume()
 
 
-def test_what_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
+def test_the_error_for_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(b"PSID" + bytes(300))
     with pytest.raises(ModelError, match=r"a\.pt cannot be read as a checkpoint \(\w+\); train again") as caught:
         load_checkpoint(tmp_path / "a.pt")

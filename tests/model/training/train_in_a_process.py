@@ -1,4 +1,4 @@
-"""Train a tiny run in this process, alone or as one of the processes of torchrun; it can kill itself at a moment.
+"""Train a tiny run in this process, alone or as one of torchrun's processes. On demand it kills itself at a given step.
 
     [torchrun ...] train_in_a_process.py CORPUS FOLDER STEPS ["in step N" | "at save N"]
 
@@ -61,14 +61,14 @@ def learn(
 
 def killed(moment: str) -> Callable[[Run], None]:
     """Return a function that makes a run kill its process within a step, or when it saves after a step."""
-    what, number = moment.rsplit(" ", 1)
+    place, number = moment.rsplit(" ", 1)
 
     def prepare(run: Run) -> None:
         def kill(*_: object) -> None:
-            if run.step == int(number) - (what == "in step"):
+            if run.step == int(number) - (place == "in step"):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        if what == "in step":
+        if place == "in step":
             run.optimiser.register_step_post_hook(kill)
         else:
             save = run.save
