@@ -274,7 +274,7 @@ def _draw_rolls(folder: Path, corpus: "Corpus", continued: "Sequence[Continuatio
     make_folder(folder)
     for number, one in enumerate(continued, 1):
         prompt, tune = one.prompt, one.prompt.tune
-        heard = corpus.frames(tune)[prompt.start : prompt.turn]
+        heard = corpus.frames(tune)[prompt.start : prompt.prompt_end]
         pieces = [("prompt", heard), ("real", one.real), ("generated", one.generated)]
         title = f"{tune.title or tune.path} - {tune.author}"
         save(folder / f"{number:02d}.svg", draw_rolls(title, pieces, tune.rate_hz))

@@ -153,7 +153,7 @@ def test_the_program_does_the_same_on_both_processors() -> None:
     assert speed.run_ours(5)[1] == speed.run_py65(5)[1] != speed.program()[0x2000:0x2300]
 
 
-def test_a_race_counts_the_same_registers(tmp_path: Path, peer: Peer) -> None:
+def test_a_race_compares_the_registers_of_both_machines(tmp_path: Path, peer: Peer) -> None:
     path = traced(tmp_path, counting(FRAMES)).path
     broken = tmp_path / "broken.sid"
     broken.write_bytes(b"no tune")
@@ -223,7 +223,9 @@ def test_the_command_prints_figures_and_table(
     assert "frame 3.3  $D400  04 not 05" in shown.out and "no peer here" in shown.err
 
 
-def test_a_collection_is_timed_by_building_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_time_for_a_large_collection_is_extrapolated_from_a_build(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(2):
         (tmp_path / f"{number}.sid").write_bytes(sid_file(name=bytes([65 + number])))
     command = ["bench", "capture", "--corpus", str(tmp_path), "--only", "build", "--tunes", "2", "--json"]

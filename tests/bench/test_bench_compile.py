@@ -87,7 +87,7 @@ def test_music_that_does_not_fit_into_memory_is_counted_apart() -> None:
     assert kept.file is None and kept.equal is None and values_of([kept])["too_long"] == 1
 
 
-def test_a_sample_is_the_same_each_time(tmp_path: Path) -> None:
+def test_the_choice_of_tunes_is_the_same_each_time(tmp_path: Path) -> None:
     for number in range(30):
         (tmp_path / f"{number}.sid").write_bytes(b"")
     assert choose(tmp_path, 5) == choose(tmp_path, 5) == choose(tmp_path, 0)[:5]

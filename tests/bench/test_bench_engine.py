@@ -34,7 +34,7 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     assert progress
 
 
-def test_torch_is_timed_in_a_process_of_its_own(monkeypatch) -> None:
+def test_torch_is_timed_in_a_separate_process(monkeypatch) -> None:
     pytest.importorskip("torch")
     monkeypatch.setattr(bench, "CONTEXT", 8)
     seconds = bench._torch_seconds("pocket")

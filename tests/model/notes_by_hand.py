@@ -4,7 +4,7 @@ import numpy as np
 
 from sidlive.chip import registers as sid
 
-A_WHILE = 8  # frames a note
+NOTE_FRAMES = 8  # length of a note
 
 
 def register_value(cents: float) -> int:
@@ -13,17 +13,17 @@ def register_value(cents: float) -> int:
 
 
 def play(
-    pitches: list[float | None], voice: int = 0, frames_a_note: int = A_WHILE, wave: int = sid.PULSE
+    pitches: list[float | None], voice: int = 0, frames_per_note: int = NOTE_FRAMES, wave: int = sid.PULSE
 ) -> sid.Frames:
     """Play notes in one voice at full volume; the gate closes in each note's last frame.
 
     ``pitches``: cents above register value 4096; None is a rest.
     """
-    frames = sid.silence(len(pitches) * frames_a_note)
+    frames = sid.silence(len(pitches) * frames_per_note)
     frames[:, sid.MODE_VOL] = 15
     for number, cents in enumerate(pitches):
-        note = frames[number * frames_a_note : (number + 1) * frames_a_note]
-        control = np.full(frames_a_note, wave | sid.GATE)
+        note = frames[number * frames_per_note : (number + 1) * frames_per_note]
+        control = np.full(frames_per_note, wave | sid.GATE)
         control[-1] = wave
         if cents is None:
             control[:] = wave

@@ -53,11 +53,11 @@ COPIES: Final = {"": longest_copies, "part_": longest_voice_copies}  # by the pr
 
 @dataclass(frozen=True)
 class Prompt:
-    """A stretch of a tune: frames ``start`` to ``turn`` are the prompt, ``turn`` to ``end`` its real continuation."""
+    """A stretch of a tune: frames ``start`` to ``prompt_end`` are the prompt, frames from there to ``end`` follow it."""
 
     tune: CorpusTune
     start: int
-    turn: int
+    prompt_end: int
     end: int
 
 
@@ -116,10 +116,10 @@ def continue_prompts(
     for lane, prompt in enumerate(prompts):
         frames = corpus.frames(prompt.tune)
         engine.reset(pin=engine.pinnable)
-        engine.prefill(frames[prompt.start : prompt.turn])
+        engine.prefill(frames[prompt.start : prompt.prompt_end])
         own = replace(sampling, lane=sampling.lane + lane)
-        made = np.stack([engine.step(own) for _ in range(prompt.end - prompt.turn)])
-        yield Continuation(prompt, made, frames[prompt.turn : prompt.end])
+        made = np.stack([engine.step(own) for _ in range(prompt.end - prompt.prompt_end)])
+        yield Continuation(prompt, made, frames[prompt.prompt_end : prompt.end])
 
 
 def compare(
@@ -132,7 +132,7 @@ def compare(
     figures: list[list[dict[str, float]]] = [[], []]
     for one in continued:
         frames = corpus.frames(one.prompt.tune)
-        heard = frames[one.prompt.start : one.prompt.turn]
+        heard = frames[one.prompt.start : one.prompt.prompt_end]
         character = character_of(frames, one.prompt.tune.rate_hz)
         for kind, piece in enumerate((one.generated, one.real)):
             own = measure(piece, heard, character)
@@ -171,7 +171,7 @@ def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, fl
     for one in continued:
         tune, prompt = one.prompt.tune, one.prompt
         frames, size = corpus.frames(tune), len(one.real)
-        heard = frames[prompt.start : prompt.turn]
+        heard = frames[prompt.start : prompt.prompt_end]
         pieces = [one.real, one.generated]
         if prompt.end + size <= tune.length:
             pieces.append(frames[prompt.end : prompt.end + size])
@@ -198,7 +198,7 @@ def play_long(engine: Engine, corpus: Corpus, prompt: Prompt, sampling: Sampling
     """
     tune = prompt.tune
     frames = corpus.frames(tune)
-    heard, character = frames[prompt.start : prompt.turn], character_of(frames, tune.rate_hz)
+    heard, character = frames[prompt.start : prompt.prompt_end], character_of(frames, tune.rate_hz)
     engine.reset(pin=engine.pinnable)
     engine.prefill(heard)
     made = np.stack([engine.step(sampling) for _ in range(_frames(tune, seconds))])

@@ -105,7 +105,7 @@ def test_short_subtunes_stay_out_but_not_a_short_start_song(folder: Path, tmp_pa
     assert dict(report.reasons)["too short"] == 2
 
 
-def test_of_a_file_with_two_chips_the_first_ones_frames_are_kept(tmp_path: Path) -> None:
+def test_a_file_with_two_chips_gives_the_frames_of_the_first(tmp_path: Path) -> None:
     (tmp_path / "Two.sid").write_bytes(sid_file(version=3, pages=b"\0\0\x42\0"))
     build(tmp_path, tmp_path / "corpus", frames=600, workers=1)
     tune = open_corpus(tmp_path / "corpus").tunes[0]
@@ -127,7 +127,7 @@ def test_a_player_that_runs_twice_a_frame_makes_video_frames(tmp_path: Path) -> 
     assert (np.diff(counted) == 2).all()
 
 
-def test_near_duplicates_are_dropped_for_the_longer(tmp_path: Path) -> None:
+def test_near_duplicates_are_dropped_for_the_longer_song(tmp_path: Path) -> None:
     # the second waits 60 frames, silent, before it counts: LDA $10F2  CMP #60  BEQ +4  INC $10F2  RTS
     late = "AD F2 10 C9 3C F0 04 EE F2 10 60  EE F0 10 D0 03 EE F1 10  AD F0 10 8D 00 D4  AD F1 10 09 10 8D 01 D4"
     (tmp_path / "A.sid").write_bytes(sid_file(program(play=late + " A9 21 8D 04 D4 60")))

@@ -46,16 +46,16 @@ def test_songs_that_only_begin_alike_are_different_songs() -> None:
     assert found(song(3000), jingle) == {}, "its first five seconds do not identify it"
 
 
-def test_filter_and_pulse_do_not_make_another_song() -> None:
+def test_songs_that_differ_in_filter_and_pulse_alone_are_duplicates() -> None:
     other_chip = song(1000)
     other_chip[:, [2, 22]] = 0x55
     assert found(song(1000), other_chip) == {1: (0, "the same notes as")}
 
 
-def test_short_songs_are_the_same_only_when_they_are_equal() -> None:
+def test_short_songs_are_duplicates_only_if_they_are_equal() -> None:
     assert found(song(200), song(200), song(3000)) == {1: (0, "the same as")}
 
 
-def test_copies_of_a_part_go_with_the_whole() -> None:
+def test_copies_of_a_part_are_dropped_for_the_whole() -> None:
     part = song(2000)
     assert {number: kept for number, (kept, _) in found(part, part, song(3000)).items()} == {0: 2, 1: 2}

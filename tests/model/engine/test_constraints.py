@@ -188,7 +188,7 @@ def test_a_note_must_be_on_the_scale_and_noise_need_not(
         ((0x3000, 0x1000), (0x30, 0x44), (0x00, 0x44), {0x4444}),  # an arpeggio leaps back
     ],
 )
-def test_a_tone_may_stay_slide_and_bend_and_leaps_to_the_scale(
+def test_a_tone_may_stay_slide_or_bend_but_leaps_only_to_the_scale(
     engine: Engine, heard: tuple[int, int], his: tuple[int, int], los: tuple[int, int], expected: set[int]
 ) -> None:
     """Permit two high and two low bytes, and collect the frequencies that 100 seeds generate."""

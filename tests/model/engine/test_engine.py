@@ -164,7 +164,7 @@ def test_a_snapshot_restores_to_the_bit_and_is_a_copy(engine: Engine, weights: E
         Engine(weights, context=100).restore(kept)
 
 
-def test_one_seed_one_result_another_seed_another(weights: EngineWeights) -> None:
+def test_equal_seeds_give_equal_music_and_different_seeds_do_not(weights: EngineWeights) -> None:
     runs = []
     for sampling in (WARM, WARM, replace(WARM, seed=4), replace(WARM, lane=1)):
         engine = Engine(weights, context=SMALL.context)

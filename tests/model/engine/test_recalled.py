@@ -168,7 +168,7 @@ def test_near_passages_count_less_and_the_voices_look_back_together(seed: int, n
         assert offsets[0] == expected and lengths[0] == (runs[stream, expected] if expected else 0)
 
 
-def test_music_moves_on_to_what_came_after_an_older_passage() -> None:
+def test_with_vary_the_music_continues_an_older_passage() -> None:
     """After A, B, A, A: without ``vary`` A repeats again, with ``vary`` 1 B follows."""
     rng = np.random.default_rng(3)
 

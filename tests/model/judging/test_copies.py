@@ -46,7 +46,7 @@ def test_a_run_is_not_joined_across_tunes() -> None:
     assert longest_copies([whole[:60], whole[60:]], [whole]).tolist() == [60, 40]
 
 
-def test_one_byte_more_or_less_ends_a_run() -> None:
+def test_a_single_different_byte_ends_a_run() -> None:
     whole = lively(100, 1)
     for column in (0, 8, sid.MODE_VOL, sid.COLUMNS - 1):
         other = whole.copy()
@@ -99,7 +99,7 @@ def hand_over(piece: sid.Frames, to: int, source: sid.Frames, by: int) -> None:
     piece[:, sid.first_control_of(to)] = source[:, sid.first_control_of(by)]
 
 
-def test_a_part_is_found_in_any_voice_whatever_the_others_do() -> None:
+def test_a_copied_part_is_found_in_any_voice_whatever_the_others_play() -> None:
     piece, source = riff(200, 1), riff(300, 2)
     starts = np.flatnonzero(note_starts(source)[:, 0])
     begin, end = starts[10], starts[20]

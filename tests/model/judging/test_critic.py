@@ -40,7 +40,7 @@ def test_all_music_has_as_many_features_and_all_are_finite() -> None:
 
 
 @pytest.mark.parametrize("with_prompt", [False, True])
-def test_another_rhythm_is_recognised_and_the_same_is_not(with_prompt: bool) -> None:
+def test_the_critic_recognises_a_different_rhythm_and_not_the_same_one(with_prompt: bool) -> None:
     assert auc(passages([20]), passages([12], 50), with_prompt) > 0.95
     assert 0.2 < auc(passages([12, 20, 26]), passages([12, 20, 26], 50), with_prompt) < 0.8
 

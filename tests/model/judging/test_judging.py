@@ -88,7 +88,7 @@ def test_no_tune_is_used_twice_before_each_has_been_used_once() -> None:
         len(chosen) == 6 and len({one.tune for one in chosen[:3]}) == 3 and len({one.tune for one in chosen[3:]}) == 3
     )
     for one in chosen:
-        assert one.tune.split == "held-out" and one.turn - one.start == 30 and one.end - one.turn == 50
+        assert one.tune.split == "held-out" and one.prompt_end - one.start == 30 and one.end - one.prompt_end == 50
         assert one.start >= 0 and one.end <= one.tune.length
     assert chosen == choose_prompts(corpus, 6, heard=30, seconds=1.0)
     assert chosen != choose_prompts(corpus, 6, heard=30, seconds=1.0, seed=1)
@@ -101,9 +101,9 @@ def test_a_continuation_is_what_the_engine_generates_after_the_prompt(small: Eng
     (prompt,) = choose_prompts(corpus, 1, heard=40, seconds=0.4)
     (one,) = continue_prompts(small, corpus, [prompt], WARM)
     small.reset()
-    small.prefill(corpus.frames(prompt.tune)[prompt.start : prompt.turn])
+    small.prefill(corpus.frames(prompt.tune)[prompt.start : prompt.prompt_end])
     assert (one.generated == [small.step(WARM) for _ in range(20)]).all()
-    assert (one.real == corpus.frames(prompt.tune)[prompt.turn : prompt.end]).all()
+    assert (one.real == corpus.frames(prompt.tune)[prompt.prompt_end : prompt.end]).all()
 
 
 def test_a_perfect_copy_has_the_measures_of_the_real_tune_and_is_found() -> None:
@@ -111,8 +111,8 @@ def test_a_perfect_copy_has_the_measures_of_the_real_tune_and_is_found() -> None
     corpus = corpus_of([tune(300, 1), tune(300, 2), tune(300, 3)], training)
     prompts = choose_prompts(corpus, 3, heard=100, seconds=2.0)
     frames = [corpus.frames(prompt.tune) for prompt in prompts]
-    real = [whole[prompt.turn : prompt.end] for whole, prompt in zip(frames, prompts, strict=True)]
-    stolen, heard = training[1][100:200], frames[2][prompts[2].start : prompts[2].turn]
+    real = [whole[prompt.prompt_end : prompt.end] for whole, prompt in zip(frames, prompts, strict=True)]
+    stolen, heard = training[1][100:200], frames[2][prompts[2].start : prompts[2].prompt_end]
     made = [real[0], stolen, heard]
     generated, truth = compare(corpus, [Continuation(*parts) for parts in zip(prompts, made, real, strict=True)])
     assert set(generated) == set(truth) == set(MEASURES)
@@ -124,7 +124,7 @@ def test_a_perfect_copy_has_the_measures_of_the_real_tune_and_is_found() -> None
 def test_without_a_training_set_copies_from_it_are_nan() -> None:
     corpus = corpus_of([tune(300, 1)], [])
     (prompt,) = choose_prompts(corpus, 1, heard=100, seconds=2.0)
-    real = corpus.frames(prompt.tune)[prompt.turn : prompt.end]
+    real = corpus.frames(prompt.tune)[prompt.prompt_end : prompt.end]
     generated, _ = compare(corpus, [Continuation(prompt, real, real)])
     assert np.isnan(generated["copied_from_training"]).all() and not np.isnan(generated["copied_from_prompt"]).any()
 
@@ -199,11 +199,11 @@ def test_the_command_refuses_in_one_line(
 
 
 def rising(number: int) -> bytes:
-    """Return the program of a tune whose pitch rises from a value of its own for each number."""
+    """Return the program of a tune whose pitch rises, from a different start for each number."""
     return program(init=INIT.replace("A9 00", f"A9 {number % 256:02X}"))
 
 
-def test_the_critic_is_asked_about_the_tunes_beside_each_other(tmp_path: Path) -> None:
+def test_the_critic_compares_generated_with_real_continuations(tmp_path: Path) -> None:
     """The critic recognises held notes instead of the tunes' own music, but not another stretch of the tunes."""
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(5)
@@ -222,8 +222,8 @@ def test_the_critic_is_asked_about_the_tunes_beside_each_other(tmp_path: Path) -
     prompts = choose_prompts(corpus, 8, heard=500, seconds=20.0)
     continued = []
     for prompt in prompts:
-        real = corpus.frames(prompt.tune)[prompt.turn : prompt.end]
-        held = np.repeat(corpus.frames(prompt.tune)[prompt.turn : prompt.turn + 1], len(real), axis=0)
+        real = corpus.frames(prompt.tune)[prompt.prompt_end : prompt.end]
+        held = np.repeat(corpus.frames(prompt.tune)[prompt.prompt_end : prompt.prompt_end + 1], len(real), axis=0)
         continued.append(Continuation(prompt, held, real))
     figures = criticise(corpus, continued)
     assert figures["auc"] == 1 and figures["auc_prompt"] == 1

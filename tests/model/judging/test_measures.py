@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from notes_by_hand import A_WHILE, play, tuned
+from notes_by_hand import NOTE_FRAMES, play, tuned
 
 from sidlive.chip import registers as sid
 from sidlive.model.judging.measures import (
@@ -22,7 +22,7 @@ from sidlive.model.judging.measures import (
 RATE = 50.0
 
 
-def test_notes_start_where_gates_open_also_inside_a_frame() -> None:
+def test_notes_start_where_gates_open_even_within_a_frame() -> None:
     frames = play([0.0, 700.0], voice=1)
     frames[3, sid.first_control_of(1)] = sid.PULSE  # closed and opened again in frame 3
     starts = note_starts(frames)
@@ -30,7 +30,7 @@ def test_notes_start_where_gates_open_also_inside_a_frame() -> None:
     assert np.diff(notes_of(frames)[1].cents) == pytest.approx([0, 700], abs=1)
 
 
-def test_rates_are_counted_a_second() -> None:
+def test_rates_are_per_second() -> None:
     frames = play([0.0, 0.0, 0.0, 0.0])  # 32 frames, 0.64 s: four notes open and close; the frame before is closed
     before = frames[-1:]
     figures = measure(frames, before, Character(None, 16, RATE))
@@ -47,10 +47,10 @@ def test_rates_are_counted_a_second() -> None:
 
 def test_repetition_is_the_share_of_notes_that_repeat() -> None:
     riff = tuned([0, 3, 7, 10])
-    bar = 4 * A_WHILE
+    bar = 4 * NOTE_FRAMES
     assert repetition(notes_of(play(riff * 4)), bar, 4 * bar) == 1.0
-    assert repetition(notes_of(play(riff * 4)), bar - A_WHILE, 4 * bar) == 0.0  # the rhythm repeats, the pitches do not
-    assert repetition(notes_of(play(riff * 4)), bar - A_WHILE, 4 * bar, pitched=False) == 1.0
+    assert repetition(notes_of(play(riff * 4)), bar - NOTE_FRAMES, 4 * bar) == 0.0  # only the rhythm repeats
+    assert repetition(notes_of(play(riff * 4)), bar - NOTE_FRAMES, 4 * bar, pitched=False) == 1.0
     half = tuned([0, 3, 7, 10, 0, 3, 8, 11])  # two of four notes as in the bar before
     assert repetition(notes_of(play(half)), bar, 2 * bar) == 0.5
     # A frame is forgiven; for the first note of the second bar, a bar and a frame earlier lies before the music.
@@ -61,7 +61,7 @@ def test_repetition_is_the_share_of_notes_that_repeat() -> None:
 
 def test_a_riff_that_moves_to_another_voice_does_not_repeat() -> None:
     riff = tuned([0, 3, 7, 10])
-    bar = 4 * A_WHILE
+    bar = 4 * NOTE_FRAMES
     handed_over = np.concatenate([play(riff, voice=0), play(riff, voice=1)])
     assert repetition(notes_of(handed_over), bar, 2 * bar) == 0.0
 
@@ -69,22 +69,22 @@ def test_a_riff_that_moves_to_another_voice_does_not_repeat() -> None:
 def test_notes_that_stop_lower_the_repetition() -> None:
     riff: list[float | None] = [*tuned([0, 3, 7, 10])]
     thinning = play(riff * 2 + [0.0, None, None, None])  # a bar later 5 of 8 notes repeat, a bar earlier 5 of 5
-    assert repetition(notes_of(thinning), 4 * A_WHILE, len(thinning)) == pytest.approx(10 / 13)
+    assert repetition(notes_of(thinning), 4 * NOTE_FRAMES, len(thinning)) == pytest.approx(10 / 13)
 
 
-@pytest.mark.parametrize("frames_a_note", [5, 6, 7])
-def test_the_bar_is_a_length_after_which_the_tune_repeats(frames_a_note: int) -> None:
+@pytest.mark.parametrize("frames_per_note", [5, 6, 7])
+def test_the_bar_is_a_length_after_which_the_tune_repeats(frames_per_note: int) -> None:
     rng = np.random.default_rng(5)
     bar = [float(100 * step) if rng.random() < 0.8 else None for step in rng.integers(0, 24, 16)]
-    frames = play(bar * 10, frames_a_note=frames_a_note)
+    frames = play(bar * 10, frames_per_note=frames_per_note)
     found = bar_of(frames, RATE)
-    length = 16 * frames_a_note
+    length = 16 * frames_per_note
     # Beats are estimated: the result may be a multiple of the bar, after which the tune repeats as well.
     assert repetition(notes_of(frames), found, len(frames)) == 1.0
     assert found % length in (0, 1, length - 1)
 
 
-def test_silence_and_stillness_are_deaths() -> None:
+def test_music_dies_if_it_is_silent_or_nothing_changes() -> None:
     alive = play(tuned([0, 3] * 10))
     character = character_of(alive, RATE)
     assert measure(alive, alive[:1], character)["dies"] == 0

@@ -70,7 +70,7 @@ def test_a_frame_is_a_separator_and_its_registers() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_blocks_of_both_have_as_many_parameters(name: str) -> None:
+def test_the_blocks_of_both_networks_have_as_many_parameters(name: str) -> None:
     config = PRESETS[name]
     ours = config.time.parameters + config.column.parameters
     assert flat.stack_like(config).parameters == pytest.approx(ours, rel=0.01)
@@ -152,7 +152,7 @@ def test_a_learner_learns_by_its_own_clock(corpus: Corpus, small: None) -> None:
     assert learner.judged[0.85][0, 0] < learner.judged[0.0][0, 0] / 2
 
 
-def test_the_command_prints_both(
+def test_the_command_prints_both_networks(
     corpus: Corpus,
     tmp_path: Path,
     small: None,

@@ -117,7 +117,7 @@ def test_generate_continues_with_frames_that_the_chip_can_hold() -> None:
     assert not (frames & ~sid.USED_BITS).any()
 
 
-def test_a_config_survives_its_metadata() -> None:
+def test_a_config_reads_back_from_its_metadata() -> None:
     for config in PRESETS.values():
         assert ModelConfig.from_dict(config.to_dict()) == config
 

@@ -54,7 +54,7 @@ def test_it_weighs_as_the_engine_does_on_the_same_weights() -> None:
     np.testing.assert_allclose(reference.weigh(frames[20:40]), expected[:20], atol=2e-3)
 
 
-def test_int8_costs_as_much_as_float32(checkpoint: Path, tmp_path: Path) -> None:
+def test_the_cost_in_int8_is_the_cost_in_float32(checkpoint: Path, tmp_path: Path) -> None:
     engine = Engine(export(checkpoint, tmp_path / "small.safetensors", {}), context=SMALL.context)
     reference, frames = load_reference(checkpoint), song(700)[400:]
     costs = []
