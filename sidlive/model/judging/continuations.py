@@ -53,7 +53,7 @@ COPIES: Final = {"": longest_copies, "part_": longest_voice_copies}  # by the pr
 
 @dataclass(frozen=True)
 class Prompt:
-    """A stretch of a tune: frames ``start`` to ``prompt_end`` are the prompt, frames from there to ``end`` follow it."""
+    """A stretch of a tune: frames ``start`` to ``prompt_end`` are the prompt, those up to ``end`` come after it."""
 
     tune: CorpusTune
     start: int

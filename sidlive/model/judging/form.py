@@ -16,8 +16,8 @@ from sidlive.model.judging.measures import Notes, notes_of
 
 WINDOW_S: Final = 10.0  # window in which pitches and rhythms are counted
 FIGURE: Final = 4  # number of consecutive notes in a figure
-REMEMBERED_S: Final = 20.0  # a figure is new if its voice did not play it in this time before
-LOST_FROM_S: Final = 20.0  # a voice is lost if it has no note from this time of the music on
+REMEMBERED_S: Final = 20.0  # a figure is new if its voice did not play it within this time before
+LOST_FROM_S: Final = 20.0  # a voice is lost if it has no note after this time
 FEWEST_NOTES: Final = 4  # a voice or a loop with fewer notes is ignored
 LOOP_BARS: Final = (1, 2, 4, 8)  # lengths of loops to search for
 SLACK: Final = 1  # frames: inter-onset intervals that differ by no more count as equal
