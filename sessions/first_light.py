@@ -7,7 +7,7 @@
 Without a tune it continues one of the fragments that come with sidlive. Every word here is a verb of the studio's
 console.
 """
-# ruff: noqa: F821 (the verbs and args are given)
+# ruff: noqa: F821 (the verbs and args are predefined names)
 
 prompt(load(args[0] if args else "gallop"))
 temperature(0.9)
@@ -20,14 +20,14 @@ mask("1-2")  # the lead falls silent
 wait(4)
 mask("all")
 temperature(0.9)
-transpose(3)  # what the model has heard was in G minor all along
+transpose(3)  # the music is transposed, and so is the past that the model continues
 wait(8)
 
 transpose(0)
 mute(1)  # the bass drops out on the way to the chip; the model still hears it
 wait(2)
 unmute()
-hold(3)  # the lead stands still
+hold(3)  # the lead keeps its registers
 wait(2)
 free()
 wait(4)

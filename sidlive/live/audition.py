@@ -1,6 +1,6 @@
-"""Plays a take again through the instrument, while the music goes on, logged and unheard.
+"""Plays a take again through the instrument, while the music goes on unheard, and is logged.
 
-Gives frames only: the core asks for them one by one.
+It only supplies frames: the core asks for them one by one.
 """
 
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 from sidlive.chip.registers import VOICES, Frames
 from sidlive.live.voices import Row, silenced
 
-LEAD: Final = 2  # frames of silence before the take and after it, so that its notes begin and no note rings on
+LEAD: Final = 2  # frames of silence before and after the take: its first notes get an attack, and no note hangs
 _ALL: Final = frozenset(range(VOICES))
 
 
@@ -27,11 +27,11 @@ class Audition:
 
     @property
     def begun(self) -> bool:
-        """Whether the last row was the take's, and not the silence before it."""
+        """Whether the silence before the take is over."""
         return self._begun
 
     def row(self, live: Row) -> Row | None:
-        """Return the frame that is heard instead of ``live``; None when the take has ended."""
+        """Return the frame to play instead of the music's frame ``live``; None when the take has ended."""
         if self._lead:
             self._lead -= 1
             return silenced(live, _ALL)

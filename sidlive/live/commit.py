@@ -1,4 +1,4 @@
-"""Writes a take as a .sid file that is proven to play it, and its log beside it. Knows no session."""
+"""Writes a take as a .sid file, verified by playing it in the 6510, and the take's log beside it. Knows no session."""
 
 import os
 from itertools import count
@@ -13,16 +13,16 @@ from sidlive.writing import write_file
 if TYPE_CHECKING:
     from sidlive.tune.compiler.sid_file import Label
 
-_FILES: Final = (".jsonl", ".sid")  # of a committed take; the longer name first
+_FILES: Final = (".jsonl", ".sid")  # of a committed take; first the longer name, which a disk refuses sooner
 
 
 def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Label", aside: bool = False) -> list[str]:
     """Compile a take, run the result in the 6510, compare it frame by frame, and only then write the file.
 
     Returns lines for the performer, such as the parts of ``label`` that the file cannot hold. Raises TuneError if the
-    take does not fit (and says how much of it would) or does not play the same, DeviceError if the disk refuses. An
-    earlier file of that name is replaced whole or not at all; with ``aside`` it is kept, with its log, under another
-    name.
+    take does not fit (the message says how much does) or does not play the same, DeviceError if the file cannot be
+    written. An earlier file of that name is replaced whole or not at all; with ``aside`` it is kept, with its log,
+    under another name.
     """
     from sidlive.tune.compiler.block import SongFrames
     from sidlive.tune.compiler.sid_file import compile_sid, verify
@@ -44,7 +44,7 @@ def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Lab
 def set_aside(path: Path) -> Path:
     """Rename a committed take and its log to the first free of NAME-1.sid, NAME-2.sid, ...; return the new path.
 
-    Raises DeviceError, with both files as they were, if the disk refuses.
+    Raises DeviceError if that fails; then both files have their old names.
     """
     free = next(
         kept
@@ -70,5 +70,5 @@ def set_aside(path: Path) -> Path:
 
 
 def write_log(path: Path, log: str) -> None:
-    """Write a take's log, whole or not at all. Raises DeviceError if the disk refuses."""
+    """Write a take's log, whole or not at all. Raises DeviceError if it cannot be written."""
     write_file(path, log.encode())

@@ -1,7 +1,8 @@
 """The controls: one declaration each, from which verbs, MIDI, the screen and error messages derive.
 
-A *steer* control changes what the model hears or how it chooses: the future is generated anew. A *remix* control
-changes registers on the way to the chip. A *room* control is about the instrument itself. Knows no tape and no ports.
+A *steer* control changes the model's input or its sampling, so the frames to come are generated again. A *remix*
+control changes registers on the way to the chip. A *room* control is about the instrument itself. Knows no tape and no
+ports.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,8 +22,8 @@ class Control:
     """One control.
 
     A ``whole`` control takes integers only; if its range is 0 to 1 it is a switch and takes True and False too.
-    ``low`` and ``high`` are None for a control whose value is a text: then ``text`` converts what a person wrote to the
-    text's one spelling, or raises ControlError.
+    ``low`` and ``high`` are None for a control whose value is a text: then ``text`` converts the typed
+    value to its one spelling, or raises ControlError.
     """
 
     name: str
@@ -35,10 +36,10 @@ class Control:
     whole: bool = False
     cc: int | None = None  # the MIDI controller number that moves it until another is learned
     text: Callable[[object], str] | None = None
-    before: ControlValue | None = None  # what music was made with before this control existed; None: its default
+    before: ControlValue | None = None  # its value in replays of logs older than the control; None: `default`
 
     def typed(self, value: object) -> ControlValue:
-        """Check and convert a value that a person wrote. Raises ControlError, which says what was expected."""
+        """Check a typed value and convert it to the control's type. Raises ControlError with the expected range."""
         if self.low is None or self.high is None:
             assert self.text is not None
             return self.text(value)
@@ -86,9 +87,7 @@ CONTROLS: Final[dict[str, Control]] = {
         # 0.98: without the long tail of unlikely tokens a small model keeps its thread longer
         Control("top_p", 0.05, 1.0, 0.98, "", "steer", "choose among the likeliest that hold this probability"),
         Control("top_k", 0, 256, 0, "", "steer", "choose among this many of the likeliest; 0 is all", whole=True),
-        Control(
-            "follow", -4.0, 8.0, 1.0, "nats", "steer", "how closely to follow what was heard before; 0 is as learned"
-        ),
+        Control("follow", -4.0, 8.0, 1.0, "nats", "steer", "how closely to follow earlier music; 0 is as learned"),
         Control(
             "vary",
             0.0,
@@ -96,10 +95,10 @@ CONTROLS: Final[dict[str, Control]] = {
             0.8,
             "",
             "steer",
-            "0 stays with the last bars; more moves on, as the music did longer ago",
+            "0 repeats the last bars; more prefers passages from longer ago",
             before=0.0,
         ),
-        Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out tokens less likely than this share of the likeliest"),
+        Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out tokens below this fraction of the top probability"),
         Control("seed", 0, 2**31 - 1, 1, "", "steer", "another number, another future", whole=True),
         Control(
             "transpose",
@@ -108,7 +107,7 @@ CONTROLS: Final[dict[str, Control]] = {
             0,
             "semitones",
             "steer",
-            "all that the model has heard, higher or lower",
+            "transposes the music, the prompt included",
             whole=True,
             cc=2,
         ),
@@ -150,7 +149,7 @@ def control(name: str) -> Control:
 def turnable(name: str) -> None:
     """Raise ControlError if the control has no range, so that no knob can turn it."""
     if control(name).low is None:
-        ranged = ", ".join(other for other, knob in CONTROLS.items() if knob.low is not None)
+        ranged = ", ".join(other.name for other in CONTROLS.values() if other.low is not None)
         raise ControlError(f"{name} has no range for a knob; learn one of {ranged}")
 
 
@@ -177,7 +176,7 @@ def one_voice(spec: object) -> int:
     """Convert one voice as people write it (1, "1") to 0, 1 or 2. Raises ControlError."""
     voices = parse_voices(spec)
     if len(voices) != 1:
-        raise ControlError(f"expects one voice, 1, 2 or 3, found {spec!r}; say it once for each voice")
+        raise ControlError(f"expects one voice, 1, 2 or 3, found {spec!r}; call the verb once for each voice")
     return next(iter(voices))
 
 
@@ -220,7 +219,7 @@ def values_text(values: Iterable[int]) -> str:
 
 
 def unknown_fragment(name: str, known: list[str]) -> ControlError:
-    """Return the error for a name that is neither a loaded fragment nor one that ships."""
+    """Return the error for a name that is neither a loaded nor a shipped fragment."""
     if meant := shipped.near(name, known):
         return ControlError(f"no fragment {name!r}: did you mean {meant}? fragments() lists all")
     have = f"loaded are {', '.join(sorted(known))}" if known else "none is loaded yet"
@@ -239,4 +238,6 @@ def _voice_range(part: str, found: object) -> set[int]:
 
 
 def _no_values(found: object) -> ControlError:
-    return ControlError(f'values are 0 to 255, found {found!r}; write 129, "0-15,129", range(16) or a test of a value')
+    return ControlError(
+        f'values are 0 to 255, found {found!r}; write 129, "0-15,129", range(16) or a function of a value'
+    )

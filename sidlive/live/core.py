@@ -1,9 +1,8 @@
 """The core: the heart of the instrument. Deterministic, without threads of its own.
 
 Three callers meet here: the renderer (`next_frame`), the generator (`assignment`, `heard`, `rows`, `enter`, `deliver`)
-and the session (`command`, `state` and the other calls). Each may be a thread of its own; one lock is held for
-microseconds, and never while the engine works. If one thread makes the same calls in the same order, the frames are the
-same, always.
+and the session (`command`, `state` and the other calls). Each may be a thread of its own. One lock guards them; it is
+held for microseconds, and never while the engine works. The same calls in the same order always give the same frames.
 """
 
 from dataclasses import replace
@@ -35,7 +34,11 @@ class Core(TapePlayer):
     # -- for the generator (`sidlive.live.generator.GeneratorHost`)
 
     def assignment(self, lineage: int, position: int) -> Assignment | None:
-        """Return the next frame to make, if any, for an engine that heard this lineage and stands at `position`."""
+        """Return the next frame to generate; None if there is nothing to do.
+
+        `lineage`: number of the lineage that the engine has prefilled. `position`: tape frame that the engine would
+        generate next.
+        """
         with self._lock:
             if not self._armed:
                 return None
@@ -44,7 +47,7 @@ class Core(TapePlayer):
             if past.number == lineage:
                 if index >= self._tape.playhead + self._desk.whole("ahead"):
                     return None
-                if past.root == position < index:  # the playhead passed the cut during the prefill: take the next
+                if past.root == position < index:  # the playhead passed the cut during the prefill: cut here instead
                     self._lineage = past = replace(past, root=index)
             self.take.step(ASSIGN)
             sampling = self._desk.sampling(self._lane, BEATS_A_BAR * self._beat)
@@ -54,20 +57,24 @@ class Core(TapePlayer):
             )  # fmt: skip
 
     def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:
-        """Return where a cut would fall now, up to `most` frames from `root` on before it, and their semitones."""
+        """Return the tape frame of a cut made now, and the frames before it, with their transpositions.
+
+        The frames are the last ones before the cut, at most `most` and none before `root`: ``uint8[n, 28]``, and
+        ``int8[n]`` in semitones.
+        """
         with self._lock:
             self.take.step(HEARD)
             position = max(root, min(self._tape.playhead + MARGIN, self._tape.end))
             return position, *self._tape.rows(max(root, position - most), position)
 
     def rows(self, start: int, stop: int) -> tuple[Frames, NDArray[np.int8]]:
-        """Return tape frames `start` to `stop`, and the semitones of each."""
+        """Return tape frames `start` to `stop`, ``uint8[n, 28]``, and their transpositions in semitones."""
         with self._lock:
             self.take.step(ROWS)
             return self._tape.rows(start, stop)
 
     def enter(self, lineage: Lineage) -> int | None:
-        """Cut the tape for a lineage that the engine has heard; return the frame, None if it is out of date."""
+        """Cut the tape for a lineage that the engine has prefilled; return the cut, None if the lineage is outdated."""
         with self._lock:
             self.take.step(ENTER)
             if lineage.number != self._lineage.number:
@@ -80,7 +87,7 @@ class Core(TapePlayer):
             return index
 
     def deliver(self, task: Assignment, row: Row) -> bool:
-        """Put a frame on the tape; return False if it is out of date."""
+        """Put a frame on the tape; return False if it came too late, or from settings that have changed since."""
         with self._lock:
             self.take.step(DELIVER)
             tape = self._tape
@@ -91,19 +98,20 @@ class Core(TapePlayer):
             return True
 
     def forgotten(self) -> None:
-        """Note that the generator failed and its engine hears everything again."""
+        """Log that the generator failed and will prefill its engine from the start."""
         with self._lock:
             self.take.step(FORGET)
 
     # -- for the session (`sidlive.live.link.CoreCalls`)
 
     def command(self, name: str, *arguments: Any) -> None:
-        """Do one of `Commands`, which takes effect at once or not at all. Raises SidliveError."""
+        """Run one of `Commands`: it takes effect whole, or raises SidliveError and changes nothing."""
         if name not in COMMANDS:
             raise ControlError(f"no command {name!r}: expected one of {', '.join(COMMANDS)}")
         with self._lock:
             epoch = self._epoch
             getattr(self, f"_do_{name}")(*arguments)
+            # A command that starts a new future is logged with the take frame at which the new future begins.
             anew = {"anew": self.take.length + self._tape.fresh - self._tape.playhead} if self._epoch != epoch else {}
             self.take.event(name, *arguments, **anew)
             self._desk.note(self._clock / self._rate, name, arguments)
@@ -131,10 +139,10 @@ class Core(TapePlayer):
             return list(self._desk.history)
 
     def performed(self) -> tuple[Frames, int | None, bool]:
-        """Return the take's frames ``uint8[n, 28]``, the prompt's beat, and the order in which its tune writes.
+        """Return the take's frames ``uint8[n, 28]``, the prompt's beat, and the write order of the prompt's tune.
 
-        The beat is in frames, None without a prompt; the order is True if a voice's control is written before its
-        envelope.
+        The beat is in frames, None without a prompt. The write order is True if the tune writes a voice's control
+        register before its envelope.
         """
         return self.take.frames(), self._beat if self._prompt else None, self.control_first
 
@@ -204,7 +212,7 @@ class Core(TapePlayer):
         return self._follows and not self.take.length and not self._playing
 
     def _notify_standard(self, fragment: "Fragment") -> None:
-        """Notify the performer, once for each fragment, how music made for another video standard sounds here."""
+        """Show a notice, once a fragment, if it was made for the other video standard: how it sounds at this one."""
         if fragment.timing != self.timing.name and fragment.name not in self._notified:
             self._notified.add(fragment.name)
             self._desk.tell(

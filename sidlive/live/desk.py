@@ -1,4 +1,4 @@
-"""The desk: all settings made by hand, the loaded fragments, the notices and the history.
+"""The desk: all current settings, the loaded fragments, the notices and the history.
 
 Plain values under the core's lock. Knows no time.
 """
@@ -33,7 +33,7 @@ _HISTORY: Final = 10_000  # lines kept
 
 
 class Hands(Protocol):
-    """What the core asks of MIDI (`sidlive.live.hands.midi.Midi`); `name` is a control's."""
+    """The part of MIDI that the core uses (`sidlive.live.hands.midi.Midi`). `name` is the name of a control."""
 
     def learn(self, name: str) -> None:
         """Bind the next knob that moves to a control."""
@@ -47,7 +47,7 @@ class Hands(Protocol):
 
 
 class Speakers(Protocol):
-    """What the core asks of the sound devices (`sidlive.live.sound.device_minder.DeviceMinder`)."""
+    """The part of the sound devices that the core uses (`sidlive.live.sound.device_minder.DeviceMinder`)."""
 
     def names(self) -> list[str]:
         """Return the names of the devices."""
@@ -72,7 +72,7 @@ class Desk:
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
         self._prompt: Frames | None = None
         self._timing = timing  # of the machine that plays
-        self._values: dict[str, ControlValue] = {name: knob.default for name, knob in CONTROLS.items()}
+        self._values: dict[str, ControlValue] = {name: declared.default for name, declared in CONTROLS.items()}
         self.set("seed", seed)
 
     def get(self, name: str) -> ControlValue:
@@ -85,8 +85,7 @@ class Desk:
 
     def set(self, name: str, value: ControlValue) -> bool:
         """Set a control; return whether its value changed."""
-        knob = control(name)
-        value = knob.typed(value)
+        value = control(name).typed(value)
         if value == self._values[name]:
             return False
         values = self._values | {name: value}
@@ -98,7 +97,7 @@ class Desk:
         return True
 
     def set_prompt(self, frames: Frames, timing: VideoTiming) -> None:
-        """Tune the scale to the prompt ``frames``, for a machine of that video ``timing``."""
+        """Tune the scale to a prompt, ``uint8[n, 28]``, played on a machine with this video timing."""
         self._timing = timing
         try:
             self.constraints = self._constraints_of(self._values, self._forbidden, frames)
@@ -116,7 +115,7 @@ class Desk:
         self._forbidden = forbidden
 
     def permit(self, column: str | None = None, *voices: int | str) -> None:
-        """Lift what was forbidden in a column, or everywhere."""
+        """Permit forbidden values again, in a column or in all."""
         lifted = self._forbidden if column is None else columns_of(column, parse_voices(*voices or ("all",)))
         self._forbidden = {one: values for one, values in self._forbidden.items() if one not in lifted}
         self.constraints = self._constraints_of(self._values, self._forbidden, self._prompt)
@@ -128,7 +127,7 @@ class Desk:
         return frozenset(range(VOICES)) - self.mask | gripped
 
     def sampling(self, lane: int, bar_frames: int) -> Sampling:
-        """Return the sampling settings. `lane` selects one of the independent noises of a seed."""
+        """Return the sampling settings. `lane` selects one of the independent random streams of a seed."""
         values = self._values
         return Sampling(
             temperature=float(values["temperature"]),
@@ -195,10 +194,10 @@ class Desk:
         """Return the state of every control."""
         return {
             name: ControlState(
-                name, self._values[name], knob.low, knob.high, knob.unit, knob.kind, knob.help,
+                name, self._values[name], declared.low, declared.high, declared.unit, declared.kind, declared.help,
                 hands.knob(name) if hands else None,
             )
-            for name, knob in CONTROLS.items()
+            for name, declared in CONTROLS.items()
         }  # fmt: skip
 
     def voices(self) -> tuple[VoiceState, VoiceState, VoiceState]:
@@ -215,7 +214,7 @@ class Desk:
     def _constraints_of(
         self, values: dict[str, ControlValue], forbidden: dict[int, frozenset[int]], prompt: Frames | None
     ) -> Constraints:
-        """Return what the engine may generate under these settings. Raises ControlError if that is nothing."""
+        """Return the engine's constraints under these settings. Raises ControlError if they forbid every frame."""
         table = permitted_values(forbidden, filtered=bool(values["filter"]))
         notes = notes_in(str(values["scale"]), prompt, int(values["transpose"]), self._timing)
         return UNCONSTRAINED if table is None and notes is None else constrain(table, notes)

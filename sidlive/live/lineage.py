@@ -1,4 +1,4 @@
-"""What core and generator exchange: the past that the engine must hear, and the next frame to make."""
+"""The values that core and generator exchange: the past that the engine continues, and the next frame to generate."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The past that the model must have heard: the context, then the tape from `root` on, all transposed."""
+    """The past that the engine continues: the context, then the tape from `root` on, all transposed."""
 
-    number: int  # increases with each change that rewinding the engine cannot make
+    number: int  # increases with each change for which the engine must prefill again; others only rewind it
     context: Frames  # [n, 28], untransposed: the prompt
-    root: int | None  # tape frame that follows the context; None: the next cut
+    root: int | None  # tape frame that follows the context; None: not known before the prefill is done
     semitones: int  # transposition of the context and the tape
-    opening: int = 0  # number of last frames of the context that are themselves played, from `root` on
+    opening: int = 0  # number of frames at the end of the context that are played first, as tape frames from `root` on
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """The next frame to make and everything that decides it, copied under the core's lock."""
+    """The next frame to generate and everything that decides it, copied under the core's lock."""
 
-    epoch: int  # of the settings; a frame made under an older one is dropped
+    epoch: int  # version of the settings; a frame generated under an older one is dropped
     lineage: Lineage
-    index: int  # tape frame to make
+    index: int  # tape frame to generate
     before: Row  # the frame before it
     sampling: "Sampling"
     constraints: "Constraints"

@@ -1,8 +1,8 @@
-"""The link from a session to a core: one declaration of what may be asked of a core, wherever it runs.
+"""The link from a session to a core: the calls and commands of a core, declared once, wherever the core runs.
 
-`CoreCalls` are the calls; `Commands` are the commands that the call `command` does, each a line of the take's log. The
-core process's table of methods, the proxies on the session's side and the core's table of commands derive from these
-two classes, so a type checker sees every call from end to end.
+`CoreCalls` are the calls. `Commands` are the commands that the call `command` runs; each adds a line to the take's log.
+The core process's table of methods, the session's proxies and the core's table of commands derive from these two
+classes, so a type checker sees every call from end to end.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ TakeNote = Literal["edit", "unedit", "commit"]  # log entries of the verbs that 
 
 
 class Commands(Protocol):
-    """The commands of a core. It does each under its lock, by the method ``_do_NAME``; all raise SidliveError."""
+    """The commands of a core. It runs each under its lock, in its method ``_do_NAME``; all raise SidliveError."""
 
     def add(self, fragment: "Fragment", /) -> None:
         """Keep a fragment under its name."""
@@ -41,7 +41,7 @@ class Commands(Protocol):
         """Set a control."""
 
     def mute(self, *voices: int | str) -> None:
-        """Silence voices on the way to the chip."""
+        """Silence voices in the frames that go to the chip; the model still hears them."""
 
     def unmute(self, *voices: int | str) -> None:
         """Hear voices again."""
@@ -59,7 +59,7 @@ class Commands(Protocol):
         """Exclude register values, "0-15,129", from a column."""
 
     def permit(self, column: str | None = None, /, *voices: int | str) -> None:
-        """Lift what was forbidden in a column, or everywhere."""
+        """Permit forbidden values again, in a column or in all."""
 
     def learn(self, name: str, /) -> None:
         """Bind the next MIDI knob that moves to a control."""
@@ -72,7 +72,7 @@ class CoreCalls(Protocol):
     """The calls that a core answers. Any thread; each raises SidliveError."""
 
     def command(self, name: str, /, *arguments: Any) -> Any:
-        """Do one of `Commands`, see `commands`."""
+        """Run one of `Commands` by its name; `commands` gives a typed proxy."""
 
     def state(self) -> State:
         """Return everything the screen shows except the frames."""
@@ -125,7 +125,7 @@ class Link(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Return when the chip has taken that many more seconds of frames."""
+        """Wait until the chip has taken this many more seconds of frames."""
 
     def restart(self) -> None:
         """Open the core again after it died."""
@@ -148,10 +148,10 @@ def answers(core: CoreCalls) -> Mapping[str, Callable[..., Any]]:
 
 
 def calls(ask: Callable[..., Any]) -> CoreCalls:
-    """Return a proxy of a core, every call of which is ``ask(name, *arguments)``."""
+    """Return a proxy of a core that turns each call into ``ask(name, *arguments)``."""
     return cast(CoreCalls, SimpleNamespace(**{name: partial(ask, name) for name in CALLS}))
 
 
 def commands(core: CoreCalls) -> Commands:
-    """Return the commands of a core as methods."""
+    """Return a proxy of a core that turns each command into ``core.command(name, *arguments)``."""
     return cast(Commands, SimpleNamespace(**{name: partial(core.command, name) for name in COMMANDS}))

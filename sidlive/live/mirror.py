@@ -1,6 +1,6 @@
 """The mirror: the frames last heard and the frames to come, in memory that two processes may share.
 
-The core writes, under its lock; any number of readers read without asking. A version number is odd during a write, so a
+The core writes, under its lock; readers read at any time, without a lock. A version number is odd during a write, so a
 reader notices a torn read and reads again.
 """
 
@@ -13,7 +13,7 @@ from sidlive.live.state import Window
 from sidlive.live.voices import Row
 
 HEARD: Final = 2048  # frames of the past that are kept, 40 s
-FUTURE: Final = 512  # frames to come; more than the generator is ever ahead
+FUTURE: Final = 512  # frames to come; the generator is never as far ahead
 _HEADER: Final = 4 * 8  # version, clock, playhead, end: int64 each
 SIZE: Final = _HEADER + (HEARD + FUTURE) * COLUMNS  # bytes
 _TRIES: Final = 5  # reads before a torn one is accepted
@@ -55,7 +55,7 @@ class Mirror:
         return int(self._header[1])
 
     def window(self, before: int, after: int) -> Window:
-        """Return up to ``before`` frames heard and ``after`` to come; after _TRIES torn reads, the last of these."""
+        """Return up to ``before`` frames heard and ``after`` to come; after _TRIES torn reads, return the last one."""
         for _ in range(_TRIES):
             version = int(self._header[0])
             clock, playhead, end = (int(value) for value in self._header[1:])
@@ -68,5 +68,5 @@ class Mirror:
         return Window(clock - past, past, np.concatenate([heard, future]))
 
     def release(self) -> None:
-        """Release the buffer, so that its owner can close it. Nothing may be read afterwards."""
+        """Release the buffer, so that its owner can close it. The mirror cannot be used afterwards."""
         del self._header, self._heard, self._future

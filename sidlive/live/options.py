@@ -23,15 +23,15 @@ class RoomOptions:
 
     model: str = "pocket"
     device: str | None = None  # sound device: part of its name, "null" for none, None for the default
-    midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all there are
-    takes: Path = Path("takes")  # made absolute here: a performer's os.chdir moves no take
+    midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all ports
+    takes: Path = Path("takes")  # made absolute here, so that os.chdir in a script does not change it
     chip: str = "6581"
     video: str | None = None  # "PAL" or "NTSC"; None: the first prompt's, PAL until then
     seed: int = 1
-    name: str = ""  # of the take's folder; "": date and time
+    name: str = ""  # the take's folder is named so; "": date and time
     stamp: "Callable[[], Stamp] | None" = None  # makes the callback for each block that the device takes
     engine: "Callable[[], EngineLike] | None" = None  # makes the engine; None: the engine of `model`
-    home: Path = field(default_factory=working_folder)  # relative paths, the model's too, start here
+    home: Path = field(default_factory=working_folder)  # relative paths start here, that of the model too
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "takes", self.home / self.takes)
@@ -49,7 +49,7 @@ def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
     folder = options.takes / (options.name or time.strftime("%Y%m%d-%H%M%S"))
     header = {
         "chip": options.chip, "timing": timing.name, "rate_hz": timing.rate_hz, "seed": options.seed,
-        "controls": {name: knob.default for name, knob in CONTROLS.items()}, "sidlive": __version__,
+        "controls": {name: control.default for name, control in CONTROLS.items()}, "sidlive": __version__,
         "machine": machine(),
     }  # fmt: skip
     return Core(Take(folder, header), options.chip, timing, options.seed, mirror, options.video is None)
@@ -58,7 +58,7 @@ def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
 def make_engine(options: RoomOptions, report_progress: Callable[[str], object]) -> "EngineLike":
     """Return the engine, ready to play. Its kernels are compiled here, or fetched from the cache. Raises ModelError.
 
-    ``report_progress`` is called with a line on what is being done.
+    ``report_progress`` is called with a line about the work in progress.
     """
     if options.engine is not None:
         return options.engine()

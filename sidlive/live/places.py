@@ -39,12 +39,12 @@ def config_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """Return the folder of what the instrument remembers, such as the console's history."""
+    """Return the folder of data kept between sessions, such as the console's history."""
     return _folder("XDG_DATA_HOME", ".local/share", "Library/Application Support")
 
 
 def log_path(process: str = "core") -> Path:
-    """Return the log of a process: "core" (output of drivers, faults) or "studio" (how it failed)."""
+    """Return the log of a process: "core" (output of drivers, faults) or "studio" (its crashes)."""
     return _folder("XDG_STATE_HOME", ".local/state", "Library/Logs") / f"{process}.log"
 
 

@@ -1,8 +1,8 @@
 """The core process: the core, and the threads that call it.
 
 One thread generates frames (it alone owns the engine), one plays them, one serves MIDI, one writes the take's file. The
-main thread answers the calls that come over the pipe, and ends the process when the pipe closes. Importing this imports
-nothing that those threads use.
+main thread answers the calls that come over the pipe, and ends the process when the pipe closes. Importing this module
+imports nothing that those threads use.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ RECOVERY_S: Final = 0.2  # pause after a fault of the generator
 
 def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
     """Run the core process until the pipe closes. ``memory``: a shared array of `mirror.SIZE` bytes."""
-    for name in ("SIGINT", "SIGHUP"):  # the terminal's signals are the screen's business; it closes the pipe
+    for name in ("SIGINT", "SIGHUP"):  # the screen's process handles the terminal's signals, and closes the pipe
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):  # if the user may do this
+        with contextlib.suppress(OSError):  # not every user may
             os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     with contextlib.suppress(OSError):
         os.chdir(options.home)
@@ -98,7 +98,9 @@ class _Parts:
         core.hush = self._renderer.panic
         core.retime = self._renderer.retime
         core.speakers = self._minder = DeviceMinder(self._renderer, options.device, core.tell, stamp)
-        self._loading_gaps = 0  # inaudible gaps: loading a model keeps the interpreter busy before there is music
+        self._loading_gaps = (
+            0  # gaps while the model was loaded (that keeps the interpreter busy): inaudible, so not shown
+        )
         self._closing = threading.Event()
         self._wake = threading.Event()
         self.core.wake = self._wake.set
@@ -141,7 +143,7 @@ class _Parts:
             self.core.tell(f"no music can be made: {self.core.trouble}")
             return
         self._loading_gaps = self._renderer.underruns
-        gc.freeze()  # what is loaded now stays loaded: the collector need not visit it again
+        gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
         self.core.ready(self._options.model, model_digest(self._options))
         while not self._closing.is_set():
             try:
@@ -185,7 +187,7 @@ class _Parts:
 
 
 def _divert_output() -> None:
-    """Send both outputs to a log file, emptied at each start: drivers print, and the terminal shows the screen."""
+    """Redirect stdout and stderr to a log file, emptied at each start: drivers print, the terminal shows the screen."""
     try:
         log_path().parent.mkdir(parents=True, exist_ok=True)
         log = os.open(log_path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

@@ -1,7 +1,7 @@
 """Generates a take's frames again from its log: with the same core and generator, in the order of the logged steps.
 
-The log holds the order of the core's steps. So one thread can repeat a performance in which generator, renderer and
-hands were threads of their own; the frames are the same to the bit on the same model and the same kind of processor.
+The log holds the order of the core's steps. So one thread can repeat a performance in which the generator, the renderer
+and MIDI had a thread each; the frames are the same to the bit on the same model and the same kind of processor.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ Step = str | Entry  # a letter, or a command
 def replay(log: TakeLog, engine: EngineLike, progress: Callable[[int], object] = lambda frames: None) -> Frames:
     """Return the frames ``uint8[T, 28]`` of a take, generated again by `engine` (new, or reset), up to the log's end.
 
-    If the take has its frames, the result ends with the first one that differs (see `difference`). `progress` is called
-    now and then with the number of frames so far. Raises TuneError if the log does not fit: it is damaged, another
+    If `log` contains the take's frames, the result ends at the first frame that differs (see `difference`). `progress`
+    is called with the number of frames so far. Raises TuneError if the log does not fit: it is damaged, another
     version of sidlive wrote it, or the engine's frames differ so much that the steps cannot follow.
     """
     from sidlive.tune.edits import transpose
@@ -54,7 +54,7 @@ def replay(log: TakeLog, engine: EngineLike, progress: Callable[[int], object] =
 
 
 def difference(made: Frames, performed: Frames) -> tuple[int, str] | None:
-    """Return the first frame in which two takes differ, and how in words; None if their common part is equal."""
+    """Return the first frame at which two takes differ, and the difference in words; None if there is none."""
     count = min(len(made), len(performed))
     differ = np.argwhere(made[:count] != performed[:count])
     if not len(differ):
@@ -66,10 +66,10 @@ def difference(made: Frames, performed: Frames) -> tuple[int, str] | None:
 
 
 def opened_core(header: Entry) -> Core:
-    """Return a core as it was when the take began. Raises TuneError for a header that does not say how."""
+    """Return a core as it was when the take began. Raises TuneError if the header does not contain that."""
     if header.get("take") != FORMAT:
         raise TuneError(
-            f"the log is of format {header.get('take')}, expected {FORMAT}: it lacks what is needed to generate the"
+            f"the log is of format {header.get('take')}, expected {FORMAT}: it lacks data needed to generate the"
             " frames again; the frames in frames.bin are good"
         )
     if header.get("columns", COLUMNS) != COLUMNS:
@@ -80,7 +80,7 @@ def opened_core(header: Entry) -> Core:
         chip, seed = str(header.get("chip", "6581")), int(header.get("seed", 1))
         timing = timing_named(header.get("timing"))
         controls = {name: value for name, value in dict(header.get("controls", {})).items() if name in CONTROLS}
-        if controls:  # those of a take from before a control existed do not name it
+        if controls:  # add the controls that the log is too old to contain
             controls |= {
                 name: control.before
                 for name, control in CONTROLS.items()
@@ -96,7 +96,7 @@ def opened_core(header: Entry) -> Core:
 
 
 class _LoggedCore:
-    """A core for a generator whose calls must come in the order of the log; it does the steps in between."""
+    """A core for the generator of a replay. Each call first plays the logged steps (frames, commands) before it."""
 
     def __init__(self, core: Core, log: TakeLog, progress: Callable[[int], object]) -> None:
         self._core = core
@@ -109,7 +109,7 @@ class _LoggedCore:
     # -- for the replay
 
     def next_step(self) -> Step | None:
-        """Return the next step, still to be done; None at the end of the log."""
+        """Return the next step without doing it; None at the end of the log."""
         return self._next
 
     def play(self, step: Step) -> None:
@@ -141,7 +141,7 @@ class _LoggedCore:
             raise _misfit(f"{verb} at frame {entry.get('frame')} is refused: {error}") from None
 
     def _reach(self, letter: str) -> None:
-        """Do all steps before the next step `letter`, and take that one."""
+        """Do the steps up to the next step `letter`, and advance past it: the caller does that one."""
         while self._next != letter:
             if self._next is None:
                 raise _Ended
@@ -158,7 +158,7 @@ class _LoggedCore:
         self._reach(ASSIGN)
         task = self._core.assignment(lineage, position)
         if task is None:
-            raise _misfit("a frame was made for which there is no room now")
+            raise _misfit("a frame was generated that the core does not ask for")
         return task
 
     def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:

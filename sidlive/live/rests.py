@@ -1,4 +1,4 @@
-"""Whether a voice has lost its notes: it rests far longer than it ever does in the prompt."""
+"""Detects voices that have lost their notes: they rest far longer than they ever do in the prompt."""
 
 from collections.abc import Set
 from typing import Final
@@ -9,16 +9,16 @@ from sidlive.chip.registers import CONTROL, FIRST_CONTROL, GATE, VOICES, Frames,
 from sidlive.live.voices import Row
 from sidlive.tune.fragment import voice_onsets
 
-FEWEST_NOTES: Final = 4  # of a voice in the prompt, for its rests to say anything
-SHORTEST_REST_S: Final = 8.0  # that a voice may always take
-TIMES_LONGER: Final = 2.0  # than its longest rest in the prompt
+FEWEST_NOTES: Final = 4  # a voice with fewer notes in the prompt is not watched
+SHORTEST_REST_S: Final = 8.0  # a rest up to this length is always allowed
+TIMES_LONGER: Final = 2.0  # allowed rest, as a multiple of the voice's longest rest in the prompt
 
 
 class Rests:
     """Counts the frames since each voice last began a note, against the rests of the prompt ``uint8[T, 28]``."""
 
     def __init__(self, prompt: Frames, rate_hz: float) -> None:
-        self._allowed: dict[int, int] = {}  # frames, by voice
+        self._allowed: dict[int, int] = {}  # longest allowed rest in frames, by voice
         for voice in range(VOICES):
             starts = np.flatnonzero(voice_onsets(prompt, voice))
             if len(starts) >= FEWEST_NOTES:
@@ -27,12 +27,12 @@ class Rests:
         self.begin()
 
     def begin(self) -> None:
-        """Count from now on."""
+        """Start to count again from 0."""
         self._since = [0] * VOICES
         self._open = [False] * VOICES
 
     def lost(self, row: Row, excused: Set[int]) -> int | None:
-        """Take a frame that was played; return a voice (0 to 2) that has now lost its notes, if there is one.
+        """Count a played frame, ``uint8[28]``; return a voice (0 to 2) that has now lost its notes, or None.
 
         ``excused`` voices, which the performer holds, locks or masks, may rest.
         """

@@ -1,8 +1,8 @@
 """The room: a core in a process of its own, and the link to it.
 
 `open_room` starts the process (`sidlive.live.process`) and returns a `Link`. Calls cross a pipe, each with a number;
-the tape is read from shared memory. If either process dies, the other ends in order: the core when the pipe closes,
-this end with ``alive=False`` and a clear error.
+the tape is read from shared memory. If either process dies, the other copes: the core ends when the pipe closes,
+and the link reports ``alive=False`` and raises a clear error.
 """
 
 import contextlib
@@ -48,9 +48,11 @@ class RoomLink:
         self._numbers = itertools.count()
         self._sending = threading.Lock()
         self._asking_state = threading.Lock()
-        self._wait_end = -math.inf  # the frame at which the last wait ended
+        self._wait_end = -math.inf  # frame number at which the last wait ended
         self._last = State()
-        self._state_answer: _Answer | None = None  # while it has not come, the state is not asked for again
+        self._state_answer: _Answer | None = (
+            None  # the last request for the state; no second one is sent before it is answered
+        )
         self._open()
 
     def state(self) -> State:
@@ -61,14 +63,14 @@ class RoomLink:
                     self._state_answer = self._send("state", ())
                     self._last = self._state_answer.take(STATE_S)
             self._last = replace(self._last, alive=self._alive)
-            return replace(self._last, controls=dict(self._last.controls))  # a caller may change its own
+            return replace(self._last, controls=dict(self._last.controls))  # a copy, which the caller may change
 
     def window(self, before: int, after: int) -> Window:
         """Return the tape around the playhead."""
         return self._mirror.window(before, after)
 
     def wait(self, seconds: float) -> None:
-        """Return when the chip has taken that many more seconds of frames; successive waits do not drift."""
+        """Wait until the chip has taken this many more seconds of frames; successive waits do not drift."""
         rate = self.state().rate_hz
         now = float(self._mirror.clock)
         begin = self._wait_end if 0 <= now - self._wait_end < _LATE_S * rate else now
@@ -81,7 +83,7 @@ class RoomLink:
     def ready(self, report_progress: Callable[[str], object] | None = None) -> None:
         """Return when the model is loaded. Raises ModelError if it cannot be loaded.
 
-        ``report_progress`` is called with a line on what is being done.
+        ``report_progress`` is called with a line about the work in progress.
         """
         deadline = time.monotonic() + LOAD_S
         while time.monotonic() < deadline:
@@ -104,7 +106,7 @@ class RoomLink:
         self._open()
 
     def close(self) -> None:
-        """End the core: it lets the sound fade, writes the take and ends; if it does not, it is killed."""
+        """End the core: the sound fades and the take is written. A core that does not end in time is killed."""
         with contextlib.suppress(OSError), self._sending:
             self._pipe.send(None)
         self._process.join(CLOSE_S)
@@ -147,7 +149,7 @@ class RoomLink:
             waiting.popitem()[1].give(self._gone(), None)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
-        """Have the core do a call and return its result. Raises DeviceError if it is gone or stuck."""
+        """Send a call to the core and return its result. Raises DeviceError if the core is gone or stuck."""
         return self._send(method, arguments).take(ANSWER_S)
 
     def _send(self, method: str, arguments: tuple[Any, ...]) -> "_Answer":
@@ -172,7 +174,7 @@ class RoomLink:
 
 
 class _Answer:
-    """The answer to one call, which may still have to come."""
+    """The answer to one call, which may be pending."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

@@ -1,7 +1,7 @@
 """Scripts: performances written in Python, with the console's verbs as names.
 
-`run` performs a script over any session. `Offline` is a link to a core in this process, in virtual time: the same
-script gives the same frames each time.
+`run` performs a script over any session. `Offline` is a link to a core in this process, in virtual time (as fast as the
+engine): the same script gives the same frames each time.
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ from sidlive.live.state import State, Window
 from sidlive.live.voices import Row
 from sidlive.report import plain
 
-_FLUSH: Final = 500  # frames from one write of the take to the next
+_FLUSH: Final = 500  # frames between two writes of the take
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 
@@ -39,7 +39,7 @@ class Offline:
         self.core = core
         self._generator = Generator(core, engine, transpose)
         self._sink = sink
-        self._owed = 0.0  # frames, with a fraction, that were waited for and not played yet
+        self._owed = 0.0  # frames still to play; a fraction is kept for the next `wait`
 
     def state(self) -> State:
         """Return the state now."""
@@ -50,7 +50,7 @@ class Offline:
         return self.core.mirror.window(before, after)
 
     def wait(self, seconds: float) -> None:
-        """Play that many seconds."""
+        """Play this many seconds of music."""
         self._owed += seconds * self.core.timing.rate_hz
         while self._owed >= 1.0:
             self._owed -= 1.0
@@ -79,7 +79,7 @@ class Offline:
 def open_offline(options: RoomOptions, wav: WavFile | None, report_progress: Callable[[str], object]) -> Offline:
     """Return a link to a core and an engine in this process; the sound is written to ``wav``. Raises SidliveError.
 
-    ``report_progress`` is called with a line on what is being done.
+    ``report_progress`` is called with a line about the work in progress.
     """
     core = make_core(options)
     engine = make_engine(options, report_progress)
@@ -90,7 +90,7 @@ def open_offline(options: RoomOptions, wav: WavFile | None, report_progress: Cal
 
 
 def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:
-    """Return a sink that plays each frame on the core's chip into a file; the core's panic is heard there too."""
+    """Return a sink that plays each frame on the core's chip into a file; the core's panic silences that chip too."""
     sink = _FileSound(wav, core)
     core.hush, core.retime = sink.hush, sink.retime
     return sink.play
@@ -106,7 +106,7 @@ class _FileSound:
 
     def retime(self, timing: VideoTiming) -> None:
         self._sid, self._timing = Sid(self._core.chip, timing), timing
-        self._frames = 0  # played at this video standard
+        self._frames = 0  # number of frames played at this video standard
 
     def hush(self) -> None:
         self._sid.reset(fade=True)
@@ -122,8 +122,10 @@ class _FileSound:
 
 
 def read_script(path: Path) -> str:
-    """Return a script's text, decoded as Python would: UTF-8, with or without a byte order mark, or as its first lines
-    declare (PEP 263). DeviceError if it cannot be read."""
+    """Return a script's text, decoded as Python does: UTF-8, or the encoding that its first lines declare (PEP 263).
+
+    Raises DeviceError if it cannot be read.
+    """
     try:
         text = importlib.util.decode_source(path.read_bytes())
     except OSError as error:
@@ -159,7 +161,7 @@ def run(path: Path, session: Session, arguments: Sequence[str] = ()) -> int:
 
 
 def _traceback(error: Exception, name: str) -> str:
-    """Return the traceback from the script's first line on; sidlive's own lines only if the fault is there."""
+    """Return the traceback from the script's first line on, with sidlive's lines only if the fault is there."""
     report = traceback.TracebackException.from_exception(error)
     stack = list(report.stack)
     first = next((number for number, frame in enumerate(stack) if frame.filename == name), len(stack))

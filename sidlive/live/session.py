@@ -23,7 +23,7 @@ __all__ = ["VERBS", "Session", "verbs"]
 
 
 class Session(TakeVerbs, SteeringVerbs):
-    """The instrument, as a performer or a script holds it."""
+    """All verbs of the instrument, and the calls of the screen, over one link."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:
         """`takes`: the folder for committed takes."""
@@ -31,7 +31,7 @@ class Session(TakeVerbs, SteeringVerbs):
 
     @verb("caller")
     def wait(self, seconds: float) -> None:
-        """Let this much music pass (in scripts; offline in virtual time)."""
+        """Wait until this many seconds of music have been played (for scripts; offline the time is virtual)."""
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise ControlError(f"wait expects seconds, 0 or more, found {seconds!r}; try wait(4)")
         self._link.wait(float(seconds))
@@ -43,7 +43,7 @@ class Session(TakeVerbs, SteeringVerbs):
 
     @verb()
     def history(self) -> list[str]:
-        """Return what was done so far, one line a command, with the time at which it took effect."""
+        """Return the commands so far, oldest first, a line each, with the seconds since the instrument was opened."""
         return self._core.history()
 
     # -- for the screen
@@ -68,10 +68,10 @@ VERBS: Final[dict[str, Verb]] = declared_in(Session)  # in the order in which he
 
 
 def verbs(session: Session) -> dict[str, Callable[..., Any]]:
-    """Return the names that the console and scripts hold: each verb of a session by its name.
+    """Return the verbs of a session by name: the namespace of the console and of scripts.
 
-    `set` and `filter` are Python's too, if they are called as Python's.
+    `set` and `filter` also work as Python's builtins, if the arguments are those of the builtin.
     """
     bound = {name: getattr(session, name) for name in VERBS}
-    shared = {name: one.builtin for name, one in VERBS.items() if one.builtin is not None}
-    return bound | {name: beside_builtin(bound[name], kind, VERBS[name].is_verb) for name, kind in shared.items()}
+    builtins = {name: verb.builtin for name, verb in VERBS.items() if verb.builtin is not None}
+    return bound | {name: beside_builtin(bound[name], kind, VERBS[name].is_verb) for name, kind in builtins.items()}

@@ -7,7 +7,7 @@ from sidlive.chip.registers import Frames
 
 # stopped: the chip is quiet until start(). waiting: started, the first frames are being made. playing: all is well.
 # holding, looping: generation is late, so registers are held, then the last bar loops until there is music again.
-# hearing: the take is heard again; the phase of the music meanwhile is not shown.
+# hearing: the take as edited is being played (verb `hear`); the music's own phase is not shown meanwhile.
 Phase = Literal["stopped", "waiting", "playing", "holding", "looping", "hearing"]
 VoiceMode = Literal["generated", "masked", "held", "locked"]
 ControlKind = Literal["steer", "remix", "room"]
@@ -70,7 +70,7 @@ class State:
     model: str = ""  # empty while it is being loaded
     loading: str = ""  # progress while the model is being loaded
     trouble: str | None = None  # why there is no model
-    speed_x: float = 0.0  # speed of generation, in times real time; 0 before the first frame
+    speed_x: float = 0.0  # speed of generation; 1 is real time, 0 before the first frame
     output: str = ""  # where the sound goes, as people read it: "speaker pulse", "null output (no sound device)"
     latency_ms: float = 0.0  # from a frame taken by the renderer to its sound at the device
     midi: str = ""  # "no MIDI", "Launch Control XL", ...
@@ -83,7 +83,7 @@ class State:
     gaps: int = 0  # number of times that the sound device had to be given silence
     quiet_s: float = 0.0  # seconds since a voice last sounded, while playing
     take_s: float = 0.0  # seconds of music in the take so far
-    take: str | None = None  # the folder of its log; None when it cannot be written
+    take: str | None = None  # its folder; None if it is in memory only
     notices: tuple[Notice, ...] = ()  # the latest 20, oldest first
 
 

@@ -3,8 +3,9 @@
 A take is a folder: `frames.bin`, 28 bytes a frame, and `log.jsonl`, one JSON object a line. The first line is a header:
 how the instrument was opened. Then follow, in order, the commands (``verb``, ``arguments``, and the number of the
 ``frame`` that came next; fragments with all their frames) and between them the ``steps`` of the core, one letter each
-(`FRAME` and the others below). From these the same frames can be generated again (`sidlive.live.replay`). Both files
-are only ever appended to, so both are readable after a crash, truncated at any byte. Knows no engine and no tape.
+(see `FRAME` and the letters below it). From the log the same frames can be generated again (`sidlive.live.replay`).
+Both files are only ever appended to, so both are readable after a crash, truncated at any byte. Knows no engine and no
+tape.
 """
 
 import json
@@ -33,13 +34,13 @@ _BLOCK: Final = 3000  # frames in a block of memory, a minute
 # The steps of the core whose order decides the frames.
 FRAME: Final = "f"  # the chip took a frame
 ASSIGN: Final = "a"  # the generator got an assignment
-HEARD: Final = "h"  # it asked for the frames played since its lineage's root
-ROWS: Final = "r"  # it asked for the tape frames that it missed
-ENTER: Final = "e"  # its engine had heard another past
-DELIVER: Final = "d"  # it delivered a frame
-FORGET: Final = "g"  # it failed, and begins again
+HEARD: Final = "h"  # the generator asked for the frames played since its lineage's root
+ROWS: Final = "r"  # the generator asked for tape frames that it missed
+ENTER: Final = "e"  # the generator had prefilled another lineage
+DELIVER: Final = "d"  # the generator delivered a frame
+FORGET: Final = "g"  # the generator failed, and begins again
 
-_LONG: Final = 12  # letters before a frame; a longer group is a future generated anew, frame after frame
+_LONG: Final = 12  # letters; a longer group comes from many generated frames, and is split into "ad" pairs to be short
 _PAIRS: Final = re.compile(f"{ASSIGN}{DELIVER}|.")
 
 Entry = dict[str, Any]  # one line of the log
@@ -53,7 +54,7 @@ class Take:
     """
 
     def __init__(self, folder: Path | None, header: dict[str, Any]) -> None:
-        """`folder`: made once there is music, as `folder-2` if it exists; None: the take is kept in memory only."""
+        """`folder`: created once there is music, as `folder-2` if it exists; None: the take is kept in memory only."""
         self.folder = folder
         self._made = False
         self.length = 0  # frames
@@ -78,7 +79,7 @@ class Take:
             self._steps.add(letter)
 
     def event(self, verb: str, *arguments: Any, **more: Any) -> None:
-        """Log a command that takes effect at the next frame. Fragments are logged with their frames."""
+        """Log a command that takes effect at the next frame; `more`: further fields. Fragments include their frames."""
         self.note(frame=self.length, verb=verb, arguments=list(arguments), **more)
 
     def note(self, **entry: Any) -> None:
@@ -173,7 +174,7 @@ class TakeLog:
 
     @property
     def edits(self) -> list[Edit]:
-        """The edits that are in force at the end."""
+        """The edits that have not been taken back."""
         entries: list[Entry] = []
         for event in self.events:
             if event["verb"] == "edit":
@@ -184,16 +185,16 @@ class TakeLog:
 
     @property
     def timing(self) -> VideoTiming:
-        """The video standard that was played at."""
+        """The video standard of the performance."""
         return timing_named(self.header.get("timing"))
 
     @property
     def chip(self) -> str:
-        """The chip that was played on, "6581" or "8580"."""
+        """The chip of the performance, "6581" or "8580"."""
         return "8580" if self.header.get("chip") == "8580" else "6581"
 
     def cut(self) -> Cut:
-        """Return the whole take, to be edited."""
+        """Return the whole take in the form that edits are applied to."""
         last = self.prompted
         if last is None:
             return Cut(self.frames, self.timing.rate_hz)
@@ -201,7 +202,7 @@ class TakeLog:
 
 
 def take_fragment(path: str | Path) -> Fragment:
-    """Read a take's folder, a file of music or a fragment that ships, as a fragment. Raises TuneError."""
+    """Read a take's folder, a file of music or a shipped fragment, as a fragment. Raises TuneError."""
     folder = typed_path(path)
     if not os.path.isdir(folder):
         return load_fragment(folder)
@@ -222,7 +223,7 @@ def take_fragment(path: str | Path) -> Fragment:
 
 
 def read_take(path: Path) -> TakeLog:
-    """Read a take's folder, or a log alone; both may be cut off anywhere. Raises TuneError if there is no take."""
+    """Read a take's folder, or only its log; the files may be truncated. Raises TuneError if there is no take."""
     folder = os.path.isdir(path) or path.suffix != ".jsonl"
     try:
         raw = (path / "frames.bin").read_bytes() if folder else b""
@@ -247,7 +248,7 @@ def steps_of(text: str) -> Iterator[str]:
 
 
 class _Steps:
-    """Letters of steps, in groups that each end with a frame; equal groups in a row are counted."""
+    """The letters of steps in groups, each ending with a frame; a run of equal groups is stored once, with a count."""
 
     def __init__(self) -> None:
         self._groups: list[tuple[str, int]] = []

@@ -5,8 +5,8 @@ Frames are numbered from the first one generated. Three marks divide them:
     0 ......... playhead ......... fresh ......... end
       played             the future       stale
 
-Frames from `fresh` on were generated before the last change and are being replaced, first to last. They are played only
-if the replacement comes late, so steering alone can never leave a hole. Not locked: the core has the lock.
+Frames from `fresh` on were generated before the last change and are being replaced, first to last. They are played
+only if the replacement comes late, so a change of settings alone never leaves a gap. The core's lock guards the tape.
 """
 
 from typing import Final
@@ -48,7 +48,7 @@ class Tape:
         return self.settle(margin)
 
     def settle(self, margin: int) -> int:
-        """Move `fresh` past the playhead if it was overtaken: stale frames that were played stay. Return `fresh`."""
+        """Move `fresh` past the playhead if that overtook it (stale frames that were played stay). Return `fresh`."""
         if self.fresh < self.playhead:
             self.fresh = min(self.playhead + margin, self.end)
         return self.fresh

@@ -1,6 +1,6 @@
-"""The tape player: decides the next frame of the chip. It plays the tape, and stands in when generation is late.
+"""The tape player: decides the next frame of the chip. It plays the tape, and repeats frames when generation is late.
 
-The state of the core lies here; `sidlive.live.core` adds the calls of the generator and of the session.
+The core's state is kept here; `sidlive.live.core` adds the calls of the generator and of the session.
 """
 
 import threading
@@ -20,12 +20,12 @@ from sidlive.live.tape import Tape
 from sidlive.live.voices import Row, released, remixed, sounding, steady
 from sidlive.tune.seam import BEATS_A_BAR
 
-MARGIN: Final = 1  # frames past the playhead that a change leaves alone: the chip may be about to take them
+MARGIN: Final = 1  # frames after the playhead that a change does not touch: the chip may be about to take them
 CUSHION: Final = 8  # frames that must be ready before music starts
-TAIL_S: Final = 2.0  # silence after stop() that belongs to the take
-QUIET_S: Final = 3.0  # without a sounding voice: the continuation has gone silent
+TAIL_S: Final = 2.0  # time after stop() that is still recorded in the take: the notes fade
+QUIET_S: Final = 3.0  # time without a sounding voice after which the continuation counts as silent
 SILENT, LOST = 1, 2  # levels of the control `revive`
-DEFAULT_BEAT: Final = 24  # frames, if no fragment has a beat: 125 beats a minute
+DEFAULT_BEAT: Final = 24  # frames a beat, until there is a prompt: 125 beats a minute
 
 Heard = Literal["nothing", "music", "take"]
 
@@ -42,50 +42,50 @@ class TapePlayer:
         mirror: Mirror | None = None,
         follows: bool = False,
     ) -> None:
-        """``follows``: until there is music, a prompt made for another video standard changes to that standard."""
+        """``follows``: until music has been played, a prompt for the other video standard changes to that standard."""
         self.take = take
         self.chip = chip
         self.timing = timing
         self._rate = timing.rate_hz
         self._follows = follows
         self.mirror = mirror or Mirror()
-        # Set by the owner of the part, read by `state`.
+        # Set from outside, by the owner of the engine, the sound or MIDI; read by `state`.
         self.model = self.output = ""
         self.loading = ""
         self.trouble: str | None = None
         self.midi = "no MIDI"
         self.latency_ms = 0.0
         self.gaps = 0
-        self.step_s = 0.0  # time that the engine takes for a frame, averaged over the latest frames
+        self.step_s = 0.0  # seconds that the engine takes for a frame, averaged over the latest frames
         self.hands: Hands | None = None
         self.speakers: Speakers | None = None
         self.control_first = False  # the prompt's tune writes a voice's control before its envelope; read by any thread
-        self.begins = False  # music begins with the last frame returned, after silence or instead of other music
+        self.begins = False  # the last frame returned was the first of the music, or of a take
         self.wake: Callable[[], None] = lambda: None  # called when there may be frames to generate
-        self.hush: Callable[[], None] = lambda: None  # discards sound that is on its way to the device
+        self.hush: Callable[[], None] = lambda: None  # discards samples that wait for the device
         self.retime: Callable[[VideoTiming], None] = lambda timing: None  # runs the chip at this video standard
 
         self._lock = threading.Lock()
         self._tape = Tape()
         self._desk = Desk(seed, timing)
-        self._prompt: str | None = None  # name of the fragment
-        self._notified: set[str] = set()  # fragments made for another video standard, of which a notice was shown
+        self._prompt: str | None = None  # name of the prompted fragment
+        self._notified: set[str] = set()  # fragments whose video standard already got a notice
         self._lineage = Lineage(0, silence(0), 0, 0)
-        self._epoch = 0  # number of the settings under which frames are generated
-        self._lane = 0  # number of the noise; another for each revival, so that the prompt continues in another way
+        self._epoch = 0  # version of the settings; frames generated under an older one are dropped
+        self._lane = 0  # number of the random stream: the next at each revival, so that the music continues differently
         self._armed = False  # there is something to generate: a prompt, or the start without one
         self._playing = False
         self._waiting = True  # started, but no frame was played yet
         self._last: Row = silence(1)[0]  # the last frame, before remix
         self._clock = 0  # frames that the chip has taken
         self._idle = 0  # frames since the music stopped
-        self._late = 0  # frames held or looped since generation was late; 0: it is not late
+        self._late = 0  # frames held or looped since generation fell behind; 0: it is on time
         self._quiet = 0  # frames played since a voice last sounded
-        self._rests: Rests | None = None  # of the prompt
+        self._rests: Rests | None = None  # watches the voices of the prompt; None without a prompt
         self._beat = DEFAULT_BEAT  # frames
         self._underruns = self._late_frames = 0  # see `State`
         self._audition: Audition | None = None  # a take that is heard instead of the music
-        self._heard: Heard = "nothing"  # in the last frame
+        self._heard: Heard = "nothing"  # what the last frame was part of
 
     def next_frame(self) -> Row:
         """Return the frame that the chip gets now, ``uint8[28]``, whatever the generator does."""
@@ -113,13 +113,14 @@ class TapePlayer:
         return row
 
     def _play(self) -> Row:
-        """Return the next frame of the music, or of its stand-in."""
+        """Return the next frame of the music; if it is late, a repeated one."""
         if self._waiting and self._tape.ahead < min(CUSHION, self._desk.whole("ahead")):
             return released(self._last)
         self._waiting = False
         looping = self._late >= self._beat
-        back = self._tape.ahead >= CUSHION and self._late % self._beat == 0 if looping else self._tape.ahead > 0
-        row = self._tape.take() if back else None
+        # A loop is left only on its beat, and with a cushion ready; a hold is left at once.
+        resumes = self._tape.ahead >= CUSHION and self._late % self._beat == 0 if looping else self._tape.ahead > 0
+        row = self._tape.take() if resumes else None
         if row is None:
             return self._stand_in()
         self._late = 0
@@ -133,10 +134,7 @@ class TapePlayer:
         return row
 
     def _stand_in(self) -> Row:
-        """Return a frame while generation is late: registers hold for a beat, then the last bar loops.
-
-        The music goes on at a beat of the loop.
-        """
+        """Return a frame while generation is late: registers hold for a beat, then the last bar loops."""
         if not self._late:
             self._underruns += 1
         late, self._late = self._late, self._late + 1
@@ -148,7 +146,7 @@ class TapePlayer:
         return self._tape.rows(index, index + 1)[0][0]
 
     def _revive(self, level: int, why: str) -> None:
-        """Prompt again, with other noise, if the control `revive` is at ``level`` or above."""
+        """Prompt again, with another random stream, if the control `revive` is at ``level`` or above."""
         if self._rests is not None:
             self._rests.begin()
         if self._desk.whole("revive") < level or self._prompt is None or not self._desk.mask:
@@ -156,13 +154,13 @@ class TapePlayer:
         self._lane += 1
         self._quiet = 0
         self._lineage = replace(self._lineage, number=self._lineage.number + 1, root=None, opening=0)
-        self._desk.tell(f"{why}: prompted again with {self._prompt} (set('revive', {level - 1}) lets it be)")
+        self._desk.tell(f"{why}: prompted again with {self._prompt} (set('revive', {level - 1}) turns this off)")
         self.take.event("revive", self._prompt)
 
     # -- under the lock
 
     def _before(self, index: int) -> tuple[Row, int]:
-        """Return the frame before a tape frame, and its semitones."""
+        """Return the frame before a tape frame, ``uint8[28]``, and its transposition in semitones."""
         past = self._lineage
         if index > (past.root or 0):
             rows, semitones = self._tape.rows(index - 1, index)
@@ -176,7 +174,7 @@ class TapePlayer:
         return self._tape.cut(MARGIN)
 
     def _flush(self) -> None:
-        """Discard the future. A lineage whose root lies in it is entered again."""
+        """Discard the future. If the lineage would only have begun there, the engine prefills it again."""
         self._epoch += 1
         self._tape.flush()
         self.mirror.cut(self._tape.end)
@@ -184,7 +182,7 @@ class TapePlayer:
             self._lineage = replace(self._lineage, number=self._lineage.number + 1, root=None)
 
     def _phase(self) -> Phase:
-        """Return what the player is doing now."""
+        """Return the present phase."""
         if self._audition is not None:
             return "hearing"
         if not self._playing:

@@ -1,7 +1,7 @@
-"""Voices that the model does not decide, and the changes to a frame on its way to the chip.
+"""Voices that the model does not generate, and the changes to a frame on its way to the chip.
 
-Held, locked and masked voices are *forced*: the engine generates the other columns and hears these. Muting is *remix*:
-the model never knows. Pure functions of frames.
+Held, locked and masked voices are *forced*: the engine gets their columns as input and generates the others. Muting is
+*remix*: it changes the frame after the model. Pure functions of frames.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Locked:
     _transposed: dict[int, Frames] = field(default_factory=dict, compare=False, repr=False)
 
     def registers(self, voice: int, index: int, semitones: int, transpose: Transpose) -> Row:
-        """Do as `Held.registers`: the fragment is transposed with the prompt, so it stays in key."""
+        """Return the voice's eight columns, ``uint8[8]``, at tape frame `index`, transposed as the prompt is."""
         if semitones not in self._transposed:
             self._transposed.clear()
             self._transposed[semitones] = transpose(self.frames, semitones) if semitones else self.frames
@@ -71,20 +71,20 @@ class Locked:
         return row
 
 
-Grip = Held | Locked | None  # None: the model decides the voice, if the mask has it
+Grip = Held | Locked | None  # None: the model generates the voice, if the mask contains it
 Grips = tuple[Grip, Grip, Grip]
 
 
 def forced_columns(
     grips: Grips, mask: frozenset[int], index: int, before: Row, semitones: int, transpose: Transpose
 ) -> tuple[Row, NDArray[np.bool_]] | None:
-    """Return the forced values of frame `index`, ``uint8[28]``, and which columns they are, ``bool[28]``; or None.
+    """Return the forced values of frame `index`, ``uint8[28]``, and which columns are forced, ``bool[28]``; or None.
 
-    `before`: the frame before. A grip outweighs the mask: a locked voice sounds even if it is not generated.
+    `before`: the frame before it. A grip outweighs the mask: a locked voice sounds even if it is not generated.
     """
     if mask == frozenset(range(VOICES)) and not any(grips):
         return None
-    values, counts = np.zeros(COLUMNS, dtype=np.uint8), np.zeros(COLUMNS, dtype=np.bool_)
+    values, is_forced = np.zeros(COLUMNS, dtype=np.uint8), np.zeros(COLUMNS, dtype=np.bool_)
     for voice, grip in enumerate(grips):
         columns = VOICE_COLUMNS[voice]
         if grip is not None:
@@ -93,12 +93,12 @@ def forced_columns(
             values[columns] = silenced(before, frozenset({voice}))[columns]
         else:
             continue
-        counts[columns] = True
-    return values, counts
+        is_forced[columns] = True
+    return values, is_forced
 
 
 def silenced(row: Row, voices: frozenset[int]) -> Row:
-    """Return a copy with these voices silent: gate off, shortest release. Pitch stays: others may be synced to it."""
+    """Return a copy with these voices silent: gate off, shortest release. Pitch stays: other voices may sync to it."""
     row = row.copy()
     for voice in voices:
         control = row[register_of(voice, CONTROL)] & ~np.uint8(GATE)
@@ -115,7 +115,7 @@ def released(row: Row) -> Row:
 
 
 def steady(row: Row) -> Row:
-    """Return a copy whose first control values equal the last: repeated, it starts no note anew."""
+    """Return a copy with each first control value equal to the last: a repeat of it does not retrigger a note."""
     row = row.copy()
     row[_FIRSTS] = row[_CONTROLS]
     return row

@@ -12,7 +12,7 @@ from fake_engine import until
 
 
 class JackServer:
-    """A JACK server without hardware, which programs started from here find."""
+    """A JACK server without hardware; programs started by the test connect to it."""
 
     def __init__(self, name: str, log: Path) -> None:
         self._command = ["jackd", "--no-realtime", "-n", name, "-d", "dummy", "--rate", "48000", "--period", "128"]
@@ -26,17 +26,17 @@ class JackServer:
         assert until(self._answers), self._log.read_text()
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill the server, as a crash does."""
         self._process.kill()
         self._process.wait(5)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._process.terminate()
         self._process.wait(5)
 
     def _answers(self) -> bool:
-        """Whether a client can be opened: by another process, for one that fails may disturb others in its own."""
+        """Return whether a client can connect. Another process tries, as a failure may disturb clients here."""
         program = "import rtmidi; rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK)"
         done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return done.returncode == 0
@@ -44,7 +44,7 @@ class JackServer:
 
 @pytest.fixture
 def jack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A JACK server of the test's own."""
+    """Start a JACK server for one test."""
     if shutil.which("jackd") is None:
         pytest.skip("no jackd here (Debian package jackd2)")
     pytest.importorskip("rtmidi", reason="python-rtmidi is not installed")

@@ -1,7 +1,7 @@
-"""A small engine for tests of the parts around the engine: it repeats what it heard, with a little noise.
+"""A small engine for tests of the parts around the engine: it repeats earlier frames, with a little noise.
 
 A frame equals the frame `PERIOD` frames before, except the low byte of voice 1's pulse width: that is noise, a function
-of seed, lane and frame number, times the temperature. So a test knows the future and what may change in it.
+of seed, lane and frame number, times the temperature. So a test can predict each frame.
 """
 
 import time
@@ -33,8 +33,10 @@ NOISE = PW_LO  # the column of voice 1 that is noise
 
 
 class FakeEngine:
-    """As sidlive.model.engine.Engine, with recall of twice its context. `step_s`: how long a frame takes; `pause`: a
-    file that, while there, stops it."""
+    """An engine with the interface of `sidlive.model.engine.Engine`; it can recall twice its context.
+
+    `step_s`: seconds that a frame takes. `pause`: a file; while it exists, the engine waits.
+    """
 
     def __init__(self, context: int = 256, step_s: float = 0.0, pause: Path | None = None, pinnable: int = 0) -> None:
         self.context, self.reach, self.pinnable = context, 2 * context, pinnable
@@ -79,12 +81,12 @@ class FakeEngine:
 
 
 def noise(seed: int, lane: int, frame: int) -> int:
-    """0 to 100, by seed, lane and frame alone."""
+    """Return a number from 0 to 100 that depends only on seed, lane and frame."""
     return (seed * 7919 + lane * 104729 + frame * 31 + frame * frame * 17) % 101
 
 
 def riff(name: str = "riff", frames: int = 2 * PERIOD, chip: str = "6581") -> Fragment:
-    """Three voices of pulse tones, a note every beat of 12 frames, its gate off for the last 3."""
+    """Return a fragment of three pulse voices: a note every beat of 12 frames, its gate off for the last 3."""
     rows = np.zeros((frames, COLUMNS), dtype=np.uint8)
     t = np.arange(frames)
     for voice in range(3):
@@ -101,7 +103,7 @@ def riff(name: str = "riff", frames: int = 2 * PERIOD, chip: str = "6581") -> Fr
 
 
 def until(met: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Wait for something that other threads or processes bring about; whether it came."""
+    """Wait until `met` returns true, because of other threads or processes; return whether it did in time."""
     deadline = time.monotonic() + seconds
     while not met() and time.monotonic() < deadline:
         time.sleep(0.01)

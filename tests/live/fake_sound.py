@@ -1,4 +1,4 @@
-"""A fake sound library without devices, and an output whose blocks a test takes by hand."""
+"""A fake sound library without devices, and an output whose blocks the test takes itself."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -12,15 +12,15 @@ from sidlive.live.sound.feed import Feed
 
 
 class PortAudioError(Exception):
-    """As sounddevice has it."""
+    """Stands for `sounddevice.PortAudioError`."""
 
 
 class Stream:
-    """As sounddevice.OutputStream; `turn` is the device asking for a block."""
+    """Stands for `sounddevice.OutputStream`; `turn` acts as the device that asks for a block."""
 
     latency = 0.02
-    fault: str | None = None  # what opening a stream fails with
-    rates: tuple[int, ...] | None = None  # the only ones that devices take
+    fault: str | None = None  # the error with which opening a stream fails
+    rates: tuple[int, ...] | None = None  # the only sample rates that devices accept; None: all
     opened: ClassVar[list["Stream"]] = []
 
     def __init__(self, **options: Any) -> None:
@@ -50,16 +50,16 @@ class Stream:
 
 
 class FakeSound:
-    """As the module sounddevice."""
+    """Stands for the module sounddevice."""
 
     PortAudioError = PortAudioError
     OutputStream = Stream
 
     def __init__(self, *names: str, default: int | None = None, channels: int = 2) -> None:
-        """``names``: of devices; one that begins with "mic" cannot play."""
+        """``names``: the names of the devices; a device whose name begins with "mic" cannot play."""
         self.default = default
         self.channels = channels
-        self.plugged: tuple[str, ...] = names  # the devices that there are; `about` is what was found at the last look
+        self.plugged: tuple[str, ...] = names  # the present devices; `about` lists those found at the last look
         self.looks = 0
         self._initialize()
 
@@ -90,7 +90,7 @@ class FakeSound:
 
 
 def install(patch: pytest.MonkeyPatch, *names: str, **options: Any) -> FakeSound:
-    """Have the code under test find these devices; returns the library."""
+    """Make the code under test find these devices; return the fake library."""
     patch.setattr(Stream, "opened", [])
     patch.setattr(Stream, "rates", None)
     sound = FakeSound(*names, **options)
@@ -100,8 +100,8 @@ def install(patch: pytest.MonkeyPatch, *names: str, **options: Any) -> FakeSound
     return sound
 
 
-class Hand:
-    """An output that takes a block when the test says so."""
+class ManualOutput:
+    """An output that takes a block each time the test calls `turn`."""
 
     name = "hand"
     notice = None

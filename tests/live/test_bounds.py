@@ -1,4 +1,4 @@
-"""Heats, scales, the filter switch and forbidden values: what the engine is asked for, and what a log restores."""
+"""Heats, scales, the filter switch and forbidden values: how they reach the engine, and their replay."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +24,8 @@ from sidlive.tune.fragment import Fragment
 SMALL = ModelConfig("small", Stack(64, 1, 2, 1, 64), Stack(64, 1, 2, 1, 64))
 
 
-class Noting(FakeEngine):
-    """Notes what it was asked last."""
+class RecordingEngine(FakeEngine):
+    """An engine that keeps the settings of its last step."""
 
     sampling = Sampling()
     constraints = UNCONSTRAINED
@@ -39,7 +39,7 @@ class Stage:
     """A session in virtual time."""
 
     def __init__(self, engine: Any = None, take: Path | None = None) -> None:
-        self.engine = engine or Noting()
+        self.engine = engine or RecordingEngine()
         self.rows: list[np.ndarray] = []
         self.core = Core(Take(take, {}))
         self.session = Session(Offline(self.core, self.engine, self.rows.append))
@@ -100,7 +100,7 @@ def test_no_filter_is_no_routing(stage: Stage) -> None:
 
 
 def test_a_scale_is_at_the_prompts_tuning_and_moves_with_it(stage: Stage) -> None:
-    """The riff's own notes are as they come, far from any table of equal temper but one."""
+    """Prompt with a riff tuned 0.31 semitones sharp: the permitted frequencies move with it."""
     stage.session.scale([0, 4])
     before = stage.asked().notes
     sharp = riff("sharp")
@@ -137,7 +137,7 @@ def test_values_are_forbidden_by_column_and_voice(stage: Stage) -> None:
         np.testing.assert_array_equal(values[column], np.arange(256) < 128)
     assert values[6].all() and values[20].all()
     np.testing.assert_array_equal(np.flatnonzero(~values[13]), [*range(16), 255])
-    stage.session.forbid("sr", 16, 2)  # one more, beside those
+    stage.session.forbid("sr", 16, 2)  # in addition to the values before
     assert (~stage.asked().values[13]).sum() == 18
     stage.session.permit("control", "1")
     values = stage.asked().values
@@ -146,7 +146,7 @@ def test_values_are_forbidden_by_column_and_voice(stage: Stage) -> None:
     assert stage.asked().values[11].all() and not stage.asked().values[13].all()
 
 
-def test_what_would_leave_nothing_is_refused_and_changes_nothing(stage: Stage) -> None:
+def test_settings_that_permit_no_frame_are_refused_and_change_nothing(stage: Stage) -> None:
     stage.session.forbid("res_route", "0-240")
     before = stage.asked()
     for forbidding in (
@@ -180,7 +180,7 @@ def test_values_as_people_write_them(spec: object, text: str) -> None:
 
 
 @pytest.mark.parametrize("spec", [-1, 256, "1-", "a", "1-300", None, 1.5, True, [1, "x"]])
-def test_what_is_no_value_is_refused(spec: object) -> None:
+def test_invalid_register_values_are_refused(spec: object) -> None:
     with pytest.raises(ControlError, match="values are 0 to 255"):
         parse_values(spec)
 
@@ -194,7 +194,7 @@ def small_engine() -> Engine:
 
 
 def test_a_take_replays_from_its_log(tmp_path: Path) -> None:
-    """Constraints, from the log alone: the same frames."""
+    """A log with constraints generates the same frames again."""
     stage = Stage(small_engine(), tmp_path / "take")
     session = stage.session
     session.add(song())
@@ -218,8 +218,8 @@ def test_a_take_replays_from_its_log(tmp_path: Path) -> None:
     assert constrained.count("forbid") == 1 and log.events[-1]["arguments"] == ["scale", "prompt"]
 
 
-def test_what_is_forbidden_is_not_heard(tmp_path: Path) -> None:
-    """With a real engine behind the hands: no noise and no routing from the cut on."""
+def test_forbidden_values_are_not_generated(tmp_path: Path) -> None:
+    """With a real engine: no noise waveform and no filter routing from the cut on."""
     stage = Stage(small_engine())
     stage.session.temperature(2.0)
     stage.session.wait(1)

@@ -6,7 +6,7 @@ from sidlive.errors import ControlError
 from sidlive.live.controls import CONTROLS, control, mask_text, one_voice, parse_voices
 
 
-def test_a_typed_value_is_kept_in_its_kind() -> None:
+def test_a_typed_value_gets_the_controls_type() -> None:
     assert control("temperature").typed(1) == 1.0
     assert control("transpose").typed(-12.0) == -12
     assert isinstance(control("transpose").typed(3.0), int)
@@ -23,7 +23,7 @@ def test_a_value_out_of_range_says_what_was_expected_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("found", ["warm", None, True, float("nan"), [1]])
-def test_what_is_no_number_is_refused(found: object) -> None:
+def test_a_value_that_is_not_a_number_is_refused(found: object) -> None:
     with pytest.raises(ControlError, match="expects a number"):
         control("temperature").typed(found)
 
@@ -64,7 +64,7 @@ def test_voices_as_people_write_them(spec: tuple[object, ...], voices: set[int])
 
 
 @pytest.mark.parametrize("spec", [0, 4, "4", "0-2", "3-1", "1-", "x", 1.5, True, None])
-def test_voices_that_are_none_are_refused(spec: object) -> None:
+def test_invalid_voices_are_refused(spec: object) -> None:
     with pytest.raises(ControlError, match="voices are 1, 2 and 3"):
         parse_voices(spec)
 
@@ -75,5 +75,5 @@ def test_a_single_voice() -> None:
         one_voice("12")
 
 
-def test_the_mask_reads_back() -> None:
+def test_the_mask_text_parses_to_the_same_voices() -> None:
     assert [mask_text(parse_voices(text)) for text in ("123", "31", "none")] == ["123", "13", "none"]

@@ -1,4 +1,4 @@
-"""The core with an engine whose frames are known: what is heard and when, and what the model hears of it."""
+"""The core with an engine whose frames are known: which frames the chip gets and when, and the model's input."""
 
 from dataclasses import replace
 from typing import Any
@@ -34,7 +34,7 @@ GATES = [register_of(voice, CONTROL) for voice in range(3)]
 
 
 class Room:
-    """A core and a generator, worked by hand."""
+    """A core and a generator, driven step by step."""
 
     def __init__(self, engine: FakeEngine | None = None) -> None:
         self.core = Core(Take(None, {}))
@@ -48,7 +48,7 @@ class Room:
         self.core.command(verb, *arguments)
 
     def play(self, frames: int, generate: bool = True) -> Frames:
-        """So many frames as the chip gets them; the generator is kept ahead, or sleeps."""
+        """Play ``frames`` frames and return them, as the chip gets them; without ``generate`` the generator sleeps."""
         rows = []
         for _ in range(frames):
             while generate and self.generator.work():
@@ -58,7 +58,7 @@ class Room:
 
 
 def frequencies(frames: Frames) -> np.ndarray:
-    """The three voices' 16-bit frequencies, ``int[n, 3]``."""
+    """Return the three voices' 16-bit frequencies, ``int[n, 3]``."""
     return np.stack([frames[:, 7 * voice] + 256 * frames[:, 7 * voice + 1].astype(int) for voice in range(3)], axis=1)
 
 
@@ -86,7 +86,7 @@ def test_a_prompt_can_be_heard_first() -> None:
     assert heard[5 * PERIOD, NOISE] == noise(1, 0, 5 * PERIOD)
 
 
-def test_the_model_hears_a_prompt_and_what_was_played_after_it_and_no_more(room: Room) -> None:
+def test_the_models_input_is_the_prompt_and_the_frames_after_it(room: Room) -> None:
     heard = room.play(40)
     position = room.engine.position
     played = len(riff().frames) + 40
@@ -120,7 +120,7 @@ def test_before_start_and_after_stop_the_keys_are_up() -> None:
 
 
 def begins(room: Room, frames: int) -> list[int]:
-    """The frames with which the core says that music begins."""
+    """Play ``frames`` frames; return the numbers of those with which music begins according to the core."""
     begun = []
     for frame in range(frames):
         room.play(1)
@@ -129,7 +129,7 @@ def begins(room: Room, frames: int) -> list[int]:
     return begun
 
 
-def test_it_is_told_with_which_frame_music_begins(room: Room) -> None:
+def test_the_core_knows_with_which_frame_music_begins(room: Room) -> None:
     assert begins(room, 30) == [0]
     for verb in ("stop", "panic"):
         room.do(verb)
@@ -140,7 +140,7 @@ def test_it_is_told_with_which_frame_music_begins(room: Room) -> None:
     assert begins(room, 40) == [LEAD, 2 * LEAD + 20], "the take after its lead, and the music that goes on"
 
 
-def test_a_change_is_heard_one_frame_after_the_next(room: Room) -> None:
+def test_a_change_takes_effect_one_frame_after_the_next(room: Room) -> None:
     same, other = Room(), room
     same.do("prompt", "riff")
     same.do("start")
@@ -167,7 +167,7 @@ def test_turning_back_brings_the_same_future_back(room: Room) -> None:
     assert np.array_equal(room.play(100), same.play(100))
 
 
-def test_setting_what_is_set_changes_nothing(room: Room) -> None:
+def test_setting_a_control_to_its_value_changes_nothing(room: Room) -> None:
     room.play(10)
     steps = room.engine.steps
     room.do("set", "temperature", 1.0)
@@ -219,7 +219,7 @@ def test_a_locked_voice_plays_a_fragment_in_a_loop_and_in_key(room: Room) -> Non
     assert room.play(20)[-1, register_of(2, FREQ_HI)] in (32, 33, 34, 35, 36, 37, 38)
 
 
-def test_transposing_is_heard_by_the_model_as_a_past_that_was_always_so(room: Room) -> None:
+def test_transposing_also_transposes_the_models_past(room: Room) -> None:
     played = room.play(30)
     room.do("set", "transpose", 12)
     heard = room.play(20)
@@ -229,7 +229,7 @@ def test_transposing_is_heard_by_the_model_as_a_past_that_was_always_so(room: Ro
 
 
 def test_transposing_to_and_fro_leaves_no_trace(room: Room) -> None:
-    """However often the knob moves: every frame is transposed from the key in which it was made, once."""
+    """Each frame is transposed once, from the key it was generated in, however often the knob moves."""
     room.play(30)
     for semitones in (1, 5, -7, 3, 0):
         room.do("set", "transpose", semitones)
@@ -251,7 +251,7 @@ def test_another_prompt_replaces_the_past(room: Room) -> None:
 
 @pytest.mark.parametrize("pin", [0, 16])
 def test_the_engine_hears_as_much_of_a_new_prompt_as_it_can_recall(pin: int) -> None:
-    """Its last frames, after those at its beginning that are pinned."""
+    """The engine hears the pinned first frames of the prompt, then its last frames."""
     for context in (16, 40, 100):
         room = Room(FakeEngine(context=context, pinnable=min(pin, context // 2)))
         room.do("prompt", "long")
@@ -273,7 +273,7 @@ def test_during_the_music_the_engine_hears_no_more_than_its_context() -> None:
 
 
 def test_a_pinned_prompt_is_heard_again_before_the_frames_played_last() -> None:
-    """Its first frames, however long ago they were; the rest of the context is the tape's."""
+    """The prompt's first frames stay, however old they are; the rest of the context comes from the tape."""
     room = Room(FakeEngine(context=64, pinnable=32))
     room.do("prompt", "long")
     room.do("start")
@@ -288,8 +288,8 @@ def test_a_pinned_prompt_is_heard_again_before_the_frames_played_last() -> None:
 
 @pytest.mark.parametrize("pin", [0, 32])
 @pytest.mark.parametrize("after", [10, 45, 200])
-def test_a_prompt_that_was_itself_played_is_heard_once(after: int, pin: int) -> None:
-    """Whether the tape still has the frames or, later, has dropped them."""
+def test_a_prompt_that_was_itself_played_is_prefilled_once(after: int, pin: int) -> None:
+    """Also when the context no longer reaches back to the prompt on the tape."""
     room = Room(FakeEngine(context=64, pinnable=pin))
     room.do("prompt", "long", True)
     room.do("start")
@@ -366,7 +366,7 @@ def test_music_begins_with_a_cushion() -> None:
     room = Room()
     room.do("prompt", "riff")
     room.do("start")
-    room.generator.work()  # hears the prompt
+    room.generator.work()  # prefills the prompt
     for _ in range(CUSHION - 1):
         room.generator.work()
     assert not room.play(1, generate=False).any()
@@ -400,7 +400,7 @@ def test_panic_before_a_prompt_is_heard_keeps_the_prompt(room: Room) -> None:
     assert np.array_equal(np.array(room.engine.heard[: 5 * PERIOD]), riff("long", 5 * PERIOD).frames)
 
 
-def test_a_continuation_that_died_is_prompted_again_otherwise() -> None:
+def test_a_continuation_that_went_silent_is_prompted_again_with_other_noise() -> None:
     room = Room()
     room.do("add", replace(riff("dead"), frames=silence(2 * PERIOD)))
     room.do("prompt", "dead")
@@ -440,7 +440,7 @@ def test_a_voice_may_rest_if_the_performer_wants_it(verb: tuple[Any, ...]) -> No
     assert not any("prompted again" in notice.text for notice in room.core.state().notices)
 
 
-def test_quiet_can_be_left_alone() -> None:
+def test_revival_can_be_turned_off() -> None:
     room = Room()
     room.do("add", replace(riff("dead"), frames=silence(2 * PERIOD)))
     room.do("prompt", "dead")
@@ -450,7 +450,7 @@ def test_quiet_can_be_left_alone() -> None:
     assert room.core.state().quiet_s == pytest.approx(6, abs=0.1)
 
 
-# -- what is said of it
+# -- take, window, notices
 
 
 def test_the_take_is_what_the_chip_got(room: Room) -> None:
@@ -474,7 +474,7 @@ def test_volume_scales_on_the_way_out(room: Room) -> None:
     assert room.engine.heard[-1][MODE_VOL] == 15
 
 
-def test_commands_that_cannot_be_leave_everything_as_it_was(room: Room) -> None:
+def test_refused_commands_change_nothing(room: Room) -> None:
     room.play(10)
     before = room.core.state()
     for verb, arguments in (
@@ -490,7 +490,7 @@ def test_commands_that_cannot_be_leave_everything_as_it_was(room: Room) -> None:
     assert room.core.state() == before
 
 
-def test_history_tells_what_was_done_and_when(room: Room) -> None:
+def test_history_lists_commands_with_their_times(room: Room) -> None:
     room.play(50)
     room.do("set", "temperature", 0.5)
     assert room.core.history()[-1].split() == ["1.00", "s", "set('temperature',", "0.5)"]
@@ -503,7 +503,7 @@ def test_a_fragment_for_another_chip_is_pointed_out() -> None:
     assert "8580" in room.core.state().notices[-1].text
 
 
-def test_a_fragment_of_another_rate_is_resampled_and_that_is_said() -> None:
+def test_a_fragment_of_another_rate_is_resampled_with_a_notice() -> None:
     room = Room()
     quick = riff("quick")
     room.do("add", replace(quick, frames=np.repeat(quick.frames, 2, axis=0), rate_hz=2 * quick.rate_hz))
@@ -518,7 +518,7 @@ def test_a_fragment_of_another_rate_is_resampled_and_that_is_said() -> None:
     assert len(room.core.state().notices) == count
 
 
-def test_what_is_odd_about_a_fragment_and_that_it_is_silent_is_said() -> None:
+def test_oddities_and_silence_of_a_fragment_get_a_notice() -> None:
     room = Room()
     room.do("add", replace(riff("odd"), notes=("it starts with song 0 of 1: song 1 is played",)))
     room.do("add", replace(riff("quiet"), frames=silence(100)))
@@ -529,7 +529,7 @@ def test_what_is_odd_about_a_fragment_and_that_it_is_silent_is_said() -> None:
     ]
 
 
-def test_of_several_sids_the_first_is_loaded_and_that_is_said() -> None:
+def test_of_several_sids_the_first_is_loaded_with_a_notice() -> None:
     room = Room()
     room.do("add", replace(riff("stereo"), sids=2))
     assert "stereo plays 2 SIDs; the first one's part is loaded" in room.core.state().notices[-1].text

@@ -1,4 +1,4 @@
-"""Edits of the take: what is heard, what is committed, and that the take itself does not change."""
+"""Edits of the take: `hear` and `commit` use the edited take, and the take itself does not change."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ GATES = [4, 11, 18, 25, 26, 27]
 
 
 class Stage:
-    """A session in virtual time that has played 8 s and stopped; every frame that the chip got is kept."""
+    """A session in virtual time that has played 8 s and stopped; it keeps every frame that the chip got."""
 
     def __init__(self, folder: Path, playing: bool = False) -> None:
         self.folder = folder
@@ -99,7 +99,7 @@ def test_edits_are_taken_back(stage: Stage) -> None:
         session.unedit()
 
 
-def test_what_cannot_be_changes_nothing(stage: Stage) -> None:
+def test_impossible_edits_change_nothing(stage: Stage) -> None:
     stage.session.trim(1)
     history = stage.session.history()
     for wrong in (
@@ -124,7 +124,7 @@ def test_there_is_nothing_to_edit_before_music(tmp_path: Path) -> None:
         session.hear()
 
 
-def test_bars_are_the_prompts(stage: Stage) -> None:
+def test_bars_have_the_prompts_length(stage: Stage) -> None:
     stage.session.trim("2 bars", "4 bars")  # of 48 frames
     assert np.array_equal(plays(stage.session.commit("bars"), 96), stage.take[96:192])
 
@@ -160,7 +160,7 @@ def test_a_take_is_written_in_the_order_of_its_prompts_tune(tmp_path: Path) -> N
 
 
 def test_an_earlier_take_of_that_name_is_kept_with_its_log(stage: Stage) -> None:
-    """Under the first name that is free; what cannot be compiled takes nobody's name."""
+    """The earlier take gets the first free name; a commit that fails renames nothing."""
     session = stage.session
     first = session.commit("same", seconds=1).read_bytes()
     log = (path := session.commit("same", seconds=2)).with_suffix(".jsonl").read_bytes()
@@ -174,7 +174,7 @@ def test_an_earlier_take_of_that_name_is_kept_with_its_log(stage: Stage) -> None
     assert "the earlier same.sid is same-2.sid now" in [notice.text for notice in session.state().notices]
 
 
-def test_commits_own_lengths_are_of_the_take_as_edited(stage: Stage) -> None:
+def test_the_lengths_given_to_commit_count_in_the_edited_take(stage: Stage) -> None:
     take = stage.take
     stage.session.trim(1)
     first = round(PAL.rate_hz)
@@ -214,7 +214,7 @@ def test_it_is_heard_from_anywhere_and_round_the_loop(stage: Stage) -> None:
 
 
 def test_the_music_goes_on_meanwhile_logged_and_unheard(tmp_path: Path) -> None:
-    """Two performances alike, one listened back to: their takes are the same, and after it the music is back."""
+    """Play two equal performances and hear the take in one: both takes are equal, and then the music returns."""
     plain, hearing = Stage(tmp_path / "plain", playing=True), Stage(tmp_path / "hearing", playing=True)
     hearing.session.trim(1, 2)
     hearing.session.hear()
@@ -241,7 +241,7 @@ def test_hearing_ends_at_once(verb: str, tmp_path: Path) -> None:
         assert not (heard[:, GATES] & 1).any()
 
 
-def test_the_volume_knob_holds_for_what_is_heard_again(stage: Stage) -> None:
+def test_the_volume_control_also_scales_the_take_being_heard(stage: Stage) -> None:
     stage.session.set("volume", 5)
     stage.session.hear()
     assert set(stage.heard(1)[LEAD:, 24] & 15) == {5}
@@ -262,7 +262,7 @@ def test_the_log_beside_the_file_makes_the_same_frames(stage: Stage) -> None:
     assert [str(edit) for edit in log.edits] == ["trim(2, 6)", "fade(1)"]
 
 
-def test_a_take_tells_the_edits_that_were_left(stage: Stage) -> None:
+def test_a_log_gives_the_edits_not_taken_back(stage: Stage) -> None:
     stage.session.trim(1)
     stage.session.loop(2)
     stage.session.unedit()

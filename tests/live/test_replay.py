@@ -1,4 +1,4 @@
-"""A performance generated again from its log: every frame is the same, whatever was late or turned."""
+"""A performance generated again from its log: every frame is the same, with late frames and moving knobs too."""
 
 import functools
 import json
@@ -34,18 +34,18 @@ SMALL = ModelConfig("small", Stack(64, 1, 2, 1, 64), Stack(64, 1, 2, 1, 64))
 
 
 def small_engine() -> Engine:
-    """A real one, with a short context, so that it is outlived by the music."""
+    """Return a real engine with a context shorter than the music."""
     return Engine(random_weights(SMALL, std=0.2), context=64, headroom=256)
 
 
 def quick(name: str = "quick") -> Fragment:
-    """A fragment made at twice the video frame, which is resampled where it is added."""
+    """Return a fragment with two rows per video frame; adding it resamples it."""
     fragment = riff(name, 4 * PERIOD)
     return Fragment(name, fragment.frames, 2 * fragment.rate_hz, "made here", "6581", "PAL", 12)
 
 
 def every_verb(session: Session) -> list[Callable[[], object]]:
-    """All that steers or remixes, one change each."""
+    """Return calls of all verbs that steer or remix, one change each."""
     verbs: list[Callable[[], object]] = [
         lambda: session.temperature(1.3),
         lambda: session.heat(pitch=1.5, rhythm=0.5),
@@ -113,8 +113,8 @@ def test_a_script_with_every_verb(make: Callable[[], object], tmp_path: Path) ->
     assert_same(log, make())
 
 
-class Silent(FakeEngine):
-    """Says silence once it has heard 100 frames in a row, until it is reset: the thread is lost."""
+class EngineGoingSilent(FakeEngine):
+    """An engine that generates silence from the 100th frame after the prompt on, until it is reset."""
 
     def step(self, *asked: object, **more: object) -> np.ndarray:
         row = super().step(*asked, **more)  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ class Silent(FakeEngine):
 
 def test_a_revival_happens_again(tmp_path: Path) -> None:
     core = Core(Take(tmp_path / "take", {}))
-    session = Session(Offline(core, Silent()))
+    session = Session(Offline(core, EngineGoingSilent()))
     session.add(riff())
     session.prompt("riff")
     session.start()
@@ -134,11 +134,11 @@ def test_a_revival_happens_again(tmp_path: Path) -> None:
     session.close()
     log = read_take(tmp_path / "take")
     assert sum(event["verb"] == "revive" for event in log.events) >= 2
-    assert_same(log, Silent())
+    assert_same(log, EngineGoingSilent())
 
 
-class Hasty(FakeEngine):
-    """Takes its time as it likes, and fails now and then; what it says does not depend on that."""
+class UnsteadyEngine(FakeEngine):
+    """An engine with random delays and failures; its frames do not depend on them."""
 
     def __init__(self, chance: random.Random | None = None) -> None:
         super().__init__()
@@ -155,9 +155,9 @@ class Hasty(FakeEngine):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_three_threads_that_meet_at_random(seed: int, tmp_path: Path) -> None:
-    """A player, a generator and hands, each at its own uneven pace: late frames, stale ones, cuts in mid-frame."""
+    """Run a player, a generator and knobs at uneven paces: late frames, stale frames, cuts during a step."""
     core = Core(Take(tmp_path / "take", {}))
-    engine = Hasty(random.Random(seed))
+    engine = UnsteadyEngine(random.Random(seed))
     generator, over = Generator(core, engine, transpose), threading.Event()
 
     def generate() -> None:
@@ -193,11 +193,11 @@ def test_three_threads_that_meet_at_random(seed: int, tmp_path: Path) -> None:
     log = read_take(tmp_path / "take")
     steps = "".join(entry.get("steps", "") for entry in log.entries)
     assert len(log.frames) > 500 and {"a", "d", "e", "f", "g"} <= set(steps)
-    assert_same(log, Hasty())
+    assert_same(log, UnsteadyEngine())
 
 
 def test_a_room_in_real_time(tmp_path: Path) -> None:
-    """The real process, an engine slower than the music, knobs at random moments."""
+    """Use the real process, an engine slower than real time, and knobs at random moments."""
     engine = functools.partial(FakeEngine, step_s=0.022)
     options = RoomOptions(device="null", midi="none", takes=tmp_path, name="take", seed=5, engine=engine)
     session, chance = Session(open_room(options)), random.Random(1)
@@ -219,7 +219,7 @@ def test_a_room_in_real_time(tmp_path: Path) -> None:
     assert_same(log, FakeEngine())
 
 
-# -- what is left of a log
+# -- incomplete and damaged logs
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_a_log_cut_off_anywhere_gives_the_beginning(performed: Path, tmp_path: P
     assert lengths[0] == 0 and lengths[-1] > 100 and lengths == sorted(lengths)
 
 
-def test_another_model_differs_and_where_is_said(performed: Path) -> None:
+def test_the_first_difference_of_another_model_is_reported(performed: Path) -> None:
     class Other(FakeEngine):
         def step(self, *asked: object, **more: object) -> np.ndarray:
             row = super().step(*asked, **more)  # type: ignore[arg-type]
@@ -301,14 +301,14 @@ def test_a_log_of_another_format_says_so(performed: Path, tmp_path: Path) -> Non
         replay(read_take(tmp_path / "old.jsonl"), FakeEngine())
 
 
-def test_what_is_no_log(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_log(tmp_path: Path) -> None:
     (tmp_path / "no.jsonl").write_text('{"results": []}\n')
     with pytest.raises(TuneError, match=r"no\.jsonl is no log of a take"):
         read_take(tmp_path / "no.jsonl")
 
 
-def test_a_log_older_than_a_control_is_replayed_without_it() -> None:
-    """`vary` moves music on; takes from before it existed stayed with the last bars."""
+def test_a_log_older_than_a_control_is_replayed_with_the_controls_old_value() -> None:
+    """Takes older than `vary` were generated as with `vary` at 0."""
     old = {"take": FORMAT, "seed": 3, "controls": {"temperature": 0.7}}
     core = opened_core(old)
     assert core.get("vary") == 0.0 and core.get("temperature") == 0.7

@@ -31,7 +31,7 @@ def options(folder: Path, **engine: object) -> RoomOptions:
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """One room for the tests that leave it as it was: stopped."""
+    """Open one room for all tests that leave it stopped."""
     session = Session(open_room(options(tmp_path_factory.mktemp("room"))))
     session.add(riff())
     yield session
@@ -104,7 +104,7 @@ def test_the_tape_is_read_from_shared_memory(playing: Session) -> None:
 
 
 def test_a_change_is_played_one_frame_after_the_next(playing: Session) -> None:
-    """Between the playhead when the verb is called and the first frame that differs lie few frames."""
+    """Few frames lie between the playhead at the call of the verb and the first frame that differs."""
     playing.wait(0.3)
     late = []
     for turn in range(5):
@@ -169,7 +169,7 @@ def test_a_core_that_dies_is_reported_and_can_be_opened_again(tmp_path: Path) ->
         with pytest.raises(DeviceError):
             session.wait(1)
         session.window(10, 10)
-        session.controls().clear()  # each caller's is its own, so the screen still shows the last ones
+        session.controls().clear()  # the caller's dict is a copy, so the screen still shows the last controls
         assert "temperature" in session.controls()
         session.restart()
         assert session.state().alive and session.state().fragments == ("riff",)
@@ -233,7 +233,7 @@ def broken() -> FakeEngine:
     raise ModelError("no model 'pocket': get one")
 
 
-def test_a_model_that_cannot_be_loaded_is_said_and_the_room_stays(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_reported_and_the_room_stays_open(tmp_path: Path) -> None:
     link = open_room(replace(options(tmp_path), engine=broken))
     try:
         with pytest.raises(ModelError, match="get one"):
@@ -245,7 +245,7 @@ def test_a_model_that_cannot_be_loaded_is_said_and_the_room_stays(tmp_path: Path
 
 
 class Faulty(FakeEngine):
-    """Raises once in a while."""
+    """An engine that raises now and then."""
 
     def step(self, *arguments: object) -> np.ndarray:
         if self.steps == 100:
@@ -254,7 +254,7 @@ class Faulty(FakeEngine):
         return super().step(*arguments)  # type: ignore[arg-type]
 
 
-def test_a_fault_of_the_engine_is_told_and_the_music_goes_on(tmp_path: Path) -> None:
+def test_an_engine_fault_gets_a_notice_and_the_music_goes_on(tmp_path: Path) -> None:
     session = Session(open_room(replace(options(tmp_path), engine=Faulty)))
     try:
         session.prompt(riff())
@@ -277,7 +277,7 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
 def test_a_controller_steers_while_it_plays(
     jack: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From a knob on a wire to the frames that the chip gets: temperature, and transposition of the prompt."""
+    """Turn knobs on a real MIDI port and check the chip's frames: temperature, and transposition of the prompt."""
     import mido
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

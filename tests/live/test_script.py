@@ -1,4 +1,4 @@
-"""Scripts in virtual time, and the session's verbs as a script speaks them."""
+"""Scripts in virtual time, and the session's verbs in scripts."""
 
 import sys
 import wave
@@ -24,7 +24,7 @@ from sidlive.tune.psid import read
 
 
 class Stage:
-    """An offline session whose every frame is kept."""
+    """An offline session that keeps every frame."""
 
     def __init__(self, folder: Path) -> None:
         self.rows: list[Row] = []
@@ -129,13 +129,15 @@ def test_a_mistake_shows_the_scripts_lines_and_keeps_the_take(
     assert len(read_take(tmp_path / "takes" / "stage").frames) == 50
 
 
-def test_a_scripts_own_faults_are_told_alike(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scripts_own_errors_are_printed_the_same_way(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert stage.perform(tmp_path, "def f():\n    return 1 / 0\nf()\n") == 1
     printed = capsys.readouterr().err
     assert "line 2" in printed and "line 3" in printed and "ZeroDivisionError" in printed
 
 
-def test_what_is_not_python(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_script_that_is_not_python(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert stage.perform(tmp_path, "start(\n") == 1
     assert "SyntaxError" in capsys.readouterr().err
 
@@ -232,7 +234,7 @@ def test_a_script_may_end_itself(stage: Stage, tmp_path: Path) -> None:
     assert stage.perform(tmp_path, "raise SystemExit(3)") == 3
 
 
-# -- verbs that do more than pass on
+# -- verbs with work of their own
 
 
 def test_a_fragment_is_known_by_name_by_itself_and_by_path(stage: Stage, tmp_path: Path) -> None:

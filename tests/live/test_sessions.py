@@ -1,4 +1,4 @@
-"""The example sessions, performed offline: they end well, and leave the same take each time."""
+"""The example sessions, performed offline: they end without error, and leave the same take each time."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_a_session_leaves_the_same_take_each_time(script: Path, tmp_path: Path) 
 
 
 def test_a_session_takes_a_tune(tmp_path: Path) -> None:
-    """The first take is the second performance's prompt."""
+    """Use the first performance's take as the prompt of the second."""
     script = SESSIONS / "first_light.py"
     perform(script, tmp_path, [])
     session, _ = perform(script, tmp_path / "again", [str(tmp_path / "first_light.sid")])

@@ -1,4 +1,4 @@
-"""Verbs and Python: numbers of other libraries, and names that are Python's own."""
+"""Verbs as Python functions: numbers of other libraries, and verbs that share a name with a builtin."""
 
 import builtins
 import inspect
@@ -28,13 +28,13 @@ def session(tmp_path: Path) -> Session:
     return session
 
 
-def one(value: Any) -> list[Any]:
-    """A whole number as various libraries have it."""
+def number_types(value: Any) -> list[Any]:
+    """Return a whole number as various libraries represent it."""
     return [np.int64(value), np.float32(value), np.uint8(value), np.array(value), np.array(float(value)),
             Fraction(value), Decimal(value)]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", one(1), ids=repr)
+@pytest.mark.parametrize("number", number_types(1), ids=repr)
 def test_every_verb_takes_every_kind_of_number(session: Session, number: Any, tmp_path: Path) -> None:
     session.temperature(number)
     session.top_p(number)
@@ -76,7 +76,7 @@ def test_arrays_are_lists_of_numbers(session: Session) -> None:
 
 
 @pytest.mark.parametrize("no_number", [True, np.True_, np.float32("nan"), np.array([1, 2]), "1", None, 1j], ids=repr)
-def test_what_is_no_number_is_refused_as_ever(session: Session, no_number: Any) -> None:
+def test_a_value_that_is_not_a_number_is_still_refused(session: Session, no_number: Any) -> None:
     for verb in (session.temperature, session.seed, session.transpose, session.wait, session.fade, session.loop):
         if not (verb in (session.fade, session.loop) and (no_number is None or isinstance(no_number, str))):
             with pytest.raises(SidliveError):
@@ -91,7 +91,7 @@ def test_mask_means_all_voices_without_arguments(session: Session) -> None:
     assert session.get("mask") == "123"
 
 
-# -- names that are Python's too
+# -- names that are also builtins
 
 
 def run(session: Session, text: str) -> dict[str, Any]:
@@ -100,11 +100,11 @@ def run(session: Session, text: str) -> dict[str, Any]:
     return names
 
 
-def test_no_other_verb_hides_a_builtin() -> None:
+def test_only_set_and_filter_share_a_name_with_a_builtin() -> None:
     assert sorted(builtins.set(VERBS) & builtins.set(dir(builtins))) == ["filter", "set"]
 
 
-def test_set_and_filter_are_the_verbs_where_they_are_called_so(session: Session) -> None:
+def test_set_and_filter_are_verbs_when_called_as_verbs(session: Session) -> None:
     run(session, "set('volume', 9); filter(False)")
     assert (session.get("volume"), session.get("filter")) == (9, 0)
     run(session, "set(control='volume', value=8); filter(on=True)")
@@ -118,7 +118,7 @@ def test_set_and_filter_are_the_verbs_where_they_are_called_so(session: Session)
         run(session, "set('volume')")
 
 
-def test_set_and_filter_are_pythons_everywhere_else(session: Session) -> None:
+def test_set_and_filter_are_builtins_everywhere_else(session: Session) -> None:
     names = run(
         session,
         """

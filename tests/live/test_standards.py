@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_engine import FakeEngine, riff
-from fake_sound import Hand
+from fake_sound import ManualOutput
 
 from sidlive.chip.registers import NTSC, PAL, VideoTiming, silence
 from sidlive.chip.wav import WavFile
@@ -30,8 +30,8 @@ def american(name: str = "american") -> Fragment:
     return replace(riff(name), timing="NTSC", rate_hz=NTSC.rate_hz)
 
 
-class Opened:
-    """A core as `sidlive` opens one, and what it asks of the chip."""
+class OpenedCore:
+    """A core as `sidlive` opens it, and the video standards that it asks the chip for."""
 
     def __init__(self, folder: Path, video: str | None = None) -> None:
         self.core = make_core(RoomOptions(takes=folder, name="take", video=video))
@@ -56,8 +56,8 @@ def test_how_music_of_one_standard_sounds_at_the_other() -> None:
     assert PAL.heard_at(NTSC) == "pitch 3.8% sharp, tempo 19% fast"
 
 
-def test_before_anything_is_played_a_prompt_brings_its_standard(tmp_path: Path) -> None:
-    opened = Opened(tmp_path)
+def test_before_anything_is_played_the_instrument_takes_the_prompts_standard(tmp_path: Path) -> None:
+    opened = OpenedCore(tmp_path)
     assert opened.runs_at == "PAL" and not opened.notified("was made for")
     opened.session.wait(1)
     opened.session.prompt("american")
@@ -71,7 +71,7 @@ def test_before_anything_is_played_a_prompt_brings_its_standard(tmp_path: Path) 
 
 
 def test_once_something_was_played_the_standard_stays(tmp_path: Path) -> None:
-    opened = Opened(tmp_path)
+    opened = OpenedCore(tmp_path)
     opened.session.start()
     opened.session.wait(1)
     opened.session.stop()
@@ -83,15 +83,15 @@ def test_once_something_was_played_the_standard_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("video", ["PAL", "NTSC"])
-def test_a_standard_that_was_asked_for_stays(tmp_path: Path, video: str) -> None:
-    opened = Opened(tmp_path, video)
+def test_a_standard_set_by_an_option_stays(tmp_path: Path, video: str) -> None:
+    opened = OpenedCore(tmp_path, video)
     assert opened.notified("was made for") == 1, "one of the two fragments, when it is loaded"
     opened.session.prompt("riff" if video == "NTSC" else "american")
     assert opened.runs_at == video and not opened.asked and opened.notified("was made for") == 1, "not said again"
 
 
 def test_a_path_given_to_prompt_is_notified_once(tmp_path: Path) -> None:
-    opened = Opened(tmp_path, "PAL")
+    opened = OpenedCore(tmp_path, "PAL")
     path = tmp_path / "tune.npz"
     save_frames(path, american().frames, NTSC.rate_hz, timing="NTSC")
     expected = f"tune was made for NTSC, this is PAL: {FLAT} (--video ntsc)"
@@ -103,7 +103,7 @@ def test_a_path_given_to_prompt_is_notified_once(tmp_path: Path) -> None:
 
 
 def test_take_commit_and_replay_keep_the_standard(tmp_path: Path) -> None:
-    opened = Opened(tmp_path)
+    opened = OpenedCore(tmp_path)
     opened.session.prompt("american")
     opened.session.start()
     opened.session.wait(2)
@@ -145,7 +145,7 @@ def test_the_offline_sound_changes_standard_with_the_instrument(tmp_path: Path) 
 def test_the_renderer_changes_standard_between_two_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[str, int]] = []
 
-    class Noted:
+    class RecordingSid:
         def __init__(self, chip: str, timing: VideoTiming, sample_rate: int, rest: object = None) -> None:
             self.chip, self.timing, self.sample_rate = chip, timing, sample_rate
 
@@ -153,8 +153,8 @@ def test_the_renderer_changes_standard_between_two_frames(monkeypatch: pytest.Mo
             made.append((self.timing.name, samples))
             return np.zeros(samples, np.int16)
 
-    monkeypatch.setattr(renderer_module, "Sid", Noted)
-    output, given = Hand(), [0]
+    monkeypatch.setattr(renderer_module, "Sid", RecordingSid)
+    output, given = ManualOutput(), [0]
 
     def source() -> np.ndarray | None:
         given[0] += 1

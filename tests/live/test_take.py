@@ -1,4 +1,4 @@
-"""The take on disk: what was played is there after any crash, and a full disk costs a line of text."""
+"""The take on disk: it survives any crash, and on a full disk the performer gets one notice."""
 
 from pathlib import Path
 
@@ -44,14 +44,14 @@ def test_each_flush_adds_what_is_new(tmp_path: Path) -> None:
     assert np.array_equal(log.frames, frames) and len(log.events) == 50
 
 
-def test_memory_gives_any_part(tmp_path: Path) -> None:
+def test_any_range_of_frames_can_be_read_from_memory(tmp_path: Path) -> None:
     frames = some_frames(6500)
     take = played(None, frames)
     for start, stop in ((0, None), (0, 10), (2990, 3010), (3000, 6000), (6499, 6600), (10, 10)):
         assert np.array_equal(take.frames(start, stop), frames[start:stop])
 
 
-def test_it_is_readable_cut_off_at_any_byte(tmp_path: Path) -> None:
+def test_a_take_truncated_at_any_byte_is_readable(tmp_path: Path) -> None:
     frames = some_frames(21)
     played(tmp_path / "take", frames).flush()
     whole = read_take(tmp_path / "take")
@@ -60,7 +60,7 @@ def test_it_is_readable_cut_off_at_any_byte(tmp_path: Path) -> None:
         (tmp_path / "take" / "frames.bin").write_bytes(raw[:kept])
         (tmp_path / "take" / "log.jsonl").write_bytes(log[:kept])
         cut = read_take(tmp_path / "take")
-        lines = log[: kept + 1].count(b"\n")  # a line whose end alone is lost still counts
+        lines = log[: kept + 1].count(b"\n")  # a line that has lost only its newline still counts
         assert np.array_equal(cut.frames, frames[: kept // COLUMNS])
         assert cut.header == (whole.header if lines else {})
         assert cut.events == whole.events[: max(0, lines - 1)]
@@ -79,7 +79,7 @@ def test_nothing_played_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "take").exists()
 
 
-def test_a_disk_that_refuses_is_said_once_and_costs_no_music(tmp_path: Path) -> None:
+def test_a_write_error_is_reported_once_and_no_frame_is_lost(tmp_path: Path) -> None:
     (tmp_path / "takes").write_text("a file where the folder should be")
     frames = some_frames(30)
     take = played(tmp_path / "takes" / "take", frames)
@@ -103,6 +103,6 @@ def test_a_full_disk(tmp_path: Path) -> None:
         take.flush()
 
 
-def test_no_take_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_missing_take_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(TuneError, match="no take in"):
         read_take(tmp_path)

@@ -32,7 +32,7 @@ def test_a_cut_leaves_the_stale_future_until_it_is_replaced() -> None:
     assert tape.rows(2, 4)[1].tolist() == [0, 5]
 
 
-def test_what_the_playhead_has_overtaken_is_given_up() -> None:
+def test_stale_frames_that_were_played_are_not_replaced() -> None:
     tape = filled(10)
     tape.cut(1)
     for _ in range(5):
@@ -52,7 +52,7 @@ def test_flush_leaves_no_future() -> None:
     assert tape.take() is None and tape.fresh == 1
 
 
-def test_it_runs_for_hours_in_the_same_memory() -> None:
+def test_the_tape_runs_for_hours_in_the_same_memory() -> None:
     tape = Tape()
     for number in range(3 * KEPT):
         tape.put(row(number), 0)

@@ -1,4 +1,4 @@
-"""Each verb, each call and each command is declared once; what knows them derives from that."""
+"""Each verb, call and command is declared once; every table of them derives from the declarations."""
 
 import ast
 import inspect
@@ -54,7 +54,7 @@ def test_a_verb_is_a_public_method_of_the_session_and_every_verb_says_what_it_do
     assert {name for name in dir(Session) if not name.startswith("_")} == set(VERBS) | not_verbs
 
 
-def test_the_argument_that_names_something_is_one_of_the_verb_and_may_be_a_text() -> None:
+def test_the_argument_that_takes_a_name_exists_and_may_be_a_text() -> None:
     for verb in VERBS.values():
         if verb.names is not None:
             parameter = list(verb.signature.parameters.values())[verb.argument]
@@ -67,8 +67,8 @@ def test_verbs_that_change_the_music_are_commands_of_the_core() -> None:
     assert {"set", "prompt", "mute"} <= {verb.name for verb in timed}
 
 
-def test_a_verb_is_spelled_in_no_table() -> None:
-    """`forbid` stands for all: beside its declaration and the core's, its name is a text nowhere in the package."""
+def test_no_table_repeats_the_name_of_a_verb() -> None:
+    """Check `forbid` as an example: no string in the package contains its name."""
     package = Path(sidlive.live.verbs.__file__).parents[2]
     for path in package.rglob("*.py"):
         texts = [n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)]

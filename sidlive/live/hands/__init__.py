@@ -1,5 +1,6 @@
-"""MIDI controllers on controls.
+"""MIDI: the knobs of controllers move controls.
 
-In reading order: `midi` (controllers, knobs, learning), `moves` (what the messages mean), `bindings` (which knob moves
-which control), `midi_ports` (opens ports as they come and go), `midi_drivers` (the drivers), `jack` (JACK's ports).
+In reading order: `midi` (controllers, knobs, learning), `moves` (from messages to knob positions), `bindings` (which
+knob moves which control), `midi_ports` (opens ports as they come and go), `midi_drivers` (the drivers), `jack` (JACK's
+ports).
 """

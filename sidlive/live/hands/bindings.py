@@ -1,4 +1,4 @@
-"""The bindings: which knob of which controller moves which control. Defaults, then learned ones, kept in a file.
+"""The bindings: which knob of which controller moves which control. Learned bindings (kept in a file) replace defaults.
 
 Knows MIDI's numbers, no drivers and no threads.
 """
@@ -32,12 +32,12 @@ class Knob:
         return f"CC {self.cc}{channel}" + ("" if self.port is None else f" of {self.port}")
 
     def covers(self, other: "Knob") -> bool:
-        """Return whether this knob means the other one, whose channel and port are known."""
+        """Return whether `other`, whose channel and port are known, matches this knob; None here matches any value."""
         return self.cc == other.cc and self.channel in (None, other.channel) and self.port in (None, other.port)
 
     @property
     def exactness(self) -> int:
-        """Number of fields that are given. If two knobs cover a third, the more exact one is meant."""
+        """How many of channel and port are given. If two knobs cover the same one, the more exact knob wins."""
         return (self.channel is not None) + (self.port is not None)
 
 
@@ -52,7 +52,7 @@ class Bindings:
     def read(self) -> str | None:
         """Read the bindings learned in earlier sessions; return a line for the performer if that fails.
 
-        Files of older versions hold numbers alone: they mean any channel and port.
+        Files of older versions hold only controller numbers, which match any channel and port.
         """
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
@@ -91,9 +91,9 @@ class Bindings:
         return self._knobs.get(name)
 
     def moved_by(self, knob: Knob) -> list[str]:
-        """Return the controls that a knob moves; its channel and port are known.
+        """Return the names of the controls that a knob with known channel and port moves.
 
-        A binding to this very knob outweighs a binding to its number on any controller.
+        A binding to exactly this knob wins over a binding to its number on any controller.
         """
         covering = {name: has for name, has in self._knobs.items() if has.covers(knob)}
         most = max((has.exactness for has in covering.values()), default=0)

@@ -1,8 +1,8 @@
-"""A client of a JACK server that reads its MIDI ports, their connections, and whether the server lives.
+"""A client of a JACK server that reads its MIDI ports and their connections, and notices the server's end.
 
-RtMidi, which carries the messages, knows neither connections nor the server's end: to it a port that was closed and
-opened again under its name is unchanged, and a dead server still lists its ports. So this calls the JACK library
-itself, the one that RtMidi has loaded.
+RtMidi, which carries the messages, reports neither connections nor the server's end: a port that was closed and opened
+again under the same name looks unchanged, and a dead server still lists its ports. So this module calls the JACK
+library that RtMidi has loaded.
 
 No Python code may run in that library's threads, because RtMidi holds the interpreter's lock while it waits for them.
 So the callbacks are C functions: one posts a semaphore when the server ends, one prints nothing.
@@ -42,8 +42,8 @@ class JackGraph:
             raise ConnectionError("no JACK server")
         self._ended = ctypes.create_string_buffer(_SEMAPHORE)
         self._system.sem_init(self._ended, 0, 0)
-        raise_it = ctypes.cast(self._system.sem_post, ctypes.c_void_p)
-        self._library.jack_on_shutdown(self._client, raise_it, self._ended)
+        post = ctypes.cast(self._system.sem_post, ctypes.c_void_p)
+        self._library.jack_on_shutdown(self._client, post, self._ended)
 
     @property
     def gone(self) -> bool:
@@ -66,7 +66,7 @@ class JackGraph:
         self._library.jack_client_close(self._client)
 
     def _words(self, found: Any) -> list[str]:
-        """Convert and free a list of names, ended by NULL, that the library allocated."""
+        """Convert a list of names, ended by NULL, that the library allocated; free the list."""
         names: list[str] = []
         if found:
             while found[len(names)] is not None:
@@ -86,7 +86,7 @@ def _load() -> ctypes.CDLL:
         function.restype, function.argtypes = result, arguments
     if hasattr(
         library, "silent_jack_error_callback"
-    ):  # without it, it prints an error at each attempt to find a server
+    ):  # by default the library prints an error at each attempt to find a server
         silent = ctypes.cast(library.silent_jack_error_callback, ctypes.c_void_p)
         library.jack_set_error_function(silent)
         library.jack_set_info_function(silent)

@@ -1,8 +1,8 @@
 """MIDI: controllers move controls. Knows ports and knobs, no music.
 
-MIDI may be absent in every way (no python-rtmidi, no driver, no controller, a controller unplugged in mid-song): then
-the performer reads a line; it is never an error. Ports are looked for twice a second. Messages arrive in the drivers'
-threads, which only note each knob's position; the thread of `Midi` sets the controls.
+Missing MIDI is never an error: without python-rtmidi, a driver or a controller, or if a controller is unplugged in
+mid-song, the performer reads a line about it. Ports are looked for twice a second. Messages arrive in the drivers'
+threads, which only store each knob's position; the thread of `Midi` sets the controls.
 """
 
 import threading
@@ -32,8 +32,8 @@ class Midi:
         self.label = "no MIDI"  # the open ports, as people read them
         self._bindings, self._apply, self._tell, self._wanted = bindings, apply, tell, port
         self._learning: str | None = None  # the control that waits for a knob
-        self._rejected: set[Knob] = set()  # numbers that moved meanwhile and are not knobs
-        self._latest: dict[Knob, Move] = {}  # not applied yet, in the order of their first move
+        self._rejected: set[Knob] = set()  # numbers that moved while learning and are not knobs: one notice each
+        self._latest: dict[Knob, Move] = {}  # moves that are not applied yet, in the order of each knob's first move
         self._moves: dict[str, Moves] = {}  # by port
         self._lock = threading.Lock()  # guards `_latest` and `_moves`, held for microseconds
         self._news = threading.Event()
@@ -62,7 +62,7 @@ class Midi:
         return None if knob is None else str(knob)
 
     def hear(self, port: str, message: Sequence[int]) -> None:
-        """Note what a message means, in the driver's thread."""
+        """Store the knob position that a message means. Called in the driver's thread."""
         with self._lock:
             if port not in self._moves:
                 self._moves[port] = Moves(port, lambda knob: bool(self._bindings.moved_by(knob)))
@@ -124,7 +124,7 @@ class Midi:
                     self._tell(str(error))
 
     def _learn_from(self, move: Move) -> None:
-        """Bind the control that is learning to what moved, if that is a knob."""
+        """Bind the learning control to the knob that moved; a message that is not a knob's gets a notice."""
         if move.no_knob:
             if move.knob not in self._rejected:
                 self._rejected.add(move.knob)

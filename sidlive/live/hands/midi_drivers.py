@@ -1,6 +1,6 @@
 """The MIDI drivers of this machine: their input ports, and whether an open port still hears its controller.
 
-python-rtmidi carries the messages. Whether a connection is still good it does not say: JACK and ALSA are asked
+python-rtmidi carries the messages, but does not report whether a connection still works. So JACK and ALSA are asked
 directly; with other drivers it is unknown.
 """
 
@@ -17,8 +17,8 @@ from typing import Any, Final
 from sidlive.live.hands.jack import JackGraph
 from sidlive.live.sound.audio import quiet_stderr
 
-RETRY_S: Final = 30.0  # before a driver that was missing is asked again (drivers print long complaints)
-SERVER_S: Final = 2.0  # between two attempts to find a JACK server
+RETRY_S: Final = 30.0  # pause before a missing driver is tried again (drivers print long complaints)
+SERVER_S: Final = 2.0  # pause between two attempts to find a JACK server
 CLIENT: Final = "sidlive"
 _ALSA_CLIENTS: Final = Path("/proc/asound/seq/clients")
 _ALSA_DEVICE: Final = Path("/dev/snd/seq")
@@ -30,7 +30,7 @@ Hear = Callable[[Sequence[int]], object]  # gets a message, in the driver's thre
 class Port:
     """An input port."""
 
-    key: str  # its name in the driver, without the parts that change while it is there
+    key: str  # its name in the driver, without the parts that change while it is plugged in
     name: str  # its name for people and bindings, the same after it was unplugged and plugged in again
     place: int = 0  # its number among the ports of the same key
 
@@ -43,7 +43,7 @@ class Connection:
     handle: Any  # rtmidi.MidiIn
     local: str  # the name of sidlive's end of the connection
     opened_s: float  # time.monotonic()
-    heard_s: float  # time of the last message, at first that of the opening
+    heard_s: float  # time.monotonic() of the last message; before that, of the opening
 
     def close(self) -> None:
         """Close the port; its device may be gone already."""
@@ -61,16 +61,18 @@ class Driver:
 
     def __init__(self, rtmidi: Any, api: int) -> None:
         self._rtmidi, self._api = rtmidi, api
-        self._watcher: Any = None  # a client that lists ports, made once: a new one each time would disturb a server
+        self._watcher: Any = (
+            None  # the client that lists ports; only one, since a server is disturbed by each new client
+        )
         self._retry_at = 0.0
 
     def ports(self) -> list[Port]:
-        """Return the input ports of this moment; none if the driver does not answer."""
+        """Return the present input ports; none if the driver does not answer."""
         if time.monotonic() < self._retry_at:
             return []
         try:
             names = self._names()
-        except Exception:  # drivers raise any error; a driver that is missing, or went away, is asked again later
+        except Exception:  # drivers raise any error; a missing driver is tried again later
             self.close()
             self._retry_at = time.monotonic() + RETRY_S
             return []
@@ -105,7 +107,7 @@ class Driver:
             return None
         return connection
 
-    def stands(self, connection: Connection) -> bool | None:
+    def is_connected(self, connection: Connection) -> bool | None:
         """Return whether an open port still hears its controller; None if that is unknown."""
         return None
 
@@ -122,7 +124,7 @@ class Driver:
         return names
 
     def _key(self, name: str, index: int) -> str:
-        """Return the part of a port's name that stays the same while the port is there."""
+        """Return the part of a port's name that stays the same while the port is plugged in."""
         return name
 
     def _label(self, key: str) -> str:
@@ -140,7 +142,7 @@ class WindowsMidi(Driver):
 class AlsaMidi(Driver):
     """ALSA's sequencer. A name ends in the numbers of client and port: "nanoKONTROL2:MIDI 1 20:0"."""
 
-    def stands(self, connection: Connection) -> bool | None:
+    def is_connected(self, connection: Connection) -> bool | None:
         try:
             listing = _ALSA_CLIENTS.read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -161,7 +163,7 @@ class JackMidi(Driver):
         super().__init__(rtmidi, api)
         self._graph: JackGraph | None = None
 
-    def stands(self, connection: Connection) -> bool | None:
+    def is_connected(self, connection: Connection) -> bool | None:
         if self._graph is None:
             return None
         return any(end.endswith(f":{connection.local}") for end in self._graph.listeners(connection.port.key))
@@ -183,7 +185,7 @@ class JackMidi(Driver):
         except ConnectionError:
             self._retry_at = time.monotonic() + SERVER_S
             return []
-        except (OSError, AttributeError):  # no JACK library to be called; RtMidi may contain JACK all the same
+        except (OSError, AttributeError):  # no JACK library that can be called, but RtMidi may contain one
             return super()._names()
         return self._graph.sources()
 
@@ -199,9 +201,9 @@ def drivers() -> list[Driver]:
 
 
 def alsa_is_connected(listing: str, port: str) -> bool:
-    """Return whether another port is connected to a port, according to the text of /proc/asound/seq/clients.
+    """Return whether any port is connected to `port`, according to the text of /proc/asound/seq/clients.
 
-    There the lines of a port's connections follow its own: ``  Port   0 : "in 1 of 77" (-We-)`` and then
+    There the lines of a port's connections follow the port's own line: ``  Port   0 : "in 1 of 77" (-We-)`` and then
     ``    Connected From: 20:0``.
     """
     ours = False

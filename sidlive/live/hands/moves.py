@@ -13,7 +13,7 @@ from sidlive.live.hands.bindings import FIRST_MODE, Knob
 
 CONTROL_CHANGE: Final = 0xB0
 FINE: Final = 32  # a coarse value's number plus this is its fine value's number
-TOGETHER_S: Final = 0.05  # a fine value comes within this time after its coarse value (2 ms on a DIN cable)
+TOGETHER_S: Final = 0.05  # longest time from a coarse value to its fine value (2 ms on a DIN cable)
 
 # Numbers that are not a knob's position. A binding of an earlier session to one of them still works.
 NO_KNOBS: Final[dict[int, str]] = {
@@ -32,11 +32,11 @@ NO_KNOBS: Final[dict[int, str]] = {
 
 @dataclass(frozen=True)
 class Move:
-    """The new position of a knob, or a message that is not a knob's."""
+    """The new position of a knob, or a message that does not come from a knob."""
 
     knob: Knob
     fraction: float | None  # the position, 0 to 1; None: the message has no position
-    no_knob: str = ""  # what the message is instead, as people read it; it cannot be learned
+    no_knob: str = ""  # the meaning of a message that cannot be learned, as people read it
 
 
 @dataclass
@@ -46,7 +46,7 @@ class _Pair:
     coarse: int = 0
     fine: int = 0
     is_fine: bool = False  # the last coarse value had a fine value
-    whole: bool = True  # the fine value of the last coarse value has come
+    whole: bool = True  # the last coarse value's fine value has arrived
 
     @property
     def fraction(self) -> float:
@@ -55,7 +55,7 @@ class _Pair:
 
 
 class Moves:
-    """The reader of one port's messages. One thread, the driver's."""
+    """Converts one port's messages to moves. One thread, the driver's."""
 
     def __init__(self, port: str, is_bound: Callable[[Knob], bool]) -> None:
         """``is_bound``: returns whether a knob is bound to a control."""
@@ -64,7 +64,7 @@ class Moves:
         self._last: dict[int, tuple[int, float]] = {}  # by channel: the number of the last message, and its time
 
     def hear(self, message: Sequence[int], at: float) -> Move | None:
-        """Return the meaning of a message that came at this time (seconds); None if it is not a controller's."""
+        """Return the meaning of a message that arrived at this time (seconds); None if it is no control change."""
         if len(message) != 3 or message[0] & 0xF0 != CONTROL_CHANGE:
             return None
         channel, number, value = (message[0] & 0x0F) + 1, message[1], message[2]
@@ -82,14 +82,14 @@ class Moves:
 
     def _coarse(self, channel: int, number: int, value: int) -> Move:
         pair = self._pairs.setdefault((channel, number), _Pair())
-        pair.is_fine = pair.is_fine and pair.whole  # two coarse values in a row: there are no fine ones
-        if value != pair.coarse:  # until the fine value comes: the nearest to the old position
+        pair.is_fine = pair.is_fine and pair.whole  # two coarse values in a row: the control sends no fine values
+        if value != pair.coarse:  # until the fine value arrives, assume the one nearest to the old position
             pair.fine = 0 if value > pair.coarse else 127
         pair.coarse, pair.whole = value, False
         return self._move(number, channel, pair.fraction if pair.is_fine else value / 127)
 
     def _fine(self, channel: int, number: int, value: int, follows: bool) -> Move | None:
-        """Return the move of the fine control if this is its fine value; None if this is a knob of its own."""
+        """Return the move of a fine control if this is its fine value; None if this number is a knob of its own."""
         pair = self._pairs.get((channel, number - FINE))
         if pair is None or not (pair.is_fine or follows) or self._is_bound(Knob(number, channel, self._port)):
             return None

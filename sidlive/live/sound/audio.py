@@ -1,8 +1,8 @@
 """Sound outputs in real time: a sound device, or a clock that takes samples and drops them.
 
 An output takes blocks from its `Feed` in a thread of its own. `open_output` finds the device; if there is none it
-returns the null output with a notice, and the instrument works the same, unheard. A device that does not take 48 kHz is
-opened at another rate, and the chip is rendered at that rate.
+returns the null output with a notice, and the instrument works the same, without sound. A device that does not take
+48 kHz is opened at another rate, and the chip is rendered at that rate.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from sidlive.live.sound.feed import Feed, Stamp
 BLOCK: Final = 512  # samples: 10.7 ms
 NULL: Final = "null"
 PORTAUDIO_REMEDY: Final = "apt-get install libportaudio2" if sys.platform == "linux" else "install portaudio"
-_BEHIND_S: Final = 0.25  # if the null output is later than this (the machine slept), it skips the time
+_BEHIND_S: Final = 0.25  # a null output that is later than this (the machine slept) skips the lost time
 _CLOSE_S: Final = 1.0  # time for a device to close; after it the thread that closes it is abandoned
 _LIST_S: Final = 10.0  # time for the process that lists the devices
 _OTHER_RATES: Final = (44_100, 96_000)  # Hz: tried if a device takes neither 48 kHz nor its default rate
@@ -38,11 +38,11 @@ class Output(Protocol):
     """A destination of the renderer's samples."""
 
     name: str  # as people read it
-    notice: str | None  # why it is not the output that was asked for
+    notice: str | None  # why it is not the wanted output; None: it is
     feed: Feed
     sample_rate: int  # Hz, of the samples in its feed
     block: int  # samples taken at a time
-    latency_s: float  # from taking a block to its sound
+    latency_s: float  # from the taking of a block to its sound
 
     @property
     def lost(self) -> bool:
@@ -56,7 +56,7 @@ class Output(Protocol):
 
 
 class NullOutput:
-    """An output without sound: takes samples at the clock's pace and drops them."""
+    """An output without sound: takes samples in real time and drops them."""
 
     lost = False
 
@@ -100,7 +100,7 @@ class Speaker:
         self.notice: str | None = None
         self.feed = feed
         self.lost = False
-        self.closed = threading.Event()  # the driver has closed it: PortAudio may be initialised again
+        self.closed = threading.Event()  # set when the driver has closed the device: PortAudio may be initialised again
         self._closing = False
         self._starting = threading.Lock()  # held while the stream is started or stopped
         sounddevice = _sounddevice()
@@ -141,7 +141,7 @@ class Speaker:
             raise DeviceError(f"{self.name} does not start: {error}") from None
 
     def close(self) -> None:
-        """Let the samples taken so far be heard, and stop. A driver that does not return is abandoned."""
+        """Stop after the samples taken so far have been played. A driver that does not return is abandoned."""
         self._closing = True
         thread = threading.Thread(target=self._stop, name="close-device", daemon=True)
         thread.start()
@@ -199,7 +199,7 @@ def devices() -> list[Device]:
 def device_names() -> list[str]:
     """Return the names of the devices that can play now, new ones included; takes half a second. Raises DeviceError.
 
-    Another process lists them, because PortAudio lists devices once, and this process may have a stream open.
+    Another process lists them, because PortAudio looks for devices once, and this process may have a stream open.
     """
     program = "from sidlive.live.sound.audio import devices; print(*[device.name for device in devices()], sep='\\n')"
     try:
@@ -216,7 +216,7 @@ def device_names() -> list[str]:
 
 
 def list_again() -> None:
-    """Make PortAudio list the devices of this moment; by itself it lists them once, when it is initialised.
+    """Have PortAudio look for devices again; by itself it looks once, when it is initialised.
 
     No stream may be open in this process. Raises DeviceError.
     """
@@ -281,16 +281,16 @@ def _sounddevice() -> Any:
 
 
 class _Quiet:
-    """The state of `quiet_stderr`."""
+    """The shared state of all uses of `quiet_stderr`."""
 
     lock = threading.Lock()
-    threads = 0  # that want file descriptor 2 to lead nowhere
-    kept = -1  # a copy of the descriptor; -1: none
+    threads = 0  # number of threads inside `quiet_stderr`
+    kept = -1  # a copy of the original file descriptor 2; -1: none
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere, while the context lasts: ALSA and others print there as they look for devices."""
+    """Discard output to file descriptor 2 in this context: ALSA and others print there while they look for devices."""
     with _Quiet.lock:
         _Quiet.threads += 1
         if _Quiet.threads == 1:
@@ -306,7 +306,7 @@ def quiet_stderr() -> Iterator[None]:
 
 
 def _redirect_stderr() -> int:
-    """Send file descriptor 2 nowhere; return a copy of it, -1 if there is none."""
+    """Redirect file descriptor 2 to the null device; return a copy of the original, -1 if that fails."""
     try:
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     except OSError:

@@ -1,7 +1,8 @@
-"""The device minder: keeps the music on the wanted sound device. Looks for a lost device, changes to another.
+"""The device minder: keeps the music on the wanted sound device. It reopens a lost device, and changes devices.
 
-PortAudio lists the devices once, when it is initialised, and may be initialised again only while no stream is open in
-this process. So a lost device is closed first. While a device plays, another process lists the devices.
+PortAudio looks for devices once, when it is initialised, and may be initialised again only while no stream is open in
+this process. So a lost device is closed before it is looked for. While a device plays, another process lists the
+devices.
 """
 
 import threading
@@ -18,7 +19,7 @@ from sidlive.live.sound.renderer import Renderer
 FIRST_S: Final = 0.5  # seconds from the loss of a device to the first attempt to open it again
 LONGEST_S: Final = 4.0  # longest pause between two attempts; it doubles each time
 PROVEN_S: Final = 10.0  # after a device has played this long, the pause is FIRST_S again
-STUCK_S: Final = 5.0  # if a lost device's driver has not closed it after this time, the performer is told
+STUCK_S: Final = 5.0  # time for a lost device to close; after it the performer gets a notice
 _GLANCE_S: Final = 0.1  # seconds between two looks at the renderer's output
 _CLOSING_S: Final = 3.0  # time for a device to close before the devices are listed again
 
@@ -31,10 +32,12 @@ class DeviceMinder:
     ) -> None:
         """``wanted``: a device as `open_output` takes it. ``tell(text, level)`` shows the performer a notice."""
         self._renderer, self._wanted, self._tell, self._stamp = renderer, wanted, tell, stamp
-        self._opened = [renderer.output] if isinstance(renderer.output, Speaker) else []  # those that may still be open
+        self._opened = (
+            [renderer.output] if isinstance(renderer.output, Speaker) else []
+        )  # speakers that may still be open
         self._pause_s = FIRST_S
-        self._look_at = time.monotonic() + FIRST_S
-        self._lost_at, self._told_stuck = 0.0, False
+        self._retry_at = time.monotonic() + FIRST_S
+        self._lost_at, self._reported_stuck = 0.0, False
         self._playing_since: float | None = time.monotonic() if self._opened else None
         self._lock = threading.Lock()  # one thread at a time opens and closes devices
         self._closing = threading.Event()
@@ -80,7 +83,7 @@ class DeviceMinder:
 
     def _names(self) -> list[str]:
         playing = [speaker.device for speaker in self._opened if speaker is self._renderer.output]
-        return list(dict.fromkeys([*audio.device_names(), *playing]))  # a device in use may not be listed
+        return list(dict.fromkeys([*audio.device_names(), *playing]))  # a device in use may be missing from the list
 
     def _open_newcomer(self, name: str, refused: DeviceError) -> Speaker:
         """Open a device that was plugged in after PortAudio was initialised; the music is silent meanwhile."""
@@ -92,7 +95,7 @@ class DeviceMinder:
         try:
             return audio.open_speaker(name, self._stamp)
         except DeviceError:
-            self._look_at, self._playing_since = 0.0, None  # open the device before again, at once
+            self._retry_at, self._playing_since = 0.0, None  # reopen the previous device at once
             raise
 
     def _list_again(self) -> bool:
@@ -129,7 +132,7 @@ class DeviceMinder:
                 continue
 
     def _mind(self) -> None:
-        """Try to open the wanted device, if it is gone and the pause is over. Raises DeviceError if it is not there."""
+        """Try to open the wanted device if it is lost and the pause is over. Raises DeviceError if that fails."""
         now = time.monotonic()
         if self._wanted == NULL or not isinstance(self._renderer.output, NullOutput):
             if self._playing_since is None:
@@ -139,16 +142,16 @@ class DeviceMinder:
             return
         if self._playing_since is not None:
             self._playing_since = None
-            self._lost_at, self._told_stuck = now, False
-            self._look_at = now + self._pause_s
-        if now < self._look_at:
+            self._lost_at, self._reported_stuck = now, False
+            self._retry_at = now + self._pause_s
+        if now < self._retry_at:
             return
         self._pause_s = min(2 * self._pause_s, LONGEST_S)
-        self._look_at = now + self._pause_s
+        self._retry_at = now + self._pause_s
         if not self._still_open():
             audio.list_again()
-        elif now - self._lost_at > STUCK_S and not self._told_stuck:
-            self._told_stuck = True
+        elif now - self._lost_at > STUCK_S and not self._reported_stuck:
+            self._reported_stuck = True
             stuck = ", ".join(speaker.name for speaker in self._opened)
             self._tell(
                 f"the driver of {stuck} does not close it: choose another with device(), or restart()", "warning"

@@ -1,8 +1,8 @@
 """The feed: the samples between the renderer and the sound device.
 
 One thread (the renderer's) puts samples in, one (the device's, in its callback) takes them out. Neither waits for the
-other, no lock is taken and nothing is allocated but views. When samples are missing, the sound fades out from its last
-value, and fades in when there are samples again: a gap, but never a click.
+other, no lock is taken, and no memory is allocated except array views. When samples are missing, the sound fades out
+from its last value, and fades in when there are samples again: a gap, but never a click.
 """
 
 import time
@@ -39,7 +39,7 @@ class Feed:
         self._written = 0  # writer: position after the last sample put in
         self._read = 0  # reader: position after the last sample taken
         self._cut = 0  # writer: samples before this position are discarded
-        self._expected = False  # writer: a gap would be a fault
+        self._expected = False  # writer: more samples are to come, so missing ones count as an underrun
         self._dry = True  # reader: the last sample was padding
         self._last = 0.0  # reader: the last sample
         self._from = 0.0  # reader: the sample from which the fade out began
@@ -70,12 +70,12 @@ class Feed:
         return len(self._ring) - (self._written - self._read)
 
     def flush(self) -> None:
-        """Discard the waiting samples. The reader fades to silence; no gap is a fault until more are put in."""
+        """Discard the waiting samples. The reader fades to silence; no underrun is counted until more are put in."""
         self._expected = False
         self._cut = self._written
 
     def rest(self) -> None:
-        """Note that no more samples come for now: after the waiting ones, no gap is a fault."""
+        """Note that no more samples come for now: no underrun is counted after the waiting ones."""
         self._expected = False
 
     # -- for the reader
@@ -85,7 +85,7 @@ class Feed:
         count, cut = len(out), self._cut
         if cut > self._read:
             self._read = cut
-            self._break(self._last)
+            self._begin_gap(self._last)
         have = self._copy(out)
         if have:
             self._dry = False
@@ -96,7 +96,7 @@ class Feed:
                 self.underruns += not self._dry
                 self.missing += count - have
             if not self._dry:
-                self._break(float(out[have - 1]) if have else self._last)
+                self._begin_gap(float(out[have - 1]) if have else self._last)
                 self._dry = True
             self._fade_out(out[have:])
         if count:
@@ -106,7 +106,7 @@ class Feed:
             self.stamp(time.monotonic(), start, out)
 
     def _copy(self, out: Samples) -> int:
-        """Move the waiting samples to ``out``, with zeros after them; return how many there were."""
+        """Move the waiting samples to ``out``, with zeros after them; return their number."""
         size = len(self._ring)
         have = min(self._written - self._read, len(out))
         at = self._read % size
@@ -117,7 +117,7 @@ class Feed:
         self._read += have  # last: now the writer may use their room
         return have
 
-    def _break(self, value: float) -> None:
+    def _begin_gap(self, value: float) -> None:
         """Begin a fade out from ``value``; the next samples fade in."""
         self._from = value
         self._fallen = self._risen = 0

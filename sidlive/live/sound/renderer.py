@@ -2,8 +2,8 @@
 
 Instead of frames a source may give the register writes of a tune's own code, frame by frame (`WriteSpan`).
 
-The renderer has a thread of its own. It stays a fixed time ahead of the device and never more, because samples that
-wait can no longer be changed. Time goes on whatever fails: if the source raises, the last frame is held; if the device
+The renderer has a thread of its own. It stays a fixed time ahead of the device and never more, because samples in the
+feed can no longer be changed. Time goes on whatever fails: if the source raises, the last frame is held; if the device
 goes away, the null output takes over. `move` takes the music to another output; if that has another sample rate, the
 chip is rendered at that rate.
 """
@@ -28,13 +28,13 @@ Source = Callable[[], Row | WriteSpan | None]  # returns the next frame; None af
 
 LEAD_MS: Final = 60.0  # time that samples wait in the feed
 CROSSFADE_FRAMES: Final = 3  # length of the crossfade from one chip to another
-_SLACK_S: Final = 0.005  # samples that must wait when a frame is begun, beyond a block, in seconds
+_SLACK_S: Final = 0.005  # samples, in seconds, that must wait besides one block when a frame is begun
 _STALLED_S: Final = 1.0  # a device that takes nothing for this long is gone
 _STARTING_S: Final = 0.2  # time that the renderer waits for a device to start
 _NAP_S: Final = 0.05  # longest sleep, so that a device that stops is noticed
-_NICE: Final = -11  # priority of the thread
-_PARTING_S: Final = 0.1  # beyond twice the device's latency, how long closing waits for a device to take the fade
-_PARTING_NAP_S: Final = 0.002  # between two looks meanwhile
+_NICE: Final = -11  # nice value of the renderer's thread
+_PARTING_S: Final = 0.1  # longest wait for a closing device to play the fade, besides twice its latency
+_PARTING_NAP_S: Final = 0.002  # pause between two checks during that wait
 
 
 class Renderer:
@@ -72,17 +72,21 @@ class Renderer:
         self._lead_ms = lead_ms
         self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
-        self._coming: tuple[Output, Sid | None] | None = None  # where to move; a chip if the rate differs
+        self._coming: tuple[Output, Sid | None] | None = (
+            None  # the output to move to, and a new chip if the sample rate differs
+        )
         self._refused: tuple[Output, str] | None = None  # an output that did not start, and why
-        self._underruns = 0  # of the outputs before this one
-        self._faded = 0  # frames of the crossfade so far
+        self._underruns = 0  # underruns of the earlier outputs
+        self._faded = 0  # frames of the crossfade played so far
         self._row: Row | WriteSpan = silence(1)[0]
         self._fault = ""
         self._clock = 0  # frames since power-on; with the rate it gives the sample at which a frame begins
         self._lead = self._lead_of(output)
         self._hushed = False
-        self._retimed: VideoTiming | None = None  # the video standard that was asked for
-        self._lock = threading.Lock()  # guards the feed's writer against `panic`, and the fields that other threads set
+        self._retimed: VideoTiming | None = None  # the video standard to change to
+        self._lock = (
+            threading.Lock()
+        )  # held to write the feed, which `panic` flushes, and for the fields that other threads set
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="renderer", daemon=True)
@@ -161,7 +165,7 @@ class Renderer:
             if refused is not None and refused[0] is self.output:
                 self._fail_over(refused[1])
             feed = self.output.feed
-            over = feed.waiting + self._count() - self._lead
+            over = feed.waiting + self._count() - self._lead  # samples by which the next frame would exceed the lead
             if more and over <= 0:
                 more = self._play()
                 continue
@@ -215,7 +219,7 @@ class Renderer:
         return lead
 
     def _fitting(self, sid: Sid | None, chip: str, output: Output) -> Sid:
-        """Return `sid` if it is such a chip at the output's sample rate, else a new one, settled for the music."""
+        """Return `sid` if it has this chip and the output's sample rate, else a new one, settled for the frame."""
         if sid is not None and (sid.chip, sid.sample_rate) == (chip, output.sample_rate):
             return sid
         row = self._row
@@ -231,21 +235,23 @@ class Renderer:
             self._lead = self._lead_of(output)
         if sid is not None or self._sid.sample_rate != output.sample_rate:
             sid = self._fitting(sid, self.chip, output)
-            if isinstance(self._row, WriteSpan):  # a frame says what all registers hold, a tune's writes do not
+            if isinstance(
+                self._row, WriteSpan
+            ):  # a frame sets all registers, a tune's writes only some: copy the others
                 sid.adopt(self._sid)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
         threading.Thread(target=_close_after_fade, args=(before,), name="close-output", daemon=True).start()
 
     def _obey(self) -> None:
-        """Carry out `panic` and `retime`."""
+        """Carry out a pending `panic` or `retime`."""
         with self._lock:
             timing, self._retimed = self._retimed, None
             hushed, self._hushed = self._hushed, False
             if hushed and self._next_sid is not None:
                 self._sid, self._next_sid, self._faded = self._next_sid, None, 0
         if timing is not None:
-            self.output.feed.rest()  # a new chip takes 50 ms; silence meanwhile is no fault
+            self.output.feed.rest()  # making a chip takes 50 ms: a gap meanwhile is no underrun
             sid = Sid(self.chip, timing, self.output.sample_rate)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
@@ -290,7 +296,7 @@ class Renderer:
             return self._sid.perform(row)
         coming, begins = self._next_sid, self._begins()
         if begins:
-            self.output.feed.rest()  # the chip takes 30 ms to settle; silence meanwhile is no fault
+            self.output.feed.rest()  # the chip takes 30 ms to settle: a gap meanwhile is no underrun
         for sid in (self._sid, coming):
             if sid is not None:
                 sid.control_first = self._order()

@@ -1,7 +1,8 @@
-"""The declaration of a verb, from which everything that knows verbs derives.
+"""The declaration of a verb: its name, signature, help and properties, written in one place.
 
 A verb is a method of `sidlive.live.session.Session` with the decorator `verb`. The method gives the name, the signature
-and the help; the decorator adds the rest. Help, the console's namespace, completion and bindings read `VERBS` there.
+and the help; the decorator adds the rest. Help, the console's namespace, completion and bindings read
+`sidlive.live.session.VERBS`.
 """
 
 import inspect
@@ -24,11 +25,11 @@ class Verb:
 
     name: str
     method: Callable[..., Any]  # of the session's class, so with `self`
-    place: Place  # where the work is done: by a command of the core, or in the caller's thread
-    timed: bool  # it changes the music, so it may be given a moment at which it takes effect
-    bindable: bool  # a key or a pad may call it, with arguments that are bound to it
-    names: Naming | None  # what one of its text arguments names; None: nothing, or a path
-    argument: int  # the position of that argument, without `self`
+    place: Place  # where the work is done: in the core, or in the caller's thread
+    timed: bool  # it changes the music, so the time of the call matters
+    bindable: bool  # a key or a pad may call it, with fixed arguments
+    names: Naming | None  # the kind of name that one text argument takes (for completion); None: no argument does
+    argument: int  # the position of that argument, not counting `self`
     builtin: type | None  # the Python class of the same name
     is_verb: Callable[..., bool]  # whether a call with these arguments means the verb, not the builtin
 
@@ -56,7 +57,7 @@ def verb(
 ) -> Callable[[Method], Method]:
     """Declare a method of the session's class as a verb; the parameters are the fields of `Verb`.
 
-    A timed verb is bindable too. The verb's arguments may be numbers of any library, see `spoken.as_python`.
+    A timed verb is bindable too. The verb accepts the numbers of any library, see `spoken.as_python`.
     """
 
     def declare(method: Method) -> Method:

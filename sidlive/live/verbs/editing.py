@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
 
 
-_LONG_S: Final = 300.0  # committing more than this takes seconds, so the performer is told
+_LONG_S: Final = 300.0  # committing more music than this takes seconds, so a notice comes first
 
 
 class TakeVerbs(FragmentVerbs):
     """The verbs for the take."""
 
     def __init__(self, link: Link, takes: Path) -> None:
-        """`takes`: the folder for committed takes, relative to the working folder of this moment."""
+        """`takes`: the folder for committed takes, relative to the current working folder."""
         super().__init__(link)
-        self._home = working_folder()  # a performer's os.chdir moves no take
+        self._home = working_folder()  # takes go there even after a script's os.chdir
         self._takes = self._home / takes
         self._edits: list[Edit] = []
 
@@ -47,14 +47,14 @@ class TakeVerbs(FragmentVerbs):
 
     @verb("caller")
     def loop(self, at: "Position | None" = None) -> None:
-        """Edit the take: at its end, go on at `at`; without it, at the position where the seam is heard least."""
+        """Edit the take: at its end, jump back to `at`; None: to the position with the least audible seam."""
         self._edit("loop", at)
 
     @verb("caller", names="fragment")
     def splice(self, take: "Fragment | str | Path", at: "Position | None" = None) -> None:
         """Edit the take: from `at` on (None: after the end), play another take, a file of music or a fragment instead.
 
-        Keys are released two frames before, so that no note hangs and the first notes of the other begin.
+        All gates go off two frames before the splice, so that no old note hangs and the first new notes have an attack.
         """
         from sidlive.live.take import take_fragment
 
@@ -88,9 +88,9 @@ class TakeVerbs(FragmentVerbs):
 
     @verb("caller", bindable=True)
     def hear(self, start: "Position" = 0) -> None:
-        """Hear the take as edited, from `start` on (negative: from the end); a loop plays without end.
+        """Play the take as edited, from `start` on (negative: from the end); a loop plays without end.
 
-        The music goes on meanwhile, logged and unheard: `start` brings it back, `stop` ends both.
+        Meanwhile the music goes on unheard, and is logged: `start` returns to it, `stop` ends both.
         """
         from sidlive.tune.cutting import frame_at
 
@@ -142,7 +142,7 @@ class TakeVerbs(FragmentVerbs):
         return path
 
     def _edit(self, verb: str, *arguments: Any) -> None:
-        """Add an edit, if it is possible, and show its result. Raises ControlError or TuneError."""
+        """Add an edit and show its result. If it is impossible, raise ControlError or TuneError and add nothing."""
         from sidlive.tune.cutting import Edit, apply
 
         edit = Edit(verb, arguments)
@@ -152,7 +152,7 @@ class TakeVerbs(FragmentVerbs):
         self._show_result(cut, *(cut.findings[-1:] if verb == "loop" else ()))
 
     def _performed(self) -> "Cut":
-        """Return what was played so far, unedited. Raises TuneError if that is nothing."""
+        """Return the music played so far, unedited. Raises TuneError if there is none."""
         from sidlive.tune.cutting import Cut
 
         frames, beat, control_first = self._core.performed()
@@ -185,7 +185,7 @@ class TakeVerbs(FragmentVerbs):
 
 
 def _length_edits(seconds: float | None, last: float | None) -> "list[Edit]":
-    """Return the arguments of `commit` that shorten the take, as edits."""
+    """Return the edits that cut the take to its first `seconds` or its `last` seconds."""
     from sidlive.tune.cutting import Edit
 
     spans = {"first": seconds, "last": last}

@@ -1,4 +1,4 @@
-"""The verbs that bring fragments to the core, and what all groups of verbs share: the link and the loaded fragments.
+"""The verbs that bring fragments to the core, and the base of all groups of verbs: the link and the loaded fragments.
 
 Reading a tune runs it on an emulated C64, which would disturb the music: it is done here, on the caller's side.
 """
@@ -25,7 +25,7 @@ class FragmentVerbs:
         self._link = link
         self._core = link.core
         self._command = commands(link.core)
-        self._fragments: dict[str, Fragment] = {}  # the loaded ones, by name
+        self._fragments: dict[str, Fragment] = {}  # the loaded fragments, by name
 
     @verb("caller", names="music")
     def load(
@@ -52,7 +52,7 @@ class FragmentVerbs:
 
     @verb("caller")
     def add(self, fragment: "Fragment") -> "Fragment":
-        """Add a fragment made by code (tune.edits, arrays of frames) to the loaded ones."""
+        """Add a fragment made by code (with `sidlive.tune.edits`, or from arrays) to the loaded fragments."""
         from sidlive.tune.fragment import Fragment
 
         if not isinstance(fragment, Fragment):
@@ -88,9 +88,9 @@ class FragmentVerbs:
         raise unknown_fragment(fragment, list(self._fragments))
 
     def _report_compiling(self, done: int, total: int) -> None:
-        """Tell the performer once why the first tune of all takes a while."""
+        """Show a notice, once, why the first tune takes a while to load."""
         if not done:
-            self._core.tell("compiling the C64 for tunes, once: about a quarter minute", "info")
+            self._core.tell("compiling the C64 emulator, once on this machine: about 15 s", "info")
 
 
 def shown(found: object) -> str:

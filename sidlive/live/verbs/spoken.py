@@ -1,4 +1,4 @@
-"""Verbs in Python: numbers of other libraries as arguments, and verbs that share their name with a builtin."""
+"""Verbs as Python functions: arguments may be numbers of other libraries, and `set` and `filter` stay builtins too."""
 
 import functools
 import inspect
@@ -13,7 +13,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def as_python(value: Any) -> Any:
-    """Return an argument with each number of another library (numpy's scalars and arrays, fractions) as Python's own.
+    """Convert each number of another library in an argument (numpy scalars and arrays, fractions) to int or float.
 
     Whole numbers become an int, whatever their type: ``np.float32(2)`` may name a voice. Lists, tuples, sets and
     iterators are converted item by item; everything else is returned unchanged. True stays True.
@@ -37,7 +37,7 @@ def as_python(value: Any) -> Any:
 
 
 def beside_builtin(verb: Callable[..., Any], builtin: type, is_verb: Callable[..., bool]) -> Any:
-    """Return an object for a name that is both a verb and a builtin class: it acts as either.
+    """Return an object for a name that is both a verb and a builtin class: it acts as both.
 
     A call runs the verb if ``is_verb`` is true of its arguments, else the builtin. In every other use (`isinstance`,
     annotations, methods, subclasses) the object is the builtin. Help and completion show the verb.

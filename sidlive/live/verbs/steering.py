@@ -36,9 +36,9 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True, names="fragment")
     def prompt(self, fragment: "Fragment | str", play: bool = False) -> None:
-        """Continue from this fragment (or name, or path): from the next cut while playing, else from start().
+        """Continue from this fragment (or name, or path), as soon as the model has read it, or from start() on.
 
-        The continuation is heard at once; with ``play=True`` the fragment itself is heard first.
+        Only the continuation is heard; with ``play=True`` the fragment itself is played first.
         """
         self._command.prompt(self._name_of(fragment), play)
 
@@ -49,14 +49,14 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def stop(self) -> None:
-        """Let go of all keys and stop generating; start() goes on from here."""
+        """Release all keys and stop generating; start() goes on from here."""
         self._command.stop()
 
-    # -- controls of the generation: a change generates the future anew
+    # -- controls of the generation: after a change the frames to come are generated again
 
     @verb(timed=True)
     def temperature(self, value: float) -> None:
-        """How daring: 0 always takes the likeliest token, 1 is as the model learned, above that is wilder."""
+        """How daring: 0 always takes the likeliest token, 1 is as the model learned, above 1 is wilder."""
         self.set("temperature", value)
 
     @verb(timed=True)
@@ -67,7 +67,7 @@ class SteeringVerbs(FragmentVerbs):
         timbre: float | None = None,
         filter: float | None = None,
     ) -> None:
-        """Factors on the temperature: ``heat(rhythm=0.5, timbre=1.5)``; without arguments all are 1 again."""
+        """Multiply the temperature by musical aspect: ``heat(rhythm=0.5, timbre=1.5)``; without arguments all are 1."""
         heats = {"pitch_heat": pitch, "rhythm_heat": rhythm, "timbre_heat": timbre, "filter_heat": filter}
         given = {name: value for name, value in heats.items() if value is not None} or dict.fromkeys(heats, 1.0)
         for name, value in given.items():
@@ -75,7 +75,7 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def vary(self, value: float) -> None:
-        """Choose between staying with the last bars (0) and moving on as the music did longer ago (1)."""
+        """Set how far recall moves on: 0 repeats the last bars, 1 prefers passages from longer ago."""
         self.set("vary", value)
 
     @verb(timed=True)
@@ -85,12 +85,12 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def seed(self, number: int) -> None:
-        """Choose another future: each seed gives one."""
+        """Choose another continuation: each seed gives one, always the same."""
         self.set("seed", number)
 
     @verb(timed=True, names="scale")
     def scale(self, notes: str | Iterable[int] | None = None) -> None:
-        """Let only these notes begin: ``scale("C minor")``, ``scale([0, 3, 7])`` from C, ``scale("prompt")``; None: all
+        """Start only these notes: ``scale("C minor")``, ``scale([0, 3, 7])`` from C, ``scale("prompt")``; None: all.
 
         The notes have the prompt's tuning. Held notes, vibrato and slides go on; noise is not restricted.
         """
@@ -98,9 +98,9 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True, builtin=builtins.filter, is_verb=_switches_the_filter)
     def filter(self, on: bool = True) -> None:
-        """Let voices go through the filter; ``filter(False)``: all three are heard without it.
+        """Permit voices to go through the filter; ``filter(False)``: no voice does.
 
-        Called as Python's, ``filter(test, values)``, it is Python's.
+        With two arguments, ``filter(test, values)``, it is Python's builtin.
         """
         self.set("filter", on)
 
@@ -115,14 +115,14 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True, names="column")
     def permit(self, column: str | None = None, *voices: int | str) -> None:
-        """Take back what was forbidden, in a column or everywhere."""
+        """Permit forbidden values again, in one column or in all."""
         self._command.permit(column, *voices)
 
     @verb(timed=True)
     def mask(self, *voices: int | str) -> None:
-        """Generate only these voices, ``mask("1-3")``, ``mask(1, 3)``; the others are silent, to the model too.
+        """Generate only these voices, ``mask("1-3")``, ``mask(1, 3)``; the others are silent.
 
-        Without arguments all are generated.
+        The model hears that they are silent. Without arguments all voices are generated.
         """
         self.set("mask", mask_text(parse_voices(*voices or ("all",))))
 
@@ -130,7 +130,7 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def mute(self, *voices: int | str) -> None:
-        """Silence voices at once (without arguments all of them); the model does not know."""
+        """Silence voices at once (without arguments all of them); the model still hears them."""
         self._command.mute(*voices)
 
     @verb(timed=True)
@@ -140,12 +140,12 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def hold(self, *voices: int | str) -> None:
-        """Keep voices' registers as they are (without arguments all of them); the model hears it."""
+        """Keep voices' registers as they are (without arguments all of them); the model hears the held registers."""
         self._command.hold(*voices)
 
     @verb(timed=True, names="fragment", argument=1)
     def lock(self, voice: int | str, fragment: "Fragment | str", source: int | None = None) -> None:
-        """Have a voice loop the same voice (or voice `source`) of a fragment; the model hears it."""
+        """Have a voice loop the same voice (or voice `source`) of a fragment; the model hears the loop."""
         self._command.lock(voice, self._name_of(fragment), source)
 
     @verb(timed=True)
@@ -155,14 +155,14 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def transpose(self, semitones: int) -> None:
-        """Transpose all that the model has heard, to this many semitones above the original."""
+        """Transpose the music, the prompt included, to this many semitones above the original."""
         self.set("transpose", semitones)
 
     # -- any control, and the knobs
 
     @verb(timed=True, names="control", builtin=builtins.set, is_verb=_sets_a_control)
     def set(self, control: str, value: ControlValue) -> None:
-        """Set any control by name: ``set("volume", 9)``. Called as Python's, ``set(values)``, it is Python's."""
+        """Set any control by name: ``set("volume", 9)``. ``set(values)`` is Python's builtin."""
         self._command.set(control, value)
 
     @verb(names="control")
@@ -189,13 +189,13 @@ class SteeringVerbs(FragmentVerbs):
         """Unbind this control's knob."""
         self._command.unlearn(control)
 
-    # -- the room
+    # -- the instrument
 
     @verb()
     def device(self, name: str | None = None) -> list[str]:
         """Play on another sound device: its name or part of it, "null" for none; the music goes on meanwhile.
 
-        Returns the names of the devices; without a name nothing else happens.
+        Returns the names of all devices; without a name it does only that.
         """
         if name is not None and not isinstance(name, str):
             raise ControlError(f"device expects a name, as device() lists them, found {shown(name)}")

@@ -1,4 +1,4 @@
-"""Knobs on controls: which one is meant, what is kept of them."""
+"""Bindings of knobs to controls: which binding applies, and the file that keeps them."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def bindings(tmp_path: Path) -> Bindings:
 
 
 def saved(folder: Path, entries: object) -> Bindings:
-    """The bindings that a file of these entries gives."""
+    """Return the bindings read from a file with these entries."""
     (folder / "midi.json").write_text(entries if isinstance(entries, str) else json.dumps(entries))
     return Bindings(folder / "midi.json")
 
@@ -44,7 +44,7 @@ def test_a_learned_knob_goes_before_the_same_number_of_any_controller(bindings: 
     assert bindings.moved_by(Knob(1, 5, "A")) == ["seed"] and bindings.moved_by(Knob(1, 1, "A")) == ["top_p"]
 
 
-def test_what_was_learned_and_taken_away_is_kept(bindings: Bindings, tmp_path: Path) -> None:
+def test_learned_and_removed_bindings_are_kept(bindings: Bindings, tmp_path: Path) -> None:
     bindings.give("temperature", A)
     bindings.give("top_p", B)
     bindings.give("seed", Knob(9))
@@ -55,7 +55,7 @@ def test_what_was_learned_and_taken_away_is_kept(bindings: Bindings, tmp_path: P
     assert [again.knob_of(name) for name in ("temperature", "top_p", "seed", "transpose")] == [A, B, Knob(9), None]
 
 
-def test_a_map_of_before_ports_were_kept_holds_for_any(tmp_path: Path) -> None:
+def test_an_old_file_without_ports_applies_to_any_port(tmp_path: Path) -> None:
     bindings = saved(tmp_path, {"temperature": 21, "transpose": None, "wobble": 3, "mask": 4})
     assert bindings.read() is None
     for knob in (Knob(21, 1, "A"), Knob(21, 16, "B")):

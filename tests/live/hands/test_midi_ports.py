@@ -1,4 +1,4 @@
-"""Controllers that come, go, and were away for a moment, on drivers that can be asked about it and on others."""
+"""Controllers that appear, disappear and are briefly unplugged, on drivers that report lost connections and others."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,7 +34,7 @@ class Handle:
 
 
 class FakeDriver(Driver):
-    """Devices by name, each an object of its own; ``asked``: it can tell whether a connection stands."""
+    """A driver with devices by name, each a distinct object; ``asked``: it reports whether a connection works."""
 
     def __init__(self, asked: bool = True) -> None:
         self.devices: list[tuple[str, object]] = []
@@ -61,21 +61,21 @@ class FakeDriver(Driver):
         self.opened.append(Handle(device, hear))
         return Connection(port, self.opened[-1], "in", 0.0, 0.0)
 
-    def stands(self, connection: Connection) -> bool | None:
+    def is_connected(self, connection: Connection) -> bool | None:
         return connection.handle.device in [device for _, device in self.devices] if self.asked else None
 
     def close(self) -> None:
         pass
 
     def send(self, place: int, *message: int) -> None:
-        """The device at a place sends: whoever is connected to it hears."""
+        """Send a message from the device at this place to all connections to it."""
         for handle in self.opened:
             if not handle.closed and handle.device is self.devices[place][1]:
                 handle.hear(message)
 
 
-class House:
-    """A finder on fake drivers, and what it heard."""
+class FinderSetup:
+    """A port finder on fake drivers, and the messages that it heard."""
 
     def __init__(self, *drivers: FakeDriver, wanted: str | None = None) -> None:
         self.heard: list[tuple[str, Sequence[int]]] = []
@@ -86,7 +86,7 @@ class House:
         return changes.come, changes.gone
 
     def hears(self, driver: FakeDriver, place: int = 0) -> str:
-        """The name of the port on which a message arrived."""
+        """Send a message from a device; return the name of the port on which it arrived."""
         self.heard.clear()
         driver.send(place, 0xB0, 1, 2)
         assert len(self.heard) == 1, "once, and not twice"
@@ -95,66 +95,66 @@ class House:
 
 def test_ports_are_opened_as_they_come_and_closed_as_they_go() -> None:
     driver = FakeDriver()
-    house = House(driver)
-    assert house.look() == ([], [])
+    setup = FinderSetup(driver)
+    assert setup.look() == ([], [])
     driver.plug("knobs", "Midi Through Port-0", "pads")
-    assert house.look() == (["knobs", "pads"], []) and house.finder.names == ["knobs", "pads"]
-    assert house.look() == ([], []) and len(driver.opened) == 2, "and are left alone while they are there"
+    assert setup.look() == (["knobs", "pads"], []) and setup.finder.names == ["knobs", "pads"]
+    assert setup.look() == ([], []) and len(driver.opened) == 2, "and are left alone while they are there"
     driver.unplug(0)
-    assert house.look() == ([], ["knobs"]) and driver.opened[0].closed
-    house.finder.close()
+    assert setup.look() == ([], ["knobs"]) and driver.opened[0].closed
+    setup.finder.close()
     assert all(handle.closed for handle in driver.opened)
 
 
 def test_a_controller_that_was_away_between_two_looks_is_heard_again() -> None:
     driver = FakeDriver()
     driver.plug("knobs", "pads")
-    house = House(driver)
-    house.look()
+    setup = FinderSetup(driver)
+    setup.look()
     driver.unplug(0)
     driver.plug("knobs")
-    assert house.look() == (["knobs"], []), "the performer sees that it is back"
-    assert house.hears(driver, 1) == "knobs" and house.hears(driver, 0) == "pads"
+    assert setup.look() == (["knobs"], []), "the performer sees that it is back"
+    assert setup.hears(driver, 1) == "knobs" and setup.hears(driver, 0) == "pads"
     assert len(driver.opened) == 3, "the other one was left alone"
 
 
-def test_where_a_driver_cannot_tell_a_silent_port_is_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_driver_without_reports_a_silent_port_is_reopened(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = FakeDriver(asked=False)
     driver.plug("knobs")
-    house = House(driver)
-    house.look()
+    setup = FinderSetup(driver)
+    setup.look()
     driver.unplug(0)
     driver.plug("knobs")
     monkeypatch.setattr(midi_ports, "QUIET_S", 0.0)
-    assert house.look() == ([], []) and driver.opened[0].closed
-    assert house.hears(driver) == "knobs"
+    assert setup.look() == ([], []) and driver.opened[0].closed
+    assert setup.hears(driver) == "knobs"
 
 
 def test_a_port_that_was_heard_lately_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = FakeDriver(asked=False)
     driver.plug("knobs")
-    house = House(driver)
-    house.look()
-    (line,) = next(iter(house.finder._lines.values()))
-    assert line.connection is not None
-    line.connection.heard_s = line.connection.opened_s = float("inf")
-    house.look()
+    setup = FinderSetup(driver)
+    setup.look()
+    (slot,) = next(iter(setup.finder._slots.values()))
+    assert slot.connection is not None
+    slot.connection.heard_s = slot.connection.opened_s = float("inf")
+    setup.look()
     assert len(driver.opened) == 1
 
 
-def test_two_controllers_of_one_name_are_both_heard_and_told_apart() -> None:
+def test_two_controllers_of_one_name_are_both_heard_under_two_names() -> None:
     driver = FakeDriver()
     driver.plug("nanoKONTROL2 SLIDER/KNOB", "nanoKONTROL2 SLIDER/KNOB")
-    house = House(driver)
-    assert house.look() == (["nanoKONTROL2 SLIDER/KNOB", "nanoKONTROL2 SLIDER/KNOB #2"], [])
-    assert house.hears(driver, 0) == "nanoKONTROL2 SLIDER/KNOB"
-    assert house.hears(driver, 1) == "nanoKONTROL2 SLIDER/KNOB #2"
+    setup = FinderSetup(driver)
+    assert setup.look() == (["nanoKONTROL2 SLIDER/KNOB", "nanoKONTROL2 SLIDER/KNOB #2"], [])
+    assert setup.hears(driver, 0) == "nanoKONTROL2 SLIDER/KNOB"
+    assert setup.hears(driver, 1) == "nanoKONTROL2 SLIDER/KNOB #2"
     driver.unplug(0)
-    gone = house.look()[1]
-    assert gone == ["nanoKONTROL2 SLIDER/KNOB #2"] and house.hears(driver, 0) == "nanoKONTROL2 SLIDER/KNOB"
+    gone = setup.look()[1]
+    assert gone == ["nanoKONTROL2 SLIDER/KNOB #2"] and setup.hears(driver, 0) == "nanoKONTROL2 SLIDER/KNOB"
     driver.plug("nanoKONTROL2 SLIDER/KNOB")
-    house.look()
-    assert {house.hears(driver, 0), house.hears(driver, 1)} == {
+    setup.look()
+    assert {setup.hears(driver, 0), setup.hears(driver, 1)} == {
         "nanoKONTROL2 SLIDER/KNOB",
         "nanoKONTROL2 SLIDER/KNOB #2",
     }
@@ -166,46 +166,46 @@ def test_controllers_that_a_driver_numbers_keep_their_names_when_one_goes() -> N
 
     driver = Numbering()
     driver.plug("nano:MIDI 1 20:0", "nano:MIDI 1 24:0")
-    house = House(driver)
-    assert house.look() == (["nano:MIDI 1", "nano:MIDI 1 #2"], [])
+    setup = FinderSetup(driver)
+    assert setup.look() == (["nano:MIDI 1", "nano:MIDI 1 #2"], [])
     driver.unplug(0)
-    assert house.look() == ([], ["nano:MIDI 1"]) and house.hears(driver) == "nano:MIDI 1 #2"
+    assert setup.look() == ([], ["nano:MIDI 1"]) and setup.hears(driver) == "nano:MIDI 1 #2"
     driver.plug("nano:MIDI 1 28:0")
-    assert house.look() == (["nano:MIDI 1"], []), "in another socket it is the same controller"
+    assert setup.look() == (["nano:MIDI 1"], []), "in another socket it is the same controller"
 
 
 def test_a_port_that_another_program_has_is_opened_when_it_is_free() -> None:
     driver = FakeDriver()
     driver.plug("knobs", "knobs")
     driver.taken.add(driver.devices[1][1])
-    house = House(driver)
-    assert house.look() == (["knobs"], []) and house.look() == ([], [])
+    setup = FinderSetup(driver)
+    assert setup.look() == (["knobs"], []) and setup.look() == ([], [])
     assert len(driver.opened) == 1, "the one that is open is left alone meanwhile"
     driver.taken.clear()
-    assert house.look() == (["knobs #2"], []) and house.finder.names == ["knobs", "knobs #2"]
+    assert setup.look() == (["knobs #2"], []) and setup.finder.names == ["knobs", "knobs #2"]
 
 
 def test_only_the_wanted_port_is_opened() -> None:
     driver = FakeDriver()
     driver.plug("Launch Control", "pads")
-    house = House(driver, wanted="launch")
-    assert house.look() == (["Launch Control"], [])
+    setup = FinderSetup(driver, wanted="launch")
+    assert setup.look() == (["Launch Control"], [])
 
 
-def test_ports_of_one_name_on_two_drivers_are_told_apart() -> None:
+def test_ports_of_one_name_on_two_drivers_get_two_names() -> None:
     one, two = FakeDriver(), FakeDriver()
     one.plug("knobs")
     two.plug("knobs")
-    house = House(one, two)
-    assert house.look() == (["knobs", "knobs #2"], [])
-    assert house.hears(one) == "knobs" and house.hears(two) == "knobs #2"
+    setup = FinderSetup(one, two)
+    assert setup.look() == (["knobs", "knobs #2"], [])
+    assert setup.hears(one) == "knobs" and setup.hears(two) == "knobs #2"
 
 
-# -- what each driver says
+# -- the names of each driver
 
 
 class FakeRtMidi:
-    """As the module rtmidi, for names alone."""
+    """Stands for the module rtmidi; it only lists port names."""
 
     def __init__(self, *names: str) -> None:
         self.names = list(names)
@@ -227,7 +227,7 @@ def test_core_midi_gives_two_ports_of_one_name() -> None:
     assert driver.ports() == [Port("nano", "nano", 0), Port("nano", "nano", 1)]
 
 
-def test_alsa_tells_whether_a_port_is_connected() -> None:
+def test_alsas_list_shows_whether_a_port_is_connected() -> None:
     listing = """Client info
   cur  clients : 4
 Client   0 : "System" [Kernel]

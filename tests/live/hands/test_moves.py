@@ -1,4 +1,4 @@
-"""Messages as knobs: coarse and fine, and numbers that are no knobs."""
+"""From messages to knobs: coarse and fine values, and numbers that are not knobs."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from sidlive.live.hands.moves import Move, Moves
 
 
 class Wire:
-    """One controller, one message after the other."""
+    """A controller that sends one message after the other."""
 
     def __init__(self, *bound: int) -> None:
         self.moves = Moves("box", lambda knob: knob.cc in bound)
@@ -33,7 +33,7 @@ def test_a_knob_is_a_number_on_a_channel_of_a_port() -> None:
 
 
 @pytest.mark.parametrize("message", [[0x90, 60, 100], [0xF8], [0xC0, 5], [0xE0, 0, 64], [0xF0, 0x2D, 0x4E, 0xF7], []])
-def test_what_is_no_control_change_means_nothing(message: list[int]) -> None:
+def test_other_messages_than_control_changes_are_ignored(message: list[int]) -> None:
     assert Moves("box", lambda knob: False).hear(message, 0.0) is None
 
 
@@ -44,7 +44,7 @@ def test_mode_messages_have_no_value(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 6, 32, 38, 96, 97, 98, 99, 100, 101])
-def test_bank_select_and_parameters_are_nothing_to_learn(number: int) -> None:
+def test_bank_select_and_parameters_cannot_be_learned(number: int) -> None:
     assert Wire().send(number, 5).no_knob
     assert not Wire().send(7, 5).no_knob
 
@@ -86,12 +86,12 @@ def test_a_button_pressed_while_a_knob_turns_does_not_make_it_fine_for_long() ->
     assert wire.position(48, 0, after=0.5) == (48, 0.0)
 
 
-def test_a_number_that_moves_a_control_of_its_own_is_no_fine_part() -> None:
+def test_a_number_bound_to_a_control_is_not_a_fine_value() -> None:
     wire = Wire(52)
     assert wire.position(20, 64) == (20, 64 / 127) and wire.position(52, 64) == (52, 64 / 127)
 
 
-def test_channels_are_told_apart() -> None:
+def test_channels_are_independent() -> None:
     wire = Wire()
     wire.send(20, 64, channel=1)
     assert wire.send(52, 1, channel=2).knob == Knob(52, 2, "box")

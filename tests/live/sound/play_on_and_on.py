@@ -1,4 +1,4 @@
-"""Plays a note on a real sound device until it is ended, and prints what there is to tell: DEVICE. Run by a test."""
+"""Plays a note on a real sound device (argument DEVICE) until killed, and prints all notices. Run by a test."""
 
 import sys
 import time

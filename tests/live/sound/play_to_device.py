@@ -1,4 +1,4 @@
-"""Plays a rising note on a real sound device and keeps what the renderer made: DEVICE OUT.npy. Run by a test."""
+"""Plays a rising note on a real sound device and saves the rendered samples: DEVICE OUT.npy. Run by a test."""
 
 import sys
 
@@ -14,8 +14,8 @@ FRAMES = 60
 made: list[np.ndarray] = []
 
 
-class Noted(Sid):
-    """A chip that keeps what it played."""
+class RecordingSid(Sid):
+    """A chip that keeps the samples it rendered."""
 
     def play(self, row: np.ndarray, samples: int) -> np.ndarray:
         made.append(super().play(row, samples))
@@ -27,11 +27,11 @@ def main(device: str, out: str) -> None:
     frames[:, [4, 5, 6, 24, 25]] = (0x21, 0x09, 0xF0, 0x0F, 0x21)
     frames[:, 1] = 8 + np.arange(FRAMES) // 2
     rows = iter(frames)
-    # Long buffers: what is tested is that every sample arrives, on a machine that may be busy.
+    # Long buffers: the test is about every sample arriving, on a machine that may be busy.
     output = open_output(device, latency=0.2)
     if output.notice:
         sys.exit(output.notice)
-    module.Sid = Noted  # type: ignore[misc]
+    module.Sid = RecordingSid  # type: ignore[misc]
     renderer = Renderer(lambda: next(rows, None), output, lead_ms=300.0)
     renderer.start()
     renderer.ended.wait(60)

@@ -1,4 +1,4 @@
-"""Outputs: the null output's clock, a sound device's callback, and which device is meant."""
+"""Outputs: the null output's clock, a sound device's callback, and the choice of a device."""
 
 import os
 import threading
@@ -58,7 +58,7 @@ def test_a_closed_output_takes_nothing() -> None:
     assert output.feed.delivered == taken
 
 
-def test_a_device_is_played_to_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stereo_device_gets_the_sound_on_both_channels(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "pulse", default=0)
     output = open_output()
     assert isinstance(output, Speaker)
@@ -77,7 +77,7 @@ def test_a_device_is_played_to_on_both_sides(monkeypatch: pytest.MonkeyPatch) ->
     assert not stream.turn().any() and output.feed.delivered == 2048 + 2000
 
 
-def test_a_device_with_one_side_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mono_device_gets_one_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "beeper", default=0, channels=1)
     output = open_output()
     assert isinstance(output, Speaker) and output._stream.turn().shape == (512, 1)
@@ -107,7 +107,7 @@ def test_a_device_by_index_name_or_part_of_it(monkeypatch: pytest.MonkeyPatch, w
     assert open_output(wanted).name == found
 
 
-def test_a_device_that_is_not_there_is_told_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_device_lists_the_present_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "mic", "pulse", default=1)
     for wanted in ("jack", "0", "7"):
         output = open_output(wanted)
@@ -180,12 +180,12 @@ def test_a_device_that_takes_no_rate_says_why_48_khz_failed(monkeypatch: pytest.
         open_speaker()
 
 
-def test_null_is_asked_for_without_complaint() -> None:
+def test_the_null_output_on_request_has_no_notice() -> None:
     output = open_output("null")
     assert isinstance(output, NullOutput) and output.notice is None
 
 
-def test_drivers_are_not_heard_while_devices_are_looked_for(capfd: pytest.CaptureFixture[str]) -> None:
+def test_drivers_print_nothing_while_devices_are_looked_for(capfd: pytest.CaptureFixture[str]) -> None:
     with quiet_stderr():
         os.write(2, b"ALSA lib: Unknown PCM\n")
     os.write(2, b"afterwards\n")

@@ -1,4 +1,4 @@
-"""A device that is wanted and not there: the music goes on, the device is looked for, and it plays when it is back."""
+"""A wanted device that is missing: the music goes on, the device is looked for, and it plays when it is back."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from sidlive.live.sound.renderer import Renderer
 
 
 class Stage:
-    """A renderer with a minder, what they said, and drivers that ask for blocks while their devices are there."""
+    """A renderer with a minder, their notices, and drivers that ask for blocks while their devices are plugged in."""
 
     def __init__(self, sound: FakeSound, wanted: str | None) -> None:
         self.sound, self.lines = sound, list[str]()
@@ -33,21 +33,21 @@ class Stage:
         self._drivers.start()
 
     def unplug(self, how: str = "ends") -> None:
-        """The device goes: its stream ends, or merely asks for no more blocks."""
+        """Unplug the device: its stream ends, or only stops asking for blocks."""
         self.sound.plugged = ()
         if how == "ends":
             Stream.opened[-1].options["finished_callback"]()
         assert until(lambda: isinstance(self.renderer.output, NullOutput))
 
     def sounding(self) -> bool:
-        """Whether the last stream that was opened gets music."""
+        """Return whether the stream opened last gets music."""
         return self.plays() and Stream.opened[-1].turn().any()
 
     def plays(self) -> bool:
         return bool(Stream.opened) and Stream.opened[-1].calls == ["start"]
 
     def goes_on(self) -> bool:
-        """Whether frames are taken."""
+        """Return whether the renderer goes on playing frames."""
         frames = self.renderer.frames
         return until(lambda: self.renderer.frames > frames + 5)
 
@@ -66,7 +66,7 @@ class Stage:
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
-    """Sets a stage: devices, what is wanted."""
+    """Return a function that builds a stage from device names and the wanted device."""
     monkeypatch.setattr(device_minder, "FIRST_S", 0.02)
     monkeypatch.setattr(device_minder, "LONGEST_S", 0.05)
     monkeypatch.setattr(device_minder, "_GLANCE_S", 0.01)
@@ -152,7 +152,7 @@ def test_another_device_is_chosen_while_it_plays(stage: Callable[..., Stage]) ->
     assert until(house.sounding) and house.renderer.output.name == "speaker pulse"
 
 
-def test_a_driver_that_does_not_let_go_is_told_of_and_another_device_plays(
+def test_a_driver_that_does_not_close_gets_a_notice_and_another_device_plays(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_go = threading.Event()
@@ -185,7 +185,7 @@ def test_a_device_that_was_plugged_in_later_can_be_chosen(stage: Callable[..., S
     assert until(house.sounding) and house.renderer.output.name == "speaker usb dac"
 
 
-def test_a_name_that_is_wrong_changes_nothing(stage: Callable[..., Stage]) -> None:
+def test_an_unknown_device_name_changes_nothing(stage: Callable[..., Stage]) -> None:
     house = stage("pulse", "hdmi")
     assert until(house.sounding)
     with pytest.raises(DeviceError, match="no sound device 'pusle'; there are pulse, hdmi"):

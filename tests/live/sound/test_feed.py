@@ -13,7 +13,7 @@ LOUD = 20_000
 
 
 def block(count: int, start: int = 0) -> np.ndarray:
-    """Samples whose value is their position."""
+    """Return samples whose value is their position."""
     return ((np.arange(count) + start) % 30_011).astype(np.int16)
 
 
@@ -61,7 +61,7 @@ def test_two_threads_lose_nothing() -> None:
     assert np.array_equal(np.concatenate(heard), block(total))
 
 
-def test_before_the_first_sample_there_is_silence_and_no_fault() -> None:
+def test_before_the_first_sample_there_is_silence_and_no_underrun() -> None:
     feed = Feed()
     assert not take(feed, 512).any()
     feed.put(block(600))
@@ -92,7 +92,7 @@ def test_every_gap_counts() -> None:
     assert (feed.underruns, feed.missing) == (3, 3 * (28 + 128))
 
 
-def test_a_flush_is_silence_at_the_next_block_and_no_fault() -> None:
+def test_a_flush_is_silence_at_the_next_block_and_no_underrun() -> None:
     feed = Feed()
     feed.put(np.full(4000, LOUD, np.int16))
     before = take(feed, 512)
@@ -105,7 +105,7 @@ def test_a_flush_is_silence_at_the_next_block_and_no_fault() -> None:
     assert (feed.underruns, feed.missing) == (0, 0)
 
 
-def test_what_comes_after_a_flush_fades_in_over_what_was_heard() -> None:
+def test_samples_after_a_flush_fade_in_while_the_old_sound_fades_out() -> None:
     feed = Feed()
     feed.put(np.full(512, LOUD, np.int16))
     take(feed, 256)
@@ -117,7 +117,7 @@ def test_what_comes_after_a_flush_fades_in_over_what_was_heard() -> None:
     assert feed.underruns == 0
 
 
-def test_at_rest_the_end_of_the_music_is_no_fault() -> None:
+def test_at_rest_the_end_of_the_music_is_no_underrun() -> None:
     feed = Feed()
     feed.put(block(300))
     feed.rest()
@@ -126,7 +126,7 @@ def test_at_rest_the_end_of_the_music_is_no_fault() -> None:
     assert (feed.underruns, feed.missing) == (0, 0)
 
 
-def test_a_stamp_tells_of_every_block_in_order() -> None:
+def test_the_stamp_callback_gets_every_block_in_order() -> None:
     stamps: list[tuple[float, int, list[int]]] = []
     feed = Feed(stamp=lambda at, index, samples: stamps.append((at, index, samples.tolist())))
     feed.put(block(20))
@@ -137,7 +137,7 @@ def test_a_stamp_tells_of_every_block_in_order() -> None:
     assert stamps[0][0] <= stamps[1][0] <= stamps[2][0]
 
 
-def test_more_than_fits_is_our_own_mistake() -> None:
+def test_putting_more_than_fits_is_an_assertion_error() -> None:
     feed = Feed(capacity=64)
     feed.put(block(60))
     with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""A real device: what PulseAudio's null sink records is, sample for sample, what the renderer made."""
+"""A real device: the recording of PulseAudio's null sink equals the rendered samples."""
 
 import contextlib
 import os
@@ -27,17 +27,17 @@ RECORD = ["--device=null.monitor", "--file-format=wav", "--rate=48000", "--chann
 PATIENCE_S = 20.0
 
 
-def eventually(condition: Callable[[], bool], what: str) -> None:
+def eventually(condition: Callable[[], bool], process: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
-            pytest.skip(f"{what} did not start here")
+            pytest.skip(f"{process} did not start here")
         time.sleep(0.02)
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """What a sound server of the test's own needs, and its programs."""
+    """Return the environment variables for a private sound server and its clients."""
     for program in ("pulseaudio", "parecord"):
         if shutil.which(program) is None:
             pytest.skip(f"no {program}")
@@ -54,11 +54,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def sound_server(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """PulseAudio with a sink that is recorded from."""
+    """Start PulseAudio with a sink that can be recorded."""
     script = Path(environment["HOME"]) / "pulse.pa"
     script.write_text(SINK)
     door = Path(environment["XDG_RUNTIME_DIR"]) / "pulse" / "native"
-    door.unlink(missing_ok=True)  # a server that was killed leaves it
+    door.unlink(missing_ok=True)  # a killed server leaves its socket behind
     command = ["pulseaudio", "-n", "-F", str(script), "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -70,7 +70,7 @@ def sound_server(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes
 
 
 def record(environment: dict[str, str], folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
-    """Samples made int16[n], frames recorded int16[m, 2], and what the player said."""
+    """Return the rendered samples int16[n], the recorded frames int16[m, 2], and the player's output."""
     file, made = folder / "recorded.wav", folder / "made.npy"
     file.unlink(missing_ok=True)
     recorder = subprocess.Popen(["parecord", *RECORD, "--latency-msec=50", str(file)], env=environment)

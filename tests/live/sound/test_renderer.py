@@ -1,4 +1,4 @@
-"""From a source of frames to an output: order, lead, and what goes wrong on either side."""
+"""From a source of frames to an output: order, lead, and faults on either side."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from fake_sound import Hand
+from fake_sound import ManualOutput
 
 from sidlive.chip.registers import PAL, Frames, silence
 from sidlive.chip.sid import SAMPLE_RATE, Sid, WriteSpan, sample_at
@@ -20,8 +20,8 @@ FRAME = round(SAMPLE_RATE / PAL.rate_hz)
 PATIENCE_S = 30.0
 
 
-class Counter:
-    """A chip whose samples say which frame they are of, and where in it."""
+class CountingChip:
+    """A chip whose samples encode the number of their frame and the position in it."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Counter:
         self.sample_rate = sample_rate
         self.rest = rest
         self.resets = 0
-        self.settled: list[int] = []  # the first registers of the frames that it settled for
+        self.settled: list[int] = []  # register 0 of each frame that it settled for
 
     def play(self, row: np.ndarray, samples: int) -> np.ndarray:
         return (np.arange(samples) + 1000 * int(row[0]) + (500 if self.chip == "8580" else 0)).astype(np.int16)
@@ -48,7 +48,7 @@ class Counter:
 
 @pytest.fixture
 def counter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Sid", Counter)
+    monkeypatch.setattr(module, "Sid", CountingChip)
 
 
 def numbered(count: int) -> Frames:
@@ -58,22 +58,22 @@ def numbered(count: int) -> Frames:
 
 
 def expected(frames: Frames) -> np.ndarray:
-    """What those frames sound like on the counting chip."""
+    """Return the samples of these frames on the counting chip."""
     ends = [sample_at(index, PAL.rate_hz) for index in range(len(frames) + 1)]
-    chip = Counter()
+    chip = CountingChip()
     return np.concatenate([chip.play(row, ends[i + 1] - ends[i]) for i, row in enumerate(frames)])
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
+    """Wait until another thread makes the condition true."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.002)
 
 
-class Tape:
-    """A source that ends, and says so; exceptions in it are raised."""
+class FiniteSource:
+    """A source that ends and sets `at_end`; it raises the exceptions among its rows."""
 
     def __init__(self, *rows: np.ndarray | Exception) -> None:
         self._rows: Iterator[np.ndarray | Exception] = iter(rows)
@@ -88,8 +88,8 @@ class Tape:
         return row
 
 
-def listen(renderer: Renderer, tape: Tape, output: Hand) -> np.ndarray:
-    """Turn the output until the music ends; everything that was heard."""
+def listen(renderer: Renderer, tape: FiniteSource, output: ManualOutput) -> np.ndarray:
+    """Take blocks until the music ends; return all samples."""
     renderer.start()
     while not renderer.ended.is_set():
         if output.feed.waiting >= output.block or tape.at_end.is_set():
@@ -101,8 +101,8 @@ def listen(renderer: Renderer, tape: Tape, output: Hand) -> np.ndarray:
 
 
 def test_every_sample_arrives_once_and_in_order(counter: None) -> None:
-    frames, output = numbered(40), Hand()
-    tape = Tape(*frames)
+    frames, output = numbered(40), ManualOutput()
+    tape = FiniteSource(*frames)
     sound = listen(Renderer(tape, output), tape, output)
     assert np.array_equal(sound[: len(expected(frames))], expected(frames))
     assert output.feed.underruns == 0 and output.started and output.closed
@@ -111,16 +111,16 @@ def test_every_sample_arrives_once_and_in_order(counter: None) -> None:
 def test_live_and_offline_are_the_same_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[np.ndarray] = []
 
-    class Noted(Sid):
+    class RecordingSid(Sid):
         def play(self, row: np.ndarray, samples: int) -> np.ndarray:
             made.append(super().play(row, samples))
             return made[-1]
 
-    monkeypatch.setattr(module, "Sid", Noted)
+    monkeypatch.setattr(module, "Sid", RecordingSid)
     frames = silence(30)
     frames[:, [1, 4, 5, 6, 24, 25]] = (0x10, 0x21, 0x09, 0xF0, 0x0F, 0x21)
     frames[:, 0] = np.arange(30) * 8
-    output, tape = Hand(), Tape(*frames)
+    output, tape = ManualOutput(), FiniteSource(*frames)
     sound = listen(Renderer(tape, output), tape, output)
     whole = np.concatenate(made)
     assert len(whole) == sample_at(30, PAL.rate_hz) and np.abs(whole).max() > 1000
@@ -128,7 +128,7 @@ def test_live_and_offline_are_the_same_sound(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_lead_is_kept_and_never_exceeded(counter: None) -> None:
-    output = Hand()
+    output = ManualOutput()
     calls: list[int] = []
 
     def source() -> np.ndarray:
@@ -148,14 +148,14 @@ def test_the_lead_is_kept_and_never_exceeded(counter: None) -> None:
 
 
 def test_a_short_lead_is_as_long_as_a_block_and_a_frame_need(counter: None) -> None:
-    renderer = Renderer(lambda: None, Hand(), lead_ms=1.0)
+    renderer = Renderer(lambda: None, ManualOutput(), lead_ms=1.0)
     assert renderer.latency_ms >= 1000 * (512 + FRAME) / SAMPLE_RATE
 
 
 def test_a_source_that_raises_is_answered_by_the_last_frame(counter: None) -> None:
-    output, frames = Hand(), numbered(3)
+    output, frames = ManualOutput(), numbered(3)
     reports: list[str] = []
-    tape = Tape(frames[0], frames[1], ValueError("late"), ValueError("late"), frames[2], KeyError("x"))
+    tape = FiniteSource(frames[0], frames[1], ValueError("late"), ValueError("late"), frames[2], KeyError("x"))
     renderer = Renderer(tape, output, report=reports.append)
     sound = listen(renderer, tape, output)
     played = frames[[0, 1, 1, 1, 2, 2]]
@@ -168,7 +168,7 @@ def test_a_source_that_raises_is_answered_by_the_last_frame(counter: None) -> No
 
 
 def test_panic_is_silence_at_the_next_block(counter: None) -> None:
-    output = Hand()
+    output = ManualOutput()
     loud = threading.Event()
     loud.set()
     renderer = Renderer(lambda: numbered(20)[19] if loud.is_set() else silence(1)[0], output)
@@ -178,19 +178,19 @@ def test_panic_is_silence_at_the_next_block(counter: None) -> None:
     loud.clear()
     renderer.panic()
     after = np.concatenate([output.turn(), output.turn()])
-    assert np.abs(after[240:]).max() < 2000  # of frame 0, or nothing; never a sample of the frames that waited
+    assert np.abs(after[240:]).max() < 2000  # samples of frame 0 or silence, but none of the frames that waited
     eventually(lambda: output.feed.waiting > 1500)
     chip = renderer._sid
-    assert isinstance(chip, Counter) and chip.resets == 1
+    assert isinstance(chip, CountingChip) and chip.resets == 1
     renderer.close()
     assert output.feed.underruns == 0
 
 
 def test_a_frame_that_was_begun_before_a_panic_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    output = Hand()
+    output = ManualOutput()
     playing, go_on = threading.Event(), threading.Event()
 
-    class Slow(Counter):
+    class Slow(CountingChip):
         def play(self, row: np.ndarray, samples: int) -> np.ndarray:
             if row[0] == 29:
                 playing.set()
@@ -211,7 +211,7 @@ def test_a_frame_that_was_begun_before_a_panic_is_not_heard(monkeypatch: pytest.
 
 
 def test_the_chip_changes_while_the_music_plays(counter: None) -> None:
-    output = Hand()
+    output = ManualOutput()
     renderer = Renderer(lambda: numbered(1)[0], output)
     renderer.start()
     eventually(lambda: output.feed.waiting > 1500)
@@ -234,7 +234,7 @@ def test_the_chip_changes_while_the_music_plays(counter: None) -> None:
 def test_the_chip_settles_for_the_frame_that_music_begins_with_and_a_new_chip_for_the_one_that_plays(
     counter: None,
 ) -> None:
-    output, given = Hand(), [0]
+    output, given = ManualOutput(), [0]
 
     def source() -> np.ndarray:
         given[0] += 1
@@ -250,9 +250,9 @@ def test_the_chip_settles_for_the_frame_that_music_begins_with_and_a_new_chip_fo
 
 
 def test_what_a_tune_writes_is_played_as_it_is_written() -> None:
-    output = Hand()
+    output = ManualOutput()
     writes = np.array([[0, 24, 15], [40, 6, 0xF0], [80, 1, 0x20], [120, 4, 0x21]])
-    tape = Tape(WriteSpan(writes, 20_000), *[WriteSpan(writes[:0], 20_000)] * 9)
+    tape = FiniteSource(WriteSpan(writes, 20_000), *[WriteSpan(writes[:0], 20_000)] * 9)
     sound = listen(Renderer(tape, output), tape, output)
     chip = Sid()
     whole = np.concatenate(
@@ -262,7 +262,7 @@ def test_what_a_tune_writes_is_played_as_it_is_written() -> None:
 
 
 def test_a_chip_that_does_not_exist_changes_nothing() -> None:
-    renderer = Renderer(lambda: None, Hand())
+    renderer = Renderer(lambda: None, ManualOutput())
     with pytest.raises(ControlError, match="6581 or 8580"):
         renderer.set_chip("6582")
     assert renderer.chip == "6581"
@@ -270,7 +270,7 @@ def test_a_chip_that_does_not_exist_changes_nothing() -> None:
 
 @pytest.mark.parametrize("how", ["lost", "stalled"])
 def test_a_device_that_goes_away_is_replaced_and_time_goes_on(counter: None, how: str) -> None:
-    class Fragile(Hand):
+    class Fragile(ManualOutput):
         lost = False
 
     output = Fragile()
@@ -291,12 +291,12 @@ def test_a_device_that_goes_away_is_replaced_and_time_goes_on(counter: None, how
 
 
 def test_a_device_that_does_not_start_is_replaced(counter: None) -> None:
-    class Dead(Hand):
+    class Dead(ManualOutput):
         def start(self) -> None:
             raise DeviceError("hand does not start: it is tired")
 
     reports: list[str] = []
-    renderer = Renderer(Tape(*numbered(5)), Dead(), report=reports.append)
+    renderer = Renderer(FiniteSource(*numbered(5)), Dead(), report=reports.append)
     renderer.start()
     assert renderer.ended.wait(PATIENCE_S)
     renderer.close()
@@ -305,7 +305,7 @@ def test_a_device_that_does_not_start_is_replaced(counter: None) -> None:
 
 
 def test_the_music_moves_to_another_output_without_losing_a_frame_of_it(counter: None) -> None:
-    one, two = Hand(), Hand()
+    one, two = ManualOutput(), ManualOutput()
     rows: list[int] = []
 
     def source() -> np.ndarray:
@@ -331,13 +331,13 @@ def test_the_music_moves_to_another_output_without_losing_a_frame_of_it(counter:
 
 @pytest.mark.parametrize("sample_rate", [44_100, 96_000])
 def test_another_sample_rate_is_the_same_pitch_and_pace(sample_rate: int) -> None:
-    class Other(Hand):
+    class Other(ManualOutput):
         pass
 
     Other.sample_rate = sample_rate
     row = silence(1)[0]
     row[[1, 4, 5, 6, 24, 25]] = (0x10, 0x21, 0x09, 0xF0, 0x0F, 0x21)
-    one, two = Hand(), Other()
+    one, two = ManualOutput(), Other()
     renderer = Renderer(lambda: row, one)
     renderer.start()
     eventually(lambda: one.feed.waiting > 1500)
@@ -360,10 +360,10 @@ def test_another_sample_rate_is_the_same_pitch_and_pace(sample_rate: int) -> Non
 
 
 def test_a_chip_chosen_before_a_move_is_heard_after_it(counter: None) -> None:
-    class Other(Hand):
+    class Other(ManualOutput):
         sample_rate = 44_100
 
-    one, two = Hand(), Other()
+    one, two = ManualOutput(), Other()
     renderer = Renderer(lambda: numbered(1)[0], one)
     renderer.set_chip("8580")
     renderer.move(two)
@@ -376,7 +376,7 @@ def test_a_chip_chosen_before_a_move_is_heard_after_it(counter: None) -> None:
 def test_a_device_that_hangs_when_it_is_started_does_not_stop_the_music(counter: None) -> None:
     over = threading.Event()
 
-    class Hanging(Hand):
+    class Hanging(ManualOutput):
         def start(self) -> None:
             assert over.wait(PATIENCE_S)
 
@@ -392,7 +392,7 @@ def test_a_device_that_hangs_when_it_is_started_does_not_stop_the_music(counter:
 
 
 def test_closing_lets_the_sound_fade(counter: None) -> None:
-    output = Hand()
+    output = ManualOutput()
     renderer = Renderer(lambda: numbered(29)[28], output)
     renderer.start()
     eventually(lambda: output.feed.waiting > 1500)
@@ -407,7 +407,7 @@ def test_closing_lets_the_sound_fade(counter: None) -> None:
 
 
 def test_the_null_output_is_kept_fed() -> None:
-    renderer = Renderer(Tape(*silence(25)), NullOutput(Feed()))
+    renderer = Renderer(FiniteSource(*silence(25)), NullOutput(Feed()))
     renderer.start()
     assert renderer.ended.wait(PATIENCE_S)
     renderer.close()
