@@ -131,10 +131,10 @@ def resample(frames: Frames, ratio: float) -> Frames:
     """Convert rows to frames where there are ``ratio`` rows per frame: row t is heard in frame floor(t / ratio).
 
     If several rows share a frame, its registers are those of the last row, and each voice's first control value keeps
-    what the earlier rows did to its gate: closed and opened again, opened and closed again, or the test bit set and
-    cleared. A frame has room for one such change per voice. Further changes in the frame are lost, and so is a note
-    between a gate that was open before the frame and is closed after it. If a row lasts several frames, its first
-    control values appear in the first of them only.
+    a change that earlier rows made: the gate closed and opened again, opened and closed again, or the test bit set
+    and cleared. A frame has room for one of these changes per voice. Further changes in the frame are lost, and so
+    is a note between a gate that was open before the frame and is closed after it. If a row lasts several frames, its
+    first control values appear in the first of them only.
     """
     assert 0 < ratio < np.inf
     # Rates are measured values: a row due less than a millionth of a frame after a frame's start belongs to that frame.

@@ -44,7 +44,7 @@ def read_sidgpt(path: str | Path) -> list[Frames]:
 def parse_sidgpt(data: bytes, what: str = "stream") -> list[Frames]:
     """Return the pieces of a .sidgpt file, without empty ones. Inverse: `sidgpt_bytes`.
 
-    Raises TuneError with the position of the fault in bytes, what was expected there and what was found.
+    Raises TuneError with the position of the fault in bytes, the expected token and the one found.
     """
     units = len(data) // (2 * UNIT)
     tokens = np.frombuffer(data, dtype="<u2", count=units * UNIT).reshape(-1, UNIT)

@@ -1,4 +1,4 @@
-"""Runs a tune's code and records what it writes to the SID, as frames or as single writes.
+"""Runs a tune's code and records its writes to the SID, as frames or as single writes.
 
 Reading order:
 

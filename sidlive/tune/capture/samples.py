@@ -55,7 +55,7 @@ class Samples:
         if not places:
             places.append("the filter")
         line = f"plays samples through {' and '.join(places)} in {self.share:.0%} of its frames; they are left out"
-        return line if self.music else f"{line}, and what is left is hardly music"
+        return line if self.music else f"{line}, and the rest is hardly music"
 
 
 def without_samples(rows: RecordedFrames) -> tuple[Frames, Samples | None]:

@@ -22,7 +22,7 @@ EXPORTED: Final = ("init", "play", "init_banked", "play_banked")
 
 
 def assemble(source: Path = SOURCE, **symbols: int) -> tuple[bytes, dict[str, int]]:
-    """Assemble ``source`` with ``symbols`` set (those that it declares weak); return its bytes and labels.
+    """Assemble ``source`` with values for ``symbols`` that it declares weak; return its bytes and labels.
 
     Raises FileNotFoundError without 64tass.
     """

@@ -145,9 +145,9 @@ class TooLong(TuneError):
         self.most = most
         self.needed = needed
         parts = ", ".join(f"{kept:.1f}" for kept in seconds)
-        what, have = ("the take is", "its") if len(seconds) == 1 else (f"the {len(seconds)} takes are", "their")
+        subject, have = ("the take is", "its") if len(seconds) == 1 else (f"the {len(seconds)} takes are", "their")
         fits = f"{have} first {parts} s fit" if any(seconds) else "nothing of it fits"
-        super().__init__(f"{what} too long for {bound}: {whole}; {fits}")
+        super().__init__(f"{subject} too long for {bound}: {whole}; {fits}")
 
 
 def _layout(songs: Sequence[Packed], at: int) -> list[bytes]:

@@ -10,7 +10,7 @@ COLOURS = $d800
 ROWS    = SCREEN + 40 * 6               ; six rows of text
 CLOCK   = ROWS + 40 * 4 + 2             ; mm:ss
 NUMBER  = ROWS + 40 * 4 + 14           ; the song's number, one digit
-KEY     = $c5                           ; the key that is down, by the Kernal
+KEY     = $c5                           ; code of the key that is down, set by the Kernal
 KERNAL  = $ea31                         ; the Kernal's interrupt handler: reads the keyboard
 LINE    = 250                           ; raster line of play: below the text, where there are no bad lines
 

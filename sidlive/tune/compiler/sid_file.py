@@ -53,7 +53,7 @@ class Label:
 
     def notes(self) -> list[str]:
         """Return a line for each loss of text in a .sid file."""
-        return [note for what, text in asdict(self).items() for note in _lost(what, text)]
+        return [note for field, text in asdict(self).items() for note in _lost(field, text)]
 
 
 def label_of(title: object, author: object, release: object, *usual: str) -> Label:
@@ -62,9 +62,9 @@ def label_of(title: object, author: object, release: object, *usual: str) -> Lab
     Raises ControlError for a value that is not a text.
     """
     texts = []
-    for what, text, otherwise in zip(("title", "author", "release"), (title, author, release), usual, strict=True):
+    for field, text, otherwise in zip(("title", "author", "release"), (title, author, release), usual, strict=True):
         if text is not None and not isinstance(text, str):
-            raise ControlError(f"{what} expects a text, found {text!r}")
+            raise ControlError(f"{field} expects a text, found {text!r}")
         texts.append(otherwise if text is None else text)
     return Label(*texts)
 
@@ -194,14 +194,14 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _lost(what: str, text: str) -> list[str]:
-    """Return a line for each loss of ``_text``; ``what`` names the text."""
+def _lost(field: str, text: str) -> list[str]:
+    """Return a line for each loss of ``_text``; ``field`` names the text."""
     raw = _encoded(text)
     kept = raw.decode("cp1252")
     lost = []
     if missing := dict.fromkeys(letter for letter, now in zip(_composed(text), kept, strict=True) if letter != now):
         some = ", ".join(map(repr, list(missing)[:_NAMED])) + " ..." * (len(missing) > _NAMED)
-        lost.append(f"{what}: Windows-1252 has no {some}; each becomes '?'")
+        lost.append(f"{field}: Windows-1252 has no {some}; each becomes '?'")
     if len(raw) > psid.TEXT_BYTES:
-        lost.append(f"{what} has {len(raw)} bytes, the file keeps {psid.TEXT_BYTES}: {kept[: psid.TEXT_BYTES]!r}")
+        lost.append(f"{field} has {len(raw)} bytes, the file keeps {psid.TEXT_BYTES}: {kept[: psid.TEXT_BYTES]!r}")
     return lost

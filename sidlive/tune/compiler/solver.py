@@ -83,7 +83,7 @@ def _first_pass(parts: list[Facts], cycle_price: NDArray[np.int32]) -> list[Toke
     """Return tokens of one stream after another, CHUNK frames at a time. They may call tokens found before.
 
     A call lasts no longer than the frames searched at a time. So a chunk that costs less than a call must save is not
-    searched for calls, and only tokens that stand in a run of such a cost are tried as called tokens.
+    searched for calls, and only tokens in runs that cost more than that are tried as called tokens.
     """
     call_surcharge, nothing = CALL_SURCHARGE * BYTE, _phrases([])[0]
     least = CALL_PRICE + call_surcharge

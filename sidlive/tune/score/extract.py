@@ -1,8 +1,8 @@
 """Frames to a score: where notes begin and end, and the hard restarts before them.
 
 An *attack* is a frame in which a voice's gate opens, or the test bit restarts the oscillator under an open gate. The
-frames from one attack to the next are a *span*, in which `melody` finds the pitches. Then `instruments` compares the
-notes of all voices.
+frames from one attack up to the lead of the next are a *segment*, in which `melody` finds the pitches. Then
+`instruments` compares the notes of all voices.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ from sidlive.tune.score.notes import ATTACK, HELD, HIDDEN, RESTART, SINGLE, SLID
 LONGEST_LEAD: Final = 6  # frames before an onset in which a hard restart is looked for
 CLOSED_LEAD: Final = 3  # frames: a gate closed this briefly before an onset belongs to the note's preparation
 TEST_APART: Final = 4  # frames since the last attack from which a test bit under an open gate starts a note
-SNAP: Final = 2  # frames by which the beginning of a slide is moved to another voice's attack
+SNAP: Final = 2  # most frames by which the beginning of a slide is moved, to an attack of any voice
 SHORTEST_ARPEGGIO: Final = 4  # frames: shorter ones give their note no chord
 # Frames (50 a second) from full level to silence for each release value 0 to 15 (MOS 6581 data sheet, 1982).
 RELEASE_FRAMES: Final[Ints] = np.array([0, 1, 2, 4, 6, 8, 10, 12, 15, 38, 75, 120, 150, 450, 750, 1200])
@@ -63,7 +63,7 @@ def tuning_of(frames: Frames, frequency: Ints) -> float:
 
 
 def steady_tones(frames: Frames, frequency: Ints) -> NDArray[np.bool_]:
-    """Return ``bool[T, 3]``: the voice has an open gate and a pitched waveform, at the frequency of the last frame."""
+    """Return ``bool[T, 3]``: the voice's gate is open, its waveform pitched, its frequency that of the frame before."""
     control = frames[:, [sid.register_of(voice, CONTROL) for voice in range(VOICES)]]
     steady = _sounds_tone(control, frequency) & (control & GATE > 0)
     steady[1:] &= frequency[1:] == frequency[:-1]
@@ -109,9 +109,8 @@ def _voice(frames: Frames, voice: int, frequency: Ints, tuning_cents: float) -> 
     lead = np.where(tied, 0, leads[attack])
     pitch = path[onset].astype(np.int64)
     heard = np.minimum(onset + 1, np.minimum(ends, stops[attack]) - 1)
-    pitch = np.where(
-        pitch == melody.UNKNOWN, np.rint(numbers[heard]).astype(np.int64), pitch
-    )  # noise gets a number, too
+    # Noise gets a pitch from its frequency, too.
+    pitch = np.where(pitch == melody.UNKNOWN, np.rint(numbers[heard]).astype(np.int64), pitch)
     chord = np.zeros(len(onset), dtype=np.int64)
     _longest_arpeggio(tones, onset, ends, chord)
     number, instrument = np.full(len(onset), voice), np.zeros(len(onset), dtype=np.int64)
@@ -150,7 +149,7 @@ def attacks(control, first, envelope, found):  # type: ignore[no-untyped-def]
                     if envelope[u] != envelope[u - 1] or ((control[u] | first[u]) & ~control[u - 1] & TEST):
                         lead, flags = t - u, ATTACK | RESTART
                         break
-                # A short gap that the lead explains is all lead: the note before was held up to it.
+                # The gate was closed only to prepare this note: the whole gap is lead, and the note before was held.
                 if count > 0 and t - closed <= max(CLOSED_LEAD, min(lead + 2, LONGEST_LEAD)):
                     lead = t - closed
                     found[3, count - 1] |= HELD

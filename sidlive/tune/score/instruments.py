@@ -1,8 +1,9 @@
 """Groups notes into instruments, and finds chords, drums and ornaments by comparing the notes of an instrument.
 
 Registers do not name instruments. Two notes have the same instrument if they begin with the same attack, decay and
-release and the same waveforms in their first frames. Pulse widths separate instruments only if a few starting widths
-occur often. Sustain levels separate them only between voices: one voice uses levels to play louder and softer.
+release, the same test bit, and the same waveforms in their first frames. Pulse widths separate instruments only if a
+few starting widths occur often. Sustain levels separate them only between voices: one voice uses levels to play louder
+and softer.
 """
 
 from collections import Counter
@@ -68,7 +69,7 @@ class Draft:
 
 
 def name_instruments(frames: Frames, notes: Draft) -> None:
-    """Number the instruments of ``notes`` in order of their first note; a note tied by pitch keeps the one before."""
+    """Number the instruments of ``notes`` by their first note; a note tied by pitch has that of the note before."""
     attacks = np.flatnonzero(notes.flags & ATTACK)
     if not len(attacks):
         return
@@ -247,7 +248,8 @@ def without_ornaments(notes: Draft, length: int) -> Draft:
     """Return the notes without ornaments: tied notes that are part of an instrument's sound.
 
     A tied note right after an attack is an ornament if most notes of the instrument make the same step at the same age.
-    After a drum with fewer than FEW notes, each early one is. The note before is extended. ``length``: frames in all.
+    After a drum with fewer than FEW notes, each early one is. The note before is extended. ``length``: the tune's
+    frames.
     """
     for _ in range(3):  # a sound may have up to three such steps
         before = np.full(len(notes.onset), -1)

@@ -1,6 +1,7 @@
 """The pitches of a voice: the tune's tuning and note table, arpeggios, tied notes, slides.
 
-A voice is cut into *spans*: the frames from one attack to the next. Three steps find the notes of each span:
+A voice is cut into *segments*: each has the frames from an attack up to the lead (preparation) of the next attack, or
+to the end. Three steps find the notes of each segment:
 
 1. `arpeggios` finds arpeggios by their period. Later steps see only the lowest tone of an arpeggio.
 2. `follow` finds the sequence of semitones (the *path*) that explains the frequencies at the least cost. A frame costs
@@ -23,7 +24,7 @@ LONGEST_PERIOD: Final = 24  # frames of one round of an arpeggio: six tones of f
 LONGEST_TONE: Final = 6  # frames that an arpeggio stays on one tone; longer tones are notes
 SHORT_PERIOD: Final = 9  # frames: a round of three tones or more, up to this long, need not repeat completely
 FEWEST_REPEATED: Final = 3  # frames of such a round that must repeat
-CHANGE: Final = 3.0  # cost of a change of semitone, where a frame that is off by a semitone costs about 1
+CHANGE: Final = 3.0  # cost of a change of semitone; a frame that is off by a semitone costs about 1
 NEAR: Final = 45.0  # cents that a frame may be off its semitone without cost
 FAR: Final = 25.0  # cents beyond NEAR at which a frame reaches its full cost
 SLIDE_CENTS: Final = 160.0  # a movement in one direction that goes this far is a slide, not a vibrato
@@ -31,10 +32,10 @@ SLOWEST_SLIDE_CENTS: Final = 6.0  # cents per frame: a pitch that moves this fas
 LONGEST_DETOUR: Final = 1.25  # longest path of a slide, back and forth, as a multiple of its net movement
 LARGEST_STEP: Final = 0.6  # share of a slide's net movement that one frame may make; more is a jump
 SHORTEST_SLIDE: Final = 3  # frames of a movement in one direction; shorter ones may be part of an attack
-ARRIVED_CENTS: Final = 30.0  # a slide at the end of a span makes a note if it ends this near to a semitone
+ARRIVED_CENTS: Final = 30.0  # a slide at the end of a segment makes a note if it ends this near to a semitone
 SWAY_FRAMES: Final = 16  # frames before a slide in which the vibrato's depth is measured
 DEEPEST_VIBRATO_CENTS: Final = 60.0  # from the note, either way
-LATER: Final = 0.01  # weight added for each of the first ten frames: an attack's end counts more than its start
+LATER: Final = 0.01  # added to a frame's weight per frame since the attack, up to ten frames: first frames count less
 MOVING: Final = 0.3  # weight of a frame in the middle of a slide
 STILL_CENTS: Final = 2.0  # per frame: smaller changes are no movement
 TABLE_CENTS: Final = 30.0  # a frequency this near to a semitone may be the tune's own value for it
@@ -76,14 +77,14 @@ def note_table(frequency: NDArray[np.int64], tuning_cents: float) -> NDArray[np.
 
 @kernel
 def arpeggios(number, starts, stops, root, tones):  # type: ignore[no-untyped-def]
-    """Find the arpeggios in a voice's spans: sequences of semitones that repeat and that move by jumps.
+    """Find the arpeggios in a voice's segments: sequences of semitones that repeat and that move by jumps.
 
-    ``number int16[T]``: each frame's semitone, or UNKNOWN. ``starts``, ``stops int64[spans]``: frames. In the frames of
-    an arpeggio, writes its lowest semitone to ``root int16[T]``, and to ``tones int64[T]`` a mask with bit k set for
+    ``number int16[T]``: each frame's semitone, or UNKNOWN. ``starts``, ``stops int64[segments]``: frames. In the frames
+    of an arpeggio, writes its lowest semitone to ``root int16[T]``, and to ``tones int64[T]`` a mask with bit k set for
     the tone k semitones above. Leaves both arrays as they are in all other frames.
     """
-    for span in range(len(starts)):
-        t, stop = starts[span], stops[span]
+    for segment in range(len(starts)):
+        t, stop = starts[segment], stops[segment]
         while t < stop:
             period = _period(number, t, stop)
             if period == 0:
@@ -141,13 +142,13 @@ def _period(number, start, stop):  # type: ignore[no-untyped-def]
 
 @kernel
 def follow(cents, starts, stops, path):  # type: ignore[no-untyped-def]
-    """Find the semitone that a voice plays in each frame: in each span the path of least cost (Viterbi algorithm).
+    """Find the semitone that a voice plays in each frame: in each segment the path of least cost (Viterbi algorithm).
 
     ``cents float32[T]``: 100 times each frame's note number, with fractions; nan where there is no tone. ``starts``,
-    ``stops int64[spans]``: frames. Writes the semitones to ``path int16[T]``, UNKNOWN in spans without any tone.
+    ``stops int64[segments]``: frames. Writes the semitones to ``path int16[T]``, UNKNOWN in segments without any tone.
     """
-    for span in range(len(starts)):
-        start, stop = starts[span], stops[span]
+    for segment in range(len(starts)):
+        start, stop = starts[segment], stops[segment]
         low, high = 1 << 30, -1
         for t in range(start, stop):
             if not np.isnan(cents[t]):
@@ -200,17 +201,17 @@ def follow(cents, starts, stops, path):  # type: ignore[no-untyped-def]
 
 @kernel
 def tie(cents, path, tones, starts, stops, fades, begins, slides):  # type: ignore[no-untyped-def]
-    """Find where tied notes begin within each span, and give ``path`` one semitone per note.
+    """Find where tied notes begin within each segment, and give ``path`` one semitone per note.
 
     ``cents``, ``path``, ``starts`` and ``stops`` as for `follow`; ``tones`` as `arpeggios` writes it. ``fades
-    int64[spans]``: the first frame in which the span's release has faded; no note begins from there on. Sets
-    ``begins bool[T]`` where a tied note begins, and ``slides bool[T]`` where a note, tied or at the start of the span,
-    begins with a slide.
+    int64[segments]``: the first frame in which the segment's release has faded; no note begins from there on. Sets
+    ``begins bool[T]`` where a tied note begins, and ``slides bool[T]`` where a note, tied or at the start of the
+    segment, begins with a slide.
     """
-    for span in range(len(starts)):
-        start, stop, fade = starts[span], stops[span], fades[span]
+    for segment in range(len(starts)):
+        start, stop, fade = starts[segment], stops[segment], fades[segment]
         first, note = start, path[start]  # first frame and semitone of the current note
-        resting = False  # the pitch has rested on a semitone in this span
+        resting = False  # the pitch has rested on a semitone in this segment
         glides = False  # the frames just before belong to a slide that has not arrived
         t = start
         while t < stop:
@@ -228,7 +229,7 @@ def tie(cents, path, tones, starts, stops, fades, begins, slides):  # type: igno
                 resting = True
                 glides = False
             else:
-                if moving:  # the span ends with a slide: its note is the last pitch reached
+                if moving:  # the segment ends with a slide: its note is the last pitch reached
                     path[t] = int(np.rint(cents[stop - 1] / 100))
                 if path[t] != note or (tones[t] != tones[t - 1] and tones[t] * tones[t - 1] > 0):
                     begin = _slide_begin(cents, first, t, note)
@@ -241,7 +242,7 @@ def tie(cents, path, tones, starts, stops, fades, begins, slides):  # type: igno
                 glides = False
             t = end
         path[first:stop] = note
-        last = stop - 1  # look for a slide at the end of the span, within the path's last semitone
+        last = stop - 1  # look for a slide at the end of the segment, within the path's last semitone
         while last > first and np.isnan(cents[last]):
             last -= 1
         target = int(np.rint(cents[last] / 100)) if last > first else note

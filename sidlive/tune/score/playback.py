@@ -92,10 +92,10 @@ def replay(score: Score, bank: SoundBank, allow_self: bool = True) -> Frames:
     frames = sid.silence(score.frames)
     if len(bank.frames):
         frames[:] = bank.frames[0]
-    steps, known_steps = _steps(score), _steps(bank.score)
+    steps, bank_steps = _steps(score), _steps(bank.score)
     # In order of onsets: a note's lead overwrites the end of the note before.
     for note, (template, age) in enumerate(zip(templates.tolist(), ages.tolist(), strict=True)):
-        transposed = _transpose(score, note, bank, template, int(steps[note]), int(known_steps[template]))
+        transposed = _transpose(score, note, bank, template, int(steps[note]), int(bank_steps[template]))
         _write(frames, score, note, bank, template, age, transposed)
         if score.lead[note]:
             _prepare(frames, score, note, bank, template, transposed)
@@ -117,23 +117,23 @@ def choose(score: Score, bank: SoundBank, allow_self: bool = True) -> tuple[Ints
         )
     templates, ages = np.full(len(score), -1), np.zeros(len(score), dtype=np.int64)
     features, bank_features = _features(score), _features(known)
-    bodies, known_bodies = _bodies(score) - score.onset, bank.bodies - known.onset
+    bodies, bank_bodies = _bodies(score) - score.onset, bank.bodies - known.onset
     chords = np.array([[one != other for other in known.chords] for one in score.chords])
     for name in range(score.instruments):
         for attack in (ATTACK, 0):
-            mine = np.flatnonzero((score.instrument == name) & (score.flags & ATTACK == attack))
-            there = np.flatnonzero((known.instrument == name) & (known.flags & ATTACK == attack))
-            only_itself = not allow_self and len(there) == 1 and not attack
-            if not len(mine) or not len(there) or only_itself:
+            wanted = np.flatnonzero((score.instrument == name) & (score.flags & ATTACK == attack))
+            candidates = np.flatnonzero((known.instrument == name) & (known.flags & ATTACK == attack))
+            only_itself = not allow_self and len(candidates) == 1 and not attack
+            if not len(wanted) or not len(candidates) or only_itself:
                 continue
-            cost = OTHER_CHORD * chords[score.chord[mine][:, None], known.chord[there]]
+            cost = OTHER_CHORD * chords[score.chord[wanted][:, None], known.chord[candidates]]
             for weight, cap, feature, other in zip(_WEIGHTS, _CAPS, features, bank_features, strict=True):
-                cost = cost + weight * np.minimum(np.abs(feature[mine, None] - other[there]), cap)
-            cost += SHORTER * np.clip(bodies[mine, None] - known_bodies[there], 0, MOST_FRAMES)
-            cost += OTHER_PHASE * ((score.onset[mine, None] - known.onset[there]) % PHASES > 0)
-            if not allow_self and len(there) > 1:
-                cost[mine[:, None] == there] = np.inf
-            templates[mine] = there[cost.argmin(axis=1)]
+                cost = cost + weight * np.minimum(np.abs(feature[wanted, None] - other[candidates]), cap)
+            cost += SHORTER * np.clip(bodies[wanted, None] - bank_bodies[candidates], 0, MOST_FRAMES)
+            cost += OTHER_PHASE * ((score.onset[wanted, None] - known.onset[candidates]) % PHASES > 0)
+            if not allow_self and len(candidates) > 1:
+                cost[wanted[:, None] == candidates] = np.inf
+            templates[wanted] = candidates[cost.argmin(axis=1)]
     for voice in range(VOICES):
         places = score.of_voice(voice)
         for before, note in pairwise(places.tolist()):
@@ -202,8 +202,8 @@ def _fixed(frequency: Ints, score: Score, bodies: Ints) -> NDArray[np.bool_]:
 def _transpose(score: Score, note: int, bank: SoundBank, template: int, step: int, template_step: int) -> Ints:
     """Return ``int64[ages]``: the frequencies of a template, transposed to the pitch and chord of a wanted note.
 
-    ``note``, ``template``: indices of the wanted note and of its template. ``step``,
-    ``template_step``: semitones from the note before each of them, for slides.
+    ``note``, ``template``: indices of the wanted note and of its template. ``step``, ``template_step``: the semitones
+    from the note before to each of them, for slides.
     """
     known = bank.score
     start, stop, voice = known.onset[template], bank.bodies[template], known.voice[template]
@@ -211,17 +211,17 @@ def _transpose(score: Score, note: int, bank: SoundBank, template: int, step: in
     if known.flags[template] & UNPITCHED:
         return frequency
     wanted, pitch = int(score.pitch[note]), int(known.pitch[template])
-    chord, known_chord = score.chords[score.chord[note]], known.chords[known.chord[template]]
+    chord, template_chord = score.chords[score.chord[note]], known.chords[known.chord[template]]
     slides = known.flags[template] & SLIDES and step != template_step != 0
-    if wanted == pitch and chord == known_chord and not slides:
+    if wanted == pitch and chord == template_chord and not slides:
         return frequency
     table, tuning = bank.table, known.tuning_cents
     numbers = melody.numbers_of(frequency, tuning)
     nearest = np.rint(numbers).astype(np.int64)
     above = nearest - pitch
-    if chord != known_chord:
+    if chord != template_chord:
         target = above.copy()
-        for degree, interval in enumerate(known_chord):
+        for degree, interval in enumerate(template_chord):
             target[above == interval] = chord[degree % len(chord)] + 12 * (degree // len(chord))
         above = target
     target = np.clip(wanted + above, 0, melody.NOTES - 1)
@@ -249,8 +249,8 @@ def _write(frames: Frames, score: Score, note: int, bank: SoundBank, template: i
     ``transposed int64[ages]``: the template's frequencies at the wanted pitch.
     """
     known = bank.score
-    there, start, body = int(known.voice[template]), int(known.onset[template]), len(transposed)
-    own = bank.frames[start : start + body, there * VOICE_STRIDE : (there + 1) * VOICE_STRIDE]
+    template_voice, start, body = int(known.voice[template]), int(known.onset[template]), len(transposed)
+    own = bank.frames[start : start + body, template_voice * VOICE_STRIDE : (template_voice + 1) * VOICE_STRIDE]
     onset, length, span = int(score.onset[note]), int(score.length[note]), int(score.span[note])
     voice = int(score.voice[note])
     mine = frames[onset : onset + span, voice * VOICE_STRIDE : (voice + 1) * VOICE_STRIDE]
@@ -276,10 +276,10 @@ def _write(frames: Frames, score: Score, note: int, bank: SoundBank, template: i
 
     gate = (k < length).astype(np.uint8)
     control = mine[:, CONTROL] & ~np.uint8(GATE) | gate
-    first = bank.frames[start : start + body, sid.first_control_of(there)][source]
+    first = bank.frames[start : start + body, sid.first_control_of(template_voice)][source]
     first = np.where(first == own[source, CONTROL], control, first & ~np.uint8(GATE) | gate)
     if score.flags[note] & (ATTACK | TIED) == ATTACK:
-        opening = bank.frames[start, sid.first_control_of(there)]
+        opening = bank.frames[start, sid.first_control_of(template_voice)]
         open_before = onset > 0 and frames[onset - 1, sid.register_of(voice, CONTROL)] & GATE
         first[0] = opening & ~np.uint8(GATE) if open_before else opening if length else opening | GATE
     mine[:, CONTROL], frames[onset : onset + span, sid.first_control_of(voice)] = control, first
@@ -302,21 +302,21 @@ def _prepare(frames: Frames, score: Score, note: int, bank: SoundBank, template:
     Registers that the template's lead does not change keep the values of the note before.
     """
     known = bank.score
-    onset, voice, there = int(score.onset[note]), int(score.voice[note]), int(known.voice[template])
-    start, known_lead = int(known.onset[template]), int(known.lead[template])
+    onset, voice, template_voice = int(score.onset[note]), int(score.voice[note]), int(known.voice[template])
+    start, template_lead = int(known.onset[template]), int(known.lead[template])
     lead = min(int(score.lead[note]), onset)
     rows = slice(onset - lead, onset)
     mine = frames[rows, voice * VOICE_STRIDE : (voice + 1) * VOICE_STRIDE]
-    if known_lead and start > known_lead:
-        there_columns = slice(there * VOICE_STRIDE, (there + 1) * VOICE_STRIDE)
-        source = start - np.minimum(np.arange(lead, 0, -1), known_lead)
-        own, before = bank.frames[source, there_columns], bank.frames[start - known_lead - 1, there_columns]
+    if template_lead and start > template_lead:
+        template_columns = slice(template_voice * VOICE_STRIDE, (template_voice + 1) * VOICE_STRIDE)
+        source = start - np.minimum(np.arange(lead, 0, -1), template_lead)
+        own, before = bank.frames[source, template_columns], bank.frames[start - template_lead - 1, template_columns]
         waves = own[:, CONTROL] & ~np.uint8(GATE)
         for column in (AD, SR):
             mine[:, column] = np.where(own[:, column] != before[column], own[:, column], mine[:, column])
         changed = waves != before[CONTROL] & ~np.uint8(GATE)
         mine[:, CONTROL] = np.where(changed, waves, mine[:, CONTROL])
-        early = bank.frequency[source, there] == bank.frequency[start, there]
+        early = bank.frequency[source, template_voice] == bank.frequency[start, template_voice]
         mine[early, sid.FREQ_LO], mine[early, sid.FREQ_HI] = transposed[0] & 255, transposed[0] >> 8
     mine[:, CONTROL] &= ~np.uint8(GATE)
     frames[rows, sid.first_control_of(voice)] = mine[:, CONTROL]
@@ -333,9 +333,9 @@ def _write_filter(frames: Frames, score: Score, bank: SoundBank, templates: Ints
     filtered = False
     for note, (template, age) in enumerate(zip(templates.tolist(), ages.tolist(), strict=True)):
         onset, span, voice = int(score.onset[note]), int(score.span[note]), int(score.voice[note])
-        start, there = int(known.onset[template]), int(known.voice[template])
+        start, template_voice = int(known.onset[template]), int(known.voice[template])
         rows = bank.frames[start + np.minimum(age + np.arange(span), known.span[template] - 1)]
-        through = rows[:, sid.RES_ROUTE] >> there & 1
+        through = rows[:, sid.RES_ROUTE] >> template_voice & 1
         mine = slice(onset, onset + span)
         routes[mine] = routes[mine] & (7 ^ 1 << voice) | through << voice
         if through.any() or not filtered:

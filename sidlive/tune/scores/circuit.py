@@ -1,4 +1,4 @@
-"""Circuit: four to the floor, one line of sixteenths, and a filter that takes its time."""
+"""Circuit: four to the floor, one line of sixteenths, and a slow filter ramp."""
 
 from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep
 

@@ -1,4 +1,4 @@
-"""Drift: one long filtered pad, a stream of plucked notes that never stops, bells that ring with it."""
+"""Drift: one long filtered pad, plucked notes without a pause, ring-modulated bells."""
 
 from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep, Vibrato
 
