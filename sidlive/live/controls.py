@@ -95,7 +95,7 @@ CONTROLS: Final[dict[str, Control]] = {
             0.8,
             "",
             "steer",
-            "0 repeats the last bars; more prefers passages from longer ago",
+            "0 stays close to the last bars; more prefers passages from longer ago",
             before=0.0,
         ),
         Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out tokens below this fraction of the top probability"),

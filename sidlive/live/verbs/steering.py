@@ -75,7 +75,7 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def vary(self, value: float) -> None:
-        """Set how far recall moves on: 0 repeats the last bars, 1 prefers passages from longer ago."""
+        """Set how far recall moves on: 0 stays close to the last bars, 1 prefers passages from longer ago."""
         self.set("vary", value)
 
     @verb(timed=True)
@@ -90,7 +90,7 @@ class SteeringVerbs(FragmentVerbs):
 
     @verb(timed=True, names="scale")
     def scale(self, notes: str | Iterable[int] | None = None) -> None:
-        """Start only these notes: ``scale("C minor")``, ``scale([0, 3, 7])`` from C, ``scale("prompt")``; None: all.
+        """Permit only these notes: ``scale("C minor")``, ``scale([0, 3, 7])`` from C, ``scale("prompt")``; None: all.
 
         The notes have the prompt's tuning. Held notes, vibrato and slides go on; noise is not restricted.
         """
