@@ -28,11 +28,11 @@ class CountingChip:
         chip: str = "6581",
         timing: object = PAL,
         sample_rate: int = SAMPLE_RATE,
-        rest: np.ndarray | None = None,
+        first_row: np.ndarray | None = None,
     ) -> None:
         self.chip = chip
         self.sample_rate = sample_rate
-        self.rest = rest
+        self.first_row = first_row
         self.resets = 0
         self.settled: list[int] = []  # register 0 of each frame that it settled for
 
@@ -245,7 +245,7 @@ def test_the_chip_settles_for_the_frame_that_music_begins_with_and_a_new_chip_fo
     eventually(lambda: output.feed.waiting > 1500)
     assert renderer._sid.settled == [3]
     renderer.set_chip("8580")
-    assert renderer._next_sid.rest[0] == 1 + given[0] % 20
+    assert renderer._next_sid.first_row[0] == 1 + given[0] % 20
     renderer.close()
 
 
