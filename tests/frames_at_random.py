@@ -1,4 +1,4 @@
-"""Frames that no tune has made, for what must hold of any frames."""
+"""Random frames, for tests of rules that hold for all frames."""
 
 import numpy as np
 

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
             raise TuneError(f"{path}: {error}") from None
         tune, song, sids = recorder.tune, recorder.song, recorder.tune.sids
         frames, rate_hz = recorded.frames, recorded.rate_hz
-        oddities = tune.oddities + ((str(recorded.samples),) if recorded.samples else ())
+        oddities = recorded.notes
         meta = {"title": tune.name, "author": tune.author, "released": tune.released, "chip": tune.chip}
         meta |= {"timing": tune.timing.name, "song": str(song), "source": path.name}
         meta |= write_order.control_first_to_meta(write_order.writes_control_first(tune, song))

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
         recorder.record_until(INFO_S)
         recorded = recorder.finish()
         playable, rate_hz = "yes", recorded.rate_hz
-        oddities += (str(recorded.samples),) if recorded.samples else ()
+        oddities = recorded.notes
     except TuneError as error:
         playable, rate_hz = f"no: {error}", 0.0
     is_program = path.suffix.lower() == ".prg"

@@ -62,9 +62,7 @@ def load_fragment(
         tune, rows, own_hz = recorder.tune, capture.frames, capture.rate_hz
         chip, timing, sids = tune.chip, tune.timing, tune.sids
         source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
-        beat, notes = "", tune.oddities
-        if capture.samples:
-            notes += (str(capture.samples),)
+        beat, notes = "", capture.notes
         control_first = write_order.writes_control_first(tune, recorder.song)
     else:
         raise TuneError(f"{path}: expected {NAMES}")

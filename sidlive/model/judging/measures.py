@@ -30,7 +30,7 @@ from sidlive.chip.registers import (
     register_of,
 )
 from sidlive.model.scales import Scale, in_tune, scale_of
-from sidlive.tune.fragment import beat_of
+from sidlive.tune.fragment import beat_of, voice_onsets
 
 PITCH_FRAMES: Final = 6  # first frames of a note, from which its pitch is taken
 SAME_PITCH_CENTS: Final = 50.0  # notes closer than this have the same pitch
@@ -92,10 +92,7 @@ def measure(frames: Frames, before: Frames, character: Character) -> dict[str, f
 
 def note_starts(frames: Frames) -> NDArray[np.bool_]:
     """Return where each voice's gate opens, ``bool[T, 3]``; before the first frame all gates count as closed."""
-    final, first = frames[:, _CONTROLS] & GATE > 0, frames[:, _FIRSTS] & GATE > 0
-    closed_before = np.ones_like(final)
-    closed_before[1:] = ~final[:-1]
-    return final & (closed_before | ~first)
+    return np.column_stack([voice_onsets(frames, voice) for voice in range(VOICES)])
 
 
 def notes_of(frames: Frames, starts: NDArray[np.bool_] | None = None) -> tuple[Notes, ...]:

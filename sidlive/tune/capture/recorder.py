@@ -36,6 +36,11 @@ class Capture:
     song: int
     samples: Samples | None  # sampled sound of the tune, which its frames leave out
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for the user: oddities of the tune, and samples that the frames leave out."""
+        return self.tune.oddities + ((str(self.samples),) if self.samples else ())
+
 
 class Recorder:
     """Recorder of one song, piece by piece. A new recorder has run the song's init, but no play call.

@@ -38,8 +38,7 @@ def even_out(frames: Frames, times: NDArray[np.int64]) -> tuple[Frames, float]:
 
     ``frames`` uint8[T, 28] has a row for each call; ``times`` int64[T + 1] are the cycles of the calls and of the end.
     If one frame per row puts each row less than a row off its time, the frames are returned unchanged. Otherwise each
-    row is placed at its own time;
-    rows that share a frame keep their notes (see `edits.resample`).
+    row is placed at its own time; rows that share a frame keep their notes (see `edits.resample`).
     """
     assert len(times) == len(frames) + 1
     period = mean_period(times)
