@@ -79,6 +79,8 @@ def run(args: argparse.Namespace) -> None:
         Result("elapsed", round(perf_counter() - begin, 1), "s"),
         Result("held_out.tunes", report.held_out_tunes, "songs"),
         Result("held_out.frames", report.held_out_frames, "frames"),
+        Result("held_out_composers.tunes", report.held_out_composers_tunes, "songs"),
+        Result("held_out_composers.frames", report.held_out_composers_frames, "frames"),
         *(Result(f"end.{end}", count, "songs") for end, count in report.ends.items()),
         *(Result(f"player.{player.replace(' ', '_')}", count, "songs") for player, count in report.players.items()),
         *([Result("odd", len(report.odd), "files")] if report.odd else []),

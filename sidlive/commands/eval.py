@@ -41,9 +41,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--tunes", type=int, metavar="N", help="number of tunes to judge (default: all)")
     command.add_argument(
         "--split",
-        choices=("held-out", "train", "all"),
-        default="held-out",
-        help="which tunes to judge (default: held-out)",
+        choices=("held-out", "held-out-composers", "train", "all"),
+        help="which tunes to judge and to take prompts from (default: held-out tunes, and beside them the tunes of "
+        "composers who are held out; prompts from the latter if there are enough)",
     )
     command.add_argument(
         "--generate",
@@ -100,22 +100,29 @@ def run(arguments: argparse.Namespace) -> int:
     with _corpus(arguments.corpus, console) as corpus:
         split = _split(corpus, arguments)
         generated = Generated()
-        if arguments.model.endswith(CHECKPOINT):
-            judged = _judge(_reference(arguments.model), corpus, arguments, split, console)
-        else:
-            engine = load_engine(arguments.model)
-            judged = _judge(engine, corpus, arguments, split, console)
-            if arguments.generate:
-                generated = _continue(engine, corpus, arguments, split, sampling, console)
+        checkpoint = arguments.model.endswith(CHECKPOINT)
+        engine = None if checkpoint else load_engine(arguments.model)
+        weigher = engine or _reference(arguments.model)
+        judged = _judge(weigher, corpus, arguments, split, console)
+        beside = _beside(corpus, arguments)
+        unheard = _judge(weigher, corpus, arguments, beside, console) if beside else None
+        prompts_from = _prompts_from(corpus, arguments, split)
+        if engine and arguments.generate:
+            generated = _continue(engine, corpus, arguments, prompts_from, sampling, console)
     sides = generated.sides
     results = [*_nats(judged), Result("tunes", len(judged.by_kind)), Result("frames", judged.frames, "frames")]
     results += [Result("split", split)]
+    if unheard:
+        for end, figure in (("", unheard.nats_per_frame), *zip((".low", ".high"), unheard.interval(), strict=True)):
+            results.append(Result(f"held_out_composers.nats_per_frame{end}", figure, "nats"))
+        results.append(Result("held_out_composers.tunes", len(unheard.by_kind)))
     if sides:
         results += [Result(f"generated.{name}", value) for name, value in generated.critic.items()]
         results += _figures(sides)
         results += [Result(f"generated.{name}.10min", value) for name, value in generated.long.items()]
         results += [
             Result("prompts", arguments.generate),
+            Result("prompts_split", prompts_from),
             Result("prompt_frames", arguments.prompt_frames, "frames"),
             Result("continuation", arguments.seconds, "s"),
             Result("temperature", arguments.temperature),
@@ -129,7 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(results, True)
     else:
-        _tables(arguments.model, split, judged, generated)
+        _tables(arguments.model, split, judged, unheard, generated)
     return 0
 
 
@@ -188,11 +195,25 @@ def _split(corpus: "Corpus", arguments: argparse.Namespace) -> str:
     """Return the split to judge: that of ``--split``, or "all" if a folder of .sid files has no tune in that split."""
     from sidlive.report import warn
 
-    split = str(arguments.split)
+    split = str(arguments.split or "held-out")
     if split == "all" or corpus.split(split) or corpus.folder == arguments.corpus:
         return split
     warn(f"{arguments.corpus} has no {split} tune: all tunes are judged, whether trained on or not")
     return "all"
+
+
+def _beside(corpus: "Corpus", arguments: argparse.Namespace) -> str | None:
+    """Return the split that is judged beside the held-out tunes; None with ``--split`` or if it has no long tune."""
+    long = any(tune.length > arguments.length for tune in corpus.split("held-out-composers"))
+    return "held-out-composers" if long and not arguments.split and corpus.split("held-out") else None
+
+
+def _prompts_from(corpus: "Corpus", arguments: argparse.Namespace, split: str) -> str:
+    """Return the split to take prompts from: composers who are held out, if they have a tune for each prompt."""
+    from sidlive.model.judging.continuations import fitting_tunes
+
+    unheard = fitting_tunes(corpus, "held-out-composers", arguments.prompt_frames, arguments.seconds)
+    return split if arguments.split or len(unheard) < max(1, arguments.generate) else "held-out-composers"
 
 
 def _reference(checkpoint: str) -> "Weigher":
@@ -317,7 +338,7 @@ def _tunes(judged: "Judged", split: str) -> str:
     return f"{len(judged.by_kind)} tunes" if split == "all" else f"{len(judged.by_kind)} {split} tunes"
 
 
-def _tables(model: str, split: str, judged: "Judged", generated: "Generated") -> None:
+def _tables(model: str, split: str, judged: "Judged", unheard: "Judged | None", generated: "Generated") -> None:
     """Print the figures as tables."""
     from rich.console import Console
     from rich.table import Table
@@ -335,6 +356,10 @@ def _tables(model: str, split: str, judged: "Judged", generated: "Generated") ->
     for name, values in {"in all": judged.totals, **judged.groups}.items():
         low, high = interval(values)
         table.add_row(name.replace("_", " "), f"{values.mean():.3f}", f"{low:.3f} to {high:.3f}")
+    if unheard:
+        low, high = unheard.interval()
+        name = f"{len(unheard.by_kind)} tunes of composers held out"
+        table.add_row(name, f"{unheard.nats_per_frame:.3f}", f"{low:.3f} to {high:.3f}")
     console.print(table)
     sides = generated.sides
     if not sides:

@@ -61,6 +61,8 @@ class BuildReport:
     seconds: float = 0.0
     held_out_tunes: int = 0
     held_out_frames: int = 0
+    held_out_composers_tunes: int = 0  # of composers who are held out completely, beside those above
+    held_out_composers_frames: int = 0
     ends: dict[str, int] = field(default_factory=dict)  # number of songs by the reason why they end
     players: dict[str, int] = field(default_factory=dict)  # number of songs by known player
     left_out: list[LeftOut] = field(default_factory=list)
@@ -225,7 +227,7 @@ def _capture_file(
         "released": tune.released,
         "chip": tune.chip,
         "clock": tune.timing.name,
-        "split": split_of(path.resolve()),
+        "split": split_of(path.resolve(), tune.author),
         "player": player_of(tune.image, tune.load),
         "sids": tune.sids,
     }
@@ -344,10 +346,14 @@ def _write_index(out: Path, jobs: list[Job]) -> BuildReport:
         report.left_out.append(LeftOut(entry.path, entry.song, reason, f"{how} {other.path} song {other.song}"))
     report.left_out.sort(key=lambda entry: (entry.path, entry.song))
     tunes = [entry for number, entry in enumerate(entries) if number not in dropped]
-    held_out = [tune for tune in tunes if tune.split == "held-out"]
+    held_out, of_composers = (
+        [tune for tune in tunes if tune.split == split] for split in ("held-out", "held-out-composers")
+    )
     report.tunes, report.frames = len(tunes), sum(tune.length for tune in tunes)
     report.seconds = round(sum(tune.length / tune.rate_hz for tune in tunes), 1)
     report.held_out_tunes, report.held_out_frames = len(held_out), sum(tune.length for tune in held_out)
+    report.held_out_composers_tunes = len(of_composers)
+    report.held_out_composers_frames = sum(tune.length for tune in of_composers)
     report.ends = dict(Counter(tune.end for tune in tunes).most_common())
     report.players = dict(Counter(tune.player for tune in tunes if tune.player).most_common())
     counts = {key: value for key, value in vars(report).items() if key != "left_out"}

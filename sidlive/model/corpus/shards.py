@@ -6,7 +6,8 @@ A corpus folder holds ``shard-000.npy`` ... (``uint8[N, 28]``, the frames of man
 
 import hashlib
 import json
-from dataclasses import MISSING, dataclass, fields
+import re
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,13 @@ from sidlive.errors import ModelError
 
 VERSION: Final = 2
 READABLE: Final = (1, 2)  # version 1 lacks the fields that have defaults in CorpusTune
+SPLITS: Final = ("train", "held-out", "held-out-composers")
 HELD_OUT_SHARE: Final = 10  # one file in 10 is held out
+# One word in 25 of all authors' names stands for composers who are held out. The salt fixes which words; it was chosen
+# so that no composer with more than a few dozen tunes is among them.
+HELD_OUT_WORDS: Final = 25
+WORDS_SALT: Final = "composers 244: "
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class CorpusTune:
     shard: str
     start: int  # first row in the shard
     length: int  # frames
-    split: str  # "train" or "held-out"
+    split: str  # one of SPLITS
     player: str | None = None  # name of the playing routine, if it is a known one
     sids: int = 1  # number of SID chips that the file plays; the frames are those of the first chip
     played_hz: float = 0.0  # play calls per second; not rate_hz if the frames were resampled
@@ -55,7 +62,7 @@ class Corpus:
         return self._shards[tune.shard][tune.start : tune.start + tune.length]
 
     def split(self, name: str) -> tuple[CorpusTune, ...]:
-        """Return the songs of "train" or "held-out"."""
+        """Return the songs of one of SPLITS."""
         return tuple(tune for tune in self.tunes if tune.split == name)
 
 
@@ -68,7 +75,9 @@ def open_corpus(path: str | Path) -> Corpus:
         needed = {entry.name for entry in fields(CorpusTune) if entry.default is MISSING}
         version = index["version"]
         tunes = tuple(
-            CorpusTune(**{name: tune[name] for name in names if name in tune or name in needed})
+            _with_composers_held_out(
+                CorpusTune(**{name: tune[name] for name in names if name in tune or name in needed})
+            )
             for tune in index["tunes"]
         )
     except FileNotFoundError:
@@ -90,8 +99,32 @@ def open_corpus(path: str | Path) -> Corpus:
     return Corpus(folder, tunes, shards)
 
 
-def split_of(path: Path) -> str:
-    """Return "held-out" for a fixed tenth of all files, by a hash of the file's and its folder's name, else "train"."""
+def split_of(path: Path, author: str = "") -> str:
+    """Return a tune's split, one of SPLITS; it depends on names alone and never changes.
+
+    "held-out": a tenth of all files, by a hash of the file's and its folder's name. "held-out-composers": the other
+    files of some composers (see `is_composer_held_out`). "train": the rest.
+    """
     name = f"{path.parent.name}/{path.stem}"
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return "held-out" if int.from_bytes(digest, "big") % HELD_OUT_SHARE == 0 else "train"
+    if _hash(name) % HELD_OUT_SHARE == 0:
+        return "held-out"
+    return "held-out-composers" if is_composer_held_out(author) else "train"
+
+
+def is_composer_held_out(author: str) -> bool:
+    """Return whether all tunes of this author are held out, by a hash of each word of the name.
+
+    A single word decides, so that "Rob Hubbard", "Hubbard" and "Rob Hubbard & Ben Daglish" are treated alike if it is
+    "Hubbard". Tunes without an author are trained on.
+    """
+    return any(_hash(WORDS_SALT + word) % HELD_OUT_WORDS == 0 for word in _WORD.findall(author.casefold()))
+
+
+def _divide(tune: CorpusTune) -> CorpusTune:
+    """Return the tune in its split, also if its corpus was built before composers were held out."""
+    moved = tune.split == "train" and is_composer_held_out(tune.author)
+    return replace(tune, split="held-out-composers") if moved else tune
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")

@@ -95,7 +95,7 @@ def choose_prompts(
     has been used once.
     Raises ModelError if no tune of the split is long enough.
     """
-    fitting = [tune for tune in tunes_of(corpus, split) if tune.length >= heard + _frames(tune, seconds)]
+    fitting = fitting_tunes(corpus, split, heard, seconds)
     if not fitting:
         raise ModelError(f"no {split} tune of the corpus has {heard} frames and {seconds:g} s after them: ask for less")
     rng = np.random.default_rng(seed)
@@ -107,6 +107,11 @@ def choose_prompts(
             start = int(rng.integers(tune.length - heard - made + 1))
             chosen.append(Prompt(tune, start, start + heard, start + heard + made))
     return chosen
+
+
+def fitting_tunes(corpus: Corpus, split: str, heard: int, seconds: float) -> list[CorpusTune]:
+    """Return the tunes of a split that have ``heard`` frames and ``seconds`` after them."""
+    return [tune for tune in tunes_of(corpus, split) if tune.length >= heard + _frames(tune, seconds)]
 
 
 def continue_prompts(

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
-from sidlive.model.corpus.shards import Corpus, CorpusTune
+from sidlive.model.corpus.shards import SPLITS, Corpus, CorpusTune
 
 RESAMPLINGS: Final = 2000  # bootstrap samples for a confidence interval
-SPLITS: Final = ("held-out", "train", "all")
+CHOICES: Final = (*SPLITS, "all")  # which tunes can be judged
 
 GROUPS: Final = {  # groups of columns by a musician's name: the kinds of slots in each
     "pitch": (tk.FREQ_HI, tk.FREQ_LO),
@@ -83,8 +83,8 @@ def interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[flo
 
 
 def tunes_of(corpus: Corpus, split: str) -> tuple[CorpusTune, ...]:
-    """Return the tunes of one of SPLITS."""
-    assert split in SPLITS
+    """Return the tunes of one of CHOICES."""
+    assert split in CHOICES
     return corpus.tunes if split == "all" else corpus.split(split)
 
 

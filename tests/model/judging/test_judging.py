@@ -13,6 +13,7 @@ from sidlive.chip import registers as sid
 from sidlive.cli import main
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
+from sidlive.model.corpus import shards
 from sidlive.model.corpus.shards import Corpus, CorpusTune, split_of
 from sidlive.model.engine import Engine
 from sidlive.model.judging.continuations import (
@@ -168,6 +169,22 @@ def test_the_command_takes_a_folder_of_tunes(
     assert {"generated.onsets_ratio.10min", "generated.in_tune.10min", "generated.voices_lost.10min"} <= values.keys()
     drawn = [ElementTree.parse(path).getroot() for path in sorted(rolls.glob("*.svg"))]
     assert len(drawn) == 3 and all("generated" in "".join(root.itertext()) for root in drawn)
+
+    # The tunes of composers who are held out are judged beside the others, and prompts come from them.
+    monkeypatch.setattr(shards, "is_composer_held_out", lambda author: author == "Somebody")
+    unheard = [folder / f"{name}.sid" for name in "ABCDEFGH" if split_of(folder / f"{name}.sid") == "train"]
+    for number, path in enumerate(unheard, 30):
+        path.write_bytes(sid_file(image=rising(number), name=path.stem.encode(), author=b"Somebody"))
+    assert main([*command, "--generate", "2", "--seconds", "1", "--prompt-frames", "32", "--long", "0"]) == 0
+    values = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert (values["tunes"], values["held_out_composers.tunes"]) == (2, len(unheard))
+    assert values["held_out_composers.nats_per_frame.low"] <= values["held_out_composers.nats_per_frame"]
+    assert values["prompts_split"] == "held-out-composers"
+    assert main([*command, "--split", "held-out"]) == 0
+    values = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert "held_out_composers.nats_per_frame" not in values and values["tunes"] == 2
+    for path in unheard:
+        path.unlink()
 
     for path in folder.glob("*.sid"):
         if split_of(path) == "held-out":
