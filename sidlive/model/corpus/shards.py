@@ -75,9 +75,7 @@ def open_corpus(path: str | Path) -> Corpus:
         needed = {entry.name for entry in fields(CorpusTune) if entry.default is MISSING}
         version = index["version"]
         tunes = tuple(
-            _with_composers_held_out(
-                CorpusTune(**{name: tune[name] for name in names if name in tune or name in needed})
-            )
+            _divide(CorpusTune(**{name: tune[name] for name in names if name in tune or name in needed}))
             for tune in index["tunes"]
         )
     except FileNotFoundError:
