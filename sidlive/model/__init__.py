@@ -4,6 +4,7 @@ In reading order:
 
 - ``tokens``: frames to tokens and back;
 - ``recall``: how the music went on after similar passages;
+- ``guide``: suggestions from a plan of notes, beside those of recall;
 - ``config``, ``weights``: the shape of a network, and model files;
 - ``engine``: generation without torch; its ``__init__`` is the public interface;
 - ``training``: the only package that imports torch;

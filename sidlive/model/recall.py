@@ -50,8 +50,10 @@ VOICE_STREAMS: Final = 3  # streams of a voice: 0-2, 3-5, 6-8; streams 9 and 10 
 NOTHING: Final = tk.SKIP  # no suggestion; also the suggestion for a slot that was silent at the recalled place
 ID_BASE: Final = np.uint32(257)  # 256 byte values and KEEP
 CHOICES: Final = 2  # suggestions for a slot
-# Number of strengths of a suggestion: for runs of 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more.
-STRENGTHS: Final = 9
+# Strengths of recall's suggestions: for runs of 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more.
+RUN_STRENGTHS: Final = 9
+GUIDE: Final = RUN_STRENGTHS  # the strength of a suggestion that `guide` makes
+STRENGTHS: Final = RUN_STRENGTHS + 1
 
 
 def _streams() -> NDArray[np.int64]:
@@ -116,8 +118,8 @@ def nothing(count: int) -> Recalled:
 
 
 def strength(lengths: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the strength of a suggestion, 0 to STRENGTHS - 1, by the length of its run."""
-    return np.searchsorted(1 << np.arange(STRENGTHS - 1), lengths, side="right").astype(np.uint8)
+    """Return the strength of a suggestion, 0 to RUN_STRENGTHS - 1, by the length of its run."""
+    return np.searchsorted(1 << np.arange(RUN_STRENGTHS - 1), lengths, side="right").astype(np.uint8)
 
 
 @kernel

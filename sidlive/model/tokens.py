@@ -109,20 +109,25 @@ def encode(frames: Frames, before: Frames | None = None) -> Tokens:
 
     ``before uint8[<= MEMORY, 28]``: the frames just before; missing ones are all zero. Inverse: `decode`.
     """
-    history = _history(before)
-    whole = np.concatenate([history, frames])
-    now = slice(MEMORY, None)
-    bytes_of_slots = whole[:, COLUMN_OF_SLOT]
-    tokens = bytes_of_slots[now].astype(np.int16)
-    kept = bytes_of_slots[now] == bytes_of_slots[MEMORY - 1 : -1]
+    return encode_instead(frames, frames, before)
+
+
+def encode_instead(instead: Frames, frames: Frames, before: Frames | None = None) -> Tokens:
+    """Encode each frame t of ``instead uint8[T, 28]`` as if it came after frames 0 .. t - 1 of ``frames uint8[T, 28]``.
+
+    ``before`` and the result are as for `encode`.
+    """
+    whole = np.concatenate([_history(before), frames])
+    tokens = instead[:, COLUMN_OF_SLOT].astype(np.int16)
+    kept = tokens == whole[MEMORY - 1 : -1, COLUMN_OF_SLOT]
     for voice in range(sid.VOICES):
         slot = voice * SLOTS_PER_VOICE + FIRST_CONTROL
-        kept[:, slot] = bytes_of_slots[now, slot] == bytes_of_slots[now, slot - 1]
+        kept[:, slot] = tokens[:, slot] == tokens[:, slot - 1]
     plain = ~(IS_HI | IS_LO)
     tokens[kept & plain] = KEEP
 
     values = pair_values(whole)
-    ago = [values[MEMORY - n : len(values) - n] for n in range(MEMORY + 1)]
+    ago = [pair_values(instead), *(values[MEMORY - n : len(values) - n] for n in range(1, MEMORY + 1))]
     hi = tokens[:, HI_SLOTS]
     # Later assignments win, so the rules come in reverse order of precedence.
     hi[ago[0] == (ago[1] + ago[3] - ago[4]) % MODULUS] = STEP3

@@ -204,6 +204,7 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
         pinnable = int(metadata.get("pinnable", 0))
     except (KeyError, ValueError, AttributeError, AssertionError) as error:
         raise ModelError(f"{path} has no usable config or card in it ({error!r}); export it again") from error
+    digest, tensors = _digest(tensors), {name: with_guide_rows(name, part) for name, part in tensors.items()}
     shapes = parameter_shapes(config)
     expected = set(shapes) | {name + SCALE for name, shape in shapes.items() if len(shape) > 1}
     _check_names(str(path), set(tensors), expected)
@@ -211,13 +212,26 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
         _check_shape(str(path), name, tensors[name].shape, shape, tensors[name].dtype, len(shape) > 1)
         if len(shape) > 1:
             _check_shape(str(path), name + SCALE, tensors[name + SCALE].shape, shape[:-1], tensors[name + SCALE].dtype)
-    if metadata.get("digest") != _digest(tensors):
+    if metadata.get("digest") != digest:
         raise ModelError(f"{path} is damaged: its numbers do not match its digest; fetch or export it again")
     matrices = {
         name: QuantisedMatrix(tensors[name], tensors[name + SCALE]) for name, shape in shapes.items() if len(shape) > 1
     }
     norms = {name: tensors[name] for name, shape in shapes.items() if len(shape) == 1}
     return EngineWeights(config, matrices, norms, card, pinnable)
+
+
+def with_guide_rows(name: str, part: NDArray[Any]) -> NDArray[Any]:
+    """Return a parameter, or its scales, as networks with a guide have it. ``name``: in a file or a checkpoint.
+
+    Networks made before `model.guide` existed have no strength GUIDE. It then equals recall's greatest strength: such a
+    network trusts the guide as it trusts recall of a long passage. All other parameters are returned as they are.
+    """
+    old = rc.CHOICES * tk.KINDS * rc.RUN_STRENGTHS
+    if name.removesuffix(SCALE) != "strength_embedding" or len(part) != old:
+        return part
+    by_strength = part.reshape(rc.CHOICES * tk.KINDS, rc.RUN_STRENGTHS, *part.shape[1:])
+    return np.concatenate([by_strength, by_strength[:, -1:]], axis=1).reshape(-1, *part.shape[1:])
 
 
 def dequantised(path_or_preset: str | Path) -> dict[str, NDArray[np.float32]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import USED_BITS, Frames, silence
+from sidlive.chip.registers import COLUMNS, USED_BITS, Frames, silence
 from sidlive.compiling import CompileProgress, compiling, no_progress
 from sidlive.model import tokens as tk
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
@@ -17,12 +17,11 @@ from sidlive.model.engine.levels import EngineState, generate_frame
 from sidlive.model.engine.packing import PackedModel
 from sidlive.model.engine.sampling import GREEDY, Sampling
 from sidlive.model.engine.stateful import (
-    NOT_FORCED,
     Snapshot,
     StatefulModel,
-    checked_forcing,
     checked_frames,
     checked_samplings,
+    checked_values,
 )
 from sidlive.model.weights import EngineWeights, load_weights
 
@@ -45,30 +44,39 @@ class Engine(StatefulModel):
         forced: NDArray[np.uint8] | None = None,
         forced_mask: NDArray[np.bool_] | None = None,
         constraints: Constraints = UNCONSTRAINED,
+        guide: NDArray[np.uint8] | None = None,
+        guide_mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.uint8]:
         """Generate the next frame, ``uint8[28]``, and hear it.
 
         ``forced uint8[28]``: values for the columns where ``forced_mask bool[28]`` is true, or for all columns without
         a mask. Columns generated after a forced one are generated knowing its value. Frequency, pulse width and cutoff
         are one quantity of two bytes: forcing one byte forces both. ``constraints`` apply to the columns that are not
-        forced. A new engine first hears one frame of silence (the chip in reset). Raises ModelError for arrays of
-        another shape or type.
+        forced. ``guide uint8[28]``: the values that a plan asks for, as suggestions for the columns where ``guide_mask
+        bool[28]`` is true (see `model.guide`). A new engine first hears one frame of silence (the chip in reset).
+        Raises ModelError for arrays of another shape or type.
         """
         self._hear_silence_if_new()
-        self._generate((sampling,), *checked_forcing(forced, forced_mask), constraints, False)
+        forcing, guiding = checked_values(forced, forced_mask, "forced"), checked_values(guide, guide_mask, "guide")
+        self._generate((sampling,), *forcing, *guiding, constraints, False)
         return self._hear_generated()[0]
 
-    def weigh(self, frames: Frames) -> NDArray[np.float32]:
+    def weigh(
+        self, frames: Frames, guide: Frames | None = None, guide_mask: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
         """Hear frames ``uint8[T, 28]`` and return the model's surprise at them, in nats: ``float32[T, 28]`` by slot.
 
-        Silent slots cost 0. Probabilities are among the tokens that a slot allows. A new engine first hears one frame
-        of silence. Raises ModelError for an array of another shape or type.
+        ``guide uint8[T, 28]``, ``guide_mask bool[T, 28]``: as for `step`, a row for each of ``frames``. Silent slots
+        cost 0. Probabilities are among the tokens that a slot allows. A new engine first hears one frame of silence.
+        Raises ModelError for an array of another shape or type.
         """
         frames = checked_frames(frames, "frames") & USED_BITS
-        costs = np.empty((len(frames), tk.SLOTS), dtype=np.float32)
+        guides = checked_values(guide, guide_mask, "guide", frames.shape)
+        costs, every = np.empty((len(frames), tk.SLOTS), dtype=np.float32), np.ones(COLUMNS, dtype=bool)
         self._hear_silence_if_new()
         for row, frame in enumerate(frames):
-            self._generate((GREEDY,), frame, ~NOT_FORCED, UNCONSTRAINED, True)
+            guiding = guides[0][row], guides[1][row]
+            self._generate((GREEDY,), frame, every, *guiding, UNCONSTRAINED, True)
             costs[row] = self._state.costs[0]
             self._hear_generated()
         return costs
@@ -122,6 +130,8 @@ class Lanes(StatefulModel):
         forced: NDArray[np.uint8] | None = None,
         forced_mask: NDArray[np.bool_] | None = None,
         constraints: Constraints = UNCONSTRAINED,
+        guide: NDArray[np.uint8] | None = None,
+        guide_mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.uint8]:
         """Generate and hear each lane's next frame: ``uint8[lanes, 28]``.
 
@@ -129,7 +139,8 @@ class Lanes(StatefulModel):
         """
         checked = checked_samplings(samplings, len(self))
         self._hear_silence_if_new()
-        self._generate(checked, *checked_forcing(forced, forced_mask), constraints, False)
+        forcing, guiding = checked_values(forced, forced_mask, "forced"), checked_values(guide, guide_mask, "guide")
+        self._generate(checked, *forcing, *guiding, constraints, False)
         return self._hear_generated()
 
     def lane(self, lane: int) -> Snapshot:

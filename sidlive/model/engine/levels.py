@@ -55,6 +55,7 @@ from sidlive.model.engine.spelling import (
     Language,
     RecallMemory,
     canonical,
+    guided,
     moved,
     pairs_before,
     reference,
@@ -64,7 +65,7 @@ from sidlive.model.engine.spelling import (
 )
 from sidlive.model.engine.tables import opening
 from sidlive.model.engine.vectors import exp
-from sidlive.model.recall import CHOICES, STRENGTHS, WINDOW, recall_lo
+from sidlive.model.recall import CHOICES, GUIDE, NOTHING, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 
 # Factor on `Sampling.follow` for gates and waveforms, so that a voice that misses an attack plays the next one.
@@ -246,14 +247,14 @@ def next_slot(language, slot, tokens, costs):  # type: ignore[no-untyped-def]
 
 
 @inner
-def is_slot_forced(language, slot, is_forced):  # type: ignore[no-untyped-def]
-    """Return whether a slot's column is forced, or the other column of its pair. ``is_forced bool[28]``: by column."""
-    fixed = is_forced[language.columns[slot]]
+def covers(language, slot, mask):  # type: ignore[no-untyped-def]
+    """Return whether ``mask bool[28]`` is true for a slot's column, or for the other column of its pair."""
+    covered = mask[language.columns[slot]]
     if language.lo_bits[slot] > 0:
-        fixed |= is_forced[language.columns[slot + 1]]
+        covered |= mask[language.columns[slot + 1]]
     elif language.is_lo[slot]:
-        fixed |= is_forced[language.columns[slot - 1]]
-    return fixed
+        covered |= mask[language.columns[slot - 1]]
+    return covered
 
 
 @inner
@@ -272,12 +273,15 @@ def write(language, frames, position, slot, token):  # type: ignore[no-untyped-d
 
 
 @kernel
-def generate_frame(language, level, state, scratch, sampling, constraints, position, forced, is_forced, weigh):  # type: ignore[no-untyped-def]  # fmt: skip
+def generate_frame(  # type: ignore[no-untyped-def]
+    language, level, state, scratch, sampling, constraints, position, forced, is_forced, guide, is_guided, weigh
+):
     """Run the column level: generate the frame at ``position`` into every lane's ring.
 
     The frame before must have been heard. The first six arguments are tables, of `Language`, `ColumnLevel`,
     `EngineState`, `GeneratingScratch`, `SamplingArrays` and `Constraints`. Columns with ``is_forced bool[28]`` take the
-    value of ``forced uint8[28]``, whatever the constraints. A voice that leaves the scale is generated again, within
+    value of ``forced uint8[28]``, whatever the constraints. Columns with ``is_guided bool[28]`` have the value of
+    ``guide uint8[28]`` as a suggestion (see `model.guide`). A voice that leaves the scale is generated again, within
     the scale. Tokens, logits and costs go to the state; those of forced slots only if ``weigh``.
 
     All lanes advance by one slot at a time. They may be at different slots, because silent slots are skipped.
@@ -359,6 +363,11 @@ def generate_frame(language, level, state, scratch, sampling, constraints, posit
                 for choice in range(CHOICES):
                     offered[lane, choice] = recalled[lane, slot, choice]
                     merits[lane, choice] = strengths[lane, slot, choice]
+            if covers(language, slot, is_guided):
+                wanted = guided(language, state.frames[lane], position, guide, state.tokens[lane], slot)
+                if wanted != NOTHING:
+                    offered[lane, 1], merits[lane, 1] = offered[lane, 0], merits[lane, 0]
+                    offered[lane, 0], merits[lane, 0] = wanted, GUIDE
             for choice in range(CHOICES):
                 rank = choice * KINDS + kind
                 add_row(row, level.recalled, TOKEN_IDS * rank + offered[lane, choice])
@@ -368,7 +377,7 @@ def generate_frame(language, level, state, scratch, sampling, constraints, posit
             for i in range(half):
                 cosines[count, i], sines[count, i] = level.cosines[slot, i], level.sines[slot, i]
             active_lanes[count], places[count] = lane, taken[lane]
-            needs_output |= not is_slot_forced(language, slot, is_forced)
+            needs_output |= not covers(language, slot, is_forced)
             taken[lane] += 1
             count += 1
         if count == 0:
@@ -380,7 +389,7 @@ def generate_frame(language, level, state, scratch, sampling, constraints, posit
             lane = active_lanes[row]
             slot, frames = slots[lane], state.frames[lane]
             kind, frame = language.kinds[slot], frames[position % ring]
-            fixed = is_slot_forced(language, slot, is_forced)
+            fixed = covers(language, slot, is_forced)
             allowed, number = language.allowed[kind], language.allowed_count[kind]
             state.costs[lane, slot] = ZERO
             # The logits of the slot's allowed tokens, with a bonus for the tokens that recall suggests.

@@ -128,6 +128,23 @@ def reference(language, frames, position, frame, slot):  # type: ignore[no-untyp
 
 
 @inner
+def guided(language, frames, position, guide, said, slot):  # type: ignore[no-untyped-def]
+    """Return the token that a guide ``uint8[28]`` suggests for a slot of the frame at ``position``, or NOTHING.
+
+    `model.guide` states the rules. ``said [S]``: the frame's tokens so far; its bytes so far are in the ring.
+    """
+    column = language.columns[slot]
+    if language.is_lo[slot]:
+        same = said[slot - 1] == canonical(language, frames, position, guide, slot - 1)
+        return np.int64(guide[column]) if same else np.int64(NOTHING)
+    if column >= FIRST_CONTROL:
+        control, frame = language.columns[slot - 1], frames[position % frames.shape[0]]
+        kept = guide[column] == guide[control] or guide[column] == frame[control]
+        return np.int64(KEEP) if kept else np.int64(guide[column])
+    return np.int64(canonical(language, frames, position, guide, slot))
+
+
+@inner
 def spell(language, frames, position, tokens):  # type: ignore[no-untyped-def]
     """Write the canonical tokens of the frame at ``position`` to ``tokens [S]``: `tokens.encode` of one frame."""
     frame = frames[position % frames.shape[0]]

@@ -24,7 +24,6 @@ from sidlive.model.engine.tables import Table, table_of
 from sidlive.model.recall import WINDOW
 
 BLOCK = 16  # frames heard in one pass over the weights
-NOT_FORCED = np.zeros(COLUMNS, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -141,6 +140,8 @@ class StatefulModel:
         samplings: tuple[Sampling, ...],
         forced: NDArray[np.uint8],
         mask: NDArray[np.bool_],
+        guide: NDArray[np.uint8],
+        guide_mask: NDArray[np.bool_],
         constraints: Constraints,
         weigh: bool,
     ) -> None:
@@ -156,6 +157,8 @@ class StatefulModel:
             self._position,
             forced,
             mask,
+            guide,
+            guide_mask,
             weigh,
         )
 
@@ -206,22 +209,24 @@ def checked_frames(frames: Frames, name: str) -> Frames:
     return frames
 
 
-def checked_forcing(
-    forced: NDArray[np.uint8] | None, mask: NDArray[np.bool_] | None
+def checked_values(
+    values: NDArray[np.uint8] | None, mask: NDArray[np.bool_] | None, name: str, shape: tuple[int, ...] = (COLUMNS,)
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return forced values ``uint8[28]`` and their mask ``bool[28]``, both filled in where they are None.
+    """Return values for columns, ``uint8[shape]``, and the mask ``bool[shape]`` of those that count.
 
-    Raises ModelError for a mask without values, or for another shape or type.
+    Without values, no column counts; without a mask, all do. ``name``: "forced" or "guide", for messages. Raises
+    ModelError for a mask without values, or for another shape or type.
     """
-    if forced is None:
+    wanted = str(list(shape))
+    if values is None:
         if mask is not None:
-            raise ModelError("a mask of forced columns needs their values: pass forced, uint8[28], too")
-        return silence(1)[0], NOT_FORCED
-    values = checked_frames(np.asarray(forced)[None], "forced values")[0] & USED_BITS
-    flags = ~NOT_FORCED if mask is None else np.asarray(mask)
-    if flags.shape != (COLUMNS,) or flags.dtype != np.bool_:
-        raise ModelError(f"a mask of forced columns must be bool[{COLUMNS}], not {flags.dtype}{list(flags.shape)}")
-    return values, flags
+            raise ModelError(f"{name}_mask needs the values of its columns: pass {name}, uint8{wanted}, too")
+        return np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
+    values, flags = np.asarray(values), np.ones(shape, dtype=bool) if mask is None else np.array(mask)
+    for part, label, kind in ((values, name, np.uint8), (flags, f"{name}_mask", np.bool_)):
+        if part.shape != shape or part.dtype != kind:
+            raise ModelError(f"{label} must be {np.dtype(kind)}{wanted}, not {part.dtype}{list(part.shape)}")
+    return values & USED_BITS, flags
 
 
 def checked_samplings(samplings: Sequence[Sampling], lanes: int) -> tuple[Sampling, ...]:

@@ -31,6 +31,7 @@ from sidlive.model.training.network import Network
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.model.training.windows import Batch, WindowSampler, held_out
+from sidlive.model.weights import with_guide_rows
 
 AVERAGING: Final = 0.99  # decay per step of the running average of the weights
 
@@ -133,6 +134,11 @@ class Run:
             )
         self.network.load_state_dict(kept["model"])
         self.optimiser.load_state_dict(kept["optimiser"])
+        for name, parameter in self.network.named_parameters():
+            state = self.optimiser.state[parameter]
+            state.update(
+                {key: _with_guide_rows(name, part) for key, part in state.items() if part.ndim == parameter.ndim}
+            )
         for name, weights in kept.get("average", kept["model"]).items():
             self.average[name].copy_(weights)
         self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
@@ -270,7 +276,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} cannot be read as a checkpoint ({found}); train again or restore it") from error
     if not {"model", "config"} <= kept.keys():
         raise ModelError(f"{path} is not a checkpoint of sidlive: it lacks the model or its config")
+    for part in ("model", "average"):
+        if part in kept:
+            kept[part] = {name: _with_guide_rows(name, tensor) for name, tensor in kept[part].items()}
     return kept
+
+
+def _with_guide_rows(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Apply `weights.with_guide_rows` to a parameter of a checkpoint."""
+    return torch.from_numpy(with_guide_rows(name, tensor.numpy()))
 
 
 def _prefetch(windows: WindowSampler, run: Run) -> Iterator[Batch]:

@@ -18,7 +18,7 @@ from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus.shards import Corpus, open_corpus
-from sidlive.model.tokens import COLUMN_OF_SLOT
+from sidlive.model.tokens import COLUMN_OF_SLOT, KINDS
 from sidlive.model.training import train as training
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.ranks import Ranks
@@ -228,6 +228,30 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, content: bytes)
         load_checkpoint(path)
     with pytest.raises(ModelError, match="no checkpoint"):
         load_checkpoint(tmp_path / "absent.pt")
+
+
+def test_a_run_from_before_guides_is_resumed(corpus: Corpus, tmp_path: Path) -> None:
+    """Its checkpoint lacks the strength of a guide's suggestions, in the weights and in the optimiser."""
+    run = Run(tmp_path, TINY, PLAN, compiled=False)
+    run.learn(WindowSampler(corpus).batch(PLAN, 0))
+    run.save()
+    kept = torch.load(run.checkpoint, weights_only=True)
+
+    def older(part: torch.Tensor) -> torch.Tensor:
+        return part.view(rc.CHOICES * KINDS, rc.STRENGTHS, -1)[:, : rc.GUIDE].flatten(0, 1)
+
+    for part in ("model", "average"):
+        kept[part]["strength_embedding"] = older(kept[part]["strength_embedding"])
+    rows = rc.CHOICES * KINDS * rc.STRENGTHS
+    for state in kept["optimiser"]["state"].values():
+        state.update({name: older(part) for name, part in state.items() if part.ndim == 2 and len(part) == rows})
+    torch.save(kept, run.checkpoint)
+    resumed = Run(tmp_path, TINY, PLAN, compiled=False)
+    assert resumed.resume()
+    rows_by_strength = resumed.network.strength_embedding.view(rc.CHOICES * KINDS, rc.STRENGTHS, -1)
+    assert torch.equal(rows_by_strength[:, rc.GUIDE], rows_by_strength[:, rc.GUIDE - 1])
+    train(corpus, resumed)
+    assert resumed.step == PLAN.steps
 
 
 def test_a_run_of_another_shape_is_refused(corpus: Corpus, tmp_path: Path) -> None:
