@@ -15,9 +15,10 @@ from sidlive.chip.registers import AD, CONTROL, SR, Frames
 from sidlive.errors import TuneError
 from sidlive.tune import files
 from sidlive.tune.fragment import video_frames
+from sidlive.tune.score.bank import sound_bank
 from sidlive.tune.score.extract import score_of
 from sidlive.tune.score.notes import ATTACK, HIDDEN, TIED, Score
-from sidlive.tune.score.playback import choose, replay, sound_bank
+from sidlive.tune.score.playback import choose, replay
 from sidlive.tune.scores import scores
 from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Vibrato, play
 
