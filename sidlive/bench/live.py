@@ -27,6 +27,7 @@ from sidlive.live.room import RoomLink, open_room
 from sidlive.live.session import Session
 from sidlive.live.state import State
 from sidlive.report import Result
+from sidlive.tune.beat import Beat
 from sidlive.tune.fragment import Fragment
 
 SETTLE_S: Final = 0.8  # of music between two changes
@@ -281,4 +282,4 @@ def prompt() -> Fragment:
         frames[:, sid.register_of(voice, sid.SR)] = 0xF6
         frames[:, [sid.register_of(voice, sid.CONTROL), sid.first_control_of(voice)]] = control[:, None]
     frames[:, sid.MODE_VOL] = 0x0F
-    return Fragment("bench", frames, PAL.rate_hz, "made here", "6581", "PAL", 12)
+    return Fragment("bench", frames, PAL.rate_hz, "made here", "6581", "PAL", Beat(12.0))

@@ -125,7 +125,6 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.report import Result, emit, plain, progress_bar, warn
     from sidlive.tune.capture.recorder import LONGEST
     from sidlive.tune.fragment import onsets
-    from sidlive.tune.seam import BEATS_A_BAR
     from sidlive.writing import expect_place
 
     if args.output.suffix.lower() not in KINDS:
@@ -151,7 +150,7 @@ def run(args: argparse.Namespace) -> None:
         bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model, report_progress=compile_progress("engine"))
         bar.update(task, description="hearing the prompt", total=None)
-        sampling = replace(sampling, near=near_frames(BEATS_A_BAR * prompt.beat_frames))
+        sampling = replace(sampling, near=near_frames(prompt.beat.bar * prompt.beat.whole_frames))
         begin = perf_counter()
         engine.prefill(prompt.frames)
         prefill_s = perf_counter() - begin

@@ -56,11 +56,12 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "
             with WavFile(path) as file:
                 file.write(sound)
     else:
+        from sidlive.tune.beat import beat_to_meta
         from sidlive.tune.capture.write_order import control_first_to_meta
         from sidlive.tune.files import write_frames
 
         loop = {} if cut.loop_frame is None else {"loop_frame": str(cut.loop_frame)}
-        beat = {} if cut.beat_frames is None else {"beat_frames": str(cut.beat_frames)}
+        beat = {} if cut.beat is None else beat_to_meta(cut.beat)
         texts = {"title": about.title, "author": about.author, "released": about.release}
         meta = {"chip": chip, "timing": timing.name, **texts, **control_first_to_meta(cut.control_first)}
         write_frames(path, cut.frames, cut.rate_hz, **meta, **loop, **beat)

@@ -22,7 +22,7 @@ from sidlive.live.state import ControlValue, NoticeLevel, State
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.tape_player import MARGIN, TapePlayer
 from sidlive.live.voices import Held, Locked, Row
-from sidlive.tune.seam import BEATS_A_BAR
+from sidlive.tune.beat import Beat
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
@@ -50,7 +50,7 @@ class Core(TapePlayer):
                 if past.root == position < index:  # the playhead passed the cut during the prefill: cut here instead
                     self._lineage = past = replace(past, root=index)
             self.take.step(ASSIGN)
-            sampling = self._desk.sampling(self._lane, BEATS_A_BAR * self._beat)
+            sampling = self._desk.sampling(self._lane, self._beat.bar * self._beat.whole_frames)
             return Assignment(
                 self._epoch, past, index, self._before(index)[0], sampling, self._desk.constraints, self._desk.grips,
                 self._desk.mask,
@@ -138,13 +138,14 @@ class Core(TapePlayer):
         with self._lock:
             return list(self._desk.history)
 
-    def performed(self) -> tuple[Frames, int | None, bool]:
+    def performed(self) -> tuple[Frames, Beat | None, bool]:
         """Return the take's frames ``uint8[n, 28]``, the prompt's beat, and the write order of the prompt's tune.
 
-        The beat is in frames, None without a prompt. The write order is True if the tune writes a voice's control
+        The beat is None without a prompt. The write order is True if the tune writes a voice's control
         register before its envelope.
         """
-        return self.take.frames(), self._beat if self._prompt else None, self.control_first
+        beat = replace(self._beat, downbeat=0.0) if self._prompt else None  # the take may begin anywhere in a bar
+        return self.take.frames(), beat, self.control_first
 
     def note(self, name: TakeNote, *arguments: Any) -> None:
         """Enter an edit or a commit into the take's log and the history."""
@@ -239,7 +240,7 @@ class Core(TapePlayer):
         else:
             self._notify_standard(fragment)
         self._desk.set_prompt(fragment.frames, self.timing)
-        self._prompt, self._beat, self._quiet = name, max(1, fragment.beat_frames), 0
+        self._prompt, self._beat, self._quiet = name, fragment.beat, 0
         self._rests = Rests(fragment.frames, self._rate)
         self.control_first = fragment.control_first
         self._armed = True

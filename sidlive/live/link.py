@@ -14,6 +14,7 @@ from sidlive.chip.registers import Frames
 from sidlive.live.state import ControlValue, NoticeLevel, State, Window
 
 if TYPE_CHECKING:
+    from sidlive.tune.beat import Beat
     from sidlive.tune.fragment import Fragment
 
 TakeNote = Literal["edit", "unedit", "commit"]  # log entries of the verbs that edit the take
@@ -86,8 +87,8 @@ class CoreCalls(Protocol):
         """Return the commands so far, oldest first, a line each."""
         ...
 
-    def performed(self) -> tuple[Frames, int | None, bool]:
-        """Return the take's frames, and the beat (frames) and write order of the last prompt's tune."""
+    def performed(self) -> "tuple[Frames, Beat | None, bool]":
+        """Return the take's frames, and the beat and the write order of the last prompt's tune."""
         ...
 
     def tell(self, text: str, level: NoticeLevel = "warning", /) -> None:

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import COLUMNS, Frames, VideoTiming, timing_named
 from sidlive.errors import DeviceError, TuneError
 from sidlive.live.places import typed_path
+from sidlive.tune.beat import Beat
 from sidlive.tune.cutting import Cut, Edit, edits_from
-from sidlive.tune.fragment import UNKNOWN_BEAT, Fragment
+from sidlive.tune.fragment import Fragment
 from sidlive.tune.inline import fragment_from_json, fragment_to_json
 from sidlive.tune.loading import load_fragment
 
@@ -198,7 +199,7 @@ class TakeLog:
         last = self.prompted
         if last is None:
             return Cut(self.frames, self.timing.rate_hz)
-        return Cut(self.frames, self.timing.rate_hz, last.beat_frames, control_first=last.control_first)
+        return Cut(self.frames, self.timing.rate_hz, replace(last.beat, downbeat=0.0), control_first=last.control_first)
 
 
 def take_fragment(path: str | Path) -> Fragment:
@@ -217,7 +218,7 @@ def take_fragment(path: str | Path) -> Fragment:
         source=str(folder.name),
         chip=log.chip,
         timing=log.timing.name,
-        beat_frames=cut.beat_frames or UNKNOWN_BEAT,
+        beat=cut.beat or Beat(),
         control_first=cut.control_first,
     )
 

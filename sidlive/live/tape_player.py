@@ -18,14 +18,13 @@ from sidlive.live.state import Phase
 from sidlive.live.take import FRAME, Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Row, released, remixed, sounding, steady
-from sidlive.tune.seam import BEATS_A_BAR
+from sidlive.tune.beat import Beat
 
 MARGIN: Final = 1  # frames after the playhead that a change does not touch: the chip may be about to take them
 CUSHION: Final = 8  # frames that must be ready before music starts
 TAIL_S: Final = 2.0  # time after stop() that is still recorded in the take: the notes fade
 QUIET_S: Final = 3.0  # time without a sounding voice after which the continuation counts as silent
 SILENT, LOST = 1, 2  # levels of the control `revive`
-DEFAULT_BEAT: Final = 24  # frames a beat, until there is a prompt: 125 beats a minute
 
 Heard = Literal["nothing", "music", "take"]
 
@@ -82,7 +81,7 @@ class TapePlayer:
         self._late = 0  # frames held or looped since generation fell behind; 0: it is on time
         self._quiet = 0  # frames played since a voice last sounded
         self._rests: Rests | None = None  # watches the voices of the prompt; None without a prompt
-        self._beat = DEFAULT_BEAT  # frames
+        self._beat = Beat()  # of the prompt
         self._underruns = self._late_frames = 0  # see `State`
         self._audition: Audition | None = None  # a take that is heard instead of the music
         self._heard: Heard = "nothing"  # what the last frame was part of
@@ -117,9 +116,10 @@ class TapePlayer:
         if self._waiting and self._tape.ahead < min(CUSHION, self._desk.whole("ahead")):
             return released(self._last)
         self._waiting = False
-        looping = self._late >= self._beat
+        beat = self._beat.whole_frames
+        looping = self._late >= beat
         # A loop is left only on its beat, and with a cushion ready; a hold is left at once.
-        resumes = self._tape.ahead >= CUSHION and self._late % self._beat == 0 if looping else self._tape.ahead > 0
+        resumes = self._tape.ahead >= CUSHION and self._late % beat == 0 if looping else self._tape.ahead > 0
         row = self._tape.take() if resumes else None
         if row is None:
             return self._stand_in()
@@ -139,8 +139,9 @@ class TapePlayer:
             self._underruns += 1
         late, self._late = self._late, self._late + 1
         self._late_frames += 1
-        bar = min(BEATS_A_BAR * self._beat, self._tape.playhead // self._beat * self._beat)
-        if late < self._beat or not bar:
+        beat = self._beat.whole_frames
+        bar = min(self._beat.bar * beat, self._tape.playhead // beat * beat)
+        if late < beat or not bar:
             return steady(self._last)
         index = self._tape.playhead - bar + late % bar
         return self._tape.rows(index, index + 1)[0][0]
@@ -191,4 +192,4 @@ class TapePlayer:
             return "waiting"
         if not self._late:
             return "playing"
-        return "holding" if self._late <= self._beat else "looping"
+        return "holding" if self._late <= self._beat.whole_frames else "looping"

@@ -14,9 +14,10 @@ from typing import Any, Final
 from sidlive.chip.registers import VOICES, Frames
 from sidlive.errors import ControlError
 from sidlive.tune import edits
+from sidlive.tune.beat import Beat
 from sidlive.tune.fragment import Fragment
 from sidlive.tune.inline import fragment_from_json
-from sidlive.tune.seam import BEATS_A_BAR, ending, find_seam
+from sidlive.tune.seam import ending, find_seam
 
 FADE_S: Final = 4.0
 
@@ -30,7 +31,7 @@ class Cut:
 
     frames: Frames
     rate_hz: float
-    beat_frames: int | None = None  # None: the tempo is unknown
+    beat: Beat | None = None  # None: the tempo is unknown
     loop_frame: int | None = None  # None: the take ends
     faded: bool = False
     findings: tuple[str, ...] = ()  # results of edits, for the user
@@ -117,7 +118,7 @@ def loop(cut: Cut, at: Position | None = None) -> Cut:
         raise ControlError("a take that fades out ends: unedit() takes the fade back; then loop()")
     frames, findings = cut.frames[: ending(cut.frames, cut.rate_hz)], cut.findings
     if at is None:
-        seam = find_seam(frames, cut.rate_hz, cut.beat_frames)
+        seam = find_seam(frames, cut.rate_hz, cut.beat)
         start, frames = seam.start, frames[: seam.stop]
         finding = (
             f"loop: from {len(frames) / cut.rate_hz:.2f} s on to {start / cut.rate_hz:.2f} s (frame {start});"
@@ -203,6 +204,6 @@ def _frames(cut: Cut, spec: object, verb: str) -> int:
         return round(number)
     if unit == "s":
         return round(number * cut.rate_hz)
-    if cut.beat_frames is None:
+    if cut.beat is None:
         raise ControlError(f"{verb} cannot count bars: no prompt has a tempo; use seconds or frames")
-    return round(number * BEATS_A_BAR * cut.beat_frames)
+    return round(number * cut.beat.bar_frames)

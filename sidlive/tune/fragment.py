@@ -1,10 +1,9 @@
-"""A fragment: a named run of frames with its source and the length of its beat, as a performer loads it.
+"""A fragment: a named run of frames with its source and its beat, as a performer loads it.
 
 A fragment does not change: its frames are read-only, edits make new fragments. The instrument plays video frames: music
 made at another rate is resampled to them. Reads no files: `sidlive.tune.loading` does.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -38,13 +37,9 @@ from sidlive.chip.registers import (
     timing_named,
 )
 from sidlive.errors import TuneError
+from sidlive.tune.beat import UNKNOWN, Beat
 from sidlive.tune.edits import resample
 
-UNKNOWN_BEAT: Final = 24  # frames: 125 beats a minute on PAL, the most common tempo (6 frames a row, 4 rows a beat)
-SHORTEST_BEAT_S: Final = 0.24  # 250 beats a minute
-LONGEST_BEAT_S: Final = 1.0  # 60 beats a minute
-USUAL_BEAT_S: Final = 0.48  # 125 beats a minute, preferred of several octaves of a tempo
-FEWEST_ONSETS: Final = 8  # notes needed to estimate a beat
 RATE_TOLERANCE: Final = 0.005  # relative distance at which a rate counts as a whole number of rows per video frame
 
 
@@ -61,7 +56,7 @@ class Fragment:
     source: str  # the file's name, and the song
     chip: str  # "6581" or "8580"
     timing: str  # "PAL" or "NTSC"
-    beat_frames: int = UNKNOWN_BEAT  # from the file, or an estimate
+    beat: Beat = UNKNOWN  # from the file, or an estimate
     resampled_from_hz: float = 0.0  # rate of the source if it was another; 0: the frames are as they were
     sids: int = 1  # SID chips that the source plays; the frames are those of the first
     control_first: bool = False  # the source writes a voice's control before its envelope
@@ -84,6 +79,11 @@ class Fragment:
         return len(self.frames) / self.rate_hz
 
     @property
+    def beat_frames(self) -> float:
+        """Length of a beat in frames."""
+        return self.beat.frames
+
+    @property
     def why_silent(self) -> str:
         """Reason why nothing is heard of these frames; "" if something may be heard."""
         return why_silent(self.frames)
@@ -94,8 +94,8 @@ class Fragment:
         frames, rate_hz = video_frames(self.frames, self.rate_hz, timing)
         if frames is self.frames:
             return self
-        beat = max(1, round(self.beat_frames * rate_hz / self.rate_hz))
-        return replace(self, frames=frames, rate_hz=rate_hz, beat_frames=beat, resampled_from_hz=self.rate_hz)
+        beat = self.beat.scaled(rate_hz / self.rate_hz)
+        return replace(self, frames=frames, rate_hz=rate_hz, beat=beat, resampled_from_hz=self.rate_hz)
 
 
 def why_silent(frames: Frames) -> str:
@@ -164,28 +164,3 @@ def voice_onsets(frames: Frames, voice: int) -> NDArray[np.bool_]:
     closed_before[1:] = final[:-1] == 0
     started: NDArray[np.bool_] = (final == 1) & (closed_before | (first == 0))
     return started
-
-
-def beat_of(frames: Frames, rate_hz: float) -> int:
-    """Estimate the frames of a beat from the autocorrelation of note starts; 24 if there are too few, or no clear beat.
-
-    Note starts must correlate, better than chance, at lags of one, two, four and eight beats. Of several octaves of a
-    tempo, the one nearest to 125 beats a minute wins.
-    """
-    strength = np.minimum(onsets(frames), 2).astype(np.float64)
-    if np.count_nonzero(strength) < FEWEST_ONSETS:
-        return UNKNOWN_BEAT
-    shortest, longest = math.ceil(SHORTEST_BEAT_S * rate_hz), math.floor(LONGEST_BEAT_S * rate_hz)
-    strength -= strength.mean()
-    power = float((strength**2).mean())
-    best, beat = 0.1, UNKNOWN_BEAT  # a correlation below a tenth is chance
-    for lag in range(shortest, longest + 1):
-        lags = [lag * k for k in (1, 2, 4, 8) if lag * k <= len(strength) // 2]
-        if not lags:
-            break
-        likeness = sum(float((strength[k:] * strength[:-k]).mean()) for k in lags) / (len(lags) * power)
-        octaves = math.log2(lag / rate_hz / USUAL_BEAT_S)
-        score = likeness * math.exp(-0.5 * octaves**2)
-        if score > best:
-            best, beat = score, lag
-    return beat

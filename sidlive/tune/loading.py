@@ -7,9 +7,10 @@ from typing import Final
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.errors import TuneError
 from sidlive.tune import files
+from sidlive.tune.beat import beat_from_meta, beat_of
 from sidlive.tune.capture import write_order
 from sidlive.tune.formats import MUS, NAMES, TUNES, holds_frames
-from sidlive.tune.fragment import Fragment, beat_of, standard_of, video_frames
+from sidlive.tune.fragment import Fragment, standard_of, video_frames
 from sidlive.tune.shipped import locate
 
 TUNE_S: Final = 10.0  # length of a fragment of a tune by default
@@ -46,7 +47,7 @@ def load_fragment(
         if chip not in ("6581", "8580") or standard not in (PAL.name, NTSC.name):
             raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
         source = meta.get("source", path.name)
-        beat, notes = meta.get("beat_frames", ""), tuple[str, ...]()
+        own_beat, notes = beat_from_meta(meta), tuple[str, ...]()
         control_first = write_order.control_first_from_meta(meta)
     elif path.suffix.lower() in TUNES + MUS:
         if start_s + seconds > LATEST_S:
@@ -62,7 +63,7 @@ def load_fragment(
         tune, rows, own_hz = recorder.tune, capture.frames, capture.rate_hz
         chip, timing, sids = tune.chip, tune.timing, tune.sids
         source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
-        beat, notes = "", capture.notes
+        own_beat, notes = None, capture.notes
         control_first = write_order.writes_control_first(tune, recorder.song)
     else:
         raise TuneError(f"{path}: expected {NAMES}")
@@ -72,8 +73,11 @@ def load_fragment(
         raise TuneError(f"{path.name} is {len(frames) / rate_hz:.1f} s long; it has nothing at {start_s:g} s")
     last = min(len(frames), first + max(1, round(seconds * rate_hz)))
     margin = max(0, round(TEMPO_WINDOW_S * rate_hz) - (last - first))
-    around = frames[max(0, first - margin) : last + margin]
-    own_beat = int(beat) if beat.isdecimal() and frames is rows else 0  # the file's own beat
+    begin = max(0, first - margin)
+    if own_beat is None or frames is not rows:
+        beat = beat_of(frames[begin : last + margin], rate_hz, begins=begin == 0).part(first - begin)
+    else:
+        beat = own_beat.part(first)
     return Fragment(
         name=name or path.stem,
         frames=frames[first:last],
@@ -81,7 +85,7 @@ def load_fragment(
         source=source,
         chip=chip,
         timing=timing.name,
-        beat_frames=own_beat or beat_of(around, rate_hz),
+        beat=beat,
         resampled_from_hz=own_hz if frames is not rows else 0.0,
         sids=sids,
         control_first=control_first,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 from sidlive.errors import ControlError
+from sidlive.tune.beat import Beat
 
 PAST_S: Final = 5.0  # length of music before the seam that is compared
 SLACK_S: Final = 2.0  # longest part that may be cut off the end for a better seam
@@ -18,7 +19,6 @@ RUNG_OUT_S: Final = (
     1.0  # shortest stillness after a stop; rests inside music are shorter, or some register moves in them
 )
 LONGEST_S: Final = 300.0  # longest loop
-BEATS_A_BAR: Final = 4
 _BEAT: Final = 0.15  # bonus in likeness for a loop of whole beats: a broken beat is heard first
 _BAR: Final = 0.05  # further bonus in likeness for a loop of whole bars
 _NEARLY: Final = 0.01  # loops whose likeness differs by no more count as equal: the longest wins
@@ -46,7 +46,7 @@ def ending(frames: Frames, rate_hz: float) -> int:
     return stop if stop and len(frames) - stop >= RUNG_OUT_S * rate_hz else len(frames)
 
 
-def find_seam(frames: Frames, rate_hz: float, beat_frames: int | None = None) -> Seam:
+def find_seam(frames: Frames, rate_hz: float, beat: Beat | None = None) -> Seam:
     """Find the best seam of a loop in ``frames`` uint8[T, 28]. The loop ends with the frames or up to 2 s before.
 
     If the beat is known, a loop of whole beats or bars is preferred, even if another loop is a little more alike. Of
@@ -72,13 +72,19 @@ def find_seam(frames: Frames, rate_hz: float, beat_frames: int | None = None) ->
         agreed[row] = total[past:] - total[:-past]
     likeness = agreed / (past * int(weights.sum()))
     worth = likeness
-    if beat_frames:
-        whole = (lags % beat_frames == 0) * _BEAT + (lags % (BEATS_A_BAR * beat_frames) == 0) * _BAR
+    if beat is not None:
+        whole = _multiples(lags, beat.frames) * _BEAT + _multiples(lags, beat.bar_frames) * _BAR
         worth = likeness + whole[:, None]
     row = int(np.flatnonzero((worth >= worth.max() - _NEARLY).any(axis=1))[-1])
     given_up = int(np.argmax(likeness[row][::-1]))
     stop = len(frames) - given_up
     return Seam(stop - int(lags[row]), stop, float(likeness[row, slack - given_up]))
+
+
+def _multiples(lags: NDArray[np.int64], length: float) -> NDArray[np.bool_]:
+    """Return whether each lag is, to the nearest frame, a whole number of times ``length``."""
+    nearest: NDArray[np.bool_] = lags == np.rint(np.rint(lags / length) * length)
+    return nearest
 
 
 def _quantities(frames: Frames) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

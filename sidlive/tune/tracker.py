@@ -109,6 +109,7 @@ class Song:
     orders: tuple[str, str, str]
     rows: tuple[int, ...] = (6,)  # frames of a row, in turn
     beat: int = 4  # rows of a beat
+    bar: int = 4  # beats of a bar
     chip: str = "6581"
     mode: int = 0x10  # filter mode, bits 4-6 of $D418
     resonance: int = 0  # 0 to 15

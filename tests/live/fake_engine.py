@@ -26,6 +26,7 @@ from sidlive.chip.registers import (
     silence,
 )
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
+from sidlive.tune.beat import Beat
 from sidlive.tune.fragment import Fragment
 
 PERIOD = 48
@@ -98,7 +99,7 @@ def riff(name: str = "riff", frames: int = 2 * PERIOD, chip: str = "6581") -> Fr
         rows[:, FIRST_CONTROL + voice] = rows[:, register_of(voice, CONTROL)]
     rows[:, MODE_VOL] = 0x0F
     return Fragment(
-        name=name, frames=rows, rate_hz=PAL.rate_hz, source="made here", chip=chip, timing="PAL", beat_frames=12
+        name=name, frames=rows, rate_hz=PAL.rate_hz, source="made here", chip=chip, timing="PAL", beat=Beat(12.0)
     )
 
 

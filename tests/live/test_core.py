@@ -336,7 +336,7 @@ def test_a_frame_made_under_old_settings_is_dropped(room: Room) -> None:
 
 
 def test_late_frames_hold_then_loop_the_last_bar_and_music_rejoins_on_the_beat(room: Room) -> None:
-    beat = riff().beat_frames
+    beat = riff().beat.whole_frames
     played = room.play(100)
     ahead = room.core.state().ahead
     played = np.concatenate([played, room.play(ahead, generate=False)])

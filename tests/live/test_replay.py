@@ -27,6 +27,7 @@ from sidlive.live.take import FORMAT, Take, TakeLog, read_take
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import Engine
 from sidlive.model.weights import random_weights
+from sidlive.tune.beat import Beat
 from sidlive.tune.edits import transpose
 from sidlive.tune.fragment import Fragment
 
@@ -41,7 +42,7 @@ def small_engine() -> Engine:
 def quick(name: str = "quick") -> Fragment:
     """Return a fragment with two rows per video frame; adding it resamples it."""
     fragment = riff(name, 4 * PERIOD)
-    return Fragment(name, fragment.frames, 2 * fragment.rate_hz, "made here", "6581", "PAL", 12)
+    return Fragment(name, fragment.frames, 2 * fragment.rate_hz, "made here", "6581", "PAL", Beat(12.0))
 
 
 def every_verb(session: Session) -> list[Callable[[], object]]:

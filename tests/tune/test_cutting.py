@@ -7,15 +7,17 @@ from takes_by_hand import song
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import PAL, Frames
 from sidlive.errors import ControlError
+from sidlive.tune.beat import Beat
 from sidlive.tune.cutting import Cut, Edit, apply, edits_from, frame_at
 from sidlive.tune.fragment import Fragment
 from sidlive.tune.seam import ending, find_seam
 
 RATE = 50.0  # Hz; a round number, for easy counting
 FRAMES = song(1000)
+BEAT = Beat(24.0)
 
 
-def take(frames: Frames = FRAMES, beat: int | None = 24) -> Cut:
+def take(frames: Frames = FRAMES, beat: Beat | None = BEAT) -> Cut:
     return Cut(frames, RATE, beat)
 
 
@@ -126,10 +128,10 @@ def test_a_loop_of_music_that_repeats_is_found() -> None:
 def test_without_repetition_a_loop_has_whole_bars() -> None:
     """Music without repetition loops in whole bars if a tempo is known; a repeating waltz keeps its own period."""
     frames = np.random.default_rng(1).integers(0, 256, (1000, 28), dtype=np.uint8) & sid.USED_BITS
-    seam = find_seam(frames, RATE, 24)
+    seam = find_seam(frames, RATE, BEAT)
     assert (seam.stop - seam.start) % 96 == 0 and seam.likeness < 0.1
     waltz = np.concatenate([song(72 * 5, seed=3)] * 4)
-    seam = find_seam(waltz, RATE, 24)
+    seam = find_seam(waltz, RATE, BEAT)
     assert (seam.stop - seam.start) % 360 == 0 and seam.likeness == 1.0
 
 

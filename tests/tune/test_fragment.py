@@ -21,9 +21,10 @@ from sidlive.chip.registers import (
     silence,
 )
 from sidlive.errors import TuneError
+from sidlive.tune.beat import Beat
 from sidlive.tune.capture.recorder import Recorder, capture
 from sidlive.tune.edits import resample
-from sidlive.tune.fragment import RATE_TOLERANCE, UNKNOWN_BEAT, Fragment, beat_of, onsets, video_frames, why_silent
+from sidlive.tune.fragment import RATE_TOLERANCE, Fragment, onsets, video_frames, why_silent
 from sidlive.tune.loading import load_fragment
 from sidlive.tune.npz import save_frames
 from sidlive.tune.psid import parse, read
@@ -136,9 +137,9 @@ def test_music_of_another_rate_is_resampled_to_the_video_frame(
 
 
 def test_music_at_the_video_rate_is_not_resampled() -> None:
-    made = Fragment("a", silence(50), PAL.rate_hz, "here", "6581", "PAL", 24)
+    made = Fragment("a", silence(50), PAL.rate_hz, "here", "6581", "PAL", Beat(24.0))
     assert made.at_video_rate() is made
-    quick = Fragment("a", silence(100), 2 * PAL.rate_hz, "here", "6581", "PAL", 48).at_video_rate()
+    quick = Fragment("a", silence(100), 2 * PAL.rate_hz, "here", "6581", "PAL", Beat(48.0)).at_video_rate()
     assert (len(quick.frames), quick.rate_hz, quick.beat_frames) == (50, PAL.rate_hz, 24)
     assert quick.resampled_from_hz == 2 * PAL.rate_hz
 
@@ -214,35 +215,6 @@ def test_onsets_are_gates_that_open_and_gates_that_reopen_inside_a_frame() -> No
     frames[1:6, [11, 26]] = 0x21  # voice 2: a note from frame 1 on ...
     frames[4, 26] = 0x20  # ... which starts again in frame 4
     assert onsets(frames).tolist() == [0, 1, 1, 0, 1, 0]
-
-
-def rhythm(row: int, pattern: str, seconds: float = 20.0) -> np.ndarray:  # type: ignore[type-arg]
-    """Return frames of a drum machine: a note for each x of the pattern, one step every ``row`` frames."""
-    frames = silence(round(seconds * 50.125))
-    for t in range(len(frames)):
-        gate = pattern[t // row % len(pattern)] == "x" and t % row < 2
-        frames[t, [4, 25]] = 0x41 if gate else 0x40
-    return frames
-
-
-@pytest.mark.parametrize("row", [4, 5, 6, 7, 8])
-@pytest.mark.parametrize("pattern", ["x---", "x-x-x-xx", "x--xx-x-x---x-x-"])
-def test_the_beat_is_four_rows(row: int, pattern: str) -> None:
-    """Or two or eight rows, if that is a likelier tempo; never three or five."""
-    assert beat_of(rhythm(row, pattern), 50.125) in (2 * row, 4 * row, 8 * row)
-
-
-@pytest.mark.parametrize("row", [5, 6, 7])
-def test_the_usual_tempos_are_found_in_their_own_octave(row: int) -> None:
-    assert beat_of(rhythm(row, "x-x-x-xx"), 50.125) == 4 * row
-
-
-def test_an_unknown_beat_is_24_frames() -> None:
-    assert beat_of(silence(1000), 50.125) == UNKNOWN_BEAT == 24
-    assert beat_of(silence(1), 50.125) == 24
-    random = silence(1000)
-    random[:, 4] = np.random.default_rng(2).integers(0, 2, 1000)
-    assert 12 <= beat_of(random, 50.125) <= 50
 
 
 def gate_openings(frames: Frames) -> list[int]:

@@ -9,6 +9,7 @@ from takes_by_hand import noise, song
 
 from sidlive.chip.registers import silence
 from sidlive.errors import TuneError
+from sidlive.tune.beat import Beat
 from sidlive.tune.fragment import Fragment
 from sidlive.tune.inline import fragment_from_json, fragment_to_json, frames_from_text, frames_to_text
 from sidlive.tune.loading import load_fragment
@@ -27,12 +28,23 @@ def test_a_song_is_short() -> None:
 def test_fragments_survive_the_round_trip() -> None:
     for fragment in (
         load_fragment("drift"),
-        Fragment("x", song(10), 100.25, "made here", "8580", "NTSC", 31, 400.0, 2),
+        Fragment("x", song(10), 100.25, "made here", "8580", "NTSC", Beat(31.5, 3, 7.25, "estimate", 0.9), 400.0, 2),
     ):
         back = fragment_from_json(json.loads(json.dumps(fragment_to_json(fragment))))
         assert np.array_equal(back.frames, fragment.frames)
-        for name in ("name", "rate_hz", "source", "chip", "timing", "beat_frames", "resampled_from_hz", "sids"):
+        for name in ("name", "rate_hz", "source", "chip", "timing", "beat", "resampled_from_hz", "sids"):
             assert getattr(back, name) == getattr(fragment, name)
+
+
+def test_an_older_logs_beat_has_four_to_the_bar_and_whole_frames() -> None:
+    """So that takes of that time replay with the beat that they were played with, at another frame rate too."""
+    entry = fragment_to_json(Fragment("x", song(20), 100.25, "made here", "6581", "PAL", Beat(31.0)))
+    older = {
+        name: entry[name] for name in entry if name not in ("bar_beats", "downbeat", "beat_source", "beat_confidence")
+    }
+    read = fragment_from_json(older)
+    assert (read.beat.frames, read.beat.bar, read.beat.downbeat) == (31, 4, 0)
+    assert read.at_video_rate().beat.frames == 16  # 31 / 2, rounded to even
 
 
 @pytest.mark.parametrize("text", ["", "no base 64!", "AAAA", frames_to_text(song(9))[:-8], 7, None])

@@ -42,7 +42,8 @@ def test_each_is_lively_music_for_three_voices(name: str):
     fragment = load_fragment(name)
     assert fragment.name == name and fragment.rate_hz == PAL.rate_hz and fragment.timing == "PAL"
     assert 20 <= fragment.seconds <= 40
-    assert fragment.beat_frames == scores()[name].beat_frames
+    assert (fragment.beat.frames, fragment.beat.bar) == (scores()[name].beat_frames, scores()[name].bar)
+    assert (fragment.beat.downbeat, fragment.beat.source) == (0, "file")
     figures = measure(fragment.frames, fragment.frames[:1], character_of(fragment.frames, fragment.rate_hz))
     assert 5 <= figures["onsets_per_s"] <= 16 and figures["dies"] == 0 and figures["in_tune"] > 0.6
     assert (note_starts(fragment.frames).sum(axis=0) > 0).all()
@@ -93,3 +94,4 @@ def test_a_part_can_be_loaded_and_the_files_beat_is_used(tmp_path: Path):
     for text, expected in (("17", 17), ("0", whole.beat_frames), ("fast", whole.beat_frames)):
         save_frames(tmp_path / "it.npz", whole.frames, PAL.rate_hz, beat_frames=text)
         assert load_fragment(tmp_path / "it.npz").beat_frames == expected
+    assert part.beat.downbeat == 4 * 20 * 2 - first  # the bar that begins after the part's first frame

@@ -90,7 +90,7 @@ class FragmentVerbs:
     def _report_compiling(self, done: int, total: int) -> None:
         """Show a notice, once, why the first tune takes a while to load."""
         if not done:
-            self._core.tell("compiling the C64 emulator, once on this machine: about 15 s", "info")
+            self._core.tell("compiling the C64 emulator, once on this machine: about 20 s", "info")
 
 
 def shown(found: object) -> str:

@@ -6,8 +6,7 @@ music is measured against the `Character` of the whole real tune:
 - **In tune** (see `sidlive.model.scales` for tones and scales): the share of tones that lie in the tune's scale.
 - **A note** starts where a gate opens, also if it closes and opens again within a frame. Its pitch is the median of the
   frequency register over PITCH_FRAMES frames from there on, or until the voice's next note.
-- **The bar** has four beats, or three if more notes repeat after three. The beat is estimated as for fragments; then
-  the length of the bar in frames is chosen near it so that the most notes repeat.
+- **The bar** is estimated as for fragments (`sidlive.tune.beat`).
 - **Repetition at the bar** looks a bar later and a bar earlier from each note, except where that lies outside the
   music. It is the share of these places that have, within a frame, a note of the same voice and pitch.
 """
@@ -30,12 +29,11 @@ from sidlive.chip.registers import (
     register_of,
 )
 from sidlive.model.scales import Scale, in_tune, scale_of
-from sidlive.tune.fragment import beat_of, voice_onsets
+from sidlive.tune.beat import beat_of
+from sidlive.tune.fragment import voice_onsets
 
 PITCH_FRAMES: Final = 6  # first frames of a note, from which its pitch is taken
 SAME_PITCH_CENTS: Final = 50.0  # notes closer than this have the same pitch
-BAR_BEATS: Final = (4, 3)
-BAR_SLACK: Final = 3  # frames that a bar may differ from a whole number of estimated beats
 DEAD_S: Final = 2.0  # music dies if it is silent, or no register changes, for this time
 
 _CONTROLS: Final = [register_of(voice, CONTROL) for voice in range(VOICES)]
@@ -132,15 +130,8 @@ def repetition(notes: tuple[Notes, ...], lag: int, length: int, pitched: bool = 
 
 
 def bar_of(frames: Frames, rate_hz: float) -> int:
-    """Find the length of a tune's bar in frames; four estimated beats if nothing repeats."""
-    beat, notes = beat_of(frames, rate_hz), notes_of(frames)
-    best, bar = 0.0, BAR_BEATS[0] * beat
-    for beats in BAR_BEATS:
-        for slack in sorted(range(-BAR_SLACK, BAR_SLACK + 1), key=abs):
-            share = repetition(notes, beats * beat + slack, len(frames))
-            if share > best:  # false for nan
-                best, bar = share, beats * beat + slack
-    return bar
+    """Return the length of a tune's bar in whole frames; four beats of the most common tempo if nothing repeats."""
+    return round(beat_of(frames, rate_hz).bar_frames)
 
 
 def sounding(frames: Frames) -> NDArray[np.bool_]:

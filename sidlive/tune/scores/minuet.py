@@ -6,6 +6,7 @@ SONG = Song(
     title="Minuet",
     style="three parts in three beats, after the baroque",
     rows=(6,),
+    bar=3,
     instruments={
         "top": Instrument(
             0x44,
