@@ -24,6 +24,8 @@ LEAD = Instrument(
 CHORD = Instrument(0x33, 0x83, (Step(0x41),), restart=1)
 KICK = Instrument(0x08, 0x86, (Step(0x09), Step(0x81, "c6"), Step(0x41, "c4"), Step(0x41, "e3")), gate=5, fall=0x70)
 VOICES = [[*range(v * VOICE_STRIDE, (v + 1) * VOICE_STRIDE), sid.first_control_of(v)] for v in range(sid.VOICES)]
+PULSE = [[v * VOICE_STRIDE + sid.PW_LO, v * VOICE_STRIDE + sid.PW_HI] for v in range(sid.VOICES)]
+GUIDED = [[column for column in VOICES[v] if column not in PULSE[v]] for v in range(sid.VOICES)]
 FILTER = range(sid.CUTOFF_LO, sid.MODE_VOL + 1)
 
 
@@ -61,7 +63,7 @@ def test_a_planned_passage_is_the_passage_transposed():
     guide, mask = render(notes, bank, half, 2 * half, before=wanted[half - 1])
     inner = slice(1, half - 2)  # the seam's hard restart belongs to notes of the other half
     columns = [sid.CONTROL, sid.AD, sid.SR, sid.first_control_of(0)]
-    assert mask[inner, :VOICE_STRIDE].all()
+    assert mask[inner][:, columns].all()
     assert (guide[inner, columns] == wanted[half:][inner, columns]).mean() > 0.99
     steady = np.flatnonzero(np.diff(frequencies(wanted[half:])[:, 0]) == 0)[1:] + 1
     off = 1200 * np.log2(frequencies(guide)[steady, 0] / frequencies(wanted[half:])[steady, 0])
@@ -127,8 +129,17 @@ def test_the_mask_covers_the_planned_voices_from_their_first_lead_on():
     usual = int(np.bincount(bank.score.lead[1:]).argmax())
     _, mask = render(plan((60, 69, 0), voice=1), bank, 50, 70)
     assert not mask[:, VOICES[0] + VOICES[2]].any()
-    assert mask[:, VOICES[1]].all(axis=1).tolist() == [frame >= 60 - usual for frame in range(50, 70)]
+    assert mask[:, GUIDED[1]].all(axis=1).tolist() == [frame >= 60 - usual for frame in range(50, 70)]
     assert mask[:, FILTER].all(axis=1).tolist() == [frame >= 60 for frame in range(50, 70)]
+
+
+@pytest.mark.parametrize("restarts", [True, False], ids=["at each note", "never"])
+def test_a_pulse_width_that_sweeps_on_across_notes_is_left_to_the_model(restarts: bool):
+    """The sweep starts again at each note, or only once; then each note's widths depend on the notes before it."""
+    frames = tune("@chord a4 . . . c5 . . . a4 . . . c5 . . .", chord=CHORD)
+    frames[:, sid.PW_LO] = 2 * (np.arange(len(frames)) % (24 if restarts else 96))
+    _, mask = render(plan((96, 69, 0)), sound_bank(frames), 96, 120)
+    assert (mask[:, PULSE[0]] == restarts).all() and mask[:, GUIDED[0]].all()
 
 
 def test_an_instrument_that_was_never_heard_is_left_out():

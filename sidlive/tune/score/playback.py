@@ -89,7 +89,8 @@ def render(
     uint8[28]``: the last frame heard (default: silence), whose registers a voice keeps where the notes say nothing.
 
     The mask covers a voice's columns from the lead of its first note on, and those of the filter and the volume from
-    the first note on. Notes of instruments that the bank lacks are left out of the mask.
+    the first note on. Left out are notes of instruments that the bank lacks, and pulse widths that sweep on from note
+    to note.
     """
     wanted = planned_table(notes)
     latest = np.full(len(wanted), NO_LIMIT)

@@ -41,6 +41,9 @@ def write_notes(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Write the registers of the voices, and in ``mask`` that they are written. Notes without a template are left out.
 
+    Pulse widths stay out of the mask if a sweep of the template goes on across its onset: it goes on from the note
+    before, which is not the template's.
+
     ``frames uint8[F, 28]``, ``mask bool[F, 28]``: their row 0 is frame ``base``. ``wanted``, ``known``: note tables,
     with chords from `bank.chord_table`; ``templates``, ``ages``: from `choose_templates`. ``heard uint8[>= 1, 28]``: at
     index f - 1 (or last) the true frame before f, from which a voice's first written note goes on. ``sounds`` to
@@ -150,6 +153,7 @@ def _write(frames, mask, base, row, other, age, sounds, transposed):  # type: ig
     over = age + span > body
     loop = _loop_length(transposed, sounds[start : start + body, own + CONTROL]) if over else 1
     open_before = onset > base and frames[onset - 1 - base, mine + CONTROL] & GATE
+    swept = _sweeps_on(sounds, start, own)
     for k in range(max(0, base - onset), min(span, base + len(frames) - onset)):
         to = frames[onset + k - base]
         source = age + k
@@ -177,13 +181,35 @@ def _write(frames, mask, base, row, other, age, sounds, transposed):  # type: ig
             early = opening & _WAVES if open_before else opening if length else opening | GATE
         to[mine + CONTROL], to[first] = control, early
         _mark(mask[onset + k - base], row[VOICE])
+        mask[onset + k - base, mine + sid.PW_LO : mine + sid.PW_HI + 1] = not swept
 
 
 @kernel
 def _mark(mask, voice):  # type: ignore[no-untyped-def]
-    """Set the columns of a voice in ``mask bool[28]``."""
-    mask[voice * VOICE_STRIDE : (voice + 1) * VOICE_STRIDE] = True
+    """Set the columns of a voice in ``mask bool[28]``, except those of the pulse width."""
+    first = voice * VOICE_STRIDE
+    mask[first : first + sid.PW_LO] = True
+    mask[first + CONTROL : first + VOICE_STRIDE] = True
     mask[FIRST_CONTROL + voice] = True
+
+
+@kernel
+def _sweeps_on(sounds, start, first):  # type: ignore[no-untyped-def]
+    """Return whether a sweep of the pulse width goes on across the onset ``start``. ``first``: the voice's column."""
+    if not 0 < start < len(sounds) - 1:
+        return False
+    before, now, after = (
+        _pulse(sounds[start - 1], first),
+        _pulse(sounds[start], first),
+        _pulse(sounds[start + 1], first),
+    )
+    return after != now and abs(now - before) <= 2 * abs(after - now)
+
+
+@kernel
+def _pulse(sound, first):  # type: ignore[no-untyped-def]
+    """Return a voice's pulse width in a frame. ``first``: the voice's column."""
+    return np.int64(sound[first + sid.PW_HI]) << 8 | np.int64(sound[first + sid.PW_LO])
 
 
 @kernel
