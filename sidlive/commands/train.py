@@ -1,9 +1,17 @@
 """``sidlive train``: train a network on a corpus."""
 
 import argparse
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidlive.commands.arguments import add_json_option
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sidlive.model.config import ModelConfig
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -15,11 +23,21 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "-o", "--out", type=Path, required=True, help="folder of the run; a run that is already there is resumed"
     )
+    command.add_argument("--preset", default=None, help="size of the network: pocket, stage or large (default: pocket)")
     command.add_argument(
-        "--preset", default="pocket", help="size of the network: pocket, stage or large (default: pocket)"
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with the weights of a model: a preset, a .safetensors file or a checkpoint (.pt)",
     )
     command.add_argument(
         "--steps", type=int, default=None, help="length of the whole run (default: 20000, or as before)"
+    )
+    command.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="length of the whole run by the clock, instead of --steps",
     )
     command.add_argument("--batch", type=int, default=None, help="windows in each step")
     command.add_argument("--length", type=int, default=None, help="frames in each window")
@@ -35,6 +53,18 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
     command.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16"),
+        default="auto",
+        help="of matrix products (default: auto, the faster one as measured on this machine)",
+    )
+    command.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="where to keep the tokens and the recall of the corpus, about 220 bytes a frame (default: in CORPUS)",
+    )
+    command.add_argument(
         "--no-compile", action="store_true", help="do not use torch.compile, which needs a C++ compiler"
     )
     add_json_option(command)
@@ -47,15 +77,19 @@ def run(arguments: argparse.Namespace) -> int:
     from sidlive.model.training.torch_setup import require_torch, use_threads
 
     require_torch("training")
+    from dataclasses import replace
+
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
-    from sidlive.model.config import preset
     from sidlive.model.corpus.shards import open_corpus
     from sidlive.model.training.plan import TrainingPlan, with_changes
+    from sidlive.model.training.precision import choose_precision, name_of
+    from sidlive.model.training.prepared import prepare
     from sidlive.model.training.ranks import join_ranks
     from sidlive.model.training.train import Run, TrainingProgress, load_checkpoint, train
+    from sidlive.model.training.windows import WindowSampler
     from sidlive.report import Result, emit, plain
     from sidlive.writing import make_folder
 
@@ -66,9 +100,12 @@ def run(arguments: argparse.Namespace) -> int:
     corpus = open_corpus(arguments.corpus)
     kept = arguments.out / "checkpoint.pt"
     plan = TrainingPlan(**load_checkpoint(kept)["plan"]) if kept.exists() else TrainingPlan(steps=20_000)
-    names = ("steps", "batch", "length", "share", "learning_rate", "decay_from", "seed")
+    names = ("steps", "minutes", "batch", "length", "share", "learning_rate", "decay_from", "seed")
     plan = with_changes(plan, **{name: getattr(arguments, name) for name in names})
+    if arguments.steps is not None and arguments.minutes is None:
+        plan = replace(plan, minutes=None)
     _check(plan)
+    config, floats = _begin(arguments)
     make_folder(arguments.out)
     columns = [BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
     with (
@@ -76,18 +113,37 @@ def run(arguments: argparse.Namespace) -> int:
         Console(stderr=True, quiet=not ranks.first) as console,  # stdout is for the figures
         Progress(*columns, console=console, disable=arguments.json) as bar,
     ):
-        run = Run(arguments.out, preset(arguments.preset), plan, not arguments.no_compile, ranks)
+        precision = choose_precision(arguments.precision, ranks.device)
+        run = Run(arguments.out, config, plan, not arguments.no_compile, ranks, precision)
         if run.resume():
-            console.print(Text(plain(f"resuming {arguments.out} at step {run.step} of {plan.steps}")), soft_wrap=True)
-        task = bar.add_task("", total=plan.steps, completed=run.step)
+            length = f"{plan.steps} steps" if plan.minutes is None else f"{plan.minutes:g} minutes"
+            resumed = f"resuming {arguments.out} after step {run.step}, {run.progress:.0%} of {length}"
+            console.print(Text(plain(resumed)), soft_wrap=True)
+        elif floats:
+            run.start_from(floats)
+        console.print(f"precision of matrix products: {name_of(precision)}")
+        preparing = bar.add_task("preparing the corpus", total=None)
+        prepared = prepare(
+            corpus,
+            plan.length + 1,
+            plan.missed,
+            arguments.cache,
+            lambda done, total: bar.update(preparing, completed=done, total=total),
+        )
+        if ranks.device.type == "cuda":
+            prepared.fill(os.cpu_count() or 1, lambda done, total: bar.update(preparing, completed=done, total=total))
+        bar.remove_task(preparing)
+        task = bar.add_task("", total=1.0, completed=0)
+        bar.update(task, completed=run.progress)
 
         def report_progress(now: TrainingProgress) -> None:
             measured = f", held out {now.held_out:.2f}" if now.held_out is not None else ""
-            figures = f"step {now.step}/{now.steps}: train {now.train:.2f}{measured} nats a frame"
-            bar.update(task, completed=now.step, description=f"{figures}, {now.frames_per_s:,.0f} frames/s")
+            of = f"/{now.steps}" if plan.minutes is None else ""
+            figures = f"step {now.step}{of}: train {now.train:.2f}{measured} nats a frame"
+            bar.update(task, completed=now.progress, description=f"{figures}, {now.frames_per_s:,.0f} frames/s")
 
         try:
-            train(corpus, run, report_progress=report_progress)
+            train(corpus, run, report_progress=report_progress, windows=WindowSampler(prepared, ranks.device))
         except KeyboardInterrupt:
             console.print(f"stopped at step {run.step}; the same command resumes the run")
             return 130
@@ -96,11 +152,34 @@ def run(arguments: argparse.Namespace) -> int:
     results = [
         Result("steps", run.step),
         Result("frames", run.frames, "frames"),
+        Result("minutes", run.seconds / 60, "min"),
+        Result("precision", name_of(precision)),
         Result("nats_per_frame.train", run.train_nats, "nats"),
         Result("nats_per_frame.held_out", run.held_out_nats, "nats"),
     ]
     emit(results, arguments.json, title=f"trained {arguments.out}")
     return 0
+
+
+def _begin(arguments: argparse.Namespace) -> "tuple[ModelConfig, dict[str, NDArray[np.float32]] | None]":
+    """Return the network's shape, and the weights to begin with: None for random ones. Raises ModelError."""
+    from sidlive.errors import ModelError
+    from sidlive.model.config import ModelConfig, preset
+    from sidlive.model.training.export import averaged
+    from sidlive.model.training.train import load_checkpoint
+    from sidlive.model.weights import floats_of, load_weights
+
+    if arguments.start is None:
+        return preset(arguments.preset or "pocket"), None
+    if arguments.start.endswith(".pt"):
+        kept = load_checkpoint(Path(arguments.start))
+        config, floats = ModelConfig.from_dict(kept["config"]), averaged(kept)
+    else:
+        weights = load_weights(arguments.start)
+        config, floats = weights.config, floats_of(weights)
+    if arguments.preset not in (None, config.name):
+        raise ModelError(f"--from expects weights of {arguments.preset}, found {config.name}: leave out --preset")
+    return config, floats
 
 
 def _check(plan: object) -> None:
@@ -112,7 +191,8 @@ def _check(plan: object) -> None:
     for name, least in (("steps", 1), ("batch", 1), ("length", 2)):
         if getattr(plan, name) < least:
             raise ModelError(f"--{name} expects a whole number from {least}, found {getattr(plan, name)}")
-    for name, low, high in (("share", 0.0, 1.0), ("learning_rate", 0.0, 1.0), ("decay_from", -1.0, 1.0)):
+    ranges = (("share", 0.0, 1.0), ("learning_rate", 0.0, 1.0), ("decay_from", -1.0, 1.0), ("minutes", 0.0, 1e5))
+    for name, low, high in ranges:
         value = getattr(plan, name)
-        if not low < value <= high:
+        if value is not None and not low < value <= high:
             raise ModelError(f"--{name.replace('_', '-')} expects more than {low:g} up to {high:g}, found {value:g}")

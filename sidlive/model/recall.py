@@ -97,10 +97,29 @@ def recall(tokens: Tokens, window: int = WINDOW, said: Tokens | None = None) -> 
     ``tokens int16[T, SLOTS]``: canonical. ``window``: largest offset, in frames. ``said int16[T or T + 1, SLOTS]``: the
     tokens from which the hi bytes of frame t + 1 are taken, to suggest its lo bytes; default: ``tokens``.
     """
+    return suggest(tokens, *find_places(tokens, window), window, said)
+
+
+def find_places(tokens: Tokens, window: int = WINDOW) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return the best offsets of each stream after each frame, and their runs, ``[T, STREAMS, CHOICES]`` each.
+
+    Arguments as for `recall`. Offset 0: none. An offset o after frame t suggests the tokens of frame t + 1 - o.
+    """
     offsets = np.zeros((len(tokens), STREAMS, CHOICES), dtype=np.int64)
     lengths = np.zeros((len(tokens), STREAMS, CHOICES), dtype=np.uint8)
     ids = stream_ids(tokens)[-np.arange(len(tokens))]  # frame f at -f modulo T
     _search(np.ascontiguousarray(ids.T), window, offsets, lengths)
+    return offsets, lengths
+
+
+def suggest(
+    tokens: Tokens,
+    offsets: NDArray[np.int64],
+    lengths: NDArray[np.uint8],
+    window: int = WINDOW,
+    said: Tokens | None = None,
+) -> Recalled:
+    """Return the suggestions from the places that `find_places` found. The other arguments are as for `recall`."""
     offsets = offsets[:, STREAM_OF_SLOT]  # [T, SLOTS, CHOICES]
     rows = np.arange(len(tokens))[:, None, None] + 1 - offsets
     suggested = tokens[np.minimum(rows, len(tokens) - 1), np.arange(tk.SLOTS)[:, None]]

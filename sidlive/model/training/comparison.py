@@ -29,8 +29,11 @@ from sidlive.model.judging.likelihood import interval
 from sidlive.model.training import flat
 from sidlive.model.training.network import Network
 from sidlive.model.training.plan import TrainingPlan
+from sidlive.model.training.precision import autocast, choose_precision
+from sidlive.model.training.prepared import prepare
+from sidlive.model.training.ranks import CPU
 from sidlive.model.training.train import make_optimiser, optimiser_step
-from sidlive.model.training.windows import WindowSampler, cut_window, stack_windows
+from sidlive.model.training.windows import WindowSampler, batch_of, cut_window
 from sidlive.report import Result
 from sidlive.tune.edits import rotate_voices
 
@@ -93,22 +96,22 @@ class TwoLevels:
     def nats(self, stretches: list[HeldOutStretch]) -> NDArray[np.float64]:
         rows = []
         for one in stretches:
-            costs, alone = self._by_slot(one, rc.WINDOW), self._by_slot(one, 0)
+            costs, alone = self._by_slot(one, rc.WINDOW), self._by_slot(one, None)
             rows.append((costs[IN_REGISTERS].sum().item(), costs.sum().item(), alone[IN_REGISTERS].sum().item()))
         return np.array(rows)
 
-    def _by_slot(self, one: HeldOutStretch, memory: int) -> Tensor:
-        """Return nats per frame ``[SLOTS]``; recall reaches ``memory`` frames further back than attention."""
+    def _by_slot(self, one: HeldOutStretch, memory: int | None) -> Tensor:
+        """Return nats per frame ``[SLOTS]``; recall reaches ``memory`` frames further back (None: no recall)."""
         heard = cut_window(one.frames, one.start - self.context, self.context + FRAMES, memory=memory)
-        chosen = torch.arange(self.context - 1, self.context - 1 + FRAMES)
-        return self.network.nats(*stack_windows(heard), chosen).mean(0)
+        chosen = np.arange(self.context - 1, self.context - 1 + FRAMES)
+        return self.network.nats(*batch_of([heard], chosen)).mean(0)
 
 
 class FlatStream:
     """The flat network, trained on windows of `flat.CONTEXT` frames of the same tunes, voices rotated at random too."""
 
-    def __init__(self, config: ModelConfig, plan: TrainingPlan, windows: WindowSampler) -> None:
-        self.plan, self.windows = plan, windows
+    def __init__(self, config: ModelConfig, plan: TrainingPlan, corpus: Corpus) -> None:
+        self.plan, self.tunes = plan, [corpus.frames(tune) for tune in corpus.split("train")]
         self.context, self.step_frames = flat.CONTEXT, plan.batch * (flat.CONTEXT - 1)
         torch.manual_seed(plan.seed)
         self.network = flat.FlatNetwork(flat.stack_like(config))
@@ -116,7 +119,7 @@ class FlatStream:
 
     def cost(self, step: int) -> Tensor:
         rng = np.random.default_rng([self.plan.seed, step])
-        tunes = [frames for frames in self.windows.tunes if len(frames) >= flat.CONTEXT]
+        tunes = [frames for frames in self.tunes if len(frames) >= flat.CONTEXT]
         lengths = np.array([len(frames) for frames in tunes])
         picks = []
         for index in rng.choice(len(tunes), size=self.plan.batch, p=lengths / lengths.sum()):
@@ -147,6 +150,7 @@ class Learner:
     judged: dict[float, NDArray[np.float64]] = field(default_factory=dict)  # `Candidate.nats` by moment
 
     def __post_init__(self) -> None:
+        self.precision = choose_precision("auto", CPU)
         self.optimiser = make_optimiser(self.candidate.network, self.plan)
 
     def prepare(self, compiled: bool) -> None:
@@ -154,7 +158,7 @@ class Learner:
         if compiled:
             for block in self.candidate.blocks:
                 block.compile(dynamic=False)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(CPU, self.precision):
             cost = self.candidate.cost(0)
         cost.backward()
         self.optimiser.zero_grad()
@@ -164,19 +168,18 @@ class Learner:
         while self.clock_s < until_s:
             began = time.thread_time()
             self.optimiser.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast(CPU, self.precision):
                 cost = self.candidate.cost(self.step)
             cost.backward()
-            optimiser_step(
-                self.candidate.network, self.optimiser, self.plan, min(TICKS, int(TICKS * self.clock_s / self.limit_s))
-            )
+            done = min(1.0, self.clock_s / self.limit_s)
+            optimiser_step(self.candidate.network, self.optimiser, self.plan, int(TICKS * done), done)
             self.step += 1
             self.clock_s += time.thread_time() - began
 
     @torch.no_grad()
     def judge(self, moment: float, stretches: list[HeldOutStretch]) -> None:
         """Judge the stretches and store the costs under ``moment``. Not compiled: shapes differ from training."""
-        with torch.compiler.set_stance("force_eager"), torch.autocast("cpu", torch.bfloat16):
+        with torch.compiler.set_stance("force_eager"), autocast(CPU, self.precision):
             self.judged[moment] = self.candidate.nats(stretches)
 
 
@@ -192,11 +195,12 @@ def compare(
     Returns ours, the flat network at the better of FLAT_RATES, and the flat network at the rate that was given up.
     Raises ModelError if the corpus has too few or too short tunes.
     """
-    windows, stretches = WindowSampler(corpus), held_out_stretches(corpus)
+    stretches = held_out_stretches(corpus)
+    windows = WindowSampler(prepare(corpus, PLAN.length + 1, PLAN.missed))
     learners = [Learner("ours", TwoLevels(config, PLAN, windows), PLAN, 60 * minutes)]
     for rate in FLAT_RATES:
         plan = replace(PLAN, batch=FLAT_WINDOWS, learning_rate=rate)
-        learners.append(Learner(f"flat at {rate:g}", FlatStream(config, plan, windows), plan, 60 * minutes))
+        learners.append(Learner(f"flat at {rate:g}", FlatStream(config, plan, corpus), plan, 60 * minutes))
     for learner in learners:
         report_progress(f"{learner.name}: compiling")
         learner.prepare(compiled)

@@ -210,7 +210,8 @@ class Network(nn.Module):
 
         ``frames``, ``tokens``: ``int [B, T, 28]`` in slot order; ``recalled``, ``strengths``: ``int [B, T, 28,
         CHOICES]``. ``chosen int [N]``: which of the B * (T - 1) predictions to make (default: all), so that the column
-        level can train on a share of the frames. Silent slots cost 0.
+        level can train on a share of the frames; ``recalled`` and ``strengths`` are then ``int [N, 28, CHOICES]``, of
+        these predictions. Silent slots cost 0.
         """
         logits, target = self.predict(frames, tokens, recalled, strengths, chosen)
         silent = target == tk.SKIP
@@ -224,10 +225,10 @@ class Network(nn.Module):
         """Return the logits ``float32[N, S, VOCABULARY]`` and tokens ``int[N, S]`` that `nats` compares."""
         heard = self.hear(frames[:, :-1], tokens[:, :-1]).flatten(0, 1)  # [B (T - 1), d]
         before, target = frames[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(0, 1)
-        recalled, strengths = recalled[:, :-1].flatten(0, 1), strengths[:, :-1].flatten(0, 1)
         if chosen is not None:
             heard, before, target = heard[chosen], before[chosen], target[chosen]
-            recalled, strengths = recalled[chosen], strengths[chosen]
+        else:
+            recalled, strengths = recalled[:, :-1].flatten(0, 1), strengths[:, :-1].flatten(0, 1)
         return self.say(heard, before, target, recalled, strengths).float(), target
 
     @torch.no_grad()

@@ -33,21 +33,25 @@ class Ranks:
         """Whether this is rank 0."""
         return self.rank == 0
 
-    def add_up(self, parameters: Iterable[torch.nn.Parameter], cost: Tensor) -> Tensor:
-        """Sum the gradients over all ranks in place; return the sum of the costs. Every rank gets the same bits.
+    def add_up(
+        self, parameters: Iterable[torch.nn.Parameter], cost: Tensor, seconds: float = 0.0
+    ) -> tuple[Tensor, float]:
+        """Sum the gradients over all ranks in place; return the sum of the costs, and rank 0's ``seconds``.
 
-        All numbers travel in one message. DistributedDataParallel is not used because its hooks do not work with
-        blocks that are compiled one by one. A parameter without a gradient on this rank counts as zeros.
+        Every rank gets the same bits. All numbers travel in one message. DistributedDataParallel is not used because
+        its hooks do not work with blocks that are compiled one by one. A parameter without a gradient on this rank
+        counts as zeros.
         """
         if self.world == 1:
-            return cost
+            return cost, seconds
         known = list(parameters)
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in known]
-        sums = torch.cat([*(grad.flatten() for grad in grads), cost.detach().float().view(1)])
+        last = torch.stack([cost.detach().float(), torch.tensor(seconds if self.first else 0.0, device=cost.device)])
+        sums = torch.cat([*(grad.flatten() for grad in grads), last])
         self._reduce(sums)
-        for parameter, part in zip(known, sums[:-1].split([p.numel() for p in known]), strict=True):
+        for parameter, part in zip(known, sums[:-2].split([p.numel() for p in known]), strict=True):
             parameter.grad = part.view_as(parameter)
-        return sums[-1]
+        return sums[-2], sums[-1].item()
 
     def require_equal(self, number: int, name: str) -> None:
         """Raise ModelError if ``number`` is not the same on all ranks. ``name``: of the number, for the message."""

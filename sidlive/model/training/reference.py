@@ -13,7 +13,7 @@ from sidlive.model.config import ModelConfig
 from sidlive.model.training.export import averaged
 from sidlive.model.training.network import Network
 from sidlive.model.training.train import load_checkpoint
-from sidlive.model.training.windows import cut_window, stack_windows
+from sidlive.model.training.windows import batch_of, cut_window
 from sidlive.model.weights import EngineWeights, floats_of
 
 
@@ -44,8 +44,8 @@ class Reference:
         assert first > 0, "the first frame has none before it"
         self.prefill(frames)
         length = len(self._heard)
-        heard = stack_windows(cut_window(self._heard, 0, length))
-        logits, target = self._network.predict(*heard, torch.arange(first - 1, length - 1))
+        heard = batch_of([cut_window(self._heard, 0, length)], np.arange(first - 1, length - 1))
+        logits, target = self._network.predict(*heard)
         chances = logits.masked_fill(~self._allowed, -torch.inf).log_softmax(-1)
         silent = target == tk.SKIP
         costs = -chances.gather(2, target.masked_fill(silent, tk.KEEP)[..., None])[..., 0]

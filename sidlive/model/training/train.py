@@ -15,13 +15,15 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
@@ -29,6 +31,8 @@ from sidlive.model.config import ModelConfig
 from sidlive.model.corpus.shards import Corpus
 from sidlive.model.training.network import Network
 from sidlive.model.training.plan import TrainingPlan
+from sidlive.model.training.precision import autocast
+from sidlive.model.training.prepared import prepare
 from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.model.training.windows import Batch, WindowSampler, held_out
 from sidlive.model.weights import with_guide_rows
@@ -44,11 +48,13 @@ def make_optimiser(network: torch.nn.Module, plan: TrainingPlan) -> torch.optim.
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
-def optimiser_step(network: torch.nn.Module, optimiser: torch.optim.Optimizer, plan: TrainingPlan, step: int) -> None:
-    """Clip the gradients and update the weights once, at the plan's learning rate for that step."""
+def optimiser_step(
+    network: torch.nn.Module, optimiser: torch.optim.Optimizer, plan: TrainingPlan, step: int, progress: float
+) -> None:
+    """Clip the gradients and update the weights once, at the plan's learning rate (see `TrainingPlan.rate`)."""
     torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
     for group in optimiser.param_groups:
-        group["lr"] = plan.rate(step)
+        group["lr"] = plan.rate(step, progress)
     optimiser.step()
 
 
@@ -59,7 +65,7 @@ def evaluate(
     """Return the mean cost of the batches in nats per frame; ``network`` must be on ``device``."""
     total, frames = 0.0, 0
     for batch in batches:
-        with _autocast(device, precision):
+        with autocast(device, precision):
             total += network.nats(*batch.to(device)).sum().item()
         frames += len(batch.chosen)
     return total / max(1, frames)
@@ -72,6 +78,7 @@ class TrainingProgress:
     step: int
     steps: int
     frames: int  # trained on since the run began
+    progress: float  # part of the run that is over
     frames_per_s: float
     train: float  # running mean of the training cost over the last steps
     held_out: float | None  # the last measured held-out cost
@@ -107,6 +114,7 @@ class Run:
         self.optimiser = make_optimiser(self.network, plan)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.frames = 0
+        self.seconds = 0.0  # of training, measurements and checkpoints included
         self.measured = 0  # step of the last measurement
         self.best = float("inf")
         self.train_nats: float | None = None
@@ -142,6 +150,7 @@ class Run:
         for name, weights in kept.get("average", kept["model"]).items():
             self.average[name].copy_(weights)
         self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
+        self.seconds = kept.get("seconds", 0.0)
         self.train_nats, self.held_out_nats = kept["train_nats"], kept["held_out_nats"]
         self.measured = kept.get("measured", self.step)
         return True
@@ -158,6 +167,7 @@ class Run:
             "plan": asdict(self.plan),
             "step": self.step,
             "frames": self.frames,
+            "seconds": self.seconds,
             "measured": self.measured,
             "best": self.best,
             "train_nats": self.train_nats,
@@ -165,18 +175,33 @@ class Run:
         }
         _save(plain, self.checkpoint)
 
-    def learn(self, batch: Batch) -> float:
+    @property
+    def progress(self) -> float:
+        """Part of the run that is over, 0 to 1."""
+        return self.plan.progress(self.step, self.seconds)
+
+    def start_from(self, floats: Mapping[str, NDArray[np.float32]]) -> None:
+        """Begin with these parameters, by name, instead of random ones."""
+        weights = {name: torch.from_numpy(np.array(part)) for name, part in floats.items()}
+        self.network.load_state_dict(weights)
+        for name, part in weights.items():
+            self.average[name].copy_(part)
+
+    def learn(self, batch: Batch, seconds: float = 0.0) -> float:
         """Train one step; return the cost of its windows in nats per frame, before the update.
 
-        ``batch``: this rank's windows. An interrupt from the keyboard never leaves half of an update.
+        ``batch``: this rank's windows. ``seconds``: training time of the run so far; that of rank 0 counts. An
+        interrupt from the keyboard never leaves half of an update.
         """
-        with _autocast(self.ranks.device, self.precision):
+        with autocast(self.ranks.device, self.precision):
             cost = self.network.nats(*batch).sum() / (self.plan.batch * self.plan.chosen)
         self.optimiser.zero_grad()
         (cost / tk.SLOTS).backward()
-        nats = self.ranks.add_up(self.network.parameters(), cost).item()
+        total, seconds = self.ranks.add_up(self.network.parameters(), cost, seconds)
+        nats = total.item()
         with _uninterrupted():
-            optimiser_step(self.network, self.optimiser, self.plan, self.step)
+            self.seconds = seconds
+            optimiser_step(self.network, self.optimiser, self.plan, self.step, self.progress)
             self.step += 1
             self.frames += self.plan.batch * self.plan.length
             share = max(1 - AVERAGING, 1 / self.step)  # weight of the newest weights in the average
@@ -227,27 +252,30 @@ def train(
     measure_every: int = 500,
     save_every_s: float = 120.0,
     report_progress: Callable[[TrainingProgress], None] = lambda progress: None,
+    windows: WindowSampler | None = None,
 ) -> Run:
-    """Train a run up to its plan's last step.
+    """Train a run to the end of its plan: up to the last step, or until its minutes are over.
 
     ``measure_every``: steps between measurements. ``save_every_s``: seconds between checkpoints; one is also written at
-    the end and when the run is interrupted. ``report_progress`` is called after each step. Raises ModelError if all
-    tunes are shorter than a window, a file cannot be written or another process has ended.
+    the end and when the run is interrupted. ``report_progress`` is called after each step. ``windows``: the corpus's
+    windows (default: those that `prepare` makes beside the corpus). Raises ModelError if all tunes are shorter than a
+    window, a file cannot be written or another process has ended.
     """
-    windows, batches = WindowSampler(corpus), held_out(corpus) if run.ranks.first else []
+    windows = windows or WindowSampler(prepare(corpus, run.plan.length + 1, run.plan.missed), run.ranks.device)
+    batches = held_out(corpus) if run.ranks.first else []
     run.ranks.require_equal(run.step, "step")
     saved = started = time.monotonic()
-    first = run.step
+    first, before_s = run.step, run.seconds
 
     def measure_if_due() -> None:
-        due = run.step % measure_every == 0 or run.step == run.plan.steps
+        due = run.step % measure_every == 0 or run.progress >= 1
         if batches and due and run.measured < run.step:
             run.measure(batches)
 
     try:
         measure_if_due()  # the run may have been stopped during its last measurement
         for batch in _prefetch(windows, run):
-            run.learn(batch)
+            run.learn(batch, before_s + time.monotonic() - started)
             measure_if_due()
             if time.monotonic() - saved > save_every_s:
                 run.save()
@@ -256,7 +284,9 @@ def train(
             done = (run.step - first) * run.plan.batch * run.plan.length
             rate = done / (time.monotonic() - started)
             report_progress(
-                TrainingProgress(run.step, run.plan.steps, run.frames, rate, run.train_nats, run.held_out_nats)
+                TrainingProgress(
+                    run.step, run.plan.steps, run.frames, run.progress, rate, run.train_nats, run.held_out_nats
+                )
             )
     finally:
         run.save()
@@ -288,19 +318,19 @@ def _with_guide_rows(name: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _prefetch(windows: WindowSampler, run: Run) -> Iterator[Batch]:
-    """Yield this rank's batches up to the plan's last step; threads prepare the next ones while a step runs."""
+    """Yield this rank's batches up to the end of the run; threads prepare the next ones while a step runs."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
     gpu = run.ranks.device.type == "cuda"
     ahead = max(1, (os.cpu_count() or 1) // run.ranks.world) if gpu else 1  # on a CPU the network needs the cores
 
-    def prepare(step: int) -> Batch:
-        return windows.batch(run.plan, step, run.ranks).to(run.ranks.device)
+    def cut(step: int) -> Batch:
+        return windows.batch(run.plan, step, run.ranks)
 
     with ThreadPoolExecutor(ahead) as pool:
-        coming: deque[Future[Batch]] = deque(pool.submit(prepare, run.step + i) for i in range(ahead))
-        while run.step < run.plan.steps:
-            coming.append(pool.submit(prepare, run.step + ahead))
+        coming: deque[Future[Batch]] = deque(pool.submit(cut, run.step + i) for i in range(ahead))
+        while run.progress < 1:
+            coming.append(pool.submit(cut, run.step + ahead))
             yield coming.popleft().result()
 
 
@@ -318,11 +348,6 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
     if waiting:
         signal.raise_signal(signal.SIGINT)
-
-
-def _autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
-    """Return the context in which matrix products have that precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16)
 
 
 def _save(plain: dict[str, Any], path: Path) -> None:

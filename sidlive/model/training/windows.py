@@ -1,38 +1,43 @@
-"""Cut windows of tunes for training, with the suggestions of recall for each frame. Knows no networks."""
+"""Cut windows of tunes for training, with the suggestions of recall for each frame. Knows no networks.
 
-from functools import partial
-from typing import NamedTuple
+`WindowSampler` cuts the windows of a step from a prepared corpus (see `prepared`), on the CPU or on a GPU. `cut_window`
+cuts one window of any frames: slow, and the implementation that the sampler is tested against.
+"""
+
+import warnings
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.corpus.shards import Corpus
 from sidlive.model.tokens import Tokens
+from sidlive.model.training import prepared as pre
 from sidlive.model.training.plan import TrainingPlan
-from sidlive.model.training.ranks import ALONE, Ranks
+from sidlive.model.training.prepared import Prepared
+from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.tune.edits import rotate_voices
 
 
 class Batch(NamedTuple):
     """The windows of one training step, in slot order."""
 
-    values: torch.Tensor  # int64[B, T + 1, 28]
-    tokens: torch.Tensor  # int64[B, T + 1, 28]
-    recalled: torch.Tensor  # int64[B, T + 1, 28, CHOICES]
-    strengths: torch.Tensor  # int64[B, T + 1, 28, CHOICES]
-    chosen: torch.Tensor  # int64[N]: which of the B * T predictions the column level trains on
+    values: Tensor  # int64[B, T + 1, 28]
+    tokens: Tensor  # int64[B, T + 1, 28]
+    recalled: Tensor  # int64[N, 28, CHOICES]: for the frames after those in ``chosen``
+    strengths: Tensor  # int64[N, 28, CHOICES]
+    chosen: Tensor  # int64[N]: which of the B * T predictions the column level trains on
 
     def to(self, device: torch.device) -> "Batch":
-        """Return the batch on another device. A copy to a GPU does not wait for the GPU's work."""
-        if device.type == "cpu":
-            return self
-        with torch.cuda.device(device):  # a new thread uses the first GPU by default, which may be another rank's
-            return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
+        """Return the batch on another device."""
+        return Batch(*(part.to(device) for part in self))
 
 
 class TrainingWindow(NamedTuple):
@@ -49,24 +54,24 @@ def cut_window(
     start: int,
     length: int,
     turns: int = 0,
-    memory: int = rc.WINDOW,
+    memory: int | None = rc.WINDOW,
     missed: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> TrainingWindow:
     """Cut ``length`` frames of a tune, from frame ``start`` on.
 
     ``frames uint8[T, 28]``: the whole tune. ``turns``: rotate the voices by this number (see `edits.rotate_voices`).
-    ``memory``: frames before the window that recall knows (0: recall suggests nothing). ``missed``: share of each
+    ``memory``: frames before the window that recall knows (None: recall suggests nothing). ``missed``: share of each
     stream's frames hidden from recall, drawn from ``rng``. Generated music sometimes lacks notes that it should have;
     the hidden frames teach the model to find its place in such music and to play those notes again.
     """
-    first = max(0, start - max(memory, tk.MEMORY))
-    stretch = frames[first : start + length]
+    first = max(0, start - (memory or 0))
+    stretch, before = frames[first : start + length], frames[max(0, first - tk.MEMORY) : first]
     if turns:
-        stretch = rotate_voices(stretch, turns)
-    tokens = tk.encode(stretch)
+        stretch, before = rotate_voices(stretch, turns), rotate_voices(before, turns)
+    tokens = tk.encode(stretch, before)
     inside = slice(start - first, None)
-    if memory:
+    if memory is not None:
         heard = tokens
         if rng is not None and missed:
             lost = rng.random((len(tokens), rc.STREAMS)) < missed
@@ -78,9 +83,12 @@ def cut_window(
     return TrainingWindow(stretch[inside][:, tk.COLUMN_OF_SLOT], tokens[inside], recalled, strengths)
 
 
-def pin_before(prompt: TrainingWindow, window: TrainingWindow) -> TrainingWindow:
-    """Join an earlier passage and a window, as a model hears a pinned prompt and the sliding window after it."""
-    return TrainingWindow(*(np.concatenate([a, b]) for a, b in zip(prompt, window, strict=True)))
+def batch_of(windows: list[TrainingWindow], chosen: NDArray[np.int64]) -> Batch:
+    """Make a batch of windows of equal length. ``chosen``: as in `Batch`."""
+    values, tokens, recalled, strengths = stack_windows(*windows)
+    index = torch.from_numpy(chosen)
+    recalled, strengths = (part[:, :-1].flatten(0, 1)[index] for part in (recalled, strengths))
+    return Batch(values, tokens, recalled, strengths, index)
 
 
 def stack_windows(*windows: TrainingWindow) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -90,54 +98,160 @@ def stack_windows(*windows: TrainingWindow) -> tuple[torch.Tensor, torch.Tensor,
     return values, tokens, recalled, strengths
 
 
-class WindowSampler:
-    """A source of training windows: random places in the tunes of the train split, with voices rotated at random.
+class Draw(NamedTuple):
+    """Where the windows of a step lie. Arrays by window, ``int64[B]`` unless noted."""
 
-    Every frame is equally likely. A share of the windows (`TrainingPlan.pinned`) imitates a long performance: a pinned
-    prompt, then the last seconds of the music. Raises ModelError if the corpus has no tune to train on.
+    songs: NDArray[np.int64]
+    starts: NDArray[np.int64]  # first frame
+    pins: NDArray[np.int64]  # frames of an earlier passage that the window begins with; all of them if it has no gap
+    laters: NDArray[np.int64]  # first frame after the gap
+    turns: NDArray[np.int64]  # voices are rotated by this number
+    variants: NDArray[np.int64]  # of recall (see `prepared`)
+    remembering: NDArray[np.int64]  # 1 with recall, 0 without
+    chosen: NDArray[np.int64]  # [B, n]: predictions for the column level, by the frame that each starts from
+
+
+def draw(prepared: Prepared, plan: TrainingPlan, step: int) -> Draw:
+    """Draw the windows of a step: every frame is equally likely. They depend on (plan.seed, step) alone.
+
+    A share of the windows (`TrainingPlan.pinned`) imitates a long performance: a pinned prompt, then the last seconds
+    of the music. Raises ModelError if all songs are shorter than a window.
+    """
+    rng = np.random.default_rng([plan.seed, step])
+    whole, batch = plan.length + 1, plan.batch
+    lengths = prepared.layout.lengths
+    eligible = np.flatnonzero(lengths >= whole)
+    if not len(eligible):
+        raise ModelError(f"no tune of the corpus has {whole} frames: train with a shorter --length")
+    ends = lengths[eligible].cumsum()
+    songs = eligible[np.searchsorted(ends, rng.integers(ends[-1], size=batch), side="right")]
+    starts = rng.integers(lengths[songs] - whole + 1)
+    pinned = rng.random(batch) < plan.pinned
+    pins = rng.integers(1, plan.length // 2 + 1, size=batch)
+    laters = rng.integers(starts + pins, lengths[songs] - whole + pins + 1)
+    turns = rng.integers(3, size=batch) * prepared.can_rotate[songs]
+    variants = rng.integers(pre.VARIANTS, size=batch) * (plan.missed > 0)
+    remembering = rng.random(batch) < plan.remembering
+    keys = rng.random((batch, plan.length))
+    keys[pinned, pins[pinned] - 1] = 2.0  # the frame after the gap cannot be predicted from the last pinned one
+    chosen = np.sort(np.argpartition(keys, plan.chosen - 1, axis=1)[:, : plan.chosen], axis=1)
+    return Draw(
+        songs, starts, np.where(pinned, pins, whole), laters, turns, variants, remembering.astype(np.int64), chosen
+    )
+
+
+_VOICES: Final = np.arange(tk.SLOTS) < sid.VOICES * tk.SLOTS_PER_VOICE
+# int64[VOICES, SLOTS]: the slot whose content a slot has after so many turns.
+_TURNED_SLOTS: Final = np.stack(
+    [
+        np.where(_VOICES, (np.arange(tk.SLOTS) - turns * tk.SLOTS_PER_VOICE) % (sid.VOICES * tk.SLOTS_PER_VOICE), slots)
+        for turns, slots in enumerate([np.arange(tk.SLOTS)] * sid.VOICES)
+    ]
+)
+_ROUTE: Final = int(np.flatnonzero(tk.KIND_OF_SLOT == tk.RES_ROUTE)[0])
+
+
+def _turned_routes() -> NDArray[np.int64]:
+    """Return the routing slot's tokens after so many turns, by token ``int64[VOICES, TOKEN_IDS]``."""
+    routes = np.tile(np.arange(tk.TOKEN_IDS), (sid.VOICES, 1))
+    for turns in range(sid.VOICES):
+        for value in range(256):
+            bits = [(value >> voice & 1) << (voice + turns) % sid.VOICES for voice in range(sid.VOICES)]
+            routes[turns, value] = (value & ~7) | sum(bits)
+    return routes
+
+
+class WindowSampler:
+    """A source of training windows: random places in the songs of a prepared corpus, with voices rotated at random.
+
+    ``device``: where the windows are cut and stay. On a GPU the whole corpus must be prepared (`Prepared.fill`) before;
+    it is copied there.
     """
 
-    def __init__(self, corpus: Corpus) -> None:
-        self.tunes = [corpus.frames(tune) for tune in corpus.tunes if tune.split == "train"]
-        if not self.tunes:
-            raise ModelError(f"{corpus.folder} has no tune to train on: build it from a folder of .sid files")
-        self.lengths = np.array([len(frames) for frames in self.tunes])
+    def __init__(self, prepared: Prepared, device: torch.device = CPU) -> None:
+        self.prepared, self.device = prepared, device
+
+        def on_device(array: NDArray[np.generic]) -> Tensor:
+            return torch.from_numpy(array).to(device)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the values are read-only, and nothing here writes to them
+            self._values, self._manners = on_device(prepared.values).view(-1), on_device(prepared.manners).view(-1)
+        self._codes = on_device(prepared.codes.view(np.int16))  # torch has few operations on uint16
+        self._turned_slots, self._turned_routes = on_device(_TURNED_SLOTS), on_device(_turned_routes())
+        self._stream_of_slot = on_device(rc.STREAM_OF_SLOT)
+        self._still = on_device(rc.STILL_TOKENS.astype(np.int64))
+        self._slots, self._los = on_device(np.arange(tk.SLOTS)), on_device(tk.HI_SLOTS + 1)
 
     def batch(self, plan: TrainingPlan, step: int, ranks: Ranks = ALONE) -> Batch:
-        """Draw the windows of a step. They depend on (plan.seed, step) alone.
+        """Draw and cut the windows of a step. With several ranks, each gets every world-th window."""
+        drawn = draw(self.prepared, plan, step)
+        return self.cut(Draw(*(part[ranks.rank :: ranks.world] for part in drawn)), plan)
 
-        With several ranks, each gets every world-th window. Each window has its own random generator, so that a rank
-        does not have to draw the windows of the others. Raises ModelError if all tunes are shorter than a window.
+    def cut(self, drawn: Draw, plan: TrainingPlan) -> Batch:
+        """Cut windows. Does not wait for the GPU."""
+        layout = self.prepared.layout
+        blocks = np.stack([layout.block_of(drawn.variants, drawn.songs, at) for at in (drawn.starts, drawn.laters)])
+        if self.device.type == "cpu":
+            heard = drawn.remembering > 0
+            needed = [blocks[0][heard], blocks[1][heard & (drawn.pins <= plan.length)]]
+            self.prepared.need(np.unique(np.concatenate(needed)).tolist())
+        # A row of the codes, minus the row's frame: for the frames before the gap, and for those after it.
+        codes_at = layout.blocks[blocks, 4] - layout.blocks[blocks, 2]
+        numbers = np.stack(
+            [drawn.starts, drawn.pins, drawn.laters, drawn.turns, drawn.remembering, layout.first_rows[drawn.songs]]
+        )
+        small = torch.from_numpy(np.concatenate([numbers, codes_at]))
+        chosen = torch.from_numpy(drawn.chosen + plan.length * np.arange(len(drawn.songs))[:, None]).view(-1)
+        if self.device.type == "cuda":
+            small, chosen = (part.pin_memory().to(self.device, non_blocking=True) for part in (small, chosen))
+        starts, pins, laters, turns, remembering, first_rows, *codes_rows = small[:, :, None]  # [B, 1] each
+        places = torch.arange(plan.length + 1, device=self.device)
+        before_gap = places < pins
+        frames = torch.where(before_gap, starts + places, laters + places - pins)  # [B, T + 1]
+        rows = first_rows + frames
+        values, tokens = self._tokens_at(rows[..., None] * tk.SLOTS + self._slots)
+        turned = turns.expand(-1, plan.length).reshape(-1)[chosen]  # of the window of each prediction
+        code_rows = torch.where(before_gap, codes_rows[0], codes_rows[1]) + frames
+        codes = self._codes[code_rows[:, :-1].reshape(-1)[chosen]].to(torch.int64) & 0xFFFF
+        codes = codes * remembering.expand(-1, plan.length).reshape(-1)[chosen][:, None]
+        recalled, strengths = self._suggestions(codes, rows[:, :-1].reshape(-1)[chosen])
+        return Batch(
+            self._turn(values, turns),
+            self._turn(tokens, turns),
+            self._turn(recalled.transpose(1, 2), turned[:, None]).transpose(1, 2),
+            strengths.gather(1, self._turned_slots[turned][..., None].expand_as(strengths)),
+            chosen,
+        )
+
+    def _tokens_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values and the tokens, both int64, at places ``index`` (row * SLOTS + slot)."""
+        values, manners = self._values[index].to(torch.int64), self._manners[index].to(torch.int64)
+        return values, torch.where(manners > 0, manners + (tk.KEEP - 1), values)
+
+    def _suggestions(self, codes: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return recall's tokens and strengths, ``[N, SLOTS, CHOICES]`` each.
+
+        ``codes [N, CODES]``: see `prepared.encode`. ``rows [N]``: of the frames after which recall makes suggestions.
         """
-        rng = np.random.default_rng([plan.seed, step])
-        whole = plan.length + 1
-        eligible = np.flatnonzero(self.lengths >= whole)
-        if not len(eligible):
-            raise ModelError(f"no tune of the corpus has {whole} frames: train with a shorter --length")
-        weights = self.lengths[eligible] / self.lengths[eligible].sum()
-        tunes = rng.choice(eligible, size=plan.batch, p=weights)
-        picks: list[TrainingWindow] = []
-        chosen = []
-        for index, own in list(zip(tunes, rng.spawn(plan.batch), strict=True))[ranks.rank :: ranks.world]:
-            usable = np.arange(plan.length)  # predictions to choose from, by the frame that each starts from
-            start = int(own.integers(self.lengths[index] - whole + 1))
-            memory = int(own.integers(rc.WINDOW)) if own.random() < plan.remembering else 0
-            missed = plan.missed * max(0.0, 2 * own.random() - 1)  # none in half of the windows
-            cut = partial(
-                cut_window, self.tunes[index], turns=int(own.integers(3)), memory=memory, missed=missed, rng=own
-            )
-            if own.random() < plan.pinned:
-                pin = int(own.integers(1, plan.length // 2 + 1))
-                later = int(own.integers(start + pin, self.lengths[index] - whole + pin + 1))
-                usable = np.delete(
-                    usable, pin - 1
-                )  # the frame after the gap cannot be predicted from the last pinned one
-                picks.append(pin_before(cut(start, pin), cut(later, whole - pin)))
-            else:
-                picks.append(cut(start, whole))
-            share = own.choice(usable, size=min(plan.chosen, len(usable)), replace=False)
-            chosen.append(plan.length * (len(picks) - 1) + share)
-        return Batch(*stack_windows(*picks), torch.from_numpy(np.concatenate(chosen)))
+        streams = codes[:, : pre.STREAM_CODES].view(-1, rc.STREAMS, rc.CHOICES)[:, self._stream_of_slot]
+        offsets = (streams - 1).clamp(min=0) // pre.LEVELS
+        sources = rows[:, None, None] + 1 - offsets
+        sources = torch.where(offsets > 0, sources, 0)
+        _, tokens = self._tokens_at(sources * tk.SLOTS + self._slots[:, None])
+        tokens = torch.where(offsets > 0, tokens, self._still[:, None])
+        tokens = torch.where(streams > 0, tokens, rc.NOTHING)
+        strengths = torch.where(streams > 0, (streams - 1) % pre.LEVELS + 1, 0)
+        pairs = codes[:, pre.STREAM_CODES :].view(len(codes), -1, rc.CHOICES)
+        tokens[:, self._los] = torch.where(pairs > 0, (pairs - 1) // 16, rc.NOTHING)
+        strengths[:, self._los] = torch.where(pairs > 0, (pairs - 1) % 16, 0)
+        return tokens, strengths
+
+    def _turn(self, content: Tensor, turns: Tensor) -> Tensor:
+        """Rotate voices in values or tokens ``[B, K, SLOTS]``, by ``turns [B, 1]``."""
+        turned = content.gather(2, self._turned_slots[turns].expand_as(content))
+        turned[..., _ROUTE] = self._turned_routes[turns.expand(turned.shape[:2]), turned[..., _ROUTE]]
+        return turned
 
 
 def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25) -> list[Batch]:
@@ -156,5 +270,5 @@ def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 
             picks.append(cut_window(frames, int(rng.integers(len(frames) - length)), length + 1))
         predictions = len(picks) * length
         chosen = rng.choice(predictions, size=round(predictions * share), replace=False)
-        batches.append(Batch(*stack_windows(*picks), torch.from_numpy(chosen)))
+        batches.append(batch_of(picks, chosen))
     return batches

@@ -21,6 +21,7 @@ from sidlive.model.config import PRESETS, ModelConfig, Stack
 from sidlive.model.corpus.shards import Corpus, open_corpus
 from sidlive.model.training import comparison as cmp
 from sidlive.model.training import flat
+from sidlive.model.training.prepared import prepare
 from sidlive.model.training.windows import TrainingWindow, WindowSampler, cut_window, stack_windows
 
 TINY = process.TINY
@@ -107,11 +108,11 @@ def test_attention_reaches_back_one_context() -> None:
 
 def test_both_are_judged_on_the_same_frames(corpus: Corpus) -> None:
     """The costs of a stretch are those of its frames in each network, computed here slot by slot."""
-    windows = WindowSampler(corpus)
+    windows = WindowSampler(prepare(corpus, cmp.PLAN.length + 1, cmp.PLAN.missed))
     (stretch,) = cmp.held_out_stretches(corpus)
     assert stretch.start >= cmp.BEFORE and stretch.start + cmp.FRAMES <= len(stretch.frames)
     ours = cmp.TwoLevels(TINY, cmp.PLAN, windows)
-    other = cmp.FlatStream(TINY, cmp.PLAN, windows)
+    other = cmp.FlatStream(TINY, cmp.PLAN, corpus)
     with torch.no_grad():
         ((registers, everything, alone),) = ours.nats([stretch]).tolist()
         heard = cut_window(stretch.frames, stretch.start - 256, 256 + cmp.FRAMES)
@@ -139,14 +140,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_learner_learns_by_its_own_clock(corpus: Corpus, small: None) -> None:
     plan = replace(cmp.PLAN, batch=2, learning_rate=1e-2)
-    learner = cmp.Learner("flat", cmp.FlatStream(TINY, plan, WindowSampler(corpus)), plan, limit_s=10.0)
+    learner = cmp.Learner("flat", cmp.FlatStream(TINY, plan, corpus), plan, limit_s=10.0)
     stretches = cmp.held_out_stretches(corpus)
     learner.prepare(compiled=False)
     learner.judge(0.0, stretches)
     assert learner.step == 0 and learner.clock_s == 0
     learner.learn(8.5)
-    assert learner.step == 68 and learner.optimiser.param_groups[0]["lr"] == pytest.approx(plan.rate(837))
-    assert plan.rate(837) < 0.6 * plan.learning_rate
+    assert learner.step == 68 and learner.optimiser.param_groups[0]["lr"] == pytest.approx(plan.rate(837, 0.8375))
+    assert plan.rate(837, 0.8375) < 0.6 * plan.learning_rate
     learner.judge(0.85, stretches)
     assert learner.clock_s == 8.5 and learner.step == 68
     assert learner.judged[0.85][0, 0] < learner.judged[0.0][0, 0] / 2

@@ -108,7 +108,9 @@ def test_nats_are_a_likelihood() -> None:
             total = total + torch.exp(-net.nats(values[:, :2], tried, *(part[:, :2] for part in suggestions))[0, 4])
     assert abs(float(total) - 1) < 1e-4
     chosen = torch.tensor([3, 1])
-    assert torch.allclose(net.nats(values, tokens, *suggestions, chosen), nats[chosen], atol=1e-4)
+    assert torch.allclose(
+        net.nats(values, tokens, *(part[0, chosen] for part in suggestions), chosen), nats[chosen], atol=1e-4
+    )
 
 
 def test_generate_continues_with_frames_that_the_chip_can_hold() -> None:

@@ -1,5 +1,6 @@
 """Training: a run learns, resumes exactly, gives the same on several processes, and reports errors in one line."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import train_in_a_process as process
+from engines import lively
 
 from sidlive.chip.registers import FREQ_LO, PW_LO, VOICES, register_of, silence
 from sidlive.cli import main
@@ -19,11 +21,14 @@ from sidlive.model import recall as rc
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.corpus.shards import Corpus, open_corpus
 from sidlive.model.tokens import COLUMN_OF_SLOT, KINDS
+from sidlive.model.training import precision
 from sidlive.model.training import train as training
 from sidlive.model.training.plan import TrainingPlan
-from sidlive.model.training.ranks import Ranks
-from sidlive.model.training.train import Run, load_checkpoint, train
+from sidlive.model.training.prepared import prepare
+from sidlive.model.training.ranks import CPU, Ranks
+from sidlive.model.training.train import Run, TrainingProgress, load_checkpoint, train
 from sidlive.model.training.windows import WindowSampler, cut_window, held_out
+from sidlive.model.weights import floats_of, save_weights
 
 TINY = process.TINY
 PLAN = TrainingPlan(steps=40, batch=2, length=32, warmup=5, learning_rate=1e-2)
@@ -34,6 +39,11 @@ def corpus(tmp_path: Path) -> Corpus:
     """Two tunes of arpeggios over a pulse-width sweep, one of them held out."""
     process.make_corpus(tmp_path / "corpus")
     return open_corpus(tmp_path / "corpus")
+
+
+def sampler(corpus: Corpus, length: int = 32) -> WindowSampler:
+    """Return the sampler of a corpus's windows of at most ``length`` frames."""
+    return WindowSampler(prepare(corpus, length + 1, 0.3))
 
 
 @pytest.fixture()
@@ -58,10 +68,12 @@ def test_it_learns_a_tune_it_never_trained_on(corpus: Corpus, tmp_path: Path) ->
 
 
 def files_of(folder: Path) -> dict[str, object]:
-    """Read all files of a run's folder, without the times in its log."""
+    """Read all files of a run's folder, without the times in them."""
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     log = [{name: value for name, value in row.items() if name != "time"} for row in rows]
-    return {name: load_checkpoint(folder / f"{name}.pt") for name in ("checkpoint", "best")} | {"log": log}
+    kept = {name: load_checkpoint(folder / f"{name}.pt") for name in ("checkpoint", "best")}
+    del kept["checkpoint"]["seconds"]
+    return kept | {"log": log}
 
 
 def assert_same(one: object, other: object, place: str = "") -> None:
@@ -149,15 +161,17 @@ def test_two_processes_learn_the_same_as_one(corpus: Corpus, tmp_path: Path, one
 
 
 def test_the_ranks_share_a_step_without_overlap(corpus: Corpus) -> None:
-    windows, plan = WindowSampler(corpus), TrainingPlan(steps=1, batch=5, length=32)
+    windows, plan = sampler(corpus), TrainingPlan(steps=1, batch=5, length=32)
     whole = windows.batch(plan, 7)
     shares = [windows.batch(plan, 7, Ranks(rank, 3)) for rank in range(3)]
     assert [len(share.values) for share in shares] == [2, 2, 1]
     said = whole.tokens[:, 1:].flatten(0, 1)[whole.chosen]
     for rank, share in enumerate(shares):
-        for part in ("values", "tokens", "recalled", "strengths"):
+        for part in ("values", "tokens"):
             assert torch.equal(getattr(share, part), getattr(whole, part)[rank::3])
         mine = torch.isin(whole.chosen // plan.length, torch.arange(rank, 5, 3))
+        for part in ("recalled", "strengths"):
+            assert torch.equal(getattr(share, part), getattr(whole, part)[mine])
         assert torch.equal(share.tokens[:, 1:].flatten(0, 1)[share.chosen], said[mine])
     assert sum(len(share.chosen) for share in shares) == len(whole.chosen) == 5 * plan.chosen
     assert len(set(whole.chosen.tolist())) == len(whole.chosen)
@@ -169,8 +183,8 @@ def test_fewer_windows_than_processes_are_refused(tmp_path: Path) -> None:
 
 
 def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None:
-    windows = WindowSampler(corpus)
-    assert len(windows.tunes) == 1 and len(held_out(corpus, length=32)[0].values) == 1
+    windows = sampler(corpus)
+    assert len(windows.prepared.layout.lengths) == 1 and len(held_out(corpus, length=32)[0].values) == 1
     batch = windows.batch(PLAN, 3)
     assert torch.equal(batch.tokens, windows.batch(PLAN, 3).tokens)
     assert not torch.equal(batch.tokens, windows.batch(PLAN, 4).tokens)
@@ -179,12 +193,12 @@ def test_training_windows_never_come_from_held_out_tunes(corpus: Corpus) -> None
 def test_some_windows_hear_an_earlier_passage_pinned_before_them(corpus: Corpus) -> None:
     """Such a window holds two passages of a tune, in their order. The frame after the gap is not predicted."""
     plan = TrainingPlan(steps=1, batch=40, length=64, share=1.0)
-    windows = WindowSampler(corpus)
     tune = silence(400)
     for column, digit in ((FREQ_LO, 1), (PW_LO, 256)):  # every frame bears its number in each of its voices
         for voice in range(VOICES):
             tune[:, register_of(voice, column)] = np.arange(400) // digit % 256
-    windows.tunes = [tune]
+    np.save(corpus.folder / "shard-000.npy", np.concatenate([tune, tune]))
+    windows = sampler(open_corpus(corpus.folder), length=64)
     batch = windows.batch(replace(plan, pinned=0.5), 0)
     places = {frame[COLUMN_OF_SLOT].tobytes(): at for at, frame in enumerate(tune)}  # however its voices rotate
     predicted = {int(prediction) for prediction in batch.chosen}
@@ -210,14 +224,84 @@ def test_frames_hidden_from_recall_are_still_learned(corpus: Corpus) -> None:
     lossy = cut_window(frames, 200, 100, missed=0.3, rng=np.random.default_rng(1))
     assert np.array_equal(whole.tokens, lossy.tokens) and np.array_equal(whole.values, lossy.values)
     assert (lossy.strengths < whole.strengths).any() and not (lossy.tokens == lossy.recalled[..., 0]).all()
-    deaf = cut_window(frames, 200, 100, memory=0)
+    deaf = cut_window(frames, 200, 100, memory=None)
     assert (deaf.recalled == rc.NOTHING).all() and not deaf.strengths.any()
 
 
 def test_the_learning_rate_rises_stays_and_falls_to_zero() -> None:
     plan = TrainingPlan(steps=1000, warmup=100, decay_from=0.5, learning_rate=1.0)
-    assert plan.rate(0) == pytest.approx(0.01) and plan.rate(300) == 1.0
-    assert plan.rate(750) == pytest.approx(0.5) and plan.rate(1000) == 0.0
+    rates = [plan.rate(step, plan.progress(step, 0.0)) for step in (0, 300, 750, 1000)]
+    assert rates == pytest.approx([0.01, 1.0, 0.5, 0.0])
+
+
+def test_the_learning_rate_follows_the_clock_in_a_run_of_minutes() -> None:
+    """Also if the run has fewer steps than the warm-up: the rate then rises over the first tenth of the time."""
+    plan = TrainingPlan(steps=1, minutes=10, warmup=100, decay_from=0.5, learning_rate=1.0)
+    assert plan.progress(0, 0) == 0.0 and plan.progress(5000, 300) == 0.5 and plan.progress(3, 700) == 1.0
+    rates = [plan.rate(step, plan.progress(step, seconds)) for step, seconds in ((0, 0), (5, 30), (9, 60), (70, 450))]
+    assert rates == pytest.approx([0.01, 0.5, 1.0, 0.5])
+    assert plan.rate(99, 0.01) == 1.0
+
+
+def test_a_run_of_minutes_ends_by_the_clock_and_goes_on_by_it(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock takes a second here. The run is stopped after 4 seconds and resumed."""
+    ticks = itertools.count()
+    monkeypatch.setattr(training.time, "monotonic", lambda: float(next(ticks)))
+    plan = replace(PLAN, minutes=0.5)
+    run = Run(tmp_path / "run", TINY, plan, compiled=False)
+
+    def stop(progress: TrainingProgress) -> None:
+        if run.seconds >= 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(corpus, run, report_progress=stop)
+    assert 4 <= run.seconds < 30 and run.progress < 1
+    resumed = Run(tmp_path / "run", TINY, plan, compiled=False)
+    assert resumed.resume() and (resumed.step, resumed.seconds) == (run.step, run.seconds)
+    train(corpus, resumed)
+    assert resumed.progress == 1 and 30 <= resumed.seconds < 35
+    assert resumed.step < 30 and resumed.measured == resumed.step and (tmp_path / "run" / "best.pt").exists()
+    assert resumed.optimiser.param_groups[0]["lr"] < PLAN.learning_rate / 2
+
+
+def test_a_run_begins_with_the_weights_of_a_model(
+    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a file for the engine, or from a checkpoint; the network's shape is the model's."""
+    weights = lively()
+    save_weights(weights, tmp_path / "model.safetensors")
+    options = ["--steps", "1", "--length", "32", "--no-compile", "--learning-rate", "1e-9", "--precision", "fp32"]
+    command = ["train", str(corpus.folder), *options, "--json"]
+    assert main([*command, "-o", str(tmp_path / "a"), "--from", str(tmp_path / "model.safetensors")]) == 0
+    values = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert (values["steps"], values["precision"]) == (1, "fp32")
+    assert main([*command, "-o", str(tmp_path / "b"), "--from", str(tmp_path / "a" / "best.pt")]) == 0
+    for name, expected in floats_of(weights).items():
+        for folder in "ab":
+            found = load_checkpoint(tmp_path / folder / "checkpoint.pt")["average"][name].numpy()
+            assert np.allclose(found, expected, atol=1e-6), name
+    capsys.readouterr()
+    other = ["-o", str(tmp_path / "c"), "--from", str(tmp_path / "model.safetensors"), "--preset", "stage"]
+    assert main([*command, *other]) == 2
+    assert "expects weights of stage, found" in capsys.readouterr().err
+
+
+def test_the_faster_precision_is_chosen_by_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    speed = {torch.float32: 60.0, torch.bfloat16: 2.0}  # as on processors with AVX2
+    monkeypatch.setattr(precision, "multiplications_per_s", lambda kind, device: speed[kind])
+    assert precision.choose_precision("auto", CPU) == torch.float32
+    assert precision.choose_precision("bf16", CPU) == torch.bfloat16
+    speed[torch.bfloat16] = 240.0  # as with AVX-512
+    assert precision.choose_precision("auto", CPU) == torch.bfloat16
+    assert precision.choose_precision("fp32", CPU) == torch.float32
+
+
+def test_products_are_measured_in_both_precisions() -> None:
+    for kind in precision.PRECISIONS.values():
+        assert precision.multiplications_per_s(kind, CPU, 64) > 1e5
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])
@@ -233,7 +317,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, content: bytes)
 def test_a_run_from_before_guides_is_resumed(corpus: Corpus, tmp_path: Path) -> None:
     """Its checkpoint lacks the strength of a guide's suggestions, in the weights and in the optimiser."""
     run = Run(tmp_path, TINY, PLAN, compiled=False)
-    run.learn(WindowSampler(corpus).batch(PLAN, 0))
+    run.learn(sampler(corpus).batch(PLAN, 0))
     run.save()
     kept = torch.load(run.checkpoint, weights_only=True)
 
@@ -288,4 +372,4 @@ def test_a_wrong_option_is_reported_before_training_begins(
 
 def test_windows_longer_than_every_tune_are_refused(corpus: Corpus) -> None:
     with pytest.raises(ModelError, match="--length"):
-        WindowSampler(corpus).batch(TrainingPlan(steps=1, length=4000), 0)
+        sampler(corpus, 4000).batch(TrainingPlan(steps=1, length=4000), 0)

@@ -1,0 +1,264 @@
+"""A corpus prepared for training: its tokens and recall's suggestions, computed once and kept in files. Free of torch.
+
+Recall is what a training window costs most. A window of 256 frames needs the runs of up to 4,096 frames before it, so
+computing it anew for each window takes many times as long as computing it once per song.
+
+**Blocks.** A window's recall knows the frames before the window back to some first frame, its memory. Windows with
+little memory are needed too, because a performance begins with little. So a song is cut into blocks of BLOCK frames,
+and recall knows nothing from before the block. A window uses the block that its first frame lies in; a block's
+suggestions go on for ``reach`` frames after its end. Thus a window's memory has any length from 0 to BLOCK. The
+suggestions exist in two variants, which are cut at different places. In the second variant some frames are hidden from
+recall (`TrainingPlan.missed`).
+
+A block is computed when it is first needed, or beforehand by `Prepared.fill`. Both give the same bits, and several
+processes may do it at once.
+
+**Files** (in a folder beside the corpus, named by a digest of all that they depend on; it may be deleted at any time):
+
+- ``values.npy``, ``manners.npy``: ``uint8[N, 28]``, in slot order: the songs' frames and the manners of their tokens
+- ``recall``: a checksum for each block (0: not computed yet), then ``uint16[M, CODES]``, the suggestions: see `encode`
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip import registers as sid
+from sidlive.errors import ModelError
+from sidlive.model import recall as rc
+from sidlive.model import tokens as tk
+from sidlive.model.corpus.shards import Corpus, CorpusTune
+from sidlive.model.tokens import Tokens
+from sidlive.model.weights import LANGUAGE
+
+VERSION: Final = 1  # of the files' layout and of recall's rules
+BLOCK: Final = rc.WINDOW  # frames from the start of one block to the start of the next
+VARIANTS: Final = 2  # 0: nothing is hidden from recall; 1: some frames are
+STREAM_CODES: Final = rc.STREAMS * rc.CHOICES
+CODES: Final = STREAM_CODES + len(tk.HI_SLOTS) * rc.CHOICES  # numbers per frame in ``recall``
+LEVELS: Final = rc.RUN_STRENGTHS - 1  # strengths of a suggestion, from 1
+VOICE_3_OFF: Final = 0x80  # in the volume register
+
+Progress = Callable[[int, int], object]  # called with (done, total)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where songs and blocks lie in the files. All arrays are ``int64``."""
+
+    lengths: NDArray[np.int64]  # [songs]: frames
+    phases: NDArray[np.int64]  # [VARIANTS, songs]: where the second block begins, from 1 to BLOCK
+    reach: int  # frames that a block's suggestions go on after its end
+
+    @cached_property
+    def first_rows(self) -> NDArray[np.int64]:
+        """``[songs]``: each song's first row in the values."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    @cached_property
+    def _counts(self) -> NDArray[np.int64]:
+        """``[VARIANTS, songs]``: blocks of each song."""
+        return 1 + np.maximum(0, -(-(self.lengths - self.phases) // BLOCK))
+
+    @cached_property
+    def _first_blocks(self) -> NDArray[np.int64]:
+        """``[VARIANTS, songs]``: number of each song's first block."""
+        counts = self._counts.ravel()
+        return (np.cumsum(counts) - counts).reshape(self._counts.shape)
+
+    @cached_property
+    def blocks(self) -> NDArray[np.int64]:
+        """``[blocks, 5]``: variant, song, first frame, end (exclusive) and first row in ``recall`` of each block."""
+        counts = self._counts.ravel()
+        variant, song = np.divmod(np.repeat(np.arange(counts.size), counts), len(self.lengths))
+        number = np.arange(counts.sum()) - np.repeat(self._first_blocks.ravel(), counts)
+        phase, length = self.phases[variant, song], self.lengths[song]
+        first = np.where(number > 0, phase + (number - 1) * BLOCK, 0)
+        end = np.minimum(length, phase + number * BLOCK + self.reach)
+        rows = np.cumsum(end - first) - (end - first)
+        return np.stack([variant, song, first, end, rows], axis=1)
+
+    def block_of(
+        self, variants: NDArray[np.int64], songs: NDArray[np.int64], frames: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the block that a window's first frame lies in, by variant, song and frame ``[windows]`` each."""
+        since = frames - self.phases[variants, songs]
+        return self._first_blocks[variants, songs] + np.where(since < 0, 0, 1 + since // BLOCK)
+
+
+class Prepared:
+    """The prepared songs of a corpus's train split. Any thread may use it."""
+
+    def __init__(self, folder: Path, layout: Layout, missed: float) -> None:
+        self.folder, self.layout, self.missed = folder, layout, missed
+        blocks = layout.blocks
+        self._bounds = np.append(blocks[:, 4], blocks[-1, 4] + blocks[-1, 3] - blocks[-1, 2])
+        try:
+            self.values = np.load(folder / "values.npy", mmap_mode="r")  # uint8[N, 28]
+            self.manners = np.load(folder / "manners.npy", mmap_mode="r")  # uint8[N, 28]
+            shape = (int(self._bounds[-1]), CODES)
+            self._sums = np.memmap(folder / "recall", np.uint32, "r+", 0, (len(blocks),))
+            self.codes = np.memmap(folder / "recall", np.uint16, "r+", _sums_bytes(len(blocks)), shape)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{folder} cannot be used ({error}): remove it, it is made again") from None
+        rows = layout.lengths.sum()
+        if len(self.values) != rows or len(self.manners) != rows:
+            raise ModelError(f"{folder} does not hold the corpus's songs: remove it, it is made again")
+        self._ready = np.zeros(len(blocks), bool)  # blocks computed or checked by this process
+        self._distrust_other_rules()
+
+    @cached_property
+    def can_rotate(self) -> NDArray[np.bool_]:
+        """``bool[songs]``: whether the voices can be exchanged; not where voice 3 is taken off the output."""
+        volume = int(np.flatnonzero(tk.KIND_OF_SLOT == tk.MODE_VOL)[0])
+        bits = np.bitwise_or.reduceat(self.values[:, volume], self.layout.first_rows)
+        return (bits & VOICE_3_OFF) == 0
+
+    def tokens(self, song: int, first: int = 0, end: int | None = None) -> Tokens:
+        """Return tokens of a song's frames ``int16[T, 28]``."""
+        rows = slice(
+            self.layout.first_rows[song] + first,
+            self.layout.first_rows[song] + (self.layout.lengths[song] if end is None else end),
+        )
+        return token_of(self.values[rows].astype(np.int16), self.manners[rows])
+
+    def need(self, blocks: Iterable[int]) -> None:
+        """Compute these blocks unless they are there already."""
+        for block in blocks:
+            if not self._ready[block]:
+                self._check(block)
+                self._ready[block] = True
+
+    def fill(self, threads: int, progress: Progress = lambda done, total: None) -> None:
+        """Compute all blocks that are not there yet, on several threads; kernels let them run at the same time."""
+        order = np.random.default_rng(0).permutation(len(self._ready))  # songs differ in length: an even load
+        with ThreadPoolExecutor(threads) as pool:
+            for done, _ in enumerate(pool.map(lambda block: self.need((block,)), order.tolist()), 1):
+                progress(done, len(order))
+
+    def _check(self, block: int) -> None:
+        """Compute a block whose checksum does not match its rows."""
+        rows = self.codes[self._bounds[block] : self._bounds[block + 1]]
+        if self._sums[block] == 0 or self._sums[block] != _checksum(rows):
+            rows[:] = self._compute(block)
+            self._sums[block] = _checksum(rows)
+
+    def _compute(self, block: int) -> NDArray[np.uint16]:
+        variant, song, first, end, _ = self.layout.blocks[block].tolist()
+        rng = np.random.default_rng([block, VARIANTS]) if variant and self.missed else None
+        return encode(self.tokens(song, first, end), self.missed * rng.random() if rng else 0.0, rng)
+
+    def _distrust_other_rules(self) -> None:
+        """Discard all blocks if one of them has other suggestions than today's rules give."""
+        known = np.flatnonzero(self._sums)
+        if len(known):
+            block = int(known[0])
+            rows = self.codes[self._bounds[block] : self._bounds[block + 1]]
+            if not np.array_equal(rows, self._compute(block)):
+                self._sums[:] = 0
+
+
+def encode(tokens: Tokens, missed: float = 0.0, rng: np.random.Generator | None = None) -> NDArray[np.uint16]:
+    """Compute recall's suggestions for a block ``int16[T, 28]``, and encode them as ``uint16[T, CODES]``.
+
+    ``missed``: share of each stream's frames hidden from recall, drawn from ``rng``. Hidden frames are heard as frames
+    in which nothing changes.
+
+    Columns: for each stream, CHOICES numbers, then for the lo slot of each pair, CHOICES numbers. A stream's number is
+    0 for no suggestion, else 1 + LEVELS * offset + strength - 1. The suggestions are the tokens of the frame that lies
+    ``offset`` frames before the next frame; offset 0 stands for "nothing changes". A lo slot's number is 0 for no
+    suggestion, else 1 + 16 * byte + strength. It is valid where the next frame has a byte in the hi slot.
+    """
+    lost = np.zeros((len(tokens), rc.STREAMS), bool) if rng is None else rng.random((len(tokens), rc.STREAMS)) < missed
+    heard = np.where(lost[:, rc.STREAM_OF_SLOT], rc.STILL_TOKENS, tokens)
+    offsets, lengths = rc.find_places(heard)
+    suggested = rc.suggest(heard, offsets, lengths, said=tokens)
+    sources = np.maximum(np.arange(len(tokens))[:, None, None] + 1 - offsets, 0)
+    still = np.take_along_axis(lost[:, :, None], np.minimum(sources, len(tokens) - 1), 0)
+    codes = np.zeros((len(tokens), CODES), np.uint16)
+    numbers = LEVELS * np.where(still, 0, offsets) + rc.strength(lengths)
+    codes[:, :STREAM_CODES] = np.where(offsets > 0, numbers, 0).reshape(len(tokens), STREAM_CODES)
+    los = tk.HI_SLOTS + 1
+    bytes_offered, strengths = suggested.tokens[:, los], suggested.strengths[:, los].astype(np.int64)
+    numbers = np.where(bytes_offered < tk.KEEP, 1 + 16 * bytes_offered.astype(np.int64) + strengths, 0)
+    codes[:, STREAM_CODES:] = numbers.reshape(len(tokens), -1)
+    return codes
+
+
+def token_of(values: NDArray[np.int16], manners: NDArray[np.uint8]) -> Tokens:
+    """Return the tokens that have these values and manners. Inverse of `tokens.manners`, given the values."""
+    return np.where(manners > 0, np.int16(tk.KEEP - 1) + manners, values).astype(np.int16)
+
+
+def prepare(
+    corpus: Corpus, reach: int, missed: float, place: Path | None = None, progress: Progress = lambda done, total: None
+) -> Prepared:
+    """Open the prepared files of a corpus's train split, or make them without any block of recall.
+
+    ``reach``: longest window in frames. ``missed``: largest share of a stream's frames hidden from recall. ``place``:
+    folder for the files (default: the corpus's). Raises ModelError if the corpus has no tune to train on or the files
+    cannot be written.
+    """
+    tunes = corpus.split("train")
+    if not tunes:
+        raise ModelError(f"{corpus.folder} has no tune to train on: build it from a folder of .sid files")
+    lengths = np.array([tune.length for tune in tunes])
+    phases = np.random.default_rng(0).integers(1, BLOCK + 1, (VARIANTS, len(tunes)))
+    layout = Layout(lengths, phases, -(-reach // 256) * 256)
+    folder = (place or corpus.folder) / f"prepared-{_digest(tunes, layout.reach, missed)}"
+    if not folder.exists():
+        _make(corpus, tunes, layout, folder, progress)
+    return Prepared(folder, layout, missed)
+
+
+def _make(corpus: Corpus, tunes: tuple[CorpusTune, ...], layout: Layout, folder: Path, progress: Progress) -> None:
+    """Write the files under another name, then rename their folder: another process may do the same."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shape = (int(layout.lengths.sum()), sid.COLUMNS)
+    try:
+        partial.mkdir(parents=True)
+        values, manners = (
+            np.lib.format.open_memmap(partial / name, "w+", np.uint8, shape) for name in ("values.npy", "manners.npy")
+        )
+        for number, (tune, row) in enumerate(zip(tunes, layout.first_rows.tolist(), strict=True), 1):
+            frames = np.asarray(corpus.frames(tune))
+            values[row : row + tune.length] = frames[:, tk.COLUMN_OF_SLOT]
+            manners[row : row + tune.length] = tk.manners(tk.encode(frames))
+            progress(number, len(tunes))
+        last = layout.blocks[-1]
+        size = _sums_bytes(len(layout.blocks)) + 2 * CODES * int(last[4] + last[3] - last[2])
+        with (partial / "recall").open("wb") as file:
+            file.truncate(size)  # zeros, which take no room on the disk until they are written
+        del values, manners
+        os.rename(partial, folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not folder.exists():  # else another process was faster
+            raise ModelError(f"{folder} cannot be written ({error}): make room, or choose another --cache") from None
+
+
+def _digest(tunes: tuple[CorpusTune, ...], reach: int, missed: float) -> str:
+    """Return the name of the prepared files: a digest of what they are made from."""
+    places = [(tune.path, tune.song, tune.shard, tune.start, tune.length) for tune in tunes]
+    made_from = json.dumps([VERSION, LANGUAGE, BLOCK, CODES, reach, missed, places])
+    return hashlib.blake2b(made_from.encode(), digest_size=6).hexdigest()
+
+
+def _sums_bytes(blocks: int) -> int:
+    """Return the size of the checksums in ``recall``."""
+    return 4 * blocks
+
+
+def _checksum(rows: NDArray[np.uint16]) -> int:
+    return zlib.crc32(np.ascontiguousarray(rows).data) or 1
