@@ -129,7 +129,9 @@ def test_the_mask_covers_the_planned_voices_from_their_first_lead_on():
     usual = int(np.bincount(bank.score.lead[1:]).argmax())
     _, mask = render(plan((60, 69, 0), voice=1), bank, 50, 70)
     assert not mask[:, VOICES[0] + VOICES[2]].any()
-    assert mask[:, GUIDED[1]].all(axis=1).tolist() == [frame >= 60 - usual for frame in range(50, 70)]
+    assert mask[10:, GUIDED[1]].all()
+    prepared = [VOICE_STRIDE + column for column in (CONTROL, sid.AD, SR)]
+    assert mask[:, prepared].all(axis=1).tolist() == [frame >= 60 - usual for frame in range(50, 70)]
     assert mask[:, FILTER].all(axis=1).tolist() == [frame >= 60 for frame in range(50, 70)]
 
 
@@ -140,6 +142,19 @@ def test_a_pulse_width_that_sweeps_on_across_notes_is_left_to_the_model(restarts
     frames[:, sid.PW_LO] = 2 * (np.arange(len(frames)) % (24 if restarts else 96))
     _, mask = render(plan((96, 69, 0)), sound_bank(frames), 96, 120)
     assert (mask[:, PULSE[0]] == restarts).all() and mask[:, GUIDED[0]].all()
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_lead_guides_the_frequency_only_if_the_template_sets_it_there(early: bool):
+    """Otherwise a lead still has the frequencies of the note before, which may go on moving."""
+    frames = tune("@lead a4 . c5 . e5 . a4 .", lead=replace(LEAD, vibrato=None))
+    score = score_of(frames)
+    for onset, lead in zip(score.onset[1:].tolist(), score.lead[1:].tolist(), strict=True):
+        frames[onset - lead : onset, [0, 1]] = frames[onset, [0, 1]] if early else 99
+    guide, mask = render(plan((60, 69, 0), (90, 72, 0)), sound_bank(frames, score), 60, 110)
+    lead = slice(30 - int(np.bincount(score.lead[1:]).argmax()), 30)
+    assert (mask[lead, :2] == early).all() and mask[30:, :2].all()
+    assert not early or (frequencies(guide)[lead, 0] == frequencies(guide)[30, 0]).all()
 
 
 def test_an_instrument_that_was_never_heard_is_left_out():

@@ -230,15 +230,15 @@ def _loop_length(transposed, control):  # type: ignore[no-untyped-def]
 def _prepare(frames, mask, base, row, other, sounds, frequency, begins):  # type: ignore[no-untyped-def]
     """Write a note's lead, with the gate closed: the changes that its template's lead makes, such as a hard restart.
 
-    Registers that the template's lead does not change keep the values of the note before. ``begins``: the frequency in
-    the note's first frame.
+    Registers that the template's lead does not change keep the values of the note before. The mask covers the frequency
+    only if the template's lead has that of its onset. ``begins``: the frequency in the note's first frame.
     """
     onset, mine, own, start = row[ONSET], row[VOICE] * VOICE_STRIDE, other[VOICE] * VOICE_STRIDE, other[ONSET]
     prepares = 0 < other[LEAD] < start
     for back in range(min(row[LEAD], onset), 0, -1):
         if not 0 <= onset - back - base < len(frames):
             continue
-        to = frames[onset - back - base]
+        to, early = frames[onset - back - base], False
         if prepares:
             source = start - min(back, other[LEAD])
             sound, before = sounds[source], sounds[start - other[LEAD] - 1]
@@ -247,11 +247,13 @@ def _prepare(frames, mask, base, row, other, sounds, frequency, begins):  # type
                     to[mine + register] = sound[own + register]
             if (sound[own + CONTROL] ^ before[own + CONTROL]) & _WAVES:
                 to[mine + CONTROL] = sound[own + CONTROL]
-            if frequency[source, other[VOICE]] == frequency[start, other[VOICE]]:
+            early = frequency[source, other[VOICE]] == frequency[start, other[VOICE]]
+            if early:
                 to[mine + sid.FREQ_LO], to[mine + sid.FREQ_HI] = begins & 255, begins >> 8
         to[mine + CONTROL] &= _WAVES
         to[FIRST_CONTROL + row[VOICE]] = to[mine + CONTROL]
         _mark(mask[onset - back - base], row[VOICE])
+        mask[onset - back - base, mine : mine + sid.PW_LO] = early
 
 
 @kernel
