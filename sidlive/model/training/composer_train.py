@@ -1,0 +1,201 @@
+"""Train a composer on the notes of a corpus and write its checkpoints.
+
+A run lives in a folder: ``checkpoint.pt`` (everything needed to go on), ``best.pt`` (averaged weights of the lowest
+held-out cost) and ``log.jsonl``. Costs are in nats per note, measured on songs that are not trained on. The windows of
+a step depend on (seed, step) alone.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from sidlive.errors import ModelError
+from sidlive.model.composer.events import FIELDS, REST, VOICE
+from sidlive.model.composer.shape import ComposerConfig
+from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
+from sidlive.model.training.composer_windows import NotePlan, NoteWindows
+
+AVERAGING: Final = 0.998  # decay per step of the running average of the weights
+WARMUP: Final = 200  # steps over which the learning rate rises
+DECAY_FROM: Final = 0.5  # share of the run after which the learning rate falls to 0
+MEASURED: Final = 64  # held-out songs
+
+
+@dataclass(frozen=True)
+class ComposerProgress:
+    """The state of a run after a step. Costs are in nats per note."""
+
+    step: int
+    events: int  # trained on since the run began
+    share: float  # share of the run that is done, 0 to 1
+    train: float  # running mean over the last steps
+    held_out: float | None
+
+
+class ComposerRun:
+    """A training run of a composer in a folder, new or resumed.
+
+    ``minutes``: time to train for, over all sessions; the learning rate follows the share of it that has passed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: ComposerConfig,
+        plan: NotePlan,
+        minutes: float,
+        learning_rate: float = 2e-3,
+        precision: torch.dtype = torch.bfloat16,
+        compiled: bool = True,
+    ) -> None:
+        self.folder, self.config, self.plan, self.minutes = folder, config, plan, minutes
+        self.learning_rate, self.precision = learning_rate, precision
+        torch.manual_seed(plan.seed)
+        self.network = ComposerNetwork(config)
+        matrices = [p for p in self.network.parameters() if p.dim() >= 2]
+        gains = [p for p in self.network.parameters() if p.dim() < 2]
+        groups = [{"params": matrices, "weight_decay": 0.05}, {"params": gains, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+        self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
+        self.step = self.events = 0
+        self.seconds = 0.0
+        self.best = float("inf")
+        self.train_nats: float | None = None
+        self.held_out_nats: float | None = None
+        self._nats: Callable[[NoteBatch], torch.Tensor] = self.network.nats
+        if compiled:
+            self._nats = torch.compile(self.network.nats, dynamic=False)
+
+    @property
+    def share(self) -> float:
+        """Share of the run's time that has passed, 0 to 1."""
+        return min(1.0, self.seconds / (60 * self.minutes))
+
+    def rate(self) -> float:
+        """Return the learning rate now: warm-up, plateau, linear descent by time."""
+        descent = (1 - self.share) / (1 - DECAY_FROM)
+        return self.learning_rate * min(1.0, (self.step + 1) / WARMUP, max(0.0, descent))
+
+    def learn(self, batch: NoteBatch) -> None:
+        """Train one step."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            cost = self._nats(batch).sum() / notes_in(batch)
+        self.optimiser.zero_grad()
+        (cost / FIELDS).backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        self.optimiser.step()
+        self.step += 1
+        self.events += batch.events.shape[0] * batch.events.shape[1]
+        newest = max(1 - AVERAGING, 1 / self.step)
+        torch._foreach_lerp_([*self.average.values()], [p.detach() for p in self.network.parameters()], newest)
+        nats = cost.item()
+        self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
+
+    def measure(self, batches: list[NoteBatch]) -> list[float]:
+        """Measure the held-out cost by field, in nats per note; log it and keep the weights if they are the best."""
+        averaged = ComposerNetwork(self.config)
+        averaged.load_state_dict(self.average)
+        costs = measure_composer(averaged, batches)
+        self.held_out_nats = sum(costs)
+        row = {"step": self.step, "events": self.events, "seconds": round(self.seconds), "train": self.train_nats}
+        row |= {"held_out": self.held_out_nats, "fields": [round(cost, 4) for cost in costs]}  # type: ignore[dict-item]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        if self.held_out_nats < self.best:
+            self.best = self.held_out_nats
+            kept = {"model": self.average, "config": self.config.to_dict(), "kind": "composer"}
+            _write(self.folder / "best.pt", {**kept, "held_out_nats": self.best, "events": self.events})
+        return costs
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        plain = {
+            "model": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "config": self.config.to_dict(),
+            "plan": asdict(self.plan),
+        }
+        figures = ("step", "events", "seconds", "best", "train_nats", "held_out_nats")
+        _write(self.folder / "checkpoint.pt", plain | {name: getattr(self, name) for name in figures})
+
+    def resume(self) -> bool:
+        """Load the folder's checkpoint; return False if there is none. Raises ModelError if it is of another shape."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return False
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+        if ComposerConfig.from_dict(kept["config"]) != self.config:
+            raise ModelError(f"{path} is of another composer: choose another folder")
+        self.network.load_state_dict(kept["model"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        for name, weights in kept["average"].items():
+            self.average[name].copy_(weights)
+        for name in ("step", "events", "seconds", "best", "train_nats", "held_out_nats"):
+            setattr(self, name, kept[name])
+        return True
+
+
+def notes_in(batch: NoteBatch) -> int:
+    """Return the number of notes that a batch predicts."""
+    return max(1, int((batch.events[:, 1:, VOICE] < REST).sum()))
+
+
+@torch.no_grad()
+def measure_composer(network: ComposerNetwork, batches: list[NoteBatch]) -> list[float]:
+    """Return the mean cost of each field in nats per note."""
+    total, notes = torch.zeros(FIELDS, dtype=torch.float64), 0
+    for batch in batches:
+        total += network.nats(batch).double().sum(0)
+        notes += notes_in(batch)
+    return (total / max(1, notes)).tolist()
+
+
+def train_composer(
+    windows: NoteWindows,
+    held_out: list[NoteBatch],
+    run: ComposerRun,
+    measure_every: int = 250,
+    save_every_s: float = 120.0,
+    report_progress: Callable[[ComposerProgress], object] = lambda progress: None,
+) -> None:
+    """Train a run until its time is over; measure every ``measure_every`` steps."""
+    saved = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(windows.batch, run.plan, run.step)
+        while run.share < 1:
+            began = time.monotonic()
+            batch = coming.result()
+            coming = pool.submit(windows.batch, run.plan, run.step + 1)
+            run.learn(batch)
+            run.seconds += time.monotonic() - began
+            if run.step % measure_every == 0:
+                run.measure(held_out)
+            if time.monotonic() - saved > save_every_s:
+                run.save()
+                saved = time.monotonic()
+            assert run.train_nats is not None
+            report_progress(ComposerProgress(run.step, run.events, run.share, run.train_nats, run.held_out_nats))
+    run.measure(held_out)
+    run.save()
+
+
+def _write(path: Path, plain: dict[str, Any]) -> None:
+    """Write a file through a temporary one, so that the old file stays whole if it fails."""
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(plain, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        raise ModelError(f"cannot write {path} ({error}): free some space; the previous file is kept") from error
