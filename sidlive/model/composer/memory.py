@@ -37,7 +37,6 @@ from sidlive.model.composer.events import (
     INSTRUMENT,
     INSTRUMENTS,
     KIND,
-    LENGTH,
     LONGEST_WAIT,
     PITCH,
     REST,
@@ -297,7 +296,7 @@ def suggest_next(memory, near, weight, scores, suggested, strengths, lags):  # t
         if later >= LONGEST_WAIT:
             suggested[choice] = NOTHING
             suggested[choice, WAIT], suggested[choice, VOICE] = LONGEST_WAIT, REST
-        strengths[choice] = strength((one[found] + two[found] + three[found]))
+        strengths[choice] = strength(one[found] + two[found] + three[found])
         lags[choice] = found
 
 

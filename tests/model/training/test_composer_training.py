@@ -1,0 +1,141 @@
+"""Windows of notes for training a composer, and the network in torch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sidlive.model.composer import memory as mm
+from sidlive.model.composer.events import INSTRUMENT, PITCH, REST, UNTUNED, VOICE, WAIT, Events, onsets_of
+from sidlive.model.composer.shape import ComposerConfig
+from sidlive.model.config import Stack
+from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
+from sidlive.model.training.composer_train import ComposerRun, measure_composer, train_composer
+from sidlive.model.training.composer_windows import NotePlan, _limit, rotated, stack, transpose
+
+TINY = ComposerConfig("tiny", Stack(32, 1, 2, 1, 64), 16, 32, context=64)
+
+
+def tune(seed: int, count: int = 120) -> Events:
+    """Return a random tune of a few figures, with drums in voice 3."""
+    rng = np.random.default_rng(seed)
+    figures = rng.integers(40, 60, (3, 8))
+    events = np.zeros((count, 7), np.int16)
+    events[:, WAIT] = np.where(np.arange(count) % 3 == 0, rng.choice([6, 12]), 0)
+    events[:, VOICE] = events[:, INSTRUMENT] = np.arange(count) % 3
+    events[:, PITCH] = [figures[rng.integers(3), i // 3 % 8] for i in range(count)]
+    events[events[:, VOICE] == 2, PITCH] = UNTUNED
+    return events
+
+
+def window(events: Events, start: int = 0) -> dict[str, np.ndarray]:
+    """Return the arrays of a window that begins at event ``start``, told of all music before it."""
+    told = mm.annotate(events)[0]
+    arrays = {
+        "events": events,
+        "onsets": onsets_of(events),
+        "contexts": told.contexts,
+        "suggested": np.concatenate([told.next_events, told.motifs], axis=1),
+        "strengths": np.concatenate([told.next_strengths, told.motif_strengths], axis=1),
+        "lags": np.concatenate([told.next_lags, told.motif_lags], axis=1),
+    }
+    return {name: array[start:].astype(np.int64) for name, array in arrays.items()}
+
+
+def test_a_limited_window_is_told_what_a_prompt_that_begins_there_is_told():
+    events = tune(1)
+    limited = window(events, 50)
+    _limit(limited)
+    alone = events[50:].copy()
+    alone[0, WAIT] = 0
+    told = mm.annotate(alone)[0]
+    assert (limited["contexts"][1:] == told.contexts[1:]).all()
+
+
+def test_transposing_a_window_is_the_same_as_transposing_the_tune():
+    events = tune(2)
+    moved = window(events)
+    transpose(moved, 5)
+    higher = events.copy()
+    higher[higher[:, PITCH] < UNTUNED, PITCH] += 5
+    expected = window(higher)
+    for name, array in moved.items():
+        assert (array == expected[name]).all(), name
+
+
+def test_a_window_is_not_transposed_out_of_range():
+    events = tune(3)
+    events[10, PITCH] = 107
+    kept = window(events)
+    before = kept["events"].copy()
+    transpose(kept, 1)
+    assert (kept["events"] == before).all()
+
+
+def test_rotating_voices_keeps_every_note_and_its_frame():
+    events = tune(4)
+    events[5] = [95, REST, 0, 0, 0, 0, 0]
+    turned = rotated(events, 1)
+    notes, moved = events[events[:, VOICE] < REST], turned[turned[:, VOICE] < REST]
+    before = sorted(zip(onsets_of(events)[events[:, VOICE] < REST], (notes[:, VOICE] + 1) % 3, notes[:, PITCH]))
+    after = sorted(zip(onsets_of(turned)[turned[:, VOICE] < REST], moved[:, VOICE], moved[:, PITCH]))
+    assert before == after
+    cells = 3 * onsets_of(turned) + np.where(turned[:, VOICE] < REST, turned[:, VOICE], 0)
+    assert (np.diff(cells) >= 0).all()
+
+
+def test_rests_and_padding_cost_nothing_beyond_their_voice():
+    batch = stack([window(tune(5))], 200)
+    torch.manual_seed(0)
+    costs = ComposerNetwork(TINY).nats(batch).view(199, 7)
+    assert (costs[119:, 2:] == 0).all()
+    assert (costs[:119] > 0).all()
+
+
+def test_the_future_does_not_change_the_cost_of_the_past():
+    torch.manual_seed(0)
+    network, batch = ComposerNetwork(TINY), stack([window(tune(6))], 120)
+    changed = NoteBatch(*(part.clone() for part in batch))
+    changed.events[0, 80:, PITCH] = 70
+    changed.suggested[0, 81:] = mm.NOTHING
+    before, after = network.nats(batch), network.nats(changed)
+    assert torch.equal(before[:79], after[:79])
+    assert not torch.equal(before[79:], after[79:])
+
+
+class FewTunes:
+    """A source of windows from three small tunes, in place of `NoteWindows`."""
+
+    def batch(self, plan: NotePlan, step: int) -> NoteBatch:
+        return stack([window(tune(step % 3)) for _ in range(plan.batch)], 120)
+
+
+def test_a_composer_learns_and_its_run_can_be_resumed(tmp_path: Path):
+    held_out = [FewTunes().batch(NotePlan(batch=3), 0)]
+
+    def run() -> ComposerRun:
+        return ComposerRun(tmp_path, TINY, NotePlan(batch=2), 0.05, 5e-3, torch.float32, compiled=False)
+
+    first = run()
+    untrained = sum(measure_composer(first.network, held_out))
+    train_composer(FewTunes(), held_out, first, 1000)  # type: ignore[arg-type]
+    assert first.best < untrained - 2
+    again = run()
+    assert again.resume() and again.step == first.step
+    assert all(torch.equal(a, b) for a, b in zip(again.network.parameters(), first.network.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("field", range(7))
+def test_a_suggestion_ends_at_the_first_field_in_which_the_event_differs(field: int):
+    from sidlive.model.training.composer_network import offered_fields
+
+    event = torch.tensor([[6, 1, 0, 3, 50, 0, 4]])
+    suggestion = event.clone()
+    suggestion[0, field] = (suggestion[0, field] + 1) % 3
+    batch = NoteBatch(event, event[:, 0], event[:, :1], suggestion[:, None].expand(1, 4, 7), event[:, :4])
+    offered = offered_fields(batch)[0, 0]
+    binding = field < PITCH
+    for later in range(7):
+        gone = binding and later > field
+        assert (offered[later] == suggestion[0, later]) == (not gone)
