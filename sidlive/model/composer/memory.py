@@ -56,7 +56,8 @@ NOTHING: Final = 255  # no suggestion
 NO_PITCH: Final = UNTUNED + 1  # in a context: the voice has had no pitched note
 NO_INSTRUMENT: Final = INSTRUMENTS  # in a context: the voice has had no note
 # Fields of a context: frames since each voice's last onset, before the event's wait; pitch of the last pitched note of
-# the event's voice and of the two others, in the order 1, 2, 3, 1; instrument of the voice's last note; frames since it.
+# the event's voice and of the two others, in the order 1, 2, 3, 1; instrument of the voice's last note, and the frames
+# since that note.
 CONTEXTS: Final = 8
 AGE, OWN_PITCH, NEXT_PITCH, PREVIOUS_PITCH, OWN_INSTRUMENT, GAP = 0, 3, 4, 5, 6, 7
 NEAR_WEIGHT_ONE: Final = 256  # fixed-point 1.0 of `near` weights
@@ -303,10 +304,10 @@ def suggest_next(memory, near, weight, scores, suggested, strengths, lags):  # t
 @_kernel
 def _equal(one, other):  # type: ignore[no-untyped-def]
     """Return whether two events are equal but for their waits."""
+    equal = True
     for field in range(VOICE, FIELDS):
-        if one[field] != other[field]:
-            return False
-    return True
+        equal &= one[field] == other[field]
+    return equal
 
 
 @_kernel

@@ -77,10 +77,13 @@ def test_rotating_voices_keeps_every_note_and_its_frame():
     events = tune(4)
     events[5] = [95, REST, 0, 0, 0, 0, 0]
     turned = rotated(events, 1)
-    notes, moved = events[events[:, VOICE] < REST], turned[turned[:, VOICE] < REST]
-    before = sorted(zip(onsets_of(events)[events[:, VOICE] < REST], (notes[:, VOICE] + 1) % 3, notes[:, PITCH]))
-    after = sorted(zip(onsets_of(turned)[turned[:, VOICE] < REST], moved[:, VOICE], moved[:, PITCH]))
-    assert before == after
+
+    def notes(of: Events, turns: int) -> list[tuple[int, ...]]:
+        sounding = of[:, VOICE] < REST
+        columns = (onsets_of(of)[sounding], (of[sounding, VOICE] + turns) % 3, of[sounding, PITCH])
+        return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+    assert notes(events, 1) == notes(turned, 0)
     cells = 3 * onsets_of(turned) + np.where(turned[:, VOICE] < REST, turned[:, VOICE], 0)
     assert (np.diff(cells) >= 0).all()
 
