@@ -199,7 +199,7 @@ class NoteWindows:
     def _cut(self, song: int, start: int, length: int, turns: int, variant: int) -> dict[str, Any]:
         """Return a window of a song as arrays that may be changed."""
         part = slice(int(self.starts[song]) + start, int(self.starts[song]) + start + length)
-        window = {name: self._kept[name][turns][part].astype(np.int64) for name in KEPT}
+        window: dict[str, Any] = {name: self._kept[name][turns][part].astype(np.int64) for name in KEPT}
         for name in KEPT_VARIANTS:
             window[name] = self._kept[f"{name}{variant}"][turns][part].astype(np.int64)
         window["turns"] = turns
