@@ -44,6 +44,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--share", type=float, default=None, help="share of the frames that the column level trains on"
     )
+    command.add_argument(
+        "--guided",
+        type=float,
+        default=None,
+        metavar="SHARE",
+        help="share of the windows, 0 to 1, in which a plan of the notes is known (default: 0)",
+    )
     command.add_argument("--learning-rate", type=float, default=None, help="highest learning rate, after the warm-up")
     command.add_argument(
         "--decay-from", type=float, default=None, help="part of the run, 0 to 1, after which the learning rate falls"
@@ -100,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     corpus = open_corpus(arguments.corpus)
     kept = arguments.out / "checkpoint.pt"
     plan = TrainingPlan(**load_checkpoint(kept)["plan"]) if kept.exists() else TrainingPlan(steps=20_000)
-    names = ("steps", "minutes", "batch", "length", "share", "learning_rate", "decay_from", "seed")
+    names = ("steps", "minutes", "batch", "length", "share", "guided", "learning_rate", "decay_from", "seed")
     plan = with_changes(plan, **{name: getattr(arguments, name) for name in names})
     if arguments.steps is not None and arguments.minutes is None:
         plan = replace(plan, minutes=None)
@@ -129,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
             plan.missed,
             arguments.cache,
             lambda done, total: bar.update(preparing, completed=done, total=total),
+            plan.guided > 0,
         )
         if ranks.device.type == "cuda":
             prepared.fill(os.cpu_count() or 1, lambda done, total: bar.update(preparing, completed=done, total=total))
@@ -156,6 +164,7 @@ def run(arguments: argparse.Namespace) -> int:
         Result("precision", name_of(precision)),
         Result("nats_per_frame.train", run.train_nats, "nats"),
         Result("nats_per_frame.held_out", run.held_out_nats, "nats"),
+        *([Result("nats_per_frame.guided", run.guided_nats, "nats")] if plan.guided else []),
     ]
     emit(results, arguments.json, title=f"trained {arguments.out}")
     return 0
@@ -191,6 +200,8 @@ def _check(plan: object) -> None:
     for name, least in (("steps", 1), ("batch", 1), ("length", 2)):
         if getattr(plan, name) < least:
             raise ModelError(f"--{name} expects a whole number from {least}, found {getattr(plan, name)}")
+    if not 0 <= plan.guided <= 1:
+        raise ModelError(f"--guided expects 0 to 1, found {plan.guided:g}")
     ranges = (("share", 0.0, 1.0), ("learning_rate", 0.0, 1.0), ("decay_from", -1.0, 1.0), ("minutes", 0.0, 1e5))
     for name, low, high in ranges:
         value = getattr(plan, name)

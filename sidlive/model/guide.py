@@ -39,15 +39,16 @@ def with_guide(
     guide: Frames,
     mask: NDArray[np.bool_],
     said: Tokens | None = None,
+    before: Frames | None = None,
 ) -> Recalled:
     """Return the suggestions of recall and of a guide together, ``[T, SLOTS, CHOICES]`` as ``recalled``.
 
     ``frames uint8[T, 28]``: the frames heard. ``guide uint8[T, 28]``, ``mask bool[T, 28]``: row t guides frame t, so it
     changes row t - 1 of ``recalled``; the last row stays as it is. ``said int16[T, 28]``: the frames' tokens, from
-    which the hi bytes are taken; default: the canonical ones.
+    which the hi bytes are taken; default: the canonical ones. ``before``: as for `tokens.encode`.
     """
-    said = tk.encode(frames) if said is None else said
-    offered = guide_tokens(frames, guide, mask, said)[1:]
+    said = tk.encode(frames, before) if said is None else said
+    offered = guide_tokens(frames, guide, mask, said, before)[1:]
     tokens, strengths = recalled.tokens.copy(), recalled.strengths.copy()
     guided = offered != rc.NOTHING
     for own, new in ((tokens, offered), (strengths, rc.GUIDE)):
@@ -57,12 +58,14 @@ def with_guide(
     return Recalled(tokens, strengths)
 
 
-def guide_tokens(frames: Frames, guide: Frames, mask: NDArray[np.bool_], said: Tokens) -> Tokens:
+def guide_tokens(
+    frames: Frames, guide: Frames, mask: NDArray[np.bool_], said: Tokens, before: Frames | None = None
+) -> Tokens:
     """Return the token that the guide suggests in each slot, ``int16[T, 28]``, NOTHING where it suggests none.
 
     Arguments as for `with_guide`.
     """
-    tokens = tk.encode_instead(guide, frames)
+    tokens = tk.encode_instead(guide, frames, before)
     covered = mask[:, tk.COLUMN_OF_SLOT]
     covered |= covered[:, _PARTNER]
     for slot in np.flatnonzero(tk.KIND_OF_SLOT == tk.FIRST_CONTROL):

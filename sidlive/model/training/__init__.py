@@ -4,7 +4,8 @@ In reading order:
 
 - `plan`: the settings of a run: steps, batch, learning rate. Free of torch.
 - `network`: the two-level transformer, and the slow reference implementation that the engine is tested against.
-- `prepared`: the tokens and the suggestions of recall of a corpus, computed once per song and kept in files.
+- `parts`: files of rows that are computed when they are first needed.
+- `prepared`: the tokens of a corpus, and the suggestions of recall and of guides, computed once per song.
 - `windows`: windows of tunes to train on, with the suggestions of recall for each frame.
 - `precision`: the precision of matrix products, chosen by measuring.
 - `ranks`: training on several processes at once.

@@ -10,23 +10,23 @@ suggestions go on for ``reach`` frames after its end. Thus a window's memory has
 suggestions exist in two variants, which are cut at different places. In the second variant some frames are hidden from
 recall (`TrainingPlan.missed`).
 
-A block is computed when it is first needed, or beforehand by `Prepared.fill`. Both give the same bits, and several
-processes may do it at once.
+**Guides** (see `model.guide`). Each song has two: one with its true notes, one in which some are wrong.
+
+A block or a guide is computed when it is first needed, or beforehand by `Prepared.fill`. Both give the same bits, and
+several processes may do it at once.
 
 **Files** (in a folder beside the corpus, named by a digest of all that they depend on; it may be deleted at any time):
 
 - ``values.npy``, ``manners.npy``: ``uint8[N, 28]``, in slot order: the songs' frames and the manners of their tokens
-- ``recall``: a checksum for each block (0: not computed yet), then ``uint16[M, CODES]``, the suggestions: see `encode`
+- ``recall``: a `PartsFile` of the blocks' suggestions, ``uint16[M, CODES]``: see `encode`
+- ``guides``: a `PartsFile` of the guides' suggestions, ``uint8[2 * N, 2 * SLOTS]``: see `encode_guide`; only if needed
 """
 
 import hashlib
 import json
 import os
 import shutil
-import zlib
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -35,12 +35,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip import registers as sid
+from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.corpus.shards import Corpus, CorpusTune
+from sidlive.model.guide import guide_tokens
 from sidlive.model.tokens import Tokens
+from sidlive.model.training.parts import PartsFile, Progress
 from sidlive.model.weights import LANGUAGE
+from sidlive.tune.score.causal import Disturbance, causal_guide
 
 VERSION: Final = 1  # of the files' layout and of recall's rules
 BLOCK: Final = rc.WINDOW  # frames from the start of one block to the start of the next
@@ -48,9 +52,11 @@ VARIANTS: Final = 2  # 0: nothing is hidden from recall; 1: some frames are
 STREAM_CODES: Final = rc.STREAMS * rc.CHOICES
 CODES: Final = STREAM_CODES + len(tk.HI_SLOTS) * rc.CHOICES  # numbers per frame in ``recall``
 LEVELS: Final = rc.RUN_STRENGTHS - 1  # strengths of a suggestion, from 1
+GUIDES: Final = 2  # variants of a song's guide
+TRUE, DISTURBED = range(GUIDES)
+NO_GUIDE: Final = 255  # the manner of a slot for which a guide suggests nothing
+LONGEST_DELAY: Final = 400  # frames between a note and the last note that it may be played from
 VOICE_3_OFF: Final = 0x80  # in the volume register
-
-Progress = Callable[[int, int], object]  # called with (done, total)
 
 
 @dataclass(frozen=True)
@@ -100,23 +106,23 @@ class Layout:
 class Prepared:
     """The prepared songs of a corpus's train split. Any thread may use it."""
 
-    def __init__(self, folder: Path, layout: Layout, missed: float) -> None:
+    def __init__(self, folder: Path, layout: Layout, missed: float, guided: bool = False) -> None:
         self.folder, self.layout, self.missed = folder, layout, missed
         blocks = layout.blocks
-        self._bounds = np.append(blocks[:, 4], blocks[-1, 4] + blocks[-1, 3] - blocks[-1, 2])
         try:
             self.values = np.load(folder / "values.npy", mmap_mode="r")  # uint8[N, 28]
             self.manners = np.load(folder / "manners.npy", mmap_mode="r")  # uint8[N, 28]
-            shape = (int(self._bounds[-1]), CODES)
-            self._sums = np.memmap(folder / "recall", np.uint32, "r+", 0, (len(blocks),))
-            self.codes = np.memmap(folder / "recall", np.uint16, "r+", _sums_bytes(len(blocks)), shape)
         except (OSError, ValueError) as error:
             raise ModelError(f"{folder} cannot be used ({error}): remove it, it is made again") from None
         rows = layout.lengths.sum()
         if len(self.values) != rows or len(self.manners) != rows:
             raise ModelError(f"{folder} does not hold the corpus's songs: remove it, it is made again")
-        self._ready = np.zeros(len(blocks), bool)  # blocks computed or checked by this process
-        self._distrust_other_rules()
+        bounds = np.append(blocks[:, 4], blocks[-1, 4] + blocks[-1, 3] - blocks[-1, 2])
+        self.recall = PartsFile(folder / "recall", bounds, np.uint16, CODES, self._compute)
+        self.guides = None
+        if guided:
+            bounds = np.append(0, np.tile(layout.lengths, GUIDES).cumsum())
+            self.guides = PartsFile(folder / "guides", bounds, np.uint8, 2 * tk.SLOTS, self._compute_guide)
 
     @cached_property
     def can_rotate(self) -> NDArray[np.bool_]:
@@ -133,40 +139,42 @@ class Prepared:
         )
         return token_of(self.values[rows].astype(np.int16), self.manners[rows])
 
-    def need(self, blocks: Iterable[int]) -> None:
-        """Compute these blocks unless they are there already."""
-        for block in blocks:
-            if not self._ready[block]:
-                self._check(block)
-                self._ready[block] = True
-
     def fill(self, threads: int, progress: Progress = lambda done, total: None) -> None:
-        """Compute all blocks that are not there yet, on several threads; kernels let them run at the same time."""
-        order = np.random.default_rng(0).permutation(len(self._ready))  # songs differ in length: an even load
-        with ThreadPoolExecutor(threads) as pool:
-            for done, _ in enumerate(pool.map(lambda block: self.need((block,)), order.tolist()), 1):
-                progress(done, len(order))
+        """Compute all blocks, and the guides if there are any, on several threads."""
+        self.recall.fill(threads, progress)
+        if self.guides is not None:
+            self.guides.fill(threads, progress)
 
-    def _check(self, block: int) -> None:
-        """Compute a block whose checksum does not match its rows."""
-        rows = self.codes[self._bounds[block] : self._bounds[block + 1]]
-        if self._sums[block] == 0 or self._sums[block] != _checksum(rows):
-            rows[:] = self._compute(block)
-            self._sums[block] = _checksum(rows)
+    def guide_part(self, variants: NDArray[np.int64], songs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the part of ``guides`` for each variant and song."""
+        return variants * len(self.layout.lengths) + songs
 
     def _compute(self, block: int) -> NDArray[np.uint16]:
         variant, song, first, end, _ = self.layout.blocks[block].tolist()
         rng = np.random.default_rng([block, VARIANTS]) if variant and self.missed else None
         return encode(self.tokens(song, first, end), self.missed * rng.random() if rng else 0.0, rng)
 
-    def _distrust_other_rules(self) -> None:
-        """Discard all blocks if one of them has other suggestions than today's rules give."""
-        known = np.flatnonzero(self._sums)
-        if len(known):
-            block = int(known[0])
-            rows = self.codes[self._bounds[block] : self._bounds[block + 1]]
-            if not np.array_equal(rows, self._compute(block)):
-                self._sums[:] = 0
+    def _compute_guide(self, part: int) -> NDArray[np.uint8]:
+        variant, song = divmod(part, len(self.layout.lengths))
+        first = self.layout.first_rows[song]
+        frames = sid.silence(self.layout.lengths[song])
+        frames[:, tk.COLUMN_OF_SLOT] = self.values[first : first + len(frames)]
+        return encode_guide(frames, self.tokens(song), variant == DISTURBED, np.random.default_rng([part, GUIDES]))
+
+
+def encode_guide(frames: Frames, tokens: Tokens, disturbs: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Compute the tokens that a song's guide suggests, and encode them as ``uint8[T, 2 * SLOTS]``.
+
+    ``frames uint8[T, 28]``, ``tokens int16[T, 28]``: the song. A plan is written some time before it is played, so its
+    notes are played from notes of some time ago: how long is drawn from ``rng``. ``disturbs``: whether some notes are
+    wrong. Columns: the values of the slots, then their manners, NO_GUIDE where nothing is suggested.
+    """
+    delay, more = int(rng.integers(LONGEST_DELAY + 1)), 2 * rng.random()
+    disturbance = Disturbance(*(more * share for share in astuple(Disturbance()))) if disturbs else None
+    offered = guide_tokens(frames, *causal_guide(frames, None, delay, disturbance, rng), tokens)
+    values = np.where(offered < tk.KEEP, offered, 0)
+    manners = np.where(offered == rc.NOTHING, NO_GUIDE, tk.manners(offered))
+    return np.concatenate([values, manners], axis=1).astype(np.uint8)
 
 
 def encode(tokens: Tokens, missed: float = 0.0, rng: np.random.Generator | None = None) -> NDArray[np.uint16]:
@@ -202,13 +210,18 @@ def token_of(values: NDArray[np.int16], manners: NDArray[np.uint8]) -> Tokens:
 
 
 def prepare(
-    corpus: Corpus, reach: int, missed: float, place: Path | None = None, progress: Progress = lambda done, total: None
+    corpus: Corpus,
+    reach: int,
+    missed: float,
+    place: Path | None = None,
+    progress: Progress = lambda done, total: None,
+    guided: bool = False,
 ) -> Prepared:
     """Open the prepared files of a corpus's train split, or make them without any block of recall.
 
     ``reach``: longest window in frames. ``missed``: largest share of a stream's frames hidden from recall. ``place``:
-    folder for the files (default: the corpus's). Raises ModelError if the corpus has no tune to train on or the files
-    cannot be written.
+    folder for the files (default: the corpus's). ``guided``: whether there are guides. Raises ModelError if the corpus
+    has no tune to train on or the files cannot be written.
     """
     tunes = corpus.split("train")
     if not tunes:
@@ -219,7 +232,7 @@ def prepare(
     folder = (place or corpus.folder) / f"prepared-{_digest(tunes, layout.reach, missed)}"
     if not folder.exists():
         _make(corpus, tunes, layout, folder, progress)
-    return Prepared(folder, layout, missed)
+    return Prepared(folder, layout, missed, guided)
 
 
 def _make(corpus: Corpus, tunes: tuple[CorpusTune, ...], layout: Layout, folder: Path, progress: Progress) -> None:
@@ -236,10 +249,6 @@ def _make(corpus: Corpus, tunes: tuple[CorpusTune, ...], layout: Layout, folder:
             values[row : row + tune.length] = frames[:, tk.COLUMN_OF_SLOT]
             manners[row : row + tune.length] = tk.manners(tk.encode(frames))
             progress(number, len(tunes))
-        last = layout.blocks[-1]
-        size = _sums_bytes(len(layout.blocks)) + 2 * CODES * int(last[4] + last[3] - last[2])
-        with (partial / "recall").open("wb") as file:
-            file.truncate(size)  # zeros, which take no room on the disk until they are written
         del values, manners
         os.rename(partial, folder)
     except OSError as error:
@@ -253,12 +262,3 @@ def _digest(tunes: tuple[CorpusTune, ...], reach: int, missed: float) -> str:
     places = [(tune.path, tune.song, tune.shard, tune.start, tune.length) for tune in tunes]
     made_from = json.dumps([VERSION, LANGUAGE, BLOCK, CODES, reach, missed, places])
     return hashlib.blake2b(made_from.encode(), digest_size=6).hexdigest()
-
-
-def _sums_bytes(blocks: int) -> int:
-    """Return the size of the checksums in ``recall``."""
-    return 4 * blocks
-
-
-def _checksum(rows: NDArray[np.uint16]) -> int:
-    return zlib.crc32(np.ascontiguousarray(rows).data) or 1

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ def optimiser_step(
 
 @torch.no_grad()
 def evaluate(
-    network: Network, batches: list[Batch], device: torch.device = CPU, precision: torch.dtype = torch.bfloat16
+    network: Network, batches: Sequence[Batch], device: torch.device = CPU, precision: torch.dtype = torch.bfloat16
 ) -> float:
     """Return the mean cost of the batches in nats per frame; ``network`` must be on ``device``."""
     total, frames = 0.0, 0
@@ -119,6 +119,7 @@ class Run:
         self.best = float("inf")
         self.train_nats: float | None = None
         self.held_out_nats: float | None = None
+        self.guided_nats: float | None = None  # the same with guides, if the plan has any
         if compiled:
             for block in [*self.network.time_blocks, *self.network.column_blocks]:
                 block.compile(dynamic=False)
@@ -152,6 +153,7 @@ class Run:
         self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
         self.seconds = kept.get("seconds", 0.0)
         self.train_nats, self.held_out_nats = kept["train_nats"], kept["held_out_nats"]
+        self.guided_nats = kept.get("guided_nats")
         self.measured = kept.get("measured", self.step)
         return True
 
@@ -172,6 +174,7 @@ class Run:
             "best": self.best,
             "train_nats": self.train_nats,
             "held_out_nats": self.held_out_nats,
+            "guided_nats": self.guided_nats,
         }
         _save(plain, self.checkpoint)
 
@@ -209,16 +212,23 @@ class Run:
             self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
         return nats
 
-    def measure(self, batches: list[Batch]) -> float:
-        """Measure the held-out cost in nats per frame and log it; write best.pt if it is the lowest so far."""
+    def measure(self, batches: list[Batch], guided: Sequence[Batch] = ()) -> float:
+        """Measure the held-out cost in nats per frame and log it; write best.pt if it is the lowest so far.
+
+        ``guided``: the same windows with guides. Their cost then counts, too, by the plan's share of windows with one.
+        """
         averaged = Network(self.config).to(self.ranks.device)
         averaged.load_state_dict(self.average)
         nats = evaluate(averaged, batches, self.ranks.device, self.precision)
+        both = nats
+        if guided:
+            self.guided_nats = evaluate(averaged, guided, self.ranks.device, self.precision)
+            both += self.plan.guided * (self.guided_nats - nats)
         with _uninterrupted():
             self.held_out_nats = nats
-            if nats < self.best:
+            if both < self.best:
                 self.keep_best()
-                self.best = nats
+                self.best = both
             self._log()
             self.measured = self.step
         return nats
@@ -235,6 +245,8 @@ class Run:
         """Append a row to the log, without the rows of later steps that a killed run wrote after its checkpoint."""
         path = self.folder / "log.jsonl"
         row = {"step": self.step, "frames": self.frames, "train": self.train_nats, "held_out": self.held_out_nats}
+        if self.guided_nats is not None:
+            row["guided"] = self.guided_nats
         try:
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
             kept = [old for old in rows if old["step"] < self.step]
@@ -261,8 +273,10 @@ def train(
     windows (default: those that `prepare` makes beside the corpus). Raises ModelError if all tunes are shorter than a
     window, a file cannot be written or another process has ended.
     """
-    windows = windows or WindowSampler(prepare(corpus, run.plan.length + 1, run.plan.missed), run.ranks.device)
+    plan, guides = run.plan, run.plan.guided > 0
+    windows = windows or WindowSampler(prepare(corpus, plan.length + 1, plan.missed, guided=guides), run.ranks.device)
     batches = held_out(corpus) if run.ranks.first else []
+    guided = held_out(corpus, guided=True) if run.ranks.first and guides else []
     run.ranks.require_equal(run.step, "step")
     saved = started = time.monotonic()
     first, before_s = run.step, run.seconds
@@ -270,7 +284,7 @@ def train(
     def measure_if_due() -> None:
         due = run.step % measure_every == 0 or run.progress >= 1
         if batches and due and run.measured < run.step:
-            run.measure(batches)
+            run.measure(batches, guided)
 
     try:
         measure_if_due()  # the run may have been stopped during its last measurement

@@ -18,12 +18,16 @@ from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.corpus.shards import Corpus
+from sidlive.model.guide import with_guide
 from sidlive.model.tokens import Tokens
 from sidlive.model.training import prepared as pre
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.prepared import Prepared
 from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.tune.edits import rotate_voices
+from sidlive.tune.score.causal import causal_guide
+
+DISTURBED_SHARE: Final = 3 / 7  # of the windows with a guide: those whose guide has wrong notes
 
 
 class Batch(NamedTuple):
@@ -57,13 +61,15 @@ def cut_window(
     memory: int | None = rc.WINDOW,
     missed: float = 0.0,
     rng: np.random.Generator | None = None,
+    guides: tuple[Frames, NDArray[np.bool_]] | None = None,
 ) -> TrainingWindow:
     """Cut ``length`` frames of a tune, from frame ``start`` on.
 
     ``frames uint8[T, 28]``: the whole tune. ``turns``: rotate the voices by this number (see `edits.rotate_voices`).
     ``memory``: frames before the window that recall knows (None: recall suggests nothing). ``missed``: share of each
     stream's frames hidden from recall, drawn from ``rng``. Generated music sometimes lacks notes that it should have;
-    the hidden frames teach the model to find its place in such music and to play those notes again.
+    the hidden frames teach the model to find its place in such music and to play those notes again. ``guides``: a guide
+    of the whole tune and its mask (see `model.guide`).
     """
     first = max(0, start - (memory or 0))
     stretch, before = frames[first : start + length], frames[max(0, first - tk.MEMORY) : first]
@@ -77,10 +83,23 @@ def cut_window(
             lost = rng.random((len(tokens), rc.STREAMS)) < missed
             heard = np.where(lost[:, rc.STREAM_OF_SLOT], rc.STILL_TOKENS, tokens)
         suggested = rc.recall(heard, said=tokens)
-        recalled, strengths = suggested.tokens[inside], suggested.strengths[inside]
     else:
-        recalled, strengths = rc.nothing(length)
-    return TrainingWindow(stretch[inside][:, tk.COLUMN_OF_SLOT], tokens[inside], recalled, strengths)
+        suggested = rc.nothing(len(tokens))
+    if guides is not None:
+        guide, mask = guides[0][first : start + length], guides[1][first : start + length]
+        if turns:
+            guide, mask = rotate_voices(guide, turns), _rotated_mask(mask, turns)
+        suggested = with_guide(suggested, stretch, guide, mask, tokens, before)
+    return TrainingWindow(
+        stretch[inside][:, tk.COLUMN_OF_SLOT], tokens[inside], suggested.tokens[inside], suggested.strengths[inside]
+    )
+
+
+def _rotated_mask(mask: NDArray[np.bool_], turns: int) -> NDArray[np.bool_]:
+    """Return a mask of columns ``bool[T, 28]`` for frames whose voices `rotate_voices` rotated."""
+    voices, first = sid.VOICES * sid.VOICE_STRIDE, sid.FIRST_CONTROL
+    rolled = [np.roll(mask[:, :voices], turns * sid.VOICE_STRIDE, 1), np.roll(mask[:, first:], turns, 1)]
+    return np.concatenate([rolled[0], mask[:, voices:first], rolled[1]], axis=1)
 
 
 def batch_of(windows: list[TrainingWindow], chosen: NDArray[np.int64]) -> Batch:
@@ -109,6 +128,7 @@ class Draw(NamedTuple):
     variants: NDArray[np.int64]  # of recall (see `prepared`)
     remembering: NDArray[np.int64]  # 1 with recall, 0 without
     chosen: NDArray[np.int64]  # [B, n]: predictions for the column level, by the frame that each starts from
+    guides: NDArray[np.int64]  # variant of the guide (see `prepared`), -1 without one
 
 
 def draw(prepared: Prepared, plan: TrainingPlan, step: int) -> Draw:
@@ -135,9 +155,10 @@ def draw(prepared: Prepared, plan: TrainingPlan, step: int) -> Draw:
     keys = rng.random((batch, plan.length))
     keys[pinned, pins[pinned] - 1] = 2.0  # the frame after the gap cannot be predicted from the last pinned one
     chosen = np.sort(np.argpartition(keys, plan.chosen - 1, axis=1)[:, : plan.chosen], axis=1)
-    return Draw(
-        songs, starts, np.where(pinned, pins, whole), laters, turns, variants, remembering.astype(np.int64), chosen
-    )
+    disturbed = rng.random(batch) < DISTURBED_SHARE
+    guides = np.where(rng.random(batch) < plan.guided, np.where(disturbed, pre.DISTURBED, pre.TRUE), -1)
+    pins = np.where(pinned, pins, whole)
+    return Draw(songs, starts, pins, laters, turns, variants, remembering.astype(np.int64), chosen, guides)
 
 
 _VOICES: Final = np.arange(tk.SLOTS) < sid.VOICES * tk.SLOTS_PER_VOICE
@@ -177,7 +198,8 @@ class WindowSampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the values are read-only, and nothing here writes to them
             self._values, self._manners = on_device(prepared.values).view(-1), on_device(prepared.manners).view(-1)
-        self._codes = on_device(prepared.codes.view(np.int16))  # torch has few operations on uint16
+        self._codes = on_device(prepared.recall.rows.view(np.int16))  # torch has few operations on uint16
+        self._guides = None if prepared.guides is None else on_device(prepared.guides.rows)
         self._turned_slots, self._turned_routes = on_device(_TURNED_SLOTS), on_device(_turned_routes())
         self._stream_of_slot = on_device(rc.STREAM_OF_SLOT)
         self._still = on_device(rc.STILL_TOKENS.astype(np.int64))
@@ -195,17 +217,22 @@ class WindowSampler:
         if self.device.type == "cpu":
             heard = drawn.remembering > 0
             needed = [blocks[0][heard], blocks[1][heard & (drawn.pins <= plan.length)]]
-            self.prepared.need(np.unique(np.concatenate(needed)).tolist())
+            self.prepared.recall.need(np.unique(np.concatenate(needed)).tolist())
+            if self.prepared.guides is not None:
+                guided = drawn.guides >= 0
+                parts = self.prepared.guide_part(drawn.guides[guided], drawn.songs[guided])
+                self.prepared.guides.need(np.unique(parts).tolist())
         # A row of the codes, minus the row's frame: for the frames before the gap, and for those after it.
         codes_at = layout.blocks[blocks, 4] - layout.blocks[blocks, 2]
-        numbers = np.stack(
-            [drawn.starts, drawn.pins, drawn.laters, drawn.turns, drawn.remembering, layout.first_rows[drawn.songs]]
-        )
+        numbers = np.stack([
+            drawn.starts, drawn.pins, drawn.laters, drawn.turns, drawn.remembering, drawn.guides,
+            layout.first_rows[drawn.songs],
+        ])  # fmt: skip
         small = torch.from_numpy(np.concatenate([numbers, codes_at]))
         chosen = torch.from_numpy(drawn.chosen + plan.length * np.arange(len(drawn.songs))[:, None]).view(-1)
         if self.device.type == "cuda":
             small, chosen = (part.pin_memory().to(self.device, non_blocking=True) for part in (small, chosen))
-        starts, pins, laters, turns, remembering, first_rows, *codes_rows = small[:, :, None]  # [B, 1] each
+        starts, pins, laters, turns, remembering, guides, first_rows, *codes_rows = small[:, :, None]  # [B, 1] each
         places = torch.arange(plan.length + 1, device=self.device)
         before_gap = places < pins
         frames = torch.where(before_gap, starts + places, laters + places - pins)  # [B, T + 1]
@@ -215,7 +242,11 @@ class WindowSampler:
         code_rows = torch.where(before_gap, codes_rows[0], codes_rows[1]) + frames
         codes = self._codes[code_rows[:, :-1].reshape(-1)[chosen]].to(torch.int64) & 0xFFFF
         codes = codes * remembering.expand(-1, plan.length).reshape(-1)[chosen][:, None]
-        recalled, strengths = self._suggestions(codes, rows[:, :-1].reshape(-1)[chosen])
+        heard_rows = rows[:, :-1].reshape(-1)[chosen]
+        recalled, strengths = self._suggestions(codes, heard_rows)
+        if (drawn.guides >= 0).any():
+            variants = guides.expand(-1, plan.length).reshape(-1)[chosen]
+            recalled, strengths = self._guided(recalled, strengths, variants, heard_rows + 1)
         return Batch(
             self._turn(values, turns),
             self._turn(tokens, turns),
@@ -247,6 +278,21 @@ class WindowSampler:
         strengths[:, self._los] = torch.where(pairs > 0, (pairs - 1) % 16, 0)
         return tokens, strengths
 
+    def _guided(self, recalled: Tensor, strengths: Tensor, variants: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the suggestions of recall and of guides together, as `guide.with_guide` does.
+
+        ``variants [N]``: of the guides, -1 without one; ``rows [N]``: of the frames that the suggestions are for.
+        """
+        assert self._guides is not None, "the corpus was prepared without guides"
+        count = len(self._values) // tk.SLOTS
+        values, manners = self._guides[variants.clamp(min=0) * count + rows].to(torch.int64).chunk(2, dim=1)
+        tokens = torch.where(manners > 0, manners + (tk.KEEP - 1), values)
+        guided = (manners != pre.NO_GUIDE) & (variants >= 0)[:, None]
+        guided = guided[..., None]
+        offered = torch.stack([tokens, recalled[..., 0]], -1)
+        merits = torch.stack([torch.full_like(tokens, rc.GUIDE), strengths[..., 0]], -1)
+        return torch.where(guided, offered, recalled), torch.where(guided, merits, strengths)
+
     def _turn(self, content: Tensor, turns: Tensor) -> Tensor:
         """Rotate voices in values or tokens ``[B, K, SLOTS]``, by ``turns [B, 1]``."""
         turned = content.gather(2, self._turned_slots[turns].expand_as(content))
@@ -254,10 +300,13 @@ class WindowSampler:
         return turned
 
 
-def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25) -> list[Batch]:
+def held_out(
+    corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25, guided: bool = False
+) -> list[Batch]:
     """Sample held-out tunes to measure a run by: at most ``count`` windows of ``length`` + 1 frames, one per tune.
 
-    ``share``: share of the frames that are predicted. The sample is the same at each call.
+    ``share``: share of the frames that are predicted. ``guided``: whether they have a guide with their true notes. The
+    sample is the same at each call.
     """
     tunes = [tune for tune in corpus.tunes if tune.split == "held-out" and tune.length > length]
     rng = np.random.default_rng(1)
@@ -267,7 +316,8 @@ def held_out(corpus: Corpus, count: int = 48, length: int = 256, share: float = 
         picks = []
         for tune in tunes[first : first + 4]:
             frames = corpus.frames(tune)
-            picks.append(cut_window(frames, int(rng.integers(len(frames) - length)), length + 1))
+            guides = causal_guide(frames) if guided else None
+            picks.append(cut_window(frames, int(rng.integers(len(frames) - length)), length + 1, guides=guides))
         predictions = len(picks) * length
         chosen = rng.choice(predictions, size=round(predictions * share), replace=False)
         batches.append(batch_of(picks, chosen))

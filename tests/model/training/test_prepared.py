@@ -19,6 +19,8 @@ from sidlive.model.training import prepared as pre
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.prepared import Prepared, prepare
 from sidlive.model.training.windows import Batch, Draw, TrainingWindow, WindowSampler, cut_window, draw
+from sidlive.tune.scores import scores
+from sidlive.tune.tracker import play
 
 PLAN = TrainingPlan(steps=9, batch=24, length=48, share=1.0, missed=0.0, remembering=1.0)
 SLOTS_SPOKEN = ~tk.IS_LO
@@ -54,8 +56,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return write_corpus(tmp_path_factory.mktemp("prepared") / "corpus", songs)
 
 
-def by_hand(prepared: Prepared, corpus: Corpus, drawn: Draw, window: int) -> TrainingWindow:
-    """Cut a drawn window from the song's frames; recall knows the frames from the block's first one on."""
+def by_hand(
+    prepared: Prepared, corpus: Corpus, drawn: Draw, window: int, guides: tuple[Frames, NDArray[np.bool_]] | None = None
+) -> TrainingWindow:
+    """Cut a drawn window from the song's frames; recall knows the frames from the block's first one on.
+
+    ``guides``: of the whole song.
+    """
     song, start, pin, later = (int(part[window]) for part in (drawn.songs, drawn.starts, drawn.pins, drawn.laters))
     whole, turns = PLAN.length + 1, int(drawn.turns[window])
     parts = [(start, min(pin, whole)), (later, whole - pin)]
@@ -64,7 +71,7 @@ def by_hand(prepared: Prepared, corpus: Corpus, drawn: Draw, window: int) -> Tra
         if length > 0:
             block = prepared.layout.block_of(drawn.variants[[window]], drawn.songs[[window]], np.array([at]))[0]
             memory = at - int(prepared.layout.blocks[block, 2])
-            cut.append(cut_window(corpus.frames(corpus.tunes[song]), at, length, turns, memory))
+            cut.append(cut_window(corpus.frames(corpus.tunes[song]), at, length, turns, memory, guides=guides))
     return TrainingWindow(*(np.concatenate(each) for each in zip(*cut, strict=True)))
 
 
@@ -101,6 +108,57 @@ def test_the_windows_are_those_cut_from_the_songs(corpus: Corpus) -> None:
     assert differing < 0.01 * compared and compared > 10_000
 
 
+def test_guided_windows_are_those_cut_with_the_songs_guides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with gaps and rotated voices. The guide is any frames here, as a wrong plan would make them."""
+    corpus = write_corpus(tmp_path / "corpus", [verses(700, 1)])
+    rng = np.random.default_rng(4)
+    frames = np.asarray(corpus.frames(corpus.tunes[0]))
+    other = np.where(rng.random(frames.shape) < 0.8, frames, np.roll(frames, 1, axis=0))
+    guides = other, rng.random(frames.shape) < 0.7
+    monkeypatch.setattr(pre, "causal_guide", lambda *given: guides)
+    plan = replace(PLAN, guided=0.7)
+    prepared = prepare(corpus, plan.length + 1, plan.missed, guided=True)
+    sampler, kinds = WindowSampler(prepared), set()
+    for step in range(3):
+        drawn, batch = draw(prepared, plan, step), sampler.batch(plan, step)
+        first = 0
+        for window in range(plan.batch):
+            variant = int(drawn.guides[window])
+            kinds.add(variant)
+            expected = by_hand(prepared, corpus, drawn, window, guides if variant >= 0 else None)
+            frames = chosen_of(batch, window)
+            rows = slice(first, first + len(frames))
+            first += len(frames)
+            guided = (expected.strengths[frames] == rc.GUIDE).any(-1)
+            assert guided.any() == (variant >= 0)
+            spoken = (expected.tokens[frames + 1] != tk.SKIP) & (SLOTS_SPOKEN if drawn.turns[window] else True)
+            for found, part in ((batch.recalled, expected.recalled), (batch.strengths, expected.strengths)):
+                assert (found[rows].numpy() == part[frames]).all(-1)[spoken].all()
+                assert np.array_equal(
+                    found[rows].numpy()[..., 0][guided & spoken], part[frames][..., 0][guided & spoken]
+                )
+    assert kinds == {-1, pre.TRUE, pre.DISTURBED}
+
+
+def test_a_songs_guides_have_its_notes(tmp_path: Path) -> None:
+    """One guide has the true notes, the other some wrong ones; both are kept, and the same when made again."""
+    song = np.tile(play(scores()["gallop"])[:500], (4, 1))
+    corpus = write_corpus(tmp_path / "corpus", [song])
+    prepared = prepare(corpus, PLAN.length + 1, 0.0, guided=True)
+    prepared.fill(2)
+    assert prepared.guides is not None
+    right, wrong = np.split(prepared.guides.rows[:, tk.SLOTS :], pre.GUIDES)
+    tokens = np.split(pre.token_of(*map(np.asarray, np.split(prepared.guides.rows.astype(np.int16), 2, axis=1))), 2)
+    controls = np.flatnonzero(tk.KIND_OF_SLOT == tk.CONTROL)
+    said = tk.encode(song)[:, controls]
+    shares = [(guide[1000:, controls] == said[1000:]).mean() for guide in tokens]
+    assert shares[0] > 0.97 and shares[1] < shares[0]
+    assert (right[1000:, controls] != pre.NO_GUIDE).all() and not np.array_equal(right, wrong)
+    again = prepare(corpus, PLAN.length + 1, 0.0, tmp_path / "again", guided=True)
+    again.fill(1)
+    assert again.guides is not None and np.array_equal(again.guides.rows, prepared.guides.rows)
+
+
 def test_frames_hidden_from_recall_are_heard_as_still(corpus: Corpus) -> None:
     tokens = tk.encode(np.asarray(corpus.frames(corpus.tunes[1])))
     codes = pre.encode(tokens, 0.4, np.random.default_rng(5))
@@ -109,13 +167,14 @@ def test_frames_hidden_from_recall_are_heard_as_still(corpus: Corpus) -> None:
     assert not np.array_equal(codes, pre.encode(tokens))
     prepared = prepare(corpus, PLAN.length + 1, 0.4)
     block = int(prepared.layout.block_of(np.array([0]), np.array([1]), np.array([0]))[0])
-    prepared.need([block])
+    prepared.recall.need([block])
     row = int(prepared.layout.blocks[block, 4])
-    prepared.codes[row : row + len(codes)] = codes
+    prepared.recall.rows[row : row + len(codes)] = codes
     windows = 40
     drawn = Draw(
         *(np.full(windows, number) for number in (1, 0, PLAN.length + 1, 0, 0, 0, 1)),
         np.tile(np.arange(PLAN.length), (windows, 1)),
+        np.full(windows, -1),
     )
     drawn = drawn._replace(starts=np.arange(windows) * 6)
     batch = WindowSampler(prepared).cut(drawn, PLAN)
@@ -180,19 +239,19 @@ def test_damaged_suggestions_and_those_of_other_rules_are_made_again(
     corpus = write_corpus(tmp_path / "corpus", [verses(5000, 1)])
     prepared = prepare(corpus, PLAN.length + 1, 0.0)
     prepared.fill(1)
-    right = prepared.codes.copy()
-    prepared.codes[20:30] ^= 1
+    right = prepared.recall.rows.copy()
+    prepared.recall.rows[20:30] ^= 1
     again = prepare(corpus, PLAN.length + 1, 0.0)
     again.fill(1)
-    assert np.array_equal(again.codes, right)
+    assert np.array_equal(again.recall.rows, right)
     with monkeypatch.context() as patched:
         patched.setattr(pre, "encode", lambda tokens, *rest: np.full((len(tokens), pre.CODES), 9, np.uint16))
         other = prepare(corpus, PLAN.length + 1, 0.0)
         other.fill(1)
-    assert (other.codes == 9).all()
+    assert (other.recall.rows == 9).all()
     back = prepare(corpus, PLAN.length + 1, 0.0)
     back.fill(1)
-    assert np.array_equal(back.codes, right)
+    assert np.array_equal(back.recall.rows, right)
 
 
 def test_a_place_that_cannot_be_written_is_one_clear_error(corpus: Corpus, tmp_path: Path) -> None:

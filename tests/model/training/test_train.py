@@ -314,6 +314,18 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, content: bytes)
         load_checkpoint(tmp_path / "absent.pt")
 
 
+def test_a_run_with_guides_is_measured_with_and_without(corpus: Corpus, tmp_path: Path, one_thread: None) -> None:
+    """The better one of two checkpoints is the one with the lower mean of both."""
+    run = Run(tmp_path, TINY, replace(PLAN, guided=0.5), compiled=False)
+    train(corpus, run, measure_every=20)
+    assert run.guided_nats is not None and run.held_out_nats is not None
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["guided"] == run.guided_nats != run.held_out_nats
+    assert run.best == pytest.approx(min((row["held_out"] + row["guided"]) / 2 for row in rows))
+    resumed = Run(tmp_path, TINY, replace(PLAN, guided=0.5), compiled=False)
+    assert resumed.resume() and resumed.guided_nats == run.guided_nats
+
+
 def test_a_run_from_before_guides_is_resumed(corpus: Corpus, tmp_path: Path) -> None:
     """Its checkpoint lacks the strength of a guide's suggestions, in the weights and in the optimiser."""
     run = Run(tmp_path, TINY, PLAN, compiled=False)
@@ -359,6 +371,7 @@ def test_the_error_for_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path) 
         (["--length", "1"], "--length expects a whole number from 2, found 1"),
         (["--threads", "-1"], "--threads expects 1 or more, found -1"),
         (["-o", "{}"], "cannot be made a folder: File exists"),
+        (["--guided", "1.5"], "--guided expects 0 to 1, found 1.5"),
     ],
 )
 def test_a_wrong_option_is_reported_before_training_begins(
