@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sidlive.chip.registers import VOICES
+from sidlive.model.composer import inputs
 from sidlive.model.composer import memory as mm
-from sidlive.model.composer import rows
 from sidlive.model.composer.events import (
     CHORD,
     FIELDS,
@@ -56,19 +56,19 @@ class ComposerNetwork(nn.Module):
         super().__init__()
         self.config = config
         width, narrow, hidden = config.notes.width, config.field_width, config.field_hidden
-        self.heard_embedding = nn.Parameter(torch.empty(rows.HEARD_ROWS, width))
+        self.heard_embedding = nn.Parameter(torch.empty(inputs.HEARD_ROWS, width))
         self.blocks = nn.ModuleList(TransformerBlock(config.notes) for _ in range(config.notes.layers))
         self.notes_norm = nn.Parameter(torch.ones(width))
         self.bridge = nn.Linear(width, narrow, bias=False)
-        self.field_embedding = nn.Parameter(torch.empty(rows.FIELD_ROWS, narrow))
+        self.field_embedding = nn.Parameter(torch.empty(inputs.FIELD_ROWS, narrow))
         self.field_norm = nn.Parameter(torch.ones(FIELDS, narrow))
         self.gate = nn.Parameter(torch.empty(FIELDS, hidden, narrow))
         self.up = nn.Parameter(torch.empty(FIELDS, hidden, narrow))
         self.down = nn.Parameter(torch.empty(FIELDS, narrow, hidden))
         self.head_norm = nn.Parameter(torch.ones(FIELDS, narrow))
-        self.head = nn.Parameter(torch.empty(rows.HEAD_ROWS, narrow))
-        self.leaps = nn.Parameter(torch.empty(rows.RELATIVES * rows.LEAPS, narrow))
-        self.trust = nn.Parameter(torch.empty(FIELDS * rows.SUGGESTIONS, narrow))
+        self.head = nn.Parameter(torch.empty(inputs.HEAD_ROWS, narrow))
+        self.leaps = nn.Parameter(torch.empty(inputs.RELATIVES * inputs.LEAPS, narrow))
+        self.trust = nn.Parameter(torch.empty(FIELDS * inputs.SUGGESTIONS, narrow))
         for name, parameter in self.named_parameters():
             if "norm" not in name:
                 scaled = name.endswith(("out.weight", "down.weight"))
@@ -116,12 +116,12 @@ class ComposerNetwork(nn.Module):
             normed = rms_norm(x, self.field_norm[field])
             inner = F.silu(F.linear(normed, self.gate[field])) * F.linear(normed, self.up[field])
             z = rms_norm(x + F.linear(inner, self.down[field]), self.head_norm[field])
-            first = rows.HEADS[str(field)]
+            first = inputs.HEADS[str(field)]
             out = F.linear(z, self.head[first : first + SIZES[field]])
             if field == PITCH:
                 out = out + F.pad(self._relative(z, batch.contexts), (0, 1))
-            number = rows.SUGGESTIONS if field >= KIND else mm.CHOICES
-            trust = F.linear(z, self.trust[field * rows.SUGGESTIONS : field * rows.SUGGESTIONS + number])
+            number = inputs.SUGGESTIONS if field >= KIND else mm.CHOICES
+            trust = F.linear(z, self.trust[field * inputs.SUGGESTIONS : field * inputs.SUGGESTIONS + number])
             tokens = offered[..., :number, field]
             missing = tokens == SIZES[field]
             out = out.scatter_add(1, tokens.masked_fill(missing, 0), trust.masked_fill(missing, 0.0).to(out.dtype))
@@ -130,11 +130,11 @@ class ComposerNetwork(nn.Module):
 
     def _relative(self, z: Tensor, contexts: Tensor) -> Tensor:
         """Return the scores of pitches by their intervals from the voices' last pitches, ``[N, UNTUNED]``."""
-        scores = F.linear(z, self.leaps).view(-1, rows.RELATIVES, rows.LEAPS)
+        scores = F.linear(z, self.leaps).view(-1, inputs.RELATIVES, inputs.LEAPS)
         last = contexts[:, mm.OWN_PITCH : mm.OWN_PITCH + VOICES]  # [N, RELATIVES]
-        index = torch.arange(UNTUNED, device=z.device) - last[..., None] + rows.WIDEST_LEAP
+        index = torch.arange(UNTUNED, device=z.device) - last[..., None] + inputs.WIDEST_LEAP
         known = last < UNTUNED
-        found = scores.gather(2, index.clamp(0, rows.LEAPS - 1))
+        found = scores.gather(2, index.clamp(0, inputs.LEAPS - 1))
         return found.masked_fill(~known[..., None], 0.0).sum(1)
 
     def nats(self, batch: NoteBatch) -> Tensor:
@@ -172,32 +172,32 @@ def heard_rows(events: Tensor, contexts: Tensor) -> Tensor:
         "pitch": pitch,
         "chord": events[..., CHORD],
         "length": events[..., LENGTH],
-        "step": interval(mm.OWN_PITCH, rows.WIDEST_STEP),
-        "next chord": interval(mm.NEXT_PITCH, rows.WIDEST_CHORD),
-        "previous chord": interval(mm.PREVIOUS_PITCH, rows.WIDEST_CHORD),
+        "step": interval(mm.OWN_PITCH, inputs.WIDEST_STEP),
+        "next chord": interval(mm.NEXT_PITCH, inputs.WIDEST_CHORD),
+        "previous chord": interval(mm.PREVIOUS_PITCH, inputs.WIDEST_CHORD),
         "gap": contexts[..., mm.GAP],
     }
-    return torch.stack([rows.HEARD[name] + part for name, part in parts.items()], dim=-1)
+    return torch.stack([inputs.HEARD[name] + part for name, part in parts.items()], dim=-1)
 
 
 def offered_fields(batch: NoteBatch) -> Tensor:
     """Return the suggested token of each field, ``int64[N, SUGGESTIONS, FIELDS]``; SIZES[field] for none.
 
-    A suggestion ends at the first field in which the event differs from it, if that is one of `rows.BINDING`.
+    A suggestion ends at the first field in which the event differs from it, if that is one of `inputs.BINDING`.
     """
     suggested = batch.suggested
     sizes = torch.tensor(SIZES, device=suggested.device)
     nothing = suggested == mm.NOTHING
     differs = (suggested != batch.events[:, None]) & ~nothing
     binding = torch.zeros(FIELDS, dtype=torch.bool, device=suggested.device)
-    binding[list(rows.BINDING)] = True
+    binding[list(inputs.BINDING)] = True
     ended = (differs & binding).cumsum(-1) - (differs & binding).to(torch.int64) > 0
     return torch.where(nothing | ended, sizes, suggested)
 
 
 def field_rows(field: int, batch: NoteBatch, offered: Tensor) -> Tensor:
     """Return the rows of the field table that a field's network adds up, ``int64[N, R]``."""
-    events, contexts, place = batch.events, batch.contexts, rows.FIELD
+    events, contexts, place = batch.events, batch.contexts, inputs.FIELD
     parts = [torch.full_like(events[:, 0], place["field"] + field)]
     parts += [place[f"{field} said {said}"] + events[:, said] for said in range(field)]
     if field in (WAIT, VOICE):
@@ -209,7 +209,7 @@ def field_rows(field: int, batch: NoteBatch, offered: Tensor) -> Tensor:
     else:
         parts.append(place[f"{field} own instrument"] + contexts[:, mm.OWN_INSTRUMENT])
         parts.append(place[f"{field} gap"] + contexts[:, mm.GAP])
-    for suggestion in range(rows.SUGGESTIONS if field >= KIND else mm.CHOICES):
+    for suggestion in range(inputs.SUGGESTIONS if field >= KIND else mm.CHOICES):
         token = offered[:, suggestion, field]
         strength = batch.strengths[:, suggestion].masked_fill(token == SIZES[field], 0)
         parts += [place[f"{field} suggestion {suggestion}"] + token, place[f"{field} strength {suggestion}"] + strength]

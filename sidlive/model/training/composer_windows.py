@@ -32,7 +32,7 @@ from sidlive.model.composer.events import (
     events_of,
     onsets_of,
 )
-from sidlive.model.composer.rows import SUGGESTIONS
+from sidlive.model.composer.inputs import SUGGESTIONS
 from sidlive.model.corpus.shards import Corpus, open_corpus
 from sidlive.model.training.composer_network import NoteBatch
 from sidlive.tune.score.extract import score_of
