@@ -1,8 +1,9 @@
 """Model files: int8 matrices with a float32 scale for each row, and float32 norms, in the safetensors format.
 
 A matrix ``name`` is stored as ``name`` (int8) and ``name.scale`` (float32); a norm is stored under its name. The
-metadata holds the format, the token language, the network's config, the model card, and a digest of all numbers.
-`save_weights` writes a file, `load_weights` reads it, `dequantised` reads it as float32. Loads no torch:
+metadata holds the format, the language that the network speaks, its config, the model card, and a digest of all
+numbers. There are two kinds of models: frame models and composers. `save_weights` writes a file of either kind,
+`load_weights` and `load_composer_weights` read it, `dequantised` reads a frame model as float32. Loads no torch:
 `training.export` makes a model file from a training checkpoint.
 """
 
@@ -10,10 +11,10 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,43 @@ from safetensors.numpy import save
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
-from sidlive.model.config import PRESETS, ModelConfig, Stack
+from sidlive.model.composer import rows
+from sidlive.model.composer.events import SIZES
+from sidlive.model.composer.shape import COMPOSERS, ComposerConfig
+from sidlive.model.config import PRESETS, ModelConfig
+from sidlive.model.parameters import is_norm, parameter_shapes
 from sidlive.writing import write_file
 
 FORMAT: Final = "sidlive-q8"
-LANGUAGE: Final = f"{tk.SLOTS} slots, {tk.KINDS} kinds, {tk.VOCABULARY} tokens, {tk.MANNERS} manners"
 ASSETS: Final = Path(__file__).parent / "assets"
 SCALE: Final = ".scale"
+
+
+class ModelKind(NamedTuple):
+    """One of the two kinds of models. ``language``: what its network speaks, in a text that changes with it."""
+
+    name: str  # for messages
+    language: str
+    config_of: Callable[[dict[str, Any]], Any]
+    presets: tuple[str, ...]
+    suffix: str  # of a shipped file's name, after the preset's
+
+
+FRAME_MODEL: Final = ModelKind(
+    "a frame model",
+    f"{tk.SLOTS} slots, {tk.KINDS} kinds, {tk.VOCABULARY} tokens, {tk.MANNERS} manners",
+    ModelConfig.from_dict,
+    tuple(PRESETS),
+    "",
+)
+COMPOSER: Final = ModelKind(
+    "a composer",
+    f"notes {SIZES}, {rows.SUGGESTIONS} suggestions, {rows.HEARD_ROWS} and {rows.FIELD_ROWS} rows",
+    ComposerConfig.from_dict,
+    tuple(COMPOSERS),
+    "-composer",
+)
+Config = TypeVar("Config", bound=ModelConfig | ComposerConfig)
 
 
 @dataclass(frozen=True)
@@ -46,18 +77,16 @@ class QuantisedMatrix:
 
 
 @dataclass(frozen=True)
-class EngineWeights:
-    """The weights of one model, with its config and its card.
+class QuantisedWeights(Generic[Config]):
+    """The weights of one model, with its config and its card; the base of both kinds.
 
-    ``matrices`` and ``norms``: by the names of the network's parameters. ``card``: text by field. ``pinnable``: the
-    longest prompt, in frames, that the model was trained to hear pinned (see `Engine.reset`).
+    ``matrices`` and ``norms``: by the names of the network's parameters. ``card``: text by field.
     """
 
-    config: ModelConfig
+    config: Config
     matrices: Mapping[str, QuantisedMatrix]
     norms: Mapping[str, NDArray[np.float32]]
     card: Mapping[str, str]
-    pinnable: int = 0
 
     @property
     def parameters(self) -> int:
@@ -65,43 +94,19 @@ class EngineWeights:
         return sum(m.numbers.size for m in self.matrices.values()) + sum(n.size for n in self.norms.values())
 
 
-def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every parameter of the network, by name. Norms have one axis, matrices have more."""
-    time, column = config.time.width, config.column.width
-    return {
-        "value_embedding": (tk.SLOTS * 256, time),
-        "manner_embedding": (tk.SLOTS * tk.MANNERS, time),
-        **dict(_stack_shapes("time", config.time)),
-        "bridge.weight": (column, time),
-        "slot_embedding": (tk.SLOTS, column),
-        "before_embedding": (tk.KINDS * 256, column),
-        "said_embedding": (tk.KINDS * tk.TOKEN_IDS, column),
-        "recall_embedding": (rc.CHOICES * tk.KINDS * tk.TOKEN_IDS, column),
-        "strength_embedding": (rc.CHOICES * tk.KINDS * rc.STRENGTHS, column),
-        "trust": (rc.CHOICES * tk.KINDS, column),
-        **dict(_stack_shapes("column", config.column)),
-        "head": (tk.KINDS, tk.VOCABULARY, column),
-    }
+@dataclass(frozen=True)
+class EngineWeights(QuantisedWeights[ModelConfig]):
+    """The weights of a frame model.
+
+    ``pinnable``: the longest prompt, in frames, that the model was trained to hear pinned (see `Engine.reset`).
+    """
+
+    pinnable: int = 0
 
 
-def _stack_shapes(level: str, stack: Stack) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield name and shape of each parameter of a level's blocks. ``level``: "time" or "column"."""
-    d, kv, hidden = stack.width, stack.kv_width, stack.hidden
-    for layer in range(stack.layers):
-        block = f"{level}_blocks.{layer}."
-        yield block + "attention_norm", (d,)
-        yield block + "feed_norm", (d,)
-        for part, shape in (
-            ("query", (d, d)),
-            ("key", (kv, d)),
-            ("value", (kv, d)),
-            ("out", (d, d)),
-            ("gate", (hidden, d)),
-            ("up", (hidden, d)),
-            ("down", (d, hidden)),
-        ):
-            yield f"{block}{part}.weight", shape
-    yield f"{level}_norm", (d,)
+@dataclass(frozen=True)
+class ComposerWeights(QuantisedWeights[ComposerConfig]):
+    """The weights of a composer."""
 
 
 def quantise(floats: NDArray[np.float32]) -> QuantisedMatrix:
@@ -111,9 +116,16 @@ def quantise(floats: NDArray[np.float32]) -> QuantisedMatrix:
     return QuantisedMatrix(np.rint(floats / safe[..., None]).astype(np.int8), scales)
 
 
+State = Mapping[str, NDArray[np.float32]]
+
+
+@overload
+def from_floats(config: ModelConfig, state: State, card: Mapping[str, str], pinnable: int = 0) -> EngineWeights: ...
+@overload
+def from_floats(config: ComposerConfig, state: State, card: Mapping[str, str]) -> ComposerWeights: ...
 def from_floats(
-    config: ModelConfig, state: Mapping[str, NDArray[np.float32]], card: Mapping[str, str], pinnable: int = 0
-) -> EngineWeights:
+    config: ModelConfig | ComposerConfig, state: State, card: Mapping[str, str], pinnable: int = 0
+) -> EngineWeights | ComposerWeights:
     """Quantise float32 parameters ``state``. Raises ModelError if names, shapes or values do not fit the config."""
     shapes = parameter_shapes(config)
     _check_names("the checkpoint", set(state), set(shapes))
@@ -125,100 +137,141 @@ def from_floats(
             raise ModelError(
                 f"the checkpoint's {name} holds numbers that are not finite: train again from an earlier checkpoint"
             )
-        if len(shape) == 1:
+        if is_norm(name):
             norms[name] = floats
         else:
             matrices[name] = quantise(floats)
-    return EngineWeights(config, matrices, norms, dict(card), pinnable)
+    return _made(config, matrices, norms, dict(card), pinnable)
 
 
-def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02) -> EngineWeights:
+@overload
+def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02) -> EngineWeights: ...
+@overload
+def random_weights(config: ComposerConfig, seed: int = 0, std: float = 0.02) -> ComposerWeights: ...
+def random_weights(
+    config: ModelConfig | ComposerConfig, seed: int = 0, std: float = 0.02
+) -> EngineWeights | ComposerWeights:
     """Return random weights of the right shapes, to measure speed and for tests. ``std``: of every matrix."""
     rng = np.random.default_rng(seed)
     matrices, norms = {}, {}
     for name, shape in parameter_shapes(config).items():
-        if len(shape) == 1:
+        if is_norm(name):
             norms[name] = np.ones(shape, np.float32)
         else:
             numbers = rng.integers(-127, 128, shape, dtype=np.int8)
             scales = np.full(shape[:-1], std / 73.3, np.float32)  # 73.3: the standard deviation of the numbers
             matrices[name] = QuantisedMatrix(numbers, scales)
-    return EngineWeights(config, matrices, norms, {"about": f"random, seed {seed}"})
+    return _made(config, matrices, norms, {"about": f"random, seed {seed}"}, 0)
 
 
-def save_weights(weights: EngineWeights, path: Path) -> None:
-    """Write a model file. Inverse: `load_weights`. Raises DeviceError if the disk refuses."""
+def _made(
+    config: ModelConfig | ComposerConfig,
+    matrices: Mapping[str, QuantisedMatrix],
+    norms: Mapping[str, NDArray[np.float32]],
+    card: Mapping[str, str],
+    pinnable: int,
+) -> EngineWeights | ComposerWeights:
+    """Return weights of the kind that the config is of."""
+    if isinstance(config, ComposerConfig):
+        return ComposerWeights(config, matrices, norms, card)
+    return EngineWeights(config, matrices, norms, card, pinnable)
+
+
+def save_weights(weights: EngineWeights | ComposerWeights, path: Path) -> None:
+    """Write a model file. Inverse: `load_weights`, `load_composer_weights`. Raises DeviceError if the disk refuses."""
     tensors: dict[str, NDArray[Any]] = dict(weights.norms)
     for name, matrix in weights.matrices.items():
         tensors[name] = matrix.numbers
         tensors[name + SCALE] = matrix.scales
     metadata = {
         "format": FORMAT,
-        "language": LANGUAGE,
+        "language": (COMPOSER if isinstance(weights, ComposerWeights) else FRAME_MODEL).language,
         "config": json.dumps(weights.config.to_dict()),
         "card": json.dumps(dict(weights.card)),
-        "pinnable": str(weights.pinnable),
         "digest": _digest(tensors),
     }
+    if isinstance(weights, EngineWeights):
+        metadata["pinnable"] = str(weights.pinnable)
     write_file(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata))
 
 
-def model_path(path_or_preset: str | Path) -> Path:
+def model_path(path_or_preset: str | Path, kind: ModelKind = FRAME_MODEL) -> Path:
     """Return the file of a shipped preset, or the path itself. Raises ModelError if the file is missing."""
     path = Path(path_or_preset)
-    if str(path_or_preset) in PRESETS:
-        path = ASSETS / f"{path_or_preset}.safetensors"
+    if str(path_or_preset) in kind.presets:
+        path = ASSETS / f"{path_or_preset}{kind.suffix}.safetensors"
         if not path.exists():
             shipped = sorted(p.stem for p in ASSETS.glob("*.safetensors"))
             there = f"shipped: {', '.join(shipped)}" if shipped else "no preset is shipped"
-            raise ModelError(f"the preset {path_or_preset!r} does not ship with this version ({there}); train one")
+            raise ModelError(f"the preset {path.stem!r} does not ship with this version ({there}); train one")
     elif not os.path.exists(path):
-        raise ModelError(f"no model {str(path)!r}: expected a preset ({', '.join(PRESETS)}) or a .safetensors file")
+        presets = ", ".join(kind.presets)
+        raise ModelError(f"no model {str(path)!r}: expected a preset ({presets}) or a .safetensors file")
     return path
 
 
 def load_weights(path_or_preset: str | Path) -> EngineWeights:
-    """Read a model file, or a shipped preset by its name. Inverse: `save_weights`.
+    """Read a frame model's file, or a shipped preset by its name. Inverse: `save_weights`.
 
-    Raises ModelError if the file is missing, damaged, cut short, of another version or not a model.
+    Raises ModelError if the file is missing, damaged, cut short, of another version or not a frame model.
     """
     path = model_path(path_or_preset)
+    config, matrices, norms, card, metadata = _read(path, FRAME_MODEL)
+    try:
+        return EngineWeights(config, matrices, norms, card, int(metadata.get("pinnable", 0)))
+    except ValueError as error:
+        raise ModelError(f"{path} has no usable length of pinned prompts ({error}); export it again") from error
+
+
+def load_composer_weights(path_or_preset: str | Path) -> ComposerWeights:
+    """Read a composer's file, or that of a shipped preset by its name. As `load_weights`."""
+    return ComposerWeights(*_read(model_path(path_or_preset, COMPOSER), COMPOSER)[:4])
+
+
+def _read(
+    path: Path, kind: ModelKind
+) -> tuple[Any, dict[str, QuantisedMatrix], dict[str, NDArray[np.float32]], dict[str, str], dict[str, str]]:
+    """Return a file's config, matrices, norms, card and all of its metadata; checked against the config."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ModelError(
-                    f"{path} is not a model of sidlive (its format is {metadata.get('format')!r}, expected {FORMAT!r})"
-                )
-            if metadata.get("language") != LANGUAGE:
-                raise ModelError(
-                    f"{path} speaks another token language ({metadata.get('language')}; expected {LANGUAGE}); "
-                    "use the version that made it, or train again"
-                )
+            _check_language(path, metadata, kind)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, struct.error) as error:
         raise ModelError(f"{path} cannot be read as a model ({error}); fetch or export it again") from error
     try:
-        config = ModelConfig.from_dict(json.loads(metadata["config"]))
+        config = kind.config_of(json.loads(metadata["config"]))
         card = {str(key): str(value) for key, value in json.loads(metadata["card"]).items()}
-        pinnable = int(metadata.get("pinnable", 0))
     except (KeyError, ValueError, AttributeError, AssertionError) as error:
         raise ModelError(f"{path} has no usable config or card in it ({error!r}); export it again") from error
     digest, tensors = _digest(tensors), {name: with_guide_rows(name, part) for name, part in tensors.items()}
     shapes = parameter_shapes(config)
-    expected = set(shapes) | {name + SCALE for name, shape in shapes.items() if len(shape) > 1}
-    _check_names(str(path), set(tensors), expected)
+    _check_names(str(path), set(tensors), set(shapes) | {name + SCALE for name in shapes if not is_norm(name)})
     for name, shape in shapes.items():
-        _check_shape(str(path), name, tensors[name].shape, shape, tensors[name].dtype, len(shape) > 1)
-        if len(shape) > 1:
+        _check_shape(str(path), name, tensors[name].shape, shape, tensors[name].dtype, not is_norm(name))
+        if not is_norm(name):
             _check_shape(str(path), name + SCALE, tensors[name + SCALE].shape, shape[:-1], tensors[name + SCALE].dtype)
     if metadata.get("digest") != digest:
         raise ModelError(f"{path} is damaged: its numbers do not match its digest; fetch or export it again")
-    matrices = {
-        name: QuantisedMatrix(tensors[name], tensors[name + SCALE]) for name, shape in shapes.items() if len(shape) > 1
-    }
-    norms = {name: tensors[name] for name, shape in shapes.items() if len(shape) == 1}
-    return EngineWeights(config, matrices, norms, card, pinnable)
+    matrices = {name: QuantisedMatrix(tensors[name], tensors[name + SCALE]) for name in shapes if not is_norm(name)}
+    return config, matrices, {name: tensors[name] for name in shapes if is_norm(name)}, card, metadata
+
+
+def _check_language(path: Path, metadata: Mapping[str, str], kind: ModelKind) -> None:
+    """Raise ModelError if a file is no model, is of another kind, or speaks another language."""
+    found = metadata.get("language")
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{path} is not a model of sidlive (its format is {metadata.get('format')!r}, expected {FORMAT!r})"
+        )
+    for other in (FRAME_MODEL, COMPOSER):
+        if other is not kind and found == other.language:
+            raise ModelError(f"{path} is {other.name}, expected {kind.name}: give the file of the other one")
+    if found != kind.language:
+        raise ModelError(
+            f"{path} speaks another token language ({found}; expected {kind.language}); "
+            "use the version that made it, or train again"
+        )
 
 
 def with_guide_rows(name: str, part: NDArray[Any]) -> NDArray[Any]:
@@ -239,7 +292,7 @@ def dequantised(path_or_preset: str | Path) -> dict[str, NDArray[np.float32]]:
     return floats_of(load_weights(path_or_preset))
 
 
-def floats_of(weights: EngineWeights) -> dict[str, NDArray[np.float32]]:
+def floats_of(weights: EngineWeights | ComposerWeights) -> dict[str, NDArray[np.float32]]:
     """Return every parameter in float32, by name. Inverse of `from_floats`, up to half a step of the rounding."""
     return {**{name: matrix.floats for name, matrix in weights.matrices.items()}, **weights.norms}
 

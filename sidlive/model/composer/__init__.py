@@ -1,8 +1,49 @@
 """The composer: writes the notes that the frame levels will play. Loads no torch.
 
+This package is the public interface. Importing it loads no numba. ``Composer``, ``ComposerSnapshot`` and
+``load_composer`` load numba when first used.
+
+    from sidlive.model.composer import NoteLimits, NoteSampling, load_composer
+
+    composer = load_composer("pocket")  # a shipped preset or a .safetensors file; weights loaded, kernels compiled
+    composer.prefill(events)  # hear the notes of a prompt, int16[K, 7], see `events.events_of`
+    event = composer.write(NoteSampling(seed=1), NoteLimits(silent_voices=frozenset({2})))  # write the next one
+    composer.rewind(1)  # forget it
+    kept = composer.snapshot()  # the whole state, as a value
+
 Reading order:
 
-- ``events``: the language of the composer: a score's notes as rows of small numbers, and back
-- ``memory``: what each event is told of the notes before it, and motifs: how the music continued after similar notes
-- ``shape``: the sizes of a composer's network
+- ``events``: the language of the composer: a score's notes as rows of small numbers, and back;
+- ``memory``: what each event is told of the notes before it, and motifs: how the music continued after similar notes;
+- ``shape``: the sizes of a composer's network; ``rows``: the inputs of its two parts;
+- ``choices``: how notes are chosen, and limits on them (no numba);
+- ``composer``: `Composer`, `load_composer`;
+- ``note_levels``: the kernels: the network, event by event;
+- ``layout``: from a weights file to the layout of the kernels; the empty state and scratch space.
 """
+
+from typing import TYPE_CHECKING, Any
+
+from sidlive.model.composer.choices import UNLIMITED, NoteLimits, NoteSampling
+
+if TYPE_CHECKING:
+    from sidlive.model.composer.composer import Composer, ComposerSnapshot, load_composer, warm_up_composer
+
+__all__ = [
+    "UNLIMITED",
+    "Composer",
+    "ComposerSnapshot",
+    "NoteLimits",
+    "NoteSampling",
+    "load_composer",
+    "warm_up_composer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the modules that load numba when one of their names is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sidlive.model.composer import composer
+
+    return getattr(composer, name)

@@ -20,7 +20,8 @@ place, the largest moved run wins (MOVED times the voice's own run, plus the run
 oldest. It suggests that note, moved by the interval from the voice's note before. The second suggestion has another
 instrument or interval.
 
-The kernels work on a `NoteMemory`, to which events are appended one by one; `annotate` does this for a whole tune.
+The kernels work on a `NoteMemory`, to which events are appended one by one; `annotate` does this for a whole tune. A
+player that runs for hours calls `forget_before` now and then, so that its memory stays small.
 """
 
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ from sidlive.model.composer.events import (
     Events,
     onsets_of,
 )
+from sidlive.model.engine.arrays import Ints1, Ints2, Longs1, Longs2, Shorts2, UnsignedShorts3, Words3
 
 WINDOW: Final = 4096  # largest lag, in frames (82 s)
 LONGEST: Final = 1023  # longest run, in notes
@@ -66,18 +68,19 @@ NEAR_WEIGHT_ONE: Final = 256  # fixed-point 1.0 of `near` weights
 class NoteMemory(NamedTuple):
     """The notes so far, for at most N events and F frames. ``counts``: see the indices below."""
 
-    events: NDArray[np.int16]  # [N, FIELDS]
-    onsets: NDArray[np.int64]  # [N]: frame of each event
-    following: NDArray[np.int32]  # [3 F + 4]: first note at or after each cell (3 * frame + voice); -1: none so far
-    grids: NDArray[np.uint32]  # [2, VOICES, F]: ids of the notes that begin in a frame; 0: none
-    runs: NDArray[np.uint16]  # [2, VOICES, WINDOW + 1]
-    begun: NDArray[np.int32]  # [VOICES, N]: frames in which each voice began its notes
-    voices: NDArray[np.int64]  # [VOICES, 4]: last onset (-1: none), last pitch, last instrument, number of notes
-    counts: NDArray[np.int64]  # [3]: events, cells whose runs are up to date, cells before the end of ``following``
+    events: Shorts2  # [N, FIELDS]
+    onsets: Longs1  # [N]: frame of each event
+    following: Ints1  # [3 F + 4]: first note at or after each cell (3 * frame + voice); -1: none so far
+    grids: Words3  # [2, VOICES, F]: ids of the notes that begin in a frame; 0: none
+    runs: UnsignedShorts3  # [2, VOICES, WINDOW + 1]
+    begun: Ints2  # [VOICES, N]: frames in which each voice began its notes
+    voices: Longs2  # [VOICES, 4]: last onset (-1: none), last pitch, last instrument, number of notes
+    counts: Longs1  # [3]: events, cells whose runs are up to date, cells before the end of ``following``
 
 
 EXACT, SHIFTED = 0, 1  # indices of the grids
 EVENTS, DONE, FOLLOWED = 0, 1, 2  # indices of counts
+LAST_ONSET, NOTES = 0, 3  # indices of a voice's state
 
 
 class Annotations(NamedTuple):
@@ -115,6 +118,55 @@ def clear_memory(memory: NoteMemory) -> None:
     memory.grids[:] = 0
     memory.runs[:] = 0
     memory.voices[:] = (-1, NO_PITCH, NO_INSTRUMENT, 0)
+
+
+def truncate(
+    memory: NoteMemory, runs: NDArray[np.uint16], voices: NDArray[np.int64], counts: NDArray[np.int64]
+) -> None:
+    """Forget the last events: go back to when ``runs``, ``voices`` and ``counts`` were the memory's."""
+    last, notes = memory.counts[EVENTS], memory.events[counts[EVENTS] : memory.counts[EVENTS], VOICE] < REST
+    onsets = memory.onsets[counts[EVENTS] : last][notes]
+    memory.grids[:, memory.events[counts[EVENTS] : last][notes, VOICE], onsets] = 0
+    memory.following[counts[FOLLOWED] : memory.counts[FOLLOWED]] = -1
+    memory.runs[:], memory.voices[:], memory.counts[:] = runs, voices, counts
+
+
+def forget_before(memory: NoteMemory, frame: int) -> tuple[int, NDArray[np.int64]]:
+    """Drop the events before ``frame``, which becomes frame 0. No suggestion changes if it is WINDOW frames ago.
+
+    Return the number of dropped events, and of each voice's dropped notes ``int64[VOICES]``. To go back to an earlier
+    state (`truncate`) its ``voices`` and ``counts`` must be moved too, by `moved_back`.
+    """
+    count, length = memory.counts[EVENTS], memory.grids.shape[2]
+    dropped = int(np.searchsorted(memory.onsets[:count], frame))
+    notes = np.array([np.searchsorted(memory.begun[v, : memory.voices[v, NOTES]], frame) for v in range(VOICES)])
+    left = count - dropped
+    memory.events[:left] = memory.events[dropped:count].copy()
+    memory.onsets[:left] = memory.onsets[dropped:count] - frame
+    following = memory.following[VOICES * frame :].copy()
+    memory.following[: len(following)] = np.where(following < 0, following, following - dropped)
+    memory.following[len(following) :] = -1
+    memory.grids[:, :, : length - frame] = memory.grids[:, :, frame:].copy()
+    memory.grids[:, :, length - frame :] = 0
+    for v in range(VOICES):
+        last = memory.voices[v, NOTES]
+        memory.begun[v, : last - notes[v]] = memory.begun[v, notes[v] : last] - frame
+    moved_back(memory.voices, memory.counts, frame, dropped, notes)
+    return dropped, notes
+
+
+def moved_back(
+    voices: NDArray[np.int64], counts: NDArray[np.int64], frame: int, events: int, notes: NDArray[np.int64]
+) -> None:
+    """Change ``voices [..., VOICES, 4]`` and ``counts [..., 3]`` of a memory as `forget_before` changes the memory.
+
+    A voice whose last note is forgotten began it in frame 0: for so long a wait the exact time does not matter.
+    """
+    onsets = voices[..., LAST_ONSET]
+    voices[..., LAST_ONSET] = np.where(onsets < 0, onsets, np.maximum(onsets - frame, 0))
+    voices[..., NOTES] -= notes
+    counts -= np.array([events, VOICES * frame, VOICES * frame])
+    np.maximum(counts, 0, out=counts)
 
 
 def annotate(events: Events, nears: Sequence[tuple[int, float]] = ((0, 1.0),)) -> list[Annotations]:
@@ -158,6 +210,7 @@ def append(memory, event):  # type: ignore[no-untyped-def]
     memory.onsets[count] = onset
     memory.counts[EVENTS] = count + 1
     if voice == REST:
+        catch_up(memory, VOICES * onset)
         return
     cell = VOICES * onset + voice
     for c in range(memory.counts[FOLLOWED], cell + 1):

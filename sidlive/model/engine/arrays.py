@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+Bytes1 = Annotated[NDArray[np.uint8], 1]
 Bytes2 = Annotated[NDArray[np.uint8], 2]
 Bytes3 = Annotated[NDArray[np.uint8], 3]
 Bytes4 = Annotated[NDArray[np.uint8], 4]
@@ -16,6 +17,11 @@ Shorts2 = Annotated[NDArray[np.int16], 2]
 Shorts3 = Annotated[NDArray[np.int16], 3]
 Shorts5 = Annotated[NDArray[np.int16], 5]
 Shorts7 = Annotated[NDArray[np.int16], 7]
+UnsignedShorts1 = Annotated[NDArray[np.uint16], 1]
+UnsignedShorts3 = Annotated[NDArray[np.uint16], 3]
+UnsignedShorts4 = Annotated[NDArray[np.uint16], 4]
+Ints1 = Annotated[NDArray[np.int32], 1]
+Ints2 = Annotated[NDArray[np.int32], 2]
 Ints3 = Annotated[NDArray[np.int32], 3]
 Words2 = Annotated[NDArray[np.uint32], 2]
 Words3 = Annotated[NDArray[np.uint32], 3]

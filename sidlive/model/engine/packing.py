@@ -4,7 +4,7 @@ The layouts are described where they are used: matrices in `products`, keys and 
 """
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +84,8 @@ def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) ->
     ring = _ring(context, headroom)
     reach = rc.WINDOW + headroom + 1  # frames that recall must still find after a rewind
     most = language_tables().allowed.shape[1]
-    time = _cache(config.time, lanes, ring + STRIP)  # pinned frames fill whole strips of their own
-    column = _cache(config.column, lanes, STRIP)
+    time = empty_cache(config.time, lanes, ring + STRIP)  # pinned frames fill whole strips of their own
+    column = empty_cache(config.column, lanes, STRIP)
     return EngineState(
         frames=np.zeros((lanes, ring, COLUMNS), dtype=np.uint8),
         hidden=np.zeros((lanes, headroom + 1, config.time.width), dtype=np.float32),
@@ -110,11 +110,11 @@ def hearing_scratch(config: ModelConfig, context: int, headroom: int, count: int
     """Return scratch space for hearing up to ``count`` frames in one pass."""
     half = config.time.head_width // 2
     return HearingScratch(
-        blocks=_blocks_scratch(config.time, count, _ring(context, headroom) + STRIP, 0),
-        near_cosines=_floats(count, half),
-        near_sines=_floats(count, half),
-        cosines=_floats(count, half),
-        sines=_floats(count, half),
+        blocks=blocks_scratch(config.time, count, _ring(context, headroom) + STRIP, 0),
+        near_cosines=floats(count, half),
+        near_sines=floats(count, half),
+        cosines=floats(count, half),
+        sines=floats(count, half),
         tokens=np.zeros(tk.SLOTS, dtype=np.int64),
     )
 
@@ -127,52 +127,57 @@ def generating_scratch(config: ModelConfig, lanes: int) -> GeneratingScratch:
         (lanes, tk.SLOTS, rc.CHOICES),
     )
     return GeneratingScratch(
-        blocks=_blocks_scratch(column, lanes, STRIP, config.time.width),
-        hidden=_floats(lanes, round_up(config.time.width, LANES)),
-        base=_floats(lanes, round_up(column.width, TILE)),
+        blocks=blocks_scratch(column, lanes, STRIP, config.time.width),
+        hidden=floats(lanes, round_up(config.time.width, LANES)),
+        base=floats(lanes, round_up(column.width, TILE)),
         recalled=np.zeros(choices, dtype=np.int64),
         strengths=np.zeros(choices, dtype=np.int64),
         offered=np.zeros((lanes, rc.CHOICES), dtype=np.int64),
         merits=np.zeros((lanes, rc.CHOICES), dtype=np.int64),
-        turn_cosines=_floats(lanes, column.head_width // 2),
-        turn_sines=_floats(lanes, column.head_width // 2),
-        logits=_floats(1, most),
-        weights=_floats(most),
-        kept=_floats(most),
+        turn_cosines=floats(lanes, column.head_width // 2),
+        turn_sines=floats(lanes, column.head_width // 2),
+        logits=floats(1, most),
+        weights=floats(most),
+        kept=floats(most),
         permitted=np.zeros(most, dtype=np.int64),
         cursors=np.zeros((CURSORS, lanes), dtype=np.int64),
         in_scale=np.zeros(lanes, dtype=np.bool_),
     )
 
 
-def _floats(*shape: int) -> NDArray[np.float32]:
+def floats(*shape: int) -> NDArray[np.float32]:
     """Return aligned zeros."""
     return np.asarray(aligned(shape, np.float32))
 
 
-def _blocks_scratch(stack: Stack, count: int, slots: int, least: int) -> BlocksScratch:
+def pieces(count: int, longest: int) -> Pieces:
+    """Return scratch space for ``count`` vectors of up to ``longest`` numbers in fixed point."""
+    length = round_up(longest, LANES)
+    spans = -(-length // SPAN)
+    return Pieces(aligned((count, 3, length), np.int8), floats(count, spans), np.zeros((count, spans, 2), np.int32))
+
+
+def blocks_scratch(stack: Stack, count: int, slots: int, least: int) -> BlocksScratch:
     """Return scratch space for ``count`` steps through a level's blocks.
 
     ``slots``: steps that the cache holds. ``least``: the pieces must also hold vectors of this many numbers.
     """
     width, groups = round_up(stack.width, LANES), stack.heads // stack.kv_heads
-    most = round_up(max(stack.width, stack.hidden, least), LANES)
-    spans = -(-most // SPAN)
     return BlocksScratch(
-        pieces=Pieces(aligned((count, 3, most), np.int8), _floats(count, spans), np.zeros((count, spans, 2), np.int32)),
-        x=_floats(count, round_up(stack.width, TILE)),
-        normed=_floats(count, width),
-        head=_floats(stack.head_width),
+        pieces=pieces(count, max(stack.width, stack.hidden, least)),
+        x=floats(count, round_up(stack.width, TILE)),
+        normed=floats(count, width),
+        head=floats(stack.head_width),
         kept=np.zeros(stack.head_width, np.int16),
         queries=aligned((2, count, stack.heads, 2, stack.head_width), np.int16),
-        query_scales=_floats(2, count, stack.heads),
-        projected=_floats(count, round_up(stack.width + 2 * stack.kv_width, TILE)),
-        fed=_floats(count, round_up(2 * stack.hidden, TILE)),
-        active=_floats(count, round_up(stack.hidden, LANES)),
-        scores=_floats(groups, slots),
+        query_scales=floats(2, count, stack.heads),
+        projected=floats(count, round_up(stack.width + 2 * stack.kv_width, TILE)),
+        fed=floats(count, round_up(2 * stack.hidden, TILE)),
+        active=floats(count, round_up(stack.hidden, LANES)),
+        scores=floats(groups, slots),
         weights=aligned((groups, 2, slots), np.int16),
-        mixed=_floats(groups, round_up(stack.head_width, STRIP)),
-        sums=_floats(groups),
+        mixed=floats(groups, round_up(stack.head_width, STRIP)),
+        sums=floats(groups),
         ranges=np.zeros((count, 6), np.int64),
     )
 
@@ -182,7 +187,7 @@ def _ring(context: int, headroom: int) -> int:
     return round_up(context + headroom, STRIP)
 
 
-def _cache(stack: Stack, lanes: int, slots: int) -> Cache:
+def empty_cache(stack: Stack, lanes: int, slots: int) -> Cache:
     """Return an empty cache for ``slots`` steps of each lane."""
     each = (lanes, stack.layers, stack.kv_heads, slots)
     return Cache(
@@ -197,9 +202,9 @@ def time_level(weights: w.EngineWeights) -> TimeLevel:
     """Lay out the weights of the time level."""
     stack = weights.config.time
     return TimeLevel(
-        values=_embedding(weights, "value_embedding"),
-        manners=_embedding(weights, "manner_embedding"),
-        stack=_stack_weights(weights, "time", stack),
+        values=embedding(weights, "value_embedding"),
+        manners=embedding(weights, "manner_embedding"),
+        stack=stack_weights(weights, "time_blocks", "time_norm", stack),
         turns=_turns(stack, weights.config.rope_base),
     )
 
@@ -211,15 +216,15 @@ def column_level(weights: w.EngineWeights) -> ColumnLevel:
     head = weights.matrices["head"]
     allowed = [language.allowed[kind, :count] for kind, count in enumerate(language.allowed_count)]
     return ColumnLevel(
-        bridge=_packed([weights.matrices["bridge.weight"]]),
-        slots=_embedding(weights, "slot_embedding"),
-        before=_embedding(weights, "before_embedding"),
-        said=_embedding(weights, "said_embedding"),
-        recalled=_embedding(weights, "recall_embedding"),
-        strengths=_embedding(weights, "strength_embedding"),
-        trust=_embedding(weights, "trust"),
-        stack=_stack_weights(weights, "column", stack),
-        head=_packed(
+        bridge=packed([weights.matrices["bridge.weight"]]),
+        slots=embedding(weights, "slot_embedding"),
+        before=embedding(weights, "before_embedding"),
+        said=embedding(weights, "said_embedding"),
+        recalled=embedding(weights, "recall_embedding"),
+        strengths=embedding(weights, "strength_embedding"),
+        trust=embedding(weights, "trust"),
+        stack=stack_weights(weights, "column_blocks", "column_norm", stack),
+        head=packed(
             [w.QuantisedMatrix(head.numbers[i, tokens], head.scales[i, tokens]) for i, tokens in enumerate(allowed)]
         ),
         cosines=np.cos(angles).astype(np.float32),
@@ -232,42 +237,43 @@ def _turns(stack: Stack, base: float) -> NDArray[np.float64]:
     return base ** (-np.arange(0, stack.head_width, 2, dtype=np.float64) / stack.head_width)
 
 
-def _embedding(weights: w.EngineWeights, name: str) -> Embedding:
+def embedding(weights: w.QuantisedWeights[Any], name: str) -> Embedding:
+    """Return an embedding table by its name."""
     return Embedding(weights.matrices[name].numbers, weights.matrices[name].scales)
 
 
-def _stack_weights(weights: w.EngineWeights, level: str, stack: Stack) -> StackWeights:
-    """Lay out the blocks of a level, "time" or "column"."""
+def stack_weights(weights: w.QuantisedWeights[Any], blocks: str, last_norm: str, stack: Stack) -> StackWeights:
+    """Lay out the blocks of a level. ``blocks``, ``last_norm``: the names of its parameters."""
 
-    def packed(*parts: str) -> TiledMatrices:
-        return _packed(
+    def matrices(*parts: str) -> TiledMatrices:
+        return packed(
             [
-                _stacked([weights.matrices[f"{level}_blocks.{layer}.{part}.weight"] for part in parts])
+                stacked([weights.matrices[f"{blocks}.{layer}.{part}.weight"] for part in parts])
                 for layer in range(stack.layers)
             ]
         )
 
     def norms(part: str) -> NDArray[np.float32]:
-        return np.stack([weights.norms[f"{level}_blocks.{layer}.{part}"] for layer in range(stack.layers)])
+        return np.stack([weights.norms[f"{blocks}.{layer}.{part}"] for layer in range(stack.layers)])
 
     return StackWeights(
         hidden=stack.hidden,
         attention_norm=norms("attention_norm"),
-        query_key_value=packed("query", "key", "value"),
-        out=packed("out"),
+        query_key_value=matrices("query", "key", "value"),
+        out=matrices("out"),
         feed_norm=norms("feed_norm"),
-        gate_up=packed("gate", "up"),
-        down=packed("down"),
-        last_norm=weights.norms[f"{level}_norm"],
+        gate_up=matrices("gate", "up"),
+        down=matrices("down"),
+        last_norm=weights.norms[last_norm],
     )
 
 
-def _stacked(parts: list[w.QuantisedMatrix]) -> w.QuantisedMatrix:
+def stacked(parts: list[w.QuantisedMatrix]) -> w.QuantisedMatrix:
     """Join matrices of equal width, one below the other."""
     return w.QuantisedMatrix(np.concatenate([p.numbers for p in parts]), np.concatenate([p.scales for p in parts]))
 
 
-def _packed(matrices: list[w.QuantisedMatrix]) -> TiledMatrices:
+def packed(matrices: list[w.QuantisedMatrix]) -> TiledMatrices:
     """Lay out matrices of equal width in tiles. All get the tiles of the one with the most rows."""
     rows = round_up(max(len(m.numbers) for m in matrices), TILE)
     columns = matrices[0].numbers.shape[1]

@@ -125,6 +125,7 @@ class ComposerRun:
             "average": self.average,
             "config": self.config.to_dict(),
             "plan": asdict(self.plan),
+            "kind": "composer",
         }
         figures = ("step", "events", "seconds", "best", "train_nats", "held_out_nats")
         _write(self.folder / "checkpoint.pt", plain | {name: getattr(self, name) for name in figures})

@@ -7,19 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import ModelConfig
 from sidlive.model.training.train import load_checkpoint
-from sidlive.model.weights import EngineWeights, from_floats, save_weights
+from sidlive.model.weights import ComposerWeights, EngineWeights, from_floats, save_weights
 
 
-def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeights:
-    """Quantise a training checkpoint and write it as a model file for the engine.
+def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeights | ComposerWeights:
+    """Quantise a training checkpoint, of a frame model or of a composer, and write it as a model file for the engine.
 
     ``card``: the model card, text by field. Raises ModelError if the checkpoint is missing, damaged or of another
     network, DeviceError if the file cannot be written.
     """
     kept = load_checkpoint(checkpoint)
-    weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept))
+    weights: EngineWeights | ComposerWeights
+    if kept.get("kind") == "composer":
+        weights = from_floats(ComposerConfig.from_dict(kept["config"]), averaged(kept), card)
+    else:
+        weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept))
     save_weights(weights, out)
     return weights
 

@@ -1,0 +1,155 @@
+"""The settings of a choice of notes: `NoteSampling`, and `NoteLimits` on what may be written. Loads no numba."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import VOICES
+from sidlive.errors import ControlError
+from sidlive.model.composer.events import INSTRUMENTS, UNTUNED
+from sidlive.model.engine.sampling import SEEDS
+
+OCTAVE: Final = 12
+EVERY_CLASS: Final = (1 << OCTAVE) - 1
+TYPICAL_WAIT: Final = 6  # frames between two events: with density 2, such a wait is half as likely compared to none
+WIDEST_TILT: Final = 24  # frames: longer waits are tilted as this one
+LEAP_NATS: Final = 0.5  # a semitone's share of the tilt of `NoteSampling.leap`; intervals above an octave count as one
+
+
+@dataclass(frozen=True)
+class NoteSampling:
+    """Settings for choosing the next event from the composer's probabilities.
+
+    ``seed``, ``lane``: choose the random numbers, as for `engine.Sampling`.
+    ``temperature``, ``top_p``, ``top_k``, ``min_p``: as for `engine.Sampling`.
+    ``vary``: how much the suggestions of `memory` avoid the last ``near`` frames. 0 takes the best from anywhere, 1
+        none from there.
+    ``near``: frames.
+    ``follow``: nats added to the trust in the first suggestions, of the next event and of a motif. More repeats earlier
+        music, less (it may be negative) writes more that is new.
+    ``density``: above 1 favours short waits, so more notes, below 1 long ones.
+    ``leap``: below 1 favours small intervals from a voice's note before, above 1 large ones.
+
+    ``follow``, ``density`` and ``leap`` change the logits; then the limits apply, then the three cut-offs, then the
+    temperature. Raises ControlError if a value is out of range.
+    """
+
+    seed: int = 0
+    lane: int = 0
+    temperature: float = 0.9
+    top_p: float = 0.98
+    top_k: int = 0
+    min_p: float = 0.0
+    vary: float = 0.0
+    near: int = 400
+    follow: float = 0.0
+    density: float = 1.0
+    leap: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("seed", 0, SEEDS - 1),
+            ("lane", 0, SEEDS - 1),
+            ("temperature", 0.0, 100.0),
+            ("top_p", 0.0, 1.0),
+            ("top_k", 0, 1 << 16),
+            ("min_p", 0.0, 1.0),
+            ("vary", 0.0, 1.0),
+            ("near", 1, 1 << 16),
+            ("follow", -20.0, 20.0),
+            ("density", 0.25, 4.0),
+            ("leap", 0.0, 2.0),
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and least <= value <= most):
+                raise ControlError(f"{name} must be from {least} to {most}, not {value}")
+            if isinstance(least, int) and value != int(value):
+                raise ControlError(f"{name} must be a whole number, not {value}")
+
+    @property
+    def wait_tilt(self) -> float:
+        """Nats by which each frame of a wait lowers its logit, up to WIDEST_TILT frames; negative for low density."""
+        return math.log(self.density) / TYPICAL_WAIT
+
+    @property
+    def leap_tilt(self) -> float:
+        """Nats by which each semitone of an interval raises the logit of its pitch, up to an octave."""
+        return LEAP_NATS * (self.leap - 1.0)
+
+
+@dataclass(frozen=True)
+class NoteLimits:
+    """What the composer may write. A *label* is the number of an instrument, as in `events.INSTRUMENT`.
+
+    ``lowest``, ``highest``: the range of pitches of each voice, both included.
+    ``classes``: the pitch classes that may sound, bit 0 for C to bit 11 for B; None for all.
+    ``silent_voices``: voices that are not written at all, because something else plays them.
+    ``instruments``: number of instruments in the sound bank: labels from this number on are never written.
+    ``voice_instruments``: the labels that each voice may use; None for all.
+
+    Besides, a label that was never heard is not written, and drums stay drums: a label is written UNTUNED, or with a
+    pitch, only if it was heard so. Where nothing is left, the limits give way in this order:
+
+    - a range without any of the pitch classes grows by a semitone at both ends until it has one;
+    - a voice none of whose labels was heard takes any label that was heard;
+    - before any label was heard, all instruments of the sound bank are allowed;
+    - if a wait of 0 was forced and only silent voices can follow, one of them is written.
+
+    When all voices are silent, only rests are written. Raises ControlError if a value is out of range.
+    """
+
+    lowest: tuple[int, ...] = (0,) * VOICES
+    highest: tuple[int, ...] = (UNTUNED - 1,) * VOICES
+    classes: int | None = None
+    silent_voices: frozenset[int] = frozenset()
+    instruments: int = INSTRUMENTS
+    voice_instruments: tuple[frozenset[int] | None, ...] = (None,) * VOICES
+
+    def __post_init__(self) -> None:
+        for name in ("lowest", "highest", "voice_instruments"):
+            if len(getattr(self, name)) != VOICES:
+                raise ControlError(f"{name} must have one entry for each of {VOICES} voices, not {getattr(self, name)}")
+        for voice, (low, high) in enumerate(zip(self.lowest, self.highest, strict=True)):
+            if not 0 <= low <= high < UNTUNED:
+                raise ControlError(
+                    f"the pitches of voice {voice + 1} must be a range within 0 to {UNTUNED - 1}, not {low} to {high}"
+                )
+        if self.classes is not None and not 0 < self.classes <= EVERY_CLASS:
+            raise ControlError(f"classes must be a mask of at least one of 12 pitch classes, not {self.classes}")
+        if not set(self.silent_voices) <= set(range(VOICES)):
+            raise ControlError(f"silent_voices must be among 0 to {VOICES - 1}, not {sorted(self.silent_voices)}")
+        if self.instruments < 1:
+            raise ControlError(f"instruments must be at least 1, not {self.instruments}")
+
+    @property
+    def pitches(self) -> NDArray[np.bool_]:
+        """The pitches that each voice may play, ``bool[VOICES, UNTUNED]``: at least one for each voice."""
+        number = np.arange(UNTUNED)
+        classes = EVERY_CLASS if self.classes is None else self.classes
+        fits = (classes >> number % OCTAVE & 1) > 0
+        table = np.zeros((VOICES, UNTUNED), dtype=np.bool_)
+        for voice, (low, high) in enumerate(zip(self.lowest, self.highest, strict=True)):
+            while not table[voice].any():
+                table[voice] = fits & (low <= number) & (number <= high)
+                low, high = low - 1, high + 1
+        return table
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether a label is an instrument of the sound bank, ``bool[INSTRUMENTS]``."""
+        return np.arange(INSTRUMENTS) < self.instruments
+
+    @property
+    def labels(self) -> NDArray[np.bool_]:
+        """The labels that each voice may use, ``bool[VOICES, INSTRUMENTS]``."""
+        table = np.tile(self.known, (VOICES, 1))
+        for voice, allowed in enumerate(self.voice_instruments):
+            if allowed is not None:
+                table[voice] &= np.isin(np.arange(INSTRUMENTS), list(allowed))
+        return table
+
+
+UNLIMITED: Final = NoteLimits()
