@@ -11,8 +11,6 @@ from sidlive.model.composer.events import (
     CHORD,
     CHORDS,
     FIELDS,
-    INSTRUMENT,
-    KIND,
     LENGTH,
     LONGEST_WAIT,
     PITCH,
@@ -33,24 +31,33 @@ SMALL_COMPOSER = ComposerConfig("small", Stack(72, 2, 6, 2, 56), 40, 24, context
 
 
 def notes(count: int, seed: int = 0, rests: float = 0.05, instruments: int = 5) -> Events:
-    """Make events ``int16[count, FIELDS]`` with figures that come back, moved ones among them, drums and rests."""
+    """Make events ``int16[count, FIELDS]``: phrases that come back, moved and varied, with drums and with rests."""
     rng = np.random.default_rng(seed)
-    figure = rng.integers(30, 60, (4, 8))
-    events = np.zeros((count, FIELDS), np.int16)
-    after = REST  # the voice of the event before; REST: any voice may follow in its frame
-    for i in range(count):
+    phrases = [_phrase(rng, rests, instruments) for _ in range(3)]
+    parts: list[np.ndarray] = []
+    while sum(map(len, parts)) < count:
+        part = phrases[int(rng.choice(3, p=(0.6, 0.3, 0.1)))].copy()
+        tuned = (part[:, VOICE] < REST) & (part[:, PITCH] < UNTUNED)
+        part[tuned, PITCH] += np.int16(rng.choice((0, 0, 2, 5)))
+        changed = tuned & (rng.random(len(part)) < 0.05)
+        part[changed, PITCH] = rng.integers(0, UNTUNED, changed.sum())
+        parts.append(part)
+    return np.concatenate(parts)[:count]
+
+
+def _phrase(rng: np.random.Generator, rests: float, instruments: int) -> Events:
+    """Make a phrase of 24 events; the first of them is not at once."""
+    events, after = np.zeros((24, FIELDS), np.int16), VOICES - 1  # the voice of the event before in the frame
+    for i in range(len(events)):
         if rng.random() < rests:
-            events[i, [WAIT, VOICE]], after = (LONGEST_WAIT, REST), REST
+            events[i, [WAIT, VOICE]], after = (LONGEST_WAIT, REST), -1
             continue
-        together = rng.random() < 0.4 and (after == REST or after < VOICES - 1)
-        wait = 0 if together else int(rng.choice((3, 6, 6, 6, 12, 24)))
-        first = after + 1 if together and after < REST else 0
-        voice = int(rng.integers(first, VOICES))
-        key, place = i // 64 % 4, i % 8
-        pitch = int(figure[i // 32 % 4, place]) + 2 * key if rng.random() < 0.9 else int(rng.integers(0, UNTUNED))
+        together = after < VOICES - 1 and rng.random() < 0.4
+        voice = int(rng.integers(after + 1 if together else 0, VOICES))
         label = int(rng.integers(instruments)) if rng.random() < 0.2 else voice % instruments
-        drum = label == instruments - 1
-        events[i] = (wait, voice, rng.integers(4), label, UNTUNED if drum else pitch, 0, rng.integers(0, 12))
+        pitch = UNTUNED if label == instruments - 1 else int(rng.integers(30, 60))
+        wait = 0 if together else int(rng.choice((3, 6, 6, 6, 12, 24)))
+        events[i] = (wait, voice, rng.integers(4), label, pitch, 0, rng.integers(0, 12))
         if rng.random() < 0.1:
             events[i, CHORD], events[i, LENGTH] = rng.integers(len(CHORDS)), rng.integers(0, 96)
         after = voice
@@ -92,6 +99,3 @@ def torch_note_logits(network: ComposerNetwork, events: Events, near: int = 0, w
     heard = network.hear(batch)[:, :-1].flatten(0, 1)
     said = NoteBatch(*(part[:, 1:].flatten(0, 1) for part in batch))
     return [logits.numpy() for logits in network.say(heard, said)]
-
-
-assert (KIND, INSTRUMENT, PITCH) == (2, 3, 4)
