@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
-from sidlive.model.composer import rows
+from sidlive.model.composer import inputs
 from sidlive.model.composer.events import FIELDS
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import ModelConfig, Stack
@@ -45,19 +45,19 @@ def _composer_shapes(config: ComposerConfig) -> dict[str, tuple[int, ...]]:
     """Return the parameters of `training.composer_network`."""
     width, narrow, hidden = config.notes.width, config.field_width, config.field_hidden
     return {
-        "heard_embedding": (rows.HEARD_ROWS, width),
+        "heard_embedding": (inputs.HEARD_ROWS, width),
         **dict(_block_shapes("blocks", config.notes)),
         "notes_norm": (width,),
         "bridge.weight": (narrow, width),
-        "field_embedding": (rows.FIELD_ROWS, narrow),
+        "field_embedding": (inputs.FIELD_ROWS, narrow),
         "field_norm": (FIELDS, narrow),
         "gate": (FIELDS, hidden, narrow),
         "up": (FIELDS, hidden, narrow),
         "down": (FIELDS, narrow, hidden),
         "head_norm": (FIELDS, narrow),
-        "head": (rows.HEAD_ROWS, narrow),
-        "leaps": (rows.RELATIVES * rows.LEAPS, narrow),
-        "trust": (FIELDS * rows.SUGGESTIONS, narrow),
+        "head": (inputs.HEAD_ROWS, narrow),
+        "leaps": (inputs.RELATIVES * inputs.LEAPS, narrow),
+        "trust": (FIELDS * inputs.SUGGESTIONS, narrow),
     }
 
 

@@ -24,7 +24,7 @@ from safetensors.numpy import save
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
-from sidlive.model.composer import rows
+from sidlive.model.composer import inputs
 from sidlive.model.composer.events import SIZES
 from sidlive.model.composer.shape import COMPOSERS, ComposerConfig
 from sidlive.model.config import PRESETS, ModelConfig
@@ -55,7 +55,7 @@ FRAME_MODEL: Final = ModelKind(
 )
 COMPOSER: Final = ModelKind(
     "a composer",
-    f"notes {SIZES}, {rows.SUGGESTIONS} suggestions, {rows.HEARD_ROWS} and {rows.FIELD_ROWS} rows",
+    f"notes {SIZES}, {inputs.SUGGESTIONS} suggestions, {inputs.HEARD_ROWS} and {inputs.FIELD_ROWS} rows",
     ComposerConfig.from_dict,
     tuple(COMPOSERS),
     "-composer",

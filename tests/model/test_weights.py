@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from composers import SMALL_COMPOSER, lively_composer
 from engines import SMALL, lively
 from safetensors.numpy import load_file, save_file
 
 from sidlive.errors import ModelError
 from sidlive.model import weights as w
-from sidlive.model.config import PRESETS
+from sidlive.model.composer.shape import COMPOSERS, ComposerConfig
+from sidlive.model.config import PRESETS, ModelConfig
+from sidlive.model.parameters import is_norm, parameter_shapes
+from sidlive.model.training.composer_network import ComposerNetwork
 from sidlive.model.training.network import Network
 
 CARD = {"data": "made up", "nats": "1.0"}
@@ -27,19 +31,47 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("config", [SMALL, *PRESETS.values()], ids=lambda c: c.name)
-def test_parameters_have_the_networks_names_and_shapes(config: w.ModelConfig) -> None:
+def test_parameters_have_the_networks_names_and_shapes(config: ModelConfig) -> None:
     with torch.device("meta"):
         state = Network(config).state_dict()
-    assert w.parameter_shapes(config) == {name: tuple(tensor.shape) for name, tensor in state.items()}
+    assert parameter_shapes(config) == {name: tuple(tensor.shape) for name, tensor in state.items()}
+    assert all(is_norm(name) == (tensor.dim() == 1) for name, tensor in state.items())
 
 
-def test_a_file_reads_back_as_it_was_written(file: Path) -> None:
-    read, wrote = w.load_weights(file), lively()
+@pytest.mark.parametrize("config", [SMALL_COMPOSER, *COMPOSERS.values()], ids=lambda c: c.name)
+def test_a_composers_parameters_have_its_networks_names_and_shapes(config: ComposerConfig) -> None:
+    with torch.device("meta"):
+        state = ComposerNetwork(config).state_dict()
+    assert parameter_shapes(config) == {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def assert_equal(read: w.QuantisedWeights, wrote: w.QuantisedWeights) -> None:
+    """Check that two models have the same config, card and numbers, to the bit."""
+    assert (read.config, dict(read.card)) == (wrote.config, dict(wrote.card))
+    assert set(read.matrices) == set(wrote.matrices) and set(read.norms) == set(wrote.norms)
     for name, matrix in wrote.matrices.items():
         np.testing.assert_array_equal(read.matrices[name].numbers, matrix.numbers)
         np.testing.assert_array_equal(read.matrices[name].scales, matrix.scales)
     for name, norm in wrote.norms.items():
         np.testing.assert_array_equal(read.norms[name], norm)
+
+
+def test_a_file_reads_back_as_it_was_written(file: Path) -> None:
+    assert_equal(w.load_weights(file), w.EngineWeights(SMALL, lively().matrices, lively().norms, CARD))
+
+
+def test_a_composers_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    w.save_weights(lively_composer(), tmp_path / "made.safetensors")
+    assert_equal(w.load_composer_weights(tmp_path / "made.safetensors"), lively_composer())
+
+
+def test_a_model_of_the_other_kind_gets_one_clear_line(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "made.safetensors"
+    w.save_weights(lively_composer(), other)
+    with pytest.raises(ModelError, match="is a composer, expected a frame model"):
+        w.load_weights(other)
+    with pytest.raises(ModelError, match="is a frame model, expected a composer"):
+        w.load_composer_weights(file)
 
 
 def test_a_row_of_zeros_stays_zero() -> None:
@@ -57,7 +89,7 @@ def test_loading_needs_no_torch(file: Path) -> None:
 
 
 def test_the_presets_have_the_documented_numbers_of_parameters() -> None:
-    sizes = {name: sum(np.prod(s) for s in w.parameter_shapes(c).values()) / 1e6 for name, c in PRESETS.items()}
+    sizes = {name: sum(np.prod(s) for s in parameter_shapes(c).values()) / 1e6 for name, c in PRESETS.items()}
     assert 8 < sizes["pocket"] < 10 and 24 < sizes["stage"] < 27 and 268 < sizes["large"] < 274
 
 
@@ -136,3 +168,5 @@ def test_a_file_that_is_no_model_gets_one_clear_line(file: Path, kind: str, mess
 def test_a_preset_that_does_not_ship_is_named() -> None:
     with pytest.raises(ModelError, match="'large' does not ship"):
         w.load_weights("large")
+    with pytest.raises(ModelError, match="'stage-composer' does not ship"):
+        w.load_composer_weights("stage")

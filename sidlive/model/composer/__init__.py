@@ -15,11 +15,11 @@ Reading order:
 
 - ``events``: the language of the composer: a score's notes as rows of small numbers, and back;
 - ``memory``: what each event is told of the notes before it, and motifs: how the music continued after similar notes;
-- ``shape``: the sizes of a composer's network; ``rows``: the inputs of its two parts;
+- ``shape``: the sizes of a composer's network; ``inputs``: the inputs of its two parts;
 - ``choices``: how notes are chosen, and limits on them (no numba);
 - ``composer``: `Composer`, `load_composer`;
 - ``note_levels``: the kernels: the network, event by event;
-- ``layout``: from a weights file to the layout of the kernels; the empty state and scratch space.
+- ``note_packing``: from a weights file to the layout of the kernels; the empty state and scratch space.
 """
 
 from typing import TYPE_CHECKING, Any

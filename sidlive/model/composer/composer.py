@@ -19,13 +19,6 @@ from sidlive.compiling import CompileProgress, compiling, no_progress
 from sidlive.errors import ModelError
 from sidlive.model.composer.choices import UNLIMITED, NoteLimits, NoteSampling
 from sidlive.model.composer.events import FIELDS, KIND, LONGEST_WAIT, PITCH, REST, SIZES, UNTUNED, VOICE, WAIT, Events
-from sidlive.model.composer.layout import (
-    PackedComposer,
-    empty_composer_state,
-    fields_scratch,
-    limit_arrays,
-    notes_scratch,
-)
 from sidlive.model.composer.memory import (
     EVENTS,
     NEAR_WEIGHT_ONE,
@@ -42,6 +35,13 @@ from sidlive.model.composer.note_levels import (
     LimitArrays,
     hear_events,
     write_event,
+)
+from sidlive.model.composer.note_packing import (
+    PackedComposer,
+    empty_composer_state,
+    fields_scratch,
+    limit_arrays,
+    notes_scratch,
 )
 from sidlive.model.engine.tables import Table, table_of
 from sidlive.model.weights import ComposerWeights, load_composer_weights

@@ -11,10 +11,11 @@ saved states of the memory.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sidlive.chip.registers import VOICES
 from sidlive.compiling import kernel
-from sidlive.model.composer import rows
+from sidlive.model.composer import inputs
 from sidlive.model.composer.choices import OCTAVE, WIDEST_TILT
 from sidlive.model.composer.events import (
     CHORD,
@@ -91,27 +92,32 @@ NOISE = 256  # added to the slot of the random numbers: the frame levels draw th
 EASINGS = 3  # how often the limits give way until a token is allowed
 TUNED, DRUM = 0, 1  # rows of `ComposerState.sounds`
 
-# Constants of `rows` and `events` as arrays, for the kernels.
+# Constants of `inputs` and `events` as arrays, for the kernels.
 _SIZES = np.array(SIZES)
-_SAID = np.array([[rows.FIELD.get(f"{field} said {said}", -1) for said in range(FIELDS)] for field in range(FIELDS)])
-_AGES = np.array([[rows.FIELD.get(f"{field} age {voice}", -1) for voice in range(VOICES)] for field in range(FIELDS)])
-_OWN = np.array([rows.FIELD.get(f"{field} own instrument", -1) for field in range(FIELDS)])
-_GAP = np.array([rows.FIELD.get(f"{field} gap", -1) for field in range(FIELDS)])
-_SUGGESTED, _STRENGTH = (
-    np.array([[rows.FIELD.get(f"{field} {part} {s}", -1) for s in range(rows.SUGGESTIONS)] for field in range(FIELDS)])
-    for part in ("suggestion", "strength")
-)
-_BINDING = np.array([field in rows.BINDING for field in range(FIELDS)])
-_FIRST = rows.FIELD["field"]
-_HEARD = tuple(rows.HEARD.values())
-assert list(rows.HEARD)[:6] == ["voice and kind", "wait", "instrument", "pitch", "chord", "length"]
-assert list(rows.HEARD)[6:] == ["step", "next chord", "previous chord", "gap"]
+
+
+def _places(name: str, count: int) -> NDArray[np.int64]:
+    """Return the first row of a small table, by field and number: ``int64[FIELDS, count]``; -1 for none."""
+    return np.array(
+        [[inputs.FIELD.get(f"{field} {name} {number}", -1) for number in range(count)] for field in range(FIELDS)]
+    )
+
+
+_SAID, _AGES = _places("said", FIELDS), _places("age", VOICES)
+_SUGGESTED, _STRENGTH = _places("suggestion", inputs.SUGGESTIONS), _places("strength", inputs.SUGGESTIONS)
+_OWN = np.array([inputs.FIELD.get(f"{field} own instrument", -1) for field in range(FIELDS)])
+_GAP = np.array([inputs.FIELD.get(f"{field} gap", -1) for field in range(FIELDS)])
+_BINDING = np.array([field in inputs.BINDING for field in range(FIELDS)])
+_FIRST = inputs.FIELD["field"]
+_HEARD = tuple(inputs.HEARD.values())
+assert list(inputs.HEARD)[:6] == ["voice and kind", "wait", "instrument", "pitch", "chord", "length"]
+assert list(inputs.HEARD)[6:] == ["step", "next chord", "previous chord", "gap"]
 
 
 class NotesLevel(NamedTuple):
     """Weights of the notes level, which hears events."""
 
-    heard: Embedding  # rows as in `rows.HEARD`
+    heard: Embedding  # rows as in `inputs.HEARD`
     stack: StackWeights
     index_turns: Doubles1  # [head width / 4]: rotary angles of one event, in radians
     frame_turns: Doubles1  # [head width / 4]: ... of one frame
@@ -121,14 +127,14 @@ class FieldLevel(NamedTuple):
     """Weights of the networks of the fields, which generate an event."""
 
     bridge: TiledMatrices  # from the notes level's hidden vector
-    fields: Embedding  # rows as in `rows.FIELD`
+    fields: Embedding  # rows as in `inputs.FIELD`
     norm: Floats2  # [FIELDS, c]
     gate_up: TiledMatrices  # one matrix for each field, as the next
     down: TiledMatrices
     hidden: int  # width of the SwiGLU
     head_norm: Floats2  # [FIELDS, c]
     head: TiledMatrices
-    leaps: TiledMatrices  # one matrix for each of `rows.RELATIVES`
+    leaps: TiledMatrices  # one matrix for each of `inputs.RELATIVES`
     trust: Embedding  # [FIELDS * SUGGESTIONS, c]
 
 
@@ -210,9 +216,9 @@ def interval_row(pitch, last, widest):  # type: ignore[no-untyped-def]
 def add_heard(x, level, event, context):  # type: ignore[no-untyped-def]
     """Add the rows of the heard table for an event to ``x [>= d]``."""
     pitch = np.int64(event[PITCH]) if event[VOICE] < REST else np.int64(UNTUNED)
-    step = interval_row(pitch, np.int64(context[OWN_PITCH]), rows.WIDEST_STEP)
-    up = interval_row(pitch, np.int64(context[NEXT_PITCH]), rows.WIDEST_CHORD)
-    down = interval_row(pitch, np.int64(context[PREVIOUS_PITCH]), rows.WIDEST_CHORD)
+    step = interval_row(pitch, np.int64(context[OWN_PITCH]), inputs.WIDEST_STEP)
+    up = interval_row(pitch, np.int64(context[NEXT_PITCH]), inputs.WIDEST_CHORD)
+    down = interval_row(pitch, np.int64(context[PREVIOUS_PITCH]), inputs.WIDEST_CHORD)
     add_row(x, level.heard, _HEARD[0] + event[VOICE] * SIZES[KIND] + event[KIND])
     add_row(x, level.heard, _HEARD[1] + event[WAIT])
     add_row(x, level.heard, _HEARD[2] + event[INSTRUMENT])
@@ -277,9 +283,9 @@ def hear_events(level, state, scratch, events, context, remember_only):  # type:
 def offer(scratch, said, field):  # type: ignore[no-untyped-def]
     """Write the suggested tokens of a field; SIZES[field] for none. Return the number of suggestions.
 
-    A suggestion ends at the first of the fields `rows.BINDING` in which the event differs from it.
+    A suggestion ends at the first of the fields `inputs.BINDING` in which the event differs from it.
     """
-    number = rows.SUGGESTIONS if field >= KIND else CHOICES
+    number = inputs.SUGGESTIONS if field >= KIND else CHOICES
     for s in range(number):
         part = scratch.next_events[s] if s < CHOICES else scratch.motifs[s - CHOICES]
         goes_on = part[field] != NOTHING
@@ -330,18 +336,18 @@ def weigh_field(level, scratch, said, field, result):  # type: ignore[no-untyped
     clear(logits)
     multiply(normed, width, level.head, field, (size + TILE - 1) // TILE, logits, scratch.pieces)
     if field == PITCH:
-        for relative in range(rows.RELATIVES):
+        for relative in range(inputs.RELATIVES):
             last = np.int64(scratch.context[OWN_PITCH + relative])
             if last < UNTUNED:
                 clear(scratch.leaps)
                 tiles = level.leaps.tiles.shape[1]
                 multiply(normed, width, level.leaps, relative, tiles, scratch.leaps, scratch.pieces)
                 for pitch in range(UNTUNED):
-                    logits[0, pitch] += scratch.leaps[0, pitch - last + rows.WIDEST_LEAP]
-    for s in range(rows.SUGGESTIONS if field >= KIND else CHOICES):
+                    logits[0, pitch] += scratch.leaps[0, pitch - last + inputs.WIDEST_LEAP]
+    for s in range(inputs.SUGGESTIONS if field >= KIND else CHOICES):
         token = scratch.offered[s]
         if token < size:
-            logits[0, token] += dot_row(normed[0], level.trust, field * rows.SUGGESTIONS + s)
+            logits[0, token] += dot_row(normed[0], level.trust, field * inputs.SUGGESTIONS + s)
     for i in range(size):
         result[i] = logits[0, i]
 
@@ -350,7 +356,7 @@ def weigh_field(level, scratch, said, field, result):  # type: ignore[no-untyped
 def tilt(scratch, field, follow, wait_tilt, leap_tilt):  # type: ignore[no-untyped-def]
     """Change a field's logits by the performer's wishes; see `choices.NoteSampling`."""
     logits = scratch.logits[0]
-    for s in range(0, rows.SUGGESTIONS if field >= KIND else CHOICES, CHOICES):
+    for s in range(0, inputs.SUGGESTIONS if field >= KIND else CHOICES, CHOICES):
         token = scratch.offered[s]
         if token < _SIZES[field]:
             logits[token] += np.float32(follow)

@@ -43,7 +43,7 @@ from sidlive.model.corpus.shards import Corpus, CorpusTune
 from sidlive.model.guide import guide_tokens
 from sidlive.model.tokens import Tokens
 from sidlive.model.training.parts import PartsFile, Progress
-from sidlive.model.weights import LANGUAGE
+from sidlive.model.weights import FRAME_MODEL
 from sidlive.tune.score.causal import Disturbance, causal_guide
 
 VERSION: Final = 1  # of the files' layout and of recall's rules
@@ -260,5 +260,5 @@ def _make(corpus: Corpus, tunes: tuple[CorpusTune, ...], layout: Layout, folder:
 def _digest(tunes: tuple[CorpusTune, ...], reach: int, missed: float) -> str:
     """Return the name of the prepared files: a digest of what they are made from."""
     places = [(tune.path, tune.song, tune.shard, tune.start, tune.length) for tune in tunes]
-    made_from = json.dumps([VERSION, LANGUAGE, BLOCK, CODES, reach, missed, places])
+    made_from = json.dumps([VERSION, FRAME_MODEL.language, BLOCK, CODES, reach, missed, places])
     return hashlib.blake2b(made_from.encode(), digest_size=6).hexdigest()

@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from composers import SMALL_COMPOSER
 from engines import SMALL
 
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
 from sidlive.model.engine import Engine
+from sidlive.model.training.composer_network import ComposerNetwork
 from sidlive.model.training.export import export
 from sidlive.model.training.network import Network
-from sidlive.model.weights import dequantised, load_weights
+from sidlive.model.weights import dequantised, floats_of, load_composer_weights, load_weights
 
 CARD = {"data": "made up", "nats": "1.0"}
 
@@ -36,6 +38,18 @@ def test_export_keeps_every_number_within_half_a_step(checkpoint: Path, tmp_path
         step = np.abs(exact).max(axis=-1, keepdims=True) / 127 if exact.ndim > 1 else 0.0
         assert floats[name].dtype == np.float32
         assert (np.abs(floats[name] - exact) <= 0.5001 * step).all(), name
+
+
+def test_a_composers_checkpoint_becomes_a_composers_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = ComposerNetwork(SMALL_COMPOSER).state_dict()
+    torch.save({"model": state, "config": SMALL_COMPOSER.to_dict(), "kind": "composer"}, tmp_path / "best.pt")
+    export(tmp_path / "best.pt", tmp_path / "made.safetensors", CARD)
+    read = load_composer_weights(tmp_path / "made.safetensors")
+    assert read.config == SMALL_COMPOSER and dict(read.card) == CARD
+    for name, floats in floats_of(read).items():
+        step = 0.0 if name.endswith("norm") else state[name].abs().amax(-1, keepdim=True).numpy() / 127
+        assert (np.abs(floats - state[name].numpy()) <= 0.5001 * step).all(), name
 
 
 @pytest.mark.parametrize(

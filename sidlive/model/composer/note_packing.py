@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import VOICES
-from sidlive.model.composer import rows
+from sidlive.model.composer import inputs
 from sidlive.model.composer.choices import NoteLimits
 from sidlive.model.composer.events import FIELDS, INSTRUMENTS, LONGEST_WAIT, SIZES
 from sidlive.model.composer.memory import CHOICES, CONTEXTS, WINDOW, empty_memory
@@ -83,8 +83,8 @@ def field_level(weights: ComposerWeights) -> FieldLevel:
         down=packed([QuantisedMatrix(down.numbers[i], down.scales[i]) for i in range(FIELDS)]),
         hidden=weights.config.field_hidden,
         head_norm=weights.norms["head_norm"],
-        head=packed([part(matrices["head"], rows.HEADS[str(field)], SIZES[field]) for field in range(FIELDS)]),
-        leaps=packed([part(matrices["leaps"], i * rows.LEAPS, rows.LEAPS) for i in range(rows.RELATIVES)]),
+        head=packed([part(matrices["head"], inputs.HEADS[str(field)], SIZES[field]) for field in range(FIELDS)]),
+        leaps=packed([part(matrices["leaps"], i * inputs.LEAPS, inputs.LEAPS) for i in range(inputs.RELATIVES)]),
         trust=embedding(weights, "trust"),
     )
 
@@ -146,7 +146,7 @@ def fields_scratch(config: ComposerConfig) -> FieldsScratch:
         np.zeros(WINDOW + 1, np.int32),
         *suggestions(),
         *suggestions(),
-        offered=np.zeros(rows.SUGGESTIONS, np.int64),
+        offered=np.zeros(inputs.SUGGESTIONS, np.int64),
         hidden=floats(1, round_up(config.notes.width, LANES)),
         base=floats(1, round_up(narrow, TILE)),
         x=floats(1, round_up(narrow, TILE)),
@@ -154,7 +154,7 @@ def fields_scratch(config: ComposerConfig) -> FieldsScratch:
         fed=floats(1, round_up(2 * hidden, TILE)),
         active=floats(1, round_up(hidden, LANES)),
         logits=floats(1, most),
-        leaps=floats(1, round_up(rows.LEAPS, TILE)),
+        leaps=floats(1, round_up(inputs.LEAPS, TILE)),
         weights=floats(most),
         kept=floats(most),
         permitted=np.zeros(most, np.int64),
