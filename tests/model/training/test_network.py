@@ -7,7 +7,7 @@ from sidlive.chip import registers as sid
 from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import PRESETS, ModelConfig, Stack
-from sidlive.model.training.network import Network
+from sidlive.model.training.network import Network, SinkSoftmax
 from sidlive.model.training.windows import cut_window, stack_windows
 
 TINY = ModelConfig("tiny", Stack(32, 2, 4, 2, 48), Stack(16, 2, 2, 1, 24), context=8)
@@ -136,3 +136,21 @@ def test_trust_changes_the_logits_of_the_recalled_tokens_only() -> None:
         within = net.say(after, values[0, :1], tokens[0, 1:], suggestion, NO_RECALL[1])[0]
     changed = (without != within).nonzero().tolist()
     assert changed == [[4, 0x11], [4, 0x41]]
+
+
+def test_the_gradient_of_attention_is_the_derivative_of_its_shares() -> None:
+    torch.manual_seed(0)
+    products = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    closed = torch.rand(2, 4, 5) < 0.4
+    closed[0, 1] = True  # a query that attends to nothing but the sink
+
+    def written_out(given: torch.Tensor) -> torch.Tensor:
+        chances = torch.cat([(given * 0.5).masked_fill(closed[:, None], -torch.inf), torch.zeros(2, 3, 4, 1)], -1)
+        return chances.softmax(-1)[..., :-1]
+
+    shares = SinkSoftmax.apply(products, closed, 0.5)
+    assert torch.allclose(shares, written_out(products), atol=1e-6) and (shares[0, :, 1] == 0).all()
+    weights = torch.randn_like(shares)
+    (found,) = torch.autograd.grad((shares * weights).sum(), products)
+    (expected,) = torch.autograd.grad((written_out(products) * weights).sum(), products)
+    assert torch.allclose(found, expected, atol=1e-6)
