@@ -5,6 +5,8 @@
 - `capture`, `tempo`, `speed` (``sidlive bench capture``): are the captured registers and their rate those of
   libsidplayfp, and how fast is our machine compared with libsidplayfp and py65?
 - `compile` (``sidlive bench compile``): how small, exact and fast are tunes and takes as .sid files?
+- `training` (``sidlive bench train``): how fast is a training step, beside the machine's fastest product of matrices?
+  It makes up a corpus; measuring lives in `sidlive.model.training.speed`.
 - ``sidlive bench mind``: does our network learn more in the same time than a flat transformer over register bytes? It
   trains networks, so it lives in `sidlive.model.training.comparison`.
 

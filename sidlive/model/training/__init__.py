@@ -13,5 +13,6 @@ In reading order:
 - `export`: from a checkpoint to the int8 file that the engine loads.
 - `reference`: a checkpoint in float32 with the engine's methods, for `sidlive eval` and `sidlive bench engine`.
 - `flat`, `comparison`: a transformer over plain register bytes, and its race against ours (`sidlive bench mind`).
+- `speed`: the speed of a training step beside the machine's peak (`sidlive bench train`).
 - `torch_setup`: the error message if torch is missing, and torch's number of threads.
 """

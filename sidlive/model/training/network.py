@@ -64,7 +64,7 @@ class SinkSoftmax(torch.autograd.Function):
         return shares
 
     @staticmethod
-    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None, None]:
         """Return the gradient of the products from that of the shares."""
         (shares,) = ctx.saved_tensors  # type: ignore[attr-defined]
         weighted = shares.float() * gradients[0].float()
