@@ -7,10 +7,12 @@ In reading order:
 - the session: `session`, `verbs/` (the verbs, declared one by one), `link` (the calls and commands of a core),
   `controls` (the settings that verbs and knobs change), `state` (the values that the screen shows), `places` (folders
   and paths)
-- the core: `core` (its calls), `tape_player` (chooses the next frame), `desk` (the current settings), `tape` (frames
-  played and to come), `lineage` (the past that the engine continues), `generator` (keeps the tape filled), `voices`
-  (held, locked and muted voices), `rests` (detects voices that have lost their notes), `audition` (plays a take
-  again)
+- the core: `core` (its calls), `timekeeper` (commands that wait for their frame), `tape_player` (chooses the next
+  frame), `tape` (frames played and to come), `desk` (the current settings), `lineage` (the past that the engine
+  continues), `course` (settings and past of a frame), `schedule` (the courses of the frames ahead), `generator` (keeps
+  the tape filled), `voices` (held, locked and muted voices), `rests` (detects voices that have lost their notes),
+  `audition` (plays a take again)
+- the clock: `moments` ("bar", "2 beats"), `clock` (which beat a frame lies in)
 - the take: `take` (frames and log), `commit` (a take as a .sid file), `replay` (frames from the log)
 - the processes: `options`, `process` (the core process), `room` (starts it, and is the link to it), `mirror` (frames
   in shared memory), `script` (scripts; the link in virtual time), `sound/` (devices), `hands/` (MIDI)

@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames, silence, timing_named
 from sidlive.errors import ControlError
 from sidlive.live.audition import Audition
-from sidlive.live.controls import control, one_voice, parse_voices, turnable
+from sidlive.live.controls import turnable
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
-from sidlive.live.rests import Rests
 from sidlive.live.state import ControlValue, NoticeLevel, State
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
-from sidlive.live.tape_player import MARGIN, TapePlayer
-from sidlive.live.voices import Held, Locked, Row
+from sidlive.live.tape_player import MARGIN
+from sidlive.live.timekeeper import Timekeeper
+from sidlive.live.voices import Row
 from sidlive.tune.beat import Beat
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
 
 
-class Core(TapePlayer):
-    """The core: a tape player with the calls of the generator and the session."""
+class Core(Timekeeper):
+    """The core: a timekeeper with the calls of the generator and the session."""
 
     # -- for the generator (`sidlive.live.generator.GeneratorHost`)
 
@@ -43,28 +43,34 @@ class Core(TapePlayer):
             if not self._armed:
                 return None
             index = self._tape.settle(MARGIN)
-            past = self._lineage
+            course = self._course_at(index)
+            past, desk, beat = course.lineage, course.desk, course.beat
             if past.number == lineage:
                 if index >= self._tape.playhead + self._desk.whole("ahead"):
                     return None
                 if past.root == position < index:  # the playhead passed the cut during the prefill: cut here instead
-                    self._lineage = past = replace(past, root=index)
+                    self._schedule.entered(past, index, past.at)
+                    past = course.lineage
             self.take.step(ASSIGN)
-            sampling = self._desk.sampling(self._lane, self._beat.bar * self._beat.whole_frames)
             return Assignment(
-                self._epoch, past, index, self._before(index)[0], sampling, self._desk.constraints, self._desk.grips,
-                self._desk.mask,
+                self._epoch, past, index, self._before(past, index)[0],
+                desk.sampling(self._lane, beat.bar * beat.whole_frames), desk.constraints, desk.grips, desk.mask,
             )  # fmt: skip
 
-    def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:
+    def heard(self, root: int, most: int, at: int | None = None) -> tuple[int, Frames, NDArray[np.int8]]:
         """Return the tape frame of a cut made now, and the frames before it, with their transpositions.
+
+        With `at`, which is where the lineage begins, there is no cut: the next frame to generate counts instead.
 
         The frames are the last ones before the cut, at most `most` and none before `root`: ``uint8[n, 28]``, and
         ``int8[n]`` in semitones.
         """
         with self._lock:
             self.take.step(HEARD)
-            position = max(root, min(self._tape.playhead + MARGIN, self._tape.end))
+            if at is None:
+                position = max(root, min(self._tape.playhead + MARGIN, self._tape.end))
+            else:
+                position = max(root, at, self._tape.settle(MARGIN))
             return position, *self._tape.rows(max(root, position - most), position)
 
     def rows(self, start: int, stop: int) -> tuple[Frames, NDArray[np.int8]]:
@@ -77,13 +83,19 @@ class Core(TapePlayer):
         """Cut the tape for a lineage that the engine has prefilled; return the cut, None if the lineage is outdated."""
         with self._lock:
             self.take.step(ENTER)
-            if lineage.number != self._lineage.number:
+            begin = self._tape.place(MARGIN) if lineage.at is None else self._tape.settle(MARGIN)
+            if lineage.number != self._course_at(begin).lineage.number:
                 return None
             if lineage.root is None and not self._playing:
                 self._flush()
-            index = self._cut()
-            if lineage.root is None:
-                self._lineage = replace(lineage, root=index)
+            index = self._cut() if lineage.at is None else self._tape.settle(MARGIN)
+            if lineage.at is None:
+                self._schedule.entered(lineage, index if lineage.root is None else lineage.root, index)
+                if lineage.root is None:
+                    self._course.begin(index)
+                    self._place_waiting()
+            elif lineage.root is None:
+                self._schedule.entered(lineage, index, lineage.at)
             return index
 
     def deliver(self, task: Assignment, row: Row) -> bool:
@@ -101,6 +113,8 @@ class Core(TapePlayer):
         """Log that the generator failed and will prefill its engine from the start."""
         with self._lock:
             self.take.step(FORGET)
+            self._course.lineage = replace(self._course.lineage, at=None)  # cut now: the frames ahead may be wrong
+            self._schedule.cut(self._tape.fresh)
 
     # -- for the session (`sidlive.live.link.CoreCalls`)
 
@@ -109,13 +123,17 @@ class Core(TapePlayer):
         if name not in COMMANDS:
             raise ControlError(f"no command {name!r}: expected one of {', '.join(COMMANDS)}")
         with self._lock:
-            epoch = self._epoch
-            getattr(self, f"_do_{name}")(*arguments)
-            # A command that starts a new future is logged with the take frame at which the new future begins.
-            anew = {"anew": self.take.length + self._tape.fresh - self._tape.playhead} if self._epoch != epoch else {}
-            self.take.event(name, *arguments, **anew)
-            self._desk.note(self._clock / self._rate, name, arguments)
+            self._command(name, arguments)
         self.wake()
+
+    def turn(self, name: str, value: ControlValue) -> None:
+        """Set a control from a MIDI controller, at the moment that `quantise` says."""
+        if self.get(name) == value and self.quantised == "now":
+            return
+        if self.quantised == "now":
+            self.command("set", name, value)
+        else:
+            self.later(self.quantised, ("set", (name, value)))
 
     def ready(self, model: str, digest: str) -> None:
         """Note that the engine is loaded. `digest`: SHA-256 of the model's file."""
@@ -144,7 +162,9 @@ class Core(TapePlayer):
         The beat is None without a prompt. The write order is True if the tune writes a voice's control
         register before its envelope.
         """
-        beat = replace(self._beat, downbeat=0.0) if self._prompt else None  # the take may begin anywhere in a bar
+        beat = (
+            replace(self._course.beat, downbeat=0.0) if self._course.prompt else None
+        )  # the take may begin anywhere in a bar
         return self.take.frames(), beat, self.control_first
 
     def note(self, name: TakeNote, *arguments: Any) -> None:
@@ -186,7 +206,7 @@ class Core(TapePlayer):
                 output=self.output,
                 latency_ms=self.latency_ms,
                 midi=self.midi,
-                prompt=self._prompt,
+                prompt=self._course.prompt,
                 fragments=tuple(self._desk.fragments),
                 controls=self._desk.controls(self.hands),
                 voices=self._desk.voices(),
@@ -197,6 +217,10 @@ class Core(TapePlayer):
                 quiet_s=self._quiet / self._rate,
                 take_s=self.take.length / self._rate,
                 take=str(self.take.folder) if self.take.folder else None,
+                count=self._count(),
+                pending=tuple(self._pending()),
+                quantise=self.quantised,
+                late_changes=self.late_changes,
                 notices=tuple(self._desk.notices),
             )
 
@@ -223,7 +247,7 @@ class Core(TapePlayer):
 
     def _change_standard(self, fragment: "Fragment") -> None:
         """Change to the video standard that a fragment was made for."""
-        self.timing = timing_named(fragment.timing)
+        self.timing = self._desk.timing = timing_named(fragment.timing)
         self._notified.clear()
         self._rate = self.timing.rate_hz
         self.take.restate(timing=self.timing.name, rate_hz=self._rate)
@@ -239,19 +263,8 @@ class Core(TapePlayer):
             self._change_standard(fragment)
         else:
             self._notify_standard(fragment)
-        self._desk.set_prompt(fragment.frames, self.timing)
-        self._prompt, self._beat, self._quiet = name, fragment.beat, 0
-        self._rests = Rests(fragment.frames, self._rate)
-        self.control_first = fragment.control_first
-        self._armed = True
-        self._lineage = Lineage(
-            self._lineage.number + 1, fragment.frames, None, self._lineage.semitones,
-            len(fragment.frames) if play else 0,
-        )  # fmt: skip
-        if fragment.chip != self.chip:
-            self._desk.tell(
-                f"{name} was made for the {fragment.chip}; the chip here is a {self.chip} (--chip {fragment.chip})"
-            )
+        self._steer("prompt", name, play)
+        self._prompted(fragment)
 
     def _do_start(self) -> None:
         self._audition = None
@@ -266,48 +279,18 @@ class Core(TapePlayer):
         self._playing = False
 
     def _do_panic(self) -> None:
+        self._schedule.remove({entry.number for entry in self._schedule.waiting})
         self._audition = None
         self._playing = False
         self._flush()
         self._last = silence(1)[0]
         self.hush()
 
-    def _do_set(self, name: str, value: ControlValue) -> None:
-        if not self._desk.set(name, value):
-            return
-        if name == "transpose":
-            number = self._lineage.number + 1
-            self._lineage = replace(self._lineage, number=number, semitones=self._desk.whole("transpose"))
-        elif control(name).kind == "steer":
-            self._cut()
-
     def _do_mute(self, *voices: int | str) -> None:
         self._desk.mute(*voices)
 
     def _do_unmute(self, *voices: int | str) -> None:
         self._desk.unmute(*voices)
-
-    def _do_hold(self, *voices: int | str) -> None:
-        chosen = parse_voices(*voices or ("all",))
-        row, semitones = self._before(self._cut())
-        self._desk.grip(chosen, Held(row, semitones))
-
-    def _do_lock(self, voice: int | str, name: str, source: int | None = None) -> None:
-        chosen, fragment = one_voice(voice), self._desk.fragment(name)
-        taken = chosen if source is None else one_voice(source)
-        self._desk.grip({chosen}, Locked(name, fragment.frames, taken, self._cut()))
-
-    def _do_free(self, *voices: int | str) -> None:
-        self._desk.grip(parse_voices(*voices or ("all",)), None)
-        self._cut()
-
-    def _do_forbid(self, column: str, values: str, *voices: int | str) -> None:
-        self._desk.forbid(column, values, *voices)
-        self._cut()
-
-    def _do_permit(self, column: str | None = None, *voices: int | str) -> None:
-        self._desk.permit(column, *voices)
-        self._cut()
 
     def _do_learn(self, name: str) -> None:
         turnable(name)

@@ -3,6 +3,7 @@
 Plain values under the core's lock. Knows no time.
 """
 
+import copy
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -71,7 +72,7 @@ class Desk:
         self.constraints: Constraints = UNCONSTRAINED
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
         self._prompt: Frames | None = None
-        self._timing = timing  # of the machine that plays
+        self.timing = timing  # of the machine that plays
         self._values: dict[str, ControlValue] = {name: declared.default for name, declared in CONTROLS.items()}
         self.set("seed", seed)
 
@@ -96,9 +97,14 @@ class Desk:
             self.mask = parse_voices(value)
         return True
 
-    def set_prompt(self, frames: Frames, timing: VideoTiming) -> None:
-        """Tune the scale to a prompt, ``uint8[n, 28]``, played on a machine with this video timing."""
-        self._timing = timing
+    def fork(self) -> "Desk":
+        """Return a copy, whose settings and notices are its own."""
+        other = copy.copy(self)  # the methods replace values, they do not change them
+        other.notices = deque(maxlen=_NOTICES)
+        return other
+
+    def set_prompt(self, frames: Frames) -> None:
+        """Tune the scale to a prompt, ``uint8[n, 28]``."""
         try:
             self.constraints = self._constraints_of(self._values, self._forbidden, frames)
         except ControlError as error:
@@ -216,5 +222,5 @@ class Desk:
     ) -> Constraints:
         """Return the engine's constraints under these settings. Raises ControlError if they forbid every frame."""
         table = permitted_values(forbidden, filtered=bool(values["filter"]))
-        notes = notes_in(str(values["scale"]), prompt, int(values["transpose"]), self._timing)
+        notes = notes_in(str(values["scale"]), prompt, int(values["transpose"]), self.timing)
         return UNCONSTRAINED if table is None and notes is None else constrain(table, notes)

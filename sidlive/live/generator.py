@@ -56,14 +56,15 @@ class EngineLike(Protocol):
 class GeneratorHost(Protocol):
     """The part of the core that the generator uses (`sidlive.live.core.Core`); each call takes the core's lock."""
 
+    prefill_s: float  # seconds that the last prefill of a past took
     step_s: float  # seconds the engine takes for a frame, averaged over the latest frames
 
     def assignment(self, lineage: int, position: int, /) -> Assignment | None:
         """Return the next frame to generate, for an engine that has prefilled this lineage and is at this position."""
         ...
 
-    def heard(self, root: int, most: int, /) -> tuple[int, Frames, NDArray[np.int8]]:
-        """Return the tape frame of a cut made now, up to `most` frames before it, and their transpositions."""
+    def heard(self, root: int, most: int, at: int | None, /) -> tuple[int, Frames, NDArray[np.int8]]:
+        """Return the tape frame to go on from, up to `most` frames before it, and their transpositions."""
         ...
 
     def rows(self, start: int, stop: int, /) -> tuple[Frames, NDArray[np.int8]]:
@@ -130,14 +131,16 @@ class Generator:
         last, rows, runs = len(prompt) - lineage.opening, silence(0), []
         if lineage.root is not None:
             most = self._engine.context
-            position, rows, semitones = self._core.heard(lineage.root, most - pin)
+            position, rows, semitones = self._core.heard(lineage.root, most - pin, lineage.at)
             runs = _runs(rows, lineage.semitones - semitones.astype(int))
             # and the opening frames that were played before these rows
             last += min(lineage.opening, position - len(rows) - lineage.root)
         first = max(pin, last + len(rows) - (most - pin))
         self._lineage = -1  # until the core has entered the lineage
+        began = time.perf_counter()
         self._engine.reset(pin=pin)
         self._prefill([(part, lineage.semitones) for part in (prompt[: min(pin, last)], prompt[first:last])] + runs)
+        self._core.prefill_s = time.perf_counter() - began
         entered = self._core.enter(lineage)
         if entered is not None:
             self._lineage = lineage.number

@@ -18,6 +18,7 @@ class Lineage:
     context: Frames  # [n, 28], untransposed: the prompt
     root: int | None  # tape frame that follows the context; None: not known before the prefill is done
     semitones: int  # transposition of the context and the tape
+    at: int | None = None  # tape frame from which on it is valid; None: from the end of its prefill on
     opening: int = 0  # number of frames at the end of the context that are played first, as tape frames from `root` on
 
 

@@ -62,6 +62,12 @@ class Commands(Protocol):
     def permit(self, column: str | None = None, /, *voices: int | str) -> None:
         """Permit forbidden values again, in a column or in all."""
 
+    def adjust(self, what: str, value: float | str | None = None, /) -> None:
+        """Correct the clock: "beat" (frames), "bar" (beats), "shift" (length), "half", "double", "downbeat", "tap"."""
+
+    def quantise(self, moment: str, /) -> None:
+        """Set the moment at which the changes of MIDI controllers take effect."""
+
     def learn(self, name: str, /) -> None:
         """Bind the next MIDI knob that moves to a control."""
 
@@ -74,6 +80,12 @@ class CoreCalls(Protocol):
 
     def command(self, name: str, /, *arguments: Any) -> Any:
         """Run one of `Commands` by its name; `commands` gives a typed proxy."""
+
+    def later(self, moment: str, /, *commands: tuple[str, tuple[Any, ...]]) -> None:
+        """Run commands of `TIMED`, ``(name, arguments)`` each, at a moment such as "bar"; all of them or none."""
+
+    def cancel(self, *numbers: int) -> None:
+        """Remove waiting commands, all of them without numbers."""
 
     def state(self) -> State:
         """Return everything the screen shows except the frames."""
@@ -141,6 +153,8 @@ def _names(protocol: type) -> tuple[str, ...]:
 
 CALLS: Final = _names(CoreCalls)
 COMMANDS: Final = _names(Commands)
+# The commands that can wait for a moment.
+TIMED: Final = frozenset(COMMANDS) - {"add", "panic", "adjust", "quantise", "learn", "unlearn"}
 
 
 def answers(core: CoreCalls) -> Mapping[str, Callable[..., Any]]:
@@ -153,6 +167,13 @@ def calls(ask: Callable[..., Any]) -> CoreCalls:
     return cast(CoreCalls, SimpleNamespace(**{name: partial(ask, name) for name in CALLS}))
 
 
-def commands(core: CoreCalls) -> Commands:
+class Commanded(Protocol):
+    """What takes commands by name: a core, or `sidlive.live.verbs.timing.Timing`."""
+
+    def command(self, name: str, /, *arguments: Any) -> Any:
+        """Run one of `Commands` by its name."""
+
+
+def commands(core: Commanded) -> Commands:
     """Return a proxy of a core that turns each command into ``core.command(name, *arguments)``."""
     return cast(Commands, SimpleNamespace(**{name: partial(core.command, name) for name in COMMANDS}))

@@ -84,9 +84,10 @@ class _Parts:
         self._options = options
         self.core = make_core(options, mirror)
         self.core.hands = self._midi = Midi(
-            Bindings(config_folder() / "midi.json"), self._turn, self.core.tell, options.midi
+            Bindings(config_folder() / "midi.json"), self.core.turn, self.core.tell, options.midi
         )
         core = self.core
+        core.realtime = True
         stamp = options.stamp() if options.stamp else None
         output = open_output(options.device, stamp)
         if output.notice:
@@ -178,12 +179,6 @@ class _Parts:
             self.core.take.flush()
         except DeviceError as error:
             self.core.tell(str(error))
-
-    # -- MIDI's thread
-
-    def _turn(self, name: str, value: Any) -> None:
-        if self.core.get(name) != value:
-            self.core.command("set", name, value)
 
 
 def _divert_output() -> None:

@@ -104,7 +104,7 @@ class _LoggedCore:
         self._steps = _steps(log.entries)
         self._next: Step | None = next(self._steps, None)
         self._progress = progress
-        self.step_s = 0.0  # written by the generator
+        self.step_s = self.prefill_s = 0.0  # written by the generator
 
     # -- for the replay
 
@@ -136,7 +136,12 @@ class _LoggedCore:
         if verb == _ADD:
             arguments = [fragment_from_json(arguments[0] if arguments else None)]
         try:
-            self._core.command(verb, *arguments)
+            if verb in ("due", "cancel"):
+                getattr(self._core, verb)(*arguments)
+            elif "at" in entry:
+                self._core.waits(verb, tuple(arguments), entry["at"])
+            else:
+                self._core.command(verb, *arguments)
         except (SidliveError, TypeError) as error:
             raise _misfit(f"{verb} at frame {entry.get('frame')} is refused: {error}") from None
 
@@ -161,9 +166,9 @@ class _LoggedCore:
             raise _misfit("a frame was generated that the core does not ask for")
         return task
 
-    def heard(self, root: int, most: int) -> tuple[int, Frames, NDArray[np.int8]]:
+    def heard(self, root: int, most: int, at: int | None) -> tuple[int, Frames, NDArray[np.int8]]:
         self._reach(HEARD)
-        return self._core.heard(root, most)
+        return self._core.heard(root, most, at)
 
     def rows(self, start: int, stop: int) -> tuple[Frames, NDArray[np.int8]]:
         self._reach(ROWS)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sidlive.errors import ControlError
 from sidlive.live.link import Link
 from sidlive.live.state import State, Window
+from sidlive.live.verbs.counting import ClockVerbs
 from sidlive.live.verbs.declaration import Verb, declared_in, verb
 from sidlive.live.verbs.editing import TakeVerbs
 from sidlive.live.verbs.spoken import beside_builtin
@@ -22,7 +23,7 @@ from sidlive.live.verbs.steering import SteeringVerbs
 __all__ = ["VERBS", "Session", "verbs"]
 
 
-class Session(TakeVerbs, SteeringVerbs):
+class Session(TakeVerbs, ClockVerbs, SteeringVerbs):
     """All verbs of the instrument, and the calls of the screen, over one link."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:

@@ -47,6 +47,45 @@ class VoiceState:
     fragment: str | None = None
 
 
+@dataclass(frozen=True, repr=False)
+class ClockState:
+    """The clock at the playhead: bar and beat from 1, the tempo, and where it comes from."""
+
+    bar: int = 1
+    beat: int = 1
+    part: float = 0.0  # of the beat that has passed
+    beats: float = 0.0  # from the beginning of bar 1; not rounded
+    beat_frames: float = 24.0
+    bar_beats: int = 4
+    tempo: float = 125.0  # beats per minute
+    source: str = "default"  # "file", "estimate", "default", or "you" once the performer has corrected it
+    confidence: float = 0.0  # 0 to 1
+
+    def __repr__(self) -> str:
+        origin = {
+            "file": "as its file says", "estimate": f"estimated, {self.confidence:.0%} sure", "you": "as you set it",
+        }.get(self.source, "not known yet")  # fmt: skip
+        return (
+            f"{self.bar}:{self.beat}  {self.tempo:.1f} beats a minute ({self.beat_frames:.6g} frames a beat),"
+            f" {self.bar_beats} beats a bar, {origin}"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class PendingState:
+    """A command that waits for its moment."""
+
+    number: int  # `cancel` takes it
+    text: str  # the command as it was typed: "temperature(1.4)"
+    bar: int | None  # the bar and beat that it waits for; None until the music has begun
+    beat: int | None
+    frames: int | None  # from the playhead
+
+    def __repr__(self) -> str:
+        when = "when the music has begun" if self.bar is None else f"at {self.bar}:{self.beat}"
+        return f"{self.number}  {self.text}  {when}"
+
+
 @dataclass(frozen=True)
 class Notice:
     """A message to the performer. ``number`` increases by one from notice to notice."""
@@ -84,6 +123,10 @@ class State:
     quiet_s: float = 0.0  # seconds since a voice last sounded, while playing
     take_s: float = 0.0  # seconds of music in the take so far
     take: str | None = None  # its folder; None if it is in memory only
+    count: ClockState = ClockState()  # bars and beats
+    pending: tuple[PendingState, ...] = ()  # commands that wait, in the order in which they take effect
+    quantise: str = "now"  # when a command takes effect that does not say it
+    late_changes: int = 0  # timed changes that came after their frame because generation was late
     notices: tuple[Notice, ...] = ()  # the latest 20, oldest first
 
 

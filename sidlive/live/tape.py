@@ -44,8 +44,17 @@ class Tape:
 
     def cut(self, margin: int) -> int:
         """Make all frames from `margin` past the playhead on stale; return the first stale frame."""
-        self.fresh = min(self.fresh, self.playhead + margin, self.end)
+        return self.cut_at(self.playhead + margin, margin)
+
+    def cut_at(self, index: int, margin: int) -> int:
+        """Make all frames from `index` on stale; return the first stale frame, settled as `settle` does."""
+        self.fresh = min(self.fresh, index, self.end)
         return self.settle(margin)
+
+    def place(self, margin: int) -> int:
+        """Return what `cut` would return, without cutting."""
+        fresh = min(self.fresh, self.playhead + margin, self.end)
+        return fresh if fresh >= self.playhead else min(self.playhead + margin, self.end)
 
     def settle(self, margin: int) -> int:
         """Move `fresh` past the playhead if that overtook it (stale frames that were played stay). Return `fresh`."""

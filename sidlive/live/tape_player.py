@@ -5,20 +5,21 @@ The core's state is kept here; `sidlive.live.core` adds the calls of the generat
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, Literal
 
 from sidlive.chip.registers import PAL, VideoTiming, silence
 from sidlive.live.audition import Audition
+from sidlive.live.clock import Taps
+from sidlive.live.course import Course
 from sidlive.live.desk import Desk, Hands, Speakers
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
 from sidlive.live.rests import Rests
+from sidlive.live.schedule import Schedule
 from sidlive.live.state import Phase
 from sidlive.live.take import FRAME, Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Row, released, remixed, sounding, steady
-from sidlive.tune.beat import Beat
 
 MARGIN: Final = 1  # frames after the playhead that a change does not touch: the chip may be about to take them
 CUSHION: Final = 8  # frames that must be ready before music starts
@@ -55,6 +56,9 @@ class TapePlayer:
         self.midi = "no MIDI"
         self.latency_ms = 0.0
         self.gaps = 0
+        self.realtime = False  # frames are played at their time, so a change must be made in time
+        self.quantised = "now"  # the moment at which changes of MIDI controllers take effect
+        self.prefill_s = 0.0  # seconds that the last prefill of a past took
         self.step_s = 0.0  # seconds that the engine takes for a frame, averaged over the latest frames
         self.hands: Hands | None = None
         self.speakers: Speakers | None = None
@@ -67,9 +71,11 @@ class TapePlayer:
         self._lock = threading.Lock()
         self._tape = Tape()
         self._desk = Desk(seed, timing)
-        self._prompt: str | None = None  # name of the prompted fragment
+        self._course = Course(self._desk, Lineage(0, silence(0), 0, 0))  # of the frame that the chip takes next
+        self._schedule = Schedule(self._course, self._before)
+        self.late_changes = 0  # timed changes that took effect after their frame, since generation was late
         self._notified: set[str] = set()  # fragments whose video standard already got a notice
-        self._lineage = Lineage(0, silence(0), 0, 0)
+        self._taps = Taps()
         self._epoch = 0  # version of the settings; frames generated under an older one are dropped
         self._lane = 0  # number of the random stream: the next at each revival, so that the music continues differently
         self._armed = False  # there is something to generate: a prompt, or the start without one
@@ -81,7 +87,6 @@ class TapePlayer:
         self._late = 0  # frames held or looped since generation fell behind; 0: it is on time
         self._quiet = 0  # frames played since a voice last sounded
         self._rests: Rests | None = None  # watches the voices of the prompt; None without a prompt
-        self._beat = Beat()  # of the prompt
         self._underruns = self._late_frames = 0  # see `State`
         self._audition: Audition | None = None  # a take that is heard instead of the music
         self._heard: Heard = "nothing"  # what the last frame was part of
@@ -90,6 +95,8 @@ class TapePlayer:
         """Return the frame that the chip gets now, ``uint8[28]``, whatever the generator does."""
         with self._lock:
             self.take.step(FRAME)
+            if self._playing:
+                self._take_effect()
             row = self._play() if self._playing else released(self._last)
             self._last = row
             volume = self._desk.whole("volume")
@@ -111,12 +118,15 @@ class TapePlayer:
         self.wake()
         return row
 
+    def _take_effect(self) -> None:
+        """Let the waiting commands take effect whose frame the chip takes next."""
+
     def _play(self) -> Row:
         """Return the next frame of the music; if it is late, a repeated one."""
         if self._waiting and self._tape.ahead < min(CUSHION, self._desk.whole("ahead")):
             return released(self._last)
         self._waiting = False
-        beat = self._beat.whole_frames
+        beat = self._course.beat.whole_frames
         looping = self._late >= beat
         # A loop is left only on its beat, and with a cushion ready; a hold is left at once.
         resumes = self._tape.ahead >= CUSHION and self._late % beat == 0 if looping else self._tape.ahead > 0
@@ -126,7 +136,7 @@ class TapePlayer:
         self._late = 0
         self._quiet = 0 if sounding(row) else self._quiet + 1
         if self._quiet == round(QUIET_S * self._rate):
-            if self._prompt is None:
+            if self._course.prompt is None:
                 self._desk.tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
             self._revive(SILENT, f"nothing sounded for {QUIET_S:.0f} s")
         elif self._rests is not None and (lost := self._rests.lost(row, self._desk.excused)) is not None:
@@ -139,8 +149,8 @@ class TapePlayer:
             self._underruns += 1
         late, self._late = self._late, self._late + 1
         self._late_frames += 1
-        beat = self._beat.whole_frames
-        bar = min(self._beat.bar * beat, self._tape.playhead // beat * beat)
+        beat = self._course.beat.whole_frames
+        bar = min(self._course.beat.bar * beat, self._tape.playhead // beat * beat)
         if late < beat or not bar:
             return steady(self._last)
         index = self._tape.playhead - bar + late % bar
@@ -150,19 +160,19 @@ class TapePlayer:
         """Prompt again, with another random stream, if the control `revive` is at ``level`` or above."""
         if self._rests is not None:
             self._rests.begin()
-        if self._desk.whole("revive") < level or self._prompt is None or not self._desk.mask:
+        if self._desk.whole("revive") < level or self._course.prompt is None or not self._desk.mask:
             return
         self._lane += 1
         self._quiet = 0
-        self._lineage = replace(self._lineage, number=self._lineage.number + 1, root=None, opening=0)
-        self._desk.tell(f"{why}: prompted again with {self._prompt} (set('revive', {level - 1}) turns this off)")
-        self.take.event("revive", self._prompt)
+        self._course.lineage = self._schedule.descend(self._course.lineage, root=None, opening=0)
+        self._schedule.cut(self._tape.fresh)
+        self._desk.tell(f"{why}: prompted again with {self._course.prompt} (set('revive', {level - 1}) turns this off)")
+        self.take.event("revive", self._course.prompt)
 
     # -- under the lock
 
-    def _before(self, index: int) -> tuple[Row, int]:
-        """Return the frame before a tape frame, ``uint8[28]``, and its transposition in semitones."""
-        past = self._lineage
+    def _before(self, past: Lineage, index: int) -> tuple[Row, int]:
+        """Return the frame before a tape frame of a lineage, ``uint8[28]``, and its transposition in semitones."""
         if index > (past.root or 0):
             rows, semitones = self._tape.rows(index - 1, index)
             return rows[0], int(semitones[0])
@@ -172,15 +182,18 @@ class TapePlayer:
     def _cut(self) -> int:
         """Make the future stale, so that it is generated anew; return its first frame."""
         self._epoch += 1
-        return self._tape.cut(MARGIN)
+        fresh = self._tape.cut(MARGIN)
+        self._schedule.cut(fresh)
+        return fresh
 
     def _flush(self) -> None:
         """Discard the future. If the lineage would only have begun there, the engine prefills it again."""
         self._epoch += 1
         self._tape.flush()
         self.mirror.cut(self._tape.end)
-        if self._lineage.root is not None and self._lineage.root > self._tape.playhead:
-            self._lineage = replace(self._lineage, number=self._lineage.number + 1, root=None)
+        if self._course.lineage.root is not None and self._course.lineage.root > self._tape.playhead:
+            self._course.lineage = self._schedule.descend(self._course.lineage, root=None)
+        self._schedule.cut(self._tape.fresh)
 
     def _phase(self) -> Phase:
         """Return the present phase."""
@@ -192,4 +205,4 @@ class TapePlayer:
             return "waiting"
         if not self._late:
             return "playing"
-        return "holding" if self._late <= self._beat.whole_frames else "looping"
+        return "holding" if self._late <= self._course.beat.whole_frames else "looping"

@@ -150,7 +150,7 @@ mapped = list(map(set, ["aa"]))
 
 def test_help_shows_the_verbs(session: Session) -> None:
     names = verbs(session)
-    assert list(inspect.signature(names["set"]).parameters) == ["control", "value"]
-    assert list(inspect.signature(names["filter"]).parameters) == ["on"]
+    assert list(inspect.signature(names["set"]).parameters) == ["control", "value", "at"]
+    assert list(inspect.signature(names["filter"]).parameters) == ["on", "at"]
     assert list(inspect.signature(names["load"]).parameters) == ["path", "song", "start", "seconds", "name"]
     assert names["set"].__doc__ == Session.set.__doc__ and names["filter"].__doc__ == Session.filter.__doc__

@@ -8,6 +8,7 @@ import pytest
 
 import sidlive.live.verbs
 from sidlive.live.core import Core
+from sidlive.live.course import STEERING, Course
 from sidlive.live.link import CALLS, COMMANDS, Commands, CoreCalls, calls, commands
 from sidlive.live.session import VERBS, Session
 from sidlive.live.take import Take
@@ -16,12 +17,16 @@ from sidlive.live.take import Take
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_core_has_each_command_as_it_is_declared(name: str) -> None:
     declared = list(inspect.signature(getattr(Commands, name)).parameters.values())
-    found = list(inspect.signature(getattr(Core, f"_do_{name}")).parameters.values())
+    owner, context = (Course, ["index", "before", "descend"]) if name in STEERING else (Core, [])
+    found = list(inspect.signature(getattr(owner, f"_do_{name}")).parameters.values())
+    assert [p.name for p in found[1 : 1 + len(context)]] == context
+    del found[1 : 1 + len(context)]
     assert [(p.name, p.default, p.annotation) for p in found] == [(p.name, p.default, p.annotation) for p in declared]
 
 
 def test_the_core_has_no_command_that_is_not_declared() -> None:
-    assert {name.removeprefix("_do_") for name in vars(Core) if name.startswith("_do_")} == set(COMMANDS)
+    of_core = {name.removeprefix("_do_") for name in dir(Core) if name.startswith("_do_")}
+    assert of_core | STEERING == set(COMMANDS) and of_core & STEERING == {"prompt"}
 
 
 def test_a_proxy_asks_for_each_call_by_its_name() -> None:

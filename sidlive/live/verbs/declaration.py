@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from sidlive.live.verbs.spoken import with_python_arguments
+from sidlive.live.verbs.timing import with_moment
 
 Place = Literal["core", "caller"]
-Naming = Literal["fragment", "music", "control", "column", "scale"]
+Naming = Literal["fragment", "music", "control", "column", "scale", "moment"]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _MARK: Final = "verb"  # the attribute of a method that holds its declaration
@@ -57,11 +58,14 @@ def verb(
 ) -> Callable[[Method], Method]:
     """Declare a method of the session's class as a verb; the parameters are the fields of `Verb`.
 
-    A timed verb is bindable too. The verb accepts the numbers of any library, see `spoken.as_python`.
+    A timed verb is bindable too, and takes the moment of its effect as `at`. Every verb accepts the numbers of any
+    library, see `spoken.as_python`.
     """
 
     def declare(method: Method) -> Method:
         spoken = with_python_arguments(method)
+        if timed:
+            spoken = with_moment(spoken)
         declared = Verb(method.__name__, spoken, place, timed, bindable or timed, names, argument, builtin, is_verb)
         setattr(spoken, _MARK, declared)
         return spoken

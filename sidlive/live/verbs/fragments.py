@@ -11,6 +11,7 @@ from sidlive.live.controls import unknown_fragment
 from sidlive.live.link import Link, commands
 from sidlive.live.places import typed_path
 from sidlive.live.verbs.declaration import verb
+from sidlive.live.verbs.timing import Timing
 from sidlive.tune import shipped
 from sidlive.tune.formats import MUSIC
 
@@ -24,7 +25,8 @@ class FragmentVerbs:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._core = link.core
-        self._command = commands(link.core)
+        self._timing = Timing(link.core)
+        self._command = commands(self._timing)
         self._fragments: dict[str, Fragment] = {}  # the loaded fragments, by name
 
     @verb("caller", names="music")

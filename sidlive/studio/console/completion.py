@@ -21,7 +21,12 @@ from sidlive.tune.formats import MUSIC
 
 MAX_OFFERS: Final = 200
 _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}
-_WORDS: Final = {"column": KIND_NAMES, "scale": SCALES}  # the names that a verb's argument of this kind may be
+_MOMENTS: Final = ("now", "beat", "bar", "2 bars", "4 bars", "+1 bar")
+_WORDS: Final = {
+    "column": KIND_NAMES,
+    "scale": SCALES,
+    "moment": _MOMENTS,
+}  # the names that a verb's argument of this kind may be
 _KEYWORD: Final = re.compile(r"[(,]\s*(\w+)\s*=$")
 _NAME_CHARS: Final = 200  # the longest name that is searched for: a search through a long text is slow
 _HINT_CHARS: Final = 4000  # a longer text before the cursor gets no hint
@@ -135,6 +140,8 @@ def complete(
     if context.string is not None:
         verb = VERBS.get(context.call.removeprefix("session."))
         naming = verb.names if verb is not None and verb.argument == context.argument else None
+        if verb is not None and verb.timed and context.used[-1:] == ("at",):
+            naming = "moment"
         if naming == "control":
             return _matching(context.string, controls)
         if naming in _WORDS:

@@ -1,0 +1,247 @@
+"""The timekeeper: a tape player with a clock and with commands that take effect at their own tape frame.
+
+`later` accepts commands for a moment. A command for a frame that is not generated yet costs nothing; one for a frame
+that is, cuts the tape there. Each call of this class runs under the core's lock.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from sidlive.errors import ControlError, SidliveError
+from sidlive.live.course import STEERING, Course
+from sidlive.live.link import TIMED
+from sidlive.live.moments import Moment, parse_duration, parse_moment
+from sidlive.live.rests import Rests
+from sidlive.live.schedule import Command
+from sidlive.live.state import ClockState, PendingState
+from sidlive.live.tape_player import MARGIN, TapePlayer
+
+if TYPE_CHECKING:
+    from sidlive.tune.fragment import Fragment
+
+LEAD: Final = 2  # frames between a timed change and the playhead, so that it is generated in time
+PREFILL_TIMES: Final = 1.5  # a change of the past is expected to take this much longer than the last one
+
+
+class Timekeeper(TapePlayer):
+    """A tape player whose commands may wait."""
+
+    def later(self, moment: str, *commands: Command) -> None:
+        """Run commands at a moment, "bar" or "+2 bars", all at the same frame; each is ``(name, arguments)``.
+
+        If the music stands, the commands to prompt and to start run now: without them the moment would never come. All
+        commands are accepted, or none: raises SidliveError.
+        """
+        when = parse_moment(moment)
+        with self._lock:
+            now, then = [], list(commands)
+            if when.kind == "now":
+                now, then = then, []
+            elif not self._playing:
+                now = [command for command in commands if command[0] in ("prompt", "start")]
+                then = [command for command in commands if command not in now]
+            for name, _ in then:
+                if name not in TIMED:
+                    raise ControlError(f"{name} cannot wait: it takes effect at once")
+            frame = self._frame_of(when, then) if then and self._knows_time else None
+            self._schedule.trial(self._tape.end if frame is None else frame, [c for c in then if c[0] in STEERING])
+            for name, arguments in now:
+                self._command(name, arguments)
+            for command in then:
+                self._wait(command, when, frame)
+                self._desk.note(self._clock / self._rate, command[0], (*command[1], f"at {moment}"))
+        self.wake()
+
+    def waits(self, name: str, arguments: tuple[Any, ...], frame: int | None) -> None:
+        """Have a command wait for a tape frame, as a log says: the replay's form of `later`."""
+        with self._lock:
+            self._wait((name, arguments), None, frame)
+
+    def due(self, number: int, frame: int) -> None:
+        """Give a waiting command its tape frame, as a log says."""
+        with self._lock:
+            self._place(number, frame)
+
+    def cancel(self, *numbers: int) -> None:
+        """Remove waiting commands by their numbers, all of them without numbers. Raises ControlError."""
+        with self._lock:
+            waiting = {entry.number: entry for entry in self._schedule.waiting}
+            if unknown := [number for number in numbers if number not in waiting]:
+                raise ControlError(f"no command {unknown[0]} is waiting; pending() lists them")
+            chosen = [waiting[number] for number in numbers or waiting]
+            frames = [entry.frame for entry in chosen if entry.steers and entry.frame is not None]
+            self._schedule.remove({entry.number for entry in chosen})
+            self._cut_at(min(frames, default=None))
+            self.take.event("cancel", *(entry.number for entry in chosen))
+            self._desk.note(self._clock / self._rate, "cancel", numbers)
+        self.wake()
+
+    # -- the schedule, under the lock
+
+    def _command(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """Run a command now, and log it."""
+        epoch = self._epoch
+        self._run(name, arguments)
+        # A command that starts a new future is logged with the take frame at which the new future begins.
+        anew = {"anew": self._taken(self._tape.fresh)} if self._epoch != epoch else {}
+        self.take.event(name, *arguments, **anew)
+        self._desk.note(self._clock / self._rate, name, arguments)
+
+    def _run(self, name: str, arguments: tuple[Any, ...]) -> None:
+        if name in STEERING and name != "prompt":
+            self._steer(name, *arguments)
+        else:
+            getattr(self, f"_do_{name}")(*arguments)
+
+    def _taken(self, index: int) -> int:
+        """Return the number that tape frame ``index`` will have in the take, if generation is never late."""
+        return self.take.length + index - self._tape.playhead
+
+    @property
+    def _knows_time(self) -> bool:
+        """Whether the clock runs: the music has begun, so the frames of beats and bars are known."""
+        return self._course.lineage.root is not None or not self._armed
+
+    def _frame_of(self, when: Moment, commands: list[Command]) -> int:
+        """Return the tape frame of a moment. Waiting prompts change the clock, so it is asked until it agrees."""
+        now = self._tape.playhead
+        earliest = now + MARGIN + self.lead(commands)
+        clock = self._course.clock
+        frame = clock.next(when, now, earliest, self._rate)
+        for entry in self._schedule.waiting:
+            if entry.name == "prompt" and entry.frame is not None and entry.frame <= frame:
+                clock = self._schedule.trial(entry.frame).clock
+                frame = clock.next(when, now, max(earliest, entry.frame), self._rate)
+        return frame
+
+    def _wait(self, command: Command, when: Moment | None, frame: int | None) -> None:
+        """Have a command wait, and log it with its frame."""
+        entry = self._schedule.add(command, when, frame)
+        anew = self._cut_at(frame if entry.steers else None)
+        more: dict[str, Any] = {"at": frame, "number": entry.number, **anew}
+        self.take.event(command[0], *command[1], **more)
+
+    def _cut_at(self, frame: int | None) -> dict[str, int]:
+        """Cut the tape at a frame, if it was generated already; return what the log says of the new future."""
+        if frame is None or frame > self._tape.fresh:
+            return {}
+        self._epoch += 1
+        self._tape.cut_at(frame, MARGIN)
+        self._schedule.cut(frame)
+        return {"anew": self._taken(frame)}
+
+    def _place(self, number: int, frame: int) -> None:
+        self._schedule.place(number, frame)
+        self._cut_at(frame)
+        self.take.event("due", number, frame)
+
+    def _place_waiting(self) -> None:
+        """Give the commands that waited for the music their frames, now that the clock runs."""
+        for entry in self._schedule.unplaced:
+            if entry.moment is None:
+                continue  # a replay: the log says it
+            try:
+                frame = self._frame_of(entry.moment, [])
+            except ControlError:  # a bar that has passed
+                frame = self._tape.playhead + MARGIN
+            self._place(entry.number, frame)
+
+    def _course_at(self, index: int) -> Course:
+        course = self._schedule.course_at(index)
+        self._report_refused()
+        return course
+
+    def _report_refused(self) -> None:
+        """Show a notice for each command that failed when its time came."""
+        for entry, error in self._schedule.refused:
+            self._desk.tell(f"{entry.name} was not possible when its time came: {error}", "warning")
+        self._schedule.refused.clear()
+
+    def _take_effect(self) -> None:
+        playhead = self._tape.playhead
+        while (entry := self._schedule.due(playhead)) is not None:
+            if entry.steers and self._tape.fresh <= playhead < self._tape.end:  # the frame is an old one
+                self.late_changes += 1
+                self._desk.tell(f"{entry.name} came late: generation was not ready for its frame", "warning")
+            try:
+                if entry.steers:
+                    self._schedule.apply(entry, self._course)
+                else:
+                    self._run(entry.name, entry.arguments)
+                if entry.name == "prompt":
+                    self._prompted(self._desk.fragment(str(entry.arguments[0])))
+            except SidliveError as error:
+                self._schedule.refused.append((entry, error))
+        self._report_refused()
+
+    def lead(self, commands: list[Command]) -> int:
+        """Return the frames that must lie between now and a change, so that it is ready in time."""
+        if not self.realtime:
+            return 0
+        again = any(name == "prompt" or (name == "set" and arguments[0] == "transpose") for name, arguments in commands)
+        return LEAD + (math.ceil(PREFILL_TIMES * self.prefill_s * self._rate) if again else 0)
+
+    def _count(self) -> ClockState:
+        clock, playhead = self._course.clock, self._tape.playhead
+        place = clock.place(playhead)
+        return ClockState(
+            *place, clock.beats(playhead), clock.beat, clock.bar, 60 * self._rate / clock.beat, clock.source,
+            clock.confidence,
+        )  # fmt: skip
+
+    def _pending(self) -> Iterator[PendingState]:
+        clock, playhead = self._course.clock, self._tape.playhead
+        for entry in self._schedule.waiting:
+            text = f"{entry.name}({', '.join(map(repr, entry.arguments))})"
+            if entry.frame is None:
+                yield PendingState(entry.number, text, None, None, None)
+            else:
+                place = clock.place(entry.frame)
+                yield PendingState(entry.number, text, place.bar, place.beat, entry.frame - playhead)
+
+    def _prompted(self, fragment: "Fragment") -> None:
+        """Do what a prompt does besides steering, when its continuation begins."""
+        self._quiet = 0
+        self._rests = Rests(fragment.frames, self._rate)
+        self.control_first = fragment.control_first
+        self._armed = True
+        if fragment.chip != self.chip:
+            self._desk.tell(
+                f"{fragment.name} was made for the {fragment.chip}; the chip here is a {self.chip}"
+                f" (--chip {fragment.chip})"
+            )
+
+    def _steer(self, name: str, *arguments: Any) -> None:
+        """Run a command of the course now, and cut the future if it changes."""
+        course = self._course
+        if course.do(name, arguments, self._tape.place(MARGIN), self._before, self._schedule.descend):
+            self._cut()
+        else:
+            self._schedule.cut(self._tape.fresh)
+
+    def _do_adjust(self, what: str, value: float | str | None = None) -> None:
+        clock, playhead = self._course.clock, self._tape.playhead
+        heard = playhead - self.latency_ms / 1000 * self._rate  # the frame that the performer hears now
+        if what in ("beat", "bar"):
+            assert isinstance(value, int | float)
+            clock = clock.with_beat(value, playhead) if what == "beat" else clock.with_bar(int(value), playhead)
+        elif what in ("half", "double"):
+            clock = clock.with_beat(clock.beat * (2 if what == "half" else 0.5), playhead)
+        elif what == "shift":
+            text = str(value)
+            frames = clock.frames(parse_duration(text.removeprefix("-"), "shift"), self._rate)
+            clock = clock.shifted(-frames if text.startswith("-") else frames)
+        elif what == "downbeat":
+            clock = clock.with_downbeat(heard)
+        elif what == "tap":
+            if (beat := self._taps.tap(heard, self._rate)) is not None:
+                clock = clock.with_beat(beat, playhead).with_beat_at(heard)
+        else:
+            raise ControlError(f"no way to correct the clock is called {what!r}")
+        self._course.clock = clock
+        self._schedule.cut(self._tape.fresh)
+
+    def _do_quantise(self, moment: str) -> None:
+        parse_moment(moment, "quantise")
+        self.quantised = moment
