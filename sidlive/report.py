@@ -94,10 +94,13 @@ def emit(results: list[Result], as_json: bool, title: str = "", **more: object) 
         json.dump({"results": [asdict(r) for r in results], **more, "machine": machine()}, sys.stdout)
         sys.stdout.write("\n")
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:  # on a machine that only trains
+        print("\n".join(f"{plain(r.name)}: {plain(r.value)} {plain(r.unit)}".rstrip() for r in results))
+        return
     table = Table(title=Text(plain(title)) if title else None, title_justify="left", show_header=False, box=None)
     for result in results:
         value = f"{result.value:,.4g}" if isinstance(result.value, float) else plain(result.value)

@@ -10,4 +10,5 @@ Each has ``register``, which adds the command's parser, and ``run``, which does 
 - `bench` (a folder, with a module for each benchmark), `doctor`, `docs`: this machine, and help.
 
 Shared by several commands: `arguments` (options), `music` (music to be played), `take_files` (takes written to files).
+`train_display` shows a training run on the terminal.
 """

@@ -1,4 +1,4 @@
-"""``sidlive corpus build``: capture a collection of tunes for training."""
+"""``sidlive corpus build``, ``pack``: capture a collection of tunes for training, and put it into one small file."""
 
 import argparse
 import sys
@@ -39,6 +39,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_json_option(build)
     build.set_defaults(run=run)
+    pack = actions.add_parser("pack", help="write a corpus to one small file, for `sidlive train` on another machine")
+    pack.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus from `sidlive corpus build`")
+    pack.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="file to write")
+    add_json_option(pack)
+    pack.set_defaults(run=run_pack)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -88,3 +93,20 @@ def run(args: argparse.Namespace) -> None:
     ]
     emit(results, args.json, args.output.name)
     print(f"All that was left out, with the reasons: {plain(args.output / 'report.json')}", file=sys.stderr)
+
+
+def run_pack(args: argparse.Namespace) -> None:
+    """Pack a corpus. Raises ModelError and DeviceError."""
+    from sidlive.model.corpus.packed import pack
+    from sidlive.model.corpus.shards import open_corpus
+    from sidlive.report import Result, emit, progress_bar
+    from sidlive.writing import expect_place
+
+    expect_place(args.output)
+    corpus = open_corpus(args.corpus)
+    with progress_bar() as bar:
+        task = bar.add_task("packing")
+        size = pack(corpus, args.output, lambda done, total: bar.update(task, completed=done, total=total))
+    frames = sum(tune.length for tune in corpus.tunes)
+    results = [Result("tunes", len(corpus.tunes), "songs"), Result("frames", frames, "frames")]
+    emit([*results, Result("bytes", size, "bytes")], args.json, title=f"packed {args.output}")

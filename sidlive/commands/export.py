@@ -2,12 +2,20 @@
 
 import argparse
 from pathlib import Path
+from typing import Final
+
+PARTS: Final = ".1"  # ending of the first part of a divided file
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``export`` to the command line."""
     command = subparsers.add_parser("export", help="write a checkpoint as an int8 file for the engine (needs torch)")
-    command.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="best.pt or checkpoint.pt of a run")
+    command.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="best.pt or checkpoint.pt of a run; or the first part (.1) of a divided model file",
+    )
     command.add_argument("-o", "--out", type=Path, required=True, help="file to write, .safetensors")
     command.add_argument(
         "--card",
@@ -25,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     from sidlive.model.training.torch_setup import require_torch
     from sidlive.report import plain
 
+    if arguments.checkpoint.suffix == PARTS:
+        return _join(arguments)
     require_torch("exporting a checkpoint")
     from sidlive.model.training.export import export
 
@@ -38,3 +48,22 @@ def run(arguments: argparse.Namespace) -> int:
     size = arguments.out.stat().st_size / 1e6
     print(f"{plain(arguments.out)}: {weights.config.name}, {weights.parameters:,} parameters, {size:.1f} MB")
     return 0
+
+
+def _join(arguments: argparse.Namespace) -> int:
+    """Join the parts of a model file, and check the whole. Raises ModelError."""
+    from sidlive.errors import ModelError
+    from sidlive.model.weight_files import join
+    from sidlive.model.weights import load_composer_weights, load_weights
+    from sidlive.report import plain
+
+    join(arguments.checkpoint, arguments.out)
+    for load in (load_weights, load_composer_weights):
+        try:
+            weights = load(arguments.out)
+        except ModelError:
+            continue
+        print(f"{plain(arguments.out)}: {weights.config.name}, {weights.parameters:,} parameters")
+        return 0
+    arguments.out.unlink()
+    raise ModelError(f"{arguments.checkpoint} and the parts beside it are no whole model: one is missing or damaged")

@@ -2,8 +2,9 @@
 
 import argparse
 import os
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sidlive.commands.arguments import add_json_option
 
@@ -11,7 +12,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sidlive.commands.train_display import Display
     from sidlive.model.config import ModelConfig
+    from sidlive.model.corpus.shards import Corpus
+    from sidlive.model.training.plan import TrainingPlan
+    from sidlive.model.training.ranks import Ranks
+    from sidlive.model.training.train import Run, TrainingProgress
+    from sidlive.model.training.windows import WindowSampler
+    from sidlive.report import Result
+
+FINISH_SHARE: Final = 0.05  # of ``--minutes``, left for judging and writing with ``--export``
+PART_BYTES: Final = 15 << 20  # largest size of an exported file; larger ones are divided
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,7 +30,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command = subparsers.add_parser(
         "train", help="train a network on a corpus (needs torch: pip install 'sidlive[train]')"
     )
-    command.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus from `sidlive corpus build`")
+    command.add_argument(
+        "corpus", type=Path, metavar="CORPUS", help="a corpus from `sidlive corpus build`, or a packed one"
+    )
     command.add_argument(
         "-o", "--out", type=Path, required=True, help="folder of the run; a run that is already there is resumed"
     )
@@ -37,7 +50,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--minutes",
         type=float,
         metavar="M",
-        help="length of the whole run by the clock, instead of --steps",
+        help="length of the whole run by the clock, instead of --steps; everything this command does counts",
     )
     command.add_argument("--batch", type=int, default=None, help="windows in each step")
     command.add_argument("--length", type=int, default=None, help="frames in each window")
@@ -57,6 +70,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument(
         "--seed", type=int, default=None, help="chooses initial weights and windows; the same seed gives the same run"
+    )
+    command.add_argument(
+        "--export",
+        type=Path,
+        metavar="OUT.safetensors",
+        help="at the end, judge the run and write its weights for the engine; above 15 MB in parts, .1, .2 ...",
     )
     command.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
     command.add_argument(
@@ -80,31 +99,69 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, or resume a run; returns 130 if it was stopped by Ctrl-C. Raises ModelError."""
+    began = time.monotonic()
     from sidlive.errors import ModelError
     from sidlive.model.training.torch_setup import require_torch, use_threads
 
     require_torch("training")
-    from dataclasses import replace
-
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    from sidlive.model.corpus.shards import open_corpus
-    from sidlive.model.training.plan import TrainingPlan, with_changes
-    from sidlive.model.training.precision import choose_precision, name_of
-    from sidlive.model.training.prepared import prepare
+    from sidlive.commands.train_display import display
+    from sidlive.model.training.precision import name_of
     from sidlive.model.training.ranks import join_ranks
-    from sidlive.model.training.train import Run, TrainingProgress, load_checkpoint, train
-    from sidlive.model.training.windows import WindowSampler
-    from sidlive.report import Result, emit, plain
-    from sidlive.writing import make_folder
+    from sidlive.model.training.train import train
+    from sidlive.report import Result, emit
+    from sidlive.writing import expect_place, make_folder
 
     if arguments.threads is not None:
         if arguments.threads < 1:
             raise ModelError(f"--threads expects 1 or more, found {arguments.threads}")
         use_threads(arguments.threads)
-    corpus = open_corpus(arguments.corpus)
+    if arguments.export:
+        expect_place(arguments.export)
+    with join_ranks() as ranks, display(not ranks.first, arguments.json) as shown:
+        plan = _plan(arguments, ranks.device.type == "cuda")
+        config, floats = _begin(arguments)
+        make_folder(arguments.out)
+        corpus = _corpus(arguments, shown)
+        run = _new_or_resumed(arguments, config, floats, plan, ranks, shown)
+        windows = _windows(arguments, corpus, run, shown)
+        if plan.minutes is not None:
+            run.seconds += time.monotonic() - began  # the whole command takes so long, not training alone
+
+        def report_progress(now: "TrainingProgress") -> None:
+            measured = f", held out {now.held_out:.2f}" if now.held_out is not None else ""
+            of = f"/{now.steps}" if plan.minutes is None else ""
+            figures = f"step {now.step}{of}: train {now.train:.2f}{measured} nats a frame"
+            shown.show(f"{figures}, {now.frames_per_s:,.0f} frames/s", now.progress)
+
+        try:
+            train(corpus, run, report_progress=report_progress, windows=windows)
+        except KeyboardInterrupt:
+            shown.say(f"stopped at step {run.step}; the same command resumes the run")
+            return 130
+        if not ranks.first:
+            return 0
+        results = [
+            Result("steps", run.step),
+            Result("frames", run.frames, "frames"),
+            Result("minutes", run.seconds / 60, "min"),
+            Result("precision", name_of(run.precision)),
+            Result("nats_per_frame.train", run.train_nats, "nats"),
+            Result("nats_per_frame.held_out", run.held_out_nats, "nats"),
+            *([Result("nats_per_frame.guided", run.guided_nats, "nats")] if plan.guided else []),
+        ]
+        if arguments.export:
+            results += _judge_and_export(arguments.export, corpus, run)
+    emit(results, arguments.json, title=f"trained {arguments.out}")
+    return 0
+
+
+def _plan(arguments: argparse.Namespace, gpu: bool) -> "TrainingPlan":
+    """Return the settings of the run: those of its checkpoint, changed by the options. Raises ModelError."""
+    from dataclasses import replace
+
+    from sidlive.model.training.plan import GPU_FRAMES, TrainingPlan, with_changes
+    from sidlive.model.training.train import load_checkpoint
+
     kept = arguments.out / "checkpoint.pt"
     plan = TrainingPlan(**load_checkpoint(kept)["plan"]) if kept.exists() else TrainingPlan(steps=20_000)
     names = ("steps", "minutes", "batch", "length", "share", "guided", "learning_rate", "decay_from", "seed")
@@ -112,62 +169,81 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.steps is not None and arguments.minutes is None:
         plan = replace(plan, minutes=None)
     _check(plan)
-    config, floats = _begin(arguments)
-    make_folder(arguments.out)
-    columns = [BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
-    with (
-        join_ranks() as ranks,
-        Console(stderr=True, quiet=not ranks.first) as console,  # stdout is for the figures
-        Progress(*columns, console=console, disable=arguments.json) as bar,
-    ):
-        precision = choose_precision(arguments.precision, ranks.device)
-        run = Run(arguments.out, config, plan, not arguments.no_compile, ranks, precision)
-        if run.resume():
-            length = f"{plan.steps} steps" if plan.minutes is None else f"{plan.minutes:g} minutes"
-            resumed = f"resuming {arguments.out} after step {run.step}, {run.progress:.0%} of {length}"
-            console.print(Text(plain(resumed)), soft_wrap=True)
-        elif floats:
-            run.start_from(floats)
-        console.print(f"precision of matrix products: {name_of(precision)}")
-        preparing = bar.add_task("preparing the corpus", total=None)
-        prepared = prepare(
-            corpus,
-            plan.length + 1,
-            plan.missed,
-            arguments.cache,
-            lambda done, total: bar.update(preparing, completed=done, total=total),
-            plan.guided > 0,
-        )
-        if ranks.device.type == "cuda":
-            prepared.fill(os.cpu_count() or 1, lambda done, total: bar.update(preparing, completed=done, total=total))
-        bar.remove_task(preparing)
-        task = bar.add_task("", total=1.0, completed=0)
-        bar.update(task, completed=run.progress)
+    if gpu and arguments.batch is None and not kept.exists():
+        plan = replace(plan, batch=max(1, GPU_FRAMES // plan.length))
+    if arguments.minutes is not None and arguments.export:
+        plan = replace(plan, minutes=arguments.minutes * (1 - FINISH_SHARE))
+    return plan
 
-        def report_progress(now: TrainingProgress) -> None:
-            measured = f", held out {now.held_out:.2f}" if now.held_out is not None else ""
-            of = f"/{now.steps}" if plan.minutes is None else ""
-            figures = f"step {now.step}{of}: train {now.train:.2f}{measured} nats a frame"
-            bar.update(task, completed=now.progress, description=f"{figures}, {now.frames_per_s:,.0f} frames/s")
 
-        try:
-            train(corpus, run, report_progress=report_progress, windows=WindowSampler(prepared, ranks.device))
-        except KeyboardInterrupt:
-            console.print(f"stopped at step {run.step}; the same command resumes the run")
-            return 130
-    if not ranks.first:
-        return 0
-    results = [
-        Result("steps", run.step),
-        Result("frames", run.frames, "frames"),
-        Result("minutes", run.seconds / 60, "min"),
-        Result("precision", name_of(precision)),
-        Result("nats_per_frame.train", run.train_nats, "nats"),
-        Result("nats_per_frame.held_out", run.held_out_nats, "nats"),
-        *([Result("nats_per_frame.guided", run.guided_nats, "nats")] if plan.guided else []),
-    ]
-    emit(results, arguments.json, title=f"trained {arguments.out}")
-    return 0
+def _corpus(arguments: argparse.Namespace, shown: "Display") -> "Corpus":
+    """Open the corpus; a packed one is unpacked to the run's folder first. Raises ModelError."""
+    from sidlive.model.corpus.packed import is_packed, unpack
+    from sidlive.model.corpus.shards import open_corpus
+
+    if not is_packed(arguments.corpus):
+        return open_corpus(arguments.corpus)
+    place = (arguments.cache or arguments.out) / "corpus"
+    return unpack(arguments.corpus, place, lambda done, total: shown.show("unpacking the corpus", done / total))
+
+
+def _new_or_resumed(
+    arguments: argparse.Namespace,
+    config: "ModelConfig",
+    floats: "dict[str, NDArray[np.float32]] | None",
+    plan: "TrainingPlan",
+    ranks: "Ranks",
+    shown: "Display",
+) -> "Run":
+    """Return the run. Raises ModelError."""
+    from sidlive.model.training.precision import choose_precision, name_of
+    from sidlive.model.training.train import Run
+
+    precision = choose_precision(arguments.precision, ranks.device)
+    run = Run(arguments.out, config, plan, not arguments.no_compile, ranks, precision)
+    if run.resume():
+        length = f"{plan.steps} steps" if plan.minutes is None else f"{plan.minutes:g} minutes"
+        shown.say(f"resuming {arguments.out} after step {run.step}, {run.progress:.0%} of {length}")
+    elif floats:
+        run.start_from(floats)
+    shown.say(f"{ranks.device.type}, precision of matrix products: {name_of(precision)}")
+    return run
+
+
+def _windows(arguments: argparse.Namespace, corpus: "Corpus", run: "Run", shown: "Display") -> "WindowSampler":
+    """Prepare the corpus, and compile the network. A GPU needs the whole corpus prepared before. Raises ModelError."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from sidlive.model.training.prepared import prepare
+    from sidlive.model.training.windows import WindowSampler, still_batch
+
+    def progress(done: int, total: int) -> None:
+        shown.show("preparing the corpus", done / total)
+
+    plan, device = run.plan, run.ranks.device
+    prepared = prepare(corpus, plan.length + 1, plan.missed, arguments.cache, progress, plan.guided > 0)
+    with ThreadPoolExecutor(1) as pool:
+        filling = pool.submit(prepared.fill, os.cpu_count() or 1, progress) if device.type == "cuda" else None
+        if trouble := run.warm_up(still_batch(plan, device)):
+            shown.say(f"training goes on without torch.compile, which failed ({trouble})")
+        if filling:
+            filling.result()
+    return WindowSampler(prepared, device)
+
+
+def _judge_and_export(path: Path, corpus: "Corpus", run: "Run") -> "list[Result]":
+    """Judge the run on composers who are held out, and write its best weights for the engine, in parts if need be."""
+    from sidlive.model.training.export import export
+    from sidlive.model.training.windows import held_out
+    from sidlive.model.weight_files import divide
+    from sidlive.report import Result
+
+    results = []
+    if batches := held_out(corpus, split="held-out-composers"):
+        results.append(Result("nats_per_frame.held_out_composers", run.judge(batches), "nats"))
+    export(run.folder / "best.pt", path, {"training": f"{run.step} steps, {run.frames:,} frames"})
+    parts = divide(path, PART_BYTES)
+    return [*results, *(Result("file", str(part)) for part in parts)]
 
 
 def _begin(arguments: argparse.Namespace) -> "tuple[ModelConfig, dict[str, NDArray[np.float32]] | None]":

@@ -5,7 +5,7 @@ In reading order:
 - ``tokens``: frames to tokens and back;
 - ``recall``: how the music went on after similar passages;
 - ``guide``: suggestions from a plan of notes, beside those of recall;
-- ``config``, ``weights``: the shape of a network, and model files;
+- ``config``, ``weights``: the shape of a network, and model files; ``weight_files``: their format and their parts;
 - ``engine``: generation without torch; its ``__init__`` is the public interface;
 - ``training``: the only package that imports torch;
 - ``corpus``: training data; ``judging``: how good a model is;

@@ -18,8 +18,6 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from sidlive.errors import ModelError
 from sidlive.model import recall as rc
@@ -29,6 +27,7 @@ from sidlive.model.composer.events import SIZES
 from sidlive.model.composer.shape import COMPOSERS, ComposerConfig
 from sidlive.model.config import PRESETS, ModelConfig
 from sidlive.model.parameters import is_norm, parameter_shapes
+from sidlive.model.weight_files import serialise
 from sidlive.writing import write_file
 
 FORMAT: Final = "sidlive-q8"
@@ -192,7 +191,7 @@ def save_weights(weights: EngineWeights | ComposerWeights, path: Path) -> None:
     }
     if isinstance(weights, EngineWeights):
         metadata["pinnable"] = str(weights.pinnable)
-    write_file(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata))
+    write_file(path, serialise(tensors, metadata))
 
 
 def model_path(path_or_preset: str | Path, kind: ModelKind = FRAME_MODEL) -> Path:
@@ -232,6 +231,8 @@ def _read(
     path: Path, kind: ModelKind
 ) -> tuple[Any, dict[str, QuantisedMatrix], dict[str, NDArray[np.float32]], dict[str, str], dict[str, str]]:
     """Return a file's config, matrices, norms, card and all of its metadata; checked against the config."""
+    from safetensors import SafetensorError, safe_open  # here, because a machine that only trains may lack it
+
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

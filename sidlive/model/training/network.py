@@ -90,6 +90,15 @@ def attention(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tens
     return torch.cat(parts, dim=2)
 
 
+def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attend to all positions up to the query's own, with torch's own attention, which is faster on a GPU.
+
+    Shapes as for `attention`. A position of zeros before the first one is the sink; its own output is dropped.
+    """
+    query, key, value = (F.pad(part, (0, 0, 1, 0)) for part in (query, key, value))
+    return F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)[:, :, 1:]
+
+
 def _attend(query: Tensor, key: Tensor, value: Tensor, closed: Tensor) -> Tensor:
     """Attend for one chunk: ``query [B, H, Q, D]``; ``key, value [B, K, T, D]``; ``closed [B or 1, Q, T]``."""
     batch, heads, queries, head = query.shape
@@ -117,15 +126,18 @@ class TransformerBlock(nn.Module):
         self.up = nn.Linear(stack.width, stack.hidden, bias=False)
         self.down = nn.Linear(stack.hidden, stack.width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, closed: Tensor) -> Tensor:
-        """Return ``[B, T, d]`` from ``x [B, T, d]``; ``closed`` as for `attention`, ``cos, sin`` as for `rotate`."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, closed: Tensor | None) -> Tensor:
+        """Return ``[B, T, d]`` from ``x [B, T, d]``; ``cos, sin`` as for `rotate`.
+
+        ``closed``: as for `attention`; None for `causal_attention`.
+        """
         batch, length, _ = x.shape
         normed = rms_norm(x, self.attention_norm)
         head = self.stack.head_width
         query = rotate(self.query(normed).view(batch, length, -1, head).transpose(1, 2), cos, sin)  # [B, H, T, D]
         key = rotate(self.key(normed).view(batch, length, -1, head).transpose(1, 2), cos, sin)  # [B, K, T, D]
         value = self.value(normed).view(batch, length, -1, head).transpose(1, 2)
-        mixed = attention(query, key, value, closed)
+        mixed = causal_attention(query, key, value) if closed is None else attention(query, key, value, closed)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
         normed = rms_norm(x, self.feed_norm)
         return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
@@ -186,7 +198,9 @@ class Network(nn.Module):
         x = values.view(batch, length, -1)
         positions = torch.arange(length, device=x.device)
         distance = positions[:, None] - positions
-        closed = ((distance < 0) | (distance >= self.config.context))[None]
+        closed: Tensor | None = ((distance < 0) | (distance >= self.config.context))[None]
+        if x.is_cuda and length <= self.config.context:
+            closed = None
         cos, sin = rotary_tables(positions, self.config.time.head_width, self.config.rope_base)
         for block in self.time_blocks:
             x = block(x, cos, sin, closed)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+GPU_FRAMES: Final = 32_768  # frames per step on a GPU, unless the number of windows is given
 WARMUP_SHARE: Final = 0.1  # largest part of a run in which the learning rate rises
 
 

@@ -38,6 +38,7 @@ from sidlive.model.training.windows import Batch, WindowSampler, held_out
 from sidlive.model.weights import with_guide_rows
 
 AVERAGING: Final = 0.99  # decay per step of the running average of the weights
+SETTLE_EVERY: Final = 16  # steps that a GPU may be behind
 
 
 def make_optimiser(network: torch.nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
@@ -120,7 +121,11 @@ class Run:
         self.train_nats: float | None = None
         self.held_out_nats: float | None = None
         self.guided_nats: float | None = None  # the same with guides, if the plan has any
-        if compiled:
+        self._costs: list[torch.Tensor] = []  # of the steps that ``train_nats`` does not cover yet
+        self._nats = self.network.nats
+        if compiled and ranks.device.type == "cuda":
+            self._nats = torch.compile(self.network.nats, dynamic=False)
+        elif compiled:  # on a CPU, to compile more than the blocks takes longer and gains nothing
             for block in [*self.network.time_blocks, *self.network.column_blocks]:
                 block.compile(dynamic=False)
 
@@ -146,7 +151,11 @@ class Run:
         for name, parameter in self.network.named_parameters():
             state = self.optimiser.state[parameter]
             state.update(
-                {key: _with_guide_rows(name, part) for key, part in state.items() if part.ndim == parameter.ndim}
+                {
+                    key: _with_guide_rows(name, part.cpu()).to(part.device)
+                    for key, part in state.items()
+                    if part.ndim == parameter.ndim
+                }
             )
         for name, weights in kept.get("average", kept["model"]).items():
             self.average[name].copy_(weights)
@@ -161,6 +170,7 @@ class Run:
         """Write the checkpoint. If the process is killed meanwhile, the previous checkpoint stays."""
         if not self.ranks.first:
             return
+        self.settle()
         plain = {
             "model": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -190,26 +200,51 @@ class Run:
         for name, part in weights.items():
             self.average[name].copy_(part)
 
-    def learn(self, batch: Batch, seconds: float = 0.0) -> float:
-        """Train one step; return the cost of its windows in nats per frame, before the update.
+    def warm_up(self, batch: Batch) -> str:
+        """Compile the network: run it once, and drop the gradients. Return why that failed, "" if it did not.
+
+        Without a compiler, training goes on uncompiled.
+        """
+        try:
+            self._cost(batch).backward()
+        except Exception as error:  # compilers and their drivers raise many types
+            torch.compiler.set_stance("force_eager")
+            self._cost(batch).backward()  # if it was not the compiler, raise
+            return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        finally:
+            self.optimiser.zero_grad()
+        return ""
+
+    def _cost(self, batch: Batch) -> torch.Tensor:
+        """Return the cost of a step's windows in nats per frame."""
+        with autocast(self.ranks.device, self.precision):
+            return self._nats(*batch).sum() / (self.plan.batch * self.plan.chosen)
+
+    def settle(self) -> None:
+        """Bring ``train_nats`` up to date. On a GPU this waits until all steps are done."""
+        for nats in torch.stack(self._costs).tolist() if self._costs else ():
+            self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
+        self._costs.clear()
+
+    def learn(self, batch: Batch, seconds: float = 0.0) -> torch.Tensor:
+        """Train one step; return the cost of its windows in nats per frame, before the update. Does not wait for a GPU.
 
         ``batch``: this rank's windows. ``seconds``: training time of the run so far; that of rank 0 counts. An
         interrupt from the keyboard never leaves half of an update.
         """
-        with autocast(self.ranks.device, self.precision):
-            cost = self.network.nats(*batch).sum() / (self.plan.batch * self.plan.chosen)
+        cost = self._cost(batch)
         self.optimiser.zero_grad()
         (cost / tk.SLOTS).backward()
         total, seconds = self.ranks.add_up(self.network.parameters(), cost, seconds)
-        nats = total.item()
+        nats = total.detach()
         with _uninterrupted():
+            self._costs.append(nats)
             self.seconds = seconds
             optimiser_step(self.network, self.optimiser, self.plan, self.step, self.progress)
             self.step += 1
             self.frames += self.plan.batch * self.plan.length
             share = max(1 - AVERAGING, 1 / self.step)  # weight of the newest weights in the average
             torch._foreach_lerp_([*self.average.values()], [p.detach() for p in self.network.parameters()], share)
-            self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
         return nats
 
     def measure(self, batches: list[Batch], guided: Sequence[Batch] = ()) -> float:
@@ -217,12 +252,10 @@ class Run:
 
         ``guided``: the same windows with guides. Their cost then counts, too, by the plan's share of windows with one.
         """
-        averaged = Network(self.config).to(self.ranks.device)
-        averaged.load_state_dict(self.average)
-        nats = evaluate(averaged, batches, self.ranks.device, self.precision)
-        both = nats
+        self.settle()
+        nats = both = self.judge(batches)
         if guided:
-            self.guided_nats = evaluate(averaged, guided, self.ranks.device, self.precision)
+            self.guided_nats = self.judge(guided)
             both += self.plan.guided * (self.guided_nats - nats)
         with _uninterrupted():
             self.held_out_nats = nats
@@ -232,6 +265,12 @@ class Run:
             self._log()
             self.measured = self.step
         return nats
+
+    def judge(self, batches: Sequence[Batch]) -> float:
+        """Return the cost of windows in nats per frame, with the averaged weights."""
+        averaged = Network(self.config).to(self.ranks.device)
+        averaged.load_state_dict(self.average)
+        return evaluate(averaged, batches, self.ranks.device, self.precision)
 
     def keep_best(self) -> None:
         """Write the averaged weights to best.pt."""
@@ -269,9 +308,9 @@ def train(
     """Train a run to the end of its plan: up to the last step, or until its minutes are over.
 
     ``measure_every``: steps between measurements. ``save_every_s``: seconds between checkpoints; one is also written at
-    the end and when the run is interrupted. ``report_progress`` is called after each step. ``windows``: the corpus's
-    windows (default: those that `prepare` makes beside the corpus). Raises ModelError if all tunes are shorter than a
-    window, a file cannot be written or another process has ended.
+    the end and when the run is interrupted. ``report_progress`` is called after each step, on a GPU after every
+    SETTLE_EVERY steps. ``windows``: the corpus's windows (default: those that `prepare` makes beside the corpus).
+    Raises ModelError if all tunes are shorter than a window, a file cannot be written or another process has ended.
     """
     plan, guides = run.plan, run.plan.guided > 0
     windows = windows or WindowSampler(prepare(corpus, plan.length + 1, plan.missed, guided=guides), run.ranks.device)
@@ -294,6 +333,9 @@ def train(
             if time.monotonic() - saved > save_every_s:
                 run.save()
                 saved = time.monotonic()
+            if run.ranks.device.type == "cuda" and run.step % SETTLE_EVERY and run.progress < 1:
+                continue  # let the GPU's queue of work fill
+            run.settle()
             assert run.train_nats is not None
             done = (run.step - first) * run.plan.batch * run.plan.length
             rate = done / (time.monotonic() - started)
@@ -332,16 +374,15 @@ def _with_guide_rows(name: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _prefetch(windows: WindowSampler, run: Run) -> Iterator[Batch]:
-    """Yield this rank's batches up to the end of the run; threads prepare the next ones while a step runs."""
+    """Yield this rank's batches up to the end of the run; a thread prepares the next ones while a step runs."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    gpu = run.ranks.device.type == "cuda"
-    ahead = max(1, (os.cpu_count() or 1) // run.ranks.world) if gpu else 1  # on a CPU the network needs the cores
+    ahead = 2
 
     def cut(step: int) -> Batch:
         return windows.batch(run.plan, step, run.ranks)
 
-    with ThreadPoolExecutor(ahead) as pool:
+    with ThreadPoolExecutor(1) as pool:
         coming: deque[Future[Batch]] = deque(pool.submit(cut, run.step + i) for i in range(ahead))
         while run.progress < 1:
             coming.append(pool.submit(cut, run.step + ahead))

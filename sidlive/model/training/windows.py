@@ -300,15 +300,29 @@ class WindowSampler:
         return turned
 
 
+def still_batch(plan: TrainingPlan, device: torch.device = CPU) -> Batch:
+    """Return a batch of the shape of the plan's windows in which nothing sounds, to compile a network with."""
+    shape, count = (plan.batch, plan.length + 1, tk.SLOTS), plan.batch * plan.chosen
+    tokens = torch.from_numpy(rc.STILL_TOKENS.astype(np.int64)).expand(shape)
+    nothing = torch.full((count, tk.SLOTS, rc.CHOICES), rc.NOTHING)
+    parts = (torch.zeros(shape, dtype=torch.int64), tokens, nothing, torch.zeros_like(nothing), torch.arange(count))
+    return Batch(*(part.contiguous() for part in parts)).to(device)
+
+
 def held_out(
-    corpus: Corpus, count: int = 48, length: int = 256, share: float = 0.25, guided: bool = False
+    corpus: Corpus,
+    count: int = 48,
+    length: int = 256,
+    share: float = 0.25,
+    guided: bool = False,
+    split: str = "held-out",
 ) -> list[Batch]:
-    """Sample held-out tunes to measure a run by: at most ``count`` windows of ``length`` + 1 frames, one per tune.
+    """Sample tunes of a split to measure a run by: at most ``count`` windows of ``length`` + 1 frames, one per tune.
 
     ``share``: share of the frames that are predicted. ``guided``: whether they have a guide with their true notes. The
     sample is the same at each call.
     """
-    tunes = [tune for tune in corpus.tunes if tune.split == "held-out" and tune.length > length]
+    tunes = [tune for tune in corpus.tunes if tune.split == split and tune.length > length]
     rng = np.random.default_rng(1)
     rng.shuffle(tunes)
     batches = []

@@ -54,7 +54,7 @@ def learn(
     prepare(run)
     costs: list[float] = []
     step = run.learn
-    run.learn = lambda *given: costs.append(step(*given)) or costs[-1]  # type: ignore[method-assign, func-returns-value]
+    run.learn = lambda *given: costs.append(step(*given).item()) or costs[-1]  # type: ignore[method-assign, func-returns-value]
     train(open_corpus(corpus), run, measure_every=2, save_every_s=-1)
     return costs
 
