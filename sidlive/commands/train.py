@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sidlive.commands.train_display import Display
+    from sidlive.commands.train_display import RunDisplay
     from sidlive.model.config import ModelConfig
     from sidlive.model.corpus.shards import Corpus
     from sidlive.model.training.plan import TrainingPlan
@@ -126,6 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
         windows = _windows(arguments, corpus, run, shown)
         if plan.minutes is not None:
             run.seconds += time.monotonic() - began  # the whole command takes so long, not training alone
+            if run.progress >= 1 and not run.step:
+                raise ModelError(f"the {plan.minutes:g} minutes were over before the first step: give more --minutes")
 
         def report_progress(now: "TrainingProgress") -> None:
             measured = f", held out {now.held_out:.2f}" if now.held_out is not None else ""
@@ -176,7 +178,7 @@ def _plan(arguments: argparse.Namespace, gpu: bool) -> "TrainingPlan":
     return plan
 
 
-def _corpus(arguments: argparse.Namespace, shown: "Display") -> "Corpus":
+def _corpus(arguments: argparse.Namespace, shown: "RunDisplay") -> "Corpus":
     """Open the corpus; a packed one is unpacked to the run's folder first. Raises ModelError."""
     from sidlive.model.corpus.packed import is_packed, unpack
     from sidlive.model.corpus.shards import open_corpus
@@ -193,7 +195,7 @@ def _new_or_resumed(
     floats: "dict[str, NDArray[np.float32]] | None",
     plan: "TrainingPlan",
     ranks: "Ranks",
-    shown: "Display",
+    shown: "RunDisplay",
 ) -> "Run":
     """Return the run. Raises ModelError."""
     from sidlive.model.training.precision import choose_precision, name_of
@@ -210,7 +212,7 @@ def _new_or_resumed(
     return run
 
 
-def _windows(arguments: argparse.Namespace, corpus: "Corpus", run: "Run", shown: "Display") -> "WindowSampler":
+def _windows(arguments: argparse.Namespace, corpus: "Corpus", run: "Run", shown: "RunDisplay") -> "WindowSampler":
     """Prepare the corpus, and compile the network. A GPU needs the whole corpus prepared before. Raises ModelError."""
     from concurrent.futures import ThreadPoolExecutor
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LINE_EVERY_S: Final = 15.0  # between plain lines
 
 
-class Display(Protocol):
+class RunDisplay(Protocol):
     """Where a run is shown. Any thread may call it."""
 
     def say(self, text: str) -> None:
@@ -24,7 +24,7 @@ class Display(Protocol):
         """Show what is being done, and the part of it that is done, 0 to 1."""
 
 
-class Lines:
+class RunLines:
     """A display that prints a line every now and then."""
 
     def __init__(self, quiet: bool) -> None:
@@ -42,7 +42,7 @@ class Lines:
             self.say(f"{share:4.0%} {doing}")
 
 
-class Bar:
+class RunBar:
     """A display with a progress bar."""
 
     def __init__(self, bar: "Progress") -> None:
@@ -61,18 +61,18 @@ class Bar:
 
 
 @contextmanager
-def display(quiet: bool, lines: bool) -> Iterator[Display]:
+def display(quiet: bool, lines: bool) -> Iterator[RunDisplay]:
     """Show a run on stderr for the duration of the context. ``lines``: no bar; ``quiet``: nothing at all."""
     try:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     except ImportError:
-        yield Lines(quiet)
+        yield RunLines(quiet)
         return
     console = Console(stderr=True, quiet=quiet)  # stdout is for the figures
     if lines or not console.is_terminal:
-        yield Lines(quiet)
+        yield RunLines(quiet)
         return
     columns = BarColumn(), TextColumn("{task.description}", markup=False), TimeRemainingColumn()
     with Progress(*columns, console=console) as bar:
-        yield Bar(bar)
+        yield RunBar(bar)

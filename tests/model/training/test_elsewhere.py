@@ -9,6 +9,7 @@ import pytest
 import torch
 import train_in_a_process as process
 
+from sidlive.cli import main
 from sidlive.model.corpus.packed import pack
 from sidlive.model.corpus.shards import Corpus, open_corpus
 from sidlive.model.training.network import attention, causal_attention
@@ -19,15 +20,21 @@ from sidlive.model.training.windows import WindowSampler, held_out, still_batch
 from sidlive.model.weights import load_weights
 
 TINY = process.TINY
-# Run the command line with a tiny preset and small parts, where the libraries for terminals and sound are missing.
+# Run the command line with a tiny preset and small parts, where the libraries for terminals and sound are missing. Each
+# look at the clock takes a tenth of a second.
 ELSEWHERE = """
-import sys
+import itertools, sys, time
+from types import SimpleNamespace
+ticks = itertools.count()
+clock = SimpleNamespace(monotonic=lambda: next(ticks) / 10, time=time.time)
 for name in ("rich", "textual", "sounddevice", "pyresidfp", "mido", "rtmidi", "safetensors", "soundfile", "sklearn"):
     sys.modules[name] = None
 import train_in_a_process as process
 from sidlive.model.config import PRESETS
 PRESETS["stage"] = process.TINY
 from sidlive.commands import train
+from sidlive.model.training import train as training
+train.time = training.time = clock
 train.PART_BYTES = 60_000
 from sidlive.cli import main
 sys.exit(main(sys.argv[1:]))
@@ -41,30 +48,39 @@ def corpus(tmp_path: Path) -> Corpus:
     return open_corpus(tmp_path / "corpus")
 
 
-def test_one_command_trains_from_a_packed_corpus_by_the_clock_and_exports(corpus: Corpus, tmp_path: Path) -> None:
+def train_elsewhere(corpus: Corpus, tmp_path: Path, minutes: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command; it writes to the folder ``out``."""
     pack(corpus, tmp_path / "corpus.pack")
     out = tmp_path / "out"
     out.mkdir()
     command = ["train", str(tmp_path / "corpus.pack"), "-o", str(tmp_path / "run"), "--preset", "stage"]
-    options = ["--minutes", "0.1", "--length", "32", "--no-compile", "--export", str(out / "stage.safetensors")]
-    done = subprocess.run(
+    options = ["--minutes", minutes, "--length", "32", "--no-compile", "--export", str(out / "stage.safetensors")]
+    return subprocess.run(
         [sys.executable, "-c", ELSEWHERE, *command, *options, "--json"],
         capture_output=True,
         text=True,
         cwd=Path(process.__file__).parent,
         timeout=300,
     )
+
+
+def test_one_command_trains_from_a_packed_corpus_by_the_clock_and_exports(corpus: Corpus, tmp_path: Path) -> None:
+    done, out = train_elsewhere(corpus, tmp_path, "0.1"), tmp_path / "out"
     assert done.returncode == 0, done.stderr
     values = {result["name"]: result["value"] for result in json.loads(done.stdout)["results"]}
-    assert values["steps"] > 0 and values["minutes"] == pytest.approx(0.1, abs=0.05)
+    assert values["steps"] > 10 and values["minutes"] == pytest.approx(0.1, abs=0.01)
     assert values["nats_per_frame.held_out"] < 200
     names = sorted(path.name for path in out.iterdir())
     assert len(names) > 1 and names[0] == "stage.safetensors.1"
-    from sidlive.cli import main
-
     assert main(["export", str(out / names[0]), "-o", str(tmp_path / "whole.safetensors")]) == 0
     assert load_weights(tmp_path / "whole.safetensors").config == TINY
     assert "0% " in done.stderr and "Traceback" not in done.stderr
+
+
+def test_time_that_is_over_before_the_first_step_is_one_clear_error(corpus: Corpus, tmp_path: Path) -> None:
+    done = train_elsewhere(corpus, tmp_path, "0.001")
+    assert done.returncode == 2 and "were over before the first step" in done.stderr
+    assert "Traceback" not in done.stderr and not list((tmp_path / "out").iterdir())
 
 
 def test_torchs_own_attention_gives_the_same() -> None:
