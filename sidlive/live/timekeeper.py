@@ -119,7 +119,8 @@ class Timekeeper(TapePlayer):
         """Have a command wait, and log it with its frame."""
         entry = self._schedule.add(command, when, frame)
         anew = self._cut_at(frame if entry.steers else None)
-        more: dict[str, Any] = {"at": frame, "number": entry.number, **anew}
+        heard = {} if frame is None else {"heard": self._taken(frame)}  # as a frame of the take
+        more: dict[str, Any] = {"at": frame, "number": entry.number, **heard, **anew}
         self.take.event(command[0], *command[1], **more)
 
     def _cut_at(self, frame: int | None) -> dict[str, int]:

@@ -1,0 +1,45 @@
+"""``sidlive bench clock``: is the bar found that a tune repeats at, and do timed commands come in their frame?"""
+
+import argparse
+from pathlib import Path
+
+from sidlive.commands.arguments import add_json_option, add_room_options, room_options
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``clock`` to the benchmarks of the command line."""
+    clock = subparsers.add_parser(
+        "clock",
+        help="whether the bar of tunes is found, and whether timed commands come in their frame",
+        description="Estimate the bar of held-out tunes of a corpus from 20 s of each; compare it with the bar that "
+        "the whole tune repeats at; half and double of it count as found and are counted apart. Give timed commands "
+        "in real time and in virtual time, and find the frame of the take in which each is heard.",
+    )
+    add_room_options(clock)
+    clock.add_argument("--corpus", type=Path, metavar="DIR", help="a built corpus; without it no bars are measured")
+    clock.add_argument("--tunes", type=int, default=100, metavar="N", help="tunes of the corpus (default: 100)")
+    clock.add_argument("--changes", type=int, default=1000, metavar="N", help="timed commands (default: 1000); 0: none")
+    clock.add_argument("--seed", type=int, default=1, help="which future the model generates (default: 1)")
+    add_json_option(clock)
+    clock.set_defaults(run=run, device="null", midi="none")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and report. Raises ControlError and ModelError."""
+    import tempfile
+    from dataclasses import replace
+
+    from sidlive.bench.clock import bars, timed
+    from sidlive.errors import ControlError
+    from sidlive.report import emit, spinner
+
+    if arguments.tunes < 1 or arguments.changes < 0:
+        raise ControlError("--tunes expects 1 or more, --changes 0 or more")
+    results = []
+    with spinner(silent=arguments.json) as report_progress, tempfile.TemporaryDirectory() as folder:
+        if arguments.corpus is not None:
+            results += bars(arguments.corpus, arguments.tunes, report_progress)
+        if arguments.changes:
+            results += timed(replace(room_options(arguments), takes=Path(folder)), arguments.changes, report_progress)
+    emit(results, arguments.json, "The bar of tunes, and the frames of timed commands")
+    return 0
