@@ -25,7 +25,8 @@ player that runs for hours calls `forget_before` now and then, so that its memor
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,17 +197,19 @@ def empty_annotations(count: int) -> Annotations:
     )
 
 
-def _kernel(function: Any) -> Any:
-    return kernel(error_model="numpy")(function)
+# Assignments to slices are written as loops here: numba takes seconds to compile the checks of their shapes.
+_kernel = partial(kernel, error_model="numpy")
+_inner = partial(_kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # for kernels that only kernels call
 
 
-@_kernel
+@_inner()
 def append(memory, event):  # type: ignore[no-untyped-def]
     """Append an event ``int16[FIELDS]`` to the memory, after `catch_up` to the cell before it."""
     count = memory.counts[EVENTS]
     before = memory.onsets[count - 1] if count > 0 else 0
     onset, voice = before + event[WAIT], event[VOICE]
-    memory.events[count] = event
+    for field in range(FIELDS):
+        memory.events[count, field] = event[field]
     memory.onsets[count] = onset
     memory.counts[EVENTS] = count + 1
     if voice == REST:
@@ -231,7 +234,7 @@ def append(memory, event):  # type: ignore[no-untyped-def]
     memory.voices[voice, 3] += 1
 
 
-@_kernel
+@_inner()
 def catch_up(memory, cell):  # type: ignore[no-untyped-def]
     """Bring the runs up to date for all cells before ``cell``, in which no further note can begin."""
     for c in range(memory.counts[DONE], cell):
@@ -244,7 +247,7 @@ def catch_up(memory, cell):  # type: ignore[no-untyped-def]
     memory.counts[DONE] = max(memory.counts[DONE], cell)
 
 
-@_kernel
+@_inner()
 def _rested(memory, voice, frame):  # type: ignore[no-untyped-def]
     """Update the runs of a voice that began no note in ``frame``: halve those of the lags at which it began one."""
     one, two = memory.runs[EXACT, voice], memory.runs[SHIFTED, voice]
@@ -257,7 +260,7 @@ def _rested(memory, voice, frame):  # type: ignore[no-untyped-def]
         two[lag] >>= np.uint16(1)
 
 
-@_kernel
+@_inner()
 def _began(memory, grid, voice, frame):  # type: ignore[no-untyped-def]
     """Update a voice's runs after a note in ``frame``: they grow where an equal note began, and are halved elsewhere.
 
@@ -279,7 +282,7 @@ def _began(memory, grid, voice, frame):  # type: ignore[no-untyped-def]
         runs[frame - begun[i]] = grown[i - first]
 
 
-@_kernel
+@_inner()
 def strength(run):  # type: ignore[no-untyped-def]
     """Return the strength of a run: 0 to STRENGTHS - 1."""
     level = 0
@@ -289,7 +292,14 @@ def strength(run):  # type: ignore[no-untyped-def]
     return level
 
 
-@_kernel
+@_inner()
+def suggest_nothing(suggested):  # type: ignore[no-untyped-def]
+    """Write an empty suggestion ``uint8[FIELDS]``."""
+    for field in range(FIELDS):
+        suggested[field] = NOTHING
+
+
+@_inner()
 def _came_next(memory, cell, now, lag):  # type: ignore[no-untyped-def]
     """Return the note that came next after ``cell`` less ``lag`` frames, and its wait; -1 if there was none.
 
@@ -302,15 +312,15 @@ def _came_next(memory, cell, now, lag):  # type: ignore[no-untyped-def]
     return note, memory.onsets[note] - (now - lag)
 
 
-@_kernel
+@_inner()
 def suggest_next(memory, near, weight, scores, suggested, strengths, lags):  # type: ignore[no-untyped-def]
     """Suggest the next event: write ``suggested uint8[CHOICES, FIELDS]``, ``strengths`` and ``lags [CHOICES]``.
 
     ``scores int32[WINDOW + 1]``: scratch space. ``near``: frames, ``weight``: of nearer lags, in 1 / NEAR_WEIGHT_ONE.
     """
-    suggested[:] = NOTHING
-    strengths[:] = 0
-    lags[:] = 0
+    for choice in range(CHOICES):
+        suggest_nothing(suggested[choice])
+        strengths[choice] = lags[choice] = 0
     count = memory.counts[EVENTS]
     if count == 0:
         return
@@ -348,13 +358,13 @@ def suggest_next(memory, near, weight, scores, suggested, strengths, lags):  # t
             suggested[choice, field] = memory.events[note, field]
         suggested[choice, WAIT] = later
         if later >= LONGEST_WAIT:
-            suggested[choice] = NOTHING
+            suggest_nothing(suggested[choice])
             suggested[choice, WAIT], suggested[choice, VOICE] = LONGEST_WAIT, REST
-        strengths[choice] = strength(one[found] + two[found] + three[found])
+        strengths[choice] = strength(np.int64(one[found]) + two[found] + three[found])
         lags[choice] = found
 
 
-@_kernel
+@_inner()
 def _equal(one, other):  # type: ignore[no-untyped-def]
     """Return whether two events are equal but for their waits."""
     equal = True
@@ -363,15 +373,15 @@ def _equal(one, other):  # type: ignore[no-untyped-def]
     return equal
 
 
-@_kernel
+@_inner()
 def suggest_motif(memory, wait, voice, near, weight, suggested, strengths, lags):  # type: ignore[no-untyped-def]
     """Suggest the note that ``voice`` begins ``wait`` frames after the last event; as `suggest_next`.
 
     `catch_up` must have reached the cell of that note.
     """
-    suggested[:] = NOTHING
-    strengths[:] = 0
-    lags[:] = 0
+    for choice in range(CHOICES):
+        suggest_nothing(suggested[choice])
+        strengths[choice] = lags[choice] = 0
     count = memory.counts[EVENTS]
     onset = (memory.onsets[count - 1] if count > 0 else 0) + wait
     own, last = memory.runs[SHIFTED, voice], memory.voices[voice, 1]
@@ -399,11 +409,11 @@ def suggest_motif(memory, wait, voice, near, weight, suggested, strengths, lags)
         if interval > 1:
             pitch = last + interval - 128
             suggested[choice, PITCH] = pitch if last < UNTUNED and 0 <= pitch < UNTUNED else NOTHING
-        strengths[choice] = strength(own[found])
+        strengths[choice] = strength(np.int64(own[found]))
         lags[choice] = found
 
 
-@_kernel
+@_inner()
 def describe(memory, wait, voice, context):  # type: ignore[no-untyped-def]
     """Write the context ``uint8[CONTEXTS]`` of an event; with ``voice`` REST only the ages are meaningful."""
     count = memory.counts[EVENTS]
@@ -422,7 +432,7 @@ def describe(memory, wait, voice, context):  # type: ignore[no-untyped-def]
             context[GAP] = min(LONGEST_WAIT, now + wait - memory.voices[voice, 0])
 
 
-@_kernel
+@_kernel()
 def _annotate(memory, events, nears, scores, outs):  # type: ignore[no-untyped-def]
     """Do the work of `annotate` for K events with an empty memory; ``nears int64[V, 2]``, one of ``outs`` for each."""
     for k in range(events.shape[0]):
@@ -450,5 +460,6 @@ def _annotate(memory, events, nears, scores, outs):  # type: ignore[no-untyped-d
                     out.motif_lags[k],
                 )
             else:
-                out.motifs[k] = NOTHING
+                for choice in range(CHOICES):
+                    suggest_nothing(out.motifs[k, choice])
         append(memory, events[k])

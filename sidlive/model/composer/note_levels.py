@@ -236,9 +236,16 @@ def save_memory(state, events):  # type: ignore[no-untyped-def]
     """Save what `memory.truncate` needs to return to now, after ``events`` events in all."""
     slot = events // SAVED_EVERY % state.saved_counts.shape[0]
     memory = state.memory
-    state.saved_runs[slot] = memory.runs
-    state.saved_voices[slot] = memory.voices
-    state.saved_counts[slot] = memory.counts
+    for grid in range(memory.runs.shape[0]):
+        for voice in range(VOICES):
+            kept, runs = state.saved_runs[slot, grid, voice], memory.runs[grid, voice]
+            for lag in range(runs.shape[0]):
+                kept[lag] = runs[lag]
+    for voice in range(VOICES):
+        for i in range(memory.voices.shape[1]):
+            state.saved_voices[slot, voice, i] = memory.voices[voice, i]
+    for i in range(memory.counts.shape[0]):
+        state.saved_counts[slot, i] = memory.counts[i]
 
 
 @kernel
@@ -477,7 +484,7 @@ def write_event(  # type: ignore[no-untyped-def]
             said[field] = forced[field]
         else:
             tilt(scratch, field, follow, wait_tilt, leap_tilt)
-            left, wanted = 0, np.int64(forced[VOICE])
+            left, wanted = np.int64(0), np.int64(forced[VOICE])
             for easing in range(EASINGS):
                 for token in range(_SIZES[field]):
                     if allows(limits, state.sounds, said, field, token, after, wanted, easing):
