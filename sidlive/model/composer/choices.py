@@ -14,9 +14,9 @@ from sidlive.model.engine.sampling import SEEDS
 
 OCTAVE: Final = 12
 EVERY_CLASS: Final = (1 << OCTAVE) - 1
-TYPICAL_WAIT: Final = 6  # frames between two events: with density 2, such a wait is half as likely compared to none
-WIDEST_TILT: Final = 24  # frames: longer waits are tilted as this one
-LEAP_NATS: Final = 0.5  # a semitone's share of the tilt of `NoteSampling.leap`; intervals above an octave count as one
+LONG_WAIT: Final = 4.0  # times the pace: density tilts longer waits as this one
+LEAP_NATS: Final = 0.25  # nats per semitone by which `NoteSampling.leap` tilts pitches at most
+STEP: Final = 2  # semitones of the largest step, which `leap` leaves alone, so that notes do not just repeat
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class NoteSampling:
     ``near``: frames.
     ``follow``: nats added to the trust in the first suggestions, of the next event and of a motif. More repeats earlier
         music, less (it may be negative) writes more that is new.
-    ``density``: above 1 favours short waits, so more notes, below 1 long ones.
+    ``density``: the number of notes, as a multiple of the music's own (see ``pace``). At 1 the waits stay as the
+        composer would choose them. Else they are tilted towards short or long ones, the more, the further the last
+        events are from the wanted number.
+    ``pace``: mean number of frames between two events of the music itself: what a density of 1 stands for.
     ``leap``: below 1 favours small intervals from a voice's note before, above 1 large ones.
 
     ``follow``, ``density`` and ``leap`` change the logits; then the limits apply, then the three cut-offs, then the
@@ -47,6 +50,7 @@ class NoteSampling:
     near: int = 400
     follow: float = 0.0
     density: float = 1.0
+    pace: float = 5.0
     leap: float = 1.0
 
     def __post_init__(self) -> None:
@@ -61,6 +65,7 @@ class NoteSampling:
             ("near", 1, 1 << 16),
             ("follow", -20.0, 20.0),
             ("density", 0.25, 4.0),
+            ("pace", 0.1, 1000.0),
             ("leap", 0.0, 2.0),
         ):
             value = getattr(self, name)
@@ -70,13 +75,23 @@ class NoteSampling:
                 raise ControlError(f"{name} must be a whole number, not {value}")
 
     @property
-    def wait_tilt(self) -> float:
-        """Nats by which each frame of a wait lowers its logit, up to WIDEST_TILT frames; negative for low density."""
-        return math.log(self.density) / TYPICAL_WAIT
+    def wanted_wait(self) -> float:
+        """Frames between two events that ``density`` asks for, on average."""
+        return self.pace / self.density
+
+    @property
+    def wait_gain(self) -> float:
+        """Nats per frame of a wait by which its logit falls while events come e times too seldom; 0 at density 1."""
+        return min(1.0, abs(math.log2(self.density))) / self.pace
+
+    @property
+    def long_wait(self) -> float:
+        """Frames from which on all waits are tilted alike."""
+        return LONG_WAIT * self.pace
 
     @property
     def leap_tilt(self) -> float:
-        """Nats by which each semitone of an interval raises the logit of its pitch, up to an octave."""
+        """Nats by which each semitone of a leap raises the logit of its pitch, up to an octave."""
         return LEAP_NATS * (self.leap - 1.0)
 
 

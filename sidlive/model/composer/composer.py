@@ -214,7 +214,9 @@ class Composer:
             int(sampling.near) if sampling.vary else 0,
             round(NEAR_WEIGHT_ONE * (1 - sampling.vary)),
             float(sampling.follow),
-            sampling.wait_tilt,
+            sampling.wanted_wait,
+            sampling.wait_gain,
+            sampling.long_wait,
             sampling.leap_tilt,
         )
 

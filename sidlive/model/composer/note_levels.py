@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import VOICES
 from sidlive.compiling import kernel
 from sidlive.model.composer import inputs
-from sidlive.model.composer.choices import OCTAVE, WIDEST_TILT
+from sidlive.model.composer.choices import OCTAVE, STEP
 from sidlive.model.composer.events import (
     CHORD,
     FIELDS,
@@ -89,6 +89,7 @@ from sidlive.model.engine.vectors import exp
 
 SAVED_EVERY = 16  # events between two saved states of the memory
 NOISE = 256  # added to the slot of the random numbers: the frame levels draw theirs from slots below
+RECENT = 32  # events that tell how dense the music is
 EASINGS = 3  # how often the limits give way until a token is allowed
 TUNED, DRUM = 0, 1  # rows of `ComposerState.sounds`
 
@@ -360,7 +361,7 @@ def weigh_field(level, scratch, said, field, result):  # type: ignore[no-untyped
 
 
 @inner
-def tilt(scratch, field, follow, wait_tilt, leap_tilt):  # type: ignore[no-untyped-def]
+def tilt(scratch, field, follow, wait_tilt, long_wait, leap_tilt):  # type: ignore[no-untyped-def]
     """Change a field's logits by the performer's wishes; see `choices.NoteSampling`."""
     logits = scratch.logits[0]
     for s in range(0, inputs.SUGGESTIONS if field >= KIND else CHOICES, CHOICES):
@@ -369,11 +370,20 @@ def tilt(scratch, field, follow, wait_tilt, leap_tilt):  # type: ignore[no-untyp
             logits[token] += np.float32(follow)
     if field == WAIT:
         for wait in range(LONGEST_WAIT + 1):
-            logits[wait] -= np.float32(wait_tilt * min(wait, WIDEST_TILT))
+            logits[wait] -= np.float32(wait_tilt * min(np.float64(wait), long_wait))
     last = np.int64(scratch.context[OWN_PITCH])
     if field == PITCH and last < UNTUNED:
         for pitch in range(UNTUNED):
-            logits[pitch] += np.float32(leap_tilt * min(abs(pitch - last), OCTAVE))
+            logits[pitch] += np.float32(leap_tilt * max(0, min(abs(pitch - last), OCTAVE) - STEP))
+
+
+@inner
+def recent_wait(memory):  # type: ignore[no-untyped-def]
+    """Return the frames between two events, the mean of the last RECENT; at least a quarter."""
+    count = memory.counts[EVENTS]
+    first = max(0, count - 1 - RECENT)
+    frames = memory.onsets[count - 1] - memory.onsets[first] if count > 1 else 0
+    return max(0.25, np.float64(frames) / max(1, count - 1 - first))
 
 
 @inner
@@ -429,7 +439,9 @@ def write_event(  # type: ignore[no-untyped-def]
     near,
     near_weight,
     follow,
-    wait_tilt,
+    wanted_wait,
+    wait_gain,
+    long_wait,
     leap_tilt,
 ):
     """Generate the next event into ``state.said``. The events before must have been heard.
@@ -460,6 +472,7 @@ def write_event(  # type: ignore[no-untyped-def]
         memory, near, near_weight, scratch.scores, scratch.next_events, scratch.next_strengths, scratch.next_lags
     )
     describe(memory, np.int64(0), np.int64(REST), scratch.context)
+    wait_tilt = wait_gain * np.log(recent_wait(memory) / wanted_wait)
     for field in range(FIELDS):
         state.costs[field] = ZERO
         if field >= KIND and said[VOICE] == REST:
@@ -483,7 +496,7 @@ def write_event(  # type: ignore[no-untyped-def]
         if forced[field] >= 0:
             said[field] = forced[field]
         else:
-            tilt(scratch, field, follow, wait_tilt, leap_tilt)
+            tilt(scratch, field, follow, wait_tilt, long_wait, leap_tilt)
             left, wanted = np.int64(0), np.int64(forced[VOICE])
             for easing in range(EASINGS):
                 for token in range(_SIZES[field]):

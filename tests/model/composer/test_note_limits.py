@@ -150,7 +150,10 @@ def test_density_and_leap_tilt_the_notes(engine: Composer) -> None:
         voice = events[(events[:, VOICE] == 1) & (events[:, PITCH] < UNTUNED), PITCH]
         return float(np.abs(np.diff(voice.astype(int))).mean())
 
-    assert mean("wait", density=4.0) < 0.9 * mean("wait") < 0.81 * mean("wait", density=0.25)
+    own = mean("wait")
+    denser, sparser = mean("wait", density=3.0, pace=own), mean("wait", density=0.6, pace=own)
+    assert 0.3 * own < denser < 0.85 * own and 1.15 * own < sparser < 2 * own
+    assert mean("wait", density=1.0, pace=99.0) == own
     assert mean("interval", leap=0.0) < 0.6 * mean("interval")
     assert mean("interval", leap=2.0) > mean("interval")
 
