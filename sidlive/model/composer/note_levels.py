@@ -374,7 +374,8 @@ def tilt(scratch, field, follow, wait_tilt, long_wait, leap_tilt):  # type: igno
     last = np.int64(scratch.context[OWN_PITCH])
     if field == PITCH and last < UNTUNED:
         for pitch in range(UNTUNED):
-            logits[pitch] += np.float32(leap_tilt * max(0, min(abs(pitch - last), OCTAVE) - STEP))
+            size = abs(np.float64(pitch - last))
+            logits[pitch] += np.float32(leap_tilt * (min(max(size, float(STEP)), float(OCTAVE)) - STEP))
 
 
 @inner

@@ -142,20 +142,24 @@ def test_what_was_taken_back_is_no_longer_known(engine: Composer) -> None:
     assert 9 not in {int(event[INSTRUMENT]) for event in second if event[VOICE] < REST}
 
 
-def test_density_and_leap_tilt_the_notes(engine: Composer) -> None:
-    def mean(of: str, **settings: float) -> float:
-        events = written(engine, 400, NoteSampling(seed=7, temperature=1.0, top_p=1.0, **settings), NoteLimits())
-        if of == "wait":
-            return float(onsets_of(events)[-1]) / len(events)
-        voice = events[(events[:, VOICE] == 1) & (events[:, PITCH] < UNTUNED), PITCH]
-        return float(np.abs(np.diff(voice.astype(int))).mean())
+def test_density_asks_for_a_multiple_of_the_musics_own_notes(engine: Composer) -> None:
+    def wait(**settings: float) -> float:
+        sampling = NoteSampling(seed=7, temperature=1.0, top_p=1.0, **settings)
+        return float(onsets_of(written(engine, 400, sampling, NoteLimits()))[-1]) / 400
 
-    own = mean("wait")
-    denser, sparser = mean("wait", density=3.0, pace=own), mean("wait", density=0.6, pace=own)
-    assert 0.3 * own < denser < 0.85 * own and 1.15 * own < sparser < 2 * own
-    assert mean("wait", density=1.0, pace=99.0) == own
-    assert mean("interval", leap=0.0) < 0.6 * mean("interval")
-    assert mean("interval", leap=2.0) > mean("interval")
+    own = wait()
+    assert 0.3 * own < wait(density=3.0, pace=own) < 0.85 * own
+    assert 1.05 * own < wait(density=0.6, pace=own) < 2 * own
+    assert wait(density=1.0, pace=99.0) == own
+
+
+def test_leap_asks_for_small_or_large_intervals(engine: Composer) -> None:
+    def small(leap: float) -> float:
+        events = written(engine, 600, NoteSampling(seed=7, temperature=1.0, top_p=1.0, leap=leap), NoteLimits())
+        voices = (events[(events[:, VOICE] == v) & (events[:, PITCH] < UNTUNED), PITCH] for v in range(VOICES))
+        return float((np.abs(np.concatenate([np.diff(voice) for voice in voices])) <= 7).mean())
+
+    assert small(0.0) > 1.2 * small(1.0) > 1.4 * small(2.0)
 
 
 def test_following_more_takes_the_first_suggestion_more_often(engine: Composer) -> None:
