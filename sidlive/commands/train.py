@@ -225,11 +225,13 @@ def _windows(arguments: argparse.Namespace, corpus: "Corpus", run: "Run", shown:
     plan, device = run.plan, run.ranks.device
     prepared = prepare(corpus, plan.length + 1, plan.missed, arguments.cache, progress, plan.guided > 0)
     with ThreadPoolExecutor(1) as pool:
-        filling = pool.submit(prepared.fill, os.cpu_count() or 1, progress) if device.type == "cuda" else None
+        gpu = device.type == "cuda"
+        filling = pool.submit(prepared.fill, os.cpu_count() or 1, progress) if gpu and run.ranks.first else None
         if trouble := run.warm_up(still_batch(plan, device)):
             shown.say(f"training goes on without torch.compile, which failed ({trouble})")
         if filling:
             filling.result()
+    run.ranks.require_equal(run.step, "step")  # the others wait here for rank 0
     return WindowSampler(prepared, device)
 
 

@@ -3,7 +3,6 @@
 import os
 import zlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.errors import ModelError
-
-Progress = Callable[[int, int], object]  # called with (done, total)
 
 
 class PartsFile:
@@ -55,12 +52,10 @@ class PartsFile:
                     self._sums[part] = _checksum(rows)
                 self._ready[part] = True
 
-    def fill(self, threads: int, progress: Progress = lambda done, total: None) -> None:
-        """Compute all parts that are not there yet, on several threads; kernels let them run at the same time."""
-        order = np.random.default_rng(0).permutation(len(self._ready))  # parts differ in length: an even load
-        with ThreadPoolExecutor(threads) as pool:
-            for done, _ in enumerate(pool.map(lambda part: self.need((part,)), order.tolist()), 1):
-                progress(done, len(order))
+    @property
+    def count(self) -> int:
+        """Number of parts."""
+        return len(self._ready)
 
     def _part(self, part: int) -> NDArray[Any]:
         return self.rows[self._bounds[part] : self._bounds[part + 1]]

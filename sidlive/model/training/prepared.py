@@ -24,12 +24,17 @@ several processes may do it at once.
 
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +47,7 @@ from sidlive.model import tokens as tk
 from sidlive.model.corpus.shards import Corpus, CorpusTune
 from sidlive.model.guide import guide_tokens
 from sidlive.model.tokens import Tokens
-from sidlive.model.training.parts import PartsFile, Progress
+from sidlive.model.training.parts import PartsFile
 from sidlive.model.weights import FRAME_MODEL
 from sidlive.tune.score.causal import Disturbance, causal_guide
 
@@ -57,6 +62,9 @@ TRUE, DISTURBED = range(GUIDES)
 NO_GUIDE: Final = 255  # the manner of a slot for which a guide suggests nothing
 LONGEST_DELAY: Final = 400  # frames between a note and the last note that it may be played from
 VOICE_3_OFF: Final = 0x80  # in the volume register
+CHUNK: Final = 16  # parts that a process computes before it reports
+
+Progress = Callable[[int, int], object]  # called with (done, total)
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ class Prepared:
     """The prepared songs of a corpus's train split. Any thread may use it."""
 
     def __init__(self, folder: Path, layout: Layout, missed: float, guided: bool = False) -> None:
-        self.folder, self.layout, self.missed = folder, layout, missed
+        self.folder, self.layout, self.missed, self._guided = folder, layout, missed, guided
         blocks = layout.blocks
         try:
             self.values = np.load(folder / "values.npy", mmap_mode="r")  # uint8[N, 28]
@@ -124,6 +132,10 @@ class Prepared:
             bounds = np.append(0, np.tile(layout.lengths, GUIDES).cumsum())
             self.guides = PartsFile(folder / "guides", bounds, np.uint8, 2 * tk.SLOTS, self._compute_guide)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Open the same files in another process."""
+        return Prepared, (self.folder, self.layout, self.missed, self._guided)
+
     @cached_property
     def can_rotate(self) -> NDArray[np.bool_]:
         """``bool[songs]``: whether the voices can be exchanged; not where voice 3 is taken off the output."""
@@ -139,11 +151,23 @@ class Prepared:
         )
         return token_of(self.values[rows].astype(np.int16), self.manners[rows])
 
-    def fill(self, threads: int, progress: Progress = lambda done, total: None) -> None:
-        """Compute all blocks, and the guides if there are any, on several threads."""
-        self.recall.fill(threads, progress)
-        if self.guides is not None:
-            self.guides.fill(threads, progress)
+    def fill(self, workers: int, progress: Progress = lambda done, total: None) -> None:
+        """Compute all blocks, and the guides if there are any, in several processes. Raises ModelError if one dies."""
+        files = [name for name in ("recall", "guides") if getattr(self, name) is not None]
+        parts = [(name, part) for name in files for part in range(getattr(self, name).count)]
+        order = np.random.default_rng(0).permutation(len(parts))  # parts differ in length: an even load
+        chunks = [[parts[i] for i in order[first : first + CHUNK]] for first in range(0, len(parts), CHUNK)]
+        self.need(chunks[0])  # compiles the kernels once, before each process would do it
+        done = 0
+        for count in _in_processes(self, workers, chunks) if workers > 1 else map(self.need, chunks):
+            done += count
+            progress(done, len(parts))
+
+    def need(self, parts: Sequence[tuple[str, int]]) -> int:
+        """Compute parts of the files ("recall" or "guides", number) that are not there yet; return their number."""
+        for name, part in parts:
+            getattr(self, name).need((part,))
+        return len(parts)
 
     def guide_part(self, variants: NDArray[np.int64], songs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the part of ``guides`` for each variant and song."""
@@ -262,3 +286,33 @@ def _digest(tunes: tuple[CorpusTune, ...], reach: int, missed: float) -> str:
     places = [(tune.path, tune.song, tune.shard, tune.start, tune.length) for tune in tunes]
     made_from = json.dumps([VERSION, FRAME_MODEL.language, BLOCK, CODES, reach, missed, places])
     return hashlib.blake2b(made_from.encode(), digest_size=6).hexdigest()
+
+
+_here: Prepared | None = None  # in a process of `_in_processes`
+
+
+def _in_processes(prepared: Prepared, workers: int, chunks: list[list[tuple[str, int]]]) -> Iterator[int]:
+    """Compute chunks of parts; yield the number of parts of each. Threads would wait for each other between kernels."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(chunks)), context, initializer=_enter, initargs=(prepared,))
+    with pool:
+        try:
+            yield from pool.map(_need_here, chunks)
+        except BrokenProcessPool:
+            raise ModelError(
+                "a process that prepares the corpus died (out of memory?); run the same command again to go on"
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _enter(prepared: Prepared) -> None:
+    """Set up a process; it ignores Ctrl-C, which its parent handles."""
+    global _here
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _here = prepared
+
+
+def _need_here(parts: list[tuple[str, int]]) -> int:
+    assert _here is not None
+    return _here.need(parts)
