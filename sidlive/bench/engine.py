@@ -22,18 +22,28 @@ import numpy as np
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, MODE_VOL, PAL, VOICES, Frames, register_of, silence
 from sidlive.compiling import kernel
 from sidlive.model import tokens as tk
+from sidlive.model.composer import Composer, NoteSampling, warm_up_composer
+from sidlive.model.composer.shape import COMPOSERS
 from sidlive.model.config import PRESETS
 from sidlive.model.engine import Engine, Sampling
 from sidlive.model.engine.blocks import Cache, Steps, multiply, normalise, run_blocks
 from sidlive.model.engine.engine import warm_up
 from sidlive.model.engine.products import TILE
-from sidlive.model.weights import ASSETS, EngineWeights, load_weights, random_weights
+from sidlive.model.weights import (
+    ASSETS,
+    COMPOSER,
+    EngineWeights,
+    load_composer_weights,
+    load_weights,
+    random_weights,
+)
 from sidlive.report import Result
 
 CONTEXT: Final = 1024  # frames
 ROUND: Final = 100  # frames per run
 LANES: Final = 4  # futures generated together
 SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
+NOTES: Final = NoteSampling(temperature=1.0, top_p=0.98, seed=1)
 START: Final = """
 import json, time
 from sidlive.bench import engine as bench
@@ -78,6 +88,8 @@ def bench_engine(rounds: int, everything: bool, report_progress: Callable[[str],
             yield Result(f"lanes{LANES}_cost_x.stage", _lanes_cost(engine, rounds), "x")
         if name != "large":
             yield Result(f"prefill512_ms.{name}", min(_prefill_ms(engine, 512) for _ in range(rounds)), "ms")
+    report_progress("composer")
+    yield from _composer_rates(rounds)
     report_progress("starting")
     warm = min((_start("pocket") for _ in range(2)), key=lambda start: start[0])
     yield Result("start_s.warm", warm[0], "s")
@@ -98,6 +110,27 @@ def weights_of(name: str) -> tuple[EngineWeights, str]:
     if (ASSETS / f"{name}.safetensors").exists():
         return load_weights(name), "shipped"
     return random_weights(PRESETS[name], std=0.05), "random"
+
+
+def _composer_rates(rounds: int) -> Iterator[Result]:
+    """Yield the time in which the composer of ``pocket`` writes an event after a full context, and hears 600 events."""
+    shipped = (ASSETS / f"pocket{COMPOSER.suffix}.safetensors").exists()
+    composer = Composer(load_composer_weights("pocket") if shipped else random_weights(COMPOSERS["pocket"], std=0.05))
+    warm_up_composer(composer)
+    events = np.stack([composer.write(NOTES) for _ in range(composer.config.context)])
+    writing, hearing = [], []
+    for _ in range(rounds):
+        worked = time.thread_time()
+        for _ in range(ROUND):
+            composer.write(NOTES)
+        writing.append((time.thread_time() - worked) / ROUND)
+        composer.reset()
+        worked = time.thread_time()
+        composer.prefill(events[:600])
+        hearing.append(time.thread_time() - worked)
+        composer.prefill(events[600:])
+    yield Result("composer_us_per_event", min(writing) * 1e6, "us")
+    yield Result("composer_prefill600_ms", min(hearing) * 1e3, "ms")
 
 
 def exercise(count: int) -> Frames:

@@ -5,8 +5,10 @@ In reading order:
 - ``tokens``: frames to tokens and back;
 - ``recall``: how the music went on after similar passages;
 - ``guide``: suggestions from a plan of notes, beside those of recall;
-- ``config``, ``weights``: the shape of a network, and model files; ``weight_files``: their format and their parts;
-- ``engine``: generation without torch; its ``__init__`` is the public interface;
+- ``config``, ``parameters``: the shape of a network, and of each of its parameters;
+- ``weights``: model files; ``weight_files``: their format and their parts;
+- ``engine``: generates frames, without torch; its ``__init__`` is the public interface;
+- ``composer``: writes the notes that the engine plays, likewise;
 - ``training``: the only package that imports torch;
 - ``corpus``: training data; ``judging``: how good a model is;
 - ``scales``: the scale of a tune, and the register values of its notes.

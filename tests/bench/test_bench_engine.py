@@ -22,6 +22,8 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
         "prefill512_ms.pocket",
         "flat_realtime_x.stage",
         "lanes4_cost_x.stage",
+        "composer_us_per_event",
+        "composer_prefill600_ms",
         "start_s.warm",
         "resident_mb.pocket",
     ):
