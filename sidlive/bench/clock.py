@@ -217,12 +217,14 @@ def heard_in_their_frame(log: TakeLog) -> tuple[int, int]:
             continue
         else:
             voice, name = (2, arguments[1]) if verb == "lock" else (0, arguments[0])
-            right = _first_heard(frames, voice, int(str(name).removeprefix("probe"))) == at
+            right = _first_heard(frames, voice, int(str(name).removeprefix("probe")), int(event["frame"])) == at
         total, exact = total + 1, exact + right
     return exact, total
 
 
-def _first_heard(frames: Frames, voice: int, number: int) -> int | None:
+def _first_heard(frames: Frames, voice: int, number: int, since: int) -> int | None:
+    """Return the first frame from ``since`` on in which a voice has the frequency of a probe."""
     low, high = frames[:, sid.register_of(voice, sid.FREQ_LO)], frames[:, sid.register_of(voice, sid.FREQ_HI)]
     found = np.flatnonzero((low == number & 0xFF) & (high == 0x20 + (number >> 8)))
+    found = found[found >= since]
     return int(found[0]) if len(found) else None

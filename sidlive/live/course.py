@@ -7,10 +7,13 @@ fork of it, so each frame is generated under the settings that are valid at that
 from collections.abc import Callable
 from typing import Any, Final
 
+from sidlive.errors import ControlError
 from sidlive.live.clock import Clock
 from sidlive.live.controls import control, one_voice, parse_voices
 from sidlive.live.desk import Desk
 from sidlive.live.lineage import Lineage
+from sidlive.live.moments import parse_duration
+from sidlive.live.shapes import FORMS, MOST_STEPS, RampShape, Shape, StepShape, WaveShape, ranged, shown, taken
 from sidlive.live.state import ControlValue
 from sidlive.live.voices import Held, Locked, Row
 from sidlive.tune.beat import UNKNOWN, Beat
@@ -28,11 +31,17 @@ class Course:
         self.prompt: str | None = None  # name of the prompted fragment
         self.beat: Beat = UNKNOWN  # of the prompt
         self.clock = Clock()
+        self.moved = 0  # the tape frame up to which the shapes of controls were followed
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames a second."""
+        return self.desk.timing.rate_hz
 
     def fork(self) -> "Course":
         """Return a copy, whose desk shows no notices."""
         other = Course(self.desk.fork(), self.lineage)
-        other.prompt, other.beat, other.clock = self.prompt, self.beat, self.clock
+        other.prompt, other.beat, other.clock, other.moved = self.prompt, self.beat, self.clock, self.moved
         return other
 
     def do(self, name: str, arguments: tuple[Any, ...], index: int, before: Before, descend: Descend) -> bool:
@@ -60,12 +69,82 @@ class Course:
             self.begin(index)
         return False
 
+    def move(self, frame: int, descend: Callable[[int], Descend]) -> None:
+        """Move the controls that have a shape on to tape frame ``frame``, from any earlier one."""
+        if "transpose" in self.desk.shapes:  # each step of it is another past
+            shape = self.desk.shapes["transpose"]
+            for step in range(self.moved + 1, frame + 1):
+                self._follow("transpose", shape, step)
+                if self.lineage.semitones != self.desk.whole("transpose"):
+                    self.lineage = descend(step)(self.lineage, semitones=self.desk.whole("transpose"))
+        for name, shape in self.desk.shapes.items():
+            self._follow(name, shape, frame)
+        self.moved = frame
+
+    def settle(self, frame: int) -> None:
+        """Forget the shapes that have ended before tape frame ``frame``."""
+        for name, shape in list(self.desk.shapes.items()):
+            if shape.ended(frame):
+                self.desk.shape(name, None)
+
+    def _follow(self, name: str, shape: Shape, frame: int) -> None:
+        if frame >= shape.start:
+            self.desk.set(name, taken(control(name), shape.value(frame)))
+
+    def _shaped(self, name: str, shape: Shape, descend: Descend) -> bool:
+        """Begin a movement of a control; return whether it steers."""
+        self.desk.shape(name, shape)
+        self._follow(name, shape, shape.start)
+        if name == "transpose" and self.lineage.semitones != self.desk.whole("transpose"):
+            self.lineage = descend(self.lineage, semitones=self.desk.whole("transpose"))
+        return control(name).kind == "steer"
+
+    def _do_ramp(self, index: int, before: Before, descend: Descend, name: str, value: ControlValue, over: str) -> bool:
+        declared = control(name)
+        ranged(declared, "ramp")
+        end, now = float(declared.typed(value)), float(self.desk.get(name))
+        shape = RampShape(index, self.frames(over, "ramp"), f"to {shown(declared.typed(value))}", now, end)
+        return self._shaped(name, shape, descend)
+
+    def _do_lfo(
+        self, index: int, before: Before, descend: Descend, name: str, low: ControlValue, high: ControlValue,
+        period: str, form: str = "sine",
+    ) -> bool:  # fmt: skip
+        declared = control(name)
+        ranged(declared, "lfo")
+        ends = float(declared.typed(low)), float(declared.typed(high))
+        if form not in FORMS:
+            raise ControlError(f"lfo expects a shape, one of {', '.join(FORMS)}, found {form!r}")
+        text = f"{shown(ends[0])} to {shown(ends[1])} {form}"
+        return self._shaped(name, WaveShape(index, self.frames(period, "lfo"), text, *ends, form), descend)
+
+    def _do_steps(
+        self, index: int, before: Before, descend: Descend, name: str, values: list[ControlValue], each: str
+    ) -> bool:
+        declared = control(name)
+        if not 1 <= len(values) <= MOST_STEPS:
+            raise ControlError(f"steps expects 1 to {MOST_STEPS} values, found {len(values)}")
+        typed = tuple(declared.typed(value) for value in values)
+        shape = StepShape(index, self.frames(each, "steps"), " ".join(map(shown, typed)), typed)
+        return self._shaped(name, shape, descend)
+
+    def frames(self, length: str, what: str) -> float:
+        """Return a length such as "2 bars" in frames, at least 1. Raises ControlError, which begins with ``what``."""
+        begun = self.lineage.root is not None
+        clock = self.clock if begun else Clock(self.beat.frames, self.beat.bar)  # the prompt's, if it is not heard yet
+        return max(1.0, clock.frames(parse_duration(length, what), self.rate_hz))
+
     def _do_set(self, index: int, before: Before, descend: Descend, name: str, value: ControlValue) -> bool:
-        if not self.desk.set(name, value):
+        control(name).typed(value)
+        moved = name in self.desk.shapes
+        changed = self.desk.set(name, value)
+        self.desk.shape(name, None)  # a hand on the control ends its movement
+        if not changed and not moved:
             return False
         if name == "transpose":
-            self.lineage = descend(self.lineage, semitones=self.desk.whole("transpose"))
-            return False
+            if self.lineage.semitones != self.desk.whole("transpose"):
+                self.lineage = descend(self.lineage, semitones=self.desk.whole("transpose"))
+            return moved
         return control(name).kind == "steer"
 
     def _do_hold(self, index: int, before: Before, descend: Descend, *voices: int | str) -> bool:
@@ -101,3 +180,5 @@ class Course:
 
 # The commands that a course runs.
 STEERING: Final = frozenset(name.removeprefix("_do_") for name in vars(Course) if name.startswith("_do_"))
+# Commands that move a control, and the position of the argument that is a length of time.
+MOVING: Final = {"ramp": 2, "lfo": 3, "steps": 2}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from sidlive.chip.registers import PAL, VOICES, Frames, VideoTiming
 from sidlive.errors import ControlError
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
+from sidlive.live.shapes import Shape
 from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, VoiceMode, VoiceState
 from sidlive.live.voices import Grip, Grips, Locked
 from sidlive.model.engine import (
@@ -73,6 +74,7 @@ class Desk:
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
         self._prompt: Frames | None = None
         self.timing = timing  # of the machine that plays
+        self.shapes: dict[str, Shape] = {}  # the movements of controls, by their names
         self._values: dict[str, ControlValue] = {name: declared.default for name, declared in CONTROLS.items()}
         self.set("seed", seed)
 
@@ -102,6 +104,11 @@ class Desk:
         other = copy.copy(self)  # the methods replace values, they do not change them
         other.notices = deque(maxlen=_NOTICES)
         return other
+
+    def shape(self, name: str, shape: Shape | None) -> None:
+        """Have a control move; None: it stays where it is."""
+        others = {other: moving for other, moving in self.shapes.items() if other != name}
+        self.shapes = others if shape is None else {**others, name: shape}
 
     def set_prompt(self, frames: Frames) -> None:
         """Tune the scale to a prompt, ``uint8[n, 28]``."""
@@ -201,10 +208,14 @@ class Desk:
         return {
             name: ControlState(
                 name, self._values[name], declared.low, declared.high, declared.unit, declared.kind, declared.help,
-                hands.knob(name) if hands else None,
+                hands.knob(name) if hands else None, *self._movement(name),
             )
             for name, declared in CONTROLS.items()
         }  # fmt: skip
+
+    def _movement(self, name: str) -> tuple[str, tuple[float, float] | None]:
+        shape = self.shapes.get(name)
+        return ("", None) if shape is None else (shape.text, shape.span)
 
     def voices(self) -> tuple[VoiceState, VoiceState, VoiceState]:
         """Return the state of every voice."""

@@ -41,6 +41,15 @@ class Commands(Protocol):
     def set(self, name: str, value: ControlValue, /) -> None:
         """Set a control."""
 
+    def ramp(self, name: str, value: ControlValue, over: str, /) -> None:
+        """Move a control to a value in a straight line, over a length such as "8 bars"."""
+
+    def lfo(self, name: str, low: ControlValue, high: ControlValue, period: str, form: str = "sine", /) -> None:
+        """Move a control between two values, with a period such as "2 bars"."""
+
+    def steps(self, name: str, values: list[ControlValue], each: str, /) -> None:
+        """Give a control values in turn, each for a length such as "1 bar"."""
+
     def mute(self, *voices: int | str) -> None:
         """Silence voices in the frames that go to the chip; the model still hears them."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sidlive.errors import ControlError, SidliveError
 from sidlive.live.controls import CONTROLS
-from sidlive.live.course import STEERING, Before, Course
+from sidlive.live.course import MOVING, STEERING, Before, Course, Descend
 from sidlive.live.lineage import Lineage
 from sidlive.live.moments import Moment
 from sidlive.live.voices import Row
@@ -32,7 +32,7 @@ class Waiting:
     @property
     def steers(self) -> bool:
         """Whether the command decides what is generated; others change frames on their way to the chip."""
-        if self.name == "set":
+        if self.name == "set" or self.name in MOVING:
             declared = CONTROLS.get(str(self.arguments[0]))
             return declared is not None and declared.kind == "steer"
         return self.name in STEERING
@@ -129,23 +129,38 @@ class Schedule:
     def course_at(self, index: int) -> Course:
         """Return the course of tape frame ``index``, at or after the playhead."""
         steering = [entry for entry in self._waiting if entry.steers and self._frame(entry) <= index]
-        if not steering:
+        if not steering and not self._course.desk.shapes:
             return self._course
-        if self._ahead is None or self._done > len(steering):
+        if self._ahead is None or self._done > len(steering) or self._ahead.moved > index:
             self._ahead, self._done = self._course.fork(), 0
         for entry in steering[self._done :]:
             try:
+                self._ahead.move(self._frame(entry) - 1, self._descend_at)
                 self.apply(entry, self._ahead)
             except SidliveError as error:  # it was possible when it was typed; another command came between
                 self.refused.append((entry, error))
                 self.remove({entry.number})
                 return self.course_at(index)
             self._done += 1
+        self._ahead.move(index, self._descend_at)
         return self._ahead
+
+    def play(self, frame: int) -> None:
+        """Move the controls that have a shape on to the frame that the chip takes next."""
+        if self._course.desk.shapes:
+            self._course.move(frame, self._descend_at)
+            self._course.settle(frame)
+            self._made = {key: lineage for key, lineage in self._made.items() if key[0] >= frame}
+        else:
+            self._course.moved = frame
 
     def apply(self, entry: Waiting, course: Course) -> None:
         """Apply a steering command to a course, from its frame on. Raises SidliveError."""
         frame = self._frame(entry)
+        course.do(entry.name, entry.arguments, frame, self._before, self._descend_at(frame))
+
+    def _descend_at(self, frame: int) -> Descend:
+        """Return a function that makes the lineages which begin at ``frame``; made again, they are the same ones."""
 
         def descend(base: Lineage, **changes: Any) -> Lineage:
             key = (frame, base.number, *(value if isinstance(value, int) else id(value) for value in changes.values()))
@@ -153,7 +168,7 @@ class Schedule:
                 self._made[key] = self.descend(base, at=frame, **changes)
             return self._made[key]
 
-        course.do(entry.name, entry.arguments, frame, self._before, descend)
+        return descend
 
     def trial(self, frame: int, commands: list[Command] | None = None) -> Course:
         """Return a copy of the course of tape frame ``frame``, with further commands applied. Raises SidliveError."""

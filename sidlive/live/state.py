@@ -29,13 +29,19 @@ class ControlState:
     kind: ControlKind
     help: str
     midi: str | None = None  # the knob that moves it, as people read it: "CC 1", "CC 16 ch 2 of nanoKONTROL2"
+    moving: str = ""  # its movement, as people read it: "to 1.4", "0.5 to 1.5 sine", "0 3 5 7"; empty: it stays
+    span: tuple[float, float] | None = None  # the lowest and highest value of its movement
 
     @property
     def fraction(self) -> float | None:
         """Position of the value in its range, 0 to 1; None without a range."""
-        if self.low is None or self.high is None or not isinstance(self.value, int | float):
+        return self.place(self.value)
+
+    def place(self, value: ControlValue) -> float | None:
+        """Return the position of a value in the range, 0 to 1; None without a range."""
+        if self.low is None or self.high is None or not isinstance(value, int | float):
             return None
-        return (float(self.value) - self.low) / (self.high - self.low)
+        return (float(value) - self.low) / (self.high - self.low)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ class TapePlayer:
             self.take.step(FRAME)
             if self._playing:
                 self._take_effect()
+                self._schedule.play(self._tape.playhead)
             row = self._play() if self._playing else released(self._last)
             self._last = row
             volume = self._desk.whole("volume")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.errors import ControlError, SidliveError
-from sidlive.live.course import STEERING, Course
+from sidlive.live.course import MOVING, STEERING, Course
 from sidlive.live.link import TIMED
 from sidlive.live.moments import Moment, parse_duration, parse_moment
 from sidlive.live.rests import Rests
@@ -49,7 +49,10 @@ class Timekeeper(TapePlayer):
             for name, arguments in now:
                 self._command(name, arguments)
             for command in then:
-                self._wait(command, when, frame)
+                name, arguments = command
+                if frame is not None and name in MOVING:
+                    arguments = self._in_frames(name, arguments, self._schedule.trial(frame))
+                self._wait((name, arguments), when, frame)
                 self._desk.note(self._clock / self._rate, command[0], (*command[1], f"at {moment}"))
         self.wake()
 
@@ -82,6 +85,7 @@ class Timekeeper(TapePlayer):
     def _command(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Run a command now, and log it."""
         epoch = self._epoch
+        arguments = self._in_frames(name, arguments, self._course)
         self._run(name, arguments)
         # A command that starts a new future is logged with the take frame at which the new future begins.
         anew = {"anew": self._taken(self._tape.fresh)} if self._epoch != epoch else {}
@@ -93,6 +97,15 @@ class Timekeeper(TapePlayer):
             self._steer(name, *arguments)
         else:
             getattr(self, f"_do_{name}")(*arguments)
+
+    def _in_frames(self, name: str, arguments: tuple[Any, ...], course: Course) -> tuple[Any, ...]:
+        """Return arguments with the length of a movement in frames, so that a replay needs no clock."""
+        if name not in MOVING:
+            return arguments
+        at = MOVING[name]
+        if not at < len(arguments):
+            return arguments
+        return (*arguments[:at], f"{course.frames(arguments[at], name):.6f} frames", *arguments[at + 1 :])
 
     def _taken(self, index: int) -> int:
         """Return the number that tape frame ``index`` will have in the take, if generation is never late."""
@@ -166,7 +179,7 @@ class Timekeeper(TapePlayer):
                 self.late_changes += 1
                 self._desk.tell(f"{entry.name} came late: generation was not ready for its frame", "warning")
             try:
-                if entry.steers:
+                if entry.name in STEERING:
                     self._schedule.apply(entry, self._course)
                 else:
                     self._run(entry.name, entry.arguments)

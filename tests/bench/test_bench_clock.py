@@ -31,7 +31,9 @@ def test_a_command_that_comes_a_frame_late_is_noticed() -> None:
     frames = np.repeat(load_fragment("gallop").frames[:1], 200, axis=0)
     frames[50:80] = probe(1).frames[:30]
     frames[101:130] = probe(2).frames[:29]  # its frame was 100
-    events = [{"verb": "lock", "arguments": [3, f"probe{n}"], "heard": at} for n, at in ((1, 50), (2, 100))]
+    events = [
+        {"verb": "lock", "arguments": [3, f"probe{n}"], "heard": at, "frame": 10} for n, at in ((1, 50), (2, 100))
+    ]
     assert heard_in_their_frame(TakeLog({}, events, frames)) == (1, 2)
 
 

@@ -165,6 +165,32 @@ class SteeringVerbs(FragmentVerbs):
         """Set any control by name: ``set("volume", 9)``. ``set(values)`` is Python's builtin."""
         self._command.set(control, value)
 
+    @verb(timed=True, names="control")
+    def ramp(self, control: str, value: float, over: str) -> None:
+        """Move a control to a value in a straight line: ``ramp("temperature", 1.4, over="8 bars")``.
+
+        A length is bars, beats, seconds or frames. Any later change of the control, by a verb or a knob, ends it.
+        """
+        self._command.ramp(control, value, over)
+
+    @verb(timed=True, names="control")
+    def lfo(self, control: str, low: float, high: float, period: str, shape: str = "sine") -> None:
+        """Move a control to and fro: ``lfo("filter_heat", 0.5, 1.5, "2 bars", shape="sine")``.
+
+        The shape is "sine", "triangle", "saw" or "square". It goes on until the control is set by a verb or a knob.
+        """
+        self._command.lfo(control, low, high, period, shape)
+
+    @verb(timed=True, names="control")
+    def steps(self, control: str, values: Iterable[ControlValue], each: str) -> None:
+        """Give a control values in turn, without end: ``steps("transpose", [0, 3, 5, 7], "1 bar")``.
+
+        It goes on until the control is set by a verb or a knob.
+        """
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise ControlError(f"steps expects a list of values, such as [0, 3, 5, 7], found {shown(values)}")
+        self._command.steps(control, list(values), each)
+
     @verb(names="control")
     def get(self, control: str) -> ControlValue:
         """Return a control's value."""
