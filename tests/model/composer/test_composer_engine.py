@@ -1,5 +1,6 @@
 """The composer's engine equals the network in torch, forgets without a trace, and runs for hours."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -246,6 +247,30 @@ def test_forced_values_that_no_event_has_are_refused() -> None:
     ):
         with pytest.raises(ModelError, match=message):
             engine.write(forced=np.array(forced, np.int16))
+
+
+PLAIN = """
+import numpy as np
+from test_composer_engine import WILD, after, notes
+engine = after(notes(60, 19))
+print(np.stack([engine.write(WILD) for _ in range(30)]).tobytes().hex())
+from sidlive.model.composer.note_levels import write_event
+print(*(word for word in write_event.targetctx.codegen().magic_tuple()[2].split(",") if word[:1] == "+"))
+"""
+
+
+def test_a_cpu_without_avx_writes_the_same_notes() -> None:
+    """Compile the kernels for a generic CPU, with the instructions that every x86-64 or ARM64 has."""
+    engine = after(notes(60, 19))
+    here, plain = Path(__file__), {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    paths = os.pathsep.join(str(path) for path in (here.parent, here.parents[1], here.parents[3]))
+    ran = subprocess.run(
+        [sys.executable, "-c", PLAIN], capture_output=True, text=True, env=os.environ | plain | {"PYTHONPATH": paths}
+    )
+    assert ran.returncode == 0, ran.stderr
+    written, _, features = ran.stdout.partition("\n")
+    assert written == np.stack([engine.write(WILD) for _ in range(30)]).tobytes().hex()
+    assert not features.strip(), "the kernels must have been compiled without any of the CPU's own instructions"
 
 
 def test_a_file_gives_the_same_composer_without_torch(tmp_path: Path) -> None:
