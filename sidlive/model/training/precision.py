@@ -7,7 +7,7 @@ from typing import Final
 import torch
 
 PRECISIONS: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
-SIZE: Final = 512  # rows and columns of the matrices that are measured
+SIZES: Final = {"cpu": 512, "cuda": 4096}  # rows and columns of the matrices that are measured, by kind of device
 ROUNDS: Final = 5  # products per measurement, of which the fastest counts
 WORTHWHILE: Final = 1.5  # bf16 must be this many times as fast: its results are less exact
 
@@ -26,8 +26,12 @@ def name_of(precision: torch.dtype) -> str:
 
 
 @cache
-def multiplications_per_s(precision: torch.dtype, device: torch.device, size: int = SIZE) -> float:
-    """Measure multiplications (with an addition each) per second in products of square matrices."""
+def multiplications_per_s(precision: torch.dtype, device: torch.device, size: int | None = None) -> float:
+    """Measure multiplications (with an addition each) per second in products of square matrices.
+
+    On a GPU they must be large: starting a small product takes longer than the product.
+    """
+    size = size or SIZES[device.type]
     a, b = (torch.randn(size, size, dtype=precision, device=device) for _ in range(2))
     fastest = float("inf")
     for _ in range(ROUNDS + 1):  # the first one also prepares
