@@ -22,7 +22,7 @@ from sidlive.tune.shipped import names
 # The modules of `sidlive.commands`, in the order in which --help lists them: one command each.
 COMMANDS = (
     "run", "play", "render", "info", "fragments", "capture", "generate", "take", "replay", "compile", "corpus", "train",
-    "eval", "export", "bench", "doctor", "docs",
+    "train-composer", "eval", "export", "bench", "doctor", "docs",
 )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
     studio.register(top)
     for command in COMMANDS:
-        importlib.import_module(f"sidlive.commands.{command}").register(subparsers)
+        importlib.import_module(f"sidlive.commands.{command.replace('-', '_')}").register(subparsers)
     return top
 
 

@@ -42,3 +42,10 @@ COMPOSERS: Final = {
     "pocket": ComposerConfig("pocket", Stack(192, 5, 6, 2, 512), 96, 160),
     "stage": ComposerConfig("stage", Stack(256, 8, 8, 2, 704), 128, 256),
 }
+
+
+def composer_preset(name: str) -> ComposerConfig:
+    """Return a composer's shape by name. Raises ModelError with the existing names if there is none."""
+    if name not in COMPOSERS:
+        raise ModelError(f"no composer {name!r}: there are {', '.join(COMPOSERS)}")
+    return COMPOSERS[name]

@@ -21,11 +21,13 @@ from sidlive.model.composer.events import FIELDS, REST, VOICE
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
 from sidlive.model.training.composer_windows import NotePlan, NoteWindows
+from sidlive.model.training.train import load_checkpoint
 
 AVERAGING: Final = 0.998  # decay per step of the running average of the weights
 WARMUP: Final = 200  # steps over which the learning rate rises
 DECAY_FROM: Final = 0.5  # share of the run after which the learning rate falls to 0
 MEASURED: Final = 64  # held-out songs
+KIND: Final = "composer"  # in checkpoints: what sort of network they hold
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class ComposerRun:
             file.write(json.dumps(row) + "\n")
         if self.held_out_nats < self.best:
             self.best = self.held_out_nats
-            kept = {"model": self.average, "config": self.config.to_dict(), "kind": "composer"}
+            kept = {"model": self.average, "config": self.config.to_dict(), "kind": KIND}
             _write(self.folder / "best.pt", {**kept, "held_out_nats": self.best, "events": self.events})
         return costs
 
@@ -125,18 +127,27 @@ class ComposerRun:
             "average": self.average,
             "config": self.config.to_dict(),
             "plan": asdict(self.plan),
-            "kind": "composer",
+            "kind": KIND,
         }
         figures = ("step", "events", "seconds", "best", "train_nats", "held_out_nats")
         _write(self.folder / "checkpoint.pt", plain | {name: getattr(self, name) for name in figures})
+
+    def start_from(self, path: Path) -> None:
+        """Begin with the weights of a checkpoint or best.pt. Raises ModelError if it is of another shape."""
+        kept = load_checkpoint(path)
+        if kept.get("kind") != KIND or ComposerConfig.from_dict(kept["config"]) != self.config:
+            raise ModelError(f"{path} is not a {self.config.name} composer's: choose another checkpoint")
+        self.network.load_state_dict(kept["model"])
+        for name, weights in self.average.items():
+            weights.copy_(kept["model"][name])
 
     def resume(self) -> bool:
         """Load the folder's checkpoint; return False if there is none. Raises ModelError if it is of another shape."""
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return False
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        if ComposerConfig.from_dict(kept["config"]) != self.config:
+        kept = load_checkpoint(path)
+        if kept.get("kind") != KIND or ComposerConfig.from_dict(kept["config"]) != self.config:
             raise ModelError(f"{path} is of another composer: choose another folder")
         self.network.load_state_dict(kept["model"])
         self.optimiser.load_state_dict(kept["optimiser"])
