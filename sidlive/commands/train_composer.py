@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         bar.remove_task(preparing)
         windows = NoteWindows(corpus, folder, ("train",))
         held_out = NoteWindows(corpus, folder, ("held-out", "held-out-composers")).held_out(MEASURED)
-        task = bar.add_task("", total=1.0, completed=run.share)
+        task = bar.add_task("", total=1.0)
 
         def report_progress(now: ComposerProgress) -> None:
             measured = f", held out {now.held_out:.2f}" if now.held_out is not None else ""
