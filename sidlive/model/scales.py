@@ -175,6 +175,21 @@ def notes_in(
     return notes(frozenset(transposed), _above_a440(own.tuning_cents, timing), timing)
 
 
+def classes_in(
+    text: str, heard: Frames | None = None, semitones: int = 0, timing: VideoTiming = PAL
+) -> frozenset[int] | None:
+    """Return the pitch classes of a scale, 0 to 11 semitones above C; None for OFF, or PROMPT without tones.
+
+    Arguments as for `notes_in`.
+    """
+    if text == OFF:
+        return None
+    if text != PROMPT:
+        return pitch_classes(text)
+    own = None if heard is None else scale_of(heard)
+    return None if own is None else frozenset((number + semitones) % 12 for number in _classes_above_c(own, timing))
+
+
 @lru_cache(maxsize=16)
 def notes(classes: frozenset[int], tuning_cents: float = 0.0, timing: VideoTiming = PAL) -> NDArray[np.bool_]:
     """Return which register values are within NEAR_CENTS of a note, or nearest to one: ``bool[65536]``, read-only.

@@ -209,6 +209,13 @@ def model_path(path_or_preset: str | Path, kind: ModelKind = FRAME_MODEL) -> Pat
     return path
 
 
+def composer_path(model: str | Path) -> Path | None:
+    """Return the file of a frame model's composer, "NAME-composer.safetensors" beside it; None if it has none."""
+    path = ASSETS / f"{model}.safetensors" if str(model) in FRAME_MODEL.presets else Path(model)
+    beside = path.with_name(f"{path.stem}{COMPOSER.suffix}{path.suffix}")
+    return beside if os.path.exists(beside) else None
+
+
 def load_weights(path_or_preset: str | Path) -> EngineWeights:
     """Read a frame model's file, or a shipped preset by its name. Inverse: `save_weights`.
 

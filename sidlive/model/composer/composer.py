@@ -121,14 +121,19 @@ class Composer:
         sampling: NoteSampling = GREEDY_NOTES,
         limits: NoteLimits = UNLIMITED,
         forced: NDArray[np.int16] | None = None,
+        least_wait: int = 0,
     ) -> NDArray[np.int16]:
         """Write the next event, ``int16[FIELDS]``, and hear it.
 
         ``limits`` apply to the fields that are not forced. ``forced int16[FIELDS]``: values of fields; FREE (-1) where
-        the composer chooses. Later fields are chosen knowing the forced ones. Raises ModelError for values that no
+        the composer chooses. Later fields are chosen knowing the forced ones. ``least_wait``: frames, at most
+        LONGEST_WAIT, that a wait has at least unless it or the voice is forced. Raises ModelError for values that no
         event has.
         """
-        self._generate(sampling, limits, self._checked_forced(forced), False)
+        if not 0 <= least_wait <= LONGEST_WAIT:
+            raise ModelError(f"least_wait must be from 0 to {LONGEST_WAIT} frames, not {least_wait}")
+        values = self._checked_forced(forced)
+        self._generate(sampling, limits, values, False, least_wait if values[VOICE] == FREE else 0)
         event = self._state.said.astype(np.int16)
         self._hear(event[None])
         return event
@@ -194,7 +199,14 @@ class Composer:
         count = self._state.memory.counts[EVENTS]
         return int(self._state.memory.onsets[count - 1]) if count else 0
 
-    def _generate(self, sampling: NoteSampling, limits: NoteLimits, forced: NDArray[np.int16], weigh: bool) -> None:
+    def _generate(
+        self,
+        sampling: NoteSampling,
+        limits: NoteLimits,
+        forced: NDArray[np.int16],
+        weigh: bool,
+        least_wait: int = 0,
+    ) -> None:
         """Write the next event into the state; the caller hears it."""
         self._make_room(1, LONGEST_WAIT)
         _, table = _limit_table(limits)
@@ -218,6 +230,7 @@ class Composer:
             sampling.wait_gain,
             sampling.long_wait,
             sampling.leap_tilt,
+            int(least_wait),
         )
 
     def _hear(self, events: Events) -> None:

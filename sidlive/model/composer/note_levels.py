@@ -444,12 +444,14 @@ def write_event(  # type: ignore[no-untyped-def]
     wait_gain,
     long_wait,
     leap_tilt,
+    least_wait,
 ):
     """Generate the next event into ``state.said``. The events before must have been heard.
 
     The first four arguments are tables, of `FieldLevel`, `ComposerState`, `FieldsScratch` and `LimitArrays`. Fields
     with a value in ``forced int16[FIELDS]`` that is not negative take it, whatever the limits. ``weigh``: compute
-    logits and costs of forced fields too. For the others see `choices.NoteSampling`.
+    logits and costs of forced fields too. ``least_wait``: of a wait that is not forced. For the others see
+    `choices.NoteSampling`.
     """
     level, state, scratch, limits = open_fields(level), open_state(state), open_writing(scratch), open_limits(limits)
     memory, said, logits = state.memory, state.said, scratch.logits[0]
@@ -500,7 +502,7 @@ def write_event(  # type: ignore[no-untyped-def]
             tilt(scratch, field, follow, wait_tilt, long_wait, leap_tilt)
             left, wanted = np.int64(0), np.int64(forced[VOICE])
             for easing in range(EASINGS):
-                for token in range(_SIZES[field]):
+                for token in range(least_wait if field == WAIT else 0, _SIZES[field]):
                     if allows(limits, state.sounds, said, field, token, after, wanted, easing):
                         kept[left], permitted[left] = logits[token], token
                         left += 1

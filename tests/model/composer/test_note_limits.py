@@ -5,7 +5,7 @@ import pytest
 from composers import lively_composer, notes
 
 from sidlive.chip.registers import VOICES
-from sidlive.errors import ControlError
+from sidlive.errors import ControlError, ModelError
 from sidlive.model.composer import Composer, NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
     INSTRUMENT,
@@ -140,6 +140,16 @@ def test_what_was_taken_back_is_no_longer_known(engine: Composer) -> None:
     engine.rewind(1)
     second = [engine.write(wild, limits) for _ in range(30)]
     assert 9 not in {int(event[INSTRUMENT]) for event in second if event[VOICE] < REST}
+
+
+def test_a_wait_is_at_least_as_long_as_asked(engine: Composer) -> None:
+    engine.reset()
+    engine.prefill(notes(60, seed=3))
+    for number, least in enumerate((0, 1, 7, 40, LONGEST_WAIT)):
+        event = engine.write(NoteSampling(seed=number, temperature=1.5), least_wait=least)
+        assert event[WAIT] >= least and (event[VOICE] == REST) == (event[WAIT] == LONGEST_WAIT)
+    with pytest.raises(ModelError, match="least_wait must be from 0 to 95"):
+        engine.write(least_wait=96)
 
 
 def test_density_asks_for_a_multiple_of_the_musics_own_notes(engine: Composer) -> None:

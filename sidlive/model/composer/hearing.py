@@ -1,0 +1,164 @@
+"""Music that a plan goes on from: its notes and sounds, and what a composer's events mean by them."""
+
+from functools import cached_property, lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import Frames
+from sidlive.model.composer.choices import NoteLimits
+from sidlive.model.composer.events import (
+    CHORD,
+    CHORDS,
+    GLIDES,
+    INSTRUMENT,
+    INSTRUMENTS,
+    KIND,
+    LENGTH,
+    PITCH,
+    REST,
+    TIES,
+    UNTUNED,
+    VOICE,
+    Events,
+    events_of,
+    nearest_chord,
+)
+from sidlive.model.composer.plan_settings import HIGHEST_PITCH, PlanSettings
+from sidlive.model.composer.sheet import FROM_THE_BEGINNING, SheetNote
+from sidlive.tune.score.bank import sound_bank
+from sidlive.tune.score.notes import ATTACK, HELD, SINGLE, SLIDES, TIED, UNPITCHED
+from sidlive.tune.score.planned import GIVEN
+
+_CENTS: Final = 100.0  # in a semitone
+_OCTAVE: Final = 12  # semitones
+
+
+class Hearing:
+    """The notes and sounds of ``frames uint8[T, 28]``."""
+
+    def __init__(self, frames: Frames) -> None:
+        self.frames = len(frames)
+        self.bank = sound_bank(frames)
+
+    def __len__(self) -> int:
+        """Return the number of notes."""
+        return len(self.bank.score)
+
+    @property
+    def instruments(self) -> int:
+        """The number of instruments."""
+        return self.bank.score.instruments
+
+    @cached_property
+    def events(self) -> Events:
+        """The notes as a composer hears them."""
+        return events_of(self.bank.score)
+
+    @cached_property
+    def _drums(self) -> NDArray[np.int64]:
+        """The pitch of each instrument that is a drum, -1 for the others: ``int64[instruments]``."""
+        score = self.bank.score
+        pitches = np.full(self.instruments, -1)
+        drums = score.has(UNPITCHED)
+        pitches[score.instrument[drums]] = score.pitch[drums]
+        return pitches
+
+    def is_drum(self, instrument: int) -> bool:
+        """Return whether an instrument sounds the same at every pitch."""
+        return bool(self._drums[instrument] >= 0)
+
+    def sound(self, label: int, pitch: int) -> tuple[int, int]:
+        """Return the instrument and the pitch, as the sound bank has them, that an event's fields stand for."""
+        instrument = min(label, self.instruments - 1)
+        if pitch == UNTUNED:
+            pitch = max(0, int(self._drums[instrument]))
+        return instrument, pitch
+
+    def label(self, instrument: int, others: int = 0) -> int:
+        """Return the number by which an event names an instrument; ``others`` are numbered before it."""
+        return min(instrument + others, INSTRUMENTS - 1)
+
+    def usual_instrument(self, voice: int) -> int:
+        """Return the instrument that a voice (0 to 2) played most; if it played no pitched one, that of all voices."""
+        score = self.bank.score
+        attacks = score.has(ATTACK)
+        pitched = attacks & ~score.has(UNPITCHED)
+        for mine in (pitched & (score.voice == voice), pitched, attacks):
+            if mine.any():
+                return int(np.bincount(score.instrument[mine]).argmax())
+        return 0
+
+    def shift(self, settings: PlanSettings) -> int:
+        """Return the semitones from a pitch in the sound bank to the pitch that is heard, without transposition."""
+        return round((self.bank.score.tuning_cents + settings.detune_cents) / _CENTS)
+
+    def pitch_of(self, written: int, settings: PlanSettings) -> int:
+        """Return the pitch in the sound bank that is heard as ``written``, a MIDI note number, if not transposed."""
+        return min(max(written - self.shift(settings), 0), HIGHEST_PITCH)
+
+    def notes(self, first: int) -> list[SheetNote]:
+        """Return all notes as they stand in a plan; ``first``: tape frame of the first frame heard."""
+        score = self.bank.score
+        chords = [nearest_chord(chord) for chord in score.chords]
+        rows = zip(
+            (score.onset.astype(np.int64) + first).tolist(), score.voice.tolist(), score.pitch.tolist(),
+            score.chord.tolist(), score.instrument.tolist(), score.length.tolist(), (score.flags & GIVEN).tolist(),
+            strict=True,
+        )  # fmt: skip
+        return [
+            SheetNote(
+                frame=onset, onset=onset, voice=voice, pitch=pitch, chord=chords[chord], instrument=instrument,
+                length=length, flags=flags, event=(), written=FROM_THE_BEGINNING, sounds=self.bank,
+            )
+            for onset, voice, pitch, chord, instrument, length, flags in rows
+        ]  # fmt: skip
+
+
+def note_of(event: NDArray[np.int16], frame: int, heard: Hearing, settings: PlanSettings, written: int) -> SheetNote:
+    """Return the note of an event by the composer that happens in ``frame``."""
+    fields = tuple(event.tolist())
+    if fields[VOICE] == REST:
+        return SheetNote(frame, frame, REST, 0, 0, 0, 0, 0, fields, written, heard.bank)
+    instrument, pitch = heard.sound(fields[INSTRUMENT], fields[PITCH])
+    flags = (TIED if fields[KIND] & TIES else ATTACK) | (SLIDES if fields[KIND] & GLIDES else 0)
+    onset, length = settings.swung(frame), 0
+    if fields[LENGTH]:
+        length = max(settings.swung(frame + fields[LENGTH] - 1) - onset, min(fields[LENGTH] - 1, 1))
+    else:
+        flags |= HELD
+    return SheetNote(
+        frame, onset, fields[VOICE], pitch, fields[CHORD], instrument, length, flags, fields, written, heard.bank
+    )
+
+
+def limits_of(heard: Hearing, settings: PlanSettings, silent: frozenset[int]) -> NoteLimits:
+    """Return the limits on what the composer may write."""
+    shift = heard.shift(settings) + settings.semitones
+    return _limits_at(settings.ranges, settings.classes, shift, silent, heard.instruments)
+
+
+@lru_cache(maxsize=16)
+def _limits_at(
+    ranges: tuple[tuple[int, int], ...],
+    classes: frozenset[int] | None,
+    shift: int,
+    silent: frozenset[int],
+    instruments: int,
+) -> NoteLimits:
+    """Return the limits for pitches that are heard ``shift`` semitones higher than they are written."""
+    lowest, highest = (
+        tuple(min(max(pitch - shift, 0), HIGHEST_PITCH) for pitch in ends) for ends in zip(*ranges, strict=True)
+    )
+    bits = None if classes is None else sum(1 << (number - shift) % _OCTAVE for number in classes)
+    return NoteLimits(lowest, highest, bits, silent, min(instruments, INSTRUMENTS))
+
+
+@lru_cache(maxsize=1024)
+def fitting_chord(chord: int, pitch: int, classes: int) -> int:
+    """Return the index of the chord nearest to ``chord`` whose tones above ``pitch`` are all in the pitch classes."""
+    fitting = [tones for tones in CHORDS if all(classes >> (pitch + tone) % _OCTAVE & 1 for tone in tones)]
+    wanted = set(CHORDS[chord])
+    best = max(fitting, key=lambda tones: len(wanted & set(tones)) / len(wanted | set(tones)), default=SINGLE)
+    return nearest_chord(best)

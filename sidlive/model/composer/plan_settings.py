@@ -1,0 +1,134 @@
+"""The settings of a plan: what decides the notes that are written from a frame on. Loads no numba.
+
+Pitches here are as they sound: MIDI note numbers with the transposition included. Frames are those of the tape.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from sidlive.chip.registers import VOICES, Frames
+from sidlive.errors import ControlError
+from sidlive.model.composer.choices import NoteSampling
+from sidlive.tune.beat import BEATS_A_BAR, UNKNOWN_BEAT
+from sidlive.tune.score.steps import Pattern
+
+LOWEST_PITCH, HIGHEST_PITCH = 0, 107  # MIDI notes
+ANY_PITCH: Final = (LOWEST_PITCH, HIGHEST_PITCH)
+SHORTEST_HORIZON: Final = 256  # frames
+LONGEST_STEP: Final = 5000  # frames
+_NEARLY: Final = 0.02  # of a beat: a beat that has just begun is taken
+
+StepUnit = Literal["beats", "frames"]
+
+
+@dataclass(frozen=True)
+class CodePart:
+    """A pattern of notes that code wrote for a voice.
+
+    ``start``: frame of the first step. ``times``: number of repetitions; 0: without end. ``instrument``: its number in
+    the sound bank; None: the one that the voice used most. ``sounds uint8[T, 28]``: frames of another tune, whose
+    instruments play the part; None: those of the prompt.
+    """
+
+    pattern: Pattern
+    step_frames: float
+    start: float
+    times: int = 0
+    instrument: int | None = None
+    sounds: Frames | None = field(default=None, repr=False, compare=False)
+    _sounds_id: int = field(default=0, init=False, repr=False)  # equal parts have the same array of sounds
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_sounds_id", id(self.sounds))
+
+    def begin(self, number: int) -> int:
+        """Return the frame in which note ``number`` begins, counted through all repetitions."""
+        turn, place = divmod(number, len(self.pattern.notes))
+        return round(self.start + (turn * self.pattern.steps + self.pattern.notes[place].step) * self.step_frames)
+
+    def end(self, number: int) -> int:
+        """Return the frame in which the gate of note ``number`` closes."""
+        turn, place = divmod(number, len(self.pattern.notes))
+        note = self.pattern.notes[place]
+        return round(self.start + (turn * self.pattern.steps + note.step + note.steps) * self.step_frames)
+
+    def first_from(self, frame: int) -> int:
+        """Return the number of the first note that begins in ``frame`` or later; the part has notes."""
+        turn = max(0, math.floor((frame - self.start) / (self.pattern.steps * self.step_frames)) - 1)
+        number = turn * len(self.pattern.notes)
+        while self.begin(number) < frame:
+            number += 1
+        return number
+
+    @property
+    def stop(self) -> float:
+        """The frame at which the part ends; infinite if it has no end."""
+        return self.start + self.times * self.pattern.steps * self.step_frames if self.times else math.inf
+
+
+def code_part(
+    pattern: Pattern,
+    step: float,
+    unit: StepUnit,
+    frame: int,
+    beat_frames: float,
+    downbeat: float,
+    times: int = 0,
+    instrument: int | None = None,
+    sounds: Frames | None = None,
+) -> CodePart:
+    """Return a part that is written at ``frame`` of a tape with this beat and this downbeat (frames).
+
+    ``step``: length of a step. If its unit is beats, the part begins with the next beat, else at once. Raises
+    ControlError if a step is shorter than a frame, or a number is out of range.
+    """
+    step_frames = step * beat_frames if unit == "beats" else step
+    if not 1 <= step_frames <= LONGEST_STEP:
+        raise ControlError(f"a step lasts 1 to {LONGEST_STEP} frames, found {step_frames:.3g}; try step='1/8'")
+    if times < 0 or (instrument is not None and instrument < 0):
+        raise ControlError(f"times and instrument count from 0, found times={times}, instrument={instrument}")
+    start = float(frame)
+    if unit == "beats":
+        start = downbeat + math.ceil((frame - downbeat) / beat_frames - _NEARLY) * beat_frames
+    return CodePart(pattern, step_frames, start, times, instrument, sounds)
+
+
+Parts = tuple[CodePart | None, CodePart | None, CodePart | None]
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """What decides the plan from a frame on."""
+
+    compose: bool = True  # whether the composer writes
+    sampling: NoteSampling = field(default_factory=NoteSampling)
+    ranges: tuple[tuple[int, int], ...] = (ANY_PITCH,) * VOICES  # lowest and highest pitch of each voice
+    classes: frozenset[int] | None = None  # pitch classes that notes may have, in semitones above C; None: all
+    swing: float = 0.0  # 0: straight; 1: every second eighth comes a quarter of a beat late
+    beat_frames: float = UNKNOWN_BEAT
+    bar_frames: float = UNKNOWN_BEAT * BEATS_A_BAR
+    downbeat: float = 0.0  # a frame in which a bar begins
+    semitones: int = 0  # transposition of what is heard, which the plan does not contain
+    detune_cents: float = 0.0  # pitch of a register value on this machine, relative to PAL
+    parts: Parts = (None, None, None)
+    taken: frozenset[int] = frozenset()  # voices (0 to 2) that belong to code, whether or not it has written notes
+
+    @property
+    def horizon(self) -> int:
+        """Number of frames that the plan is ahead of the frame that is generated: a bar or more."""
+        return max(SHORTEST_HORIZON, math.ceil(self.bar_frames) + 16)
+
+    def swung(self, frame: int) -> int:
+        """Return the frame to which swing moves ``frame``.
+
+        The first half of each beat is stretched, the second compressed: the order of notes stays.
+        """
+        if not self.swing:
+            return frame
+        beats = (frame - self.downbeat) / self.beat_frames
+        whole = math.floor(beats)
+        part = beats - whole
+        late = self.swing / 2
+        part = part * (1 + late) if part < 0.5 else 1 - (1 - part) * (1 - late)
+        return round(self.downbeat + (whole + part) * self.beat_frames)

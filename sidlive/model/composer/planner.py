@@ -1,0 +1,313 @@
+"""The planner: keeps a plan of notes ahead of the frame that is generated, and turns it into guides for the engine.
+
+The composer writes the notes; code may write notes too. The renderer plays them with the instruments of the prompt
+(see ``tune.score``). The result is a *guide*: frames that the generated ones should resemble.
+
+Frames are numbered as on the tape. While frame f is generated, the plan reaches at least `PlanSettings.horizon` frames
+beyond f, written with the settings that are valid at f. If these differ from the settings at f - 1, the notes that they
+may change are written anew: those from f + LEAD on, or from the place where code changed its notes. So the plan depends
+only on the prompt and on the settings at each frame before, and not on when it was asked for. Each note carries the
+frame at which it was written: `Planner.rewind` returns exactly to the plan before a frame.
+
+A *chapter* begins with the prompt, and whenever the composer begins or ceases to write. The composer then hears what
+was played. From there on it hears its own notes, and those of code.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import VOICES, Frames
+from sidlive.model.composer.chapter import Chapter, Mask, Mode, Row
+from sidlive.model.composer.choices import NoteLimits, NoteSampling
+from sidlive.model.composer.events import (
+    CHORD,
+    LONGEST_GATE,
+    LONGEST_WAIT,
+    PITCH,
+    REST,
+    UNTUNED,
+    VOICE,
+    WAIT,
+    Events,
+    nearest_chord,
+)
+from sidlive.model.composer.hearing import Hearing, fitting_chord, limits_of, note_of
+from sidlive.model.composer.plan_settings import CodePart, PlanSettings
+from sidlive.model.composer.sheet import KEPT, NEVER, Sheet, SheetNote
+from sidlive.tune.score.extract import LONGEST_LEAD
+from sidlive.tune.score.notes import ATTACK
+
+LEAD: Final = LONGEST_LEAD  # frames that may prepare a note; notes that begin within so many frames are not changed
+HEARD: Final = 8192  # frames of the past that a chapter hears at most
+MOST_CHAPTERS: Final = 64  # chapters, and prompts, that are kept for a rewind
+MOST_NOTES: Final = 4096  # bound on the notes that are written while one frame is generated
+
+
+class ComposerLike(Protocol):
+    """The part of a composer that the planner uses (`sidlive.model.composer.Composer`)."""
+
+    @property
+    def headroom(self) -> int:
+        """Number of events that `rewind` can take back."""
+        ...
+
+    def reset(self) -> None: ...
+
+    def prefill(self, events: Events, /) -> None: ...
+
+    def write(self, sampling: NoteSampling, limits: NoteLimits = ..., *, least_wait: int = 0) -> NDArray[np.int16]: ...
+
+    def hear(self, event: NDArray[np.int16], /) -> None: ...
+
+    def rewind(self, n: int, /) -> None: ...
+
+
+class Planner:
+    """A plan, and the composer that writes it. Belongs to one thread."""
+
+    def __init__(self, composer: ComposerLike | None, past: Callable[[int], Frames]) -> None:
+        """``composer``: None if only code writes. ``past(n)``: the last n frames, or fewer, before the next one."""
+        self._composer = composer
+        self._past = past
+        self._prompts: list[tuple[int, Frames]] = []  # with the first frame after each; the latest last
+        self._chapters: list[Chapter] = []
+        self._settings: list[tuple[int, PlanSettings]] = []
+        self._told: list[SheetNote] = []  # notes that the composer has heard since the events of ...
+        self._telling: Hearing | None = None  # ... this; None: it has heard nothing that is known
+        self._told_in: Chapter | None = None  # the chapter of these notes
+        self._hearings: list[tuple[Frames, Hearing]] = []  # of prompts and fragments, the latest last
+        self.version = 0  # another number whenever the plan has changed
+
+    def begin(self, prompt: Frames, at: int) -> None:
+        """Continue another prompt, ``uint8[T, 28]``, from frame ``at`` on. The plan before stays for a `rewind`."""
+        self.version += 1
+        while self._prompts and self._prompts[-1][0] >= at:
+            self._prompts.pop()
+        while self._chapters and self._chapters[-1].begun >= at:
+            self._chapters.pop()
+        self._prompts = [*self._prompts[1 - MOST_CHAPTERS :], (at, prompt)]
+        self._chapters = [*self._chapters[1 - MOST_CHAPTERS :], Chapter("idle", at)]
+
+    def continues(self, prompt: Frames, at: int) -> bool:
+        """Return whether the plan continues this prompt from frame ``at`` on, as `begin` said."""
+        return bool(self._prompts) and self._prompts[-1][0] == at and self._prompts[-1][1] is prompt
+
+    def guide(self, frame: int, settings: PlanSettings, before: Row) -> tuple[Row, Mask] | None:
+        """Write as much of the plan as is needed to generate ``frame``; return its guide, None if there is no plan.
+
+        Frames are asked for in order. ``before uint8[28]``: the frame before, not transposed. The guide ``uint8[28]``
+        is not transposed either; the mask ``bool[28]`` says which columns it covers.
+        """
+        self._follow(frame, settings)
+        chapter = self._chapters[-1]
+        if chapter.heard is None:
+            return None
+        self._extend(chapter, frame, settings)
+        return chapter.guide(frame, before)
+
+    def rewind(self, frame: int) -> None:
+        """Return to the plan before ``frame`` was generated; it is asked for again next."""
+        self.version += 1
+        while self._settings and self._settings[-1][0] >= frame:
+            self._settings.pop()
+        while len(self._prompts) > 1 and self._prompts[-1][0] >= frame:
+            self._prompts.pop()
+        while len(self._chapters) > 1 and self._chapters[-1].begun >= frame:
+            self._chapters.pop()
+        for chapter in self._chapters[-1:]:
+            chapter.rewind(frame)
+
+    def coming(self, frame: int) -> NDArray[np.int64]:
+        """Return the planned notes that sound in ``frame`` or begin later, ``int64[n, 7]`` in order.
+
+        Columns: first frame, voice (0 to 2), pitch (MIDI, not transposed; -1 for a drum), index of the chord in
+        `events.CHORDS`, instrument, frames until the gate closes, whether it is by code.
+        """
+        return self._chapters[-1].coming(frame) if self._chapters else Sheet([]).coming(frame)
+
+    # -- settings and chapters
+
+    def _follow(self, frame: int, settings: PlanSettings) -> None:
+        """Apply a change of the settings: begin a chapter, or drop the notes that are to be written anew."""
+        chapter, before = self._chapters[-1], self._settings[-1][1] if self._settings else PlanSettings()
+        mode: Mode = "code" if any(settings.parts) else "idle"
+        if settings.compose and self._composer is not None:
+            mode = "composed"
+        if settings == before and mode == chapter.mode:
+            return
+        self._settings = [*self._settings[-KEPT:], (frame, settings)]
+        self.version += 1
+        if mode != chapter.mode:
+            self._chapters.append(chapter := self._opened(mode, frame))
+            before = replace(before, parts=(None,) * VOICES, taken=frozenset())
+        elif mode != "idle":
+            chapter.cut(_first_change(before, settings, frame), frame)
+        for voice, (old, new) in enumerate(zip(before.parts, settings.parts, strict=True)):
+            if new is not None and new != old:
+                chapter.sheet.close(voice, max(frame, math.ceil(new.start)), frame)
+                if new.times:
+                    chapter.sheet.close(voice, math.ceil(new.stop), frame)
+        for voice in settings.taken - before.taken:
+            chapter.sheet.close(voice, frame, frame)
+
+    def _opened(self, mode: Mode, frame: int) -> Chapter:
+        """Return a new chapter, which hears what was played before ``frame``."""
+        if mode == "idle":
+            return Chapter(mode, frame)
+        at, prompt = self._prompts[-1]
+        past = prompt if frame == at else self._past(HEARD)
+        heard = self._hearing(past)
+        if not len(heard) and mode == "composed":
+            return Chapter(mode, frame)  # no sounds, no plan
+        first = frame - heard.frames
+        sheet = Sheet(heard.notes(first) if mode == "composed" else [])
+        return Chapter(mode, frame, heard, sheet, [(frame, frame)])
+
+    def _hearing(self, frames: Frames) -> Hearing:
+        """Return the hearing of the last HEARD frames of music, the same one for the same array."""
+        for known, hearing in self._hearings:
+            if known is frames:
+                return hearing
+        hearing = Hearing(frames[-HEARD:])
+        self._hearings = [*self._hearings[-7:], (frames, hearing)]
+        return hearing
+
+    # -- writing
+
+    def _extend(self, chapter: Chapter, frame: int, settings: PlanSettings) -> None:
+        """Write notes until the plan reaches the horizon of ``frame``."""
+        until = frame + settings.horizon
+        if chapter.now >= until:
+            return
+        self.version += 1
+        if chapter.mode == "composed":
+            self._tell(chapter)
+        for _ in range(MOST_NOTES):
+            now = chapter.now
+            if now >= until:
+                return
+            code = self._next_code(chapter, settings, frame)
+            silent = settings.taken | {
+                voice for voice, part in enumerate(settings.parts) if part is not None and now < part.stop
+            }
+            if chapter.mode == "composed" and len(silent) < VOICES:
+                note = self._write(chapter, settings, frozenset(silent), frame)
+                if code is None or (note.frame, note.voice) < (code.frame, code.voice):
+                    chapter.sheet.add(note)
+                    self._told.append(note)
+                    continue
+                self._composer_or_fail.rewind(1)
+            if code is None or code.frame >= until:
+                return
+            self._add_code(chapter, code)
+
+    def _write(self, chapter: Chapter, settings: PlanSettings, silent: frozenset[int], frame: int) -> SheetNote:
+        """Let the composer write an event; return it as a note, which is not yet on the sheet."""
+        heard, composer = chapter.heard, self._composer_or_fail
+        assert heard is not None
+        least = max(0, chapter.floor - chapter.now)
+        limits = limits_of(heard, settings, silent)
+        event = composer.write(settings.sampling, limits, least_wait=min(least, LONGEST_WAIT))
+        if settings.classes is not None and event[VOICE] != REST and event[CHORD]:
+            fitting = fitting_chord(int(event[CHORD]), int(event[PITCH]), limits.classes or 0)
+            if fitting != event[CHORD]:
+                composer.rewind(1)
+                event = event.copy()
+                event[CHORD] = fitting
+                composer.hear(event)
+        return note_of(event, chapter.now + int(event[WAIT]), heard, settings, frame)
+
+    def _next_code(self, chapter: Chapter, settings: PlanSettings, frame: int) -> SheetNote | None:
+        """Return the next note that code wrote, which is not yet on the sheet; its event has no WAIT yet."""
+        found: SheetNote | None = None
+        for voice, part in enumerate(settings.parts):
+            if part is None or not part.pattern.notes:
+                continue
+            last = chapter.sheet.last_of(part)
+            number = part.first_from(chapter.floor) if last is None else last.number + 1
+            if part.times and number >= part.times * len(part.pattern.notes):
+                continue
+            begin = part.begin(number)
+            if found is None or (begin, voice) < (found.frame, found.voice):
+                found = self._code_note(chapter, part, voice, number, settings, frame)
+        return found
+
+    def _code_note(
+        self, chapter: Chapter, part: CodePart, voice: int, number: int, settings: PlanSettings, frame: int
+    ) -> SheetNote:
+        """Return note ``number`` of a part."""
+        assert chapter.heard is not None
+        heard = chapter.heard if part.sounds is None else self._hearing(part.sounds)
+        instrument = heard.usual_instrument(voice) if part.instrument is None else part.instrument
+        instrument = min(instrument, max(heard.instruments - 1, 0))
+        note, begin, end = part.pattern.notes[number % len(part.pattern.notes)], part.begin(number), part.end(number)
+        pitch, chord = heard.pitch_of(note.pitch, settings), nearest_chord(note.chord)
+        label = heard.label(instrument, 0 if heard is chapter.heard else chapter.heard.instruments)
+        drum = len(heard) and heard.is_drum(instrument)
+        event = (0, voice, 0, label, UNTUNED if drum else pitch, chord, 1 + min(end - begin, LONGEST_GATE))
+        onset = settings.swung(begin)
+        return SheetNote(
+            begin, onset, voice, pitch, chord, instrument, settings.swung(end) - onset, ATTACK, event, frame,
+            heard.bank, part=part, number=number,
+        )  # fmt: skip
+
+    def _add_code(self, chapter: Chapter, note: SheetNote) -> None:
+        """Add a note by code, with the rests before it, and let the composer hear it."""
+        while chapter.mode == "composed" and note.frame - chapter.now > LONGEST_WAIT - 1:
+            rest = (LONGEST_WAIT, REST, 0, 0, 0, 0, 0)
+            self._add_heard(chapter, replace(note, frame=chapter.now + LONGEST_WAIT, voice=REST, event=rest, part=None))
+        self._add_heard(chapter, replace(note, event=(note.frame - chapter.now, *note.event[1:])))
+
+    def _add_heard(self, chapter: Chapter, note: SheetNote) -> None:
+        chapter.sheet.add(note)
+        if chapter.mode == "composed":
+            self._composer_or_fail.hear(np.array(note.event, dtype=np.int16))
+            self._told.append(note)
+
+    def _tell(self, chapter: Chapter) -> None:
+        """Bring the composer to the end of a chapter's plan: take back what it heard beyond, then let it hear the rest.
+
+        The result is the same as if it had heard the past and this plan, and nothing else.
+        """
+        composer, told = self._composer_or_fail, self._told
+        kept = len(told) if self._told_in is chapter else 0
+        while kept and not told[kept - 1].alive:
+            kept -= 1
+        if self._telling is not chapter.heard or len(told) - kept > composer.headroom:
+            assert chapter.heard is not None
+            composer.reset()
+            composer.prefill(chapter.heard.events)
+            self._telling, kept = chapter.heard, 0
+        elif kept < len(told):
+            composer.rewind(len(told) - kept)
+        del told[kept:]
+        self._told_in = chapter
+        missing: list[SheetNote] = []
+        for note in chapter.sheet.backwards():
+            if not note.event or (told and note is told[-1]):
+                break
+            missing.append(note)
+        for note in reversed(missing):
+            composer.hear(np.array(note.event, dtype=np.int16))
+            told.append(note)
+
+    @property
+    def _composer_or_fail(self) -> ComposerLike:
+        assert self._composer is not None
+        return self._composer
+
+
+def _first_change(old: PlanSettings, new: PlanSettings, frame: int) -> int:
+    """Return the first frame whose notes a change of the settings at ``frame`` may change."""
+    general = frame + LEAD if replace(old, parts=new.parts, taken=new.taken) != new else NEVER
+    starts = [
+        max(frame, math.ceil(after.start)) if after is not None else frame
+        for before, after in zip(old.parts, new.parts, strict=True)
+        if before != after
+    ]
+    return min([general, *starts, *([frame] if old.taken != new.taken else [])])

@@ -1,0 +1,72 @@
+"""A small composer for tests of the parts around it: it writes chords of the three voices, a step apart.
+
+What it writes depends, as with a real one, on all the events that it heard, on the settings, and on noise.
+"""
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.model.composer import events as ev
+from sidlive.model.composer.choices import UNLIMITED, NoteLimits, NoteSampling
+from sidlive.model.composer.events import Events
+
+STEP = 6  # frames at density 1
+
+
+class FakeComposer:
+    """A composer with the interface of `sidlive.model.composer.Composer`. ``written``: how often `write` was called."""
+
+    def __init__(self, headroom: int = 256) -> None:
+        self.headroom = headroom
+        self.heard: list[tuple[int, ...]] = []
+        self.digests = [0]  # of the events so far: what the composer "feels"
+        self.written = self.resets = 0
+
+    @property
+    def position(self) -> int:
+        return len(self.heard)
+
+    def reset(self) -> None:
+        self.heard.clear()
+        self.digests = [0]
+        self.resets += 1
+
+    def prefill(self, events: Events) -> None:
+        for event in events:
+            self.hear(event)
+
+    def hear(self, event: NDArray[np.int16]) -> None:
+        fields = tuple(int(number) for number in event)
+        if self.heard and fields[ev.WAIT] == 0:
+            assert fields[ev.VOICE] > self.heard[-1][ev.VOICE], "events of a frame are in the order of voices"
+        assert 0 <= fields[ev.WAIT] <= ev.LONGEST_WAIT and (fields[ev.VOICE] == ev.REST) == (fields[0] == 95)
+        self.heard.append(fields)
+        self.digests.append(zlib.crc32(repr(fields).encode(), self.digests[-1]))
+
+    def rewind(self, n: int) -> None:
+        assert 0 <= n <= min(self.headroom, len(self.heard))
+        del self.heard[len(self.heard) - n :], self.digests[len(self.digests) - n :]
+
+    def write(self, sampling: NoteSampling, limits: NoteLimits = UNLIMITED, least_wait: int = 0) -> NDArray[np.int16]:
+        self.written += 1
+        last = self.heard[-1] if self.heard else (0, -1)
+        voices = [voice for voice in range(3) if voice not in limits.silent_voices]
+        assert voices, "there is a voice to write for"
+        step = max(1, round(STEP / sampling.density))
+        later = [voice for voice in voices if voice > last[ev.VOICE]]
+        wait, voice = (0, later[0]) if later and last[ev.VOICE] != ev.REST and not least_wait else (step, voices[0])
+        wait = max(wait, least_wait)
+        event = np.zeros(ev.FIELDS, dtype=np.int16)
+        if wait >= ev.LONGEST_WAIT:
+            event[: ev.KIND] = ev.LONGEST_WAIT, ev.REST
+        else:
+            draw = np.random.default_rng((sampling.seed, sampling.lane, self.digests[-1]))
+            allowed = np.flatnonzero(limits.pitches[voice])
+            pitch = int(allowed[np.abs(allowed - (40 + 12 * voice + draw.integers(12))).argmin()])
+            length = int(draw.integers(2)) * (1 + STEP // 2)
+            instrument = int(draw.integers(limits.instruments))
+            event[:] = wait, voice, 0, instrument, pitch, 2 * int(draw.integers(2)), length
+        self.hear(event)
+        return event
