@@ -49,11 +49,11 @@ class Version(argparse.Action):
     """
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from sidlive.live.options import RoomOptions, model_digest
+        from sidlive.live.options import RoomOptions, model_digests
 
         options = RoomOptions()
         try:
-            model = f"model {options.model} {model_digest(options)[:12]}"
+            model = f"model {options.model} {model_digests(options)[0][:12]}"
         except (SidliveError, OSError):
             model = f"no model {options.model}"
         print(f"sidlive {__version__}, Python {platform.python_version()}, {model}")

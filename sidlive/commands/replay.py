@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from time import perf_counter
 
     from sidlive.errors import ModelError
-    from sidlive.live.options import RoomOptions, make_engine, model_digest
+    from sidlive.live.options import RoomOptions, make_composer, make_engine, model_digests
     from sidlive.live.replay import difference, replay
     from sidlive.live.take import read_take
     from sidlive.report import Result, emit, progress_bar, warn
@@ -46,12 +46,14 @@ def run(args: argparse.Namespace) -> int:
     options = RoomOptions(model=args.model or str(log.model.get("model", "")))
     if not options.model:
         raise ModelError(f"{args.take} does not say which model played: expected a model; name one with --model")
+    wrote_notes = bool(log.model.get("composer"))
     with progress_bar() as bar:
         task = bar.add_task("loading the model", total=len(log.frames) or None)
         engine = make_engine(options, lambda what: bar.update(task, description=what))
+        composer = make_composer(options, lambda what: bar.update(task, description=what)) if wrote_notes else None
         bar.update(task, description="replaying")
         begin = perf_counter()
-        replayed = replay(log, engine, lambda count: bar.update(task, completed=count))
+        replayed = replay(log, engine, lambda count: bar.update(task, completed=count), composer)
         took_s = perf_counter() - begin
     differs, commits = difference(replayed, log.frames), _commits(log, replayed)
     compared = min(len(replayed), len(log.frames))
@@ -65,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
         Result("realtime_x.replay", round(seconds / max(took_s, 1e-9), 2), "x"),
     ]
     emit(results, args.json, args.take.name)
-    other_model = model_digest(options) != log.model.get("digest")
+    model, composer_file = model_digests(options)
+    other_model = model != log.model.get("digest") or (wrote_notes and composer_file != log.model.get("composer"))
     if differs:
         frame, difference_text = differs
         why = f"the log was made with other weights of {log.model.get('model')}" if other_model else _other_machine(log)

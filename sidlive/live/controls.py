@@ -13,6 +13,7 @@ from typing import Final
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
 from sidlive.live.state import ControlKind, ControlValue
+from sidlive.model.chords import chord_text, range_text
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
 
@@ -98,6 +99,27 @@ CONTROLS: Final[dict[str, Control]] = {
             "0 stays close to the last bars; more prefers passages from longer ago",
             before=0.0,
         ),
+        Control(
+            "compose",
+            0,
+            1,
+            1,
+            "",
+            "steer",
+            "whether the composer writes the notes ahead, if the model has one",
+            whole=True,
+            before=0,
+        ),
+        Control("density", 0.25, 4.0, 1.0, "", "steer", "above 1 more notes are planned, below 1 fewer"),
+        Control("leap", 0.0, 2.0, 1.0, "", "steer", "below 1 planned intervals are smaller, above 1 larger"),
+        Control("swing", 0.0, 1.0, 0.0, "", "steer", "how late every second eighth of the plan comes; 0 is straight"),
+        Control("chord", None, None, "off", "", "steer", "the only tones of planned notes: Am, C E G", text=chord_text),
+        *(
+            Control(
+                f"range{voice}", None, None, "all", "", "steer", f"pitches planned for voice {voice}", text=range_text
+            )
+            for voice in range(1, VOICES + 1)
+        ),
         Control("min_p", 0.0, 0.5, 0.0, "", "steer", "leave out tokens below this fraction of the top probability"),
         Control("seed", 0, 2**31 - 1, 1, "", "steer", "another number, another future", whole=True),
         Control(
@@ -114,7 +136,16 @@ CONTROLS: Final[dict[str, Control]] = {
         Control(
             "mask", None, None, "123", "", "steer", "the voices that are generated; the others are silent", text=_mask
         ),
-        Control("scale", None, None, "off", "", "steer", "the notes that may begin, in every octave", text=scale_text),
+        Control(
+            "scale",
+            None,
+            None,
+            "off",
+            "",
+            "steer",
+            "the notes that may begin, in every octave",
+            text=scale_text,
+        ),
         Control("filter", 0, 1, 1, "", "steer", "whether voices may go through the filter", whole=True),
         Control("pitch_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for frequencies"),
         Control("rhythm_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for gates and waveforms"),

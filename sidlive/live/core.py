@@ -17,7 +17,7 @@ from sidlive.live.audition import Audition
 from sidlive.live.controls import turnable
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
-from sidlive.live.state import ControlValue, NoticeLevel, State
+from sidlive.live.state import ControlValue, Notes, NoticeLevel, State
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.tape_player import MARGIN
 from sidlive.live.timekeeper import Timekeeper
@@ -55,6 +55,7 @@ class Core(Timekeeper):
             return Assignment(
                 self._epoch, past, index, self._before(past, index)[0],
                 desk.sampling(self._lane, beat.bar * beat.whole_frames), desk.constraints, desk.grips, desk.mask,
+                desk.plan(self._lane, course.clock),
             )  # fmt: skip
 
     def heard(self, root: int, most: int, at: int | None = None) -> tuple[int, Frames, NDArray[np.int8]]:
@@ -109,6 +110,11 @@ class Core(Timekeeper):
             self.mirror.make(task.index, row, tape.end)
             return True
 
+    def planned(self, notes: Notes) -> None:
+        """Show the planned notes."""
+        with self._lock:
+            self.mirror.plan(notes)
+
     def forgotten(self) -> None:
         """Log that the generator failed and will prefill its engine from the start."""
         with self._lock:
@@ -135,11 +141,11 @@ class Core(Timekeeper):
         else:
             self.later(self.quantised, ("set", (name, value)))
 
-    def ready(self, model: str, digest: str) -> None:
-        """Note that the engine is loaded. `digest`: SHA-256 of the model's file."""
+    def ready(self, model: str, digest: str, composer: str = "") -> None:
+        """Note that the engine is loaded. `digest`, `composer`: SHA-256 of the files of the model and its composer."""
         with self._lock:
             self.model = model
-            self.take.note(model=model, digest=digest)
+            self.take.note(model=model, digest=digest, composer=composer)
 
     def tell(self, text: str, level: NoticeLevel = "warning") -> None:
         """Show the performer a notice."""

@@ -16,7 +16,9 @@ from sidlive.live.moments import parse_duration
 from sidlive.live.shapes import FORMS, MOST_STEPS, RampShape, Shape, StepShape, WaveShape, ranged, shown, taken
 from sidlive.live.state import ControlValue
 from sidlive.live.voices import Held, Locked, Row
+from sidlive.model.composer.plan_settings import StepUnit, code_part
 from sidlive.tune.beat import UNKNOWN, Beat
+from sidlive.tune.score.steps import pattern_from_json
 
 Before = Callable[[Lineage, int], tuple[Row, int]]  # the frame before a tape frame, and its transposition in semitones
 Descend = Callable[..., Lineage]  # a lineage with a number of its own: `replace` of another one
@@ -175,6 +177,36 @@ class Course:
         self, index: int, before: Before, descend: Descend, column: str | None = None, *voices: int | str
     ) -> bool:
         self.desk.permit(column, *voices)
+        return True
+
+    def _do_write(
+        self,
+        index: int,
+        before: Before,
+        descend: Descend,
+        voice: int | str,
+        rows: list[list[Any]] | None,
+        steps: int = 0,
+        step: float = 0.0,
+        unit: StepUnit = "beats",
+        times: int = 0,
+        instrument: int | None = None,
+        fragment: str | None = None,
+    ) -> bool:
+        chosen, part = one_voice(voice), None
+        if rows is not None:
+            sounds = None if fragment is None else self.desk.fragment(fragment).frames
+            pattern, clock = pattern_from_json(rows, steps), self.clock
+            part = code_part(pattern, step, unit, index, clock.beat, clock.downbeat, times, instrument, sounds)
+        self.desk.write(chosen, part)
+        return True
+
+    def _do_take_over(self, index: int, before: Before, descend: Descend, *voices: int | str) -> bool:
+        self.desk.take_over(parse_voices(*voices or ("all",)))
+        return True
+
+    def _do_give_back(self, index: int, before: Before, descend: Descend, *voices: int | str) -> bool:
+        self.desk.give_back(parse_voices(*voices or ("all",)))
         return True
 
 

@@ -8,12 +8,17 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sidlive.chip.pitch import cents_of_a4
 from sidlive.chip.registers import PAL, VOICES, Frames, VideoTiming
 from sidlive.errors import ControlError
+from sidlive.live.clock import Clock
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
 from sidlive.live.shapes import Shape
 from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, VoiceMode, VoiceState
 from sidlive.live.voices import Grip, Grips, Locked
+from sidlive.model.chords import chord_classes, range_ends
+from sidlive.model.composer.choices import NoteSampling
+from sidlive.model.composer.plan_settings import CodePart, Parts, PlanSettings
 from sidlive.model.engine import (
     HEATS,
     UNCONSTRAINED,
@@ -24,12 +29,13 @@ from sidlive.model.engine import (
     near_frames,
     permitted_values,
 )
-from sidlive.model.scales import OFF, notes_in
+from sidlive.model.scales import OFF, classes_in, notes_in
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
 
 _CONSTRAINING: Final = frozenset({"scale", "filter", "transpose"})  # controls that the constraints depend on
+_TONES: Final = frozenset({"scale", "chord", "transpose"})  # controls that the tones of planned notes depend on
 _NOTICES: Final = 20  # notices kept
 _HISTORY: Final = 10_000  # lines kept
 
@@ -71,6 +77,9 @@ class Desk:
         self.notices: deque[Notice] = deque(maxlen=_NOTICES)
         self.history: deque[str] = deque(maxlen=_HISTORY)
         self.constraints: Constraints = UNCONSTRAINED
+        self.parts: Parts = (None, None, None)  # the notes that code wrote for the voices
+        self.taken: frozenset[int] = frozenset()  # voices (0, 1, 2) that belong to code
+        self._tones: frozenset[int] | None = None  # pitch classes of planned notes, in semitones above C; None: all
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
         self._prompt: Frames | None = None
         self.timing = timing  # of the machine that plays
@@ -95,6 +104,8 @@ class Desk:
         if name in _CONSTRAINING:
             self.constraints = self._constraints_of(values, self._forbidden, self._prompt)
         self._values = values
+        if name in _TONES:
+            self._tones = self._tones_of(self._prompt)
         if name == "mask":
             self.mask = parse_voices(value)
         return True
@@ -118,6 +129,7 @@ class Desk:
             self.tell(f"the scale is off: {error}", "warning")
             self.set("scale", OFF)
         self._prompt = frames
+        self._tones = self._tones_of(frames)
 
     def forbid(self, column: str, values: object, *voices: int | str) -> None:
         """Exclude register values from a column, for these voices or (if none is named) all."""
@@ -135,9 +147,9 @@ class Desk:
 
     @property
     def excused(self) -> frozenset[int]:
-        """The voices (0 to 2) that the model does not generate: masked, held or locked."""
+        """The voices (0 to 2) whose notes the model does not choose: masked, held, locked, or played by code."""
         gripped = {voice for voice, grip in enumerate(self.grips) if grip is not None}
-        return frozenset(range(VOICES)) - self.mask | gripped
+        return frozenset(range(VOICES)) - self.mask | gripped | self.coded
 
     def sampling(self, lane: int, bar_frames: int) -> Sampling:
         """Return the sampling settings. `lane` selects one of the independent random streams of a seed."""
@@ -154,6 +166,53 @@ class Desk:
             lane=lane,
             **{name: float(values[name]) for name in HEATS},
         )
+
+    def plan(self, lane: int, clock: Clock) -> PlanSettings:
+        """Return the settings of the plan."""
+        values = self._values
+        return PlanSettings(
+            compose=bool(values["compose"]),
+            sampling=NoteSampling(
+                seed=int(values["seed"]),
+                lane=lane,
+                temperature=float(values["temperature"]),
+                top_p=float(values["top_p"]),
+                vary=float(values["vary"]),
+                near=near_frames(round(clock.beat * clock.bar)),
+                density=float(values["density"]),
+                leap=float(values["leap"]),
+            ),
+            ranges=tuple(range_ends(str(values[f"range{voice}"])) for voice in range(1, VOICES + 1)),
+            classes=self._tones,
+            swing=float(values["swing"]),
+            beat_frames=clock.beat,
+            bar_frames=clock.beat * clock.bar,
+            downbeat=clock.downbeat,
+            semitones=int(values["transpose"]),
+            detune_cents=cents_of_a4(PAL) - cents_of_a4(self.timing),
+            parts=self.parts,
+            taken=self.taken,
+        )
+
+    @property
+    def coded(self) -> frozenset[int]:
+        """The voices (0 to 2) whose notes code writes."""
+        return self.taken | {voice for voice, part in enumerate(self.parts) if part is not None}
+
+    def write(self, voice: int, part: CodePart | None) -> None:
+        """Give a voice (0, 1, 2) the notes of code; None: none any more."""
+        one, two, three = (part if place == voice else old for place, old in enumerate(self.parts))
+        self.parts = one, two, three
+
+    def take_over(self, voices: Iterable[int]) -> None:
+        """Give all notes of voices (0, 1, 2) to code."""
+        self.taken |= set(voices)
+
+    def give_back(self, voices: Iterable[int]) -> None:
+        """Give the notes of voices (0, 1, 2) back to the composer."""
+        for voice in (chosen := frozenset(voices)):
+            self.write(voice, None)
+        self.taken -= chosen
 
     def add(self, fragment: "Fragment") -> None:
         """Keep a fragment under its name, resampled to one row per video frame."""
@@ -226,7 +285,16 @@ class Desk:
         if isinstance(grip, Locked):
             return VoiceState("locked", muted, grip.fragment)
         mode: VoiceMode = "held" if grip else "generated" if voice in self.mask else "masked"
+        if mode == "generated" and voice in self.coded:
+            mode = "code"
         return VoiceState(mode, muted)
+
+    def _tones_of(self, prompt: Frames | None) -> frozenset[int] | None:
+        """Return the pitch classes of planned notes: the chord's, else the scale's."""
+        values = self._values
+        if values["chord"] != OFF:
+            return chord_classes(str(values["chord"]))
+        return classes_in(str(values["scale"]), prompt, int(values["transpose"]), self.timing)
 
     def _constraints_of(
         self, values: dict[str, ControlValue], forbidden: dict[int, frozenset[int]], prompt: Frames | None

@@ -1,22 +1,35 @@
 """The generator: keeps the tape filled ahead of the playhead, and prefills the engine again after a change of the past.
 
-The generator owns the engine, and one thread owns the generator. Its calls to the core (`GeneratorHost`) are short and
-take the core's lock; the engine's steps run without the lock, so playing never waits for them.
+The generator owns the engine and the planner, and one thread owns the generator. Its calls to the core
+(`GeneratorHost`) are short and take the core's lock; the engine's steps run without the lock, so playing never waits
+for them.
+
+After a cut, the same frames would often be generated again, because only notes farther ahead have changed. Therefore
+frames that were cut off stay in the engine: each is delivered again as long as everything that decides it is as before,
+and from the first difference on the engine is rewound.
 """
 
 import time
+from collections import deque
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames, silence
 from sidlive.live.lineage import Assignment, Lineage
+from sidlive.live.mirror import FUTURE
+from sidlive.live.state import PITCH, Notes
 from sidlive.live.voices import Row, Transpose, forced_columns
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
 
+if TYPE_CHECKING:
+    from sidlive.model.composer.planner import ComposerLike, Planner
+
 PINNED = 256  # first frames (5 s) of the prompt that stay in the context; the sliding window is shorter by them
+REMEMBERED: Final = 512  # generated frames that may be delivered again after a cut
 _AGING = 0.05  # weight of the newest measurement in the running average of the time per frame
 
 
@@ -48,9 +61,15 @@ class EngineLike(Protocol):
         forced: Row | None = None,
         forced_mask: NDArray[np.bool_] | None = None,
         constraints: Constraints = UNCONSTRAINED,
+        guide: Row | None = None,
+        guide_mask: NDArray[np.bool_] | None = None,
     ) -> Row: ...
 
     def rewind(self, n: int) -> None: ...
+
+    def history(self, n: int) -> Frames:
+        """Return the last n frames that the engine heard, or as many as it still has."""
+        ...
 
 
 class GeneratorHost(Protocol):
@@ -82,6 +101,30 @@ class GeneratorHost(Protocol):
     def forgotten(self) -> None:
         """Log that the generator failed and will prefill its engine from the start."""
 
+    def planned(self, notes: Notes, /) -> None:
+        """Show the planned notes."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A frame that the engine generated, and everything that decided it besides the frames before."""
+
+    row: Row
+    task: Assignment
+    opens: bool  # it is a frame of the prompt, which is played
+    forced: tuple[Row, NDArray[np.bool_]] | None
+    guide: tuple[Row, NDArray[np.bool_]] | None
+
+    def would_be(self, other: "_Made") -> bool:
+        """Return whether ``other``, of which ``row`` is not known yet, is the same frame after the same past."""
+        one, two = self.task, other.task
+        return (
+            (self.opens, one.sampling, one.lineage.semitones) == (other.opens, two.sampling, two.lineage.semitones)
+            and one.constraints is two.constraints
+            and _same(self.forced, other.forced)
+            and _same(self.guide, other.guide)
+        )
+
 
 class Generator:
     """The engine and its position on the tape. All methods belong to the generator's thread.
@@ -90,13 +133,22 @@ class Generator:
     has none pinned: with pinned frames it would leave the prompt's scale sooner than without.
     """
 
-    def __init__(self, core: GeneratorHost, engine: EngineLike, transpose: Transpose) -> None:
+    def __init__(
+        self, core: GeneratorHost, engine: EngineLike, transpose: Transpose, composer: "ComposerLike | None" = None
+    ) -> None:
+        """``composer``: writes the notes ahead; None: only code does."""
         self._core = core
         self._engine = engine
         self._pin = min(PINNED, engine.pinnable)
         self._transpose = transpose
+        self._composer = composer
         self._lineage = -1  # number of the lineage that the engine has prefilled; -1: none
-        self._position = 0  # tape frame that the engine would generate next
+        self._position = 0  # tape frame to generate next
+        self._made: deque[_Made] = deque(maxlen=REMEMBERED)  # the latest frames before it that were generated
+        self._ahead: deque[_Made] = deque()  # frames from it on that were cut off; the engine has heard them
+        self._semitones = 0  # transposition of the lineage
+        self._planner: Planner | None = None  # made when there is something to plan
+        self._shown = -1  # version of the plan that is shown
 
     def work(self) -> bool:
         """Do the next piece of work, at most one frame; return False if there is nothing to do."""
@@ -110,14 +162,16 @@ class Generator:
         row = self._generate(task)
         self._position += 1
         if not self._core.deliver(task, row):
-            self._engine.rewind(1)
             self._position -= 1
+            self._ahead.appendleft(self._made.pop())
+            self._rewind_plan()
         return True
 
     def forget(self) -> None:
         """Note that the engine's state cannot be trusted: the next `work` prefills it from the start."""
         self._core.forgotten()
         self._lineage = -1
+        self._planner = None  # its composer may have heard half an event
 
     def _prefill_past(self, lineage: Lineage) -> None:
         """Reset the engine and prefill the past of another lineage, then cut the tape. The old future plays meanwhile.
@@ -137,23 +191,41 @@ class Generator:
             last += min(lineage.opening, position - len(rows) - lineage.root)
         first = max(pin, last + len(rows) - (most - pin))
         self._lineage = -1  # until the core has entered the lineage
+        self._made.clear()
+        self._ahead.clear()
         began = time.perf_counter()
         self._engine.reset(pin=pin)
         self._prefill([(part, lineage.semitones) for part in (prompt[: min(pin, last)], prompt[first:last])] + runs)
         self._core.prefill_s = time.perf_counter() - began
         entered = self._core.enter(lineage)
         if entered is not None:
-            self._lineage = lineage.number
+            self._lineage, self._semitones = lineage.number, lineage.semitones
             self._position = entered if lineage.root is None else position
+            self._rewind_plan()
 
     def _move_to(self, task: Assignment) -> None:
-        """Move the engine to the frame to generate: rewind frames that were cut off, prefill frames that it missed."""
-        if self._position > task.index:
-            self._engine.rewind(self._position - task.index)
-        elif self._position < task.index:
-            rows, semitones = self._core.rows(self._position, task.index)
-            self._prefill(_runs(rows, task.lineage.semitones - semitones.astype(int)))
+        """Go to the frame to generate: set frames aside that were cut off, prefill frames that the engine missed."""
+        back = self._position - task.index
+        if 0 < back <= len(self._made):
+            for _ in range(back):
+                self._ahead.appendleft(self._made.pop())
+        elif back:
+            self._drop_ahead()
+            self._made.clear()
+            if back > 0:
+                self._engine.rewind(back)
+            else:
+                rows, semitones = self._core.rows(self._position, task.index)
+                self._prefill(_runs(rows, task.lineage.semitones - semitones.astype(int)))
         self._position = task.index
+        if back > 0:
+            self._rewind_plan()
+
+    def _drop_ahead(self) -> None:
+        """Rewind the engine to the position."""
+        if self._ahead:
+            self._engine.rewind(len(self._ahead))
+            self._ahead.clear()
 
     def _generate(self, task: Assignment) -> Row:
         """Return frame `task.index`: the prompt's frame while the prompt itself is played, else the model's frame."""
@@ -161,20 +233,75 @@ class Generator:
         forced = forced_columns(task.grips, task.mask, task.index, task.before, lineage.semitones, self._transpose)
         assert lineage.root is not None, "a lineage that was entered has a root"
         played = task.index - lineage.root  # frames of this lineage before this one
-        if played >= lineage.opening:
-            began = time.perf_counter()
-            values, is_forced = forced or (None, None)
-            row = self._engine.step(task.sampling, values, is_forced, task.constraints)
-            took_s = time.perf_counter() - began
-            self._core.step_s += (took_s - self._core.step_s) * (_AGING if self._core.step_s else 1.0)
-            return row
+        opens = played < lineage.opening
+        guide = None if opens else self._guide(task)
+        made = _Made(task.before, task, opens, forced, guide)
+        if self._ahead and self._ahead[0].would_be(made):
+            made = self._ahead.popleft()
+        else:
+            self._drop_ahead()
+            made = replace(made, row=self._opening(made, played) if opens else self._step(made))
+        self._made.append(made)
+        return made.row
+
+    def _step(self, made: _Made) -> Row:
+        """Return a frame that the engine generates."""
+        began = time.perf_counter()
+        values, is_forced = made.forced or (None, None)
+        guided = made.guide or ()
+        row = self._engine.step(made.task.sampling, values, is_forced, made.task.constraints, *guided)
+        took_s = time.perf_counter() - began
+        self._core.step_s += (took_s - self._core.step_s) * (_AGING if self._core.step_s else 1.0)
+        return row
+
+    def _opening(self, made: _Made, played: int) -> Row:
+        """Return a frame of the prompt, which the engine hears; ``played``: the number of its frames before."""
+        lineage = made.task.lineage
         row = lineage.context[len(lineage.context) - lineage.opening + played]
         row = self._transpose(row[None], lineage.semitones)[0] if lineage.semitones else row.copy()
-        if forced is not None:
-            values, is_forced = forced
+        if made.forced is not None:
+            values, is_forced = made.forced
             row[is_forced] = values[is_forced]
         self._engine.prefill(row[None])
         return row
+
+    # -- the plan
+
+    def _guide(self, task: Assignment) -> tuple[Row, NDArray[np.bool_]] | None:
+        """Return the guide of the frame to generate and the columns that it covers; None without a plan."""
+        lineage, semitones = task.lineage, task.lineage.semitones
+        if self._planner is None:
+            if self._composer is None and not any(task.plan.parts):
+                return None
+            from sidlive.model.composer.planner import Planner  # loads numba
+
+            self._planner = Planner(self._composer, self._past)
+        assert lineage.root is not None
+        begin = lineage.root + lineage.opening
+        if not self._planner.continues(lineage.context, begin):
+            self._planner.begin(lineage.context, begin)
+        before = self._transpose(task.before[None], -semitones)[0] if semitones else task.before
+        guide = self._planner.guide(task.index, task.plan, before)
+        if self._planner.version != self._shown:
+            notes = self._planner.coming(task.index - FUTURE)  # the playhead is no farther back
+            notes[notes[:, PITCH] >= 0, PITCH] += semitones
+            self._core.planned(notes)
+            self._shown = self._planner.version
+        if guide is not None and semitones:
+            return self._transpose(guide[0][None], semitones)[0], guide[1]
+        return guide
+
+    def _rewind_plan(self) -> None:
+        """Return to the plan before the position."""
+        if self._planner is not None:
+            self._planner.rewind(self._position)
+
+    def _past(self, count: int) -> Frames:
+        """Return up to ``count`` frames before the position, at the prompt's pitch."""
+        ahead = len(self._ahead)
+        rows = self._engine.history(count + ahead)
+        rows = rows[: len(rows) - ahead]
+        return self._transpose(rows, -self._semitones) if self._semitones else rows
 
     def _prefill(self, runs: list[tuple[Frames, int]]) -> None:
         """Prefill runs ``(frames, semitones)``, each transposed; of all frames only the last `reach`."""
@@ -188,3 +315,10 @@ def _runs(rows: Frames, semitones: NDArray[np.int_]) -> list[tuple[Frames, int]]
     """Split rows ``uint8[n, 28]`` where their transposition changes; return the runs as ``(rows, semitones)``."""
     edges = [0, *(np.flatnonzero(np.diff(semitones)) + 1).tolist(), len(rows)]
     return [(rows[a:b], int(semitones[a])) for a, b in pairwise(edges) if b > a]
+
+
+def _same(one: tuple[Row, NDArray[np.bool_]] | None, other: tuple[Row, NDArray[np.bool_]] | None) -> bool:
+    """Return whether two pairs of values and mask are equal where the mask is set."""
+    if one is None or other is None:
+        return one is other
+    return bool((one[1] == other[1]).all() and (one[0][one[1]] == other[0][other[1]]).all())

@@ -7,6 +7,7 @@ from sidlive.chip.registers import Frames
 from sidlive.live.voices import Grips, Row
 
 if TYPE_CHECKING:
+    from sidlive.model.composer.plan_settings import PlanSettings
     from sidlive.model.engine import Constraints, Sampling
 
 
@@ -34,3 +35,4 @@ class Assignment:
     constraints: "Constraints"
     grips: Grips
     mask: frozenset[int]  # voices to generate: 0, 1, 2
+    plan: "PlanSettings"

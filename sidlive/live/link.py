@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 from sidlive.chip.registers import Frames
 from sidlive.live.state import ControlValue, NoticeLevel, State, Window
+from sidlive.model.composer.plan_settings import StepUnit
 
 if TYPE_CHECKING:
     from sidlive.tune.beat import Beat
@@ -70,6 +71,30 @@ class Commands(Protocol):
 
     def permit(self, column: str | None = None, /, *voices: int | str) -> None:
         """Permit forbidden values again, in a column or in all."""
+
+    def write(
+        self,
+        voice: int | str,
+        rows: list[list[Any]] | None,
+        steps: int = 0,
+        step: float = 0.0,
+        unit: StepUnit = "beats",
+        times: int = 0,
+        instrument: int | None = None,
+        fragment: str | None = None,
+        /,
+    ) -> None:
+        """Write notes into the plan of a voice, from the next beat on; None: none any more.
+
+        ``rows``, ``steps``: of `steps.Pattern`. ``step``: length of a step in ``unit``. ``times``: repetitions; 0:
+        without end. ``instrument``: its number in the prompt or in ``fragment``; None: the voice's own.
+        """
+
+    def take_over(self, *voices: int | str) -> None:
+        """Give all notes of voices to code."""
+
+    def give_back(self, *voices: int | str) -> None:
+        """Give the notes of voices back to the composer."""
 
     def adjust(self, what: str, value: float | str | None = None, /) -> None:
         """Correct the clock: "beat" (frames), "bar" (beats), "shift" (length), "half", "double", "downbeat", "tap"."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sidlive.live.generator import EngineLike
     from sidlive.live.mirror import Mirror
     from sidlive.live.sound.feed import Stamp
+    from sidlive.model.composer.planner import ComposerLike
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class RoomOptions:
     name: str = ""  # the take's folder is named so; "": date and time
     stamp: "Callable[[], Stamp] | None" = None  # makes the callback for each block that the device takes
     engine: "Callable[[], EngineLike] | None" = None  # makes the engine; None: the engine of `model`
+    composer: "Callable[[], ComposerLike] | None" = None  # makes the composer; None: that of `model`, if it has one
     home: Path = field(default_factory=working_folder)  # relative paths start here, that of the model too
 
     def __post_init__(self) -> None:
@@ -72,11 +74,45 @@ def make_engine(options: RoomOptions, report_progress: Callable[[str], object]) 
     return load_engine(options.model, report_progress=report_compiling)
 
 
-def model_digest(options: RoomOptions) -> str:
-    """Return the SHA-256 of the model's file, which identifies it under any name; "" for an engine without a file."""
+def make_composer(options: RoomOptions, report_progress: Callable[[str], object]) -> "ComposerLike | None":
+    """Return the model's composer, ready to write; None if it has none. Raises ModelError.
+
+    ``report_progress``: as for `make_engine`.
+    """
+    if options.composer is not None:
+        return options.composer()
+    if (path := _composer_file(options)) is None:
+        return None
+    from sidlive.model.composer import load_composer
+
+    def report_compiling(done: int, total: int) -> None:
+        report_progress(f"compiling the composer, once on this machine: {done} of {total}")
+
+    return load_composer(path, report_progress=report_compiling)
+
+
+def model_digests(options: RoomOptions) -> tuple[str, str]:
+    """Return the SHA-256 of the files of the model and of its composer, which identify them under any name.
+
+    "" for an engine without a file, and without a composer.
+    """
     if options.engine is not None:
-        return ""
+        return "", ""
     from sidlive.model.weights import model_path
 
-    with model_path(options.model).open("rb") as file:
+    composer = _composer_file(options)
+    return _digest(model_path(options.model)), _digest(composer) if composer else ""
+
+
+def _composer_file(options: RoomOptions) -> Path | None:
+    """Return the file of the model's composer; None if it has none."""
+    if options.engine is not None:
+        return None
+    from sidlive.model.weights import composer_path
+
+    return composer_path(options.model)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

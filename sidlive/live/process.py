@@ -19,7 +19,7 @@ from typing import Any, Final
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.link import answers
 from sidlive.live.mirror import Mirror
-from sidlive.live.options import RoomOptions, make_core, make_engine, model_digest
+from sidlive.live.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.places import config_folder, log_path
 
 PRIORITY: Final = -11  # of the process: the value that sound servers use
@@ -138,14 +138,16 @@ class _Parts:
             from sidlive.live.generator import Generator
             from sidlive.tune.edits import transpose
 
-            generator = Generator(self.core, make_engine(self._options, self._report_loading), transpose)
+            engine = make_engine(self._options, self._report_loading)
+            composer = make_composer(self._options, self._report_loading)
+            generator = Generator(self.core, engine, transpose, composer)
         except Exception as error:
             self.core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
             self.core.tell(f"no music can be made: {self.core.trouble}")
             return
         self._loading_gaps = self._renderer.underruns
         gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
-        self.core.ready(self._options.model, model_digest(self._options))
+        self.core.ready(self._options.model, *model_digests(self._options))
         while not self._closing.is_set():
             try:
                 busy = generator.work()

@@ -6,7 +6,7 @@ and MIDI had a thread each; the frames are the same to the bit on the same model
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,13 @@ from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import TakeNote
+from sidlive.live.state import Notes
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FORMAT, FRAME, HEARD, ROWS, Entry, Take, TakeLog, steps_of
 from sidlive.live.voices import Row
 from sidlive.tune.inline import fragment_from_json
+
+if TYPE_CHECKING:
+    from sidlive.model.composer.planner import ComposerLike
 
 _ADD: Final = "add"  # the command whose argument is a fragment
 _NOTES: Final = frozenset({"revive", *get_args(TakeNote)})  # log entries that are not commands of the core
@@ -29,8 +33,15 @@ _LETTERS: Final = frozenset({FRAME, ASSIGN, HEARD, ROWS, ENTER, DELIVER, FORGET}
 Step = str | Entry  # a letter, or a command
 
 
-def replay(log: TakeLog, engine: EngineLike, progress: Callable[[int], object] = lambda frames: None) -> Frames:
+def replay(
+    log: TakeLog,
+    engine: EngineLike,
+    progress: Callable[[int], object] = lambda frames: None,
+    composer: "ComposerLike | None" = None,
+) -> Frames:
     """Return the frames ``uint8[T, 28]`` of a take, generated again by `engine` (new, or reset), up to the log's end.
+
+    `composer`: the one that wrote the take's notes (new, or reset); None if none did.
 
     If `log` contains the take's frames, the result ends at the first frame that differs (see `difference`). `progress`
     is called with the number of frames so far. Raises TuneError if the log does not fit: it is damaged, another
@@ -40,7 +51,7 @@ def replay(log: TakeLog, engine: EngineLike, progress: Callable[[int], object] =
 
     core = opened_core(log.header)
     logged = _LoggedCore(core, log, progress)
-    generator = Generator(logged, engine, transpose)
+    generator = Generator(logged, engine, transpose, composer)
     with contextlib.suppress(_Ended):
         while (step := logged.next_step()) is not None:
             if step == ASSIGN:
@@ -181,6 +192,9 @@ class _LoggedCore:
     def deliver(self, task: Assignment, row: Row) -> bool:
         self._reach(DELIVER)
         return self._core.deliver(task, row)
+
+    def planned(self, notes: Notes) -> None:
+        """Do nothing: nobody looks."""
 
     def forgotten(self) -> None:
         self._reach(FORGET)

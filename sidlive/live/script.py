@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.chip.registers import VideoTiming
 from sidlive.chip.sid import Sid, sample_at
@@ -18,12 +18,15 @@ from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
-from sidlive.live.options import RoomOptions, make_core, make_engine, model_digest
+from sidlive.live.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.places import imports_from, remember_lines
 from sidlive.live.session import Session, verbs
 from sidlive.live.state import State, Window
 from sidlive.live.voices import Row
 from sidlive.report import plain
+
+if TYPE_CHECKING:
+    from sidlive.model.composer.planner import ComposerLike
 
 _FLUSH: Final = 500  # frames between two writes of the take
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -32,12 +35,18 @@ _PACKAGE: Final = Path(__file__).resolve().parent.parent
 class Offline:
     """A link to a core in this process, in virtual time, in which generation is never late. One thread."""
 
-    def __init__(self, core: Core, engine: EngineLike, sink: Callable[[Row], object] | None = None) -> None:
-        """`sink` gets every frame that the chip would get."""
+    def __init__(
+        self,
+        core: Core,
+        engine: EngineLike,
+        sink: Callable[[Row], object] | None = None,
+        composer: "ComposerLike | None" = None,
+    ) -> None:
+        """`sink` gets every frame that the chip would get. `composer`: writes the notes ahead, if there is one."""
         from sidlive.tune.edits import transpose
 
         self.core = core
-        self._generator = Generator(core, engine, transpose)
+        self._generator = Generator(core, engine, transpose, composer)
         self._sink = sink
         self._owed = 0.0  # frames still to play; a fraction is kept for the next `wait`
 
@@ -83,10 +92,11 @@ def open_offline(options: RoomOptions, wav: WavFile | None, report_progress: Cal
     """
     core = make_core(options)
     engine = make_engine(options, report_progress)
-    core.ready(options.model, model_digest(options))
+    composer = make_composer(options, report_progress)
+    core.ready(options.model, *model_digests(options))
     core.midi = "no MIDI (offline)"
     core.output = "no sound (offline)" if wav is None else str(wav.path)
-    return Offline(core, engine, None if wav is None else sound_to(wav, core))
+    return Offline(core, engine, None if wav is None else sound_to(wav, core), composer)
 
 
 def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:

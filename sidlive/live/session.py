@@ -17,13 +17,14 @@ from sidlive.live.state import State, Window
 from sidlive.live.verbs.counting import ClockVerbs
 from sidlive.live.verbs.declaration import Verb, declared_in, verb
 from sidlive.live.verbs.editing import TakeVerbs
+from sidlive.live.verbs.planning import PlanVerbs
 from sidlive.live.verbs.spoken import beside_builtin
 from sidlive.live.verbs.steering import SteeringVerbs
 
 __all__ = ["VERBS", "Session", "verbs"]
 
 
-class Session(TakeVerbs, ClockVerbs, SteeringVerbs):
+class Session(TakeVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
     """All verbs of the instrument, and the calls of the screen, over one link."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:

@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sidlive.chip.registers import Frames
 
 # stopped: the chip is quiet until start(). waiting: started, the first frames are being made. playing: all is well.
 # holding, looping: generation is late, so registers are held, then the last bar loops until there is music again.
 # hearing: the take as edited is being played (verb `hear`); the music's own phase is not shown meanwhile.
 Phase = Literal["stopped", "waiting", "playing", "holding", "looping", "hearing"]
-VoiceMode = Literal["generated", "masked", "held", "locked"]
+VoiceMode = Literal["generated", "masked", "held", "locked", "code"]
 ControlKind = Literal["steer", "remix", "room"]
 ControlValue = float | int | str
 NoticeLevel = Literal["info", "warning"]
@@ -136,6 +139,19 @@ class State:
     notices: tuple[Notice, ...] = ()  # the latest 20, oldest first
 
 
+# Columns of planned notes. ONSET: frame in which the note begins. VOICE: 0 to 2. PITCH: MIDI note as it will sound, -1
+# for a drum. CHORD: index into `events.CHORDS`. INSTRUMENT: its number in the prompt. LENGTH: frames until the gate
+# closes. BY_CODE: 1 if code wrote it.
+PLAN_COLUMNS: Final = 7
+ONSET, VOICE, PITCH, CHORD, INSTRUMENT, LENGTH, BY_CODE = range(PLAN_COLUMNS)
+Notes = NDArray[np.int64]  # [n, PLAN_COLUMNS]
+
+
+def no_notes() -> Notes:
+    """Return an empty table of planned notes."""
+    return np.zeros((0, PLAN_COLUMNS), dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Window:
     """The tape around the playhead: ``frames[i]`` has the chip's frame number ``first + i``."""
@@ -143,3 +159,4 @@ class Window:
     first: int
     now: int  # index in `frames` of the row that the chip takes next; rows from here on are to come
     frames: Frames  # uint8[n, 28]
+    notes: Notes = field(default_factory=no_notes)  # the planned notes, from the playhead on; ONSET counts as `first`

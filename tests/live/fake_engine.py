@@ -1,7 +1,8 @@
 """A small engine for tests of the parts around the engine: it repeats earlier frames, with a little noise.
 
 A frame equals the frame `PERIOD` frames before, except the low byte of voice 1's pulse width: that is noise, a function
-of seed, lane and frame number, times the temperature. So a test can predict each frame.
+of seed, lane and frame number, times the temperature. So a test can predict each frame. Where there is a guide, the
+frame is as the guide says.
 """
 
 import time
@@ -61,12 +62,17 @@ class FakeEngine:
         assert 0 <= n <= len(self.heard)
         del self.heard[len(self.heard) - n :]
 
+    def history(self, n: int) -> Frames:
+        return np.array(self.heard[max(0, len(self.heard) - n) :], dtype=np.uint8).reshape(-1, COLUMNS)
+
     def step(
         self,
         sampling: Sampling,
         forced: NDArray[np.uint8] | None = None,
         forced_mask: NDArray[np.bool_] | None = None,
         constraints: Constraints = UNCONSTRAINED,
+        guide: NDArray[np.uint8] | None = None,
+        guide_mask: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.uint8]:
         while self._pause is not None and self._pause.exists():
             time.sleep(0.005)
@@ -75,6 +81,8 @@ class FakeEngine:
         self.steps += 1
         row = self.heard[-PERIOD].copy() if len(self.heard) >= PERIOD else silence(1)[0]
         row[NOISE] = round(noise(sampling.seed, sampling.lane, self.position) * sampling.temperature)
+        if guide is not None and guide_mask is not None:
+            row[guide_mask] = guide[guide_mask]
         if forced is not None and forced_mask is not None:
             row[forced_mask] = forced[forced_mask]
         self.heard.append(row)
