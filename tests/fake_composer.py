@@ -19,7 +19,7 @@ class FakeComposer:
     """A composer with the interface of `sidlive.model.composer.Composer`. ``written``: how often `write` was called."""
 
     def __init__(self, headroom: int = 256) -> None:
-        self.headroom = headroom
+        self._headroom, self._furthest = headroom, 0
         self.heard: list[tuple[int, ...]] = []
         self.digests = [0]  # of the events so far: what the composer "feels"
         self.written = self.resets = 0
@@ -28,8 +28,13 @@ class FakeComposer:
     def position(self) -> int:
         return len(self.heard)
 
+    @property
+    def memory(self) -> int:
+        return max(0, min(len(self.heard), len(self.heard) - self._furthest + self._headroom))
+
     def reset(self) -> None:
         self.heard.clear()
+        self._furthest = 0
         self.digests = [0]
         self.resets += 1
 
@@ -43,10 +48,11 @@ class FakeComposer:
             assert fields[ev.VOICE] > self.heard[-1][ev.VOICE], "events of a frame are in the order of voices"
         assert 0 <= fields[ev.WAIT] <= ev.LONGEST_WAIT and (fields[ev.VOICE] == ev.REST) == (fields[0] == 95)
         self.heard.append(fields)
+        self._furthest = max(self._furthest, len(self.heard))
         self.digests.append(zlib.crc32(repr(fields).encode(), self.digests[-1]))
 
     def rewind(self, n: int) -> None:
-        assert 0 <= n <= min(self.headroom, len(self.heard))
+        assert 0 <= n <= self.memory
         del self.heard[len(self.heard) - n :], self.digests[len(self.digests) - n :]
 
     def write(self, sampling: NoteSampling, limits: NoteLimits = UNLIMITED, least_wait: int = 0) -> NDArray[np.int16]:

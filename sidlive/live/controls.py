@@ -110,7 +110,7 @@ CONTROLS: Final[dict[str, Control]] = {
             whole=True,
             before=0,
         ),
-        Control("density", 0.25, 4.0, 1.0, "", "steer", "above 1 more notes are planned, below 1 fewer"),
+        Control("density", 0.25, 4.0, 1.0, "", "steer", "planned notes, as a multiple of the prompt's own number"),
         Control("leap", 0.0, 2.0, 1.0, "", "steer", "below 1 planned intervals are smaller, above 1 larger"),
         Control("swing", 0.0, 1.0, 0.0, "", "steer", "how late every second eighth of the plan comes; 0 is straight"),
         Control("chord", None, None, "off", "", "steer", "the only tones of planned notes: Am, C E G", text=chord_text),

@@ -74,7 +74,7 @@ class PlanVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def density(self, value: float) -> None:
-        """Plan more notes, above 1, or fewer."""
+        """Plan this many times as many notes as the prompt has: ``density(2)``, ``density(0.5)``."""
         self._command.set("density", value)
 
     @verb(timed=True)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames
-from sidlive.model.composer.choices import NoteLimits
+from sidlive.model.composer.choices import NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
     CHORD,
     CHORDS,
@@ -21,6 +21,7 @@ from sidlive.model.composer.events import (
     TIES,
     UNTUNED,
     VOICE,
+    WAIT,
     Events,
     events_of,
     nearest_chord,
@@ -55,6 +56,12 @@ class Hearing:
     def events(self) -> Events:
         """The notes as a composer hears them."""
         return events_of(self.bank.score)
+
+    @cached_property
+    def pace(self) -> float:
+        """The mean number of frames between two events."""
+        events = self.events
+        return min(max(float(events[1:, WAIT].mean()), 0.1), 1000.0) if len(events) > 1 else NoteSampling().pace
 
     @cached_property
     def _drums(self) -> NDArray[np.int64]:

@@ -44,6 +44,9 @@ from sidlive.tune.score.notes import ATTACK
 
 LEAD: Final = LONGEST_LEAD  # frames that may prepare a note; notes that begin within so many frames are not changed
 HEARD: Final = 8192  # frames of the past that a chapter hears at most
+PATIENCE: Final = (
+    16  # frames between two changes of a number, so that a moving control does not rewrite the plan each frame
+)
 MOST_CHAPTERS: Final = 64  # chapters, and prompts, that are kept for a rewind
 MOST_NOTES: Final = 4096  # bound on the notes that are written while one frame is generated
 
@@ -52,8 +55,8 @@ class ComposerLike(Protocol):
     """The part of a composer that the planner uses (`sidlive.model.composer.Composer`)."""
 
     @property
-    def headroom(self) -> int:
-        """Number of events that `rewind` can take back."""
+    def memory(self) -> int:
+        """Number of events that `rewind` can take back now."""
         ...
 
     def reset(self) -> None: ...
@@ -103,11 +106,11 @@ class Planner:
         Frames are asked for in order. ``before uint8[28]``: the frame before, not transposed. The guide ``uint8[28]``
         is not transposed either; the mask ``bool[28]`` says which columns it covers.
         """
-        self._follow(frame, settings)
+        valid = self._follow(frame, settings)
         chapter = self._chapters[-1]
         if chapter.heard is None:
             return None
-        self._extend(chapter, frame, settings)
+        self._extend(chapter, frame, valid)
         return chapter.guide(frame, before)
 
     def rewind(self, frame: int) -> None:
@@ -132,14 +135,21 @@ class Planner:
 
     # -- settings and chapters
 
-    def _follow(self, frame: int, settings: PlanSettings) -> None:
-        """Apply a change of the settings: begin a chapter, or drop the notes that are to be written anew."""
-        chapter, before = self._chapters[-1], self._settings[-1][1] if self._settings else PlanSettings()
+    def _follow(self, frame: int, settings: PlanSettings) -> PlanSettings:
+        """Apply a change of the settings: begin a chapter, or drop the notes that are to be written anew.
+
+        Return the settings that are valid for the plan: a control that moves on and on is followed in steps.
+        """
+        chapter = self._chapters[-1]
+        since, before = self._settings[-1] if self._settings else (frame - PATIENCE, PlanSettings())
         mode: Mode = "code" if any(settings.parts) else "idle"
         if settings.compose and self._composer is not None:
             mode = "composed"
         if settings == before and mode == chapter.mode:
-            return
+            return settings
+        turned = replace(before, sampling=settings.sampling, swing=settings.swing)
+        if frame < since + PATIENCE and mode == chapter.mode and settings == turned and self._settings:
+            return before
         self._settings = [*self._settings[-KEPT:], (frame, settings)]
         self.version += 1
         if mode != chapter.mode:
@@ -154,6 +164,7 @@ class Planner:
                     chapter.sheet.close(voice, math.ceil(new.stop), frame)
         for voice in settings.taken - before.taken:
             chapter.sheet.close(voice, frame, frame)
+        return settings
 
     def _opened(self, mode: Mode, frame: int) -> Chapter:
         """Return a new chapter, which hears what was played before ``frame``."""
@@ -212,7 +223,8 @@ class Planner:
         assert heard is not None
         least = max(0, chapter.floor - chapter.now)
         limits = limits_of(heard, settings, silent)
-        event = composer.write(settings.sampling, limits, least_wait=min(least, LONGEST_WAIT))
+        sampling = replace(settings.sampling, pace=heard.pace)
+        event = composer.write(sampling, limits, least_wait=min(least, LONGEST_WAIT))
         if settings.classes is not None and event[VOICE] != REST and event[CHORD]:
             fitting = fitting_chord(int(event[CHORD]), int(event[PITCH]), limits.classes or 0)
             if fitting != event[CHORD]:
@@ -278,7 +290,7 @@ class Planner:
         kept = len(told) if self._told_in is chapter else 0
         while kept and not told[kept - 1].alive:
             kept -= 1
-        if self._telling is not chapter.heard or len(told) - kept > composer.headroom:
+        if self._telling is not chapter.heard or len(told) - kept > composer.memory:
             assert chapter.heard is not None
             composer.reset()
             composer.prefill(chapter.heard.events)

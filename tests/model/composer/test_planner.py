@@ -127,7 +127,7 @@ def test_the_plan_depends_only_on_the_settings_at_each_frame(
     ]
     scheduled = [turns[0]] * 20
     while len(scheduled) < 160:
-        scheduled += [chance.choice(turns)] * chance.randrange(1, 40)
+        scheduled += [chance.choice(turns)] * chance.choice([1, 2, 5, 20, 40])
     scheduled = scheduled[:160]
     straight = Music(prompt, make(512), at=7)
     for settings in scheduled:
@@ -160,6 +160,20 @@ def test_a_turn_that_changes_no_note_leaves_the_plan(prompt: Frames) -> None:
     before = music.coming()
     music.play(replace(PLAIN, sampling=NoteSampling(seed=5, density=1.01)))
     np.testing.assert_array_equal(music.coming(60)[: len(before) - 6, :LENGTH], before[:-6, :LENGTH])
+
+
+def test_a_control_that_moves_each_frame_is_followed_in_steps(prompt: Frames) -> None:
+    music = Music(prompt, FakeComposer())
+    music.play(PLAIN, 50)
+    assert isinstance(music.composer, FakeComposer)
+    written = music.composer.written
+    for frame in range(101):
+        music.play(replace(PLAIN, sampling=NoteSampling(seed=5, density=1 + frame / 50)))
+    assert music.composer.written - written < 10 * len(music.coming()), "not a plan for each frame"
+    thrice = replace(PLAIN, sampling=NoteSampling(seed=5, density=3.0))
+    music.play(thrice, 20)
+    gaps = np.diff(np.unique(music.coming()[:, ONSET]))
+    assert gaps[-5:].tolist() == [2] * 5, "the last value counts in the end"
 
 
 def test_scale_and_ranges_limit_the_notes_as_they_sound(prompt: Frames) -> None:
