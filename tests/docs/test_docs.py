@@ -70,7 +70,7 @@ def test_the_command_lists_topics_and_prints_a_page(capsys: pytest.CaptureFixtur
 
 
 def test_the_readme_lists_every_command(readme: str) -> None:
-    listed = set(re.findall(r"^\| `sidlive ([\w-]+)", readme, re.MULTILINE))
+    listed = set(re.findall(r"^\| `sidlive (\w[\w-]*)", readme, re.MULTILINE))
     assert listed == set(COMMANDS)
 
 
