@@ -67,6 +67,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument(
         "--prompt-frames", type=int, default=1024, metavar="P", help="length of each prompt in frames (default: 1024)"
     )
+    command.add_argument(
+        "--plan",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="continue under the plan of the model's composer, if it has one (default: --plan)",
+    )
     command.add_argument("--temperature", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
     command.add_argument("--top-p", type=float, default=0.95, metavar="X", help="as for generate (default: 0.95)")
     command.add_argument("--follow", type=float, default=1.0, metavar="X", help="as for generate (default: 1)")
@@ -84,6 +90,7 @@ class Generated:
     sides: "Sides" = field(default_factory=dict)  # of the generated and the real continuations
     critic: dict[str, float | None] = field(default_factory=dict)
     long: dict[str, float | None] = field(default_factory=dict)  # means over the long runs
+    planned: bool = False  # whether a composer wrote the notes
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -121,6 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         results += _figures(sides)
         results += [Result(f"generated.{name}.10min", value) for name, value in generated.long.items()]
         results += [
+            Result("plan", generated.planned),
             Result("prompts", arguments.generate),
             Result("prompts_split", prompts_from),
             Result("prompt_frames", arguments.prompt_frames, "frames"),
@@ -251,18 +259,22 @@ def _continue(
     from rich.progress import track
 
     from sidlive.errors import ModelError
+    from sidlive.model.composer import load_composer
     from sidlive.model.engine import Engine, Sampling
     from sidlive.model.judging import continuations
     from sidlive.model.judging.continuations import choose_prompts, compare, continue_prompts, criticise, summarise
+    from sidlive.model.weights import composer_path
     from sidlive.report import warn
 
     assert isinstance(engine, Engine) and isinstance(sampling, Sampling)
     prompts = choose_prompts(
         corpus, arguments.generate, arguments.prompt_frames, arguments.seconds, split, arguments.seed
     )
-    going_on = continue_prompts(engine, corpus, prompts, sampling)
+    notes_from = composer_path(arguments.model) if arguments.plan else None
+    composer = load_composer(notes_from) if notes_from else None
+    going_on = continue_prompts(engine, corpus, prompts, sampling, composer)
     continued = list(track(going_on, "continuing", total=len(prompts), transient=True, console=console))
-    generated = Generated()
+    generated = Generated(planned=composer is not None)
     with console.status("measuring"):
         sides = zip(("generated", "real"), compare(corpus, continued), strict=True)
         for name, side in sides:
@@ -273,7 +285,7 @@ def _continue(
     except ModelError as error:
         warn(f"no critic: {error}")
     longs = [
-        continuations.play_long(engine, corpus, prompt, replace(sampling, lane=lane), continuations.LONG_S)
+        continuations.play_long(engine, corpus, prompt, replace(sampling, lane=lane), continuations.LONG_S, composer)
         for lane, prompt in track(
             list(enumerate(prompts[: arguments.long])), "continuing for ten minutes", transient=True, console=console
         )

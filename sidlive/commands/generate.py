@@ -78,6 +78,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="X",
         help="0 stays with the last bars; up to 1 moves on as the music did longer ago (default: 0.8)",
     )
+    generate.add_argument(
+        "--no-plan",
+        action="store_true",
+        help="let the frames go on without the composer's notes (if the model has one)",
+    )
     for name, columns in (
         ("pitch", "frequencies"),
         ("rhythm", "gates and waveforms"),
@@ -112,16 +117,21 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> None:
     """Write the continuation and report figures. Raises TuneError, ModelError and ControlError."""
     from dataclasses import replace
+    from itertools import islice
     from time import perf_counter
 
     import numpy as np
 
     from sidlive.chip.c64.driver import run_machine
-    from sidlive.chip.registers import timing_named
+    from sidlive.chip.pitch import cents_of_a4
+    from sidlive.chip.registers import PAL, timing_named
     from sidlive.compiling import compiling
     from sidlive.errors import TuneError
+    from sidlive.model.composer import load_composer
+    from sidlive.model.composer.continuation import continuation, plan_settings
     from sidlive.model.engine import HEATS, Sampling, constrain, load_engine, near_frames, permitted_values
-    from sidlive.model.scales import notes_in, scale_text
+    from sidlive.model.scales import classes_in, notes_in, scale_text
+    from sidlive.model.weights import composer_path
     from sidlive.report import Result, emit, plain, progress_bar, warn
     from sidlive.tune.capture.recorder import LONGEST
     from sidlive.tune.fragment import onsets
@@ -149,6 +159,8 @@ def run(args: argparse.Namespace) -> None:
         constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, prompt.frames, timing=timing))
         bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model, report_progress=compile_progress("engine"))
+        notes_from = None if args.no_plan else composer_path(args.model)
+        composer = load_composer(notes_from, report_progress=compile_progress("composer")) if notes_from else None
         bar.update(task, description="hearing the prompt", total=None)
         sampling = replace(sampling, near=near_frames(prompt.beat.bar * prompt.beat.whole_frames))
         begin = perf_counter()
@@ -156,9 +168,13 @@ def run(args: argparse.Namespace) -> None:
         prefill_s = perf_counter() - begin
         bar.update(task, description="generating", completed=0, total=args.frames)
         generated = np.empty((args.frames, prompt.frames.shape[1]), dtype=np.uint8)
+        detune_cents = cents_of_a4(PAL) - cents_of_a4(timing)
+        tones = classes_in(scale, prompt.frames, timing=timing)
+        settings = plan_settings(sampling, prompt.beat, len(prompt.frames), tones, detune_cents)
         begin = perf_counter()
-        for row in generated:
-            row[:] = engine.step(sampling, constraints=constraints)
+        rows = continuation(engine, prompt.frames, sampling, composer, settings, constraints)
+        for number, row in enumerate(islice(rows, args.frames)):
+            generated[number] = row
             bar.advance(task)
         generate_s = perf_counter() - begin
         bar.update(task, description=f"writing {plain(args.output.name)}", total=None)
@@ -180,6 +196,7 @@ def run(args: argparse.Namespace) -> None:
         Result("prompt", prompt.source),
         Result("prompt_frames", len(prompt.frames), "frames"),
         Result("frames", len(generated), "frames"),
+        Result("plan", composer is not None),
         Result("seconds", round(len(frames) / prompt.rate_hz, 2), "s"),
         Result("onsets_per_s.prompt", round(float(onset_rates["prompt"]), 2), "1/s"),
         Result("onsets_per_s.made", round(float(onset_rates["made"]), 2), "1/s"),

@@ -1,5 +1,6 @@
 """``sidlive generate`` as typed on the command line."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tunes_by_hand import sid_file
 
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
+from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.judging.measures import note_starts
 from sidlive.model.scales import notes_in, tones
@@ -50,6 +52,30 @@ def test_the_output_is_the_prompt_and_its_continuation(
     rest = tmp_path / "rest.npz"
     assert main(["generate", prompt, "-o", str(rest), "--frames", "30", "--model", model, "--continuation-only"]) == 0
     np.testing.assert_array_equal(load_frames(rest)[0], frames[200:])
+
+
+def test_a_composer_beside_the_model_writes_the_notes_ahead(
+    prompt: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "composed"
+    folder.mkdir()
+    shutil.copy(model, folder / "small.safetensors")
+    shape = ComposerConfig("small", Stack(24, 1, 2, 1, 24), 16, 16, context=64)
+    save_weights(random_weights(shape, std=0.3), folder / "small-composer.safetensors")
+    made = {}
+    for name, where, options in (
+        ("plain", model, []),
+        ("planned", str(folder / "small.safetensors"), []),
+        ("again", str(folder / "small.safetensors"), []),
+        ("off", str(folder / "small.safetensors"), ["--no-plan"]),
+    ):
+        out = tmp_path / f"{name}.npz"
+        assert main(["generate", prompt, "-o", str(out), "--frames", "60", "--model", where, "--json", *options]) == 0
+        assert results(capsys.readouterr().out)["plan"] == (name in ("planned", "again"))
+        made[name] = load_frames(out)[0]
+    np.testing.assert_array_equal(made["off"], made["plain"])
+    np.testing.assert_array_equal(made["again"], made["planned"])
+    assert (made["planned"] != made["plain"]).any()
 
 
 def test_the_video_standard_may_be_another_than_the_prompts(

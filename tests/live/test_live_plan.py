@@ -1,6 +1,7 @@
 """The plan in the instrument: notes by the composer and by code, changes of both, replays, and what the screen sees."""
 
 import random
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,11 @@ from sidlive.live.script import Offline
 from sidlive.live.session import Session
 from sidlive.live.state import BY_CODE, LENGTH, ONSET, PITCH, VOICE
 from sidlive.live.take import FORMAT, Take, TakeLog, read_take
+from sidlive.model.composer.continuation import continuation, plan_settings
 from sidlive.model.composer.plan_settings import SHORTEST_HORIZON
+from sidlive.model.config import ModelConfig, Stack
+from sidlive.model.engine import Engine
+from sidlive.model.weights import random_weights
 
 BEAT = 12  # frames, of the riff
 
@@ -299,3 +304,26 @@ def test_an_old_log_replays_as_it_was(tmp_path: Path) -> None:
     entries = [entry for entry in log.entries if entry.get("verb") != "set"]
     old = TakeLog(log.header, entries, log.frames)
     np.testing.assert_array_equal(replay(old, FakeEngine(), composer=FakeComposer()), log.frames)
+
+
+def test_a_performance_that_nobody_steers_is_what_generate_makes() -> None:
+    core = Core(Take(None, {}))
+    session = Session(Offline(core, small_engine(), composer=FakeComposer()))
+    prompt = session.add(riff())
+    session.prompt("riff")
+    session.start()
+    session.wait(3)
+    desk = core._desk
+    sampling = desk.sampling(0, prompt.beat.bar * prompt.beat.whole_frames)
+    settings = plan_settings(sampling, prompt.beat, len(prompt.frames))
+    engine = small_engine()
+    engine.prefill(prompt.frames)
+    rows = continuation(engine, prompt.frames, sampling, FakeComposer(), settings)
+    played = core.take.frames()
+    np.testing.assert_array_equal(list(islice(rows, len(played))), played)
+    assert len(played) == 150
+
+
+def small_engine() -> Engine:
+    shape = ModelConfig("small", Stack(64, 1, 2, 1, 64), Stack(64, 1, 2, 1, 64))
+    return Engine(random_weights(shape, std=0.2), context=64, headroom=256)

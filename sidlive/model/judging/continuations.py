@@ -6,13 +6,15 @@ it; both are measured (see `measures`) against the character of the whole real t
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
+from sidlive.model.composer.continuation import continuation, plan_settings
 from sidlive.model.corpus.shards import Corpus, CorpusTune
 from sidlive.model.engine import Engine, Sampling
 from sidlive.model.judging.copies import longest_copies, longest_voice_copies
@@ -21,6 +23,10 @@ from sidlive.model.judging.form import form_of, longest_loop, lost_voices
 from sidlive.model.judging.likelihood import interval, tunes_of
 from sidlive.model.judging.measures import character_of, measure, notes_of
 from sidlive.model.scales import in_tune
+from sidlive.tune.beat import beat_of
+
+if TYPE_CHECKING:
+    from sidlive.model.composer.planner import ComposerLike
 
 PROMPTS: Final = 40
 PROMPT_FRAMES: Final = 1024
@@ -115,16 +121,31 @@ def fitting_tunes(corpus: Corpus, split: str, heard: int, seconds: float) -> lis
 
 
 def continue_prompts(
-    engine: Engine, corpus: Corpus, prompts: Sequence[Prompt], sampling: Sampling
+    engine: Engine,
+    corpus: Corpus,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    composer: "ComposerLike | None" = None,
 ) -> Iterator[Continuation]:
-    """Continue each prompt with the engine and yield the continuations. Each has random numbers (a lane) of its own."""
+    """Continue each prompt with the engine and yield the continuations. Each has random numbers (a lane) of its own.
+
+    ``composer``: writes the notes ahead; None: there is no plan.
+    """
     for lane, prompt in enumerate(prompts):
-        frames = corpus.frames(prompt.tune)
-        engine.reset(pin=engine.pinnable)
-        engine.prefill(frames[prompt.start : prompt.prompt_end])
-        own = replace(sampling, lane=sampling.lane + lane)
-        made = np.stack([engine.step(own) for _ in range(prompt.end - prompt.prompt_end)])
+        frames, own = corpus.frames(prompt.tune), replace(sampling, lane=sampling.lane + lane)
+        heard, count = frames[prompt.start : prompt.prompt_end], prompt.end - prompt.prompt_end
+        made = _continued(engine, heard, prompt.tune.rate_hz, count, own, composer)
         yield Continuation(prompt, made, frames[prompt.prompt_end : prompt.end])
+
+
+def _continued(
+    engine: Engine, heard: Frames, rate_hz: float, count: int, sampling: Sampling, composer: "ComposerLike | None"
+) -> Frames:
+    """Let the engine hear a prompt and return ``count`` frames after it."""
+    engine.reset(pin=engine.pinnable)
+    engine.prefill(heard)
+    settings = plan_settings(sampling, beat_of(heard, rate_hz), len(heard)) if composer is not None else None
+    return np.stack(list(islice(continuation(engine, heard, sampling, composer, settings), count)))
 
 
 def compare(
@@ -195,7 +216,14 @@ def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, fl
     return figures
 
 
-def play_long(engine: Engine, corpus: Corpus, prompt: Prompt, sampling: Sampling, seconds: float) -> dict[str, float]:
+def play_long(
+    engine: Engine,
+    corpus: Corpus,
+    prompt: Prompt,
+    sampling: Sampling,
+    seconds: float,
+    composer: "ComposerLike | None" = None,
+) -> dict[str, float]:
     """Continue a prompt for ``seconds``; return measures of the last minute, and the longest loop of the run, by name.
 
     ``onsets_ratio``: note onsets per second relative to the prompt. ``voices_lost``: share of the voices with notes in
@@ -204,9 +232,7 @@ def play_long(engine: Engine, corpus: Corpus, prompt: Prompt, sampling: Sampling
     tune = prompt.tune
     frames = corpus.frames(tune)
     heard, character = frames[prompt.start : prompt.prompt_end], character_of(frames, tune.rate_hz)
-    engine.reset(pin=engine.pinnable)
-    engine.prefill(heard)
-    made = np.stack([engine.step(sampling) for _ in range(_frames(tune, seconds))])
+    made = _continued(engine, heard, tune.rate_hz, _frames(tune, seconds), sampling, composer)
     last = made[-_frames(tune, LAST_S) :]
     before, after = notes_of(heard), notes_of(last)
     rate = sum(len(notes.starts) for notes in before) / len(heard)

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from engines import WARM, lively, tune
+from fake_composer import FakeComposer
 from tunes_by_hand import INIT, program, sid_file
 
 from sidlive.chip import registers as sid
@@ -105,6 +106,15 @@ def test_a_continuation_is_what_the_engine_generates_after_the_prompt(small: Eng
     small.prefill(corpus.frames(prompt.tune)[prompt.start : prompt.prompt_end])
     assert (one.generated == [small.step(WARM) for _ in range(20)]).all()
     assert (one.real == corpus.frames(prompt.tune)[prompt.prompt_end : prompt.end]).all()
+
+
+def test_a_composer_writes_notes_for_each_continuation(small: Engine) -> None:
+    corpus, composer = corpus_of([tune(400, 1)], []), FakeComposer()
+    prompts = choose_prompts(corpus, 2, heard=200, seconds=0.4)
+    plain = list(continue_prompts(small, corpus, prompts, WARM))
+    planned = list(continue_prompts(small, corpus, prompts, WARM, composer))
+    assert composer.resets == 2 and composer.written > 40
+    assert all((one.generated != other.generated).any() for one, other in zip(plain, planned, strict=True))
 
 
 def test_a_perfect_copy_has_the_measures_of_the_real_tune_and_is_found() -> None:

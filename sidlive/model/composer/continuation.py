@@ -1,0 +1,70 @@
+"""Continue a prompt without an instrument around: engine and, if there is one, composer."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING
+
+from sidlive.chip.registers import Frames, silence
+from sidlive.model.composer.choices import NoteSampling
+from sidlive.model.composer.plan_settings import PlanSettings
+from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
+from sidlive.tune.beat import Beat
+
+if TYPE_CHECKING:
+    from sidlive.model.composer.chapter import Row
+    from sidlive.model.composer.planner import ComposerLike
+    from sidlive.model.engine import Engine
+
+
+def plan_settings(
+    sampling: Sampling,
+    beat: Beat,
+    frames: int,
+    classes: frozenset[int] | None = None,
+    detune_cents: float = 0.0,
+) -> PlanSettings:
+    """Return the settings of a plan that follows a prompt of ``frames`` frames with this beat.
+
+    ``sampling``: of the engine; the notes are chosen likewise. ``classes``, ``detune_cents``: as in `PlanSettings`.
+    """
+    return PlanSettings(
+        sampling=NoteSampling(
+            seed=sampling.seed,
+            lane=sampling.lane,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            vary=sampling.vary,
+            near=sampling.near,
+        ),
+        classes=classes,
+        beat_frames=beat.frames,
+        bar_frames=beat.bar_frames,
+        downbeat=beat.downbeat - frames,
+        detune_cents=detune_cents,
+    )
+
+
+def continuation(
+    engine: "Engine",
+    prompt: Frames,
+    sampling: Sampling,
+    composer: "ComposerLike | None" = None,
+    settings: PlanSettings | None = None,
+    constraints: Constraints = UNCONSTRAINED,
+) -> "Iterator[Row]":
+    """Yield the frames ``uint8[28]`` after ``prompt uint8[T, 28]``, which the engine has heard, without end.
+
+    ``composer``: writes the notes ahead, under ``settings``; None: there is no plan.
+    """
+    planner = None
+    if composer is not None:
+        from sidlive.model.composer.planner import Planner  # loads numba
+
+        planner = Planner(composer, engine.history)
+        planner.begin(prompt, 0)
+    settings = settings or PlanSettings()
+    row = prompt[-1] if len(prompt) else silence(1)[0]
+    for frame in count():
+        guide = planner.guide(frame, settings, row) if planner is not None else None
+        row = engine.step(sampling, None, None, constraints, *(guide or ()))
+        yield row
