@@ -198,7 +198,7 @@ def _perform(options: RoomOptions, count: int, live: bool) -> tuple[TakeLog, int
 def heard_in_their_frame(log: TakeLog) -> tuple[int, int]:
     """Return how many of a log's timed commands are first heard in the frame that the log gives them, and their number.
 
-    A lock or a prompt whose frame another one shares is left out: only one of them can be heard.
+    Commands of one kind that share a frame are left out: only one of them can be heard.
     """
     frames, exact, total = log.frames, 0, 0
     timed = [event for event in log.events if "heard" in event]
@@ -208,13 +208,14 @@ def heard_in_their_frame(log: TakeLog) -> tuple[int, int]:
         verb, at, arguments = event["verb"], int(event["heard"]), event["arguments"]
         if not began <= at < len(frames):
             continue
+        rivals = muted if verb in muted else {verb}
+        if sum(other["verb"] in rivals and other["heard"] == at for other in timed) > 1:
+            continue
         if verb in muted:
             earlier = [other for other in timed if other["verb"] in muted and other["heard"] < at]
-            last = max(earlier, key=lambda other: int(other["heard"]), default={"verb": "unmute"})
+            last = max(earlier, key=lambda other: (other["heard"], other["number"]), default={"verb": "unmute"})
             silent = frames[at - 1 : at + 1, sid.register_of(2, sid.SR)] == 0
             right = silent.tolist() == [muted[str(last["verb"])], muted[verb]]
-        elif sum(other["verb"] == verb and other["heard"] == at for other in timed) > 1:
-            continue
         else:
             voice, name = (2, arguments[1]) if verb == "lock" else (0, arguments[0])
             right = _first_heard(frames, voice, int(str(name).removeprefix("probe")), int(event["frame"])) == at

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PINNED = 256  # first frames (5 s) of the prompt that stay in the context; the sliding window is shorter by them
 REMEMBERED: Final = 512  # generated frames that may be delivered again after a cut
+_FADING = 0.8  # share of the longest prefill so far that counts at the next one
 _AGING = 0.05  # weight of the newest measurement in the running average of the time per frame
 
 
@@ -75,7 +76,7 @@ class EngineLike(Protocol):
 class GeneratorHost(Protocol):
     """The part of the core that the generator uses (`sidlive.live.core.Core`); each call takes the core's lock."""
 
-    prefill_s: float  # seconds that the last prefill of a past took
+    prefill_s: float  # seconds that a prefill of a past takes; the longest one fades
     step_s: float  # seconds the engine takes for a frame, averaged over the latest frames
 
     def assignment(self, lineage: int, position: int, /) -> Assignment | None:
@@ -196,7 +197,7 @@ class Generator:
         began = time.perf_counter()
         self._engine.reset(pin=pin)
         self._prefill([(part, lineage.semitones) for part in (prompt[: min(pin, last)], prompt[first:last])] + runs)
-        self._core.prefill_s = time.perf_counter() - began
+        self._core.prefill_s = max(time.perf_counter() - began, _FADING * self._core.prefill_s)
         entered = self._core.enter(lineage)
         if entered is not None:
             self._lineage, self._semitones = lineage.number, lineage.semitones

@@ -58,7 +58,7 @@ class TapePlayer:
         self.gaps = 0
         self.realtime = False  # frames are played at their time, so a change must be made in time
         self.quantised = "now"  # the moment at which changes of MIDI controllers take effect
-        self.prefill_s = 0.0  # seconds that the last prefill of a past took
+        self.prefill_s = 0.0  # seconds that a prefill of a past takes; the longest one fades
         self.step_s = 0.0  # seconds that the engine takes for a frame, averaged over the latest frames
         self.hands: Hands | None = None
         self.speakers: Speakers | None = None

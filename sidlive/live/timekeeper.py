@@ -190,10 +190,18 @@ class Timekeeper(TapePlayer):
         self._report_refused()
 
     def lead(self, commands: list[Command]) -> int:
-        """Return the frames that must lie between now and a change, so that it is ready in time."""
+        """Return the frames that must lie between now and a change, so that it is ready in time.
+
+        A change of the past takes a prefill. So does any change before one for which the engine was prefilled already.
+        """
         if not self.realtime:
             return 0
-        again = any(name == "prompt" or (name == "set" and arguments[0] == "transpose") for name, arguments in commands)
+        made = [
+            (entry.name, entry.arguments)
+            for entry in self._schedule.waiting
+            if entry.frame is not None and entry.frame <= self._tape.fresh
+        ]
+        again = any(name == "prompt" or "transpose" in arguments[:1] for name, arguments in [*commands, *made])
         return LEAD + (math.ceil(PREFILL_TIMES * self.prefill_s * self._rate) if again else 0)
 
     def _count(self) -> ClockState:

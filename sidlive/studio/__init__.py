@@ -9,7 +9,8 @@ In reading order:
 - ``colours``: all colours; ``monochrome``: text attributes in their place
 - ``layout``: how the screen is divided
 - ``widgets``: the parts that are drawn cell by cell; ``canvas``: a grid of cells
-- ``roll``: frames as notes, waveforms and envelopes; ``lanes``: the score; ``gutter``: the column to its left
+- ``roll``: frames as notes, waveforms and envelopes; ``lanes``: the score; ``marks``: bars, beats and waiting
+  commands in it; ``gutter``: the column to its left
 - ``views``: masthead, panel, control strip, key bar; ``notices``: the line above the console
 - ``console/``: the console, in which the performer types Python
 - ``overlays``: the help, and the question before leaving

@@ -4,7 +4,7 @@ Left of the playhead is the music that was heard, dim; right of it the music to 
 the frame's number alone, so a cell looks the same while it scrolls. Draws on a Canvas; knows no session.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -27,7 +27,9 @@ from sidlive.studio.colours import (
 )
 from sidlive.studio.gutter import filter_gutter, voice_gutter
 from sidlive.studio.layout import MIN_SCORE, MIN_WIDTH, RECENT, ZOOMS, Grid, ScoreLayout, Span, lay_out_score
+from sidlive.studio.marks import Marks
 
+NO_MARKS: Final = Marks()
 FIT_EVERY: Final = 5  # the pitch ranges are fitted at every fifth picture
 
 # Dots of a braille cell by row (4) and column (2): Unicode, block 2800.
@@ -63,6 +65,7 @@ class ScorePainter:
         roll: r.Roll,
         now: int,
         voices: Sequence[VoiceState] = (VoiceState(),) * 3,
+        marks: Marks = NO_MARKS,
     ) -> None:
         """Draw the score. ``now`` is the number of the frame that plays next."""
         layout = self.layout(canvas.width, canvas.height)
@@ -77,6 +80,7 @@ class ScorePainter:
             self._voice(canvas, layout, grid, roll, voice, top, voices[voice])
             voice_gutter(canvas, layout, roll, now, voice, top, voices[voice])
         self._filter(canvas, layout, grid, roll, now, 3 * layout.voice_rows)
+        self._lines(canvas, layout, marks, lambda frame: frame // per_cell - left)
         self._cuts(canvas, layout, [cut // per_cell - left for cut in roll.cuts])
         self._playhead(canvas, layout)
 
@@ -191,6 +195,21 @@ class ScorePainter:
             canvas.chars[top + row, x[show]] = _EIGHTH_CODES[fill[show]]
             edge = (height <= 8 * (rows - row)).astype(np.intp)  # the contour is brighter than the area below it
             canvas.inks[top + row, x[show]] = _FILTER_INKS[features.mode[cells], grid.tier, edge][show]
+
+    def _lines(self, canvas: Canvas, layout: ScoreLayout, marks: Marks, cell_of: Callable[[int], int]) -> None:
+        """Draw a line where a bar begins, a tick above each voice where a beat does, a flag where a command waits."""
+        tops = [voice * layout.voice_rows for voice in range(3)]
+        for frames, rows in ((marks.beats, tops), (marks.bars, range(min(canvas.height, 3 * layout.voice_rows)))):
+            for cell in map(cell_of, frames):
+                if 0 <= cell < layout.columns:
+                    column = canvas.chars[list(rows), layout.gutter + cell]
+                    empty = [row for row, char in zip(rows, column, strict=True) if chr(char) in " ·"]
+                    canvas.chars[empty, layout.gutter + cell] = ord("╎")
+                    canvas.inks[empty, layout.gutter + cell] = ink(RULE if frames is marks.beats else FAINT)
+        for frame, name in marks.flags:
+            cell = cell_of(frame)
+            if 0 <= cell < layout.columns:
+                canvas.write(0, layout.gutter + cell, f"▸{name}"[: layout.columns - cell], WARN, bold=True)
 
     def _cuts(self, canvas: Canvas, layout: ScoreLayout, cells: list[int]) -> None:
         """Draw a dotted line at each cut: from there on the future was generated again."""

@@ -63,6 +63,12 @@ def masthead(canvas: Canvas, state: State) -> None:
     x = canvas.write(0, x + 3, text, colour, PANEL, bold=True)
     x = canvas.write(0, x + 2, clock_text(state.take_s), WHITE, PANEL, bold=True)
 
+    if state.prompt is not None:
+        count = state.count
+        x = canvas.write(0, x + 2, f"{count.bar}:{count.beat}", PRIMARY, PANEL, bold=True)
+        if canvas.width >= 100:
+            x = canvas.write(0, x + 1, f"{count.tempo:.0f} bpm", MUTED, PANEL)
+
     ready_s = state.ahead / state.rate_hz
     hue = GOOD if ready_s > 0.5 else WARN if ready_s > 0.15 else BAD
     if state.phase == "stopped":
@@ -216,6 +222,8 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
     if len(knob) > room:
         knob = knob.split()[0][:room]
     width = canvas.width - 23 - (room + 1 if canvas.width >= 34 else 0)
+    if control.moving:
+        canvas.write(y, 15, "~", PRIMARY, ground, bold=True)
     if control.fraction is not None and width > 2 and _is_a_scale(control):
         _needle(canvas, y, 22, width, control, WARN if touched else hue)
     if canvas.width >= 34 and knob:
@@ -262,6 +270,10 @@ def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, h
         canvas.write(y, x + left, "█" * (right - left + 1) if left != right else "│", hue, RULE)
     else:
         canvas.bar(y, x, width, control.fraction, hue, RULE)
+    for value in control.span or ():
+        place = control.place(value)
+        assert place is not None, "a control with a scale has a place for each value"
+        canvas.write(y, x + round(place * (width - 1)), "┊", WHITE, RULE)  # where its movement turns or ends
 
 
 def control_strip(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -> None:

@@ -16,6 +16,7 @@ from sidlive.studio.actions import ACTIONS, Action
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.colours import BAD, GOOD, GROUND, PANEL, TEXT, WARN, ink
 from sidlive.studio.layout import ZOOMS
+from sidlive.studio.marks import Marks, marks_of
 from sidlive.studio.notices import notice_line
 from sidlive.studio.roll import Roll
 
@@ -104,6 +105,7 @@ class ScoreView(Drawn):
         self.roll = Roll()
         self._now = 0
         self._voices: Sequence[VoiceState] = (VoiceState(),) * 3
+        self._marks = Marks()
         self._drawn: tuple[object, ...] = ()
 
     @property
@@ -118,10 +120,15 @@ class ScoreView(Drawn):
         ahead = state.controls.get("ahead")
         if ahead is not None and isinstance(ahead.value, int | float):
             self.score.ahead = int(ahead.value)
-        key = (now // (2 * self.score.zoom), self.size, self.score.zoom, self.score.ahead, state.voices)
+        before, after = self.needed
+        marks = marks_of(state, now - before, now + after)
+        key = (
+            now // (2 * self.score.zoom), self.size, self.score.zoom, self.score.ahead, state.voices, marks.flags,
+            state.count.beat_frames, state.count.bar_beats,
+        )  # fmt: skip
         if not computed and key == self._drawn:
             return False
-        self._now, self._voices, self._drawn = now, state.voices, key
+        self._now, self._voices, self._marks, self._drawn = now, state.voices, marks, key
         self.redraw()
         return True
 
@@ -132,7 +139,7 @@ class ScoreView(Drawn):
         return self.score.zoom
 
     def paint(self, canvas: Canvas) -> None:
-        self.score.draw(canvas, self.roll, self._now, self._voices)
+        self.score.draw(canvas, self.roll, self._now, self._voices, self._marks)
 
     def on_click(self, event: events.Click) -> None:
         layout = self.score.layout(*self.size)
