@@ -12,7 +12,8 @@ In reading order:
   continues), `course` (settings and past of a frame), `schedule` (the courses of the frames ahead), `generator` (keeps
   the tape filled), `voices` (held, locked and muted voices), `rests` (detects voices that have lost their notes),
   `audition` (plays a take again)
-- the clock: `moments` ("bar", "2 beats"), `clock` (which beat a frame lies in), `shapes` (movements of controls)
+- the clock: `moments` ("bar", "2 beats"), `clock` (which beat a frame lies in), `shapes` (movements of controls),
+  `loops` (functions called in time)
 - the take: `take` (frames and log), `commit` (a take as a .sid file), `replay` (frames from the log)
 - the processes: `options`, `process` (the core process), `room` (starts it, and is the link to it), `mirror` (frames
   in shared memory), `script` (scripts; the link in virtual time), `sound/` (devices), `hands/` (MIDI)

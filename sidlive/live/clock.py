@@ -77,6 +77,8 @@ class Clock:
             return earliest
         if moment.kind == "after":
             return max(earliest, _rounded(now + self.frames(moment.span, rate_hz)))
+        if moment.kind == "count":
+            return max(earliest, _rounded(self.frame(moment.span.count)))
         if moment.kind == "bar":
             frame = _rounded(self.frame((moment.number - 1) * self.bar))
             if frame < earliest:

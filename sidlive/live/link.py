@@ -174,6 +174,10 @@ class Link(Protocol):
     def wait(self, seconds: float) -> None:
         """Wait until the chip has taken this many more seconds of frames."""
 
+    def drive(self, step: Callable[[], None]) -> bool:
+        """Have ``step`` called before each frame, if time is virtual here; return whether it is."""
+        ...
+
     def restart(self) -> None:
         """Open the core again after it died."""
 

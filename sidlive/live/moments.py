@@ -15,6 +15,7 @@ Unit = Literal["beats", "bars", "s", "frames"]
 
 LONGEST: Final = 100_000  # of any unit
 _DURATION: Final = re.compile(r"(?:(\d+(?:\.\d*)?|\.\d+)(?:\s*/\s*(\d+))?\s*)?([a-z]+)")
+_COUNT: Final = re.compile(r"count\s+(\d+\.\d+)")
 _BAR: Final = re.compile(r"bar\s+(\d+)")
 _UNITS: Final[dict[str, Unit]] = {
     "beat": "beats", "beats": "beats", "bar": "bars", "bars": "bars", "frame": "frames", "frames": "frames",
@@ -37,10 +38,10 @@ class Moment:
     """A place in time, relative to the moment at which it is looked up.
 
     now: at once. line: the next line of the grid whose lines lie ``span`` apart, counted from bar 1. after: ``span``
-    later. bar: the beginning of bar ``number``.
+    later. bar: the beginning of bar ``number``. count: so many beats of ``span`` after the beginning of bar 1.
     """
 
-    kind: Literal["now", "line", "after", "bar"]
+    kind: Literal["now", "line", "after", "bar", "count"]
     span: Duration = Duration(1, "bars")
     number: int = 1
 
@@ -75,6 +76,8 @@ def parse_moment(text: object, what: str = "at") -> Moment:
         if not 1 <= int(named[1]) <= LONGEST:
             raise ControlError(f"{what} counts bars from 1, found {text!r}")
         return Moment("bar", number=int(named[1]))
+    if counted := _COUNT.fullmatch(plain):
+        return Moment("count", Duration(float(counted[1]), "beats"))
     later = plain.startswith("+")
     try:
         span = parse_duration(plain.removeprefix("+"), what)

@@ -80,6 +80,10 @@ class RoomLink:
                 raise self._gone()
             time.sleep(min(0.05, missing / rate))
 
+    def drive(self, step: Callable[[], None]) -> bool:
+        """Return False: time is real here."""
+        return False
+
     def ready(self, report_progress: Callable[[str], object] | None = None) -> None:
         """Return when the model is loaded. Raises ModelError if it cannot be loaded.
 

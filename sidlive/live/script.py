@@ -48,6 +48,7 @@ class Offline:
         self.core = core
         self._generator = Generator(core, engine, transpose, composer)
         self._sink = sink
+        self._steps: list[Callable[[], None]] = []  # called before each frame
         self._owed = 0.0  # frames still to play; a fraction is kept for the next `wait`
 
     def state(self) -> State:
@@ -63,6 +64,8 @@ class Offline:
         self._owed += seconds * self.core.timing.rate_hz
         while self._owed >= 1.0:
             self._owed -= 1.0
+            for step in self._steps:
+                step()
             while self._generator.work():
                 pass
             row = self.core.next_frame()
@@ -70,6 +73,11 @@ class Offline:
                 self._sink(row)
             if self.core.mirror.clock % _FLUSH == 0:
                 self._flush()
+
+    def drive(self, step: Callable[[], None]) -> bool:
+        """Call ``step`` before each frame."""
+        self._steps.append(step)
+        return True
 
     def restart(self) -> None:
         """Do nothing: a core in this process cannot die alone."""

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidlive.errors import ControlError
+from sidlive.live.clock import Clock
 from sidlive.live.link import Link
+from sidlive.live.moments import parse_duration
 from sidlive.live.state import State, Window
 from sidlive.live.verbs.counting import ClockVerbs
 from sidlive.live.verbs.declaration import Verb, declared_in, verb
 from sidlive.live.verbs.editing import TakeVerbs
+from sidlive.live.verbs.looping import LoopVerbs
 from sidlive.live.verbs.planning import PlanVerbs
 from sidlive.live.verbs.spoken import beside_builtin
 from sidlive.live.verbs.steering import SteeringVerbs
@@ -24,7 +27,7 @@ from sidlive.live.verbs.steering import SteeringVerbs
 __all__ = ["VERBS", "Session", "verbs"]
 
 
-class Session(TakeVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
+class Session(TakeVerbs, LoopVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
     """All verbs of the instrument, and the calls of the screen, over one link."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:
@@ -32,10 +35,14 @@ class Session(TakeVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
         super().__init__(link, takes)
 
     @verb("caller")
-    def wait(self, seconds: float) -> None:
-        """Wait until this many seconds of music have been played (for scripts; offline the time is virtual)."""
+    def wait(self, seconds: float | str) -> None:
+        """Wait until this many seconds of music, or ``"2 bars"``, have been played (offline the time is virtual)."""
+        if isinstance(seconds, str):
+            length, state = parse_duration(seconds, "wait"), self._link.state()
+            clock = Clock(state.count.beat_frames, state.count.bar_beats)
+            seconds = clock.frames(length, state.rate_hz) / state.rate_hz
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-            raise ControlError(f"wait expects seconds, 0 or more, found {seconds!r}; try wait(4)")
+            raise ControlError(f"wait expects seconds, 0 or more, found {seconds!r}; try wait(4) or wait('2 bars')")
         self._link.wait(float(seconds))
 
     @verb()
@@ -62,7 +69,8 @@ class Session(TakeVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
             self._command.add(fragment)
 
     def close(self) -> None:
-        """End the session and its core."""
+        """End the session, its loops and its core."""
+        self._loops.close()
         self._link.close()
 
 

@@ -6,6 +6,7 @@ that is, cuts the tape there. Each call of this class runs under the core's lock
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.errors import ControlError, SidliveError
@@ -126,6 +127,8 @@ class Timekeeper(TapePlayer):
             if entry.name == "prompt" and entry.frame is not None and entry.frame <= frame:
                 clock = self._schedule.trial(entry.frame).clock
                 frame = clock.next(when, now, max(earliest, entry.frame), self._rate)
+        if when.kind == "count" and frame > clock.next(when, now, 0, self._rate):  # a loop's call took too long
+            self.late_changes += 1
         return frame
 
     def _wait(self, command: Command, when: Moment | None, frame: int | None) -> None:
@@ -206,6 +209,8 @@ class Timekeeper(TapePlayer):
 
     def _count(self) -> ClockState:
         clock, playhead = self._course.clock, self._tape.playhead
+        if not self._knows_time:  # the beat is the prompt's, which is not heard yet
+            clock = replace(clock, beat=self._course.beat.frames, bar=self._course.beat.bar)
         place = clock.place(playhead)
         return ClockState(
             *place, clock.beats(playhead), clock.beat, clock.bar, 60 * self._rate / clock.beat, clock.source,
