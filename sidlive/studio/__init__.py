@@ -10,7 +10,7 @@ In reading order:
 - ``layout``: how the screen is divided
 - ``widgets``: the parts that are drawn cell by cell; ``canvas``: a grid of cells
 - ``roll``: frames as notes, waveforms and envelopes; ``lanes``: the score; ``marks``: bars, beats and waiting
-  commands in it; ``gutter``: the column to its left
+  commands in it; ``plan_lanes``: the planned notes in it; ``gutter``: the column to its left
 - ``views``: masthead, panel, control strip, key bar; ``notices``: the line above the console
 - ``console/``: the console, in which the performer types Python
 - ``overlays``: the help, and the question before leaving

@@ -26,6 +26,7 @@ GOOD: Final = "#8cf58a"
 WARN: Final = "#ffd75e"
 BAD: Final = "#ff6b7d"
 HELD: Final = "#d79bff"  # a voice that plays a locked fragment
+CODE: Final = "#5fe6d6"  # notes that code wrote
 HEAD: Final = "#ffffff"  # the playhead
 
 # Waveforms, as `roll` numbers them: none, triangle, saw, pulse, noise, mixed.

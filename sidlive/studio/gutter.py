@@ -1,4 +1,4 @@
-"""The gutter, left of the score: who plays each voice (GEN, OFF, HOLD, LOCK, MUTE), and its sound at the playhead."""
+"""The gutter, left of the score: who plays a voice (GEN, OFF, HOLD, LOCK, CODE, MUTE), and its sound now."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from sidlive.live.state import VoiceState
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.colours import (
     BAD,
+    CODE,
     FAINT,
     FILTER_COLOURS,
     GOOD,
@@ -29,6 +30,7 @@ _BADGES: Final = {
     "masked": ("OFF", FAINT),
     "held": ("HOLD", WARN),
     "locked": ("LOCK", HELD),
+    "code": ("CODE", CODE),
 }
 
 

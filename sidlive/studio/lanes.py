@@ -1,7 +1,8 @@
 """The score: three voices and the filter, scrolling past the playhead.
 
-Left of the playhead is the music that was heard, dim; right of it the music to come, bright. A frame's cell depends on
-the frame's number alone, so a cell looks the same while it scrolls. Draws on a Canvas; knows no session.
+Left of the playhead is the music that was heard, dim; right of it the music to come, bright, and then the plan, hollow
+(`plan_lanes`). A frame's cell depends on the frame's number alone, so a cell looks the same while it scrolls. Draws on
+a Canvas; knows no session.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.live.state import VoiceState
+from sidlive.live.state import Notes, VoiceState, no_notes
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import EIGHTHS, Canvas
 from sidlive.studio.colours import (
@@ -28,12 +29,11 @@ from sidlive.studio.colours import (
 from sidlive.studio.gutter import filter_gutter, voice_gutter
 from sidlive.studio.layout import MIN_SCORE, MIN_WIDTH, RECENT, ZOOMS, Grid, ScoreLayout, Span, lay_out_score
 from sidlive.studio.marks import Marks
+from sidlive.studio.plan_lanes import DOTS, draw_plan, pitches_of
 
 NO_MARKS: Final = Marks()
 FIT_EVERY: Final = 5  # the pitch ranges are fitted at every fifth picture
 
-# Dots of a braille cell by row (4) and column (2): Unicode, block 2800.
-_DOTS: Final = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
 # Share of a colour that is left in each tier: ahead of the playhead, at it, just heard, heard earlier.
 _TIER_SHARE: Final = (1.0, 1.0, 0.62, 0.40)
 _BLOCK_SHARE: Final = (0.0, 0.20, 0.38, 0.55)  # share of the tint behind a note, by loudness
@@ -66,8 +66,10 @@ class ScorePainter:
         now: int,
         voices: Sequence[VoiceState] = (VoiceState(),) * 3,
         marks: Marks = NO_MARKS,
+        notes: Notes | None = None,
     ) -> None:
-        """Draw the score. ``now`` is the number of the frame that plays next."""
+        """Draw the score. ``now``: number of the frame that plays next. ``notes``: planned, ONSET is such a number."""
+        notes = no_notes() if notes is None else notes
         layout = self.layout(canvas.width, canvas.height)
         self._pictures += 1
         if canvas.width < MIN_WIDTH or canvas.height < MIN_SCORE:
@@ -77,7 +79,8 @@ class ScorePainter:
         grid = Grid.of(roll, left * per_cell, layout, self.zoom)
         for voice in range(3):
             top = voice * layout.voice_rows
-            self._voice(canvas, layout, grid, roll, voice, top, voices[voice])
+            self._voice(canvas, layout, grid, roll, voice, top, voices[voice], notes)
+            draw_plan(canvas, layout, self.zoom, grid.first, roll.end, notes, voice, top, self.spans[voice])
             voice_gutter(canvas, layout, roll, now, voice, top, voices[voice])
         self._filter(canvas, layout, grid, roll, now, 3 * layout.voice_rows)
         self._lines(canvas, layout, marks, lambda frame: frame // per_cell - left)
@@ -85,7 +88,15 @@ class ScorePainter:
         self._playhead(canvas, layout)
 
     def _voice(
-        self, canvas: Canvas, layout: ScoreLayout, grid: Grid, roll: r.Roll, voice: int, top: int, state: VoiceState
+        self,
+        canvas: Canvas,
+        layout: ScoreLayout,
+        grid: Grid,
+        roll: r.Roll,
+        voice: int,
+        top: int,
+        state: VoiceState,
+        notes: Notes,
     ) -> None:
         rows = layout.voice_rows - (2 if layout.has_timbre else 1)
         body = top + 1
@@ -96,7 +107,8 @@ class ScorePainter:
         tonal = sounding & (features.wave[:, voice] != r.NOISE)
         span = self.spans[voice]
         if self._pictures % FIT_EVERY == 0 or span.is_new:
-            span.fit(pitch[tonal])
+            planned = pitches_of(notes, voice, roll.end, grid.first + 2 * self.zoom * layout.columns)
+            span.fit(np.concatenate([pitch[tonal], planned]))
         self._octaves(canvas, layout, body, rows, span)
 
         silenced = state.muted or state.mode == "masked"
@@ -108,7 +120,7 @@ class ScorePainter:
             cell_y, cell_x = dot_y // 4, dot_x // 2
             bits = np.zeros((rows, layout.columns), np.uint8)
             top_dot = np.minimum(dot_y % 4, 2)  # lines are two dots thick
-            np.bitwise_or.at(bits, (cell_y, cell_x), _DOTS[top_dot, dot_x % 2] | _DOTS[top_dot + 1, dot_x % 2])
+            np.bitwise_or.at(bits, (cell_y, cell_x), DOTS[top_dot, dot_x % 2] | DOTS[top_dot + 1, dot_x % 2])
             loud = np.zeros((rows, layout.columns), np.float32)
             np.maximum.at(loud, (cell_y, cell_x), features.level[index, voice])
             held = np.zeros((rows, layout.columns), bool)

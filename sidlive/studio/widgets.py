@@ -10,7 +10,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sidlive.live.state import State, VoiceState, Window
+from sidlive.live.state import State, VoiceState, Window, no_notes
+from sidlive.model.composer.plan_settings import SHORTEST_HORIZON
 from sidlive.studio import lanes, views
 from sidlive.studio.actions import ACTIONS, Action
 from sidlive.studio.canvas import Canvas
@@ -107,6 +108,7 @@ class ScoreView(Drawn):
         self._voices: Sequence[VoiceState] = (VoiceState(),) * 3
         self._marks = Marks()
         self._drawn: tuple[object, ...] = ()
+        self._notes = no_notes()
 
     @property
     def needed(self) -> tuple[int, int]:
@@ -119,16 +121,17 @@ class ScoreView(Drawn):
         now = window.first + window.now
         ahead = state.controls.get("ahead")
         if ahead is not None and isinstance(ahead.value, int | float):
-            self.score.ahead = int(ahead.value)
+            self.score.ahead = max(int(ahead.value), SHORTEST_HORIZON if len(window.notes) else 0)
         before, after = self.needed
         marks = marks_of(state, now - before, now + after)
         key = (
             now // (2 * self.score.zoom), self.size, self.score.zoom, self.score.ahead, state.voices, marks.flags,
-            state.count.beat_frames, state.count.bar_beats,
+            state.count.beat_frames, state.count.bar_beats, window.notes.tobytes(),
         )  # fmt: skip
         if not computed and key == self._drawn:
             return False
         self._now, self._voices, self._marks, self._drawn = now, state.voices, marks, key
+        self._notes = window.notes
         self.redraw()
         return True
 
@@ -139,7 +142,7 @@ class ScoreView(Drawn):
         return self.score.zoom
 
     def paint(self, canvas: Canvas) -> None:
-        self.score.draw(canvas, self.roll, self._now, self._voices, self._marks)
+        self.score.draw(canvas, self.roll, self._now, self._voices, self._marks, self._notes)
 
     def on_click(self, event: events.Click) -> None:
         layout = self.score.layout(*self.size)
