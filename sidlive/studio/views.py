@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from sidlive.live.controls import CONTROLS
 from sidlive.live.state import ControlState, State
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.colours import (
@@ -38,6 +39,11 @@ _PHASES: Final = {
 }
 _WIDE: Final = 40  # columns: a panel this wide has room for a knob's channel beside each control
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
+_OTHER_ROWS: Final = 12  # of the panel: prompt, the titles of three kinds of controls, take, outside
+_RARE: Final = (  # controls that a low panel leaves out while nobody has turned them, in this order
+    "min_p", "top_k", "range3", "range2", "range1", "filter_heat", "timbre_heat", "rhythm_heat", "pitch_heat", "leap",
+    "swing", "chord", "compose", "revive",
+)  # fmt: skip
 _MAY_BE_UNUSED: Final = ("top_k", "min_p")  # 0 turns them off
 
 
@@ -114,8 +120,9 @@ def panel(
     canvas: Canvas, state: State, touched: frozenset[str] = frozenset(), verbs: Mapping[str, str] | None = None
 ) -> None:
     """Draw the panel: prompt, controls, take, sound, MIDI, model; and the verbs (a sentence each) if they have room."""
-    groups = [(title, hue, [c for c in state.controls.values() if c.kind == kind]) for kind, title, hue in _KINDS]
-    rows = 3 + sum(len(controls) + 1 for _, _, controls in groups if controls) + 6
+    shown = _most_needed(state.controls, canvas.height - _OTHER_ROWS)
+    groups = [(title, hue, [c for c in shown if c.kind == kind]) for kind, title, hue in _KINDS]
+    rows = len(shown) + _OTHER_ROWS
     gap = 1 if canvas.height >= rows + 3 else 0
     canvas.chars[:, 0], canvas.inks[:, 0] = ord("│"), ink(RULE)
     y = _prompt(canvas, state, 0)
@@ -140,6 +147,15 @@ def panel(
             canvas.write(y, 9, line, MUTED)
             y += 1
     _verb_list(canvas, y + gap, verbs or {})
+
+
+def _most_needed(controls: Mapping[str, ControlState], room: int) -> list[ControlState]:
+    """Return as many controls as there are rows; the first to go are those of _RARE that are as they were at first."""
+    shown = dict(controls)
+    for name in _RARE:
+        if len(shown) > room and name in shown and shown[name].value == CONTROLS[name].default:
+            del shown[name]
+    return list(shown.values())
 
 
 def _verb_list(canvas: Canvas, y: int, verbs: Mapping[str, str]) -> None:

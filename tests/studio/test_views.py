@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sidlive.live.state import Notice, State
+from sidlive.live.controls import CONTROLS
+from sidlive.live.state import ControlState, Notice, State
 from sidlive.studio import views
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.notices import Bulletin
@@ -83,6 +84,17 @@ def test_the_small_panel_fits_a_small_screen():
     first, second = lines(views.control_strip, 80, 2, PLAYING)
     assert "temperature 0.9" in first and "ahead 96" in first
     assert "prompt arp_in_a" in second and "speaker pulse" in second
+
+
+def test_a_low_panel_leaves_out_rare_controls_that_nobody_has_turned():
+    controls = {
+        name: ControlState(name, control.default, control.low, control.high, control.unit, control.kind, "")
+        for name, control in CONTROLS.items()
+    }
+    controls["swing"] = replace(controls["swing"], value=0.5)
+    text = "\n".join(lines(views.panel, 44, 32, replace(PLAYING, controls=controls)))
+    assert "OUTSIDE" in text and "temperature" in text and "swing" in text
+    assert "min_p" not in text and "top_k" not in text and "range3" not in text
 
 
 def test_a_changed_control_is_highlighted_for_a_moment():
