@@ -148,8 +148,13 @@ class Desk:
     @property
     def excused(self) -> frozenset[int]:
         """The voices (0 to 2) whose notes the model does not choose: masked, held, locked, or played by code."""
+        return self._silenced | self.coded
+
+    @property
+    def _silenced(self) -> frozenset[int]:
+        """The voices (0 to 2) that the model does not generate: masked, held or locked."""
         gripped = {voice for voice, grip in enumerate(self.grips) if grip is not None}
-        return frozenset(range(VOICES)) - self.mask | gripped | self.coded
+        return frozenset(range(VOICES)) - self.mask | gripped
 
     def sampling(self, lane: int, bar_frames: int) -> Sampling:
         """Return the sampling settings. `lane` selects one of the independent random streams of a seed."""
@@ -191,7 +196,7 @@ class Desk:
             semitones=int(values["transpose"]),
             detune_cents=cents_of_a4(PAL) - cents_of_a4(self.timing),
             parts=self.parts,
-            taken=self.taken,
+            taken=self.taken | self._silenced,
         )
 
     @property

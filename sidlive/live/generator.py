@@ -235,19 +235,19 @@ class Generator:
         assert lineage.root is not None, "a lineage that was entered has a root"
         played = task.index - lineage.root  # frames of this lineage before this one
         opens = played < lineage.opening
+        began = time.perf_counter()
         guide = None if opens else self._guide(task)
         made = _Made(task.before, task, opens, forced, guide)
         if self._ahead and self._ahead[0].would_be(made):
             made = self._ahead.popleft()
         else:
             self._drop_ahead()
-            made = replace(made, row=self._opening(made, played) if opens else self._step(made))
+            made = replace(made, row=self._opening(made, played) if opens else self._step(made, began))
         self._made.append(made)
         return made.row
 
-    def _step(self, made: _Made) -> Row:
-        """Return a frame that the engine generates."""
-        began = time.perf_counter()
+    def _step(self, made: _Made, began: float) -> Row:
+        """Return a frame that the engine generates. ``began``: the time at which the work for it began."""
         values, is_forced = made.forced or (None, None)
         guided = made.guide or ()
         row = self._engine.step(made.task.sampling, values, is_forced, made.task.constraints, *guided)

@@ -81,14 +81,17 @@ def make_composer(options: RoomOptions, report_progress: Callable[[str], object]
     """
     if options.composer is not None:
         return options.composer()
-    if (path := _composer_file(options)) is None:
+    if options.engine is not None:
         return None
     from sidlive.model.composer import load_composer
+    from sidlive.model.composer.planner import warm_up_planner
 
     def report_compiling(done: int, total: int) -> None:
         report_progress(f"compiling the composer, once on this machine: {done} of {total}")
 
-    return load_composer(path, report_progress=report_compiling)
+    warm_up_planner(report_compiling)  # without a composer too: code writes notes
+    path = _composer_file(options)
+    return None if path is None else load_composer(path, report_progress=report_compiling)
 
 
 def model_digests(options: RoomOptions) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from sidlive.model.composer.sheet import KEPT, ONSET, VOICE, Sheet, planned
 from sidlive.tune.score.bank import SoundBank
 from sidlive.tune.score.playback import render
 
-BLOCK: Final = 32  # frames that are rendered at once, up to a multiple of this number
+BLOCK: Final = 64  # frames that are rendered at once, up to a multiple of this number
 _SHARED: Final = slice(CUTOFF_LO, FIRST_CONTROL)  # columns of the filter and the volume
 
 Row = NDArray[np.uint8]  # [28]

@@ -21,7 +21,18 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import VOICES, Frames
+from sidlive.chip.registers import (
+    CONTROL,
+    FREQ_HI,
+    GATE,
+    PULSE,
+    VOICES,
+    Frames,
+    first_control_of,
+    register_of,
+    silence,
+)
+from sidlive.compiling import CompileProgress, compiling, no_progress
 from sidlive.model.composer.chapter import Chapter, Mask, Mode, Row
 from sidlive.model.composer.choices import NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
@@ -41,6 +52,8 @@ from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.sheet import KEPT, NEVER, Sheet, SheetNote
 from sidlive.tune.score.extract import LONGEST_LEAD
 from sidlive.tune.score.notes import ATTACK
+from sidlive.tune.score.sounding import write_notes
+from sidlive.tune.score.steps import Pattern, PatternNote
 
 LEAD: Final = LONGEST_LEAD  # frames that may prepare a note; notes that begin within so many frames are not changed
 HEARD: Final = 8192  # frames of the past that a chapter hears at most
@@ -323,3 +336,20 @@ def _first_change(old: PlanSettings, new: PlanSettings, frame: int) -> int:
         if before != after
     ]
     return min([general, *starts, *([frame] if old.taken != new.taken else [])])
+
+
+def warm_up_planner(report_progress: CompileProgress = no_progress) -> None:
+    """Compile the kernels that find and play notes, or load them from the disk.
+
+    ``report_progress``: as for `engine.load_engine`.
+    """
+    frames = silence(64)
+    for voice in range(VOICES):
+        frames[:, register_of(voice, FREQ_HI)] = 16
+        frames[:, register_of(voice, CONTROL)] = PULSE | np.where(np.arange(64) % 16 < 12, GATE, 0)
+        frames[:, first_control_of(voice)] = frames[:, register_of(voice, CONTROL)]
+    part = CodePart(Pattern((PatternNote(0, 1, 60),), 1), 16.0, 0.0)
+    planner = Planner(None, lambda count: frames)
+    planner.begin(frames, 0)
+    with compiling(write_notes, report_progress):
+        planner.guide(0, PlanSettings(parts=(part, None, None)), frames[-1])

@@ -21,7 +21,7 @@ from sidlive.tune.score.planned import PlannedNotes
 NEVER: Final = 1 << 60  # a frame after all others
 FROM_THE_BEGINNING: Final = -NEVER  # a frame before all others
 KEPT: Final = 1024  # frames for which dropped notes are kept; a rewind goes back no farther
-EARLIER: Final = 512  # frames before the rendered ones whose notes are given to the renderer, for the filter's sake
+EARLIER: Final = 256  # frames before the rendered ones whose notes are given to the renderer, for the filter's sake
 LONGEST_NOTE: Final = 8192  # frames; a longer note is lost
 
 # Columns of `Sheet.table`.
