@@ -43,6 +43,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("mute3", "f7", "Mute 3", "Mute or unmute voice 3", lambda studio: studio.toggle_mute(3)),
     Action("panic", "f8", "PANIC", "Silence now, running code too (also Esc Esc)", lambda studio: studio.silence()),
     Action("restart", "f9", "", "Open the core again after it stopped", lambda studio: studio.restart()),
+    Action("tap", "f10", "", "Tap the beat: press it in time", lambda studio: studio.call_verb("tap")),
     Action("clear", "ctrl+l", "", "Clear the console", lambda studio: studio.console_view.output.clear()),
     Action("older", "pageup", "", "Older output of the console", lambda studio: studio.scroll_pages(-1)),
     Action("newer", "pagedown", "", "Newer output of the console", lambda studio: studio.scroll_pages(1)),
