@@ -169,9 +169,32 @@ class TakeLog:
     @property
     def prompted(self) -> Fragment | None:
         """The fragment that was prompted last, with one row per video frame; None without a prompt."""
-        prompts = [event["arguments"][0] for event in self.events if event["verb"] == "prompt"]
+        prompts = self._prompts()
         fragment = self.fragments().get(prompts[-1]) if prompts else None
         return fragment.at_video_rate() if fragment else None
+
+    def _prompts(self) -> list[str]:
+        """Return the names of the prompts that took effect, in that order; waiting ones may have been removed."""
+        begun: list[tuple[int, str]] = []  # take frame and name
+        waiting: dict[int, tuple[int | None, str]] = {}  # by the command's number
+        for event in self.events:
+            verb, arguments, frame = event["verb"], event["arguments"], int(event["frame"])
+            for number, (heard, name) in list(waiting.items()):
+                if heard is not None and heard <= frame:
+                    begun.append((heard, name))
+                    del waiting[number]
+            if verb == "prompt" and "number" in event:
+                waiting[event["number"]] = event.get("heard"), arguments[0]
+            elif verb == "prompt":
+                begun.append((frame, arguments[0]))
+            elif verb == "due" and arguments[0] in waiting:
+                waiting[arguments[0]] = event.get("heard"), waiting[arguments[0]][1]
+            elif verb == "cancel":
+                waiting = {number: entry for number, entry in waiting.items() if number not in arguments}
+            elif verb == "panic":
+                waiting.clear()
+        begun += [(heard, name) for heard, name in waiting.values() if heard is not None and heard < len(self.frames)]
+        return [name for _, name in sorted(begun, key=lambda entry: entry[0])]
 
     @property
     def edits(self) -> list[Edit]:

@@ -151,7 +151,7 @@ class Timekeeper(TapePlayer):
     def _place(self, number: int, frame: int) -> None:
         self._schedule.place(number, frame)
         self._cut_at(frame)
-        self.take.event("due", number, frame)
+        self.take.event("due", number, frame, heard=self._taken(frame))
 
     def _place_waiting(self) -> None:
         """Give the commands that waited for the music their frames, now that the clock runs."""

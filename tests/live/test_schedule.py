@@ -388,3 +388,24 @@ def test_the_same_script_gives_the_same_frames() -> None:
     first = perform()
     assert np.array_equal(first, perform())
     assert (first[: 4 * BAR, FREQ_HI] < 0x40).all() and (first[4 * BAR :, FREQ_HI] >= 0x40).all()
+
+
+def test_a_take_knows_its_last_prompt_though_others_were_cancelled_or_are_to_come(tmp_path: Path) -> None:
+    room = Room(Take(tmp_path / "take", {}))
+    room.play(5)
+    room.at("bar", "prompt", "high")
+    room.play(10)
+    room.core.take.flush()
+    assert read_take(tmp_path / "take").prompted.name == "riff"  # type: ignore[union-attr]
+    room.core.cancel()
+    room.play(60)
+    room.core.take.flush()
+    assert read_take(tmp_path / "take").prompted.name == "riff"  # type: ignore[union-attr]
+    room.at("bar", "prompt", "high")
+    room.play(60)
+    room.core.take.flush()
+    assert read_take(tmp_path / "take").prompted.name == "high"  # type: ignore[union-attr]
+    room.at("bar", "prompt", "riff")
+    room.core.command("panic")
+    room.core.take.flush()
+    assert read_take(tmp_path / "take").prompted.name == "high"  # type: ignore[union-attr]
