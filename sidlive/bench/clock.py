@@ -7,6 +7,8 @@ which most notes return with the same voice, instrument and pitch. A bar is that
 
 import math
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -229,3 +231,33 @@ def _first_heard(frames: Frames, voice: int, number: int, since: int) -> int | N
     found = np.flatnonzero((low == number & 0xFF) & (high == 0x20 + (number >> 8)))
     found = found[found >= since]
     return int(found[0]) if len(found) else None
+
+
+# -- loops
+
+
+def loops(options: RoomOptions, seconds: float, report_progress: Report) -> list[Result]:
+    """Run three loops in real time beside a process that computes without end, and count calls that came late."""
+    report_progress(f"three loops beside a busy process: {seconds:.0f} s")
+    link = open_room(replace(options, name="clock-loops"))
+    session = Session(link, options.takes)
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        link.ready()
+        session.prompt("gallop")
+        session.start()
+        session.wait(2.0)
+        session.every("1/2 beat", lambda count: session.set("volume", 15 - count % 2), name="volume")
+        session.every("1 beat", lambda count: session.temperature(0.8 + 0.1 * (count % 4)), name="temperature")
+        session.every("2 bars", lambda count: session.transpose([0, 3, 5][count % 3]), name="transpose")
+        session.wait(seconds)
+        state, found = session.state(), session.loops()
+    finally:
+        busy.kill()
+        busy.wait()
+        session.close()
+    calls, skipped = sum(loop.calls for loop in found), sum(loop.skipped for loop in found)
+    return [
+        Result("loop_late", state.late_changes + skipped, f"of {calls + skipped} calls"),
+        Result("loop_seconds", round(seconds), "s"),
+    ]

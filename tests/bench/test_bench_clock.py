@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from takes_by_hand import noise
 
-from sidlive.bench.clock import bar_of_reference, heard_in_their_frame, probe, timed
+from sidlive.bench.clock import bar_of_reference, heard_in_their_frame, loops, probe, timed
 from sidlive.chip.registers import PAL, silence
 from sidlive.live.options import RoomOptions
 from sidlive.live.take import TakeLog
@@ -47,3 +47,10 @@ def test_timed_commands_are_heard_in_their_frame(tmp_path: Path) -> None:
     results = {result.name: result.value for result in timed(options, 40, lambda text: None)}
     assert results["timed_exact.offline"] == 1.0 and results["timed_commands.offline"] > 25
     assert results["timed_late.live"] == 0 or results["timed_exact.live"] < 1  # a busy machine may be late, and says so
+
+
+def test_loops_are_counted(tmp_path: Path) -> None:
+    options = RoomOptions(device="null", midi="none", takes=tmp_path, engine=small_engine)
+    results = {result.name: result for result in loops(options, 2.0, lambda text: None)}
+    calls = int(results["loop_late"].unit.removeprefix("of ").removesuffix(" calls"))
+    assert calls >= 10 and 0 <= int(results["loop_late"].value or 0) <= calls

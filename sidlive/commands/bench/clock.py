@@ -13,12 +13,20 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="whether the bar of tunes is found, and whether timed commands come in their frame",
         description="Estimate the bar of held-out tunes of a corpus from 20 s of each; compare it with the bar that "
         "the whole tune repeats at; half and double of it count as found and are counted apart. Give timed commands "
-        "in real time and in virtual time, and find the frame of the take in which each is heard.",
+        "in real time and in virtual time, and find the frame of the take in which each is heard. Run three loops in "
+        "real time beside a process that computes without end, and count the calls that came late.",
     )
     add_room_options(clock)
     clock.add_argument("--corpus", type=Path, metavar="DIR", help="a built corpus; without it no bars are measured")
     clock.add_argument("--tunes", type=int, default=100, metavar="N", help="tunes of the corpus (default: 100)")
     clock.add_argument("--changes", type=int, default=1000, metavar="N", help="timed commands (default: 1000); 0: none")
+    clock.add_argument(
+        "--loops",
+        type=float,
+        default=60,
+        metavar="S",
+        help="seconds of loops beside a busy process (default: 60)",
+    )
     clock.add_argument("--seed", type=int, default=1, help="which future the model generates (default: 1)")
     add_json_option(clock)
     clock.set_defaults(run=run, device="null", midi="none")
@@ -26,20 +34,24 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and report. Raises ControlError and ModelError."""
+    import math
     import tempfile
     from dataclasses import replace
 
-    from sidlive.bench.clock import bars, timed
+    from sidlive.bench.clock import bars, loops, timed
     from sidlive.errors import ControlError
     from sidlive.report import emit, spinner
 
-    if arguments.tunes < 1 or arguments.changes < 0:
-        raise ControlError("--tunes expects 1 or more, --changes 0 or more")
+    if arguments.tunes < 1 or arguments.changes < 0 or not 0 <= arguments.loops < math.inf:
+        raise ControlError("--tunes expects 1 or more, --changes and --loops 0 or more")
     results = []
     with spinner(silent=arguments.json) as report_progress, tempfile.TemporaryDirectory() as folder:
         if arguments.corpus is not None:
             results += bars(arguments.corpus, arguments.tunes, report_progress)
+        options = replace(room_options(arguments), takes=Path(folder))
         if arguments.changes:
-            results += timed(replace(room_options(arguments), takes=Path(folder)), arguments.changes, report_progress)
+            results += timed(options, arguments.changes, report_progress)
+        if arguments.loops:
+            results += loops(options, arguments.loops, report_progress)
     emit(results, arguments.json, "The bar of tunes, and the frames of timed commands")
     return 0
