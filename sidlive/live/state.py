@@ -85,7 +85,7 @@ class PendingState:
     """A command that waits for its moment."""
 
     number: int  # `cancel` takes it
-    text: str  # the command as it was typed: "temperature(1.4)"
+    text: str  # the command of the core, as Python writes it: "set('temperature', 1.4)"
     bar: int | None  # the bar and beat that it waits for; None until the music has begun
     beat: int | None
     frames: int | None  # from the playhead

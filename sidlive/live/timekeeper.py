@@ -220,6 +220,8 @@ class Timekeeper(TapePlayer):
     def _pending(self) -> Iterator[PendingState]:
         clock, playhead = self._course.clock, self._tape.playhead
         for entry in self._schedule.waiting:
+            if entry.name == "prompt" and entry.frame is not None:  # from there on its clock counts
+                clock = self._schedule.trial(entry.frame).clock
             text = f"{entry.name}({', '.join(map(repr, entry.arguments))})"
             if entry.frame is None:
                 yield PendingState(entry.number, text, None, None, None)
