@@ -327,3 +327,37 @@ def test_a_performance_that_nobody_steers_is_what_generate_makes() -> None:
 def small_engine() -> Engine:
     shape = ModelConfig("small", Stack(64, 1, 2, 1, 64), Stack(64, 1, 2, 1, 64))
     return Engine(random_weights(shape, std=0.2), context=64, headroom=256)
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_without_a_prompt_code_plays_the_sounds_of_a_fragment(composed: bool) -> None:
+    stage = Stage(composed=composed)
+    session = stage.session
+    session.set("revive", 0)
+    session.start()
+    stage.play(1)
+    assert not len(stage.plan)
+    session.score("C4 E4", 2, step=6)
+    stage.play(1)
+    assert not frequencies(stage.played)[:, 1].any(), "nothing was heard whose instruments could play"
+    session.score("C4 E4", 2, step=6, fragment="riff")
+    stage.play(2)
+    heard = pitches(stage.played[-48:], 1)  # nan between the notes
+    low, high = sorted(set(heard[~np.isnan(heard)]))
+    assert round(low) % 12 == 0 and 3 < high - low < 5, "C and E, at the fragment's own tuning"
+
+
+def test_a_loop_writes_notes_at_its_tick() -> None:
+    stage = Stage()
+    session = stage.start()
+    stage.play(0.1)
+
+    def turn(n: int) -> None:
+        session.score([48 + n, None], 1, step="1/4", times=2)
+
+    session.every("1 bar", turn)
+    stage.play(4.2)
+    code = stage.plan[stage.plan[:, BY_CODE] > 0]
+    heard = np.rint(pitches(stage.played, 0))
+    notes = [int(heard[bar + 4]) % 12 for bar in range(48, 192, 48)]
+    assert notes == [0, 1, 2] and len(code)

@@ -33,6 +33,11 @@ class Chapter:
     _blocks: list[tuple[int, Frames, NDArray[np.bool_]]] = field(default_factory=list)  # (first frame, guide, mask)
 
     @property
+    def composes(self) -> bool:
+        """Whether the composer writes: it has heard notes."""
+        return self.mode == "composed" and self.heard is not None and len(self.heard) > 0
+
+    @property
     def shift(self) -> int:
         """What to add to a tape frame to count from the first frame heard."""
         return (self.heard.frames if self.heard else 0) - self.begun
@@ -93,7 +98,7 @@ class Chapter:
                 columns = [*range(voice * VOICE_STRIDE, (voice + 1) * VOICE_STRIDE), FIRST_CONTROL + voice]
                 places = np.ix_(here, columns)
                 guide[places], mask[places] = rows[places], covered[places]
-        if self.mode == "code":
+        if not self.composes:
             mask[:, _SHARED] = False
         return guide, mask
 

@@ -48,7 +48,7 @@ from sidlive.model.composer.events import (
     nearest_chord,
 )
 from sidlive.model.composer.hearing import Hearing, fitting_chord, limits_of, note_of
-from sidlive.model.composer.plan_settings import CodePart, PlanSettings
+from sidlive.model.composer.plan_settings import SHORTEST_HORIZON, CodePart, PlanSettings
 from sidlive.model.composer.sheet import KEPT, NEVER, Sheet, SheetNote
 from sidlive.tune.score.extract import LONGEST_LEAD
 from sidlive.tune.score.notes import ATTACK
@@ -158,14 +158,15 @@ class Planner:
         mode: Mode = "code" if any(settings.parts) else "idle"
         if settings.compose and self._composer is not None:
             mode = "composed"
-        if settings == before and mode == chapter.mode:
+        deaf = mode == "composed" and not chapter.composes and frame >= chapter.begun + SHORTEST_HORIZON
+        if settings == before and mode == chapter.mode and not deaf:
             return settings
         turned = replace(before, sampling=settings.sampling, swing=settings.swing)
-        if frame < since + PATIENCE and mode == chapter.mode and settings == turned and self._settings:
+        if frame < since + PATIENCE and mode == chapter.mode and not deaf and settings == turned and self._settings:
             return before
         self._settings = [*self._settings[-KEPT:], (frame, settings)]
         self.version += 1
-        if mode != chapter.mode:
+        if mode != chapter.mode or deaf:  # nothing was heard so far: there may be music now
             self._chapters.append(chapter := self._opened(mode, frame))
             before = replace(before, parts=(None,) * VOICES, taken=frozenset())
         elif mode != "idle":
@@ -186,8 +187,6 @@ class Planner:
         at, prompt = self._prompts[-1]
         past = prompt if frame == at else self._past(HEARD)
         heard = self._hearing(past)
-        if not len(heard) and mode == "composed":
-            return Chapter(mode, frame)  # no sounds, no plan
         first = frame - heard.frames
         sheet = Sheet(heard.notes(first) if mode == "composed" else [])
         return Chapter(mode, frame, heard, sheet, [(frame, frame)])
@@ -209,7 +208,7 @@ class Planner:
         if chapter.now >= until:
             return
         self.version += 1
-        if chapter.mode == "composed":
+        if chapter.composes:
             self._tell(chapter)
         for _ in range(MOST_NOTES):
             now = chapter.now
@@ -219,7 +218,7 @@ class Planner:
             silent = settings.taken | {
                 voice for voice, part in enumerate(settings.parts) if part is not None and now < part.stop
             }
-            if chapter.mode == "composed" and len(silent) < VOICES:
+            if chapter.composes and len(silent) < VOICES:
                 note = self._write(chapter, settings, frozenset(silent), frame)
                 if code is None or (note.frame, note.voice) < (code.frame, code.voice):
                     chapter.sheet.add(note)
@@ -283,14 +282,14 @@ class Planner:
 
     def _add_code(self, chapter: Chapter, note: SheetNote) -> None:
         """Add a note by code, with the rests before it, and let the composer hear it."""
-        while chapter.mode == "composed" and note.frame - chapter.now > LONGEST_WAIT - 1:
+        while chapter.composes and note.frame - chapter.now > LONGEST_WAIT - 1:
             rest = (LONGEST_WAIT, REST, 0, 0, 0, 0, 0)
             self._add_heard(chapter, replace(note, frame=chapter.now + LONGEST_WAIT, voice=REST, event=rest, part=None))
         self._add_heard(chapter, replace(note, event=(note.frame - chapter.now, *note.event[1:])))
 
     def _add_heard(self, chapter: Chapter, note: SheetNote) -> None:
         chapter.sheet.add(note)
-        if chapter.mode == "composed":
+        if chapter.composes:
             self._composer_or_fail.hear(np.array(note.event, dtype=np.int16))
             self._told.append(note)
 

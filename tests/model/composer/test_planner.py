@@ -222,6 +222,11 @@ def score(rows: list[np.ndarray]):  # type: ignore[no-untyped-def]
 def test_without_notes_in_the_past_there_is_no_plan() -> None:
     music = Music(sid.silence(50), FakeComposer()).play(PLAIN, 10)
     assert not len(music.coming()) and not music.composer.written  # type: ignore[union-attr]
+    music.rows[-10:] = list(load_fragment("gallop").frames[:10])
+    for frame in range(PLAIN.horizon):  # music comes from elsewhere
+        music.play(PLAIN)
+        music.rows[-1] = load_fragment("gallop").frames[10 + frame]
+    assert len(music.coming()), "after a while the composer listens again"
 
 
 # -- notes by code
