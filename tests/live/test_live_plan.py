@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_composer import FakeComposer
-from fake_engine import FakeEngine, riff
+from fake_engine import FakeEngine, riff, until
 
 from sidlive.chip import registers as sid
 from sidlive.chip.pitch import frequencies, notes_of
 from sidlive.errors import ControlError
 from sidlive.live.core import Core
+from sidlive.live.options import RoomOptions
 from sidlive.live.replay import opened_core, replay
+from sidlive.live.room import open_room
 from sidlive.live.script import Offline
 from sidlive.live.session import Session
 from sidlive.live.state import BY_CODE, LENGTH, ONSET, PITCH, VOICE
@@ -361,3 +363,26 @@ def test_a_loop_writes_notes_at_its_tick() -> None:
     heard = np.rint(pitches(stage.played, 0))
     notes = [int(heard[bar + 4]) % 12 for bar in range(48, 192, 48)]
     assert notes == [0, 1, 2] and len(code)
+
+
+def test_the_plan_reaches_the_screens_process(tmp_path: Path) -> None:
+    options = RoomOptions(
+        device="null", midi="none", takes=tmp_path, name="take", engine=FakeEngine, composer=FakeComposer
+    )
+    session = Session(open_room(options))
+    try:
+        session.add(riff())
+        session.prompt("riff")
+        session.start()
+        session.score("C3 E3", 2)
+        assert until(lambda: session.state().take_s > 1)
+        window = session.window(10, 300)
+        now = window.first + window.now
+        ends = window.notes[:, ONSET] + window.notes[:, LENGTH]
+        assert (ends > now).all() and window.notes[-1, ONSET] - now > SHORTEST_HORIZON - 64
+        assert set(window.notes[window.notes[:, VOICE] == 1, PITCH]) == {48, 52}
+        assert len(session.plan()) > 20
+    finally:
+        session.close()
+    log = read_take(tmp_path / "take")
+    np.testing.assert_array_equal(replay(log, FakeEngine(), composer=FakeComposer()), log.frames)

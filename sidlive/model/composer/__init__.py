@@ -19,7 +19,11 @@ Reading order:
 - ``choices``: how notes are chosen, and limits on them (no numba);
 - ``composer``: `Composer`, `load_composer`;
 - ``note_levels``: the kernels: the network, event by event;
-- ``note_packing``: from a weights file to the layout of the kernels; the empty state and scratch space.
+- ``note_packing``: from a weights file to the layout of the kernels; the empty state and scratch space;
+- ``planner``: `Planner` keeps a plan of notes, by a composer and by code, and turns it into guides for the engine;
+- ``plan_settings``: what decides a plan, and the notes of code (no numba); ``sheet``: the notes of a plan, which can be
+  rewound; ``hearing``: the music that a plan goes on from; ``chapter``: the plan since then, and its guide;
+- ``continuation``: a prompt continued by engine and composer together.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -16,6 +16,7 @@ from sidlive.model.composer.events import (
     INSTRUMENTS,
     KIND,
     LENGTH,
+    LONGEST_GATE,
     PITCH,
     REST,
     TIES,
@@ -26,7 +27,7 @@ from sidlive.model.composer.events import (
     events_of,
     nearest_chord,
 )
-from sidlive.model.composer.plan_settings import HIGHEST_PITCH, PlanSettings
+from sidlive.model.composer.plan_settings import HIGHEST_PITCH, CodePart, PlanSettings
 from sidlive.model.composer.sheet import FROM_THE_BEGINNING, SheetNote
 from sidlive.tune.score.bank import sound_bank
 from sidlive.tune.score.notes import ATTACK, HELD, SINGLE, SLIDES, TIED, UNPITCHED
@@ -138,6 +139,27 @@ def note_of(event: NDArray[np.int16], frame: int, heard: Hearing, settings: Plan
     return SheetNote(
         frame, onset, fields[VOICE], pitch, fields[CHORD], instrument, length, flags, fields, written, heard.bank
     )
+
+
+def code_note(
+    part: CodePart, number: int, voice: int, heard: Hearing, prompt: Hearing, settings: PlanSettings, written: int
+) -> SheetNote:
+    """Return note ``number`` of a part, with the sounds of ``heard``; its event has no WAIT yet.
+
+    For the composer, instruments that are not the prompt's are numbered after those of the ``prompt``.
+    """
+    instrument = heard.usual_instrument(voice) if part.instrument is None else part.instrument
+    instrument = min(instrument, max(heard.instruments - 1, 0))
+    note, begin, end = part.pattern.notes[number % len(part.pattern.notes)], part.begin(number), part.end(number)
+    pitch, chord = heard.pitch_of(note.pitch, settings), nearest_chord(note.chord)
+    label = heard.label(instrument, 0 if heard is prompt else prompt.instruments)
+    drum = len(heard) and heard.is_drum(instrument)
+    event = (0, voice, 0, label, UNTUNED if drum else pitch, chord, 1 + min(end - begin, LONGEST_GATE))
+    onset = settings.swung(begin)
+    return SheetNote(
+        begin, onset, voice, pitch, chord, instrument, settings.swung(end) - onset, ATTACK, event, written, heard.bank,
+        part=part, number=number,
+    )  # fmt: skip
 
 
 def limits_of(heard: Hearing, settings: PlanSettings, silent: frozenset[int]) -> NoteLimits:

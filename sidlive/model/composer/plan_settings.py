@@ -4,18 +4,20 @@ Pitches here are as they sound: MIDI note numbers with the transposition include
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from sidlive.chip.registers import VOICES, Frames
 from sidlive.errors import ControlError
 from sidlive.model.composer.choices import NoteSampling
 from sidlive.tune.beat import BEATS_A_BAR, UNKNOWN_BEAT
+from sidlive.tune.score.notes import LONGEST_LEAD
 from sidlive.tune.score.steps import Pattern
 
 LOWEST_PITCH, HIGHEST_PITCH = 0, 107  # MIDI notes
 ANY_PITCH: Final = (LOWEST_PITCH, HIGHEST_PITCH)
 SHORTEST_HORIZON: Final = 256  # frames
+LEAD: Final = LONGEST_LEAD  # a change leaves notes that begin within so many frames: they are being prepared
 LONGEST_STEP: Final = 5000  # frames
 _NEARLY: Final = 0.02  # of a beat: a beat that has just begun is taken
 
@@ -132,3 +134,13 @@ class PlanSettings:
         late = self.swing / 2
         part = part * (1 + late) if part < 0.5 else 1 - (1 - part) * (1 - late)
         return round(self.downbeat + (whole + part) * self.beat_frames)
+
+    def first_change(self, before: "PlanSettings", frame: int) -> int:
+        """Return the first frame whose notes these settings may change, if they follow ``before`` at ``frame``."""
+        general = replace(before, parts=self.parts, taken=self.taken) != self
+        starts = [
+            max(frame, math.ceil(new.start)) if new is not None else frame
+            for old, new in zip(before.parts, self.parts, strict=True)
+            if old != new
+        ]
+        return min([*starts, *([frame] if before.taken != self.taken else []), *([frame + LEAD] if general else [])])

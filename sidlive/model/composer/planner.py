@@ -5,9 +5,9 @@ The composer writes the notes; code may write notes too. The renderer plays them
 
 Frames are numbered as on the tape. While frame f is generated, the plan reaches at least `PlanSettings.horizon` frames
 beyond f, written with the settings that are valid at f. If these differ from the settings at f - 1, the notes that they
-may change are written anew: those from f + LEAD on, or from the place where code changed its notes. So the plan depends
-only on the prompt and on the settings at each frame before, and not on when it was asked for. Each note carries the
-frame at which it was written: `Planner.rewind` returns exactly to the plan before a frame.
+may change are written anew: those from f + LEAD on, or from the place where code changed its notes. So the plan
+depends only on the prompt and on the settings at each frame before, and not on when it was asked for. Each note carries
+the frame at which it was written: `Planner.rewind` returns exactly to the plan before a frame.
 
 A *chapter* begins with the prompt, and whenever the composer begins or ceases to write. The composer then hears what
 was played. From there on it hears its own notes, and those of code.
@@ -37,25 +37,19 @@ from sidlive.model.composer.chapter import Chapter, Mask, Mode, Row
 from sidlive.model.composer.choices import NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
     CHORD,
-    LONGEST_GATE,
     LONGEST_WAIT,
     PITCH,
     REST,
-    UNTUNED,
     VOICE,
     WAIT,
     Events,
-    nearest_chord,
 )
-from sidlive.model.composer.hearing import Hearing, fitting_chord, limits_of, note_of
+from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of
 from sidlive.model.composer.plan_settings import SHORTEST_HORIZON, CodePart, PlanSettings
-from sidlive.model.composer.sheet import KEPT, NEVER, Sheet, SheetNote
-from sidlive.tune.score.extract import LONGEST_LEAD
-from sidlive.tune.score.notes import ATTACK
+from sidlive.model.composer.sheet import KEPT, Sheet, SheetNote
 from sidlive.tune.score.sounding import write_notes
 from sidlive.tune.score.steps import Pattern, PatternNote
 
-LEAD: Final = LONGEST_LEAD  # frames that may prepare a note; notes that begin within so many frames are not changed
 HEARD: Final = 8192  # frames of the past that a chapter hears at most
 PATIENCE: Final = (
     16  # frames between two changes of a number, so that a moving control does not rewrite the plan each frame
@@ -170,7 +164,7 @@ class Planner:
             self._chapters.append(chapter := self._opened(mode, frame))
             before = replace(before, parts=(None,) * VOICES, taken=frozenset())
         elif mode != "idle":
-            chapter.cut(_first_change(before, settings, frame), frame)
+            chapter.cut(settings.first_change(before, frame), frame)
         for voice, (old, new) in enumerate(zip(before.parts, settings.parts, strict=True)):
             if new is not None and new != old:
                 chapter.sheet.close(voice, max(frame, math.ceil(new.start)), frame)
@@ -258,27 +252,10 @@ class Planner:
                 continue
             begin = part.begin(number)
             if found is None or (begin, voice) < (found.frame, found.voice):
-                found = self._code_note(chapter, part, voice, number, settings, frame)
+                assert chapter.heard is not None
+                heard = chapter.heard if part.sounds is None else self._hearing(part.sounds)
+                found = code_note(part, number, voice, heard, chapter.heard, settings, frame)
         return found
-
-    def _code_note(
-        self, chapter: Chapter, part: CodePart, voice: int, number: int, settings: PlanSettings, frame: int
-    ) -> SheetNote:
-        """Return note ``number`` of a part."""
-        assert chapter.heard is not None
-        heard = chapter.heard if part.sounds is None else self._hearing(part.sounds)
-        instrument = heard.usual_instrument(voice) if part.instrument is None else part.instrument
-        instrument = min(instrument, max(heard.instruments - 1, 0))
-        note, begin, end = part.pattern.notes[number % len(part.pattern.notes)], part.begin(number), part.end(number)
-        pitch, chord = heard.pitch_of(note.pitch, settings), nearest_chord(note.chord)
-        label = heard.label(instrument, 0 if heard is chapter.heard else chapter.heard.instruments)
-        drum = len(heard) and heard.is_drum(instrument)
-        event = (0, voice, 0, label, UNTUNED if drum else pitch, chord, 1 + min(end - begin, LONGEST_GATE))
-        onset = settings.swung(begin)
-        return SheetNote(
-            begin, onset, voice, pitch, chord, instrument, settings.swung(end) - onset, ATTACK, event, frame,
-            heard.bank, part=part, number=number,
-        )  # fmt: skip
 
     def _add_code(self, chapter: Chapter, note: SheetNote) -> None:
         """Add a note by code, with the rests before it, and let the composer hear it."""
@@ -324,17 +301,6 @@ class Planner:
     def _composer_or_fail(self) -> ComposerLike:
         assert self._composer is not None
         return self._composer
-
-
-def _first_change(old: PlanSettings, new: PlanSettings, frame: int) -> int:
-    """Return the first frame whose notes a change of the settings at ``frame`` may change."""
-    general = frame + LEAD if replace(old, parts=new.parts, taken=new.taken) != new else NEVER
-    starts = [
-        max(frame, math.ceil(after.start)) if after is not None else frame
-        for before, after in zip(old.parts, new.parts, strict=True)
-        if before != after
-    ]
-    return min([general, *starts, *([frame] if old.taken != new.taken else [])])
 
 
 def warm_up_planner(report_progress: CompileProgress = no_progress) -> None:

@@ -16,9 +16,8 @@ from sidlive.chip.registers import CONTROL, GATE, NOISE, PULSE, SAW, TEST, TRIAN
 from sidlive.compiling import kernel
 from sidlive.tune.score import melody
 from sidlive.tune.score.instruments import Draft, Ints, complete_chords, mark_drums, name_instruments, without_ornaments
-from sidlive.tune.score.notes import ATTACK, HELD, HIDDEN, RESTART, SINGLE, SLIDES, TIED, Score
+from sidlive.tune.score.notes import ATTACK, HELD, HIDDEN, LONGEST_LEAD, RESTART, SINGLE, SLIDES, TIED, Score
 
-LONGEST_LEAD: Final = 6  # frames before an onset in which a hard restart is looked for
 CLOSED_LEAD: Final = 3  # frames: a gate closed this briefly before an onset belongs to the note's preparation
 TEST_APART: Final = 4  # frames since the last attack from which a test bit under an open gate starts a note
 SNAP: Final = 2  # most frames by which the beginning of a slide is moved, to an attack of any voice

@@ -25,6 +25,7 @@ UNPITCHED: Final = 16  # a drum: every note of its instrument has the same seque
 HELD: Final = 32  # the gate stays open until the voice's next note or until the lead (preparation) of that note
 ATTACK: Final = 64  # the sound restarts: the gate opens or the test bit is set; unset if only the pitch changes
 
+LONGEST_LEAD: Final = 6  # frames before an onset in which a hard restart is looked for
 SINGLE: Final = (0,)  # the chord of a note without an arpeggio
 
 Numbers = NDArray[np.integer[Any]]

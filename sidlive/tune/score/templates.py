@@ -21,8 +21,7 @@ from sidlive.tune.score.bank import (
     UNKNOWN,
     VOICE,
 )
-from sidlive.tune.score.extract import LONGEST_LEAD
-from sidlive.tune.score.notes import ATTACK, HELD, HIDDEN, SLIDES, TIED
+from sidlive.tune.score.notes import ATTACK, HELD, HIDDEN, LONGEST_LEAD, SLIDES, TIED
 
 # Cost of each difference between a template and the wanted note; the template of least cost is taken.
 OTHER_CHORD: Final = 40.0

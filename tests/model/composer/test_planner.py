@@ -13,8 +13,8 @@ from sidlive.chip.pitch import frequencies, notes_of
 from sidlive.chip.registers import Frames
 from sidlive.model.composer import Composer, NoteSampling
 from sidlive.model.composer import events as ev
-from sidlive.model.composer.plan_settings import ANY_PITCH, CodePart, PlanSettings
-from sidlive.model.composer.planner import LEAD, Planner
+from sidlive.model.composer.plan_settings import ANY_PITCH, LEAD, CodePart, PlanSettings
+from sidlive.model.composer.planner import Planner
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import Stack
 from sidlive.model.weights import random_weights
