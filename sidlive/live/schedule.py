@@ -205,6 +205,9 @@ class Schedule:
                 course.lineage = rooted
 
     def cut(self, fresh: int) -> None:
-        """Forget what was made for tape frames from ``fresh`` on, and make the course ahead anew."""
-        self._made = {key: lineage for key, lineage in self._made.items() if key[0] < fresh}
+        """Forget what was made for tape frames after ``fresh``, and make the course ahead anew.
+
+        A lineage that begins at ``fresh`` continues frames before it, which stay: if it is made again, it is the same.
+        """
+        self._made = {key: lineage for key, lineage in self._made.items() if key[0] <= fresh}
         self._ahead = None

@@ -120,7 +120,7 @@ class Timekeeper(TapePlayer):
     def _frame_of(self, when: Moment, commands: list[Command]) -> int:
         """Return the tape frame of a moment. Waiting prompts change the clock, so it is asked until it agrees."""
         now = self._tape.playhead
-        earliest = now + MARGIN + self.lead(commands)
+        earliest = now + MARGIN + self.lead(commands, when.kind != "count")
         clock = self._course.clock
         frame = clock.next(when, now, earliest, self._rate)
         for entry in self._schedule.waiting:
@@ -192,13 +192,16 @@ class Timekeeper(TapePlayer):
                 self._schedule.refused.append((entry, error))
         self._report_refused()
 
-    def lead(self, commands: list[Command]) -> int:
+    def lead(self, commands: list[Command], movable: bool) -> int:
         """Return the frames that must lie between now and a change, so that it is ready in time.
 
         A change of the past takes a prefill. So does any change before one for which the engine was prefilled already.
+        Only a change that is ``movable`` waits for that; a loop's tick stays where it is.
         """
         if not self.realtime:
             return 0
+        if not movable:
+            return LEAD
         made = [
             (entry.name, entry.arguments)
             for entry in self._schedule.waiting
