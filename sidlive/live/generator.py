@@ -105,6 +105,9 @@ class GeneratorHost(Protocol):
     def planned(self, notes: Notes, /) -> None:
         """Show the planned notes."""
 
+    def tell(self, text: str, /) -> None:
+        """Show the performer a notice."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Made:
@@ -288,6 +291,8 @@ class Generator:
             notes[notes[:, PITCH] >= 0, PITCH] += semitones
             self._core.planned(notes)
             self._shown = self._planner.version
+        while self._planner.notices:
+            self._core.tell(self._planner.notices.pop(0))
         if guide is not None and semitones:
             return self._transpose(guide[0][None], semitones)[0], guide[1]
         return guide

@@ -196,6 +196,9 @@ class _LoggedCore:
     def planned(self, notes: Notes) -> None:
         """Do nothing: nobody looks."""
 
+    def tell(self, text: str) -> None:
+        """Do nothing: nobody listens."""
+
     def forgotten(self) -> None:
         self._reach(FORGET)
         self._core.forgotten()

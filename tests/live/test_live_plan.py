@@ -349,6 +349,16 @@ def test_without_a_prompt_code_plays_the_sounds_of_a_fragment(composed: bool) ->
     assert round(low) % 12 == 0 and 3 < high - low < 5, "C and E, at the fragment's own tuning"
 
 
+def test_an_instrument_that_does_not_exist_gets_one_notice() -> None:
+    stage = Stage()
+    session = stage.start()
+    session.score("C3 E3", 2, instrument=9)
+    stage.play(2)
+    told = [notice.text for notice in session.state().notices if "instrument" in notice.text]
+    assert told == ["score: instrument 9 of voice 2 does not exist: the prompt has 0 to 0; 0 plays"]
+    assert (stage.plan[:, BY_CODE] > 0).any(), "and the notes are played"
+
+
 def test_a_loop_writes_notes_at_its_tick() -> None:
     stage = Stage()
     session = stage.start()

@@ -92,6 +92,8 @@ class Planner:
         self._told_in: Chapter | None = None  # the chapter of these notes
         self._hearings: list[tuple[Frames, Hearing]] = []  # of prompts and fragments, the latest last
         self.version = 0  # another number whenever the plan has changed
+        self.notices: list[str] = []  # what the performer should know of the plan; the reader empties it
+        self._noticed: list[CodePart] = []  # parts of which there was a notice, the latest last
 
     def begin(self, prompt: Frames, at: int) -> None:
         """Continue another prompt, ``uint8[T, 28]``, from frame ``at`` on. The plan before stays for a `rewind`."""
@@ -255,7 +257,22 @@ class Planner:
                 assert chapter.heard is not None
                 heard = chapter.heard if part.sounds is None else self._hearing(part.sounds)
                 found = code_note(part, number, voice, heard, chapter.heard, settings, frame)
+                self._notice_instrument(part, voice, heard)
         return found
+
+    def _notice_instrument(self, part: CodePart, voice: int, heard: Hearing) -> None:
+        """Add a notice, once, if a part asks for an instrument that does not exist."""
+        wanted, known = part.instrument or 0, heard.instruments
+        if wanted < known or part in self._noticed:
+            return
+        self._noticed = [*self._noticed[-7:], part]
+        music = "the prompt" if part.sounds is None else "the fragment"
+        if known:
+            last = known - 1
+            why = f"instrument {wanted} of voice {voice + 1} does not exist: {music} has 0 to {last}; {last} plays"
+        else:
+            why = f"voice {voice + 1} has no instrument: {music} has no notes; name a fragment that has some"
+        self.notices.append(f"score: {why}")
 
     def _add_code(self, chapter: Chapter, note: SheetNote) -> None:
         """Add a note by code, with the rests before it, and let the composer hear it."""
