@@ -87,9 +87,30 @@ class WriteSpan:
     before: "WriteSpan | None" = None
 
 
-def sample_at(frame: int, rate_hz: float, sample_rate: int = SAMPLE_RATE) -> int:
+def sample_at(frame: float, rate_hz: float, sample_rate: int = SAMPLE_RATE) -> int:
     """Return the index of the sample at which a frame begins."""
     return round(frame / rate_hz * sample_rate)
+
+
+class FrameGrid:
+    """Counts the samples of one frame after another; their sum does not drift, also if the speed changes."""
+
+    def __init__(self, rate_hz: float, sample_rate: int = SAMPLE_RATE) -> None:
+        """``rate_hz``: frames a second at speed 1."""
+        self.rate_hz = rate_hz
+        self.sample_rate = sample_rate  # may be changed between any two frames
+        self._time = 0.0  # frames at speed 1
+
+    def count(self, speed: float = 1.0) -> int:
+        """Return the number of samples of the next frame, if it is played at this speed."""
+        now = sample_at(self._time, self.rate_hz, self.sample_rate)
+        return sample_at(self._time + 1 / speed, self.rate_hz, self.sample_rate) - now
+
+    def advance(self, speed: float = 1.0) -> int:
+        """Go to the frame after it; return the number of samples of the frame passed."""
+        count = self.count(speed)
+        self._time += 1 / speed
+        return count
 
 
 class Sid:

@@ -141,7 +141,7 @@ def run(args: argparse.Namespace) -> None:
         Result("bytes", len(sid), "bytes"),
         Result("songs", len(songs)),
         Result("frames", frames, "frames"),
-        Result("seconds", round(frames / timing.rate_hz, 2), "s"),
+        Result("seconds", round(sum(len(song.frames) / song.speed for song in songs) / timing.rate_hz, 2), "s"),
         Result("load", f"${tune.load:04X}-${tune.end - 1:04X}"),
         Result("memory", f"${block.load:04X}-${block.rings + RINGS - 1:04X}"),
         Result("ends", "; ".join(ends)),
@@ -163,7 +163,7 @@ def _songs(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, di
     from sidlive.tune.capture.write_order import ORDERS, control_first_from_meta
     from sidlive.tune.compiler.block import SongFrames
     from sidlive.tune.files import read_frames
-    from sidlive.tune.fragment import standard_of, video_frames
+    from sidlive.tune.fragment import speed_from_meta, standard_of, video_frames
     from sidlive.tune.shipped import locate
 
     loops: dict[int | None, int | None] = dict(args.loop or [])
@@ -177,7 +177,8 @@ def _songs(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, di
         rows, own_hz, meta = read_frames(locate(path))
         if timing is None:
             timing, about = timing_named(args.video) if args.video else standard_of(meta, own_hz), meta
-        own = standard_of(meta, own_hz)
+        own, speed = standard_of(meta, own_hz), speed_from_meta(meta)
+        own_hz /= speed
         if args.video and own is not timing:
             warn(f"{path} was made for {own.name}, this is {timing.name}: {own.heard_at(timing)}")
             own_hz *= timing.rate_hz / own.rate_hz
@@ -189,7 +190,7 @@ def _songs(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, di
             )
         marked = meta.get("loop_frame", "") if frames is rows else ""
         loop = int(marked) if marked.isdecimal() else None
-        songs.append(SongFrames(frames, loops.get(number, loops.get(None, loop)), control_first_from_meta(meta)))
+        songs.append(SongFrames(frames, loops.get(number, loops.get(None, loop)), control_first_from_meta(meta), speed))
         if songs[-1].control_first != songs[0].control_first:
             order = ORDERS[songs[0].control_first]
             warn(f"{path} writes in another order than {args.frames[0]}: {order} here")
@@ -240,7 +241,7 @@ def _pack(songs: "list[SongFrames]", args: argparse.Namespace, timing: "VideoTim
             raise ControlError(f"--max-kb {args.max_kb:g}: the player alone takes {least:.1f}; expected more")
         most = int(args.max_kb * 1024) - HEADER - len(player()[0])
     try:
-        return block_of(songs, timing.rate_hz, args.load, most)
+        return block_of(songs, timing, args.load, most)
     except TooLong as error:
         offers = []
         if args.coarse_pulse is None and error.needed:
@@ -291,7 +292,7 @@ def _sounds(args: argparse.Namespace, songs: "list[SongFrames]", chip: str, timi
     for number, song in enumerate(songs, 1):
         if not (args.wav or args.flac):
             break
-        sound = render(song.frames, timing.rate_hz, chip, timing, control_first=song.control_first)
+        sound = render(song.frames, timing.rate_hz * song.speed, chip, timing, control_first=song.control_first)
         stem = args.output.stem if len(songs) == 1 else f"{args.output.stem}-{number}"
         if args.wav:
             with WavFile(args.output.with_name(f"{stem}.wav")) as file:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     cut = apply(log.cut(), edits)
     results = [
         Result("take", first),
-        Result("played", round(len(log.frames) / log.timing.rate_hz, 2), "s"),
+        Result("played", round(log.cut().seconds, 2), "s"),
         Result("frames", len(log.frames), "frames"),
         Result("chip", log.chip),
         Result("timing", log.timing.name),
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> None:
         Result("events", len(log.events)),
         Result("edits", ", ".join(map(str, edits)) or "none"),
         Result("seconds", round(cut.seconds, 2), "s"),
+        *([Result("speed", round(cut.speed, 4), "x")] if cut.speeds is not None else []),
         Result("ends", "at its end" if cut.loop_frame is None else f"goes on at {cut.loop_frame / cut.rate_hz:.2f} s"),
         *(Result("found", finding) for finding in cut.findings),
     ]

@@ -36,9 +36,12 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "
     """Write an edited take in the format of the path's ending. A file of sound has the loop twice."""
     import numpy as np
 
+    from sidlive.report import warn
+
+    if cut.tempo_note and path.suffix.lower() != ".sid":
+        warn(cut.tempo_note)
     if path.suffix.lower() == ".sid":
         from sidlive.live.commit import write_take
-        from sidlive.report import warn
 
         for note in write_take(path, cut, chip, timing, about):
             warn(note)
@@ -63,5 +66,6 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "
         loop = {} if cut.loop_frame is None else {"loop_frame": str(cut.loop_frame)}
         beat = {} if cut.beat is None else beat_to_meta(cut.beat)
         texts = {"title": about.title, "author": about.author, "released": about.release}
-        meta = {"chip": chip, "timing": timing.name, **texts, **control_first_to_meta(cut.control_first)}
+        speed = {} if cut.speed == 1 else {"speed": repr(cut.speed)}
+        meta = {"chip": chip, "timing": timing.name, **texts, **control_first_to_meta(cut.control_first), **speed}
         write_frames(path, cut.frames, cut.rate_hz, **meta, **loop, **beat)

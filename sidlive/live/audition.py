@@ -15,9 +15,13 @@ _ALL: Final = frozenset(range(VOICES))
 class Audition:
     """A take that is being heard again."""
 
-    def __init__(self, frames: Frames, loop_frame: int | None = None, start: int = 0) -> None:
-        """Play ``frames`` uint8[T, 28] from ``start`` on, then from ``loop_frame`` on without end; None: to the end."""
+    def __init__(self, frames: Frames, loop_frame: int | None = None, start: int = 0, speed: float = 1.0) -> None:
+        """Play ``frames`` uint8[T, 28] from ``start`` on, then from ``loop_frame`` on without end; None: to the end.
+
+        ``speed``: see `State.speed`.
+        """
         assert 0 <= start < len(frames) and (loop_frame is None or 0 <= loop_frame < len(frames))
+        self.speed = speed
         self._frames = frames
         self._loop_frame = loop_frame
         self._next = start

@@ -25,16 +25,17 @@ def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Lab
     under another name.
     """
     from sidlive.tune.compiler.block import SongFrames
-    from sidlive.tune.compiler.sid_file import compile_sid, verify
+    from sidlive.tune.compiler.sid_file import compile_song, verify
 
     try:
-        sid = compile_sid(cut.frames, label, chip, timing, loop_frame=cut.loop_frame, control_first=cut.control_first)
+        song = SongFrames(cut.frames, cut.loop_frame, cut.control_first, cut.speed)
+        sid = compile_song(song, label, chip, timing)
     except TuneError as error:
         raise TuneError(
             f"{error}; trim() it, or commit(name, last=S) keeps the last S seconds, commit(name, seconds=S) the first"
         ) from None
-    verify(sid, SongFrames(cut.frames, cut.loop_frame).proof)
-    notes = label.notes()
+    verify(sid, song.proof)
+    notes = [*([cut.tempo_note] if cut.tempo_note else []), *label.notes()]
     if aside and os.path.lexists(path):
         notes.append(f"the earlier {path.name} is {set_aside(path).name} now")
     write_file(path, sid)

@@ -1,8 +1,8 @@
 """The controls: one declaration each, from which verbs, MIDI, the screen and error messages derive.
 
 A *steer* control changes the model's input or its sampling, so the frames to come are generated again. A *remix*
-control changes registers on the way to the chip. A *room* control is about the instrument itself. Knows no tape and no
-ports.
+control changes frames on the way to the chip: their registers, or how long each lasts. A *room* control is about the
+instrument itself. Knows no tape and no ports.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,6 +16,8 @@ from sidlive.live.state import ControlKind, ControlValue
 from sidlive.model.chords import chord_text, range_text
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
+
+SPEEDS: Final = (0.8, 1.2)  # slowest and fastest, as multiples of the video standard's frame rate
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ CONTROLS: Final[dict[str, Control]] = {
         Control("timbre_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for pulse widths and envelopes"),
         Control("filter_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for filter and volume"),
         Control("volume", 0, 15, 15, "", "remix", "the whole chip's volume, on the way out", whole=True),
+        Control("speed", *SPEEDS, 1.0, "", "remix", "how fast: 1 is the video standard's frame rate; the pitch stays"),
         Control("ahead", 16, 250, 64, "frames", "room", "how much future is kept ready", whole=True),
         Control(
             "revive",

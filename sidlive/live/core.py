@@ -23,6 +23,7 @@ from sidlive.live.tape_player import MARGIN
 from sidlive.live.timekeeper import Timekeeper
 from sidlive.live.voices import Row
 from sidlive.tune.beat import Beat
+from sidlive.tune.cutting import Speeds
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
@@ -162,23 +163,25 @@ class Core(Timekeeper):
         with self._lock:
             return list(self._desk.history)
 
-    def performed(self) -> tuple[Frames, Beat | None, bool]:
-        """Return the take's frames ``uint8[n, 28]``, the prompt's beat, and the write order of the prompt's tune.
+    def performed(self) -> tuple[Frames, Beat | None, bool, Speeds | None]:
+        """Return the take's frames ``uint8[n, 28]``, the prompt's beat, its tune's write order, the frames' speeds.
 
         The beat is None without a prompt. The write order is True if the tune writes a voice's control
-        register before its envelope.
+        register before its envelope. The speeds are one for each frame, None if all are 1.
         """
-        beat = (
-            replace(self._course.beat, downbeat=0.0) if self._course.prompt else None
-        )  # the take may begin anywhere in a bar
-        return self.take.frames(), beat, self.control_first
+        with self._lock:
+            frames, speeds = self.take.performed()
+            beat = (
+                replace(self._course.beat, downbeat=0.0) if self._course.prompt else None
+            )  # the take may begin anywhere in a bar
+            return frames, beat, self.control_first, speeds
 
     def note(self, name: TakeNote, *arguments: Any) -> None:
         """Enter an edit or a commit into the take's log and the history."""
         with self._lock:
             self.take.event(name, *arguments)
             shown = (arguments[0]["verb"], arguments[0]["arguments"]) if name == "edit" else (name, arguments[:1])
-            self._desk.note(self._clock / self._rate, *shown)
+            self._desk.note(self._seconds, *shown)
 
     def log(self) -> str:
         """Return the take's log so far."""
@@ -191,10 +194,10 @@ class Core(Timekeeper):
             return []
         return self.speakers.names() if name is None else self.speakers.choose(name)
 
-    def audition(self, frames: Frames, loop_frame: int | None, start: int) -> None:
+    def audition(self, frames: Frames, loop_frame: int | None, start: int, speed: float = 1.0) -> None:
         """Play these frames from `start` on instead of the music, which goes on unheard."""
         with self._lock:
-            self._audition = Audition(frames, loop_frame, start)
+            self._audition = Audition(frames, loop_frame, start, speed)
 
     def state(self) -> State:
         """Return everything the screen shows except the frames."""
@@ -204,6 +207,7 @@ class Core(Timekeeper):
                 clock=self._clock,
                 ahead=self._tape.ahead,
                 rate_hz=self._rate,
+                speed=self._pace,
                 chip=self.chip,
                 timing=self.timing.name,
                 model=self.model,
@@ -218,10 +222,10 @@ class Core(Timekeeper):
                 voices=self._desk.voices(),
                 underruns=self._underruns,
                 late_frames=self._late_frames,
-                speed_x=1 / (self.step_s * self._rate) if self.step_s else 0.0,
+                speed_x=1 / (self.step_s * self._heard_hz) if self.step_s else 0.0,
                 gaps=self.gaps,
                 quiet_s=self._quiet / self._rate,
-                take_s=self.take.length / self._rate,
+                take_s=self.take.time / self._rate,
                 take=str(self.take.folder) if self.take.folder else None,
                 count=self._count(),
                 pending=tuple(self._pending()),

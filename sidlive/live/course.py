@@ -4,12 +4,13 @@ The core has one course for the playhead. For frames further ahead it applies th
 fork of it, so each frame is generated under the settings that are valid at that frame. Knows no tape and no threads.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
 from sidlive.errors import ControlError
 from sidlive.live.clock import Clock
-from sidlive.live.controls import control, one_voice, parse_voices
+from sidlive.live.controls import SPEEDS, control, one_voice, parse_voices
 from sidlive.live.desk import Desk
 from sidlive.live.lineage import Lineage
 from sidlive.live.moments import parse_duration
@@ -37,8 +38,13 @@ class Course:
 
     @property
     def rate_hz(self) -> float:
-        """Frames a second."""
-        return self.desk.timing.rate_hz
+        """Frames a second at the speed that the control says."""
+        return self.desk.timing.rate_hz * float(self.desk.get("speed"))
+
+    @property
+    def counted(self) -> Clock:
+        """The clock; while the prompt is not heard yet, a clock with the prompt's beat."""
+        return self.clock if self.lineage.root is not None else Clock(self.beat.frames, self.beat.bar)
 
     def fork(self) -> "Course":
         """Return a copy, whose desk shows no notices."""
@@ -130,11 +136,25 @@ class Course:
         shape = StepShape(index, self.frames(each, "steps"), " ".join(map(shown, typed)), typed)
         return self._shaped(name, shape, descend)
 
-    def frames(self, length: str, what: str) -> float:
-        """Return a length such as "2 bars" in frames, at least 1. Raises ControlError, which begins with ``what``."""
-        begun = self.lineage.root is not None
-        clock = self.clock if begun else Clock(self.beat.frames, self.beat.bar)  # the prompt's, if it is not heard yet
-        return max(1.0, clock.frames(parse_duration(length, what), self.rate_hz))
+    def _do_tempo(self, index: int, before: Before, descend: Descend, bpm: float, over: str | None = None) -> bool:
+        minute = 60 * self.desk.timing.rate_hz / self.counted.beat  # beats a minute at speed 1
+        low, high = (math.floor(SPEEDS[0] * minute * 10) / 10, math.ceil(SPEEDS[1] * minute * 10) / 10)
+        if not low <= bpm <= high:
+            raise ControlError(
+                f"tempo expects {low:.1f} to {high:.1f} beats a minute here, 20 % around {minute:.1f}, found {bpm:g};"
+                " half() and double() count other beats"
+            )
+        speed = min(SPEEDS[1], max(SPEEDS[0], bpm / minute))
+        if over is None:
+            return self._do_set(index, before, descend, "speed", speed)
+        return self._do_ramp(index, before, descend, "speed", speed, over)
+
+    def frames(self, length: str, what: str, rate_hz: float | None = None) -> float:
+        """Return a length such as "2 bars" in frames, at least 1. Raises ControlError, which begins with ``what``.
+
+        ``rate_hz``: frames that are heard in a second; None: as the control says.
+        """
+        return max(1.0, self.counted.frames(parse_duration(length, what), rate_hz or self.rate_hz))
 
     def _do_set(self, index: int, before: Before, descend: Descend, name: str, value: ControlValue) -> bool:
         control(name).typed(value)
@@ -213,4 +233,4 @@ class Course:
 # The commands that a course runs.
 STEERING: Final = frozenset(name.removeprefix("_do_") for name in vars(Course) if name.startswith("_do_"))
 # Commands that move a control, and the position of the argument that is a length of time.
-MOVING: Final = {"ramp": 2, "lfo": 3, "steps": 2}
+MOVING: Final = {"ramp": 2, "lfo": 3, "steps": 2, "tempo": 1}

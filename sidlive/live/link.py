@@ -16,6 +16,7 @@ from sidlive.model.composer.plan_settings import StepUnit
 
 if TYPE_CHECKING:
     from sidlive.tune.beat import Beat
+    from sidlive.tune.cutting import Speeds
     from sidlive.tune.fragment import Fragment
 
 TakeNote = Literal["edit", "unedit", "commit"]  # log entries of the verbs that edit the take
@@ -50,6 +51,9 @@ class Commands(Protocol):
 
     def steps(self, name: str, values: list[ControlValue], each: str, /) -> None:
         """Give a control values in turn, each for a length such as "1 bar"."""
+
+    def tempo(self, bpm: float, over: str | None = None, /) -> None:
+        """Set the control ``speed`` so that a minute has this many beats, at once or over a length such as "8 bars"."""
 
     def mute(self, *voices: int | str) -> None:
         """Silence voices in the frames that go to the chip; the model still hears them."""
@@ -133,8 +137,8 @@ class CoreCalls(Protocol):
         """Return the commands so far, oldest first, a line each."""
         ...
 
-    def performed(self) -> "tuple[Frames, Beat | None, bool]":
-        """Return the take's frames, and the beat and the write order of the last prompt's tune."""
+    def performed(self) -> "tuple[Frames, Beat | None, bool, Speeds | None]":
+        """Return the take's frames, the beat and the write order of the last prompt's tune, and the frames' speeds."""
         ...
 
     def tell(self, text: str, level: NoticeLevel = "warning", /) -> None:
@@ -147,7 +151,7 @@ class CoreCalls(Protocol):
         """Return the take's log so far."""
         ...
 
-    def audition(self, frames: Frames, loop_frame: int | None, start: int, /) -> None:
+    def audition(self, frames: Frames, loop_frame: int | None, start: int, speed: float = 1.0, /) -> None:
         """Play these frames from ``start`` on instead of the music, which goes on unheard."""
 
     def device(self, name: str | None, /) -> list[str]:
@@ -171,8 +175,8 @@ class Link(Protocol):
         """Return the tape around the playhead, without asking the core; never raises."""
         ...
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the chip has taken this many more seconds of frames."""
+    def wait(self, frames: float) -> None:
+        """Wait until the chip has taken this many more frames; a fraction counts in the next call."""
 
     def drive(self, step: Callable[[], None]) -> bool:
         """Have ``step`` called before each frame, if time is virtual here; return whether it is."""

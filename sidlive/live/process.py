@@ -95,6 +95,7 @@ class _Parts:
         self._renderer = Renderer(
             core.next_frame, output, core.chip, core.timing,
             report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
+            speed=lambda: core.speed,
         )  # fmt: skip
         core.hush = self._renderer.panic
         core.retime = self._renderer.retime

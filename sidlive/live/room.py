@@ -69,12 +69,13 @@ class RoomLink:
         """Return the tape around the playhead."""
         return self._mirror.window(before, after)
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the chip has taken this many more seconds of frames; successive waits do not drift."""
-        rate = self.state().rate_hz
+    def wait(self, frames: float) -> None:
+        """Wait until the chip has taken this many more frames; successive waits do not drift."""
+        state = self.state()
+        rate = state.rate_hz * state.speed
         now = float(self._mirror.clock)
         begin = self._wait_end if 0 <= now - self._wait_end < _LATE_S * rate else now
-        self._wait_end = begin + seconds * rate
+        self._wait_end = begin + frames
         while (missing := self._wait_end - self._mirror.clock) > 0:
             if not self._alive:
                 raise self._gone()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.chip.registers import VideoTiming
-from sidlive.chip.sid import Sid, sample_at
+from sidlive.chip.sid import FrameGrid, Sid
 from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core import Core
@@ -59,9 +59,9 @@ class Offline:
         """Return the tape around the playhead."""
         return self.core.mirror.window(before, after)
 
-    def wait(self, seconds: float) -> None:
-        """Play this many seconds of music."""
-        self._owed += seconds * self.core.timing.rate_hz
+    def wait(self, frames: float) -> None:
+        """Play this many frames of music."""
+        self._owed += frames
         while self._owed >= 1.0:
             self._owed -= 1.0
             for step in self._steps:
@@ -123,20 +123,18 @@ class _FileSound:
         self.retime(core.timing)
 
     def retime(self, timing: VideoTiming) -> None:
-        self._sid, self._timing = Sid(self._core.chip, timing), timing
-        self._frames = 0  # number of frames played at this video standard
+        self._sid = Sid(self._core.chip, timing)
+        self._grid = FrameGrid(timing.rate_hz)
 
     def hush(self) -> None:
         self._sid.reset(fade=True)
 
     def play(self, row: Row) -> None:
-        sid, rate_hz = self._sid, self._timing.rate_hz
+        sid = self._sid
         sid.control_first = self._core.control_first
         if self._core.begins:
             sid.settle(row)
-        begin = sample_at(self._frames, rate_hz)
-        self._frames += 1
-        self._wav.write(sid.play(row, sample_at(self._frames, rate_hz) - begin))
+        self._wav.write(sid.play(row, self._grid.advance(self._core.speed)))
 
 
 def read_script(path: Path) -> str:

@@ -37,13 +37,15 @@ class Session(TakeVerbs, LoopVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
     @verb("caller")
     def wait(self, seconds: float | str) -> None:
         """Wait until this many seconds of music, or ``"2 bars"``, have been played (offline the time is virtual)."""
+        state = self._link.state()
+        rate_hz = state.rate_hz * state.speed
         if isinstance(seconds, str):
-            length, state = parse_duration(seconds, "wait"), self._link.state()
             clock = Clock(state.count.beat_frames, state.count.bar_beats)
-            seconds = clock.frames(length, state.rate_hz) / state.rate_hz
+            self._link.wait(clock.frames(parse_duration(seconds, "wait"), rate_hz))
+            return
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise ControlError(f"wait expects seconds, 0 or more, found {seconds!r}; try wait(4) or wait('2 bars')")
-        self._link.wait(float(seconds))
+        self._link.wait(seconds * rate_hz)
 
     @verb()
     def state(self) -> State:

@@ -66,7 +66,8 @@ class ClockState:
     beats: float = 0.0  # from the beginning of bar 1; not rounded
     beat_frames: float = 24.0
     bar_beats: int = 4
-    tempo: float = 125.0  # beats per minute
+    tempo: float = 125.0  # beats per minute, at the present speed
+    speed: float = 1.0  # see `State.speed`
     source: str = "default"  # "file", "estimate", "default", or "you" once the performer has corrected it
     confidence: float = 0.0  # 0 to 1
 
@@ -74,8 +75,9 @@ class ClockState:
         origin = {
             "file": "as its file says", "estimate": f"estimated, {self.confidence:.0%} sure", "you": "as you set it",
         }.get(self.source, "not known yet")  # fmt: skip
+        speed = "" if self.speed == 1 else f" at speed {self.speed:.3f}"
         return (
-            f"{self.bar}:{self.beat}  {self.tempo:.1f} beats a minute ({self.beat_frames:.6g} frames a beat),"
+            f"{self.bar}:{self.beat}  {self.tempo:.1f} beats a minute ({self.beat_frames:.6g} frames a beat{speed}),"
             f" {self.bar_beats} beats a bar, {origin}"
         )
 
@@ -112,7 +114,8 @@ class State:
     phase: Phase = "stopped"
     clock: int = 0  # frames handed to the chip since the room opened
     ahead: int = 0  # frames generated and not yet played
-    rate_hz: float = 50.125  # frames a second
+    rate_hz: float = 50.125  # frames a second at speed 1
+    speed: float = 1.0  # multiple of that rate at which frames are played
     chip: str = "6581"
     timing: str = "PAL"
     model: str = ""  # empty while it is being loaded

@@ -3,7 +3,8 @@
 A take is a folder: `frames.bin`, 28 bytes a frame, and `log.jsonl`, one JSON object a line. The first line is a header:
 how the instrument was opened. Then follow, in order, the commands (``verb``, ``arguments``, and the number of the
 ``frame`` that came next; fragments with all their frames) and between them the ``steps`` of the core, one letter each
-(see `FRAME` and the letters below it). From the log the same frames can be generated again (`sidlive.live.replay`).
+(see `FRAME` and the letters below it). Where the speed changed there are marks (see `sidlive.live.pace`). From the log
+the same frames can be generated again (`sidlive.live.replay`).
 Both files are only ever appended to, so both are readable after a crash, truncated at any byte. Knows no engine and no
 tape.
 """
@@ -22,9 +23,10 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, Frames, VideoTiming, timing_named
 from sidlive.errors import DeviceError, TuneError
+from sidlive.live.pace import Mark, Pace, marks_from, speeds_of
 from sidlive.live.places import typed_path
 from sidlive.tune.beat import Beat
-from sidlive.tune.cutting import Cut, Edit, edits_from
+from sidlive.tune.cutting import Cut, Edit, Speeds, edits_from
 from sidlive.tune.fragment import Fragment
 from sidlive.tune.inline import fragment_from_json, fragment_to_json
 from sidlive.tune.loading import load_fragment
@@ -59,6 +61,8 @@ class Take:
         self.folder = folder
         self._made = False
         self.length = 0  # frames
+        self._pace = Pace()
+        self._marks: list[Mark] = []
         self._blocks: list[Frames] = []
         self._written = 0  # frames on disk
         self._entries: list[Entry] = [{"take": FORMAT, "columns": COLUMNS, **header}]
@@ -66,8 +70,9 @@ class Take:
         self._steps = _Steps()
         self._lock = threading.Lock()
 
-    def append(self, row: NDArray[np.uint8]) -> None:
-        """Add a frame, ``uint8[28]``, as the chip got it."""
+    def append(self, row: NDArray[np.uint8], speed: float = 1.0) -> None:
+        """Add a frame, ``uint8[28]``, as the chip got it. ``speed``: see `State.speed`."""
+        self._mark(self._pace.append(speed))
         offset = self.length % _BLOCK
         if offset == 0:
             self._blocks.append(np.zeros((_BLOCK, COLUMNS), dtype=np.uint8))
@@ -104,6 +109,17 @@ class Take:
         blocks = self._blocks[first : (stop + _BLOCK - 1) // _BLOCK]
         return np.concatenate(blocks)[start - first * _BLOCK : stop - first * _BLOCK]
 
+    def performed(self) -> tuple[Frames, Speeds | None]:
+        """Return a copy of all frames, ``uint8[n, 28]``, and their speeds, None if all are 1."""
+        self._mark(self._pace.settle())
+        frames = self.frames()
+        return frames, speeds_of(self._marks, len(frames))
+
+    @property
+    def time(self) -> float:
+        """The length as it was heard, in frames of the video standard."""
+        return self._pace.time
+
     def log(self) -> str:
         """Return the log so far, as it is in the file after a flush. Any thread."""
         with self._lock:
@@ -136,6 +152,11 @@ class Take:
             ) from None
         self._written += len(frames)
         self._logged += len(entries)
+
+    def _mark(self, mark: Mark | None) -> None:
+        if mark is not None:
+            self._marks.append(mark)
+            self.note(**mark.entry)
 
     def _settle(self) -> None:
         """Add an entry with the steps since the last entry."""
@@ -219,10 +240,11 @@ class TakeLog:
 
     def cut(self) -> Cut:
         """Return the whole take in the form that edits are applied to."""
-        last = self.prompted
+        speeds = speeds_of(marks_from(self.entries), len(self.frames))
+        cut, last = Cut(self.frames, self.timing.rate_hz, speeds=speeds), self.prompted
         if last is None:
-            return Cut(self.frames, self.timing.rate_hz)
-        return Cut(self.frames, self.timing.rate_hz, replace(last.beat, downbeat=0.0), control_first=last.control_first)
+            return cut
+        return replace(cut, beat=replace(last.beat, downbeat=0.0), control_first=last.control_first)
 
 
 def take_fragment(path: str | Path) -> Fragment:
@@ -237,12 +259,13 @@ def take_fragment(path: str | Path) -> Fragment:
     return Fragment(
         name=folder.name,
         frames=cut.frames,
-        rate_hz=cut.rate_hz,
+        rate_hz=cut.video_hz,
         source=str(folder.name),
         chip=log.chip,
         timing=log.timing.name,
         beat=cut.beat or Beat(),
         control_first=cut.control_first,
+        speed=cut.speed,
     )
 
 

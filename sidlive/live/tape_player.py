@@ -10,6 +10,7 @@ from typing import Final, Literal
 from sidlive.chip.registers import PAL, VideoTiming, silence
 from sidlive.live.audition import Audition
 from sidlive.live.clock import Taps
+from sidlive.live.controls import SPEEDS
 from sidlive.live.course import Course
 from sidlive.live.desk import Desk, Hands, Speakers
 from sidlive.live.lineage import Lineage
@@ -63,6 +64,7 @@ class TapePlayer:
         self.hands: Hands | None = None
         self.speakers: Speakers | None = None
         self.control_first = False  # the prompt's tune writes a voice's control before its envelope; read by any thread
+        self.speed = 1.0  # of the last frame returned, see `State.speed`; read by any thread
         self.begins = False  # the last frame returned was the first of the music, or of a take
         self.wake: Callable[[], None] = lambda: None  # called when there may be frames to generate
         self.hush: Callable[[], None] = lambda: None  # discards samples that wait for the device
@@ -83,11 +85,13 @@ class TapePlayer:
         self._waiting = True  # started, but no frame was played yet
         self._last: Row = silence(1)[0]  # the last frame, before remix
         self._clock = 0  # frames that the chip has taken
+        self._time = 0.0  # their length as it was heard, in frames at speed 1
         self._idle = 0  # frames since the music stopped
         self._late = 0  # frames held or looped since generation fell behind; 0: it is on time
         self._quiet = 0  # frames played since a voice last sounded
         self._rests: Rests | None = None  # watches the voices of the prompt; None without a prompt
         self._underruns = self._late_frames = 0  # see `State`
+        self._followed: float | None = None  # speed of the clock that is followed; None: the control's value counts
         self._audition: Audition | None = None  # a take that is heard instead of the music
         self._heard: Heard = "nothing"  # what the last frame was part of
 
@@ -100,24 +104,38 @@ class TapePlayer:
                 self._schedule.play(self._tape.playhead)
             row = self._play() if self._playing else released(self._last)
             self._last = row
+            speed = self._pace
             volume = self._desk.whole("volume")
             row = remixed(row, self._desk.muted, volume)
             self._idle = 0 if self._playing else self._idle + 1
             tail = bool(self.take.length) and 0 < self._idle <= TAIL_S * self._rate
             if tail or (self._playing and not self._waiting):
-                self.take.append(row)
+                self.take.append(row, speed)
             heard: Heard = "music" if self._playing and not self._waiting else "nothing"
             if self._audition is not None and (again := self._audition.row(row)) is not None:
                 row = remixed(again, frozenset(), volume)
                 heard = "take" if self._audition.begun else "nothing"
+                speed = self._audition.speed
             else:
                 self._audition = None
             self.begins = heard not in ("nothing", self._heard)
             self._heard = heard
+            self.speed = speed
             self.mirror.play(self._clock, row, self._tape.playhead, self._tape.end)
             self._clock += 1
+            self._time += 1 / speed
         self.wake()
         return row
+
+    def follow(self, speed: float | None) -> float:
+        """Play at this speed from the next frame on, whatever the control `speed` says; None: as the control says.
+
+        For what follows another clock and corrects the speed again and again: nothing is logged. Returns the speed,
+        limited to what is possible. Any thread.
+        """
+        with self._lock:
+            self._followed = None if speed is None else min(SPEEDS[1], max(SPEEDS[0], speed))
+            return self._pace
 
     def _take_effect(self) -> None:
         """Let the waiting commands take effect whose frame the chip takes next."""
@@ -171,6 +189,21 @@ class TapePlayer:
         self.take.event("revive", self._course.prompt)
 
     # -- under the lock
+
+    @property
+    def _pace(self) -> float:
+        """The speed of the music."""
+        return float(self._desk.get("speed")) if self._followed is None else self._followed
+
+    @property
+    def _seconds(self) -> float:
+        """Seconds of frames that the chip has taken."""
+        return self._time / self._rate
+
+    @property
+    def _heard_hz(self) -> float:
+        """Frames of music that are played in a second."""
+        return self._rate * self._pace
 
     def _before(self, past: Lineage, index: int) -> tuple[Row, int]:
         """Return the frame before a tape frame of a lineage, ``uint8[28]``, and its transposition in semitones."""

@@ -54,7 +54,7 @@ class Timekeeper(TapePlayer):
                 if frame is not None and name in MOVING:
                     arguments = self._in_frames(name, arguments, self._schedule.trial(frame))
                 self._wait((name, arguments), when, frame)
-                self._desk.note(self._clock / self._rate, command[0], (*command[1], f"at {moment}"))
+                self._desk.note(self._seconds, command[0], (*command[1], f"at {moment}"))
         self.wake()
 
     def waits(self, name: str, arguments: tuple[Any, ...], frame: int | None) -> None:
@@ -78,7 +78,7 @@ class Timekeeper(TapePlayer):
             self._schedule.remove({entry.number for entry in chosen})
             self._cut_at(min(frames, default=None))
             self.take.event("cancel", *(entry.number for entry in chosen))
-            self._desk.note(self._clock / self._rate, "cancel", numbers)
+            self._desk.note(self._seconds, "cancel", numbers)
         self.wake()
 
     # -- the schedule, under the lock
@@ -86,12 +86,14 @@ class Timekeeper(TapePlayer):
     def _command(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Run a command now, and log it."""
         epoch = self._epoch
+        if name == "adjust":
+            arguments = self._adjustment(*arguments)
         arguments = self._in_frames(name, arguments, self._course)
         self._run(name, arguments)
         # A command that starts a new future is logged with the take frame at which the new future begins.
         anew = {"anew": self._taken(self._tape.fresh)} if self._epoch != epoch else {}
         self.take.event(name, *arguments, **anew)
-        self._desk.note(self._clock / self._rate, name, arguments)
+        self._desk.note(self._seconds, name, arguments)
 
     def _run(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name in STEERING and name != "prompt":
@@ -104,9 +106,13 @@ class Timekeeper(TapePlayer):
         if name not in MOVING:
             return arguments
         at = MOVING[name]
-        if not at < len(arguments):
+        if not at < len(arguments) or arguments[at] is None:
             return arguments
-        return (*arguments[:at], f"{course.frames(arguments[at], name):.6f} frames", *arguments[at + 1 :])
+        return (
+            *arguments[:at],
+            f"{course.frames(arguments[at], name, self._heard_hz):.6f} frames",
+            *arguments[at + 1 :],
+        )
 
     def _taken(self, index: int) -> int:
         """Return the number that tape frame ``index`` will have in the take, if generation is never late."""
@@ -122,12 +128,12 @@ class Timekeeper(TapePlayer):
         now = self._tape.playhead
         earliest = now + MARGIN + self.lead(commands, when.kind != "count")
         clock = self._course.clock
-        frame = clock.next(when, now, earliest, self._rate)
+        frame = clock.next(when, now, earliest, self._heard_hz)
         for entry in self._schedule.waiting:
             if entry.name == "prompt" and entry.frame is not None and entry.frame <= frame:
                 clock = self._schedule.trial(entry.frame).clock
-                frame = clock.next(when, now, max(earliest, entry.frame), self._rate)
-        if when.kind == "count" and frame > clock.next(when, now, 0, self._rate):  # a loop's call took too long
+                frame = clock.next(when, now, max(earliest, entry.frame), self._heard_hz)
+        if when.kind == "count" and frame > clock.next(when, now, 0, self._heard_hz):  # a loop's call took too long
             self.late_changes += 1
         return frame
 
@@ -208,7 +214,7 @@ class Timekeeper(TapePlayer):
             if entry.frame is not None and entry.frame <= self._tape.fresh
         ]
         again = any(name == "prompt" or "transpose" in arguments[:1] for name, arguments in [*commands, *made])
-        return LEAD + (math.ceil(PREFILL_TIMES * self.prefill_s * self._rate) if again else 0)
+        return LEAD + (math.ceil(PREFILL_TIMES * self.prefill_s * self._heard_hz) if again else 0)
 
     def _count(self) -> ClockState:
         clock, playhead = self._course.clock, self._tape.playhead
@@ -216,8 +222,8 @@ class Timekeeper(TapePlayer):
             clock = replace(clock, beat=self._course.beat.frames, bar=self._course.beat.bar)
         place = clock.place(playhead)
         return ClockState(
-            *place, clock.beats(playhead), clock.beat, clock.bar, 60 * self._rate / clock.beat, clock.source,
-            clock.confidence,
+            *place, clock.beats(playhead), clock.beat, clock.bar, 60 * self._heard_hz / clock.beat, self._pace,
+            clock.source, clock.confidence,
         )  # fmt: skip
 
     def _pending(self) -> Iterator[PendingState]:
@@ -252,9 +258,19 @@ class Timekeeper(TapePlayer):
         else:
             self._schedule.cut(self._tape.fresh)
 
+    def _adjustment(self, what: str, value: float | str | None = None) -> tuple[Any, ...]:
+        """Return the arguments of `_do_adjust` in frames, so that a replay knows no latency and no speed."""
+        if what in ("tap", "downbeat") and value is None:
+            return what, self._tape.playhead - self.latency_ms / 1000 * self._heard_hz  # what the performer hears now
+        if what == "shift":
+            text = str(value)
+            frames = self._course.clock.frames(parse_duration(text.removeprefix("-"), "shift"), self._heard_hz)
+            return what, f"{'-' if text.startswith('-') else ''}{frames:.6f} frames"
+        return what, value
+
     def _do_adjust(self, what: str, value: float | str | None = None) -> None:
         clock, playhead = self._course.clock, self._tape.playhead
-        heard = playhead - self.latency_ms / 1000 * self._rate  # the frame that the performer hears now
+        heard = float(value) if what in ("tap", "downbeat") and value is not None else playhead
         if what in ("beat", "bar"):
             assert isinstance(value, int | float)
             clock = clock.with_beat(value, playhead) if what == "beat" else clock.with_bar(int(value), playhead)
@@ -262,12 +278,12 @@ class Timekeeper(TapePlayer):
             clock = clock.with_beat(clock.beat * (2 if what == "half" else 0.5), playhead)
         elif what == "shift":
             text = str(value)
-            frames = clock.frames(parse_duration(text.removeprefix("-"), "shift"), self._rate)
+            frames = clock.frames(parse_duration(text.removeprefix("-"), "shift"), self._heard_hz)
             clock = clock.shifted(-frames if text.startswith("-") else frames)
         elif what == "downbeat":
             clock = clock.with_downbeat(heard)
         elif what == "tap":
-            if (beat := self._taps.tap(heard, self._rate)) is not None:
+            if (beat := self._taps.tap(heard, self._heard_hz)) is not None:
                 clock = clock.with_beat(beat, playhead).with_beat_at(heard)
         else:
             raise ControlError(f"no way to correct the clock is called {what!r}")

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sidlive.chip.registers import VOICES, Frames
 from sidlive.errors import ControlError
 from sidlive.tune import edits
@@ -20,22 +23,45 @@ from sidlive.tune.inline import fragment_from_json
 from sidlive.tune.seam import ending, find_seam
 
 FADE_S: Final = 4.0
+EVEN: Final = 0.005  # speeds that differ by less, relatively, count as one
 
 Position = float | int | str
+Speeds = NDArray[np.float64]  # [T], of each frame: a multiple of the video standard's frame rate
 _POSITION: Final = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*(s|seconds?|f|frames?|b|bars?)?")
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Take after its edits: ``frames`` uint8[T, 28] at ``rate_hz``, and the frame where it continues after its end."""
+    """Take after its edits: ``frames`` uint8[T, 28], and the frame where it continues after its end."""
 
     frames: Frames
-    rate_hz: float
+    video_hz: float  # frames a second at speed 1
     beat: Beat | None = None  # None: the tempo is unknown
     loop_frame: int | None = None  # None: the take ends
     faded: bool = False
     findings: tuple[str, ...] = ()  # results of edits, for the user
     control_first: bool = False  # the prompt's tune writes a voice's control before its envelope
+    speeds: Speeds | None = None  # None: all are 1
+
+    @property
+    def speed(self) -> float:
+        """The mean speed: the edited take plays at it from beginning to end."""
+        return 1.0 if self.speeds is None or not len(self.speeds) else float(len(self.speeds) / (1 / self.speeds).sum())
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames a second, at the mean speed."""
+        return self.video_hz * self.speed
+
+    @property
+    def tempo_note(self) -> str:
+        """A line for the user if the speed changed, since files hold only the mean; else empty."""
+        if self.speeds is None or not len(self.speeds):
+            return ""
+        low, high, mean = float(self.speeds.min()), float(self.speeds.max()), self.speed
+        if high - low < EVEN * mean:
+            return ""
+        return f"the tempo changed, from speed {low:.3f} to {high:.3f}: the take is written at the mean, {mean:.3f}"
 
     @property
     def seconds(self) -> float:
@@ -106,7 +132,8 @@ def trim(cut: Cut, start: Position = 0, stop: Position | None = None) -> Cut:
     loop = cut.loop_frame
     if loop is not None and (last < len(cut.frames) or first > loop):
         raise ControlError("trim would cut the loop open: unedit() takes the loop back; trim first, then loop()")
-    return replace(cut, frames=edits.trim(cut.frames, first, last), loop_frame=None if loop is None else loop - first)
+    loop = None if loop is None else loop - first
+    return replace(_with_frames(cut, edits.trim(cut.frames, first, last), first), loop_frame=loop)
 
 
 def loop(cut: Cut, at: Position | None = None) -> Cut:
@@ -133,7 +160,7 @@ def loop(cut: Cut, at: Position | None = None) -> Cut:
             raise ControlError(f"loop expects a place before the end, {len(frames) / cut.rate_hz:.2f} s, found {at!r}")
     before = edits.open_gates(frames[start - 1]) if start else frozenset()
     again = (edits.open_gates(frames[-1]) - before) & edits.open_gates(frames[start])
-    return replace(cut, frames=edits.close_gates(frames, again), loop_frame=start, findings=findings)
+    return replace(_with_frames(cut, edits.close_gates(frames, again)), loop_frame=start, findings=findings)
 
 
 def splice(cut: Cut, other: Fragment, at: Position | None = None) -> Cut:
@@ -143,7 +170,11 @@ def splice(cut: Cut, other: Fragment, at: Position | None = None) -> Cut:
     if cut.loop_frame is not None:
         raise ControlError("splice would cut the loop open: unedit() takes the loop back; splice first, then loop()")
     where = ending(cut.frames, cut.rate_hz) if at is None else frame_at(cut, at, "splice")
-    return replace(cut, frames=edits.splice(cut.frames, other.at_video_rate().frames, where))
+    frames, speeds = edits.splice(cut.frames, other.at_video_rate().frames, where), cut.speeds
+    if speeds is not None or other.speed != 1:
+        begin = np.ones(len(cut.frames)) if speeds is None else speeds
+        speeds = np.append(begin[:where], np.full(len(frames) - where, other.speed))
+    return replace(cut, frames=frames, speeds=speeds)
 
 
 def fade(cut: Cut, length: Position = FADE_S) -> Cut:
@@ -157,7 +188,7 @@ def fade(cut: Cut, length: Position = FADE_S) -> Cut:
     count = _frames(cut, length, "fade")
     if not 0 < count <= len(frames):
         raise ControlError(f"fade expects a length above 0, up to {len(frames) / cut.rate_hz:.2f} s, found {length!r}")
-    return replace(cut, frames=edits.fade(frames, count), faded=True)
+    return replace(_with_frames(cut, edits.fade(frames, count)), faded=True)
 
 
 def silence(cut: Cut, *voices: int) -> Cut:
@@ -175,6 +206,11 @@ def first(cut: Cut, seconds: float) -> Cut:
 def last(cut: Cut, seconds: float) -> Cut:
     """Keep the last ``seconds``, or the whole take if it is shorter."""
     return trim(cut, f"{len(cut.frames) - _span(cut, seconds, 'last')} f")
+
+
+def _with_frames(cut: Cut, frames: Frames, first: int = 0) -> Cut:
+    """Return the take with its frames from ``first`` on replaced by ``frames``, which may end earlier."""
+    return replace(cut, frames=frames, speeds=None if cut.speeds is None else cut.speeds[first : first + len(frames)])
 
 
 def _span(cut: Cut, seconds: float, option: str) -> int:

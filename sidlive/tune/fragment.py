@@ -60,6 +60,7 @@ class Fragment:
     resampled_from_hz: float = 0.0  # rate of the source if it was another; 0: the frames are as they were
     sids: int = 1  # SID chips that the source plays; the frames are those of the first
     control_first: bool = False  # the source writes a voice's control before its envelope
+    speed: float = 1.0  # multiple of ``rate_hz`` at which the source played the frames
     notes: tuple[str, ...] = field(default=(), compare=False)  # oddities of the source, a line each
 
     def __post_init__(self) -> None:
@@ -133,6 +134,15 @@ def standard_of(meta: Mapping[str, str], rate_hz: float) -> VideoTiming:
     if "timing" in meta:
         return timing_named(meta["timing"])
     return NTSC if abs(rate_hz / NTSC.rate_hz - 1) <= RATE_TOLERANCE else PAL
+
+
+def speed_from_meta(meta: Mapping[str, str]) -> float:
+    """Return the speed in the texts of a file of frames, 1 without one; the file's rate is as many times as high."""
+    try:
+        speed = float(meta.get("speed", 1.0))
+    except ValueError:
+        return 1.0
+    return speed if 0.5 <= speed <= 2.0 else 1.0
 
 
 def video_frames(frames: Frames, rate_hz: float, timing: VideoTiming) -> tuple[Frames, float]:

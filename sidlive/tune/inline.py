@@ -17,13 +17,15 @@ _MOST: Final = 64 << 20  # bytes of frames at most, about 13 hours
 _TYPES: Final = {
     "name": str, "rate_hz": int | float, "source": str, "chip": str, "timing": str,
     "resampled_from_hz": int | float, "sids": int, "control_first": bool,
+    "speed": int | float,
 }  # fmt: skip
 _BEAT_TYPES: Final = {
     "beat_frames": int | float, "bar_beats": int, "downbeat": int | float, "beat_source": str,
     "beat_confidence": int | float,
 }  # fmt: skip
 _LATER: Final = {  # fields missing from older logs, and their value there
-    "control_first": False, "bar_beats": BEATS_A_BAR, "downbeat": 0.0, "beat_source": "log", "beat_confidence": 0.0,
+    "control_first": False, "speed": 1.0, "bar_beats": BEATS_A_BAR, "downbeat": 0.0, "beat_source": "log",
+    "beat_confidence": 0.0,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from sidlive.tune import files
 from sidlive.tune.beat import beat_from_meta, beat_of
 from sidlive.tune.capture import write_order
 from sidlive.tune.formats import MUS, NAMES, TUNES, holds_frames
-from sidlive.tune.fragment import Fragment, standard_of, video_frames
+from sidlive.tune.fragment import Fragment, speed_from_meta, standard_of, video_frames
 from sidlive.tune.shipped import locate
 
 TUNE_S: Final = 10.0  # length of a fragment of a tune by default
@@ -47,7 +47,10 @@ def load_fragment(
         if chip not in ("6581", "8580") or standard not in (PAL.name, NTSC.name):
             raise TuneError(f"{path.name}: chip {chip}, timing {standard}; expected 6581 or 8580, PAL or NTSC")
         source = meta.get("source", path.name)
-        own_beat, notes = beat_from_meta(meta), tuple[str, ...]()
+        own_beat, notes, speed = beat_from_meta(meta), tuple[str, ...](), speed_from_meta(meta)
+        if speed != 1:
+            own_hz /= speed
+            notes = (f"it was played at speed {speed:.3f}: set('speed', {speed:.3f}) plays it as fast",)
         control_first = write_order.control_first_from_meta(meta)
     elif path.suffix.lower() in TUNES + MUS:
         if start_s + seconds > LATEST_S:
@@ -63,7 +66,7 @@ def load_fragment(
         tune, rows, own_hz = recorder.tune, capture.frames, capture.rate_hz
         chip, timing, sids = tune.chip, tune.timing, tune.sids
         source = f"{path.name} song {recorder.song}" if tune.songs > 1 else path.name
-        own_beat, notes = None, capture.notes
+        own_beat, notes, speed = None, capture.notes, 1.0
         control_first = write_order.writes_control_first(tune, recorder.song)
     else:
         raise TuneError(f"{path}: expected {NAMES}")
@@ -89,6 +92,7 @@ def load_fragment(
         resampled_from_hz=own_hz if frames is not rows else 0.0,
         sids=sids,
         control_first=control_first,
+        speed=speed,
         notes=notes,
     )
 

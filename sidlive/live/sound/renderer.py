@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.chip.registers import PAL, VideoTiming, silence
-from sidlive.chip.sid import Row, Samples, Sid, WriteSpan, sample_at
+from sidlive.chip.sid import FrameGrid, Row, Samples, Sid, WriteSpan, sample_at
 from sidlive.errors import DeviceError
 from sidlive.live.sound.audio import NullOutput, Output
 from sidlive.live.sound.feed import FADE
@@ -51,12 +51,14 @@ class Renderer:
         report: Callable[[str], None] = lambda text: None,
         order: Callable[[], bool] = lambda: False,
         begins: Callable[[], bool] = lambda: False,
+        speed: Callable[[], float] = lambda: 1.0,
     ) -> None:
         """``rate_hz``: frames a second, the video standard's by default. ``report(text)`` is called once per fault.
 
-        ``order`` and ``begins`` are called after each frame from the source. ``order`` returns whether a voice's
-        control is written before its envelope. ``begins`` returns whether music begins with the frame: then volume and
-        filter are set before it, see `Sid.settle`.
+        ``order``, ``begins`` and ``speed`` are called after each frame from the source. ``order`` returns whether a
+        voice's control is written before its envelope. ``begins`` returns whether music begins with the frame: then
+        volume and filter are set before it, see `Sid.settle`. ``speed`` returns how fast the frame is played: at 0.8 it
+        lasts 1.25 times as long as ``rate_hz`` says. The chip's own clock stays.
         """
         self.output = output
         self.frames = 0  # played, held ones included
@@ -69,6 +71,8 @@ class Renderer:
         self._report = report
         self._order = order
         self._begins = begins
+        self._speed = speed
+        self._last_speed = 1.0  # of the last frame
         self._lead_ms = lead_ms
         self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
@@ -80,7 +84,7 @@ class Renderer:
         self._faded = 0  # frames of the crossfade played so far
         self._row: Row | WriteSpan = silence(1)[0]
         self._fault = ""
-        self._clock = 0  # frames since power-on; with the rate it gives the sample at which a frame begins
+        self._grid = FrameGrid(self._rate_hz, output.sample_rate)
         self._lead = self._lead_of(output)
         self._hushed = False
         self._retimed: VideoTiming | None = None  # the video standard to change to
@@ -165,7 +169,9 @@ class Renderer:
             if refused is not None and refused[0] is self.output:
                 self._fail_over(refused[1])
             feed = self.output.feed
-            over = feed.waiting + self._count() - self._lead  # samples by which the next frame would exceed the lead
+            over = (
+                feed.waiting + self._count() - self._lead_now
+            )  # samples by which the next frame would exceed the lead
             if more and over <= 0:
                 more = self._play()
                 continue
@@ -206,9 +212,14 @@ class Renderer:
             self._refused = output, str(error)
 
     def _count(self) -> int:
-        """Return the number of samples of the next frame."""
-        rate = self.output.sample_rate
-        return sample_at(self._clock + 1, self._rate_hz, rate) - sample_at(self._clock, self._rate_hz, rate)
+        """Return the number of samples of the next frame, if the speed does not change."""
+        return self._grid.count(self._last_speed)
+
+    @property
+    def _lead_now(self) -> int:
+        """Number of samples that must wait, with those of a frame at the present speed; the lead at speed 1."""
+        slow = max(0, self._count() - sample_at(1, self._rate_hz, self.output.sample_rate))
+        return min(self._lead + slow, self.output.feed.room + self.output.feed.waiting)
 
     def _lead_of(self, output: Output) -> int:
         """Return the number of samples that must wait for an output, including those of the frame being played."""
@@ -233,6 +244,7 @@ class Renderer:
             before, self.output = self.output, output
             self._underruns += before.feed.underruns
             self._lead = self._lead_of(output)
+            self._grid.sample_rate = output.sample_rate
         if sid is not None or self._sid.sample_rate != output.sample_rate:
             sid = self._fitting(sid, self.chip, output)
             if isinstance(
@@ -255,7 +267,8 @@ class Renderer:
             sid = Sid(self.chip, timing, self.output.sample_rate)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
-            self._timing, self._rate_hz, self._clock = timing, timing.rate_hz, 0
+            self._timing, self._rate_hz = timing, timing.rate_hz
+            self._grid = FrameGrid(timing.rate_hz, self.output.sample_rate)
             self._lead = self._lead_of(self.output)
         elif hushed:
             self._sid.reset()
@@ -266,11 +279,11 @@ class Renderer:
         if row is None:
             self.output.feed.rest()
             return False
-        block = self._sound(row, self._count())
+        self._last_speed = self._speed()
+        block = self._sound(row, self._grid.advance(self._last_speed))
         with self._lock:
             if not self._hushed:
                 self.output.feed.put(block)
-        self._clock += 1
         return True
 
     def _next_row(self) -> Row | WriteSpan | None:

@@ -51,9 +51,14 @@ class ClockVerbs(FragmentVerbs):
         """Return the bar and the beat, the tempo, where it comes from, and how sure that is."""
         return self._link.state().count
 
-    @verb()
-    def tempo(self) -> float:
-        """Return the beats per minute."""
+    @verb(timed=True)
+    def tempo(self, bpm: float | None = None, over: str | None = None) -> float:
+        """Play faster or slower, up to 20 %, at the same pitch: ``tempo(140)``, ``tempo(140, over="8 bars")``.
+
+        Without arguments, and also with them, returns the beats per minute now. The control ``speed`` is the factor.
+        """
+        if bpm is not None:
+            self._command.tempo(_number("tempo", bpm, "beats a minute, such as 140"), over)
         return round(self._link.state().count.tempo, 2)
 
     @verb(bindable=True)

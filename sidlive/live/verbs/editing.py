@@ -96,7 +96,7 @@ class TakeVerbs(FragmentVerbs):
 
         cut = self._cut()
         first = min(frame_at(cut, start, "hear"), len(cut.frames) - 1)
-        self._core.audition(cut.frames, cut.loop_frame, first)
+        self._core.audition(cut.frames, cut.loop_frame, first, cut.speed)
 
     @verb("caller", bindable=True)
     def commit(
@@ -155,10 +155,10 @@ class TakeVerbs(FragmentVerbs):
         """Return the music played so far, unedited. Raises TuneError if there is none."""
         from sidlive.tune.cutting import Cut
 
-        frames, beat, control_first = self._core.performed()
+        frames, beat, control_first, speeds = self._core.performed()
         if not len(frames):
             raise TuneError("nothing was played yet that could be kept: start() first, and let it play")
-        return Cut(frames, self._link.state().rate_hz, beat, control_first=control_first)
+        return Cut(frames, self._link.state().rate_hz, beat, control_first=control_first, speeds=speeds)
 
     def _cut(self) -> "Cut":
         """Return the take as edited."""

@@ -36,6 +36,7 @@ MEMORY_END: Final = 0xD000  # start of the I/O chips
 BASIC: Final = range(0xA000, 0xC000)
 RINGS: Final = 256 * COLUMNS  # bytes
 POINTERS: Final = 2 * len(STREAMS)  # bytes a song
+_TIMER_CODE: Final = 17  # bytes
 AGAIN: Final = 250  # frames after a take's end that are compared, too
 COMPRESSIBLE: Final = 4  # takes whose tokens without calls are this many times too long are at first packed in part
 TRIALS: Final = 9  # most packings tried to find how much of the takes fits
@@ -48,6 +49,7 @@ class SongFrames:
     frames: Frames
     loop_frame: int | None = None  # frame at which it continues; None: silence
     control_first: bool = False  # write a voice's control before its envelope, as the music's tune did
+    speed: float = 1.0  # calls of play, as a multiple of the video frames
 
     @property
     def proof(self) -> Frames:
@@ -59,13 +61,15 @@ class SongFrames:
 
 @dataclass(frozen=True)
 class MemoryBlock:
-    """Block of memory with player and packed songs. Its init is at ``load``, its play at ``load`` + 3."""
+    """Block of memory with player and packed songs. Its play is at ``load`` + 3."""
 
     load: int  # address of ``image``
     data: int  # address of the pointers
     rings: int  # address of the player's ring buffers, which end at ``end``
     songs: tuple[Packed, ...]
     image: bytes
+    init: int  # address of the routine that starts a song: that of ``load``, or one that sets the timer first
+    cycles: tuple[int, ...] = ()  # from one call of play to the next, by song; empty: play is called each video frame
 
     @property
     def end(self) -> int:
@@ -96,17 +100,44 @@ def free_bytes(load: int) -> int:
     return MEMORY_END - RINGS - load - len(player()[0])
 
 
-def build(songs: Sequence[Packed], load: int = LOAD) -> MemoryBlock:
-    """Build a block of packed songs of the same write order, which must fit into memory."""
+def build(songs: Sequence[Packed], load: int = LOAD, cycles: Sequence[int] = ()) -> MemoryBlock:
+    """Build a block of packed songs of the same write order, which must fit into memory.
+
+    ``cycles``: for a caller of play that uses CIA 1's timer, the cycles from call to call, by song; see `timer_bytes`.
+    """
     control_first = songs[0].control_first
     assert all(song.control_first == control_first for song in songs)
     code, symbols = player(control_first)
     pointers = load + len(code)
     data = b"".join(_layout(songs, pointers + POINTERS * len(songs)))
+    init = pointers + len(data) if cycles else load
+    if cycles:
+        data += _timer_code(cycles, init, load)
     rings = -(-(pointers + len(data)) // 256) * 256
     assert rings + RINGS <= MEMORY_END and 1 <= len(songs) <= MOST_SONGS
     image = _relocate(code, symbols, load, rings, load < BASIC.start < rings + RINGS) + data
-    return MemoryBlock(load, pointers, rings, tuple(songs), image)
+    return MemoryBlock(load, pointers, rings, tuple(songs), image, init, tuple(cycles))
+
+
+def timer_bytes(songs: int) -> int:
+    """Return the bytes that the routine takes which sets the timer for a song."""
+    return len(_timer_code([256] * songs, 0, 0))
+
+
+def _timer_code(cycles: Sequence[int], at: int, init: int) -> bytes:
+    """Return code for address ``at``: sets CIA 1's timer A for song A, then jumps to ``init`` with A as it was.
+
+    A timer's period is its latch and one cycle more.
+    """
+    low, high = at + _TIMER_CODE, at + _TIMER_CODE + len(cycles)
+    latches = [count - 1 for count in cycles]
+    code = bytes((
+        0xAA, 0xBD, low & 0xFF, low >> 8, 0x8D, 0x04, 0xDC,  # tax : lda low,x : sta $dc04
+        0xBD, high & 0xFF, high >> 8, 0x8D, 0x05, 0xDC,  # lda high,x : sta $dc05
+        0x8A, 0x4C, init & 0xFF, init >> 8,  # txa : jmp init
+    ))  # fmt: skip
+    assert len(code) == _TIMER_CODE
+    return code + bytes(latch & 0xFF for latch in latches) + bytes(latch >> 8 for latch in latches)
 
 
 def pack_to_fit(
@@ -132,8 +163,9 @@ def pack_to_fit(
         if share <= 1.01 * fits:
             break
     lengths = [len(take.frames) for take in takes]
-    kept = [int(10 * int(fits * length) / rate_hz) / 10 for length in lengths]
-    whole = ", ".join(f"{length / rate_hz:.1f} s" for length in lengths)
+    rates = [rate_hz * take.speed for take in takes]
+    kept = [int(10 * int(fits * length) / rate) / 10 for length, rate in zip(lengths, rates, strict=True)]
+    whole = ", ".join(f"{length / rate:.1f} s" for length, rate in zip(lengths, rates, strict=True))
     raise TooLong(whole, bound, kept, most, most_needed)
 
 

@@ -34,6 +34,7 @@ from sidlive.tune.compiler.block import (
     build,
     free_bytes,
     pack_to_fit,
+    timer_bytes,
 )
 from sidlive.tune.psid import MOST_SONGS, Tune
 
@@ -84,11 +85,19 @@ def compile_sid(
     ``loop_frame``, or is silent if that is None. With ``control_first`` a voice's control is written before its
     envelope. Raises TuneError if the take does not fit into memory, with the length that would fit.
     """
-    take = SongFrames(frames, loop_frame, control_first)
-    return sid_of(block_of([take], timing.rate_hz, load), label or Label(), chip, timing)
+    return compile_song(SongFrames(frames, loop_frame, control_first), label, chip, timing, load)
 
 
-def block_of(takes: Sequence[SongFrames], rate_hz: float, load: int = LOAD, most: int | None = None) -> MemoryBlock:
+def compile_song(
+    song: SongFrames, label: Label | None = None, chip: str = "6581", timing: VideoTiming = PAL, load: int = LOAD
+) -> bytes:
+    """Compile one song to a .sid file, see `compile_sid`. If its speed is not 1, CIA 1's timer calls play."""
+    return sid_of(block_of([song], timing, load), label or Label(), chip, timing)
+
+
+def block_of(
+    takes: Sequence[SongFrames], timing: VideoTiming, load: int = LOAD, most: int | None = None
+) -> MemoryBlock:
     """Compile the takes to a block, a song each, with at most ``most`` bytes of pointers and tokens (None: no limit).
 
     One player plays all songs, in the first one's write order. Raises TuneError for an address, a take or a loop that
@@ -107,10 +116,15 @@ def block_of(takes: Sequence[SongFrames], rate_hz: float, load: int = LOAD, most
     if load % 256 or not LOWEST_LOAD <= load < MEMORY_END:
         raise TuneError(f"load address ${load:04X}: expected the start of a page, ${LOWEST_LOAD:04X} to $CF00")
     takes = [replace(take, control_first=takes[0].control_first) for take in takes]
-    free = free_bytes(load)
-    if most is None or most >= free:
-        return build(pack_to_fit(takes, free, rate_hz), load)
-    return build(pack_to_fit(takes, most, rate_hz, f"{most:,} bytes of data"), load)
+    frame = timing.cycles_per_frame
+    cycles = [round(frame / take.speed) for take in takes]
+    if all(count == frame for count in cycles):
+        cycles = []
+    taken = timer_bytes(len(takes)) if cycles else 0
+    free = free_bytes(load) - taken
+    if most is None or most - taken >= free:
+        return build(pack_to_fit(takes, free, timing.rate_hz), load, cycles)
+    return build(pack_to_fit(takes, most - taken, timing.rate_hz, f"{most:,} bytes of data"), load, cycles)
 
 
 def sid_of(
@@ -123,11 +137,11 @@ def sid_of(
         magic="PSID",
         version=2,
         load=block.load,
-        init=block.load,
+        init=block.init,
         play=block.load + 3,
         songs=len(block.songs),
         start_song=start_song,
-        speed=0,
+        speed=_speed_bits(block.cycles, timing),
         texts=(_text(label.title), _text(label.author), _text(label.release)),
         flags=CLOCKS[timing.name] << 2 | CHIPS[chip] << 4,
         start_page=start_page,
@@ -136,9 +150,17 @@ def sid_of(
         third_sid=0,
         image=block.image,
         written=psid.Written(
-            load=0, init=block.load, play=block.load + 3, songs=len(block.songs), start_song=start_song
+            load=0, init=block.init, play=block.load + 3, songs=len(block.songs), start_song=start_song
         ),
     ).to_bytes()
+
+
+def _speed_bits(cycles: Sequence[int], timing: VideoTiming) -> int:
+    """Return the header's field: the bit of each song that CIA 1's timer calls; songs from the 32nd on share a bit."""
+    bits = 0
+    for song, count in enumerate(cycles):
+        bits |= (count != timing.cycles_per_frame) << min(song, 31)
+    return bits
 
 
 def verify(sid: bytes, *takes: Frames) -> None:
