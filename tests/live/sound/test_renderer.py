@@ -9,7 +9,7 @@ import pytest
 from fake_sound import ManualOutput
 
 from sidlive.chip.registers import PAL, Frames, silence
-from sidlive.chip.sid import SAMPLE_RATE, Sid, WriteSpan, sample_at
+from sidlive.chip.sid import SAMPLE_RATE, FrameGrid, Sid, WriteSpan, sample_at
 from sidlive.errors import ControlError, DeviceError
 from sidlive.live.sound import renderer as module
 from sidlive.live.sound.audio import NullOutput
@@ -125,6 +125,18 @@ def test_live_and_offline_are_the_same_sound(monkeypatch: pytest.MonkeyPatch) ->
     whole = np.concatenate(made)
     assert len(whole) == sample_at(30, PAL.rate_hz) and np.abs(whole).max() > 1000
     assert np.array_equal(sound[: len(whole)], whole)
+
+
+def test_each_frame_lasts_as_long_as_its_speed_says(counter: None) -> None:
+    """Frames get slower, then faster, one by one, and jump; the output never runs dry."""
+    speeds = [*np.linspace(1.0, 0.8, 20), *np.linspace(0.8, 1.2, 20), *[0.8, 1.2] * 10]
+    frames, output, given = numbered(len(speeds)), ManualOutput(), iter(speeds)
+    tape = FiniteSource(*frames)
+    sound = listen(Renderer(tape, output, speed=lambda: next(given)), tape, output)
+    grid, chip = FrameGrid(PAL.rate_hz), CountingChip()
+    played = np.concatenate([chip.play(row, grid.advance(speed)) for row, speed in zip(frames, speeds, strict=True)])
+    assert np.array_equal(sound[: len(played)], played) and output.feed.underruns == 0
+    assert len(played) == pytest.approx(sum(1 / speed for speed in speeds) / PAL.rate_hz * SAMPLE_RATE, abs=1)
 
 
 def test_the_lead_is_kept_and_never_exceeded(counter: None) -> None:
