@@ -10,13 +10,12 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from math import floor
 from typing import Any, Final, Protocol
 
 from sidlive.errors import ControlError, SidliveError
 from sidlive.live.moments import Duration
-from sidlive.live.state import ClockState, State
+from sidlive.live.state import ClockState, LoopState, State
 
 LEAD_FRAMES: Final = 30  # frames before its tick at which a loop is called: 0.6 s
 LOOK_S: Final = 0.02  # seconds between two looks at the clock
@@ -24,25 +23,6 @@ MOST: Final = 64  # loops at once
 SHORTEST_FRAMES: Final = 4.0  # shortest period
 
 Function = Callable[..., Any]
-
-
-@dataclass(frozen=True, repr=False)
-class LoopState:
-    """A loop as the performer sees it."""
-
-    name: str
-    period: str
-    calls: int
-    skipped: int  # ticks without a call, because the call before took too long
-    bar: int  # the next tick
-    beat: int
-    error: str = ""  # why its newest version does not run
-
-    def __repr__(self) -> str:
-        parts = [f"{self.name}  every {self.period}  called {self.calls} times  next at {self.bar}:{self.beat}"]
-        if self.skipped:
-            parts.append(f"skipped {self.skipped} times")
-        return "  ".join([*parts, *([self.error] if self.error else [])])
 
 
 class Host(Protocol):
@@ -121,16 +101,18 @@ class Loops:
             for name in names or list(self._loops):
                 del self._loops[name]
 
-    def states(self) -> list[LoopState]:
-        """Return what the performer sees of each loop."""
-        count = self._host.state().count
+    def states(self, count: ClockState | None = None) -> list[LoopState]:
+        """Return what the performer sees of each loop. ``count``: the clock now, if it is known already."""
+        if not self._loops:
+            return []
+        count = self._host.state().count if count is None else count
         with self._lock:
             loops = list(self._loops.values())
         found = []
         for loop in loops:
-            beats = int(loop.next(count)[0])
-            place = beats // count.bar_beats + 1, beats % count.bar_beats + 1
-            found.append(LoopState(loop.name, loop.text, loop.calls, loop.skipped, *place, loop.error))
+            tick, frames = loop.next(count)
+            place = int(tick) // count.bar_beats + 1, int(tick) % count.bar_beats + 1
+            found.append(LoopState(loop.name, loop.text, loop.calls, loop.skipped, *place, round(frames), loop.error))
         return found
 
     def close(self) -> None:

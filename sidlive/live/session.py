@@ -8,6 +8,7 @@ not when it is heard. The verbs are declared in `sidlive.live.verbs`.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,7 +51,8 @@ class Session(TakeVerbs, LoopVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
     @verb()
     def state(self) -> State:
         """Return everything the screen shows except the frames."""
-        return self._link.state()
+        state = self._link.state()
+        return replace(state, loops=tuple(self._loops.states(state.count)))
 
     @verb()
     def history(self) -> list[str]:

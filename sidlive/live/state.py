@@ -97,6 +97,26 @@ class PendingState:
         return f"{self.number}  {self.text}  {when}"
 
 
+@dataclass(frozen=True, repr=False)
+class LoopState:
+    """A loop as the performer sees it: a function that is called in time."""
+
+    name: str
+    period: str
+    calls: int
+    skipped: int  # ticks without a call, because the call before took too long
+    bar: int  # the next tick
+    beat: int
+    frames: int  # from the playhead to it
+    error: str = ""  # why its newest version does not run
+
+    def __repr__(self) -> str:
+        parts = [f"{self.name}  every {self.period}  called {self.calls} times  next at {self.bar}:{self.beat}"]
+        if self.skipped:
+            parts.append(f"skipped {self.skipped} times")
+        return "  ".join([*parts, *([self.error] if self.error else [])])
+
+
 @dataclass(frozen=True)
 class Notice:
     """A message to the performer. ``number`` increases by one from notice to notice."""
@@ -137,6 +157,7 @@ class State:
     take: str | None = None  # its folder; None if it is in memory only
     count: ClockState = ClockState()  # bars and beats
     pending: tuple[PendingState, ...] = ()  # commands that wait, in the order in which they take effect
+    loops: tuple[LoopState, ...] = ()  # they run beside the session, so the core does not know them
     quantise: str = "now"  # when a command takes effect that does not say it
     late_changes: int = 0  # timed changes that came after their frame because generation was late
     notices: tuple[Notice, ...] = ()  # the latest 20, oldest first

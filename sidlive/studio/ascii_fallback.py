@@ -8,7 +8,7 @@ _SIGNS: Final = {
     **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),
     **dict(zip("▏▎▍▌▋▊▉", "|||||##", strict=True)),
     **dict(zip("░▒▓", ".:#", strict=True)),
-    **dict(zip("╱╲≈·•…", "/\\~..~", strict=True)),
+    **dict(zip("╱╲≈·•∘…", "/\\~..o~", strict=True)),
     **dict(zip("■▶◌‖↻♪✖▸▲◆›‹", "#>o=@&X>!*><", strict=True)),
     **dict(zip("‘’“”–—→←↑↓", "''\"\"--><^v", strict=True)),
 }

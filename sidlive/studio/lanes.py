@@ -19,6 +19,7 @@ from sidlive.studio.colours import (
     FILTER_COLOURS,
     GROUND,
     HEAD,
+    PRIMARY,
     RULE,
     WARN,
     WAVE_COLOURS,
@@ -209,7 +210,7 @@ class ScorePainter:
             canvas.inks[top + row, x[show]] = _FILTER_INKS[features.mode[cells], grid.tier, edge][show]
 
     def _lines(self, canvas: Canvas, layout: ScoreLayout, marks: Marks, cell_of: Callable[[int], int]) -> None:
-        """Draw a line where a bar begins, a tick above each voice where a beat does, a flag where a command waits."""
+        """Draw bars as lines, beats as ticks above each voice, waiting commands and loops' next ticks as flags."""
         tops = [voice * layout.voice_rows for voice in range(3)]
         for frames, rows in ((marks.beats, tops), (marks.bars, range(min(canvas.height, 3 * layout.voice_rows)))):
             for cell in map(cell_of, frames):
@@ -218,10 +219,11 @@ class ScorePainter:
                     empty = [row for row, char in zip(rows, column, strict=True) if chr(char) in " ·"]
                     canvas.chars[empty, layout.gutter + cell] = ord("╎")
                     canvas.inks[empty, layout.gutter + cell] = ink(RULE if frames is marks.beats else FAINT)
-        for frame, name in marks.flags:
-            cell = cell_of(frame)
-            if 0 <= cell < layout.columns:
-                canvas.write(0, layout.gutter + cell, f"▸{name}"[: layout.columns - cell], WARN, bold=True)
+        for flags, sign, colour in ((marks.ticks, "∘", PRIMARY), (marks.flags, "▸", WARN)):
+            for frame, name in flags:
+                cell = cell_of(frame)
+                if 0 <= cell < layout.columns:
+                    canvas.write(0, layout.gutter + cell, f"{sign}{name}"[: layout.columns - cell], colour, bold=True)
 
     def _cuts(self, canvas: Canvas, layout: ScoreLayout, cells: list[int]) -> None:
         """Draw a dotted line at each cut: from there on the future was generated again."""

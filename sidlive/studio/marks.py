@@ -1,4 +1,4 @@
-"""Marks in the score: where bars and beats begin, and where commands wait. From a State to frames of the chip."""
+"""Marks in the score: bars, beats, commands that wait, the next ticks of loops. From a State to frames of the chip."""
 
 import math
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ class Marks:
     bars: tuple[int, ...] = ()
     beats: tuple[int, ...] = ()  # without those that begin a bar
     flags: tuple[tuple[int, str], ...] = ()  # of waiting commands: frame, and the command's name
+    ticks: tuple[tuple[int, str], ...] = ()  # of loops: frame of the next tick, and the names of the loops
 
 
 def marks_of(state: State, first: int, last: int) -> Marks:
@@ -28,6 +29,10 @@ def marks_of(state: State, first: int, last: int) -> Marks:
     end = min(begin + MOST, math.ceil((last - origin) / count.beat_frames + 0.5))
     frames = {number: math.floor(origin + number * count.beat_frames + 0.5) for number in range(begin, end)}
     inside = {number: frame for number, frame in frames.items() if first <= frame < last}
+    ticks: dict[int, list[str]] = {}
+    for loop in state.loops:
+        if first <= (frame := state.clock + loop.frames) < last:
+            ticks.setdefault(frame, []).append(loop.name)
     return Marks(
         tuple(frame for number, frame in inside.items() if number % count.bar_beats == 0),
         tuple(frame for number, frame in inside.items() if number % count.bar_beats),
@@ -36,4 +41,5 @@ def marks_of(state: State, first: int, last: int) -> Marks:
             for entry in state.pending
             if entry.frames is not None and first <= state.clock + entry.frames < last
         ),
+        tuple((frame, " ".join(names)) for frame, names in sorted(ticks.items())),
     )

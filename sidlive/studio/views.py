@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from sidlive.live.controls import CONTROLS
-from sidlive.live.state import ControlState, State
+from sidlive.live.state import ControlState, LoopState, State
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.colours import (
     ALARM,
@@ -39,10 +39,11 @@ _PHASES: Final = {
 }
 _WIDE: Final = 40  # columns: a panel this wide has room for a knob's channel beside each control
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
+_AHEAD_BAR: Final = 8  # columns of the bar in the masthead
 _OTHER_ROWS: Final = 12  # of the panel: prompt, the titles of three kinds of controls, take, outside
 _RARE: Final = (  # controls that a low panel leaves out while nobody has turned them, in this order
     "min_p", "top_k", "range3", "range2", "range1", "filter_heat", "timbre_heat", "rhythm_heat", "pitch_heat", "leap",
-    "swing", "chord", "compose", "revive",
+    "swing", "chord", "compose", "speed", "revive",
 )  # fmt: skip
 _MAY_BE_UNUSED: Final = ("top_k", "min_p")  # 0 turns them off
 
@@ -72,19 +73,21 @@ def masthead(canvas: Canvas, state: State) -> None:
     if state.prompt is not None:
         count = state.count
         x = canvas.write(0, x + 2, f"{count.bar}:{count.beat}", PRIMARY, PANEL, bold=True)
-        if canvas.width >= 100:
-            x = canvas.write(0, x + 1, f"{count.tempo:.0f} bpm", MUTED, PANEL)
+        x = canvas.write(0, x + 1, f"{count.tempo:.0f} bpm", MUTED, PANEL)
+        if state.speed != 1 and canvas.width >= 100:
+            x = canvas.write(0, x + 1, f"x{state.speed:.3f}", WARN, PANEL)
 
-    ready_s = state.ahead / state.rate_hz
+    ready_s = state.ahead / (state.rate_hz * state.speed)
     hue = GOOD if ready_s > 0.5 else WARN if ready_s > 0.15 else BAD
     if state.phase == "stopped":
         hue = MUTED
     ahead = state.controls.get("ahead")
     full = float(ahead.value) if ahead and isinstance(ahead.value, int | float) and ahead.value > 0 else 96.0
     x = canvas.write(0, x + 3, "ahead ", MUTED, PANEL)
-    width = 8 if canvas.width >= 100 else 5
-    canvas.bar(0, x, width, state.ahead / full, hue, RULE)
-    x = canvas.write(0, x + width, f" {ready_s:.1f} s", hue, PANEL)
+    if canvas.width >= 100:
+        canvas.bar(0, x, _AHEAD_BAR, state.ahead / full, hue, RULE)
+        x += _AHEAD_BAR + 1
+    x = canvas.write(0, x, f"{ready_s:.1f} s", hue, PANEL)
     late = BAD if state.underruns else MUTED
     x = canvas.write(0, x + 3, f"{state.underruns} underrun{'' if state.underruns == 1 else 's'}", late, PANEL)
     if state.underruns and canvas.width >= 100:
@@ -120,9 +123,10 @@ def panel(
     canvas: Canvas, state: State, touched: frozenset[str] = frozenset(), verbs: Mapping[str, str] | None = None
 ) -> None:
     """Draw the panel: prompt, controls, take, sound, MIDI, model; and the verbs (a sentence each) if they have room."""
-    shown = _most_needed(state.controls, canvas.height - _OTHER_ROWS)
+    others = _OTHER_ROWS + (len(state.loops) + 1 if state.loops else 0)
+    shown = _most_needed(state.controls, canvas.height - others)
     groups = [(title, hue, [c for c in shown if c.kind == kind]) for kind, title, hue in _KINDS]
-    rows = len(shown) + _OTHER_ROWS
+    rows = len(shown) + others
     gap = 1 if canvas.height >= rows + 3 else 0
     canvas.chars[:, 0], canvas.inks[:, 0] = ord("│"), ink(RULE)
     y = _prompt(canvas, state, 0)
@@ -132,6 +136,11 @@ def panel(
             for control in controls:
                 control_row(canvas, y, control, control.name in touched, hue)
                 y += 1
+    if state.loops:
+        y = _title(canvas, y + gap, "LOOPS", PRIMARY)
+        for loop in state.loops:
+            loop_row(canvas, y, loop)
+            y += 1
     y = _title(canvas, y + gap, "TAKE", WARN)
     x = canvas.write(y, 3, clock_text(state.take_s), WHITE if state.take_s else MUTED, bold=True)
     kept = "logged as it plays" if state.take else "NOT logged: no disk"
@@ -290,6 +299,16 @@ def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, h
         place = control.place(value)
         assert place is not None, "a control with a scale has a place for each value"
         canvas.write(y, x + round(place * (width - 1)), "┊", WHITE, RULE)  # where its movement turns or ends
+
+
+def loop_row(canvas: Canvas, y: int, loop: LoopState) -> None:
+    """Draw a loop: name, next tick as bar and beat, period, and what is wrong with it."""
+    canvas.write(y, 3, loop.name[:12], BAD if loop.error else TEXT)
+    next_tick = f"{loop.bar}:{loop.beat}"
+    canvas.write(y, max(16, 21 - len(next_tick)), next_tick, WHITE, bold=True)
+    faults = "failed" if loop.error else f"{loop.skipped} skipped" if loop.skipped else ""
+    canvas.write(y, 22, f"every {loop.period}"[: canvas.width - 24 - len(faults)], MUTED)
+    canvas.write(y, canvas.width - len(faults) - 1, faults, BAD if loop.error else WARN)
 
 
 def control_strip(canvas: Canvas, state: State, touched: frozenset[str] = frozenset()) -> None:

@@ -126,6 +126,7 @@ class ScoreView(Drawn):
         marks = marks_of(state, now - before, now + after)
         key = (
             now // (2 * self.score.zoom), self.size, self.score.zoom, self.score.ahead, state.voices, marks.flags,
+            marks.ticks,
             state.count.beat_frames, state.count.bar_beats, window.notes.tobytes(),
         )  # fmt: skip
         if not computed and key == self._drawn:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from sidlive.live.state import ClockState, ControlState, PendingState, State
+from sidlive.live.state import ClockState, ControlState, LoopState, PendingState, State
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.lanes import ScorePainter
 from sidlive.studio.marks import Marks, marks_of
-from sidlive.studio.views import control_row, masthead
+from sidlive.studio.views import control_row, masthead, panel
 
 from .music import piece
 
@@ -70,3 +70,32 @@ def test_a_moving_control_shows_where_it_turns() -> None:
     control_row(canvas, 0, control, False, "#ffffff")
     row = rows(canvas)[0]
     assert "~" in row and row.count("┊") == 2
+
+
+def test_the_next_ticks_of_loops_are_in_the_score_and_in_the_panel() -> None:
+    loops = (
+        LoopState("kick", "1 beat", 12, 0, 3, 3, 10),
+        LoopState("hats", "1/2 beat", 30, 4, 3, 3, 10),
+        LoopState("tune", "4 bars", 2, 0, 5, 1, 130, error="line 3: ZeroDivisionError"),
+    )
+    state = State(prompt="riff", clock=1000, count=COUNT, loops=loops)
+    marks = marks_of(state, 900, 1100)
+    assert marks.ticks == ((1010, "kick hats"),)
+    canvas, roll = Canvas(WIDTH, HEIGHT), r.Roll()
+    roll.show(900, piece(4), 1000)
+    ScorePainter().draw(canvas, roll, 1000, marks=marks)
+    assert "∘kick hats" in rows(canvas)[0]
+    panel(below := Canvas(44, 30), state)
+    shown = [row for row in rows(below) if "every" in row]
+    assert "kick" in shown[0] and "3:3" in shown[0] and "every 1 beat" in shown[0]
+    assert "4 skipped" in shown[1] and "5:1" in shown[2] and "failed" in shown[2]
+    panel(without := Canvas(44, 30), State(prompt="riff"))
+    assert not any("LOOPS" in row for row in rows(without))
+
+
+def test_the_masthead_shows_another_speed_and_keeps_its_counts_on_a_narrow_screen() -> None:
+    state = State(prompt="riff", phase="playing", clock=1000, count=COUNT, speed=1.1, underruns=12)
+    masthead(wide := Canvas(120, 1), state)
+    assert "150 bpm x1.100" in rows(wide)[0]
+    masthead(narrow := Canvas(80, 1), state)
+    assert "3:2 150 bpm" in rows(narrow)[0] and "12 underruns" in rows(narrow)[0]

@@ -90,14 +90,15 @@ class PlanVerbs(FragmentVerbs):
     @verb()
     def plan(self) -> list[str]:
         """Return the planned notes, in order, a line each: seconds from now, voice, note, length, instrument."""
-        window, rate_hz = self._link.window(0, 0), self._link.state().rate_hz
+        window, state = self._link.window(0, 0), self._link.state()
+        heard_hz = state.rate_hz * state.speed
         now = window.first + window.now
         lines = []
         for row in window.notes.tolist():
             note = "drum" if row[PITCH] < 0 else note_text(row[PITCH])
             note += "".join(f"+{tone}" for tone in CHORDS[row[CHORD]][1:])
             lines.append(
-                f"{(row[ONSET] - now) / rate_hz:+7.2f} s  voice {row[VOICE] + 1}  {note:<8} {row[LENGTH]:4d} frames"
+                f"{(row[ONSET] - now) / heard_hz:+7.2f} s  voice {row[VOICE] + 1}  {note:<8} {row[LENGTH]:4d} frames"
                 f"  instrument {row[INSTRUMENT]}{'  code' if row[BY_CODE] else ''}"
             )
         return lines
