@@ -1,4 +1,4 @@
-"""In time: loops, movements of controls, prompts that change on the bar, a break.
+"""In time: loops, movements of controls, a change of tempo, prompts that change on the bar, a break.
 
     sidlive run sessions/in_time.py
     sidlive run sessions/in_time.py --offline --wav in_time.wav
@@ -31,6 +31,7 @@ def gate(n):
 every("4 bars", lambda n: seed(100 + n), name="futures")
 lfo("timbre_heat", 0.6, 1.4, "2 bars", shape="triangle", at="bar")
 ramp("temperature", 1.3, over="6 bars", at="bar")
+tempo(156, over="4 bars", at="bar")
 wait("8 bars")
 
 hush()

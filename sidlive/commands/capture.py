@@ -79,6 +79,8 @@ def run(args: argparse.Namespace) -> None:
     is_stream = args.output.suffix.lower() != ".npz"
     if args.video or is_stream:
         frames, rate_hz = video_frames(frames, rate_hz, NTSC if meta["timing"] == NTSC.name else PAL)
+        if rate_hz != own_hz:
+            meta.pop("speed", None)  # the rows were played at another rate, now they are video frames
     files.write_frames(args.output, frames, rate_hz, **meta)
     results = [
         Result("frames", len(frames), "frames"),

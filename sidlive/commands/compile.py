@@ -145,6 +145,7 @@ def run(args: argparse.Namespace) -> None:
         Result("load", f"${tune.load:04X}-${tune.end - 1:04X}"),
         Result("memory", f"${block.load:04X}-${block.rings + RINGS - 1:04X}"),
         Result("ends", "; ".join(ends)),
+        Result("calls", _calls(block)),
         Result("chip", tune.chip),
         Result("timing", timing.name),
         *results,
@@ -153,6 +154,13 @@ def run(args: argparse.Namespace) -> None:
         Result("files", ", ".join(written)),
     ]
     emit(results, args.json, args.output.name)
+
+
+def _calls(block: "MemoryBlock") -> str:
+    """Return in words what calls play."""
+    if not block.cycles:
+        return "each video frame"
+    return "CIA 1 timer A, each " + "; ".join(f"{count:,} cycles" for count in block.cycles)
 
 
 def _songs(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, dict[str, str]]":
@@ -265,6 +273,7 @@ def _related_files(
 ) -> list[tuple[Path, bytes]]:
     """Return path and bytes of each file that ``--prg`` and ``--asm`` ask for; the program is verified."""
     from sidlive.errors import TuneError
+    from sidlive.report import warn
     from sidlive.tune.compiler.block import build, free_bytes
     from sidlive.tune.compiler.listing import listing_of
     from sidlive.tune.compiler.program import PROGRAM_LOAD, program_of, verify_program
@@ -277,6 +286,8 @@ def _related_files(
         program = program_of(build(block.songs, PROGRAM_LOAD), about, chip, timing)
         verify_program(program, songs[0].frames, path.name)
         files.append((path, program))
+        if block.cycles:
+            warn(f"{path.name} plays a frame each video frame; only the .sid keeps the tempo of its frames")
     if args.asm:
         files.append((args.output.with_suffix(".asm"), listing_of(block, about).encode()))
     return files

@@ -94,7 +94,7 @@ def frame_results(path: Path) -> "list[Result]":
         Result("frames", len(frames), "frames"),
         Result("rate_hz", round(rate_hz, 3), "Hz"),
         Result("seconds", round(len(frames) / rate_hz, 2), "s"),
-        Result("beats_per_minute", round(60 * fragment.rate_hz / fragment.beat_frames, 1), "1/min"),
+        Result("beats_per_minute", round(60 * fragment.rate_hz * fragment.speed / fragment.beat_frames, 1), "1/min"),
         Result("beats_per_bar", fragment.beat.bar, "beats"),
         Result("onsets_per_s", round(float(onsets(frames).sum()) * rate_hz / len(frames), 2), "1/s"),
         Result("writes", ORDERS[fragment.control_first]),

@@ -16,8 +16,8 @@ _A_LINE: Final = 16  # bytes
 _HEAD: Final = """;
 ; 64tass -C --nostart FILE.asm
 ;
-; Call start (or init) once, with the number of the song, from 0, in A. Then call start + 3 (or play) in each video
-; frame. A, X and Y are lost. ZP and ZP + 1 are restored; no other part of the zero page is used. start and start + 3
+; Call start (or init) once, with the number of the song, from 0, in A. Then call start + 3 (or play) {calls}.
+; A, X and Y are lost. ZP and ZP + 1 are restored; no other part of the zero page is used. start and start + 3
 ; switch off the BASIC ROM if any part lies under it, and restore it; init and play expect it to be off. The songs'
 ; pointers and tokens begin at data.
 ; {bytes} bytes, and {pages} pages from RINGS on, which hold the last 256 frames.
@@ -43,6 +43,7 @@ def listing_of(block: MemoryBlock, label: Label) -> str:
             load=block.load,
             bytes=len(block.image),
             pages=RINGS // 256,
+            calls=_calls(block),
             banked=int(block.load < BASIC.start < block.end),
             control_first=int(block.songs[0].control_first),
         ),
@@ -64,6 +65,13 @@ def _tokens(song: Packed, label: str) -> Iterator[str]:
         if target >= 0:
             yield f"        .word {label} + {target}"
         at = link + 2
+
+
+def _calls(block: MemoryBlock) -> str:
+    """Return in words how often play is to be called."""
+    if not block.cycles:
+        return "in each video frame"
+    return f"each {', '.join(map(str, block.cycles))} cycles{' (by song)' if len(block.cycles) > 1 else ''}"
 
 
 def _words(names: Sequence[str]) -> list[str]:

@@ -11,10 +11,13 @@ from sidlive.bench.capture import log_of, quarters_of, states_of
 from sidlive.bench.peer import Peer
 from sidlive.bench.py65_player import Player
 from sidlive.chip.registers import NTSC, PAL, VideoTiming
+from sidlive.cli import main
 from sidlive.tune import psid
 from sidlive.tune.capture.recorder import capture
 from sidlive.tune.compiler.block import SongFrames, timer_bytes
 from sidlive.tune.compiler.sid_file import Label, block_of, compile_sid, compile_song, sid_of, verify
+from sidlive.tune.loading import load_fragment
+from sidlive.tune.npz import save_frames
 
 TIMER = 0xDC04
 
@@ -76,3 +79,27 @@ def test_libsidplayfp_plays_it_at_the_same_cycles(peer: Peer, tmp_path: Path) ->
     quarters = quarters_of(tune, 200)
     ours = states_of(log_of(tune, 1, int(quarters[-1]) + 100, heard.driver), quarters)
     assert (ours == heard.exact).all(axis=1).mean() > 0.99
+
+
+def test_the_command_says_what_calls_play_and_what_loses_the_tempo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {"fast.npz": 1.1, "plain.npz": 1.0}
+    for name, speed in rows.items():
+        save_frames(tmp_path / name, song(300), PAL.rate_hz * speed, speed=str(speed), timing="PAL")
+    out = tmp_path / "out.sid"
+    options = ["-o", str(out), "--prg", "--asm", "--json"]
+    assert main(["compile", *(str(tmp_path / name) for name in rows), *options]) == 0
+    printed = capsys.readouterr()
+    assert "CIA 1 timer A, each 17,869 cycles; 19,656 cycles" in printed.out
+    assert "out.prg plays a frame each video frame; only the .sid keeps the tempo" in printed.err
+    assert "call start + 3 (or play) each 17869, 19656 cycles (by song)." in out.with_suffix(".asm").read_text()
+    assert [psid.read(out).uses_cia(number) for number in (1, 2)] == [True, False]
+
+
+def test_frames_that_are_resampled_lose_their_speed(tmp_path: Path) -> None:
+    save_frames(tmp_path / "fast.npz", song(300), PAL.rate_hz * 1.1, speed="1.1", timing="PAL")
+    assert main(["capture", str(tmp_path / "fast.npz"), "-o", str(tmp_path / "video.npz"), "--video", "--json"]) == 0
+    assert load_fragment(tmp_path / "fast.npz").speed == 1.1 and load_fragment(tmp_path / "video.npz").speed == 1.0
+    assert len(load_fragment(tmp_path / "fast.npz").frames) == 300
+    assert len(load_fragment(tmp_path / "video.npz").frames) == pytest.approx(300 / 1.1, abs=1)
