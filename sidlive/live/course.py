@@ -4,7 +4,6 @@ The core has one course for the playhead. For frames further ahead it applies th
 fork of it, so each frame is generated under the settings that are valid at that frame. Knows no tape and no threads.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -138,8 +137,8 @@ class Course:
 
     def _do_tempo(self, index: int, before: Before, descend: Descend, bpm: float, over: str | None = None) -> bool:
         minute = 60 * self.desk.timing.rate_hz / self.counted.beat  # beats a minute at speed 1
-        low, high = (math.floor(SPEEDS[0] * minute * 10) / 10, math.ceil(SPEEDS[1] * minute * 10) / 10)
-        if not low <= bpm <= high:
+        low, high = (round(limit * minute, 1) for limit in SPEEDS)
+        if not min(low, SPEEDS[0] * minute) <= bpm <= max(high, SPEEDS[1] * minute):
             raise ControlError(
                 f"tempo expects {low:.1f} to {high:.1f} beats a minute here, 20 % around {minute:.1f}, found {bpm:g};"
                 " half() and double() count other beats"

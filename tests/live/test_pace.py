@@ -123,8 +123,8 @@ def test_the_change_is_on_the_bar_and_a_ramp_goes_frame_by_frame() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (0, "tempo expects 200.4 to 300.8 beats a minute here, 20 % around 250.6, found 0"),
-        (400, "tempo expects 200.4 to 300.8 beats a minute here, 20 % around 250.6, found 400; half() and double()"),
+        (0, "tempo expects 200.5 to 300.7 beats a minute here, 20 % around 250.6, found 0"),
+        (400, "tempo expects 200.5 to 300.7 beats a minute here, 20 % around 250.6, found 400; half() and double()"),
         (-140, "found -140"),
         ("x", "tempo expects beats a minute, such as 140, found 'x'"),
         (True, "tempo expects beats a minute, such as 140, found True"),
@@ -150,7 +150,7 @@ def test_a_length_that_is_none_is_refused() -> None:
 
 def test_the_ends_of_the_range_can_be_typed_as_the_message_shows_them() -> None:
     stage = Stage()
-    for shown, end in zip((200.4, 300.8), SPEEDS, strict=True):
+    for shown, end in zip((200.5, 300.7), SPEEDS, strict=True):
         stage.session.tempo(shown)
         assert stage.session.get("speed") == pytest.approx(end, abs=0.001)
 
