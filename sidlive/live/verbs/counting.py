@@ -52,14 +52,15 @@ class ClockVerbs(FragmentVerbs):
         return self._link.state().count
 
     @verb(timed=True)
-    def tempo(self, bpm: float | None = None, over: str | None = None) -> float:
+    def tempo(self, bpm: float | None = None, over: str | None = None) -> float | None:
         """Play faster or slower, up to 20 %, at the same pitch: ``tempo(140)``, ``tempo(140, over="8 bars")``.
 
-        Without arguments, and also with them, returns the beats per minute now. The control ``speed`` is the factor.
+        Without arguments it returns the beats per minute now. The control ``speed`` has the factor.
         """
-        if bpm is not None:
-            self._command.tempo(_number("tempo", bpm, "beats a minute, such as 140"), over)
-        return round(self._link.state().count.tempo, 2)
+        if bpm is None:
+            return round(self._link.state().count.tempo, 2)
+        self._command.tempo(_number("tempo", bpm, "beats a minute, such as 140"), over)
+        return None
 
     @verb(bindable=True)
     def tap(self) -> None:
