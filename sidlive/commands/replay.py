@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         took_s = perf_counter() - begin
     differs, commits = difference(replayed, log.frames), _commits(log, replayed)
     compared = min(len(replayed), len(log.frames))
-    seconds = len(replayed) / log.timing.rate_hz
+    seconds = log.seconds_at(len(replayed))
     results = [
         Result("take", str(args.take)),
         Result("frames", len(replayed), "frames"),
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if differs:
         frame, difference_text = differs
         why = f"the log was made with other weights of {log.model.get('model')}" if other_model else _other_machine(log)
-        warn(f"frame {frame} ({frame / log.timing.rate_hz:.2f} s) differs: {difference_text}; {why}")
+        warn(f"frame {frame} ({log.seconds_at(frame):.2f} s) differs: {difference_text}; {why}")
     elif compared < len(log.frames):
         warn(f"the log ends before the take: {len(log.frames)} frames were played")
     elif not len(log.frames) and not commits:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     cut = apply(log.cut(), edits)
     results = [
         Result("take", first),
-        Result("played", round(log.cut().seconds, 2), "s"),
+        Result("played", round(log.seconds_at(len(log.frames)), 2), "s"),
         Result("frames", len(log.frames), "frames"),
         Result("chip", log.chip),
         Result("timing", log.timing.name),
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
         Result("ends", "at its end" if cut.loop_frame is None else f"goes on at {cut.loop_frame / cut.rate_hz:.2f} s"),
         *(Result("found", finding) for finding in cut.findings),
     ]
-    events = [_event(entry, log.timing.rate_hz) for entry in log.events]
+    events = [_event(entry, log.seconds_at(entry["frame"])) for entry in log.events]
     if args.output:
         write_take_file(args.output, cut, log.chip, log.timing, label_from(args, args.output.stem, "sidlive"))
         results.append(Result("wrote", str(args.output)))
@@ -118,7 +118,7 @@ def _edits_of(args: argparse.Namespace) -> "list[Edit]":
     return edits
 
 
-def _event(entry: dict[str, Any], rate_hz: float) -> str:
+def _event(entry: dict[str, Any], seconds: float) -> str:
     """Return a log entry as a line: its time and its call; a fragment is shown by its name."""
 
     def shown(value: Any) -> str:
@@ -130,4 +130,4 @@ def _event(entry: dict[str, Any], rate_hz: float) -> str:
 
     arguments = entry.get("arguments", [])
     listed = ", ".join(map(shown, arguments[:1] if entry["verb"] == "commit" else arguments))
-    return f"{entry['frame'] / rate_hz:9.2f} s  {entry['verb']}({listed})"
+    return f"{seconds:9.2f} s  {entry['verb']}({listed})"

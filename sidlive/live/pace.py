@@ -4,7 +4,8 @@ A mark says at which second a frame of the take begins, and the speed from there
 evenly. So the length of any part of a take is right, also if the speed changes in each frame.
 """
 
-from collections.abc import Iterable
+from bisect import bisect
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -76,6 +77,17 @@ def marks_from(entries: Iterable[dict[str, Any]]) -> list[Mark]:
         for entry in entries
         if entry.keys() == set(Mark._fields)
     ]
+
+
+def time_at(marks: Sequence[Mark], frame: int) -> float:
+    """Return where a frame begins, in video frames."""
+    at = bisect(marks, frame, key=lambda mark: mark.frame)
+    before = marks[at - 1] if at else Mark(0, 0.0, 1.0)
+    if at == len(marks):
+        return before.time + (frame - before.frame) / before.speed
+    after = marks[at]
+    share = (frame - before.frame) / (after.frame - before.frame)
+    return before.time + share * (after.time - before.time)
 
 
 def speeds_of(marks: Iterable[Mark], count: int) -> Speeds | None:

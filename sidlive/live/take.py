@@ -15,6 +15,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, Frames, VideoTiming, timing_named
 from sidlive.errors import DeviceError, TuneError
-from sidlive.live.pace import Mark, Pace, marks_from, speeds_of
+from sidlive.live.pace import Mark, Pace, marks_from, speeds_of, time_at
 from sidlive.live.places import typed_path
 from sidlive.tune.beat import Beat
 from sidlive.tune.cutting import Cut, Edit, Speeds, edits_from
@@ -238,9 +239,17 @@ class TakeLog:
         """The chip of the performance, "6581" or "8580"."""
         return "8580" if self.header.get("chip") == "8580" else "6581"
 
+    def seconds_at(self, frame: int) -> float:
+        """Return the time at which a frame of the take was heard."""
+        return time_at(self._marks, frame) / self.timing.rate_hz
+
+    @cached_property
+    def _marks(self) -> list[Mark]:
+        return marks_from(self.entries)
+
     def cut(self) -> Cut:
         """Return the whole take in the form that edits are applied to."""
-        speeds = speeds_of(marks_from(self.entries), len(self.frames))
+        speeds = speeds_of(self._marks, len(self.frames))
         cut, last = Cut(self.frames, self.timing.rate_hz, speeds=speeds), self.prompted
         if last is None:
             return cut

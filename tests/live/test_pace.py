@@ -17,7 +17,7 @@ from sidlive.cli import main
 from sidlive.errors import ControlError
 from sidlive.live.controls import SPEEDS
 from sidlive.live.core import Core
-from sidlive.live.pace import APART, Mark, Pace, marks_from, speeds_of
+from sidlive.live.pace import APART, Mark, Pace, marks_from, speeds_of, time_at
 from sidlive.live.replay import replay
 from sidlive.live.script import Offline, sound_to
 from sidlive.live.session import Session
@@ -233,6 +233,8 @@ def test_a_take_knows_the_length_of_each_part_whatever_the_speed_did() -> None:
     assert again is not None
     assert np.abs(np.cumsum(1 / again) - np.cumsum(1 / speeds)).max() < 2  # frames, between two marks
     assert (1 / again).sum() == pytest.approx((1 / speeds).sum(), abs=1e-4)
+    times = [time_at(found, frame) for frame in range(len(speeds) + 1)]
+    assert times == pytest.approx(np.concatenate([[0], np.cumsum(1 / again)]))
     assert again[:140] == pytest.approx(speeds[:140]), "a jump is where it was"
     assert speeds_of([], 10) is None and speeds_of([Mark(0, 0.0, 1.2)], 3) == pytest.approx([1.2] * 3)
 
@@ -312,8 +314,13 @@ def test_the_take_is_heard_again_at_its_own_tempo(tmp_path: Path) -> None:
 
 def test_the_commands_write_the_tempo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stage = tempos(tmp_path)
+    stage.session.temperature(1.2)
+    heard_s = stage.session.state().take_s
     stage.session.close()
     folder = str(tmp_path / "log")
+    assert read_take(tmp_path / "log").seconds_at(len(stage.frames)) == pytest.approx(heard_s, abs=0.001)
+    assert main(["take", folder]) == 0
+    assert f"{heard_s:9.2f} s  set('temperature', 1.2)" in capsys.readouterr().out
     length = 300 / (1.1 * PAL.rate_hz)
     for kind in ("sid", "npz", "wav"):
         out = str(tmp_path / f"out.{kind}")
