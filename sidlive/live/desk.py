@@ -17,7 +17,7 @@ from sidlive.live.shapes import Shape
 from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, VoiceMode, VoiceState
 from sidlive.live.voices import Grip, Grips, Locked
 from sidlive.model.chords import chord_classes, range_ends
-from sidlive.model.composer.choices import NoteSampling
+from sidlive.model.composer.choices import notes_like
 from sidlive.model.composer.plan_settings import CodePart, Parts, PlanSettings
 from sidlive.model.engine import (
     HEATS,
@@ -177,15 +177,8 @@ class Desk:
         values = self._values
         return PlanSettings(
             compose=bool(values["compose"]),
-            sampling=NoteSampling(
-                seed=int(values["seed"]),
-                lane=lane,
-                temperature=float(values["temperature"]),
-                top_p=float(values["top_p"]),
-                vary=float(values["vary"]),
-                near=near_frames(round(clock.beat * clock.bar)),
-                density=float(values["density"]),
-                leap=float(values["leap"]),
+            sampling=notes_like(
+                self.sampling(lane, round(clock.beat * clock.bar)), float(values["density"]), float(values["leap"])
             ),
             ranges=tuple(range_ends(str(values[f"range{voice}"])) for voice in range(1, VOICES + 1)),
             classes=self._tones,

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
-from sidlive.model.composer.events import INSTRUMENTS, UNTUNED
-from sidlive.model.engine.sampling import SEEDS
+from sidlive.model.composer.events import CHORD, FIELDS, INSTRUMENTS, PITCH, UNTUNED
+from sidlive.model.engine.sampling import SEEDS, Sampling
 
 OCTAVE: Final = 12
 EVERY_CLASS: Final = (1 << OCTAVE) - 1
@@ -28,16 +28,19 @@ class NoteSampling:
     ``vary``: how much the suggestions of `memory` avoid the last ``near`` frames. 0 takes the best from anywhere, 1
         none from there.
     ``near``: frames.
-    ``follow``: nats added to the trust in the first suggestions, of the next event and of a motif. More repeats earlier
-        music, less (it may be negative) writes more that is new.
+    ``follow``: nats added to the trust in the first suggestions of a pitch and a chord, of the next event and of a
+        motif. More repeats earlier music, less (it may be negative) writes more that is new.
+    ``rhythm_follow``: the same for all other fields. Music repeats its rhythm more exactly than its pitches.
     ``density``: the number of notes, as a multiple of the music's own (see ``pace``). At 1 the waits stay as the
-        composer would choose them. Else they are tilted towards short or long ones, the more, the further the last
-        events are from the wanted number.
+        composer would choose them, unless ``steady`` is above 0. Else they are tilted towards short or long ones, the
+        more, the further the last events are from the wanted number.
     ``pace``: mean number of frames between two events of the music itself: what a density of 1 stands for.
+    ``steady``: how strictly the number of notes is kept: waits are tilted at least by this (see `wait_gain`).
+        Cut-offs and low temperatures favour short waits; without a tilt the music gets denser and denser.
     ``leap``: below 1 favours small intervals from a voice's note before, above 1 large ones.
 
-    ``follow``, ``density`` and ``leap`` change the logits; then the limits apply, then the three cut-offs, then the
-    temperature. Raises ControlError if a value is out of range.
+    ``follow``, ``rhythm_follow``, ``density``, ``steady`` and ``leap`` change the logits; then the limits apply, then
+    the three cut-offs, then the temperature. Raises ControlError if a value is out of range.
     """
 
     seed: int = 0
@@ -49,8 +52,10 @@ class NoteSampling:
     vary: float = 0.0
     near: int = 400
     follow: float = 0.0
+    rhythm_follow: float = 0.0
     density: float = 1.0
     pace: float = 5.0
+    steady: float = 0.0
     leap: float = 1.0
 
     def __post_init__(self) -> None:
@@ -64,6 +69,8 @@ class NoteSampling:
             ("vary", 0.0, 1.0),
             ("near", 1, 1 << 16),
             ("follow", -20.0, 20.0),
+            ("rhythm_follow", -20.0, 20.0),
+            ("steady", 0.0, 20.0),
             ("density", 0.25, 4.0),
             ("pace", 0.1, 1000.0),
             ("leap", 0.0, 2.0),
@@ -81,8 +88,15 @@ class NoteSampling:
 
     @property
     def wait_gain(self) -> float:
-        """Nats per frame of a wait by which its logit falls while events come e times too seldom; 0 at density 1."""
-        return min(1.0, abs(math.log2(self.density))) / self.pace
+        """Nats per frame of a wait by which its logit falls while events come e times too seldom."""
+        return max(self.steady, min(1.0, abs(math.log2(self.density)))) / self.pace
+
+    @property
+    def follows(self) -> NDArray[np.float64]:
+        """Return the nats added to the trust in the first suggestions, by field: ``float64[FIELDS]``."""
+        table = np.full(FIELDS, self.rhythm_follow)
+        table[[PITCH, CHORD]] = self.follow
+        return table
 
     @property
     def long_wait(self) -> float:
@@ -93,6 +107,34 @@ class NoteSampling:
     def leap_tilt(self) -> float:
         """Nats by which each semitone of a leap raises the logit of its pitch, up to an octave."""
         return LEAP_NATS * (self.leap - 1.0)
+
+
+# How notes are chosen when music is played: these settings gave notes whose statistics are nearest to those of real
+# tunes (see the card of the composer).
+PLAYED_HEAT: Final = 0.1  # added to the temperature of the frames, which is set for a network that errs more easily
+PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
+PLAYED_FOLLOW: Final = -1.0  # nats added to the frames' ``follow``, for pitches ...
+PLAYED_RHYTHM_FOLLOW: Final = 1.0  # ... and for all other fields
+PLAYED_STEADY: Final = 2.0
+
+
+def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0) -> NoteSampling:
+    """Return the settings for notes that fit the settings for the frames that will play them."""
+    return NoteSampling(
+        seed=sampling.seed,
+        lane=sampling.lane,
+        temperature=sampling.temperature and sampling.temperature + PLAYED_HEAT,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        min_p=sampling.min_p,
+        vary=min(1.0, PLAYED_VARY * sampling.vary),
+        near=sampling.near,
+        follow=sampling.follow + PLAYED_FOLLOW,
+        rhythm_follow=sampling.follow + PLAYED_RHYTHM_FOLLOW,
+        density=density,
+        leap=leap,
+        steady=PLAYED_STEADY,
+    )
 
 
 @dataclass(frozen=True)

@@ -225,7 +225,7 @@ class Composer:
             float(sampling.min_p),
             int(sampling.near) if sampling.vary else 0,
             round(NEAR_WEIGHT_ONE * (1 - sampling.vary)),
-            float(sampling.follow),
+            sampling.follows,
             sampling.wanted_wait,
             sampling.wait_gain,
             sampling.long_wait,

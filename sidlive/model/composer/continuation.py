@@ -5,7 +5,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import Frames, silence
-from sidlive.model.composer.choices import NoteSampling
+from sidlive.model.composer.choices import notes_like
 from sidlive.model.composer.plan_settings import PlanSettings
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
 from sidlive.tune.beat import Beat
@@ -28,14 +28,7 @@ def plan_settings(
     ``sampling``: of the engine; the notes are chosen likewise. ``classes``, ``detune_cents``: as in `PlanSettings`.
     """
     return PlanSettings(
-        sampling=NoteSampling(
-            seed=sampling.seed,
-            lane=sampling.lane,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            vary=sampling.vary,
-            near=sampling.near,
-        ),
+        sampling=notes_like(sampling),
         classes=classes,
         beat_frames=beat.frames,
         bar_frames=beat.bar_frames,

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import Frames
+from sidlive.chip.registers import VOICES, Frames
 from sidlive.model.composer.choices import NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
     CHORD,
@@ -27,7 +27,7 @@ from sidlive.model.composer.events import (
     events_of,
     nearest_chord,
 )
-from sidlive.model.composer.plan_settings import HIGHEST_PITCH, CodePart, PlanSettings
+from sidlive.model.composer.plan_settings import ANY_PITCH, HIGHEST_PITCH, CodePart, PlanSettings
 from sidlive.model.composer.sheet import FROM_THE_BEGINNING, SheetNote
 from sidlive.tune.score.bank import sound_bank
 from sidlive.tune.score.notes import ATTACK, HELD, SINGLE, SLIDES, TIED, UNPITCHED
@@ -35,6 +35,10 @@ from sidlive.tune.score.planned import GIVEN
 
 _CENTS: Final = 100.0  # in a semitone
 _OCTAVE: Final = 12  # semitones
+FEWEST_EVENTS: Final = 8  # music with fewer notes is not continued by a composer
+FEWEST_OF_VOICE: Final = 2  # a voice with fewer notes stays silent
+ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use
+FEW_TONES: Final = 0.005  # pitch classes with a smaller share of the notes are left out
 
 
 class Hearing:
@@ -63,6 +67,41 @@ class Hearing:
         """The mean number of frames between two events."""
         events = self.events
         return min(max(float(events[1:, WAIT].mean()), 0.1), 1000.0) if len(events) > 1 else NoteSampling().pace
+
+    @cached_property
+    def idle_voices(self) -> frozenset[int]:
+        """The voices (0 to 2) for which the composer writes nothing, because they play next to nothing."""
+        counts = np.bincount(self.events[:, VOICE], minlength=VOICES)[:VOICES]
+        enough = counts.sum() >= FEWEST_EVENTS
+        return frozenset(voice for voice in range(VOICES) if not enough or counts[voice] < FEWEST_OF_VOICE)
+
+    @cached_property
+    def voice_labels(self) -> tuple[frozenset[int] | None, ...]:
+        """The instruments that each voice plays, as events name them; None for a voice without notes."""
+        events = self.events
+        mine = (events[events[:, VOICE] == voice, INSTRUMENT].tolist() for voice in range(VOICES))
+        return tuple(frozenset(labels) or None for labels in mine)
+
+    @cached_property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """The lowest and the highest pitch that the composer may write for each voice, unless told otherwise."""
+        events, ranges = self.events, []
+        for voice in range(VOICES):
+            pitches = events[(events[:, VOICE] == voice) & (events[:, PITCH] < UNTUNED), PITCH]
+            low, high = (int(pitches.min()), int(pitches.max())) if len(pitches) else ANY_PITCH
+            ranges.append((max(low - ROOM, 0), min(high + ROOM, HIGHEST_PITCH)))
+        return tuple(ranges)
+
+    @cached_property
+    def classes(self) -> int | None:
+        """The pitch classes that the music uses, as in `NoteLimits`; None if it has no pitches."""
+        events = self.events
+        tuned = events[(events[:, VOICE] < REST) & (events[:, PITCH] < UNTUNED)]
+        counts = np.zeros(_OCTAVE)
+        for pitch, chord in tuned[:, [PITCH, CHORD]].tolist():
+            counts[[(pitch + tone) % _OCTAVE for tone in CHORDS[chord]]] += 1
+        used = np.flatnonzero(counts > FEW_TONES * len(tuned))
+        return sum(1 << int(number) for number in used) or None
 
     @cached_property
     def _drums(self) -> NDArray[np.int64]:
@@ -165,23 +204,28 @@ def code_note(
 def limits_of(heard: Hearing, settings: PlanSettings, silent: frozenset[int]) -> NoteLimits:
     """Return the limits on what the composer may write."""
     shift = heard.shift(settings) + settings.semitones
-    return _limits_at(settings.ranges, settings.classes, shift, silent, heard.instruments)
+    return _limits_at(heard, settings.ranges, settings.classes, shift, silent | heard.idle_voices)
 
 
 @lru_cache(maxsize=16)
 def _limits_at(
+    heard: Hearing,
     ranges: tuple[tuple[int, int], ...],
     classes: frozenset[int] | None,
     shift: int,
     silent: frozenset[int],
-    instruments: int,
 ) -> NoteLimits:
-    """Return the limits for pitches that are heard ``shift`` semitones higher than they are written."""
-    lowest, highest = (
-        tuple(min(max(pitch - shift, 0), HIGHEST_PITCH) for pitch in ends) for ends in zip(*ranges, strict=True)
-    )
-    bits = None if classes is None else sum(1 << (number - shift) % _OCTAVE for number in classes)
-    return NoteLimits(lowest, highest, bits, silent, min(instruments, INSTRUMENTS))
+    """Return the limits for pitches that are heard ``shift`` semitones higher than they are written.
+
+    Where the performer asks for no range or no scale, the notes stay near those heard.
+    """
+    ends = [
+        heard.ranges[voice] if own == ANY_PITCH else tuple(min(max(pitch - shift, 0), HIGHEST_PITCH) for pitch in own)
+        for voice, own in enumerate(ranges)
+    ]
+    lowest, highest = zip(*ends, strict=True)
+    bits = heard.classes if classes is None else sum(1 << (number - shift) % _OCTAVE for number in classes)
+    return NoteLimits(lowest, highest, bits, silent, min(heard.instruments, INSTRUMENTS), heard.voice_labels)
 
 
 @lru_cache(maxsize=1024)

@@ -439,7 +439,7 @@ def write_event(  # type: ignore[no-untyped-def]
     min_p,
     near,
     near_weight,
-    follow,
+    follows,
     wanted_wait,
     wait_gain,
     long_wait,
@@ -499,7 +499,7 @@ def write_event(  # type: ignore[no-untyped-def]
         if forced[field] >= 0:
             said[field] = forced[field]
         else:
-            tilt(scratch, field, follow, wait_tilt, long_wait, leap_tilt)
+            tilt(scratch, field, follows[field], wait_tilt, long_wait, leap_tilt)
             left, wanted = np.int64(0), np.int64(forced[VOICE])
             for easing in range(EASINGS):
                 for token in range(least_wait if field == WAIT else 0, _SIZES[field]):

@@ -211,9 +211,9 @@ class Planner:
             if now >= until:
                 return
             code = self._next_code(chapter, settings, frame)
-            silent = settings.taken | {
-                voice for voice, part in enumerate(settings.parts) if part is not None and now < part.stop
-            }
+            assert chapter.heard is not None
+            silent = settings.taken | chapter.heard.idle_voices
+            silent |= {voice for voice, part in enumerate(settings.parts) if part is not None and now < part.stop}
             if chapter.composes and len(silent) < VOICES:
                 note = self._write(chapter, settings, frozenset(silent), frame)
                 if code is None or (note.frame, note.voice) < (code.frame, code.voice):
