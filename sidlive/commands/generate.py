@@ -53,16 +53,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     generate.add_argument(
         "--temperature",
         type=float,
-        default=0.8,
+        default=0.9,
         metavar="X",
-        help="0 always takes the likeliest token, more is wilder (default: 0.8)",
+        help="0 always takes the likeliest token, more is wilder (default: 0.9)",
     )
     generate.add_argument(
         "--top-p",
         type=float,
-        default=0.95,
+        default=0.98,
         metavar="X",
-        help="choose among the likeliest tokens that together have this probability (default: 0.95)",
+        help="choose among the likeliest tokens that together have this probability (default: 0.98)",
     )
     generate.add_argument(
         "--follow",

@@ -23,7 +23,7 @@ from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.mirror import FUTURE
 from sidlive.live.state import PITCH, Notes
 from sidlive.live.voices import Row, Transpose, forced_columns
-from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
+from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
 
 if TYPE_CHECKING:
     from sidlive.model.composer.planner import ComposerLike, Planner
@@ -252,8 +252,10 @@ class Generator:
     def _step(self, made: _Made, began: float) -> Row:
         """Return a frame that the engine generates. ``began``: the time at which the work for it began."""
         values, is_forced = made.forced or (None, None)
-        guided = made.guide or ()
-        row = self._engine.step(made.task.sampling, values, is_forced, made.task.constraints, *guided)
+        guide = made.guide or ()
+        composed = made.guide is not None and self._planner is not None and self._planner.composes
+        sampling = under_plan(made.task.sampling) if composed else made.task.sampling
+        row = self._engine.step(sampling, values, is_forced, made.task.constraints, *guide)
         took_s = time.perf_counter() - began
         self._core.step_s += (took_s - self._core.step_s) * (_AGING if self._core.step_s else 1.0)
         return row

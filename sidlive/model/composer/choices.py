@@ -13,6 +13,7 @@ from sidlive.model.composer.events import CHORD, FIELDS, INSTRUMENTS, PITCH, UNT
 from sidlive.model.engine.sampling import SEEDS, Sampling
 
 OCTAVE: Final = 12
+NO_LIMIT: Final = 1 << 30  # frames
 EVERY_CLASS: Final = (1 << OCTAVE) - 1
 LONG_WAIT: Final = 4.0  # times the pace: density tilts longer waits as this one
 LEAP_NATS: Final = 0.25  # nats per semitone by which `NoteSampling.leap` tilts pitches at most
@@ -109,12 +110,11 @@ class NoteSampling:
         return LEAP_NATS * (self.leap - 1.0)
 
 
-# How notes are chosen when music is played: these settings gave notes whose statistics are nearest to those of real
-# tunes (see the card of the composer).
-PLAYED_HEAT: Final = 0.1  # added to the temperature of the frames, which is set for a network that errs more easily
+# How notes are chosen beside the settings for the frames that will play them. With these numbers and the instrument's
+# defaults, the statistics of the notes are nearest to those of real tunes (see the card of the composer).
 PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
-PLAYED_FOLLOW: Final = -1.0  # nats added to the frames' ``follow``, for pitches ...
-PLAYED_RHYTHM_FOLLOW: Final = 1.0  # ... and for all other fields
+PLAYED_FOLLOW: Final = -1.5  # nats added to the frames' ``follow``, for pitches ...
+PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
 PLAYED_STEADY: Final = 2.0
 
 
@@ -123,7 +123,7 @@ def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0) -> N
     return NoteSampling(
         seed=sampling.seed,
         lane=sampling.lane,
-        temperature=sampling.temperature and sampling.temperature + PLAYED_HEAT,
+        temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
         min_p=sampling.min_p,
@@ -146,6 +146,7 @@ class NoteLimits:
     ``silent_voices``: voices that are not written at all, because something else plays them.
     ``instruments``: number of instruments in the sound bank: labels from this number on are never written.
     ``voice_instruments``: the labels that each voice may use; None for all.
+    ``longest_wait``: most frames in which no voice begins a note.
 
     Besides, a label that was never heard is not written, and drums stay drums: a label is written UNTUNED, or with a
     pitch, only if it was heard so. Where nothing is left, the limits give way in this order:
@@ -153,6 +154,8 @@ class NoteLimits:
     - a range without any of the pitch classes grows by a semitone at both ends until it has one;
     - a voice none of whose labels was heard takes any label that was heard;
     - before any label was heard, all instruments of the sound bank are allowed;
+    - after ``longest_wait`` frames without a note, which only `least_wait` of `Composer.write` can cause, any wait is
+        allowed;
     - if a wait of 0 was forced and only silent voices can follow, one of them is written.
 
     When all voices are silent, only rests are written. Raises ControlError if a value is out of range.
@@ -164,6 +167,7 @@ class NoteLimits:
     silent_voices: frozenset[int] = frozenset()
     instruments: int = INSTRUMENTS
     voice_instruments: tuple[frozenset[int] | None, ...] = (None,) * VOICES
+    longest_wait: int = NO_LIMIT
 
     def __post_init__(self) -> None:
         for name in ("lowest", "highest", "voice_instruments"):
@@ -178,6 +182,8 @@ class NoteLimits:
             raise ControlError(f"classes must be a mask of at least one of 12 pitch classes, not {self.classes}")
         if not set(self.silent_voices) <= set(range(VOICES)):
             raise ControlError(f"silent_voices must be among 0 to {VOICES - 1}, not {sorted(self.silent_voices)}")
+        if self.longest_wait < 1:
+            raise ControlError(f"longest_wait must be at least 1 frame, not {self.longest_wait}")
         if self.instruments < 1:
             raise ControlError(f"instruments must be at least 1, not {self.instruments}")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sidlive.chip.registers import Frames, silence
 from sidlive.model.composer.choices import notes_like
 from sidlive.model.composer.plan_settings import PlanSettings
-from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling
+from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
 from sidlive.tune.beat import Beat
 
 if TYPE_CHECKING:
@@ -59,5 +59,7 @@ def continuation(
     row = prompt[-1] if len(prompt) else silence(1)[0]
     for frame in count():
         guide = planner.guide(frame, settings, row) if planner is not None else None
-        row = engine.step(sampling, None, None, constraints, *(guide or ()))
+        composed = guide is not None and planner is not None and planner.composes
+        own = under_plan(sampling) if composed else sampling
+        row = engine.step(own, None, None, constraints, *(guide or ()))
         yield row

@@ -38,6 +38,8 @@ _OCTAVE: Final = 12  # semitones
 FEWEST_EVENTS: Final = 8  # music with fewer notes is not continued by a composer
 FEWEST_OF_VOICE: Final = 2  # a voice with fewer notes stays silent
 ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use
+LONGER: Final = 1.5  # times the longest wait that was heard
+SHORTEST_WAIT: Final = 24  # frames
 FEW_TONES: Final = 0.005  # pitch classes with a smaller share of the notes are left out
 
 
@@ -74,6 +76,12 @@ class Hearing:
         counts = np.bincount(self.events[:, VOICE], minlength=VOICES)[:VOICES]
         enough = counts.sum() >= FEWEST_EVENTS
         return frozenset(voice for voice in range(VOICES) if not enough or counts[voice] < FEWEST_OF_VOICE)
+
+    @cached_property
+    def longest_wait(self) -> int:
+        """The most frames that the composer may let pass without a note."""
+        onsets = self.bank.score.onset
+        return max(SHORTEST_WAIT, round(LONGER * int(np.diff(onsets).max(initial=0))))
 
     @cached_property
     def voice_labels(self) -> tuple[frozenset[int] | None, ...]:
@@ -225,7 +233,9 @@ def _limits_at(
     ]
     lowest, highest = zip(*ends, strict=True)
     bits = heard.classes if classes is None else sum(1 << (number - shift) % _OCTAVE for number in classes)
-    return NoteLimits(lowest, highest, bits, silent, min(heard.instruments, INSTRUMENTS), heard.voice_labels)
+    return NoteLimits(
+        lowest, highest, bits, silent, min(heard.instruments, INSTRUMENTS), heard.voice_labels, heard.longest_wait
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -199,6 +199,7 @@ class LimitArrays(NamedTuple):
     pitches: Flags2  # [VOICES, UNTUNED]
     labels: Flags2  # [VOICES, INSTRUMENTS]
     known: Flags1  # [INSTRUMENTS]
+    longest_wait: Longs1  # [1]: frames
 
 
 open_notes, open_fields, open_state = map(opening, (NotesLevel, FieldLevel, ComposerState))
@@ -394,13 +395,16 @@ def may_sound(limits, voice, forced):  # type: ignore[no-untyped-def]
 
 
 @inner
-def allows(limits, sounds, said, field, token, after, forced, easing):  # type: ignore[no-untyped-def]
+def allows(limits, sounds, said, field, token, after, rested, forced, easing):  # type: ignore[no-untyped-def]
     """Return whether a field may have a token. ``easing``: how often the limits gave way so far.
 
+    ``rested``: frames since the last note of any voice, before the event's wait.
     ``after``: the voice after which the next one of this frame must come; -1 if there is none. ``forced``: the voice
     that was asked for, or -1.
     """
     if field == WAIT:
+        if easing == 0 and rested + token > limits.longest_wait[0]:
+            return False
         if token == LONGEST_WAIT:
             return forced < 0 or forced == REST
         possible = False
@@ -464,6 +468,9 @@ def write_event(  # type: ignore[no-untyped-def]
         number += 1
     after = np.int64(memory.events[count - 1, VOICE]) if count > 0 else np.int64(-1)
     after = after if after < REST else np.int64(-1)
+    rested = now - max(memory.voices[0, 0], memory.voices[1, 0], memory.voices[2, 0])
+    if memory.voices[0, 3] + memory.voices[1, 3] + memory.voices[2, 3] == 0:
+        rested = np.int64(0)
     # What all fields share: the notes level's last output through the bridge, and the suggestions.
     last = state.hidden[(state.origin[0] + count - 1) % state.hidden.shape[0]]
     for i in range(last.shape[0]):
@@ -503,7 +510,7 @@ def write_event(  # type: ignore[no-untyped-def]
             left, wanted = np.int64(0), np.int64(forced[VOICE])
             for easing in range(EASINGS):
                 for token in range(least_wait if field == WAIT else 0, _SIZES[field]):
-                    if allows(limits, state.sounds, said, field, token, after, wanted, easing):
+                    if allows(limits, state.sounds, said, field, token, after, rested, wanted, easing):
                         kept[left], permitted[left] = logits[token], token
                         left += 1
                 if left > 0:

@@ -164,4 +164,4 @@ def fields_scratch(config: ComposerConfig) -> FieldsScratch:
 def limit_arrays(limits: NoteLimits) -> LimitArrays:
     """Return limits as the kernels read them."""
     silent = np.array([voice in limits.silent_voices for voice in range(VOICES)])
-    return LimitArrays(silent, limits.pitches, limits.labels, limits.known)
+    return LimitArrays(silent, limits.pitches, limits.labels, limits.known, np.array([limits.longest_wait]))

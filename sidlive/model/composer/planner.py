@@ -109,6 +109,11 @@ class Planner:
         """Return whether the plan continues this prompt from frame ``at`` on, as `begin` said."""
         return bool(self._prompts) and self._prompts[-1][0] == at and self._prompts[-1][1] is prompt
 
+    @property
+    def composes(self) -> bool:
+        """Whether the composer writes the plan, apart from the notes of code."""
+        return bool(self._chapters) and self._chapters[-1].composes
+
     def guide(self, frame: int, settings: PlanSettings, before: Row) -> tuple[Row, Mask] | None:
         """Write as much of the plan as is needed to generate ``frame``; return its guide, None if there is no plan.
 

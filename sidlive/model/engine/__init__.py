@@ -36,7 +36,7 @@ Files, in reading order:
 from typing import TYPE_CHECKING, Any
 
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints, columns_of, constrain, permitted_values
-from sidlive.model.engine.sampling import GREEDY, HEATS, Sampling, near_frames
+from sidlive.model.engine.sampling import GREEDY, HEATS, Sampling, near_frames, under_plan
 
 if TYPE_CHECKING:
     from sidlive.model.engine.engine import Engine, Lanes, load_engine
@@ -56,6 +56,7 @@ __all__ = [
     "load_engine",
     "near_frames",
     "permitted_values",
+    "under_plan",
 ]
 
 

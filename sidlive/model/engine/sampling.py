@@ -1,7 +1,8 @@
 """The settings of a token choice: temperature, cut-offs, seed. Loads no numba; `picking` applies them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from sidlive.errors import ControlError
 from sidlive.model import tokens as tk
 
+MOST_FOLLOW: Final = 20.0  # nats
 SEEDS: Final = 1 << 63  # seeds and lanes are below this
 
 # Kinds of slots whose temperature each heat multiplies.
@@ -82,6 +84,24 @@ class Sampling:
         for name, kinds in HEATS.items():
             table[list(kinds)] *= getattr(self, name)
         return table
+
+
+# Under a plan the notes are chosen already. The frames then only play them: less daring, and without a will to move on.
+GUIDED_HEAT: Final = 0.55  # times the temperature
+GUIDED_TOP_P: Final = 0.92  # times top_p
+GUIDED_FOLLOW: Final = 1.0  # nats added to ``follow``
+
+
+@lru_cache(maxsize=64)
+def under_plan(sampling: Sampling) -> Sampling:
+    """Return the settings for frames that a plan guides."""
+    return replace(
+        sampling,
+        temperature=GUIDED_HEAT * sampling.temperature,
+        top_p=GUIDED_TOP_P * sampling.top_p,
+        follow=min(sampling.follow + GUIDED_FOLLOW, MOST_FOLLOW),
+        vary=0.0,
+    )
 
 
 NEAR_BARS: Final = 4  # bars that `Sampling.near` covers

@@ -178,7 +178,7 @@ def test_following_more_takes_the_first_suggestion_more_often(engine: Composer) 
         engine.prefill(PROMPT)
         count = 0
         for _ in range(100):
-            event = engine.write(NoteSampling(seed=8, temperature=1.0, top_p=1.0, follow=follow))
+            event = engine.write(NoteSampling(seed=8, temperature=1.0, top_p=1.0, follow=follow, rhythm_follow=follow))
             count += int(engine._scratch[1].next_events[0, WAIT] == event[WAIT])
         return count
 
