@@ -58,6 +58,7 @@ def add_room_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     parser.add_argument("--device", help="sound device: a part of its name, or null for none")
     parser.add_argument("--midi", help="MIDI port: a part of its name, or none (default: all ports)")
+    parser.add_argument("--sync", default="off", metavar="CLOCK", help="follow a clock: midi, midi:PORT or link")
     parser.add_argument("--takes", type=Path, default=Path("takes"), metavar="DIR", help="folder for takes")
     parser.add_argument("--chip", choices=("6581", "8580"), default="6581", help="model of the SID (default: 6581)")
     add_video_option(parser, "that of the first prompt")
@@ -73,6 +74,7 @@ def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions"
         model=arguments.model,
         device=arguments.device,
         midi=arguments.midi,
+        sync=arguments.sync,
         takes=arguments.takes,
         chip=arguments.chip,
         video=arguments.video,

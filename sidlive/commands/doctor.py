@@ -182,7 +182,7 @@ def _midi() -> list[Finding]:
 
     with quiet_stderr():
         try:
-            finder = PortFinder(None, lambda port, message: None)
+            finder = PortFinder(None, lambda port, message, time_s: None)
         except ImportError as error:
             return [Finding("midi", False, str(error), "pip install python-rtmidi")]
         finder.look()

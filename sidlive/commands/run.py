@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.wav and not arguments.offline:
         raise ControlError("--wav writes what a script plays with --offline; add --offline, or record the device")
+    if arguments.sync != "off" and arguments.offline:
+        raise ControlError("--sync follows a clock in real time; leave out --sync or --offline")
     script.read_script(arguments.script)  # so that a script that cannot be read fails before anything is opened
     with _offline(arguments) if arguments.offline else _live(arguments) as session:
         status = script.run(arguments.script, session, arguments.args)

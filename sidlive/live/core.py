@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames, silence, timing_named
 from sidlive.errors import ControlError
 from sidlive.live.audition import Audition
+from sidlive.live.clock import Clock
 from sidlive.live.controls import turnable
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
-from sidlive.live.state import ControlValue, Notes, NoticeLevel, State
+from sidlive.live.state import ControlValue, Notes, NoticeLevel, State, SyncState
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.tape_player import MARGIN
 from sidlive.live.timekeeper import Timekeeper
@@ -194,6 +195,24 @@ class Core(Timekeeper):
             return []
         return self.speakers.names() if name is None else self.speakers.choose(name)
 
+    def sync(self, what: str) -> None:
+        """Follow the clock of others: "midi", "midi:PORT", "link", or "off". Raises ControlError."""
+        if self.ensemble is None:
+            self.tell("sync(): there is no clock to follow here")
+        else:
+            self.ensemble.choose(what)
+
+    def clock_out(self, port: str) -> None:
+        """Send our clock to a MIDI port; "off": to none. Raises ControlError and DeviceError."""
+        if self.ensemble is None:
+            self.tell("clock_out(): there is no MIDI here")
+        else:
+            self.ensemble.send(port)
+
+    def meter(self) -> tuple[Clock, int, bool]:
+        """Return the clock, the tape frame that comes next, and whether music plays. Takes no lock."""
+        return self._course.clock, self._tape.playhead, self._playing and not self._waiting
+
     def audition(self, frames: Frames, loop_frame: int | None, start: int, speed: float = 1.0) -> None:
         """Play these frames from `start` on instead of the music, which goes on unheard."""
         with self._lock:
@@ -231,6 +250,7 @@ class Core(Timekeeper):
                 pending=tuple(self._pending()),
                 quantise=self.quantised,
                 late_changes=self.late_changes,
+                sync=self.ensemble.state if self.ensemble is not None else SyncState(),
                 notices=tuple(self._desk.notices),
             )
 

@@ -14,7 +14,7 @@ from sidlive.errors import ControlError
 from sidlive.live.clock import Clock
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
 from sidlive.live.shapes import Shape
-from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, VoiceMode, VoiceState
+from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, SyncState, VoiceMode, VoiceState
 from sidlive.live.voices import Grip, Grips, Locked
 from sidlive.model.chords import chord_classes, range_ends
 from sidlive.model.composer.choices import notes_like
@@ -64,6 +64,21 @@ class Speakers(Protocol):
     def choose(self, name: str) -> list[str]:
         """Play on another device and return the names of the devices."""
         ...
+
+
+class Ensemble(Protocol):
+    """The part of keeping time with others that the core uses (`sidlive.live.sync.ensemble.SyncDesk`)."""
+
+    @property
+    def state(self) -> SyncState:
+        """The clock that is followed, and the clock that is sent."""
+        ...
+
+    def choose(self, what: str) -> None:
+        """Follow the clock "midi", "midi:PORT" or "link"; "off": none."""
+
+    def send(self, port: str) -> None:
+        """Send our clock to a MIDI port; "off": to none."""
 
 
 class Desk:

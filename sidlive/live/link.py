@@ -154,6 +154,12 @@ class CoreCalls(Protocol):
     def audition(self, frames: Frames, loop_frame: int | None, start: int, speed: float = 1.0, /) -> None:
         """Play these frames from ``start`` on instead of the music, which goes on unheard."""
 
+    def sync(self, what: str, /) -> None:
+        """Follow the clock of others: "midi", "midi:PORT", "link", or "off"."""
+
+    def clock_out(self, port: str, /) -> None:
+        """Send our clock to a MIDI port; "off": to none."""
+
     def device(self, name: str | None, /) -> list[str]:
         """Play on another sound device, if a name is given; return the names of all devices."""
         ...

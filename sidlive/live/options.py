@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import timing_named
 from sidlive.live.places import working_folder
+from sidlive.live.sync.choice import OFF, parse_sync
 
 if TYPE_CHECKING:
     from sidlive.live.core import Core
@@ -25,6 +26,7 @@ class RoomOptions:
     model: str = "pocket"
     device: str | None = None  # sound device: part of its name, "null" for none, None for the default
     midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all ports
+    sync: str = OFF  # the clock to follow: "midi", "midi:PORT", "link" or "off"
     takes: Path = Path("takes")  # made absolute here, so that os.chdir in a script does not change it
     chip: str = "6581"
     video: str | None = None  # "PAL" or "NTSC"; None: the first prompt's, PAL until then
@@ -36,6 +38,7 @@ class RoomOptions:
     home: Path = field(default_factory=working_folder)  # relative paths start here, that of the model too
 
     def __post_init__(self) -> None:
+        parse_sync(self.sync)
         object.__setattr__(self, "takes", self.home / self.takes)
 
 

@@ -21,9 +21,11 @@ from sidlive.live.link import answers
 from sidlive.live.mirror import Mirror
 from sidlive.live.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.places import config_folder, log_path
+from sidlive.live.sync.choice import OFF
 
 PRIORITY: Final = -11  # of the process: the value that sound servers use
 KEEP_S: Final = 1.0  # seconds between two writes of the take
+_LOOK_S: Final = 3.0  # time for MIDI to find its ports, before a clock is followed
 NAP_S: Final = 0.5  # seconds that an idle generator sleeps; a command wakes it at once
 RECOVERY_S: Final = 0.2  # pause after a fault of the generator
 
@@ -80,6 +82,8 @@ class _Parts:
         from sidlive.live.sound.audio import open_output
         from sidlive.live.sound.device_minder import DeviceMinder
         from sidlive.live.sound.renderer import Renderer
+        from sidlive.live.sync.ensemble import SyncDesk
+        from sidlive.live.sync.timeline import Timeline
 
         self._options = options
         self.core = make_core(options, mirror)
@@ -88,14 +92,19 @@ class _Parts:
         )
         core = self.core
         core.realtime = True
+        timeline = Timeline(core)
+        core.ensemble = self._sync = SyncDesk(core, lambda: core.timing.rate_hz, lambda: self._midi.ports)
+        self._midi.hear_clock = self._sync.hear
+        timeline.listeners.append(self._sync.frame)
         stamp = options.stamp() if options.stamp else None
         output = open_output(options.device, stamp)
         if output.notice:
             core.tell(output.notice)
         self._renderer = Renderer(
-            core.next_frame, output, core.chip, core.timing,
+            timeline.next_frame, output, core.chip, core.timing,
             report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
             speed=lambda: core.speed,
+            placed=timeline.placed,
         )  # fmt: skip
         core.hush = self._renderer.panic
         core.retime = self._renderer.retime
@@ -128,6 +137,7 @@ class _Parts:
         self._midi.close()
         self._minder.close()
         self._renderer.close()
+        self._sync.close()
         for thread in self._threads:
             thread.join(1.0)
         self._write_take()
@@ -167,6 +177,12 @@ class _Parts:
     # -- the writer's thread
 
     def _keep_take(self) -> None:
+        if self._options.sync != OFF:
+            self._midi.looked.wait(_LOOK_S)
+            try:
+                self._sync.choose(self._options.sync)
+            except SidliveError as error:
+                self.core.tell(str(error))
         while not self._closing.wait(KEEP_S):
             self.core.midi = self._midi.label
             self._show_output()

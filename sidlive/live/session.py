@@ -24,11 +24,12 @@ from sidlive.live.verbs.looping import LoopVerbs
 from sidlive.live.verbs.planning import PlanVerbs
 from sidlive.live.verbs.spoken import beside_builtin
 from sidlive.live.verbs.steering import SteeringVerbs
+from sidlive.live.verbs.syncing import SyncVerbs
 
 __all__ = ["VERBS", "Session", "verbs"]
 
 
-class Session(TakeVerbs, LoopVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
+class Session(TakeVerbs, LoopVerbs, SyncVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
     """All verbs of the instrument, and the calls of the screen, over one link."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:

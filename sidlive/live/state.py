@@ -117,6 +117,28 @@ class LoopState:
         return "  ".join([*parts, *([self.error] if self.error else [])])
 
 
+@dataclass(frozen=True, repr=False)
+class SyncState:
+    """The clock of others that is followed, and the clock that is sent."""
+
+    kind: str = "off"  # "midi", "link" or "off"
+    # waiting: there is no clock yet, or it has stopped. alone: no other Link peer. Then: locking, locked, out of reach.
+    lock: str = "off"
+    error_ms: float | None = None  # positive: our beat is heard later than theirs
+    tempo: float | None = None  # theirs, in beats per minute
+    source: str = ""  # the port, or the number of Link peers
+    time_s: float = 0.0  # `time.perf_counter` at which a frame begins to be heard, the latest one
+    beats: float = 0.0  # from the beginning of bar 1, at that time
+    out: str = ""  # the port that our clock is sent to; empty: none
+
+    def __repr__(self) -> str:
+        source = f" ({self.source})" if self.source else ""
+        tempo = "" if self.tempo is None else f", {self.tempo:.1f} beats a minute"
+        error = "" if self.error_ms is None else f", {self.error_ms:+.1f} ms"
+        sent = f"; our clock is sent to {self.out}" if self.out else ""
+        return f"sync {self.kind}{source}" + (f": {self.lock}{tempo}{error}" if self.kind != "off" else "") + sent
+
+
 @dataclass(frozen=True)
 class Notice:
     """A message to the performer. ``number`` increases by one from notice to notice."""
@@ -159,6 +181,7 @@ class State:
     pending: tuple[PendingState, ...] = ()  # commands that wait, in the order in which they take effect
     loops: tuple[LoopState, ...] = ()  # they run beside the session, so the core does not know them
     quantise: str = "now"  # when a command takes effect that does not say it
+    sync: SyncState = SyncState()
     late_changes: int = 0  # timed changes that came after their frame because generation was late
     notices: tuple[Notice, ...] = ()  # the latest 20, oldest first
 

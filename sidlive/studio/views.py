@@ -37,6 +37,7 @@ _PHASES: Final = {
     "looping": ("↻ LOOPING", BAD),
     "hearing": ("♪ HEARING", WHITE),
 }
+_LOCKS: Final = {"locked": GOOD, "alone": MUTED, "out of reach": BAD}  # colours; of the others WARN
 _WIDE: Final = 40  # columns: a panel this wide has room for a knob's channel beside each control
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
 _AHEAD_BAR: Final = 8  # columns of the bar in the masthead
@@ -74,8 +75,11 @@ def masthead(canvas: Canvas, state: State) -> None:
         count = state.count
         x = canvas.write(0, x + 2, f"{count.bar}:{count.beat}", PRIMARY, PANEL, bold=True)
         x = canvas.write(0, x + 1, f"{count.tempo:.0f} bpm", MUTED, PANEL)
-        if state.speed != 1 and canvas.width >= 100:
+        if state.speed != 1 and state.sync.kind == "off" and canvas.width >= 100:
             x = canvas.write(0, x + 1, f"x{state.speed:.3f}", WARN, PANEL)
+    text, colour = _sync(state)
+    if text:
+        x = canvas.write(0, x + 2, text, colour, PANEL)
 
     ready_s = state.ahead / (state.rate_hz * state.speed)
     hue = GOOD if ready_s > 0.5 else WARN if ready_s > 0.15 else BAD
@@ -99,6 +103,15 @@ def masthead(canvas: Canvas, state: State) -> None:
     )
     if canvas.width - len(right) - 1 > x + 2:
         canvas.write(0, canvas.width - len(right) - 1, right, MUTED, PANEL)
+
+
+def _sync(state: State) -> tuple[str, str]:
+    """Return a text about the clock that is followed, and its colour: "link locked +0.4 ms"; empty if none is."""
+    sync = state.sync
+    if sync.kind == "off":
+        return ("clock out", MUTED) if sync.out else ("", MUTED)
+    error = "" if sync.error_ms is None else f" {sync.error_ms:+.1f} ms"
+    return f"{sync.kind} {sync.lock}{error}", _LOCKS.get(sync.lock, WARN)
 
 
 class Touched:

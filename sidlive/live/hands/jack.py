@@ -36,7 +36,7 @@ class JackGraph:
 
     def __init__(self) -> None:
         """Connect to the server. Raises ConnectionError without one, OSError or AttributeError without a library."""
-        self._library, self._system = _load(), ctypes.CDLL(None)
+        self._library, self._system = load_jack(), ctypes.CDLL(None)
         self._client = self._library.jack_client_open(b"sidlive looks", _NO_START, None)
         if not self._client:
             raise ConnectionError("no JACK server")
@@ -75,8 +75,8 @@ class JackGraph:
         return names
 
 
-def _load() -> ctypes.CDLL:
-    """Return the JACK library, if possible the one that this process has loaded. Raises OSError."""
+def load_jack() -> ctypes.CDLL:
+    """Return the JACK library, silent, if possible the one that this process has loaded. Raises OSError."""
     path = _loaded_here() or ctypes.util.find_library("jack")
     if path is None:
         raise OSError("no JACK library")

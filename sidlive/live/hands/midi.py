@@ -18,10 +18,14 @@ from sidlive.live.hands.moves import Move, Moves
 from sidlive.live.state import ControlValue
 
 LOOK_S: Final = 0.5  # seconds between two looks for new and lost ports
+_SYSTEM: Final = 0xF0  # first bytes from here on belong to no channel
+_CLOCK: Final = frozenset({0xF2, 0xF8, 0xFA, 0xFB, 0xFC})  # song position, pulse, start, continue, stop
 _CLOSE_S: Final = 2.0  # time for the drivers to close at the end
 
 Apply = Callable[[str, ControlValue], object]  # sets a control
 Tell = Callable[[str], object]  # shows the performer a notice
+# Gets a port's name, a message of a MIDI clock and its time of arrival, in the driver's thread.
+HearClock = Callable[[str, Sequence[int], float], object]
 
 
 class Midi:
@@ -30,6 +34,7 @@ class Midi:
     def __init__(self, bindings: Bindings, apply: Apply, tell: Tell, port: str | None = None) -> None:
         """`port`: part of the name of the only port to open; None for all ports, "none" for no MIDI."""
         self.label = "no MIDI"  # the open ports, as people read them
+        self.hear_clock: HearClock = lambda port, message, time_s: None
         self._bindings, self._apply, self._tell, self._wanted = bindings, apply, tell, port
         self._learning: str | None = None  # the control that waits for a knob
         self._rejected: set[Knob] = set()  # numbers that moved while learning and are not knobs: one notice each
@@ -40,6 +45,8 @@ class Midi:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._finder: PortFinder | None = None
+        self._names: list[str] = []  # of the open ports
+        self.looked = threading.Event()  # the ports have been looked for, or there is no MIDI
 
     # -- any thread
 
@@ -61,8 +68,17 @@ class Midi:
         knob = self._bindings.knob_of(name)
         return None if knob is None else str(knob)
 
-    def hear(self, port: str, message: Sequence[int]) -> None:
-        """Store the knob position that a message means. Called in the driver's thread."""
+    @property
+    def ports(self) -> list[str] | str:
+        """The names of the open ports; without MIDI the reason why there are none."""
+        return self.label if self._finder is None else list(self._names)
+
+    def hear(self, port: str, message: Sequence[int], time_s: float) -> None:
+        """Store the knob position that a message means, or pass it on to the clock. Called in the driver's thread."""
+        if message[0] >= _SYSTEM:
+            if message[0] in _CLOCK:
+                self.hear_clock(port, message, time_s)
+            return
         with self._lock:
             if port not in self._moves:
                 self._moves[port] = Moves(port, lambda knob: bool(self._bindings.moved_by(knob)))
@@ -78,11 +94,13 @@ class Midi:
             self._tell(complaint)
         if self._wanted == "none":
             self.label = "MIDI is off"
+            self.looked.set()
             return
         try:
             self._finder = PortFinder(self._wanted, self.hear)
         except ImportError as error:
             self.label = f"no MIDI: {error}"
+            self.looked.set()
             return
         self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
         self._thread.start()
@@ -145,7 +163,9 @@ class Midi:
             self._tell(f"MIDI: {name} is connected")
         for name in changes.gone:
             self._tell(f"MIDI: {name} is gone")
-        self.label = ", ".join(finder.names) or "no MIDI controller"
+        self._names = finder.names
+        self.looked.set()
+        self.label = ", ".join(self._names) or "no MIDI controller"
 
     def _keep(self) -> None:
         complaint = self._bindings.write()

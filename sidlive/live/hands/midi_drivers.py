@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sidlive.live.hands.arrival_times import ArrivalTimes
 from sidlive.live.hands.jack import JackGraph
 from sidlive.live.sound.audio import quiet_stderr
 
@@ -21,9 +22,11 @@ RETRY_S: Final = 30.0  # pause before a missing driver is tried again (drivers p
 SERVER_S: Final = 2.0  # pause between two attempts to find a JACK server
 CLIENT: Final = "sidlive"
 _ALSA_CLIENTS: Final = Path("/proc/asound/seq/clients")
+_UNUSED: Final = frozenset({0xF0, 0xFE})  # first byte of system exclusive messages, and of active sensing
 _ALSA_DEVICE: Final = Path("/dev/snd/seq")
 
-Hear = Callable[[Sequence[int]], object]  # gets a message, in the driver's thread
+# Gets a message and its time of arrival (`time.perf_counter`), in the driver's thread.
+Hear = Callable[[Sequence[int], float], object]
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,16 @@ class Driver:
             index = [index for index, key in enumerate(keys) if key == port.key][port.place]
             now = time.monotonic()
             connection = Connection(port, handle, local, now, now)
+            times = ArrivalTimes()
 
             def arrived(event: tuple[Sequence[int], float], _data: object = None) -> None:
                 connection.heard_s = time.monotonic()
-                hear(event[0])
+                time_s = times.time_of(event[1], time.perf_counter())
+                if event[0][0] not in _UNUSED:
+                    hear(event[0], time_s)
 
+            # All kinds are taken: times are differences from one message to the next.
+            handle.ignore_types(sysex=False, timing=False, active_sense=False)
             handle.set_callback(arrived)
             handle.open_port(index, name=local)
         except Exception:  # drivers raise any error
@@ -188,6 +196,11 @@ class JackMidi(Driver):
         except (OSError, AttributeError):  # no JACK library that can be called, but RtMidi may contain one
             return super()._names()
         return self._graph.sources()
+
+
+def clock_client(process: int) -> str:
+    """Return the name under which the core process of this number sends its clock; it must not follow that itself."""
+    return f"{CLIENT} clock {process}"
 
 
 def drivers() -> list[Driver]:

@@ -5,19 +5,21 @@ is lost. Some drivers report that. With the others, a port that has been silent 
 which does no harm if the connection still worked.
 """
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sidlive.live.hands.midi_drivers import Connection, Driver, Port, drivers
+from sidlive.live.hands.midi_drivers import Connection, Driver, Hear, Port, clock_client, drivers
 
 QUIET_S: Final = 10.0  # time without a message after which a connection of unknown state is reopened
 SETTLE_S: Final = 1.0  # age at which a driver is first asked about a connection: a server may list it late
 _THROUGH: Final = "Midi Through"  # ALSA's loopback port, not a controller
 
-Listen = Callable[[str, Sequence[int]], object]  # gets a port's name and a message, in the driver's thread
+# Gets a port's name, a message and its time of arrival (`time.perf_counter`), in the driver's thread.
+Listen = Callable[[str, Sequence[int], float], object]
 
 
 @dataclass
@@ -46,6 +48,7 @@ class PortFinder:
         """
         self._listen, self._wanted = listen, (wanted or "").lower()
         self._drivers = drivers() if found is None else found
+        self._excluded = _THROUGH, clock_client(os.getpid())
         self._slots: dict[tuple[Driver, str], list[_Slot]] = {}  # by driver and port key, in the driver's order
 
     @property
@@ -59,7 +62,7 @@ class PortFinder:
         for driver in self._drivers:
             there: dict[str, list[Port]] = defaultdict(list)
             for port in driver.ports():
-                if self._wanted in port.name.lower() and _THROUGH not in port.name:
+                if self._wanted in port.name.lower() and not any(name in port.name for name in self._excluded):
                     there[port.key].append(port)
             for key in [key for owner, key in self._slots if owner is driver and key not in there]:
                 changes.gone += self._close_slots(self._slots.pop((driver, key)))
@@ -123,5 +126,5 @@ class PortFinder:
             free = f"{name} #{number}"
         return free
 
-    def _listener(self, name: str) -> Callable[[Sequence[int]], object]:
-        return lambda message: self._listen(name, message)
+    def _listener(self, name: str) -> Hear:
+        return lambda message, time_s: self._listen(name, message, time_s)

@@ -34,6 +34,8 @@ class Feed:
         self.underruns = 0  # number of times that samples were missing
         self.missing = 0  # number of samples that were missing
         self.delivered = 0  # samples given to the device, silence included
+        # After the latest block: time.perf_counter(), `delivered`, and the position of the next sample.
+        self.taken: tuple[float, int, int] | None = None
         self._ring = np.zeros(capacity, dtype=np.int16)
         # Positions count samples since the beginning. Each attribute is written by one thread only.
         self._written = 0  # writer: position after the last sample put in
@@ -63,6 +65,11 @@ class Feed:
         self._ring[: count - first] = block[first:]
         self._written += count  # last: now the reader may take them
         self._expected = True
+
+    @property
+    def written(self) -> int:
+        """Position after the last sample put in: the number of samples so far."""
+        return self._written
 
     @property
     def room(self) -> int:
@@ -102,6 +109,7 @@ class Feed:
         if count:
             self._last = float(out[-1])
         start, self.delivered = self.delivered, self.delivered + count
+        self.taken = time.perf_counter(), self.delivered, self._read
         if self.stamp is not None:
             self.stamp(time.monotonic(), start, out)
 

@@ -25,6 +25,8 @@ from sidlive.live.sound.audio import NullOutput, Output
 from sidlive.live.sound.feed import FADE
 
 Source = Callable[[], Row | WriteSpan | None]  # returns the next frame; None after the last
+# Gets the output, the position in its feed at which the frame begins that the source gave last, and its samples.
+Placed = Callable[[Output, int, int], None]
 
 LEAD_MS: Final = 60.0  # time that samples wait in the feed
 CROSSFADE_FRAMES: Final = 3  # length of the crossfade from one chip to another
@@ -52,6 +54,7 @@ class Renderer:
         order: Callable[[], bool] = lambda: False,
         begins: Callable[[], bool] = lambda: False,
         speed: Callable[[], float] = lambda: 1.0,
+        placed: Placed = lambda output, position, count: None,
     ) -> None:
         """``rate_hz``: frames a second, the video standard's by default. ``report(text)`` is called once per fault.
 
@@ -59,6 +62,7 @@ class Renderer:
         voice's control is written before its envelope. ``begins`` returns whether music begins with the frame: then
         volume and filter are set before it, see `Sid.settle`. ``speed`` returns how fast the frame is played: at 0.8 it
         lasts 1.25 times as long as ``rate_hz`` says. The chip's own clock stays.
+        ``placed`` is called after a frame's samples are in the feed.
         """
         self.output = output
         self.frames = 0  # played, held ones included
@@ -73,6 +77,7 @@ class Renderer:
         self._begins = begins
         self._speed = speed
         self._last_speed = 1.0  # of the last frame
+        self._placed = placed
         self._lead_ms = lead_ms
         self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
@@ -281,9 +286,13 @@ class Renderer:
             return False
         self._last_speed = self._speed()
         block = self._sound(row, self._grid.advance(self._last_speed))
+        feed = self.output.feed
+        position = feed.written
         with self._lock:
             if not self._hushed:
-                self.output.feed.put(block)
+                feed.put(block)
+        if feed.written > position:
+            self._placed(self.output, position, len(block))
         return True
 
     def _next_row(self) -> Row | WriteSpan | None:

@@ -33,7 +33,7 @@ class MidiDesk:
     def turn(self, *turns: int, port: str = "box", channel: int = 1) -> None:
         """Send number, value, number, value, ... and only then apply them."""
         for number, value in zip(turns[::2], turns[1::2], strict=True):
-            self.midi.hear(port, [0xB0 | (channel - 1), number, value])
+            self.midi.hear(port, [0xB0 | (channel - 1), number, value], 0.0)
         self.midi.apply_news()
 
 
@@ -58,7 +58,7 @@ def test_only_the_latest_of_many_values_counts(desk: MidiDesk) -> None:
 
 
 def test_notes_and_unknown_knobs_do_nothing(desk: MidiDesk) -> None:
-    desk.midi.hear("box", [0x90, 60, 100])
+    desk.midi.hear("box", [0x90, 60, 100], 0.0)
     desk.turn(90, 5)
     assert desk.values == {} and desk.lines == []
 

@@ -71,7 +71,7 @@ class FakeDriver(Driver):
         """Send a message from the device at this place to all connections to it."""
         for handle in self.opened:
             if not handle.closed and handle.device is self.devices[place][1]:
-                handle.hear(message)
+                handle.hear(message, 0.0)
 
 
 class FinderSetup:
@@ -79,7 +79,10 @@ class FinderSetup:
 
     def __init__(self, *drivers: FakeDriver, wanted: str | None = None) -> None:
         self.heard: list[tuple[str, Sequence[int]]] = []
-        self.finder = PortFinder(wanted, lambda port, message: self.heard.append((port, message)), list(drivers))
+        self.finder = PortFinder(wanted, self._hear, list(drivers))
+
+    def _hear(self, port: str, message: Sequence[int], time_s: float) -> None:
+        self.heard.append((port, message))
 
     def look(self) -> tuple[list[str], list[str]]:
         changes = self.finder.look()

@@ -1,0 +1,102 @@
+"""Reading a MIDI clock: pulses, start, stop, continue and song position."""
+
+import pytest
+
+from sidlive.live.hands.arrival_times import ArrivalTimes
+from sidlive.live.sync.midi_clock import CONTINUE, POSITION, PULSE, PULSES, START, STOP, MidiClock, Transport
+
+PULSE_S = 60 / 120 / PULSES
+
+
+class Box:
+    """A box that sends a clock of 120 beats a minute."""
+
+    def __init__(self, wanted: str | None = None) -> None:
+        self.clock = MidiClock(wanted)
+        self.time_s = 100.0
+
+    def pulses(self, count: int, port: str = "box") -> float:
+        """Send pulses; return the time of the last one."""
+        for _ in range(count):
+            self.time_s += PULSE_S
+            self.clock.hear(port, (PULSE,), self.time_s)
+            self.clock.look(self.time_s)
+        return self.time_s
+
+    def send(self, *message: int, port: str = "box") -> list[Transport]:
+        self.clock.hear(port, message, self.time_s)
+        return self.clock.look(self.time_s)
+
+
+def test_the_first_pulse_after_a_start_is_beat_nought() -> None:
+    box = Box()
+    box.pulses(30)
+    assert not box.clock.shares_bars
+    assert box.send(START) == ["start"]
+    first = box.pulses(1)
+    box.pulses(PULSES)
+    beats, tempo = box.clock.place(first + 0.5) or (0, 0)
+    assert (beats, tempo) == (pytest.approx(1), pytest.approx(120)) and box.clock.shares_bars
+
+
+def test_a_continue_goes_on_from_the_song_position() -> None:
+    box = Box()
+    box.pulses(30)
+    assert box.send(POSITION, 4, 1) == []  # 132 sixteenths, 33 beats
+    assert box.send(CONTINUE) == ["start"]
+    first = box.pulses(1)
+    assert (box.clock.place(first) or (0, 0))[0] == pytest.approx(33)
+
+
+def test_a_continue_without_a_position_goes_on_where_the_stop_was() -> None:
+    box = Box()
+    box.send(START)
+    box.pulses(49)  # two beats, and the first pulse of the third
+    assert box.send(STOP) == ["stop"]
+    box.time_s += 5.0
+    box.clock.look(box.time_s)
+    assert box.clock.place(box.time_s) is None
+    box.send(CONTINUE)
+    box.pulses(PULSES)
+    assert (box.clock.place(box.time_s) or (0, 0))[0] == pytest.approx((49 + PULSES - 1) / PULSES)
+
+
+def test_only_one_port_is_followed_until_it_stops() -> None:
+    box = Box()
+    box.pulses(20, "first")
+    assert box.send(START, port="second") == []
+    assert box.clock.port == "first"
+    box.time_s += 2.0
+    box.clock.look(box.time_s)
+    box.pulses(20, "second")
+    assert box.clock.port == "second"
+
+
+def test_only_the_wanted_port_is_heard() -> None:
+    box = Box("drum")
+    box.pulses(20, "other")
+    assert box.clock.place(box.time_s) is None
+    box.pulses(20, "A Drum Box")
+    assert box.clock.place(box.time_s) is not None
+
+
+def test_what_is_too_slow_or_too_fast_is_no_clock() -> None:
+    box = Box()
+    for _ in range(40):
+        box.time_s += 0.001
+        box.clock.hear("box", (PULSE,), box.time_s)
+    box.clock.look(box.time_s)
+    assert box.clock.place(box.time_s) is None
+
+
+def test_arrival_times_are_free_of_the_delays_of_this_process() -> None:
+    times = ArrivalTimes()
+    delays = [0.004, 0.0, 0.009, 0.002, 0.0, 0.007]
+    found = [times.time_of(0.02, 5 + 0.02 * number + delay) for number, delay in enumerate(delays)]
+    assert found[1:] == pytest.approx([5 + 0.02 * number for number in range(1, 6)], abs=1e-4)
+
+
+def test_a_driver_whose_clock_is_set_anew_is_followed() -> None:
+    times = ArrivalTimes()
+    times.time_of(0.0, 1.0)
+    assert times.time_of(0.02, 9.0) == pytest.approx(9.0)
