@@ -1,4 +1,4 @@
-"""``sidlive bench clock``: is the bar found that a tune repeats at, and do timed commands come in their frame?"""
+"""``sidlive bench clock``: are bars found, do timed commands come in their frame, is the beat in time with others?"""
 
 import argparse
 from pathlib import Path
@@ -10,11 +10,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add ``clock`` to the benchmarks of the command line."""
     clock = subparsers.add_parser(
         "clock",
-        help="whether the bar of tunes is found, and whether timed commands come in their frame",
+        help="whether bars are found, timed commands come in their frame, and the beat is in time with others",
         description="Estimate the bar of held-out tunes of a corpus from 20 s of each; compare it with the bar that "
         "the whole tune repeats at; half and double of it count as found and are counted apart. Give timed commands "
         "in real time and in virtual time, and find the frame of the take in which each is heard. Run three loops in "
-        "real time beside a process that computes without end, and count the calls that came late.",
+        "real time beside a process that computes without end, and count the calls that came late. Follow a MIDI clock with "
+        "jitter and another Ableton Link peer, and send a MIDI clock, through a JACK server that is started here.",
     )
     add_room_options(clock)
     clock.add_argument("--corpus", type=Path, metavar="DIR", help="a built corpus; without it no bars are measured")
@@ -27,6 +28,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="S",
         help="seconds of loops beside a busy process (default: 60)",
     )
+    clock.add_argument(
+        "--in-time", type=float, default=20, metavar="S",
+        help="seconds of each clock that is followed or sent (default: 20; 300 for five minutes); 0: none",
+    )  # fmt: skip
     clock.add_argument("--seed", type=int, default=1, help="which future the model generates (default: 1)")
     add_json_option(clock)
     clock.set_defaults(run=run, device="null", midi="none")
@@ -39,11 +44,16 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from sidlive.bench.clock import bars, loops, timed
+    from sidlive.bench.sync import sync
     from sidlive.errors import ControlError
     from sidlive.report import emit, spinner
 
-    if arguments.tunes < 1 or arguments.changes < 0 or not 0 <= arguments.loops < math.inf:
-        raise ControlError("--tunes expects 1 or more, --changes and --loops 0 or more")
+    if (
+        arguments.tunes < 1
+        or arguments.changes < 0
+        or not (0 <= arguments.loops < math.inf and 0 <= arguments.in_time < math.inf)
+    ):
+        raise ControlError("--tunes expects 1 or more, --changes, --loops and --in-time 0 or more")
     results = []
     with spinner(silent=arguments.json) as report_progress, tempfile.TemporaryDirectory() as folder:
         if arguments.corpus is not None:
@@ -53,5 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             results += timed(options, arguments.changes, report_progress)
         if arguments.loops:
             results += loops(options, arguments.loops, report_progress)
-    emit(results, arguments.json, "The bar of tunes, and the frames of timed commands")
+        if arguments.in_time:
+            results += sync(options, arguments.in_time, report_progress)
+    emit(results, arguments.json, "The bar of tunes, the frames of timed commands, and the beat of others")
     return 0

@@ -18,7 +18,8 @@ _IS_OUTPUT: Final = 2  # flag of a port that sends data
 _NO_START: Final = 1  # option: do not start a server
 _Words = ctypes.POINTER(ctypes.c_char_p)
 _SEMAPHORE: Final = 64  # bytes: at least as large as the system's sem_t
-_SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
+Signatures = dict[str, tuple[Any, tuple[Any, ...]]]  # of C functions by name: type of the result, of the arguments
+_SIGNATURES: Final[Signatures] = {
     "jack_set_error_function": (None, (ctypes.c_void_p,)),
     "jack_set_info_function": (None, (ctypes.c_void_p,)),
     "jack_client_open": (ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p)),
@@ -81,9 +82,7 @@ def load_jack() -> ctypes.CDLL:
     if path is None:
         raise OSError("no JACK library")
     library = ctypes.CDLL(path)
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+    declare(library, _SIGNATURES)
     if hasattr(
         library, "silent_jack_error_callback"
     ):  # by default the library prints an error at each attempt to find a server
@@ -91,6 +90,13 @@ def load_jack() -> ctypes.CDLL:
         library.jack_set_error_function(silent)
         library.jack_set_info_function(silent)
     return library
+
+
+def declare(library: ctypes.CDLL, signatures: Signatures) -> None:
+    """Give functions of a library their types. Raises AttributeError if one is missing."""
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
 
 
 def _loaded_here() -> str | None:

@@ -7,29 +7,29 @@ import ctypes
 import os
 import time
 from collections import deque
-from typing import Any, Final
+from typing import Final
 
-from sidlive.live.hands.jack import load_jack
+from sidlive.live.hands.jack import Signatures, declare, load_jack
 from sidlive.live.hands.midi_drivers import clock_client
 
-_MIDI: Final = b"8 bit raw midi"
+MIDI: Final = b"8 bit raw midi"
 _IS_INPUT, _IS_OUTPUT = 1, 2  # flags of a port
-_NO_START: Final = 1  # option: do not start a server
-_POINTER: Final = ctypes.c_void_p
-_PROCESS: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint32, _POINTER)
-_SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
-    "jack_port_register": (_POINTER, (_POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_ulong)),
-    "jack_port_name": (ctypes.c_char_p, (_POINTER,)),
-    "jack_port_connected": (ctypes.c_int, (_POINTER,)),
-    "jack_port_get_buffer": (_POINTER, (_POINTER, ctypes.c_uint32)),
-    "jack_set_process_callback": (ctypes.c_int, (_POINTER, _PROCESS, _POINTER)),
-    "jack_activate": (ctypes.c_int, (_POINTER,)),
-    "jack_connect": (ctypes.c_int, (_POINTER, ctypes.c_char_p, ctypes.c_char_p)),
-    "jack_last_frame_time": (ctypes.c_uint32, (_POINTER,)),
-    "jack_time_to_frames": (ctypes.c_uint32, (_POINTER, ctypes.c_uint64)),
+NO_START: Final = 1  # option: do not start a server
+POINTER: Final = ctypes.c_void_p
+PROCESS: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint32, POINTER)
+SIGNATURES: Final[Signatures] = {
+    "jack_port_register": (POINTER, (POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_ulong)),
+    "jack_port_name": (ctypes.c_char_p, (POINTER,)),
+    "jack_port_connected": (ctypes.c_int, (POINTER,)),
+    "jack_port_get_buffer": (POINTER, (POINTER, ctypes.c_uint32)),
+    "jack_set_process_callback": (ctypes.c_int, (POINTER, PROCESS, POINTER)),
+    "jack_activate": (ctypes.c_int, (POINTER,)),
+    "jack_connect": (ctypes.c_int, (POINTER, ctypes.c_char_p, ctypes.c_char_p)),
+    "jack_last_frame_time": (ctypes.c_uint32, (POINTER,)),
+    "jack_time_to_frames": (ctypes.c_uint32, (POINTER, ctypes.c_uint64)),
     "jack_get_time": (ctypes.c_uint64, ()),
-    "jack_midi_clear_buffer": (None, (_POINTER,)),
-    "jack_midi_event_write": (ctypes.c_int, (_POINTER, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t)),
+    "jack_midi_clear_buffer": (None, (POINTER,)),
+    "jack_midi_event_write": (ctypes.c_int, (POINTER, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_size_t)),
 }
 
 
@@ -39,21 +39,19 @@ class JackOut:
     def __init__(self) -> None:
         """Connect to the server. Raises ConnectionError without one, OSError or AttributeError without a library."""
         self._jack = load_jack()
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(self._jack, name)
-            function.restype, function.argtypes = result, arguments
-        self._client = self._jack.jack_client_open(clock_client(os.getppid()).encode(), _NO_START, None)
+        declare(self._jack, SIGNATURES)
+        self._client = self._jack.jack_client_open(clock_client(os.getppid()).encode(), NO_START, None)
         if not self._client:
             raise ConnectionError("no JACK server")
         self._events: deque[tuple[float, bytes]] = deque()  # times of `time.perf_counter`, increasing
-        self._port = self._jack.jack_port_register(self._client, b"out", _MIDI, _IS_OUTPUT, 0)
-        self._callback = _PROCESS(self._process)
+        self._port = self._jack.jack_port_register(self._client, b"out", MIDI, _IS_OUTPUT, 0)
+        self._callback = PROCESS(self._process)
         self._jack.jack_set_process_callback(self._client, self._callback, None)
         self._jack.jack_activate(self._client)
 
     def names(self) -> list[str]:
         """Return the full names of the ports that take MIDI."""
-        found, names = self._jack.jack_get_ports(self._client, None, _MIDI, _IS_INPUT), list[str]()
+        found, names = self._jack.jack_get_ports(self._client, None, MIDI, _IS_INPUT), list[str]()
         if found:
             while found[len(names)] is not None:
                 names.append(found[len(names)].decode(errors="replace"))

@@ -1,0 +1,226 @@
+"""Measure how well the beat that is heard keeps time with others, and how even the clock is that we send.
+
+All of it is real: a room that generates music, JACK with its dummy driver, a box in a process of its own that sends a
+MIDI clock with random jitter, a second peer of Ableton Link, and a recorder of the MIDI clock that we send. What is
+heard is what the device takes, later by the latency that it states.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from sidlive.errors import DeviceError
+from sidlive.live.options import RoomOptions
+from sidlive.live.room import open_room
+from sidlive.live.session import Session
+from sidlive.live.state import State
+from sidlive.live.sync.clock_process import PRIORITY
+from sidlive.live.sync.midi_clock import PULSE
+from sidlive.report import Result
+
+Report = Callable[[str], object]
+
+TEMPO_RATIO: Final = 1.06  # of the others, to the music
+JITTER_MS: Final = 3.0
+LOCK_BEATS: Final = 8  # two bars
+PATIENCE_S: Final = 30.0
+# In real time the server keeps its period; without, as for a user who may not, it loses time on a busy machine.
+JACK_MODES: Final = {
+    "in real time": ("--realtime", "--realtime-priority", "10"),
+    "not in real time": ("--no-realtime",),
+}
+JACK_DRIVER: Final = ("-d", "dummy", "--rate", "48000", "--period", "128")
+RECORDER: Final = "sidlive bench"
+START_S: Final = 2.0  # time for the server to start
+_LOOK_S: Final = 0.02
+_BOX: Final = "sidlive clock"  # part of the name of the box's port
+
+
+def sync(options: RoomOptions, seconds: float, report_progress: Report) -> list[Result]:
+    """Measure each for ``seconds``; what this machine lacks is left out, and a result says so."""
+    results = [Result("sync_seconds", round(seconds), "s each")]
+    if shutil.which("jackd") is None:
+        results.append(Result("sync_in_ms.p99", None, "ms; jackd is not installed"))
+        results.append(Result("clock_out_jitter_ms.p99", None, "ms; jackd is not installed"))
+    else:
+        with _jack() as driver:
+            results.append(Result("jack", driver))
+            report_progress(f"following a MIDI clock: {seconds:.0f} s")
+            results += midi_in(options, seconds)
+            report_progress(f"sending a MIDI clock: {seconds:.0f} s")
+            results += midi_out(options, seconds)
+    try:
+        import link  # noqa: F401
+    except ImportError:
+        return [*results, Result("link_phase_ms.p99", None, "ms; LinkPython-extern is not installed")]
+    report_progress(f"in time with another Link peer: {seconds:.0f} s")
+    results += link_phase(options, seconds)
+    if hasattr(os, "getloadavg"):
+        results.append(Result("sync_load", round(os.getloadavg()[0], 1), "processes that want to run, of this machine"))
+    return results
+
+
+def midi_in(options: RoomOptions, seconds: float) -> list[Result]:
+    """Follow a box whose clock has a jitter of 3 ms."""
+    with _room(replace(options, midi=_BOX, name="clock-midi")) as session:
+        tempo = TEMPO_RATIO * session.state().count.tempo
+        box = subprocess.Popen(
+            [sys.executable, "-m", "sidlive.bench.clock_box", str(tempo), str(JITTER_MS)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert box.stdout is not None
+            begin_s = float(box.stdout.readline())
+            session.sync("midi")
+            found = _watch(session, seconds, lambda time_s: (time_s - begin_s) * tempo / 60)
+        finally:
+            box.kill()
+            box.wait()
+    return [
+        *_figures("sync_in", found, tempo),
+        Result("sync_in.jitter_ms", JITTER_MS, "ms, standard deviation of each pulse"),
+    ]
+
+
+def link_phase(options: RoomOptions, seconds: float) -> list[Result]:
+    """Be in time with a Link peer in this process; the core is another process."""
+    import link
+
+    with _room(replace(options, midi="none", name="clock-link")) as session:
+        tempo = TEMPO_RATIO * session.state().count.tempo
+        peer = link.Link(tempo)
+        peer.enabled = True
+        try:
+            time.sleep(0.5)
+            session.sync("link")
+
+            def beats(time_s: float) -> float:
+                micros = peer.clock().micros() + round(1e6 * (time_s - time.perf_counter()))
+                return float(peer.captureSessionState().beatAtTime(micros, 4.0))
+
+            found = _watch(session, seconds, beats)
+        finally:
+            peer.enabled = False
+    return _figures("link_phase", found, tempo)
+
+
+def midi_out(options: RoomOptions, seconds: float) -> list[Result]:
+    """Record the clock that is sent, by the server's own count of samples."""
+    from sidlive.bench.jack_in import JackIn
+
+    recorder = JackIn(RECORDER)
+    try:
+        with _room(replace(options, midi="none", name="clock-out")) as session:
+            session.clock_out(RECORDER)
+            time.sleep(2.0)
+            recorder.heard.clear()
+            tempo = session.state().count.tempo
+            time.sleep(seconds)
+            pulses = np.array([time_s for time_s, message in list(recorder.heard) if message == bytes([PULSE])])
+    finally:
+        recorder.close()
+    if len(pulses) < 2:
+        raise DeviceError("clock_out sent no pulses to the recorder")
+    off = 1000 * np.abs(np.diff(pulses) - 60 / tempo / 24)
+    return [
+        Result("clock_out_jitter_ms.p50", round(float(np.percentile(off, 50)), 3), "ms"),
+        Result("clock_out_jitter_ms.p99", round(float(np.percentile(off, 99)), 3), "ms"),
+        Result("clock_out_jitter_ms.max", round(float(off.max()), 3), "ms"),
+        Result("clock_out.intervals", len(off), f"at {tempo:.1f} beats a minute"),
+    ]
+
+
+Watched = tuple[float, list[float], State]  # seconds until it was locked, errors in seconds after that, the last state
+
+
+def _watch(session: Session, seconds: float, beats_at: Callable[[float], float]) -> Watched:
+    """Watch the beat that is heard beside the beat of others at the same time."""
+    began, first_s, seen_s, errors = time.perf_counter(), None, 0.0, []
+    lock_s = None
+    while True:
+        time.sleep(_LOOK_S)
+        state = session.state()
+        sync, now_s = state.sync, time.perf_counter()
+        if sync.error_ms is not None and first_s is None:
+            first_s = now_s
+        if lock_s is None and sync.lock == "locked":
+            lock_s = now_s
+        if lock_s is None and now_s - began > PATIENCE_S:
+            raise DeviceError(f"the beats did not meet in {PATIENCE_S:.0f} s: {sync!r}")
+        if lock_s is not None and sync.time_s > max(seen_s, lock_s):
+            seen_s = sync.time_s
+            apart = sync.beats - beats_at(sync.time_s)
+            errors.append((apart - round(apart)) * 60 / (sync.tempo or state.count.tempo))
+        if lock_s is not None and now_s - lock_s > seconds:
+            return lock_s - (first_s or began), errors, state
+
+
+def _figures(name: str, found: Watched, tempo: float) -> list[Result]:
+    lock_s, errors, state = found
+    off = 1000 * np.abs(errors)
+    return [
+        Result(f"{name}_ms.p50", round(float(np.percentile(off, 50)), 2), "ms"),
+        Result(f"{name}_ms.p99", round(float(np.percentile(off, 99)), 2), "ms"),
+        Result(f"{name}_ms.max", round(float(off.max()), 2), "ms"),
+        Result(f"{name}_ms.mean", round(1000 * float(np.mean(errors)), 2), "ms; positive: we are ahead"),
+        Result(f"{name}.lock_beats", round(lock_s * tempo / 60, 1), f"beats until locked, at {tempo:.1f} a minute"),
+        Result(f"{name}.looks", len(off), f"{state.output}, {state.underruns} underruns, {state.gaps} gaps"),
+    ]
+
+
+@contextlib.contextmanager
+def _room(options: RoomOptions) -> Iterator[Session]:
+    """Play music in a room, a second of it before the context begins."""
+    link = open_room(options)
+    session = Session(link, options.takes)
+    try:
+        link.ready()
+        session.prompt("gallop")
+        session.start()
+        session.wait(2.0)
+        yield session
+    finally:
+        session.close()
+
+
+def _raise_priority() -> None:
+    """Give this thread, and the processes that it starts, the priority of sound servers, if the user may."""
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+
+
+@contextlib.contextmanager
+def _jack() -> Iterator[str]:
+    """Run a JACK server of our own, without a sound card; gives how it runs. Raises DeviceError."""
+    _raise_priority()
+    name = f"sidlive-{os.getpid()}"
+    before = os.environ.get("JACK_DEFAULT_SERVER")
+    os.environ["JACK_DEFAULT_SERVER"] = name
+    try:
+        for mode, options in JACK_MODES.items():
+            server = subprocess.Popen(
+                ["jackd", "-n", name, *options, *JACK_DRIVER], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            try:
+                time.sleep(START_S)
+                if server.poll() is None:
+                    yield f"JACK's dummy driver, {mode}, 128 samples"
+                    return
+            finally:
+                server.terminate()
+                server.wait()
+        raise DeviceError(f"JACK's dummy driver does not start: try jackd {' '.join((*options, *JACK_DRIVER))}")
+    finally:
+        if before is None:
+            del os.environ["JACK_DEFAULT_SERVER"]
+        else:
+            os.environ["JACK_DEFAULT_SERVER"] = before
