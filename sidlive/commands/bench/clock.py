@@ -14,8 +14,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Estimate the bar of held-out tunes of a corpus from 20 s of each; compare it with the bar that "
         "the whole tune repeats at; half and double of it count as found and are counted apart. Give timed commands "
         "in real time and in virtual time, and find the frame of the take in which each is heard. Run three loops in "
-        "real time beside a process that computes without end, and count the calls that came late. Follow a MIDI clock with "
-        "jitter and another Ableton Link peer, and send a MIDI clock, through a JACK server that is started here.",
+        "real time beside a process that computes without end, and count the calls that came late. Follow a MIDI clock "
+        "with jitter and another Ableton Link peer, and send a MIDI clock, through a JACK server that is started here.",
     )
     add_room_options(clock)
     clock.add_argument("--corpus", type=Path, metavar="DIR", help="a built corpus; without it no bars are measured")

@@ -232,6 +232,6 @@ class Follower:
         if isinstance(ports, str):
             raise ControlError(f"sync: there is no MIDI port {wanted!r}: {ports}")
         if not any(wanted.lower() in name.lower() for name in ports):
-            have = f"there are {', '.join(ports)}" if ports else "there is none"
+            have = f"the open ports are {', '.join(ports)}" if ports else "no port is open"
             raise ControlError(f"sync: there is no MIDI port {wanted!r}: {have}")
         return wanted

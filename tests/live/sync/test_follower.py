@@ -165,7 +165,7 @@ def test_a_port_that_is_missing_is_refused_and_the_clock_before_is_kept(monkeypa
     stage = Stage(monkeypatch)
     stage.follower.choose("midi")
     stage.play(6, 132)
-    with pytest.raises(ControlError, match="there is no MIDI port 'synth': there are A Drum Box"):
+    with pytest.raises(ControlError, match="there is no MIDI port 'synth': the open ports are A Drum Box"):
         stage.follower.choose("midi:synth")
     stage.play(1, 132)
     assert stage.follower.state.lock == "locked"
