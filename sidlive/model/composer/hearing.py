@@ -40,7 +40,7 @@ FEWEST_OF_VOICE: Final = 2  # a voice with fewer notes stays silent
 ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use
 LONGER: Final = 1.5  # times the longest wait that was heard
 SHORTEST_WAIT: Final = 24  # frames
-FEW_TONES: Final = 0.005  # pitch classes with a smaller share of the notes are left out
+FEW_TONES: Final = 0.02  # pitch classes with a smaller share of the notes are left out
 
 
 class Hearing:
