@@ -113,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
         judged = _judge(weigher, corpus, arguments, split, console)
         beside = _beside(corpus, arguments)
         unheard = _judge(weigher, corpus, arguments, beside, console) if beside else None
+        notes = _notes(corpus, arguments, split) if engine else {}
         prompts_from = _prompts_from(corpus, arguments, split)
         if engine and arguments.generate:
             generated = _continue(engine, corpus, arguments, prompts_from, sampling, console)
@@ -123,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         for end, figure in (("", unheard.nats_per_frame), *zip((".low", ".high"), unheard.interval(), strict=True)):
             results.append(Result(f"held_out_composers.nats_per_frame{end}", figure, "nats"))
         results.append(Result("held_out_composers.tunes", len(unheard.by_kind)))
+    results += [Result(name, value, "nats") for name, value in notes.items()]
     if sides:
         results += [Result(f"generated.{name}", value) for name, value in generated.critic.items()]
         results += _figures(sides)
@@ -144,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(results, True)
     else:
-        _tables(arguments.model, split, judged, unheard, generated)
+        _tables(arguments.model, split, judged, unheard, notes, generated)
     return 0
 
 
@@ -208,6 +210,23 @@ def _split(corpus: "Corpus", arguments: argparse.Namespace) -> str:
         return split
     warn(f"{arguments.corpus} has no {split} tune: all tunes are judged, whether trained on or not")
     return "all"
+
+
+def _notes(corpus: "Corpus", arguments: argparse.Namespace, split: str) -> dict[str, float]:
+    """Return the cost of held-out notes under the model's composer, by stable name; empty without a composer."""
+    from sidlive.model.composer import load_composer
+    from sidlive.model.judging.likelihood import interval
+    from sidlive.model.judging.note_likelihood import judge_notes
+    from sidlive.model.weights import composer_path
+
+    path = composer_path(arguments.model)
+    if path is None or not arguments.plan:
+        return {}
+    costs = judge_notes(load_composer(path), corpus, arguments.length, split, arguments.tunes)
+    if not len(costs):
+        return {}
+    low, high = interval(costs)
+    return {"nats_per_note": float(costs.mean()), "nats_per_note.low": low, "nats_per_note.high": high}
 
 
 def _beside(corpus: "Corpus", arguments: argparse.Namespace) -> str | None:
@@ -350,7 +369,14 @@ def _tunes(judged: "Judged", split: str) -> str:
     return f"{len(judged.by_kind)} tunes" if split == "all" else f"{len(judged.by_kind)} {split} tunes"
 
 
-def _tables(model: str, split: str, judged: "Judged", unheard: "Judged | None", generated: "Generated") -> None:
+def _tables(
+    model: str,
+    split: str,
+    judged: "Judged",
+    unheard: "Judged | None",
+    notes: dict[str, float],
+    generated: "Generated",
+) -> None:
     """Print the figures as tables."""
     from rich.console import Console
     from rich.table import Table
@@ -373,6 +399,9 @@ def _tables(model: str, split: str, judged: "Judged", unheard: "Judged | None", 
         name = f"{len(unheard.by_kind)} tunes of composers held out"
         table.add_row(name, f"{unheard.nats_per_frame:.3f}", f"{low:.3f} to {high:.3f}")
     console.print(table)
+    if notes:
+        nats, low, high = notes.values()
+        console.print(f"notes, by the composer: {nats:.3f} nats per note (95 % over tunes: {low:.3f} to {high:.3f})")
     sides = generated.sides
     if not sides:
         return
