@@ -7,6 +7,8 @@ import numpy as np
 
 from sidlive.model.composer.events import Events
 from sidlive.model.judging.note_likelihood import judge_notes
+from sidlive.tune.loading import load_fragment
+from sidlive.tune.shipped import locate
 
 
 class CountingComposer:
@@ -26,10 +28,9 @@ class CountingComposer:
 
 def corpus_of(*names: str) -> Any:
     """Return a corpus of shipped fragments; "silence" is a tune without notes."""
-    frames = {
-        name: np.zeros((1200, 28), np.uint8) if name == "silence" else np.tile(load(name).frames, (4, 1))
-        for name in names
-    }
+    frames = {name: np.zeros((1200, 28), np.uint8) for name in names}
+    for name in set(names) - {"silence"}:
+        frames[name] = np.tile(load_fragment(locate(name)).frames, (4, 1))
     tunes = tuple(SimpleNamespace(name=name, length=len(frames[name])) for name in names)
     return SimpleNamespace(tunes=tunes, split=lambda split: tunes, frames=lambda tune: frames[tune.name])
 
