@@ -32,26 +32,39 @@ _SIGNATURES: Final[Signatures] = {
 }
 
 
+class ServerEnd:
+    """The end of the server, as one of its clients is told of it, before the client is activated."""
+
+    def __init__(self, library: ctypes.CDLL, client: int) -> None:
+        self._system = ctypes.CDLL(None)
+        self._ended = ctypes.create_string_buffer(_SEMAPHORE)
+        self._system.sem_init(self._ended, 0, 0)
+        post = ctypes.cast(self._system.sem_post, ctypes.c_void_p)
+        library.jack_on_shutdown(client, post, self._ended)
+
+    @property
+    def has_come(self) -> bool:
+        """Whether the server has ended."""
+        value = ctypes.c_int()
+        self._system.sem_getvalue(self._ended, ctypes.byref(value))
+        return value.value > 0
+
+
 class JackGraph:
     """The ports of a JACK server and their connections. One thread."""
 
     def __init__(self) -> None:
         """Connect to the server. Raises ConnectionError without one, OSError or AttributeError without a library."""
-        self._library, self._system = load_jack(), ctypes.CDLL(None)
+        self._library = load_jack()
         self._client = self._library.jack_client_open(b"sidlive looks", _NO_START, None)
         if not self._client:
             raise ConnectionError("no JACK server")
-        self._ended = ctypes.create_string_buffer(_SEMAPHORE)
-        self._system.sem_init(self._ended, 0, 0)
-        post = ctypes.cast(self._system.sem_post, ctypes.c_void_p)
-        self._library.jack_on_shutdown(self._client, post, self._ended)
+        self._end = ServerEnd(self._library, self._client)
 
     @property
     def gone(self) -> bool:
         """Whether the server has ended. If so, close this object; open another when there is a server again."""
-        value = ctypes.c_int()
-        self._system.sem_getvalue(self._ended, ctypes.byref(value))
-        return value.value > 0
+        return self._end.has_come
 
     def sources(self) -> list[str]:
         """Return the full names of the ports that send MIDI."""

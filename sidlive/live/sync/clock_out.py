@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -29,6 +30,10 @@ class ClockPulses:
     def __init__(self) -> None:
         self._running = False
         self._first: int | None = None  # the pulse to start with; None: it has been sent
+
+    def announce(self) -> None:
+        """Say at the next frame where the music is: the port has just been opened. Any thread."""
+        self._running = False
 
     def of(self, frame: HeardFrame) -> list[Timed]:
         """Return the messages that come with a frame, in the order of their times."""
@@ -68,6 +73,7 @@ class ClockOut:
         self._tell = tell
         self._pulses = ClockPulses()
         self._closing = False
+        self._last_s = 0.0  # time of the last message
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sidlive.live.sync.clock_process", port],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
@@ -82,19 +88,25 @@ class ClockOut:
     def frame(self, frame: HeardFrame) -> None:
         """Send the messages of a frame. The renderer's thread."""
         messages = self._pulses.of(frame)
-        if messages and self._process.stdin is not None:
-            with contextlib.suppress(OSError, ValueError):  # the process has ended: `_listen` tells
-                self._process.stdin.write("".join(f"{time_s:.6f} {message.hex()}\n" for time_s, message in messages))
+        if messages and not self._closing:
+            self._last_s = messages[-1][0]
+            self._write(messages)
 
     def close(self) -> None:
         """Stop the others, and end the process."""
         self._closing = True
+        self._write([(max(time.perf_counter(), self._last_s), bytes([STOP]))])
         with contextlib.suppress(OSError, ValueError):
             assert self._process.stdin is not None
             self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         self._process.kill()
+
+    def _write(self, messages: list[Timed]) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):  # the process has ended: `_listen` tells
+            self._process.stdin.write("".join(f"{time_s:.6f} {message.hex()}\n" for time_s, message in messages))
 
     def _listen(self) -> None:
         """Read what the process says, until it ends."""
@@ -105,6 +117,7 @@ class ClockOut:
                 self._error = text
             elif word == "open":
                 if self._opened.is_set():
+                    self._pulses.announce()
                     self._tell(f"clock_out: {text} is back")
                 self.port = text
             elif word == "gone":
@@ -112,7 +125,8 @@ class ClockOut:
             self._opened.set()
         if not self._opened.is_set():
             self._error = "the process that sends the clock did not start"
-        elif not self._closing and not self._error:
-            self._tell("clock_out: the process that sends the clock has ended; clock_out(PORT) starts another")
+        elif not self._closing and self.port:
+            why = self._error or "the process that sends the clock has ended"
+            self._tell(f"clock_out: {why}; clock_out({self.port!r}) begins again")
             self.port = ""
         self._opened.set()

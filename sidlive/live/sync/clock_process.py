@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from sidlive.live.hands.midi_drivers import clock_client
 
 PRIORITY: Final = -11  # of the process, as the core's
+LAST_S: Final = 0.2  # time for the last messages, after the input has ended
 LOOK_S: Final = 1.0  # seconds between two looks for the port
 _NAP_S: Final = 0.05  # longest sleep
 
@@ -28,6 +29,11 @@ class ClockPort(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the open port still takes messages."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether the driver has ended, so that nothing can be sent any more."""
         ...
 
     def names(self) -> list[str]:
@@ -54,6 +60,10 @@ class RtMidiOut:
     @property
     def connected(self) -> bool:
         return self._name in self.names()
+
+    @property
+    def lost(self) -> bool:
+        return False
 
     def names(self) -> list[str]:
         try:
@@ -137,14 +147,18 @@ def main(wanted: str) -> int:
     for line in sys.stdin:
         time_s, _, message = line.partition(" ")
         output.send(float(time_s), bytes.fromhex(message))
+    time.sleep(LAST_S)
     return 0
 
 
 def _mind(output: ClockPort, name: str, answer: Any) -> None:
-    """Open the port again when it is back."""
+    """Open the port again when it is back; end the process if the driver has ended."""
     there = True
     while True:
         time.sleep(LOOK_S)
+        if output.lost:
+            print("error the JACK server has ended", file=answer)
+            os._exit(1)
         now = output.connected or (name in output.names() and output.open(name))
         if now != there:
             there = now

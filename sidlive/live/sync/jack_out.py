@@ -9,7 +9,7 @@ import time
 from collections import deque
 from typing import Final
 
-from sidlive.live.hands.jack import Signatures, declare, load_jack
+from sidlive.live.hands.jack import ServerEnd, Signatures, declare, load_jack
 from sidlive.live.hands.midi_drivers import clock_client
 
 MIDI: Final = b"8 bit raw midi"
@@ -45,6 +45,7 @@ class JackOut:
             raise ConnectionError("no JACK server")
         self._events: deque[tuple[float, bytes]] = deque()  # times of `time.perf_counter`, increasing
         self._port = self._jack.jack_port_register(self._client, b"out", MIDI, _IS_OUTPUT, 0)
+        self._end = ServerEnd(self._jack, self._client)
         self._callback = PROCESS(self._process)
         self._jack.jack_set_process_callback(self._client, self._callback, None)
         self._jack.jack_activate(self._client)
@@ -67,6 +68,11 @@ class JackOut:
     def connected(self) -> bool:
         """Whether anything is connected to our port."""
         return bool(self._jack.jack_port_connected(self._port))
+
+    @property
+    def lost(self) -> bool:
+        """Whether the server has ended."""
+        return self._end.has_come
 
     def send(self, time_s: float, message: bytes) -> None:
         """Send a message at a time, which is not before that of the message sent last."""

@@ -49,3 +49,12 @@ def test_no_pulse_is_sent_while_the_beat_stands_still() -> None:
     pulses = ClockPulses()
     pulses.of(heard(0))
     assert pulses.of(heard(1, moves=False)) == []
+
+
+def test_a_port_that_is_back_is_told_where_the_music_is() -> None:
+    pulses = ClockPulses()
+    for frame in range(30):
+        pulses.of(heard(frame))
+    pulses.announce()
+    sent = [message for frame in range(30, 40) for _, message in pulses.of(heard(frame))]
+    assert [message for message in sent if message != bytes([PULSE])] == [bytes([POSITION, 5, 0]), bytes([CONTINUE])]
