@@ -74,10 +74,11 @@ def masthead(canvas: Canvas, state: State) -> None:
     if state.prompt is not None:
         count = state.count
         x = canvas.write(0, x + 2, f"{count.bar}:{count.beat}", PRIMARY, PANEL, bold=True)
-        x = canvas.write(0, x + 1, f"{count.tempo:.0f} bpm", MUTED, PANEL)
+        if state.sync.kind == "off" or canvas.width >= 100:  # else the clock that is followed takes its room
+            x = canvas.write(0, x + 1, f"{count.tempo:.0f} bpm", MUTED, PANEL)
         if state.speed != 1 and state.sync.kind == "off" and canvas.width >= 100:
             x = canvas.write(0, x + 1, f"x{state.speed:.3f}", WARN, PANEL)
-    text, colour = _sync(state)
+    text, colour = _sync(state, canvas.width >= 100)
     if text:
         x = canvas.write(0, x + 2, text, colour, PANEL)
 
@@ -105,13 +106,17 @@ def masthead(canvas: Canvas, state: State) -> None:
         canvas.write(0, canvas.width - len(right) - 1, right, MUTED, PANEL)
 
 
-def _sync(state: State) -> tuple[str, str]:
-    """Return a text about the clock that is followed, and its colour: "link locked +0.4 ms"; empty if none is."""
+def _sync(state: State, wide: bool) -> tuple[str, str]:
+    """Return a text about the clock that is followed, and its colour; empty if none is.
+
+    It is "link locked +0.4 ms", or without the room for that "link +0 ms".
+    """
     sync = state.sync
     if sync.kind == "off":
-        return ("clock out", MUTED) if sync.out else ("", MUTED)
-    error = "" if sync.error_ms is None else f" {sync.error_ms:+.1f} ms"
-    return f"{sync.kind} {sync.lock}{error}", _LOCKS.get(sync.lock, WARN)
+        return ("clock out", MUTED) if sync.out and wide else ("", MUTED)
+    error = "" if sync.error_ms is None else f"{sync.error_ms:+.{1 if wide else 0}f} ms"
+    parts = [sync.kind, sync.lock, error] if wide or not error else [sync.kind, error]
+    return " ".join(part for part in parts if part), _LOCKS.get(sync.lock, WARN)
 
 
 class Touched:

@@ -1,8 +1,10 @@
 """Bars, beats and waiting commands in the score: the frames of the marks, and that they leave the music alone."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from sidlive.live.state import ClockState, ControlState, LoopState, PendingState, State
+from sidlive.live.state import ClockState, ControlState, LoopState, PendingState, State, SyncState
 from sidlive.studio import roll as r
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.lanes import ScorePainter
@@ -99,3 +101,16 @@ def test_the_masthead_shows_another_speed_and_keeps_its_counts_on_a_narrow_scree
     assert "150 bpm x1.100" in rows(wide)[0]
     masthead(narrow := Canvas(80, 1), state)
     assert "3:2 150 bpm" in rows(narrow)[0] and "12 underruns" in rows(narrow)[0]
+
+
+def test_the_masthead_shows_the_clock_that_is_followed_with_its_error() -> None:
+    locked = SyncState("link", "locked", 0.42, 128.0, "1 peer")
+    state = replace(STATE, sync=locked, rate_hz=50.0, ahead=50)
+    masthead(wide := Canvas(140, 1), state)
+    assert "bpm  link locked +0.4 ms" in rows(wide)[0]
+    masthead(narrow := Canvas(80, 1), state)
+    assert "link +0 ms" in rows(narrow)[0] and "0 underruns" in rows(narrow)[0]
+    masthead(waiting := Canvas(140, 1), replace(STATE, sync=SyncState("midi", "waiting")))
+    assert "midi waiting" in rows(waiting)[0]
+    masthead(sent := Canvas(140, 1), replace(STATE, sync=SyncState(out="synth:in")))
+    assert "clock out" in rows(sent)[0]
