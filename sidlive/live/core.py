@@ -209,6 +209,11 @@ class Core(Timekeeper):
         else:
             self.ensemble.send(port)
 
+    @property
+    def started(self) -> bool:
+        """Whether the performer has started the music, even if its first frames are still being made."""
+        return self._playing
+
     def meter(self) -> tuple[Clock, int, bool]:
         """Return the clock, the tape frame that comes next, and whether music plays. Takes no lock."""
         return self._course.clock, self._tape.playhead, self._playing and not self._waiting

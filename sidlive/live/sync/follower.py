@@ -27,6 +27,11 @@ class Followed(Protocol):
 
     speed: float
 
+    @property
+    def started(self) -> bool:
+        """Whether the performer has started the music, even if its first frames are still being made."""
+        ...
+
     def follow(self, speed: float | None) -> float:
         """Play at this speed, whatever the control says; None: as the control says."""
         ...
@@ -156,10 +161,10 @@ class Follower:
         for transport in leader.look(time.perf_counter()):
             self._playing = transport == "start"
             self._core.command(transport)
-        playing = self._core.meter()[2]
-        if playing != self._playing and isinstance(leader, LinkPeer) and (self._playing is not None or playing):
-            leader.propose_playing(playing)
+        playing, before = self._core.started, self._playing
         self._playing = playing
+        if before is not None and playing != before and isinstance(leader, LinkPeer):
+            leader.propose_playing(playing)
 
     def _proposal(self, leader: MidiClock | LinkPeer, heard: HeardFrame) -> bool:
         """Pass a tempo that the performer has set on to the others; return whether there was one."""
@@ -185,7 +190,7 @@ class Follower:
             self._steady, self._told = None, ""
             self._phase.forget()
         if isinstance(leader, LinkPeer):
-            leader.lead(natural * self._control(), heard.end, heard.end_s)
+            leader.lead(natural * self._control(), heard.end if heard.end > heard.begin else None, heard.end_s)
         self._show(leader, heard, "alone" if alone else "waiting", None)
 
     def _keep_tempo(self) -> None:

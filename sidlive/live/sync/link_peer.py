@@ -52,10 +52,12 @@ class LinkPeer:
             return None
         return float(self._state.beatAtTime(self._micros(time_s), self._bar)), float(self._state.tempo())
 
-    def lead(self, tempo: float, beats: float, time_s: float) -> None:
-        """Give the session, in which there is no other peer, our tempo and our beats."""
+    def lead(self, tempo: float, beats: float | None, time_s: float) -> None:
+        """Give the session, in which there is no other peer, our tempo and our beats; None: they stand still."""
         if abs(self._state.tempo() - tempo) > _SAME:
             self.propose_tempo(tempo)
+        if beats is None:
+            return
         at = self._micros(time_s)
         if abs((self._state.beatAtTime(at, self._bar) - beats + 0.5) % self._bar - 0.5) * 60 / tempo > 0.001:
             self._state.requestBeatAtTime(beats % self._bar, at, self._bar)

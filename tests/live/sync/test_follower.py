@@ -1,5 +1,7 @@
 """Following a clock with a core: tempo, start and stop, bars, a clock that stops, and choices that are refused."""
 
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +25,7 @@ class FakeCore:
         self.followed: float | None = None
         self.commands: list[tuple[Any, ...]] = []
         self.notices: list[str] = []
-        self.playing = True
+        self.playing, self.waiting = True, False
         self.clock = Clock(BEAT)
 
     def follow(self, speed: float | None) -> float:
@@ -46,8 +48,12 @@ class FakeCore:
     def tell(self, text: str, level: str = "warning") -> None:
         self.notices.append(text)
 
+    @property
+    def started(self) -> bool:
+        return self.playing
+
     def meter(self) -> tuple[Clock, int, bool]:
-        return self.clock, 0, self.playing
+        return self.clock, 0, self.playing and not self.waiting
 
 
 class Stage:
@@ -65,7 +71,7 @@ class Stage:
         while self.time_s < end_s:
             speed = self.core.controls["speed"] if self.core.followed is None else self.core.followed
             length_s = 1 / (RATE_HZ * speed)
-            moves = self.core.playing
+            moves = self.core.playing and not self.core.waiting
             begin, end = self.core.clock.beats(self.frames), self.core.clock.beats(self.frames + moves)
             self.frames += moves
             self.time_s += length_s
@@ -180,6 +186,114 @@ def test_without_midi_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_without_the_package_link_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "link", None)
+    monkeypatch.setitem(sys.modules, "link", None)
     with pytest.raises(ControlError, match="pip install LinkPython-extern"):
         Stage(monkeypatch).follower.choose("link")
+
+
+class FakeSession:
+    """Stands for Ableton Link: a session whose time is the stage's, with peers that the test sets."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.peers, self.bpm, self.plays, self.begin_s = stage, 0, 0.0, False, stage.time_s
+
+    # the module
+    def Link(self, tempo: float) -> "FakeSession":
+        self.bpm = self.bpm or tempo
+        return self
+
+    # the peer
+    def clock(self) -> SimpleNamespace:
+        return SimpleNamespace(micros=lambda: round(1e6 * self.stage.time_s))
+
+    def numPeers(self) -> int:
+        return self.peers
+
+    def captureSessionState(self) -> "FakeSession":
+        return self
+
+    def commitSessionState(self, state: "FakeSession") -> None:
+        assert state is self
+
+    # the state
+    def tempo(self) -> float:
+        return self.bpm
+
+    def setTempo(self, tempo: float, at: int) -> None:
+        beats = self.beatAtTime(at, 4.0)
+        self.bpm, self.begin_s = tempo, at / 1e6 - beats * 60 / tempo
+
+    def isPlaying(self) -> bool:
+        return self.plays
+
+    def setIsPlaying(self, plays: bool, at: int) -> None:
+        self.plays = plays
+
+    def beatAtTime(self, at: int, quantum: float) -> float:
+        return (at / 1e6 - self.begin_s) * self.bpm / 60
+
+    def requestBeatAtTime(self, beat: float, at: int, quantum: float) -> None:
+        self.begin_s = at / 1e6 - beat * 60 / self.bpm
+
+
+@pytest.fixture
+def linked(monkeypatch: pytest.MonkeyPatch) -> tuple[Stage, FakeSession]:
+    """A stage on which Ableton Link is followed."""
+    stage = Stage(monkeypatch)
+    session = FakeSession(stage)
+    monkeypatch.setitem(sys.modules, "link", session)
+    monkeypatch.setattr("sidlive.live.sync.link_peer.time.perf_counter", lambda: stage.time_s)
+    stage.follower.choose("link")
+    return stage, session
+
+
+def test_alone_the_session_has_our_tempo_and_our_beats(linked: tuple[Stage, FakeSession]) -> None:
+    stage, session = linked
+    stage.core.controls["speed"] = 1.05
+    stage.play(3, None)
+    assert stage.follower.state.lock == "alone" and session.bpm == pytest.approx(126)
+    apart = session.beatAtTime(round(1e6 * stage.time_s), 4.0) - stage.core.clock.beats(stage.frames)
+    assert (apart + 2) % 4 - 2 == pytest.approx(0, abs=0.01) and stage.core.followed is None
+
+
+def test_with_peers_the_session_is_followed_and_a_tempo_is_proposed(linked: tuple[Stage, FakeSession]) -> None:
+    stage, session = linked
+    session.peers = 2
+    session.setTempo(132, round(1e6 * stage.time_s))
+    stage.play(6, None)
+    assert (stage.follower.state.lock, stage.follower.state.source) == ("locked", "2 peers")
+    assert stage.core.followed == pytest.approx(1.1, rel=0.001)
+    stage.core.controls["speed"] = 0.95
+    stage.play(6, None)
+    assert session.bpm == pytest.approx(114) and stage.core.followed == pytest.approx(0.95, rel=0.001)
+
+
+def test_to_join_starts_nobody_and_start_and_stop_are_shared(linked: tuple[Stage, FakeSession]) -> None:
+    stage, session = linked
+    session.peers = 1
+    stage.play(1, None)
+    assert not session.plays
+    stage.core.playing = False
+    stage.play(1, None)
+    stage.core.waiting = True  # the first frames of the music are not made yet
+    session.plays = True
+    stage.play(1, None)
+    assert stage.core.commands[-1] == ("start",) and session.plays
+    stage.core.waiting = False
+    stage.play(1, None)
+    stage.core.playing = False
+    stage.play(1, None)
+    assert not session.plays
+
+
+def test_peers_that_leave_leave_their_tempo(linked: tuple[Stage, FakeSession]) -> None:
+    stage, session = linked
+    session.peers = 1
+    session.setTempo(132, round(1e6 * stage.time_s))
+    stage.play(6, None)
+    session.peers = 0
+    stage.play(1, None)
+    assert stage.core.notices == ["all other Link peers have left: the music goes on at 132.0 beats a minute"]
+    assert stage.core.controls["speed"] == pytest.approx(1.1, rel=0.001) and session.bpm == pytest.approx(
+        132, rel=0.001
+    )
