@@ -12,6 +12,9 @@ MESSAGES: Final = frozenset({PULSE, START, CONTINUE, STOP, POSITION})
 
 MEMORY: Final = 120  # pulses that the tempo is measured from
 FEWEST: Final = 12  # pulses before the clock is followed
+SURE: Final = 48  # pulses before lost ones are looked for
+LATE: Final = 1.6  # pulses: after a longer gap one may be lost
+MOST_LOST: Final = 12  # pulses: a longer gap is not explained by lost ones
 STOPPED_S: Final = 0.6  # silence after which the clock has stopped
 TEMPOS: Final = (20.0, 400.0)  # beats a minute: anything else is no clock
 _QUEUE: Final = 4096  # messages that may wait
@@ -33,6 +36,8 @@ class MidiClock:
         self._position = 0  # pulses from the beginning of the song, for `CONTINUE`
         self._coming: int | None = None  # the position that the next pulse has
         self._last_s: float | None = None  # time of the latest pulse
+        # Time of a pulse so late that one before it may be lost: the next pulse tells.
+        self._held_s: float | None = None
         self._reset()
 
     def hear(self, port: str, message: "list[int] | tuple[int, ...]", time_s: float) -> None:
@@ -72,14 +77,21 @@ class MidiClock:
         if kind == PULSE:
             if self._last_s is not None and time_s - self._last_s > STOPPED_S:
                 self._reset()
-            self._pulses += 1
             self._last_s = time_s
-            if self._coming is not None:
-                self._origin, self._coming, self.shares_bars = self._pulses - self._coming, None, True
-            self._line.add(self._pulses, time_s)
+            held_s, self._held_s = self._held_s, None
+            if held_s is not None:
+                before, now = round(self._gap(held_s)), round(self._gap(time_s))
+                self._count(held_s, before - 1 if now == before + 1 else 0)
+            elif self._coming is None and self._line.fitted >= SURE and LATE <= self._gap(time_s) < MOST_LOST:
+                self._held_s = time_s
+                return []
+            self._count(time_s, 0)
         elif kind == POSITION:
             self._position = value * SIXTEENTH
         elif kind in (START, CONTINUE):
+            if self._held_s is not None:
+                self._count(self._held_s, 0)
+                self._held_s = None
             self._coming = 0 if kind == START else self._position
             return ["start"]
         elif kind == STOP:
@@ -87,9 +99,21 @@ class MidiClock:
             return ["stop"]
         return []
 
+    def _gap(self, time_s: float) -> float:
+        """Return the time since the latest pulse that was counted, in pulses."""
+        return (time_s - self._line.time_of(self._pulses)) / self._line.pace_s
+
+    def _count(self, time_s: float, lost: int) -> None:
+        """Count a pulse, after ``lost`` ones that did not arrive."""
+        self._pulses += 1 + lost
+        if self._coming is not None:
+            self._origin, self._coming, self.shares_bars = self._pulses - self._coming, None, True
+        self._line.add(self._pulses, time_s)
+
     def _reset(self) -> None:
         self._line = SteadyLine(MEMORY)
         self._pulses = -1  # number of the latest pulse
+        self._held_s = None
         self._origin = 0  # number of the pulse at the beginning of the song
         self._last_s = None
         self.shares_bars = False

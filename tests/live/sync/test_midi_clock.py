@@ -80,6 +80,35 @@ def test_only_the_wanted_port_is_heard() -> None:
     assert box.clock.place(box.time_s) is not None
 
 
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_pulses_that_are_lost_on_the_way_are_counted(lost: int) -> None:
+    box = Box()
+    box.send(START)
+    box.pulses(100)
+    box.time_s += lost * PULSE_S
+    box.pulses(45 - lost)
+    assert (box.clock.place(box.time_s) or (0, 0))[0] == pytest.approx(144 / PULSES, abs=0.002)
+
+
+def test_a_pulse_that_is_late_is_no_lost_one() -> None:
+    box = Box()
+    box.send(START)
+    box.pulses(100)
+    box.clock.hear("box", (PULSE,), box.time_s + 1.8 * PULSE_S)
+    box.time_s += PULSE_S
+    box.pulses(44)
+    assert (box.clock.place(box.time_s) or (0, 0))[0] == pytest.approx(144 / PULSES, abs=0.01)
+
+
+def test_half_the_tempo_is_not_taken_for_lost_pulses() -> None:
+    box = Box()
+    box.pulses(100)
+    for _ in range(200):
+        box.time_s += PULSE_S
+        box.pulses(1)
+    assert (box.clock.place(box.time_s) or (0, 0))[1] == pytest.approx(60, rel=0.01)
+
+
 def test_what_is_too_slow_or_too_fast_is_no_clock() -> None:
     box = Box()
     for _ in range(40):
