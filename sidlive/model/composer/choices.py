@@ -113,7 +113,7 @@ class NoteSampling:
 # How notes are chosen beside the settings for the frames that will play them. With these numbers and the instrument's
 # defaults, the statistics of the notes are nearest to those of real tunes (see the card of the composer).
 PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
-PLAYED_FOLLOW: Final = -1.3  # nats added to the frames' ``follow``, for pitches ...
+PLAYED_FOLLOW: Final = -1.5  # nats added to the frames' ``follow``, for pitches ...
 PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
 PLAYED_STEADY: Final = 2.0
 

@@ -40,7 +40,7 @@ FEWEST_OF_VOICE: Final = 2  # a voice with fewer notes stays silent
 ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use
 LONGER: Final = 1.5  # times the longest wait that was heard
 SHORTEST_WAIT: Final = 24  # frames
-FEW_TONES: Final = 0.02  # pitch classes with a smaller share of the notes are left out
+TONES_SHARE: Final = 0.95  # share of the tones that the pitch classes of the composer hold, as for `scales.scale_of`
 
 
 class Hearing:
@@ -102,14 +102,15 @@ class Hearing:
 
     @cached_property
     def classes(self) -> int | None:
-        """The pitch classes that the music uses, as in `NoteLimits`; None if it has no pitches."""
+        """The fewest pitch classes with most of the music's tones, as in `NoteLimits`; None if it has no pitches."""
         events = self.events
         tuned = events[(events[:, VOICE] < REST) & (events[:, PITCH] < UNTUNED)]
         counts = np.zeros(_OCTAVE)
         for pitch, chord in tuned[:, [PITCH, CHORD]].tolist():
             counts[[(pitch + tone) % _OCTAVE for tone in CHORDS[chord]]] += 1
-        used = np.flatnonzero(counts > FEW_TONES * len(tuned))
-        return sum(1 << int(number) for number in used) or None
+        order = np.argsort(-counts, kind="stable")
+        enough = int(np.searchsorted(np.cumsum(counts[order]), TONES_SHARE * counts.sum())) + 1
+        return sum(1 << int(number) for number in order[:enough] if counts[number]) or None
 
     @cached_property
     def _drums(self) -> NDArray[np.int64]:
