@@ -17,7 +17,7 @@ TAKES = [SongFrames(song(500)), SongFrames(patchwork(300, 3), 40), SongFrames(so
 
 
 def test_each_take_is_a_song_with_its_own_end() -> None:
-    sid = sid_of(block_of(TAKES, PAL.rate_hz), Label(), start_song=2)
+    sid = sid_of(block_of(TAKES, PAL), Label(), start_song=2)
     assert (int.from_bytes(sid[0x0E:0x10], "big"), int.from_bytes(sid[0x10:0x12], "big")) == (3, 2)
     verify(sid, *(take.frames for take in TAKES))
     for number, take in enumerate(TAKES):
@@ -32,21 +32,21 @@ def test_each_take_is_a_song_with_its_own_end() -> None:
 
 
 def test_a_song_follows_another_at_any_time() -> None:
-    player = Player(sid_of(block_of(TAKES, PAL.rate_hz), Label()))
+    player = Player(sid_of(block_of(TAKES, PAL), Label()))
     for number, count in ((0, 77), (2, 130), (1, 299), (1, 12), (0, 500)):
         player.init(number)
         assert np.array_equal(player.frames(count), TAKES[number].frames[:count])
 
 
 def test_verify_names_the_song() -> None:
-    sid = sid_of(block_of(TAKES, PAL.rate_hz), Label())
+    sid = sid_of(block_of(TAKES, PAL), Label())
     with pytest.raises(TuneError, match="in song 2, frame "):
         verify(sid, TAKES[0].frames, TAKES[2].frames, TAKES[1].frames)
 
 
 def test_songs_share_the_player_and_the_rings() -> None:
     alone = [build([pack_song(take)]) for take in TAKES]
-    together = block_of(TAKES, PAL.rate_hz)
+    together = block_of(TAKES, PAL)
     assert len(together.image) == sum(len(one.image) for one in alone) - 2 * together.data + 2 * together.load
     assert together.end - together.rings == RINGS
 
@@ -54,33 +54,33 @@ def test_songs_share_the_player_and_the_rings() -> None:
 def test_takes_too_long_together_are_refused_with_the_seconds_that_fit() -> None:
     takes = [SongFrames(noise(1400)), SongFrames(noise(700, 2), 10)]
     with pytest.raises(TooLong, match="the 2 takes are too long") as caught:
-        block_of(takes, PAL.rate_hz)
+        block_of(takes, PAL)
     shorter = [int(seconds * PAL.rate_hz) for seconds in caught.value.seconds]
     assert min(shorter) > 100
     fitting = [SongFrames(take.frames[:count], take.loop_frame) for take, count in zip(takes, shorter, strict=True)]
-    verify(sid_of(block_of(fitting, PAL.rate_hz), Label()), *(take.frames for take in fitting))
+    verify(sid_of(block_of(fitting, PAL), Label()), *(take.frames for take in fitting))
 
 
 def test_a_limit_on_the_bytes_is_kept() -> None:
     take = SongFrames(song(900))
     needed = len(pack_song(take))
-    assert len(pack_song(take)) == sum(map(len, block_of([take], PAL.rate_hz, most=needed).songs))
+    assert len(pack_song(take)) == sum(map(len, block_of([take], PAL, most=needed).songs))
     with pytest.raises(TooLong) as caught:
-        block_of([take], PAL.rate_hz, most=needed - 1)
+        block_of([take], PAL, most=needed - 1)
     assert caught.value.needed == needed
     seconds = float(re.findall(r"first ([\d.]+) s", str(caught.value))[0])
     assert 0 < seconds < len(take.frames) / PAL.rate_hz
-    block_of([SongFrames(take.frames[: int(seconds * PAL.rate_hz)])], PAL.rate_hz, most=needed - 1)
+    block_of([SongFrames(take.frames[: int(seconds * PAL.rate_hz)])], PAL, most=needed - 1)
 
 
 def test_no_takes_and_too_many_are_refused() -> None:
     for takes in ([], [SongFrames(song(1))] * 257):
         with pytest.raises(TuneError, match=f"{len(takes)} takes; expected 1 to 256"):
-            block_of(takes, PAL.rate_hz)
+            block_of(takes, PAL)
 
 
 def test_calls_take_as_long_as_on_another_processor() -> None:
-    block = block_of(TAKES, PAL.rate_hz)
+    block = block_of(TAKES, PAL)
     sid = sid_of(block, Label())
     for number in range(3):
         player = Player(sid)

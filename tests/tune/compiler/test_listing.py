@@ -29,7 +29,7 @@ def source(block: MemoryBlock, folder: Path) -> Path:
 @pytest.mark.parametrize("takes", [TAKES, CONTROL_FIRST], ids=["envelope first", "control first"])
 @pytest.mark.parametrize("load", [0x0500, 0x1000, 0x8B00])
 def test_it_assembles_to_the_bytes_of_the_block(load: int, takes: list[SongFrames], tmp_path: Path) -> None:
-    block = block_of(takes, PAL.rate_hz, load)
+    block = block_of(takes, PAL, load)
     code, labels = assemble(source(block, tmp_path))
     assert code == block.image
     assert (labels["start"], labels["data"], labels["RINGS"]) == (block.load, block.data, block.rings)
@@ -37,9 +37,9 @@ def test_it_assembles_to_the_bytes_of_the_block(load: int, takes: list[SongFrame
 
 
 def test_at_another_page_it_plays_the_same(tmp_path: Path) -> None:
-    path = source(block_of(TAKES, PAL.rate_hz), tmp_path)
+    path = source(block_of(TAKES, PAL), tmp_path)
     path.write_text(path.read_text(encoding="utf-8").replace("ORIGIN  = $1000", "ORIGIN  = $3700", 1), encoding="utf-8")
     code, labels = assemble(path)
-    moved = MemoryBlock(0x3700, labels["data"], labels["RINGS"], block_of(TAKES, PAL.rate_hz).songs, code)
+    moved = MemoryBlock(0x3700, labels["data"], labels["RINGS"], block_of(TAKES, PAL).songs, code, 0x3700)
     for number, take in enumerate(TAKES):
         assert np.array_equal(trace(sid_of(moved, Label()), len(take.frames), number), take.frames)

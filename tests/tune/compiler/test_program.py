@@ -21,7 +21,7 @@ KEY = 0xC5
 
 
 def block(*takes: Frames) -> MemoryBlock:
-    return block_of([SongFrames(frames) for frames in takes], PAL.rate_hz, PROGRAM_LOAD)
+    return block_of([SongFrames(frames) for frames in takes], PAL, PROGRAM_LOAD)
 
 
 def running(program: bytes) -> Machine:
