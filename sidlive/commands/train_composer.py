@@ -21,7 +21,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--minutes", type=float, default=60.0, metavar="M", help="length of the whole run (default: 60)"
     )
     command.add_argument(
-        "--from", dest="start", type=Path, metavar="CHECKPOINT", help="begin with the weights of a best.pt"
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with the weights of a model: a preset, a .safetensors file or a checkpoint (.pt)",
     )
     command.add_argument("--batch", type=int, default=8, help="windows in each step (default: 8)")
     command.add_argument("--length", type=int, default=512, help="notes in each window (default: 512)")

@@ -22,6 +22,7 @@ from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
 from sidlive.model.training.composer_windows import NotePlan, NoteWindows
 from sidlive.model.training.train import load_checkpoint
+from sidlive.model.weights import floats_of, load_composer_weights
 
 AVERAGING: Final = 0.998  # decay per step of the running average of the weights
 WARMUP: Final = 200  # steps over which the learning rate rises
@@ -132,14 +133,25 @@ class ComposerRun:
         figures = ("step", "events", "seconds", "best", "train_nats", "held_out_nats")
         _write(self.folder / "checkpoint.pt", plain | {name: getattr(self, name) for name in figures})
 
-    def start_from(self, path: Path) -> None:
-        """Begin with the weights of a checkpoint or best.pt. Raises ModelError if it is of another shape."""
-        kept = load_checkpoint(path)
-        if kept.get("kind") != KIND or ComposerConfig.from_dict(kept["config"]) != self.config:
-            raise ModelError(f"{path} is not a {self.config.name} composer's: choose another checkpoint")
-        self.network.load_state_dict(kept["model"])
-        for name, weights in self.average.items():
-            weights.copy_(kept["model"][name])
+    def start_from(self, model: str | Path) -> None:
+        """Begin with the weights of a model: a preset, a .safetensors file or a checkpoint (.pt).
+
+        The weights of a model file are rounded to 8 bits. Raises ModelError if it is of another shape.
+        """
+        if str(model).endswith(".pt"):
+            kept = load_checkpoint(Path(model))
+            if kept.get("kind") != KIND:
+                raise ModelError(f"{model} is not a composer's checkpoint: `sidlive train` goes on with frame models")
+            config, weights = ComposerConfig.from_dict(kept["config"]), kept["model"]
+        else:
+            exported = load_composer_weights(model)
+            config = exported.config
+            weights = {name: torch.from_numpy(part.copy()) for name, part in floats_of(exported).items()}
+        if config != self.config:
+            raise ModelError(f"{model} is a composer of another shape than {self.config.name}: choose another model")
+        self.network.load_state_dict(weights)
+        for name, average in self.average.items():
+            average.copy_(weights[name])
 
     def resume(self) -> bool:
         """Load the folder's checkpoint; return False if there is none. Raises ModelError if it is of another shape."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from sidlive.errors import ModelError
 from sidlive.model.composer import memory as mm
 from sidlive.model.composer.events import INSTRUMENT, PITCH, REST, UNTUNED, VOICE, WAIT, Events, onsets_of
 from sidlive.model.composer.shape import ComposerConfig
@@ -13,6 +14,7 @@ from sidlive.model.config import Stack
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
 from sidlive.model.training.composer_train import ComposerRun, measure_composer
 from sidlive.model.training.composer_windows import NotePlan, _limit, rotated, stack, transpose
+from sidlive.model.training.export import export
 
 TINY = ComposerConfig("tiny", Stack(32, 1, 2, 1, 64), 16, 32, context=64)
 
@@ -128,6 +130,33 @@ def test_a_composer_learns_and_its_run_can_be_resumed(tmp_path: Path):
     again = run()
     assert again.resume() and again.step == first.step
     assert all(torch.equal(a, b) for a, b in zip(again.network.parameters(), first.network.parameters(), strict=True))
+
+
+def test_a_run_begins_with_the_weights_of_a_checkpoint_or_of_a_model_file(tmp_path: Path):
+    def run(name: str) -> ComposerRun:
+        return ComposerRun(tmp_path / name, TINY, NotePlan(batch=2), 60.0, 5e-3, torch.float32, compiled=False)
+
+    first = run("first")
+    for step in range(3):
+        first.learn(FewTunes().batch(first.plan, step))
+    first.measure([FewTunes().batch(NotePlan(batch=1), 0)])
+    export(first.folder / "best.pt", tmp_path / "tiny.safetensors", {})
+    for model, exact in ((first.folder / "best.pt", True), (tmp_path / "tiny.safetensors", False)):
+        second = run("second")
+        second.start_from(model)
+        for name, weights in second.network.named_parameters():
+            wanted = first.average[name]
+            assert torch.equal(weights, second.average[name])
+            if exact:
+                assert torch.equal(weights, wanted)
+            else:  # eight bits a number, with a scale for each row
+                assert (weights - wanted).abs().max() <= wanted.abs().max() / 127
+
+
+def test_a_model_of_another_shape_is_refused_in_one_line(tmp_path: Path):
+    run = ComposerRun(tmp_path, TINY, NotePlan(), 60.0, 5e-3, torch.float32, compiled=False)
+    with pytest.raises(ModelError, match="another shape than tiny"):
+        run.start_from("pocket")
 
 
 @pytest.mark.parametrize("field", range(7))
