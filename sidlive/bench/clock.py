@@ -91,7 +91,7 @@ def _returning(score: Score, most: int) -> np.ndarray:
 
 
 def bars(corpus: Path, tunes: int, report_progress: Report) -> list[Result]:
-    """Measure on ``tunes`` held-out tunes of a corpus, chosen at random among those that repeat. Raises ModelError."""
+    """Measure on ``tunes`` held-out tunes, drawn at random from the tunes that repeat. Raises ModelError."""
     opened = open_corpus(corpus)
     counts = {"same": 0, "half": 0, "double": 0, "other": 0}
     measured = without = 0

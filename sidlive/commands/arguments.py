@@ -19,6 +19,18 @@ def add_json_option(parser: argparse.ArgumentParser, extra: str = "") -> None:
     )
 
 
+def add_computing_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of how a network in torch is computed: ``--threads``, ``--precision`` and ``--no-compile``."""
+    parser.add_argument("--threads", type=int, metavar="N", help="cores to use (default: all)")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16"),
+        default="auto",
+        help="of matrix products (default: auto, the faster one as measured on this machine)",
+    )
+    parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile (it needs a C++ compiler)")
+
+
 def add_music_argument(parser: argparse.ArgumentParser, name: str = "music") -> None:
     """Add a positional argument for a tune, frames or a fragment's name, stored as ``name``."""
     parser.add_argument(

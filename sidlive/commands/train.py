@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sidlive.commands.arguments import add_json_option
+from sidlive.commands.arguments import add_computing_options, add_json_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,22 +77,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="OUT.safetensors",
         help="at the end, judge the run and write its weights for the engine; above 15 MB in parts, .1, .2 ...",
     )
-    command.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
-    command.add_argument(
-        "--precision",
-        choices=("auto", "fp32", "bf16"),
-        default="auto",
-        help="of matrix products (default: auto, the faster one as measured on this machine)",
-    )
     command.add_argument(
         "--cache",
         type=Path,
         metavar="FOLDER",
         help="where to keep the tokens and the recall of the corpus, about 220 bytes a frame (default: in CORPUS)",
     )
-    command.add_argument(
-        "--no-compile", action="store_true", help="do not use torch.compile, which needs a C++ compiler"
-    )
+    add_computing_options(command)
     add_json_option(command)
     command.set_defaults(run=run)
 

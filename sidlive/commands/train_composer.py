@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from sidlive.commands.arguments import add_json_option
+from sidlive.commands.arguments import add_computing_options, add_json_option
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,16 +32,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--learning-rate", type=float, default=2.5e-3, help="highest learning rate, after the warm-up (default: 0.0025)"
     )
     command.add_argument("--seed", type=int, default=0, help="chooses initial weights and windows (default: 0)")
-    command.add_argument("--threads", type=int, default=None, help="cores to use (default: all)")
-    command.add_argument(
-        "--precision",
-        choices=("auto", "fp32", "bf16"),
-        default="auto",
-        help="of matrix products (default: auto, the faster one as measured on this machine)",
-    )
-    command.add_argument(
-        "--no-compile", action="store_true", help="do not use torch.compile, which needs a C++ compiler"
-    )
+    add_computing_options(command)
     add_json_option(command)
     command.set_defaults(run=run)
 

@@ -38,7 +38,7 @@ class Moment:
     """A place in time, relative to the moment at which it is looked up.
 
     now: at once. line: the next line of the grid whose lines lie ``span`` apart, counted from bar 1. after: ``span``
-    later. bar: the beginning of bar ``number``. count: so many beats of ``span`` after the beginning of bar 1.
+    later. bar: the beginning of bar ``number``. count: ``number`` beats of ``span`` after the beginning of bar 1.
     """
 
     kind: Literal["now", "line", "after", "bar", "count"]

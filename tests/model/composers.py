@@ -83,19 +83,17 @@ def torch_composer(weights: ComposerWeights) -> ComposerNetwork:
     return network.eval()
 
 
-def told(events: Events, near: int = 0, weight: float = 1.0) -> NoteBatch:
-    """Return a tune as a batch of one window, with all that the composer is told of it."""
+def annotated(events: Events, near: int = 0, weight: float = 1.0) -> NoteBatch:
+    """Return a tune as a batch of one window, annotated."""
     notes = mm.annotate(events, ((near, weight),))[0]
-    suggested = np.concatenate([notes.next_events, notes.motifs], axis=1)
-    strengths = np.concatenate([notes.next_strengths, notes.motif_strengths], axis=1)
-    parts = (events, onsets_of(events), notes.contexts, suggested, strengths)
+    parts = (events, onsets_of(events), notes.contexts, notes.suggested, notes.strengths)
     return NoteBatch(*(torch.from_numpy(part.astype(np.int64))[None] for part in parts))
 
 
 @torch.no_grad()
 def torch_note_logits(network: ComposerNetwork, events: Events, near: int = 0, weight: float = 1.0) -> list[np.ndarray]:
     """Return the network's logits of each field of events 1, 2, ..., ``[K - 1, SIZES[field]]``."""
-    batch = told(events, near, weight)
+    batch = annotated(events, near, weight)
     heard = network.hear(batch)[:, :-1].flatten(0, 1)
     said = NoteBatch(*(part[:, 1:].flatten(0, 1) for part in batch))
     return [logits.numpy() for logits in network.say(heard, said)]

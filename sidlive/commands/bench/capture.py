@@ -205,7 +205,7 @@ def _report(findings: CaptureFindings, as_json: bool) -> None:
 
 
 def _table(compared: list["TraceComparison"]) -> None:
-    """Print a row for each tune that was compared; those that differ come last."""
+    """Print a row for each compared tune; tunes that differ come last."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

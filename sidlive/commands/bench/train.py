@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from sidlive.commands.arguments import add_json_option
+from sidlive.commands.arguments import add_computing_options, add_json_option
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,12 +21,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument("--preset", default="pocket", help="size of the network (default: pocket)")
     train.add_argument("--batch", type=int, default=4, metavar="B", help="windows in each step (default: 4)")
     train.add_argument("--length", type=int, default=256, metavar="T", help="frames in each window (default: 256)")
-    train.add_argument("--threads", type=int, metavar="N", help="cores to use (default: all)")
     train.add_argument("--rounds", type=int, default=8, metavar="N", help="steps to measure (default: 8)")
-    train.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="as for `sidlive train` (default: auto)"
-    )
-    train.add_argument("--no-compile", action="store_true", help="do not use torch.compile, which needs a C++ compiler")
+    add_computing_options(train)
     add_json_option(train)
     train.set_defaults(run=run)
 

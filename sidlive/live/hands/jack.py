@@ -33,7 +33,7 @@ _SIGNATURES: Final[Signatures] = {
 
 
 class ServerEnd:
-    """The end of the server, as one of its clients is told of it, before the client is activated."""
+    """Notes whether the JACK server has ended. Made for one of its clients, before that client is activated."""
 
     def __init__(self, library: ctypes.CDLL, client: int) -> None:
         self._system = ctypes.CDLL(None)

@@ -57,7 +57,7 @@ class PortFinder:
         return sorted(slot.name for slots in self._slots.values() for slot in slots if slot.connection is not None)
 
     def look(self) -> Changes:
-        """Open new ports, close those that are gone, and reopen those whose connection was lost."""
+        """Open new ports, close ports that are gone, and reopen ports whose connection was lost."""
         changes = Changes()
         for driver in self._drivers:
             there: dict[str, list[Port]] = defaultdict(list)

@@ -105,7 +105,7 @@ class ClockOut:
 
     def _write(self, messages: list[Timed]) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):  # the process has ended: `_listen` tells
+        with contextlib.suppress(OSError, ValueError):  # the process has ended: `_listen` reports it
             self._process.stdin.write("".join(f"{time_s:.6f} {message.hex()}\n" for time_s, message in messages))
 
     def _listen(self) -> None:

@@ -36,7 +36,7 @@ class MidiClock:
         self._position = 0  # pulses from the beginning of the song, for `CONTINUE`
         self._coming: int | None = None  # the position that the next pulse has
         self._last_s: float | None = None  # time of the latest pulse
-        # Time of a pulse so late that one before it may be lost: the next pulse tells.
+        # Time of a late pulse. The one before it may be lost, which the next pulse decides.
         self._held_s: float | None = None
         self._reset()
 

@@ -12,7 +12,7 @@ LOCKED_MS: Final = 5.0  # a phase error below this, for a beat, is locked
 LOST_MS: Final = 20.0  # a phase error above this is no longer locked
 _SLIPPED: Final = 0.6  # beats: with a larger error of a locked beat, theirs has jumped
 _LEAST_BEND: Final = 0.002  # a smaller change of the tempo counts as this one, so that any error has an end
-_WORTH: Final = 1.5  # another beat is aimed at only if ours would take so many times as long
+_WORTH: Final = 1.5  # another beat is aimed at only if ours takes more than this many times as long
 _KEPT: Final = 0.01  # the octave is kept while the speed exceeds its limits by no more than this
 
 
@@ -78,7 +78,7 @@ class PhaseLock:
         return soonest
 
     def _beats_to(self, error: float) -> float:
-        """Return the beats that it takes to correct an error of so many beats, by the change of tempo in reach."""
+        """Return the beats that the largest possible change of tempo needs to correct ``error``, in beats."""
         slowest, fastest = self._limits
         room = fastest / self.base - 1 if error > 0 else 1 - slowest / self.base
         return abs(error) / min(MOST_BEND, max(_LEAST_BEND, room))

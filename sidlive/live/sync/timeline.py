@@ -46,7 +46,7 @@ Listener = Callable[[HeardFrame], object]
 
 
 class Timeline:
-    """A source of frames for the renderer, which tells its listeners when each is heard. The renderer's thread."""
+    """A source of frames for the renderer; it reports when each frame is heard. The renderer's thread."""
 
     def __init__(self, core: Metered) -> None:
         self.listeners: list[Listener] = []

@@ -14,7 +14,7 @@ This package is the public interface. Importing it loads no numba. ``Composer``,
 Reading order:
 
 - ``events``: the language of the composer: a score's notes as rows of small numbers, and back;
-- ``memory``: what each event is told of the notes before it, and motifs: how the music continued after similar notes;
+- ``memory``: the context of each event, and motifs: how the music continued after similar notes;
 - ``shape``: the sizes of a composer's network; ``inputs``: the inputs of its two parts;
 - ``choices``: how notes are chosen, and limits on them (no numba);
 - ``composer``: `Composer`, `load_composer`;

@@ -92,7 +92,7 @@ class Hearing:
 
     @cached_property
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """The lowest and the highest pitch that the composer may write for each voice, unless told otherwise."""
+        """The lowest and highest pitch that each voice may be written, if the performer sets no range."""
         events, ranges = self.events, []
         for voice in range(VOICES):
             pitches = events[(events[:, VOICE] == voice) & (events[:, PITCH] < UNTUNED), PITCH]

@@ -1,4 +1,4 @@
-"""What the composer is told of the notes before each event: its context, and motifs that went on in some way.
+"""The composer's view of the notes before each event: their context, and how the music continued after similar notes.
 
 **Context**: how long ago each voice began its last note, its pitch and its instrument.
 
@@ -85,7 +85,7 @@ LAST_ONSET, NOTES = 0, 3  # indices of a voice's state
 
 
 class Annotations(NamedTuple):
-    """What the composer is told before each of K events."""
+    """Context and suggestions before each of K events: inputs of the composer's network."""
 
     contexts: NDArray[np.uint8]  # [K, CONTEXTS]
     next_events: NDArray[np.uint8]  # [K, CHOICES, FIELDS]; NOTHING where there is no suggestion
@@ -95,9 +95,24 @@ class Annotations(NamedTuple):
     motif_strengths: NDArray[np.uint8]
     motif_lags: NDArray[np.uint16]
 
+    @property
+    def suggested(self) -> NDArray[np.uint8]:
+        """The suggestions of both sorts, next events first: ``uint8[K, 2 * CHOICES, FIELDS]``."""
+        return np.concatenate([self.next_events, self.motifs], axis=1)
+
+    @property
+    def strengths(self) -> NDArray[np.uint8]:
+        """The strengths of `suggested`, ``uint8[K, 2 * CHOICES]``."""
+        return np.concatenate([self.next_strengths, self.motif_strengths], axis=1)
+
+    @property
+    def lags(self) -> NDArray[np.uint16]:
+        """The lags of `suggested` in frames, ``uint16[K, 2 * CHOICES]``."""
+        return np.concatenate([self.next_lags, self.motif_lags], axis=1)
+
 
 def empty_memory(events: int, frames: int) -> NoteMemory:
-    """Return a memory for at most so many events and frames."""
+    """Return an empty memory with room for this number of events and of frames."""
     memory = NoteMemory(
         np.zeros((events, FIELDS), np.int16),
         np.zeros(events, np.int64),
@@ -171,7 +186,7 @@ def moved_back(
 
 
 def annotate(events: Events, nears: Sequence[tuple[int, float]] = ((0, 1.0),)) -> list[Annotations]:
-    """Return what the composer is told before each event of a tune, for each pair (near, weight) of ``nears``.
+    """Return the annotations of a tune's events, one set for each pair (near, weight) of ``nears``.
 
     ``events int16[K, FIELDS]``. Scores of lags below ``near`` frames are multiplied by ``weight`` (0 to 1).
     """
@@ -184,7 +199,7 @@ def annotate(events: Events, nears: Sequence[tuple[int, float]] = ((0, 1.0),)) -
 
 
 def empty_annotations(count: int) -> Annotations:
-    """Return annotations of so many events, all zero."""
+    """Return annotations of ``count`` events, all zero."""
     pairs, strengths = (count, CHOICES, FIELDS), (count, CHOICES)
     return Annotations(
         np.zeros((count, CONTEXTS), np.uint8),

@@ -17,7 +17,7 @@ from sidlive.tune.score.steps import Pattern
 LOWEST_PITCH, HIGHEST_PITCH = 0, 107  # MIDI notes
 ANY_PITCH: Final = (LOWEST_PITCH, HIGHEST_PITCH)
 SHORTEST_HORIZON: Final = 256  # frames
-LEAD: Final = LONGEST_LEAD  # a change leaves notes that begin within so many frames: they are being prepared
+LEAD: Final = LONGEST_LEAD  # frames in which a change leaves the notes as they are, because they are being prepared
 LONGEST_STEP: Final = 5000  # frames
 _NEARLY: Final = 0.02  # of a beat: a beat that has just begun is taken
 

@@ -51,9 +51,7 @@ from sidlive.tune.score.sounding import write_notes
 from sidlive.tune.score.steps import Pattern, PatternNote
 
 HEARD: Final = 8192  # frames of the past that a chapter hears at most
-PATIENCE: Final = (
-    16  # frames between two changes of a number, so that a moving control does not rewrite the plan each frame
-)
+PATIENCE: Final = 16  # frames between two changes of a number: a moving control must not rewrite the plan each frame
 MOST_CHAPTERS: Final = 64  # chapters, and prompts, that are kept for a rewind
 MOST_NOTES: Final = 4096  # bound on the notes that are written while one frame is generated
 
@@ -87,9 +85,9 @@ class Planner:
         self._prompts: list[tuple[int, Frames]] = []  # with the first frame after each; the latest last
         self._chapters: list[Chapter] = []
         self._settings: list[tuple[int, PlanSettings]] = []
-        self._told: list[SheetNote] = []  # notes that the composer has heard since the events of ...
-        self._telling: Hearing | None = None  # ... this; None: it has heard nothing that is known
-        self._told_in: Chapter | None = None  # the chapter of these notes
+        self._fed: list[SheetNote] = []  # notes that the composer has heard since the events of ...
+        self._fed_past: Hearing | None = None  # ... this; None: it has heard nothing that is known
+        self._fed_chapter: Chapter | None = None  # the chapter of these notes
         self._hearings: list[tuple[Frames, Hearing]] = []  # of prompts and fragments, the latest last
         self.version = 0  # another number whenever the plan has changed
         self.notices: list[str] = []  # what the performer should know of the plan; the reader empties it
@@ -210,7 +208,7 @@ class Planner:
             return
         self.version += 1
         if chapter.composes:
-            self._tell(chapter)
+            self._feed(chapter)
         for _ in range(MOST_NOTES):
             now = chapter.now
             if now >= until:
@@ -223,7 +221,7 @@ class Planner:
                 note = self._write(chapter, settings, frozenset(silent), frame)
                 if code is None or (note.frame, note.voice) < (code.frame, code.voice):
                     chapter.sheet.add(note)
-                    self._told.append(note)
+                    self._fed.append(note)
                     continue
                 self._composer_or_fail.rewind(1)
             if code is None or code.frame >= until:
@@ -290,34 +288,34 @@ class Planner:
         chapter.sheet.add(note)
         if chapter.composes:
             self._composer_or_fail.hear(np.array(note.event, dtype=np.int16))
-            self._told.append(note)
+            self._fed.append(note)
 
-    def _tell(self, chapter: Chapter) -> None:
+    def _feed(self, chapter: Chapter) -> None:
         """Bring the composer to the end of a chapter's plan: take back what it heard beyond, then let it hear the rest.
 
         The result is the same as if it had heard the past and this plan, and nothing else.
         """
-        composer, told = self._composer_or_fail, self._told
-        kept = len(told) if self._told_in is chapter else 0
-        while kept and not told[kept - 1].alive:
+        composer, fed = self._composer_or_fail, self._fed
+        kept = len(fed) if self._fed_chapter is chapter else 0
+        while kept and not fed[kept - 1].alive:
             kept -= 1
-        if self._telling is not chapter.heard or len(told) - kept > composer.memory:
+        if self._fed_past is not chapter.heard or len(fed) - kept > composer.memory:
             assert chapter.heard is not None
             composer.reset()
             composer.prefill(chapter.heard.events)
-            self._telling, kept = chapter.heard, 0
-        elif kept < len(told):
-            composer.rewind(len(told) - kept)
-        del told[kept:]
-        self._told_in = chapter
+            self._fed_past, kept = chapter.heard, 0
+        elif kept < len(fed):
+            composer.rewind(len(fed) - kept)
+        del fed[kept:]
+        self._fed_chapter = chapter
         missing: list[SheetNote] = []
         for note in chapter.sheet.backwards():
-            if not note.event or (told and note is told[-1]):
+            if not note.event or (fed and note is fed[-1]):
                 break
             missing.append(note)
         for note in reversed(missing):
             composer.hear(np.array(note.event, dtype=np.int16))
-            told.append(note)
+            fed.append(note)
 
     @property
     def _composer_or_fail(self) -> ComposerLike:

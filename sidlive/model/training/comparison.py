@@ -151,7 +151,7 @@ class Learner:
 
     def __post_init__(self) -> None:
         self.precision = choose_precision("auto", CPU)
-        self.optimiser = make_optimiser(self.candidate.network, self.plan)
+        self.optimiser = make_optimiser(self.candidate.network, self.plan.learning_rate, self.plan.weight_decay)
 
     def prepare(self, compiled: bool) -> None:
         """Compile the blocks: run one step, whose gradients are dropped, before the clock starts."""

@@ -40,7 +40,7 @@ from sidlive.model.training.network import TransformerBlock, rms_norm
 
 
 class NoteBatch(NamedTuple):
-    """Windows of events with what the composer is told before each; for the arrays see `memory.Annotations`."""
+    """Windows of events with their annotations; for the arrays see `memory.Annotations`."""
 
     events: Tensor  # int64[B, K, FIELDS]
     onsets: Tensor  # int64[B, K]: frames
@@ -143,11 +143,11 @@ class ComposerNetwork(nn.Module):
         Fields after a rest's voice cost 0.
         """
         heard = self.hear(batch)[:, :-1].flatten(0, 1)
-        told = NoteBatch(*(part[:, 1:].flatten(0, 1) for part in batch))
-        rest = told.events[:, VOICE] == REST
+        predicted = NoteBatch(*(part[:, 1:].flatten(0, 1) for part in batch))
+        rest = predicted.events[:, VOICE] == REST
         costs = [
-            F.cross_entropy(logits, told.events[:, field], reduction="none")
-            for field, logits in enumerate(self.say(heard, told))
+            F.cross_entropy(logits, predicted.events[:, field], reduction="none")
+            for field, logits in enumerate(self.say(heard, predicted))
         ]
         cost = torch.stack(costs, dim=1)
         silent = rest[:, None] & (torch.arange(FIELDS, device=cost.device) >= KIND)

@@ -6,13 +6,12 @@ a step depend on (seed, step) alone.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
@@ -21,14 +20,18 @@ from sidlive.model.composer.events import FIELDS, REST, VOICE
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
 from sidlive.model.training.composer_windows import NotePlan, NoteWindows
-from sidlive.model.training.train import load_checkpoint
+from sidlive.model.training.precision import autocast
+from sidlive.model.training.ranks import CPU
+from sidlive.model.training.train import load_checkpoint, make_optimiser, save_checkpoint
 from sidlive.model.weights import floats_of, load_composer_weights
 
 AVERAGING: Final = 0.998  # decay per step of the running average of the weights
+WEIGHT_DECAY: Final = 0.05
+BETAS: Final = (0.9, 0.98)  # of AdamW
 WARMUP: Final = 200  # steps over which the learning rate rises
 DECAY_FROM: Final = 0.5  # share of the run after which the learning rate falls to 0
 MEASURED: Final = 64  # held-out songs
-KIND: Final = "composer"  # in checkpoints: what sort of network they hold
+KIND: Final = "composer"  # in checkpoints: the kind of network that they hold
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,7 @@ class ComposerRun:
         self.learning_rate, self.precision = learning_rate, precision
         torch.manual_seed(plan.seed)
         self.network = ComposerNetwork(config)
-        matrices = [p for p in self.network.parameters() if p.dim() >= 2]
-        gains = [p for p in self.network.parameters() if p.dim() < 2]
-        groups = [{"params": matrices, "weight_decay": 0.05}, {"params": gains, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+        self.optimiser = make_optimiser(self.network, learning_rate, WEIGHT_DECAY, BETAS)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.events = 0
         self.seconds = 0.0
@@ -88,7 +88,7 @@ class ComposerRun:
 
     def learn(self, batch: NoteBatch) -> None:
         """Train one step."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == torch.bfloat16):
+        with autocast(CPU, self.precision):
             cost = self._nats(batch).sum() / notes_in(batch)
         self.optimiser.zero_grad()
         (cost / FIELDS).backward()
@@ -117,7 +117,7 @@ class ComposerRun:
         if self.held_out_nats < self.best:
             self.best = self.held_out_nats
             kept = {"model": self.average, "config": self.config.to_dict(), "kind": KIND}
-            _write(self.folder / "best.pt", {**kept, "held_out_nats": self.best, "events": self.events})
+            save_checkpoint({**kept, "held_out_nats": self.best, "events": self.events}, self.folder / "best.pt")
         return costs
 
     def save(self) -> None:
@@ -131,7 +131,7 @@ class ComposerRun:
             "kind": KIND,
         }
         figures = ("step", "events", "seconds", "best", "train_nats", "held_out_nats")
-        _write(self.folder / "checkpoint.pt", plain | {name: getattr(self, name) for name in figures})
+        save_checkpoint(plain | {name: getattr(self, name) for name in figures}, self.folder / "checkpoint.pt")
 
     def start_from(self, model: str | Path) -> None:
         """Begin with the weights of a model: a preset, a .safetensors file or a checkpoint (.pt).
@@ -212,14 +212,3 @@ def train_composer(
             report_progress(ComposerProgress(run.step, run.events, run.share, run.train_nats, run.held_out_nats))
     run.measure(held_out)
     run.save()
-
-
-def _write(path: Path, plain: dict[str, Any]) -> None:
-    """Write a file through a temporary one, so that the old file stays whole if it fails."""
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(plain, partial)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:
-        raise ModelError(f"cannot write {path} ({error}): free some space; the previous file is kept") from error

@@ -1,8 +1,8 @@
 """The notes of a corpus, as windows to train a composer on. Knows no networks.
 
-Notes and what the composer is told of them (`composer.memory`) are computed once per song and kept in a folder beside
-the corpus, memory-mapped: for each rotation of the voices, and with suggestions from anywhere (FREE) or preferably from
-longer ago (FAR), as the instrument's control ``vary`` asks for.
+Notes and their annotations (`composer.memory`) are computed once per song and kept in a folder beside the corpus,
+memory-mapped: for each rotation of the voices, and with suggestions from anywhere (FREE) or preferably from longer ago
+(FAR), as the instrument's control ``vary`` asks for.
 """
 
 import hashlib
@@ -66,12 +66,11 @@ def _prepare(folder: str, number: int) -> list[dict[str, NDArray[Any]]]:
     prepared = []
     for turns in range(VOICES):
         turned = rotated(events, turns)
-        arrays: dict[str, NDArray[Any]] = {"events": turned.astype(np.uint8), "onsets": onsets_of(turned)}
-        for variant, told in enumerate(mm.annotate(turned, ((0, 1.0), (FAR_FRAMES, FAR_WEIGHT)))):
-            arrays["contexts"] = told.contexts
-            arrays[f"suggested{variant}"] = np.concatenate([told.next_events, told.motifs], axis=1)
-            arrays[f"strengths{variant}"] = np.concatenate([told.next_strengths, told.motif_strengths], axis=1)
-            arrays[f"lags{variant}"] = np.concatenate([told.next_lags, told.motif_lags], axis=1)
+        variants = mm.annotate(turned, ((0, 1.0), (FAR_FRAMES, FAR_WEIGHT)))  # FREE and FAR
+        arrays: dict[str, NDArray[Any]] = {"events": turned, "onsets": onsets_of(turned)}
+        arrays["contexts"] = variants[FREE].contexts
+        for variant, annotations in enumerate(variants):
+            arrays |= {f"{name}{variant}": getattr(annotations, name) for name in KEPT_VARIANTS}
         prepared.append(arrays)
     return prepared
 
@@ -253,8 +252,8 @@ def transpose(window: dict[str, Any], semitones: int) -> None:
         return
     events[tuned, PITCH] += semitones
     suggested[..., PITCH] += semitones * (suggested[..., PITCH] < UNTUNED)
-    told = contexts[:, mm.OWN_PITCH : mm.PREVIOUS_PITCH + 1]
-    told += semitones * (told < UNTUNED)
+    pitches_before = contexts[:, mm.OWN_PITCH : mm.PREVIOUS_PITCH + 1]
+    pitches_before += semitones * (pitches_before < UNTUNED)
 
 
 def stack(windows: list[dict[str, Any]], length: int) -> NoteBatch:

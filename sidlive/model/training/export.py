@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import ModelConfig
+from sidlive.model.training.composer_train import KIND
 from sidlive.model.training.train import load_checkpoint
 from sidlive.model.weights import ComposerWeights, EngineWeights, from_floats, save_weights
 
@@ -21,7 +22,7 @@ def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeight
     """
     kept = load_checkpoint(checkpoint)
     weights: EngineWeights | ComposerWeights
-    if kept.get("kind") == "composer":
+    if kept.get("kind") == KIND:
         weights = from_floats(ComposerConfig.from_dict(kept["config"]), averaged(kept), card)
     else:
         weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept))

@@ -33,7 +33,7 @@ class TrainingPlan:
         return max(1, min(round(self.length * self.share), self.length - (self.pinned > 0)))  # not the frame at the gap
 
     def progress(self, step: int, seconds: float) -> float:
-        """Return the part of the run that is over, 0 to 1, after so many steps and seconds."""
+        """Return the part of the run that is over, 0 to 1, after ``steps`` steps and ``seconds`` seconds."""
         return min(1.0, step / self.steps if self.minutes is None else seconds / (60 * self.minutes))
 
     def rate(self, step: int, progress: float) -> float:

@@ -41,12 +41,14 @@ AVERAGING: Final = 0.99  # decay per step of the running average of the weights
 SETTLE_EVERY: Final = 16  # steps that a GPU may be behind
 
 
-def make_optimiser(network: torch.nn.Module, plan: TrainingPlan) -> torch.optim.Optimizer:
+def make_optimiser(
+    network: torch.nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float] = (0.9, 0.95)
+) -> torch.optim.Optimizer:
     """Make the optimiser of a network: AdamW, with weight decay for matrices and none for the gains of norms."""
     matrices = [p for p in network.parameters() if p.dim() >= 2]
     gains = [p for p in network.parameters() if p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": gains, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": gains, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=True)
 
 
 def optimiser_step(
@@ -112,7 +114,7 @@ class Run:
         self.ranks, self.precision = ranks, precision
         torch.manual_seed(plan.seed)
         self.network = Network(config).to(ranks.device)
-        self.optimiser = make_optimiser(self.network, plan)
+        self.optimiser = make_optimiser(self.network, plan.learning_rate, plan.weight_decay)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.frames = 0
         self.seconds = 0.0  # of training, measurements and checkpoints included
@@ -186,7 +188,7 @@ class Run:
             "held_out_nats": self.held_out_nats,
             "guided_nats": self.guided_nats,
         }
-        _save(plain, self.checkpoint)
+        save_checkpoint(plain, self.checkpoint)
 
     @property
     def progress(self) -> float:
@@ -278,7 +280,7 @@ class Run:
             return
         kept = {"model": self.average, "config": self.config.to_dict(), "plan": asdict(self.plan)}
         figures = {"step": self.step, "frames": self.frames, "held_out_nats": self.held_out_nats}
-        _save({**kept, **figures}, self.folder / "best.pt")
+        save_checkpoint({**kept, **figures}, self.folder / "best.pt")
 
     def _log(self) -> None:
         """Append a row to the log, without the rows of later steps that a killed run wrote after its checkpoint."""
@@ -405,7 +407,8 @@ def _uninterrupted() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def _save(plain: dict[str, Any], path: Path) -> None:
+def save_checkpoint(plain: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint. If that fails at any moment, the old file stays whole. Raises ModelError."""
     _write_whole(path, lambda partial: torch.save(plain, partial))
 
 

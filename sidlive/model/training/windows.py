@@ -162,7 +162,7 @@ def draw(prepared: Prepared, plan: TrainingPlan, step: int) -> Draw:
 
 
 _VOICES: Final = np.arange(tk.SLOTS) < sid.VOICES * tk.SLOTS_PER_VOICE
-# int64[VOICES, SLOTS]: the slot whose content a slot has after so many turns.
+# int64[VOICES, SLOTS]: by number of turns, the slot whose content each slot has then.
 _TURNED_SLOTS: Final = np.stack(
     [
         np.where(_VOICES, (np.arange(tk.SLOTS) - turns * tk.SLOTS_PER_VOICE) % (sid.VOICES * tk.SLOTS_PER_VOICE), slots)
@@ -173,7 +173,7 @@ _ROUTE: Final = int(np.flatnonzero(tk.KIND_OF_SLOT == tk.RES_ROUTE)[0])
 
 
 def _turned_routes() -> NDArray[np.int64]:
-    """Return the routing slot's tokens after so many turns, by token ``int64[VOICES, TOKEN_IDS]``."""
+    """Return the routing slot's tokens by number of turns and token ``int64[VOICES, TOKEN_IDS]``."""
     routes = np.tile(np.arange(tk.TOKEN_IDS), (sid.VOICES, 1))
     for turns in range(sid.VOICES):
         for value in range(256):

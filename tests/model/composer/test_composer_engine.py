@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from composers import SMALL_COMPOSER, lively_composer, notes, told, torch_composer, torch_note_logits
+from composers import SMALL_COMPOSER, annotated, lively_composer, notes, torch_composer, torch_note_logits
 
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ModelError
@@ -33,7 +33,7 @@ def after(events: Events, headroom: int = 40) -> Composer:
 
 
 def told_now(engine: Composer, event: np.ndarray) -> list[np.ndarray]:
-    """Let the engine write ``event``; return what it was told before: suggestions, strengths and lags."""
+    """Let the engine write ``event``; return its annotations: suggestions, strengths and lags."""
     engine.write(forced=event)
     scratch = engine._scratch[1]
     found = [scratch.next_events, scratch.next_strengths, scratch.next_lags]
@@ -54,7 +54,7 @@ def told_at(annotations: mm.Annotations, k: int, event: np.ndarray) -> list[np.n
 def test_weighing_is_the_networks_cross_entropy_after_the_rings_wrapped() -> None:
     weights, events = lively_composer(), notes(300, 1)
     with torch.no_grad():
-        nats = torch_composer(weights).nats(told(events)).numpy()
+        nats = torch_composer(weights).nats(annotated(events)).numpy()
     engine = after(events[:1])
     costs = engine.weigh(events[1:])
     assert len(events) > SMALL_COMPOSER.context + engine.headroom

@@ -115,24 +115,24 @@ class Slow:
         return result
 
 
-def check(events: Events, told: mm.Annotations, places: Sequence[int]) -> None:
+def check(events: Events, annotated: mm.Annotations, places: Sequence[int]) -> None:
     slow = Slow(events)
     for k in places:
         expected = slow.next_event(k)
-        assert told.next_lags[k].tolist() == [lag for _, lag in expected] + [0] * (2 - len(expected))
+        assert annotated.next_lags[k].tolist() == [lag for _, lag in expected] + [0] * (2 - len(expected))
         for choice, (fields, _) in enumerate(expected):
-            assert told.next_events[k, choice].tolist() == fields
+            assert annotated.next_events[k, choice].tolist() == fields
         pitches = slow.motif(k)
-        assert told.motif_lags[k].tolist() == [lag for _, lag in pitches] + [0] * (2 - len(pitches))
-        assert told.motifs[k, : len(pitches), PITCH].tolist() == [pitch for pitch, _ in pitches]
+        assert annotated.motif_lags[k].tolist() == [lag for _, lag in pitches] + [0] * (2 - len(pitches))
+        assert annotated.motifs[k, : len(pitches), PITCH].tolist() == [pitch for pitch, _ in pitches]
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.integers(5, 40))
 def test_suggestions_follow_the_rules(seed: int, count: int):
     events = tune(seed, count)
-    told = mm.annotate(events)[0]
-    check(events, told, range(1, len(events)))
+    annotated = mm.annotate(events)[0]
+    check(events, annotated, range(1, len(events)))
 
 
 def test_a_figure_that_returns_higher_is_suggested_at_the_new_pitch():
@@ -140,18 +140,18 @@ def test_a_figure_that_returns_higher_is_suggested_at_the_new_pitch():
     events = np.zeros((8, 7), np.int16)
     events[:, WAIT] = 6
     events[:, PITCH] = [50 + step for step in figure] + [55 + step for step in figure]
-    told = mm.annotate(events)[0]
-    assert told.motifs[7, 0, PITCH] == 55 + 12
+    annotated = mm.annotate(events)[0]
+    assert annotated.motifs[7, 0, PITCH] == 55 + 12
 
 
 def test_contexts_say_how_long_ago_each_voice_began_and_what_it_played():
     events = np.zeros((4, 7), np.int16)
     events[:, WAIT], events[:, VOICE] = [3, 0, 10, 5], [0, 2, 1, 0]
     events[:, INSTRUMENT], events[:, PITCH] = [4, 5, 6, 4], [40, UNTUNED, 60, 41]
-    told = mm.annotate(events)[0].contexts[3]
-    assert told[mm.AGE : mm.AGE + 3].tolist() == [10, 0, 10]
-    assert told[[mm.OWN_PITCH, mm.NEXT_PITCH, mm.PREVIOUS_PITCH]].tolist() == [40, 60, mm.NO_PITCH]
-    assert told[[mm.OWN_INSTRUMENT, mm.GAP]].tolist() == [4, 15]
+    annotated = mm.annotate(events)[0].contexts[3]
+    assert annotated[mm.AGE : mm.AGE + 3].tolist() == [10, 0, 10]
+    assert annotated[[mm.OWN_PITCH, mm.NEXT_PITCH, mm.PREVIOUS_PITCH]].tolist() == [40, 60, mm.NO_PITCH]
+    assert annotated[[mm.OWN_INSTRUMENT, mm.GAP]].tolist() == [4, 15]
 
 
 def test_near_lags_weigh_less():

@@ -32,27 +32,27 @@ def tune(seed: int, count: int = 120) -> Events:
 
 
 def window(events: Events, start: int = 0) -> dict[str, np.ndarray]:
-    """Return the arrays of a window that begins at event ``start``, told of all music before it."""
-    told = mm.annotate(events)[0]
+    """Return the arrays of a window that begins at event ``start``, annotated with all music before it."""
+    annotated = mm.annotate(events)[0]
     arrays = {
         "events": events,
         "onsets": onsets_of(events),
-        "contexts": told.contexts,
-        "suggested": np.concatenate([told.next_events, told.motifs], axis=1),
-        "strengths": np.concatenate([told.next_strengths, told.motif_strengths], axis=1),
-        "lags": np.concatenate([told.next_lags, told.motif_lags], axis=1),
+        "contexts": annotated.contexts,
+        "suggested": annotated.suggested,
+        "strengths": annotated.strengths,
+        "lags": annotated.lags,
     }
     return {name: array[start:].astype(np.int64) for name, array in arrays.items()}
 
 
-def test_a_limited_window_is_told_what_a_prompt_that_begins_there_is_told():
+def test_a_limited_window_has_the_context_of_a_prompt_that_begins_there():
     events = tune(1)
     limited = window(events, 50)
     _limit(limited)
     alone = events[50:].copy()
     alone[0, WAIT] = 0
-    told = mm.annotate(alone)[0]
-    assert (limited["contexts"][1:] == told.contexts[1:]).all()
+    annotated = mm.annotate(alone)[0]
+    assert (limited["contexts"][1:] == annotated.contexts[1:]).all()
 
 
 def test_transposing_a_window_is_the_same_as_transposing_the_tune():
