@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import JackServer
 from fake_engine import until
+from jack_server import JackServer
 
 from sidlive.errors import ControlError
 from sidlive.live.hands import midi

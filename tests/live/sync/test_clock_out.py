@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import JackServer
 from fake_engine import until
+from jack_server import JackServer
 
 from sidlive.errors import DeviceError
 from sidlive.live.clock import Clock
