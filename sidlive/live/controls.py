@@ -12,7 +12,7 @@ from typing import Final
 
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
-from sidlive.live.state import ControlKind, ControlValue
+from sidlive.live.state import ControlKind, ControlValue, place_between
 from sidlive.model.chords import chord_text, range_text
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
@@ -61,6 +61,10 @@ class Control:
         assert self.low is not None and self.high is not None, "a text has no range"
         value = self.low + min(1.0, max(0.0, fraction)) * (self.high - self.low)
         return round(value) if self.whole else round(value, 4)
+
+    def place(self, value: ControlValue) -> float | None:
+        """Return the place of a value in the range, 0 to 1; None without a range. Inverse: `scaled`."""
+        return place_between(self.low, self.high, value)
 
     @property
     def range(self) -> str:

@@ -143,6 +143,11 @@ class Core(Timekeeper):
         else:
             self.later(self.quantised, ("set", (name, value)))
 
+    def has_fragment(self, name: str) -> bool:
+        """Return whether a fragment of that name is loaded."""
+        with self._lock:
+            return name in self._desk.fragments
+
     def ready(self, model: str, digest: str, composer: str = "") -> None:
         """Note that the engine is loaded. `digest`, `composer`: SHA-256 of the files of the model and its composer."""
         with self._lock:

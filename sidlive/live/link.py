@@ -188,6 +188,12 @@ class Link(Protocol):
         """Have ``step`` called before each frame, if time is virtual here; return whether it is."""
         ...
 
+    def serve(self, run: Callable[[str], None]) -> None:
+        """Have ``run`` called, in a thread of its own, with each call of a verb that a pad hands to the session.
+
+        The call is written as Python writes it: ``commit("take")``. Where there is no MIDI, nothing happens.
+        """
+
     def restart(self) -> None:
         """Open the core again after it died."""
 

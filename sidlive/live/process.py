@@ -28,6 +28,7 @@ KEEP_S: Final = 1.0  # seconds between two writes of the take
 _LOOK_S: Final = 3.0  # time for MIDI to find its ports, before a clock is followed
 NAP_S: Final = 0.5  # seconds that an idle generator sleeps; a command wakes it at once
 RECOVERY_S: Final = 0.2  # pause after a fault of the generator
+HANDED_OVER: Final = -1  # the number of a message to the session that is no answer: a call for it to run
 
 
 def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
@@ -41,15 +42,36 @@ def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
     with contextlib.suppress(OSError):
         os.chdir(options.home)
     _divert_output()
-    parts = _Parts(Mirror(memoryview(memory).cast("B")), options)
+    speaker = _Speaker(pipe)
+    parts = _Parts(Mirror(memoryview(memory).cast("B")), options, speaker.hand_over)
     try:
         parts.open()
-        _obey(pipe, answers(parts.core))
+        _obey(pipe, answers(parts.core), speaker)
     finally:
         parts.close()
 
 
-def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]]) -> None:
+class _Speaker:
+    """Sends answers and calls to the session. Any thread may call any method; a dead pipe is not an error."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._lock = pipe, threading.Lock()
+
+    def send(self, number: int, fault: Exception | None, result: Any) -> bool:
+        """Send the answer to the call of that number; return whether the pipe still works."""
+        try:
+            with self._lock:
+                self._pipe.send((number, fault, result))
+        except OSError:
+            return False
+        return True
+
+    def hand_over(self, call: str) -> None:
+        """Have the session run a call, written as Python writes it."""
+        self.send(HANDED_OVER, None, call)
+
+
+def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]], speaker: _Speaker) -> None:
     """Answer the calls ``(number, name, arguments)`` that come over the pipe, until it closes or None comes."""
     while True:
         try:
@@ -67,16 +89,15 @@ def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]]) -> None:
             fault = error
         except Exception as error:  # a bug of sidlive must reach the caller, not end the music
             fault = DeviceError(f"{method} failed in the core: {type(error).__name__}: {error}")
-        try:
-            pipe.send((number, fault, result))
-        except OSError:
+        if not speaker.send(number, fault, result):
             return
 
 
 class _Parts:
     """The parts of the core process. `open` and `close` belong to the main thread."""
 
-    def __init__(self, mirror: Mirror, options: RoomOptions) -> None:
+    def __init__(self, mirror: Mirror, options: RoomOptions, hand_over: Callable[[str], None]) -> None:
+        from sidlive.live.hands.actor import Actor
         from sidlive.live.hands.bindings import Bindings
         from sidlive.live.hands.midi import Midi
         from sidlive.live.sound.audio import open_output
@@ -87,6 +108,7 @@ class _Parts:
 
         self._options = options
         self.core = make_core(options, mirror)
+        self._actor = Actor(self.core, hand_over)
         self.core.hands = self._midi = Midi(
             Bindings(config_folder() / "midi.json"), self.core.turn, self.core.tell, options.midi
         )

@@ -23,13 +23,14 @@ from sidlive.live.link import calls
 from sidlive.live.mirror import SIZE, Mirror
 from sidlive.live.options import RoomOptions
 from sidlive.live.places import log_path
-from sidlive.live.process import serve
+from sidlive.live.process import HANDED_OVER, serve
 from sidlive.live.state import State, Window
 
 ANSWER_S: Final = 30.0  # time for an answer; a core that takes longer is stuck
 STATE_S: Final = 0.25  # time for a state; after it the screen shows the last one again
 CLOSE_S: Final = 5.0  # time for the core to end; after it the process is killed
 LOAD_S: Final = 180.0  # time for loading a model, with its kernels compiled for the first time
+MOST_CALLS: Final = 16  # calls of pads that run at once in the session's process
 _LATE_S: Final = 0.25  # a wait that begins within this time after the last one ended continues it, without drift
 
 
@@ -48,6 +49,8 @@ class RoomLink:
         self._numbers = itertools.count()
         self._sending = threading.Lock()
         self._asking_state = threading.Lock()
+        self._run_call: Callable[[str], None] | None = None
+        self._calls = threading.BoundedSemaphore(MOST_CALLS)
         self._wait_end = -math.inf  # frame number at which the last wait ended
         self._last = State()
         self._state_answer: _Answer | None = (
@@ -84,6 +87,10 @@ class RoomLink:
     def drive(self, step: Callable[[], None]) -> bool:
         """Return False: time is real here."""
         return False
+
+    def serve(self, run: Callable[[str], None]) -> None:
+        """Have ``run`` called, in a thread of its own, with each call that a pad hands to the session."""
+        self._run_call = run
 
     def ready(self, report_progress: Callable[[str], object] | None = None) -> None:
         """Return when the model is loaded. Raises ModelError if it cannot be loaded.
@@ -145,6 +152,9 @@ class RoomLink:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 number, fault, result = pipe.recv()
+                if number == HANDED_OVER:
+                    self._begin_call(result)
+                    continue
                 answer = waiting.pop(number, None)
                 if answer is not None:
                     answer.give(fault, result)
@@ -152,6 +162,18 @@ class RoomLink:
             self._alive = False
         while waiting:
             waiting.popitem()[1].give(self._gone(), None)
+
+    def _begin_call(self, call: str) -> None:
+        """Run a call of a pad in a thread of its own: it may take long, and it may ask the core."""
+        if self._run_call is not None and self._calls.acquire(blocking=False):
+            threading.Thread(target=self._finish_call, args=(call,), name=f"pad {call[:20]}", daemon=True).start()
+
+    def _finish_call(self, call: str) -> None:
+        try:
+            assert self._run_call is not None
+            self._run_call(call)
+        finally:
+            self._calls.release()
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         """Send a call to the core and return its result. Raises DeviceError if the core is gone or stuck."""

@@ -79,6 +79,9 @@ class Offline:
         self._steps.append(step)
         return True
 
+    def serve(self, run: Callable[[str], None]) -> None:
+        """Do nothing: there is no MIDI in virtual time."""
+
     def restart(self) -> None:
         """Do nothing: a core in this process cannot die alone."""
 

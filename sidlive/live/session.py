@@ -6,13 +6,14 @@ take) is done here, on the caller's side. Any thread may call any verb; a verb r
 not when it is heard. The verbs are declared in `sidlive.live.verbs`.
 """
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from sidlive.errors import ControlError
+from sidlive.errors import ControlError, SidliveError
 from sidlive.live.clock import Clock
 from sidlive.live.link import Link
 from sidlive.live.moments import parse_duration
@@ -35,6 +36,8 @@ class Session(TakeVerbs, LoopVerbs, SyncVerbs, ClockVerbs, PlanVerbs, SteeringVe
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:
         """`takes`: the folder for committed takes."""
         super().__init__(link, takes)
+        self._run_call: Callable[[str], None] = self._run
+        link.serve(lambda call: self._run_call(call))
 
     @verb("caller")
     def wait(self, seconds: float | str) -> None:
@@ -65,6 +68,22 @@ class Session(TakeVerbs, LoopVerbs, SyncVerbs, ClockVerbs, PlanVerbs, SteeringVe
     def window(self, before: int = 64, after: int = 64) -> Window:
         """Return the tape around the playhead: up to `before` frames heard and `after` frames to come."""
         return self._link.window(before, after)
+
+    def answer(self, run: Callable[[str], None]) -> None:
+        """Have ``run`` called with each call of a verb that a pad hands to the session, instead of just running it."""
+        self._run_call = run
+
+    def _run(self, call: str) -> None:
+        """Run a call of a verb, written as Python writes it; if it fails, the performer reads one line."""
+        from sidlive.live.hands.deeds import parse_call
+
+        try:
+            deed = parse_call(call)
+            deed.verb.method(self, *deed.arguments, **dict(deed.named))
+        except Exception as error:
+            reason = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
+            with contextlib.suppress(SidliveError):  # the core is gone
+                self._core.tell(f"{call}: {reason}")
 
     def restart(self) -> None:
         """Open the core again after it died, with a new take; fragments are kept, controls are at their defaults."""

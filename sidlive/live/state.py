@@ -20,6 +20,13 @@ NoticeLevel = Literal["info", "warning"]
 PHASES: Final[tuple[Phase, ...]] = ("stopped", "waiting", "playing", "holding", "looping", "hearing")
 
 
+def place_between(low: float | None, high: float | None, value: ControlValue) -> float | None:
+    """Return the place of a value in a range, 0 to 1; None without a range."""
+    if low is None or high is None or not isinstance(value, int | float):
+        return None
+    return (float(value) - low) / (high - low)
+
+
 @dataclass(frozen=True)
 class ControlState:
     """The state of a control. ``low`` and ``high`` are None for a control whose value is a text (the mask)."""
@@ -42,9 +49,7 @@ class ControlState:
 
     def place(self, value: ControlValue) -> float | None:
         """Return the position of a value in the range, 0 to 1; None without a range."""
-        if self.low is None or self.high is None or not isinstance(value, int | float):
-            return None
-        return (float(value) - self.low) / (self.high - self.low)
+        return place_between(self.low, self.high, value)
 
 
 @dataclass(frozen=True)

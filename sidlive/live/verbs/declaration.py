@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
+from sidlive.live.controls import parse_voices
+from sidlive.live.state import State, VoiceMode
 from sidlive.live.verbs.spoken import with_python_arguments
 from sidlive.live.verbs.timing import with_moment
 
@@ -33,6 +35,9 @@ class Verb:
     argument: int  # the position of that argument, not counting `self`
     builtin: type | None  # the Python class of the same name
     is_verb: Callable[..., bool]  # whether a call with these arguments means the verb, not the builtin
+    opposite: str | None  # the verb that takes the effect back, with the same arguments (or the first of them)
+    undo_arguments: int | None  # how many arguments, from the first on, the opposite gets; None: all
+    lit: Callable[..., bool] | None  # whether, in a state, the effect of a call is there: ``lit(state, *arguments)``
 
     @property
     def signature(self) -> inspect.Signature:
@@ -55,6 +60,9 @@ def verb(
     argument: int = 0,
     builtin: type | None = None,
     is_verb: Callable[..., bool] = lambda *arguments, **named: True,
+    opposite: str | None = None,
+    undo_arguments: int | None = None,
+    lit: Callable[..., bool] | None = None,
 ) -> Callable[[Method], Method]:
     """Declare a method of the session's class as a verb; the parameters are the fields of `Verb`.
 
@@ -66,7 +74,10 @@ def verb(
         spoken = with_python_arguments(method)
         if timed:
             spoken = with_moment(spoken)
-        declared = Verb(method.__name__, spoken, place, timed, bindable or timed, names, argument, builtin, is_verb)
+        declared = Verb(
+            method.__name__, spoken, place, timed, bindable or timed, names, argument, builtin, is_verb,
+            opposite, undo_arguments, lit,
+        )  # fmt: skip
         setattr(spoken, _MARK, declared)
         return spoken
 
@@ -77,3 +88,24 @@ def declared_in(owner: type) -> dict[str, Verb]:
     """Return the verbs of a class by name, base classes first, in the order of their definition."""
     methods = [method for base in reversed(owner.__mro__) for method in vars(base).values()]
     return {method.verb.name: method.verb for method in methods if isinstance(getattr(method, _MARK, None), Verb)}
+
+
+def verb_name(target: object) -> str | None:
+    """Return the name of the verb that a function is, as a session, a console or a script gives it; None: no verb."""
+    declared = getattr(target, _MARK, None)
+    if isinstance(declared, Verb):
+        return declared.name
+    return target.__name__ if isinstance(target, type) else None  # a name shared with a builtin class, see `spoken`
+
+
+# -- `lit` of verbs for voices: whether all the voices given (without arguments all voices) are so
+
+
+def muted(state: State, *voices: int | str) -> bool:
+    """Return whether voices are muted."""
+    return all(state.voices[voice].muted for voice in parse_voices(*voices or ("all",)))
+
+
+def in_mode(mode: VoiceMode) -> Callable[..., bool]:
+    """Return the function ``lit(state, *voices)``: whether voices are in a mode."""
+    return lambda state, *voices: all(state.voices[voice].mode == mode for voice in parse_voices(*voices or ("all",)))

@@ -37,7 +37,7 @@ class TakeVerbs(FragmentVerbs):
         self._takes = self._home / takes
         self._edits: list[Edit] = []
 
-    @verb("caller")
+    @verb("caller", bindable=True)
     def trim(self, start: "Position" = 0, stop: "Position | None" = None) -> None:
         """Edit the take: keep what lies between `start` and `stop`, in seconds, or ``trim("8 bars", "2050 frames")``.
 
@@ -45,12 +45,12 @@ class TakeVerbs(FragmentVerbs):
         """
         self._edit("trim", start, stop)
 
-    @verb("caller")
+    @verb("caller", bindable=True)
     def loop(self, at: "Position | None" = None) -> None:
         """Edit the take: at its end, jump back to `at`; None: to the position with the least audible seam."""
         self._edit("loop", at)
 
-    @verb("caller", names="fragment")
+    @verb("caller", bindable=True, names="fragment")
     def splice(self, take: "Fragment | str | Path", at: "Position | None" = None) -> None:
         """Edit the take: from `at` on (None: after the end), play another take, a file of music or a fragment instead.
 
@@ -61,12 +61,12 @@ class TakeVerbs(FragmentVerbs):
         other = self._fragments.get(take, take) if isinstance(take, str) else take
         self._edit("splice", take_fragment(other) if isinstance(other, str | Path) else other, at)
 
-    @verb("caller")
+    @verb("caller", bindable=True)
     def fade(self, length: "Position" = 4) -> None:
         """Edit the take: fade the volume to 0 over the last `length` seconds."""
         self._edit("fade", length)
 
-    @verb("caller")
+    @verb("caller", bindable=True)
     def silence(self, *voices: int | str) -> None:
         """Edit the take: silence these voices from beginning to end (`mute` silences the music being played)."""
         self._edit("silence", *sorted(voice + 1 for voice in parse_voices(*voices)))
@@ -76,7 +76,7 @@ class TakeVerbs(FragmentVerbs):
         """Return the edits of the take, in the order in which they are made."""
         return [str(edit) for edit in self._edits]
 
-    @verb("caller")
+    @verb("caller", bindable=True)
     def unedit(self, all: bool = False) -> None:
         """Take the last edit back, or all of them."""
         if not self._edits:

@@ -29,7 +29,7 @@ class FragmentVerbs:
         self._command = commands(self._timing)
         self._fragments: dict[str, Fragment] = {}  # the loaded fragments, by name
 
-    @verb("caller", names="music")
+    @verb("caller", bindable=True, names="music")
     def load(
         self,
         path: str | Path,

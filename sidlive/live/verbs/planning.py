@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sidlive.errors import ControlError
 from sidlive.live.controls import one_voice
 from sidlive.live.state import BY_CODE, CHORD, INSTRUMENT, LENGTH, ONSET, PITCH, VOICE
-from sidlive.live.verbs.declaration import verb
+from sidlive.live.verbs.declaration import in_mode, verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
 from sidlive.model.chords import chord_text, range_text
 from sidlive.model.composer.events import CHORDS
@@ -52,7 +52,7 @@ class PlanVerbs(FragmentVerbs):
         source = None if fragment is None else self._name_of(fragment)
         self._command.write(voice, pattern.as_json(), pattern.steps, length, unit, times, instrument, source)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="give_back", lit=in_mode("code"))
     def take_over(self, *voices: int | str) -> None:
         """Give all notes of voices to code (without arguments of all): they rest where score() writes nothing."""
         self._command.take_over(*voices)

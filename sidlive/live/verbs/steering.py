@@ -2,12 +2,13 @@
 
 import builtins
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidlive.errors import ControlError
 from sidlive.live.controls import CONTROLS, mask_text, parse_values, parse_voices, values_text
-from sidlive.live.state import ControlState, ControlValue
-from sidlive.live.verbs.declaration import verb
+from sidlive.live.state import ControlState, ControlValue, State
+from sidlive.live.verbs.declaration import in_mode, muted, verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
 from sidlive.model.scales import scale_text
 
@@ -29,12 +30,23 @@ def _switches_the_filter(*arguments: Any, **named: Any) -> bool:
     return len(arguments) < 2
 
 
+def _is_prompt(state: State, fragment: str, *rest: object) -> bool:
+    return state.prompt is not None and state.prompt == Path(fragment).stem
+
+
+def _is_locked(state: State, voice: int | str, fragment: str, *rest: object) -> bool:
+    return all(
+        state.voices[one].mode == "locked" and state.voices[one].fragment == Path(fragment).stem
+        for one in parse_voices(voice)
+    )
+
+
 class SteeringVerbs(FragmentVerbs):
     """The verbs for the music. Any thread may call any verb."""
 
     # -- prompt and transport
 
-    @verb(timed=True, names="fragment")
+    @verb(timed=True, names="fragment", lit=_is_prompt)
     def prompt(self, fragment: "Fragment | str", play: bool = False) -> None:
         """Continue from this fragment (or name, or path), as soon as the model has read it, or from start() on.
 
@@ -42,12 +54,12 @@ class SteeringVerbs(FragmentVerbs):
         """
         self._command.prompt(self._name_of(fragment), play)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="stop", lit=lambda state: state.phase != "stopped")
     def start(self) -> None:
         """Play: from the prompt, from where stop() left off, or without any prompt."""
         self._command.start()
 
-    @verb(timed=True)
+    @verb(timed=True, lit=lambda state: state.phase == "stopped")
     def stop(self) -> None:
         """Release all keys and stop generating; start() goes on from here."""
         self._command.stop()
@@ -128,7 +140,7 @@ class SteeringVerbs(FragmentVerbs):
 
     # -- voices
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unmute", lit=muted)
     def mute(self, *voices: int | str) -> None:
         """Silence voices at once (without arguments all of them); the model still hears them."""
         self._command.mute(*voices)
@@ -138,12 +150,12 @@ class SteeringVerbs(FragmentVerbs):
         """Hear voices again (without arguments all of them)."""
         self._command.unmute(*voices)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="free", lit=in_mode("held"))
     def hold(self, *voices: int | str) -> None:
         """Keep voices' registers as they are (without arguments all of them); the model hears the held registers."""
         self._command.hold(*voices)
 
-    @verb(timed=True, names="fragment", argument=1)
+    @verb(timed=True, names="fragment", argument=1, opposite="free", undo_arguments=1, lit=_is_locked)
     def lock(self, voice: int | str, fragment: "Fragment | str", source: int | None = None) -> None:
         """Have a voice loop the same voice (or voice `source`) of a fragment; the model hears the loop."""
         self._command.lock(voice, self._name_of(fragment), source)
