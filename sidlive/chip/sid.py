@@ -16,7 +16,9 @@ So two processes produce the same bytes only if these threads run one after anot
 
 Changes of volume and filter shift the DC level of the chip's output, on a 6581 by more than most music's amplitude, and
 the circuit behind the chip turns such a step into a thump of a tenth of a second. A step that a tune makes belongs to
-the tune and is heard. A step at the start of playback is not: ``settle`` makes it beforehand, without sound.
+the tune and is heard. A step at the start of playback is not: ``settle`` makes it beforehand, without sound. Each voice
+of a 6581 adds to the DC level too, while its envelope is open; voices that open together after silence would be louder
+than the same notes later. So the first quarter second of music on a 6581 is softer, by 1.4 dB at first.
 """
 
 import contextlib
@@ -69,6 +71,8 @@ _VOICE: Final = 86  # from one voice's last write to the next voice's first
 _POWER_ON_S: Final = 0.9  # until the output's DC level has decayed below one unit after power-on
 _SETTLE_S: Final = 0.6  # until it has decayed below 1/400 of the step after a change of volume or filter
 _FADE_S: Final = 0.005  # fade-out of a sound that is cut off
+_SOFT_S: Final = 0.25  # beginning of music on a 6581 that is softer; it takes about as long for the DC level to decay
+_SOFTER: Final = 0.15  # reduction of the level at its start
 _DC_REGISTERS: Final = (CUTOFF_LO, CUTOFF_HI, RES_ROUTE, MODE_VOL)  # registers that shift the output's DC level
 _NEARLY: Final = 0.999  # of the cycles that n samples take: in these the emulator never returns more than n samples
 _STEP: Final = 4  # cycles clocked at a time near the end of a frame, less than a sample
@@ -138,6 +142,7 @@ class Sid:
         self.control_first = control_first
         self._last = 0  # the last sample returned
         self._fade: NDArray[np.float64] = np.zeros(0)  # the rest of the fade-out of a sound that was cut off
+        self._soft = 0  # samples to come that are softer
         self.reset(first_row)
 
     def reset(self, first_row: Row | None = None, fade: bool = False) -> None:
@@ -148,8 +153,10 @@ class Sid:
         self._emulator = _emulator(self.chip, self.timing.clock_hz, self.sample_rate)
         self._held = [0] * REGISTERS  # the values in the chip's registers
         self._surplus: list[int] = []  # samples made beyond the end of the last frame
+        self._soft = 0
         if first_row is not None:
             self._set_dc(first_row)
+            self._begin_softly()
         self._clock_silently(_POWER_ON_S)  # this also flushes the resampler's buffers, which are not initialised
         if fade:
             self._cut_off()
@@ -160,9 +167,10 @@ class Sid:
         Call it while the chip is silent, before music begins. It returns at once if $D417 and $D418 already have
         these values. Otherwise it takes 30 ms, and a note that still sounds fades out within 5 ms.
         """
-        if row is not None and all(self._held[register] == row[register] for register in (RES_ROUTE, MODE_VOL)):
-            return
         if row is not None:
+            self._begin_softly()
+            if all(self._held[register] == row[register] for register in (RES_ROUTE, MODE_VOL)):
+                return
             self._set_dc(row)
         self._clock_silently(_SETTLE_S)
         self._surplus = []
@@ -192,11 +200,12 @@ class Sid:
                     now = cycle
                 chip.write(register, value)
                 held[register] = value
+        out += chip.clock(_WRITTEN - now)  # so the cycles of a frame do not depend on which registers change in it
         a_sample = self.timing.clock_hz / self.sample_rate * _NEARLY
         while (missing := samples - len(out)) > 0:
             out += chip.clock(max(_STEP, int((missing - 1) * a_sample)))
         self._surplus = out[samples:]
-        return self._with_fade_out(out[:samples])
+        return self._with_fade_out(self._softened(np.array(out[:samples], dtype=np.int16)))
 
     def perform(self, span: WriteSpan) -> Samples:
         """Make each write at its own cycle, and return the sound, ``int16[n]``.
@@ -208,7 +217,7 @@ class Sid:
             if not any(self._held[register_of(voice, CONTROL)] & GATE for voice in range(VOICES)):
                 self.settle()
         out, self._surplus = self._surplus + self._clock(span), []
-        return self._with_fade_out(out)
+        return self._with_fade_out(np.array(out, dtype=np.int16))
 
     def _clock(self, span: WriteSpan) -> list[int]:
         """Make each write at its own cycle, and return the samples."""
@@ -240,9 +249,21 @@ class Sid:
         count = round(_FADE_S * self.sample_rate)
         self._fade = self._last * (1 - (np.arange(count) + 0.5) / count)
 
-    def _with_fade_out(self, samples: list[int]) -> Samples:
-        """Return the samples as an array, with the fade-out added if there is one."""
-        out = np.array(samples, dtype=np.int16)
+    def _begin_softly(self) -> None:
+        """Make the samples to come softer, see the module, if the chip is a 6581."""
+        self._soft = round(_SOFT_S * self.sample_rate) if self.chip == "6581" else 0
+
+    def _softened(self, out: Samples) -> Samples:
+        """Return the samples, softer if music has just begun."""
+        count = min(self._soft, len(out))
+        if count:
+            whole = round(_SOFT_S * self.sample_rate)
+            out[:count] = out[:count] * (1 - _SOFTER * np.arange(self._soft, self._soft - count, -1) / whole)
+            self._soft -= count
+        return out
+
+    def _with_fade_out(self, out: Samples) -> Samples:
+        """Return the samples, with the fade-out added if there is one."""
         count = min(len(self._fade), len(out))
         if count:
             out[:count] = np.clip(out[:count] + self._fade[:count], -32768, 32767)
@@ -349,3 +370,4 @@ def _schedule(control_first: bool) -> tuple[tuple[int, int, int], ...]:
 
 
 _SCHEDULES: Final = (_schedule(False), _schedule(True))  # by ``control_first``
+_WRITTEN: Final = 1 + max(cycle for schedule in _SCHEDULES for cycle, _, _ in schedule)  # all writes are made by then

@@ -264,6 +264,38 @@ def test_the_first_volume_and_filter_of_music_make_no_thump(chip: str) -> None:
     assert peak(Sid(chip).perform(span(100_000, (0, 24, 15)))) > 1000
 
 
+@pytest.mark.parametrize("chip", CHIPS)
+def test_notes_that_begin_together_after_silence_are_no_louder_than_the_same_notes_later(chip: str) -> None:
+    frames = silence(150)
+    for voice, frequency in enumerate((0x1100, 0x1A00, 0x0900)):
+        at = 7 * voice
+        frames[:, at : at + 7] = 0, frequency >> 8, 0, 8, 0x40, 0x09, 0xA9
+        frames[:, [at + 4, first_control_of(voice)]] |= (np.arange(150) % 25 < 12)[:, None].astype(np.uint8)
+    frames[:, 24] = 0x0F
+    sound = render(frames, PAL.rate_hz, chip)
+    start = SAMPLE_RATE // 5
+    assert peak(sound[:start]) <= peak(sound[start:])
+    sid = Sid(chip)
+    [sid.play(row, 958) for row in frames]
+    [sid.play(row & 0xFE, 958) for row in frames[-1:].repeat(100, axis=0)]  # a pause: gates closed
+    sid.settle(frames[0])
+    again = np.concatenate([sid.play(row, 958) for row in frames])
+    assert peak(again[:start]) <= peak(again[start:])
+
+
+def test_a_frame_takes_the_same_cycles_whatever_changes_in_it(emulator: Emulator) -> None:
+    busy = np.random.default_rng(1).integers(0, 256, (20, 28)).astype(np.uint8)
+    ends: list[list[int]] = []
+    for frames in (silence(20), busy):
+        sid = Sid()
+        emulator.cycle = 0
+        ends.append([])
+        for index, row in enumerate(frames):
+            sid.play(row, 957 + index % 2)
+            ends[-1].append(emulator.cycle)
+    assert ends[0] == ends[1]
+
+
 def test_a_sound_cut_off_by_settle_or_reset_fades_out_within_5_ms() -> None:
     for end in (lambda sid, row: sid.settle(row), lambda sid, row: sid.reset(fade=True)):
         sid = Sid()
