@@ -17,8 +17,8 @@ So two processes produce the same bytes only if these threads run one after anot
 Changes of volume and filter shift the DC level of the chip's output, on a 6581 by more than most music's amplitude, and
 the circuit behind the chip turns such a step into a thump of a tenth of a second. A step that a tune makes belongs to
 the tune and is heard. A step at the start of playback is not: ``settle`` makes it beforehand, without sound. Each voice
-of a 6581 adds to the DC level too, while its envelope is open; voices that open together after silence would be louder
-than the same notes later. So the first quarter second of music on a 6581 is softer, by 1.4 dB at first.
+adds to the DC level too, while its envelope is open; voices that open together after silence would be louder than the
+same notes later. So the first quarter second of music is softer, by 1.4 dB at first.
 """
 
 import contextlib
@@ -71,7 +71,7 @@ _VOICE: Final = 86  # from one voice's last write to the next voice's first
 _POWER_ON_S: Final = 0.9  # until the output's DC level has decayed below one unit after power-on
 _SETTLE_S: Final = 0.6  # until it has decayed below 1/400 of the step after a change of volume or filter
 _FADE_S: Final = 0.005  # fade-out of a sound that is cut off
-_SOFT_S: Final = 0.25  # beginning of music on a 6581 that is softer; it takes about as long for the DC level to decay
+_SOFT_S: Final = 0.25  # beginning of music that is softer; it takes about as long for the DC level to decay
 _SOFTER: Final = 0.15  # reduction of the level at its start
 _DC_REGISTERS: Final = (CUTOFF_LO, CUTOFF_HI, RES_ROUTE, MODE_VOL)  # registers that shift the output's DC level
 _NEARLY: Final = 0.999  # of the cycles that n samples take: in these the emulator never returns more than n samples
@@ -250,8 +250,8 @@ class Sid:
         self._fade = self._last * (1 - (np.arange(count) + 0.5) / count)
 
     def _begin_softly(self) -> None:
-        """Make the samples to come softer, see the module, if the chip is a 6581."""
-        self._soft = round(_SOFT_S * self.sample_rate) if self.chip == "6581" else 0
+        """Make the samples to come softer, see the module."""
+        self._soft = round(_SOFT_S * self.sample_rate)
 
     def _softened(self, out: Samples) -> Samples:
         """Return the samples, softer if music has just begun."""
