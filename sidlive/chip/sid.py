@@ -190,6 +190,37 @@ class Sid:
 
     def play(self, row: Row, samples: int) -> Samples:
         """Write a frame ``uint8[28]`` and return its sound, ``int16[samples]``."""
+        return np.concatenate([np.zeros(0, dtype=np.int16), *self.pieces(row, samples, samples)])
+
+    def pieces(self, row: Row, samples: int, size: int) -> Iterator[Samples]:
+        """Write a frame ``uint8[28]`` and yield its sound in pieces of ``size`` samples, each computed when asked for.
+
+        The last piece is the rest of ``samples``. Together they are what `play` returns. All pieces must be taken.
+        """
+        out = self._write(row)
+        a_sample = self.timing.clock_hz / self.sample_rate * _NEARLY
+        cycles, given = 0, 0  # cycles to clock before the number of samples is looked at again; samples yielded
+        while (missing := samples - given) > 0:
+            count = min(size, missing)
+            while len(out) < count or (count == missing and cycles):
+                cycles = cycles or max(_STEP, int((missing - len(out) - 1) * a_sample))
+                now = cycles if count == missing else min(cycles, int((count - len(out) + 1) * a_sample))
+                out += self._emulator.clock(now)
+                cycles -= now
+            given += count
+            piece, out = out[:count], out[count:]
+            self._surplus = out
+            yield self._with_fade_out(self._softened(np.array(piece, dtype=np.int16)))
+
+    def retouch(self, row: Row) -> None:
+        """Set the registers as they are at the end of a frame ``uint8[28]``, between two pieces of a frame."""
+        for register in range(REGISTERS):
+            if self._held[register] != row[register]:
+                self._held[register] = int(row[register])
+                self._emulator.write(register, self._held[register])
+
+    def _write(self, row: Row) -> list[int]:
+        """Make the writes of a frame; return the samples until the last one, with the surplus of the frame before."""
         chip, held, values = self._emulator, self._held, row.tolist()
         out, now = self._surplus, 0
         for cycle, register, column in _SCHEDULES[self.control_first]:
@@ -201,37 +232,45 @@ class Sid:
                 chip.write(register, value)
                 held[register] = value
         out += chip.clock(_WRITTEN - now)  # so the cycles of a frame do not depend on which registers change in it
-        a_sample = self.timing.clock_hz / self.sample_rate * _NEARLY
-        while (missing := samples - len(out)) > 0:
-            out += chip.clock(max(_STEP, int((missing - 1) * a_sample)))
-        self._surplus = out[samples:]
-        return self._with_fade_out(self._softened(np.array(out[:samples], dtype=np.int16)))
+        return out
 
     def perform(self, span: WriteSpan) -> Samples:
         """Make each write at its own cycle, and return the sound, ``int16[n]``.
 
         If ``span.before`` leaves all gates closed, the chip settles after it.
         """
+        return np.concatenate([np.zeros(0, dtype=np.int16), *self.span_pieces(span, span.cycles)])
+
+    def span_pieces(self, span: WriteSpan, cycles: int) -> Iterator[Samples]:
+        """Yield what `perform` returns in pieces of ``cycles``, each computed when asked for; all must be taken."""
         if span.before is not None:
-            self._clock(span.before)
+            for _ in self._clock(span.before, span.before.cycles):
+                pass
             if not any(self._held[register_of(voice, CONTROL)] & GATE for voice in range(VOICES)):
                 self.settle()
-        out, self._surplus = self._surplus + self._clock(span), []
-        return self._with_fade_out(np.array(out, dtype=np.int16))
+        for samples in self._clock(span, cycles):
+            out, self._surplus = self._surplus + samples, []
+            yield self._with_fade_out(np.array(out, dtype=np.int16))
 
-    def _clock(self, span: WriteSpan) -> list[int]:
-        """Make each write at its own cycle, and return the samples."""
-        chip, out, now = self._emulator, list[int](), 0
-        for cycle, register, value in span.writes.tolist():
-            if register < REGISTERS:
+    def _clock(self, span: WriteSpan, size: int) -> Iterator[list[int]]:
+        """Make each write at its own cycle; yield the samples of each ``size`` cycles."""
+        chip, writes = self._emulator, span.writes[span.writes[:, 1] < REGISTERS].tolist()
+        now, index = 0, 0
+        while now < span.cycles or index < len(writes):
+            out, stop = list[int](), now + size
+            while index < len(writes) and (writes[index][0] < stop or stop >= span.cycles):
+                cycle, register, value = writes[index]
                 if cycle > now:
                     out += chip.clock(cycle - now)
                     now = cycle
                 chip.write(register, value)
                 self._held[register] = value
-        if span.cycles > now:
-            out += chip.clock(span.cycles - now)
-        return out
+                index += 1
+            stop = min(stop, span.cycles)
+            if stop > now:
+                out += chip.clock(stop - now)
+                now = stop
+            yield out
 
     def _set_dc(self, row: Row) -> None:
         """Write volume and filter as in ``row``."""

@@ -125,8 +125,7 @@ class _Parts:
         self._renderer = Renderer(
             timeline.next_frame, output, core.chip, core.timing,
             report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
-            speed=lambda: core.speed,
-            placed=timeline.placed,
+            speed=lambda: core.speed, placed=timeline.placed, retouch=core.retouch,
         )  # fmt: skip
         core.hush = self._renderer.panic
         core.retime = self._renderer.retime

@@ -95,6 +95,7 @@ class TapePlayer:
         self._followed: float | None = None  # speed of the clock that is followed; None: the control's value counts
         self._audition: Audition | None = None  # a take that is heard instead of the music
         self._heard: Heard = "nothing"  # what the last frame was part of
+        self._mix = self._last, frozenset[int](), 15  # the last frame before remix, its mutes and its volume
 
     def next_frame(self) -> Row:
         """Return the frame that the chip gets now, ``uint8[28]``, whatever the generator does."""
@@ -107,26 +108,42 @@ class TapePlayer:
             self._last = row
             speed = self._pace
             volume = self._desk.whole("volume")
-            row = remixed(row, self._desk.muted, volume)
+            unmixed, muted = row, self._desk.muted
+            row = remixed(row, muted, volume)
             self._idle = 0 if self._playing else self._idle + 1
             tail = bool(self.take.length) and 0 < self._idle <= TAIL_S * self._rate
             if tail or (self._playing and not self._waiting):
                 self.take.append(row, speed)
             heard: Heard = "music" if self._playing and not self._waiting else "nothing"
             if self._audition is not None and (again := self._audition.row(row)) is not None:
-                row = remixed(again, frozenset(), volume)
+                unmixed, muted = again, frozenset[int]()
+                row = remixed(again, muted, volume)
                 heard = "take" if self._audition.begun else "nothing"
                 speed = self._audition.speed
             else:
                 self._audition = None
             self.begins = heard not in ("nothing", self._heard)
             self._heard = heard
+            self._mix = unmixed, muted, volume
             self.speed = speed
             self.mirror.play(self._clock, row, self._tape.playhead, self._tape.end)
             self._clock += 1
             self._time += 1 / speed
         self.wake()
         return row
+
+    def retouch(self) -> Row | None:
+        """Return the last frame with the present mutes and volume, ``uint8[28]``; None if they have not changed.
+
+        For the chip only, between two frames: the take has the frame as `next_frame` returned it.
+        """
+        with self._lock:
+            row, muted, volume = self._mix
+            now = self._desk.muted if self._audition is None else muted, self._desk.whole("volume")
+            if now == (muted, volume):
+                return None
+            self._mix = row, *now
+            return remixed(row, *now)
 
     def follow(self, speed: float | None) -> float:
         """Play at this speed from the next frame on, whatever the control `speed` says; None: as the control says.

@@ -208,6 +208,49 @@ def test_a_write_span_makes_each_write_at_its_own_cycle_and_ignores_interrupts(e
     assert emulator.cycle - begin == 20_100
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 1000), st.lists(st.integers(0, 2000), min_size=1, max_size=5))
+def test_pieces_clock_the_chip_as_a_whole_frame_does(size: int, counts: list[int]) -> None:
+    """The cycles of the writes and the number of samples are those of `play`, whatever the size of the pieces."""
+    made = []
+    for pieced in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            emulator = Emulator()
+            patch.setattr(chip_sid, "_emulator", lambda *args, made=emulator: made)
+            chip, lengths = Sid(), []
+            for index, count in enumerate(counts):
+                row = note(1, 0x1000 + 300 * index)[0]
+                if pieced:
+                    pieces = [len(piece) for piece in chip.pieces(row, count, size)]
+                    assert pieces == [size] * (count // size) + ([count % size] if count % size else [])
+                    lengths.append(sum(pieces))
+                else:
+                    lengths.append(len(chip.play(row, count)))
+            made.append((emulator.cycle, emulator.writes, lengths))
+    assert made[0] == made[1]
+
+
+def test_pieces_of_a_span_are_the_whole_span() -> None:
+    writes = np.array([[0, 24, 15], [40, 6, 0xF0], [80, 1, 0x20], [120, 4, 0x21], [9_000, 1, 0x30], [20_000, 4, 0x20]])
+    span, whole, pieced = WriteSpan(writes, 20_000), Sid(), Sid()
+    pieces = list(pieced.span_pieces(span, 4_000))
+    assert len(pieces) == 5
+    assert np.abs(np.concatenate(pieces).astype(int) - whole.perform(span)).max() <= 16
+
+
+def test_a_frame_is_retouched_in_its_middle() -> None:
+    chip, loud = Sid(), note(1)[0]
+    quiet = loud.copy()
+    quiet[24] = 0
+    for _ in range(10):
+        chip.play(loud, 960)
+    pieces = chip.pieces(loud, 960, 240)
+    before = next(pieces)
+    chip.retouch(quiet)
+    after = list(pieces)[-1]
+    assert np.abs(np.diff(after.astype(int))).mean() < 0.1 * np.abs(np.diff(before.astype(int))).mean()
+
+
 def test_two_consecutive_spans_sound_like_one() -> None:
     writes = [(cycle, 24, cycle // 125 % 16) for cycle in range(0, 40_000, 125)]
     one, two = Sid(), Sid()

@@ -16,6 +16,7 @@ from sidlive.chip.registers import (
     MODE_VOL,
     PAL,
     PULSE,
+    REGISTERS,
     SR,
     Frames,
     register_of,
@@ -194,6 +195,24 @@ def test_muted_voices_are_silent_at_once_unheard_by_the_model(room: Room) -> Non
     assert (np.array(room.engine.heard[-50:])[:, register_of(1, CONTROL)] & GATE).any()
     room.do("unmute")
     assert (room.play(12)[:, register_of(1, CONTROL)] & GATE).any()
+
+
+def test_the_chip_can_be_asked_for_the_frame_under_way_with_new_mutes_and_volume(room: Room) -> None:
+    (frame,) = room.play(1)
+    assert room.core.retouch() is None, "nothing has changed"
+    room.do("mute", 2)
+    room.do("set", "volume", 5)
+    changed = room.core.retouch()
+    assert changed is not None and room.core.retouch() is None
+    columns = {register_of(1, CONTROL), register_of(1, AD), register_of(1, SR), MODE_VOL}
+    assert set(np.flatnonzero(changed[:REGISTERS] != frame[:REGISTERS])) <= columns
+    assert not changed[register_of(1, CONTROL)] & GATE and changed[MODE_VOL] & 15 == 5
+    assert np.array_equal(room.core.take.frames()[-1], frame), "the take has the frame as it was"
+    room.do("unmute")
+    room.do("set", "volume", 15)
+    assert np.array_equal(room.core.retouch(), frame)
+    room.play(1)
+    assert room.core.retouch() is None
 
 
 def test_a_held_voice_keeps_its_registers(room: Room) -> None:

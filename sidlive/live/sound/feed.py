@@ -6,8 +6,9 @@ from its last value, and fades in when there are samples again: a gap, but never
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,16 @@ _FALL: Final[NDArray[np.float32]] = _RISE[::-1].copy()
 # Called in the device's thread for each block that the device takes: time.monotonic(), the index of the block's first
 # sample since the device was opened, and the block, which is only valid during the call.
 Stamp = Callable[[float, int, Samples], None]
+_TAKES: Final = 256  # blocks remembered in `Feed.takes`: 2.7 s of blocks of 512 samples
+
+
+class Taken(NamedTuple):
+    """A block that the device took. Positions count the samples put into the feed since the beginning."""
+
+    time_s: float  # time.perf_counter()
+    wanted: int  # position up to which the block would have been filled
+    written: int  # position up to which the feed was filled
+    paused: bool  # samples were missing, and none were expected
 
 
 class Feed:
@@ -36,6 +47,7 @@ class Feed:
         self.delivered = 0  # samples given to the device, silence included
         # After the latest block: time.perf_counter(), `delivered`, and the position of the next sample.
         self.taken: tuple[float, int, int] | None = None
+        self.takes: deque[Taken] = deque(maxlen=_TAKES)  # reader appends, the renderer removes
         self._ring = np.zeros(capacity, dtype=np.int16)
         # Positions count samples since the beginning. Each attribute is written by one thread only.
         self._written = 0  # writer: position after the last sample put in
@@ -72,6 +84,11 @@ class Feed:
         return self._written
 
     @property
+    def expecting(self) -> bool:
+        """Whether missing samples would count as an underrun: some were put in since the last `flush` or `rest`."""
+        return self._expected
+
+    @property
     def room(self) -> int:
         """Number of samples that may be put in now."""
         return len(self._ring) - (self._written - self._read)
@@ -93,6 +110,7 @@ class Feed:
         if cut > self._read:
             self._read = cut
             self._begin_gap(self._last)
+        now_s, wanted, written = time.perf_counter(), self._read + count, self._written
         have = self._copy(out)
         if have:
             self._dry = False
@@ -109,7 +127,8 @@ class Feed:
         if count:
             self._last = float(out[-1])
         start, self.delivered = self.delivered, self.delivered + count
-        self.taken = time.perf_counter(), self.delivered, self._read
+        self.taken = now_s, self.delivered, self._read
+        self.takes.append(Taken(now_s, wanted, written, have < count and not self._expected))
         if self.stamp is not None:
             self.stamp(time.monotonic(), start, out)
 

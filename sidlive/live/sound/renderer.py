@@ -2,10 +2,12 @@
 
 Instead of frames a source may give the register writes of a tune's own code, frame by frame (`WriteSpan`).
 
-The renderer has a thread of its own. It stays a fixed time ahead of the device and never more, because samples in the
-feed can no longer be changed. Time goes on whatever fails: if the source raises, the last frame is held; if the device
-goes away, the null output takes over. `move` takes the music to another output; if that has another sample rate, the
-chip is rendered at that rate.
+The renderer has a thread of its own. Samples in the feed can no longer be changed, so it takes a frame as late as it
+can, and plays it in pieces; how late that is, `sidlive.live.sound.lead` decides. Mute and volume change between two
+pieces (`retouch`), a panic at once.
+
+Time goes on whatever fails: if the source raises, the last frame is held; if the device goes away, the null output
+takes over. `move` takes the music to another output; if its sample rate differs, the chip is rendered at that rate.
 """
 
 import contextlib
@@ -13,27 +15,30 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
 
 from sidlive.chip.registers import PAL, VideoTiming, silence
-from sidlive.chip.sid import FrameGrid, Row, Samples, Sid, WriteSpan, sample_at
+from sidlive.chip.sid import FrameGrid, Row, Samples, Sid, WriteSpan
 from sidlive.errors import DeviceError
 from sidlive.live.sound.audio import NullOutput, Output
 from sidlive.live.sound.feed import FADE
+from sidlive.live.sound.lead import SLACK_S, Lead
 
 Source = Callable[[], Row | WriteSpan | None]  # returns the next frame; None after the last
-# Gets the output, the position in its feed at which the frame begins that the source gave last, and its samples.
+# Gets the output, the position in its feed at which the frame begins that the source gave last, and its length.
 Placed = Callable[[Output, int, int], None]
 
-LEAD_MS: Final = 60.0  # time that samples wait in the feed
+PIECE_S: Final = 0.004  # time that is rendered at once
 CROSSFADE_FRAMES: Final = 3  # length of the crossfade from one chip to another
-_SLACK_S: Final = 0.005  # samples, in seconds, that must wait besides one block when a frame is begun
 _STALLED_S: Final = 1.0  # a device that takes nothing for this long is gone
 _STARTING_S: Final = 0.2  # time that the renderer waits for a device to start
 _NAP_S: Final = 0.05  # longest sleep, so that a device that stops is noticed
+_WATCH_S: Final = 0.001  # sleep while the device's times are not known, or the last samples are played
+_LEAST_NAP_S: Final = 0.0002
+_STORE_S: Final = 0.03  # time for which the feed is filled before a device starts, besides twice its latency
 _NICE: Final = -11  # nice value of the renderer's thread
 _PARTING_S: Final = 0.1  # longest wait for a closing device to play the fade, besides twice its latency
 _PARTING_NAP_S: Final = 0.002  # pause between two checks during that wait
@@ -49,12 +54,14 @@ class Renderer:
         chip: str = "6581",
         timing: VideoTiming = PAL,
         rate_hz: float | None = None,
-        lead_ms: float = LEAD_MS,
+        slack_s: float = SLACK_S,
         report: Callable[[str], None] = lambda text: None,
         order: Callable[[], bool] = lambda: False,
         begins: Callable[[], bool] = lambda: False,
         speed: Callable[[], float] = lambda: 1.0,
         placed: Placed = lambda output, position, count: None,
+        retouch: Callable[[], Row | None] = lambda: None,
+        heard: Callable[[Samples], object] = lambda samples: None,
     ) -> None:
         """``rate_hz``: frames a second, the video standard's by default. ``report(text)`` is called once per fault.
 
@@ -62,7 +69,10 @@ class Renderer:
         voice's control is written before its envelope. ``begins`` returns whether music begins with the frame: then
         volume and filter are set before it, see `Sid.settle`. ``speed`` returns how fast the frame is played: at 0.8 it
         lasts 1.25 times as long as ``rate_hz`` says. The chip's own clock stays.
-        ``placed`` is called after a frame's samples are in the feed.
+        ``placed`` is called as soon as the first piece of a frame is in the feed; the frame's length in samples is an
+        estimate for a `WriteSpan`. ``retouch`` is called before each further piece: it returns the frame under way with
+        other mutes or another volume, None if they are as they were. ``heard`` gets each piece that is in the feed.
+        ``slack_s``: least time by which the feed is filled before the device needs it.
         """
         self.output = output
         self.frames = 0  # played, held ones included
@@ -76,9 +86,10 @@ class Renderer:
         self._order = order
         self._begins = begins
         self._speed = speed
-        self._last_speed = 1.0  # of the last frame
         self._placed = placed
-        self._lead_ms = lead_ms
+        self._retouch = retouch
+        self._heard = heard
+        self._slack_s = slack_s
         self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
         self._coming: tuple[Output, Sid | None] | None = (
@@ -90,7 +101,12 @@ class Renderer:
         self._row: Row | WriteSpan = silence(1)[0]
         self._fault = ""
         self._grid = FrameGrid(self._rate_hz, output.sample_rate)
-        self._lead = self._lead_of(output)
+        self._pieces: Iterator[Samples] | None = None  # what is left of the frame under way
+        self._store: list[Samples] = []  # pieces not yet in the feed
+        self._sounding: tuple[Sid, ...] = ()  # the chips that play it
+        self._lead = Lead(output.block, output.sample_rate, slack_s)
+        self._begun = False  # music has begun
+        self._reported_long = False  # the performer knows that the lead is long
         self._hushed = False
         self._retimed: VideoTiming | None = None  # the video standard to change to
         self._lock = (
@@ -113,7 +129,7 @@ class Renderer:
     @property
     def latency_ms(self) -> float:
         """Longest time from taking a frame from the source to its sound."""
-        return 1000 * (self._lead / self.output.sample_rate + self.output.latency_s)
+        return 1000 * (self._lead.seconds + PIECE_S + self.output.latency_s)
 
     def start(self) -> None:
         """Begin to play. If the output does not start, the null output replaces it, and that is reported."""
@@ -164,33 +180,33 @@ class Renderer:
     def _run(self) -> None:
         _raise_priority()
         more = self._begin(True)
-        taken, stalled_s = -1, 0.0
+        taken, since_s = -1, time.perf_counter()
         while not self._closing:
             self._obey()
             if self._coming is not None:
                 self._obey_move()
-                more, taken, stalled_s = self._begin(more), -1, 0.0
+                more, taken = self._begin(more), -1
             refused, self._refused = self._refused, None
             if refused is not None and refused[0] is self.output:
                 self._fail_over(refused[1])
-            feed = self.output.feed
-            over = (
-                feed.waiting + self._count() - self._lead_now
-            )  # samples by which the next frame would exceed the lead
-            if more and over <= 0:
-                more = self._play()
+            feed, now_s = self.output.feed, time.perf_counter()
+            self._lead.observe(feed)
+            over = feed.written - self._lead.filled_to(now_s, feed)  # samples that are not needed yet
+            if more and over < 0:
+                more = self._play_piece()
                 continue
+            self._report_lead()
             if not more and not feed.waiting:
                 self.ended.set()
                 break
-            nap_s = min(_NAP_S, max(1, over) / self.output.sample_rate)
-            self._wake.wait(nap_s)
-            self._wake.clear()
-            stalled_s = stalled_s + nap_s if feed.delivered == taken else 0.0
-            taken = feed.delivered
-            if self.output.lost or stalled_s > _STALLED_S:
+            if feed.delivered != taken:
+                taken, since_s = feed.delivered, now_s
+            elif self.output.lost or now_s - since_s > _STALLED_S:
                 self._fail_over(f"{self.output.name} has gone")
-                stalled_s = 0.0
+                since_s = now_s
+            known = more and self._lead.known
+            self._wake.wait(min(_NAP_S, max(_LEAST_NAP_S, over / self.output.sample_rate)) if known else _WATCH_S)
+            self._wake.clear()
         _close_after_fade(self.output)
         if self._coming is not None:
             self._coming[0].close()
@@ -200,10 +216,11 @@ class Renderer:
 
         ``more``: whether the source has more frames. Returns whether it still has.
         """
-        store = min(self._lead + round(self.output.latency_s * self.output.sample_rate), self.output.feed.room)
-        while more and not self._closing and self.output.feed.waiting + self._count() <= store:
+        feed = self.output.feed
+        ahead = min(round((2 * self.output.latency_s + _STORE_S) * self.output.sample_rate), feed.room // 2)
+        while more and not self._closing and feed.written < self._lead.filled_to(0.0, feed) + ahead:
             self._obey()
-            more = self._play()
+            more = self._play_piece()
         starter = threading.Thread(target=self._start_device, args=(self.output,), name="start-device", daemon=True)
         starter.start()
         starter.join(_STARTING_S)  # a driver whose server died may never return: then the device counts as stalled
@@ -216,23 +233,14 @@ class Renderer:
         except DeviceError as error:
             self._refused = output, str(error)
 
-    def _count(self) -> int:
-        """Return the number of samples of the next frame, if the speed does not change."""
-        return self._grid.count(self._last_speed)
-
-    @property
-    def _lead_now(self) -> int:
-        """Number of samples that must wait, with those of a frame at the present speed; the lead at speed 1."""
-        slow = max(0, self._count() - sample_at(1, self._rate_hz, self.output.sample_rate))
-        return min(self._lead + slow, self.output.feed.room + self.output.feed.waiting)
-
-    def _lead_of(self, output: Output) -> int:
-        """Return the number of samples that must wait for an output, including those of the frame being played."""
-        rate = output.sample_rate
-        least = output.block + sample_at(1, self._rate_hz, rate) + 1 + round(_SLACK_S * rate)
-        lead = max(round(self._lead_ms * rate / 1000), least)
-        assert lead <= output.feed.room
-        return lead
+    def _report_lead(self) -> None:
+        """Tell the performer, once until it is short again, that the lead has grown long."""
+        if self._lead.long and self._begun and not self._reported_long:
+            self._reported_long = True
+            more_ms = 1000 * (self._lead.slack_s - self._slack_s)
+            self._report(f"the machine is busy: the sound comes {more_ms:.0f} ms later now, until it is less busy")
+        elif self._lead.short:
+            self._reported_long = False
 
     def _fitting(self, sid: Sid | None, chip: str, output: Output) -> Sid:
         """Return `sid` if it has this chip and the output's sample rate, else a new one, settled for the frame."""
@@ -248,7 +256,7 @@ class Renderer:
             (output, sid), self._coming = self._coming, None
             before, self.output = self.output, output
             self._underruns += before.feed.underruns
-            self._lead = self._lead_of(output)
+            self._lead = Lead(output.block, output.sample_rate, self._slack_s)
             self._grid.sample_rate = output.sample_rate
         if sid is not None or self._sid.sample_rate != output.sample_rate:
             sid = self._fitting(sid, self.chip, output)
@@ -258,6 +266,8 @@ class Renderer:
                 sid.adopt(self._sid)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
+            self._pieces = None
+            self._store.clear()
         threading.Thread(target=_close_after_fade, args=(before,), name="close-output", daemon=True).start()
 
     def _obey(self) -> None:
@@ -274,26 +284,56 @@ class Renderer:
                 self._sid, self._next_sid, self._faded = sid, None, 0
             self._timing, self._rate_hz = timing, timing.rate_hz
             self._grid = FrameGrid(timing.rate_hz, self.output.sample_rate)
-            self._lead = self._lead_of(self.output)
+            self._pieces = None
         elif hushed:
+            self._pieces = None
+            self._store.clear()
             self._sid.reset()
 
-    def _play(self) -> bool:
-        """Play one frame from the source into the feed; return False after the last."""
-        row = self._next_row()
-        if row is None:
-            self.output.feed.rest()
-            return False
-        self._last_speed = self._speed()
-        block = self._sound(row, self._grid.advance(self._last_speed))
-        feed = self.output.feed
-        position = feed.written
-        with self._lock:
-            if not self._hushed:
-                feed.put(block)
-        if feed.written > position:
-            self._placed(self.output, position, len(block))
+    def _play_piece(self) -> bool:
+        """Play the next piece, of the frame under way or of a new one, into the feed; return False after the last."""
+        begins, count = self._pieces is None, 0
+        if self._pieces is None:
+            row = self._next_row()
+            if row is None:
+                self._put_store()
+                self.output.feed.rest()
+                return False
+            count = self._grid.advance(self._speed())
+            self._pieces = self._sound(row, count)
+        elif (changed := self._retouch()) is not None:
+            for sid in self._sounding:
+                sid.retouch(changed)
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._pieces = None
+            return True
+        position = self._put(piece)
+        if position is not None:
+            self._heard(piece)
+            if begins:
+                self._placed(self.output, position, count)
         return True
+
+    def _put(self, piece: Samples) -> int | None:
+        """Put a piece into the feed; return its position, None if a panic discards it.
+
+        After a pause the first pieces are put together, so that the device finds more than one block.
+        """
+        feed = self.output.feed
+        position = feed.written + sum(map(len, self._store))
+        self._store.append(piece)
+        enough = position + len(piece) - feed.written >= self.output.block + self._slack_s * self.output.sample_rate
+        if feed.expecting or enough:
+            self._put_store()
+        return None if self._hushed else position
+
+    def _put_store(self) -> None:
+        """Put the pieces that were kept back into the feed, unless a panic discards them."""
+        with self._lock:
+            if self._store and not self._hushed:
+                self.output.feed.put(np.concatenate(self._store))
+            self._store.clear()
 
     def _next_row(self) -> Row | WriteSpan | None:
         try:
@@ -312,30 +352,39 @@ class Renderer:
             self._row = row
         return row
 
-    def _sound(self, row: Row | WriteSpan, count: int) -> Samples:
-        """Return a frame's samples; during a change of chips, those of both, crossfaded."""
+    def _sound(self, row: Row | WriteSpan, count: int) -> Iterator[Samples]:
+        """Yield a frame's samples in pieces; during a change of chips, those of both, crossfaded."""
         if isinstance(row, WriteSpan):
-            return self._sid.perform(row)
+            self._sounding = ()
+            yield from self._sid.span_pieces(row, round(PIECE_S * self._timing.clock_hz))
+            return
         coming, begins = self._next_sid, self._begins()
+        self._sounding = (self._sid,) if coming is None else (self._sid, coming)
         if begins:
             self.output.feed.rest()  # the chip takes 30 ms to settle: a gap meanwhile is no underrun
-        for sid in (self._sid, coming):
-            if sid is not None:
-                sid.control_first = self._order()
-                if begins:
-                    sid.settle(row)
-        block = self._sid.play(row, count)
+            if not self._begun:
+                self._lead.calm()  # what disturbed before, loading the model, was not heard
+                self._begun = True
+        for sid in self._sounding:
+            sid.control_first = self._order()
+            if begins:
+                sid.settle(row)
+        size = round(PIECE_S * self.output.sample_rate)
+        pieces = self._sid.pieces(row, count, size)
         if coming is None:
-            return block
-        new = coming.play(row, count)
-        share = (self._faded + (np.arange(count) + 0.5) / count) / CROSSFADE_FRAMES
+            yield from pieces
+            return
+        done = 0
+        for old, new in zip(pieces, coming.pieces(row, count, size), strict=True):
+            share = (self._faded + (done + np.arange(len(old)) + 0.5) / count) / CROSSFADE_FRAMES
+            done += len(old)
+            yield (old * (1 - share) + new * share).astype(np.int16)
         self._faded += 1
         if self._faded == CROSSFADE_FRAMES:
             with self._lock:
                 self._sid, self._faded = coming, 0
                 if self._next_sid is coming:
                     self._next_sid = None
-        return (block * (1 - share) + new * share).astype(np.int16)
 
     def _fail_over(self, why: str) -> None:
         """Replace a lost device by the null output. The device is closed in a thread of its own."""

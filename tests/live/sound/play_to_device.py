@@ -1,6 +1,7 @@
 """Plays a rising note on a real sound device and saves the rendered samples: DEVICE OUT.npy. Run by a test."""
 
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,9 +18,10 @@ made: list[np.ndarray] = []
 class RecordingSid(Sid):
     """A chip that keeps the samples it rendered."""
 
-    def play(self, row: np.ndarray, samples: int) -> np.ndarray:
-        made.append(super().play(row, samples))
-        return made[-1]
+    def pieces(self, row: np.ndarray, samples: int, size: int) -> Iterator[np.ndarray]:
+        for piece in super().pieces(row, samples, size):
+            made.append(piece)
+            yield piece
 
 
 def main(device: str, out: str) -> None:
@@ -32,7 +34,7 @@ def main(device: str, out: str) -> None:
     if output.notice:
         sys.exit(output.notice)
     module.Sid = RecordingSid  # type: ignore[misc]
-    renderer = Renderer(lambda: next(rows, None), output, lead_ms=300.0)
+    renderer = Renderer(lambda: next(rows, None), output, slack_s=0.25)
     renderer.start()
     renderer.ended.wait(60)
     renderer.close()

@@ -39,6 +39,11 @@ class CountingChip:
     def play(self, row: np.ndarray, samples: int) -> np.ndarray:
         return (np.arange(samples) + 1000 * int(row[0]) + (500 if self.chip == "8580" else 0)).astype(np.int16)
 
+    def pieces(self, row: np.ndarray, samples: int, size: int) -> Iterator[np.ndarray]:
+        whole = self.play(row, samples)
+        for start in range(0, samples, size):
+            yield whole[start : start + size]
+
     def reset(self) -> None:
         self.resets += 1
 
@@ -112,9 +117,10 @@ def test_live_and_offline_are_the_same_sound(monkeypatch: pytest.MonkeyPatch) ->
     made: list[np.ndarray] = []
 
     class RecordingSid(Sid):
-        def play(self, row: np.ndarray, samples: int) -> np.ndarray:
-            made.append(super().play(row, samples))
-            return made[-1]
+        def pieces(self, row: np.ndarray, samples: int, size: int) -> Iterator[np.ndarray]:
+            for piece in super().pieces(row, samples, size):
+                made.append(piece)
+                yield piece
 
     monkeypatch.setattr(module, "Sid", RecordingSid)
     frames = silence(30)
@@ -139,29 +145,112 @@ def test_each_frame_lasts_as_long_as_its_speed_says(counter: None) -> None:
     assert len(played) == pytest.approx(sum(1 / speed for speed in speeds) / PAL.rate_hz * SAMPLE_RATE, abs=1)
 
 
-def test_the_lead_is_kept_and_never_exceeded(counter: None) -> None:
-    output = ManualOutput()
+class GivenLead:
+    """A lead that a test sets, in samples from the beginning."""
+
+    known, long, short = True, False, True
+    slack_s = seconds = 0.0
+    to = 0
+
+    def __init__(self, *args: object) -> None:
+        pass
+
+    def observe(self, feed: Feed) -> None:
+        pass
+
+    def calm(self) -> None:
+        pass
+
+    def filled_to(self, now_s: float, feed: Feed) -> float:
+        return type(self).to
+
+
+@pytest.fixture
+def lead(monkeypatch: pytest.MonkeyPatch) -> type[GivenLead]:
+    class Own(GivenLead):
+        pass
+
+    monkeypatch.setattr(module, "Lead", Own)
+    monkeypatch.setattr(module, "_STORE_S", 0.0)
+    return Own
+
+
+def test_the_feed_is_filled_as_far_as_the_lead_says_and_less_than_a_piece_farther(
+    counter: None, lead: type[GivenLead]
+) -> None:
+    output, piece = ManualOutput(), round(module.PIECE_S * SAMPLE_RATE)
     calls: list[int] = []
 
     def source() -> np.ndarray:
-        calls.append(output.feed.waiting)
+        calls.append(output.feed.written)
         return numbered(1)[0]
 
-    renderer = Renderer(source, output, lead_ms=60.0)
-    lead = 60 * SAMPLE_RATE // 1000
+    renderer = Renderer(source, output)
     renderer.start()
-    for _ in range(50):
-        eventually(lambda: output.feed.waiting > lead - FRAME - 2)
-        assert output.feed.waiting <= lead
-        output.turn()
-    assert max(calls) <= lead - FRAME + 1  # no frame is taken earlier than it must
+    for to in range(700, 5000, 333):  # the first block is put in at once
+        lead.to = to
+        eventually(lambda: output.feed.written >= lead.to)
+        time.sleep(0.002)
+        assert output.feed.written < to + piece
     renderer.close()
-    assert renderer.latency_ms == pytest.approx(60.0)
+    ends = [sample_at(frame, PAL.rate_hz) for frame in range(len(calls))]
+    assert calls == ends, "a frame is taken when its first piece is to be played"
 
 
-def test_a_short_lead_is_as_long_as_a_block_and_a_frame_need(counter: None) -> None:
-    renderer = Renderer(lambda: None, ManualOutput(), lead_ms=1.0)
-    assert renderer.latency_ms >= 1000 * (512 + FRAME) / SAMPLE_RATE
+def test_listeners_hear_of_a_frame_with_its_first_piece_and_of_every_piece(
+    counter: None, lead: type[GivenLead]
+) -> None:
+    output, placed, heard = ManualOutput(), list[tuple[int, int]](), list[np.ndarray]()
+    renderer = Renderer(
+        lambda: numbered(1)[0], output,
+        placed=lambda output, position, count: placed.append((position, count)), heard=heard.append,
+    )  # fmt: skip
+    renderer.start()
+    lead.to = FRAME + 10  # the second frame has begun
+    eventually(lambda: len(placed) == 2)
+    assert placed == [(0, FRAME), (FRAME, sample_at(2, PAL.rate_hz) - FRAME)]
+    renderer.close()
+    assert np.array_equal(np.concatenate(heard), expected(numbered(1).repeat(2, axis=0))[: output.feed.written])
+
+
+def test_mute_and_volume_change_in_the_middle_of_a_frame(
+    monkeypatch: pytest.MonkeyPatch, lead: type[GivenLead]
+) -> None:
+    class Touched(CountingChip):
+        def retouch(self, row: np.ndarray) -> None:
+            touched.append((output.feed.written, int(row[0])))
+
+    monkeypatch.setattr(module, "Sid", Touched)
+    output, changed = ManualOutput(), list[np.ndarray]()
+    touched: list[tuple[int, int]] = []
+    renderer = Renderer(lambda: numbered(1)[0], output, retouch=lambda: changed.pop() if changed else None)
+    renderer.start()
+    lead.to = FRAME + 10
+    eventually(lambda: output.feed.written > FRAME)
+    changed.append(numbered(5)[4])
+    lead.to = FRAME + 500
+    eventually(lambda: output.feed.written > FRAME + 500)
+    assert touched == [(FRAME + round(module.PIECE_S * SAMPLE_RATE), 5)]
+    renderer.close()
+
+
+def test_the_performer_is_told_once_that_the_lead_has_grown(counter: None, lead: type[GivenLead]) -> None:
+    output, reports = ManualOutput(), list[str]()
+    lead.to, lead.slack_s = 4000, 0.023
+    renderer = Renderer(lambda: numbered(1)[0], output, report=reports.append, begins=lambda: True, slack_s=0.003)
+    renderer.start()
+    lead.long, lead.short = True, False
+    eventually(lambda: len(reports) > 0)
+    lead.long = False
+    lead.long = True
+    lead.to = 8000
+    eventually(lambda: output.feed.written > 8000)
+    assert reports == ["the machine is busy: the sound comes 20 ms later now, until it is less busy"]
+    lead.long, lead.short = False, True
+    time.sleep(0.2)
+    lead.long, lead.short = True, False
+    eventually(lambda: len(reports) == 2)
+    renderer.close()
 
 
 def test_a_source_that_raises_is_answered_by_the_last_frame(counter: None) -> None:
@@ -189,9 +278,11 @@ def test_panic_is_silence_at_the_next_block(counter: None) -> None:
     assert output.turn().any()
     loud.clear()
     renderer.panic()
-    after = np.concatenate([output.turn(), output.turn()])
+    after = output.turn()
+    eventually(lambda: output.feed.waiting >= 512)
+    after = np.concatenate([after, output.turn()])
     assert np.abs(after[240:]).max() < 2000  # samples of frame 0 or silence, but none of the frames that waited
-    eventually(lambda: output.feed.waiting > 1500)
+    eventually(lambda: output.feed.waiting >= 512)
     chip = renderer._sid
     assert isinstance(chip, CountingChip) and chip.resets == 1
     renderer.close()
@@ -363,7 +454,6 @@ def test_another_sample_rate_is_the_same_pitch_and_pace(sample_rate: int) -> Non
             time.sleep(0.001)
     made = two.feed.delivered + two.feed.waiting - delivered
     assert made / (renderer.frames - frames) == pytest.approx(sample_rate / PAL.rate_hz, rel=0.05)
-    assert renderer.latency_ms == pytest.approx(60.0, abs=0.1)
     renderer.close()
     sound = np.concatenate(two.heard)[: sample_rate // 2].astype(float)
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))

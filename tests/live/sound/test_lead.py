@@ -1,0 +1,114 @@
+"""The lead: every block is ready when the device takes it, and as late as the device's times allow."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from sidlive.chip.sid import SAMPLE_RATE
+from sidlive.live.sound.feed import Feed, Taken
+from sidlive.live.sound.lead import SLACK_S, Lead
+
+BLOCK, PIECE = 512, 192
+PERIOD_S = BLOCK / SAMPLE_RATE
+
+
+class Device:
+    """A device and a renderer in simulated time: blocks are taken at given times, and the feed is filled as led."""
+
+    def __init__(self, lead: Lead) -> None:
+        self.lead, self.feed = lead, Feed()
+        self.late_s = 0.0  # by which the renderer is late
+        self.early: list[int] = []  # samples beyond the block that waited when it was taken
+
+    def play(self, times: Sequence[float]) -> None:
+        for time_s in times:
+            self._fill(time_s - self.late_s)
+            self.early.append(self.feed.waiting - BLOCK)
+            self.feed.take(np.zeros(BLOCK, np.int16))
+            taken = self.feed.takes.pop()
+            self.feed.takes.append(taken._replace(time_s=time_s))
+            self.lead.observe(self.feed)
+
+    def _fill(self, now_s: float) -> None:
+        while self.feed.written < self.lead.filled_to(now_s, self.feed):
+            self.feed.put(np.zeros(PIECE, np.int16))
+
+
+@pytest.fixture
+def device() -> Device:
+    return Device(Lead(BLOCK, SAMPLE_RATE))
+
+
+def even(count: int, start: int = 0) -> np.ndarray:
+    return PERIOD_S * np.arange(start, start + count)
+
+
+def test_a_steady_device_gets_each_block_with_the_slack_and_less_than_a_piece_to_spare(device: Device) -> None:
+    device.play(even(1000))
+    slack = SLACK_S * SAMPLE_RATE
+    assert min(device.early) >= slack - 1 and max(device.early[10:]) < slack + PIECE + 1
+    assert device.feed.underruns == 0 and device.lead.short
+
+
+def test_between_two_blocks_the_feed_is_filled_bit_by_bit(device: Device) -> None:
+    device.play(even(50))
+    first = device.lead.filled_to(49.1 * PERIOD_S, device.feed)
+    assert device.lead.filled_to(49.6 * PERIOD_S, device.feed) == pytest.approx(first + BLOCK / 2, abs=1)
+
+
+def test_blocks_that_come_early_now_and_then_are_ready_from_the_second_one_on(device: Device) -> None:
+    times = even(2000)
+    times[100::40] -= 0.005
+    device.play(times)
+    assert device.feed.underruns <= 1
+    assert min(device.early[101:]) > 0
+
+
+def test_a_renderer_that_was_late_gets_more_slack_at_once_and_loses_it_slowly(device: Device) -> None:
+    device.play(even(100))
+    device.late_s = 0.012
+    device.play(even(3, 100))
+    device.late_s = 0.0
+    assert device.feed.underruns == 1, "one gap, and no second one"
+    assert device.lead.slack_s >= 0.02 and device.lead.long
+    device.play(even(1000, 103))
+    assert device.lead.slack_s >= 0.02, "ten seconds later it may be late again"
+    device.play(even(10_000, 1103))
+    assert device.lead.slack_s == pytest.approx(SLACK_S) and device.lead.short
+
+
+def test_a_renderer_that_is_almost_late_gets_more_slack_before_there_is_a_gap(device: Device) -> None:
+    device.play(even(100))
+    device.late_s = 0.9 * SLACK_S
+    device.play(even(8, 100))
+    assert device.feed.underruns == 0 and device.lead.slack_s > 1.2 * SLACK_S
+
+
+def test_a_device_that_was_late_does_not_make_the_lead_long(device: Device) -> None:
+    device.play(even(100))
+    device.play(even(100, 100) + 0.05)
+    device.play([device_time + 3.0 for device_time in even(100, 200)])
+    assert device.feed.underruns == 0 and device.lead.short
+
+
+def test_after_a_pause_that_was_meant_the_times_before_it_do_not_count(device: Device) -> None:
+    device.play(even(100))
+    device.feed.rest()
+    for _ in range(3):
+        device.feed.take(np.zeros(BLOCK, np.int16))
+    device.lead.observe(device.feed)
+    assert not device.lead.known
+    late = even(100, 103) + 0.002
+    device.play(late)
+    assert max(device.early[110:]) < SLACK_S * SAMPLE_RATE + PIECE + 1 and device.feed.underruns == 0
+
+
+def test_a_block_is_a_value() -> None:
+    feed = Feed()
+    feed.put(np.ones(100, np.int16))
+    feed.take(np.zeros(60, np.int16))
+    feed.take(np.zeros(60, np.int16))
+    first, second = feed.takes
+    assert (first.wanted, first.written, first.paused) == (60, 100, False)
+    assert (second.wanted, second.written) == (120, 100) and isinstance(second, Taken)
