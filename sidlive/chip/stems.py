@@ -45,10 +45,19 @@ class StemChips:
         """The parameters are those of `Sid`. Raises ControlError if there is no such chip."""
         self._sids = [Sid(chip, timing, sample_rate, control_first, first_row) for _ in (*range(VOICES), None)]
 
-    def settle(self, row: Row, control_first: bool = False) -> None:
+    @property
+    def control_first(self) -> bool:
+        """Whether a voice's control is written before its envelope; may be changed between any two frames."""
+        return self._sids[0].control_first
+
+    @control_first.setter
+    def control_first(self, first: bool) -> None:
+        for sid in self._sids:
+            sid.control_first = first
+
+    def settle(self, row: Row) -> None:
         """Prepare for music that begins with this frame ``uint8[28]``, see `Sid.settle`."""
         for sid in self._sids:
-            sid.control_first = control_first
             sid.settle(row)
 
     def reset(self) -> None:

@@ -6,6 +6,7 @@ held for microseconds, and never while the engine works. The same calls in the s
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,6 +201,13 @@ class Core(Timekeeper):
             return []
         return self.speakers.names() if name is None else self.speakers.choose(name)
 
+    def record(self, path: Path | None, stems: bool = False) -> None:
+        """Record what is heard to this file from now on; None: end the recording. Raises DeviceError."""
+        if self.recorder is None:
+            self.tell("record(): there is no sound here")
+        else:
+            self.recorder.record(path, stems)
+
     def sync(self, what: str) -> None:
         """Follow the clock of others: "midi", "midi:PORT", "link", or "off". Raises ControlError."""
         if self.ensemble is None:
@@ -244,6 +252,7 @@ class Core(Timekeeper):
                 trouble=self.trouble,
                 output=self.output,
                 latency_ms=self.latency_ms,
+                recording=self.recorder.path if self.recorder is not None else "",
                 midi=self.midi,
                 prompt=self._course.prompt,
                 fragments=tuple(self._desk.fragments),

@@ -6,6 +6,7 @@ Plain values under the core's lock. Knows no time.
 import copy
 from collections import deque
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sidlive.chip.pitch import cents_of_a4
@@ -64,6 +65,18 @@ class Speakers(Protocol):
     def choose(self, name: str) -> list[str]:
         """Play on another device and return the names of the devices."""
         ...
+
+
+class RecordsSound(Protocol):
+    """The part of a recorder that the core uses (`sidlive.live.sound.sound_recorder.SoundRecorder`)."""
+
+    @property
+    def path(self) -> str:
+        """The file that is being recorded; empty if there is none."""
+        ...
+
+    def record(self, path: Path | None, stems: bool) -> None:
+        """Record to this file from now on; None: end the recording."""
 
 
 class Ensemble(Protocol):

@@ -7,6 +7,7 @@ classes, so a type checker sees every call from end to end.
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
@@ -159,6 +160,9 @@ class CoreCalls(Protocol):
 
     def clock_out(self, port: str, /) -> None:
         """Send our clock to a MIDI port; "off": to none."""
+
+    def record(self, path: Path | None, stems: bool = False, /) -> None:
+        """Record what is heard to a file from now on; None: end the recording."""
 
     def device(self, name: str | None, /) -> list[str]:
         """Play on another sound device, if a name is given; return the names of all devices."""

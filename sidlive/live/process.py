@@ -103,6 +103,7 @@ class _Parts:
         from sidlive.live.sound.audio import open_output
         from sidlive.live.sound.device_minder import DeviceMinder
         from sidlive.live.sound.renderer import Renderer
+        from sidlive.live.sound.sound_recorder import SoundRecorder
         from sidlive.live.sync.ensemble import SyncDesk
         from sidlive.live.sync.timeline import Timeline
 
@@ -122,12 +123,15 @@ class _Parts:
         output = open_output(options.device, stamp)
         if output.notice:
             core.tell(output.notice)
+        core.recorder = self._recorder = SoundRecorder(core.tell)
         self._renderer = Renderer(
-            timeline.next_frame, output, core.chip, core.timing,
+            self._recorder.source(timeline.next_frame, core, lambda: self._renderer.chip),
+            output, core.chip, core.timing,
             report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
             speed=lambda: core.speed, placed=timeline.placed, retouch=core.retouch,
+            heard=lambda samples: self._recorder.heard(samples, self._renderer.output.sample_rate),
         )  # fmt: skip
-        core.hush = self._renderer.panic
+        core.hush = self._hush
         core.retime = self._renderer.retime
         core.speakers = self._minder = DeviceMinder(self._renderer, options.device, core.tell, stamp)
         self._loading_gaps = (
@@ -158,10 +162,16 @@ class _Parts:
         self._midi.close()
         self._minder.close()
         self._renderer.close()
+        self._recorder.close()
         self._sync.close()
         for thread in self._threads:
             thread.join(1.0)
         self._write_take()
+
+    def _hush(self) -> None:
+        """Silence the sound now. Any thread."""
+        self._recorder.panicked(self._renderer.output.feed.waiting)
+        self._renderer.panic()
 
     # -- the generator's thread
 

@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sidlive.chip.registers import VideoTiming
-from sidlive.chip.sid import FrameGrid, Sid
 from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
+from sidlive.live.offline_sound import sound_to
 from sidlive.live.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.places import imports_from, remember_lines
 from sidlive.live.session import Session, verbs
@@ -86,8 +85,10 @@ class Offline:
         """Do nothing: a core in this process cannot die alone."""
 
     def close(self) -> None:
-        """Write the rest of the take."""
+        """Write the rest of the take, and of a recording."""
         self._flush()
+        if self.core.recorder is not None:
+            self.core.record(None)
 
     def _flush(self) -> None:
         try:
@@ -107,37 +108,7 @@ def open_offline(options: RoomOptions, wav: WavFile | None, report_progress: Cal
     core.ready(options.model, *model_digests(options))
     core.midi = "no MIDI (offline)"
     core.output = "no sound (offline)" if wav is None else str(wav.path)
-    return Offline(core, engine, None if wav is None else sound_to(wav, core), composer)
-
-
-def sound_to(wav: WavFile, core: Core) -> Callable[[Row], None]:
-    """Return a sink that plays each frame on the core's chip into a file; the core's panic silences that chip too."""
-    sink = _FileSound(wav, core)
-    core.hush, core.retime = sink.hush, sink.retime
-    return sink.play
-
-
-class _FileSound:
-    """The chip of an offline core, which plays into a file."""
-
-    def __init__(self, wav: WavFile, core: Core) -> None:
-        self._wav = wav
-        self._core = core
-        self.retime(core.timing)
-
-    def retime(self, timing: VideoTiming) -> None:
-        self._sid = Sid(self._core.chip, timing)
-        self._grid = FrameGrid(timing.rate_hz)
-
-    def hush(self) -> None:
-        self._sid.reset(fade=True)
-
-    def play(self, row: Row) -> None:
-        sid = self._sid
-        sid.control_first = self._core.control_first
-        if self._core.begins:
-            sid.settle(row)
-        self._wav.write(sid.play(row, self._grid.advance(self._core.speed)))
+    return Offline(core, engine, sound_to(wav, core), composer)
 
 
 def read_script(path: Path) -> str:

@@ -12,7 +12,7 @@ from sidlive.live.audition import Audition
 from sidlive.live.clock import Taps
 from sidlive.live.controls import SPEEDS
 from sidlive.live.course import Course
-from sidlive.live.desk import Desk, Ensemble, Hands, Speakers
+from sidlive.live.desk import Desk, Ensemble, Hands, RecordsSound, Speakers
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
 from sidlive.live.rests import Rests
@@ -63,6 +63,7 @@ class TapePlayer:
         self.step_s = 0.0  # seconds that the engine takes for a frame, averaged over the latest frames
         self.hands: Hands | None = None
         self.speakers: Speakers | None = None
+        self.recorder: RecordsSound | None = None
         self.ensemble: Ensemble | None = None
         self.control_first = False  # the prompt's tune writes a voice's control before its envelope; read by any thread
         self.speed = 1.0  # of the last frame returned, see `State.speed`; read by any thread

@@ -17,9 +17,10 @@ from sidlive.cli import main
 from sidlive.errors import ControlError
 from sidlive.live.controls import SPEEDS
 from sidlive.live.core import Core
+from sidlive.live.offline_sound import sound_to
 from sidlive.live.pace import APART, Mark, Pace, marks_from, speeds_of, time_at
 from sidlive.live.replay import replay
-from sidlive.live.script import Offline, sound_to
+from sidlive.live.script import Offline
 from sidlive.live.session import Session
 from sidlive.live.take import Take, read_take, take_fragment
 from sidlive.tune.capture.recorder import capture

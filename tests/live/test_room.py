@@ -82,7 +82,7 @@ def test_a_mistake_comes_back_as_it_is(room: Session) -> None:
             lambda room, folder: room.learn("scale"),
             "learn one of temperature, top_p, top_k, follow, vary, compose, density",
         ),
-        (lambda room, folder: room.commit(3), "commit expects a name for the take, found 3"),
+        (lambda room, folder: room.commit(3), "commit expects a name for the file, found 3"),
         (lambda room, folder: room.commit("a\0b"), "commit expects a name without control characters"),
     ],
 )

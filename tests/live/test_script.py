@@ -15,7 +15,8 @@ from sidlive.chip.sid import SAMPLE_RATE
 from sidlive.chip.wav import WavFile
 from sidlive.errors import ControlError, DeviceError, TuneError
 from sidlive.live.core import Core
-from sidlive.live.script import Offline, run, sound_to
+from sidlive.live.offline_sound import sound_to
+from sidlive.live.script import Offline, run
 from sidlive.live.session import VERBS, Session, verbs
 from sidlive.live.take import Take, read_take
 from sidlive.live.voices import Row

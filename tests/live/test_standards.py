@@ -12,9 +12,10 @@ from fake_sound import ManualOutput
 from sidlive.chip.registers import NTSC, PAL, VideoTiming, silence
 from sidlive.chip.wav import WavFile
 from sidlive.live.core import Core
+from sidlive.live.offline_sound import sound_to
 from sidlive.live.options import RoomOptions, make_core
 from sidlive.live.replay import difference, replay
-from sidlive.live.script import Offline, sound_to
+from sidlive.live.script import Offline
 from sidlive.live.session import Session
 from sidlive.live.sound import renderer as renderer_module
 from sidlive.live.sound.renderer import Renderer

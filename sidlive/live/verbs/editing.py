@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sidlive.chip.growing_sound import ENDINGS
 from sidlive.chip.registers import timing_named
 from sidlive.errors import ControlError, TuneError
 from sidlive.live.commit import write_log, write_take
@@ -16,7 +17,7 @@ from sidlive.live.controls import parse_voices
 from sidlive.live.link import Link
 from sidlive.live.places import shown_path, typed_path, working_folder
 from sidlive.live.verbs.declaration import verb
-from sidlive.live.verbs.fragments import FragmentVerbs
+from sidlive.live.verbs.fragments import FragmentVerbs, shown
 from sidlive.writing import make_folder, name_trouble
 
 if TYPE_CHECKING:
@@ -141,6 +142,31 @@ class TakeVerbs(FragmentVerbs):
         )
         return path
 
+    @verb("caller", bindable=True)
+    def record(self, name: "str | Path | None" = None, stems: bool = False) -> Path | None:
+        """Record what is heard from now on: ``record("set.flac")``; ``record(None)`` ends it. Returns the file's path.
+
+        The file is .flac or .wav. With ``stems=True`` there is a file for each voice besides, NAME-voice1.flac and so
+        on: the same frames on chips whose other voices' gates are closed, so together they are the whole sound, as far
+        as the filter is linear. If the name is taken, NAME-2 is written. Files lie where `commit` writes, and are whole
+        up to the last second even after a crash. If the disk is full the recording ends, and the music goes on.
+        """
+        from sidlive.live.sound.recording import free_path
+
+        if name is None:
+            self._core.record(None)
+            return None
+        if not isinstance(stems, bool):
+            raise ControlError(f"record expects stems=True or stems=False, found {shown(stems)}")
+        path = self._file_path(name, "record", "set.flac")
+        if path.suffix.lower() not in ENDINGS:
+            path = path.with_name(path.name + ENDINGS[0])
+        make_folder(path.parent)
+        path = free_path(path.absolute())
+        self._core.record(path, stems)
+        self._core.tell(f"recording {shown_path(path)}; record(None) ends it", "info")
+        return path
+
     def _edit(self, verb: str, *arguments: Any) -> None:
         """Add an edit and show its result. If it is impossible, raise ControlError or TuneError and add nothing."""
         from sidlive.tune.cutting import Edit, apply
@@ -171,16 +197,26 @@ class TakeVerbs(FragmentVerbs):
 
     def _take_path(self, name: str) -> Path:
         """Return the path of NAME.sid, see `commit`. Raises ControlError if no file can have that name."""
-        path = typed_path(name) if isinstance(name, str | Path) else Path()
-        if not path.name.strip(". ") or path.name.lower() == ".sid":
-            raise ControlError(f"commit expects a name for the take, found {name!r}; try commit('first_light')")
-        if any(unicodedata.category(letter) == "Cc" for letter in str(path)):
-            raise ControlError(f"commit expects a name without control characters, found {name!r}")
+        path = self._file_path(name, "commit", "first_light")
         if path.suffix.lower() != ".sid":
             path = path.with_name(path.name + ".sid")
-        path = (self._home if path.parent != Path() else self._takes) / path
         if why := name_trouble(path.with_suffix(".jsonl")):
             raise ControlError(f"commit cannot use this name: {why}; the take is kept, commit it under another name")
+        return path
+
+    def _file_path(self, name: str | Path, verb: str, example: str) -> Path:
+        """Return the path of a file that a verb writes: in the folder of takes, if ``name`` has no folder.
+
+        Raises ControlError if no file can have that name.
+        """
+        path = typed_path(name) if isinstance(name, str | Path) else Path()
+        if not path.name.strip(". ") or path.name.lower() in (".sid", *ENDINGS):
+            raise ControlError(f"{verb} expects a name for the file, found {name!r}; try {verb}({example!r})")
+        if any(unicodedata.category(letter) == "Cc" for letter in str(path)):
+            raise ControlError(f"{verb} expects a name without control characters, found {name!r}")
+        path = (self._home if path.parent != Path() else self._takes) / path
+        if why := name_trouble(path):
+            raise ControlError(f"{verb} cannot use this name: {why}; choose another")
         return path
 
 
