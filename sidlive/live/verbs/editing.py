@@ -151,7 +151,7 @@ class TakeVerbs(FragmentVerbs):
         as the filter is linear. If the name is taken, NAME-2 is written. Files lie where `commit` writes, and are whole
         up to the last second even after a crash. If the disk is full the recording ends, and the music goes on.
         """
-        from sidlive.live.sound.recording import free_path
+        from sidlive.live.sound.recording import free_path, stem_path
 
         if name is None:
             self._core.record(None)
@@ -161,6 +161,8 @@ class TakeVerbs(FragmentVerbs):
         path = self._file_path(name, "record", "set.flac")
         if path.suffix.lower() not in ENDINGS:
             path = path.with_name(path.name + ENDINGS[0])
+        if why := name_trouble(stem_path(path, 0)):
+            raise ControlError(f"record cannot use this name: {why}; choose another")
         make_folder(path.parent)
         path = free_path(path.absolute())
         self._core.record(path, stems)
@@ -214,10 +216,7 @@ class TakeVerbs(FragmentVerbs):
             raise ControlError(f"{verb} expects a name for the file, found {name!r}; try {verb}({example!r})")
         if any(unicodedata.category(letter) == "Cc" for letter in str(path)):
             raise ControlError(f"{verb} expects a name without control characters, found {name!r}")
-        path = (self._home if path.parent != Path() else self._takes) / path
-        if why := name_trouble(path):
-            raise ControlError(f"{verb} cannot use this name: {why}; choose another")
-        return path
+        return (self._home if path.parent != Path() else self._takes) / path
 
 
 def _length_edits(seconds: float | None, last: float | None) -> "list[Edit]":
