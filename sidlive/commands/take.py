@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.commands.arguments import add_json_option, add_label_options, label_from
-from sidlive.commands.take_files import KINDS, expect_take_name, write_take_file
+from sidlive.commands.take_files import KINDS, expect_midi_name, expect_take_name, write_stems, write_take_file
 
 if TYPE_CHECKING:
     from sidlive.tune.cutting import Edit
@@ -47,6 +47,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     take.add_argument("--fade", metavar="LENGTH", help="fade out over the last LENGTH")
     take.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"file to write: {', '.join(KINDS)}")
+    take.add_argument(
+        "--stems", type=Path, metavar="DIR", help="folder for a .wav file of each voice; together they are the take"
+    )
+    take.add_argument(
+        "--midi", type=Path, metavar="OUT", help=".mid file to write: notes, bends and tempo, a track for each voice"
+    )
     add_label_options(take, "the output file's name", "sidlive")
     add_json_option(take, '"events" holds all events')
     take.set_defaults(run=run)
@@ -58,8 +64,13 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.live.take import read_take, take_fragment
     from sidlive.report import Result, emit, plain
     from sidlive.tune.cutting import Edit, apply
+    from sidlive.tune.midi_file import write_midi
+    from sidlive.writing import expect_folder
 
     expect_take_name(args.output)
+    expect_midi_name(args.midi)
+    if args.stems is not None:
+        expect_folder(args.stems)
     first, *others = args.takes
     if len(args.splice) > len(others):
         raise ControlError(
@@ -92,8 +103,15 @@ def run(args: argparse.Namespace) -> None:
     if args.output:
         write_take_file(args.output, cut, log.chip, log.timing, label_from(args, args.output.stem, "sidlive"))
         results.append(Result("wrote", str(args.output)))
+    if args.stems is not None:
+        results += [
+            Result("wrote", str(path)) for path in write_stems(args.stems, Path(first).name, cut, log.chip, log.timing)
+        ]
+    if args.midi is not None:
+        notes = write_midi(args.midi, cut, label_from(args, args.midi.stem, "sidlive").title)
+        results += [Result("wrote", str(args.midi)), Result("notes", notes)]
     emit(results, args.json, Path(first).name, events=events)
-    if not (args.json or args.output):
+    if not (args.json or args.output or args.stems or args.midi):
         for line in events[:_MOST_EVENTS] + [f"... {len(events) - _MOST_EVENTS} more (--json)"] * (
             len(events) > _MOST_EVENTS
         ):

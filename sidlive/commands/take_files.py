@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from sidlive.chip.registers import VideoTiming
+    from sidlive.chip.registers import Frames, VideoTiming
     from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.cutting import Cut
 
 KINDS: Final = (".sid", ".npz", ".wav", ".flac")
+_MIDI: Final = (".mid", ".midi")
 
 
 def expect_take_name(path: Path | None) -> None:
@@ -23,6 +24,50 @@ def expect_take_name(path: Path | None) -> None:
     expect_place(path)
 
 
+def expect_midi_name(path: Path | None) -> None:
+    """Raise TuneError if no MIDI file can be written to this path; None is accepted."""
+    from sidlive.errors import TuneError
+    from sidlive.writing import expect_place
+
+    if path is None:
+        return
+    if path.suffix.lower() not in _MIDI:
+        raise TuneError(f"{path}: expected a name that ends in {' or '.join(_MIDI)}")
+    expect_place(path)
+
+
+def write_stems(folder: Path, name: str, cut: "Cut", chip: str, timing: "VideoTiming") -> list[Path]:
+    """Write a .wav file of each voice of an edited take, with a spinner on stderr meanwhile; return the paths.
+
+    The files have the same length and the same beginning as the take's own .wav file: see `sidlive.chip.stems`.
+    """
+    from sidlive.chip.stems import render_stems
+    from sidlive.chip.wav import WavFile
+    from sidlive.report import spinner, warn
+    from sidlive.writing import make_folder
+
+    if cut.tempo_note:
+        warn(cut.tempo_note)
+    make_folder(folder)
+    paths = []
+    with spinner(stderr=True) as report_progress:
+        report_progress(f"writing {cut.seconds:.0f} s of each voice to {folder}")
+        stems = render_stems(_sounding(cut), cut.rate_hz, chip, timing, control_first=cut.control_first)
+        for voice, stem in enumerate(stems):
+            paths.append(folder / f"{name}-voice{voice + 1}.wav")
+            with WavFile(paths[-1]) as file:
+                file.write(stem)
+    return paths
+
+
+def _sounding(cut: "Cut") -> "Frames":
+    """Return the frames of a file of sound: a loop is heard twice."""
+    import numpy as np
+
+    again = cut.frames[:0] if cut.loop_frame is None else cut.frames[cut.loop_frame :]
+    return np.concatenate([cut.frames, again])
+
+
 def write_take_file(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
     """Write an edited take in the format of the path's ending, with a spinner on stderr meanwhile."""
     from sidlive.report import spinner
@@ -34,8 +79,6 @@ def write_take_file(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", ab
 
 def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "Label") -> None:
     """Write an edited take in the format of the path's ending. A file of sound has the loop twice."""
-    import numpy as np
-
     from sidlive.report import warn
 
     if cut.tempo_note and path.suffix.lower() != ".sid":
@@ -50,9 +93,7 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "
         from sidlive.chip.sid import render
         from sidlive.chip.wav import WavFile
 
-        again = cut.frames[:0] if cut.loop_frame is None else cut.frames[cut.loop_frame :]
-        rows = np.concatenate([cut.frames, again])
-        sound = render(rows, cut.rate_hz, chip, timing, control_first=cut.control_first)
+        sound = render(_sounding(cut), cut.rate_hz, chip, timing, control_first=cut.control_first)
         if path.suffix.lower() == ".flac":
             write_flac(path, sound)
         else:

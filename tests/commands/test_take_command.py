@@ -86,3 +86,34 @@ def test_a_missing_take_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_a_log_alone_holds_no_frames(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["take", str(takes / "kept.jsonl")]) == 2
     assert "sidlive replay makes them from a log" in capsys.readouterr().err
+
+
+def test_a_take_is_written_as_stems_and_as_midi(
+    takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["take", str(takes / "script"), "--raw", "--trim", ":100f"]
+    assert main([*words, "--stems", str(tmp_path / "new" / "stems"), "-o", str(tmp_path / "all.wav")]) == 0
+    parts = [tmp_path / "new" / "stems" / f"script-voice{voice}.wav" for voice in (1, 2, 3)]
+    sounds = []
+    for path in (tmp_path / "all.wav", *parts):
+        with wave.open(str(path)) as sound:
+            sounds.append(np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(float))
+    whole, *stems = sounds
+    assert ((whole - sum(stems)) ** 2).mean() < 0.02 * (whole**2).mean()
+    assert main([*words, "--midi", str(tmp_path / "out.mid"), "--json"]) == 0
+    figures = results(capsys.readouterr().out.splitlines()[-1], "events")
+    assert figures["wrote"] == str(tmp_path / "out.mid") and figures["notes"] > 10
+    assert (tmp_path / "out.mid").read_bytes()[:4] == b"MThd"
+
+
+def test_wrong_places_for_stems_and_midi_are_one_line(
+    takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    for words, said in (
+        (["--midi", str(tmp_path / "out.wav")], "expected a name that ends in .mid or .midi"),
+        (["--midi", str(tmp_path / "no" / "out.mid")], "there is no folder"),
+        (["--stems", str(tmp_path / "file")], "cannot be made a folder"),
+    ):
+        assert main(["take", str(takes / "script"), *words]) == 2
+        assert said in capsys.readouterr().err

@@ -64,13 +64,13 @@ def tuning_of(frames: Frames, frequency: Ints) -> float:
 def steady_tones(frames: Frames, frequency: Ints) -> NDArray[np.bool_]:
     """Return ``bool[T, 3]``: the voice's gate is open, its waveform pitched, its frequency that of the frame before."""
     control = frames[:, [sid.register_of(voice, CONTROL) for voice in range(VOICES)]]
-    steady = _sounds_tone(control, frequency) & (control & GATE > 0)
+    steady = sounds_tone(control, frequency) & (control & GATE > 0)
     steady[1:] &= frequency[1:] == frequency[:-1]
     steady[:1] = False
     return steady
 
 
-def _sounds_tone(control: NDArray[np.uint8], frequency: Ints) -> NDArray[np.bool_]:
+def sounds_tone(control: NDArray[np.uint8], frequency: Ints) -> NDArray[np.bool_]:
     """Return whether an oscillator runs a waveform with a pitch; the result has the shape of the arguments."""
     return (control & (TRIANGLE | SAW | PULSE) > 0) & (control & (NOISE | TEST) == 0) & (frequency > 0)
 
@@ -86,7 +86,7 @@ def _voice(frames: Frames, voice: int, frequency: Ints, tuning_cents: float) -> 
     stops = np.append(starts[1:] - leads[1:], length)
     fades = closes + RELEASE_FRAMES[sr[np.minimum(closes, length - 1)] & 15]
 
-    sounds = _sounds_tone(control, frequency)
+    sounds = sounds_tone(control, frequency)
     numbers = melody.numbers_of(frequency, tuning_cents)
     nearest = np.where(sounds, np.rint(numbers), melody.UNKNOWN).astype(np.int16)
     root, tones, path = nearest.copy(), np.zeros(length, dtype=np.int64), nearest.copy()

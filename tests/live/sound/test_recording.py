@@ -265,7 +265,7 @@ def test_a_wrong_name_is_one_line(tmp_path: Path) -> None:
     for name, said in ((3, "record expects a name for the file, found 3"), ("a\0b", "without control characters")):
         with pytest.raises(ControlError, match=said):
             session.record(name)  # type: ignore[arg-type]
-    with pytest.raises(ControlError, match="record cannot use this name: .* at most 255 fit"):
+    with pytest.raises(ControlError, match=r"record cannot use this name: .* at most 255 fit"):
         session.record("x" * 300)
     with pytest.raises(ControlError, match="stems=True or stems=False"):
         session.record("a", stems=2)  # type: ignore[arg-type]
