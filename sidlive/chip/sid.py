@@ -223,7 +223,7 @@ class Sid:
         """Make the writes of a frame; return the samples until the last one, with the surplus of the frame before."""
         chip, held, values = self._emulator, self._held, row.tolist()
         out, now = self._surplus, 0
-        for cycle, register, column in _SCHEDULES[self.control_first]:
+        for cycle, register, column in SCHEDULES[self.control_first]:
             value = values[column]
             if value != held[register]:
                 if cycle > now:
@@ -408,5 +408,6 @@ def _schedule(control_first: bool) -> tuple[tuple[int, int, int], ...]:
     return tuple(writes)
 
 
-_SCHEDULES: Final = (_schedule(False), _schedule(True))  # by ``control_first``
-_WRITTEN: Final = 1 + max(cycle for schedule in _SCHEDULES for cycle, _, _ in schedule)  # all writes are made by then
+# The writes of a frame, by ``control_first``: (cycle in the frame, register, column of the frame with its value).
+SCHEDULES: Final = (_schedule(False), _schedule(True))
+_WRITTEN: Final = 1 + max(cycle for schedule in SCHEDULES for cycle, _, _ in schedule)  # all writes are made by then

@@ -65,10 +65,22 @@ def add_video_option(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_out_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--out``, stored as a list ``out``."""
+    parser.add_argument(
+        "--out",
+        action="append",
+        default=[],
+        metavar="CHIP",
+        help="play on a real SID too: asid:PORT, a MIDI port, or u64:HOST, an Ultimate; several times for several",
+    )
+
+
 def add_room_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of all commands that open the instrument; `room_options` reads them."""
     parser.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     parser.add_argument("--device", help="sound device: a part of its name, or null for none")
+    add_out_option(parser)
     parser.add_argument("--midi", help="MIDI port: a part of its name, or none (default: all ports)")
     parser.add_argument("--sync", default="off", metavar="CLOCK", help="follow a clock: midi, midi:PORT or link")
     parser.add_argument("--takes", type=Path, default=Path("takes"), metavar="DIR", help="folder for takes")
@@ -86,6 +98,7 @@ def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions"
         model=arguments.model,
         device=arguments.device,
         midi=arguments.midi,
+        outputs=tuple(arguments.out),
         sync=arguments.sync,
         takes=arguments.takes,
         chip=arguments.chip,

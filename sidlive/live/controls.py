@@ -160,6 +160,7 @@ CONTROLS: Final[dict[str, Control]] = {
         Control("volume", 0, 15, 15, "", "remix", "the whole chip's volume, on the way out", whole=True),
         Control("speed", *SPEEDS, 1.0, "", "remix", "how fast: 1 is the video standard's frame rate; the pitch stays"),
         Control("nudge", -200.0, 200.0, 0.0, "ms", "room", "play this much later than the clock that sync() follows"),
+        Control("align", -100.0, 100.0, 0.0, "ms", "room", "chips play this much later than the emulator is heard"),
         Control("ahead", 16, 250, 64, "frames", "room", "how much future is kept ready", whole=True),
         Control(
             "revive",

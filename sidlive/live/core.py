@@ -19,7 +19,8 @@ from sidlive.live.clock import Clock
 from sidlive.live.controls import turnable
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
-from sidlive.live.state import ControlValue, Notes, NoticeLevel, State, SyncState
+from sidlive.live.outputs.choice import LISTENING
+from sidlive.live.state import ControlValue, Notes, NoticeLevel, OutputState, State, SyncState
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.tape_player import MARGIN
 from sidlive.live.timekeeper import Timekeeper
@@ -222,6 +223,24 @@ class Core(Timekeeper):
         else:
             self.ensemble.send(port)
 
+    def out(self, spec: str, on: bool = True, voices: object = None, extended: bool | None = None) -> None:
+        """Start to play on a chip, or stop. Raises ControlError and DeviceError."""
+        if self.chips is None:
+            self.tell("out(): there are no outputs here")
+        else:
+            self.chips.connect(spec, on, voices, extended)
+
+    def outputs(self) -> tuple[OutputState, ...]:
+        """Return the chips that play beside the emulator."""
+        return self.chips.states if self.chips is not None else ()
+
+    def listen(self, choice: str) -> None:
+        """Have the emulator, the chips or both be heard. Raises ControlError."""
+        if self.chips is None:
+            self.tell("listen(): there are no outputs here")
+        else:
+            self.chips.listen(choice)
+
     @property
     def started(self) -> bool:
         """Whether the performer has started the music, even if its first frames are still being made."""
@@ -270,6 +289,8 @@ class Core(Timekeeper):
                 quantise=self.quantised,
                 late_changes=self.late_changes,
                 sync=self.ensemble.state if self.ensemble is not None else SyncState(),
+                outputs=self.outputs(),
+                listening=self.chips.listening if self.chips is not None else LISTENING[0],
                 notices=tuple(self._desk.notices),
             )
 

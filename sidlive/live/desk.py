@@ -15,7 +15,16 @@ from sidlive.errors import ControlError
 from sidlive.live.clock import Clock
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
 from sidlive.live.shapes import Shape
-from sidlive.live.state import ControlState, ControlValue, Notice, NoticeLevel, SyncState, VoiceMode, VoiceState
+from sidlive.live.state import (
+    ControlState,
+    ControlValue,
+    Notice,
+    NoticeLevel,
+    OutputState,
+    SyncState,
+    VoiceMode,
+    VoiceState,
+)
 from sidlive.live.voices import Grip, Grips, Locked
 from sidlive.model.chords import chord_classes, range_ends
 from sidlive.model.composer.choices import notes_like
@@ -92,6 +101,26 @@ class Ensemble(Protocol):
 
     def send(self, port: str) -> None:
         """Send our clock to a MIDI port; "off": to none."""
+
+
+class Chips(Protocol):
+    """The part of the chips that the core uses (`sidlive.live.outputs.patchbay.Patchbay`)."""
+
+    @property
+    def states(self) -> tuple[OutputState, ...]:
+        """The chips and their ports."""
+        ...
+
+    @property
+    def listening(self) -> str:
+        """What is heard: "both", "chip" or "emulator"."""
+        ...
+
+    def connect(self, spec: str, on: bool, voices: object, extended: bool | None) -> None:
+        """Start to play on a chip, or stop."""
+
+    def listen(self, choice: str) -> None:
+        """Have the emulator, the chips or both be heard."""
 
 
 class Desk:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 from sidlive.chip.registers import Frames
-from sidlive.live.state import ControlValue, NoticeLevel, State, Window
+from sidlive.live.state import ControlValue, NoticeLevel, OutputState, State, Window
 from sidlive.model.composer.plan_settings import StepUnit
 
 if TYPE_CHECKING:
@@ -163,6 +163,19 @@ class CoreCalls(Protocol):
 
     def record(self, path: Path | None, stems: bool = False, /) -> None:
         """Record what is heard to a file from now on; None: end the recording."""
+
+    def out(self, spec: str, on: bool = True, voices: object = None, extended: bool | None = None, /) -> None:
+        """Start to play on a chip, "asid:PORT" or "u64:HOST", or stop; "off": stop on all. It opens in the background.
+
+        ``voices`` and ``extended``: see `sidlive.live.outputs.choice.ChipChoice`.
+        """
+
+    def outputs(self) -> tuple[OutputState, ...]:
+        """Return the chips that play beside the emulator."""
+        ...
+
+    def listen(self, choice: str, /) -> None:
+        """Have the emulator, the chips or both be heard: "emulator", "chip", "both"."""
 
     def device(self, name: str | None, /) -> list[str]:
         """Play on another sound device, if a name is given; return the names of all devices."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import timing_named
+from sidlive.live.outputs.choice import parse_chip
 from sidlive.live.places import working_folder
 from sidlive.live.sync.choice import OFF, parse_sync
 
@@ -26,6 +27,7 @@ class RoomOptions:
     model: str = "pocket"
     device: str | None = None  # sound device: part of its name, "null" for none, None for the default
     midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all ports
+    outputs: tuple[str, ...] = ()  # the chips to play on: "asid:PORT", "u64:HOST", with options as `parse_chip` reads
     sync: str = OFF  # the clock to follow: "midi", "midi:PORT", "link" or "off"
     takes: Path = Path("takes")  # made absolute here, so that os.chdir in a script does not change it
     chip: str = "6581"
@@ -39,6 +41,8 @@ class RoomOptions:
 
     def __post_init__(self) -> None:
         parse_sync(self.sync)
+        for spec in self.outputs:
+            parse_chip(spec)
         object.__setattr__(self, "takes", self.home / self.takes)
 
 

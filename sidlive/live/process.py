@@ -100,6 +100,7 @@ class _Parts:
         from sidlive.live.hands.actor import Actor
         from sidlive.live.hands.bindings import Bindings
         from sidlive.live.hands.midi import Midi
+        from sidlive.live.outputs.patchbay import ChipFacts, Patchbay
         from sidlive.live.sound.audio import open_output
         from sidlive.live.sound.device_minder import DeviceMinder
         from sidlive.live.sound.renderer import Renderer
@@ -119,6 +120,12 @@ class _Parts:
         core.ensemble = self._sync = SyncDesk(core, lambda: core.timing.rate_hz, lambda: self._midi.ports)
         self._midi.hear_clock = self._sync.hear
         timeline.listeners.append(self._sync.frame)
+        core.chips = self._chips = Patchbay(
+            core.tell,
+            lambda: ChipFacts(core.chip, core.timing, core.control_first),
+            lambda: float(core.get("align")),
+        )
+        timeline.row_listeners.append(self._chips.frame)
         stamp = options.stamp() if options.stamp else None
         output = open_output(options.device, stamp)
         if output.notice:
@@ -147,6 +154,8 @@ class _Parts:
 
     def open(self) -> None:
         """Start all threads."""
+        for spec in self._options.outputs:
+            self._chips.connect(spec, tells=True)
         sys.setswitchinterval(0.001)  # seconds: the longest time that a thread keeps the interpreter while others wait
         self._renderer.start()
         self._show_output()
@@ -163,13 +172,15 @@ class _Parts:
         self._minder.close()
         self._renderer.close()
         self._recorder.close()
+        self._chips.close()
         self._sync.close()
         for thread in self._threads:
             thread.join(1.0)
         self._write_take()
 
     def _hush(self) -> None:
-        """Silence the sound now. Any thread."""
+        """Silence the emulator and all chips now. Any thread."""
+        self._chips.hush()
         self._recorder.panicked(self._renderer.output.feed.waiting)
         self._renderer.panic()
 

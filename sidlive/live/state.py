@@ -144,6 +144,24 @@ class SyncState:
         return f"sync {self.kind}{source}" + (f": {self.lock}{tempo}{error}" if self.kind != "off" else "") + sent
 
 
+@dataclass(frozen=True, repr=False)
+class OutputState:
+    """A chip that plays beside the emulator, and its port."""
+
+    name: str  # as the performer writes it: "asid:synth", "u64:192.168.1.64"
+    status: str  # "opening", "open", "gone" (it may come back) or "failed"
+    port: str = ""  # the full name of the port, if it is another one
+    voices: str = "123"  # those that it plays
+    error: str = ""  # why it failed
+    dropped: int = 0  # messages that its process did not take in time
+
+    def __repr__(self) -> str:
+        where = f" ({self.port})" if self.port else ""
+        voices = "" if self.voices == "123" else f", voices {', '.join(self.voices)}"
+        dropped = f", {self.dropped} messages dropped" if self.dropped else ""
+        return f"{self.name}{where}: {self.status}{voices}{dropped}" + (f": {self.error}" if self.error else "")
+
+
 @dataclass(frozen=True)
 class Notice:
     """A message to the performer. ``number`` increases by one from notice to notice."""
@@ -188,6 +206,8 @@ class State:
     loops: tuple[LoopState, ...] = ()  # they run beside the session, so the core does not know them
     quantise: str = "now"  # when a command takes effect that does not say it
     sync: SyncState = SyncState()
+    outputs: tuple[OutputState, ...] = ()  # the chips that play beside the emulator
+    listening: str = "both"  # what is heard: "both", "chip" or "emulator"
     late_changes: int = 0  # timed changes that came after their frame because generation was late
     notices: tuple[Notice, ...] = ()  # the latest 20, oldest first
 

@@ -12,7 +12,7 @@ from sidlive.live.audition import Audition
 from sidlive.live.clock import Taps
 from sidlive.live.controls import SPEEDS
 from sidlive.live.course import Course
-from sidlive.live.desk import Desk, Ensemble, Hands, RecordsSound, Speakers
+from sidlive.live.desk import Chips, Desk, Ensemble, Hands, RecordsSound, Speakers
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
 from sidlive.live.rests import Rests
@@ -65,6 +65,7 @@ class TapePlayer:
         self.speakers: Speakers | None = None
         self.recorder: RecordsSound | None = None
         self.ensemble: Ensemble | None = None
+        self.chips: Chips | None = None
         self.control_first = False  # the prompt's tune writes a voice's control before its envelope; read by any thread
         self.speed = 1.0  # of the last frame returned, see `State.speed`; read by any thread
         self.begins = False  # the last frame returned was the first of the music, or of a take

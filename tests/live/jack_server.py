@@ -17,7 +17,19 @@ class JackServer:
 
     def __init__(self, log: Path) -> None:
         self.name = f"sidlive{os.getpid()}-{next(_numbers)}"  # an earlier server may not have ended yet
-        self._command = ["jackd", "--no-realtime", "-n", self.name, "-d", "dummy", "--rate", "48000", "--period", "128"]
+        self._command = [
+            "jackd",
+            "--sync",
+            "--no-realtime",
+            "-n",
+            self.name,
+            "-d",
+            "dummy",
+            "--rate",
+            "48000",
+            "--period",
+            "128",
+        ]
         self._log = log
 
     def start(self) -> None:

@@ -1,0 +1,113 @@
+"""The owner of a sender process, in the core: gives it messages with their times, and hears how its port is."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from sidlive.live.outputs.choice import ChipChoice
+
+PortStatus = Literal["opening", "open", "gone", "failed"]
+
+PARTING_S: Final = 1.0  # time for the process to send the last words, before this one goes on
+
+
+class Sender:
+    """One sender process. Any thread may call any method; none of them waits for the port."""
+
+    def __init__(
+        self, choice: ChipChoice, last: Sequence[bytes], tell: Callable[[str], object], tells_failure: bool = False
+    ) -> None:
+        """Start to open the port. ``last``: the messages after which the chip is silent.
+
+        ``tell`` gets a line when the port goes or comes back; with ``tells_failure`` also if it does not open.
+        """
+        self.status: PortStatus = "opening"
+        self.port = choice.target  # the port's full name, once it is open
+        self.error = ""  # why the port did not open
+        self.beginnings = 0  # times that the chip knew nothing: its port was opened, or it was silenced meanwhile
+        self.dropped = 0  # messages that the process did not take in time
+        self._choice, self._tell, self._tells_failure = choice, tell, tells_failure
+        self._closing = False
+        self._writing = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sidlive.live.outputs.sender_process", choice.kind, choice.target],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin.fileno()
+        self._write([f"last {message.hex()}" for message in last])
+        with contextlib.suppress(AttributeError, OSError):  # Windows before Python 3.12
+            os.set_blocking(self._pipe, False)
+        threading.Thread(target=self._listen, name="sender", daemon=True).start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages reach the port."""
+        return self.status == "open"
+
+    def send(self, time_s: float, messages: Sequence[bytes]) -> bool:
+        """Send messages at a time (`time.perf_counter`); return False if the process did not take them."""
+        return self._write([f"at {time_s:.6f} {message.hex()}" for message in messages])
+
+    def now(self, messages: Sequence[bytes]) -> bool:
+        """Send messages at once, and drop those that wait; return False if the process did not take them."""
+        now_s = time.perf_counter()
+        later = [f"at {now_s:.6f} {message.hex()}" for message in messages[1:]]
+        return self._write([f"now {messages[0].hex()}", *later])
+
+    def close(self) -> None:
+        """Silence the chip and end the process. If the port is gone, it ends by itself a little later."""
+        self._closing = True
+        with self._writing, contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PARTING_S)
+
+    def _write(self, lines: list[str]) -> bool:
+        """Write lines, all or none: they are shorter than what a pipe takes in one piece."""
+        data = "".join(f"{line}\n" for line in lines).encode()
+        with self._writing:
+            if self._closing:
+                return False
+            try:
+                return os.write(self._pipe, data) == len(data)
+            except OSError:  # the pipe is full, since the process is stuck; or the process has ended
+                self.dropped += 1
+                return False
+
+    def _listen(self) -> None:
+        """Hear what the process says, until it ends."""
+        assert self._process.stdout is not None
+        name = self._choice.name
+        for line in self._process.stdout:
+            word, _, text = line.decode(errors="replace").strip().partition(" ")
+            if word == "error":
+                self.error = text
+            elif word == "open":
+                was, self.port, self.status = self.status, text, "open"
+                self.beginnings += 1
+                if was == "gone":
+                    self._tell(f"{name} is back")
+            elif word == "gone":
+                self.status = "gone"
+                self._tell(f"{name} is gone; it plays again when it is back")
+            elif word == "silenced":
+                self.beginnings += 1
+        self._process.wait()
+        if self._closing:
+            return
+        before = self.status
+        if before == "opening":
+            self.error = self.error or "the process that sends to it did not start"
+            if self._tells_failure:
+                self._tell(f"{name}: {self.error}")
+        else:
+            self.error = "the process that sends to it has ended"
+            self._tell(f"{name}: {self.error}; out({name!r}) begins again")
+        self.status = "failed"

@@ -1,0 +1,178 @@
+"""The sender process: sends messages to a chip at given times, and silences it if the core dies.
+
+``python -m sidlive.live.outputs.sender_process KIND TARGET``, with the kinds of `choice.ChipKind`. A line of its input:
+
+- ``at TIME HEX``: send this message at this time (of `time.perf_counter`, in seconds);
+- ``now HEX``: drop the messages that wait, and send this one at once;
+- ``last HEX``: keep this message for the end; several are sent in their order.
+
+Its output is ``open NAME`` once the port is open, later ``gone NAME`` and ``open NAME`` as the port goes and comes
+back, ``silenced`` after the last words were sent because the core has said nothing for a while; or ``error TEXT``, and
+the process ends. When its input ends, for whatever reason, it drops what waits, sends the last words and ends. So the
+chip is silent even if the core was killed. It has a session of its own: what ends the core's whole group spares it.
+"""
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from sidlive.live.outputs.choice import ChipKind
+
+PRIORITY: Final = -11  # of the process, as the core's
+AHEAD_S: Final = {"asid": 0.004, "u64": 0.0}  # a message goes to the driver so long before its time
+MOST: Final = 500  # messages that wait: 10 s; older ones are dropped
+STUCK_S: Final = 1.0  # a core that says nothing for so long is stuck: the chip is silenced
+LOOK_S: Final = 1.0  # seconds between two looks at the port
+LAST_TIMES: Final = 3  # times that the last words are sent at the end: a receiver may be too busy to hear them once
+LAST_S: Final = 0.1  # time for them to go out, each time
+PARTING_S: Final = 5.0  # time for a port that is gone to come back for the last words
+_NAP_S: Final = 0.5  # longest wait
+
+
+class ChipPort(Protocol):
+    """The port of one chip."""
+
+    name: str  # as people read it
+    whole: bool  # each message is complete: a late one may be left out
+
+    @property
+    def connected(self) -> bool:
+        """Whether the port takes messages now."""
+        ...
+
+    def open(self) -> str:
+        """Open the port, also again after it was gone; return "" or why that failed."""
+        ...
+
+    def send(self, time_s: float, message: bytes) -> None:
+        """Send a message at a time, which is not before that of the message sent last. Never raises."""
+
+
+class SenderProcess:
+    """The messages that wait, and the port. Three threads: one reads, one sends, one looks at the port."""
+
+    def __init__(self, port: ChipPort, ahead_s: float, answer: Any) -> None:
+        self._port, self._ahead_s, self._answer = port, ahead_s, answer
+        self._waiting: deque[tuple[float, bytes]] = deque(maxlen=MOST)
+        self._last: list[bytes] = []
+        self._changed = threading.Condition()
+        self._heard_s = time.perf_counter()
+        self._silenced = True  # the last words were sent, and nothing after them
+        self._ended = False
+
+    def run(self) -> None:
+        """Send until the input ends."""
+        threading.Thread(target=self._read, name="read", daemon=True).start()
+        threading.Thread(target=self._mind, name="mind", daemon=True).start()
+        while (message := self._next()) is not None:
+            self._port.send(*message)
+        deadline = time.perf_counter() + PARTING_S
+        while not self._port.connected and time.perf_counter() < deadline:
+            self._port.open()
+            time.sleep(LOOK_S / 10)
+        for _ in range(LAST_TIMES):
+            self._send_last()
+            time.sleep(LAST_S)
+
+    def _next(self) -> tuple[float, bytes] | None:
+        """Wait for the next message that is due, and return it; None at the end."""
+        with self._changed:
+            while not self._ended:
+                now = time.perf_counter()
+                if self._waiting and self._waiting[0][0] - self._ahead_s <= now:
+                    message = self._waiting.popleft()
+                    while self._port.whole and self._waiting and self._waiting[0][0] <= now:
+                        message = self._waiting.popleft()
+                    self._silenced = False
+                    return message
+                if not self._silenced and now - self._heard_s > STUCK_S:
+                    self._send_last()
+                    self._say("silenced")
+                until = self._waiting[0][0] - self._ahead_s if self._waiting else now + _NAP_S
+                self._changed.wait(min(_NAP_S, max(0.0, until - now)))
+            return None
+
+    def _send_last(self) -> None:
+        self._silenced = True
+        for message in self._last:
+            self._port.send(time.perf_counter(), message)
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            word, _, rest = line.strip().partition(" ")
+            with self._changed:
+                self._heard_s = time.perf_counter()
+                if word == "at":
+                    time_s, _, message = rest.partition(" ")
+                    self._waiting.append((float(time_s), bytes.fromhex(message)))
+                elif word == "now":
+                    self._waiting.clear()
+                    self._waiting.append((self._heard_s, bytes.fromhex(rest)))
+                elif word == "last":
+                    self._last.append(bytes.fromhex(rest))
+                self._changed.notify()
+        self._end()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def _mind(self) -> None:
+        """Tell when the port goes and comes back, and open it again."""
+        there = True
+        while not self._ended:
+            time.sleep(LOOK_S)
+            now = self._port.connected or not self._port.open()
+            if now != there and not self._ended:
+                there = now
+                self._say(f"{'open' if there else 'gone'} {self._port.name}")
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more
+            print(text, file=self._answer)
+
+
+def open_port(kind: "ChipKind", target: str) -> ChipPort:
+    """Return the port of a chip, which is not open yet."""
+    if kind == "u64":
+        from sidlive.live.outputs.ultimate_port import UltimatePort
+
+        return UltimatePort(target)
+    from sidlive.live.outputs.asid_port import AsidPort
+
+    return AsidPort(target)
+
+
+def main(kind: "ChipKind", target: str) -> int:
+    """Serve one chip until the input ends; return the exit status."""
+    answer, sys.stdout = os.fdopen(os.dup(1), "w", buffering=1), sys.stderr  # drivers print
+    os.dup2(2, 1)
+    for name in ("SIGINT", "SIGHUP", "SIGTERM"):  # the end of the input ends this process
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):  # not every user may
+            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    sys.setswitchinterval(0.0005)  # seconds: the longest time that a thread keeps the others waiting
+    port = open_port(kind, target)
+    if trouble := port.open():
+        print(f"error {trouble}", file=answer)
+        return 1
+    print(f"open {port.name}", file=answer)
+    gc.freeze()
+    gc.disable()
+    SenderProcess(port, AHEAD_S[kind], answer).run()
+    return 0
+
+
+if __name__ == "__main__":
+    status = main(cast("ChipKind", sys.argv[1]), sys.argv[2])
+    os._exit(status)  # a driver whose server has died may never return from its own end

@@ -1,0 +1,142 @@
+"""An Ultimate over its HTTP API, tried against a server on loopback that keeps to the documentation."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from fake_engine import until
+from ultimate_server import UltimateServer
+
+from sidlive.chip.registers import silence
+from sidlive.errors import DeviceError
+from sidlive.live.outputs.choice import parse_chip
+from sidlive.live.outputs.sender import Sender
+from sidlive.live.outputs.ultimate import PASSWORD_VARIABLE, Ultimate, UltimateStream, calls_of
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def switch_on() -> Iterator[Callable[..., UltimateServer]]:
+    """Switch on Ultimates; they are switched off at the end of the test."""
+    servers: list[UltimateServer] = []
+
+    def on(**options: object) -> UltimateServer:
+        servers.append(UltimateServer(**options))
+        return servers[-1]
+
+    yield on
+    for server in servers:
+        server.close()
+
+
+def frame(volume: int) -> bytes:
+    row = silence(1)[0]
+    row[24] = volume
+    return row.tobytes()
+
+
+def test_a_tune_is_sent_and_played(switch_on: Callable[..., UltimateServer]) -> None:
+    server = switch_on()
+    api = Ultimate(server.host)
+    assert api.version() == "0.1"
+    api.play(b"PSID, a tune")
+    api.play(b"PSID, another", song=3)
+    assert server.played == [(b"PSID, a tune", ""), (b"PSID, another", "3")]
+
+
+@pytest.mark.parametrize(("keeps", "connections"), [(True, 1), (False, 3)])
+def test_a_connection_that_stays_open_is_used_again(
+    switch_on: Callable[..., UltimateServer], keeps: bool, connections: int
+) -> None:
+    server = switch_on(keeps=keeps)
+    api = Ultimate(server.host)
+    for value in (1, 2, 3):
+        api.write(0xD418, bytes([value]))
+    assert server.memory[0xD418] == 3 and server.connections == connections
+
+
+def test_the_password_is_sent(switch_on: Callable[..., UltimateServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    server = switch_on(password="secret")
+    with pytest.raises(DeviceError, match=f"wants its network password: set {PASSWORD_VARIABLE}"):
+        Ultimate(server.host).version()
+    monkeypatch.setenv(PASSWORD_VARIABLE, "secret")
+    assert Ultimate(server.host).version() == "0.1"
+
+
+def test_what_the_host_says_is_passed_on(switch_on: Callable[..., UltimateServer]) -> None:
+    server = switch_on()
+    server.errors = ["SID File Memory Rollover"]
+    with pytest.raises(DeviceError, match=r"refused \(200\): SID File Memory Rollover"):
+        Ultimate(server.host).play(b"")
+
+
+def test_a_host_that_is_off_or_silent_or_no_host_is_said_in_one_line(
+    switch_on: Callable[..., UltimateServer],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(DeviceError, match=rf"127.0.0.1:{port} does not answer \(Connection refused\)"):
+        Ultimate(f"127.0.0.1:{port}").version()
+    server = switch_on()
+    server.delay_s = 5.0
+    with pytest.raises(DeviceError, match="does not answer"):
+        Ultimate(server.host, patience_s=0.2).version()
+    with pytest.raises(DeviceError, match="a name or an IP address"):
+        Ultimate("host:port").version()
+
+
+def test_a_frame_is_one_call_and_a_control_that_is_written_twice_a_second_one() -> None:
+    row = np.arange(28).astype(np.uint8)
+    row[[25, 26, 27]] = row[[4, 11, 18]]
+    assert calls_of(row) == [(0xD400, bytes(range(25)))]
+    row[26] = 0x80  # voice 2
+    first = bytearray(range(25))
+    first[11] = 0x80
+    assert calls_of(row) == [(0xD400, bytes(first)), (0xD404, bytes(range(4, 19)))]
+
+
+def test_frames_reach_the_chip_in_time_and_silence_at_the_end(switch_on: Callable[..., UltimateServer]) -> None:
+    server = switch_on()
+    sender = Sender(parse_chip(f"u64:{server.host}"), UltimateStream().last, print)
+    assert until(lambda: sender.is_open, PATIENCE_S)
+    begin = time.perf_counter() + 0.1
+    for number in range(15):
+        sender.send(begin + 0.02 * number, [frame(number + 1)])
+    assert until(lambda: server.memory[0xD418] == 15, PATIENCE_S)
+    sender.close()
+    assert until(lambda: server.memory[0xD418] == 0, PATIENCE_S)
+    volumes = [data[24] for address, data in server.writes if address == 0xD400]
+    assert volumes == sorted(volumes[:-1]) + [0], "in order; late frames may be left out"
+
+
+def test_a_slow_host_gets_the_newest_frame(switch_on: Callable[..., UltimateServer]) -> None:
+    server = switch_on()
+    sender = Sender(parse_chip(f"u64:{server.host}"), UltimateStream().last, print)
+    assert until(lambda: sender.is_open, PATIENCE_S)
+    server.delay_s = 0.2
+    begin = time.perf_counter()
+    for number in range(15):
+        sender.send(begin + 0.02 * number, [frame(number + 1)])
+    assert until(lambda: server.memory[0xD418] == 15, PATIENCE_S)
+    assert len(server.writes) < 10
+    server.delay_s = 0.0
+    sender.close()
+
+
+def test_a_host_that_goes_and_comes_back_plays_again(switch_on: Callable[..., UltimateServer]) -> None:
+    server, notices = switch_on(), list[str]()
+    sender = Sender(parse_chip(f"u64:{server.host}"), UltimateStream().last, notices.append)
+    assert until(lambda: sender.is_open, PATIENCE_S)
+    server.close()
+    for number in range(3):
+        sender.send(time.perf_counter(), [frame(number + 1)])
+    assert until(lambda: sender.status == "gone", PATIENCE_S)
+    again = switch_on(port=server.port)
+    assert until(lambda: sender.is_open, PATIENCE_S)
+    assert notices == [f"u64:{server.host} is gone; it plays again when it is back", f"u64:{server.host} is back"]
+    sender.send(time.perf_counter(), [frame(9)])
+    assert until(lambda: again.memory[0xD418] == 9, PATIENCE_S)
+    sender.close()
