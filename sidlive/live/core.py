@@ -19,7 +19,7 @@ from sidlive.live.clock import Clock
 from sidlive.live.controls import turnable
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
-from sidlive.live.outputs.choice import LISTENING
+from sidlive.live.outputs.chip_choice import LISTENING
 from sidlive.live.state import ControlValue, Notes, NoticeLevel, OutputState, State, SyncState
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.tape_player import MARGIN

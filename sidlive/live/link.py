@@ -167,7 +167,7 @@ class CoreCalls(Protocol):
     def out(self, spec: str, on: bool = True, voices: object = None, extended: bool | None = None, /) -> None:
         """Start to play on a chip, "asid:PORT" or "u64:HOST", or stop; "off": stop on all. It opens in the background.
 
-        ``voices`` and ``extended``: see `sidlive.live.outputs.choice.ChipChoice`.
+        ``voices`` and ``extended``: see `sidlive.live.outputs.chip_choice.ChipChoice`.
         """
 
     def outputs(self) -> tuple[OutputState, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import timing_named
-from sidlive.live.outputs.choice import parse_chip
+from sidlive.live.outputs.chip_choice import parse_chip
 from sidlive.live.places import working_folder
 from sidlive.live.sync.choice import OFF, parse_sync
 

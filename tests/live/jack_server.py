@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 from fake_engine import until
 
 PATIENCE_S = 5.0  # for the server to end by itself
+DRIVER: Final = ("-d", "dummy", "--rate", "48000", "--period", "128")
 _numbers = itertools.count()
 
 
@@ -17,19 +19,8 @@ class JackServer:
 
     def __init__(self, log: Path) -> None:
         self.name = f"sidlive{os.getpid()}-{next(_numbers)}"  # an earlier server may not have ended yet
-        self._command = [
-            "jackd",
-            "--sync",
-            "--no-realtime",
-            "-n",
-            self.name,
-            "-d",
-            "dummy",
-            "--rate",
-            "48000",
-            "--period",
-            "128",
-        ]
+        # --sync: otherwise a client that is late on a busy machine loses messages.
+        self._command = ["jackd", "--sync", "--no-realtime", "-n", self.name, *DRIVER]
         self._log = log
 
     def start(self) -> None:

@@ -7,9 +7,9 @@ from typing import Final
 
 from sidlive.chip.registers import VideoTiming
 from sidlive.errors import DeviceError
+from sidlive.live.outputs.chip_choice import OFF, Listening, parse_chip, parse_listening
 from sidlive.live.outputs.chip_output import ChipOutput
 from sidlive.live.outputs.chip_stream import DueFrame, Row
-from sidlive.live.outputs.choice import OFF, Listening, parse_chip, parse_listening
 from sidlive.live.state import OutputState
 
 MOST: Final = 8  # chips

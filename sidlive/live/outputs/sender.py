@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
-from sidlive.live.outputs.choice import ChipChoice
+from sidlive.live.outputs.chip_choice import ChipChoice
 
 PortStatus = Literal["opening", "open", "gone", "failed"]
 

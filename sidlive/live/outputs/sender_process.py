@@ -1,6 +1,6 @@
 """The sender process: sends messages to a chip at given times, and silences it if the core dies.
 
-``python -m sidlive.live.outputs.sender_process KIND TARGET``, with the kinds of `choice.ChipKind`. A line of its input:
+``python -m sidlive.live.outputs.sender_process KIND TARGET``: a `chip_choice.ChipKind`. A line of its input is:
 
 - ``at TIME HEX``: send this message at this time (of `time.perf_counter`, in seconds);
 - ``now HEX``: drop the messages that wait, and send this one at once;
@@ -23,7 +23,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 if TYPE_CHECKING:
-    from sidlive.live.outputs.choice import ChipKind
+    from sidlive.live.outputs.chip_choice import ChipKind
 
 PRIORITY: Final = -11  # of the process, as the core's
 AHEAD_S: Final = {"asid": 0.004, "u64": 0.0}  # a message goes to the driver so long before its time

@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from sidlive.errors import ControlError, DeviceError
-from sidlive.live.outputs.choice import LISTENING, OFF, parse_chip, parse_listening
+from sidlive.live.outputs.chip_choice import LISTENING, OFF, parse_chip, parse_listening
 from sidlive.live.state import OutputState
 from sidlive.live.verbs.declaration import verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown

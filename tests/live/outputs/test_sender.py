@@ -11,7 +11,7 @@ import pytest
 from chip_box import ChipBox
 from fake_engine import until
 
-from sidlive.live.outputs.choice import parse_chip
+from sidlive.live.outputs.chip_choice import parse_chip
 from sidlive.live.outputs.sender import Sender
 from sidlive.live.outputs.sender_process import LAST_TIMES
 
@@ -76,7 +76,7 @@ def test_a_core_that_is_killed_leaves_the_chip_silent(plug: Callable[..., ChipBo
     box = plug()
     program = (
         "import sys, time\n"
-        "from sidlive.live.outputs.choice import parse_chip\n"
+        "from sidlive.live.outputs.chip_choice import parse_chip\n"
         "from sidlive.live.outputs.sender import Sender\n"
         f"sender = Sender(parse_chip('asid:chip'), [bytes.fromhex(word) for word in sys.argv[1:]], print)\n"
         "while not sender.is_open: time.sleep(0.01)\n"

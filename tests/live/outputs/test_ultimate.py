@@ -11,7 +11,7 @@ from ultimate_server import UltimateServer
 
 from sidlive.chip.registers import silence
 from sidlive.errors import DeviceError
-from sidlive.live.outputs.choice import parse_chip
+from sidlive.live.outputs.chip_choice import parse_chip
 from sidlive.live.outputs.sender import Sender
 from sidlive.live.outputs.ultimate import PASSWORD_VARIABLE, Ultimate, UltimateStream, calls_of
 
@@ -109,7 +109,7 @@ def test_frames_reach_the_chip_in_time_and_silence_at_the_end(switch_on: Callabl
     sender.close()
     assert until(lambda: server.memory[0xD418] == 0, PATIENCE_S)
     volumes = [data[24] for address, data in server.writes if address == 0xD400]
-    assert volumes == sorted(volumes[:-1]) + [0], "in order; late frames may be left out"
+    assert volumes == [*sorted(volumes[:-1]), 0], "in order; late frames may be left out"
 
 
 def test_a_slow_host_gets_the_newest_frame(switch_on: Callable[..., UltimateServer]) -> None:

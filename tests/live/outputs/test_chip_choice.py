@@ -3,7 +3,7 @@
 import pytest
 
 from sidlive.errors import ControlError
-from sidlive.live.outputs.choice import ChipChoice, parse_chip, parse_listening
+from sidlive.live.outputs.chip_choice import ChipChoice, parse_chip, parse_listening
 
 
 def test_a_port_or_a_host_is_a_chip() -> None:
