@@ -22,7 +22,6 @@ from sidlive.live.link import COMMANDS, TakeNote
 from sidlive.live.outputs.chip_choice import LISTENING
 from sidlive.live.state import ControlValue, Notes, NoticeLevel, OutputState, State, SyncState
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
-from sidlive.live.tape_player import MARGIN
 from sidlive.live.timekeeper import Timekeeper
 from sidlive.live.voices import Row
 from sidlive.tune.beat import Beat
@@ -46,7 +45,7 @@ class Core(Timekeeper):
         with self._lock:
             if not self._armed:
                 return None
-            index = self._tape.settle(MARGIN)
+            index = self._tape.settle()
             course = self._course_at(index)
             past, desk, beat = course.lineage, course.desk, course.beat
             if past.number == lineage:
@@ -73,9 +72,9 @@ class Core(Timekeeper):
         with self._lock:
             self.take.step(HEARD)
             if at is None:
-                position = max(root, min(self._tape.playhead + MARGIN, self._tape.end))
+                position = max(root, min(self._tape.playhead + self._tape.margin, self._tape.end))
             else:
-                position = max(root, at, self._tape.settle(MARGIN))
+                position = max(root, at, self._tape.settle())
             return position, *self._tape.rows(max(root, position - most), position)
 
     def rows(self, start: int, stop: int) -> tuple[Frames, NDArray[np.int8]]:
@@ -88,12 +87,12 @@ class Core(Timekeeper):
         """Cut the tape for a lineage that the engine has prefilled; return the cut, None if the lineage is outdated."""
         with self._lock:
             self.take.step(ENTER)
-            begin = self._tape.place(MARGIN) if lineage.at is None else self._tape.settle(MARGIN)
+            begin = self._tape.place() if lineage.at is None else self._tape.settle()
             if lineage.number != self._course_at(begin).lineage.number:
                 return None
             if lineage.root is None and not self._playing:
                 self._flush()
-            index = self._cut() if lineage.at is None else self._tape.settle(MARGIN)
+            index = self._cut() if lineage.at is None else self._tape.settle()
             if lineage.at is None:
                 self._schedule.entered(lineage, index if lineage.root is None else lineage.root, index)
                 if lineage.root is None:

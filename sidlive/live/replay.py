@@ -26,6 +26,7 @@ from sidlive.tune.inline import fragment_from_json
 if TYPE_CHECKING:
     from sidlive.model.composer.planner import ComposerLike
 
+_OLD_MARGIN: Final = 1  # of takes whose header does not say it
 _ADD: Final = "add"  # the command whose argument is a fragment
 _NOTES: Final = frozenset({"revive", *get_args(TakeNote)})  # log entries that are not commands of the core
 _LETTERS: Final = frozenset({FRAME, ASSIGN, HEARD, ROWS, ENTER, DELIVER, FORGET})
@@ -97,7 +98,8 @@ def opened_core(header: Entry) -> Core:
                 for name, control in CONTROLS.items()
                 if control.before is not None and name not in controls
             }
-        core = Core(Take(None, {}), chip, timing, seed)
+        margin = int(header.get("margin", _OLD_MARGIN))
+        core = Core(Take(None, {}), chip, timing, seed, margin=margin)
         for name, value in controls.items():
             if name != "seed":
                 core.command("set", name, value)

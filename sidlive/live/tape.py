@@ -7,6 +7,9 @@ Frames are numbered from the first one generated. Three marks divide them:
 
 Frames from `fresh` on were generated before the last change and are being replaced, first to last. They are played
 only if the replacement comes late, so a change of settings alone never leaves a gap. The core's lock guards the tape.
+
+A change cuts the tape at the playhead, although the chip may take that frame before it is replaced. Then the next one
+is tried, and if that was taken too, there is a margin of a frame: the generator is slow.
 """
 
 from typing import Final
@@ -22,10 +25,13 @@ KEPT: Final = 8192  # frames that the tape keeps: 160 s, several contexts of the
 class Tape:
     """A ring of the latest frames, each with the transposition under which it was generated."""
 
-    def __init__(self) -> None:
+    def __init__(self, margin: int = 0) -> None:
+        """``margin``: frames after the playhead that a cut leaves as they are."""
+        self.margin = margin
         self.playhead = 0  # frame that the chip takes next
         self.fresh = 0  # first frame to generate, or to replace
         self.end = 0  # one past the last frame
+        self._overtaken = False  # the playhead has overtaken `fresh` since a frame was put
         self._frames = np.zeros((KEPT, COLUMNS), dtype=np.uint8)
         self._semitones = np.zeros(KEPT, dtype=np.int8)
 
@@ -42,25 +48,30 @@ class Tape:
         self.playhead += 1
         return row
 
-    def cut(self, margin: int) -> int:
-        """Make all frames from `margin` past the playhead on stale; return the first stale frame."""
-        return self.cut_at(self.playhead + margin, margin)
+    def cut(self) -> int:
+        """Make all frames from the margin past the playhead on stale; return the first stale frame."""
+        return self.cut_at(self.playhead + self.margin)
 
-    def cut_at(self, index: int, margin: int) -> int:
+    def cut_at(self, index: int) -> int:
         """Make all frames from `index` on stale; return the first stale frame, settled as `settle` does."""
         self.fresh = min(self.fresh, index, self.end)
-        return self.settle(margin)
+        return self.settle()
 
-    def place(self, margin: int) -> int:
+    def place(self) -> int:
         """Return what `cut` would return, without cutting."""
-        fresh = min(self.fresh, self.playhead + margin, self.end)
-        return fresh if fresh >= self.playhead else min(self.playhead + margin, self.end)
+        fresh = min(self.fresh, self.playhead + self.margin, self.end)
+        return fresh if fresh >= self.playhead else self._next_place()
 
-    def settle(self, margin: int) -> int:
+    def settle(self) -> int:
         """Move `fresh` past the playhead if that overtook it (stale frames that were played stay). Return `fresh`."""
         if self.fresh < self.playhead:
-            self.fresh = min(self.playhead + margin, self.end)
+            self.fresh = self._next_place()
+            self._overtaken = True
         return self.fresh
+
+    def _next_place(self) -> int:
+        """Return the frame to replace first, now that the playhead has overtaken the one that was being replaced."""
+        return min(self.playhead + max(self.margin, int(self._overtaken)), self.end)
 
     def put(self, row: NDArray[np.uint8], semitones: int) -> None:
         """Write the frame at `fresh`, generated under a transposition of `semitones`."""
@@ -68,6 +79,7 @@ class Tape:
         self._frames[self.fresh % KEPT] = row
         self._semitones[self.fresh % KEPT] = semitones
         self.fresh += 1
+        self._overtaken = False
         self.end = max(self.end, self.fresh)
 
     def flush(self) -> None:

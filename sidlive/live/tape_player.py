@@ -22,7 +22,7 @@ from sidlive.live.take import FRAME, Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Row, released, remixed, sounding, steady
 
-MARGIN: Final = 1  # frames after the playhead that a change does not touch: the chip may be about to take them
+MARGIN: Final = 0  # frames after the playhead that a change leaves as they are
 CUSHION: Final = 8  # frames that must be ready before music starts
 TAIL_S: Final = 2.0  # time after stop() that is still recorded in the take: the notes fade
 QUIET_S: Final = 3.0  # time without a sounding voice after which the continuation counts as silent
@@ -42,9 +42,14 @@ class TapePlayer:
         seed: int = 1,
         mirror: Mirror | None = None,
         follows: bool = False,
+        margin: int = MARGIN,
     ) -> None:
-        """``follows``: until music has been played, a prompt for the other video standard changes to that standard."""
+        """``follows``: until music has been played, a prompt for the other video standard changes to that standard.
+
+        ``margin``: see `Tape`; the take's header has it.
+        """
         self.take = take
+        take.restate(margin=margin)
         self.chip = chip
         self.timing = timing
         self._rate = timing.rate_hz
@@ -74,7 +79,7 @@ class TapePlayer:
         self.retime: Callable[[VideoTiming], None] = lambda timing: None  # runs the chip at this video standard
 
         self._lock = threading.Lock()
-        self._tape = Tape()
+        self._tape = Tape(margin)
         self._desk = Desk(seed, timing)
         self._course = Course(self._desk, Lineage(0, silence(0), 0, 0))  # of the frame that the chip takes next
         self._schedule = Schedule(self._course, self._before)
@@ -236,7 +241,7 @@ class TapePlayer:
     def _cut(self) -> int:
         """Make the future stale, so that it is generated anew; return its first frame."""
         self._epoch += 1
-        fresh = self._tape.cut(MARGIN)
+        fresh = self._tape.cut()
         self._schedule.cut(fresh)
         return fresh
 

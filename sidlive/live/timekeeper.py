@@ -16,12 +16,13 @@ from sidlive.live.moments import Moment, parse_duration, parse_moment
 from sidlive.live.rests import Rests
 from sidlive.live.schedule import Command
 from sidlive.live.state import ClockState, PendingState
-from sidlive.live.tape_player import MARGIN, TapePlayer
+from sidlive.live.tape_player import TapePlayer
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
 
-LEAD: Final = 2  # frames between a timed change and the playhead, so that it is generated in time
+SOONEST: Final = 1  # frames from the playhead to the first frame for which a command can wait
+LEAD: Final = 2  # further frames between a timed change and the playhead, so that it is generated in time
 PREFILL_TIMES: Final = 1.5  # a change of the past is expected to take this much longer than the last one
 
 
@@ -126,7 +127,7 @@ class Timekeeper(TapePlayer):
     def _frame_of(self, when: Moment, commands: list[Command]) -> int:
         """Return the tape frame of a moment. Waiting prompts change the clock, so it is asked until it agrees."""
         now = self._tape.playhead
-        earliest = now + MARGIN + self.lead(commands, when.kind != "count")
+        earliest = now + SOONEST + self.lead(commands, when.kind != "count")
         clock = self._course.clock
         frame = clock.next(when, now, earliest, self._heard_hz)
         for entry in self._schedule.waiting:
@@ -150,7 +151,7 @@ class Timekeeper(TapePlayer):
         if frame is None or frame > self._tape.fresh:
             return {}
         self._epoch += 1
-        self._tape.cut_at(frame, MARGIN)
+        self._tape.cut_at(frame)
         self._schedule.cut(frame)
         return {"anew": self._taken(frame)}
 
@@ -167,7 +168,7 @@ class Timekeeper(TapePlayer):
             try:
                 frame = self._frame_of(entry.moment, [])
             except ControlError:  # a bar that has passed
-                frame = self._tape.playhead + MARGIN
+                frame = self._tape.playhead + SOONEST
             self._place(entry.number, frame)
 
     def _course_at(self, index: int) -> Course:
@@ -253,7 +254,7 @@ class Timekeeper(TapePlayer):
     def _steer(self, name: str, *arguments: Any) -> None:
         """Run a command of the course now, and cut the future if it changes."""
         course = self._course
-        if course.do(name, arguments, self._tape.place(MARGIN), self._before, self._schedule.descend):
+        if course.do(name, arguments, self._tape.place(), self._before, self._schedule.descend):
             self._cut()
         else:
             self._schedule.cut(self._tape.fresh)

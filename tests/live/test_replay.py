@@ -114,6 +114,24 @@ def test_a_script_with_every_verb(make: Callable[[], object], tmp_path: Path) ->
     assert_same(log, make())
 
 
+def test_takes_from_when_a_change_left_the_next_frame_as_it_was(tmp_path: Path) -> None:
+    """Their headers do not say so."""
+    core = Core(Take(tmp_path / "take", {}), margin=1)
+    session = Session(Offline(core, FakeEngine()))
+    session.add(riff())
+    session.prompt("riff")
+    session.start()
+    for value in (0.2, 1.7, 0.5):
+        session.wait(0.3)
+        session.temperature(value)
+        session.transpose(int(5 * value))
+    session.wait(0.3)
+    session.close()
+    log = read_take(tmp_path / "take")
+    assert log.header.pop("margin") == 1
+    assert_same(log, FakeEngine())
+
+
 class EngineGoingSilent(FakeEngine):
     """An engine that generates silence from the 100th frame after the prompt on, until it is reset."""
 

@@ -26,23 +26,45 @@ def test_frames_are_played_in_order_and_then_none() -> None:
 def test_a_cut_leaves_the_stale_future_until_it_is_replaced() -> None:
     tape = filled(10)
     tape.take()
-    assert tape.cut(2) == 3
-    tape.put(row(103), 5)
-    assert [int(frame[0]) for frame in (tape.take() for _ in range(4)) if frame is not None] == [1, 2, 103, 4]
-    assert tape.rows(2, 4)[1].tolist() == [0, 5]
+    assert tape.cut() == 1
+    tape.put(row(101), 5)
+    assert [int(frame[0]) for frame in (tape.take() for _ in range(3)) if frame is not None] == [101, 2, 3]
+    assert tape.rows(1, 3)[1].tolist() == [5, 0]
+
+
+def test_a_cut_leaves_its_margin_as_it_is() -> None:
+    tape = Tape(margin=2)
+    for number in range(10):
+        tape.put(row(number), 0)
+    tape.take()
+    assert tape.place() == tape.cut() == 3
 
 
 def test_stale_frames_that_were_played_are_not_replaced() -> None:
     tape = filled(10)
-    tape.cut(1)
+    tape.cut()
     for _ in range(5):
         tape.take()
-    assert tape.settle(1) == 6
+    assert tape.place() == tape.settle() == 5
+
+
+def test_a_generator_that_is_overtaken_twice_is_given_a_frame_more() -> None:
+    tape = filled(20)
+    tape.cut()
+    tape.take()
+    assert tape.settle() == 1, "it may have been a moment too late: the next frame is there in time"
+    tape.take()
+    assert tape.place() == tape.settle() == 3, "a frame takes longer to generate than to play"
+    tape.put(row(103), 0)
+    tape.take()
+    tape.take()
+    assert tape.cut() == 4
 
 
 def test_there_is_nothing_to_cut_beyond_the_end() -> None:
     tape = filled(1)
-    assert tape.cut(4) == 1
+    tape.take()
+    assert tape.cut() == 1
 
 
 def test_flush_leaves_no_future() -> None:
