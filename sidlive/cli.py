@@ -21,8 +21,8 @@ from sidlive.tune.shipped import names
 
 # The modules of `sidlive.commands`, in the order in which --help lists them: one command each.
 COMMANDS = (
-    "run", "play", "render", "info", "fragments", "capture", "generate", "take", "replay", "compile", "corpus", "train",
-    "train-composer", "eval", "export", "bench", "doctor", "docs",
+    "run", "play", "render", "info", "fragments", "capture", "generate", "take", "send", "replay", "compile", "corpus",
+    "train", "train-composer", "eval", "export", "bench", "doctor", "docs",
 )  # fmt: skip
 
 

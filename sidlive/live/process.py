@@ -137,6 +137,7 @@ class _Parts:
             report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
             speed=lambda: core.speed, placed=timeline.placed, retouch=core.retouch,
             heard=lambda samples: self._recorder.heard(samples, self._renderer.output.sample_rate),
+            audible=lambda: self._chips.emulator_is_heard,
         )  # fmt: skip
         core.hush = self._hush
         core.retime = self._renderer.retime

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from printed import results
 from tunes_by_hand import program, sid_file
+from ultimate_server import UltimateServer
 
 from sidlive.cli import main
 from sidlive.live.sound import audio
@@ -52,6 +53,30 @@ def test_control_characters_in_a_title_are_escaped(tmp_path: Path, capsys: pytes
     assert main(["play", str(path), "--seconds", "0.1", "--device", "null"]) == 0
     printed = capsys.readouterr().out
     assert r"\x1b[2Jgone\x07 - Nobody" in printed and "\x1b" not in printed and "\x07" not in printed
+
+
+def test_a_tune_is_played_on_a_chip_too(tune_8580: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chip = UltimateServer(keeps=True)
+    try:
+        words = ["play", str(tune_8580), "--seconds", "1", "--device", "null", "--out", f"u64:{chip.host}?voices=1"]
+        assert main(words) == 0
+    finally:
+        chip.close()
+    line = f"Rising - Nobody (song 1 of 2): 8580, PAL, on null output and u64:{chip.host}: open, voices 1"
+    assert line in capsys.readouterr().out
+    pitches = [data[0] for address, data in chip.writes if address == 0xD400]
+    rising = [pitch for pitch in pitches[:-1] if pitch]
+    assert len(set(rising)) > 20 and rising == sorted(rising), "the tune raises the pitch in each frame"
+    assert not any(chip.memory[0xD400:0xD419]), "silent at the end"
+
+
+def test_a_chip_that_is_not_there_does_not_end_the_playing(tune_8580: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["play", str(tune_8580), "--seconds", "0.1", "--device", "null", "--out", "u64:127.0.0.1:1"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "u64:127.0.0.1:1: 127.0.0.1:1 does not answer (Connection refused)" in printed and "played 0:00" in printed
+    assert main([*words[:-1], "speaker"]) == 2
+    assert "out expects" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -62,6 +62,7 @@ class Renderer:
         placed: Placed = lambda output, position, count: None,
         retouch: Callable[[], Row | None] = lambda: None,
         heard: Callable[[Samples], object] = lambda samples: None,
+        audible: Callable[[], bool] = lambda: True,
     ) -> None:
         """``rate_hz``: frames a second, the video standard's by default. ``report(text)`` is called once per fault.
 
@@ -72,6 +73,7 @@ class Renderer:
         ``placed`` is called as soon as the first piece of a frame is in the feed; the frame's length in samples is an
         estimate for a `WriteSpan`. ``retouch`` is called before each further piece: it returns the frame under way with
         other mutes or another volume, None if they are as they were. ``heard`` gets each piece that is in the feed.
+        ``audible`` is called before each piece: if it returns False, the device gets silence instead, and time goes on.
         ``slack_s``: least time by which the feed is filled before the device needs it.
         """
         self.output = output
@@ -89,6 +91,8 @@ class Renderer:
         self._placed = placed
         self._retouch = retouch
         self._heard = heard
+        self._audible = audible
+        self._level = 1.0  # of the last piece's end: 0 while it is not audible
         self._slack_s = slack_s
         self._sid = Sid(chip, timing, output.sample_rate)
         self._next_sid: Sid | None = None
@@ -308,12 +312,19 @@ class Renderer:
         if piece is None:
             self._pieces = None
             return True
-        position = self._put(piece)
+        position = self._put(self._leveled(piece))
         if position is not None:
             self._heard(piece)
             if begins:
                 self._placed(self.output, position, count)
         return True
+
+    def _leveled(self, piece: Samples) -> Samples:
+        """Return a piece as the device gets it: silent while the chip is not audible, with a fade in between."""
+        before, self._level = self._level, 1.0 if self._audible() else 0.0
+        if before == self._level == 1.0:
+            return piece
+        return (piece * np.linspace(before, self._level, len(piece))).astype(np.int16)
 
     def _put(self, piece: Samples) -> int | None:
         """Put a piece into the feed; return its position, None if a panic discards it.
