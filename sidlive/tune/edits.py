@@ -22,13 +22,18 @@ def transpose(frames: Frames, semitones: float) -> Frames:
     edited = frames.copy()
     for voice, old in enumerate(frequencies(frames).T):
         lo, hi = sid.register_of(voice, sid.FREQ_LO), sid.register_of(voice, sid.FREQ_HI)
-        new = np.rint(old * ratio(SEMITONE * semitones))
-        octaves = np.ceil(np.log2(np.maximum(new, 1) / (HIGHEST + 0.5))).clip(min=0)
-        new = np.rint(new / 2**octaves).astype(np.int64)
+        new = shifted(old, semitones)
         noise = frames[:, sid.register_of(voice, sid.CONTROL)] & sid.NOISE > 0
         new = np.where(noise, old, new)
         edited[:, lo], edited[:, hi] = new & 0xFF, new >> 8
     return edited
+
+
+def shifted(frequency: NDArray[np.int64], semitones: float) -> NDArray[np.int64]:
+    """Return frequency registers ``semitones`` higher; one above the register's range is lowered by whole octaves."""
+    new = np.rint(frequency * ratio(SEMITONE * semitones))
+    octaves = np.ceil(np.log2(np.maximum(new, 1) / (HIGHEST + 0.5))).clip(min=0)
+    return np.rint(new / 2**octaves).astype(np.int64)
 
 
 def rotate_voices(frames: Frames, turns: int) -> Frames:
