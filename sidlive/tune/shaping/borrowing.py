@@ -1,6 +1,6 @@
 """Edits with another fragment: a voice's notes with other sounds, a voice's pitches in another rhythm."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,18 +14,10 @@ from sidlive.tune.score.extract import score_of
 from sidlive.tune.score.notes import ATTACK, HELD, SLIDES, TIED, UNPITCHED, Score
 from sidlive.tune.shaping.grid import BarGrid
 from sidlive.tune.shaping.loose_notes import LooseNote, bound, columns_of_voice, loose, played, with_next
+from sidlive.tune.shaping.past_edits import Material
 
 _CUTOFF: Final = [sid.CUTOFF_LO, sid.CUTOFF_HI]
 _SEMITONE_CENTS: Final = 100.0
-
-
-@dataclass(frozen=True, eq=False)
-class Material:
-    """A fragment that an edit borrows from: its name, its frames ``uint8[T, 28]`` and their grid."""
-
-    name: str
-    frames: Frames
-    grid: BarGrid
 
 
 def timbre(frames: Frames, grid: BarGrid, material: Material, voice: int, source: int | None = None) -> Frames:

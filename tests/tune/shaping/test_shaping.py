@@ -11,11 +11,12 @@ from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 from sidlive.errors import ControlError
 from sidlive.tune.edits import rotate_voices
-from sidlive.tune.shaping.borrowing import Material, rhythm, timbre
+from sidlive.tune.shaping.applying import APPLIED, apply_edits
+from sidlive.tune.shaping.borrowing import rhythm, timbre
 from sidlive.tune.shaping.grid import BarGrid, beats_of
 from sidlive.tune.shaping.loose_notes import columns_of_voice
 from sidlive.tune.shaping.moving import chop, reverse, shuffled, stretch, swing, swung, unswung
-from sidlive.tune.shaping.past_edits import APPLIED, Edits, PastEdit, apply_edits, converted
+from sidlive.tune.shaping.past_edits import Edits, Material, PastEdit, converted
 from sidlive.tune.shaping.pitching import mirror, octave
 from sidlive.tune.shaping.thinning import echo, echoed_level, stays, thin
 
