@@ -118,7 +118,7 @@ CONTROLS: Final[dict[str, Control]] = {
         ),
         Control("density", 0.25, 4.0, 1.0, "", "steer", "planned notes, as a multiple of the prompt's own number"),
         Control("leap", 0.0, 2.0, 1.0, "", "steer", "below 1 planned intervals are smaller, above 1 larger"),
-        Control("swing", 0.0, 1.0, 0.0, "", "steer", "how late every second eighth of the plan comes; 0 is straight"),
+        Control("swing", 0.0, 1.0, 0.0, "", "steer", "how late every second eighth comes; 0 is straight"),
         Control("chord", None, None, "off", "", "steer", "the only tones of planned notes: Am, C E G", text=chord_text),
         *(
             Control(
@@ -157,6 +157,36 @@ CONTROLS: Final[dict[str, Control]] = {
         Control("rhythm_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for gates and waveforms"),
         Control("timbre_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for pulse widths and envelopes"),
         Control("filter_heat", 0.0, 2.0, 1.0, "", "steer", "times the temperature, for filter and volume"),
+        Control(
+            "rotate",
+            0,
+            2,
+            0,
+            "",
+            "steer",
+            "edit: each voice's music moves this many voices on",
+            whole=True,
+        ),
+        *(
+            Control(f"octave{voice}", -3, 3, 0, "octaves", "steer", f"edit: voice {voice} this much higher", whole=True)
+            for voice in range(1, VOICES + 1)
+        ),
+        *(
+            Control(f"invert{voice}", 0, 1, 0, "", "steer", f"edit: voice {voice}'s melody upside down", whole=True)
+            for voice in range(1, VOICES + 1)
+        ),
+        Control("thin", 0.0, 0.9, 0.0, "", "steer", "edit: the share of notes left out, in tenths"),
+        Control(
+            "heard",
+            0,
+            1,
+            1,
+            "",
+            "room",
+            "edits from now on: 1 the model hears them, 0 they are made on the way to the chip",
+            whole=True,
+            before=0,
+        ),
         Control("volume", 0, 15, 15, "", "remix", "the whole chip's volume, on the way out", whole=True),
         Control("speed", *SPEEDS, 1.0, "", "remix", "how fast: 1 is the video standard's frame rate; the pitch stays"),
         Control("nudge", -200.0, 200.0, 0.0, "ms", "room", "play this much later than the clock that sync() follows"),

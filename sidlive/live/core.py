@@ -26,6 +26,7 @@ from sidlive.live.timekeeper import Timekeeper
 from sidlive.live.voices import Row
 from sidlive.tune.beat import Beat
 from sidlive.tune.cutting import Speeds
+from sidlive.tune.shaping.past_edits import Edits
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
@@ -61,13 +62,13 @@ class Core(Timekeeper):
                 desk.plan(self._lane, course.clock),
             )  # fmt: skip
 
-    def heard(self, root: int, most: int, at: int | None = None) -> tuple[int, Frames, NDArray[np.int8]]:
-        """Return the tape frame of a cut made now, and the frames before it, with their transpositions.
+    def heard(self, root: int, most: int, at: int | None = None) -> tuple[int, Frames, NDArray[np.int8], list[Edits]]:
+        """Return the tape frame of a cut made now, and the frames before it, with their transpositions and edits.
 
         With `at`, which is where the lineage begins, there is no cut: the next frame to generate counts instead.
 
-        The frames are the last ones before the cut, at most `most` and none before `root`: ``uint8[n, 28]``, and
-        ``int8[n]`` in semitones.
+        The frames are the last ones before the cut, at most `most` and none before `root`: ``uint8[n, 28]``,
+        ``int8[n]`` in semitones, and the edits under which each was generated.
         """
         with self._lock:
             self.take.step(HEARD)
@@ -75,7 +76,8 @@ class Core(Timekeeper):
                 position = max(root, min(self._tape.playhead + self._tape.margin, self._tape.end))
             else:
                 position = max(root, at, self._tape.settle())
-            return position, *self._tape.rows(max(root, position - most), position)
+            first = max(root, position - most)
+            return position, *self._tape.rows(first, position), self._tape.edits(first, position)
 
     def rows(self, start: int, stop: int) -> tuple[Frames, NDArray[np.int8]]:
         """Return tape frames `start` to `stop`, ``uint8[n, 28]``, and their transpositions in semitones."""
@@ -109,7 +111,7 @@ class Core(Timekeeper):
             tape = self._tape
             if task.epoch != self._epoch or task.index != tape.fresh or task.index < tape.playhead:
                 return False
-            tape.put(row, task.lineage.semitones)
+            tape.put(row, task.lineage.semitones, task.lineage.edits)
             self.mirror.make(task.index, row, tape.end)
             return True
 
@@ -276,6 +278,7 @@ class Core(Timekeeper):
                 fragments=tuple(self._desk.fragments),
                 controls=self._desk.controls(self.hands),
                 voices=self._desk.voices(),
+                edits=tuple(map(str, self._course.edits)),
                 underruns=self._underruns,
                 late_frames=self._late_frames,
                 speed_x=1 / (self.step_s * self._heard_hz) if self.step_s else 0.0,

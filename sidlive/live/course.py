@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from sidlive.errors import ControlError
 from sidlive.live.clock import Clock
-from sidlive.live.controls import SPEEDS, control, one_voice, parse_voices
+from sidlive.live.controls import CONTROLS, SPEEDS, control, one_voice, parse_voices
 from sidlive.live.desk import Desk
+from sidlive.live.edit_list import EDIT_CONTROLS, REMIXED, EditList, MadeEdit, checked, heard_edits, with_control
 from sidlive.live.lineage import Lineage
 from sidlive.live.moments import parse_duration
 from sidlive.live.shapes import FORMS, MOST_STEPS, RampShape, Shape, StepShape, WaveShape, ranged, shown, taken
@@ -19,6 +20,8 @@ from sidlive.live.voices import Held, Locked, Row
 from sidlive.model.composer.plan_settings import StepUnit, code_part
 from sidlive.tune.beat import UNKNOWN, Beat
 from sidlive.tune.score.steps import pattern_from_json
+from sidlive.tune.shaping.grid import BarGrid
+from sidlive.tune.shaping.past_edits import Material
 
 Before = Callable[[Lineage, int], tuple[Row, int]]  # the frame before a tape frame, and its transposition in semitones
 Descend = Callable[..., Lineage]  # a lineage with a number of its own: `replace` of another one
@@ -33,6 +36,7 @@ class Course:
         self.prompt: str | None = None  # name of the prompted fragment
         self.beat: Beat = UNKNOWN  # of the prompt
         self.clock = Clock()
+        self.edits: EditList = ()  # in force, the latest last
         self.moved = 0  # the tape frame up to which the shapes of controls were followed
 
     @property
@@ -49,6 +53,7 @@ class Course:
         """Return a copy, whose desk shows no notices."""
         other = Course(self.desk.fork(), self.lineage)
         other.prompt, other.beat, other.clock, other.moved = self.prompt, self.beat, self.clock, self.moved
+        other.edits = self.edits
         return other
 
     def do(self, name: str, arguments: tuple[Any, ...], index: int, before: Before, descend: Descend) -> bool:
@@ -70,20 +75,21 @@ class Course:
         self.desk.set_prompt(fragment.frames)
         self.prompt, self.beat = name, fragment.beat
         self.lineage = descend(
-            self.lineage, context=fragment.frames, root=None, opening=len(fragment.frames) if play else 0
-        )
+            self.lineage, context=fragment.frames, root=None, opening=len(fragment.frames) if play else 0,
+            beat=fragment.beat,
+        )  # fmt: skip
         if self.lineage.at is not None:
             self.begin(index)
         return False
 
     def move(self, frame: int, descend: Callable[[int], Descend]) -> None:
         """Move the controls that have a shape on to tape frame ``frame``, from any earlier one."""
-        if "transpose" in self.desk.shapes:  # each step of it is another past
-            shape = self.desk.shapes["transpose"]
+        if any(name in PAST_CONTROLS for name in self.desk.shapes):  # each step of such a control is another past
             for step in range(self.moved + 1, frame + 1):
-                self._follow("transpose", shape, step)
-                if self.lineage.semitones != self.desk.whole("transpose"):
-                    self.lineage = descend(step)(self.lineage, semitones=self.desk.whole("transpose"))
+                for name, shape in self.desk.shapes.items():
+                    if name in PAST_CONTROLS:
+                        self._follow(name, shape, step)
+                        self._change_past(name, descend(step))
         for name, shape in self.desk.shapes.items():
             self._follow(name, shape, frame)
         self.moved = frame
@@ -94,6 +100,26 @@ class Course:
             if shape.ended(frame):
                 self.desk.shape(name, None)
 
+    def _change_past(self, name: str, descend: Descend, heard: bool | None = None) -> None:
+        """Give the course another lineage if a control that changes the past has another value now."""
+        if name == "transpose" and self.lineage.semitones != self.desk.whole("transpose"):
+            self.lineage = descend(self.lineage, semitones=self.desk.whole("transpose"))
+        if name in EDIT_CONTROLS:
+            heard = bool(self.desk.get("heard")) if heard is None else heard
+            edits = with_control(self.edits, name, self.desk.get(name), heard)
+            if edits == self.edits or set(edits) == set(self.edits):
+                return
+            self.edits = edits
+        self._reshape(descend)
+
+    def _reshape(self, descend: Descend) -> bool:
+        """Give the course another lineage if the model is to hear other edits; return whether it is."""
+        edits = heard_edits(self.edits, bool(self.desk.get("compose")))
+        if edits == self.lineage.edits:
+            return False
+        self.lineage = descend(self.lineage, edits=edits)
+        return True
+
     def _follow(self, name: str, shape: Shape, frame: int) -> None:
         if frame >= shape.start:
             self.desk.set(name, taken(control(name), shape.value(frame)))
@@ -102,8 +128,8 @@ class Course:
         """Begin a movement of a control; return whether it steers."""
         self.desk.shape(name, shape)
         self._follow(name, shape, shape.start)
-        if name == "transpose" and self.lineage.semitones != self.desk.whole("transpose"):
-            self.lineage = descend(self.lineage, semitones=self.desk.whole("transpose"))
+        if name in PAST_CONTROLS:
+            self._change_past(name, descend)
         return control(name).kind == "steer"
 
     def _do_ramp(self, index: int, before: Before, descend: Descend, name: str, value: ControlValue, over: str) -> bool:
@@ -155,18 +181,50 @@ class Course:
         """
         return max(1.0, self.counted.frames(parse_duration(length, what), rate_hz or self.rate_hz))
 
-    def _do_set(self, index: int, before: Before, descend: Descend, name: str, value: ControlValue) -> bool:
+    def _do_set(
+        self, index: int, before: Before, descend: Descend, name: str, value: ControlValue, heard: bool | None = None
+    ) -> bool:
         control(name).typed(value)
+        if heard is not None and name not in EDIT_CONTROLS:
+            raise ControlError(f"{name} makes no edit, so it takes no heard={heard}; {', '.join(EDIT_CONTROLS)} do")
         moved = name in self.desk.shapes
         changed = self.desk.set(name, value)
         self.desk.shape(name, None)  # a hand on the control ends its movement
-        if not changed and not moved:
+        if not changed and not moved and heard is None:
             return False
-        if name == "transpose":
-            if self.lineage.semitones != self.desk.whole("transpose"):
-                self.lineage = descend(self.lineage, semitones=self.desk.whole("transpose"))
-            return moved
+        if name in PAST_CONTROLS:
+            self._change_past(name, descend, heard)
+            return moved or name == "swing"
+        if name == "compose":
+            self._reshape(descend)
         return control(name).kind == "steer"
+
+    def _do_reshape(
+        self, index: int, before: Before, descend: Descend, verb: str, arguments: list[Any],
+        fragment: str | None = None, heard: bool | None = None,
+    ) -> bool:  # fmt: skip
+        material = None
+        if fragment is not None:
+            lent = self.desk.fragment(fragment)
+            material = Material(fragment, lent.frames, BarGrid.of(lent.beat))
+        edit = checked(verb, list(arguments), material)
+        heard = bool(self.desk.get("heard")) if heard is None else heard
+        self.edits = (*self.edits, MadeEdit(edit, heard or verb not in REMIXED))
+        return self._reshape(descend) and False
+
+    def _do_unshape(self, index: int, before: Before, descend: Descend, all: bool = False) -> bool:
+        if not self.edits:
+            raise ControlError("there is no edit to take back; edits() lists them")
+        turned = False
+        for made in self.edits if all else self.edits[-1:]:
+            if made.control:
+                self.desk.set(made.control, CONTROLS[made.control].default)
+                self.desk.shape(made.control, None)
+                turned |= made.control == "swing"
+        taken, self.edits = (self.edits, ()) if all else (self.edits[-1:], self.edits[:-1])
+        self.desk.tell(f"taken back: {', '.join(map(str, reversed(taken)))}")
+        self._reshape(descend)
+        return turned
 
     def _do_hold(self, index: int, before: Before, descend: Descend, *voices: int | str) -> bool:
         chosen = parse_voices(*voices or ("all",))
@@ -229,6 +287,7 @@ class Course:
         return True
 
 
+PAST_CONTROLS: Final = frozenset({"transpose", *EDIT_CONTROLS})  # controls that change the past that the model hears
 # The commands that a course runs.
 STEERING: Final = frozenset(name.removeprefix("_do_") for name in vars(Course) if name.startswith("_do_"))
 # Commands that move a control, and the position of the argument that is a length of time.

@@ -138,7 +138,7 @@ class Desk:
         self.taken: frozenset[int] = frozenset()  # voices (0, 1, 2) that belong to code
         self._tones: frozenset[int] | None = None  # pitch classes of planned notes, in semitones above C; None: all
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
-        self._prompt: Frames | None = None
+        self.prompt: Frames | None = None  # the frames that are prompted
         self.timing = timing  # of the machine that plays
         self.shapes: dict[str, Shape] = {}  # the movements of controls, by their names
         self._values: dict[str, ControlValue] = {name: declared.default for name, declared in CONTROLS.items()}
@@ -159,10 +159,10 @@ class Desk:
             return False
         values = self._values | {name: value}
         if name in _CONSTRAINING:
-            self.constraints = self._constraints_of(values, self._forbidden, self._prompt)
+            self.constraints = self._constraints_of(values, self._forbidden, self.prompt)
         self._values = values
         if name in _TONES:
-            self._tones = self._tones_of(self._prompt)
+            self._tones = self._tones_of(self.prompt)
         if name == "mask":
             self.mask = parse_voices(value)
         return True
@@ -185,7 +185,7 @@ class Desk:
         except ControlError as error:
             self.tell(f"the scale is off: {error}", "warning")
             self.set("scale", OFF)
-        self._prompt = frames
+        self.prompt = frames
         self._tones = self._tones_of(frames)
 
     def forbid(self, column: str, values: object, *voices: int | str) -> None:
@@ -193,14 +193,14 @@ class Desk:
         unwanted, forbidden = parse_values(values), dict(self._forbidden)
         for one in columns_of(column, parse_voices(*voices or ("all",))):
             forbidden[one] = forbidden.get(one, frozenset()) | unwanted
-        self.constraints = self._constraints_of(self._values, forbidden, self._prompt)
+        self.constraints = self._constraints_of(self._values, forbidden, self.prompt)
         self._forbidden = forbidden
 
     def permit(self, column: str | None = None, *voices: int | str) -> None:
         """Permit forbidden values again, in a column or in all."""
         lifted = self._forbidden if column is None else columns_of(column, parse_voices(*voices or ("all",)))
         self._forbidden = {one: values for one, values in self._forbidden.items() if one not in lifted}
-        self.constraints = self._constraints_of(self._values, self._forbidden, self._prompt)
+        self.constraints = self._constraints_of(self._values, self._forbidden, self.prompt)
 
     @property
     def excused(self) -> frozenset[int]:

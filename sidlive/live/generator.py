@@ -19,16 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames, silence
+from sidlive.live.edited_past import Part, edited, edited_past, runs_of
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.mirror import FUTURE
 from sidlive.live.state import PITCH, Notes
 from sidlive.live.voices import Row, Transpose, forced_columns
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
+from sidlive.tune.shaping.grid import BarGrid
+from sidlive.tune.shaping.past_edits import Edits
 
 if TYPE_CHECKING:
     from sidlive.model.composer.planner import ComposerLike, Planner
 
 PINNED = 256  # first frames (5 s) of the prompt that stay in the context; the sliding window is shorter by them
+_MOST_EDITED: Final = 64  # edited pasts that are kept for the plan
 REMEMBERED: Final = 512  # generated frames that may be delivered again after a cut
 _FADING = 0.8  # share of the longest prefill so far that counts at the next one
 _AGING = 0.05  # weight of the newest measurement in the running average of the time per frame
@@ -83,8 +87,8 @@ class GeneratorHost(Protocol):
         """Return the next frame to generate, for an engine that has prefilled this lineage and is at this position."""
         ...
 
-    def heard(self, root: int, most: int, at: int | None, /) -> tuple[int, Frames, NDArray[np.int8]]:
-        """Return the tape frame to go on from, up to `most` frames before it, and their transpositions."""
+    def heard(self, root: int, most: int, at: int | None, /) -> tuple[int, Frames, NDArray[np.int8], list[Edits]]:
+        """Return the tape frame to go on from, up to `most` frames before it, their transpositions and their edits."""
         ...
 
     def rows(self, start: int, stop: int, /) -> tuple[Frames, NDArray[np.int8]]:
@@ -151,6 +155,9 @@ class Generator:
         self._made: deque[_Made] = deque(maxlen=REMEMBERED)  # the latest frames before it that were generated
         self._ahead: deque[_Made] = deque()  # frames from it on that were cut off; the engine has heard them
         self._semitones = 0  # transposition of the lineage
+        self._context: tuple[int, Frames] = (-1, silence(0))  # number of a lineage, and its context as edited
+        # What a plan goes on from after an edit, and the tape frame with which it goes on, by `Lineage.edited`.
+        self._edited: dict[int, tuple[Frames, int]] = {}
         self._planner: Planner | None = None  # made when there is something to plan
         self._shown = -1  # version of the plan that is shown
 
@@ -160,7 +167,7 @@ class Generator:
         if task is None:
             return False
         if task.lineage.number != self._lineage:
-            self._prefill_past(task.lineage)
+            self._prefill_past(task)
             return True
         self._move_to(task)
         row = self._generate(task)
@@ -176,36 +183,83 @@ class Generator:
         self._core.forgotten()
         self._lineage = -1
         self._planner = None  # its composer may have heard half an event
+        self._edited.clear()
 
-    def _prefill_past(self, lineage: Lineage) -> None:
+    def _prefill_past(self, task: Assignment) -> None:
         """Reset the engine and prefill the past of another lineage, then cut the tape. The old future plays meanwhile.
 
         The past is the pinned frames of the prompt, if any, and as many frames before the cut as the engine can recall.
         If the prompt has been continued already (the lineage has a root), those frames come from the prompt and the
         tape after it, and only as many as fit the model's context, so that the change is heard soon.
         """
-        prompt, most = lineage.context, self._engine.reach
+        lineage = task.lineage
+        prompt, most = self._context_of(lineage), self._engine.reach
         pin = min(len(prompt), self._pin)
-        last, rows, runs = len(prompt) - lineage.opening, silence(0), []
+        last, runs = len(prompt) - lineage.opening, []
+        began = time.perf_counter()
         if lineage.root is not None:
             most = self._engine.context
-            position, rows, semitones = self._core.heard(lineage.root, most - pin, lineage.at)
-            runs = _runs(rows, lineage.semitones - semitones.astype(int))
-            # and the opening frames that were played before these rows
-            last += min(lineage.opening, position - len(rows) - lineage.root)
-        first = max(pin, last + len(rows) - (most - pin))
+            position, rows, semitones, edits = self._core.heard(lineage.root, most - pin, lineage.at)
+            began = time.perf_counter()
+            if lineage.edited:
+                past = self._edited_past(task, position, rows, semitones, edits, most - pin)
+                runs, last, first = [(past, lineage.semitones)], min(pin, last), pin
+            else:
+                runs = _runs(rows, lineage.semitones - semitones.astype(int))
+                # and the opening frames that were played before these rows
+                last += min(lineage.opening, position - len(rows) - lineage.root)
+                first = max(pin, last + len(rows) - (most - pin))
+        else:
+            first, past = max(pin, last - (most - pin)), prompt
         self._lineage = -1  # until the core has entered the lineage
         self._made.clear()
         self._ahead.clear()
-        began = time.perf_counter()
         self._engine.reset(pin=pin)
         self._prefill([(part, lineage.semitones) for part in (prompt[: min(pin, last)], prompt[first:last])] + runs)
+        if lineage.edited and lineage.edited not in self._edited and self._planner is not None:
+            self._planner.hear(past)
         self._core.prefill_s = max(time.perf_counter() - began, _FADING * self._core.prefill_s)
         entered = self._core.enter(lineage)
         if entered is not None:
             self._lineage, self._semitones = lineage.number, lineage.semitones
             self._position = entered if lineage.root is None else position
+            if lineage.edited and lineage.edited not in self._edited:
+                begin = self._position + (lineage.opening if lineage.root is None else 0)
+                self._edited = {**dict(list(self._edited.items())[1 - _MOST_EDITED :]), lineage.edited: (past, begin)}
             self._rewind_plan()
+
+    def _context_of(self, lineage: Lineage) -> Frames:
+        """Return the context of a lineage as it is edited."""
+        if not lineage.edits:
+            return lineage.context
+        if self._context[0] != lineage.number:
+            self._context = (
+                lineage.number,
+                edited(lineage.context, lineage.edits, BarGrid.of(lineage.beat), self._core.tell),
+            )
+        return self._context[1]
+
+    def _edited_past(
+        self,
+        task: Assignment,
+        position: int,
+        rows: Frames,
+        semitones: NDArray[np.int8],
+        edits: list[Edits],
+        most: int,
+    ) -> Frames:
+        """Return the past of a lineage before tape frame ``position``, edited and not transposed."""
+        lineage, plan = task.lineage, task.plan
+        assert lineage.root is not None
+        original = [self._transpose(part, by) if by else part for part, by in _runs(rows, -semitones.astype(int))]
+        rows = np.concatenate(original) if original else rows
+        # The context ends where the tape begins, except for what the model has generated instead of its opening.
+        heard = len(lineage.context) - lineage.opening + min(lineage.opening, position - len(rows) - lineage.root)
+        gone = max(0, position - len(rows) - lineage.root - lineage.opening)
+        grid = BarGrid(plan.beat_frames, max(1, round(plan.bar_frames / plan.beat_frames)), plan.downbeat - position)
+        parts: list[Part] = [(lineage.context[:heard], ()), (gone, ()), *runs_of(rows, edits)]
+        past = edited_past(parts, lineage.edits, grid, most, self._core.tell)
+        return past if len(past) else self._context_of(lineage)[-most:]
 
     def _move_to(self, task: Assignment) -> None:
         """Go to the frame to generate: set frames aside that were cut off, prefill frames that the engine missed."""
@@ -263,7 +317,8 @@ class Generator:
     def _opening(self, made: _Made, played: int) -> Row:
         """Return a frame of the prompt, which the engine hears; ``played``: the number of its frames before."""
         lineage = made.task.lineage
-        row = lineage.context[len(lineage.context) - lineage.opening + played]
+        context = self._context_of(lineage)
+        row = context[len(context) - lineage.opening + played]
         row = self._transpose(row[None], lineage.semitones)[0] if lineage.semitones else row.copy()
         if made.forced is not None:
             values, is_forced = made.forced
@@ -283,10 +338,12 @@ class Generator:
 
             self._planner = Planner(self._composer, self._past)
         assert lineage.root is not None
-        begin = lineage.root + lineage.opening
-        if not self._planner.continues(lineage.context, begin):
-            self._planner.begin(lineage.context, begin)
+        past, begin = self._edited.get(lineage.edited, (lineage.context, lineage.root + lineage.opening))
+        if not self._planner.continues(past, begin):
+            self._planner.begin(past, begin)
         before = self._transpose(task.before[None], -semitones)[0] if semitones else task.before
+        if task.index == begin and lineage.edited and len(past):
+            before = past[-1]  # the frame before was made under other edits
         guide = self._planner.guide(task.index, task.plan, before)
         if self._planner.version != self._shown:
             notes = self._planner.coming(task.index - FUTURE)  # the playhead is no farther back

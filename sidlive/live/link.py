@@ -41,8 +41,16 @@ class Commands(Protocol):
     def panic(self) -> None:
         """Silence the chip now and discard the future."""
 
-    def set(self, name: str, value: ControlValue, /) -> None:
-        """Set a control."""
+    def set(self, name: str, value: ControlValue, heard: bool | None = None, /) -> None:
+        """Set a control. ``heard``: whether the model hears the edit that it makes; None: as the control says."""
+
+    def reshape(
+        self, verb: str, arguments: list[Any], fragment: str | None = None, heard: bool | None = None, /
+    ) -> None:
+        """Edit what the model has heard; ``heard`` False: what is on the way to the chip, if the verb can."""
+
+    def unshape(self, all: bool = False, /) -> None:
+        """Take back the latest edit of the music, or all of them."""
 
     def ramp(self, name: str, value: ControlValue, over: str, /) -> None:
         """Move a control to a value in a straight line, over a length such as "8 bars"."""

@@ -22,6 +22,7 @@ from sidlive.live.state import Notes
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, FORMAT, FRAME, HEARD, ROWS, Entry, Take, TakeLog, steps_of
 from sidlive.live.voices import Row
 from sidlive.tune.inline import fragment_from_json
+from sidlive.tune.shaping.past_edits import Edits
 
 if TYPE_CHECKING:
     from sidlive.model.composer.planner import ComposerLike
@@ -179,7 +180,7 @@ class _LoggedCore:
             raise _misfit("a frame was generated that the core does not ask for")
         return task
 
-    def heard(self, root: int, most: int, at: int | None) -> tuple[int, Frames, NDArray[np.int8]]:
+    def heard(self, root: int, most: int, at: int | None) -> tuple[int, Frames, NDArray[np.int8], list[Edits]]:
         self._reach(HEARD)
         return self._core.heard(root, most, at)
 

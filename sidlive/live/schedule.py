@@ -10,6 +10,7 @@ from typing import Any, Final
 from sidlive.errors import ControlError, SidliveError
 from sidlive.live.controls import CONTROLS
 from sidlive.live.course import MOVING, STEERING, Before, Course, Descend
+from sidlive.live.edit_list import EDIT_CONTROLS
 from sidlive.live.lineage import Lineage
 from sidlive.live.moments import Moment
 from sidlive.live.voices import Row
@@ -34,7 +35,7 @@ class Waiting:
         """Whether the command decides what is generated; others change frames on their way to the chip."""
         if self.name == "set" or self.name in MOVING:
             declared = CONTROLS.get(str(self.arguments[0]))
-            return declared is not None and declared.kind == "steer"
+            return declared is not None and (declared.kind == "steer" or declared.name in EDIT_CONTROLS)
         return self.name in STEERING
 
 
@@ -163,7 +164,8 @@ class Schedule:
         """Return a function that makes the lineages which begin at ``frame``; made again, they are the same ones."""
 
         def descend(base: Lineage, **changes: Any) -> Lineage:
-            key = (frame, base.number, *(value if isinstance(value, int) else id(value) for value in changes.values()))
+            values = (value if isinstance(value, int | tuple) else id(value) for value in changes.values())
+            key = (frame, base.number, *values)
             if key not in self._made:
                 self._made[key] = self.descend(base, at=frame, **changes)
             return self._made[key]
@@ -194,7 +196,7 @@ class Schedule:
     def descend(self, base: Lineage, **changes: Any) -> Lineage:
         """Return another lineage, with a number of its own; it is valid at once unless ``at`` is given."""
         self._lineages += 1
-        return replace(base, **{"at": None, **changes, "number": self._lineages})
+        return base.followed(self._lineages, changes)
 
     def entered(self, lineage: Lineage, root: int, at: int | None) -> None:
         """Note where a lineage begins on the tape, wherever the lineage is kept."""

@@ -24,6 +24,7 @@ from sidlive.live.verbs.editing import TakeVerbs
 from sidlive.live.verbs.looping import LoopVerbs
 from sidlive.live.verbs.patching import ChipVerbs
 from sidlive.live.verbs.planning import PlanVerbs
+from sidlive.live.verbs.reshaping import EditVerbs
 from sidlive.live.verbs.spoken import beside_builtin
 from sidlive.live.verbs.steering import SteeringVerbs
 from sidlive.live.verbs.syncing import SyncVerbs
@@ -31,7 +32,7 @@ from sidlive.live.verbs.syncing import SyncVerbs
 __all__ = ["VERBS", "Session", "verbs"]
 
 
-class Session(TakeVerbs, LoopVerbs, ChipVerbs, SyncVerbs, ClockVerbs, PlanVerbs, SteeringVerbs):
+class Session(TakeVerbs, LoopVerbs, ChipVerbs, SyncVerbs, ClockVerbs, EditVerbs, PlanVerbs, SteeringVerbs):
     """All verbs of the instrument, and the calls of the screen, over one link."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:
@@ -90,6 +91,7 @@ class Session(TakeVerbs, LoopVerbs, ChipVerbs, SyncVerbs, ClockVerbs, PlanVerbs,
         """Open the core again after it died, with a new take; fragments are kept, controls are at their defaults."""
         self._link.restart()
         self._edits.clear()
+        self._music_edits.clear()
         for fragment in self._fragments.values():
             self._command.add(fragment)
 

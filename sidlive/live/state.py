@@ -194,6 +194,7 @@ class State:
     prompt: str | None = None
     fragments: tuple[str, ...] = ()
     controls: dict[str, ControlState] = field(default_factory=dict)
+    edits: tuple[str, ...] = ()  # of the music, in force at the playhead, as they are typed; the latest last
     voices: tuple[VoiceState, VoiceState, VoiceState] = (VoiceState(), VoiceState(), VoiceState())
     underruns: int = 0  # number of times that generation came late since the room opened
     late_frames: int = 0  # frames that were held or looped because of that

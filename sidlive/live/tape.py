@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, Frames
+from sidlive.tune.shaping.past_edits import Edits
 
 KEPT: Final = 8192  # frames that the tape keeps: 160 s, several contexts of the model
 
 
 class Tape:
-    """A ring of the latest frames, each with the transposition under which it was generated."""
+    """A ring of the latest frames, each with the transposition and the edits under which it was generated."""
 
     def __init__(self, margin: int = 0) -> None:
         """``margin``: frames after the playhead that a cut leaves as they are."""
@@ -34,6 +35,7 @@ class Tape:
         self._overtaken = False  # the playhead has overtaken `fresh` since a frame was put
         self._frames = np.zeros((KEPT, COLUMNS), dtype=np.uint8)
         self._semitones = np.zeros(KEPT, dtype=np.int8)
+        self._edits: list[Edits] = [()] * KEPT
 
     @property
     def ahead(self) -> int:
@@ -73,11 +75,12 @@ class Tape:
         """Return the frame to replace first, now that the playhead has overtaken the one that was being replaced."""
         return min(self.playhead + max(self.margin, int(self._overtaken)), self.end)
 
-    def put(self, row: NDArray[np.uint8], semitones: int) -> None:
-        """Write the frame at `fresh`, generated under a transposition of `semitones`."""
+    def put(self, row: NDArray[np.uint8], semitones: int, edits: Edits = ()) -> None:
+        """Write the frame at `fresh`, generated under a transposition of `semitones` and under these edits."""
         assert self.fresh >= self.playhead, "a frame for the past"
         self._frames[self.fresh % KEPT] = row
         self._semitones[self.fresh % KEPT] = semitones
+        self._edits[self.fresh % KEPT] = edits
         self.fresh += 1
         self._overtaken = False
         self.end = max(self.end, self.fresh)
@@ -91,3 +94,7 @@ class Tape:
         assert self.end - KEPT <= start <= stop <= self.end, "frames that the tape does not hold"
         index = np.arange(start, stop) % KEPT
         return self._frames[index], self._semitones[index]
+
+    def edits(self, start: int, stop: int) -> list[Edits]:
+        """Return the edits under which frames `start` to `stop` were generated."""
+        return [self._edits[frame % KEPT] for frame in range(start, stop)]

@@ -7,20 +7,23 @@ import threading
 from collections.abc import Callable
 from typing import Final, Literal
 
-from sidlive.chip.registers import PAL, VideoTiming, silence
+from sidlive.chip.registers import PAL, VOICES, VideoTiming, silence
 from sidlive.live.audition import Audition
 from sidlive.live.clock import Taps
 from sidlive.live.controls import SPEEDS
 from sidlive.live.course import Course
 from sidlive.live.desk import Chips, Desk, Ensemble, Hands, RecordsSound, Speakers
+from sidlive.live.edit_list import remix_edits
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
+from sidlive.live.remix import Remix
 from sidlive.live.rests import Rests
 from sidlive.live.schedule import Schedule
 from sidlive.live.state import Phase
 from sidlive.live.take import FRAME, Take
 from sidlive.live.tape import Tape
 from sidlive.live.voices import Row, released, remixed, sounding, steady
+from sidlive.tune.shaping.grid import BarGrid
 
 MARGIN: Final = 0  # frames after the playhead that a change leaves as they are
 CUSHION: Final = 8  # frames that must be ready before music starts
@@ -97,6 +100,7 @@ class TapePlayer:
         self._idle = 0  # frames since the music stopped
         self._late = 0  # frames held or looped since generation fell behind; 0: it is on time
         self._quiet = 0  # frames played since a voice last sounded
+        self._remix = Remix()  # the edits on the way to the chip
         self._rests: Rests | None = None  # watches the voices of the prompt; None without a prompt
         self._underruns = self._late_frames = 0  # see `State`
         self._followed: float | None = None  # speed of the clock that is followed; None: the control's value counts
@@ -115,6 +119,10 @@ class TapePlayer:
             self._last = row
             speed = self._pace
             volume = self._desk.whole("volume")
+            if edits := remix_edits(self._course.edits):
+                clock = self._course.clock
+                grid = BarGrid(clock.beat, clock.bar, clock.downbeat)
+                row = self._remix.row(row, edits, self._tape.playhead - 1, grid, self._desk.prompt)
             unmixed, muted = row, self._desk.muted
             row = remixed(row, muted, volume)
             self._idle = 0 if self._playing else self._idle + 1
@@ -183,9 +191,14 @@ class TapePlayer:
             if self._course.prompt is None:
                 self._desk.tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
             self._revive(SILENT, f"nothing sounded for {QUIET_S:.0f} s")
-        elif self._rests is not None and (lost := self._rests.lost(row, self._desk.excused)) is not None:
+        elif self._rests is not None and (lost := self._rests.lost(row, self._excused)) is not None:
             self._revive(LOST, f"voice {lost + 1} had lost its notes")
         return row
+
+    @property
+    def _excused(self) -> frozenset[int]:
+        """The voices (0 to 2) that may rest: edits give voices other rests than those of the prompt."""
+        return frozenset(range(VOICES)) if self._course.lineage.edits else self._desk.excused
 
     def _stand_in(self) -> Row:
         """Return a frame while generation is late: registers hold for a beat, then the last bar loops."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.errors import ControlError, SidliveError
-from sidlive.live.course import MOVING, STEERING, Course
+from sidlive.live.course import MOVING, PAST_CONTROLS, STEERING, Course
 from sidlive.live.link import TIMED
 from sidlive.live.moments import Moment, parse_duration, parse_moment
 from sidlive.live.rests import Rests
@@ -214,7 +214,10 @@ class Timekeeper(TapePlayer):
             for entry in self._schedule.waiting
             if entry.frame is not None and entry.frame <= self._tape.fresh
         ]
-        again = any(name == "prompt" or "transpose" in arguments[:1] for name, arguments in [*commands, *made])
+        again = any(
+            name in ("prompt", "reshape", "unshape") or not PAST_CONTROLS.isdisjoint(arguments[:1])
+            for name, arguments in [*commands, *made]
+        )
         return LEAD + (math.ceil(PREFILL_TIMES * self.prefill_s * self._heard_hz) if again else 0)
 
     def _count(self) -> ClockState:

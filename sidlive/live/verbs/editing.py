@@ -5,6 +5,7 @@ Edits are kept here as a list, and in the take's log; the take's frames never ch
 
 import hashlib
 import unicodedata
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,7 @@ class TakeVerbs(FragmentVerbs):
         self._home = working_folder()  # takes go there even after a script's os.chdir
         self._takes = self._home / takes
         self._edits: list[Edit] = []
+        self._music_edits: list[tuple[str, ...]] = []  # for each edit of the take, those of the music before it
 
     @verb("caller", bindable=True)
     def trim(self, start: "Position" = 0, stop: "Position | None" = None) -> None:
@@ -74,17 +76,30 @@ class TakeVerbs(FragmentVerbs):
 
     @verb("caller")
     def edits(self) -> list[str]:
-        """Return the edits of the take, in the order in which they are made."""
-        return [str(edit) for edit in self._edits]
+        """Return the edits in force, oldest first: those of the music (``reverse('bar')``) and of the take (trim)."""
+        return _in_order(list(self._core.state().edits), list(zip(self._edits, self._music_edits, strict=True)))
 
-    @verb("caller", bindable=True)
+    @verb("caller", timed=True)
     def unedit(self, all: bool = False) -> None:
-        """Take the last edit back, or all of them."""
-        if not self._edits:
+        """Take the latest edit back, of the music or of the take, or with ``all=True`` all of both; it says which.
+
+        With `at` an edit of the music ends at that moment.
+        """
+        music = self._core.state().edits
+        newer = Counter(music) - Counter(self._music_edits[-1] if self._music_edits else ())
+        if not music and not self._edits:
             raise ControlError("there is no edit to take back; edits() lists them")
-        count = len(self._edits) if all else 1
+        if music and (newer or all):
+            self._command.unshape(all)
+        if self._edits and (all or not newer):
+            self._unedit_take(len(self._edits) if all else 1)
+
+    def _unedit_take(self, count: int) -> None:
+        """Take the last edits of the take back."""
+        taken = ", ".join(str(edit) for edit in reversed(self._edits[-count:]))
         self._core.note("unedit", count)
-        del self._edits[-count:]
+        del self._edits[-count:], self._music_edits[-count:]
+        self._core.tell(f"taken back: {taken}", "info")
         self._show_result(self._cut())
 
     @verb("caller", bindable=True)
@@ -177,6 +192,7 @@ class TakeVerbs(FragmentVerbs):
         cut = apply(self._cut(), [edit])
         self._core.note("edit", edit.entry)
         self._edits.append(edit)
+        self._music_edits.append(self._core.state().edits)
         self._show_result(cut, *(cut.findings[-1:] if verb == "loop" else ()))
 
     def _performed(self) -> "Cut":
@@ -217,6 +233,23 @@ class TakeVerbs(FragmentVerbs):
         if any(unicodedata.category(letter) == "Cc" for letter in str(path)):
             raise ControlError(f"{verb} expects a name without control characters, found {name!r}")
         return (self._home if path.parent != Path() else self._takes) / path
+
+
+def _in_order(music: list[str], takes: "list[tuple[Edit, tuple[str, ...]]]") -> list[str]:
+    """Return edits of the music and of the take as text, oldest first.
+
+    ``takes``: each edit of the take, with the edits of the music that were in force when it was made.
+    """
+    listed: list[str] = []
+    for edit, known in takes:
+        earlier = Counter(known) - Counter(listed)
+        for text in [text for text in music if earlier[text]]:
+            if earlier[text] > 0:
+                earlier[text] -= 1
+                music.remove(text)
+                listed.append(text)
+        listed.append(str(edit))
+    return listed + music
 
 
 def _length_edits(seconds: float | None, last: float | None) -> "list[Edit]":

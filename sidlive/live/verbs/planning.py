@@ -84,7 +84,10 @@ class PlanVerbs(FragmentVerbs):
 
     @verb(timed=True)
     def swing(self, value: float) -> None:
-        """Set how late every second eighth of the plan comes: 0 straight, 0.67 as a triplet, 1 a quarter of a beat."""
+        """Set how late every second eighth comes: 0 straight, 0.67 as a triplet, 1 a quarter of a beat.
+
+        It swings the planned notes; where no composer plans them, it is an edit of what the model has heard.
+        """
         self._command.set("swing", value)
 
     @verb()
