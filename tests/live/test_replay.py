@@ -63,11 +63,20 @@ def every_verb(session: Session) -> list[Callable[[], object]]:
         lambda: session.free(1),
         lambda: session.mask("1-2"),
         lambda: session.mute(2),
+        lambda: session.reverse("bar"),
+        lambda: session.octave(1, 1),
+        lambda: session.thin(0.3),
+        lambda: session.echo(1, "1/8", to=2),
+        lambda: session.unedit(),
         lambda: session.forbid("control", lambda value: value & sid.NOISE),
         lambda: session.filter(False),
         lambda: session.seed(77),
         lambda: session.prompt("quick", play=True),
         lambda: session.unmute(),
+        lambda: session.rotate(2, heard=False),
+        lambda: session.timbre(2, "quick", 1),
+        lambda: session.rhythm(1, "quick"),
+        lambda: session.thin(0.6, heard=False),
         lambda: session.set("volume", 9),
         lambda: session.set("ahead", 20),
         lambda: session.free(),
@@ -79,6 +88,12 @@ def every_verb(session: Session) -> list[Callable[[], object]]:
         lambda: session.set("revive", 0),
         lambda: session.set("revive", 1),
         lambda: session.prompt("riff"),
+        lambda: session.unedit(all=True),
+        lambda: session.chop("1/4", 2),
+        lambda: session.stretch(2),
+        lambda: session.swap(1, 2),
+        lambda: session.swing(0.4),
+        lambda: session.invert(1),
         lambda: session.heat(),
     ]
     return verbs
@@ -96,7 +111,8 @@ def assert_same(log: TakeLog, engine: object) -> None:
 
 @pytest.mark.parametrize("make", [small_engine, FakeEngine])
 def test_a_script_with_every_verb(make: Callable[[], object], tmp_path: Path) -> None:
-    controls = {"volume": 12, "vary": CONTROLS["vary"].default}
+    controls = {name: control.default for name, control in CONTROLS.items() if control.before is not None}
+    controls["volume"] = 12
     core = Core(Take(tmp_path / "take", {"seed": 9, "controls": controls}), seed=9)
     core.command("set", "volume", 12)  # as the header says it began
     session = Session(Offline(core, make()))  # type: ignore[arg-type]
