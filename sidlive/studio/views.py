@@ -43,6 +43,7 @@ _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("r
 _AHEAD_BAR: Final = 8  # columns of the bar in the masthead
 _OTHER_ROWS: Final = 12  # of the panel: prompt, the titles of three kinds of controls, take, outside
 _RARE: Final = (  # controls that a low panel leaves out while nobody has turned them, in this order
+    "invert3", "invert2", "invert1", "heard", "octave3", "octave2", "octave1", "thin", "rotate",
     "min_p", "top_k", "range3", "range2", "range1", "filter_heat", "timbre_heat", "rhythm_heat", "pitch_heat", "leap",
     "swing", "chord", "compose", "speed", "revive",
 )  # fmt: skip
@@ -141,7 +142,8 @@ def panel(
     canvas: Canvas, state: State, touched: frozenset[str] = frozenset(), verbs: Mapping[str, str] | None = None
 ) -> None:
     """Draw the panel: prompt, controls, take, sound, MIDI, model; and the verbs (a sentence each) if they have room."""
-    others = _OTHER_ROWS + (len(state.loops) + 1 if state.loops else 0)
+    edits = _edit_lines(state, canvas.width - 6)
+    others = _OTHER_ROWS + (len(state.loops) + 1 if state.loops else 0) + (len(edits) + 1 if edits else 0)
     shown = _most_needed(state.controls, canvas.height - others)
     groups = [(title, hue, [c for c in shown if c.kind == kind]) for kind, title, hue in _KINDS]
     rows = len(shown) + others
@@ -154,6 +156,11 @@ def panel(
             for control in controls:
                 control_row(canvas, y, control, control.name in touched, hue)
                 y += 1
+    if edits:
+        y = _title(canvas, y + gap, "EDITS", PRIMARY)
+        for line in edits:
+            canvas.write(y, 3, line, WHITE)
+            y += 1
     if state.loops:
         y = _title(canvas, y + gap, "LOOPS", PRIMARY)
         for loop in state.loops:
@@ -174,6 +181,12 @@ def panel(
             canvas.write(y, 9, line, MUTED)
             y += 1
     _verb_list(canvas, y + gap, verbs or {})
+
+
+def _edit_lines(state: State, width: int) -> list[str]:
+    """Return the edits of the music in lines of ``width`` columns, none broken in the middle."""
+    joined = "  ".join(text.replace(" ", "\xa0") for text in state.edits)
+    return [line.replace("\xa0", " ") for line in textwrap.wrap(joined, width)]
 
 
 def _most_needed(controls: Mapping[str, ControlState], room: int) -> list[ControlState]:

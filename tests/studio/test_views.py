@@ -70,6 +70,14 @@ def test_a_bars_length_shows_the_value():
     assert [filled(value) for value in (0.0, 1.0, 2.0)] == [0, 4, 8]
 
 
+def test_the_panel_lists_the_edits_of_the_music_none_broken_in_two():
+    edits = ("reverse('bar')", "octave(1, 1)", "echo(1, '1/8', heard=False)", "thin(0.5)")
+    shown = lines(views.panel, 37, 48, replace(PLAYING, edits=edits))
+    assert any("EDITS" in line for line in shown)
+    assert all(any(edit in line for line in shown) for edit in edits)
+    assert not any("EDITS" in line for line in lines(views.panel, 37, 48, PLAYING))
+
+
 def test_the_panel_says_if_the_take_is_not_logged():
     assert any("NOT logged" in line for line in lines(views.panel, 37, 30, replace(PLAYING, take=None)))
 
