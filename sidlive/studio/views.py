@@ -10,6 +10,7 @@ from typing import Final
 from sidlive.live.controls import CONTROLS
 from sidlive.live.state import ControlState, LoopState, State
 from sidlive.studio.canvas import Canvas
+from sidlive.studio.chip_view import chip_text, chips_text
 from sidlive.studio.colours import (
     ALARM,
     BAD,
@@ -82,6 +83,8 @@ def masthead(canvas: Canvas, state: State) -> None:
     text, colour = _sync(state, canvas.width >= 100)
     if text:
         x = canvas.write(0, x + 2, text, colour, PANEL)
+    if state.outputs:
+        x = canvas.write(0, x + 2, *chips_text(state, canvas.width >= 100), PANEL)
 
     ready_s = state.ahead / (state.rate_hz * state.speed)
     hue = GOOD if ready_s > 0.5 else WARN if ready_s > 0.15 else BAD
@@ -231,7 +234,12 @@ def _outside(state: State) -> Iterator[tuple[str, str, str]]:
     """Yield label, text and colour of each line about the sound, its gaps, MIDI and the model."""
     sound = state.output or "no output"
     bad = "null" in sound or "no " in sound
-    yield "sound", sound + (f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""), WARN if bad else TEXT
+    muted = "  muted" if state.outputs and state.listening == "chip" else ""
+    latency = f"  {state.latency_ms:.0f} ms" if state.latency_ms else ""
+    yield "sound", sound + latency + muted, WARN if bad else MUTED if muted else TEXT
+    for chip in state.outputs:
+        text, colour = chip_text(chip, state.listening)
+        yield "chip", text, colour
     if state.gaps:
         yield "gaps", f"{state.gaps} in the sound", BAD
     yield "midi", state.midi or "no MIDI", MUTED if not state.midi or state.midi.startswith("no MIDI") else TEXT

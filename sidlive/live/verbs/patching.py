@@ -49,6 +49,8 @@ class ChipVerbs(FragmentVerbs):
         Without an argument it goes to the next of them. Returns what is heard.
         """
         now = self._link.state().listening
+        if to in (None, "chip") and not self._core.outputs():
+            raise ControlError('no chip plays that could be listened to: out("asid:PORT") adds one')
         choice = parse_listening(to if to is not None else LISTENING[(LISTENING.index(now) + 1) % len(LISTENING)])
         self._core.listen(choice)
         return choice

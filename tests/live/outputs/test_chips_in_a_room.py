@@ -93,6 +93,8 @@ def test_stop_and_panic_silence_the_chip_and_start_is_heard_again(session: Sessi
 
 
 def test_listen_chooses_what_is_heard(session: Session, chip: UltimateServer) -> None:
+    with pytest.raises(ControlError, match="no chip plays that could be listened to"):
+        session.listen()
     session.out(f"u64:{chip.host}")
     assert until(lambda: sounds(chip))
     assert session.listen("emulator") == "emulator"
