@@ -41,7 +41,7 @@ def timbre(frames: Frames, grid: BarGrid, material: Material, voice: int, source
     heard = played(bound(notes, other.score, len(frames)), other)
     drums = _drum_rows(mine, len(frames))
     begins = np.zeros(len(frames), dtype=np.bool_)
-    begins[mine[0].onset - mine[0].lead if mine else len(frames) :] = True
+    begins[mine[0].begin if mine else len(frames) :] = True
     changed = np.flatnonzero(begins & ~drums)
     edited, columns = frames.copy(), columns_of_voice(voice)
     edited[changed[:, None], columns] = heard[changed[:, None], columns]
@@ -110,7 +110,7 @@ def _drum_rows(notes: list[LooseNote], frames: int) -> NDArray[np.bool_]:
     rows = np.zeros(frames, dtype=np.bool_)
     for note, after in with_next(notes):
         if note.is_drum:
-            rows[note.onset - note.lead : after.onset - after.lead if after else frames] = True
+            rows[note.begin : after.begin if after else frames] = True
     return rows
 
 

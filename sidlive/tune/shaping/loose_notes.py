@@ -41,6 +41,11 @@ class LooseNote:
         return self.onset + self.span
 
     @property
+    def begin(self) -> int:
+        """The frame in which its lead begins."""
+        return max(0, self.onset - self.lead)
+
+    @property
     def is_drum(self) -> bool:
         """Whether every note of its instrument sounds the same."""
         return bool(self.flags & UNPITCHED)

@@ -35,7 +35,7 @@ def thin(frames: Frames, grid: BarGrid, amount: float) -> Frames:
             place = counts.get(bar, 0)
             counts[bar] = place + 1
             if not stays(place, amount):
-                _leave_out(edited, voice, note.onset - note.lead, after.onset - after.lead if after else len(frames))
+                _leave_out(edited, voice, note.begin, after.begin if after else len(frames))
     return edited
 
 
@@ -70,7 +70,7 @@ def echo(frames: Frames, grid: BarGrid, voice: int, length: str, to: int | None 
     for start, stop in free:
         inside = [note for note in echoes if start <= note.onset < stop]
         if inside:
-            begin = max(start, inside[0].onset - inside[0].lead)
+            begin = max(start, inside[0].begin)
             edited[begin:stop, columns] = heard[begin:stop, columns]
             edited[begin:stop, sid.RES_ROUTE] &= 0xFF ^ (1 << target)
             edited[begin:stop, sid.RES_ROUTE] |= heard[begin:stop, sid.RES_ROUTE] & np.uint8(1 << target)
@@ -86,8 +86,8 @@ def _rests(notes: Iterable[LooseNote], frames: int) -> list[tuple[int, int]]:
     """Return the spans ``(start, stop)`` in which a voice's gate is closed, up to the lead of its next note."""
     rests, free = [], 0
     for note in notes:
-        if note.onset - note.lead > free:
-            rests.append((free, note.onset - note.lead))
+        if note.begin > free:
+            rests.append((free, note.begin))
         free = note.onset + note.length + 1
     return [*rests, (free, frames)] if free < frames else rests
 
