@@ -29,6 +29,7 @@ from sidlive.tune.cutting import Speeds
 from sidlive.tune.shaping.past_edits import Edits
 
 if TYPE_CHECKING:
+    from sidlive.live.hands.keyboards import KeyChoice
     from sidlive.tune.fragment import Fragment
 
 
@@ -209,6 +210,20 @@ class Core(Timekeeper):
             self.tell("record(): there is no sound here")
         else:
             self.recorder.record(path, stems)
+
+    def keys(self, choice: "KeyChoice | None", voice: int | None = None) -> "tuple[KeyChoice, ...]":
+        """Have keys play a voice; without a choice, none plays the voice (1 to 3; None: any) any more."""
+        if self.keyboards is None:
+            self.tell("keys(): there is no MIDI here")
+            return ()
+        if choice is None:
+            self.keyboards.end(voice)
+        else:
+            if choice.fragment is not None:
+                with self._lock:
+                    self._desk.fragment(choice.fragment)
+            self.keyboards.play(choice)
+        return self.keyboards.choices
 
     def sync(self, what: str) -> None:
         """Follow the clock of others: "midi", "midi:PORT", "link", or "off". Raises ControlError."""

@@ -17,7 +17,7 @@ from sidlive.live.moments import parse_duration
 from sidlive.live.shapes import FORMS, MOST_STEPS, RampShape, Shape, StepShape, WaveShape, ranged, shown, taken
 from sidlive.live.state import ControlValue
 from sidlive.live.voices import Held, Locked, Row
-from sidlive.model.composer.plan_settings import StepUnit, code_part
+from sidlive.model.composer.plan_settings import StepUnit, code_part, key_part
 from sidlive.tune.beat import UNKNOWN, Beat
 from sidlive.tune.score.steps import pattern_from_json
 from sidlive.tune.shaping.grid import BarGrid
@@ -277,6 +277,28 @@ class Course:
             part = code_part(pattern, step, unit, index, clock.beat, clock.downbeat, times, instrument, sounds)
         self.desk.write(chosen, part)
         return True
+
+    def _do_strike(
+        self,
+        index: int,
+        before: Before,
+        descend: Descend,
+        voice: int | str,
+        pitch: int,
+        tones: list[int],
+        grid: float = 0.0,
+        instrument: int | None = None,
+        fragment: str | None = None,
+    ) -> bool:
+        chosen, clock = one_voice(voice), self.clock
+        sounds = None if fragment is None else self.desk.fragment(fragment).frames
+        written = pitch - self.desk.whole("transpose")  # so that the key's own pitch is heard
+        part = key_part(written, tuple(tones), index, clock.beat, clock.downbeat, grid, instrument, sounds)
+        self.desk.write(chosen, part)
+        return True
+
+    def _do_finger(self, index: int, before: Before, descend: Descend, voice: int | str, tones: list[int]) -> bool:
+        return self.desk.finger(one_voice(voice), tuple(tones), index)
 
     def _do_take_over(self, index: int, before: Before, descend: Descend, *voices: int | str) -> bool:
         self.desk.take_over(parse_voices(*voices or ("all",)))

@@ -28,7 +28,7 @@ from sidlive.live.state import (
 from sidlive.live.voices import Grip, Grips, Locked
 from sidlive.model.chords import chord_classes, range_ends
 from sidlive.model.composer.choices import notes_like
-from sidlive.model.composer.plan_settings import CodePart, Parts, PlanSettings
+from sidlive.model.composer.plan_settings import CodePart, Parts, PlanSettings, untouched
 from sidlive.model.engine import (
     HEATS,
     UNCONSTRAINED,
@@ -42,6 +42,7 @@ from sidlive.model.engine import (
 from sidlive.model.scales import OFF, classes_in, notes_in
 
 if TYPE_CHECKING:
+    from sidlive.live.hands.keyboards import KeyChoice
     from sidlive.tune.fragment import Fragment
 
 _CONSTRAINING: Final = frozenset({"scale", "filter", "transpose"})  # controls that the constraints depend on
@@ -74,6 +75,21 @@ class Speakers(Protocol):
     def choose(self, name: str) -> list[str]:
         """Play on another device and return the names of the devices."""
         ...
+
+
+class PlaysKeys(Protocol):
+    """The part of the keyboards that the core uses (`sidlive.live.hands.keyboards.Keyboards`)."""
+
+    @property
+    def choices(self) -> "tuple[KeyChoice, ...]":
+        """Whose keys play which voice."""
+        ...
+
+    def play(self, choice: "KeyChoice") -> None:
+        """Have keys play a voice."""
+
+    def end(self, voice: int | None = None) -> None:
+        """Give a voice (1 to 3) back to the composer; None: all voices that keys play."""
 
 
 class RecordsSound(Protocol):
@@ -258,6 +274,17 @@ class Desk:
         """Give a voice (0, 1, 2) the notes of code; None: none any more."""
         one, two, three = (part if place == voice else old for place, old in enumerate(self.parts))
         self.parts = one, two, three
+
+    def finger(self, voice: int, tones: tuple[int, ...], frame: int) -> bool:
+        """Change the keys that are down for the note of a voice (0, 1, 2); return whether that changes anything.
+
+        Without a note, the voice rests until its first key is pressed.
+        """
+        part = self.parts[voice]
+        if part is None or part.tones is None:
+            part = untouched(frame)
+        self.write(voice, new := part.fingered(tones, frame))
+        return new != part
 
     def take_over(self, voices: Iterable[int]) -> None:
         """Give all notes of voices (0, 1, 2) to code."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames, silence
 from sidlive.live.edited_past import Part, edited, edited_past, runs_of
+from sidlive.live.keyed import with_keys
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.mirror import FUTURE
 from sidlive.live.state import PITCH, Notes
@@ -294,6 +295,7 @@ class Generator:
         opens = played < lineage.opening
         began = time.perf_counter()
         guide = None if opens else self._guide(task)
+        forced = with_keys(forced, guide, task.plan.parts, task.index, task.before, lineage.semitones)
         made = _Made(task.before, task, opens, forced, guide)
         if self._ahead and self._ahead[0].would_be(made):
             made = self._ahead.popleft()

@@ -16,6 +16,7 @@ from sidlive.live.state import ControlValue, NoticeLevel, OutputState, State, Wi
 from sidlive.model.composer.plan_settings import StepUnit
 
 if TYPE_CHECKING:
+    from sidlive.live.hands.keyboards import KeyChoice
     from sidlive.tune.beat import Beat
     from sidlive.tune.cutting import Speeds
     from sidlive.tune.fragment import Fragment
@@ -103,6 +104,25 @@ class Commands(Protocol):
         without end. ``instrument``: its number in the prompt or in ``fragment``; None: the voice's own.
         """
 
+    def strike(
+        self,
+        voice: int | str,
+        pitch: int,
+        tones: list[int],
+        grid: float = 0.0,
+        instrument: int | None = None,
+        fragment: str | None = None,
+        /,
+    ) -> None:
+        """Begin a note of a voice that lasts until its keys are released.
+
+        ``tones``: the keys that are down, in semitones from ``pitch``. ``grid``: beats; 0: at once. The others are as
+        for `write`.
+        """
+
+    def finger(self, voice: int | str, tones: list[int], /) -> None:
+        """Change the keys that are down for the note of a voice; without any it ends, and the voice rests."""
+
     def take_over(self, *voices: int | str) -> None:
         """Give all notes of voices to code."""
 
@@ -185,6 +205,10 @@ class CoreCalls(Protocol):
     def listen(self, choice: str, /) -> None:
         """Have the emulator, the chips or both be heard: "emulator", "chip", "both"."""
 
+    def keys(self, choice: "KeyChoice | None", voice: int | None = None, /) -> "tuple[KeyChoice, ...]":
+        """Have keys play a voice; without a choice, none plays the voice (None: any) any more. Return all choices."""
+        ...
+
     def device(self, name: str | None, /) -> list[str]:
         """Play on another sound device, if a name is given; return the names of all devices."""
         ...
@@ -233,7 +257,7 @@ def _names(protocol: type) -> tuple[str, ...]:
 CALLS: Final = _names(CoreCalls)
 COMMANDS: Final = _names(Commands)
 # The commands that can wait for a moment.
-TIMED: Final = frozenset(COMMANDS) - {"add", "panic", "adjust", "quantise", "learn", "unlearn"}
+TIMED: Final = frozenset(COMMANDS) - {"strike", "finger", "add", "panic", "adjust", "quantise", "learn", "unlearn"}
 
 
 def answers(core: CoreCalls) -> Mapping[str, Callable[..., Any]]:

@@ -99,6 +99,7 @@ class _Parts:
     def __init__(self, mirror: Mirror, options: RoomOptions, hand_over: Callable[[str], None]) -> None:
         from sidlive.live.hands.actor import Actor
         from sidlive.live.hands.bindings import Bindings
+        from sidlive.live.hands.keyboards import Keyboards
         from sidlive.live.hands.midi import Midi
         from sidlive.live.outputs.patchbay import ChipFacts, Patchbay
         from sidlive.live.sound.audio import open_output
@@ -119,6 +120,8 @@ class _Parts:
         timeline = Timeline(core)
         core.ensemble = self._sync = SyncDesk(core, lambda: core.timing.rate_hz, lambda: self._midi.ports)
         self._midi.hear_clock = self._sync.hear
+        core.keyboards = Keyboards(core)
+        self._midi.claim = core.keyboards.hear
         timeline.listeners.append(self._sync.frame)
         core.chips = self._chips = Patchbay(
             core.tell,

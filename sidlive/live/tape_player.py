@@ -12,8 +12,12 @@ from sidlive.live.audition import Audition
 from sidlive.live.clock import Taps
 from sidlive.live.controls import SPEEDS
 from sidlive.live.course import Course
+<<<<<<< HEAD
 from sidlive.live.desk import Chips, Desk, Ensemble, Hands, RecordsSound, Speakers
 from sidlive.live.edit_list import remix_edits
+=======
+from sidlive.live.desk import Chips, Desk, Ensemble, Hands, PlaysKeys, RecordsSound, Speakers
+>>>>>>> 30bb63d (keys() plays a voice on a MIDI keyboard: heard in the next frame, in tune, and in the plan)
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
 from sidlive.live.remix import Remix
@@ -72,6 +76,7 @@ class TapePlayer:
         self.hands: Hands | None = None
         self.speakers: Speakers | None = None
         self.recorder: RecordsSound | None = None
+        self.keyboards: PlaysKeys | None = None
         self.ensemble: Ensemble | None = None
         self.chips: Chips | None = None
         self.control_first = False  # the prompt's tune writes a voice's control before its envelope; read by any thread

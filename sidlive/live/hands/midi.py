@@ -26,6 +26,8 @@ Apply = Callable[[str, ControlValue], object]  # sets a control
 Tell = Callable[[str], object]  # shows the performer a notice
 # Gets a port's name, a message of a MIDI clock and its time of arrival, in the driver's thread.
 HearClock = Callable[[str, Sequence[int], float], object]
+# The same for messages of a channel. Returns whether the message was meant for it; then no knob gets it.
+Claim = Callable[[str, Sequence[int], float], bool]
 
 
 class Midi:
@@ -35,6 +37,7 @@ class Midi:
         """`port`: part of the name of the only port to open; None for all ports, "none" for no MIDI."""
         self.label = "no MIDI"  # the open ports, as people read them
         self.hear_clock: HearClock = lambda port, message, time_s: None
+        self.claim: Claim = lambda port, message, time_s: False
         self._bindings, self._apply, self._tell, self._wanted = bindings, apply, tell, port
         self._learning: str | None = None  # the control that waits for a knob
         self._rejected: set[Knob] = set()  # numbers that moved while learning and are not knobs: one notice each
@@ -78,6 +81,8 @@ class Midi:
         if message[0] >= _SYSTEM:
             if message[0] in _CLOCK:
                 self.hear_clock(port, message, time_s)
+            return
+        if self.claim(port, message, time_s):
             return
         with self._lock:
             if port not in self._moves:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidlive.errors import ControlError
 from sidlive.live.controls import one_voice
+from sidlive.live.hands.keyboards import KeyChoice
 from sidlive.live.state import BY_CODE, CHORD, INSTRUMENT, LENGTH, ONSET, PITCH, VOICE
 from sidlive.live.verbs.declaration import in_mode, verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
@@ -61,6 +62,43 @@ class PlanVerbs(FragmentVerbs):
     def give_back(self, *voices: int | str) -> None:
         """Give the notes of voices back to the composer (without arguments of all), and end their score()."""
         self._command.give_back(*voices)
+
+    @verb(bindable=True)
+    def keys(
+        self,
+        voice: int | str | None = None,
+        port: str | None = None,
+        channel: int | None = None,
+        instrument: int | Iterable[int] | None = None,
+        step: str | None = None,
+        fragment: "Fragment | str | None" = None,
+    ) -> None:
+        """Play a voice on a MIDI keyboard: ``keys(2)``, ``keys(2, port="Keystep", channel=1)``; ``keys(None)`` ends it.
+
+        Each note is heard at once, as an arpeggio if more keys are down, on an instrument of the prompt or of another
+        `fragment`; the composer writes the other voices to it. With `step="1/16"` notes begin with the next sixteenth.
+        `instrument` is a number as in plan(); of a list, softer keys play the first ones. The sustain pedal holds
+        notes. Knobs, and keys of other ports and channels, do what they are bound to.
+        """
+        if voice is None or voice == "off":
+            self._core.keys(None)
+            return
+        if port is not None and (not isinstance(port, str) or not port.strip()):
+            raise ControlError(f"keys expects a port's name or part of it, found {shown(port)}")
+        if channel is not None and (
+            not isinstance(channel, int) or isinstance(channel, bool) or not 1 <= channel <= 16
+        ):
+            raise ControlError(f"keys expects a channel, 1 to 16, found {shown(channel)}")
+        numbers = () if instrument is None else (instrument,) if isinstance(instrument, int) else tuple(instrument)
+        if not all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in numbers):
+            raise ControlError(f"keys expects instruments from 0 on, found {shown(instrument)}")
+        grid = 0.0
+        if step is not None:
+            grid, unit = _step_length(step)
+            if unit != "beats":
+                raise ControlError(f'keys expects a part of a whole note as its step, as "1/16", found {shown(step)}')
+        source = None if fragment is None else self._name_of(fragment)
+        self._core.keys(KeyChoice(one_voice(voice) + 1, port, channel, numbers, grid, source))
 
     @verb(timed=True)
     def range_of(self, voice: int | str, notes: str | Iterable[object] | None = None) -> None:

@@ -199,13 +199,17 @@ def code_note(
     instrument = heard.usual_instrument(voice) if part.instrument is None else part.instrument
     instrument = min(instrument, max(heard.instruments - 1, 0))
     note, begin, end = part.pattern.notes[number % len(part.pattern.notes)], part.begin(number), part.end(number)
-    pitch, chord = heard.pitch_of(note.pitch, settings), nearest_chord(note.chord)
+    tones = note.chord if part.tones is None else part.tones
+    pitch, chord = heard.pitch_of(note.pitch, settings), nearest_chord(tuple(tone - tones[0] for tone in tones))
     label = heard.label(instrument, 0 if heard is prompt else prompt.instruments)
     drum = len(heard) and heard.is_drum(instrument)
-    event = (0, voice, 0, label, UNTUNED if drum else pitch, chord, 1 + min(end - begin, LONGEST_GATE))
-    onset = settings.swung(begin)
+    lowest = UNTUNED if drum else min(max(pitch + tones[0], 0), HIGHEST_PITCH)
+    event = (0, voice, 0, label, lowest, chord, 1 + min(end - begin, LONGEST_GATE))
+    onset, length = settings.swung(begin), settings.swung(end) - settings.swung(begin)
+    if part.tones is not None:  # the keys say when it begins; the arpeggio is made as the keys change, see `keyed`
+        onset, length, chord = begin, end - begin, 0
     return SheetNote(
-        begin, onset, voice, pitch, chord, instrument, settings.swung(end) - onset, ATTACK, event, written, heard.bank,
+        begin, onset, voice, pitch, chord, instrument, length, ATTACK, event, written, heard.bank,
         part=part, number=number,
     )  # fmt: skip
 

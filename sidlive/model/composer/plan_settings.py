@@ -12,13 +12,15 @@ from sidlive.errors import ControlError
 from sidlive.model.composer.choices import NoteSampling
 from sidlive.tune.beat import BEATS_A_BAR, UNKNOWN_BEAT
 from sidlive.tune.score.notes import LONGEST_LEAD
-from sidlive.tune.score.steps import Pattern
+from sidlive.tune.score.steps import Pattern, PatternNote
 
 LOWEST_PITCH, HIGHEST_PITCH = 0, 107  # MIDI notes
 ANY_PITCH: Final = (LOWEST_PITCH, HIGHEST_PITCH)
 SHORTEST_HORIZON: Final = 256  # frames
 LEAD: Final = LONGEST_LEAD  # frames in which a change leaves the notes as they are, because they are being prepared
 LONGEST_STEP: Final = 5000  # frames
+LONGEST_KEY: Final = 1e6  # frames that a key may be down
+MOST_KEYS: Final = 16
 _NEARLY: Final = 0.02  # of a beat: a beat that has just begun is taken
 
 StepUnit = Literal["beats", "frames"]
@@ -31,6 +33,8 @@ class CodePart:
     ``start``: frame of the first step. ``times``: number of repetitions; 0: without end. ``instrument``: its number in
     the sound bank; None: the one that the voice used most. ``sounds uint8[T, 28]``: frames of another tune, whose
     instruments play the part; None: those of the prompt.
+
+    A part with ``tones`` is one note that is played on a keyboard, see `key_part`.
     """
 
     pattern: Pattern
@@ -39,6 +43,8 @@ class CodePart:
     times: int = 0
     instrument: int | None = None
     sounds: Frames | None = field(default=None, repr=False, compare=False)
+    tones: tuple[int, ...] | None = None  # keys that are down, in semitones from the note's pitch; (): none was yet
+    pressed: int = 0  # frame in which the first of these keys was pressed; without a grid the start
     _sounds_id: int = field(default=0, init=False, repr=False)  # equal parts have the same array of sounds
 
     def __post_init__(self) -> None:
@@ -62,6 +68,25 @@ class CodePart:
         while self.begin(number) < frame:
             number += 1
         return number
+
+    def fingered(self, tones: tuple[int, ...], frame: int) -> "CodePart":
+        """Return the note of a keyboard with other keys down from ``frame`` on; it ends when there are none.
+
+        A note that waits for its grid is as long as its keys were down.
+        """
+        if not self.tones:
+            return self
+        if tones:
+            return replace(self, tones=tones)
+        return replace(self, step_frames=float(max(1, frame - self.pressed)))
+
+    def continues(self, before: "CodePart | None") -> bool:
+        """Return whether this is the note of ``before``, with other keys down or with its end known."""
+        return (
+            before is not None
+            and self.tones is not None
+            and replace(before, tones=self.tones, step_frames=self.step_frames) == self
+        )
 
     @property
     def stop(self) -> float:
@@ -94,6 +119,37 @@ def code_part(
     if unit == "beats":
         start = downbeat + math.ceil((frame - downbeat) / beat_frames - _NEARLY) * beat_frames
     return CodePart(pattern, step_frames, start, times, instrument, sounds)
+
+
+def key_part(
+    pitch: int,
+    tones: tuple[int, ...],
+    frame: int,
+    beat_frames: float,
+    downbeat: float,
+    grid: float = 0.0,
+    instrument: int | None = None,
+    sounds: Frames | None = None,
+) -> CodePart:
+    """Return the part of a note whose key is pressed at ``frame``; it lasts until its keys are released.
+
+    ``tones``: the keys that are down, in semitones from ``pitch``. ``grid``: beats between the moments at which notes
+    may begin; 0: at once. Raises ControlError if a number is out of range.
+    """
+    if not LOWEST_PITCH <= pitch <= HIGHEST_PITCH:
+        raise ControlError(f"notes are MIDI notes {LOWEST_PITCH} to {HIGHEST_PITCH}, found {pitch}")
+    if not 1 <= len(tones) <= MOST_KEYS or grid < 0 or (instrument is not None and instrument < 0):
+        raise ControlError(f"a note has 1 to {MOST_KEYS} keys, its grid and instrument count from 0")
+    start = float(frame)
+    if grid:
+        start = downbeat + math.ceil((frame - downbeat) / (grid * beat_frames)) * grid * beat_frames
+    pattern = Pattern((PatternNote(0, 1, pitch),), 1)
+    return CodePart(pattern, LONGEST_KEY, start, 1, instrument, sounds, tones, frame)
+
+
+def untouched(frame: int) -> CodePart:
+    """Return the part of a voice that keys play from ``frame`` on, before the first key is pressed: it rests."""
+    return CodePart(Pattern((), 1), LONGEST_KEY, float(frame), 1, tones=())
 
 
 Parts = tuple[CodePart | None, CodePart | None, CodePart | None]

@@ -175,7 +175,9 @@ class Planner:
         elif mode != "idle":
             chapter.cut(settings.first_change(before, frame), frame)
         for voice, (old, new) in enumerate(zip(before.parts, settings.parts, strict=True)):
-            if new is not None and new != old:
+            if new is not None and new.continues(old):
+                chapter.sheet.close(voice, max(frame, math.ceil(new.stop)), frame)
+            elif new is not None and new != old:
                 chapter.sheet.close(voice, max(frame, math.ceil(new.start)), frame)
                 if new.times:
                     chapter.sheet.close(voice, math.ceil(new.stop), frame)
