@@ -12,12 +12,8 @@ from sidlive.live.audition import Audition
 from sidlive.live.clock import Taps
 from sidlive.live.controls import SPEEDS
 from sidlive.live.course import Course
-<<<<<<< HEAD
-from sidlive.live.desk import Chips, Desk, Ensemble, Hands, RecordsSound, Speakers
-from sidlive.live.edit_list import remix_edits
-=======
 from sidlive.live.desk import Chips, Desk, Ensemble, Hands, PlaysKeys, RecordsSound, Speakers
->>>>>>> 30bb63d (keys() plays a voice on a MIDI keyboard: heard in the next frame, in tune, and in the plan)
+from sidlive.live.edit_list import remix_edits
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
 from sidlive.live.remix import Remix
