@@ -109,7 +109,7 @@ def test_sources_finds_every_import_without_parsing(path: Path) -> None:
 def test_importing_compiles_nothing_and_opens_nothing() -> None:
     code = (
         "import sidlive.cli, sys\nsidlive.cli.parser()\n"
-        "heavy = {'numba', 'torch', 'textual', 'sounddevice', 'mido', 'rtmidi'} & set(sys.modules)\n"
+        "heavy = {'numba', 'torch', 'textual', 'sounddevice', 'supriya_midi'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -122,7 +122,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 @pytest.mark.parametrize("name", ["sidlive.studio.launch", "sidlive.live.session", "sidlive.live.room"])
 def test_the_screens_process_loads_nothing_heavy(name: str) -> None:
     code = (
-        f"import {name}, sys\nheavy = {{'numba', 'torch', 'scipy', 'sounddevice', 'rtmidi'}} & set(sys.modules)\n"
+        f"import {name}, sys\nheavy = {{'numba', 'torch', 'scipy', 'sounddevice', 'supriya_midi'}} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

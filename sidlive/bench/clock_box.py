@@ -11,7 +11,8 @@ import threading
 import time
 from typing import Final
 
-from sidlive.live.sync.jack_out import JackOut
+from sidlive.live.hands.jack import JackClient
+from sidlive.live.hands.port_names import client_name
 from sidlive.live.sync.midi_clock import PULSE, PULSES, START
 
 BEGIN_S: Final = 1.0  # from the start of the process to beat 0
@@ -20,7 +21,7 @@ _AHEAD_S: Final = 0.1  # time for which pulses are handed over
 
 def main(tempo: float, jitter_ms: float) -> None:
     """Send a clock until the input ends."""
-    out, chance = JackOut(), random.Random(3)
+    out, chance = JackClient(client_name("clock", os.getppid())).add_output("out"), random.Random(3)
     begin_s = time.perf_counter() + BEGIN_S
     print(f"{begin_s:.6f}", flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()

@@ -177,20 +177,28 @@ def _sound() -> list[Finding]:
 
 
 def _midi() -> list[Finding]:
+    from sidlive.live.hands.midi_drivers import drivers
     from sidlive.live.hands.midi_ports import PortFinder
+    from sidlive.live.hands.rtmidi import PACKAGE, RtMidi
     from sidlive.live.sound.audio import quiet_stderr
 
     with quiet_stderr():
-        try:
-            finder = PortFinder(None, lambda port, message, time_s: None)
-        except ImportError as error:
-            return [Finding("midi", False, str(error), "pip install python-rtmidi")]
+        found, missing = drivers(os.getpid())
+        faults = {driver.name: fault for driver in found if (fault := driver.fault())}
+        finder = PortFinder(None, lambda port, message, time_s: None, found, os.getpid())
         finder.look()
         names = finder.names
         finder.close()
-    if not names:
-        return [Finding("midi", False, "no controller", "connect one, at any time")]
-    return [Finding("midi", True, ", ".join(names))]
+    binding = missing or RtMidi().version
+    working = [driver.name for driver in found if driver.name not in faults]
+    if not working:
+        why = [*faults.values(), *["no ALSA sequencer"] * (sys.platform == "linux" and "ALSA" not in faults), binding]
+        remedy = _NO_DRIVER.get(sys.platform, "restart the system's MIDI service")
+        also = f"; pip install {PACKAGE}" if missing else ""
+        return [Finding("midi", False, f"no driver answers: {'; '.join(why)}", remedy + also)]
+    controllers = ", ".join(names) or "no controller yet, connect one at any time"
+    text = f"{controllers}; a port opens in {' and '.join(working)}; {binding}"
+    return [Finding("midi", True, text, missing and f"for controllers without JACK: pip install {PACKAGE}")]
 
 
 def _model() -> list[Finding]:
@@ -235,6 +243,7 @@ def _disk() -> list[Finding]:
 
 
 _NULL_MEANWHILE: Final = "until then the instrument plays to the null output"
+_NO_DRIVER: Final = {"linux": "start JACK or PipeWire, or load ALSA's sequencer: modprobe snd-seq"}
 _BROKEN: Final = "reinstall sidlive in a fresh virtual environment"
 PROBES: Final[tuple[tuple[str, Probe, bool], ...]] = (
     ("python", _python, True),

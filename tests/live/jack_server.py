@@ -1,24 +1,32 @@
 """A JACK server without hardware, for tests of MIDI."""
 
-import itertools
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
 from fake_engine import until
 
+if sys.platform != "win32":
+    import fcntl
+
 PATIENCE_S = 5.0  # for the server to end by itself
 DRIVER: Final = ("-d", "dummy", "--rate", "48000", "--period", "128")
-_numbers = itertools.count()
+# A server that was killed keeps one of eight places on the machine until a server of its name starts. So names are few
+# and used again; a file is locked while a server has its name.
+NAMES = [f"sidlive-test-{number}" for number in range(5)]
 
 
 class JackServer:
     """A JACK server; programs started by the test connect to it through ``JACK_DEFAULT_SERVER``."""
 
     def __init__(self, log: Path) -> None:
-        self.name = f"sidlive{os.getpid()}-{next(_numbers)}"  # an earlier server may not have ended yet
+        self._lock = None
+        assert until(self._take_name, 120.0), f"all of these JACK servers are in use: {NAMES}"
         # --sync: otherwise a client that is late on a busy machine loses messages.
         self._command = ["jackd", "--sync", "--no-realtime", "-n", self.name, *DRIVER]
         self._log = log
@@ -27,7 +35,13 @@ class JackServer:
         """Start the server, also after `kill`."""
         with self._log.open("w") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        assert until(self._answers, 60.0), self._log.read_text()
+        if not until(self._answers, 10.0):
+            # A killed server may have broken the database that all servers of a user share: then each start crashes.
+            shutil.rmtree(f"/dev/shm/jack_db-{os.getuid()}", ignore_errors=True)
+            self.kill()
+            with self._log.open("w") as log:
+                self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            assert until(self._answers, 50.0), f"{self._log.read_text()}, status {self._process.poll()}"
 
     def kill(self) -> None:
         """Kill the server, as a crash does."""
@@ -41,9 +55,22 @@ class JackServer:
             self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _take_name(self) -> bool:
+        """Take a name that no other test uses; return whether there was one."""
+        for name in NAMES:
+            lock = (Path(tempfile.gettempdir()) / f"{name}.lock").open("w")
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.name, self._lock = name, lock
+                return True
+            lock.close()
+        return False
 
     def _answers(self) -> bool:
         """Return whether a client can connect. Another process tries, as a failure may disturb clients here."""
-        program = "import rtmidi; rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK)"
+        program = "from sidlive.live.hands.jack import JackClient; JackClient('asks').close()"
         done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return done.returncode == 0

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_engine import NOISE, PERIOD, FakeEngine, noise, riff, until
+from jack_box import Box
+from jack_server import JackServer
 
 from sidlive.chip.registers import FREQ_HI
 from sidlive.errors import ControlError, DeviceError, ModelError, SidliveError
@@ -274,28 +276,24 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
     assert link._process.exitcode == 0, "it went by itself"
 
 
-def test_a_controller_steers_while_it_plays(
-    jack: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_controller_steers_while_it_plays(jack: JackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Turn knobs on a real MIDI port and check the chip's frames: temperature, and transposition of the prompt."""
-    import mido
-
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    faders = mido.Backend("mido.backends.rtmidi/UNIX_JACK").open_output("faders", virtual=True, client_name="box")
+    faders = Box("box", "faders")
     session = Session(open_room(replace(options(tmp_path), midi="faders")))
     try:
         session.prompt(riff())
         session.start()
         assert until(lambda: session.state().phase == "playing" and "faders" in session.state().midi)
-        faders.send(mido.Message("control_change", control=1, value=0))
+        faders.send(bytes([0xB0, 1, 0]))
         assert until(lambda: session.get("temperature") == 0)
         assert until(lambda: not session.window(3, 0).frames[:, NOISE].any())
-        faders.send(mido.Message("control_change", control=2, value=96))
+        faders.send(bytes([0xB0, 2, 96]))
         assert until(lambda: session.get("transpose") == 12)
         octave = set((2 * riff().frames[:, FREQ_HI]).tolist())
         assert until(lambda: set(session.window(PERIOD, 0).frames[:, FREQ_HI].tolist()) == octave)
         session.learn("volume")
-        faders.send(mido.Message("control_change", control=40, value=127))
+        faders.send(bytes([0xB0, 40, 127]))
         assert until(lambda: session.controls()["volume"].midi == "CC 40 ch 1 of box:faders")
         assert "set('transpose', 12)" in "".join(session.history())
     finally:

@@ -109,6 +109,7 @@ class JackClient:
         if not self._client:
             raise ConnectionError("no JACK server")
         self.name: str = self._jack.jack_get_client_name(self._client).decode(errors="replace")
+        self.rate: int = self._jack.jack_get_sample_rate(self._client)  # samples a second
         self._inputs: tuple[JackInput, ...] = ()  # replaced, never changed: JACK's thread reads it
         self._outputs: tuple[JackOutput, ...] = ()
         self._ended = ctypes.create_string_buffer(_SEMAPHORE)
@@ -194,7 +195,9 @@ class JackClient:
         """Make a port of our own; its name gets a number if we have one of that name. Raises ConnectionError."""
         for number in range(1, 100):
             text = name if number == 1 else f"{name} {number}"
-            handle = self._jack.jack_port_register(self._client, text.replace(":", " ").encode()[:_NAME], _MIDI, flag, 0)
+            handle = self._jack.jack_port_register(
+                self._client, text.replace(":", " ").encode()[:_NAME], _MIDI, flag, 0
+            )
             if handle:
                 return int(handle)
         raise ConnectionError(f"the JACK server gives no port {name!r}")

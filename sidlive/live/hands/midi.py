@@ -1,8 +1,8 @@
 """MIDI: controllers move controls. Knows ports and knobs, no music.
 
-Missing MIDI is never an error: without python-rtmidi, a driver or a controller, or if a controller is unplugged in
-mid-song, the performer reads a line about it. Ports are looked for twice a second. Messages arrive in the drivers'
-threads, which only store each knob's position; the thread of `Midi` sets the controls.
+Missing MIDI is never an error: without a driver or a controller, or if a controller is unplugged in mid-song, the
+performer reads a line about it. Messages arrive in the thread of `MidiPorts`, which only stores each knob's position;
+the thread of `Midi` sets the controls.
 """
 
 import threading
@@ -13,18 +13,19 @@ from typing import Final
 from sidlive.errors import SidliveError
 from sidlive.live.controls import CONTROLS
 from sidlive.live.hands.bindings import Bindings, Knob
-from sidlive.live.hands.midi_ports import PortFinder
+from sidlive.live.hands.midi_ports import Changes
 from sidlive.live.hands.moves import Move, Moves
+from sidlive.live.hands.ports import MidiPorts
 from sidlive.live.state import ControlValue
 
-LOOK_S: Final = 0.5  # seconds between two looks for new and lost ports
+_NAP_S: Final = 0.5  # longest sleep of the thread
 _SYSTEM: Final = 0xF0  # first bytes from here on belong to no channel
 _CLOCK: Final = frozenset({0xF2, 0xF8, 0xFA, 0xFB, 0xFC})  # song position, pulse, start, continue, stop
-_CLOSE_S: Final = 2.0  # time for the drivers to close at the end
+_CLOSE_S: Final = 2.0  # time for the thread to end
 
 Apply = Callable[[str, ControlValue], object]  # sets a control
 Tell = Callable[[str], object]  # shows the performer a notice
-# Gets a port's name, a message of a MIDI clock and its time of arrival, in the driver's thread.
+# Gets a port's name, a message of a MIDI clock and its time of arrival, in the thread of the ports.
 HearClock = Callable[[str, Sequence[int], float], object]
 # The same for messages of a channel. Returns whether the message was meant for it; then no knob gets it.
 Claim = Callable[[str, Sequence[int], float], bool]
@@ -47,8 +48,7 @@ class Midi:
         self._news = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
-        self._finder: PortFinder | None = None
-        self._names: list[str] = []  # of the open ports
+        self.midi_ports: MidiPorts | None = None  # None: MIDI is off
         self.looked = threading.Event()  # the ports have been looked for, or there is no MIDI
 
     # -- any thread
@@ -74,10 +74,10 @@ class Midi:
     @property
     def ports(self) -> list[str] | str:
         """The names of the open ports; without MIDI the reason why there are none."""
-        return self.label if self._finder is None else list(self._names)
+        return self.label if self.midi_ports is None else list(self.midi_ports.inputs)
 
     def hear(self, port: str, message: Sequence[int], time_s: float) -> None:
-        """Store the knob position that a message means, or pass it on to the clock. Called in the driver's thread."""
+        """Store the knob position that a message means, or pass it on to the clock. The thread of the ports."""
         if message[0] >= _SYSTEM:
             if message[0] in _CLOCK:
                 self.hear_clock(port, message, time_s)
@@ -101,13 +101,9 @@ class Midi:
             self.label = "MIDI is off"
             self.looked.set()
             return
-        try:
-            self._finder = PortFinder(self._wanted, self.hear)
-        except ImportError as error:
-            self.label = f"no MIDI: {error}"
-            self.looked.set()
-            return
-        self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
+        self.midi_ports = MidiPorts(self._wanted, self.hear, self._changed)
+        self.midi_ports.start()
+        self._thread = threading.Thread(target=self._run, args=(self.midi_ports,), name="midi", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -116,20 +112,20 @@ class Midi:
         self._news.set()
         if self._thread is not None:
             self._thread.join(_CLOSE_S)
+        if self.midi_ports is not None:
+            self.midi_ports.close()
 
     # -- the thread of MIDI
 
-    def _run(self) -> None:
-        assert self._finder is not None
-        look_at = 0.0
+    def _run(self, ports: MidiPorts) -> None:
         while not self._closing:
-            if time.monotonic() >= look_at:
-                self._look(self._finder)
-                look_at = time.monotonic() + LOOK_S
-            self._news.wait(LOOK_S)
+            self._news.wait(_NAP_S)
             self._news.clear()
             self.apply_news()
-        self._finder.close()
+            if ports.looked.is_set():
+                missing = f"no MIDI: {ports.trouble}" if ports.trouble else "no MIDI controller"
+                self.label = ", ".join(ports.inputs) or missing
+                self.looked.set()
 
     def apply_news(self) -> None:
         """Set the controls whose knobs have moved, each to its knob's latest position."""
@@ -162,15 +158,13 @@ class Midi:
         self._tell(f"{move.knob} moves {name} from now on{note}")
         self._keep()
 
-    def _look(self, finder: PortFinder) -> None:
-        changes = finder.look()
+    def _changed(self, changes: Changes) -> None:
+        """Tell the performer which controllers have come and gone. Called in the thread of the ports."""
         for name in changes.come:
             self._tell(f"MIDI: {name} is connected")
         for name in changes.gone:
             self._tell(f"MIDI: {name} is gone")
-        self._names = finder.names
-        self.looked.set()
-        self.label = ", ".join(self._names) or "no MIDI controller"
+        self._news.set()
 
     def _keep(self) -> None:
         complaint = self._bindings.write()

@@ -88,6 +88,10 @@ class Driver:
         """Return whether an open input still hears its controller; None if that is unknown."""
         return None
 
+    def fault(self) -> str:
+        """Open and close a port to see whether the driver works; return why it does not, "" if it does."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Close the driver. Whoever opened its ports closes them."""
 
@@ -164,6 +168,13 @@ class RtMidiDriver(Driver):
             return sender
         sender.close()
         return None
+
+    def fault(self) -> str:
+        try:
+            self._rtmidi.open_any(self._api, self._client)
+        except Exception as error:  # drivers raise any error
+            return f"{self.name} does not work: {error}"
+        return ""
 
     def close(self) -> None:
         watchers, self._watchers = self._watchers, None
@@ -276,6 +287,16 @@ class JackMidi(Driver):
     def is_connected(self, connection: Connection) -> bool | None:
         assert isinstance(connection.handle, _JackInput)
         return connection.handle.hears(connection.port.key)
+
+    def fault(self) -> str:
+        client = self._present()
+        if client is None:
+            return "no JACK server"
+        try:
+            client.remove(client.add_input("doctor", lambda message, time_s: None))
+        except ConnectionError as error:
+            return str(error)
+        return ""
 
     def close(self) -> None:
         client, self._client = self._client, None

@@ -1,15 +1,15 @@
-"""The MIDI process: hears all controllers and sends to them. ``python -m sidlive.live.hands.midi_process OWNER WANTED``.
+"""The MIDI process: hears all controllers and sends to them.
 
-OWNER is the number of the core process, WANTED part of the name of the only input ("" for all). `ports` starts it and
-reads its lines. A process of its own has an interpreter of its own: no driver's thread waits for the core's threads,
-and a driver that hangs or crashes takes nothing else along.
+``python -m sidlive.live.hands.midi_process OWNER WANTED``: OWNER is the number of the core process, WANTED part of the
+name of the only input ("" for all). `ports` starts it and reads its lines. A process of its own has an interpreter of
+its own: no driver's thread waits for the core's threads, and a driver that hangs or crashes takes nothing else along.
 
 Its output, a line each:
 
 - ``input NUMBER NAME``: the number of an input, before its first message;
 - ``heard NUMBER TIME HEX``: a message of an input, with its time of `time.perf_counter` in seconds;
-- ``ports JSON``: after each change: the names of the ``inputs``, the ``outputs`` with their numbers, the inputs that have
-  ``come`` and ``gone``, and ``trouble``, why there are less than there could be;
+- ``ports JSON``: after each change: the names of the ``inputs``, the ``outputs`` with their numbers, the inputs that
+  have ``come`` and ``gone``, and ``trouble``, why there are fewer than there could be;
 - ``alive``: a few times a second.
 
 Its input: ``send NUMBER TIME HEX``, a message to an output at a time (0: at once). It ends with its input.
@@ -24,13 +24,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from sidlive.live.hands.midi_drivers import drivers
 from sidlive.live.hands.midi_ports import Changes, PortFinder
 
 LOOK_S: Final = 0.5  # seconds between two looks for new and lost ports
+CLOSE_S: Final = 1.0  # time for the drivers to close; a client that leaves without a word may disturb a server
 PRIORITY: Final = -11  # of the process, as the core's
 _MOST_LINES: Final = 20_000  # that wait for a core which does not read; then the oldest are lost
 
@@ -92,14 +92,15 @@ class MidiProcess:
         self._inputs, self._outputs = Numbers(), Numbers()
         self._wake = threading.Event()
         self._moved = False  # ports have come or gone
+        self._ended = False
         self._orders: deque[str] = deque(maxlen=_MOST_LINES)
         found, self._trouble = drivers(owner, self._note_move)
         self._finder = PortFinder(wanted, self._heard, found, owner)
 
     def run(self) -> None:
-        """Look for ports and send, for ever."""
+        """Look for ports and send until the input ends."""
         look_at, shown = 0.0, ""
-        while True:
+        while not self._ended:
             self._wake.wait(max(0.0, look_at - time.monotonic()))
             self._wake.clear()
             self._send_all()
@@ -112,10 +113,16 @@ class MidiProcess:
                     self._writer.write(f"ports {self._report(changes)}")
                 self._writer.write("alive")
                 look_at = time.monotonic() + LOOK_S
+        self._finder.close()
 
     def order(self, line: str) -> None:
         """Take a line of the input. The reader's thread."""
         self._orders.append(line)
+        self._wake.set()
+
+    def end(self) -> None:
+        """Close all ports and return from `run`. The reader's thread."""
+        self._ended = True
         self._wake.set()
 
     def _note_move(self) -> None:
@@ -160,14 +167,18 @@ def main(owner: int, wanted: str) -> None:
     process = MidiProcess(owner, wanted, writer)
     gc.freeze()
     gc.disable()
-    threading.Thread(target=_read, args=(process.order,), name="orders", daemon=True).start()
+    threading.Thread(target=_read, args=(process,), name="orders", daemon=True).start()
     process.run()
+    os._exit(0)
 
 
-def _read(order: Callable[[str], Any]) -> None:
+def _read(process: MidiProcess) -> None:
+    """Read the input; when it ends, end the process, even if a driver does not let go."""
     for line in sys.stdin:
-        order(line)
-    os._exit(0)  # a driver whose server has died may never return from its own end
+        process.order(line)
+    process.end()
+    time.sleep(CLOSE_S)
+    os._exit(0)
 
 
 if __name__ == "__main__":

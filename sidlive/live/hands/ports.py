@@ -20,7 +20,7 @@ from sidlive.live.hands.port_names import partner
 
 SILENT_S: Final = 15.0  # a process that has said nothing for so long hangs
 AGAIN_S: Final = 1.0  # pause before an ended process is started again
-_CLOSE_S: Final = 1.0  # time for the process to end
+_CLOSE_S: Final = 2.0  # time for the process to end
 _PART_S: Final = 0.001  # pause until the process has read a part of a long message
 
 

@@ -41,13 +41,27 @@ class RtMidi:
         """Return a driver's name, as people read it."""
         return _DRIVERS[api.name]
 
-    def input(self, api: int, client: str) -> Any:
+    def input(self, api: Any, client: str) -> Any:
         """Return a client that hears. Raises any error if the driver does not answer."""
         return self._module.MidiIn(api, client)
 
-    def output(self, api: int, client: str) -> Any:
+    def output(self, api: Any, client: str) -> Any:
         """Return a client that sends. Raises any error if the driver does not answer."""
         return self._module.MidiOut(api, client)
+
+    def open_any(self, api: Any, client: str) -> None:
+        """Open and close a port to see whether a driver works; a port of our own if the driver has such ports.
+
+        Raises any error if it does not.
+        """
+        opened = self.input(api, client)
+        try:
+            if api.name == "WINDOWS_MM":
+                opened.open_port(0, "in")
+            else:
+                opened.open_virtual_port("in")
+        finally:
+            opened.delete()
 
     @staticmethod
     def hear(client: Any, heard: Heard) -> None:

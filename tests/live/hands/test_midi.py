@@ -1,19 +1,15 @@
 """MIDI controllers move controls: learning, two controllers at once, and real ports (JACK without hardware)."""
 
-import contextlib
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fake_engine import until
+from jack_box import Box, plugged, plugged_elsewhere
 from jack_server import JackServer
 
 from sidlive.errors import ControlError
-from sidlive.live.hands import midi
 from sidlive.live.hands.bindings import Bindings
 from sidlive.live.hands.midi import Midi
 from sidlive.live.state import ControlValue
@@ -176,16 +172,6 @@ def test_a_refused_value_is_a_line_of_text(desk: MidiDesk) -> None:
 # -- no MIDI at all
 
 
-def test_without_python_rtmidi_there_is_a_line_and_no_error(desk: MidiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*arguments: object) -> None:
-        raise ImportError("python-rtmidi is not installed")
-
-    monkeypatch.setattr(midi, "PortFinder", missing)
-    desk.midi.start()
-    assert desk.midi.label == "no MIDI: python-rtmidi is not installed"
-    desk.midi.close()
-
-
 def test_without_a_driver_there_is_nothing_to_find(desk: MidiDesk) -> None:
     desk.midi.start()
     time.sleep(0.2)
@@ -203,20 +189,6 @@ def test_midi_can_be_off(tmp_path: Path) -> None:
 # -- real ports
 
 
-@contextlib.contextmanager
-def plugged(client: str, port: str) -> Iterator[Any]:
-    """Plug in a controller on JACK; unplug it at the end."""
-    import rtmidi
-
-    box = rtmidi.MidiOut(rtapi=rtmidi.API_UNIX_JACK, name=client)
-    box.open_virtual_port(port)
-    try:
-        yield box
-    finally:
-        box.close_port()
-        box.delete()
-
-
 @pytest.fixture
 def wired(jack: JackServer, tmp_path: Path) -> Iterator[MidiDesk]:
     """Return a MidiDesk that looks for controllers on JACK."""
@@ -228,11 +200,11 @@ def wired(jack: JackServer, tmp_path: Path) -> Iterator[MidiDesk]:
         desk.midi.close()
 
 
-def moves(desk: MidiDesk, box: Any, value: int) -> bool:
+def moves(desk: MidiDesk, box: Box, value: int) -> bool:
     """Return whether a value on the first knob arrives; it is sent repeatedly, as a turning hand does."""
 
     def arrives() -> bool:
-        box.send_message([0xB0, 1, value])
+        box.send(bytes([0xB0, 1, value]))
         time.sleep(0.02)
         return desk.values.get("temperature") == round(2 * value / 127, 4)
 
@@ -277,36 +249,17 @@ def test_two_controllers_move_each_its_own(wired: MidiDesk) -> None:
     with plugged("A", "knobs") as one, plugged("B", "knobs") as two:
         assert until(lambda: wired.midi.label == "A:knobs, B:knobs")
         wired.midi.learn("temperature")
-        one.send_message([0xB0, 16, 0])
+        one.send(bytes([0xB0, 16, 0]))
         assert until(lambda: wired.midi.knob("temperature") == "CC 16 ch 1 of A:knobs")
         wired.midi.learn("top_p")
-        two.send_message([0xB1, 16, 127])
+        two.send(bytes([0xB1, 16, 127]))
         assert until(lambda: wired.midi.knob("top_p") == "CC 16 ch 2 of B:knobs")
-        one.send_message([0xB0, 16, 127])
+        one.send(bytes([0xB0, 16, 127]))
         assert until(lambda: wired.values == {"temperature": 2.0, "top_p": 1.0})
 
 
-@contextlib.contextmanager
-def plugged_elsewhere(client: str, port: str, value: int) -> Iterator[None]:
-    """Run a controller in another process, which may die with the server; it sends one value repeatedly."""
-    program = f"""
-import time, rtmidi
-box = rtmidi.MidiOut(rtapi=rtmidi.API_UNIX_JACK, name={client!r})
-box.open_virtual_port({port!r})
-while True:
-    box.send_message([0xB0, 1, {value}])
-    time.sleep(0.02)
-"""
-    box = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        box.kill()
-        box.wait()
-
-
 def test_a_driver_that_dies_takes_nothing_along_and_is_found_when_it_is_back(wired: MidiDesk, jack: JackServer) -> None:
-    with plugged_elsewhere("box", "faders", 127):
+    with plugged_elsewhere("box", "faders", bytes([0xB0, 1, 127])):
         assert until(lambda: wired.midi.label == "box:faders" and wired.values == {"temperature": 2.0})
         jack.kill()
         assert until(lambda: wired.midi.label == "no MIDI controller")
@@ -314,5 +267,5 @@ def test_a_driver_that_dies_takes_nothing_along_and_is_found_when_it_is_back(wir
     assert wired.values["transpose"] == 24
     time.sleep(1.2)  # the finder looks for the dead server meanwhile
     jack.start()
-    with plugged_elsewhere("box", "faders", 0):
+    with plugged_elsewhere("box", "faders", bytes([0xB0, 1, 0])):
         assert until(lambda: wired.midi.label == "box:faders" and wired.values["temperature"] == 0)

@@ -27,7 +27,7 @@ import itertools, sys, time
 from types import SimpleNamespace
 ticks = itertools.count()
 clock = SimpleNamespace(monotonic=lambda: next(ticks) / 10, time=time.time)
-for name in ("rich", "textual", "sounddevice", "pyresidfp", "mido", "rtmidi", "safetensors", "soundfile", "sklearn"):
+for name in ("rich", "textual", "sounddevice", "pyresidfp", "supriya_midi", "safetensors", "soundfile", "sklearn"):
     sys.modules[name] = None
 import train_in_a_process as process
 from sidlive.model.config import PRESETS
