@@ -1,13 +1,9 @@
 """The MIDI port of a chip that listens to ASID, in the sender process."""
 
-import time
-from typing import Final
+import os
 
-from sidlive.live.sync.clock_process import ClockPort, outputs
-
-CONNECTING_S: Final = 1.0  # time for a connection: a server may make it a little later
-SETTLE_S: Final = 0.05  # until a new connection carries messages
-_NAP_S: Final = 0.02
+from sidlive.live.hands.midi_out import MidiOutput, choose, outputs
+from sidlive.live.hands.port_names import client_name
 
 
 class AsidPort:
@@ -18,7 +14,7 @@ class AsidPort:
     def __init__(self, target: str) -> None:
         """``target``: the port's name or part of it."""
         self.name = target
-        self._output: ClockPort | None = None
+        self._output: MidiOutput | None = None
 
     @property
     def connected(self) -> bool:
@@ -28,31 +24,19 @@ class AsidPort:
     def open(self) -> str:
         """Open the port, of a new driver if the old one has ended; return "" or why that failed."""
         before = self._output
-        found = [before] if before is not None and not before.lost else outputs()
-        named = [(output, name) for output in found for name in output.names()]
-        exact = [(output, name) for output, name in named if name == self.name]
-        for output, name in exact or [(output, name) for output, name in named if self.name.lower() in name.lower()]:
-            if not _connects(output, name):
-                return f"the MIDI port {name} does not open: another program may have it"
-            self._output, self.name = output, name
-            return ""
-        if not found:
-            return "no MIDI driver here: no JACK server, no ALSA sequencer (or no python-rtmidi)"
-        ports = ", ".join(name for _, name in named)
-        return f"no MIDI port {self.name!r}: there " + (f"are {ports}" if named else "is none")
+        stays = before is not None and not before.lost
+        found = [before] if before is not None and stays else outputs(client_name("asid", os.getppid()))
+        chosen = choose(self.name, found)
+        opened = before if isinstance(chosen, str) else chosen[0]
+        for output in found if stays or before is None else [before, *found]:
+            if output is not opened:
+                output.close()
+        if isinstance(chosen, str):
+            return chosen
+        self._output, self.name = chosen
+        return ""
 
     def send(self, time_s: float, message: bytes) -> None:
         """Send a message at a time; it is lost if the port is gone."""
         if (output := self._output) is not None:
             output.send(time_s, message)
-
-
-def _connects(output: ClockPort, name: str) -> bool:
-    """Open a port, and return whether it is connected."""
-    deadline = time.monotonic() + CONNECTING_S
-    while not output.open(name) and not output.connected:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_NAP_S)
-    time.sleep(SETTLE_S)
-    return True
