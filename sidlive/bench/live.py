@@ -4,13 +4,19 @@ The time runs from the call of a verb to the first sample at the sound device th
 plays, and a recording keeps every sample that the device takes, with its time. Before each change the future on the
 tape is copied. Afterwards a second SID plays the frames up to the change and then the old future, as a reference; the
 change is heard at the first sample of the recording that differs from the reference.
+
+Three kinds of change differ in what they must wait for: *steering* waits for the engine and for the next frame, *remix*
+(mute and volume) for the next piece of a frame, *panic* only for the next block of the device.
 """
 
+import contextlib
 import functools
-import itertools
+import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -35,14 +41,17 @@ AFTER_S: Final = 0.7  # of music after a change, in which it must be heard
 PATIENCE_S: Final = 60.0  # longest wait until music plays
 HORIZON: Final = 64  # frames of the old future that are compared
 MATCH: Final = 12_000  # samples (a quarter of a second) by which recording and reference are aligned
-ROOMFUL: Final = 8  # changes per room; few, because the reference of a change plays all frames of the room before it
+ROOMFUL: Final = 9  # changes per room; few, because the reference of a change plays all frames of the room before it
 SEARCH: Final = 960_000  # samples (20 s): most silence that the device may have taken before the music
 DITHER: Final = 24  # of 32,768: two SIDs that play the same tones differ by less
 WILD: Final = 400  # of 32,768: two SIDs that play the same frames differ by less, even with resonance
 LONG: Final = 500  # frames of silence before the music; more would take too long to play again for every change
 # Changes that are heard at once: all voices off, or a temperature so high that most frames come out different. A
 # smaller change is heard only where the music depends on it (stable futures), which says nothing about our delay.
-KINDS: Final = ("mask", "temperature")
+STEER: Final = ("mask", "temperature")
+REMIX: Final = ("mute", "volume")
+PANIC: Final = "panic"  # the last change of each room
+BEFORE: Final = 2  # frames before a change that may be heard with it: the one under way, and one that began meanwhile
 CALM: Final = 0.9  # temperature between changes
 WILDEST: Final = 2.0  # temperature as a change
 
@@ -80,32 +89,51 @@ class HeardChange:
 
 
 def bench(
-    options: RoomOptions, changes: int = 40, report_progress: Callable[[str], None] = lambda doing: None
+    options: RoomOptions,
+    changes: int = 45,
+    busy: bool = False,
+    report_progress: Callable[[str], None] = lambda doing: None,
 ) -> list[Result]:
     """Change controls in a room and return the figures; takes about three seconds per change.
 
-    ``report_progress`` is called with a line of text for each room. Raises SidliveError if the room cannot play.
+    With ``busy``, a process computes without end on each core meanwhile. ``report_progress`` is called with a line of
+    text for each room. Raises SidliveError if the room cannot play.
     """
-    heard, states = measure(options, changes, report_progress)
-    times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
-    every = list(itertools.chain.from_iterable(times.values()))
-    if not every:
+    with _busy_processes(os.cpu_count() or 1 if busy else 0):
+        heard, states = measure(options, changes, report_progress)
+    times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in (*STEER, *REMIX, PANIC)}
+    steer, remix = ([ms for kind in kinds for ms in times[kind]] for kinds in (STEER, REMIX))
+    if not steer:
         raise DeviceError("no change was heard at all: the model is silent, or the device lost samples; try --seed 2")
-    results = [Result(f"steer_ms.{name}", value, "ms") for name, value in _quantiles(every)]
-    for kind in KINDS:
-        results += [Result(f"steer_ms.{kind}.{name}", value, "ms") for name, value in _quantiles(times[kind])]
-    frames = [h.frames for h in heard if h.frames is not None]
+    groups = {"steer_ms": steer, "remix_ms": remix, "panic_ms": times[PANIC]}
+    groups |= {f"steer_ms.{kind}": times[kind] for kind in STEER} | {f"remix_ms.{kind}": times[kind] for kind in REMIX}
+    results = [Result(f"{name}.{share}", ms, "ms") for name, found in groups.items() for share, ms in _quantiles(found)]
+    frames = [h.frames for h in heard if h.frames is not None and h.kind in STEER]
+    unheard = sum(h.ms is None for h in heard)
     return [
         *results,
         Result("steer_frames.max", max(frames), "frames"),
-        Result("changes.heard", len(every), "changes"),
-        Result("changes.unheard", len(heard) - len(every), "changes"),
+        Result("changes.heard", len(heard) - unheard, "changes"),
+        Result("changes.unheard", unheard, "changes"),
         Result("underruns", sum(state.underruns for state in states), "times"),
         Result("gaps", sum(state.gaps for state in states), "times"),
-        Result("latency_ms", states[-1].latency_ms, "ms"),
+        Result("latency_ms", max(state.latency_ms for state in states), "ms"),
+        Result("busy_processes", os.cpu_count() or 1 if busy else 0, "processes"),
         Result("output", states[-1].output),
         Result("model", states[-1].model),
     ]
+
+
+@contextlib.contextmanager
+def _busy_processes(count: int) -> Iterator[None]:
+    """Have so many processes compute in this context."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def measure(
@@ -153,31 +181,43 @@ def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
     session.start()
     made = []
     for number in range(changes):
-        kind = KINDS[number % len(KINDS)]
+        last = number == changes - 1
+        kind = PANIC if last else (*STEER, *REMIX)[number % 4]
         _until_playing(session, tape)
         session.wait(SETTLE_S + 0.013 * (number % 7))  # so that changes come at different phases of a frame
         tape.read()
         made.append(_make_change(session, kind))
         session.wait(AFTER_S)
         tape.read()
-        session.mask("all")
-        session.temperature(CALM)
-        session.prompt("bench")  # the model has heard silence or noise: let it hear music again
-    session.wait(AFTER_S)
-    tape.read()
-    session.panic()
+        if not last:
+            _undo(session, kind)
     return made, np.concatenate(tape.rows)
 
 
 def _make_change(session: Session, kind: str) -> Change:
     """Make one change; return it with a copy of the future before it."""
     window = session.window(0, HORIZON)
+    change: Callable[[], object] = {
+        "mask": lambda: session.mask("none"),
+        "temperature": lambda: session.temperature(WILDEST),
+        "mute": lambda: session.mute("all"),
+        "volume": lambda: session.set("volume", 2),
+        PANIC: session.panic,
+    }[kind]
     called = time.monotonic()
-    if kind == "mask":
-        session.mask("none")
-    else:
-        session.temperature(WILDEST)
+    change()
     return Change(kind, called, window.first, window.frames)
+
+
+def _undo(session: Session, kind: str) -> None:
+    """Return to the music before a change."""
+    if kind in REMIX:
+        session.unmute()
+        session.set("volume", 15)
+    else:
+        session.mask("all")
+        session.temperature(CALM)
+        session.prompt("bench")  # the model has heard silence or noise: let it hear music again
 
 
 def _until_playing(session: Session, tape: "_PlayedFrames") -> None:
@@ -214,11 +254,11 @@ class _PlayedFrames:
 
 def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.float64], chip: str) -> HeardChange:
     """Play the old future on a second SID, and find the first sample where the recording differs from it."""
-    future = change.future
+    future = change.future[: len(rows) - change.clock]
     differs = (rows[change.clock : change.clock + len(future)] != future).any(axis=1)
     if not differs.any():
         return HeardChange(change.kind, None, None)
-    begin = sample_at(change.clock, PAL.rate_hz)
+    begin = sample_at(change.clock - BEFORE, PAL.rate_hz)
     expected = _play(np.concatenate([rows[: change.clock], future]), chip)
     at, dither = _align(expected[begin - MATCH : begin], samples, begin - MATCH)
     if dither > WILD:  # samples were lost just before the change

@@ -10,8 +10,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     live = subparsers.add_parser("live", help="how soon a change of a control is heard")
     add_room_options(live)
     live.add_argument(
-        "--changes", type=int, default=40, help="number of changes, about three seconds each (default: 40)"
+        "--changes", type=int, default=45, help="number of changes, about three seconds each (default: 45)"
     )
+    live.add_argument("--busy", action="store_true", help="measure beside a busy process on each core")
     live.add_argument("--seed", type=int, default=1, help="which future the model generates (default: 1)")
     add_json_option(live)
     live.set_defaults(run=run, device="null", midi="none")
@@ -27,6 +28,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise ControlError(f"--changes expects 1 or more, found {arguments.changes}")
     options = room_options(arguments)
     with spinner(silent=arguments.json) as report_progress:
-        results = bench(options, arguments.changes, report_progress)
+        results = bench(options, arguments.changes, arguments.busy, report_progress)
     emit(results, arguments.json, "From a change of a control to the sound at the device")
     return 0

@@ -20,6 +20,7 @@ import numpy as np
 from sidlive.chip.sid import SAMPLE_RATE
 from sidlive.errors import DeviceError
 from sidlive.live.sound.feed import Feed, Stamp
+from sidlive.live.sound.priority import run_in_time
 
 BLOCK: Final = 512  # samples: 10.7 ms
 NULL: Final = "null"
@@ -81,6 +82,7 @@ class NullOutput:
             self._thread.join()
 
     def _run(self) -> None:
+        run_in_time()
         block = np.zeros(self.block, dtype=np.int16)
         period = self.block / self.sample_rate
         due = time.monotonic()

@@ -27,6 +27,7 @@ class Lead:
         self._rate = sample_rate
         self._least = slack_s * sample_rate
         self._slack = self._least  # samples
+        self._reached = self._slack  # the slack with which the feed was filled last
         self._kept_s = 0.0  # until then the slack does not shrink
         # A block is due in time if the feed was filled, at time t, up to position ``t * rate + phase``.
         self._phase: float | None = None  # the largest since `_since_s`; None: the device's times are not known
@@ -61,12 +62,16 @@ class Lead:
 
     def calm(self) -> None:
         """Return to the least slack: what disturbed the renderer is over."""
-        self._slack = self._least
+        self._slack = self._reached = self._least
 
     def observe(self, feed: Feed) -> None:
         """Learn from the blocks that the device has taken since the last call."""
         while feed.takes:
             self._learn(feed.takes.popleft())
+
+    def reached(self) -> None:
+        """Note that the feed is filled as far as it must be."""
+        self._reached = self._slack
 
     def filled_to(self, now_s: float, feed: Feed) -> float:
         """Return the position in the feed up to which it must be filled now."""
@@ -89,7 +94,7 @@ class Lead:
         if self._phase is None:
             self._phase = self._usual = phase
             self._since_s = taken.time_s
-        due = taken.wanted + self._slack + min(self._earliest - phase, LONGEST_S * self._rate)
+        due = taken.wanted + self._reached + min(self._earliest - phase, LONGEST_S * self._rate)
         if taken.time_s - self._since_s > _EARLIEST_S:
             self._before, self._phase, self._since_s = self._phase, phase, taken.time_s
         else:
@@ -108,7 +113,7 @@ class Lead:
 
     def _resize(self, late: float, now_s: float) -> None:
         """Grow or shrink the slack, after the renderer was late by so many samples at a block."""
-        if 2 * late > self._slack:
+        if 2 * late > self._slack:  # that much may happen again, and more
             self._slack = max(self._slack, min(2 * late, LONGEST_S * self._rate))
             self._kept_s = now_s + _HELD_S
         elif now_s > self._kept_s and self._slack > self._least:

@@ -10,9 +10,6 @@ Time goes on whatever fails: if the source raises, the last frame is held; if th
 takes over. `move` takes the music to another output; if its sample rate differs, the chip is rendered at that rate.
 """
 
-import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +23,7 @@ from sidlive.errors import DeviceError
 from sidlive.live.sound.audio import NullOutput, Output
 from sidlive.live.sound.feed import FADE
 from sidlive.live.sound.lead import SLACK_S, Lead
+from sidlive.live.sound.priority import run_in_time
 
 Source = Callable[[], Row | WriteSpan | None]  # returns the next frame; None after the last
 # Gets the output, the position in its feed at which the frame begins that the source gave last, and its length.
@@ -39,7 +37,6 @@ _NAP_S: Final = 0.05  # longest sleep, so that a device that stops is noticed
 _WATCH_S: Final = 0.001  # sleep while the device's times are not known, or the last samples are played
 _LEAST_NAP_S: Final = 0.0002
 _STORE_S: Final = 0.03  # time for which the feed is filled before a device starts, besides twice its latency
-_NICE: Final = -11  # nice value of the renderer's thread
 _PARTING_S: Final = 0.1  # longest wait for a closing device to play the fade, besides twice its latency
 _PARTING_NAP_S: Final = 0.002  # pause between two checks during that wait
 
@@ -182,8 +179,8 @@ class Renderer:
     # -- the renderer's thread
 
     def _run(self) -> None:
-        _raise_priority()
         more = self._begin(True)
+        run_in_time()  # not before: the source may compile its code first
         taken, since_s = -1, time.perf_counter()
         while not self._closing:
             self._obey()
@@ -199,6 +196,7 @@ class Renderer:
             if more and over < 0:
                 more = self._play_piece()
                 continue
+            self._lead.reached()
             self._report_lead()
             if not more and not feed.waiting:
                 self.ended.set()
@@ -231,7 +229,8 @@ class Renderer:
         return more
 
     def _start_device(self, output: Output) -> None:
-        """Start a device, or note why that failed, in a thread of its own."""
+        """Start a device, or note why that failed, in a thread of its own, from which the device's thread comes."""
+        run_in_time()
         try:
             output.start()
         except DeviceError as error:
@@ -420,10 +419,3 @@ def _close_after_fade(output: Output) -> None:
     while feed.delivered < target and not output.lost and time.monotonic() < deadline:
         time.sleep(_PARTING_NAP_S)
     output.close()
-
-
-def _raise_priority() -> None:
-    """Raise this thread's priority, if the system allows it (Linux, as root or with a raised limit)."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -161,6 +161,9 @@ class GivenLead:
     def calm(self) -> None:
         pass
 
+    def reached(self) -> None:
+        pass
+
     def filled_to(self, now_s: float, feed: Feed) -> float:
         return type(self).to
 
