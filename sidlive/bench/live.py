@@ -5,8 +5,8 @@ plays, and a recording keeps every sample that the device takes, with its time. 
 tape is copied. Afterwards a second SID plays the frames up to the change and then the old future, as a reference; the
 change is heard at the first sample of the recording that differs from the reference.
 
-Three kinds of change differ in what they must wait for: *steering* waits for the engine and for the next frame, *remix*
-(mute and volume) for the next piece of a frame, *panic* only for the next block of the device.
+The kinds of change differ in what they must wait for: *steering* for the engine and the next frame, a *transposition*
+also for a prefill, *remix* (mute and volume) for the next piece of a frame, a *panic* only for the device's next block.
 """
 
 import contextlib
@@ -41,19 +41,19 @@ AFTER_S: Final = 0.7  # of music after a change, in which it must be heard
 PATIENCE_S: Final = 60.0  # longest wait until music plays
 HORIZON: Final = 64  # frames of the old future that are compared
 MATCH: Final = 12_000  # samples (a quarter of a second) by which recording and reference are aligned
-ROOMFUL: Final = 9  # changes per room; few, because the reference of a change plays all frames of the room before it
+ROOMFUL: Final = 11  # changes per room; few, because the reference of a change plays all frames of the room before it
 SEARCH: Final = 960_000  # samples (20 s): most silence that the device may have taken before the music
 DITHER: Final = 24  # of 32,768: two SIDs that play the same tones differ by less
 WILD: Final = 400  # of 32,768: two SIDs that play the same frames differ by less, even with resonance
 LONG: Final = 500  # frames of silence before the music; more would take too long to play again for every change
-# Changes that are heard at once: all voices off, or a temperature so high that most frames come out different. A
-# smaller change is heard only where the music depends on it (stable futures), which says nothing about our delay.
-STEER: Final = ("mask", "temperature")
+# Changes that are heard at once. Others are heard only where the music depends on them (stable futures), or when the
+# next planned note begins; this says nothing about our delay.
+STEER: Final = ("mask", "lock")
+TRANSPOSE: Final = "transpose"
 REMIX: Final = ("mute", "volume")
 PANIC: Final = "panic"  # the last change of each room
+KINDS: Final = (*STEER, TRANSPOSE, *REMIX, PANIC)
 BEFORE: Final = 2  # frames before a change that may be heard with it: the one under way, and one that began meanwhile
-CALM: Final = 0.9  # temperature between changes
-WILDEST: Final = 2.0  # temperature as a change
 
 
 class Recording:
@@ -90,7 +90,7 @@ class HeardChange:
 
 def bench(
     options: RoomOptions,
-    changes: int = 45,
+    changes: int = 44,
     busy: bool = False,
     report_progress: Callable[[str], None] = lambda doing: None,
 ) -> list[Result]:
@@ -101,11 +101,11 @@ def bench(
     """
     with _busy_processes(os.cpu_count() or 1 if busy else 0):
         heard, states = measure(options, changes, report_progress)
-    times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in (*STEER, *REMIX, PANIC)}
+    times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
     steer, remix = ([ms for kind in kinds for ms in times[kind]] for kinds in (STEER, REMIX))
     if not steer:
         raise DeviceError("no change was heard at all: the model is silent, or the device lost samples; try --seed 2")
-    groups = {"steer_ms": steer, "remix_ms": remix, "panic_ms": times[PANIC]}
+    groups = {"steer_ms": steer, "remix_ms": remix, "panic_ms": times[PANIC], "transpose_ms": times[TRANSPOSE]}
     groups |= {f"steer_ms.{kind}": times[kind] for kind in STEER} | {f"remix_ms.{kind}": times[kind] for kind in REMIX}
     results = [Result(f"{name}.{share}", ms, "ms") for name, found in groups.items() for share, ms in _quantiles(found)]
     frames = [h.frames for h in heard if h.frames is not None and h.kind in STEER]
@@ -173,8 +173,6 @@ def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
     """Play and make the changes; return them and all frames that the chip got since the room opened."""
     session = Session(link)
     session.set("revive", 0)
-    session.top_p(1.0)
-    session.temperature(CALM)
     session.add(prompt())
     session.prompt("bench")
     tape = _PlayedFrames(session)
@@ -182,7 +180,7 @@ def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
     made = []
     for number in range(changes):
         last = number == changes - 1
-        kind = PANIC if last else (*STEER, *REMIX)[number % 4]
+        kind = PANIC if last else KINDS[number % (len(KINDS) - 1)]
         _until_playing(session, tape)
         session.wait(SETTLE_S + 0.013 * (number % 7))  # so that changes come at different phases of a frame
         tape.read()
@@ -199,7 +197,8 @@ def _make_change(session: Session, kind: str) -> Change:
     window = session.window(0, HORIZON)
     change: Callable[[], object] = {
         "mask": lambda: session.mask("none"),
-        "temperature": lambda: session.temperature(WILDEST),
+        "lock": lambda: session.lock(1, "bench", 3),
+        TRANSPOSE: lambda: session.transpose(7),
         "mute": lambda: session.mute("all"),
         "volume": lambda: session.set("volume", 2),
         PANIC: session.panic,
@@ -216,7 +215,8 @@ def _undo(session: Session, kind: str) -> None:
         session.set("volume", 15)
     else:
         session.mask("all")
-        session.temperature(CALM)
+        session.free()
+        session.transpose(0)
         session.prompt("bench")  # the model has heard silence or noise: let it hear music again
 
 

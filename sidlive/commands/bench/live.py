@@ -10,7 +10,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     live = subparsers.add_parser("live", help="how soon a change of a control is heard")
     add_room_options(live)
     live.add_argument(
-        "--changes", type=int, default=45, help="number of changes, about three seconds each (default: 45)"
+        "--changes", type=int, default=44, help="number of changes, about three seconds each (default: 44)"
     )
     live.add_argument("--busy", action="store_true", help="measure beside a busy process on each core")
     live.add_argument("--seed", type=int, default=1, help="which future the model generates (default: 1)")
