@@ -10,6 +10,7 @@ The ground floor, for all rooms, in reading order:
 - ``report``: output of commands: figures, warnings, progress
 - ``writing``: files that are written completely or not at all
 - ``picture``: figures as SVG
+- ``instructions``: the instruction sets that kernels are compiled for
 - ``compiling``: kernels, functions that numba compiles; their machine code is cached on disk
 - ``sources``: a digest of a kernel's source files, by which the cache is found again
 """

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, Final, overload
 from uuid import uuid4
 
-from sidlive import sources
+from sidlive import instructions, sources
 
 CompileProgress = Callable[[int, int], object]  # called with (kernels compiled so far, total number of kernels)
 
+EXACT: Final = {"nnan", "nsz"}  # for `kernel(fastmath=...)`: lets loops become vectors, and changes no bit of a number
 SUFFIX: Final = ".nbc"
 _CHECK_BYTES: Final = 16  # checksum at the start of a cache file
 _KERNELS: Final[list[Any]] = []  # every kernel of the modules imported so far
@@ -37,10 +38,11 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]: ...
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a module's function a kernel, which numba compiles, caches on disk and runs without the GIL.
 
-    Use it as a decorator, bare or with numba's options: ``@kernel``, ``@kernel(fastmath=True)``.
+    Use it as a decorator, bare or with numba's options: ``@kernel``, ``@kernel(fastmath=EXACT)``.
     """
     if function is None:
         return partial(kernel, **options)
+    instructions.set_numba_up()
     from numba import njit
 
     assert function.__closure__ is None, f"{function.__qualname__}: a kernel cannot be a closure"

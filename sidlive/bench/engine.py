@@ -4,6 +4,11 @@ Rates are in processor time of the thread that generates; the fastest of several
 only make a run slower. 99th percentiles and start-up times are in wall-clock time. Presets that do not ship are
 measured with random weights. These are the worst case: they generate nearly all 28 tokens of a frame, trained weights
 about 20.
+
+The name of a figure that depends on the instruction set ends with its name, as in ``realtime_x.pocket.avx2``. Beside
+them stand the limits of the machine in the same run: products of bytes a second with a matrix that fits the cache, and
+bytes a second from memory. ``share_of_limit`` is the time that a frame would take at that limit, as a share of the time
+that it takes.
 """
 
 import json
@@ -15,20 +20,22 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, MODE_VOL, PAL, VOICES, Frames, register_of, silence
 from sidlive.compiling import kernel
+from sidlive.instructions import in_use
 from sidlive.model import tokens as tk
 from sidlive.model.composer import Composer, NoteSampling, warm_up_composer
 from sidlive.model.composer.shape import COMPOSERS
 from sidlive.model.config import PRESETS
 from sidlive.model.engine import Engine, Sampling
-from sidlive.model.engine.blocks import Cache, Steps, multiply, normalise, run_blocks
+from sidlive.model.engine.blocks import Cache, Steps, TiledMatrices, multiply, normalise, run_blocks
 from sidlive.model.engine.engine import warm_up
-from sidlive.model.engine.products import TILE
+from sidlive.model.engine.packing import quantised
+from sidlive.model.engine.products import TILE, aligned
 from sidlive.model.weights import (
     ASSETS,
     COMPOSER,
@@ -42,6 +49,7 @@ from sidlive.report import Result
 CONTEXT: Final = 1024  # frames
 ROUND: Final = 100  # frames per run
 LANES: Final = 4  # futures generated together
+CACHED, UNCACHED = 1 << 18, 1 << 27  # bytes of weights that fit a core's own cache, and that fit none
 SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
 NOTES: Final = NoteSampling(temperature=1.0, top_p=0.98, seed=1)
 START: Final = """
@@ -71,6 +79,20 @@ def bench_engine(rounds: int, everything: bool, report_progress: Callable[[str],
     ``rounds``: runs per figure, the fastest of which counts. ``everything``: also the measurements that take minutes.
     ``report_progress`` is called with a text for each measurement.
     """
+    isa = in_use()
+    yield Result("isa", isa)
+    report_progress("the machine's limits")
+    limits = Limits(*(max(_products_per_s(size) for _ in range(rounds)) for size in (CACHED, UNCACHED)))
+    yield Result(f"gmac_per_s.{isa}", limits.cached / 1e9, "GMAC/s")
+    yield Result(f"memory_gb_per_s.{isa}", limits.uncached / 1e9, "GB/s")
+    for result in _figures(limits, rounds, everything, report_progress):
+        yield result if result.name.startswith("weights.") else replace(result, name=f"{result.name}.{isa}")
+
+
+def _figures(
+    limits: "Limits", rounds: int, everything: bool, report_progress: Callable[[str], object]
+) -> Iterator[Result]:
+    """Yield the figures of the instruction set in use, without its name; see `bench_engine`."""
     for name in PRESETS if everything else ("pocket", "stage"):
         report_progress(f"{name}: loading")
         weights, kind = weights_of(name)
@@ -80,7 +102,7 @@ def bench_engine(rounds: int, everything: bool, report_progress: Callable[[str],
         warm_up(engine)
         report_progress(f"{name}: measuring")
         yield Result(f"weights.{name}", kind)
-        yield from _rates(name, engine, rounds)
+        yield from _rates(name, engine, rounds, limits)
         if name == "stage":
             report_progress("stage: a flat transformer of its size")
             yield Result("flat_realtime_x.stage", 1 / (_flat_seconds(engine, rounds) * PAL.rate_hz), "x")
@@ -166,7 +188,48 @@ def resident_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def _rates(name: str, engine: Engine, rounds: int) -> Iterator[Result]:
+class Limits(NamedTuple):
+    """What the machine can do, with the instructions in use: products of bytes a second, one byte of weights each."""
+
+    cached: float
+    uncached: float  # the weights come from memory
+
+
+@kernel
+def _multiply_once(x, matrix, result, quantised, count):  # type: ignore[no-untyped-def]
+    """Multiply ``x [1, columns]`` by a matrix, ``count`` times."""
+    for _ in range(count):
+        multiply(x, x.shape[1], matrix, 0, matrix.tiles.shape[1], result, 0, quantised)
+
+
+def _products_per_s(size: int) -> float:
+    """Return the products of bytes a second with a matrix of ``size`` bytes, the fastest of a few passes over it."""
+    columns = 256
+    tiles = size // columns // TILE
+    matrix = TiledMatrices(aligned((1, tiles, columns // 4, TILE, 4), np.uint8), np.ones((1, tiles * TILE), np.float32))
+    matrix.tiles[:] = 1  # each page of memory is its own, not the system's page of zeros
+    x, result = np.ones((1, columns), np.float32), np.zeros((1, tiles * TILE), np.float32)
+    scratch, count = quantised(1, columns), max(1, 10 * CACHED // size)
+    _multiply_once(x, matrix, result, scratch, 1)
+    worked = time.thread_time()
+    _multiply_once(x, matrix, result, scratch, count)
+    return matrix.tiles.size * count / (time.thread_time() - worked)
+
+
+def _limit_s(engine: Engine, tokens: float, limits: Limits) -> float:
+    """Return the seconds that a frame of this many tokens takes at the machine's limit.
+
+    Counts the products with matrices, keys and values; those of a network of more than a cache come from memory.
+    """
+    config = engine.config
+    time_level = config.time.parameters + 2 * config.time.layers * config.time.width * CONTEXT
+    head = engine._model.column.head.tiles[0].size
+    column_level = config.time.width * config.column.width + tokens * (config.column.parameters + head)
+    seconds = time_level / (limits.cached if time_level < UNCACHED else limits.uncached)
+    return seconds + column_level / limits.cached
+
+
+def _rates(name: str, engine: Engine, rounds: int, limits: Limits) -> Iterator[Result]:
     """Yield the speed of generating frames after a full context, and the number of tokens per frame."""
     engine.reset()
     engine.prefill(exercise(CONTEXT))
@@ -184,6 +247,7 @@ def _rates(name: str, engine: Engine, rounds: int) -> Iterator[Result]:
     yield Result(f"frame_ms.{name}", fastest * 1e3, "ms")
     yield Result(f"p99_ms.{name}", float(np.quantile(waits, 0.99)) * 1e3, "ms")
     yield Result(f"tokens_per_frame.{name}", tokens / waits.size)
+    yield Result(f"share_of_limit.{name}", _limit_s(engine, tokens / waits.size, limits) / fastest)
 
 
 def _lanes_cost(engine: Engine, rounds: int) -> float:
@@ -240,7 +304,9 @@ def _flat_frame(stack, x, normed, angles, cache, scratch, logits, first, tokens,
         steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
         run_blocks(stack, x, steps, context, 0, cache, scratch, True)
         normalise(x, stack.last_norm, normed)
-        multiply(normed, normed.shape[1], stack.query_key_value, 0, logits.shape[1] // TILE, logits, scratch.pieces)
+        multiply(
+            normed, normed.shape[1], stack.query_key_value, 0, logits.shape[1] // TILE, logits, 0, scratch.quantised
+        )
 
 
 def _flat_seconds(engine: Engine, rounds: int) -> float:

@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     expect_take_name(args.output)
     log = read_take(args.take)
+    _expect_arithmetic(log)
     options = RoomOptions(model=args.model or str(log.model.get("model", "")))
     if not options.model:
         raise ModelError(f"{args.take} does not say which model played: expected a model; name one with --model")
@@ -90,6 +91,20 @@ def run(args: argparse.Namespace) -> int:
                 args.output, apply(replace(log, frames=replayed).cut(), log.edits), log.chip, log.timing, usual
             )
     return int(differs is not None or not all(same for _, same in commits))
+
+
+def _expect_arithmetic(log: "TakeLog") -> None:
+    """Raise TuneError if the engine that made the log computed in another way than this one."""
+    from sidlive.errors import TuneError
+    from sidlive.model.engine import ARITHMETIC
+
+    then = log.header.get("arithmetic", 1)
+    if then != ARITHMETIC:
+        raise TuneError(
+            f"the log was made by the engine of sidlive {log.header.get('sidlive')} with arithmetic {then}; "
+            f"this one has arithmetic {ARITHMETIC} and generates other frames: replay it with the sidlive that made it. "
+            "The take's frames and the files committed from it are as good as ever"
+        )
 
 
 def _other_machine(log: "TakeLog") -> str:

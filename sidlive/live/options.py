@@ -52,6 +52,7 @@ def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
     from sidlive.live.controls import CONTROLS
     from sidlive.live.core import Core
     from sidlive.live.take import Take
+    from sidlive.model.engine import ARITHMETIC
     from sidlive.report import machine
 
     timing = timing_named(options.video)
@@ -59,7 +60,7 @@ def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
     header = {
         "chip": options.chip, "timing": timing.name, "rate_hz": timing.rate_hz, "seed": options.seed,
         "controls": {name: control.default for name, control in CONTROLS.items()}, "sidlive": __version__,
-        "machine": machine(),
+        "arithmetic": ARITHMETIC, "machine": machine(),
     }  # fmt: skip
     return Core(Take(folder, header), options.chip, timing, options.seed, mirror, options.video is None)
 

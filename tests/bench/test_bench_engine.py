@@ -5,6 +5,7 @@ import pytest
 
 from sidlive.bench import engine as bench
 from sidlive.chip import registers as sid
+from sidlive.instructions import in_use
 from sidlive.model.config import PRESETS
 from sidlive.tune.fragment import onsets
 
@@ -15,7 +16,13 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     monkeypatch.setattr(bench, "CONTEXT", 64)
     monkeypatch.setattr(bench, "ROUND", 5)
     progress: list[str] = []
+    monkeypatch.setattr(bench, "UNCACHED", 1 << 22)
     results = {r.name: r for r in bench.bench_engine(rounds=2, everything=False, report_progress=progress.append)}
+    isa = in_use()
+    assert results["isa"].value == isa
+    assert results[f"gmac_per_s.{isa}"].value > 0 and results[f"memory_gb_per_s.{isa}"].value > 0
+    results |= {name.removesuffix(f".{isa}"): result for name, result in results.items() if name.endswith(f".{isa}")}
+    assert 0 < results["share_of_limit.pocket"].value < 2
     for name in ("realtime_x.pocket", "realtime_x.stage", "p99_ms.pocket", "p99_ms.stage"):
         assert isinstance(results[name].value, float) and results[name].value > 0
     for name in (

@@ -8,6 +8,7 @@ from printed import results
 
 from sidlive.cli import main
 from sidlive.live.take import read_take
+from sidlive.model.engine import ARITHMETIC
 
 
 def test_a_take_replays(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,3 +40,17 @@ def test_a_difference_is_reported_and_sets_the_exit_status(
     (tmp_path / "take" / "log.jsonl").write_text(log.replace(digest, "0" * 64))
     assert main(["replay", str(tmp_path / "take")]) == 1
     assert "with other weights of" in capsys.readouterr().err
+
+
+def test_the_log_of_an_engine_that_computed_otherwise_is_refused_in_one_line(
+    takes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Logs made before the number existed have none: their arithmetic is 1."""
+    shutil.copytree(takes / "script", tmp_path / "take")
+    log = (tmp_path / "take" / "log.jsonl").read_text()
+    kept = f'"arithmetic": {ARITHMETIC}, '
+    assert kept in log
+    (tmp_path / "take" / "log.jsonl").write_text(log.replace(kept, ""))
+    assert main(["replay", str(tmp_path / "take")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "with arithmetic 1; this one has arithmetic 2" in line and "replay it with the sidlive that made it" in line

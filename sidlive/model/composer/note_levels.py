@@ -69,7 +69,7 @@ from sidlive.model.engine.blocks import (
     BlocksScratch,
     Cache,
     Embedding,
-    Pieces,
+    Quantised,
     StackWeights,
     Steps,
     TiledMatrices,
@@ -169,7 +169,7 @@ class NotesScratch(NamedTuple):
 class FieldsScratch(NamedTuple):
     """Scratch space of `write_event`."""
 
-    pieces: Pieces
+    quantised: Quantised
     context: Bytes1  # [CONTEXTS]
     scores: Ints1  # [WINDOW + 1]
     next_events: Bytes2  # [CHOICES, FIELDS]
@@ -335,28 +335,25 @@ def weigh_field(level, scratch, said, field, result):  # type: ignore[no-untyped
         x[0, i] = scratch.base[0, i]
     add_known(x[0], level, scratch, said, field)
     normalise(x, level.norm[field], normed)
-    clear(fed)
-    multiply(normed, width, level.gate_up, field, level.gate_up.tiles.shape[1], fed, scratch.pieces)
+    multiply(normed, width, level.gate_up, field, level.gate_up.tiles.shape[1], fed, 0, scratch.quantised)
     for i in range(hidden):
         gate = fed[0, i]
         active[0, i] = gate / (ONE + exp(-gate)) * fed[0, hidden + i]
-    multiply(active, hidden, level.down, field, level.down.tiles.shape[1], x, scratch.pieces)
+    multiply(active, hidden, level.down, field, level.down.tiles.shape[1], x, 1, scratch.quantised)
     normalise(x, level.head_norm[field], normed)
-    clear(logits)
-    multiply(normed, width, level.head, field, (size + TILE - 1) // TILE, logits, scratch.pieces)
+    multiply(normed, width, level.head, field, (size + TILE - 1) // TILE, logits, 0, scratch.quantised)
     if field == PITCH:
         for relative in range(inputs.RELATIVES):
             last = np.int64(scratch.context[OWN_PITCH + relative])
             if last < UNTUNED:
-                clear(scratch.leaps)
                 tiles = level.leaps.tiles.shape[1]
-                multiply(normed, width, level.leaps, relative, tiles, scratch.leaps, scratch.pieces)
+                multiply(normed, width, level.leaps, relative, tiles, scratch.leaps, 0, scratch.quantised)
                 for pitch in range(UNTUNED):
                     logits[0, pitch] += scratch.leaps[0, pitch - last + inputs.WIDEST_LEAP]
     for s in range(inputs.SUGGESTIONS if field >= KIND else CHOICES):
         token = scratch.offered[s]
         if token < size:
-            logits[0, token] += dot_row(normed[0], level.trust, field * inputs.SUGGESTIONS + s)
+            logits[0, token] += dot_row(normed[0], level.trust, field * inputs.SUGGESTIONS + s, scratch.weights)
     for i in range(size):
         result[i] = logits[0, i]
 
@@ -475,9 +472,8 @@ def write_event(  # type: ignore[no-untyped-def]
     last = state.hidden[(state.origin[0] + count - 1) % state.hidden.shape[0]]
     for i in range(last.shape[0]):
         scratch.hidden[0, i] = last[i]
-    clear(scratch.base)
     tiles = level.bridge.tiles.shape[1]
-    multiply(scratch.hidden, last.shape[0], level.bridge, np.int64(0), tiles, scratch.base, scratch.pieces)
+    multiply(scratch.hidden, last.shape[0], level.bridge, 0, tiles, scratch.base, 0, scratch.quantised)
     suggest_next(
         memory, near, near_weight, scratch.scores, scratch.next_events, scratch.next_strengths, scratch.next_lags
     )
@@ -518,4 +514,4 @@ def write_event(  # type: ignore[no-untyped-def]
             key = noise_key(seed, lane, state.origin[1] + now, NOISE + FIELDS * number + field)
             said[field] = permitted[pick(kept, weights, left, temperature, top_p, top_k, min_p, permitted, key)]
         if weigh:
-            state.costs[field] = cost_of(state.logits[field], _SIZES[field], said[field])
+            state.costs[field] = cost_of(state.logits[field], _SIZES[field], said[field], weights)

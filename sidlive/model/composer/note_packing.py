@@ -20,11 +20,18 @@ from sidlive.model.composer.note_levels import (
     NotesScratch,
 )
 from sidlive.model.composer.shape import ComposerConfig
-from sidlive.model.engine.packing import blocks_scratch, embedding, empty_cache, floats, packed, pieces, stack_weights
+from sidlive.model.engine.packing import (
+    blocks_scratch,
+    embedding,
+    empty_cache,
+    floats,
+    packed,
+    quantised,
+    stack_weights,
+)
 from sidlive.model.engine.products import TILE, round_up
 from sidlive.model.engine.simd import LANES
 from sidlive.model.engine.tables import Table, table_of
-from sidlive.model.engine.vectors import STRIP
 from sidlive.model.weights import ComposerWeights, QuantisedMatrix
 
 SPARE_FRAMES = 4096  # frames, and events, that a memory takes before it must forget old ones
@@ -109,7 +116,7 @@ def empty_composer_state(config: ComposerConfig, headroom: int) -> ComposerState
         memory=memory,
         origin=np.zeros(2, np.int64),
         hidden=np.zeros((headroom + 1, config.notes.width), np.float32),
-        cache=empty_cache(config.notes, 1, round_up(config.context + headroom, STRIP)),
+        cache=empty_cache(config.notes, 1, round_up(config.context + headroom, TILE)),
         saved_runs=np.zeros((saved, *memory.runs.shape), np.uint16),
         saved_voices=np.zeros((saved, *memory.voices.shape), np.int64),
         saved_counts=np.zeros((saved, *memory.counts.shape), np.int64),
@@ -124,7 +131,7 @@ def notes_scratch(config: ComposerConfig, headroom: int, count: int) -> NotesScr
     """Return scratch space for hearing up to ``count`` events in one pass."""
     half = config.notes.head_width // 2
     return NotesScratch(
-        blocks=blocks_scratch(config.notes, count, round_up(config.context + headroom, STRIP), 0),
+        blocks=blocks_scratch(config.notes, count, round_up(config.context + headroom, TILE), 0),
         context=np.zeros(CONTEXTS, np.uint8),
         lanes=np.zeros(count, np.int64),
         positions=np.zeros(count, np.int64),
@@ -141,7 +148,7 @@ def fields_scratch(config: ComposerConfig) -> FieldsScratch:
         return np.zeros((CHOICES, FIELDS), np.uint8), np.zeros(CHOICES, np.uint8), np.zeros(CHOICES, np.uint16)
 
     return FieldsScratch(
-        pieces(1, max(config.notes.width, narrow, hidden)),
+        quantised(1, max(config.notes.width, narrow, hidden)),
         np.zeros(CONTEXTS, np.uint8),
         np.zeros(WINDOW + 1, np.int32),
         *suggestions(),

@@ -29,11 +29,12 @@ Files, in reading order:
 - ``picking``, ``enforcing``: the kernels behind ``sampling`` and ``constraints``;
 - ``spelling``: the token language and recall inside the kernels, one frame at a time;
 - ``packing``: from a weights file to the layout of the kernels; empty states and scratch space;
-- ``products``, ``vectors``, ``simd``: vector instructions for matrix products and attention;
+- ``products``, ``dots``: matrices and vectors of bytes, and their products in each CPU's instructions;
+- ``vectors``, ``simd``: sums, maxima and e^x; the vocabulary of vector code;
 - ``tables``, ``arrays``: how arrays reach a kernel.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints, columns_of, constrain, permitted_values
 from sidlive.model.engine.sampling import GREEDY, HEATS, Sampling, near_frames, under_plan
@@ -42,7 +43,12 @@ if TYPE_CHECKING:
     from sidlive.model.engine.engine import Engine, Lanes, load_engine
     from sidlive.model.engine.stateful import Snapshot
 
+# Number of the engine's arithmetic, which takes keep in their logs. It grows whenever the same weights, prompt and seed
+# begin to give other frames, as here when activations became bytes (2). A log without a number is of 1.
+ARITHMETIC: Final = 2
+
 __all__ = [
+    "ARITHMETIC",
     "GREEDY",
     "HEATS",
     "UNCONSTRAINED",

@@ -17,6 +17,7 @@ from sidlive.compiling import kernel
 from sidlive.model.engine.arrays import (
     Bytes3,
     Bytes4,
+    Bytes7,
     Doubles1,
     Doubles2,
     Flags1,
@@ -28,7 +29,6 @@ from sidlive.model.engine.arrays import (
     Longs2,
     Longs3,
     Shorts3,
-    Shorts7,
     Words3,
 )
 from sidlive.model.engine.blocks import (
@@ -64,7 +64,7 @@ from sidlive.model.engine.spelling import (
     suggest,
 )
 from sidlive.model.engine.tables import opening
-from sidlive.model.engine.vectors import exp
+from sidlive.model.engine.vectors import exp, greatest, sum_of
 from sidlive.model.recall import CHOICES, GUIDE, NOTHING, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 
@@ -103,12 +103,12 @@ class EngineState(NamedTuple):
 
     frames: Bytes3  # [N, R, 28]
     hidden: Floats3  # [N, H, d]: the time level's output after a frame
-    keys: Shorts7  # of the time level; for the shapes of these eight see `blocks.Cache`
-    values: Shorts7
+    keys: Bytes7  # of the time level; for the shapes of these eight see `blocks.Cache`
+    values: Bytes7
     key_scales: Floats4
     value_scales: Floats4
-    column_keys: Shorts7  # of the column level, for the frame being generated
-    column_values: Shorts7
+    column_keys: Bytes7  # of the column level, for the frame being generated
+    column_values: Bytes7
     column_key_scales: Floats4
     column_value_scales: Floats4
     past_tokens: Shorts3  # [N, M, S]: canonical tokens of the frames that recall can reach
@@ -225,15 +225,15 @@ def hear_frames(language, level, state, scratch, lanes, positions, context, pinn
 
 
 @inner
-def cost_of(logits, count, chosen):  # type: ignore[no-untyped-def]
-    """Return the cost, in nats, of the token at index ``chosen`` among ``count`` tokens: -log softmax."""
-    top = logits[0]
+def cost_of(logits, count, chosen, weights):  # type: ignore[no-untyped-def]
+    """Return the cost, in nats, of the token at index ``chosen`` among ``count`` tokens: -log softmax.
+
+    ``weights float32[>= count]``: scratch space.
+    """
+    top = greatest(logits, 0, count, logits[0])
     for i in range(count):
-        top = max(top, logits[i])
-    total = ZERO
-    for i in range(count):
-        total += exp(logits[i] - top)
-    return np.float32(np.log(total)) + top - logits[chosen]
+        weights[i] = exp(logits[i] - top)
+    return np.float32(np.log(sum_of(weights, 0, count))) + top - logits[chosen]
 
 
 @inner
@@ -304,9 +304,8 @@ def generate_frame(  # type: ignore[no-untyped-def]
             hidden[lane, i] = last[i]
         near, weight = sampling.near[lane], sampling.near_weight[lane]
         suggest(language, recall_memory_of(state, lane), position, near, weight, recalled[lane], strengths[lane])
-    clear(base)
     hidden_width, tiles = state.hidden.shape[2], level.bridge.tiles.shape[1]
-    multiply(hidden, hidden_width, level.bridge, np.int64(0), tiles, base, blocks.pieces)
+    multiply(hidden, hidden_width, level.bridge, 0, tiles, base, 0, blocks.quantised)
 
     cache = Cache(state.column_keys, state.column_values, state.column_key_scales, state.column_value_scales)
     x, normed, logits = blocks.x, blocks.normed[:1], scratch.logits
@@ -395,15 +394,14 @@ def generate_frame(  # type: ignore[no-untyped-def]
             # The logits of the slot's allowed tokens, with a bonus for the tokens that recall suggests.
             if weigh or not fixed:
                 normalise(x[row : row + 1], stack.last_norm, normed)
-                clear(logits)
-                multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, blocks.pieces)
+                multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, 0, blocks.quantised)
                 for choice in range(CHOICES):
                     extra = sampling.follow[lane] if choice == 0 else ZERO
                     if extra > ZERO and kind in (CONTROL, FIRST_CONTROL):
                         extra *= RHYTHM_FOLLOWS
                     rank = language.ranks[kind, offered[lane, choice]]
                     if rank >= 0:
-                        logits[0, rank] += dot_row(normed[0], level.trust, choice * KINDS + kind) + extra
+                        logits[0, rank] += dot_row(normed[0], level.trust, choice * KINDS + kind, weights) + extra
                 for i in range(number):
                     state.logits[lane, slot, i] = logits[0, i]
             # The token: picked, or the one that encodes the forced value.
@@ -425,7 +423,7 @@ def generate_frame(  # type: ignore[no-untyped-def]
             state.tokens[lane, slot] = token
             last_token[lane] = TOKEN_IDS * kind + token
             if weigh:
-                state.costs[lane, slot] = cost_of(logits[0], number, language.ranks[kind, token])
+                state.costs[lane, slot] = cost_of(logits[0], number, language.ranks[kind, token], weights)
             write(language, frames, position, slot, token)
 
             # After a voice's gates are known: if it left the scale, go back to its first slot and stay in the scale.

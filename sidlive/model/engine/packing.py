@@ -1,6 +1,6 @@
 """Lay a model file's weights out for the kernels, and make empty states and scratch space of the right sizes.
 
-The layouts are described where they are used: matrices in `products`, keys and values in `vectors`.
+The layouts are described where they are used: matrices in `products`, keys and values in `blocks`.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine.blocks import BlocksScratch, Cache, Embedding, Pieces, StackWeights, TiledMatrices
+from sidlive.model.engine.blocks import PADDING, BlocksScratch, Cache, Embedding, Quantised, StackWeights, TiledMatrices
 from sidlive.model.engine.levels import (
     CURSORS,
     ColumnLevel,
@@ -23,11 +23,10 @@ from sidlive.model.engine.levels import (
     HearingScratch,
     TimeLevel,
 )
-from sidlive.model.engine.products import SPAN, TILE, aligned, round_up, tiled
+from sidlive.model.engine.products import TILE, aligned, round_up, tiled
 from sidlive.model.engine.simd import LANES
 from sidlive.model.engine.spelling import Language
 from sidlive.model.engine.tables import Table, table_of
-from sidlive.model.engine.vectors import STRIP
 
 
 class PackedModel(NamedTuple):
@@ -84,8 +83,8 @@ def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) ->
     ring = _ring(context, headroom)
     reach = rc.WINDOW + headroom + 1  # frames that recall must still find after a rewind
     most = language_tables().allowed.shape[1]
-    time = empty_cache(config.time, lanes, ring + STRIP)  # pinned frames fill whole strips of their own
-    column = empty_cache(config.column, lanes, STRIP)
+    time = empty_cache(config.time, lanes, ring + TILE)  # pinned frames fill whole tiles of their own
+    column = empty_cache(config.column, lanes, TILE)
     return EngineState(
         frames=np.zeros((lanes, ring, COLUMNS), dtype=np.uint8),
         hidden=np.zeros((lanes, headroom + 1, config.time.width), dtype=np.float32),
@@ -110,7 +109,7 @@ def hearing_scratch(config: ModelConfig, context: int, headroom: int, count: int
     """Return scratch space for hearing up to ``count`` frames in one pass."""
     half = config.time.head_width // 2
     return HearingScratch(
-        blocks=blocks_scratch(config.time, count, _ring(context, headroom) + STRIP, 0),
+        blocks=blocks_scratch(config.time, count, _ring(context, headroom) + TILE, 0),
         near_cosines=floats(count, half),
         near_sines=floats(count, half),
         cosines=floats(count, half),
@@ -127,7 +126,7 @@ def generating_scratch(config: ModelConfig, lanes: int) -> GeneratingScratch:
         (lanes, tk.SLOTS, rc.CHOICES),
     )
     return GeneratingScratch(
-        blocks=blocks_scratch(column, lanes, STRIP, config.time.width),
+        blocks=blocks_scratch(column, lanes, TILE, config.time.width),
         hidden=floats(lanes, round_up(config.time.width, LANES)),
         base=floats(lanes, round_up(column.width, TILE)),
         recalled=np.zeros(choices, dtype=np.int64),
@@ -150,51 +149,54 @@ def floats(*shape: int) -> NDArray[np.float32]:
     return np.asarray(aligned(shape, np.float32))
 
 
-def pieces(count: int, longest: int) -> Pieces:
-    """Return scratch space for ``count`` vectors of up to ``longest`` numbers in fixed point."""
-    length = round_up(longest, LANES)
-    spans = -(-length // SPAN)
-    return Pieces(aligned((count, 3, length), np.int8), floats(count, spans), np.zeros((count, spans, 2), np.int32))
+def quantised(count: int, longest: int) -> Quantised:
+    """Return scratch space for ``count`` vectors of up to ``longest`` numbers as bytes."""
+    numbers = aligned((count, round_up(longest, PADDING)), np.int8)
+    return Quantised(numbers, floats(count), np.zeros(count, np.int32))
 
 
 def blocks_scratch(stack: Stack, count: int, slots: int, least: int) -> BlocksScratch:
     """Return scratch space for ``count`` steps through a level's blocks.
 
-    ``slots``: steps that the cache holds. ``least``: the pieces must also hold vectors of this many numbers.
+    ``slots``: steps that the cache holds. ``least``: longest vector beside the blocks' own that `multiply` is given.
     """
-    width, groups = round_up(stack.width, LANES), stack.heads // stack.kv_heads
+    padded, groups = round_up(stack.head_width, PADDING), stack.heads // stack.kv_heads
+    whole = round_up(padded, TILE)
     return BlocksScratch(
-        pieces=pieces(count, max(stack.width, stack.hidden, least)),
+        quantised=quantised(count, max(stack.width, stack.hidden, least)),
         x=floats(count, round_up(stack.width, TILE)),
-        normed=floats(count, width),
-        head=floats(stack.head_width),
-        kept=np.zeros(stack.head_width, np.int16),
-        queries=aligned((2, count, stack.heads, 2, stack.head_width), np.int16),
+        normed=floats(count, round_up(stack.width, PADDING)),
+        head=floats(padded),
+        kept=quantised(1, padded),
+        queries=aligned((2, count, stack.heads, padded), np.int8),
         query_scales=floats(2, count, stack.heads),
+        query_sums=np.zeros((2, count, stack.heads), np.int32),
         projected=floats(count, round_up(stack.width + 2 * stack.kv_width, TILE)),
         fed=floats(count, round_up(2 * stack.hidden, TILE)),
-        active=floats(count, round_up(stack.hidden, LANES)),
+        active=floats(count, round_up(stack.hidden, PADDING)),
         scores=floats(groups, slots),
-        weights=aligned((groups, 2, slots), np.int16),
-        mixed=floats(groups, round_up(stack.head_width, STRIP)),
-        sums=floats(groups),
+        shares=aligned((groups, slots), np.int8),
+        mixed=floats(groups, whole),
+        factors=floats(groups),
+        scales=floats(groups),
+        ones=np.ones(whole, np.float32),
         ranges=np.zeros((count, 6), np.int64),
     )
 
 
 def _ring(context: int, headroom: int) -> int:
-    """Return the length of a lane's ring of frames: context and headroom, in whole strips."""
-    return round_up(context + headroom, STRIP)
+    """Return the length of a lane's ring of frames: context and headroom, in whole tiles."""
+    return round_up(context + headroom, TILE)
 
 
 def empty_cache(stack: Stack, lanes: int, slots: int) -> Cache:
     """Return an empty cache for ``slots`` steps of each lane."""
-    each = (lanes, stack.layers, stack.kv_heads, slots)
+    each, padded = (lanes, stack.layers, stack.kv_heads), round_up(stack.head_width, PADDING)
     return Cache(
-        keys=aligned((*each[:3], slots // STRIP, stack.head_width // 2, STRIP, 2), np.int16),
-        values=aligned((*each[:3], round_up(stack.head_width, STRIP) // STRIP, slots // 2, STRIP, 2), np.int16),
-        key_scales=aligned(each, np.float32),
-        value_scales=aligned(each, np.float32),
+        keys=aligned((*each, slots // TILE, padded // 4, TILE, 4), np.uint8),
+        values=aligned((*each, round_up(padded, TILE) // TILE, slots // 4, TILE, 4), np.uint8),
+        key_scales=aligned((*each, slots), np.float32),
+        value_scales=aligned((*each, slots), np.float32),
     )
 
 
@@ -277,7 +279,7 @@ def packed(matrices: list[w.QuantisedMatrix]) -> TiledMatrices:
     """Lay out matrices of equal width in tiles. All get the tiles of the one with the most rows."""
     rows = round_up(max(len(m.numbers) for m in matrices), TILE)
     columns = matrices[0].numbers.shape[1]
-    tiles = aligned((len(matrices), rows // TILE, round_up(columns, 4) // 4, TILE, 4), np.uint8)
+    tiles = aligned((len(matrices), rows // TILE, round_up(columns, PADDING) // 4, TILE, 4), np.uint8)
     scales = np.zeros((len(matrices), rows), dtype=np.float32)
     for i, matrix in enumerate(matrices):
         tiled(matrix.numbers, tiles[i])

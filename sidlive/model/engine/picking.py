@@ -13,15 +13,15 @@ import math
 
 import numpy as np
 
-from sidlive.compiling import kernel
-from sidlive.model.engine.vectors import exp, greatest, smallest
+from sidlive.compiling import EXACT, kernel
+from sidlive.model.engine.vectors import exp, greatest, smallest, sum_above, sum_of
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _TO_UNIT = 2.0**-32
 
-_inner = kernel(fastmath=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_inner = kernel(fastmath=EXACT, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @_inner
@@ -42,13 +42,10 @@ def noise_key(seed, lane, frame, slot):  # type: ignore[no-untyped-def]
 @_inner
 def _weight_above(logits, weights, floor, count):  # type: ignore[no-untyped-def]
     """Return the total weight and the count of the logits at or above ``floor``."""
-    total = np.float32(0.0)
     number = np.int32(0)
     for i in range(count):
-        if logits[i] >= floor:
-            total += weights[i]
-            number += np.int32(1)
-    return total, number
+        number += np.int32(logits[i] >= floor)
+    return sum_above(logits, weights, floor, count), number
 
 
 @_inner
@@ -73,12 +70,9 @@ def _floor(logits, weights, count, low, high, mass, number):  # type: ignore[no-
 @_inner
 def _weigh(logits, weights, count, top, inverse_temperature):  # type: ignore[no-untyped-def]
     """Set ``weights[i] = exp((logits[i] - top) * inverse_temperature)``; return their sum."""
-    total = np.float32(0.0)
     for i in range(count):
-        weight = exp((logits[i] - top) * inverse_temperature)
-        weights[i] = weight
-        total += weight
-    return total
+        weights[i] = exp((logits[i] - top) * inverse_temperature)
+    return sum_of(weights, 0, count)
 
 
 @kernel

@@ -1,6 +1,9 @@
-"""Emit LLVM code for vectors of 16 numbers: the vocabulary of `products` and `vectors`.
+"""Emit LLVM code for vectors: the vocabulary of `products` and `vectors`.
 
 ``builder`` is llvmlite's IRBuilder. Each function emits instructions and returns the LLVM value they compute.
+
+Floats are handled in vectors of 16, whatever the CPU has: LLVM cuts them to its size. Every sum of floats is written
+out here in one fixed order, and no multiplication is fused with an addition. So every CPU computes the same bits.
 """
 
 from collections.abc import Callable
@@ -12,16 +15,8 @@ from numba.core import cgutils
 LANES: Final = 16  # numbers in a vector of 32-bit numbers
 INT, LONG, FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 INTS, FLOATS = ir.VectorType(INT, LANES), ir.VectorType(FLOAT, LANES)
-BYTES, SHORTS = ir.VectorType(ir.IntType(8), 4 * LANES), ir.VectorType(ir.IntType(16), 4 * LANES)
-PAIRS = ir.VectorType(ir.IntType(16), 2 * LANES)
-SIXTEEN_BYTES = ir.VectorType(ir.IntType(8), LANES)
-FOUR_BYTES, FOUR_SHORTS = ir.VectorType(ir.IntType(8), 4), ir.VectorType(ir.IntType(16), 4)
-_SPLAT = ir.Constant(INTS, [0] * LANES)
-
-
-def has_vnni(target: Any) -> bool:
-    """Return whether the code is for a CPU with AVX-512 VNNI. Compiled code is kept by the CPU's name and features."""
-    return "+avx512vnni" in target.codegen().magic_tuple()[2]
+BYTE, POINTER = ir.IntType(8), ir.IntType(8).as_pointer()
+BYTES = ir.VectorType(BYTE, LANES)
 
 
 def function_of(module: Any, name: str, pointers: list[Any], integers: int) -> tuple[Any, Any]:
@@ -39,17 +34,11 @@ def function_of(module: Any, name: str, pointers: list[Any], integers: int) -> t
     return function, ir.IRBuilder(function.append_basic_block("entry"))
 
 
-def multiply_add(builder: Any) -> Any:
-    """Return the function ``a * b + c`` of vectors; LLVM may round once (FMA) or twice."""
-    kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
-    return cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
-
-
 def prefetch(builder: Any, pointer: Any) -> None:
-    """Fetch a cache line that will be read soon into the second-level cache (prefetcht1)."""
+    """Fetch a cache line that will be read soon into the first-level cache. Any address is allowed."""
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT, INT, INT])
     fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(fetch, [pointer, *(ir.Constant(INT, number) for number in (0, 2, 1))])
+    builder.call(fetch, [pointer, *(ir.Constant(INT, number) for number in (0, 3, 1))])
 
 
 def plus(builder: Any, value: Any, constant: int) -> Any:
@@ -83,7 +72,7 @@ def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
     """Return a vector with ``value`` in all its lanes."""
     undefined = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.Constant(INT, 0))
-    return builder.shuffle_vector(one, undefined, _SPLAT)
+    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(INT, vector.count), [0] * vector.count))
 
 
 def greatest_of(builder: Any, source: Any, start: Any, count: Any, least: Any, of: Callable[[Any], Any]) -> Any:
@@ -111,6 +100,14 @@ def magnitude(builder: Any, x: Any) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [x])
 
 
+def magnitude_of_bytes(builder: Any, x: Any) -> Any:
+    """Return the absolute values of a vector of signed bytes."""
+    flag = ir.IntType(1)
+    kind = ir.FunctionType(x.type, [x.type, flag])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.abs.v{x.type.count}i8")
+    return builder.call(function, [x, ir.Constant(flag, 0)])
+
+
 def greater(builder: Any, a: Any, b: Any) -> Any:
     """Return the maximum of two floats, or of two vectors by lane."""
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
@@ -124,3 +121,28 @@ def folded(builder: Any, vector: Any, join: Any) -> Any:
         low, high = (ir.Constant(ir.VectorType(INT, width), list(range(at, at + width))) for at in (0, width))
         vector = join(builder.shuffle_vector(vector, vector, low), builder.shuffle_vector(vector, vector, high))
     return builder.extract_element(vector, ir.Constant(INT, 0))
+
+
+def total_of(builder: Any, count: Any, term: Callable[[Any, Any], Any]) -> Any:
+    """Return the sum of ``term(i, type)`` for i below ``count``: a float, or for a vector type 16 of them from i on.
+
+    The order is fixed: whole vectors are added lane by lane, then folded; the rest is added one by one.
+    """
+    sums = cgutils.alloca_once(builder, FLOATS)
+    builder.store(ir.Constant(FLOATS, [0.0] * LANES), sums)
+    groups = builder.udiv(count, ir.Constant(LONG, LANES))
+    with cgutils.for_range(builder, groups) as loop:
+        new = term(times(builder, loop.index, LANES), FLOATS)
+        builder.store(builder.fadd(builder.load(sums), new), sums)
+    total = cgutils.alloca_once(builder, FLOAT)
+    builder.store(folded(builder, builder.load(sums), builder.fadd), total)
+    with cgutils.for_range_slice(builder, times(builder, groups, LANES), count, ir.Constant(LONG, 1)) as (index, _):
+        builder.store(builder.fadd(builder.load(total), term(index, FLOAT)), total)
+    return builder.load(total)
+
+
+def load_any(builder: Any, source: Any, index: Any, kind: Any) -> Any:
+    """Load a float, or a vector of floats, from element ``index`` on."""
+    if isinstance(kind, ir.VectorType):
+        return load(builder, source, index, kind)
+    return builder.load(builder.gep(source, [index]))

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from composers import SMALL_COMPOSER, annotated, lively_composer, notes, torch_composer, torch_note_logits
+from engines import divergence_of
 
+from sidlive import instructions
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ModelError
 from sidlive.model.composer import Composer, NoteSampling, load_composer
@@ -17,7 +19,9 @@ from sidlive.model.composer import memory as mm
 from sidlive.model.composer.events import FIELDS, KIND, REST, SIZES, VOICE, WAIT, Events, onsets_of
 from sidlive.model.weights import save_weights
 
-CLOSE = 3e-3  # nats: keys and values are rounded to 16 bits
+# Nats an event that rounding to bytes may cost small networks of random weights. The arithmetic itself is held to every
+# bit by the tests of the engine, which has the same kernels.
+CLOSE = 0.03
 WILD = NoteSampling(seed=5, temperature=1.2, top_p=1.0)
 
 
@@ -58,7 +62,7 @@ def test_weighing_is_the_networks_cross_entropy_after_the_rings_wrapped() -> Non
     engine = after(events[:1])
     costs = engine.weigh(events[1:])
     assert len(events) > SMALL_COMPOSER.context + engine.headroom
-    np.testing.assert_allclose(costs, nats, atol=CLOSE)
+    assert abs((costs - nats).sum(axis=1).mean()) < CLOSE and np.abs(costs - nats).mean() < 0.1
     assert nats[:, :KIND].mean() > 1 and (costs[events[1:, VOICE] == REST, KIND:] == 0).all()
 
 
@@ -71,9 +75,11 @@ def test_the_logits_are_the_networks_wherever_suggestions_come_from(vary: float,
         found.append(engine.last_logits())
     events = np.concatenate([notes(200, 2), engine.history(60)])
     exact = torch_note_logits(torch_composer(weights), events, near if vary else 0, 1 - vary)
+    apart = 0.0
     for k in range(60):
         for field in range(FIELDS if events[200 + k, VOICE] < REST else KIND):
-            np.testing.assert_allclose(found[k][field], exact[field][199 + k], atol=CLOSE)
+            apart += divergence_of(found[k][field], exact[field][199 + k])
+    assert apart / 60 < CLOSE
     for field in range(FIELDS):
         assert exact[field].std() > 1
 
@@ -249,28 +255,30 @@ def test_forced_values_that_no_event_has_are_refused() -> None:
             engine.write(forced=np.array(forced, np.int16))
 
 
-PLAIN = """
-import numpy as np
+EVERY_BIT = """
+import hashlib
 from test_composer_engine import WILD, after, notes
-engine = after(notes(60, 19))
-print(np.stack([engine.write(WILD) for _ in range(30)]).tobytes().hex())
-from sidlive.model.composer.note_levels import write_event
-print(*(word for word in write_event.targetctx.codegen().magic_tuple()[2].split(",") if word[:1] == "+"))
+from sidlive import instructions
+engine, digest = after(notes(60, 19)), hashlib.blake2b()
+for _ in range(30):
+    digest.update(engine.write(WILD).tobytes())
+    for logits in engine.last_logits():
+        digest.update(logits.tobytes())
+print(instructions.in_use(), digest.hexdigest())
 """
 
 
-def test_a_cpu_without_avx_writes_the_same_notes() -> None:
-    """Compile the kernels for a generic CPU, with the instructions that every x86-64 or ARM64 has."""
-    engine = after(notes(60, 19))
-    here, plain = Path(__file__), {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+def test_all_instruction_sets_write_the_same_notes() -> None:
+    """Every bit of the logits, in a process for each: the best set that the CPU has, and all that can be forced."""
+    here, found = Path(__file__), {}
     paths = os.pathsep.join(str(path) for path in (here.parent, here.parents[1], here.parents[3]))
-    ran = subprocess.run(
-        [sys.executable, "-c", PLAIN], capture_output=True, text=True, env=os.environ | plain | {"PYTHONPATH": paths}
-    )
-    assert ran.returncode == 0, ran.stderr
-    written, _, features = ran.stdout.partition("\n")
-    assert written == np.stack([engine.write(WILD) for _ in range(30)]).tobytes().hex()
-    assert not features.strip(), "the kernels must have been compiled without any of the CPU's own instructions"
+    for name in instructions.possible_here():
+        environment = os.environ | {"PYTHONPATH": paths, instructions.VARIABLE: name}
+        ran = subprocess.run([sys.executable, "-c", EVERY_BIT], capture_output=True, text=True, env=environment)
+        assert ran.returncode == 0, ran.stderr
+        used, found[name] = ran.stdout.split()
+        assert used == name
+    assert "generic" in found and len(set(found.values())) == 1, found
 
 
 def test_a_file_gives_the_same_composer_without_torch(tmp_path: Path) -> None:

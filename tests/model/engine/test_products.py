@@ -4,57 +4,59 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from exact_engine import product as exact_product
+from llvmlite import binding, ir
 from numba import njit
 from numpy.typing import NDArray
 
 from sidlive.model.engine.arrays import Floats2, Longs1
-from sidlive.model.engine.blocks import Pieces, TiledMatrices, multiply
-from sidlive.model.engine.products import SPAN, TILE, aligned, round_up, tiled
+from sidlive.model.engine.blocks import PADDING, Quantised, TiledMatrices, multiply
+from sidlive.model.engine.products import TILE, _product_function, aligned, round_up, tiled
 from sidlive.model.engine.tables import opening, table_of
+from sidlive.model.weights import QuantisedMatrix
 
 
 @njit
-def product(x, width, matrix, index, tiles, result, pieces):  # type: ignore[no-untyped-def]
-    multiply(x, width, matrix, index, tiles, result, pieces)
+def product(x, width, matrix, index, tiles, result, keep, quantised):  # type: ignore[no-untyped-def]
+    multiply(x, width, matrix, index, tiles, result, keep, quantised)
 
 
 def multiply_by_kernel(
-    numbers: NDArray[np.int8], gains: NDArray[np.float32], x: NDArray[np.float32]
+    numbers: NDArray[np.int8], gains: NDArray[np.float32], x: NDArray[np.float32], old: float | None = None
 ) -> NDArray[np.float32]:
-    """Return ``x @ (numbers * gains).T`` as the kernel computes it, with the matrix behind another one."""
+    """Return ``x @ (numbers * gains).T`` as the kernel computes it, with the matrix behind another one.
+
+    ``old``: what the result holds before, to be added to.
+    """
     rows, columns = numbers.shape
-    tiles, wide = round_up(rows, TILE) // TILE, round_up(columns, 16)
-    matrix = TiledMatrices(
-        aligned((2, tiles, round_up(columns, 4) // 4, TILE, 4), np.uint8), np.zeros((2, tiles * TILE), np.float32)
-    )
+    tiles, wide = round_up(rows, TILE) // TILE, round_up(columns, PADDING)
+    matrix = TiledMatrices(aligned((2, tiles, wide // 4, TILE, 4), np.uint8), np.zeros((2, tiles * TILE), np.float32))
     tiled(numbers, matrix.tiles[1])
     matrix.scales[1, :rows] = gains
-    padded, result = np.zeros((len(x), wide), np.float32), np.zeros((len(x), tiles * TILE), np.float32)
+    padded, result = np.zeros((len(x), wide), np.float32), np.full((len(x), tiles * TILE), old or np.nan, np.float32)
     padded[:, :columns] = x
-    spans = round_up(wide, SPAN) // SPAN
-    pieces = Pieces(
-        np.zeros((len(x), 3, wide), np.int8),
-        np.zeros((len(x), spans), np.float32),
-        np.zeros((len(x), spans, 2), np.int32),
+    scratch = Quantised(
+        np.zeros((len(x), wide + 32), np.int8), np.zeros(len(x), np.float32), np.zeros(len(x), np.int32)
     )
-    product(padded, columns, matrix, 1, tiles, result, pieces)
+    product(padded, columns, matrix, 1, tiles, result, int(old is not None), scratch)
     return result[:, :rows]
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(64, 64), (100, 72), (33, 600)])
-def test_products_are_as_exact_as_float32(rows: int, columns: int) -> None:
-    """24 bits of each number count, even beside an outlier in the same span; 1 to 7 vectors at once."""
+def test_products_are_those_of_the_exact_arithmetic(rows: int, columns: int) -> None:
+    """Every bit, with the largest weights of either sign, which must not overflow; 1 to 7 vectors at once."""
     rng = np.random.default_rng(rows)
     numbers = rng.integers(-127, 128, (rows, columns), dtype=np.int8)
+    numbers[3], numbers[4] = 127, -127
     gains = rng.uniform(0.001, 0.01, rows).astype(np.float32)
     x = rng.standard_normal((7, columns)).astype(np.float32)
-    x[2] = 0.0
-    x[3, 5] = 300.0
-    exact = x.astype(np.float64) @ (numbers * gains[:, None].astype(np.float64)).T
-    sizes = np.abs(x).max(axis=1, keepdims=True) * np.sqrt(columns)
-    got = multiply_by_kernel(numbers, gains, x)
-    assert (np.abs(got - exact) <= 2.0**-22 * sizes).all()
-    assert not got[2].any()
+    x[2], x[3, 5], x[4], x[5] = 0.0, 300.0, 1.0, -1.0
+    matrix = QuantisedMatrix(numbers, gains)
+    for count in range(1, 8):
+        got = multiply_by_kernel(numbers, gains, x[:count])
+        np.testing.assert_array_equal(got, [exact_product(matrix, row) for row in x[:count]])
+    added = multiply_by_kernel(numbers, gains, x, old=1.5)
+    np.testing.assert_array_equal(added, np.float32(1.5) + got)
 
 
 def test_a_product_does_not_depend_on_the_other_vectors() -> None:
@@ -64,6 +66,30 @@ def test_a_product_does_not_depend_on_the_other_vectors() -> None:
     together = multiply_by_kernel(numbers, gains, x)
     for row in range(7):
         np.testing.assert_array_equal(multiply_by_kernel(numbers, gains, x[row : row + 1])[0], together[row])
+
+
+def sdot_code() -> str:
+    """Return the product of four vectors as assembly for ARM, compiled by LLVM on this computer."""
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    module = ir.Module()
+    module.triple = "aarch64-linux-gnu"
+    _product_function(module, "sdot", 4, False)
+    parsed = binding.parse_assembly(str(module).replace("linkonce_odr", ""))
+    machine = binding.Target.from_triple(module.triple).create_target_machine(features="+dotprod", opt=3)
+    tuning = binding.create_pipeline_tuning_options(speed_level=3)
+    binding.create_pass_builder(machine, tuning).getModulePassManager().run(
+        parsed, binding.create_pass_builder(machine, tuning)
+    )
+    return str(machine.emit_assembly(parsed))
+
+
+def test_on_arm_products_are_dot_products_of_signed_bytes() -> None:
+    """The sums stay in registers: in the loop nothing is stored."""
+    lines = [line.strip() for line in sdot_code().splitlines()]
+    dots = [i for i, line in enumerate(lines) if line.startswith("sdot")]
+    assert len(dots) >= 16, "four vectors, and at least four vectors of rows at once"
+    assert not [line for line in lines[dots[0] : dots[15]] if line.startswith(("str", "stp", "st1"))]
 
 
 class Inner(NamedTuple):
