@@ -102,7 +102,7 @@ def _expect_arithmetic(log: "TakeLog") -> None:
     if then != ARITHMETIC:
         raise TuneError(
             f"the log was made by the engine of sidlive {log.header.get('sidlive')} with arithmetic {then}; "
-            f"this one has arithmetic {ARITHMETIC} and generates other frames: replay it with the sidlive that made it. "
+            f"this one has arithmetic {ARITHMETIC} and generates other frames: replay it with the one that made it. "
             "The take's frames and the files committed from it are as good as ever"
         )
 

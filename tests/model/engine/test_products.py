@@ -1,5 +1,8 @@
 """Products of vectors and int8 matrices, and tables of array addresses: the base of the engine's kernels."""
 
+import shutil
+import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -68,28 +71,78 @@ def test_a_product_does_not_depend_on_the_other_vectors() -> None:
         np.testing.assert_array_equal(multiply_by_kernel(numbers, gains, x[row : row + 1])[0], together[row])
 
 
-def sdot_code() -> str:
-    """Return the product of four vectors as assembly for ARM, compiled by LLVM on this computer."""
+def for_arm(isa: str, features: str) -> tuple[str, bytes]:
+    """Compile products of one and of four vectors for ARM, by LLVM on this computer: assembly, and an object file."""
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
     module = ir.Module()
     module.triple = "aarch64-linux-gnu"
-    _product_function(module, "sdot", 4, False)
+    for vectors in (1, 4):
+        for positive in (False, True):
+            _product_function(module, isa, vectors, positive)
     parsed = binding.parse_assembly(str(module).replace("linkonce_odr", ""))
-    machine = binding.Target.from_triple(module.triple).create_target_machine(features="+dotprod", opt=3)
-    tuning = binding.create_pipeline_tuning_options(speed_level=3)
-    binding.create_pass_builder(machine, tuning).getModulePassManager().run(
-        parsed, binding.create_pass_builder(machine, tuning)
-    )
-    return str(machine.emit_assembly(parsed))
+    machine = binding.Target.from_triple(module.triple).create_target_machine(features=features, opt=3)
+    passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(parsed, passes)
+    return str(machine.emit_assembly(parsed)), bytes(machine.emit_object(parsed))
 
 
 def test_on_arm_products_are_dot_products_of_signed_bytes() -> None:
-    """The sums stay in registers: in the loop nothing is stored."""
-    lines = [line.strip() for line in sdot_code().splitlines()]
+    """The sums stay in registers: between the first dot products nothing is stored."""
+    lines = [line.strip() for line in for_arm("sdot", "+dotprod")[0].splitlines()]
     dots = [i for i, line in enumerate(lines) if line.startswith("sdot")]
-    assert len(dots) >= 16, "four vectors, and at least four vectors of rows at once"
+    assert len(dots) >= 4 * 16, "four functions, with at least 16 sums each"
     assert not [line for line in lines[dots[0] : dots[15]] if line.startswith(("str", "stp", "st1"))]
+
+
+ARM_PROGRAM = """
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+typedef int64_t L;
+typedef void product(int8_t *, int8_t *, float *, int32_t *, float *, float *, L, L, L, L, L, L);
+product sidlive_products_1, sidlive_products_4, sidlive_products_1_positive, sidlive_products_4_positive;
+static product *products[] = {sidlive_products_1, sidlive_products_4, sidlive_products_1_positive,
+                              sidlive_products_4_positive};
+static int8_t weights[3 * 32 * 64], x[4 * 64];
+static float gains[96], scales[4], result[4 * 96];
+static int32_t sums[4];
+
+int main(void) {
+    for (int which = 0; which < 4; which++) {
+        for (int i = 0; i < (int)sizeof weights; i++) weights[i] = i < 512 ? (i % 3 ? 127 : -127) : rand() % 255 - 127;
+        for (int i = 0; i < (int)sizeof x; i++) x[i] = which > 1 ? rand() % 128 : rand() % 255 - 127;
+        for (int i = 0; i < 96; i++) gains[i] = rand() % 1000 / 777.0f;
+        for (int i = 0; i < 4; i++) scales[i] = (i + 1) / 3.0f;
+        for (int i = 0; i < 4 * 96; i++) result[i] = 1.5f;
+        products[which](weights, x, scales, sums, gains, result, 3, 16, 16, 64, 96, 1);
+        for (int v = 0; v < (which & 1 ? 4 : 1); v++)
+            for (int row = 0; row < 96; row++) {
+                int32_t total = 0;
+                for (int k = 0; k < 64; k++)
+                    total += weights[row / 32 * 2048 + k / 4 * 128 + row % 32 * 4 + k % 4] * x[64 * v + k];
+                volatile float scaled = (float)total * scales[v], product = scaled * gains[row];
+                float expected = 1.5f + product;
+                if (memcmp(&expected, &result[96 * v + row], 4)) return 1;
+            }
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(("isa", "features"), [("sdot", "+dotprod"), ("generic", "")])
+def test_on_arm_products_are_exact(isa: str, features: str, tmp_path: Path) -> None:
+    """Every bit, run by an emulator of the processor."""
+    compiler, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
+    if compiler is None or emulator is None:
+        pytest.skip("needs Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user")
+    (tmp_path / "main.c").write_text(ARM_PROGRAM)
+    (tmp_path / "products.o").write_bytes(for_arm(isa, features)[1])
+    program = tmp_path / "program"
+    options = ["-static", "-O1", "-ffp-contract=off", "main.c", "products.o", "-o", str(program)]
+    subprocess.run([compiler, *options], cwd=tmp_path, check=True)
+    assert subprocess.run([emulator, "-cpu", "max", str(program)]).returncode == 0
 
 
 class Inner(NamedTuple):
