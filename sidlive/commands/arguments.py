@@ -82,6 +82,12 @@ def add_room_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="sound device: a part of its name, or null for none")
     add_out_option(parser)
     parser.add_argument("--midi", help="MIDI port: a part of its name, or none (default: all ports)")
+    parser.add_argument(
+        "--osc",
+        default="off",
+        metavar="[HOST:]PORT",
+        help="listen for Open Sound Control; a port alone is this machine's",
+    )
     parser.add_argument("--sync", default="off", metavar="CLOCK", help="follow a clock: midi, midi:PORT or link")
     parser.add_argument("--takes", type=Path, default=Path("takes"), metavar="DIR", help="folder for takes")
     parser.add_argument("--chip", choices=("6581", "8580"), default="6581", help="model of the SID (default: 6581)")
@@ -99,6 +105,7 @@ def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions"
         device=arguments.device,
         midi=arguments.midi,
         outputs=tuple(arguments.out),
+        osc=arguments.osc,
         sync=arguments.sync,
         takes=arguments.takes,
         chip=arguments.chip,

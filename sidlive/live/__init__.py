@@ -16,6 +16,6 @@ In reading order:
   `loops` (functions called in time)
 - the take: `take` (frames and log), `commit` (a take as a .sid file), `replay` (frames from the log)
 - the processes: `options`, `process` (the core process), `room` (starts it, and is the link to it), `mirror` (frames
-  in shared memory), `script` (scripts; the link in virtual time), `sound/` (devices), `hands/` (MIDI),
+  in shared memory), `script` (scripts; the link in virtual time), `sound/` (devices), `hands/` (MIDI), `osc/`,
   `sync/` (the clocks of others)
 """

@@ -225,6 +225,13 @@ class Core(Timekeeper):
             self.keyboards.play(choice)
         return self.keyboards.choices
 
+    def osc(self, what: str | int | None) -> str:
+        """Listen for Open Sound Control at a place, "off": nowhere; return where. Raises ControlError, DeviceError."""
+        if self.osc_server is None:
+            self.tell("osc(): there are no live controls here")
+            return ""
+        return self.osc_server.place if what is None else self.osc_server.listen(what)
+
     def sync(self, what: str) -> None:
         """Follow the clock of others: "midi", "midi:PORT", "link", or "off". Raises ControlError."""
         if self.ensemble is None:
@@ -287,6 +294,7 @@ class Core(Timekeeper):
                 trouble=self.trouble,
                 output=self.output,
                 latency_ms=self.latency_ms,
+                osc=self.osc_server.place if self.osc_server is not None else "",
                 recording=self.recorder.path if self.recorder is not None else "",
                 midi=self.midi,
                 prompt=self._course.prompt,

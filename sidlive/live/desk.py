@@ -92,6 +92,19 @@ class PlaysKeys(Protocol):
         """Give a voice (1 to 3) back to the composer; None: all voices that keys play."""
 
 
+class ListensToOsc(Protocol):
+    """The part of Open Sound Control that the core uses (`sidlive.live.osc.osc_server.OscServer`)."""
+
+    @property
+    def place(self) -> str:
+        """The place that is listened at; empty: none."""
+        ...
+
+    def listen(self, what: str | int) -> str:
+        """Listen at a port, "HOST:PORT" or (with "off") nowhere; return the place."""
+        ...
+
+
 class RecordsSound(Protocol):
     """The part of a recorder that the core uses (`sidlive.live.sound.sound_recorder.SoundRecorder`)."""
 

@@ -209,6 +209,10 @@ class CoreCalls(Protocol):
         """Have keys play a voice; without a choice, none plays the voice (None: any) any more. Return all choices."""
         ...
 
+    def osc(self, what: str | int | None, /) -> str:
+        """Listen for Open Sound Control at a place, "off" for nowhere, None for where it is; return the place."""
+        ...
+
     def device(self, name: str | None, /) -> list[str]:
         """Play on another sound device, if a name is given; return the names of all devices."""
         ...

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import timing_named
+from sidlive.live.osc.osc_place import OFF as OSC_OFF
+from sidlive.live.osc.osc_place import parse_osc
 from sidlive.live.outputs.chip_choice import parse_chip
 from sidlive.live.places import working_folder
 from sidlive.live.sync.choice import OFF, parse_sync
@@ -28,6 +30,7 @@ class RoomOptions:
     device: str | None = None  # sound device: part of its name, "null" for none, None for the default
     midi: str | None = None  # part of a port's name, "none" for no MIDI, None for all ports
     outputs: tuple[str, ...] = ()  # the chips to play on: "asid:PORT", "u64:HOST", with options as `parse_chip` reads
+    osc: str = OSC_OFF  # where to listen for OSC: "PORT", "HOST:PORT" or "off"
     sync: str = OFF  # the clock to follow: "midi", "midi:PORT", "link" or "off"
     takes: Path = Path("takes")  # made absolute here, so that os.chdir in a script does not change it
     chip: str = "6581"
@@ -41,6 +44,7 @@ class RoomOptions:
 
     def __post_init__(self) -> None:
         parse_sync(self.sync)
+        parse_osc(self.osc)
         for spec in self.outputs:
             parse_chip(spec)
         object.__setattr__(self, "takes", self.home / self.takes)

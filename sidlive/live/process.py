@@ -101,6 +101,8 @@ class _Parts:
         from sidlive.live.hands.bindings import Bindings
         from sidlive.live.hands.keyboards import Keyboards
         from sidlive.live.hands.midi import Midi
+        from sidlive.live.osc.osc_news import OscNews
+        from sidlive.live.osc.osc_server import OscServer
         from sidlive.live.outputs.patchbay import ChipFacts, Patchbay
         from sidlive.live.sound.audio import open_output
         from sidlive.live.sound.device_minder import DeviceMinder
@@ -123,6 +125,10 @@ class _Parts:
         core.keyboards = Keyboards(core)
         self._midi.claim = core.keyboards.hear
         timeline.listeners.append(self._sync.frame)
+        news = OscNews(lambda: core.timing)
+        timeline.listeners.append(news.frame)
+        timeline.row_listeners.append(news.row)
+        core.osc_server = self._osc = OscServer(self._actor, core.state, core.tell, news)
         core.chips = self._chips = Patchbay(
             core.tell,
             lambda: ChipFacts(core.chip, core.timing, core.control_first),
@@ -160,6 +166,10 @@ class _Parts:
         """Start all threads."""
         for spec in self._options.outputs:
             self._chips.connect(spec, tells=True)
+        try:
+            self._osc.listen(self._options.osc)
+        except SidliveError as error:
+            self.core.tell(str(error))
         sys.setswitchinterval(0.001)  # seconds: the longest time that a thread keeps the interpreter while others wait
         self._renderer.start()
         self._show_output()
@@ -173,6 +183,7 @@ class _Parts:
         self._closing.set()
         self._wake.set()
         self._midi.close()
+        self._osc.close()
         self._minder.close()
         self._renderer.close()
         self._recorder.close()

@@ -189,6 +189,7 @@ class State:
     speed_x: float = 0.0  # speed of generation; 1 is real time, 0 before the first frame
     output: str = ""  # where the sound goes, as people read it: "speaker pulse", "null output (no sound device)"
     latency_ms: float = 0.0  # from a frame taken by the renderer to its sound at the device
+    osc: str = ""  # where Open Sound Control is listened to, "127.0.0.1:9000"; empty: nowhere
     recording: str = ""  # the file that is being recorded, see `record`; empty: none
     midi: str = ""  # "no MIDI", "Launch Control XL", ...
     prompt: str | None = None

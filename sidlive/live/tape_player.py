@@ -12,7 +12,7 @@ from sidlive.live.audition import Audition
 from sidlive.live.clock import Taps
 from sidlive.live.controls import SPEEDS
 from sidlive.live.course import Course
-from sidlive.live.desk import Chips, Desk, Ensemble, Hands, PlaysKeys, RecordsSound, Speakers
+from sidlive.live.desk import Chips, Desk, Ensemble, Hands, ListensToOsc, PlaysKeys, RecordsSound, Speakers
 from sidlive.live.edit_list import remix_edits
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
@@ -73,6 +73,7 @@ class TapePlayer:
         self.speakers: Speakers | None = None
         self.recorder: RecordsSound | None = None
         self.keyboards: PlaysKeys | None = None
+        self.osc_server: ListensToOsc | None = None
         self.ensemble: Ensemble | None = None
         self.chips: Chips | None = None
         self.control_first = False  # the prompt's tune writes a voice's control before its envelope; read by any thread

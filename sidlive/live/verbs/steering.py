@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidlive.errors import ControlError
 from sidlive.live.controls import CONTROLS, mask_text, parse_values, parse_voices, values_text
+from sidlive.live.osc.osc_place import parse_osc
 from sidlive.live.state import ControlState, ControlValue, State
 from sidlive.live.verbs.declaration import in_mode, muted, verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
@@ -238,6 +239,17 @@ class SteeringVerbs(FragmentVerbs):
         if name is not None and not isinstance(name, str):
             raise ControlError(f"device expects a name, as device() lists them, found {shown(name)}")
         return self._core.device(name)
+
+    @verb()
+    def osc(self, place: str | int | None = None) -> str:
+        """Listen for Open Sound Control: ``osc(9000)``, ``osc("0.0.0.0:9000")`` for other machines too, ``osc("off")``.
+
+        ``/sidlive/control/temperature 1.2`` sets a control, ``/sidlive/verb/prompt drift`` calls a verb, and
+        ``/sidlive/subscribe 9001`` has that port told what happens (``sidlive docs midi``). Returns where it listens.
+        """
+        if place is not None:
+            parse_osc(place)
+        return self._core.osc(place)
 
     @verb(bindable=True)
     def panic(self) -> None:
