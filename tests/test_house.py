@@ -132,7 +132,7 @@ def test_the_screens_process_loads_nothing_heavy(name: str) -> None:
 def test_the_files_named_in_the_documentation_exist(page: Path) -> None:
     if not (ROOT / "README.md").exists():
         pytest.skip("not a checkout")
-    named = re.findall(r"(?:sidlive|tests|sessions)/[\w./]*\w", page.read_text(encoding="utf-8"))
+    named = re.findall(r"(?<!/)(?:sidlive|tests|sessions)/[\w./]*\w", page.read_text(encoding="utf-8"))
     assert not [path for path in named if not (ROOT / path).exists()]
 
 

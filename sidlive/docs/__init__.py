@@ -12,7 +12,7 @@ from sidlive.errors import ControlError
 
 # The topics in reading order. Each is the file TOPIC.md beside this module.
 TOPICS: Final = (
-    "verbs", "scripts", "takes", "midi", "chips", "formats", "c64", "corpus", "training", "eval", "library",
+    "verbs", "scripts", "takes", "midi", "osc", "chips", "formats", "c64", "corpus", "training", "eval", "library",
     "architecture", "figures",
 )  # fmt: skip
 
