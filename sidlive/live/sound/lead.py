@@ -2,7 +2,8 @@
 
 A device takes a block of samples at a time, at times that jitter. The earliest of these times decide: samples are due
 as if the device always took its blocks that early. They are put into the feed a little before, by the slack. When the
-renderer was late, the slack grows at once; it shrinks again slowly. Times are of `time.perf_counter`.
+renderer was late, the slack grows at once; it shrinks again slowly, and each time later than before. Times are those of
+`time.perf_counter`.
 """
 
 from typing import Final
@@ -11,8 +12,9 @@ from sidlive.live.sound.feed import Feed, Taken
 
 SLACK_S: Final = 0.003  # least time between putting a sample into the feed and the moment at which it is due
 LONGEST_S: Final = 0.1  # longest slack, and most time by which a device may be late before the feed stops to fill
-_EARLIEST_S: Final = 2.0  # the earliest time counts for this long, and up to twice as long
-_HELD_S: Final = 20.0  # time after the latest growth in which the slack does not shrink
+_EARLIEST_S: Final = 1.0  # the earliest time counts for this long, and up to twice as long
+_HELD_S: Final = 20.0  # time after a growth in which the slack does not shrink; twice as long each time it is too short
+_LONGEST_HELD_S: Final = 640.0
 _SHRINK: Final = 0.1  # share of the growth that goes in a second after that
 _AVERAGED: Final = 0.01  # weight of the newest block in the running average of their times
 _LONG: Final = 3.0  # times the least slack: above this the lead counts as long
@@ -28,7 +30,9 @@ class Lead:
         self._least = slack_s * sample_rate
         self._slack = self._least  # samples
         self._reached = self._slack  # the slack with which the feed was filled last
+        self._held_s = _HELD_S / 2  # for which the slack was kept after the latest growth
         self._kept_s = 0.0  # until then the slack does not shrink
+        self._shrinking = True
         # A block is due in time if the feed was filled, at time t, up to position ``t * rate + phase``.
         self._phase: float | None = None  # the largest since `_since_s`; None: the device's times are not known
         self._before: float | None = None  # the largest in the _EARLIEST_S before
@@ -63,6 +67,7 @@ class Lead:
     def calm(self) -> None:
         """Return to the least slack: what disturbed the renderer is over."""
         self._slack = self._reached = self._least
+        self._held_s, self._shrinking = _HELD_S / 2, True
 
     def observe(self, feed: Feed) -> None:
         """Learn from the blocks that the device has taken since the last call."""
@@ -84,7 +89,7 @@ class Lead:
     @property
     def _jitter(self) -> float:
         """Samples between the usual and the earliest time of a block."""
-        return 0.0 if self._phase is None else max(0.0, self._earliest - self._usual)
+        return 0.0 if self._phase is None else min(max(0.0, self._earliest - self._usual), LONGEST_S * self._rate)
 
     def _learn(self, taken: Taken) -> None:
         if taken.paused:  # no music was expected: what comes after has nothing to do with what was before
@@ -115,8 +120,11 @@ class Lead:
         """Grow or shrink the slack, after the renderer was late by so many samples at a block."""
         if 2 * late > self._slack:  # that much may happen again, and more
             self._slack = max(self._slack, min(2 * late, LONGEST_S * self._rate))
-            self._kept_s = now_s + _HELD_S
+            if self._shrinking:
+                self._held_s, self._shrinking = min(2 * self._held_s, _LONGEST_HELD_S), False
+            self._kept_s = now_s + self._held_s
         elif now_s > self._kept_s and self._slack > self._least:
+            self._shrinking = True
             self._slack -= min(1.0, _SHRINK * (now_s - self._kept_s)) * (self._slack - self._least)
             if self._slack < 1.01 * self._least:
                 self._slack = self._least

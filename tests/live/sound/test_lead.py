@@ -79,6 +79,21 @@ def test_a_renderer_that_was_late_gets_more_slack_at_once_and_loses_it_slowly(de
     assert device.lead.slack_s == pytest.approx(SLACK_S) and device.lead.short
 
 
+def test_a_renderer_that_is_late_again_and_again_keeps_its_slack_longer(device: Device) -> None:
+    def late_once(block: int) -> None:
+        device.late_s = 0.012
+        device.play(even(1, block))
+        device.late_s = 0.0
+
+    device.play(even(100))
+    late_once(100)
+    device.play(even(6000, 101))
+    assert device.lead.slack_s < 0.01, "64 s later, after the first time"
+    late_once(6101)
+    device.play(even(3500, 6102))
+    assert device.lead.slack_s > 0.015, "37 s later, after the second time"
+
+
 def test_what_was_late_before_the_slack_grew_is_not_counted_twice(device: Device) -> None:
     """A device that takes several blocks at once, because it was late itself, finds them late once."""
     device.play(even(100))
