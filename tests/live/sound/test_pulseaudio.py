@@ -1,4 +1,4 @@
-"""A real device: the recording of PulseAudio's null sink equals the rendered samples."""
+"""Real devices of each kind: the recording of PulseAudio's null sink equals the rendered samples."""
 
 import contextlib
 import os
@@ -19,11 +19,11 @@ PLAYER = Path(__file__).with_name("play_to_device.py")
 STEADY = Path(__file__).with_name("play_on_and_on.py")
 SINK = """
 load-module module-native-protocol-unix
-load-module module-null-sink sink_name=null rate=48000 format=s16le channels=2 norewinds=1
+load-module module-null-sink sink_name=null rate={rate} format=s16le channels={channels} norewinds=1
 load-module module-always-sink
 set-default-sink null
 """
-RECORD = ["--device=null.monitor", "--file-format=wav", "--rate=48000", "--channels=2", "--format=s16le"]
+RECORD = ["--device=null.monitor", "--file-format=wav", "--format=s16le", "--latency-msec=50"]
 PATIENCE_S = 20.0
 
 
@@ -53,10 +53,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def sound_server(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def sound_server(
+    environment: dict[str, str], rate: int = 48_000, channels: int = 2
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start PulseAudio with a sink that can be recorded."""
     script = Path(environment["HOME"]) / "pulse.pa"
-    script.write_text(SINK)
+    script.write_text(SINK.format(rate=rate, channels=channels))
     door = Path(environment["XDG_RUNTIME_DIR"]) / "pulse" / "native"
     door.unlink(missing_ok=True)  # a killed server leaves its socket behind
     command = ["pulseaudio", "-n", "-F", str(script), "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
@@ -69,40 +71,48 @@ def sound_server(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes
         server.wait(PATIENCE_S)
 
 
-def record(environment: dict[str, str], folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return the rendered samples int16[n], the recorded frames int16[m, 2], and the player's output."""
+def record(environment: dict[str, str], folder: Path, rate: int, channels: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return the rendered samples int16[n], the recorded frames int16[m, channels], and the player's output."""
     file, made = folder / "recorded.wav", folder / "made.npy"
     file.unlink(missing_ok=True)
-    recorder = subprocess.Popen(["parecord", *RECORD, "--latency-msec=50", str(file)], env=environment)
+    form = [f"--rate={rate}", f"--channels={channels}"]
+    recorder = subprocess.Popen(["parecord", *RECORD, *form, str(file)], env=environment)
     try:
         eventually(lambda: file.exists() and file.stat().st_size > 10_000, "parecord")
-        command = [sys.executable, str(PLAYER), "pulse", str(made)]
+        command = [sys.executable, str(PLAYER), "pulse", str(rate), str(channels), str(made)]
         player = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         if player.returncode:
             pytest.skip(f"PortAudio has no PulseAudio here: {player.stderr.strip()}")
         size = file.stat().st_size
-        eventually(lambda: file.stat().st_size > size + 4 * 24_000, "parecord")  # half a second that comes after
+        eventually(lambda: file.stat().st_size > size + channels * rate, "parecord")  # half a second that comes after
     finally:
         recorder.send_signal(signal.SIGINT)
         recorder.wait(PATIENCE_S)
     with wave.open(str(file)) as sound:
-        recorded = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, 2)
+        recorded = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, channels)
     return np.load(made), recorded, player.stdout
 
 
-def test_a_recording_of_the_device_is_what_was_rendered(environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rate", "channels"), [(48_000, 2), (48_000, 1), (44_100, 2), (44_100, 1), (96_000, 2), (96_000, 1)]
+)
+def test_a_recording_of_the_device_is_what_was_rendered(
+    environment: dict[str, str], tmp_path: Path, rate: int, channels: int
+) -> None:
     for _ in range(3):  # a machine that is busy may lose samples between PortAudio and PulseAudio
-        with sound_server(environment):
-            made, recorded, printed = record(environment, tmp_path)
+        with sound_server(environment, rate, channels):
+            made, recorded, printed = record(environment, tmp_path, rate, channels)
         first = int(np.argmax(made != 0))
         start = int(np.argmax(recorded[:, 0] != 0)) - first
         heard = recorded[start : start + len(made)]
-        if printed == "0 underruns, 0 lost devices\n" and np.array_equal(heard, np.stack((made, made), axis=1)):
+        if printed == f"{rate} Hz, 0 underruns, 0 lost devices\n" and np.array_equal(
+            heard, np.stack([made] * channels, axis=1)
+        ):
             break
     else:
         pytest.fail(f"{printed}; first difference at sample {int(np.argmax(heard[:, 0] != made[: len(heard)]))}")
     assert np.abs(made).max() > 1000
-    assert not recorded[start + len(made) + 480 :].any()  # and silence after it, once it has faded
+    assert not recorded[start + len(made) + rate // 100 :].any()  # and silence after it, once it has faded
 
 
 def test_a_server_that_dies_and_comes_back_is_played_to_again(environment: dict[str, str], tmp_path: Path) -> None:
