@@ -59,7 +59,8 @@ def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
             report_progress("opening")
             link.ready(report_progress)
         state = session.state()
-        print(plain(f"{state.model}, {state.chip}, {state.output}, {state.midi}"), file=sys.stderr)
+        chips = "".join(f"{chip!r}, " for chip in state.outputs)
+        print(plain(f"{state.model}, {state.chip}, {state.output}, {chips}{state.midi}"), file=sys.stderr)
         yield session
     finally:
         session.close()

@@ -61,6 +61,10 @@ class ChipOutput:
         self.sender.now(self._stream.hush)
         self._hushed = True
 
+    def end(self) -> None:
+        """Begin to silence the chip and to let the port go."""
+        self.sender.end()
+
     def close(self) -> None:
         """Silence the chip and let the port go."""
         self.sender.close()

@@ -69,6 +69,8 @@ class Patchbay:
                     raise DeviceError(f"{choice.name} is no output: out() lists them")
                 self._chips = tuple(chip for chip in self._chips if chip not in parting)
         for chip in parting:
+            chip.end()
+        for chip in parting:
             chip.close()
         if spec == OFF or not on:
             return

@@ -60,12 +60,16 @@ class Sender:
         later = [f"at {now_s:.6f} {message.hex()}" for message in messages[1:]]
         return self._write([f"now {messages[0].hex()}", *later])
 
-    def close(self) -> None:
-        """Silence the chip and end the process. If the port is gone, it ends by itself a little later."""
+    def end(self) -> None:
+        """Have the process silence the chip and end."""
         self._closing = True
         with self._writing, contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()
+
+    def close(self) -> None:
+        """Silence the chip and end the process. If the port is gone, the process ends by itself a little later."""
+        self.end()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PARTING_S)
 

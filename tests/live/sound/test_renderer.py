@@ -216,6 +216,20 @@ def test_listeners_hear_of_a_frame_with_its_first_piece_and_of_every_piece(
     assert np.array_equal(np.concatenate(heard), expected(numbered(1).repeat(2, axis=0))[: output.feed.written])
 
 
+def test_a_chip_that_is_not_audible_fades_while_time_and_listeners_go_on(counter: None) -> None:
+    frames, heard = numbered(4), list[np.ndarray]()
+    tape, output = FiniteSource(*frames), ManualOutput()
+    renderer = Renderer(tape, output, heard=heard.append, audible=lambda: renderer.frames < 3)
+    sound = listen(renderer, tape, output)
+    count, whole = sample_at(2, PAL.rate_hz), expected(frames)
+    assert np.array_equal(np.concatenate(heard), whole), "a recording has it all"
+    piece = len(heard[0])
+    assert np.array_equal(sound[:count], whole[:count])
+    fade = sound[count : count + piece] / whole[count : count + piece]
+    assert (np.diff(fade) <= 0.001).all() and fade[0] > 0.99 and fade[-1] < 0.01
+    assert not sound[count + piece : sample_at(4, PAL.rate_hz)].any()
+
+
 def test_mute_and_volume_change_in_the_middle_of_a_frame(
     monkeypatch: pytest.MonkeyPatch, lead: type[GivenLead]
 ) -> None:
