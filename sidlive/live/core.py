@@ -16,11 +16,10 @@ from sidlive.chip.registers import Frames, silence, timing_named
 from sidlive.errors import ControlError
 from sidlive.live.audition import Audition
 from sidlive.live.clock import Clock
-from sidlive.live.controls import turnable
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
 from sidlive.live.outputs.chip_choice import LISTENING
-from sidlive.live.state import ControlValue, Notes, NoticeLevel, OutputState, State, SyncState
+from sidlive.live.state import BindingState, ControlValue, Notes, NoticeLevel, OutputState, State, SyncState
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.timekeeper import Timekeeper
 from sidlive.live.voices import Row
@@ -30,6 +29,7 @@ from sidlive.tune.shaping.past_edits import Edits
 
 if TYPE_CHECKING:
     from sidlive.live.hands.keyboards import KeyChoice
+    from sidlive.live.hands.monitor import Heard
     from sidlive.tune.fragment import Fragment
 
 
@@ -192,6 +192,14 @@ class Core(Timekeeper):
             self.take.event(name, *arguments)
             shown = (arguments[0]["verb"], arguments[0]["arguments"]) if name == "edit" else (name, arguments[:1])
             self._desk.note(self._seconds, *shown)
+
+    def bindings(self) -> list[BindingState]:
+        """Return what each MIDI source is bound to."""
+        return [] if self.hands is None else self.hands.bindings()
+
+    def midi_log(self) -> "list[Heard]":
+        """Return the last MIDI messages and what each of them did, the newest last."""
+        return [] if self.hands is None else self.hands.last_heard()
 
     def log(self) -> str:
         """Return the take's log so far."""
@@ -387,14 +395,12 @@ class Core(Timekeeper):
     def _do_unmute(self, *voices: int | str) -> None:
         self._desk.unmute(*voices)
 
-    def _do_learn(self, name: str) -> None:
-        turnable(name)
-        if self.hands is None:
-            self._desk.tell(f"learn({name!r}): there is no MIDI here")
-        else:
-            self.hands.learn(name)
-
-    def _do_unlearn(self, name: str) -> None:
-        turnable(name)
+    def _do_learn(self, deed: str, options: dict[str, Any] | None = None) -> None:
         if self.hands is not None:
-            self.hands.unlearn(name)
+            self.hands.learn(deed, options)
+        elif deed:
+            self._desk.tell(f"learn({deed!r}): there is no MIDI here")
+
+    def _do_unlearn(self, deed: str) -> None:
+        if self.hands is not None:
+            self.hands.unlearn(deed)

@@ -5,7 +5,7 @@ Plain values under the core's lock. Knows no time.
 
 import copy
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,6 +16,7 @@ from sidlive.live.clock import Clock
 from sidlive.live.controls import CONTROLS, control, parse_values, parse_voices, unknown_fragment
 from sidlive.live.shapes import Shape
 from sidlive.live.state import (
+    BindingState,
     ControlState,
     ControlValue,
     Notice,
@@ -43,6 +44,8 @@ from sidlive.model.scales import OFF, classes_in, notes_in
 
 if TYPE_CHECKING:
     from sidlive.live.hands.keyboards import KeyChoice
+    from sidlive.live.hands.map.map_player import Knob
+    from sidlive.live.hands.monitor import Heard
     from sidlive.tune.fragment import Fragment
 
 _CONSTRAINING: Final = frozenset({"scale", "filter", "transpose"})  # controls that the constraints depend on
@@ -52,16 +55,24 @@ _HISTORY: Final = 10_000  # lines kept
 
 
 class Hands(Protocol):
-    """The part of MIDI that the core uses (`sidlive.live.hands.midi.Midi`). `name` is the name of a control."""
+    """The part of MIDI that the core uses (`sidlive.live.hands.midi.Midi`). No method waits or shows a notice."""
 
-    def learn(self, name: str) -> None:
-        """Bind the next knob that moves to a control."""
+    def learn(self, deed: str, options: Mapping[str, Any] | None = None) -> None:
+        """Bind the next source that moves to a deed. Raises ControlError."""
 
-    def unlearn(self, name: str) -> None:
-        """Unbind a control's knob."""
+    def unlearn(self, deed: str) -> None:
+        """Unbind the sources of a deed."""
 
-    def knob(self, name: str) -> str | None:
-        """Return the knob that moves a control, as people read it."""
+    def bindings(self) -> list[BindingState]:
+        """Return what each source is bound to."""
+        ...
+
+    def knobs(self, values: Mapping[str, ControlValue]) -> "dict[str, Knob]":
+        """Return the knob of each control that has one."""
+        ...
+
+    def last_heard(self) -> "list[Heard]":
+        """Return the last messages and what each of them did."""
         ...
 
 
@@ -359,10 +370,12 @@ class Desk:
 
     def controls(self, hands: Hands | None) -> dict[str, ControlState]:
         """Return the state of every control."""
+        knobs = {} if hands is None else hands.knobs(self._values)
+        labels = {name: (knob.label, knob.place) for name, knob in knobs.items()}
         return {
             name: ControlState(
                 name, self._values[name], declared.low, declared.high, declared.unit, declared.kind, declared.help,
-                hands.knob(name) if hands else None, *self._movement(name),
+                *labels.get(name, (None, None)), *self._movement(name),
             )
             for name, declared in CONTROLS.items()
         }  # fmt: skip

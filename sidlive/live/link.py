@@ -12,11 +12,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 from sidlive.chip.registers import Frames
-from sidlive.live.state import ControlValue, NoticeLevel, OutputState, State, Window
+from sidlive.live.state import BindingState, ControlValue, NoticeLevel, OutputState, State, Window
 from sidlive.model.composer.plan_settings import StepUnit
 
 if TYPE_CHECKING:
     from sidlive.live.hands.keyboards import KeyChoice
+    from sidlive.live.hands.monitor import Heard
     from sidlive.tune.beat import Beat
     from sidlive.tune.cutting import Speeds
     from sidlive.tune.fragment import Fragment
@@ -135,11 +136,14 @@ class Commands(Protocol):
     def quantise(self, moment: str, /) -> None:
         """Set the moment at which the changes of MIDI controllers take effect."""
 
-    def learn(self, name: str, /) -> None:
-        """Bind the next MIDI knob that moves to a control."""
+    def learn(self, deed: str, options: dict[str, Any] | None = None, /) -> None:
+        """Bind the next MIDI source that moves to a control or a call of a verb; "": stop learning.
 
-    def unlearn(self, name: str, /) -> None:
-        """Unbind a control's knob."""
+        ``options``: further keys of the binding, as in a map.
+        """
+
+    def unlearn(self, deed: str, /) -> None:
+        """Unbind the MIDI sources of a control, of a call of a verb, or of all calls of the verb of that name."""
 
 
 class CoreCalls(Protocol):
@@ -164,6 +168,14 @@ class CoreCalls(Protocol):
 
     def history(self) -> list[str]:
         """Return the commands so far, oldest first, a line each."""
+        ...
+
+    def bindings(self) -> list[BindingState]:
+        """Return what each MIDI source is bound to."""
+        ...
+
+    def midi_log(self) -> "list[Heard]":
+        """Return the last MIDI messages and what each of them did, the newest last."""
         ...
 
     def performed(self) -> "tuple[Frames, Beat | None, bool, Speeds | None]":

@@ -98,8 +98,9 @@ class _Parts:
 
     def __init__(self, mirror: Mirror, options: RoomOptions, hand_over: Callable[[str], None]) -> None:
         from sidlive.live.hands.actor import Actor
-        from sidlive.live.hands.bindings import Bindings
         from sidlive.live.hands.keyboards import Keyboards
+        from sidlive.live.hands.map.map_folder import MapFolder
+        from sidlive.live.hands.map.old_knobs import convert_knobs
         from sidlive.live.hands.midi import Midi
         from sidlive.live.osc.osc_news import OscNews
         from sidlive.live.osc.osc_server import OscServer
@@ -114,9 +115,10 @@ class _Parts:
         self._options = options
         self.core = make_core(options, mirror)
         self._actor = Actor(self.core, hand_over)
-        self.core.hands = self._midi = Midi(
-            Bindings(config_folder() / "midi.json"), self.core.turn, self.core.tell, options.midi
-        )
+        maps = MapFolder(config_folder() / "maps")
+        for line in convert_knobs(config_folder() / "midi.json", maps):
+            self.core.tell(line, "info")
+        self.core.hands = self._midi = Midi(maps, self._actor, self.core.state, self.core.tell, options.midi)
         core = self.core
         core.realtime = True
         timeline = Timeline(core)

@@ -22,6 +22,7 @@ from sidlive.live.verbs.counting import ClockVerbs
 from sidlive.live.verbs.declaration import Verb, declared_in, verb
 from sidlive.live.verbs.editing import TakeVerbs
 from sidlive.live.verbs.looping import LoopVerbs
+from sidlive.live.verbs.mapping import MapVerbs
 from sidlive.live.verbs.patching import ChipVerbs
 from sidlive.live.verbs.planning import PlanVerbs
 from sidlive.live.verbs.reshaping import EditVerbs
@@ -32,7 +33,7 @@ from sidlive.live.verbs.syncing import SyncVerbs
 __all__ = ["VERBS", "Session", "verbs"]
 
 
-class Session(TakeVerbs, LoopVerbs, ChipVerbs, SyncVerbs, ClockVerbs, EditVerbs, PlanVerbs, SteeringVerbs):
+class Session(TakeVerbs, LoopVerbs, MapVerbs, ChipVerbs, SyncVerbs, ClockVerbs, EditVerbs, PlanVerbs, SteeringVerbs):
     """All verbs of the instrument, and the calls of the screen, over one link."""
 
     def __init__(self, link: Link, takes: Path = Path("takes")) -> None:

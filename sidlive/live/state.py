@@ -39,6 +39,7 @@ class ControlState:
     kind: ControlKind
     help: str
     midi: str | None = None  # the knob that moves it, as people read it: "CC 1", "CC 16 ch 2 of nanoKONTROL2"
+    hand: float | None = None  # where that knob is, 0 to 1, while it has no hold of the control
     moving: str = ""  # its movement, as people read it: "to 1.4", "0.5 to 1.5 sine", "0 3 5 7"; empty: it stays
     span: tuple[float, float] | None = None  # the lowest and highest value of its movement
 
@@ -160,6 +161,19 @@ class OutputState:
         voices = "" if self.voices == "123" else f", voices {', '.join(self.voices)}"
         dropped = f", {self.dropped} messages dropped" if self.dropped else ""
         return f"{self.name}{where}: {self.status}{voices}{dropped}" + (f": {self.error}" if self.error else "")
+
+
+@dataclass(frozen=True, repr=False)
+class BindingState:
+    """What a part of a MIDI controller does."""
+
+    text: str  # "CC 16 ch 2: temperature, 0.5 to 1.4"
+    deed: str  # "temperature", 'prompt("drift")'
+    file: str  # of its map; "built in" if there is none
+    controller: str  # a part of its port's name; empty: any controller
+
+    def __repr__(self) -> str:
+        return f"{self.controller or 'any controller'}  {self.text}  ({self.file})"
 
 
 @dataclass(frozen=True)

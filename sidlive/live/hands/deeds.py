@@ -96,6 +96,11 @@ def parse_call(text: str) -> CallVerb:
     return deed
 
 
+def is_named(deed: Deed, text: str) -> bool:
+    """Return whether ``text`` means a deed: it is the deed as it is written, or the name of its verb."""
+    return text in (str(deed), getattr(deed, "name", None))
+
+
 def move(name: str) -> MoveControl:
     """Return the deed that moves a control. Raises ControlError if there is no such control, or it has no range."""
     if name in VERBS and name not in CONTROLS:

@@ -1,4 +1,4 @@
-"""The verbs that make and steer the music: prompt, transport, controls, voices, the performer's knobs."""
+"""The verbs that make and steer the music: prompt, transport, controls, voices."""
 
 import builtins
 from collections.abc import Callable, Iterable
@@ -171,7 +171,7 @@ class SteeringVerbs(FragmentVerbs):
         """Transpose the music, the prompt included, to this many semitones above the original."""
         self.set("transpose", semitones)
 
-    # -- any control, and the knobs
+    # -- any control
 
     @verb(timed=True, names="control", builtin=builtins.set, is_verb=_sets_a_control)
     def set(self, control: str, value: ControlValue) -> None:
@@ -213,20 +213,6 @@ class SteeringVerbs(FragmentVerbs):
     def controls(self) -> dict[str, ControlState]:
         """Return every control: value, range, unit, the knob that moves it."""
         return self._link.state().controls
-
-    @verb(names="control")
-    def learn(self, control: str) -> None:
-        """Bind the next MIDI knob that moves to this control, for later sessions too.
-
-        A knob is a number on a channel of a controller. A fine control sends two numbers, 32 apart: together they are
-        one knob. Bank select, parameter numbers and channel mode messages are not knobs.
-        """
-        self._command.learn(control)
-
-    @verb(names="control")
-    def unlearn(self, control: str) -> None:
-        """Unbind this control's knob."""
-        self._command.unlearn(control)
 
     # -- the instrument
 

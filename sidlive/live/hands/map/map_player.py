@@ -1,0 +1,226 @@
+"""The map player: does the deeds of sources, as the maps say.
+
+It remembers which bank each controller is in, which buttons are down and which knobs have hold of their controls.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from sidlive.errors import SidliveError
+from sidlive.live.hands.deeds import CallVerb, ChooseBank, MoveControl
+from sidlive.live.hands.map.binding import Binding
+from sidlive.live.hands.map.map_folder import Bound, MapFolder
+from sidlive.live.hands.map.midi_source import BUTTONS, Kind, MidiEvent, MidiSource
+from sidlive.live.hands.map.takeover import Grasp, Stepper, Takeover
+from sidlive.live.state import ControlValue, State
+
+_QUIET_S: Final = 2.0  # an error is shown again after so long
+# Kinds whose position follows the hand for a moment only, so the control jumps to it.
+_MOMENTARY: Final[frozenset[Kind]] = frozenset({"poly", "pressure", "bend", *BUTTONS})
+
+
+class Does(Protocol):
+    """The part of the actor that the map player uses (`sidlive.live.hands.actor.Actor`)."""
+
+    def value(self, name: str) -> ControlValue: ...
+
+    def set_value(self, name: str, value: object) -> None: ...
+
+    def call(self, deed: CallVerb) -> bool: ...
+
+    def is_lit(self, deed: CallVerb, state: State) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Knob:
+    """The source that moves a control, as people read it, and where it is if it has no hold of the control."""
+
+    label: str
+    place: float | None = None  # in the control's range, 0 to 1
+
+
+class MapPlayer:
+    """Does deeds. One thread calls `play`; any thread may call `knobs`."""
+
+    def __init__(self, maps: MapFolder, actor: Does, state: Callable[[], State], tell: Callable[[str], object]) -> None:
+        """``tell`` shows the performer a line."""
+        self._maps, self._actor, self._state, self._tell = maps, actor, state, tell
+        self._banks: dict[Path, int] = {}  # by the file of the map; 1 where it was never chosen
+        self._down: dict[MidiSource, bool] = {}
+        self._grasps: dict[tuple[MidiSource, Binding], Grasp] = {}
+        self._held: dict[tuple[MidiSource, Binding], ControlValue | int] = {}  # what comes back at the release
+        self._errors: dict[str, float] = {}  # lines, and when they were shown last
+        self._labels: tuple[tuple[object, ...], dict[str, str]] = ((), {})
+
+    def bank(self, path: Path) -> int:
+        """Return the bank that is chosen in a map."""
+        return self._banks.get(path, 1)
+
+    def play(self, event: MidiEvent, steps: Mapping[str, int] | None = None) -> str:
+        """Do the deeds of a source; return what was done, as people read it.
+
+        ``steps``: what an encoder sent since the last time, by encoding.
+        """
+        source = event.source
+        was_down = self._down.get(source, False)
+        down = event.pressed if event.pressed is not None else event.value >= 0.5
+        self._down[source] = down and source.kind != "program"  # programs are never released
+        done = []
+        for bound in self._maps.for_source(source):
+            binding = bound.binding
+            if not self._counts(bound):
+                if binding.mode == "value":
+                    self._grasp(source, bound).seen(event.value)
+                continue
+            try:
+                if binding.mode == "value":
+                    done.append(self._turn(event, bound, steps))
+                elif down != was_down:
+                    done.append(self._press(source, bound) if down else self._release(source, bound))
+            except SidliveError as error:
+                done.append("failed")
+                self._fail(f"{source}: {error}")
+        return "; ".join(text for text in done if text)
+
+    def is_on(self, binding: Binding, path: Path, state: State) -> bool:
+        """Return whether the effect of a button's deed is there."""
+        deed = binding.deed
+        if isinstance(deed, CallVerb):
+            return self._actor.is_lit(deed, state)
+        if isinstance(deed, ChooseBank):
+            return not deed.step and self.bank(path) == deed.bank
+        assert binding.way is not None
+        return self._actor.value(deed.name) == binding.way.value(1.0)
+
+    def knobs(self, ports: tuple[str, ...], values: Mapping[str, ControlValue]) -> dict[str, Knob]:
+        """Return the knob of each control that has one. ``ports``: the controllers that are there."""
+        key = (self._maps.version, ports, tuple(self._banks.items()))
+        if self._labels[0] != key:
+            self._labels = key, self._label_all(ports)
+        knobs = {name: Knob(label) for name, label in self._labels[1].items()}
+        for (source, binding), grasp in list(self._grasps.items()):
+            deed = binding.deed
+            if isinstance(deed, MoveControl) and source.port in ports and deed.name in knobs and deed.name in values:
+                place = grasp.distant(values[deed.name])
+                if place is not None and any(
+                    bound.binding is binding and self._counts(bound) for bound in self._maps.for_source(source)
+                ):
+                    knobs[deed.name] = replace(knobs[deed.name], place=place)
+        return knobs
+
+    def forget(self) -> None:
+        """Forget holds: the maps have changed."""
+        self._grasps.clear()
+        self._held.clear()
+
+    # -- deeds
+
+    def _turn(self, event: MidiEvent, bound: Bound, steps: Mapping[str, int] | None) -> str:
+        """Move a control by a position, or by an encoder's steps."""
+        binding = bound.binding
+        assert binding.way is not None
+        if event.pressed is False:
+            return ""
+        name, amount = binding.way.name, event.value
+        if binding.encoder is not None:
+            amount = (steps or {}).get(binding.encoder, 0)
+        now = self._actor.value(name)
+        value = self._grasp(event.source, bound).turn(amount, now)
+        if value is None:
+            return "" if binding.encoder else f"{name} waits: it is at {_short(now)}"
+        self._actor.set_value(name, value)
+        return f"{name} {_short(value)}"
+
+    def _press(self, source: MidiSource, bound: Bound) -> str:
+        binding, deed = bound.binding, bound.binding.deed
+        undo = binding.mode == "toggle" and self.is_on(binding, bound.map.path, self._state())
+        if isinstance(deed, CallVerb):
+            return self._call(deed.opposite if undo and deed.opposite is not None else deed)
+        if isinstance(deed, ChooseBank):
+            if binding.mode == "hold":
+                self._held[source, binding] = self.bank(bound.map.path)
+            return self._choose(bound, 1 if undo else self._bank_after(bound, deed))
+        assert binding.way is not None
+        if binding.mode == "hold":
+            self._held[source, binding] = self._actor.value(deed.name)
+        value = binding.way.value(0.0 if undo else 1.0)
+        self._actor.set_value(deed.name, value)
+        return f"{deed.name} {_short(value)}"
+
+    def _release(self, source: MidiSource, bound: Bound) -> str:
+        binding, deed = bound.binding, bound.binding.deed
+        if binding.mode != "hold":
+            return ""
+        if isinstance(deed, CallVerb):
+            return self._call(deed.opposite) if deed.opposite is not None else ""
+        before = self._held.pop((source, binding), None)
+        if before is None:
+            return ""
+        if isinstance(deed, ChooseBank):
+            return self._choose(bound, int(before))
+        self._actor.set_value(deed.name, before)
+        return f"{deed.name} {_short(before)}"
+
+    def _call(self, deed: CallVerb) -> str:
+        return f"{deed}" if self._actor.call(deed) else f"{deed} in the session"
+
+    def _bank_after(self, bound: Bound, deed: ChooseBank) -> int:
+        """Return the bank that a button chooses; steps go round."""
+        if not deed.step:
+            return deed.bank
+        return (self.bank(bound.map.path) - 1 + deed.bank) % bound.map.banks + 1
+
+    def _choose(self, bound: Bound, bank: int) -> str:
+        """Choose a bank; its knobs have to pick up their controls."""
+        path = bound.map.path
+        if bank != self.bank(path):
+            self._banks[path] = bank
+            for (source, binding), grasp in list(self._grasps.items()):
+                if binding.bank is not None and any(other.map.path == path for other in self._maps.for_source(source)):
+                    grasp.let_go()
+        return f"bank {bank}"
+
+    def _counts(self, bound: Bound) -> bool:
+        """Return whether a binding belongs to the bank that is chosen."""
+        return bound.binding.bank is None or bound.binding.bank == self.bank(bound.map.path)
+
+    def _grasp(self, source: MidiSource, bound: Bound) -> Grasp:
+        """Return the hold of a source on the control of a binding."""
+        binding = bound.binding
+        grasp = self._grasps.get((source, binding))
+        if grasp is None:
+            assert binding.way is not None
+            usual = "jump" if source.kind in _MOMENTARY else bound.map.takeover
+            if binding.encoder is not None:
+                grasp = Stepper(binding.way, binding.step)
+            else:
+                grasp = Takeover(binding.way, binding.takeover or usual)  # type: ignore[arg-type]
+            self._grasps[source, binding] = grasp
+        return grasp
+
+    def _label_all(self, ports: tuple[str, ...]) -> dict[str, str]:
+        """Return the names of the knobs; those of controllers that are there, then those of any controller."""
+        labels: dict[str, str] = {}
+        bounds = [(port, bound) for port in ports for bound in self._maps.bounds(port) if bound.map.controller]
+        bounds += [(None, bound) for bound in self._maps.all() if not bound.map.controller]  # type: ignore[misc]
+        bounds += [(bound.map.controller, bound) for bound in self._maps.all() if bound.map.controller]
+        for port, bound in bounds:
+            deed = bound.binding.deed
+            if isinstance(deed, MoveControl) and self._counts(bound):
+                source = bound.binding.source
+                labels.setdefault(deed.name, str(replace(source, port=source.port or port)))
+        return labels
+
+    def _fail(self, line: str) -> None:
+        """Show the performer why a deed failed, but not with each message of a turning knob."""
+        now = time.monotonic()
+        if now - self._errors.get(line, -_QUIET_S) >= _QUIET_S:
+            self._errors = {line: now}
+            self._tell(line)
+
+
+def _short(value: ControlValue) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
