@@ -52,6 +52,7 @@ _CONSTRAINING: Final = frozenset({"scale", "filter", "transpose"})  # controls t
 _TONES: Final = frozenset({"scale", "chord", "transpose"})  # controls that the tones of planned notes depend on
 _NOTICES: Final = 20  # notices kept
 _HISTORY: Final = 10_000  # lines kept
+_NO_KNOB: Final[tuple[str | None, float | None]] = None, None
 
 
 class Hands(Protocol):
@@ -371,11 +372,13 @@ class Desk:
     def controls(self, hands: Hands | None) -> dict[str, ControlState]:
         """Return the state of every control."""
         knobs = {} if hands is None else hands.knobs(self._values)
-        labels = {name: (knob.label, knob.place) for name, knob in knobs.items()}
+        labels: dict[str, tuple[str | None, float | None]] = {
+            name: (knob.label, knob.place) for name, knob in knobs.items()
+        }
         return {
             name: ControlState(
                 name, self._values[name], declared.low, declared.high, declared.unit, declared.kind, declared.help,
-                *labels.get(name, (None, None)), *self._movement(name),
+                *labels.get(name, _NO_KNOB), *self._movement(name),
             )
             for name, declared in CONTROLS.items()
         }  # fmt: skip

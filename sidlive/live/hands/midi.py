@@ -17,10 +17,10 @@ from sidlive.live.hands.map.binding import read_binding
 from sidlive.live.hands.map.decoder import Decoder
 from sidlive.live.hands.map.learner import Learned, Learner
 from sidlive.live.hands.map.light_board import PER_S, LightBoard
-from sidlive.live.hands.map.map_error import MapError
+from sidlive.live.hands.map.map_error import MapError, one_of
 from sidlive.live.hands.map.map_folder import MapFolder
 from sidlive.live.hands.map.map_player import Does, Knob, MapPlayer
-from sidlive.live.hands.map.midi_source import MidiEvent, MidiSource
+from sidlive.live.hands.map.midi_source import KINDS, MidiEvent, MidiSource
 from sidlive.live.hands.map.takeover import ENCODINGS, Encoding, steps_of
 from sidlive.live.hands.midi_ports import Changes
 from sidlive.live.hands.monitor import Heard, Monitor
@@ -126,7 +126,8 @@ class Midi:
             return
         parsed, chosen = parse_deed(deed), dict(options or {})
         read_binding({"cc": 1, **_deed_table(parsed), **{k: v for k, v in chosen.items() if k not in ("kind", "mode")}})
-        kind = chosen.pop("kind", None)
+        kind = one_of(chosen, "kind", tuple(KINDS), None)
+        chosen.pop("kind", None)
         self._options = chosen
         self._ask(lambda: self._begin_learning(Learner(parsed, self._tell, kind)))
 
@@ -199,7 +200,7 @@ class Midi:
         if self.claim(port, message, time_s):
             return
         if port not in self._decoders:
-            self._decoders[port] = Decoder(port, lambda source: bool(self._maps.for_source(source)))
+            self._decoders[port] = Decoder(port, self._maps.names)
         event = self._decoders[port].hear(message, time_s)
         if event is not None:
             self._sort(event, kept, time_s)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sidlive.errors import ControlError
+from sidlive.live.controls import CONTROLS
 from sidlive.live.state import BindingState
 from sidlive.live.verbs.declaration import verb, verb_name
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
@@ -24,7 +25,7 @@ class MapVerbs(FragmentVerbs):
         mode="hold")``; see ``docs("midi")``. ``kind="poly"`` learns a pad's pressure. Without arguments it stops
         learning. Encoders are recognised; bank select, parameter numbers and mode messages are not learned.
         """
-        deed, rest = "", {}
+        deed, rest = "", dict[str, Any]()
         if target is not None:
             deed, rest = _deed_of(target, arguments, options)
         elif arguments or options:
@@ -59,8 +60,6 @@ class MapVerbs(FragmentVerbs):
 
 def _deed_of(target: object, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return a deed as text, and the options that are not arguments of its verb. Raises ControlError."""
-    import inspect
-
     from sidlive.live.hands.deeds import checked_call, move, parse_deed
     from sidlive.live.hands.map.binding import KEYS
     from sidlive.live.session import VERBS
@@ -71,14 +70,11 @@ def _deed_of(target: object, arguments: tuple[Any, ...], named: dict[str, Any]) 
     if "(" in name:
         return str(parse_deed(name)), named
     parameters = VERBS[name].signature.parameters if name in VERBS else {}
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
-    mine = {key: value for key, value in named.items() if key in parameters or takes_any}
+    mine = {key: value for key, value in named.items() if key in parameters}
     options = {key: value for key, value in named.items() if key not in mine}
     for key in options:
         if key not in (*KEYS, "kind"):
             raise ControlError(f"learn has no option {key!r}: there are {', '.join(KEYS)}")
-    from sidlive.live.controls import CONTROLS
-
     if name in CONTROLS and not arguments and not mine:
         return str(move(name)), options
     return str(checked_call(name, arguments, mine)), options

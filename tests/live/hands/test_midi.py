@@ -1,198 +1,251 @@
-"""MIDI controllers move controls: learning, two controllers at once, and real ports (JACK without hardware)."""
+"""MIDI controllers, from their messages to the core: learning, two at once, and real ports (JACK without hardware)."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_engine import until
+from hand_stage import HandStage
 from jack_box import Box, plugged, plugged_elsewhere
 from jack_server import JackServer
 
 from sidlive.errors import ControlError
-from sidlive.live.hands.bindings import Bindings
-from sidlive.live.hands.midi import Midi
-from sidlive.live.state import ControlValue
-
-
-class MidiDesk:
-    """A `Midi` with a fake instrument that keeps the values and notices it got."""
-
-    def __init__(self, folder: Path, port: str | None = None) -> None:
-        self.values: dict[str, ControlValue] = {}
-        self.lines: list[str] = []
-        self.midi = Midi(Bindings(folder / "midi.json"), self.apply, self.lines.append, port)
-
-    def apply(self, name: str, value: ControlValue) -> None:
-        self.values[name] = value
-
-    def turn(self, *turns: int, port: str = "box", channel: int = 1) -> None:
-        """Send number, value, number, value, ... and only then apply them."""
-        for number, value in zip(turns[::2], turns[1::2], strict=True):
-            self.midi.hear(port, [0xB0 | (channel - 1), number, value], 0.0)
-        self.midi.apply_news()
+from sidlive.live.core import Core
+from sidlive.live.hands.actor import Actor
+from sidlive.live.hands.map.map_folder import MapFolder
+from sidlive.live.hands.midi import TURN_S, Midi
+from sidlive.live.take import Take
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> MidiDesk:
-    return MidiDesk(tmp_path)
+def stage(tmp_path: Path) -> HandStage:
+    return HandStage(tmp_path, "box", "pads")
 
 
-def test_the_first_two_knobs_of_any_controller_are_temperature_and_transposition(desk: MidiDesk) -> None:
-    desk.turn(1, 127, port="A", channel=3)
-    desk.turn(2, 0, port="B")
-    assert desk.values == {"temperature": 2.0, "transpose": -24}
-    desk.turn(2, 64)
-    assert desk.values["transpose"] == 0 and desk.midi.knob("transpose") == "CC 2"
+# -- learning
 
 
-def test_only_the_latest_of_many_values_counts(desk: MidiDesk) -> None:
-    applied: list[ControlValue] = []
-    desk.midi._apply = lambda name, value: applied.append(value)
-    desk.turn(*(number for value in range(128) for number in (1, value)))
-    assert applied == [2.0]
+def test_learning_takes_the_next_knob_and_keeps_it(stage: HandStage, tmp_path: Path) -> None:
+    stage.midi.learn("temperature")
+    stage.midi.work()
+    assert stage.knob("temperature").midi == "move a knob"
+    stage.turn(21, 100, channel=4)
+    assert until(lambda: stage.midi.work() or stage.knob("temperature").midi == "CC 21 ch 4 of box", 2)
+    assert stage.lines == ["CC 21 ch 4 of box moves temperature from now on"]
+    stage.turn(1, 0, 127)
+    assert stage.get("temperature") == 0.9, "the knob of before is free"
+    again = HandStage(tmp_path, "box")
+    again.maps.look(["box"])
+    assert again.knob("temperature").midi == "CC 21 ch 4 of box" and again.knob("transpose").midi == "CC 2"
 
 
-def test_notes_and_unknown_knobs_do_nothing(desk: MidiDesk) -> None:
-    desk.midi.hear("box", [0x90, 60, 100], 0.0)
-    desk.turn(90, 5)
-    assert desk.values == {} and desk.lines == []
+def test_learning_does_not_make_the_control_jump(stage: HandStage) -> None:
+    stage.midi.learn("temperature")
+    stage.midi.work()
+    stage.turn(70, 100)
+    assert stage.knob("temperature").midi == "CC 70 ch 1 of box" and stage.get("temperature") == 0.9
+    assert stage.knob("temperature").hand == pytest.approx(100 / 127, abs=1e-3)
+    stage.turn(70, 20)
+    assert stage.get("temperature") == pytest.approx(2 * 20 / 127, abs=1e-3)
 
 
-def test_learning_takes_the_next_knob_and_keeps_it(tmp_path: Path) -> None:
-    desk = MidiDesk(tmp_path)
-    desk.midi.learn("temperature")
-    assert desk.midi.knob("temperature") == "move a knob"
-    desk.turn(21, 127, channel=4)
-    assert desk.values == {"temperature": 2.0}
-    assert desk.lines == ["CC 21 ch 4 of box moves temperature from now on"]
-    desk.turn(1, 0)
-    assert desk.values == {"temperature": 2.0}, "the knob of before is free"
-    again = MidiDesk(tmp_path, "none")
-    again.midi.start()
-    assert (again.midi.knob("temperature"), again.midi.knob("transpose")) == ("CC 21 ch 4 of box", "CC 2")
+def test_learning_an_encoder_by_turning_it(stage: HandStage) -> None:
+    stage.midi.learn("transpose")
+    stage.midi.work()
+    stage.turn(70, 65, 65, 65)
+    assert stage.lines == ["CC 70 ch 1 of box is an encoder: turn it the other way too"]
+    stage.turn(70, 63)
+    assert stage.lines[-1] == "CC 70 ch 1 of box moves transpose from now on as an encoder (offset)"
+    stage.turn(70, 65, 65, 66)
+    assert stage.get("transpose") == 4
 
 
-def test_two_controllers_do_not_take_each_others_knobs_away(tmp_path: Path) -> None:
-    desk = MidiDesk(tmp_path)
-    for name, port, channel in (("temperature", "A", 1), ("top_p", "B", 2), ("seed", "A", 2), ("volume", "A #2", 1)):
-        desk.midi.learn(name)
-        desk.turn(16, 0, port=port, channel=channel)
-    desk.values.clear()
-    desk.turn(16, 127, port="A", channel=1)
-    assert desk.values == {"temperature": 2.0}
-    desk.turn(16, 127, port="B", channel=2)
-    assert desk.values == {"temperature": 2.0, "top_p": 1.0}
-    assert desk.midi.knob("volume") == "CC 16 ch 1 of A #2" and desk.midi.knob("seed") == "CC 16 ch 2 of A"
+def test_learning_a_pad_for_a_verb_does_not_call_it_yet(stage: HandStage) -> None:
+    stage.midi.learn("mute(2)", {"mode": "hold"})
+    stage.midi.work()
+    assert stage.lines == ["press a button or a pad: it does mute(2) from then on"]
+    stage.tap(36)
+    assert stage.lines[-1] == "note 36 ch 1 of box does mute(2) from now on" and stage.muted() == []
+    stage.press(36)
+    assert stage.muted() == [2]
+    stage.release(36)
+    assert stage.muted() == []
 
 
-def test_a_knob_moves_one_control_only(desk: MidiDesk) -> None:
-    for name in ("top_p", "seed"):
-        desk.midi.learn(name)
-        desk.turn(21, 127)
-    assert desk.midi.knob("top_p") is None and desk.midi.knob("seed") == "CC 21 ch 1 of box"
+def test_learning_can_be_given_up(stage: HandStage) -> None:
+    stage.midi.learn("temperature")
+    stage.midi.work()
+    stage.midi.learn("")
+    stage.turn(70, 100)
+    assert stage.knob("temperature").midi == "CC 1"
 
 
-def test_learning_a_number_that_moves_something_on_any_controller_leaves_it_to_the_others(desk: MidiDesk) -> None:
-    desk.midi.learn("top_p")
-    desk.turn(2, 127)
-    assert desk.values == {"top_p": 1.0}
-    assert desk.lines[-1].endswith("moves top_p from now on (transpose keeps CC 2 of other controllers)")
-    desk.turn(2, 127, port="other")
-    assert desk.values == {"top_p": 1.0, "transpose": 24}
+def test_options_of_a_map_can_be_given_at_once(stage: HandStage) -> None:
+    stage.midi.learn("temperature", {"range": [0.5, 1.5], "takeover": "jump"})
+    stage.midi.work()
+    stage.turn(70, 40, 127)
+    assert stage.get("temperature") == 1.5
+    assert 'range = [0.5, 1.5]\ntakeover = "jump"\n' in (stage.folder / "box.toml").read_text()
 
 
-def test_unlearning(desk: MidiDesk) -> None:
-    desk.midi.unlearn("temperature")
-    desk.turn(1, 64)
-    assert desk.values == {}
+@pytest.mark.parametrize(
+    ("deed", "options", "line"),
+    [
+        ("wobble", {}, "no control 'wobble'"),
+        ("scale", {}, "scale has no range"),
+        ("wobble(1)", {}, "no verb 'wobble'"),
+        ("temperature", {"range": [0, 9]}, "expected two numbers within 0.0 to 2.0"),
+        ("temperature", {"kind": "foot"}, "kind expects one of cc"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused_at_once(stage: HandStage, deed: str, options: dict, line: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(ControlError, match=line):
+        stage.core.command("learn", deed, options)
+    assert "learn" not in stage.core.take.log()
 
 
-def test_learning_a_fine_control_binds_both_its_numbers(desk: MidiDesk) -> None:
-    desk.midi.learn("top_p")
-    desk.turn(20, 0x30, 52, 0x5A)
-    assert desk.midi.knob("top_p") == "CC 20 ch 1 of box"
-    assert desk.values["top_p"] == pytest.approx(0.05 + 0.95 * (0x30 << 7 | 0x5A) / 16383, abs=1e-3)
-    desk.midi.learn("seed")
-    desk.turn(52, 0x5B)
-    assert desk.midi.knob("seed") == "CC 20 ch 1 of box", "its fine part alone is the same knob"
+def test_two_controllers_do_not_take_each_others_knobs_away(stage: HandStage) -> None:
+    for name, port, channel in (("temperature", "box", 1), ("top_p", "pads", 2), ("seed", "box", 2)):
+        stage.midi.learn(name, {"takeover": "jump"})
+        stage.midi.work()
+        stage.turn(70, 20, port=port, channel=channel)
+    stage.turn(70, 127, port="box", channel=1)
+    assert stage.get("temperature") == 2.0 and stage.get("top_p") != 1.0
+    stage.turn(70, 127, port="pads", channel=2)
+    assert stage.get("top_p") == 1.0 and stage.knob("seed").midi == "CC 70 ch 2 of box"
 
 
-def test_learning_in_the_middle_of_a_fine_turn(desk: MidiDesk) -> None:
-    desk.turn(20, 0x30)
-    desk.midi.learn("top_p")
-    desk.turn(52, 0x5A)
-    assert desk.midi.knob("top_p") == "CC 20 ch 1 of box"
+def test_learning_in_a_bank_leaves_the_other_banks_alone(stage: HandStage) -> None:
+    stage.map("""controller = "box"
+[[bind]]
+cc = 70
+bank = 1
+control = "temperature"
+[[bind]]
+cc = 70
+bank = 2
+control = "vary"
+[[bind]]
+note = 1
+choose_bank = "+1"
+""")
+    stage.tap(1)
+    stage.midi.learn("volume")
+    stage.midi.work()
+    stage.turn(70, 100)
+    assert stage.knob("volume").midi == "CC 70 ch 1 of box"
+    stage.tap(1)
+    stage.turn(70, 0, 127)
+    assert stage.get("temperature") == 2.0 and stage.get("volume") == 15
 
 
-@pytest.mark.parametrize("number", [0, 32, 6, 38, 96, 97, 98, 99, 100, 101, *range(120, 128)])
-def test_a_message_that_is_not_a_knobs_is_not_learned_and_moves_nothing(desk: MidiDesk, number: int) -> None:
-    desk.midi.learn("top_p")
-    desk.turn(number, 0)
-    desk.turn(number, 1)
-    assert desk.midi.knob("top_p") == "move a knob" and desk.values == {}
-    assert len(desk.lines) == 1 and f"CC {number} ch 1 of box is " in desk.lines[0], "it is said once"
-    desk.turn(21, 127)
-    assert desk.midi.knob("top_p") == "CC 21 ch 1 of box"
+def test_unlearning_a_control_a_call_and_all_calls_of_a_verb(stage: HandStage) -> None:
+    stage.map("""controller = "box"
+[[bind]]
+note = 1
+do = "mute(1)"
+[[bind]]
+note = 2
+do = "mute(2)"
+[[bind]]
+note = 3
+do = "mute(3)"
+""")
+    stage.midi.unlearn("mute(2)")
+    stage.midi.unlearn("temperature")
+    stage.midi.work()
+    assert stage.lines[-2:] == ["unbound: note 2", "unbound: CC 1"]
+    stage.tap(1, 2, 3)
+    assert stage.muted() == [1, 3]
+    stage.midi.unlearn("mute")
+    stage.midi.work()
+    assert [binding.deed for binding in stage.midi.bindings()] == ["transpose"]
 
 
-def test_a_whole_parameter_message_is_not_learned(desk: MidiDesk) -> None:
-    desk.midi.learn("top_p")
-    desk.turn(99, 1, 98, 8, 6, 64, 38, 0, 101, 127, 100, 127)
-    assert desk.midi.knob("top_p") == "move a knob" and desk.values == {}
+def test_a_learned_control_and_the_notices_are_shown_without_a_controller_too(tmp_path: Path) -> None:
+    stage = HandStage(tmp_path)
+    stage.midi.learn("temperature")
+    stage.midi.work()
+    assert stage.lines == ["no MIDI: temperature is learned as soon as there is one"]
 
 
-def test_all_notes_off_is_no_value_even_in_an_old_map(tmp_path: Path) -> None:
-    (tmp_path / "midi.json").write_text('{"top_p": 123, "temperature": 6}')
-    desk = MidiDesk(tmp_path, "none")
-    desk.midi.start()
-    desk.turn(123, 0)
-    assert desk.values == {} and "learn top_p again" in desk.lines[0]
-    desk.turn(6, 127)
-    assert desk.values == {"temperature": 2.0}, "a fader that was put on data entry goes on"
+# -- the hook of others
 
 
-def test_without_a_writable_file_learning_works_for_this_session(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    desk = MidiDesk(tmp_path / "file")
-    desk.midi.learn("seed")
-    desk.turn(5, 0)
-    assert desk.midi.knob("seed") == "CC 5 ch 1 of box" and "cannot be kept" in desk.lines[-1]
+def test_messages_that_somebody_else_claims_do_not_reach_the_maps(stage: HandStage) -> None:
+    claimed: list[bytes] = []
 
+    def claim(port: str, message: bytes, time_s: float) -> bool:
+        claimed.append(bytes(message))
+        return message[0] & 0x0F == 1
 
-def test_a_refused_value_is_a_line_of_text(desk: MidiDesk) -> None:
-    def refuse(name: str, value: ControlValue) -> None:
-        raise ControlError("no")
-
-    desk.midi._apply = refuse
-    desk.turn(1, 5)
-    assert desk.lines == ["no"]
+    stage.midi.claim = claim  # type: ignore[assignment]
+    stage.map('controller = "box"\n[[bind]]\nnote = 1\ndo = "mute(1)"\n')
+    stage.hear(0x91, 1, 100)
+    assert stage.muted() == []
+    stage.hear(0x90, 1, 100)
+    assert stage.muted() == [1] and len(claimed) == 2
+    stage.hear(0xF8)
+    assert len(claimed) == 2, "a clock belongs to nobody's channel"
 
 
 # -- no MIDI at all
 
 
-def test_without_a_driver_there_is_nothing_to_find(desk: MidiDesk) -> None:
-    desk.midi.start()
+def midi_of(folder: Path, wanted: str | None = None) -> tuple[Midi, Core, list[str]]:
+    core, lines = Core(Take(None, {})), list[str]()
+    folder.mkdir(exist_ok=True)
+    (folder / "any.toml").write_text(
+        'takeover = "jump"\n[[bind]]\ncc = 1\ncontrol = "temperature"\n[[bind]]\ncc = 2\ncontrol = "transpose"\n'
+    )
+    midi = Midi(MapFolder(folder), Actor(core, lines.append), core.state, lines.append, wanted)
+    core.hands = midi
+    return midi, core, lines
+
+
+def test_without_a_driver_there_is_nothing_to_find(tmp_path: Path) -> None:
+    midi, _, lines = midi_of(tmp_path)
+    midi.start()
     time.sleep(0.2)
-    desk.midi.close()
-    assert desk.midi.label in ("no MIDI", "no MIDI controller") and desk.lines == []
+    midi.close()
+    assert midi.label.startswith("no MIDI") and lines == []
 
 
 def test_midi_can_be_off(tmp_path: Path) -> None:
-    desk = MidiDesk(tmp_path, "none")
-    desk.midi.start()
-    assert desk.midi.label == "MIDI is off"
-    desk.midi.close()
+    midi, _, _ = midi_of(tmp_path, "none")
+    midi.start()
+    assert midi.label == "MIDI is off" == midi.ports
+    midi.close()
 
 
 # -- real ports
 
 
+class Wired:
+    """MIDI with the ports of JACK."""
+
+    def __init__(self, folder: Path) -> None:
+        self.midi, self.core, self.lines = midi_of(folder)
+
+    def turns(self, box: Box, value: int) -> bool:
+        """Return whether a value on the first knob arrives; it is sent repeatedly, as a turning hand does."""
+
+        def arrives() -> bool:
+            box.send(bytes([0xB0, 1, value]))
+            time.sleep(0.02)
+            return self.core.get("temperature") == round(2 * value / 127, 4)
+
+        return until(arrives)
+
+    def knob(self, name: str) -> str | None:
+        return self.core.state().controls[name].midi
+
+
 @pytest.fixture
-def wired(jack: JackServer, tmp_path: Path) -> Iterator[MidiDesk]:
-    """Return a MidiDesk that looks for controllers on JACK."""
-    desk = MidiDesk(tmp_path)
+def wired(jack: JackServer, tmp_path: Path) -> Iterator[Wired]:
+    desk = Wired(tmp_path / "maps")
     desk.midi.start()
     try:
         yield desk
@@ -200,72 +253,91 @@ def wired(jack: JackServer, tmp_path: Path) -> Iterator[MidiDesk]:
         desk.midi.close()
 
 
-def moves(desk: MidiDesk, box: Box, value: int) -> bool:
-    """Return whether a value on the first knob arrives; it is sent repeatedly, as a turning hand does."""
-
-    def arrives() -> bool:
-        box.send(bytes([0xB0, 1, value]))
-        time.sleep(0.02)
-        return desk.values.get("temperature") == round(2 * value / 127, 4)
-
-    return until(arrives)
-
-
-def test_a_controller_comes_turns_and_goes(wired: MidiDesk) -> None:
+def test_a_controller_comes_turns_and_goes(wired: Wired) -> None:
     time.sleep(0.3)
     assert wired.lines == []
     with plugged("box", "faders") as box:
         assert until(lambda: wired.midi.label == "box:faders"), "it is found while playing"
         assert wired.lines == ["MIDI: box:faders is connected"]
-        assert moves(wired, box, 127) and moves(wired, box, 3)
+        assert wired.turns(box, 127) and wired.turns(box, 3)
     assert until(lambda: wired.midi.label == "no MIDI controller"), "and missed without a fuss"
     assert wired.lines[1:] == ["MIDI: box:faders is gone"]
 
 
 @pytest.mark.parametrize("away_s", [0.0, 0.05, 0.3, 1.2])
-def test_a_controller_that_was_unplugged_for_a_moment_works_on(wired: MidiDesk, away_s: float) -> None:
+def test_a_controller_that_was_unplugged_for_a_moment_works_on(wired: Wired, away_s: float) -> None:
     with plugged("box", "faders") as box:
-        assert until(lambda: wired.midi.label == "box:faders") and moves(wired, box, 100)
+        assert until(lambda: wired.midi.label == "box:faders") and wired.turns(box, 100)
         time.sleep(1.1)
     time.sleep(away_s)
     wired.lines.clear()
     with plugged("box", "faders") as box:
         assert until(lambda: "MIDI: box:faders is connected" in wired.lines), "and the performer sees it"
-        assert moves(wired, box, 20) and wired.midi.label == "box:faders"
+        assert wired.turns(box, 20) and wired.midi.label == "box:faders"
 
 
-def test_one_of_two_is_unplugged_for_a_moment(wired: MidiDesk) -> None:
+def test_one_of_two_is_unplugged_for_a_moment(wired: Wired) -> None:
     with plugged("box", "faders") as one:
         with plugged("pads", "out"):
             assert until(lambda: wired.midi.label == "box:faders, pads:out")
             time.sleep(1.1)
         with plugged("pads", "out") as two:
             assert until(lambda: wired.lines.count("MIDI: pads:out is connected") == 2)
-            assert moves(wired, two, 20) and moves(wired, one, 30)
+            assert wired.turns(two, 20) and wired.turns(one, 30)
             assert wired.lines.count("MIDI: box:faders is connected") == 1
 
 
-def test_two_controllers_move_each_its_own(wired: MidiDesk) -> None:
+def test_two_controllers_move_each_its_own(wired: Wired) -> None:
     with plugged("A", "knobs") as one, plugged("B", "knobs") as two:
         assert until(lambda: wired.midi.label == "A:knobs, B:knobs")
-        wired.midi.learn("temperature")
-        one.send(bytes([0xB0, 16, 0]))
-        assert until(lambda: wired.midi.knob("temperature") == "CC 16 ch 1 of A:knobs")
-        wired.midi.learn("top_p")
-        two.send(bytes([0xB1, 16, 127]))
-        assert until(lambda: wired.midi.knob("top_p") == "CC 16 ch 2 of B:knobs")
-        one.send(bytes([0xB0, 16, 127]))
-        assert until(lambda: wired.values == {"temperature": 2.0, "top_p": 1.0})
+        wired.core.command("learn", "temperature", {"takeover": "jump"})
+        one.send(bytes([0xB0, 70, 100]))
+        assert until(lambda: wired.knob("temperature") == "CC 70 ch 1 of A:knobs")
+        wired.core.command("learn", "top_p", {"takeover": "jump"})
+        two.send(bytes([0xB1, 70, 100]))
+        assert until(lambda: wired.knob("top_p") == "CC 70 ch 2 of B:knobs")
+        one.send(bytes([0xB0, 70, 127]))
+        two.send(bytes([0xB1, 70, 127]))
+        assert until(lambda: (wired.core.get("temperature"), wired.core.get("top_p")) == (2.0, 1.0))
 
 
-def test_a_driver_that_dies_takes_nothing_along_and_is_found_when_it_is_back(wired: MidiDesk, jack: JackServer) -> None:
+def test_a_driver_that_dies_takes_nothing_along_and_is_found_when_it_is_back(wired: Wired, jack: JackServer) -> None:
     with plugged_elsewhere("box", "faders", bytes([0xB0, 1, 127])):
-        assert until(lambda: wired.midi.label == "box:faders" and wired.values == {"temperature": 2.0})
+        assert until(lambda: wired.midi.label == "box:faders" and wired.core.get("temperature") == 2.0)
         jack.kill()
-        assert until(lambda: wired.midi.label == "no MIDI controller")
-    wired.turn(2, 127)
-    assert wired.values["transpose"] == 24
+        assert until(lambda: wired.midi.label.startswith("no MIDI"))
+    wired.midi.hear("elsewhere", bytes([0xB0, 2, 127]), 0.0)
+    assert until(lambda: wired.core.get("transpose") == 24)
     time.sleep(1.2)  # the finder looks for the dead server meanwhile
     jack.start()
     with plugged_elsewhere("box", "faders", bytes([0xB0, 1, 0])):
-        assert until(lambda: wired.midi.label == "box:faders" and wired.values["temperature"] == 0)
+        assert until(lambda: wired.midi.label == "box:faders" and wired.core.get("temperature") == 0)
+
+
+def test_the_lights_of_a_controller_follow_its_pads_over_real_ports(wired: Wired, tmp_path: Path) -> None:
+    (tmp_path / "maps" / "pads.toml").write_text(
+        'controller = "pads"\n[leds]\n[[bind]]\nnote = 40\ndo = "mute(2)"\n[[bind]]\nnote = 41\ndo = "panic()"\n'
+    )
+    with plugged("pads", "out", "lights") as box:
+        assert until(lambda: any(message == bytes([0x90, 40, 0]) for _, message in box.heard)), "dark at first"
+        box.send(bytes([0x90, 40, 100]))
+        assert until(lambda: bytes([0x90, 40, 127]) in [message for _, message in box.heard])
+        assert wired.core.state().voices[1].muted
+        time.sleep(0.3)
+        assert len(box.heard) == 3, "one message for each LED at first, and one for the change"
+
+
+def test_a_flood_of_positions_is_one_change_a_frame_and_the_last_one_counts(tmp_path: Path) -> None:
+    midi, core, _ = midi_of(tmp_path / "maps")
+    ports = HandStage(tmp_path, "box").ports
+    midi._find_ports = lambda *arguments: ports
+    midi.start()
+    began = time.monotonic()
+    for step in range(1000):
+        midi.hear("box", bytes([0xB0, 1, step % 127]), time.perf_counter())
+        threading.Event().wait(0.0003)
+    midi.hear("box", bytes([0xB0, 1, 127]), time.perf_counter())
+    assert until(lambda: core.get("temperature") == 2.0)
+    midi.close()
+    changes = sum("set('temperature'" in line for line in core.history())
+    assert changes <= (time.monotonic() - began) / TURN_S + 2

@@ -8,7 +8,7 @@ it has been turned both ways. Bank select, parameter numbers and mode messages a
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 from sidlive.live.hands.deeds import Deed, MoveControl
 from sidlive.live.hands.map.decoder import FINE, TOGETHER_S
@@ -104,7 +104,7 @@ class Learner:
         return None if kind is None else Learned(source, kind)
 
 
-def what_turns(values: list[int]) -> Encoding | str | None:
+def what_turns(values: list[int]) -> Encoding | Literal["knob", "encoder?"] | None:
     """Return what a source is that has sent these values: "knob", an encoding, "encoder?" or None if it is not clear.
 
     "encoder?": an encoder that has to be turned the other way too before its encoding is clear.

@@ -68,7 +68,7 @@ class _Port:
 
 
 class MapFolder:
-    """The maps of all controllers. Any thread may call `for_source` and `map_of`; one thread calls the rest."""
+    """The maps of all controllers. Any thread may call `for_source`, `in_banks`, `names`, `bounds` and `map_of`; one thread calls the rest."""
 
     def __init__(self, folder: Path, profiles: Path = PROFILES) -> None:
         self.version = 0  # another one whenever a binding may have changed
@@ -89,14 +89,29 @@ class MapFolder:
         return self._port(port).bounds
 
     def for_source(self, source: MidiSource) -> tuple[Bound, ...]:
-        """Return the bindings of a source with port and channel: the most exact ones, in all banks."""
+        """Return the bindings of a source with port and channel, in all banks, the less exact ones too."""
         assert source.port is not None
         port = self._port(source.port)
         if source not in port.found:
-            covering = [bound for bound in port.bounds if bound.binding.source.covers(source)]
-            most = max((_exactness(bound) for bound in covering), default=None)
-            port.found[source] = tuple(bound for bound in covering if _exactness(bound) == most)
+            port.found[source] = tuple(bound for bound in port.bounds if bound.binding.source.covers(source))
         return port.found[source]
+
+    def in_banks(self, source: MidiSource, bank_of: Callable[[Path], int]) -> list[Bound]:
+        """Return the bindings of a source that count now: the most exact ones of those in the banks that are chosen.
+
+        ``bank_of``: returns the bank that is chosen in the map of a file.
+        """
+        counting = [
+            bound
+            for bound in self.for_source(source)
+            if bound.binding.bank is None or bound.binding.bank == bank_of(bound.map.path)
+        ]
+        most = max((_exactness(bound) for bound in counting), default=None)
+        return [bound for bound in counting if _exactness(bound) == most]
+
+    def names(self, source: MidiSource) -> bool:
+        """Return whether a map names a source as of this very kind: a coarse value is not a fine one there."""
+        return any(bound.binding.source.kind == source.kind for bound in self.for_source(source))
 
     def all(self) -> list[Bound]:
         """Return the bindings of all maps, the built-in one too if it applies."""

@@ -14,12 +14,12 @@ from sidlive.live.hands.deeds import CallVerb, ChooseBank, MoveControl
 from sidlive.live.hands.map.binding import Binding
 from sidlive.live.hands.map.map_folder import Bound, MapFolder
 from sidlive.live.hands.map.midi_source import BUTTONS, Kind, MidiEvent, MidiSource
-from sidlive.live.hands.map.takeover import Grasp, Stepper, Takeover
+from sidlive.live.hands.map.takeover import Encoding, Grasp, Stepper, Takeover, TakeoverMode
 from sidlive.live.state import ControlValue, State
 
 _QUIET_S: Final = 2.0  # an error is shown again after so long
 # Kinds whose position follows the hand for a moment only, so the control jumps to it.
-_MOMENTARY: Final[frozenset[Kind]] = frozenset({"poly", "pressure", "bend", *BUTTONS})
+_MOMENTARY: Final = frozenset[Kind]({"poly", "pressure", "bend"}) | BUTTONS
 
 
 class Does(Protocol):
@@ -59,7 +59,7 @@ class MapPlayer:
         """Return the bank that is chosen in a map."""
         return self._banks.get(path, 1)
 
-    def play(self, event: MidiEvent, steps: Mapping[str, int] | None = None) -> str:
+    def play(self, event: MidiEvent, steps: Mapping[Encoding, int] | None = None) -> str:
         """Do the deeds of a source; return what was done, as people read it.
 
         ``steps``: what an encoder sent since the last time, by encoding.
@@ -69,9 +69,10 @@ class MapPlayer:
         down = event.pressed if event.pressed is not None else event.value >= 0.5
         self._down[source] = down and source.kind != "program"  # programs are never released
         done = []
+        counting = {id(bound) for bound in self._maps.in_banks(source, self.bank)}
         for bound in self._maps.for_source(source):
             binding = bound.binding
-            if not self._counts(bound):
+            if id(bound) not in counting:
                 if binding.mode == "value":
                     self._grasp(source, bound).seen(event.value)
                 continue
@@ -106,7 +107,7 @@ class MapPlayer:
             if isinstance(deed, MoveControl) and source.port in ports and deed.name in knobs and deed.name in values:
                 place = grasp.distant(values[deed.name])
                 if place is not None and any(
-                    bound.binding is binding and self._counts(bound) for bound in self._maps.for_source(source)
+                    bound.binding is binding for bound in self._maps.in_banks(source, self.bank)
                 ):
                     knobs[deed.name] = replace(knobs[deed.name], place=place)
         return knobs
@@ -118,7 +119,7 @@ class MapPlayer:
 
     # -- deeds
 
-    def _turn(self, event: MidiEvent, bound: Bound, steps: Mapping[str, int] | None) -> str:
+    def _turn(self, event: MidiEvent, bound: Bound, steps: Mapping[Encoding, int] | None) -> str:
         """Move a control by a position, or by an encoder's steps."""
         binding = bound.binding
         assert binding.way is not None
@@ -193,25 +194,26 @@ class MapPlayer:
         grasp = self._grasps.get((source, binding))
         if grasp is None:
             assert binding.way is not None
-            usual = "jump" if source.kind in _MOMENTARY else bound.map.takeover
+            usual: TakeoverMode = "jump" if source.kind in _MOMENTARY else bound.map.takeover
             if binding.encoder is not None:
                 grasp = Stepper(binding.way, binding.step)
             else:
-                grasp = Takeover(binding.way, binding.takeover or usual)  # type: ignore[arg-type]
+                grasp = Takeover(binding.way, binding.takeover or usual)
             self._grasps[source, binding] = grasp
         return grasp
 
     def _label_all(self, ports: tuple[str, ...]) -> dict[str, str]:
         """Return the names of the knobs; those of controllers that are there, then those of any controller."""
         labels: dict[str, str] = {}
-        bounds = [(port, bound) for port in ports for bound in self._maps.bounds(port) if bound.map.controller]
-        bounds += [(None, bound) for bound in self._maps.all() if not bound.map.controller]  # type: ignore[misc]
-        bounds += [(bound.map.controller, bound) for bound in self._maps.all() if bound.map.controller]
+        there = [(port, bound) for port in ports for bound in self._maps.bounds(port)]
+        others = [(bound.map.controller, bound) for bound in self._maps.all() if bound.map.controller or not ports]
+        bounds = sorted(there, key=lambda found: not found[1].map.controller) + others
         for port, bound in bounds:
             deed = bound.binding.deed
             if isinstance(deed, MoveControl) and self._counts(bound):
                 source = bound.binding.source
-                labels.setdefault(deed.name, str(replace(source, port=source.port or port)))
+                named = replace(source, port=source.port or port) if bound.map.controller else source
+                labels.setdefault(deed.name, str(named))
         return labels
 
     def _fail(self, line: str) -> None:

@@ -20,7 +20,7 @@ KINDS: Final[dict[Kind, tuple[str, int | None]]] = {
     "bend": ("pitch bend", None),
     "program": ("program", 127),
 }
-BUTTONS: Final = frozenset({"note", "program"})  # kinds that are always pressed, never turned
+BUTTONS: Final = frozenset[Kind]({"note", "program"})  # kinds that are always pressed, never turned
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Folder:
 
     def moved(self, number: int, port: str = "box", channel: int = 1, kind: Kind = "cc") -> list[str]:
         """Return what a source does."""
-        bounds = self.maps.for_source(MidiSource(kind, number, channel, port))
+        bounds = self.maps.in_banks(MidiSource(kind, number, channel, port), lambda path: 1)
         return [str(bound.binding.deed) for bound in bounds]
 
     def learn(self, port: str, ports: tuple[str, ...] = (), **table: object) -> None:
