@@ -5,7 +5,7 @@ is set with the note or CC that the button itself sends, unless the map says oth
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from sidlive.errors import ControlError
@@ -15,6 +15,8 @@ from sidlive.live.hands.map.midi_source import CHANNELS, MidiSource
 
 LIGHT_KEYS: Final = ("led", "on", "off")
 _LEDS_KEYS: Final = ("on", "off", "channel", "colours", "begin", "end")
+_LED_KEYS: Final = ("note", "cc", "channel", "shows")
+_EXAMPLE: Final = '{ note = 5, shows = "value" }'
 _LAMP_KEYS: Final = ("note", "cc", "channel", "bank", "shows", "on", "off")
 _VALUE: Final = "value"  # an LED ring or a motor fader: it gets the place of the value, 0 to 127
 _MOST: Final = 127
@@ -100,22 +102,22 @@ def read_light(
     if led is False or (not asked and (leds is None or not is_button)):
         return None
     leds = leds or Leds()
-    place = led if isinstance(led, Mapping) else {source.kind: source.number}
     if isinstance(led, Mapping):
-        check_keys(led, ("note", "cc", "channel"), "led")
+        check_keys(led, _LED_KEYS, "led")
+        place, shown = led, led.get("shows", True)
+    else:
+        place, shown = {}, led
+    if "note" not in place and "cc" not in place:
+        place = {source.kind: source.number, **place}
     light = _at(place, source.channel or leds.channel, leds, table, deed, bank)
-    if led == _VALUE or isinstance(led, list):
-        if not isinstance(deed, MoveControl):
-            raise MapError("led", f"{deed} has no value to show")
-        levels = tuple(leds.colour_of(level, "led") for level in led) if isinstance(led, list) else ()
-        if isinstance(led, list) and len(levels) < 2:
-            raise MapError("led", f"expected two colours or more, for the low end to the high end, found {led!r}")
-        return Light(light.kind, light.number, light.channel, light.on, light.off, deed, levels, not levels, bank)
-    if led is not True and not isinstance(led, Mapping):
-        raise MapError(
-            "led", f'expected true, false, "value", colours or a place such as {{ note = 5 }}, found {led!r}'
-        )
-    return light
+    if shown is True:
+        return light
+    if shown != _VALUE and not (isinstance(shown, list) and len(shown) > 1):
+        raise MapError("led", f'led expects true, false, "value", two colours or more, or {_EXAMPLE}, found {led!r}')
+    if not isinstance(deed, MoveControl):
+        raise MapError("led", f"{deed} has no value to show")
+    levels = tuple(leds.colour_of(level, "led") for level in shown) if isinstance(shown, list) else ()
+    return replace(light, levels=levels, is_ring=not levels)
 
 
 def read_lamp(table: Mapping[str, Any], leds: Leds) -> Light:

@@ -1,6 +1,6 @@
 """Maps as TOML files: reading, with the line of everything that is wrong, and changes that leave the rest of the text.
 
-A map belongs to the controllers whose name contains the text ``controller``. A wrong part of it is left out; the rest
+A map belongs to the controllers whose name contains the text ``controller``, but not the text ``except``. A wrong part of it is left out; the rest
 works. `read_map` knows the text of a map, no folder.
 """
 
@@ -16,7 +16,7 @@ from sidlive.live.hands.map.light import Leds, Light, read_lamp, read_leds
 from sidlive.live.hands.map.map_error import MapError, check_keys, one_of
 from sidlive.live.hands.map.takeover import TAKEOVERS, TakeoverMode
 
-_KEYS: Final = ("controller", "takeover", "leds", "bind", "light")
+_KEYS: Final = ("controller", "except", "takeover", "leds", "bind", "light")
 _HEADER: Final = re.compile(r"^\s*\[\[\s*(bind|light)\s*\]\]")  # the first line of a table of an array
 _ANY_HEADER: Final = re.compile(r"^\s*\[")
 _PICKUP: Final[TakeoverMode] = "pickup"
@@ -29,6 +29,7 @@ class ControllerMap:
 
     path: Path
     controller: str = ""
+    excepted: str = ""  # no controller whose name contains this; "": there is none
     takeover: TakeoverMode = _PICKUP
     bindings: tuple[Binding, ...] = ()
     lights: tuple[Light, ...] = ()  # those that belong to no binding
@@ -37,7 +38,8 @@ class ControllerMap:
 
     def is_for(self, port: str) -> bool:
         """Return whether the map belongs to the controller at a port."""
-        return self.controller.lower() in port.lower()
+        name = port.lower()
+        return self.controller.lower() in name and not (self.excepted and self.excepted.lower() in name)
 
     @property
     def has_lights(self) -> bool:
@@ -78,14 +80,12 @@ class _Reader:
         leds = None
         if "leds" in found:
             leds = self._try(lambda: read_leds(_table(found["leds"], "leds")), self._line_of(r"\s*\[\s*leds\s*\]"))
-        controller = found.get("controller", "")
-        if not isinstance(controller, str):
-            self._problems.append(f"{self._path.name}: controller expects a part of its name, found {controller!r}")
-            controller = ""
+        controller = self._try(lambda: _name(found, "controller"), 1) or ""
+        excepted = self._try(lambda: _name(found, "except"), 1) or ""
         bindings = self._tables("bind", lambda table, line: read_binding(table, leds, line))
         lamps = self._tables("light", lambda table, line: read_lamp(table, leds or Leds()))
         return ControllerMap(
-            self._path, controller, takeover, tuple(bindings), tuple(lamps), leds, tuple(self._problems)
+            self._path, controller, excepted, takeover, tuple(bindings), tuple(lamps), leds, tuple(self._problems)
         )
 
     def _tables(self, name: str, read: Callable[[Mapping[str, Any], int], Part]) -> list[Part]:
@@ -143,6 +143,13 @@ def without_bindings(text: str, headers: Sequence[int]) -> str:
             dropped.add(end)
     kept = [line for number, line in enumerate(lines) if number not in dropped]
     return "\n".join(kept).rstrip() + "\n" if any(line.strip() for line in kept) else ""
+
+
+def _name(found: Mapping[str, Any], key: str) -> str:
+    name = found.get(key, "")
+    if not isinstance(name, str):
+        raise MapError(key, f"{key} expects a part of a port's name, found {name!r}")
+    return name
 
 
 def _table(found: Any, name: str) -> Mapping[str, Any]:

@@ -68,7 +68,10 @@ class _Port:
 
 
 class MapFolder:
-    """The maps of all controllers. Any thread may call `for_source`, `in_banks`, `names`, `bounds` and `map_of`; one thread calls the rest."""
+    """The maps of all controllers.
+
+    Any thread may call `for_source`, `in_banks`, `names`, `bounds` and `map_of`; one thread calls the rest.
+    """
 
     def __init__(self, folder: Path, profiles: Path = PROFILES) -> None:
         self.version = 0  # another one whenever a binding may have changed

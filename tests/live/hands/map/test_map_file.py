@@ -76,6 +76,22 @@ shows = "beat 1"
     assert found.leds is not None and found.leds.begin == (b"\xb8\x00\x00", b"\xf0\x7e\x00\x06\x01\xf7")
 
 
+def test_an_led_has_its_own_place_and_shows_values_by_colours_or_as_a_ring() -> None:
+    head = 'controller = "box"\n[leds]\ncolours = { dim = 1, red = 15 }\n[[bind]]\ncc = 13\ncontrol = "volume"\n'
+    shown = []
+    for led in ("true", '"value"', '["dim", "red"]', "{ note = 5, channel = 2 }", '{ note = 5, shows = ["dim", 9] }'):
+        light = only(f"{head}led = {led}\n").light
+        assert light is not None
+        shown.append((light.kind, light.number, light.channel, light.levels, light.is_ring))
+    assert shown == [
+        ("cc", 13, None, (), False), ("cc", 13, None, (), True), ("cc", 13, None, (1, 15), False),
+        ("note", 5, 2, (), False), ("note", 5, None, (1, 9), False),
+    ]  # fmt: skip
+    assert only(f"{head}led = false\n").light is None and only(head).light is None, "a knob has none of itself"
+    for led in ("3", '["dim"]', '{ shows = "moon" }', "{ nte = 5 }"):
+        assert len(read(f"{head}led = {led}\n").problems) == 1, led
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -143,6 +159,7 @@ def test_the_second_binding_of_a_kind_is_found_on_its_own_line() -> None:
     [
         ('takeover = "soft"', "line 1: takeover expects one of pickup, jump, scale, found 'soft'"),
         ('\ncontroler = "box"', "line 2: a map has no 'controler': did you mean controller?"),
+        ("except = 3", "line 1: except expects a part of a port's name"),
         ("\n\n[leds]\non = 500", "line 4: on expects a colour"),
         ('[leds]\nbegin = ["B0 00"]', "line 2: begin expects whole messages in hexadecimal"),
         ('[leds]\nbegin = ["00 B0"]', "line 2: begin expects whole messages in hexadecimal"),
