@@ -17,6 +17,7 @@ ControlKind = Literal["steer", "remix", "room"]
 ControlValue = float | int | str
 NoticeLevel = Literal["info", "warning"]
 
+LEARNING: Final = "move a knob"  # in place of its knob, while a control is being learned
 PHASES: Final[tuple[Phase, ...]] = ("stopped", "waiting", "playing", "holding", "looping", "hearing")
 
 

@@ -45,6 +45,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("restart", "f9", "", "Open the core again after it stopped", lambda studio: studio.restart()),
     Action("tap", "f10", "", "Tap the beat: press it in time", lambda studio: studio.call_verb("tap")),
     Action("listen", "ctrl+o", "", "Hear the chips, the emulator or both", lambda studio: studio.call_verb("listen")),
+    Action("midi", "f12", "", "MIDI monitor: the last messages and what they did", lambda studio: studio.toggle_midi()),
     Action("clear", "ctrl+l", "", "Clear the console", lambda studio: studio.console_view.output.clear()),
     Action("older", "pageup", "", "Older output of the console", lambda studio: studio.scroll_pages(-1)),
     Action("newer", "pagedown", "", "Newer output of the console", lambda studio: studio.scroll_pages(1)),

@@ -18,6 +18,7 @@ from textual.screen import Screen
 
 from sidlive import docs
 from sidlive.errors import SidliveError
+from sidlive.live.hands.deeds import parse_call
 from sidlive.live.state import State, Window
 from sidlive.studio import views
 from sidlive.studio.actions import ACTIONS, BY_NAME
@@ -27,6 +28,7 @@ from sidlive.studio.console.console import Console
 from sidlive.studio.console.error_text import explain
 from sidlive.studio.console.history import ConsoleHistory
 from sidlive.studio.layout import NARROW, divide_screen
+from sidlive.studio.midi_monitor import MidiMonitor
 from sidlive.studio.monochrome import WithoutColours
 from sidlive.studio.notices import Bulletin
 from sidlive.studio.overlays import Help, Leave
@@ -220,6 +222,22 @@ class Studio(App[int]):
         else:
             self.push_screen(Help())
 
+    def toggle_midi(self) -> None:
+        """Open the MIDI monitor, or close it."""
+        if isinstance(self.screen, MidiMonitor):
+            self.pop_screen()
+        elif "midi" in self.verbs:
+            self.push_screen(MidiMonitor(self.verbs["midi"]))
+
+    def run_pad(self, call: str) -> None:
+        """Run a call of a verb that a pad hands to the session, as if it were typed. A thread of its own."""
+        deed = parse_call(call)
+        self.call_from_thread(self.console_view.add_line, f"{call}  (pad)")
+        try:
+            self.verbs[deed.name](*deed.arguments, **dict(deed.named))
+        except Exception as error:  # a verb that fails does not end the studio
+            self.call_from_thread(self.console_view.add_line, explain(error, self.console_view.names), BAD)
+
     def docs(self, topic: str | None = None) -> Text | None:
         """Show a page of the help: ``docs("midi")``. Without a topic, list the topics."""
         if topic is None:
@@ -292,6 +310,10 @@ class Studio(App[int]):
     @on(ScoreView.Clicked)
     def _clicked(self, message: ScoreView.Clicked) -> None:
         self.toggle_mute(message.voice)
+
+    @on(Panel.Learns)
+    def _learns(self, message: Panel.Learns) -> None:
+        self.call_verb("learn", *([message.name] if message.name else []))
 
     @on(KeyBar.Pressed)
     def _pressed(self, message: KeyBar.Pressed) -> None:

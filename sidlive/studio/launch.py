@@ -26,7 +26,9 @@ def run(options: RoomOptions) -> int:
     session = Session(open_room(options), options.takes)
     names = {"session": ConsoleSession(session)}
     try:
-        return show(Studio(session, verbs(session), ConsoleHistory(history_path()), names, GREETING), terminal)
+        studio = Studio(session, verbs(session), ConsoleHistory(history_path()), names, GREETING)
+        session.answer(studio.run_pad)
+        return show(studio, terminal)
     finally:
         session.close()
 

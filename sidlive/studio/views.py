@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from sidlive.live.controls import CONTROLS
-from sidlive.live.state import ControlState, LoopState, State
+from sidlive.live.state import LEARNING, ControlState, LoopState, State
 from sidlive.studio.canvas import Canvas
 from sidlive.studio.chip_view import chip_text, chips_text
 from sidlive.studio.colours import (
@@ -42,11 +42,16 @@ _LOCKS: Final = {"locked": GOOD, "alone": MUTED, "out of reach": BAD}  # colours
 _WIDE: Final = 40  # columns: a panel this wide has room for a knob's channel beside each control
 _KINDS: Final = (("steer", "STEER", PRIMARY), ("remix", "REMIX", "#5fe6d6"), ("room", "ROOM", MUTED))
 _AHEAD_BAR: Final = 8  # columns of the bar in the masthead
+_LEARNED_ROWS: Final = 3  # of the panel, for the controls that a controller moves
 _OTHER_ROWS: Final = 12  # of the panel: prompt, the titles of three kinds of controls, take, outside
 _RARE: Final = (  # controls that a low panel leaves out while nobody has turned them, in this order
     "invert3", "invert2", "invert1", "heard", "octave3", "octave2", "octave1", "thin", "rotate",
     "min_p", "top_k", "range3", "range2", "range1", "filter_heat", "timbre_heat", "rhythm_heat", "pitch_heat", "leap",
     "swing", "chord", "compose", "speed", "revive",
+)  # fmt: skip
+_SHORT_KINDS: Final = (  # of knobs, pads and keys
+    ("CC14 ", "cc"), ("CC ", "cc"), ("NRPN ", "nr"), ("note ", "n"), ("pad pressure ", "p"), ("pressure", "press"),
+    ("pitch bend", "bend"), ("program ", "prog"),
 )  # fmt: skip
 _MAY_BE_UNUSED: Final = ("top_k", "min_p")  # 0 turns them off
 
@@ -143,8 +148,12 @@ class Touched:
 
 def panel(
     canvas: Canvas, state: State, touched: frozenset[str] = frozenset(), verbs: Mapping[str, str] | None = None
-) -> None:
-    """Draw the panel: prompt, controls, take, sound, MIDI, model; and the verbs (a sentence each) if they have room."""
+) -> dict[int, str]:
+    """Draw the panel: prompt, controls, take, sound, MIDI, model; and the verbs (a sentence each) if they have room.
+
+    Returns the names of the controls by their rows.
+    """
+    places: dict[int, str] = {}
     edits = _edit_lines(state, canvas.width - 6)
     others = _OTHER_ROWS + (len(state.loops) + 1 if state.loops else 0) + (len(edits) + 1 if edits else 0)
     shown = _most_needed(state.controls, canvas.height - others)
@@ -158,6 +167,7 @@ def panel(
             y = _title(canvas, y + gap, title, hue)
             for control in controls:
                 control_row(canvas, y, control, control.name in touched, hue)
+                places[y] = control.name
                 y += 1
     if edits:
         y = _title(canvas, y + gap, "EDITS", PRIMARY)
@@ -180,10 +190,11 @@ def panel(
             canvas.write(y, 9, line, hue)
             y += 1
     for text in _learned(state, canvas.width < _WIDE):
-        for line in textwrap.wrap(text, canvas.width - 10):
+        for line in textwrap.wrap(text, canvas.width - 10, max_lines=_LEARNED_ROWS, placeholder=" …"):
             canvas.write(y, 9, line, MUTED)
             y += 1
     _verb_list(canvas, y + gap, verbs or {})
+    return places
 
 
 def _edit_lines(state: State, width: int) -> list[str]:
@@ -291,13 +302,16 @@ def control_row(canvas: Canvas, y: int, control: ControlState, touched: bool, hu
     if control.fraction is not None and width > 2 and _is_a_scale(control):
         _needle(canvas, y, 22, width, control, WARN if touched else hue)
     if canvas.width >= 34 and knob:
-        canvas.write(y, canvas.width - len(knob) - 1, knob, GOOD, ground)
+        waits = control.hand is not None or control.midi == LEARNING
+        canvas.write(y, canvas.width - len(knob) - 1, knob, WARN if waits else GOOD, ground)
 
 
 def _knob(control: ControlState) -> tuple[str, str]:
     """Return a control's knob in short form ("cc16 ch2") and the knob's port; both may be empty."""
     knob, _, port = (control.midi or "").partition(" of ")
-    return knob.replace("CC ", "cc").replace(" ch ", " ch"), port
+    for kind, short_kind in _SHORT_KINDS:
+        knob = knob.replace(kind, short_kind)
+    return knob.replace(" ch ", " ch"), port
 
 
 def _learned(state: State, narrow: bool) -> Iterator[str]:
@@ -338,6 +352,8 @@ def _needle(canvas: Canvas, y: int, x: int, width: int, control: ControlState, h
         place = control.place(value)
         assert place is not None, "a control with a scale has a place for each value"
         canvas.write(y, x + round(place * (width - 1)), "┊", WHITE, RULE)  # where its movement turns or ends
+    if control.hand is not None:  # where its knob is, which has to come to the value first
+        canvas.write(y, x + round(control.hand * (width - 1)), "◆", WARN, RULE, bold=True)
 
 
 def loop_row(canvas: Canvas, y: int, loop: LoopState) -> None:

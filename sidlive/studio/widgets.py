@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sidlive.live.state import State, VoiceState, Window, no_notes
+from sidlive.live.state import LEARNING, State, VoiceState, Window, no_notes
 from sidlive.model.composer.plan_settings import SHORTEST_HORIZON
 from sidlive.studio import lanes, views
 from sidlive.studio.actions import ACTIONS, Action
@@ -181,9 +181,23 @@ class Panel(StateView):
         """``verbs``: a sentence for each verb, by name."""
         super().__init__(id)
         self._verbs = verbs
+        self._places: dict[int, str] = {}
+
+    class Learns(Message):
+        """A control was clicked, to bind the next knob that moves to it; ``name`` is "" for no control any more."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
 
     def paint(self, canvas: Canvas) -> None:
-        views.panel(canvas, self.state, self.touched, self._verbs)
+        self._places = views.panel(canvas, self.state, self.touched, self._verbs)
+
+    def on_click(self, event: events.Click) -> None:
+        name = self._places.get(event.y)
+        control = self.state.controls.get(name or "")
+        if control is not None and control.low is not None:
+            self.post_message(self.Learns("" if control.midi == LEARNING else control.name))
 
 
 class ControlStrip(StateView):

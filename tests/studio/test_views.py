@@ -134,3 +134,35 @@ def test_there_is_no_message_if_all_is_well():
     assert Bulletin().choose(PLAYING, 0.0)[0] == ""
     assert "being loaded" in Bulletin().choose(State(), 0.0)[0]
     assert Bulletin().choose(State(loading="compiling the engine: 3 of 40"), 0.0)[0].endswith("3 of 40")
+
+
+def test_where_a_knob_is_that_has_to_pick_its_control_up_is_on_the_bar():
+    def bar(**change: object) -> str:
+        control = replace(PLAYING.controls["temperature"], midi="CC 20 ch 1 of box", **change)
+        shown = lines(views.panel, 44, 40, replace(PLAYING, controls={"temperature": control}))
+        return next(line for line in shown if "temperature" in line)[22:]
+
+    assert "◆" not in bar()
+    low, high = bar(hand=0.0).index("◆"), bar(hand=1.0).index("◆")
+    assert low == 0 and high > 5 and bar(value=0.0, hand=0.5).index("◆") in range(low + 1, high)
+
+
+@pytest.mark.parametrize(
+    ("midi", "shown"),
+    [
+        ("note 36 ch 10 of pads", "n36 ch10"), ("pitch bend ch 1 of keys", "bend ch1"), ("NRPN 136 ch 1 of x", "nr136 ch1"),
+        ("pad pressure 36 ch 2 of pads", "p36 ch2"), ("move a knob", "move"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_knob_has_a_short_form(midi: str, shown: str):
+    control = replace(PLAYING.controls["temperature"], midi=midi)
+    panel = lines(views.panel, 44, 40, replace(PLAYING, controls={"temperature": control}))
+    assert next(line for line in panel if "temperature" in line).rstrip().endswith(shown)
+
+
+def test_the_panel_knows_the_rows_of_its_controls():
+    canvas = Canvas(44, 40)
+    places = views.panel(canvas, PLAYING)
+    assert set(places.values()) == set(PLAYING.controls)
+    for row, name in places.items():
+        assert "".join(map(chr, canvas.chars[row]))[3:].startswith(name[:12])

@@ -25,7 +25,7 @@ from sidlive.live.hands.map.takeover import ENCODINGS, Encoding, steps_of
 from sidlive.live.hands.midi_ports import Changes
 from sidlive.live.hands.monitor import Heard, Monitor
 from sidlive.live.hands.ports import MidiPorts
-from sidlive.live.state import BindingState, ControlValue, State
+from sidlive.live.state import LEARNING, BindingState, ControlValue, State
 
 LOOK_S: Final = 0.5  # seconds between two looks for maps that were saved; the longest sleep of the thread
 TURN_S: Final = 0.02  # seconds between two values of a knob: so many changes of a control make sense, a frame each
@@ -150,7 +150,7 @@ class Midi:
         knobs = self._player.knobs(self._inputs, values)
         learner = self._learner
         if learner is not None and isinstance(learner.deed, MoveControl):
-            knobs[learner.deed.name] = Knob("move a knob")
+            knobs[learner.deed.name] = Knob(LEARNING)
         return knobs
 
     def last_heard(self) -> list[Heard]:

@@ -1,7 +1,7 @@
 """Maps as TOML files: reading, with the line of everything that is wrong, and changes that leave the rest of the text.
 
-A map belongs to the controllers whose name contains the text ``controller``, but not the text ``except``. A wrong part of it is left out; the rest
-works. `read_map` knows the text of a map, no folder.
+A map belongs to the controllers whose name contains the text ``controller``, but not the text ``except``. A wrong part
+of it is left out; the rest works. `read_map` knows the text of a map, no folder.
 """
 
 import re
