@@ -12,8 +12,8 @@ from sidlive.errors import ControlError
 
 # The topics in reading order. Each is the file TOPIC.md beside this module.
 TOPICS: Final = (
-    "verbs", "scripts", "takes", "midi", "osc", "chips", "formats", "c64", "corpus", "training", "eval", "library",
-    "architecture", "figures",
+    "verbs", "scripts", "takes", "midi", "maps", "osc", "chips", "formats", "c64", "corpus", "training", "eval",
+    "library", "architecture", "figures",
 )  # fmt: skip
 
 

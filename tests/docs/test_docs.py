@@ -77,10 +77,10 @@ def test_the_readme_lists_every_command(readme: str) -> None:
 def test_the_readmes_tree_has_every_package(readme: str) -> None:
     package = FOLDER.parent
     wanted = {file.parent.relative_to(package).as_posix() for file in package.rglob("__init__.py")} - {"."}
-    listed, outer = set(), ""
+    listed, path = set(), list[str]()
     for indent, name in re.findall(r"^ {6}( *)(\w+)/ ", readme, re.MULTILINE):
-        outer = outer if indent else name
-        listed.add(f"{outer}/{name}" if indent else name)
+        path[len(indent) // 2 :] = [name]
+        listed.add("/".join(path))
     assert listed == wanted
 
 

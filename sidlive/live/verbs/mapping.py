@@ -22,7 +22,7 @@ class MapVerbs(FragmentVerbs):
 
         ``learn(prompt, "drift", at="bar")``: the next pad, key or button calls ``prompt("drift", at="bar")``. Options
         are the keys of a map: ``learn("temperature", range=[0.5, 1.4], takeover="jump")``, ``learn(mute, 2,
-        mode="hold")``; see ``docs("midi")``. ``kind="poly"`` learns a pad's pressure. Without arguments it stops
+        mode="hold")``; see ``docs("maps")``. ``kind="poly"`` learns a pad's pressure. Without arguments it stops
         learning. Encoders are recognised; bank select, parameter numbers and mode messages are not learned.
         """
         deed, rest = "", dict[str, Any]()

@@ -14,10 +14,10 @@ from sidlive.live.hands.map.map_error import MapError, check_keys, whole
 from sidlive.live.hands.map.midi_source import CHANNELS, MidiSource
 
 LIGHT_KEYS: Final = ("led", "on", "off")
-_LEDS_KEYS: Final = ("on", "off", "channel", "colours", "begin", "end")
+LEDS_KEYS: Final = ("on", "off", "channel", "colours", "begin", "end")
 _LED_KEYS: Final = ("note", "cc", "channel", "shows")
 _EXAMPLE: Final = '{ note = 5, shows = "value" }'
-_LAMP_KEYS: Final = ("note", "cc", "channel", "bank", "shows", "on", "off")
+LAMP_KEYS: Final = ("note", "cc", "channel", "bank", "shows", "on", "off")
 _VALUE: Final = "value"  # an LED ring or a motor fader: it gets the place of the value, 0 to 127
 _MOST: Final = 127
 _LENGTHS: Final = {0x80: 3, 0x90: 3, 0xA0: 3, 0xB0: 3, 0xC0: 2, 0xD0: 2, 0xE0: 3}  # of messages, by their kind
@@ -79,7 +79,7 @@ class Leds:
 
 def read_leds(table: Mapping[str, Any]) -> Leds:
     """Convert the table ``leds`` of a map. Raises MapError."""
-    check_keys(table, _LEDS_KEYS, "leds")
+    check_keys(table, LEDS_KEYS, "leds")
     colours = table.get("colours", {})
     if not isinstance(colours, Mapping):
         raise MapError("colours", f"expected colours by name, such as red = 15, found {colours!r}")
@@ -122,7 +122,7 @@ def read_light(
 
 def read_lamp(table: Mapping[str, Any], leds: Leds) -> Light:
     """Convert a table ``light`` of a map: an LED that belongs to no binding. Raises MapError."""
-    check_keys(table, _LAMP_KEYS, "a light")
+    check_keys(table, LAMP_KEYS, "a light")
     shows = table.get("shows")
     bank = whole(table, "bank", 1, MOST_BANKS) if "bank" in table else None
     place = {key: table[key] for key in ("note", "cc", "channel") if key in table}

@@ -26,7 +26,7 @@ _ANY: Final = "any.toml"
 _NO_FILE: Final = Path()
 _UNKEPT: Final = (0, 0)  # the stamp of a map that could not be written
 _HEADER: Final = (
-    '# Edit this map as you like: it is read again when you save it. What can be written here: docs("midi").'
+    '# Edit this map as you like: it is read again when you save it. What can be written here: docs("maps").'
 )
 
 

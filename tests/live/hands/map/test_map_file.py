@@ -1,12 +1,15 @@
 """Maps as people write them: what a map means, and one line, with its number, for everything that is wrong."""
 
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
+from sidlive import docs
 from sidlive.live.hands.deeds import CallVerb, ChooseBank, MoveControl
-from sidlive.live.hands.map.binding import Binding, read_binding
-from sidlive.live.hands.map.light import Shown
+from sidlive.live.hands.map.binding import KEYS, Binding, read_binding
+from sidlive.live.hands.map.light import LAMP_KEYS, LEDS_KEYS, Shown
 from sidlive.live.hands.map.map_error import MapError
 from sidlive.live.hands.map.map_file import ControllerMap, read_map, with_binding, without_bindings
 from sidlive.live.hands.map.midi_source import MidiSource
@@ -237,3 +240,16 @@ def test_bindings_are_shown_to_people() -> None:
         "CC 16 of box: temperature", "CC 16: temperature, 0.5 to 1.4, log, jump, bank 2", "note 36 ch 10: mute(2)",
         "note 36: mute(2), hold", "note 36: bank +1",
     ]  # fmt: skip
+
+
+def test_the_map_in_the_documentation_has_no_fault() -> None:
+    blocks = re.findall(r"(?:^    .*\n|^\n)+", docs.read("maps"), re.MULTILINE)
+    maps = [textwrap.dedent(block) for block in blocks if "[[bind]]" in block]
+    assert len(maps) == 2
+    for text in maps:
+        assert read(text).problems == ()
+
+
+def test_the_documentation_names_every_key() -> None:
+    page = docs.read("maps")
+    assert [key for key in (*KEYS, *LEDS_KEYS, *LAMP_KEYS) if not re.search(rf"\b{key}\b", page)] == []
