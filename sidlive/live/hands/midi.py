@@ -199,6 +199,11 @@ class Midi:
             return
         if self.claim(port, message, time_s):
             return
+        if self._version != self._maps.version:
+            self._version = self._maps.version
+            self._routes = {}
+            for decoder in self._decoders.values():
+                decoder.forget()
         if port not in self._decoders:
             self._decoders[port] = Decoder(port, self._maps.names)
         event = self._decoders[port].hear(message, time_s)
@@ -223,7 +228,9 @@ class Midi:
                 self._presses.append((event, kept))
                 wake = True
             else:
-                turned = self._turned.setdefault(event.source, _Turned(event, kept))
+                turned = self._turned.get(event.source)
+                if turned is None:
+                    self._turned[event.source] = turned = _Turned(event, kept)
                 turned.event, turned.message = event, kept
                 for encoding in route.encodings:
                     turned.steps[encoding] = turned.steps.get(encoding, 0) + steps_of(encoding, event.raw)
@@ -233,9 +240,6 @@ class Midi:
             self._news.set()
 
     def _route(self, source: MidiSource) -> _Route:
-        if self._version != self._maps.version:
-            self._version = self._maps.version
-            self._routes = {}
         route = self._routes.get(source)
         if route is None:
             bindings = [bound.binding for bound in self._maps.for_source(source)]
@@ -293,7 +297,7 @@ class Midi:
             if turns:
                 turned, self._turned = self._turned, {}
         for event, message in presses:
-            self.monitor.did(self._player.play(event) or "nothing", message)
+            self.monitor.did(self._player.play(event) or ("" if event.pressed else "released"), message)
         for turn in turned.values():
             did = self._player.play(turn.event, turn.steps)
             if did:

@@ -76,8 +76,9 @@ class Decoder:
     """Converts one port's channel messages to events. One thread, the driver's."""
 
     def __init__(self, port: str, is_bound: Callable[[MidiSource], bool]) -> None:
-        """``is_bound``: returns whether the map of this port binds a source."""
-        self._port, self._is_bound = port, is_bound
+        """``is_bound``: returns whether the map of this port binds a source; see `forget`."""
+        self._port, self._ask = port, is_bound
+        self._bound: dict[MidiSource, bool] = {}  # its answers
         self._pairs: dict[tuple[int, int], _Pair] = {}  # by channel and coarse number
         self._parameters: dict[int, _Parameter] = {}  # by channel
         self._last: dict[int, tuple[int, float]] = {}  # by channel: the last controller number, and its time
@@ -104,6 +105,16 @@ class Decoder:
         if kind == 0xE0:
             return self._bend(channel, value << 7 | number)
         return None
+
+    def forget(self) -> None:
+        """Ask again what is bound: the maps have changed."""
+        self._bound = {}
+
+    def _is_bound(self, source: MidiSource) -> bool:
+        bound = self._bound.get(source)
+        if bound is None:
+            self._bound[source] = bound = self._ask(source)
+        return bound
 
     def _controller(self, channel: int, number: int, value: int, at: float) -> MidiEvent | None:
         before, self._last[channel] = self._last.get(channel), (number, at)

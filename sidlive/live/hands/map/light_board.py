@@ -14,7 +14,7 @@ from sidlive.live.hands.map.light import Light, Shown
 from sidlive.live.hands.map.map_file import ControllerMap
 from sidlive.live.hands.map.map_folder import MapFolder
 from sidlive.live.hands.map.map_player import Does, MapPlayer
-from sidlive.live.hands.map.midi_source import MidiEvent
+from sidlive.live.hands.map.midi_source import MidiEvent, MidiSource
 from sidlive.live.state import State
 
 PER_S: Final = 30  # updates a second
@@ -33,7 +33,7 @@ class LightBoard:
         self._maps, self._player, self._actor, self._send = maps, player, actor, send
         self._shown: dict[str, dict[_Place, int]] = {}  # by port: the colours that were sent
         self._channels: dict[str, int] = {}  # by port: the channel on which it sends
-        self._turned: dict[tuple[str, str, int | None], float] = {}  # by port, kind, number: when it was turned last
+        self._turned: dict[MidiSource, float] = {}  # when it was turned last
         self._sent: dict[tuple[str, bytes], float] = {}  # messages of the last moments
 
     def is_echo(self, port: str, message: bytes, now_s: float) -> bool:
@@ -46,7 +46,7 @@ class LightBoard:
         source = event.source
         assert source.port is not None and source.channel is not None
         self._channels[source.port] = source.channel
-        self._turned[source.port, "cc" if source.kind == "cc14" else source.kind, source.number] = now_s
+        self._turned[source] = now_s
 
     def has_lights(self, ports: tuple[str, ...]) -> bool:
         """Return whether one of these controllers has LEDs that its map uses."""
@@ -96,7 +96,7 @@ class LightBoard:
             if light.bank not in (None, bank):
                 continue
             place = light.kind, light.number, light.channel or usual
-            if light.is_ring and self._is_turning(port, light) and place in shown:
+            if light.is_ring and place in shown and binding is not None and self._is_turning(port, binding):
                 wanted[place] = shown[place]
             elif binding is not None and (light.levels or light.is_ring):
                 wanted[place] = _level(light, binding, state)
@@ -112,9 +112,12 @@ class LightBoard:
             return self._player.is_on(binding, found.path, state)
         return isinstance(light.shows, CallVerb) and self._actor.is_lit(light.shows, state)
 
-    def _is_turning(self, port: str, light: Light) -> bool:
-        at = self._turned.get((port, light.kind, light.number))
-        return at is not None and time.perf_counter() - at < TURNING_S
+    def _is_turning(self, port: str, binding: Binding) -> bool:
+        now_s = time.perf_counter()
+        return any(
+            now_s - at < TURNING_S and source.port == port and binding.source.covers(source)
+            for source, at in list(self._turned.items())
+        )
 
     def _put(self, port: str, message: bytes) -> bool:
         self._sent[port, message] = time.perf_counter()

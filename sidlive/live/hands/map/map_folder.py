@@ -145,7 +145,7 @@ class MapFolder:
         text = self._files[path].text if path in self._files else f'{_HEADER}\ncontroller = "{_escaped(port)}"\n'
         named = (found.controller if found is not None else port).lower()
         shared = any(named in other.lower() for other in ports if other != port)
-        kept = binding if shared else replace(binding, source=replace(binding.source, port=None))
+        kept = binding if shared else replace(binding, source=binding.source._replace(port=None))
         earlier = [other.line for other in found.bindings if _replaces(kept, other)] if found is not None else []
         return self._write(path, with_binding(without_bindings(text, earlier), kept))
 

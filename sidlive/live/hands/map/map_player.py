@@ -50,7 +50,7 @@ class MapPlayer:
         self._maps, self._actor, self._state, self._tell = maps, actor, state, tell
         self._banks: dict[Path, int] = {}  # by the file of the map; 1 where it was never chosen
         self._down: dict[MidiSource, bool] = {}
-        self._grasps: dict[tuple[MidiSource, Binding], Grasp] = {}
+        self._grasps: dict[tuple[MidiSource, int], tuple[Binding, Grasp]] = {}  # by source and identity of binding
         self._held: dict[tuple[MidiSource, Binding], ControlValue | int] = {}  # what comes back at the release
         self._errors: dict[str, float] = {}  # lines, and when they were shown last
         self._labels: tuple[tuple[object, ...], dict[str, str]] = ((), {})
@@ -102,7 +102,7 @@ class MapPlayer:
         if self._labels[0] != key:
             self._labels = key, self._label_all(ports)
         knobs = {name: Knob(label) for name, label in self._labels[1].items()}
-        for (source, binding), grasp in list(self._grasps.items()):
+        for (source, _), (binding, grasp) in list(self._grasps.items()):
             deed = binding.deed
             if isinstance(deed, MoveControl) and source.port in ports and deed.name in knobs and deed.name in values:
                 place = grasp.distant(values[deed.name])
@@ -179,7 +179,7 @@ class MapPlayer:
         path = bound.map.path
         if bank != self.bank(path):
             self._banks[path] = bank
-            for (source, binding), grasp in list(self._grasps.items()):
+            for (source, _), (binding, grasp) in list(self._grasps.items()):
                 if binding.bank is not None and any(other.map.path == path for other in self._maps.for_source(source)):
                     grasp.let_go()
         return f"bank {bank}"
@@ -191,15 +191,18 @@ class MapPlayer:
     def _grasp(self, source: MidiSource, bound: Bound) -> Grasp:
         """Return the hold of a source on the control of a binding."""
         binding = bound.binding
-        grasp = self._grasps.get((source, binding))
-        if grasp is None:
+        grasp: Grasp
+        known = self._grasps.get((source, id(binding)))
+        if known is not None:
+            grasp = known[1]
+        else:
             assert binding.way is not None
             usual: TakeoverMode = "jump" if source.kind in _MOMENTARY else bound.map.takeover
             if binding.encoder is not None:
                 grasp = Stepper(binding.way, binding.step)
             else:
                 grasp = Takeover(binding.way, binding.takeover or usual)
-            self._grasps[source, binding] = grasp
+            self._grasps[source, id(binding)] = binding, grasp
         return grasp
 
     def _label_all(self, ports: tuple[str, ...]) -> dict[str, str]:
@@ -212,7 +215,7 @@ class MapPlayer:
             deed = bound.binding.deed
             if isinstance(deed, MoveControl) and self._counts(bound):
                 source = bound.binding.source
-                named = replace(source, port=source.port or port) if bound.map.controller else source
+                named = source._replace(port=source.port or port) if bound.map.controller else source
                 labels.setdefault(deed.name, str(named))
         return labels
 

@@ -3,8 +3,7 @@
 A source is named by the messages that it sends: port, channel, kind of message, number. Knows no drivers, no controls.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Kind = Literal["cc", "cc14", "nrpn", "note", "poly", "pressure", "bend", "program"]
 
@@ -23,8 +22,7 @@ KINDS: Final[dict[Kind, tuple[str, int | None]]] = {
 BUTTONS: Final = frozenset[Kind]({"note", "program"})  # kinds that are always pressed, never turned
 
 
-@dataclass(frozen=True)
-class MidiSource:
+class MidiSource(NamedTuple):
     """A source. None as ``number``, ``channel`` (1 to 16) or ``port`` stands for any."""
 
     kind: Kind
@@ -51,8 +49,7 @@ class MidiSource:
         )
 
 
-@dataclass(frozen=True)
-class MidiEvent:
+class MidiEvent(NamedTuple):
     """What a source did: it has a position, or it was pressed or released."""
 
     source: MidiSource  # with port and channel

@@ -90,7 +90,7 @@ def test_a_pad_toggles_a_mute_whoever_muted_the_voice(stage: HandStage) -> None:
     stage.tap(40)
     assert stage.muted() == [2]
     stage.tap(40)
-    assert stage.muted() == [] and stage.did()[-2:] == ["unmute(2)", "nothing"]
+    assert stage.muted() == [] and stage.did()[-2:] == ["unmute(2)", "released"]
 
 
 def test_a_pad_can_mute_while_it_is_held(stage: HandStage) -> None:
