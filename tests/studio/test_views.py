@@ -150,8 +150,8 @@ def test_where_a_knob_is_that_has_to_pick_its_control_up_is_on_the_bar():
 @pytest.mark.parametrize(
     ("midi", "shown"),
     [
-        ("note 36 ch 10 of pads", "n36 ch10"), ("pitch bend ch 1 of keys", "bend ch1"), ("NRPN 136 ch 1 of x", "nr136 ch1"),
-        ("pad pressure 36 ch 2 of pads", "p36 ch2"), ("move a knob", "move"),
+        ("note 36 ch 10 of pads", "n36 ch10"), ("pitch bend ch 1 of keys", "bend ch1"),
+        ("NRPN 136 ch 1 of x", "nr136 ch1"), ("pad pressure 36 ch 2 of pads", "p36 ch2"), ("move a knob", "move"),
     ],
 )  # fmt: skip
 def test_every_kind_of_knob_has_a_short_form(midi: str, shown: str):

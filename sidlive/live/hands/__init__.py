@@ -1,8 +1,7 @@
-"""MIDI: the knobs of controllers move controls, keyboards play voices.
+"""MIDI: knobs and pads of controllers do what their maps say, keyboards play voices.
 
-In reading order: `midi` (controllers, knobs, learning), `moves` (from messages to knob positions), `bindings` (which
-knob moves which control), `monitor` (the last messages),
-`keyboards` (notes of keyboards).
+In reading order: `deeds` (what hands do, as text), `actor` (does it), `map` (which knob or pad does what), `midi`
+(controllers, learning, lights), `monitor` (the last messages), `keyboards` (notes of keyboards).
 
 Ports: `ports` (the ports as the core sees them), `midi_process` (a process of its own, which hears and sends),
 `midi_ports` (opens ports as they come and go), `port_names` (names that stay), `midi_drivers` (the drivers), `midi_out`

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from sidlive.live.hands.deeds import Deed, MoveControl, is_named, parse_deed
 from sidlive.live.hands.map.binding import read_binding
 from sidlive.live.hands.map.decoder import Decoder
-from sidlive.live.hands.map.learner import Learned, Learner
+from sidlive.live.hands.map.learner import Learned, SourceLearner
 from sidlive.live.hands.map.light_board import PER_S, LightBoard
 from sidlive.live.hands.map.map_error import MapError, one_of
 from sidlive.live.hands.map.map_folder import MapFolder
@@ -100,7 +100,7 @@ class Midi:
         self._maps, self._state, self._tell, self._wanted, self._find_ports = maps, state, tell, port, find_ports
         self._player = MapPlayer(maps, actor, state, tell)
         self._lights = LightBoard(maps, self._player, actor, self._send)
-        self._learner: Learner | None = None
+        self._learner: SourceLearner | None = None
         self._options: dict[str, Any] = {}  # of what is being learned
         self._decoders: dict[str, Decoder] = {}  # by port
         self._routes: dict[MidiSource, _Route] = {}
@@ -128,8 +128,10 @@ class Midi:
         read_binding({"cc": 1, **_deed_table(parsed), **{k: v for k, v in chosen.items() if k not in ("kind", "mode")}})
         kind = one_of(chosen, "kind", tuple(KINDS), None)
         chosen.pop("kind", None)
-        self._options = chosen
-        self._ask(lambda: self._begin_learning(Learner(parsed, self._tell, kind)))
+        with self._lock:
+            self._lessons.clear()
+            self._options, self._learner = chosen, SourceLearner(parsed, self._tell, kind)
+        self._ask(lambda: self._tell_learning(parsed))
 
     def unlearn(self, deed: str) -> None:
         """Unbind all sources of a deed: a control, a call of a verb, or a verb's name for all its calls."""
@@ -316,13 +318,11 @@ class Midi:
         self._look()
         self._lights.greet(port)
 
-    def _begin_learning(self, learner: Learner) -> None:
-        self._lessons.clear()
-        self._learner = learner
+    def _tell_learning(self, deed: Deed) -> None:
         if not self._inputs:
-            self._tell(f"{self.label}: {learner.deed} is learned as soon as there is one")
-        elif not isinstance(learner.deed, MoveControl):
-            self._tell(f"press a button or a pad: it does {learner.deed} from then on")
+            self._tell(f"{self.label}: {deed} is learned as soon as there is one")
+        elif not isinstance(deed, MoveControl):
+            self._tell(f"press a button or a pad: it does {deed} from then on")
 
     def _learn(self) -> None:
         """Learn from what was heard."""

@@ -42,7 +42,7 @@ class _Trial:
     at: float = 0.0  # time of the last one
 
 
-class Learner:
+class SourceLearner:
     """Waits for the source of a deed. One thread."""
 
     def __init__(self, deed: Deed, tell: Callable[[str], object], kind: Kind | None = None) -> None:

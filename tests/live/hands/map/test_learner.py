@@ -4,7 +4,7 @@ import pytest
 
 from sidlive.live.hands.deeds import parse_deed
 from sidlive.live.hands.map.decoder import Decoder
-from sidlive.live.hands.map.learner import Learned, Learner, what_turns
+from sidlive.live.hands.map.learner import Learned, SourceLearner, what_turns
 from sidlive.live.hands.map.midi_source import Kind, MidiSource
 
 
@@ -13,7 +13,7 @@ class Lesson:
 
     def __init__(self, deed: str = "temperature", kind: Kind | None = None) -> None:
         self.lines: list[str] = []
-        self.learner = Learner(parse_deed(deed), self.lines.append, kind)
+        self.learner = SourceLearner(parse_deed(deed), self.lines.append, kind)
         self.decoder = Decoder("box", lambda source: False)
         self.now = 0.0
 
