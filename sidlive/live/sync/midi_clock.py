@@ -1,20 +1,29 @@
 """MIDI clock: 24 pulses a beat, start, stop, continue and song position. Knows no ports, only their messages."""
 
 from collections import deque
+from statistics import median
 from typing import Final, Literal
 
-from sidlive.live.sync.steady import SteadyLine
+import numpy as np
+
+from sidlive.live.sync.steady import Span, SteadyLine
 
 PULSES: Final = 24  # a beat
 SIXTEENTH: Final = 6  # pulses: the unit of a song position
 PULSE, START, CONTINUE, STOP, POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
 MESSAGES: Final = frozenset({PULSE, START, CONTINUE, STOP, POSITION})
 
-MEMORY: Final = 120  # pulses that the tempo is measured from
+# Pulses that the tempo is measured from: up to 32 beats while it is steady, fewer after a change. What a busy driver
+# does to a few pulses must not count as a change: hence the errors.
+SPANS: Final = (Span(12, 2.6), Span(24, 2.0), Span(48, 1.6), Span(96, 1.2), Span(240, 0.8), Span(768, 0.0))
 FEWEST: Final = 12  # pulses before the clock is followed
-SURE: Final = 48  # pulses before lost ones are looked for
-LATE: Final = 1.6  # pulses: after a longer gap one may be lost
-MOST_LOST: Final = 12  # pulses: a longer gap is not explained by lost ones
+SURE: Final = 36  # pulses before lost ones are looked for
+FAR: Final = 0.65  # pulses: one that is so much too late or too early is held until others tell why
+NEAR: Final = 0.4  # pulses: one that is nearer to its time than this ends the doubt
+HELD: Final = 24  # pulses that are held at most
+JUDGED: Final = 12  # the latest of them, which must be late by a whole number of pulses, if so many were lost
+LIKE: Final = 0.25  # pulses: as near to that number on average
+LEVEL: Final = 0.06  # pulses by which the lateness may grow from pulse to pulse; more is a change of tempo
 STOPPED_S: Final = 0.6  # silence after which the clock has stopped
 TEMPOS: Final = (20.0, 400.0)  # beats a minute: anything else is no clock
 _QUEUE: Final = 4096  # messages that may wait
@@ -36,8 +45,6 @@ class MidiClock:
         self._position = 0  # pulses from the beginning of the song, for `CONTINUE`
         self._coming: int | None = None  # the position that the next pulse has
         self._last_s: float | None = None  # time of the latest pulse
-        # Time of a late pulse. The one before it may be lost, which the next pulse decides.
-        self._held_s: float | None = None
         self._reset()
 
     def hear(self, port: str, message: "list[int] | tuple[int, ...]", time_s: float) -> None:
@@ -78,20 +85,11 @@ class MidiClock:
             if self._last_s is not None and time_s - self._last_s > STOPPED_S:
                 self._reset()
             self._last_s = time_s
-            held_s, self._held_s = self._held_s, None
-            if held_s is not None:
-                before, now = round(self._gap(held_s)), round(self._gap(time_s))
-                self._count(held_s, before - 1 if now == before + 1 else 0)
-            elif self._coming is None and self._line.fitted >= SURE and LATE <= self._gap(time_s) < MOST_LOST:
-                self._held_s = time_s
-                return []
-            self._count(time_s, 0)
+            self._count(time_s)
         elif kind == POSITION:
             self._position = value * SIXTEENTH
         elif kind in (START, CONTINUE):
-            if self._held_s is not None:
-                self._count(self._held_s, 0)
-                self._held_s = None
+            self._release()
             self._coming = 0 if kind == START else self._position
             return ["start"]
         elif kind == STOP:
@@ -99,21 +97,64 @@ class MidiClock:
             return ["stop"]
         return []
 
-    def _gap(self, time_s: float) -> float:
-        """Return the time since the latest pulse that was counted, in pulses."""
-        return (time_s - self._line.time_of(self._pulses)) / self._line.pace_s
+    def _count(self, time_s: float) -> None:
+        """Count a pulse. One that is far from its time is held until others tell why."""
+        late = self._late(time_s)
+        doubtful = abs(late) > NEAR if self._held else abs(late) > FAR and abs(median(self._lates)) < LIKE
+        if doubtful and self._coming is None:
+            self._held.append((time_s, late))
+            if not self._find_lost() and len(self._held) == HELD:
+                self._release()
+        else:
+            self._release()
+            self._lates.append(late)
+            self._add(time_s)
 
-    def _count(self, time_s: float, lost: int) -> None:
-        """Count a pulse, after ``lost`` ones that did not arrive."""
-        self._pulses += 1 + lost
+    def _late(self, time_s: float) -> float:
+        """Return by how many pulses this pulse is late if none was lost; 0 if that is not known yet."""
+        if self._line.events < SURE:
+            return 0.0
+        return (time_s - self._line.time_of(self._pulses + len(self._held) + 1)) / self._line.pace_s
+
+    def _find_lost(self) -> bool:
+        """Count the held pulses if some before them were lost, or arrived twice; return whether that is so.
+
+        Then the pulses before were in time, and the latest ones are late by a whole number of pulses. If the tempo has
+        changed instead, pulses are later and later.
+        """
+        late = np.array([late for _, late in self._held[-JUDGED:]])
+        lost = round(float(late.mean()))
+        if len(late) < JUDGED or not lost or abs(late.mean() - lost) > LIKE:
+            return False
+        steps = np.arange(JUDGED) - (JUDGED - 1) / 2
+        if abs(float(steps @ late) / float(steps @ steps)) > LEVEL:
+            return False
+        before = self._pulses
+        for number, (time_s, pulses) in enumerate(self._held, 1):
+            count = before + number + round(pulses)
+            if count > self._pulses:  # else it is the same pulse again
+                self._add(time_s, count - self._pulses)
+        self._held.clear()
+        return True
+
+    def _release(self) -> None:
+        """Count the pulses that are held as they came."""
+        for time_s, _ in self._held:
+            self._add(time_s)
+        self._held.clear()
+
+    def _add(self, time_s: float, count: int = 1) -> None:
+        """Count a pulse that is ``count`` pulses after the one before."""
+        self._pulses += count
         if self._coming is not None:
             self._origin, self._coming, self.shares_bars = self._pulses - self._coming, None, True
         self._line.add(self._pulses, time_s)
 
     def _reset(self) -> None:
-        self._line = SteadyLine(MEMORY)
+        self._line = SteadyLine(SPANS)
         self._pulses = -1  # number of the latest pulse
-        self._held_s = None
+        self._held: list[tuple[float, float]] = []  # pulses that wait: their times, and by how many pulses they are late
+        self._lates = deque([0.0], maxlen=4)  # how late the latest pulses were that did not wait, in pulses
         self._origin = 0  # number of the pulse at the beginning of the song
         self._last_s = None
         self.shares_bars = False

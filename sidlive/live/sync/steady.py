@@ -1,70 +1,122 @@
 """A filter for events that come at a steady pace, each at a time with random error. Knows no music.
 
-It fits a straight line, time against count, to all events at first, and later mostly to the latest ones. This is a
-phase-locked loop of second order whose bandwidth falls while the pace is steady, and widens when the pace changes.
+It fits straight lines, time against count, to the latest events: to the latest dozen, two dozen and so on. A long line
+is free of random errors, a short one follows a change of pace. The longest line that agrees with all shorter ones is
+the line that counts. An event that is far from the line, such as a late one, has little weight.
 """
 
-import math
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-_CHANGED: Final = 4.5  # standard deviations by which the mean error must be off zero to count as a change of pace
-_SHORT: Final = 1 / 8  # weight of the latest error in the mean error
-_LONG: Final = 1 / 64  # weight of the latest error in the spread of errors
-_AGAIN: Final = 8  # events that the line counts as fitted to, after a change of pace
-_CLIP: Final = 4.0  # standard deviations to which an error is clipped: one late event does not move the line
+import numpy as np
+
+LEAST_S: Final = 0.0005  # the spread of the events is taken to be no smaller
+_FAR: Final = 1.5  # spreads: an event that is farther from the line has less weight
+_FIRST: Final = 6  # events that a line must be fitted to, before the spread is measured
+_SPREAD: Final = 1.25  # of events with normally distributed errors, in their mean distance
+_SLOW: Final = 240  # events that the spread is averaged over
+_CLIP: Final = 4.0  # spreads: a larger distance counts as this one, so that a change of pace hardly counts
+
+
+class Span(NamedTuple):
+    """A number of events that a line is fitted to, and the error of that line that must not change the choice."""
+
+    events: int
+    error: float  # in spreads; a longer line that is farther away than this is not believed
 
 
 class SteadyLine:
-    """The straight line through events: a count that increases, and the time of each in seconds."""
+    """The straight line through events: a count that increases, and the time of each in seconds. One thread."""
 
-    def __init__(self, memory: int, pace_s: float | None = None, least_s: float = 0.0005) -> None:
-        """``memory``: events after which an event is mostly forgotten. ``pace_s``: seconds per count, if it is known.
-
-        ``least_s``: mean errors below this are no change of pace, however small the spread.
-        """
-        self.fitted = 0  # events that the line is fitted to, at most `memory`
-        self.pace_s = pace_s or 0.0  # seconds per count
-        self._known = pace_s is not None
-        self._memory = memory
-        self._least_s = least_s
-        self._count, self._time_s = 0.0, 0.0  # the latest point of the line
-        self._mean = self._variance = 0.0  # of the errors
+    def __init__(self, spans: Sequence[Span], pace_s: float | None = None) -> None:
+        """``spans``: of the lines, the shortest first. ``pace_s``: seconds per count, if it is known beforehand."""
+        self._known = pace_s
+        self._sizes = np.array([span.events for span in spans])
+        self._errors = np.array([span.error for span in spans])
+        self._memory = spans[-1].events
+        self._counts, self._times = np.zeros(2 * self._memory), np.zeros(2 * self._memory)
+        self._end = 0  # events in these arrays, the latest one last
+        self._fitted, self._pace_s = 0, pace_s or 0.0
+        self._count, self._time_s = 0.0, 0.0  # a point of the line
+        self._changed = False  # since the line was fitted
+        self._spread_s = LEAST_S  # standard deviation of the events
+        self._measured = 0  # events that the spread is averaged over
 
     def add(self, count: float, time_s: float) -> None:
         """Add an event. ``count`` is larger than that of the event before."""
-        steps = count - self._count
-        if not self.fitted:
-            self._count, self._time_s, self.fitted = count, time_s, 1
-            return
-        error = time_s - (self._time_s + steps * self.pace_s)
-        self._watch(error)
-        if self.fitted >= 2 * _AGAIN:
-            most = max(_CLIP * math.sqrt(self._variance), self._least_s)
-            error = min(most, max(-most, error))
-        n = self.fitted
-        paced = n + self._memory // 2 if self._known else n  # a known pace counts as half a memory of events
-        self._time_s += steps * self.pace_s + error * (2 * (2 * n + 1) / ((n + 1) * (n + 2)))
-        self.pace_s += error / steps * (6 / ((paced + 1) * (paced + 2)))
-        self._count = count
-        self.fitted = min(n + 1, self._memory)
+        if self.fitted >= _FIRST:
+            self._measure(abs(time_s - self.time_of(count)))
+        if self._end == len(self._counts):
+            for kept in (self._counts, self._times):
+                kept[: self._memory] = kept[-self._memory :]
+            self._end = self._memory
+        self._counts[self._end], self._times[self._end] = count, time_s
+        self._end += 1
+        self._changed = True
+
+    @property
+    def events(self) -> int:
+        """Number of events that are remembered."""
+        return min(self._end, self._memory)
+
+    @property
+    def fitted(self) -> int:
+        """Number of events that the line is fitted to."""
+        self._fit()
+        return self._fitted
+
+    @property
+    def pace_s(self) -> float:
+        """Seconds per count."""
+        self._fit()
+        return self._pace_s
 
     def count_at(self, time_s: float) -> float:
         """Return the count, not rounded, at a time; there must be two events, or a known pace."""
-        return self._count + (time_s - self._time_s) / self.pace_s
+        self._fit()
+        return self._count + (time_s - self._time_s) / self._pace_s
 
     def time_of(self, count: float) -> float:
         """Return the time in seconds of a count."""
-        return self._time_s + (count - self._count) * self.pace_s
+        self._fit()
+        return self._time_s + (count - self._count) * self._pace_s
 
-    def _watch(self, error: float) -> None:
-        """Notice a change of pace: errors that no longer have a mean of zero."""
-        if self.fitted < _AGAIN:
-            self._mean, self._variance = 0.0, self._variance + (error * error - self._variance) / self.fitted
+    def _fit(self) -> None:
+        """Fit the lines, and choose one, if there were events since the last time."""
+        if not self._changed:
             return
-        self._mean += _SHORT * (error - self._mean)
-        spread = math.sqrt(self._variance)
-        limit = max(self._least_s, _CHANGED * spread * math.sqrt(_SHORT / (2 - _SHORT)))
-        if abs(self._mean) > limit and self.fitted > 2 * _AGAIN:
-            self.fitted, self._mean, self._known = _AGAIN, 0.0, False
-        squared = min(error * error, (2 * _CLIP) ** 2 * max(self._variance, 1e-12))
-        self._variance += _LONG * (squared - self._variance)
+        self._changed = False
+        events, last = self.events, self._end - 1
+        count_0, time_0 = float(self._counts[last]), float(self._times[last])
+        # The latest event comes first; counts and times are differences from it.
+        x = self._counts[self._end - events : self._end][::-1] - count_0
+        y = self._times[self._end - events : self._end][::-1] - time_0
+        weights = self._weights(y - x * self._pace_s + (time_0 - self._time_s - (count_0 - self._count) * self._pace_s))
+        sizes = np.append(self._sizes[self._sizes < events], events)
+        sum_w, sum_x, sum_y, sum_xx, sum_xy = np.cumsum(
+            [weights, weights * x, weights * y, weights * x * x, weights * x * y], axis=1
+        )[:, sizes - 1]
+        mean_x, mean_y = sum_x / sum_w, sum_y / sum_w
+        square, product = sum_xx - sum_x * mean_x, sum_xy - sum_x * mean_y
+        if self._known is not None:  # it counts as half a memory of events that keep it
+            step = -float(x[-1]) / max(1, events - 1)
+            prior = (self._memory / 2) ** 3 / 12 * max(step, 1e-9) ** 2
+            square, product = square + prior, product + prior * self._known
+        pace = product / np.maximum(square, 1e-12)
+        now = mean_y - pace * mean_x
+        agreed = np.abs(now - now[:, None]) <= (self._errors[: len(sizes)] * self._spread_s)[:, None]  # [shorter, longer]
+        chosen = next((k for k in range(1, len(sizes)) if not agreed[:k, k].all()), len(sizes)) - 1
+        self._fitted, self._pace_s = int(sizes[chosen]), float(pace[chosen])
+        self._count, self._time_s = count_0, time_0 + float(now[chosen])
+
+    def _weights(self, off_s: np.ndarray) -> np.ndarray:
+        """Return the weights of events that are so much later than the line so far."""
+        if self._fitted < _FIRST:
+            return np.ones(len(off_s))
+        far = _FAR * self._spread_s
+        return far / np.maximum(np.abs(off_s), far)
+
+    def _measure(self, off_s: float) -> None:
+        self._measured = min(self._measured + 1, _SLOW)
+        off_s = off_s if self._measured < _FIRST else min(off_s, _CLIP * self._spread_s)
+        self._spread_s = max(LEAST_S, self._spread_s + (_SPREAD * off_s - self._spread_s) / self._measured)
