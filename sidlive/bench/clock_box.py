@@ -13,6 +13,7 @@ from typing import Final
 
 from sidlive.live.hands.jack import JackClient
 from sidlive.live.hands.port_names import client_name
+from sidlive.live.sound.priority import raise_process, run_in_time
 from sidlive.live.sync.midi_clock import PULSE, PULSES, START
 
 BEGIN_S: Final = 1.0  # from the start of the process to beat 0
@@ -21,6 +22,8 @@ _AHEAD_S: Final = 0.1  # time for which pulses are handed over
 
 def main(tempo: float, jitter_ms: float) -> None:
     """Send a clock until the input ends."""
+    raise_process(alone=True)
+    run_in_time()  # as a box of its own would be
     out, chance = JackClient(client_name("clock", os.getppid())).add_output("out"), random.Random(3)
     begin_s = time.perf_counter() + BEGIN_S
     print(f"{begin_s:.6f}", flush=True)

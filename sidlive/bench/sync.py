@@ -21,9 +21,9 @@ from sidlive.errors import DeviceError
 from sidlive.live.options import RoomOptions
 from sidlive.live.room import open_room
 from sidlive.live.session import Session
+from sidlive.live.sound.priority import raise_process
 from sidlive.live.state import State
-from sidlive.live.sync.clock_process import PRIORITY
-from sidlive.live.sync.midi_clock import PULSE
+from sidlive.live.sync.midi_clock import PULSE, STOP
 from sidlive.report import Result
 
 Report = Callable[[str], object]
@@ -32,6 +32,7 @@ TEMPO_RATIO: Final = 1.06  # of the others, to the music
 JITTER_MS: Final = 3.0
 LOCK_BEATS: Final = 8  # two bars
 PATIENCE_S: Final = 30.0
+BEFORE_S: Final = 2.0  # of the clock that we send, before it is measured
 # In real time the server keeps its period; without, as for a user who may not, it loses time on a busy machine.
 JACK_MODES: Final = {
     "in real time": ("--realtime", "--realtime-priority", "10"),
@@ -114,19 +115,24 @@ def link_phase(options: RoomOptions, seconds: float) -> list[Result]:
 
 def midi_out(options: RoomOptions, seconds: float) -> list[Result]:
     """Record the clock that is sent, by the server's own count of samples."""
-    from sidlive.bench.jack_in import JackIn
-
-    recorder = JackIn(RECORDER)
+    recorder = subprocess.Popen(
+        [sys.executable, "-m", "sidlive.bench.jack_in", RECORDER],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
+        assert recorder.stdout is not None
+        recorder.stdout.readline()
         with _room(replace(options, midi="none", name="clock-out")) as session:
             session.clock_out(RECORDER)
-            time.sleep(2.0)
-            recorder.heard.clear()
+            time.sleep(BEFORE_S + seconds)
             tempo = session.state().count.tempo
-            time.sleep(seconds)
-            pulses = np.array([time_s for time_s, message in list(recorder.heard) if message == bytes([PULSE])])
+        lines = [line.split() for line in recorder.communicate(timeout=PATIENCE_S)[0].splitlines()]
     finally:
-        recorder.close()
+        recorder.kill()
+        recorder.wait()
+    heard = [(float(time_s), bytes.fromhex(message)) for time_s, message in lines]
+    pulses = np.array([time_s for time_s, message in heard if message == bytes([PULSE])])
+    pulses = pulses[pulses > pulses[:1] + BEFORE_S]
     if len(pulses) < 2:
         raise DeviceError("clock_out sent no pulses to the recorder")
     off = 1000 * np.abs(np.diff(pulses) - 60 / tempo / 24)
@@ -134,7 +140,8 @@ def midi_out(options: RoomOptions, seconds: float) -> list[Result]:
         Result("clock_out_jitter_ms.p50", round(float(np.percentile(off, 50)), 3), "ms"),
         Result("clock_out_jitter_ms.p99", round(float(np.percentile(off, 99)), 3), "ms"),
         Result("clock_out_jitter_ms.max", round(float(off.max()), 3), "ms"),
-        Result("clock_out.intervals", len(off), f"at {tempo:.1f} beats a minute"),
+        Result("clock_out.intervals", len(off), f"at {tempo:.1f} beats a minute; recorded by another process"),
+        Result("clock_out.last", "stop" if heard[-1][1] == bytes([STOP]) else heard[-1][1].hex(), "the last message"),
     ]
 
 
@@ -191,17 +198,10 @@ def _room(options: RoomOptions) -> Iterator[Session]:
         session.close()
 
 
-def _raise_priority() -> None:
-    """Give this thread, and the processes that it starts, the priority of sound servers, if the user may."""
-    if hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
-
-
 @contextlib.contextmanager
 def _jack() -> Iterator[str]:
     """Run a JACK server of our own, without a sound card; gives how it runs. Raises DeviceError."""
-    _raise_priority()
+    raise_process(alone=True)  # what stands for other instruments is not to be kept waiting by this machine
     name = f"sidlive-{os.getpid()}"
     before = os.environ.get("JACK_DEFAULT_SERVER")
     os.environ["JACK_DEFAULT_SERVER"] = name

@@ -248,7 +248,7 @@ class Core(Timekeeper):
             self.ensemble.choose(what)
 
     def clock_out(self, port: str) -> None:
-        """Send our clock to a MIDI port; "off": to none. Raises ControlError and DeviceError."""
+        """Begin to send our clock to a MIDI port; "off": to none. `State.sync` says how that goes."""
         if self.ensemble is None:
             self.tell("clock_out(): there is no MIDI here")
         else:

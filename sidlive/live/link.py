@@ -199,7 +199,7 @@ class CoreCalls(Protocol):
         """Follow the clock of others: "midi", "midi:PORT", "link", or "off"."""
 
     def clock_out(self, port: str, /) -> None:
-        """Send our clock to a MIDI port; "off": to none."""
+        """Begin to send our clock to a MIDI port; "off": to none. `State.sync` says how that goes."""
 
     def record(self, path: Path | None, stems: bool = False, /) -> None:
         """Record what is heard to a file from now on; None: end the recording."""

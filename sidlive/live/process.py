@@ -21,9 +21,9 @@ from sidlive.live.link import answers
 from sidlive.live.mirror import Mirror
 from sidlive.live.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.places import config_folder, log_path
+from sidlive.live.sound.priority import raise_process
 from sidlive.live.sync.choice import OFF
 
-PRIORITY: Final = -11  # of the process: the value that sound servers use
 KEEP_S: Final = 1.0  # seconds between two writes of the take
 _LOOK_S: Final = 3.0  # time for MIDI to find its ports, before a clock is followed
 NAP_S: Final = 0.5  # seconds that an idle generator sleeps; a command wakes it at once
@@ -36,9 +36,7 @@ def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
     for name in ("SIGINT", "SIGHUP"):  # the screen's process handles the terminal's signals, and closes the pipe
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):  # not every user may
-            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    raise_process(alone=True)
     with contextlib.suppress(OSError):
         os.chdir(options.home)
     _divert_output()

@@ -137,6 +137,8 @@ class SyncState:
     time_s: float = 0.0  # `time.perf_counter` at which a frame begins to be heard, the latest one
     beats: float = 0.0  # from the beginning of bar 1, at that time
     out: str = ""  # the port that our clock is sent to; empty: none
+    out_opening: bool = False  # another port, or none, was chosen, and that is not done yet
+    out_trouble: str = ""  # why the port that was chosen last is not open
 
     def __repr__(self) -> str:
         source = f" ({self.source})" if self.source else ""

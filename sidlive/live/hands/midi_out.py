@@ -32,6 +32,11 @@ class MidiOutput(Protocol):
         """Whether the driver has ended, so that nothing can be sent any more."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """Number of messages whose time has not come yet."""
+        ...
+
     def names(self) -> list[str]:
         """Return the driver's names of the ports that take MIDI."""
         ...
@@ -66,6 +71,10 @@ class JackSender:
     @property
     def lost(self) -> bool:
         return self._client.lost
+
+    @property
+    def waiting(self) -> int:
+        return len(self._port.waiting)
 
     def names(self) -> list[str]:
         return self._client.sinks()
@@ -104,6 +113,10 @@ class RtMidiSender:
     @property
     def lost(self) -> bool:
         return False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     def names(self) -> list[str]:
         try:

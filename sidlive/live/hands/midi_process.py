@@ -28,10 +28,10 @@ from typing import Final
 
 from sidlive.live.hands.midi_drivers import drivers
 from sidlive.live.hands.midi_ports import Changes, PortFinder
+from sidlive.live.sound.priority import raise_process
 
 LOOK_S: Final = 0.5  # seconds between two looks for new and lost ports
 CLOSE_S: Final = 1.0  # time for the drivers to close; a client that leaves without a word may disturb a server
-PRIORITY: Final = -11  # of the process, as the core's
 _MOST_LINES: Final = 20_000  # that wait for a core which does not read; then the oldest are lost
 
 
@@ -161,9 +161,7 @@ def main(owner: int, wanted: str) -> None:
     silent = os.open(os.devnull, os.O_WRONLY)  # drivers print
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    if hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):  # not every user may
-            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    raise_process()
     process = MidiProcess(owner, wanted, writer)
     gc.freeze()
     gc.disable()

@@ -22,10 +22,11 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from sidlive.live.sound.priority import raise_process
+
 if TYPE_CHECKING:
     from sidlive.live.outputs.chip_choice import ChipKind
 
-PRIORITY: Final = -11  # of the process, as the core's
 AHEAD_S: Final = {"asid": 0.004, "u64": 0.0}  # a message goes to the driver so long before its time
 MOST: Final = 500  # messages that wait: 10 s; older ones are dropped
 STUCK_S: Final = 1.0  # a core that says nothing for so long is stuck: the chip is silenced
@@ -158,9 +159,7 @@ def main(kind: "ChipKind", target: str) -> int:
     for name in ("SIGINT", "SIGHUP", "SIGTERM"):  # the end of the input ends this process
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):  # not every user may
-            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    raise_process(alone=True)
     sys.setswitchinterval(0.0005)  # seconds: the longest time that a thread keeps the others waiting
     port = open_port(kind, target)
     if trouble := port.open():

@@ -8,10 +8,10 @@ from typing import Final
 
 from sidlive.live.sound.audio import Output
 from sidlive.live.sound.feed import Feed
-from sidlive.live.sync.steady import SteadyLine
+from sidlive.live.sync.steady import FitSpan, SteadyLine
 
-MEMORY: Final = 400  # observations of the device's pace, one a frame: 8 s
-JUMP_S: Final = 0.02  # a mean error above this means that the device has lost or gained time
+# Looks at the device, one a frame, that its pace is measured from: 8 s, fewer after it has lost or gained time.
+SPANS: Final = (FitSpan(25, 6.0), FitSpan(100, 3.0), FitSpan(400, 0.0))
 
 
 class DeviceTimes:
@@ -19,7 +19,7 @@ class DeviceTimes:
 
     def __init__(self) -> None:
         self._feed: Feed | None = None
-        self._line = SteadyLine(MEMORY)
+        self._line: SteadyLine | None = None
         self._delivered = 0
 
     def time_of(self, output: Output, position: int) -> float | None:
@@ -29,9 +29,9 @@ class DeviceTimes:
         if taken is None:
             return None
         time_s, delivered, read = taken
-        if feed is not self._feed:
+        if self._line is None or feed is not self._feed:
             self._feed, self._delivered = feed, 0
-            self._line = SteadyLine(MEMORY, 1 / output.sample_rate, JUMP_S)
+            self._line = SteadyLine(SPANS, 1 / output.sample_rate)
         if delivered > self._delivered:
             self._delivered = delivered
             self._line.add(delivered, time_s)

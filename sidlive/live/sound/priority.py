@@ -1,13 +1,17 @@
-"""The priority of the threads that must be in time: the renderer, and outputs with a clock of their own."""
+"""The priority of what must be in time: threads such as the renderer, and whole processes."""
 
 import contextlib
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Final
 
 _ROUND_ROBIN: Final = 5  # of 1 to 99: below the priority of sound servers
-_NICE: Final = -11
+_NICE: Final = -11  # the value that sound servers use
+# Linux divides the processor between sessions, one a terminal window; nice values count within a session only. This
+# file sets the nice value of the session. Without it, programs in other windows take as much as all of ours.
+_SESSION: Final = Path("/proc/self/autogroup")
 
 
 def run_in_time() -> None:
@@ -24,3 +28,18 @@ def run_in_time() -> None:
     except OSError:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+def raise_process(alone: bool = False) -> None:
+    """Raise the priority of this process, if the user may.
+
+    ``alone``: first leave the terminal's session for one of its own, and raise that: so programs in other windows come
+    after this one, and no other program of this window is raised. Processes that are started later belong to it.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # it may lead a session already; not every system has them
+        if alone:
+            os.setsid()
+    with contextlib.suppress(OSError, AttributeError):  # not every user may
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+        if alone:
+            _SESSION.write_text(str(_NICE), encoding="ascii")

@@ -18,6 +18,7 @@ from sidlive.live.sync.timeline import HeardFrame
 
 AHEAD_S: Final = 0.002  # a start or continue comes so long before its pulse
 PATIENCE_S: Final = 10.0  # time for the clock process to open its port
+END_S: Final = 2.0  # time for it to send what waits, and to end
 _SAME: Final = 1e-6  # pulses: rounding error of a beat
 _MOST: Final = 0x3FFF  # the largest song position
 
@@ -100,7 +101,7 @@ class ClockOut:
             assert self._process.stdin is not None
             self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+            self._process.wait(END_S)
         self._process.kill()
 
     def _write(self, messages: list[Timed]) -> None:

@@ -6,7 +6,6 @@ Each line of its input is a time (of `time.perf_counter`, in seconds) and a mess
 which no other thread keeps busy.
 """
 
-import contextlib
 import gc
 import os
 import sys
@@ -16,9 +15,11 @@ from typing import Any, Final
 
 from sidlive.live.hands.midi_out import MidiOutput, choose, outputs
 from sidlive.live.hands.port_names import client_name
+from sidlive.live.sound.priority import run_in_time
 
-PRIORITY: Final = -11  # of the process, as the core's
-LAST_S: Final = 0.2  # time for the last messages, after the input has ended
+LAST_S: Final = 1.0  # longest time that the messages take which wait when the input has ended
+SENT_S: Final = 0.05  # time for the driver to pass the last one on
+CLOSE_S: Final = 0.5  # longest time for the driver to close: one whose server has died may never return
 LOOK_S: Final = 1.0  # seconds between two looks for the port
 
 
@@ -26,9 +27,7 @@ def main(wanted: str) -> int:
     """Send what the input says to the port ``wanted`` until the input ends; return the exit status."""
     answer, sys.stdout = os.fdopen(os.dup(1), "w", buffering=1), sys.stderr  # drivers print
     os.dup2(2, 1)
-    if hasattr(os, "setpriority"):
-        with contextlib.suppress(OSError):  # not every user may
-            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    run_in_time()  # its threads compute next to nothing
     chosen = choose(wanted, outputs(client_name("clock", os.getppid())))
     if isinstance(chosen, str):
         print(f"error {chosen}", file=answer)
@@ -41,8 +40,19 @@ def main(wanted: str) -> int:
     for line in sys.stdin:
         time_s, _, message = line.partition(" ")
         output.send(float(time_s), bytes.fromhex(message))
-    time.sleep(LAST_S)
+    _end(output)
     return 0
+
+
+def _end(output: MidiOutput) -> None:
+    """Send what waits, the stop above all, and leave the driver: a server is disturbed by a client that just ends."""
+    until = time.monotonic() + LAST_S
+    while output.waiting and not output.lost and time.monotonic() < until:
+        time.sleep(SENT_S / 10)
+    time.sleep(SENT_S)
+    closer = threading.Thread(target=output.close, name="close", daemon=True)
+    closer.start()
+    closer.join(CLOSE_S)
 
 
 def _mind(output: MidiOutput, name: str, answer: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from sidlive.live.sync.steady import Span, SteadyLine
+from sidlive.live.sync.steady import FitSpan, SteadyLine
 
 PULSES: Final = 24  # a beat
 SIXTEENTH: Final = 6  # pulses: the unit of a song position
@@ -15,12 +15,14 @@ MESSAGES: Final = frozenset({PULSE, START, CONTINUE, STOP, POSITION})
 
 # Pulses that the tempo is measured from: up to 32 beats while it is steady, fewer after a change. What a busy driver
 # does to a few pulses must not count as a change: hence the errors.
-SPANS: Final = (Span(12, 2.6), Span(24, 2.0), Span(48, 1.6), Span(96, 1.2), Span(240, 0.8), Span(768, 0.0))
+SPANS: Final = (
+    FitSpan(12, 2.4), FitSpan(24, 1.5), FitSpan(48, 1.0), FitSpan(96, 0.8), FitSpan(240, 0.6), FitSpan(768, 0.0)
+)  # fmt: skip
 FEWEST: Final = 12  # pulses before the clock is followed
 SURE: Final = 36  # pulses before lost ones are looked for
 FAR: Final = 0.65  # pulses: one that is so much too late or too early is held until others tell why
 NEAR: Final = 0.4  # pulses: one that is nearer to its time than this ends the doubt
-HELD: Final = 24  # pulses that are held at most
+HELD: Final = 18  # pulses that are held at most
 JUDGED: Final = 12  # the latest of them, which must be late by a whole number of pulses, if so many were lost
 LIKE: Final = 0.25  # pulses: as near to that number on average
 LEVEL: Final = 0.06  # pulses by which the lateness may grow from pulse to pulse; more is a change of tempo
@@ -153,7 +155,7 @@ class MidiClock:
     def _reset(self) -> None:
         self._line = SteadyLine(SPANS)
         self._pulses = -1  # number of the latest pulse
-        self._held: list[tuple[float, float]] = []  # pulses that wait: their times, and by how many pulses they are late
+        self._held: list[tuple[float, float]] = []  # pulses that wait: times, and pulses they are late by
         self._lates = deque([0.0], maxlen=4)  # how late the latest pulses were that did not wait, in pulses
         self._origin = 0  # number of the pulse at the beginning of the song
         self._last_s = None

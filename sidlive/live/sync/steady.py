@@ -18,7 +18,7 @@ _SLOW: Final = 240  # events that the spread is averaged over
 _CLIP: Final = 4.0  # spreads: a larger distance counts as this one, so that a change of pace hardly counts
 
 
-class Span(NamedTuple):
+class FitSpan(NamedTuple):
     """A number of events that a line is fitted to, and the error of that line that must not change the choice."""
 
     events: int
@@ -28,7 +28,7 @@ class Span(NamedTuple):
 class SteadyLine:
     """The straight line through events: a count that increases, and the time of each in seconds. One thread."""
 
-    def __init__(self, spans: Sequence[Span], pace_s: float | None = None) -> None:
+    def __init__(self, spans: Sequence[FitSpan], pace_s: float | None = None) -> None:
         """``spans``: of the lines, the shortest first. ``pace_s``: seconds per count, if it is known beforehand."""
         self._known = pace_s
         self._sizes = np.array([span.events for span in spans])
@@ -104,7 +104,8 @@ class SteadyLine:
             square, product = square + prior, product + prior * self._known
         pace = product / np.maximum(square, 1e-12)
         now = mean_y - pace * mean_x
-        agreed = np.abs(now - now[:, None]) <= (self._errors[: len(sizes)] * self._spread_s)[:, None]  # [shorter, longer]
+        allowed = self._errors[: len(sizes)] * self._spread_s
+        agreed = np.abs(now - now[:, None]) <= allowed[:, None]  # [shorter, longer]
         chosen = next((k for k in range(1, len(sizes)) if not agreed[:k, k].all()), len(sizes)) - 1
         self._fitted, self._pace_s = int(sizes[chosen]), float(pace[chosen])
         self._count, self._time_s = count_0, time_0 + float(now[chosen])

@@ -1,10 +1,16 @@
 """The verbs for keeping time with others: following a clock, and being one."""
 
-from sidlive.errors import ControlError
+import time
+from typing import Final
+
+from sidlive.errors import ControlError, DeviceError
 from sidlive.live.state import SyncState
 from sidlive.live.sync.choice import parse_sync
 from sidlive.live.verbs.declaration import verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
+
+PATIENCE_S: Final = 12.0  # time for a port to open; the music and all other verbs go on meanwhile
+_NAP_S: Final = 0.02
 
 
 class SyncVerbs(FragmentVerbs):
@@ -33,3 +39,8 @@ class SyncVerbs(FragmentVerbs):
         if not isinstance(port, str) or not port.strip():
             raise ControlError(f"clock_out expects a MIDI port's name or part of it, or 'off', found {shown(port)}")
         self._core.clock_out(port.strip())
+        until = time.monotonic() + PATIENCE_S
+        while (sync := self._link.state().sync).out_opening and time.monotonic() < until:
+            time.sleep(_NAP_S)
+        if sync.out_trouble:
+            raise DeviceError(sync.out_trouble)

@@ -1,5 +1,7 @@
 """Reading a MIDI clock: pulses, start, stop, continue and song position."""
 
+import random
+
 import pytest
 
 from sidlive.live.hands.arrival_times import ArrivalTimes
@@ -129,3 +131,35 @@ def test_a_driver_whose_clock_is_set_anew_is_followed() -> None:
     times = ArrivalTimes()
     times.time_of(0.0, 1.0)
     assert times.time_of(0.02, 9.0) == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_lost_pulses_are_found_among_pulses_that_jitter(lost: int) -> None:
+    box, chance = Box(), random.Random(4)
+    box.send(START)
+    for pulse in range(400):
+        if not 200 <= pulse < 200 + lost:
+            time_s = 100 + pulse * PULSE_S + chance.gauss(0, 0.003)
+            box.clock.hear("box", (PULSE,), time_s)
+            box.clock.look(time_s)
+    assert (box.clock.place(100 + 400 * PULSE_S) or (0, 0))[0] == pytest.approx(400 / PULSES, abs=0.004)
+
+
+def test_pulses_that_arrive_twice_count_once() -> None:
+    box = Box()
+    box.send(START)
+    for pulse in range(1, 200):
+        box.pulses(1)
+        if pulse % 50 == 0:
+            box.clock.hear("box", (PULSE,), box.time_s + 0.001)
+    assert (box.clock.place(box.time_s) or (0, 0))[0] == pytest.approx(198 / PULSES, abs=0.002)
+
+
+def test_pulses_that_a_busy_driver_holds_back_do_not_move_the_beat() -> None:
+    box = Box()
+    box.send(START)
+    for pulse in range(400):
+        late_s = 0.05 - pulse % 40 * PULSE_S  # two or three pulses come at once, late, each second
+        box.clock.hear("box", (PULSE,), 100 + pulse * PULSE_S + max(0.0, late_s))
+    box.clock.look(100 + 400 * PULSE_S)
+    assert (box.clock.place(100 + 400 * PULSE_S) or (0, 0))[0] == pytest.approx(400 / PULSES, abs=0.002)
