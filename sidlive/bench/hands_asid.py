@@ -5,6 +5,7 @@ server's own count of samples, and plays them on a chip of its own: registers in
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -20,15 +21,20 @@ from sidlive.live.session import Session
 from sidlive.live.take import read_take
 from sidlive.report import Result
 
+PROMPT: Final = "gallop"
 RECORDER: Final = "sidlive chip"
 _ALIKE: Final = 100  # frames that must be equal where the take begins
 _MARGIN_S: Final = 1.0  # of the music's end, which is left out: the last word drops the frames that wait
 
 
-def asid(options: RoomOptions, seconds: float) -> list[Result]:
-    """Play for so long to a port of the JACK server that runs, and compare with the take."""
+def asid(options: RoomOptions, seconds: float, report_progress: Callable[[str], object]) -> list[Result]:
+    """Play for ``seconds`` to a port of the JACK server that runs, and compare with the take. Raises DeviceError.
+
+    ``report_progress`` is called with a line about the work in progress.
+    """
     from sidlive.bench.jack_in import JackIn
 
+    report_progress(f"frames to a chip over ASID: {seconds:.0f} s")
     options = replace(options, midi="none", name="hands-asid")
     recorder = JackIn(RECORDER)
     try:
@@ -37,7 +43,7 @@ def asid(options: RoomOptions, seconds: float) -> list[Result]:
         try:
             link.ready()
             session.out(f"asid:{RECORDER}")
-            session.prompt("gallop")
+            session.prompt(PROMPT)
             session.start()
             session.wait(seconds)
             state = session.state()

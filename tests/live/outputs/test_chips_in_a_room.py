@@ -7,10 +7,14 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from chip_box import ChipBox
 from fake_engine import FakeEngine, riff, until
 from ultimate_server import UltimateServer
 
+from sidlive.bench.hands_asid import played
+from sidlive.chip.registers import silence
 from sidlive.errors import ControlError, DeviceError
 from sidlive.live.options import RoomOptions
 from sidlive.live.room import RoomLink, open_room
@@ -116,6 +120,26 @@ def test_a_killed_core_leaves_the_chip_silent(tmp_path: Path, chip: UltimateServ
         assert until(lambda: is_silent(chip))
     finally:
         session.close()
+
+
+@pytest.mark.usefixtures("jack")
+def test_a_killed_core_leaves_a_chip_on_a_midi_port_silent(tmp_path: Path) -> None:
+    box = ChipBox()
+
+    def registers() -> np.ndarray:
+        rows = played([(0.0, message) for message in list(box.messages)])[1]
+        return rows[-1] if len(rows) else silence(1)[0]
+
+    session = room(tmp_path, "asid:chip")
+    try:
+        assert until(lambda: registers()[24] == 15 and any(registers()[[4, 11, 18]] & 1))
+        link = session._link
+        assert isinstance(link, RoomLink) and link._process.pid is not None
+        os.kill(link._process.pid, signal.SIGKILL)
+        assert until(lambda: not registers().any())
+    finally:
+        session.close()
+        box.pull()
 
 
 def test_a_chip_that_is_not_there_is_one_line_and_the_music_goes_on(tmp_path: Path) -> None:
