@@ -10,6 +10,7 @@ is not writable, to the user's cache folder. If no folder is writable, each proc
 """
 
 import contextlib
+import glob
 import os
 import pickle
 import sys
@@ -107,9 +108,18 @@ class _KernelCache:
             return
 
     def _name(self, types: Any, codegen: Any) -> str:
-        """Return the file's name: kernel, digest of its sources, digest of everything else it depends on."""
-        rest = repr((str(types), codegen.magic_tuple(), _surroundings()))
-        return f"{self._stem}{self._digest}-{blake2b(rest.encode(), digest_size=10).hexdigest()}{SUFFIX}"
+        """Return the file's name: kernel, digests of its sources, of the machine, and of the argument types."""
+        return f"{self._here(codegen)}{blake2b(str(types).encode(), digest_size=10).hexdigest()}{SUFFIX}"
+
+    def _here(self, codegen: Any) -> str:
+        """Return the beginning of the names of all files with this kernel's code for this machine."""
+        machine = repr((codegen.magic_tuple(), _surroundings()))
+        return f"{self._stem}{self._digest}-{blake2b(machine.encode(), digest_size=10).hexdigest()}-"
+
+    def holds_code(self, codegen: Any) -> bool:
+        """Return whether the kernel was compiled on this machine, for any argument types."""
+        name = glob.escape(self._here(codegen))
+        return any(next(folder.glob(f"{name}*{SUFFIX}"), None) is not None for folder in self._folders)
 
     def _sweep(self, folder: Path) -> None:
         """Delete the kernel's files that were compiled from other sources."""
@@ -118,6 +128,11 @@ class _KernelCache:
                 for path in folder.glob(f"{self._stem}*{SUFFIX}"):
                     if not path.name.startswith(f"{self._stem}{self._digest}-"):
                         path.unlink(missing_ok=True)
+
+
+def is_compiled(made: Any) -> bool:
+    """Return whether a kernel's code is cached, so that its first call does not compile it."""
+    return bool(made._cache.holds_code(made.targetctx.codegen()))
 
 
 def _folders(source: Path, package: str) -> tuple[Path, ...]:

@@ -101,9 +101,10 @@ def make_composer(options: RoomOptions, report_progress: Callable[[str], object]
     def report_compiling(done: int, total: int) -> None:
         report_progress(f"compiling the composer, once on this machine: {done} of {total}")
 
-    warm_up_planner(report_compiling)  # without a composer too: code writes notes
     path = _composer_file(options)
-    return None if path is None else load_composer(path, report_progress=report_compiling)
+    composer = None if path is None else load_composer(path, report_progress=report_compiling)
+    warm_up_planner(report_compiling, composer)  # without a composer too: code writes notes
+    return composer
 
 
 def model_digests(options: RoomOptions) -> tuple[str, str]:

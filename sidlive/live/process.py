@@ -203,9 +203,11 @@ class _Parts:
 
     def _generate(self) -> None:
         try:
+            from sidlive.live.compile_ahead import compile_ahead
             from sidlive.live.generator import Generator
             from sidlive.tune.edits import transpose
 
+            compile_ahead(self._options, self._report_loading)
             engine = make_engine(self._options, self._report_loading)
             composer = make_composer(self._options, self._report_loading)
             generator = Generator(self.core, engine, transpose, composer)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
+from sidlive.live.compile_ahead import compile_ahead
 from sidlive.live.core import Core
 from sidlive.live.generator import EngineLike, Generator
 from sidlive.live.offline_sound import sound_to
@@ -103,6 +104,7 @@ def open_offline(options: RoomOptions, wav: WavFile | None, report_progress: Cal
     ``report_progress`` is called with a line about the work in progress.
     """
     core = make_core(options)
+    compile_ahead(options, report_progress)
     engine = make_engine(options, report_progress)
     composer = make_composer(options, report_progress)
     core.ready(options.model, *model_digests(options))

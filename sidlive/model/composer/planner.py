@@ -329,8 +329,8 @@ class Planner:
         return self._composer
 
 
-def warm_up_planner(report_progress: CompileProgress = no_progress) -> None:
-    """Compile the kernels that find and play notes, or load them from the disk.
+def warm_up_planner(report_progress: CompileProgress = no_progress, composer: ComposerLike | None = None) -> None:
+    """Compile the kernels that find and play notes, or load them from the disk; reset the composer.
 
     ``report_progress``: as for `engine.load_engine`.
     """
@@ -344,3 +344,8 @@ def warm_up_planner(report_progress: CompileProgress = no_progress) -> None:
     planner.begin(frames, 0)
     with compiling(write_notes, report_progress):
         planner.guide(0, PlanSettings(parts=(part, None, None)), frames[-1])
+    if composer is not None:
+        planner = Planner(composer, lambda count: frames)
+        planner.begin(frames, 0)
+        planner.guide(0, PlanSettings(), frames[-1])
+        composer.reset()
