@@ -22,7 +22,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from sidlive.live.sound.priority import raise_process
+from sidlive.live.sound.priority import raise_process, run_in_time
 
 if TYPE_CHECKING:
     from sidlive.live.outputs.chip_choice import ChipKind
@@ -70,6 +70,7 @@ class SenderProcess:
 
     def run(self) -> None:
         """Send until the input ends."""
+        run_in_time()
         threading.Thread(target=self._read, name="read", daemon=True).start()
         threading.Thread(target=self._mind, name="mind", daemon=True).start()
         while (message := self._next()) is not None:
