@@ -3,6 +3,7 @@
 - `engine` (``sidlive bench engine``): how many times faster than real time does the engine generate?
 - `live` (``sidlive bench live``): how soon is a change of a control heard?
 - `clock` (``sidlive bench clock``): is the bar found that a tune repeats at, and do timed commands come in their frame?
+- `hands` (``sidlive bench hands``): how soon does a control follow a knob, and what does a flood of messages cost?
 - `capture`, `tempo`, `speed` (``sidlive bench capture``): are the captured registers and their rate those of
   libsidplayfp, and how fast is our machine compared with libsidplayfp and py65?
 - `compile` (``sidlive bench compile``): how small, exact and fast are tunes and takes as .sid files?

@@ -5,23 +5,21 @@ MIDI clock with random jitter, a second peer of Ableton Link, and a recorder of 
 heard is what the device takes, later by the latency that it states.
 """
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from sidlive.bench.jack_room import jack_server, playing_room
 from sidlive.errors import DeviceError
 from sidlive.live.options import RoomOptions
-from sidlive.live.room import open_room
 from sidlive.live.session import Session
-from sidlive.live.sound.priority import raise_process
 from sidlive.live.state import State
 from sidlive.live.sync.midi_clock import PULSE, STOP
 from sidlive.report import Result
@@ -33,14 +31,7 @@ JITTER_MS: Final = 3.0
 LOCK_BEATS: Final = 8  # two bars
 PATIENCE_S: Final = 30.0
 BEFORE_S: Final = 2.0  # of the clock that we send, before it is measured
-# In real time the server keeps its period; without, as for a user who may not, it loses time on a busy machine.
-JACK_MODES: Final = {
-    "in real time": ("--realtime", "--realtime-priority", "10"),
-    "not in real time": ("--no-realtime",),
-}
-JACK_DRIVER: Final = ("-d", "dummy", "--rate", "48000", "--period", "128")
 RECORDER: Final = "sidlive bench"
-START_S: Final = 2.0  # time for the server to start
 _LOOK_S: Final = 0.02
 _BOX: Final = "sidlive clock"  # part of the name of the box's port
 
@@ -52,7 +43,7 @@ def sync(options: RoomOptions, seconds: float, report_progress: Report) -> list[
         results.append(Result("sync_in_ms.p99", None, "ms; jackd is not installed"))
         results.append(Result("clock_out_jitter_ms.p99", None, "ms; jackd is not installed"))
     else:
-        with _jack() as driver:
+        with jack_server() as driver:
             results.append(Result("jack", driver))
             report_progress(f"following a MIDI clock: {seconds:.0f} s")
             results += midi_in(options, seconds)
@@ -71,7 +62,7 @@ def sync(options: RoomOptions, seconds: float, report_progress: Report) -> list[
 
 def midi_in(options: RoomOptions, seconds: float) -> list[Result]:
     """Follow a box whose clock has a jitter of 3 ms."""
-    with _room(replace(options, midi=_BOX, name="clock-midi")) as session:
+    with playing_room(replace(options, midi=_BOX, name="clock-midi")) as session:
         tempo = TEMPO_RATIO * session.state().count.tempo
         box = subprocess.Popen(
             [sys.executable, "-m", "sidlive.bench.clock_box", str(tempo), str(JITTER_MS)],
@@ -95,7 +86,7 @@ def link_phase(options: RoomOptions, seconds: float) -> list[Result]:
     """Be in time with a Link peer in this process; the core is another process."""
     import link
 
-    with _room(replace(options, midi="none", name="clock-link")) as session:
+    with playing_room(replace(options, midi="none", name="clock-link")) as session:
         tempo = TEMPO_RATIO * session.state().count.tempo
         peer = link.Link(tempo)
         peer.enabled = True
@@ -122,7 +113,7 @@ def midi_out(options: RoomOptions, seconds: float) -> list[Result]:
     try:
         assert recorder.stdout is not None
         recorder.stdout.readline()
-        with _room(replace(options, midi="none", name="clock-out")) as session:
+        with playing_room(replace(options, midi="none", name="clock-out")) as session:
             session.clock_out(RECORDER)
             time.sleep(BEFORE_S + seconds)
             tempo = session.state().count.tempo
@@ -181,46 +172,3 @@ def _figures(name: str, found: Watched, tempo: float) -> list[Result]:
         Result(f"{name}.lock_beats", round(lock_s * tempo / 60, 1), f"beats until locked, at {tempo:.1f} a minute"),
         Result(f"{name}.looks", len(off), f"{state.output}, {state.underruns} underruns, {state.gaps} gaps"),
     ]
-
-
-@contextlib.contextmanager
-def _room(options: RoomOptions) -> Iterator[Session]:
-    """Play music in a room, a second of it before the context begins."""
-    link = open_room(options)
-    session = Session(link, options.takes)
-    try:
-        link.ready()
-        session.prompt("gallop")
-        session.start()
-        session.wait(2.0)
-        yield session
-    finally:
-        session.close()
-
-
-@contextlib.contextmanager
-def _jack() -> Iterator[str]:
-    """Run a JACK server of our own, without a sound card; gives how it runs. Raises DeviceError."""
-    raise_process(alone=True)  # what stands for other instruments is not to be kept waiting by this machine
-    name = f"sidlive-{os.getpid()}"
-    before = os.environ.get("JACK_DEFAULT_SERVER")
-    os.environ["JACK_DEFAULT_SERVER"] = name
-    try:
-        for mode, options in JACK_MODES.items():
-            server = subprocess.Popen(
-                ["jackd", "-n", name, *options, *JACK_DRIVER], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            try:
-                time.sleep(START_S)
-                if server.poll() is None:
-                    yield f"JACK's dummy driver, {mode}, 128 samples"
-                    return
-            finally:
-                server.terminate()
-                server.wait()
-        raise DeviceError(f"JACK's dummy driver does not start: try jackd {' '.join((*options, *JACK_DRIVER))}")
-    finally:
-        if before is None:
-            del os.environ["JACK_DEFAULT_SERVER"]
-        else:
-            os.environ["JACK_DEFAULT_SERVER"] = before

@@ -27,8 +27,9 @@ class JackServer:
     def __init__(self, log: Path) -> None:
         self._lock = None
         assert until(self._take_name, 120.0), f"all of these JACK servers are in use: {NAMES}"
-        # --sync: otherwise a client that is late on a busy machine loses messages.
-        self._command = ["jackd", "--sync", "--no-realtime", "-n", self.name, *DRIVER]
+        # Otherwise a client that is late on a busy machine, by milliseconds, loses messages.
+        patient = ("--sync", "--timeout", "1000")
+        self._command = ["jackd", *patient, "--no-realtime", "-n", self.name, *DRIVER]
         self._log = log
 
     def start(self) -> None:

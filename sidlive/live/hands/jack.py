@@ -5,6 +5,7 @@ cannot connect. JACK calls `JackClient._process` in its own thread for each bloc
 for the interpreter, all other clients wait too, so no other Python code may be busy in the process.
 """
 
+import atexit
 import ctypes
 import ctypes.util
 import errno
@@ -121,6 +122,7 @@ class JackClient:
         self._jack.jack_set_process_callback(self._client, self._callbacks[0], None)
         self._jack.jack_set_port_registration_callback(self._client, self._callbacks[1], None)
         self._jack.jack_activate(self._client)
+        atexit.register(self.close)  # JACK's thread must not call Python that has ended, nor an object that is gone
 
     @property
     def lost(self) -> bool:
@@ -189,7 +191,10 @@ class JackClient:
 
     def close(self) -> None:
         """Disconnect from the server."""
-        self._jack.jack_client_close(self._client)
+        if self._client:
+            atexit.unregister(self.close)
+            self._jack.jack_client_close(self._client)
+            self._client = None
 
     def _register(self, name: str, flag: int) -> int:
         """Make a port of our own; its name gets a number if we have one of that name. Raises ConnectionError."""

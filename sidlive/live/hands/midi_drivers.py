@@ -232,14 +232,19 @@ class AlsaMidi(RtMidiDriver):
 
 
 class JackMidi(Driver):
-    """JACK, or PipeWire in its place: one client of our own, with a port for each controller."""
+    """JACK, or PipeWire in its place: a client of our own hears, another sends, each with a port for each controller.
+
+    If one client did both, it and the controller would wait for each other in each block. JACK resolves such a circle
+    by reading one connection too early or too late, and then messages are lost or come twice.
+    """
 
     name = "JACK"
 
     def __init__(self, owner: int, changed: Callable[[], object] = lambda: None) -> None:
         """``changed`` is called in another thread when a port of JACK comes or goes."""
-        self._name, self._changed = client_name("midi", owner), changed
-        self._client: JackClient | None = None
+        self._owner, self._changed = owner, changed
+        self._client: JackClient | None = None  # hears
+        self._sender: JackClient | None = None  # made when there is something to send
         self._labels: dict[str, str] = {}
         self._retry_at = 0.0
 
@@ -272,12 +277,11 @@ class JackMidi(Driver):
         return connection
 
     def open_output(self, port: Port) -> MidiOutput | None:
-        client = self._client
-        if client is None or client.lost:
-            return None
         try:
-            sender = JackSender(client, f"to {port.name}", own=False)
-        except ConnectionError:
+            if self._sender is None:
+                self._sender = JackClient(client_name("lights", self._owner))
+            sender = JackSender(self._sender, f"to {port.name}", own=False)
+        except (ConnectionError, OSError, AttributeError):  # the server has ended
             return None
         if sender.open(port.key):
             return sender
@@ -299,9 +303,11 @@ class JackMidi(Driver):
         return ""
 
     def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        clients = self._client, self._sender
+        self._client = self._sender = None
+        for client in clients:
+            if client is not None:
+                client.close()
 
     def _present(self) -> JackClient | None:
         """Return our client, made anew if there is a server again; None without a server."""
@@ -310,7 +316,7 @@ class JackMidi(Driver):
             return None  # whoever opened ports closes them now; the next call finds the server's successor
         if self._client is None and time.monotonic() >= self._retry_at:
             try:
-                self._client = JackClient(self._name, self._changed)
+                self._client = JackClient(client_name("midi", self._owner), self._changed)
                 self._labels.clear()
             except (ConnectionError, OSError, AttributeError):  # no server, no library
                 self._retry_at = time.monotonic() + SERVER_S

@@ -3,6 +3,7 @@
 Storing a message costs next to nothing, as a controller may send a thousand a second; only `Monitor.last` decodes.
 """
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,15 +32,17 @@ class Heard:
     number: int | None  # of a controller, note or program
     value: int | None  # 0 to 127; of a bend -8192 to 8191; of a position sixteenths; of system exclusive its length
     did: str  # what it did, such as "temperature 0.9"; "" for nothing
+    done_s: float | None = None  # when that was done, of `time.perf_counter`; None: it did nothing
 
 
 class _Kept:
     """A message that is kept."""
 
-    __slots__ = ("did", "message", "port", "time_s")
+    __slots__ = ("did", "done_s", "message", "port", "time_s")
 
     def __init__(self, port: str, message: Sequence[int], time_s: float) -> None:
         self.port, self.message, self.time_s, self.did = port, message, time_s, ""
+        self.done_s: float | None = None
 
 
 class Monitor:
@@ -65,6 +68,7 @@ class Monitor:
         target = kept or (self._kept[-1] if self._kept else None)
         if target is not None:
             target.did = f"{target.did}, {text}" if target.did else text
+            target.done_s = time.perf_counter()
 
     def last(self, count: int = KEPT) -> list[Heard]:
         """Return the last messages, the newest last."""
@@ -94,4 +98,4 @@ def _decoded(kept: _Kept) -> Heard:
             number, value = first, second
         if kind == "note on" and value == 0:
             kind = "note off"
-    return Heard(kept.time_s, kept.port, kind, channel, number, value, kept.did)
+    return Heard(kept.time_s, kept.port, kind, channel, number, value, kept.did, kept.done_s)

@@ -31,9 +31,9 @@ def client_name(what: str, owner: int) -> str:
 def is_foreign(name: str, owner: int) -> bool:
     """Return whether a driver's port belongs to a device or another program, for the core process ``owner``.
 
-    Other cores' clocks are foreign; their clients "midi", which send to the lights of controllers, are not.
+    Other cores' clocks are foreign; what they send to the lights of controllers is not.
     """
-    return _THROUGH not in name and not re.search(rf"\b{CLIENT} (midi \d|\w+ {owner}\b)", name)
+    return _THROUGH not in name and not re.search(rf"\b{CLIENT} ((midi|lights) \d|\w+ {owner}\b)", name)
 
 
 def label(name: str) -> str:

@@ -270,7 +270,13 @@ def test_an_output_that_was_away_between_two_looks_is_opened_again() -> None:
 
 def test_our_own_ports_are_not_controllers() -> None:
     driver = FakeDriver()
-    driver.plug(f"sidlive clock {OWNER}:out", "sidlive midi 99:to pads", "sidlive clock 99:out", "Midi Through Port-0")
+    driver.plug(
+        f"sidlive clock {OWNER}:out",
+        "sidlive lights 99:to pads",
+        "sidlive midi 99:out",
+        "sidlive clock 99:out",
+        "Midi Through Port-0",
+    )
     setup = FinderSetup(driver)
     assert setup.look() == (["sidlive clock 99:out"], []), "the clock of another instrument may be followed"
 

@@ -1,0 +1,65 @@
+"""A JACK server of our own, and a room that plays beside it, for the benchmarks of clocks and hands."""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from sidlive.errors import DeviceError
+from sidlive.live.options import RoomOptions
+from sidlive.live.room import open_room
+from sidlive.live.session import Session
+from sidlive.live.sound.priority import raise_process
+
+# In real time the server keeps its period; without, as for a user who may not, it loses time on a busy machine.
+JACK_MODES: Final = {
+    "in real time": ("--realtime", "--realtime-priority", "10"),
+    "not in real time": ("--no-realtime",),
+}
+JACK_DRIVER: Final = ("-d", "dummy", "--rate", "48000", "--period", "128")
+START_S: Final = 2.0  # time for the server to start
+
+
+@contextlib.contextmanager
+def playing_room(options: RoomOptions) -> Iterator[Session]:
+    """Play music in a room, two seconds of it before the context begins."""
+    link = open_room(options)
+    session = Session(link, options.takes)
+    try:
+        link.ready()
+        session.prompt("gallop")
+        session.start()
+        session.wait(2.0)
+        yield session
+    finally:
+        session.close()
+
+
+@contextlib.contextmanager
+def jack_server() -> Iterator[str]:
+    """Run a JACK server of our own, without a sound card; gives how it runs. Raises DeviceError."""
+    raise_process(alone=True)  # what stands for other instruments is not to be kept waiting by this machine
+    name = f"sidlive-{os.getpid()}"
+    before = os.environ.get("JACK_DEFAULT_SERVER")
+    os.environ["JACK_DEFAULT_SERVER"] = name
+    try:
+        for mode, options in JACK_MODES.items():
+            server = subprocess.Popen(
+                ["jackd", "-n", name, *options, *JACK_DRIVER], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            try:
+                time.sleep(START_S)
+                if server.poll() is None:
+                    yield f"JACK's dummy driver, {mode}, 128 samples"
+                    return
+            finally:
+                server.terminate()
+                server.wait()
+        raise DeviceError(f"JACK's dummy driver does not start: try jackd {' '.join((*options, *JACK_DRIVER))}")
+    finally:
+        if before is None:
+            del os.environ["JACK_DEFAULT_SERVER"]
+        else:
+            os.environ["JACK_DEFAULT_SERVER"] = before
