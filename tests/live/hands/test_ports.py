@@ -74,7 +74,7 @@ def test_a_message_is_sent_to_the_output_of_a_controller(ear: Ear) -> None:
 def test_lights_work_again_after_the_controller_was_unplugged_for_a_moment(ear: Ear) -> None:
     with plugged("box", "keys", "leds") as box:
         assert until(lambda: ear.ports.send("box:leds", b"\x90\x01\x7f"))
-        assert until(lambda: len(box.heard) == 1)
+        assert until(lambda: bool(box.heard)), ear.ports.outputs
     time.sleep(0.05)
     with plugged("box", "keys", "leds") as box:
 
