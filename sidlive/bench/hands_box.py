@@ -28,7 +28,8 @@ class HandsBox:
     """The controller."""
 
     def __init__(self) -> None:
-        self._port = JackClient(CLIENT).add_output("knobs")
+        self._client = JackClient(CLIENT)
+        self._port = self._client.add_output("knobs")
         self._number, self._rate = 0, 0.0  # of the flood; rate 0: there is none
         self._ended = threading.Event()
         threading.Thread(target=self._flood, daemon=True).start()
@@ -43,6 +44,10 @@ class HandsBox:
             self._ended.clear()
             self._rate = 0.0
             self._ended.wait()
+
+    def close(self) -> None:
+        """Unplug the controller."""
+        self._client.close()
 
     def _flood(self) -> None:
         """Send while there is a rate."""

@@ -18,7 +18,11 @@ class JackIn(JackClient):
         """Open the port. Raises ConnectionError without a server, OSError without a library."""
         self.heard: list[tuple[float, bytes]] = []  # seconds by the server's count of samples, and messages
         super().__init__(client)
-        self.add_input("in", lambda message, time_s: self.heard.append((time_s, message)))
+        self._recorded = self.add_input("in", lambda message, time_s: self.heard.append((time_s, message)))
+
+    def listen(self, source: str) -> bool:
+        """Connect to a port that sends; return whether that succeeded."""
+        return self.connect(self._recorded, source)
 
     def _time_s(self, sample: int, ahead_us: float) -> float:
         return sample / self.rate
