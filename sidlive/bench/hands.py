@@ -32,7 +32,7 @@ from sidlive.report import Result
 
 Report = Callable[[str], object]
 # Measures for so many seconds beside the JACK server, in a room with these options.
-Measure = Callable[[RoomOptions, float], list[Result]]
+Measure = Callable[[RoomOptions, float, Report], list[Result]]
 
 RATE: Final = 1000.0  # control changes a second of a flood
 SLICE_S: Final = 5.0  # of a flood, and then of quiet: their costs are compared
@@ -51,13 +51,13 @@ def hands(options: RoomOptions, seconds: float, report_progress: Report) -> list
         results.append(Result("jack", driver))
         for what, measure in FIGURES.items():
             report_progress(f"{what}: {seconds:.0f} s")
-            results += measure(options, seconds)
+            results += measure(options, seconds, report_progress)
     if hasattr(os, "getloadavg"):
         results.append(Result("hands_load", round(os.getloadavg()[0], 1), "processes that want to run on this machine"))
     return results
 
 
-def flood(options: RoomOptions, seconds: float) -> list[Result]:
+def flood(options: RoomOptions, seconds: float, _report: Report) -> list[Result]:
     """Send a thousand changes a second and a clock: their cost, beside the same time without, and the take's log."""
     options = replace(options, midi=CLIENT, name="hands-flood")
     shares: dict[bool, list[float]] = {True: [], False: []}
