@@ -32,8 +32,6 @@ $(VENV)/bin/python:
 $(VENV)/.play: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing sidlive into $(VENV) ..."
 	@$(PIP) -e .
-	@echo "compiling the kernels, once ..."
-	@folder=$$(mktemp -d) && $(BIN)/sidlive run sessions/first_light.py --offline --takes $$folder >/dev/null 2>&1; rm -rf $$folder
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.play

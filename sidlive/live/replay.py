@@ -152,6 +152,8 @@ class _LoggedCore:
         try:
             if verb in ("due", "cancel"):
                 getattr(self._core, verb)(*arguments)
+            elif verb == "hold_back":
+                self._core.hold(*arguments)
             elif "at" in entry:
                 self._core.waits(verb, tuple(arguments), entry["at"])
             else:

@@ -16,6 +16,7 @@ from sidlive.live.desk import Chips, Desk, Ensemble, Hands, ListensToOsc, PlaysK
 from sidlive.live.edit_list import remix_edits
 from sidlive.live.lineage import Lineage
 from sidlive.live.mirror import Mirror
+from sidlive.live.prelude import Prelude
 from sidlive.live.remix import Remix
 from sidlive.live.rests import Rests
 from sidlive.live.schedule import Schedule
@@ -106,6 +107,8 @@ class TapePlayer:
         self._rests: Rests | None = None  # watches the voices of the prompt; None without a prompt
         self._underruns = self._late_frames = 0  # see `State`
         self._followed: float | None = None  # speed of the clock that is followed; None: the control's value counts
+        self._prelude: Prelude | None = None  # what is heard until there is music
+        self._held = False  # the music is held back, although frames may be ready
         self._audition: Audition | None = None  # a take that is heard instead of the music
         self._heard: Heard = "nothing"  # what the last frame was part of
         self._mix = self._last, frozenset[int](), 15  # the last frame before remix, its mutes and its volume
@@ -113,6 +116,7 @@ class TapePlayer:
     def next_frame(self) -> Row:
         """Return the frame that the chip gets now, ``uint8[28]``, whatever the generator does."""
         with self._lock:
+            self._mind_prelude()
             self.take.step(FRAME)
             if self._playing:
                 self._take_effect()
@@ -139,6 +143,9 @@ class TapePlayer:
                 speed = self._audition.speed
             else:
                 self._audition = None
+                if self._prelude is not None:
+                    unmixed, heard = self._prelude.row(), "music"
+                    row = remixed(unmixed, muted, volume)
             self.begins = heard not in ("nothing", self._heard)
             self._heard = heard
             self._mix = unmixed, muted, volume
@@ -172,12 +179,47 @@ class TapePlayer:
             self._followed = None if speed is None else min(SPEEDS[1], max(SPEEDS[0], speed))
             return self._pace
 
+    @property
+    def _cushioned(self) -> bool:
+        """Whether enough frames are ready for the music to begin."""
+        return self._tape.ahead >= min(CUSHION, self._desk.whole("ahead"))
+
+    def hold(self, held: bool) -> None:
+        """Hold the music back, although frames are ready, or let it begin; as a log says."""
+        with self._lock:
+            self._hold(held)
+
+    def _hold(self, held: bool) -> None:
+        self._held = held
+        self.take.event("hold_back", held)
+
+    def _mind_prelude(self) -> None:
+        """Play the prompt itself while there is no engine yet; end that where the prompt ends."""
+        name = self._course.prompt
+        if not self.realtime or (self.model and self._prelude is None):
+            return
+        if name is None or not self._playing or not self._waiting or self._audition is not None:
+            if self._prelude is not None:
+                self._prelude = None
+                self._hold(False)
+            return
+        fragment = self._desk.fragment(name)
+        if self._prelude is None:
+            self._desk.tell(f"{name} plays as it is until the engine is ready; then the model goes on where it ends")
+            self._hold(True)
+        elif self.model and self._cushioned and self._prelude.at_end:
+            self._prelude = None
+            self._hold(False)
+            return
+        if self._prelude is None or self._prelude.fragment is not fragment:
+            self._prelude = Prelude(fragment)
+
     def _take_effect(self) -> None:
         """Let the waiting commands take effect whose frame the chip takes next."""
 
     def _play(self) -> Row:
         """Return the next frame of the music; if it is late, a repeated one."""
-        if self._waiting and self._tape.ahead < min(CUSHION, self._desk.whole("ahead")):
+        if self._waiting and (self._held or not self._cushioned):
             return released(self._last)
         self._waiting = False
         beat = self._course.beat.whole_frames
