@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.bench.jack_room import jack_server, playing_room
+from sidlive.bench.screen import ABOUT, with_screen
 from sidlive.errors import DeviceError
 from sidlive.live.options import RoomOptions
 from sidlive.live.session import Session
@@ -36,9 +37,13 @@ _LOOK_S: Final = 0.02
 _BOX: Final = "sidlive clock"  # part of the name of the box's port
 
 
-def sync(options: RoomOptions, seconds: float, report_progress: Report) -> list[Result]:
-    """Measure each for ``seconds``; what this machine lacks is left out, and a result says so."""
-    results = [Result("sync_seconds", round(seconds), "s each")]
+def sync(options: RoomOptions, seconds: float, report_progress: Report, screen: bool = False) -> list[Result]:
+    """Measure each for ``seconds``; what this machine lacks is left out, and a result says so.
+
+    ``screen``: while a clock is followed, the studio is drawn on a terminal.
+    """
+    about = f"s each; music is generated, {ABOUT if screen else 'there is no screen'}"
+    results = [Result("sync_seconds", round(seconds), about)]
     if shutil.which("jackd") is None:
         results.append(Result("sync_in_ms.p99", None, "ms; jackd is not installed"))
         results.append(Result("clock_out_jitter_ms.p99", None, "ms; jackd is not installed"))
@@ -46,7 +51,7 @@ def sync(options: RoomOptions, seconds: float, report_progress: Report) -> list[
         with jack_server() as driver:
             results.append(Result("jack", driver))
             report_progress(f"following a MIDI clock: {seconds:.0f} s")
-            results += midi_in(options, seconds)
+            results += midi_in(options, seconds, screen)
             report_progress(f"sending a MIDI clock: {seconds:.0f} s")
             results += midi_out(options, seconds)
     try:
@@ -54,13 +59,13 @@ def sync(options: RoomOptions, seconds: float, report_progress: Report) -> list[
     except ImportError:
         return [*results, Result("link_phase_ms.p99", None, "ms; LinkPython-extern is not installed")]
     report_progress(f"in time with another Link peer: {seconds:.0f} s")
-    results += link_phase(options, seconds)
+    results += link_phase(options, seconds, screen)
     if hasattr(os, "getloadavg"):
         results.append(Result("sync_load", round(os.getloadavg()[0], 1), "processes that want to run, of this machine"))
     return results
 
 
-def midi_in(options: RoomOptions, seconds: float) -> list[Result]:
+def midi_in(options: RoomOptions, seconds: float, screen: bool = False) -> list[Result]:
     """Follow a box whose clock has a jitter of 3 ms."""
     with playing_room(replace(options, midi=_BOX, name="clock-midi")) as session:
         tempo = TEMPO_RATIO * session.state().count.tempo
@@ -72,7 +77,7 @@ def midi_in(options: RoomOptions, seconds: float) -> list[Result]:
             assert box.stdout is not None
             begin_s = float(box.stdout.readline())
             session.sync("midi")
-            found = _watch(session, seconds, lambda time_s: (time_s - begin_s) * tempo / 60)
+            found = _watch(session, seconds, lambda time_s: (time_s - begin_s) * tempo / 60, screen)
         finally:
             box.kill()
             box.wait()
@@ -82,7 +87,7 @@ def midi_in(options: RoomOptions, seconds: float) -> list[Result]:
     ]
 
 
-def link_phase(options: RoomOptions, seconds: float) -> list[Result]:
+def link_phase(options: RoomOptions, seconds: float, screen: bool = False) -> list[Result]:
     """Be in time with a Link peer in this process; the core is another process."""
     import link
 
@@ -98,7 +103,7 @@ def link_phase(options: RoomOptions, seconds: float) -> list[Result]:
                 micros = peer.clock().micros() + round(1e6 * (time_s - time.perf_counter()))
                 return float(peer.captureSessionState().beatAtTime(micros, 4.0))
 
-            found = _watch(session, seconds, beats)
+            found = _watch(session, seconds, beats, screen)
         finally:
             peer.enabled = False
     return _figures("link_phase", found, tempo)
@@ -139,8 +144,14 @@ def midi_out(options: RoomOptions, seconds: float) -> list[Result]:
 Watched = tuple[float, list[float], State]  # seconds until it was locked, errors in seconds after that, the last state
 
 
-def _watch(session: Session, seconds: float, beats_at: Callable[[float], float]) -> Watched:
-    """Watch the beat that is heard beside the beat of others at the same time."""
+def _watch(session: Session, seconds: float, beats_at: Callable[[float], float], screen: bool) -> Watched:
+    """Watch the beat that is heard beside the beat of others at the same time, with the studio on a screen or not."""
+    if screen:
+        return with_screen(session, lambda: _look(session, seconds, beats_at))
+    return _look(session, seconds, beats_at)
+
+
+def _look(session: Session, seconds: float, beats_at: Callable[[float], float]) -> Watched:
     began, first_s, seen_s, errors = time.perf_counter(), None, 0.0, []
     lock_s = None
     while True:

@@ -32,6 +32,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--in-time", type=float, default=20, metavar="S",
         help="seconds of each clock that is followed or sent (default: 20; 300 for five minutes); 0: none",
     )  # fmt: skip
+    clock.add_argument("--screen", action="store_true", help="draw the studio on a terminal while a clock is followed")
     clock.add_argument("--seed", type=int, default=1, help="which future the model generates (default: 1)")
     add_json_option(clock)
     clock.set_defaults(run=run, device="null", midi="none")
@@ -64,6 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.loops:
             results += loops(options, arguments.loops, report_progress)
         if arguments.in_time:
-            results += sync(options, arguments.in_time, report_progress)
+            results += sync(options, arguments.in_time, report_progress, arguments.screen)
     emit(results, arguments.json, "The bar of tunes, the frames of timed commands, and the beat of others")
     return 0

@@ -1,0 +1,22 @@
+"""The studio on a terminal that nobody sees, while something is measured."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sidlive.bench.screen import with_screen
+from sidlive.live.options import RoomOptions
+from sidlive.live.room import open_room
+from sidlive.live.session import Session
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+def test_work_is_done_while_the_studio_is_shown(tmp_path: Path) -> None:
+    session = Session(open_room(RoomOptions(device="null", midi="none", takes=tmp_path)), tmp_path)
+    try:
+        assert with_screen(session, lambda: session.state().alive) is True
+        with pytest.raises(ZeroDivisionError):
+            with_screen(session, lambda: 1 // 0)
+    finally:
+        session.close()
