@@ -1,4 +1,4 @@
-"""The studio on a pseudo-terminal that nobody sees, so that something can be measured while the real screen is drawn."""
+"""The studio on a terminal that nobody sees: the real screen is drawn while something is measured."""
 
 import contextlib
 import os

@@ -144,7 +144,7 @@ def midi_out(options: RoomOptions, seconds: float) -> list[Result]:
 Watched = tuple[float, list[float], State]  # seconds until it was locked, errors in seconds after that, the last state
 
 
-def _watch(session: Session, seconds: float, beats_at: Callable[[float], float], screen: bool) -> Watched:
+def _watch(session: Session, seconds: float, beats_at: Callable[[float], float], screen: bool = False) -> Watched:
     """Watch the beat that is heard beside the beat of others at the same time, with the studio on a screen or not."""
     if screen:
         return with_screen(session, lambda: _look(session, seconds, beats_at))

@@ -320,6 +320,7 @@ class Core(Timekeeper):
                 count=self._count(),
                 pending=tuple(self._pending()),
                 quantise=self.quantised,
+                change_frames=self.lead([("set", ("transpose",))], movable=True),
                 late_changes=self.late_changes,
                 sync=self.ensemble.state if self.ensemble is not None else SyncState(),
                 outputs=self.outputs(),
@@ -378,10 +379,14 @@ class Core(Timekeeper):
         self._playing = self._armed = True
 
     def _do_stop(self) -> None:
+        if self.ensemble is not None:
+            self.ensemble.forget_start()
         self._audition = None
         self._playing = False
 
     def _do_panic(self) -> None:
+        if self.ensemble is not None:
+            self.ensemble.forget_start()
         self._schedule.remove({entry.number for entry in self._schedule.waiting})
         self._audition = None
         self._playing = False

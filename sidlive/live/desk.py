@@ -143,6 +143,13 @@ class Ensemble(Protocol):
     def send(self, port: str) -> None:
         """Send our clock to a MIDI port; "off": to none."""
 
+    def hold_start(self, beats: int) -> bool:
+        """Start at the next line of the clock that is followed, ``beats`` apart; False if none is heard."""
+        ...
+
+    def forget_start(self) -> None:
+        """Do not start any more."""
+
 
 class Chips(Protocol):
     """The part of the chips that the core uses (`sidlive.live.outputs.patchbay.Patchbay`)."""

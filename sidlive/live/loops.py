@@ -18,6 +18,7 @@ from sidlive.live.moments import Duration
 from sidlive.live.state import ClockState, LoopState, State
 
 LEAD_FRAMES: Final = 30  # frames before its tick at which a loop is called: 0.6 s
+CALL_FRAMES: Final = 20  # of these, for the call itself; the rest is for a change of what the model has heard
 LOOK_S: Final = 0.02  # seconds between two looks at the clock
 MOST: Final = 64  # loops at once
 SHORTEST_FRAMES: Final = 4.0  # shortest period
@@ -132,7 +133,7 @@ class Loops:
             loops = list(self._loops.values())
         for loop in loops:
             tick, frames = loop.next(state.count)
-            if frames > LEAD_FRAMES:
+            if frames > max(LEAD_FRAMES, state.change_frames + CALL_FRAMES):
                 continue
             loop.last = tick
             if loop.busy:

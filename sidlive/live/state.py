@@ -227,6 +227,7 @@ class State:
     sync: SyncState = SyncState()
     outputs: tuple[OutputState, ...] = ()  # the chips that play beside the emulator
     listening: str = "both"  # what is heard: "both", "chip" or "emulator"
+    change_frames: int = 0  # frames by which a change of what the model has heard must be given before its own frame
     late_changes: int = 0  # timed changes that came after their frame because generation was late
     notices: tuple[Notice, ...] = ()  # the latest 20, oldest first
 

@@ -32,8 +32,9 @@ class Timekeeper(TapePlayer):
     def later(self, moment: str, *commands: Command) -> None:
         """Run commands at a moment, "bar" or "+2 bars", all at the same frame; each is ``(name, arguments)``.
 
-        If the music stands, the commands to prompt and to start run now: without them the moment would never come. All
-        commands are accepted, or none: raises SidliveError.
+        If the music stands, the commands to prompt and to start run now: without them the moment would never come. But
+        while the clock of others is followed, a start waits for their beat or bar. All commands are accepted, or none:
+        raises SidliveError.
         """
         when = parse_moment(moment)
         with self._lock:
@@ -49,7 +50,8 @@ class Timekeeper(TapePlayer):
             frame = self._frame_of(when, then) if then and self._knows_time else None
             self._schedule.trial(self._tape.end if frame is None else frame, [c for c in then if c[0] in STEERING])
             for name, arguments in now:
-                self._command(name, arguments)
+                if name != "start" or not self._starts_with_others(when):
+                    self._command(name, arguments)
             for command in then:
                 name, arguments = command
                 if frame is not None and name in MOVING:
@@ -57,6 +59,13 @@ class Timekeeper(TapePlayer):
                 self._wait((name, arguments), when, frame)
                 self._desk.note(self._seconds, command[0], (*command[1], f"at {moment}"))
         self.wake()
+
+    def _starts_with_others(self, when: Moment) -> bool:
+        """Have the music start at a line of the clock that is followed; return False if that is not possible."""
+        if self.ensemble is None or self._playing or when.kind != "line" or when.span.unit not in ("beats", "bars"):
+            return False
+        beats = max(1, round(when.span.count)) * (self._course.clock.bar if when.span.unit == "bars" else 1)
+        return self.ensemble.hold_start(beats)
 
     def waits(self, name: str, arguments: tuple[Any, ...], frame: int | None) -> None:
         """Have a command wait for a tape frame, as a log says: the replay's form of `later`."""

@@ -24,6 +24,7 @@ class SyncDesk:
         self._choices = self._done = 0  # of ports: those that were made, those that are done
         self._choosing = threading.Lock()  # held while a port is opened and another one closed
         self.choose, self.hear = self._follower.choose, self._follower.hear
+        self.hold_start, self.forget_start = self._follower.hold_start, self._follower.forget_start
 
     @property
     def state(self) -> SyncState:

@@ -19,6 +19,8 @@ from sidlive.live.sync.phase_lock import PhaseLock
 from sidlive.live.sync.timeline import HeardFrame
 
 _SETTLED: Final = 25  # frames that a difference of whole beats must last before our count is moved
+LATE_S: Final = 0.15  # after their bar line a start still begins at once, and catches up; later it waits for the next
+_APPROACH_S: Final = 0.5  # time before a start in which frames are made longer or shorter, so that one begins with it
 _NEW_TEMPO: Final = 1.0005  # ratio of tempos that counts as a change by the performer
 
 
@@ -30,6 +32,11 @@ class Followed(Protocol):
     @property
     def started(self) -> bool:
         """Whether the performer has started the music, even if its first frames are still being made."""
+        ...
+
+    @property
+    def ready_to_start(self) -> bool:
+        """Whether the music would begin in the frame after a start."""
         ...
 
     def follow(self, speed: float | None) -> float:
@@ -58,6 +65,7 @@ class Follower:
         """``rate_hz``: frames a second at speed 1. ``ports``: names of the open MIDI ports, or why there are none."""
         self._core, self._rate_hz, self._ports = core, rate_hz, ports
         self._leader: MidiClock | LinkPeer | None = None
+        self._start_beats: int | None = None  # the music starts at one of their lines that are so many beats apart
         self._lock = threading.Lock()  # held while a frame is followed, and while the leader changes
         self._begin()
 
@@ -87,6 +95,20 @@ class Follower:
         leader = self._leader
         if isinstance(leader, MidiClock):
             leader.hear(port, tuple(message), time_s)
+
+    def hold_start(self, beats: int) -> bool:
+        """Start the music at one of the clock's lines that are ``beats`` apart; False if no clock is heard.
+
+        Takes no lock: the core calls it under its own.
+        """
+        if self._state.tempo is None:
+            return False
+        self._start_beats = beats
+        return True
+
+    def forget_start(self) -> None:
+        """Do not start any more. Takes no lock."""
+        self._start_beats = None
 
     def leave(self) -> None:
         """Follow no clock, and leave the tempo as it is; the end of the performance."""
@@ -128,6 +150,8 @@ class Follower:
 
     def _follow(self, leader: MidiClock | LinkPeer, heard: HeardFrame) -> None:
         self._obey(leader, heard)
+        if self._start_beats is not None:
+            self._start(leader, heard, self._start_beats)
         proposed = self._proposal(leader, heard)
         now_s = heard.end_s - float(self._core.get("nudge")) / 1000
         place = leader.place(now_s)
@@ -139,7 +163,8 @@ class Follower:
             if heard.end > heard.begin:
                 speed = self._phase.follow(heard.end, beats, natural, tempo, heard.end_s - heard.begin_s)
             else:  # our beat stands still: there is nothing to adjust yet
-                speed = None if self._phase.lock == "out of reach" else self._steady
+                held = self._phase.lock == "out of reach" or self._start_beats is not None
+                speed = None if held else self._steady
             if self._phase.lock == "out of reach":
                 low, high = (limit * natural for limit in SPEEDS)
                 self._tell(
@@ -159,12 +184,38 @@ class Follower:
     def _obey(self, leader: MidiClock | LinkPeer, heard: HeardFrame) -> None:
         """Start and stop with the others, and have them start and stop with us."""
         for transport in leader.look(time.perf_counter()):
-            self._playing = transport == "start"
+            if transport == "start" and not self._core.started:
+                self._start_beats = heard.clock.bar
+                continue
+            self._start_beats, self._playing = None, transport == "start"
             self._core.command(transport)
         playing, before = self._core.started, self._playing
         self._playing = playing
         if before is not None and playing != before and isinstance(leader, LinkPeer):
             leader.propose_playing(playing)
+
+    def _start(self, leader: MidiClock | LinkPeer, heard: HeardFrame, apart: int) -> None:
+        """Start the music so that its bars are theirs, if the moment has come: the next frame is heard at `end_s`."""
+        if self._core.started:
+            self._start_beats = None
+            return
+        place = leader.place(heard.end_s - float(self._core.get("nudge")) / 1000)
+        if place is None or not self._core.ready_to_start:
+            return
+        natural = 60 * self._rate_hz() / heard.clock.beat
+        octave = self._phase.octave_of(place[1] / natural)
+        beat_s = 60 / (place[1] * (octave or 1))
+        late_s = (place[0] * (octave or 1) - heard.end) % apart * beat_s
+        left_s = apart * beat_s - late_s
+        frame_s = heard.end_s - heard.begin_s
+        if late_s < LATE_S or left_s < frame_s / 2:
+            self._start_beats, self._playing = None, True
+            self._core.command("start")
+            if octave is not None:
+                self._steady = min(SPEEDS[1], max(SPEEDS[0], place[1] * octave / natural))
+                self._core.follow(self._steady)
+        elif left_s < _APPROACH_S:  # so many whole frames, a little longer or shorter ones, take exactly the time left
+            self._core.follow(max(1, round(left_s / frame_s)) / (left_s * self._rate_hz()))
 
     def _proposal(self, leader: MidiClock | LinkPeer, heard: HeardFrame) -> bool:
         """Pass a tempo that the performer has set on to the others; return whether there was one."""
@@ -202,8 +253,8 @@ class Follower:
 
     def _count_as_they_do(self, leader: MidiClock | LinkPeer, heard: HeardFrame) -> None:
         """Move our count by whole beats, so that their bars are ours: a change at the bar comes at their bar."""
-        bar = heard.clock.bar
-        apart = (self._phase.offset + bar // 2) % bar - bar // 2
+        bar, offset = heard.clock.bar, self._phase.offset
+        apart = offset if leader.counts_bars else (offset + bar // 2) % bar - bar // 2
         if not apart or not leader.shares_bars or self._phase.lock != "locked":
             self._apart = 0
             return

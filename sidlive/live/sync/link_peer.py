@@ -15,6 +15,7 @@ class LinkPeer:
 
     name = "link"
     shares_bars = True
+    counts_bars = False  # the number of a bar means nothing
 
     def __init__(self, tempo: float, bar: int) -> None:
         """Join a session, or begin one at ``tempo`` beats a minute. ``bar``: beats of a bar. Raises ControlError."""

@@ -37,6 +37,7 @@ class MidiClock:
     """The clock that one port sends. `hear` may be called by any thread, all other methods by one thread."""
 
     name = "midi"
+    counts_bars = True  # from the beginning of the song
 
     def __init__(self, port: str | None = None) -> None:
         """``port``: part of the name of the port to follow; None: the first that sends a pulse."""

@@ -57,6 +57,10 @@ class PhaseLock:
         bend = min(MOST_BEND, max(-MOST_BEND, self.error_s / PULL_S))
         return min(fastest, max(slowest, self.base * (1 + bend)))
 
+    def octave_of(self, ratio: float) -> float | None:
+        """Return our beats for one of theirs, if their tempo is ``ratio`` times ours; None: out of reach."""
+        return self._octave(ratio)
+
     def forget(self) -> None:
         """Begin again with the nearest beat."""
         self.lock, self._offset, self._near_beats = "locking", None, 0.0

@@ -52,6 +52,8 @@ class FakeCore:
     def started(self) -> bool:
         return self.playing
 
+    ready_to_start = True
+
     def meter(self) -> tuple[Clock, int, bool]:
         return self.clock, 0, self.playing and not self.waiting
 
@@ -123,11 +125,56 @@ def test_start_and_stop_of_the_clock_start_and_stop_the_music(monkeypatch: pytes
     stage.core.playing = False
     stage.follower.choose("midi")
     stage.send(START)
-    stage.play(1, 120)
+    stage.play(2.5, 120)
     assert ("start",) in stage.core.commands
     stage.send(STOP)
     stage.play(1, 120)
     assert stage.core.commands[-1] == ("stop",)
+
+
+@pytest.mark.parametrize("tempo", [120, 126.5, 70])
+def test_music_that_a_clock_starts_begins_with_its_next_bar(monkeypatch: pytest.MonkeyPatch, tempo: float) -> None:
+    stage = Stage(monkeypatch)
+    stage.core.playing, stage.core.clock = False, Clock(BEAT, bar=4)
+    stage.follower.choose("midi")
+    stage.play(3, tempo)
+    stage.send(START)
+    begin_s = stage.next_pulse_s
+    stage.core.ready_to_start = False
+    stage.play(1, tempo)  # the first frames of the music are not made yet
+    assert not stage.core.playing
+    stage.core.ready_to_start = True
+    while not stage.core.playing:
+        stage.play(0.001, tempo)
+    theirs = (stage.time_s - begin_s) * tempo / 60 * (2 if tempo == 70 else 1)
+    assert (theirs + 0.5) % 4 - 0.5 == pytest.approx(0, abs=0.002)
+    stage.play(3, tempo)
+    assert abs(stage.follower.state.error_ms or 99) < 2
+    if tempo != 70:
+        theirs = (stage.time_s - begin_s) * tempo / 60
+        assert stage.core.clock.beats(stage.frames) == pytest.approx(theirs, abs=0.02)  # bars count as theirs
+
+
+def test_a_start_on_the_bar_waits_for_the_bar_of_the_clock_that_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch)
+    stage.core.playing = False
+    stage.follower.choose("midi")
+    assert not stage.follower.hold_start(4)  # no clock is heard yet
+    begin_s = stage.time_s
+    stage.send(START)
+    stage.core.ready_to_start = False
+    stage.play(2.5, 120)
+    stage.core.ready_to_start = True
+    assert stage.follower.hold_start(4)
+    stage.play(0.5, 120)
+    assert not stage.core.playing
+    stage.follower.forget_start()  # the performer has said stop
+    stage.play(3.5, 120)
+    assert not stage.core.playing
+    stage.follower.hold_start(4)
+    while not stage.core.playing:
+        stage.play(0.001, 120)
+    assert ((stage.time_s - begin_s) * 2 + 0.5) % 4 - 0.5 == pytest.approx(0, abs=0.002)
 
 
 def test_bars_are_counted_as_the_clock_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
