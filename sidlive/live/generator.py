@@ -295,7 +295,8 @@ class Generator:
         opens = played < lineage.opening
         began = time.perf_counter()
         guide = None if opens else self._guide(task)
-        forced = with_keys(forced, guide, task.plan.parts, task.index, task.before, lineage.semitones)
+        previous = self._made[-1].task.plan.parts if self._made else task.plan.parts
+        forced = with_keys(forced, guide, task.plan.parts, task.index, task.before, previous, lineage.semitones)
         made = _Made(task.before, task, opens, forced, guide)
         if self._ahead and self._ahead[0].would_be(made):
             made = self._ahead.popleft()

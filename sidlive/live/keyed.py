@@ -23,12 +23,18 @@ _NEARLY: Final = 0.3  # semitones: a tone this near to an octave of the note bel
 
 
 def with_keys(
-    forced: Columns | None, guide: Columns | None, parts: Parts, index: int, before: Row, semitones: int
+    forced: Columns | None,
+    guide: Columns | None,
+    parts: Parts,
+    index: int,
+    before: Row,
+    previous: Parts,
+    semitones: int,
 ) -> Columns | None:
     """Return the forced columns of frame ``index`` with those of the voices that are played on a keyboard.
 
     ``forced``: those of voices that are held, locked or masked; they stay. ``guide``: the plan's, transposed by
-    ``semitones``. ``before``: the frame before.
+    ``semitones``. ``before``: the frame before, ``previous``: its parts.
     """
     keyed = [(voice, part) for voice, part in enumerate(parts) if part is not None and part.tones is not None]
     if not keyed:
@@ -44,7 +50,8 @@ def with_keys(
             values[[control, first]], is_forced[[control, first]] = before[control] & ~np.uint8(GATE), True
             continue
         values[columns], is_forced[columns] = guide[0][columns], guide[1][columns]
-        if index == part.begin(0) and before[control] & GATE:  # the gate could not be closed before: nobody knew
+        begins = index == part.begin(0) or (index > part.begin(0) and not part.continues(previous[voice]))
+        if begins and before[control] & GATE:  # the gate could not be closed before: nobody knew of the key
             values[first], is_forced[first] = values[first] & ~np.uint8(GATE), True
         if guide[1][register_of(voice, FREQ_HI)] and index >= part.begin(0):
             _play_tones(values, voice, part, index, semitones)

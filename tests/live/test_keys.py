@@ -254,3 +254,42 @@ def test_a_choice_of_keys_crosses_the_pipe() -> None:
 
     choice = KeyChoice(2, "Keystep", 3, (1, 2), 0.25)
     assert pickle.loads(pickle.dumps(choice)) == choice
+
+
+@pytest.mark.parametrize("down", [1, 2, 3, 9])
+def test_a_key_is_heard_even_if_generation_was_late(down: int) -> None:
+    """The chip takes two frames of the old future, in which the key is not heard, before there is a new one."""
+    band = Band()
+    band.session.keys(2)
+    band.play(30)
+    band.press(60)
+    begin = len(band.frames)
+    for number in range(2):
+        if number == down:
+            band.release(60)
+        band.core.next_frame()
+    if down >= 2:
+        band.play(down - 2)
+        band.release(60)
+    band.play(12)
+    gates = band.gates(begin, begin + 14)
+    first = gates.index(1)
+    length = gates[first:].index(0)
+    assert first <= 3 and 3 <= length <= max(3, down) and sum(gates) == length
+    assert band.pitches(begin + first, begin + first + length) == [60] * length
+    band.play(40)
+    assert sum(band.gates(begin, len(band.frames))) == length, "it is not heard again"
+
+
+def test_a_key_that_is_down_sounds_on_in_another_prompt_and_a_released_one_does_not() -> None:
+    for down in (True, False):
+        band = Band()
+        band.session.keys(2)
+        band.press(60)
+        band.play(5)
+        if not down:
+            band.release(60)
+            band.play(2)
+        band.session.prompt("other")
+        band.play(30)
+        assert any(band.gates(len(band.frames) - 20, len(band.frames))) == down

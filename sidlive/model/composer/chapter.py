@@ -57,6 +57,10 @@ class Chapter:
         """Drop the notes from frame ``floor`` on, while ``frame`` is generated."""
         self.sheet.cut(floor, frame)
         self.floors.append((frame, floor))
+        self.play_anew(frame)
+
+    def play_anew(self, frame: int) -> None:
+        """Render the guide anew from ``frame`` on, while that is generated: a note ends."""
         self._blocks.append((frame, np.zeros((0, COLUMNS), np.uint8), np.zeros((0, COLUMNS), np.bool_)))
 
     def rewind(self, frame: int) -> None:

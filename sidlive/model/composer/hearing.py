@@ -190,15 +190,25 @@ def note_of(event: NDArray[np.int16], frame: int, heard: Hearing, settings: Plan
 
 
 def code_note(
-    part: CodePart, number: int, voice: int, heard: Hearing, prompt: Hearing, settings: PlanSettings, written: int
+    part: CodePart,
+    number: int,
+    begin: int,
+    voice: int,
+    heard: Hearing,
+    prompt: Hearing,
+    settings: PlanSettings,
+    written: int,
 ) -> SheetNote:
-    """Return note ``number`` of a part, with the sounds of ``heard``; its event has no WAIT yet.
+    """Return note ``number`` of a part, from frame ``begin`` on, with the sounds of ``heard``.
+
+    Its event has no WAIT yet.
 
     For the composer, instruments that are not the prompt's are numbered after those of the ``prompt``.
     """
     instrument = heard.usual_instrument(voice) if part.instrument is None else part.instrument
     instrument = min(instrument, max(heard.instruments - 1, 0))
-    note, begin, end = part.pattern.notes[number % len(part.pattern.notes)], part.begin(number), part.end(number)
+    note = part.pattern.notes[number % len(part.pattern.notes)]
+    end = begin + part.end(number) - part.begin(number)
     tones = note.chord if part.tones is None else part.tones
     pitch, chord = heard.pitch_of(note.pitch, settings), nearest_chord(tuple(tone - tones[0] for tone in tones))
     label = heard.label(instrument, 0 if heard is prompt else prompt.instruments)

@@ -17,6 +17,9 @@ from sidlive.tune.score.steps import Pattern, PatternNote
 LOWEST_PITCH, HIGHEST_PITCH = 0, 107  # MIDI notes
 ANY_PITCH: Final = (LOWEST_PITCH, HIGHEST_PITCH)
 SHORTEST_HORIZON: Final = 256  # frames
+KEY_HORIZON: Final = 24  # frames that are planned at once when a key is pressed; more would be heard later
+KEY_STEP: Final = 8  # frames that are planned besides for each frame after it, until the horizon is reached
+SHORTEST_KEY: Final = 3  # frames that a key's note lasts at least
 LEAD: Final = LONGEST_LEAD  # frames in which a change leaves the notes as they are, because they are being prepared
 LONGEST_STEP: Final = 5000  # frames
 LONGEST_KEY: Final = 1e6  # frames that a key may be down
@@ -78,7 +81,7 @@ class CodePart:
             return self
         if tones:
             return replace(self, tones=tones)
-        return replace(self, step_frames=float(max(1, frame - self.pressed)))
+        return replace(self, step_frames=float(max(SHORTEST_KEY, frame - self.pressed)))
 
     def continues(self, before: "CodePart | None") -> bool:
         """Return whether this is the note of ``before``, with other keys down or with its end known."""
@@ -190,6 +193,18 @@ class PlanSettings:
         late = self.swing / 2
         part = part * (1 + late) if part < 0.5 else 1 - (1 - part) * (1 - late)
         return round(self.downbeat + (whole + part) * self.beat_frames)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether keys play a voice."""
+        return any(part is not None and part.tones is not None for part in self.parts)
+
+    def only_fingers(self, before: "PlanSettings") -> bool:
+        """Return whether these settings differ from ``before`` only in the keys that are down for a note."""
+        return replace(before, parts=self.parts) == self and all(
+            old == new or (new is not None and new.continues(old))
+            for old, new in zip(before.parts, self.parts, strict=True)
+        )
 
     def first_change(self, before: "PlanSettings", frame: int) -> int:
         """Return the first frame whose notes these settings may change, if they follow ``before`` at ``frame``."""

@@ -45,7 +45,14 @@ from sidlive.model.composer.events import (
     Events,
 )
 from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of
-from sidlive.model.composer.plan_settings import SHORTEST_HORIZON, CodePart, PlanSettings
+from sidlive.model.composer.plan_settings import (
+    KEY_HORIZON,
+    KEY_STEP,
+    SHORTEST_HORIZON,
+    SHORTEST_KEY,
+    CodePart,
+    PlanSettings,
+)
 from sidlive.model.composer.sheet import KEPT, Sheet, SheetNote
 from sidlive.tune.score.sounding import write_notes
 from sidlive.tune.score.steps import Pattern, PatternNote
@@ -172,14 +179,18 @@ class Planner:
         if mode != chapter.mode or deaf:  # nothing was heard so far: there may be music now
             self._chapters.append(chapter := self._opened(mode, frame))
             before = replace(before, parts=(None,) * VOICES, taken=frozenset())
+        elif mode != "idle" and settings.only_fingers(before):
+            chapter.play_anew(frame)
         elif mode != "idle":
             chapter.cut(settings.first_change(before, frame), frame)
         for voice, (old, new) in enumerate(zip(before.parts, settings.parts, strict=True)):
             if new is not None and new.continues(old):
-                chapter.sheet.close(voice, max(frame, math.ceil(new.stop)), frame)
+                begun = chapter.sheet.last_of(new)  # later than its key was pressed, if generation was late
+                last = math.ceil(new.stop) if begun is None else max(math.ceil(new.stop), begun.frame + SHORTEST_KEY)
+                chapter.sheet.close(voice, max(frame, last), frame)
             elif new is not None and new != old:
                 chapter.sheet.close(voice, max(frame, math.ceil(new.start)), frame)
-                if new.times:
+                if new.times and new.tones is None:
                     chapter.sheet.close(voice, math.ceil(new.stop), frame)
         for voice in settings.taken - before.taken:
             chapter.sheet.close(voice, frame, frame)
@@ -209,7 +220,7 @@ class Planner:
 
     def _extend(self, chapter: Chapter, frame: int, settings: PlanSettings) -> None:
         """Write notes until the plan reaches the horizon of ``frame``."""
-        until = frame + settings.horizon
+        until = frame + self._horizon(chapter, frame, settings)
         if chapter.now >= until:
             return
         self.version += 1
@@ -233,6 +244,13 @@ class Planner:
             if code is None or code.frame >= until:
                 return
             self._add_code(chapter, code)
+
+    @staticmethod
+    def _horizon(chapter: Chapter, frame: int, settings: PlanSettings) -> int:
+        """Return how far the plan must reach. A key is to be heard soon, so the rest is written with later frames."""
+        if not settings.keyed:
+            return settings.horizon
+        return min(settings.horizon, KEY_HORIZON + KEY_STEP * (frame - chapter.floors[-1][0]))
 
     def _write(self, chapter: Chapter, settings: PlanSettings, silent: frozenset[int], frame: int) -> SheetNote:
         """Let the composer write an event; return it as a note, which is not yet on the sheet."""
@@ -258,14 +276,19 @@ class Planner:
             if part is None or not part.pattern.notes:
                 continue
             last = chapter.sheet.last_of(part)
-            number = part.first_from(chapter.floor) if last is None else last.number + 1
-            if part.times and number >= part.times * len(part.pattern.notes):
-                continue
-            begin = part.begin(number)
+            if part.tones is not None:  # a key: if generation is late, its note begins late
+                if last is not None or (part.stop <= chapter.floor and part.start < chapter.begun):
+                    continue
+                number, begin = 0, max(part.begin(0), chapter.floor)
+            else:
+                number = part.first_from(chapter.floor) if last is None else last.number + 1
+                if part.times and number >= part.times * len(part.pattern.notes):
+                    continue
+                begin = part.begin(number)
             if found is None or (begin, voice) < (found.frame, found.voice):
                 assert chapter.heard is not None
                 heard = chapter.heard if part.sounds is None else self._hearing(part.sounds)
-                found = code_note(part, number, voice, heard, chapter.heard, settings, frame)
+                found = code_note(part, number, begin, voice, heard, chapter.heard, settings, frame)
                 self._notice_instrument(part, voice, heard)
         return found
 

@@ -106,8 +106,8 @@ class Sheet:
         return next(self.backwards(), None)
 
     def last_of(self, part: CodePart) -> SheetNote | None:
-        """Return the last note of a part that is in the plan."""
-        return next((note for note in self.backwards() if note.part == part), None)
+        """Return the last note of a part that is in the plan; of a key, also if other keys were down then."""
+        return next((note for note in self.backwards() if note.part == part or part.continues(note.part)), None)
 
     def around(self, start: int, stop: int) -> list[SheetNote]:
         """Return the notes that may matter for frames ``start`` to ``stop`` - 1, ordered by onset and voice.
