@@ -19,6 +19,7 @@ from sidlive.live.clock import Clock
 from sidlive.live.lineage import Assignment, Lineage
 from sidlive.live.link import COMMANDS, TakeNote
 from sidlive.live.outputs.chip_choice import LISTENING
+from sidlive.live.rests import Rests
 from sidlive.live.state import BindingState, ControlValue, Notes, NoticeLevel, OutputState, State, SyncState
 from sidlive.live.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.timekeeper import Timekeeper
@@ -86,13 +87,18 @@ class Core(Timekeeper):
             self.take.step(ROWS)
             return self._tape.rows(start, stop)
 
-    def enter(self, lineage: Lineage) -> int | None:
-        """Cut the tape for a lineage that the engine has prefilled; return the cut, None if the lineage is outdated."""
+    def enter(self, lineage: Lineage, past: Frames | None = None) -> int | None:
+        """Cut the tape for a lineage that the engine has prefilled; return the cut, None if the lineage is outdated.
+
+        ``past uint8[n, 28]``: what an edited lineage continues; from now on its rests count, not those of the prompt.
+        """
         with self._lock:
             self.take.step(ENTER)
             begin = self._tape.place() if lineage.at is None else self._tape.settle()
             if lineage.number != self._course_at(begin).lineage.number:
                 return None
+            if past is not None and len(past):
+                self._rests = Rests(past, self._rate)
             if lineage.root is None and not self._playing:
                 self._flush()
             index = self._cut() if lineage.at is None else self._tape.settle()

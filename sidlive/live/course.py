@@ -105,9 +105,11 @@ class Course:
         if name == "transpose" and self.lineage.semitones != self.desk.whole("transpose"):
             self.lineage = descend(self.lineage, semitones=self.desk.whole("transpose"))
         if name in EDIT_CONTROLS:
-            heard = bool(self.desk.get("heard")) if heard is None else heard
+            if heard is None:  # a movement leaves its edit where it is, a hand moves it to where the switch says
+                moved = [made.heard for made in self.edits if made.control == name and name in self.desk.shapes]
+                heard = moved[0] if moved else bool(self.desk.get("heard"))
             edits = with_control(self.edits, name, self.desk.get(name), heard)
-            if edits == self.edits or set(edits) == set(self.edits):
+            if set(edits) == set(self.edits):
                 return
             self.edits = edits
         self._reshape(descend)

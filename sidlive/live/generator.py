@@ -96,8 +96,11 @@ class GeneratorHost(Protocol):
         """Return tape frames `start` to `stop`, and their transpositions in semitones."""
         ...
 
-    def enter(self, lineage: Lineage, /) -> int | None:
-        """Cut the tape for a lineage that the engine has prefilled; return the cut, None if the lineage is outdated."""
+    def enter(self, lineage: Lineage, past: Frames | None = None, /) -> int | None:
+        """Cut the tape for a lineage that the engine has prefilled; return the cut, None if the lineage is outdated.
+
+        ``past``: what an edited lineage continues.
+        """
         ...
 
     def deliver(self, task: Assignment, row: Row, /) -> bool:
@@ -217,14 +220,15 @@ class Generator:
         self._ahead.clear()
         self._engine.reset(pin=pin)
         self._prefill([(part, lineage.semitones) for part in (prompt[: min(pin, last)], prompt[first:last])] + runs)
-        if lineage.edited and lineage.edited not in self._edited and self._planner is not None:
+        anew = lineage.edited > 0 and lineage.edited not in self._edited
+        if anew and self._planner is not None:
             self._planner.hear(past)
         self._core.prefill_s = max(time.perf_counter() - began, _FADING * self._core.prefill_s)
-        entered = self._core.enter(lineage)
+        entered = self._core.enter(lineage, past if anew else None)
         if entered is not None:
             self._lineage, self._semitones = lineage.number, lineage.semitones
             self._position = entered if lineage.root is None else position
-            if lineage.edited and lineage.edited not in self._edited:
+            if anew:
                 begin = self._position + (lineage.opening if lineage.root is None else 0)
                 self._edited = {**dict(list(self._edited.items())[1 - _MOST_EDITED :]), lineage.edited: (past, begin)}
             self._rewind_plan()

@@ -190,9 +190,9 @@ class _LoggedCore:
         self._reach(ROWS)
         return self._core.rows(start, stop)
 
-    def enter(self, lineage: Lineage) -> int | None:
+    def enter(self, lineage: Lineage, past: Frames | None = None) -> int | None:
         self._reach(ENTER)
-        return self._core.enter(lineage)
+        return self._core.enter(lineage, past)
 
     def deliver(self, task: Assignment, row: Row) -> bool:
         self._reach(DELIVER)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, Literal
 
-from sidlive.chip.registers import PAL, VOICES, VideoTiming, silence
+from sidlive.chip.registers import PAL, VideoTiming, silence
 from sidlive.live.audition import Audition
 from sidlive.live.clock import Taps
 from sidlive.live.controls import SPEEDS
@@ -240,14 +240,9 @@ class TapePlayer:
             if self._course.prompt is None:
                 self._desk.tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
             self._revive(SILENT, f"nothing sounded for {QUIET_S:.0f} s")
-        elif self._rests is not None and (lost := self._rests.lost(row, self._excused)) is not None:
+        elif self._rests is not None and (lost := self._rests.lost(row, self._desk.excused)) is not None:
             self._revive(LOST, f"voice {lost + 1} had lost its notes")
         return row
-
-    @property
-    def _excused(self) -> frozenset[int]:
-        """The voices (0 to 2) that may rest: edits give voices other rests than those of the prompt."""
-        return frozenset(range(VOICES)) if self._course.lineage.edits else self._desk.excused
 
     def _stand_in(self) -> Row:
         """Return a frame while generation is late: registers hold for a beat, then the last bar loops."""

@@ -254,7 +254,9 @@ class Timekeeper(TapePlayer):
     def _prompted(self, fragment: "Fragment") -> None:
         """Do what a prompt does besides steering, when its continuation begins."""
         self._quiet = 0
-        self._rests = Rests(fragment.frames, self._rate)
+        if self._rests is None or not self._course.lineage.edits:  # else those of the edited past, see `enter`
+            self._rests = Rests(fragment.frames, self._rate)
+        self._rests.begin()
         self.control_first = fragment.control_first
         self._armed = True
         if fragment.chip != self.chip:

@@ -169,6 +169,26 @@ def test_a_composer_hears_the_edited_music_and_plans_on(stage: Stage) -> None:
     assert gates(played).any(axis=0).all()
 
 
+class EngineLosingAVoice(FakeEngine):
+    """An engine in whose continuation voice 1 has no notes."""
+
+    def step(self, *asked: object, **more: object) -> np.ndarray:
+        row = super().step(*asked, **more)  # type: ignore[arg-type]
+        row[[sid.CONTROL, sid.FIRST_CONTROL]] &= 0xFE
+        return row
+
+
+def test_a_voice_that_loses_its_notes_under_an_edit_gets_them_back_by_the_rests_of_the_edited_music() -> None:
+    core = Core(Take(None, {}))
+    session = Session(Offline(core, EngineLosingAVoice()))
+    session.add(riff())
+    session.octave(2, 1)
+    session.prompt("riff")
+    session.start()
+    session.wait("450 frames")  # a rest of 8 s is always allowed
+    assert any("voice 1 had lost its notes: prompted again" in notice.text for notice in session.state().notices)
+
+
 # -- taking back
 
 
@@ -240,6 +260,15 @@ def test_a_moving_control_edits_as_it_moves(stage: Stage) -> None:
 
 
 # -- on the way to the chip
+
+
+def test_a_movement_leaves_an_edit_where_it_is_and_a_hand_moves_it_to_where_the_switch_says(stage: Stage) -> None:
+    stage.session.thin(0.6, heard=False)
+    stage.session.ramp("thin", 0.2, over="1 bar")
+    stage.play(BAR // 2)
+    assert stage.session.edits() == ["thin(0.4, heard=False)"]
+    stage.session.set("thin", 0.4)
+    assert stage.session.edits() == ["thin(0.4)"]
 
 
 def test_an_edit_that_the_model_does_not_hear_changes_only_what_the_chip_gets(stage: Stage) -> None:
