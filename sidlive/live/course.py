@@ -20,8 +20,6 @@ from sidlive.live.voices import Held, Locked, Row
 from sidlive.model.composer.plan_settings import StepUnit, code_part, key_part
 from sidlive.tune.beat import UNKNOWN, Beat
 from sidlive.tune.score.steps import pattern_from_json
-from sidlive.tune.shaping.grid import BarGrid
-from sidlive.tune.shaping.past_edits import Material
 
 Before = Callable[[Lineage, int], tuple[Row, int]]  # the frame before a tape frame, and its transposition in semitones
 Descend = Callable[..., Lineage]  # a lineage with a number of its own: `replace` of another one
@@ -114,13 +112,11 @@ class Course:
             self.edits = edits
         self._reshape(descend)
 
-    def _reshape(self, descend: Descend) -> bool:
-        """Give the course another lineage if the model is to hear other edits; return whether it is."""
+    def _reshape(self, descend: Descend) -> None:
+        """Give the course another lineage if the model is to hear other edits."""
         edits = heard_edits(self.edits, bool(self.desk.get("compose")))
-        if edits == self.lineage.edits:
-            return False
-        self.lineage = descend(self.lineage, edits=edits)
-        return True
+        if edits != self.lineage.edits:
+            self.lineage = descend(self.lineage, edits=edits)
 
     def _follow(self, name: str, shape: Shape, frame: int) -> None:
         if frame >= shape.start:
@@ -205,14 +201,12 @@ class Course:
         self, index: int, before: Before, descend: Descend, verb: str, arguments: list[Any],
         fragment: str | None = None, heard: bool | None = None,
     ) -> bool:  # fmt: skip
-        material = None
-        if fragment is not None:
-            lent = self.desk.fragment(fragment)
-            material = Material(fragment, lent.frames, BarGrid.of(lent.beat))
+        material = None if fragment is None else self.desk.material(fragment)
         edit = checked(verb, list(arguments), material)
         heard = bool(self.desk.get("heard")) if heard is None else heard
         self.edits = (*self.edits, MadeEdit(edit, heard or verb not in REMIXED))
-        return self._reshape(descend) and False
+        self._reshape(descend)
+        return False
 
     def _do_unshape(self, index: int, before: Before, descend: Descend, all: bool = False) -> bool:
         if not self.edits:

@@ -41,6 +41,8 @@ from sidlive.model.engine import (
     permitted_values,
 )
 from sidlive.model.scales import OFF, classes_in, notes_in
+from sidlive.tune.shaping.grid import BarGrid
+from sidlive.tune.shaping.past_edits import Material
 
 if TYPE_CHECKING:
     from sidlive.live.hands.keyboards import KeyChoice
@@ -187,6 +189,7 @@ class Desk:
         self._tones: frozenset[int] | None = None  # pitch classes of planned notes, in semitones above C; None: all
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
         self.prompt: Frames | None = None  # the frames that are prompted
+        self._materials: dict[str, Material] = {}  # a fragment for edits, by its name; forks share it
         self.timing = timing  # of the machine that plays
         self.shapes: dict[str, Shape] = {}  # the movements of controls, by their names
         self._values: dict[str, ControlValue] = {name: declared.default for name, declared in CONTROLS.items()}
@@ -351,6 +354,14 @@ class Desk:
         if name not in self.fragments:
             raise unknown_fragment(name, list(self.fragments))
         return self.fragments[name]
+
+    def material(self, name: str) -> Material:
+        """Return a fragment for edits that borrow from it: the same value each time. Raises ControlError."""
+        fragment = self.fragment(name)
+        lent = self._materials.get(name)
+        if lent is None or lent.frames is not fragment.frames:
+            lent = self._materials[name] = Material(name, fragment.frames, BarGrid.of(fragment.beat))
+        return lent
 
     def mute(self, *voices: int | str) -> None:
         """Silence voices on the way to the chip, all of them without arguments."""

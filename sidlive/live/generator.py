@@ -221,8 +221,8 @@ class Generator:
         self._engine.reset(pin=pin)
         self._prefill([(part, lineage.semitones) for part in (prompt[: min(pin, last)], prompt[first:last])] + runs)
         anew = lineage.edited > 0 and lineage.edited not in self._edited
-        if anew and self._planner is not None:
-            self._planner.hear(past)
+        if anew and lineage.root is not None:
+            self._plan_on(task, past, position)
         self._core.prefill_s = max(time.perf_counter() - began, _FADING * self._core.prefill_s)
         entered = self._core.enter(lineage, past if anew else None)
         if entered is not None:
@@ -231,6 +231,7 @@ class Generator:
             if anew:
                 begin = self._position + (lineage.opening if lineage.root is None else 0)
                 self._edited = {**dict(list(self._edited.items())[1 - _MOST_EDITED :]), lineage.edited: (past, begin)}
+        if entered is None or lineage.root is None or not anew:
             self._rewind_plan()
 
     def _context_of(self, lineage: Lineage) -> Frames:
@@ -335,30 +336,43 @@ class Generator:
 
     # -- the plan
 
-    def _guide(self, task: Assignment) -> tuple[Row, NDArray[np.bool_]] | None:
-        """Return the guide of the frame to generate and the columns that it covers; None without a plan."""
-        lineage, semitones = task.lineage, task.lineage.semitones
-        if self._planner is None:
-            if self._composer is None and not any(task.plan.parts):
-                return None
+    def _plan_on(self, task: Assignment, past: Frames, position: int) -> None:
+        """Write the plan that follows an edited past, from tape frame ``position`` on.
+
+        That takes longer than a frame is played, so it is done before the core cuts the tape for the edit.
+        """
+        if (planner := self._planner_for(task)) is not None:
+            planner.begin(past, position)
+            planner.guide(position, task.plan, past[-1])
+
+    def _planner_for(self, task: Assignment) -> "Planner | None":
+        """Return the planner, which is made when there is something to plan; None before."""
+        if self._planner is None and (self._composer is not None or any(task.plan.parts)):
             from sidlive.model.composer.planner import Planner  # loads numba
 
             self._planner = Planner(self._composer, self._past)
+        return self._planner
+
+    def _guide(self, task: Assignment) -> tuple[Row, NDArray[np.bool_]] | None:
+        """Return the guide of the frame to generate and the columns that it covers; None without a plan."""
+        lineage, semitones = task.lineage, task.lineage.semitones
+        if (planner := self._planner_for(task)) is None:
+            return None
         assert lineage.root is not None
         past, begin = self._edited.get(lineage.edited, (lineage.context, lineage.root + lineage.opening))
-        if not self._planner.continues(past, begin):
-            self._planner.begin(past, begin)
+        if not planner.continues(past, begin):
+            planner.begin(past, begin)
         before = self._transpose(task.before[None], -semitones)[0] if semitones else task.before
         if task.index == begin and lineage.edited and len(past):
             before = past[-1]  # the frame before was made under other edits
-        guide = self._planner.guide(task.index, task.plan, before)
-        if self._planner.version != self._shown:
-            notes = self._planner.coming(task.index - FUTURE)  # the playhead is no farther back
+        guide = planner.guide(task.index, task.plan, before)
+        if planner.version != self._shown:
+            notes = planner.coming(task.index - FUTURE)  # the playhead is no farther back
             notes[notes[:, PITCH] >= 0, PITCH] += semitones
             self._core.planned(notes)
-            self._shown = self._planner.version
-        while self._planner.notices:
-            self._core.tell(self._planner.notices.pop(0))
+            self._shown = planner.version
+        while planner.notices:
+            self._core.tell(planner.notices.pop(0))
         if guide is not None and semitones:
             return self._transpose(guide[0][None], semitones)[0], guide[1]
         return guide

@@ -10,7 +10,6 @@ from typing import Any, Final
 from sidlive.errors import ControlError, SidliveError
 from sidlive.live.controls import CONTROLS
 from sidlive.live.course import MOVING, STEERING, Before, Course, Descend
-from sidlive.live.edit_list import EDIT_CONTROLS
 from sidlive.live.lineage import Lineage
 from sidlive.live.moments import Moment
 from sidlive.live.voices import Row
@@ -35,7 +34,7 @@ class Waiting:
         """Whether the command decides what is generated; others change frames on their way to the chip."""
         if self.name == "set" or self.name in MOVING:
             declared = CONTROLS.get(str(self.arguments[0]))
-            return declared is not None and (declared.kind == "steer" or declared.name in EDIT_CONTROLS)
+            return declared is not None and declared.kind == "steer"
         return self.name in STEERING
 
 

@@ -15,7 +15,7 @@ from sidlive.live.core import Core
 from sidlive.live.edited_past import edited_past
 from sidlive.live.replay import replay
 from sidlive.live.script import Offline
-from sidlive.live.session import Session
+from sidlive.live.session import VERBS, Session
 from sidlive.live.take import Take, read_take
 from sidlive.model.composer.events import PITCH, VOICE, Events
 from sidlive.tune.edits import rotate_voices, swap_voices
@@ -28,11 +28,21 @@ BEAT, BAR = 12, 48  # frames, of `riff`
 GRID = BarGrid(BEAT, 4, 0.0)
 
 
+class CountingEngine(FakeEngine):
+    """An engine that counts how often it forgets the past, to hear another."""
+
+    resets = 0
+
+    def reset(self, pin: int = 0) -> None:
+        super().reset(pin)
+        self.resets += 1
+
+
 class Stage:
     """An instrument in virtual time, with the riff playing."""
 
     def __init__(self, folder: Path | None = None, composer: FakeComposer | None = None) -> None:
-        self.engine = FakeEngine()
+        self.engine = CountingEngine()
         self.core = Core(Take(folder, {}))
         self.session = Session(Offline(self.core, self.engine, composer=composer))
         for name, fragment in (("riff", riff()), ("other", other())):
@@ -257,6 +267,36 @@ def test_a_moving_control_edits_as_it_moves(stage: Stage) -> None:
     stage.session.steps("octave3", [0, 1], "1 bar")
     heard = frequencies(stage.play(4 * BAR))[:, 2] >> 8
     assert [heard[bar * BAR + 5] for bar in range(4)] == [0x18, 0x30, 0x18, 0x30]
+
+
+def test_an_edit_that_waits_can_be_taken_back_later_and_one_that_will_not_be_there_cannot(stage: Stage) -> None:
+    stage.play(5)
+    with pytest.raises(ControlError, match="there is no edit to take back"):
+        stage.session.unedit(at="bar")
+    stage.session.rotate(1, at="bar")
+    stage.session.unedit(at="+2 bars")
+    after = stage.play(4 * BAR - 5)
+    assert same_notes(after[BAR - 5 :][:BAR], rotate_voices(of_riff(BAR), 1))
+    assert same_notes(after[-BAR:], of_riff(BAR))
+
+
+def test_a_pad_is_lit_while_its_edit_is_in_force(stage: Stage) -> None:
+    stage.session.chop("1/8", 12)
+    state = stage.session.state()
+    lit = VERBS["chop"].lit
+    assert lit is not None
+    assert [lit(state), lit(state, "1/8"), lit(state, "1/8", 12), lit(state, "1/8", 1), lit(state, "1/4")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_an_edit_with_a_fragment_is_heard_once_and_not_anew_when_its_time_comes(stage: Stage) -> None:
+    stage.play(5)
+    stage.session.timbre(1, "other", at="bar")
+    stage.play(BAR - 8)  # the frames after the bar line are generated
+    resets = stage.engine.resets
+    stage.play(BAR)
+    assert stage.engine.resets == resets
 
 
 # -- on the way to the chip

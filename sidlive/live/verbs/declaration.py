@@ -109,3 +109,13 @@ def muted(state: State, *voices: int | str) -> bool:
 def in_mode(mode: VoiceMode) -> Callable[..., bool]:
     """Return the function ``lit(state, *voices)``: whether voices are in a mode."""
     return lambda state, *voices: all(state.voices[voice].mode == mode for voice in parse_voices(*voices or ("all",)))
+
+
+def in_force(name: str) -> Callable[..., bool]:
+    """Return the function ``lit(state, *arguments)``: whether an edit by this verb and these arguments is in force."""
+
+    def lit(state: State, *arguments: Any) -> bool:
+        begin = f"{name}({', '.join(map(repr, arguments))}"
+        return any(text.startswith((begin + ",", begin + ")") if arguments else begin) for text in state.edits)
+
+    return lit

@@ -87,9 +87,10 @@ class TakeVerbs(FragmentVerbs):
         """
         music = self._core.state().edits
         newer = Counter(music) - Counter(self._music_edits[-1] if self._music_edits else ())
-        if not music and not self._edits:
+        waits = self._timing.in_block  # then the edit may be one that waits itself
+        if not music and not self._edits and not waits:
             raise ControlError("there is no edit to take back; edits() lists them")
-        if music and (newer or all):
+        if newer or (all and music) or (waits and not self._edits):
             self._command.unshape(all)
         if self._edits and (all or not newer):
             self._unedit_take(len(self._edits) if all else 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sidlive.errors import ControlError
 from sidlive.live.controls import control, one_voice
 from sidlive.live.edit_list import checked
-from sidlive.live.verbs.declaration import verb
+from sidlive.live.verbs.declaration import in_force, verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class EditVerbs(FragmentVerbs):
     """The verbs for edits of the music. Any thread may call any verb."""
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("rotate"))
     def rotate(self, voices: int = 1, heard: bool | None = None) -> None:
         """Edit: move each voice's music this many voices on, 1 to 2 to 3 to 1; ``rotate(0)`` ends it.
 
@@ -30,12 +30,12 @@ class EditVerbs(FragmentVerbs):
         """
         self._stand("rotate", voices, heard)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("swap"))
     def swap(self, one: int | str, other: int | str, heard: bool | None = None) -> None:
         """Edit: exchange two voices, with their filter routing: ``swap(1, 3)``. `heard`: see rotate."""
         self._reshape("swap", [one, other], heard=heard)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("octave"))
     def octave(self, voice: int | str, octaves: int = 1, heard: bool | None = None) -> None:
         """Edit: play a voice this many octaves higher than the original: ``octave(1, -1)``; ``octave(1, 0)`` ends it.
 
@@ -43,7 +43,7 @@ class EditVerbs(FragmentVerbs):
         """
         self._stand(f"octave{one_voice(voice) + 1}", octaves, heard)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("invert"))
     def invert(self, voice: int | str, on: bool = True, heard: bool | None = None) -> None:
         """Edit: turn a voice's melody upside down, within its range and the music's key; ``on=False`` ends it.
 
@@ -51,7 +51,7 @@ class EditVerbs(FragmentVerbs):
         """
         self._stand(f"invert{one_voice(voice) + 1}", int(on) if isinstance(on, bool) else on, heard)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("thin"))
     def thin(self, amount: float = 0.5, heard: bool | None = None) -> None:
         """Edit: leave out this share of the notes of every voice, up to 0.9; the first of each bar stays; 0 ends it.
 
@@ -59,7 +59,7 @@ class EditVerbs(FragmentVerbs):
         """
         self._stand("thin", amount, heard)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("echo"))
     def echo(
         self, voice: int | str, length: str = "1/8", to: int | str | None = None, heard: bool | None = None
     ) -> None:
@@ -69,22 +69,22 @@ class EditVerbs(FragmentVerbs):
         """
         self._reshape("echo", [voice, length, to], heard=heard)
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("stretch"))
     def stretch(self, factor: float) -> None:
         """Edit: play the notes at half speed, ``stretch(2)``, or at double speed, ``stretch(0.5)``; sounds stay."""
         self._reshape("stretch", [factor])
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("reverse"))
     def reverse(self, length: str = "bar") -> None:
         """Edit: play the notes of each bar in the opposite order; or of each ``"1/2"``, ``"2 bars"``, ``"beat"``."""
         self._reshape("reverse", [length])
 
-    @verb(timed=True)
+    @verb(timed=True, opposite="unedit", undo_arguments=0, lit=in_force("chop"))
     def chop(self, length: str = "1/4", seed: int = 1) -> None:
         """Edit: cut each bar into slices and play them in another order; each `seed` has its own, for all bars."""
         self._reshape("chop", [length, seed])
 
-    @verb(timed=True, names="fragment", argument=1)
+    @verb(timed=True, names="fragment", argument=1, opposite="unedit", undo_arguments=0, lit=in_force("timbre"))
     def timbre(self, voice: int | str, fragment: "Fragment | str", source: int | str | None = None) -> None:
         """Edit: play a voice's notes with the usual instrument of the same voice, or of `source`, of a fragment.
 
@@ -92,7 +92,7 @@ class EditVerbs(FragmentVerbs):
         """
         self._borrow("timbre", voice, fragment, source)
 
-    @verb(timed=True, names="fragment", argument=1)
+    @verb(timed=True, names="fragment", argument=1, opposite="unedit", undo_arguments=0, lit=in_force("rhythm"))
     def rhythm(self, voice: int | str, fragment: "Fragment | str", source: int | str | None = None) -> None:
         """Edit: play a voice's pitches at the onsets of the same voice, or of `source`, of a fragment, at our beat."""
         self._borrow("rhythm", voice, fragment, source)

@@ -132,10 +132,6 @@ class Planner:
         self._extend(chapter, frame, valid)
         return chapter.guide(frame, before)
 
-    def hear(self, frames: Frames) -> None:
-        """Find the notes of music ``uint8[T, 28]`` now that will be continued soon, since that takes a while."""
-        self._hearing(frames)
-
     def rewind(self, frame: int) -> None:
         """Return to the plan before ``frame`` was generated; it is asked for again next."""
         self.version += 1
