@@ -190,7 +190,7 @@ class UnsteadyEngine(FakeEngine):
         if self._chance is not None:
             if self._chance.random() < 0.3:
                 time.sleep(self._chance.random() * 0.003)
-            if self._chance.random() < 0.005:
+            if self._chance.random() < 0.02:
                 raise RuntimeError("the engine failed")
         return super().step(*asked, **more)  # type: ignore[arg-type]
 
