@@ -1,4 +1,4 @@
-"""The prelude: the prompt itself, played in a loop while the engine is still being loaded, or compiled.
+"""The prelude: the prompt itself, played in a loop while the engine is being compiled at the first start.
 
 The music begins where the loop ends, so that the model's continuation follows the prompt's last frame. The prelude is
 heard, but does not belong to the take.

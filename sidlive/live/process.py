@@ -207,7 +207,7 @@ class _Parts:
             from sidlive.live.generator import Generator
             from sidlive.tune.edits import transpose
 
-            compile_ahead(self._options, self._report_loading)
+            compile_ahead(self._options, self._report_compiling)
             engine = make_engine(self._options, self._report_loading)
             composer = make_composer(self._options, self._report_loading)
             generator = Generator(self.core, engine, transpose, composer)
@@ -229,6 +229,10 @@ class _Parts:
             if not busy:
                 self._wake.wait(NAP_S)
                 self._wake.clear()
+
+    def _report_compiling(self, progress: str) -> None:
+        self.core.compiling = True
+        self._report_loading(progress)
 
     def _report_loading(self, progress: str) -> None:
         self.core.loading = progress

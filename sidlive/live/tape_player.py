@@ -66,6 +66,7 @@ class TapePlayer:
         self.midi = "no MIDI"
         self.latency_ms = 0.0
         self.gaps = 0
+        self.compiling = False  # the engine is being compiled, which takes a while
         self.realtime = False  # frames are played at their time, so a change must be made in time
         self.quantised = "now"  # the moment at which changes of MIDI controllers take effect
         self.prefill_s = 0.0  # seconds that a prefill of a past takes; the longest one fades
@@ -199,9 +200,9 @@ class TapePlayer:
         self.take.event("hold_back", held)
 
     def _mind_prelude(self) -> None:
-        """Play the prompt itself while there is no engine yet; end that where the prompt ends."""
+        """Play the prompt itself while the engine is being compiled; end that where the prompt ends."""
         name = self._course.prompt
-        if not self.realtime or (self.model and self._prelude is None):
+        if self._prelude is None and (self.model or not self.compiling):
             return
         if name is None or not self._playing or not self._waiting or self._audition is not None:
             if self._prelude is not None:

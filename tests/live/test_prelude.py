@@ -1,4 +1,4 @@
-"""While the engine is not ready yet, the prompt itself is heard; the music follows where it ends."""
+"""While the engine is being compiled, the prompt itself is heard; the music follows where it ends."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ LENGTH = 2 * PERIOD
 def waiting_core(folder: Path | None = None) -> Core:
     """Return a core without an engine, where the performer has started the music."""
     core = Core(Take(folder, {}))
-    core.realtime = True
+    core.compiling = True
     core.command("add", riff())
     core.command("prompt", "riff")
     core.command("start")
@@ -76,8 +76,11 @@ def test_another_prompt_is_heard_at_once() -> None:
     assert np.array_equal(play(core, 12), riff("other").frames[:12])
 
 
-def test_with_an_engine_there_is_no_prelude() -> None:
+def test_there_is_no_prelude_while_an_engine_is_only_loaded_nor_with_an_engine() -> None:
     core = waiting_core()
+    core.compiling = False
+    assert not play(core, 5)[:, [4, 11, 18]].any()
+    core.compiling = True
     core.ready("fake", "", "")
     assert not play(core, 5)[:, [4, 11, 18]].any()
 
