@@ -36,6 +36,7 @@ Measure = Callable[[RoomOptions, float, Report], list[Result]]
 
 RATE: Final = 1000.0  # control changes a second of a flood
 SLICE_S: Final = 5.0  # of a flood, and then of quiet: their costs are compared
+TURN_S: Final = 0.15  # from one single control change to the next
 PATIENCE_S: Final = 20.0
 KNOB: Final = 20  # number of the knob that moves the volume, first of the four numbers of a flood
 CONTROL: Final = "volume"  # a control that changes no music to come, so the cost is that of hands alone
@@ -55,6 +56,32 @@ def hands(options: RoomOptions, seconds: float, report_progress: Report) -> list
     if hasattr(os, "getloadavg"):
         results.append(Result("hands_load", round(os.getloadavg()[0], 1), "processes that want to run on this machine"))
     return results
+
+
+def latency(options: RoomOptions, seconds: float, _report: Report) -> list[Result]:
+    """Turn a knob now and then: the time from the sample of the message to the change of the control in the core."""
+    options = replace(options, midi=CLIENT, name="hands-latency")
+    found: dict[float, float] = {}
+    with _hands_box() as box, playing_room(options) as session:
+        _learn(session, box)
+        begin, turns = time.monotonic(), 0
+        while time.monotonic() - begin < seconds:
+            box(f"turn {KNOB} {(20, LAST)[turns % 2]}")
+            turns += 1
+            time.sleep(TURN_S)
+            if turns % 10 == 0:
+                found |= _done(session, begin)
+        time.sleep(_SETTLE_S)
+        found |= _done(session, begin)
+    if not found:
+        raise DeviceError(f"no control change of {turns} arrived")
+    late_ms = 1000 * np.array(list(found.values()))
+    return [
+        Result("cc_to_core_ms.p50", round(float(np.percentile(late_ms, 50)), 2), "ms"),
+        Result("cc_to_core_ms.p99", round(float(np.percentile(late_ms, 99)), 2), "ms, from the message to the control"),
+        Result("cc_to_core_ms.max", round(float(late_ms.max()), 2), "ms"),
+        Result("cc_to_core.arrived", len(found), f"of {turns} changes"),
+    ]
 
 
 def flood(options: RoomOptions, seconds: float, _report: Report) -> list[Result]:
@@ -89,6 +116,7 @@ def flood(options: RoomOptions, seconds: float, _report: Report) -> list[Result]
 
 
 FIGURES: Final[dict[str, Measure]] = {
+    "from a knob to its control": latency,
     "a flood of messages": flood,
     "frames to a SID over ASID": asid,
 }
@@ -134,6 +162,12 @@ def _learn(session: Session, box: Callable[[str], None]) -> None:
             box(f"turn {KNOB} {value}")
             time.sleep(0.03)
         time.sleep(_SETTLE_S)
+
+
+def _done(session: Session, begin: float) -> dict[float, float]:
+    """Return the last messages that changed the control: the time of each, and the seconds until it was changed."""
+    heard = [message for message in session.midi() if message.number == KNOB and message.time_s > begin]
+    return {message.time_s: message.done_s - message.time_s for message in heard if message.done_s is not None}
 
 
 def _core_process() -> int:
