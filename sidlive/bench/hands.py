@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.bench.hands_asid import asid
+from sidlive.bench.hands_keys import keys
 from sidlive.bench.hands_box import CLIENT, LAST
 from sidlive.bench.jack_room import jack_server, playing_room
 from sidlive.errors import DeviceError
@@ -119,6 +120,7 @@ FIGURES: Final[dict[str, Measure]] = {
     "from a knob to its control": latency,
     "a flood of messages": flood,
     "frames to a SID over ASID": asid,
+    "keys of a keyboard": keys,
 }
 
 
