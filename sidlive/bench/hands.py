@@ -21,8 +21,8 @@ from typing import Final
 import numpy as np
 
 from sidlive.bench.hands_asid import asid
-from sidlive.bench.hands_keys import keys
 from sidlive.bench.hands_box import CLIENT, LAST
+from sidlive.bench.hands_keys import keys
 from sidlive.bench.jack_room import jack_server, playing_room
 from sidlive.errors import DeviceError
 from sidlive.live.controls import CONTROLS

@@ -40,7 +40,7 @@ NOTE_ON, NOTE_OFF, CONTROL_CHANGE, ALL_NOTES_OFF = 0x90, 0x80, 0xB0, 123
 
 
 def keys(
-    options: RoomOptions, seconds: float, report_progress: Callable[[str], None] = lambda doing: None
+    options: RoomOptions, seconds: float, report_progress: Callable[[str], object] = lambda doing: None
 ) -> list[Result]:
     """Play a voice on a keyboard for so long, on the JACK server that runs; return how soon its notes are heard."""
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +65,7 @@ def keys(
 
 
 def _played(
-    options: RoomOptions, seconds: float, keyboard: JackClient, report_progress: Callable[[str], None]
+    options: RoomOptions, seconds: float, keyboard: JackClient, report_progress: Callable[[str], object]
 ) -> list[float]:
     """Play keys in a room; return the times at which they were pressed, of `time.monotonic`."""
     port, chance = keyboard.add_output("keys"), random.Random(2)
