@@ -79,7 +79,7 @@ def message_table(messages: "Sequence[Heard]", now_s: float) -> Table | Text:
         ago_s = max(0.0, now_s - heard.time_s)
         colour = WHITE if ago_s < _FRESH_S else TEXT
         did = plain(heard.did)
-        hue = BAD if did == "failed" else WARN if " waits" in did else GOOD
+        hue = BAD if "failed" in did else WARN if " waits" in did else FAINT if did == "released" else GOOD
         table.add_row(
             Text(f"{ago_s:.1f} s", FAINT), Text(plain(heard.port), MUTED), Text(message_text(heard), colour),
             Text(did or "nothing", hue if did else FAINT),

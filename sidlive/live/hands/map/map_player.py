@@ -3,6 +3,7 @@
 It remembers which bank each controller is in, which buttons are down and which knobs have hold of their controls.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -51,7 +52,8 @@ class MapPlayer:
         self._banks: dict[Path, int] = {}  # by the file of the map; 1 where it was never chosen
         self._down: dict[MidiSource, bool] = {}
         self._grasps: dict[tuple[MidiSource, int], tuple[Binding, Grasp]] = {}  # by source and identity of binding
-        self._held: dict[tuple[MidiSource, Binding], ControlValue | int] = {}  # what comes back at the release
+        # What is held, and what comes back at the release: a control's value, a bank, nothing for a verb.
+        self._held: dict[tuple[MidiSource, int], tuple[Bound, ControlValue | None]] = {}
         self._errors: dict[str, float] = {}  # lines, and when they were shown last
         self._labels: tuple[tuple[object, ...], dict[str, str]] = ((), {})
 
@@ -72,7 +74,8 @@ class MapPlayer:
         counting = {id(bound) for bound in self._maps.in_banks(source, self.bank)}
         for bound in self._maps.for_source(source):
             binding = bound.binding
-            if id(bound) not in counting:
+            is_held = (source, id(binding)) in self._held
+            if id(bound) not in counting and not is_held:  # what is held is released in any bank
                 if binding.mode == "value":
                     self._grasp(source, bound).seen(event.value)
                 continue
@@ -113,9 +116,12 @@ class MapPlayer:
         return knobs
 
     def forget(self) -> None:
-        """Forget holds: the maps have changed."""
-        self._grasps.clear()
+        """Let go of everything: the maps have changed."""
+        for (source, _), (bound, _) in list(self._held.items()):
+            with contextlib.suppress(SidliveError):
+                self._release(source, bound)
         self._held.clear()
+        self._grasps.clear()
 
     # -- deeds
 
@@ -138,32 +144,31 @@ class MapPlayer:
     def _press(self, source: MidiSource, bound: Bound) -> str:
         binding, deed = bound.binding, bound.binding.deed
         undo = binding.mode == "toggle" and self.is_on(binding, bound.map.path, self._state())
+        if binding.mode == "hold":
+            before: ControlValue | None = self._actor.value(deed.name) if isinstance(deed, MoveControl) else None
+            before = self.bank(bound.map.path) if isinstance(deed, ChooseBank) else before
+            self._held[source, id(binding)] = bound, before
         if isinstance(deed, CallVerb):
             return self._call(deed.opposite if undo and deed.opposite is not None else deed)
         if isinstance(deed, ChooseBank):
-            if binding.mode == "hold":
-                self._held[source, binding] = self.bank(bound.map.path)
             return self._choose(bound, 1 if undo else self._bank_after(bound, deed))
         assert binding.way is not None
-        if binding.mode == "hold":
-            self._held[source, binding] = self._actor.value(deed.name)
         value = binding.way.value(0.0 if undo else 1.0)
         self._actor.set_value(deed.name, value)
         return f"{deed.name} {_short(value)}"
 
     def _release(self, source: MidiSource, bound: Bound) -> str:
         binding, deed = bound.binding, bound.binding.deed
-        if binding.mode != "hold":
+        held = self._held.pop((source, id(binding)), None)
+        if held is None:
             return ""
+        _, before = held
         if isinstance(deed, CallVerb):
             return self._call(deed.opposite) if deed.opposite is not None else ""
-        before = self._held.pop((source, binding), None)
-        if before is None:
-            return ""
         if isinstance(deed, ChooseBank):
-            return self._choose(bound, int(before))
+            return self._choose(bound, int(before or 1))
         self._actor.set_value(deed.name, before)
-        return f"{deed.name} {_short(before)}"
+        return f"{deed.name} {_short(before or 0)}"
 
     def _call(self, deed: CallVerb) -> str:
         return f"{deed}" if self._actor.call(deed) else f"{deed} in the session"

@@ -268,3 +268,16 @@ def test_a_map_that_is_saved_while_knobs_are_held_works_on(stage: HandStage) -> 
     assert stage.lines == ["box.toml is read again"]
     stage.turn(20, 64, 127)
     assert stage.get("temperature") == 2.0 and stage.get("vary") == 1.0
+
+
+def test_what_is_held_is_released_in_any_bank_and_when_its_map_is_saved(stage: HandStage) -> None:
+    held = BANKS + '\n[[bind]]\nnote = 7\nbank = 1\ndo = "mute(1)"\nmode = "hold"\n'
+    stage.map(held)
+    stage.press(7)
+    stage.tap(1)
+    stage.release(7)
+    assert stage.muted() == []
+    stage.tap(1)
+    stage.press(7)
+    stage.map(held.replace("note = 7", "note = 8"))
+    assert stage.muted() == []
