@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from sidlive.bench.heard import heard
 from sidlive.bench.jack_room import jack_server, playing_room
 from sidlive.bench.screen import ABOUT, with_screen
 from sidlive.errors import DeviceError
@@ -52,6 +53,8 @@ def sync(options: RoomOptions, seconds: float, report_progress: Report, screen: 
             results.append(Result("jack", driver))
             report_progress(f"following a MIDI clock: {seconds:.0f} s")
             results += midi_in(options, seconds, screen)
+            report_progress(f"a recording of music that follows a MIDI clock: {seconds:.0f} s")
+            results += heard(options, seconds, TEMPO_RATIO, JITTER_MS)
             report_progress(f"sending a MIDI clock: {seconds:.0f} s")
             results += midi_out(options, seconds)
     try:
