@@ -2,6 +2,7 @@
 
 - `engine` (``sidlive bench engine``): how many times faster than real time does the engine generate?
 - `live` (``sidlive bench live``): how soon is a change of a control heard?
+- `start` (``sidlive bench start``): how soon is the first sound heard, warm and on a new machine?
 - `clock` (``sidlive bench clock``): is the bar found that a tune repeats at, and do timed commands come in their frame?
 - `hands` (``sidlive bench hands``): how soon does a control follow a knob, and what does a flood of messages cost?
 - `capture`, `tempo`, `speed` (``sidlive bench capture``): are the captured registers and their rate those of
