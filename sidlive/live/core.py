@@ -237,6 +237,8 @@ class Core(Timekeeper):
                 with self._lock:
                     self._desk.fragment(choice.fragment)
             self.keyboards.play(choice)
+            if choice.port is not None and choice.port.lower() not in self.midi.lower():
+                self.tell(f"keys: no MIDI port {choice.port!r} is open now ({self.midi}); its keys play once it is")
         return self.keyboards.choices
 
     def osc(self, what: str | int | None) -> str:

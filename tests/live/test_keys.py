@@ -243,6 +243,20 @@ def test_a_slip_is_one_line(call: Any, words: str) -> None:
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
+def test_a_port_that_is_not_there_is_a_notice_and_its_keys_play_once_it_is() -> None:
+    band = Band()
+    band.core.midi = "Launchpad"
+    band.session.keys(2, port="launch")
+    assert not any("no MIDI port" in notice.text for notice in band.core.state().notices)
+    band.session.keys(2, port="Keys")
+    text = band.core.state().notices[-1].text
+    assert text == "keys: no MIDI port 'Keys' is open now (Launchpad); its keys play once it is"
+    begin = len(band.frames)
+    band.press(60)
+    band.play(5)
+    assert band.pitches(begin, begin + 5) == [60] * 5
+
+
 def test_without_midi_it_is_a_notice() -> None:
     session = Session(Offline(core := Core(Take(None, {})), FakeEngine()))
     session.keys(2)
