@@ -22,6 +22,7 @@ import numpy as np
 
 from sidlive.bench.hands_asid import asid
 from sidlive.bench.hands_box import CLIENT, LAST
+from sidlive.bench.hands_edit import edit_figures
 from sidlive.bench.hands_keys import keys
 from sidlive.bench.jack_room import jack_server, playing_room
 from sidlive.errors import DeviceError
@@ -121,6 +122,7 @@ FIGURES: Final[dict[str, Measure]] = {
     "a flood of messages": flood,
     "frames to a SID over ASID": asid,
     "keys of a keyboard": keys,
+    "edits of the music": edit_figures,
 }
 
 

@@ -5,6 +5,7 @@ is copied; the edit is heard from the first frame of the chip that differs from 
 """
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,7 @@ AFTER: Final = 20  # frames that are played after the moment of an edit before i
 PATIENCE_S: Final = 60.0  # longest wait for music, and for an edit
 
 
-def edit_figures(options: RoomOptions, seconds: float) -> list[Result]:
+def edit_figures(options: RoomOptions, seconds: float, report_progress: Callable[[str], object]) -> list[Result]:
     """Edit the music for ``seconds`` seconds and return the figures. Raises SidliveError if no music plays."""
     link = open_room(options)
     try:
@@ -38,6 +39,7 @@ def edit_figures(options: RoomOptions, seconds: float) -> list[Result]:
         while time.monotonic() < until or not number:
             for moment, found in (("beat", timed), (None, soon)):
                 number += 1
+                report_progress(f"edit {number}")
                 heard_ms = _edit(session, number % 3, moment)
                 found += [] if heard_ms is None else [heard_ms]
         state = session.state()

@@ -9,7 +9,7 @@ from sidlive.live.options import RoomOptions
 
 
 def test_edits_with_a_moment_and_without_one_are_found_in_what_the_chip_got(tmp_path: Path) -> None:
-    results = edit_figures(RoomOptions(device="null", midi="none", engine=FakeEngine, takes=tmp_path), 1.0)
+    results = edit_figures(RoomOptions(device="null", midi="none", engine=FakeEngine, takes=tmp_path), 1.0, print)
     values = {result.name: result.value for result in results}
     assert set(values) == {
         "edit_heard_ms.p50", "edit_heard_ms.p99", "edit_now_ms.p50", "edit_now_ms.p99", "edits.heard",
