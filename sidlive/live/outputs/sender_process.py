@@ -64,6 +64,7 @@ class SenderProcess:
         self._waiting: deque[tuple[float, bytes]] = deque(maxlen=MOST)
         self._last: list[bytes] = []
         self._changed = threading.Condition()
+        self._opening = threading.Lock()  # one thread at a time opens the port
         self._heard_s = time.perf_counter()
         self._silenced = True  # the last words were sent, and nothing after them
         self._ended = False
@@ -77,7 +78,7 @@ class SenderProcess:
             self._port.send(*message)
         deadline = time.perf_counter() + PARTING_S
         while not self._port.connected and time.perf_counter() < deadline:
-            self._port.open()
+            self._is_there()
             time.sleep(LOOK_S / 10)
         for _ in range(LAST_TIMES):
             self._send_last()
@@ -132,10 +133,15 @@ class SenderProcess:
         there = True
         while not self._ended:
             time.sleep(LOOK_S)
-            now = self._port.connected or not self._port.open()
+            now = self._is_there()
             if now != there and not self._ended:
                 there = now
                 self._say(f"{'open' if there else 'gone'} {self._port.name}")
+
+    def _is_there(self) -> bool:
+        """Return whether the port takes messages, after opening it again if it does not."""
+        with self._opening:
+            return self._port.connected or not self._port.open()
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more
