@@ -7,6 +7,7 @@ server's own count of samples, and plays them on a chip of its own: registers in
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import Final
 
 import numpy as np
@@ -60,7 +61,8 @@ def asid(options: RoomOptions, seconds: float, report_progress: Callable[[str], 
     last = frames[-1]
     begin = place(take, frames)
     frames, times = frames[begin : begin + len(take)], times[begin : begin + len(take)]
-    exact = int((take[: len(frames)] == frames).all(axis=1).sum())
+    same = SequenceMatcher(None, [*map(bytes, take)], [*map(bytes, frames)], autojunk=False)
+    exact = sum(block.size for block in same.get_matching_blocks())  # a message that JACK loses costs its frame only
     late = 1000 * np.abs(np.diff(times) - 1 / state.rate_hz)
     return [
         Result("asid_exact", exact / len(take), f"share of {len(take)} frames that reach the port as they were played"),

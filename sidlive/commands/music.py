@@ -34,6 +34,7 @@ class Music:
     chip: str
     timing: "VideoTiming"
     control_first: bool = False  # order in which the registers of a row are written
+    calls: int = 1  # of a tune's player in a video frame
 
 
 def open_music(args: argparse.Namespace, seconds: float | None) -> Music:
@@ -65,7 +66,8 @@ def open_music(args: argparse.Namespace, seconds: float | None) -> Music:
     rate_hz = tune.timing.rate_hz
     count = None if seconds is None else math.ceil(seconds * rate_hz)
     played = itertools.islice(_performance(recorder, path), count)
-    return Music(title, played, count, rate_hz, args.chip or tune.chip, tune.timing)
+    calls = max(1, round(recorder.expected_hz / rate_hz))
+    return Music(title, played, count, rate_hz, args.chip or tune.chip, tune.timing, calls=calls)
 
 
 def _performance(recorder: "Recorder", path: Path) -> Iterator["WriteSpan"]:

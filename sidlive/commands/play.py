@@ -117,7 +117,7 @@ class ChipFrames:
         from sidlive.live.sound.device_times import DeviceTimes
 
         self._patchbay, self._music = patchbay, music
-        self._times, self._spans = DeviceTimes(), SpanRows()
+        self._times, self._spans = DeviceTimes(), SpanRows(music.calls)
         self._frames: list[tuple[float, Row]] = []  # of the music under way: seconds from its beginning, and frame
 
     def next(self, music: "Row | WriteSpan | None") -> "Row | WriteSpan | None":

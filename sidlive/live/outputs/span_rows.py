@@ -1,5 +1,6 @@
 """A tune's own register writes as frames for chips that take frames: a frame for each call of the tune's player."""
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -8,8 +9,8 @@ from sidlive.chip.registers import CONTROL, REGISTERS, USED_BITS, VOICES, first_
 from sidlive.chip.sid import WriteSpan
 from sidlive.live.outputs.chip_stream import Row
 
-APART: Final = 1500  # cycles without a write between two calls of a player
-MOST: Final = 4  # frames from one span; the writes after them join the last one: samples would flood a chip
+APART: Final = 500  # cycles without a write that lie between two calls of a player, at least
+MOST: Final = 4  # frames from one span: more would flood a chip
 
 _VOICE_OF: Final = {register_of(voice, CONTROL): voice for voice in range(VOICES)}
 
@@ -17,7 +18,9 @@ _VOICE_OF: Final = {register_of(voice, CONTROL): voice for voice in range(VOICES
 class SpanRows:
     """Turns spans of writes into frames, one span after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: int = 1) -> None:
+        """``calls``: how often the tune's player is called in a span; it makes so many frames, at most `MOST`."""
+        self._calls = max(1, min(calls, MOST))
         self._row: Row = silence(1)[0]
 
     def of(self, span: WriteSpan) -> list[tuple[int, Row]]:
@@ -27,17 +30,18 @@ class SpanRows:
         """
         if span.before is not None:
             self._row = _after(self._row, span.before.writes.tolist())
-        writes = [write for write in span.writes.tolist() if write[1] < REGISTERS]
-        groups: list[list[list[int]]] = [[]]
-        for write in writes:
-            if groups[-1] and write[0] - groups[-1][-1][0] > APART and len(groups) < MOST:
-                groups.append([])
-            groups[-1].append(write)
         rows: list[tuple[int, Row]] = []
-        for group in groups:
+        for group in self._groups([write for write in span.writes.tolist() if write[1] < REGISTERS]):
             self._row = _after(self._row, group)
             rows.append((group[0][0] if rows else 0, self._row))
         return rows
+
+    def _groups(self, writes: list[list[int]]) -> list[list[list[int]]]:
+        """Divide the writes of a span where the longest times without a write are, into one group for each call."""
+        gaps = [(writes[index][0] - writes[index - 1][0], index) for index in range(1, len(writes))]
+        longest = sorted((gap for gap in gaps if gap[0] >= APART), reverse=True)[: self._calls - 1]
+        cuts = [0, *sorted(index for _, index in longest), len(writes)]
+        return [writes[begin:end] for begin, end in pairwise(cuts)]
 
 
 def _after(row: Row, writes: list[list[int]]) -> Row:

@@ -27,13 +27,20 @@ def test_registers_stay_from_frame_to_frame_and_a_control_that_is_not_written_is
 
 
 def test_a_player_that_is_called_twice_makes_two_frames() -> None:
-    (first, one), (second, two) = SpanRows().of(span((500, 0, 1), (600, 4, 0x41), (10_000, 0, 2), (10_100, 4, 0x40)))
+    (first, one), (second, two) = SpanRows(calls=2).of(
+        span((500, 0, 1), (600, 4, 0x41), (10_000, 0, 2), (10_100, 4, 0x40))
+    )
     assert (first, one[0], one[4]) == (0, 1, 0x41)
     assert (second, two[0], two[25], two[4]) == (10_000, 2, 0x40, 0x40)
 
 
+def test_a_player_that_pauses_between_its_writes_makes_one_frame() -> None:
+    ((_, row),) = SpanRows().of(span((500, 0, 1), (9_000, 4, 0x41)))
+    assert (row[0], row[4]) == (1, 0x41)
+
+
 def test_samples_do_not_flood_the_chip() -> None:
-    found = SpanRows().of(span(*((number * (APART + 1), 24, number) for number in range(13))))
+    found = SpanRows(calls=13).of(span(*((number * (APART + 1), 24, number) for number in range(13))))
     assert len(found) == MOST and found[-1][1][24] == 12
 
 
