@@ -99,13 +99,17 @@ class JackOutput:
 class JackClient:
     """A client of a JACK server, with its ports. One thread, besides JACK's."""
 
-    def __init__(self, name: str, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, name: str, changed: Callable[[], object] = lambda: None, together: Callable[[], object] = lambda: None
+    ) -> None:
         """Connect to the server.
 
         ``changed`` is called in a thread of JACK when a port of any client comes or goes; it must not call JACK.
+        ``together`` is called in JACK's thread after all messages of a block have been heard.
         Raises ConnectionError without a server, OSError or AttributeError without a JACK library.
         """
         self._jack = load_jack()
+        self._together = together
         self._client = self._jack.jack_client_open(name.encode()[:_NAME], _NO_START, None)
         if not self._client:
             raise ConnectionError("no JACK server")
@@ -220,11 +224,15 @@ class JackClient:
 
     def _process(self, count: int, _data: object) -> int:
         """Hear and send the messages of a block of ``count`` samples."""
+        heard = False
         for port in self._inputs:
             buffer = self._jack.jack_port_get_buffer(port.handle, count)
             events = self._jack.jack_midi_get_event_count(buffer)
             if events:
                 self._hear(port, buffer, events)
+                heard = True
+        if heard:
+            self._together()
         for output in self._outputs:
             buffer = self._jack.jack_port_get_buffer(output.handle, count)
             self._jack.jack_midi_clear_buffer(buffer)

@@ -119,7 +119,8 @@ class RtMidiDriver(Driver):
 
     _serial = itertools.count(1)
 
-    def __init__(self, rtmidi: RtMidi, api: int, owner: int) -> None:
+    def __init__(self, rtmidi: RtMidi, api: int, owner: int, together: Callable[[], object] = lambda: None) -> None:
+        self._together = together
         self.name = rtmidi.driver_name(api)
         self._rtmidi, self._api, self._client = rtmidi, api, client_name("midi", owner)
         self._watchers: list[Any] | None = None  # the clients that list ports, made once: they disturb a server
@@ -145,6 +146,7 @@ class RtMidiDriver(Driver):
                 time_s = times.time_of(since_s, time.perf_counter())
                 if message[0] != _SENSING:
                     hear(message, time_s)
+                    self._together()
 
             self._rtmidi.hear(handle, arrived)
             handle.open_port(self._index(handle.get_ports(), port), local)
@@ -240,9 +242,11 @@ class JackMidi(Driver):
 
     name = "JACK"
 
-    def __init__(self, owner: int, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, owner: int, changed: Callable[[], object] = lambda: None, together: Callable[[], object] = lambda: None
+    ) -> None:
         """``changed`` is called in another thread when a port of JACK comes or goes."""
-        self._owner, self._changed = owner, changed
+        self._owner, self._changed, self._together = owner, changed, together
         self._client: JackClient | None = None  # hears
         self._sender: JackClient | None = None  # made when there is something to send
         self._labels: dict[str, str] = {}
@@ -316,7 +320,7 @@ class JackMidi(Driver):
             return None  # whoever opened ports closes them now; the next call finds the server's successor
         if self._client is None and time.monotonic() >= self._retry_at:
             try:
-                self._client = JackClient(client_name("midi", self._owner), self._changed)
+                self._client = JackClient(client_name("midi", self._owner), self._changed, self._together)
                 self._labels.clear()
             except (ConnectionError, OSError, AttributeError):  # no server, no library
                 self._retry_at = time.monotonic() + SERVER_S
@@ -345,15 +349,21 @@ class _JackInput:
             self._client.remove(self._port)
 
 
-def drivers(owner: int, changed: Callable[[], object] = lambda: None) -> tuple[list[Driver], str]:
-    """Return the drivers that may be used here for the core process ``owner``, and why RtMidi is not among them."""
-    found: list[Driver] = [JackMidi(owner, changed)]
+def drivers(
+    owner: int, changed: Callable[[], object] = lambda: None, together: Callable[[], object] = lambda: None
+) -> tuple[list[Driver], str]:
+    """Return the drivers that may be used here for the core process ``owner``, and why RtMidi is not among them.
+
+    ``changed`` is called when ports come or go, by drivers that say so; ``together`` after messages that came together
+    have been heard. Both are called in drivers' threads.
+    """
+    found: list[Driver] = [JackMidi(owner, changed, together)]
     try:
         rtmidi = RtMidi()
     except ImportError as error:
         return found, str(error)
     kinds = {"ALSA": AlsaMidi, "Windows MIDI": WindowsMidi}
-    found += [kinds.get(rtmidi.driver_name(api), RtMidiDriver)(rtmidi, api, owner) for api in rtmidi.apis()]
+    found += [kinds.get(rtmidi.driver_name(api), RtMidiDriver)(rtmidi, api, owner, together) for api in rtmidi.apis()]
     return found, ""
 
 

@@ -47,9 +47,18 @@ class Writer:
             os.set_blocking(descriptor, False)
 
     def write(self, line: str) -> None:
-        """Write a line, later if the pipe is full. Ends the process if the reader is gone."""
+        """Write a line, and what waits before it."""
+        self.add(line)
+        self.flush()
+
+    def add(self, line: str) -> None:
+        """Keep a line until `flush`."""
         with self._lock:
             self._waiting.append(line.encode() + b"\n")
+
+    def flush(self) -> None:
+        """Write all lines that wait, later if the pipe is full. Ends the process if the reader is gone."""
+        with self._lock:
             self._flush()
 
     def _flush(self) -> None:
@@ -94,7 +103,7 @@ class MidiProcess:
         self._moved = False  # ports have come or gone
         self._ended = False
         self._orders: deque[str] = deque(maxlen=_MOST_LINES)
-        found, self._trouble = drivers(owner, self._note_move)
+        found, self._trouble = drivers(owner, self._note_move, writer.flush)
         self._finder = PortFinder(wanted, self._heard, found, owner)
 
     def run(self) -> None:
@@ -137,10 +146,10 @@ class MidiProcess:
                 self._finder.send(self._outputs.name(int(number)), bytes.fromhex(message), float(time_s))
 
     def _heard(self, port: str, message: bytes, time_s: float) -> None:
-        """Pass on a message. The driver's thread."""
+        """Pass on a message, at once with those that came together with it. The driver's thread."""
         if not self._inputs.has(port):
-            self._writer.write(f"input {self._inputs.of(port)} {port}")
-        self._writer.write(f"heard {self._inputs.of(port)} {time_s:.6f} {message.hex()}")
+            self._writer.add(f"input {self._inputs.of(port)} {port}")
+        self._writer.add(f"heard {self._inputs.of(port)} {time_s:.6f} {message.hex()}")
 
     def _state(self) -> str:
         return repr((self._finder.names, self._finder.output_names))
