@@ -51,7 +51,8 @@ def progress_line(counts: Counts) -> str:
     """Return a line with a bar from the counts of all parts."""
     done, total = sum(counts.values()), sum(total for _, total in counts)
     full = round(WIDTH * done / total) if total else 0
-    return f"compiling the engine, once on this machine {'█' * full}{'░' * (WIDTH - full)} {done} of {total or '...'}"
+    bar = "█" * full + "░" * (WIDTH - full)
+    return f"{bar} {done} of {total or '...'}: compiling the engine, once on this machine"
 
 
 def compile_part() -> None:
