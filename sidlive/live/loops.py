@@ -60,6 +60,11 @@ class _Loop:
             tick += step
         return tick, (tick - count.beats) * count.beat_frames
 
+    def skip_before(self, count: ClockState, frames: float) -> None:
+        """Begin with a tick that is not nearer than ``frames``: a call for a nearer one would come late."""
+        while (near := self.next(count))[1] < frames:
+            self.last = near[0]
+
 
 class Loops:
     """The loops of a session. Any thread may call any method."""
@@ -85,6 +90,8 @@ class Loops:
             if old is None and len(self._loops) >= MOST:
                 raise ControlError(f"{MOST} loops run already, no more can: unloop(name) or hush() ends some")
             loop = _Loop(name, text, period, function)
+            if old is None and not self.in_virtual_time:
+                loop.skip_before(count, CALL_FRAMES)
             if old is not None:
                 loop.good, loop.last, loop.calls, loop.skipped = old.good, old.last, old.calls, old.skipped
             self._loops[name] = loop

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from fake_engine import FakeEngine, riff, until
 from sidlive.chip.registers import MODE_VOL, Frames
 from sidlive.errors import ControlError
 from sidlive.live.core import Core
-from sidlive.live.loops import MOST
+from sidlive.live.loops import CALL_FRAMES, MOST, Loops
+from sidlive.live.moments import Duration
 from sidlive.live.options import RoomOptions
 from sidlive.live.replay import replay
 from sidlive.live.room import open_room
 from sidlive.live.script import Offline
 from sidlive.live.session import Session
+from sidlive.live.state import ClockState, State
 from sidlive.live.take import Take, read_take
 
 BEAT = 12  # frames of a beat of `riff`, four beats to the bar
@@ -191,3 +194,25 @@ def test_in_real_time_loops_are_heard_at_their_tick_and_a_slow_one_delays_no_oth
     for event in ticks[:12]:
         assert (log.frames[int(event["heard"]), MODE_VOL] & 15) == event["arguments"][1]
     np.testing.assert_array_equal(replay(log, FakeEngine()), log.frames)
+
+
+class StandingHost:
+    """Stands for a session whose music stands in the middle of a beat of 24 frames, in real time."""
+
+    def state(self) -> State:
+        return State(count=ClockState(beats=3.5, beat_frames=24.0))
+
+    def at(self, moment: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def tell(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+def test_a_new_loop_begins_with_a_tick_that_its_call_can_reach() -> None:
+    loops = Loops(StandingHost())
+    loops.add("tick", "1 beat", Duration(1, "beats"), lambda: None)
+    (loop,) = loops.states()
+    assert (loop.bar, loop.beat, loop.frames) == (2, 2, 36)  # the tick before comes in 12 frames
+    assert loop.frames >= CALL_FRAMES and loop.skipped == 0
+    loops.close()
