@@ -361,7 +361,7 @@ def test_importing_does_not_load_the_emulator() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("schedule", chip_sid._SCHEDULES, ids=["envelope first", "control first"])
+@pytest.mark.parametrize("schedule", chip_sid.SCHEDULES, ids=["envelope first", "control first"])
 def test_a_frame_writes_every_register_once_and_each_control_twice(schedule: tuple[tuple[int, int, int], ...]) -> None:
     columns = [column for _, _, column in schedule]
     assert sorted(columns) == list(range(28))

@@ -88,7 +88,7 @@ def test_the_measure_detects_the_wrong_order_of_writes(
 ) -> None:
     right = compare_with_sidplayfp(DOUBLE[0], False)
     ascending = tuple((40 + 8 * register, register, register) for register in range(REGISTERS))
-    monkeypatch.setattr(chip_sid, "_SCHEDULES", (ascending, ascending))
+    monkeypatch.setattr(chip_sid, "SCHEDULES", (ascending, ascending))
     wrong = compare_with_sidplayfp(DOUBLE[0], False)
     assert wrong.distance_db > right.distance_db + 0.3 and wrong.correlation < right.correlation - 0.05
 
@@ -99,7 +99,7 @@ def test_tunes_that_write_control_first_need_that_order(
     """With envelope before control, most of their notes come 33 ms late or not at all."""
     right = [compare_with_sidplayfp(name, False) for name in CONTROL_FIRST]
     assert all(near.distance_db <= 1.85 and near.correlation >= 0.88 for near in right), right
-    monkeypatch.setattr(chip_sid, "_SCHEDULES", (chip_sid._SCHEDULES[False],) * 2)
+    monkeypatch.setattr(chip_sid, "SCHEDULES", (chip_sid.SCHEDULES[False],) * 2)
     assert all(compare_with_sidplayfp(name, False).correlation < 0.6 for name in CONTROL_FIRST)
 
 

@@ -502,7 +502,7 @@ def test_refused_commands_change_nothing(room: Room) -> None:
         ("prompt", ("nobody",)),
         ("lock", (4, "riff")),
         ("mute", ("5",)),
-        ("learn", ("mask",)),
+        ("set", ("mask", "9")),
     ):
         with pytest.raises(ControlError):
             room.do(verb, *arguments)

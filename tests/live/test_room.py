@@ -105,7 +105,7 @@ def test_the_tape_is_read_from_shared_memory(playing: Session) -> None:
     assert np.array_equal(later.frames[window.first - later.first :][:60], window.frames)
 
 
-def test_a_change_is_played_one_frame_after_the_next(playing: Session) -> None:
+def test_a_change_is_played_a_few_frames_later(playing: Session) -> None:
     """Few frames lie between the playhead at the call of the verb and the first frame that differs."""
     playing.wait(0.3)
     late = []
@@ -117,7 +117,7 @@ def test_a_change_is_played_one_frame_after_the_next(playing: Session) -> None:
         heard = after.frames[before.first - after.first :][:40]
         late.append(int(np.flatnonzero((heard != before.frames[:40]).any(axis=1))[0]))
     print("frames from the call to the first that differs:", late)
-    assert min(late) >= 1 and max(late) <= 12
+    assert max(late) <= 12
 
 
 def test_the_take_is_on_disk_while_it_plays(playing: Session) -> None:
@@ -285,9 +285,14 @@ def test_a_controller_steers_while_it_plays(jack: JackServer, tmp_path: Path, mo
         session.prompt(riff())
         session.start()
         assert until(lambda: session.state().phase == "playing" and "faders" in session.state().midi)
+        faders.send(bytes([0xB0, 1, 127]))
+        assert until(lambda: "waits" in "".join(heard.did for heard in session.midi()))
+        assert session.get("temperature") == 0.9, "the fader has not passed the control's value yet"
         faders.send(bytes([0xB0, 1, 0]))
         assert until(lambda: session.get("temperature") == 0)
         assert until(lambda: not session.window(3, 0).frames[:, NOISE].any())
+        faders.send(bytes([0xB0, 2, 0]))
+        assert until(lambda: "transpose waits" in session.midi()[-1].did)
         faders.send(bytes([0xB0, 2, 96]))
         assert until(lambda: session.get("transpose") == 12)
         octave = set((2 * riff().frames[:, FREQ_HI]).tolist())

@@ -1,12 +1,13 @@
 """PAL and NTSC: the standard at which the instrument runs, its notices about music of the other, what keeps it."""
 
 import wave
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine, riff
+from fake_engine import FakeEngine, riff, until
 from fake_sound import ManualOutput
 
 from sidlive.chip.registers import NTSC, PAL, VideoTiming, silence
@@ -150,9 +151,9 @@ def test_the_renderer_changes_standard_between_two_frames(monkeypatch: pytest.Mo
         def __init__(self, chip: str, timing: VideoTiming, sample_rate: int, rest: object = None) -> None:
             self.chip, self.timing, self.sample_rate = chip, timing, sample_rate
 
-        def play(self, row: np.ndarray, samples: int) -> np.ndarray:
+        def pieces(self, row: np.ndarray, samples: int, size: int) -> Iterator[np.ndarray]:
             made.append((self.timing.name, samples))
-            return np.zeros(samples, np.int16)
+            yield np.zeros(samples, np.int16)
 
     monkeypatch.setattr(renderer_module, "Sid", RecordingSid)
     output, given = ManualOutput(), [0]
@@ -165,8 +166,7 @@ def test_the_renderer_changes_standard_between_two_frames(monkeypatch: pytest.Mo
 
     renderer = Renderer(source, output, "8580", PAL)
     renderer.start()
-    while not renderer.ended.is_set():
-        output.turn()
+    assert until(lambda: output.turn() is not None and renderer.ended.is_set())
     renderer.close()
     assert [name for name, _ in made] == ["PAL"] * 2 + ["NTSC"] * 60
     assert sum(samples for _, samples in made[2:]) == round(60 / NTSC.rate_hz * 48_000)

@@ -100,7 +100,7 @@ class SteadyLine:
         square, product = sum_xx - sum_x * mean_x, sum_xy - sum_x * mean_y
         if self._known is not None:  # it counts as half a memory of events that keep it
             step = -float(x[-1]) / max(1, events - 1)
-            prior = (self._memory / 2) ** 3 / 12 * max(step, 1e-9) ** 2
+            prior = (self._memory / 2) ** 3 / 12 * max(step, 1e-3) ** 2
             square, product = square + prior, product + prior * self._known
         pace = product / np.maximum(square, 1e-12)
         now = mean_y - pace * mean_x
