@@ -18,6 +18,8 @@ JACK_MODES: Final = {
     "in real time": ("--realtime", "--realtime-priority", "10"),
     "not in real time": ("--no-realtime",),
 }
+# Without this the server does not wait for its clients, and on a busy machine messages from one to another get lost.
+_IN_STEP: Final = "--sync"
 JACK_DRIVER: Final = ("-d", "dummy", "--rate", "48000", "--period", "128")
 START_S: Final = 2.0  # time for the server to start
 
@@ -47,16 +49,22 @@ def jack_server() -> Iterator[str]:
     try:
         for mode, options in JACK_MODES.items():
             server = subprocess.Popen(
-                ["jackd", "-n", name, *options, *JACK_DRIVER], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                ["jackd", "-n", name, _IN_STEP, *options, *JACK_DRIVER],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             try:
                 time.sleep(START_S)
                 if server.poll() is None:
-                    yield f"JACK's dummy driver, {mode}, 128 samples"
+                    yield f"JACK's dummy driver, {mode}, in step with its clients, 128 samples"
                     return
             finally:
                 server.terminate()
-                server.wait()
+                try:
+                    server.wait(START_S)
+                except subprocess.TimeoutExpired:  # a client has left without a word
+                    server.kill()
+                    server.wait()
         raise DeviceError(f"JACK's dummy driver does not start: try jackd {' '.join((*options, *JACK_DRIVER))}")
     finally:
         if before is None:
