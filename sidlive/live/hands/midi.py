@@ -260,6 +260,7 @@ class Midi:
             self._ask(lambda name=name: self._greet(name))  # type: ignore[misc]
         for name in changes.gone:
             self._tell(f"MIDI: {name} is gone")
+            self._ask(lambda name=name: self._player.unplugged(name))  # type: ignore[misc]
         self._news.set()
 
     # -- the thread of MIDI

@@ -117,11 +117,18 @@ class MapPlayer:
 
     def forget(self) -> None:
         """Let go of everything: the maps have changed."""
-        for (source, _), (bound, _) in list(self._held.items()):
-            with contextlib.suppress(SidliveError):
-                self._release(source, bound)
-        self._held.clear()
+        self._release_all(list(self._held))
         self._grasps.clear()
+
+    def unplugged(self, port: str) -> None:
+        """Release what is held on a controller that is gone: no message will do it."""
+        self._release_all([held for held in self._held if held[0].port == port])
+        self._down = {source: down for source, down in self._down.items() if source.port != port}
+
+    def _release_all(self, held: list[tuple[MidiSource, int]]) -> None:
+        for key in held:
+            with contextlib.suppress(SidliveError):
+                self._release(key[0], self._held[key][0])
 
     # -- deeds
 

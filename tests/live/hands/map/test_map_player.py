@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hand_stage import HandStage
 
+from sidlive.live.hands.midi_ports import Changes
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> HandStage:
@@ -281,3 +283,15 @@ def test_what_is_held_is_released_in_any_bank_and_when_its_map_is_saved(stage: H
     stage.press(7)
     stage.map(held.replace("note = 7", "note = 8"))
     assert stage.muted() == []
+
+
+def test_what_is_held_on_a_controller_that_is_unplugged_is_released(stage: HandStage) -> None:
+    stage.map('controller = "box"\n[[bind]]\nnote = 40\ndo = "mute(1)"\nmode = "hold"\n')
+    stage.press(40)
+    stage.ports.inputs.remove("box")
+    stage.ports.changed(Changes([], ["box"]))
+    stage.midi.work()
+    assert stage.muted() == [] and stage.lines == ["MIDI: box is gone"]
+    stage.plug("box")
+    stage.press(40)
+    assert stage.muted() == [1], "the pad is up since then, so this is a press"
