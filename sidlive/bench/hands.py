@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ def hands(options: RoomOptions, seconds: float, report_progress: Report) -> list
     results = [Result("hands_seconds", round(seconds), "s each")]
     if shutil.which("jackd") is None:
         return [*results, Result("jack", None, "jackd is not installed")]
-    with jack_server() as driver:
+    with jack_server() as driver, _other_settings():
         results.append(Result("jack", driver))
         for what, measure in FIGURES.items():
             report_progress(f"{what}: {seconds:.0f} s")
@@ -124,6 +125,21 @@ FIGURES: Final[dict[str, Measure]] = {
     "keys of a keyboard": keys,
     "edits of the music": edit_figures,
 }
+
+
+@contextlib.contextmanager
+def _other_settings() -> Iterator[None]:
+    """Keep the performer's own maps out of the rooms, and what is learned here out of the maps."""
+    before = os.environ.get("XDG_CONFIG_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CONFIG_HOME"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["XDG_CONFIG_HOME"]
+            else:
+                os.environ["XDG_CONFIG_HOME"] = before
 
 
 @contextlib.contextmanager

@@ -1,12 +1,16 @@
 """``sidlive bench hands``: as typed on the command line, and the controller that it sends with."""
 
+from pathlib import Path
+
 import pytest
 from fake_engine import until
 from jack_server import JackServer
 
+from sidlive.bench.hands import _other_settings
 from sidlive.bench.hands_box import LAST, NUMBERS, HandsBox
 from sidlive.bench.jack_in import JackIn
 from sidlive.cli import main
+from sidlive.live.places import config_folder
 
 
 def test_a_time_that_is_too_short_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,3 +32,10 @@ def test_a_flood_ends_with_its_last_value_on_each_number(jack: JackServer) -> No
     finally:
         box.close()
         recorder.close()
+
+
+def test_the_performers_own_maps_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with _other_settings():
+        assert config_folder().parent != tmp_path and config_folder().parent.is_dir()
+    assert config_folder().parent == tmp_path
