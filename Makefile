@@ -18,6 +18,8 @@ check:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@echo "compiling the kernels, if they have changed ..."
+	@$(BIN)/python -c 'from sidlive.live import compile_ahead as c, options; c.compile_ahead(options.RoomOptions(), lambda line: None)'
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 setup: system $(VENV)/.play
@@ -37,8 +39,6 @@ $(VENV)/.play: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/.play
 	@echo "installing what training and the tests need into $(VENV) ..."
 	@$(PIP) -e '.[test]'
-	@echo "compiling the kernels, once ..."
-	@$(BIN)/python -c 'from sidlive.live import compile_ahead as c, options; c.compile_ahead(options.RoomOptions(), lambda line: None)'
 	@touch $@
 
 # PortAudio brings the sound on Linux (the wheels for macOS and Windows carry it). Without it the instrument opens silent.
