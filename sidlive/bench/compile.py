@@ -6,6 +6,7 @@ on py65's and compared with the music in every frame and column; the cycles of e
 
 import json
 import lzma
+import os
 import random
 import statistics
 import time
@@ -62,6 +63,8 @@ class PackedMusic:
 
 def choose(folder: Path, count: int) -> list[Path]:
     """Choose ``count`` of a folder's .sid files (0: all) by a fixed seed. Raises TuneError if there are none."""
+    if not os.path.isdir(folder):
+        raise TuneError(f"{folder} is not a folder; expected one with .sid files")
     paths = sorted(path for path in folder.rglob("*") if is_sid(path) and path.is_file())
     if not paths:
         raise TuneError(f"{folder} holds no .sid files")

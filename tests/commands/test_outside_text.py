@@ -89,7 +89,7 @@ LONG = "x" * 300
         (["corpus", "build", LONG, "-o", "c"], "is not a folder"),
         (["corpus", "build", ".", "-o", LONG], "File name too long"),
         (["eval", "pocket", LONG], "build the corpus again"),
-        (["bench", "compile", "--corpus", LONG, "--takes", "0"], "File name too long"),
+        (["bench", "compile", "--corpus", LONG, "--takes", "0"], "is not a folder"),
         (["replay", f"{LONG}.jsonl"], "File name too long"),
     ],
 )

@@ -6,9 +6,12 @@ import linecache
 import re
 import traceback
 import types
+from typing import Final
 
 from sidlive.errors import SidliveError
 from sidlive.studio.console.names import ConsoleNames
+
+_PYTHON_HINT: Final = re.compile(r"\. Did you mean '(\w+)'\?$")  # from Python 3.13 on some messages end in one
 
 
 def explain(error: BaseException, names: ConsoleNames) -> str:
@@ -39,14 +42,17 @@ def _explain(error: BaseException, names: ConsoleNames) -> str:
         for frame in own[-3:]
         if len(own) > 1 or "\n" in "".join(linecache.getlines(frame.filename)).strip()
     ]
-    message = f"{kind}: {error}" if str(error) else kind
+    text, python_hint = str(error), _PYTHON_HINT.search(str(error))
+    if python_hint:
+        text = text[: python_hint.start()]
+    message = f"{kind}: {text}" if text else kind
     if isinstance(error, SystemExit):
         message = "to leave the studio press Ctrl-Q"
     elif type(error) is NameError and error.name in names.given:  # the name is there, so its deletion failed
         message = f"{error.name} is sidlive's own name and cannot be deleted"
     elif isinstance(error, TypeError) and (hidden := _hidden_in(own[-1].line if own else "", names)):
         message += f". {hidden} is your variable: `del {hidden}` brings sidlive's {hidden} back"
-    elif near := _near(error, names):
+    elif near := _near(error, names) or (python_hint and python_hint[1]):
         message += f". Did you mean {near}?"
     return "\n".join([*shown, message])
 
