@@ -13,10 +13,8 @@ from fake_engine import until
 
 from sidlive.live.outputs.chip_choice import parse_chip
 from sidlive.live.outputs.sender import Sender
-from sidlive.live.outputs.sender_process import LAST_TIMES
 
 LAST = [bytes.fromhex("f02d4e00f7"), bytes.fromhex("f02d4df7")]
-END = LAST * LAST_TIMES
 PATIENCE_S = 10.0
 
 
@@ -46,6 +44,11 @@ def opened(notices: list[str] | None = None, spec: str = "asid:chip") -> Sender:
     return sender
 
 
+def ended(box: ChipBox) -> bool:
+    """Return whether the last words are the last that the chip got. They are sent several times: some may be lost."""
+    return box.messages[-len(LAST) :] == LAST
+
+
 @pytest.mark.usefixtures("jack")
 def test_messages_arrive_in_the_order_of_their_times_and_the_last_words_at_the_end(
     plug: Callable[..., ChipBox],
@@ -58,7 +61,8 @@ def test_messages_arrive_in_the_order_of_their_times_and_the_last_words_at_the_e
         assert sender.send(begin + 0.01 * number, [message])
     assert until(lambda: len(box.messages) == len(sent), PATIENCE_S)
     sender.close()
-    assert until(lambda: box.messages == sent + END, PATIENCE_S), box.messages
+    assert until(lambda: ended(box), PATIENCE_S), box.messages
+    assert box.messages[: len(sent)] == sent
 
 
 @pytest.mark.usefixtures("jack")
@@ -68,7 +72,8 @@ def test_a_message_for_now_comes_instead_of_those_that_wait(plug: Callable[..., 
     sender.now([note(3), note(4)])
     assert until(lambda: len(box.messages) >= 2, PATIENCE_S)
     sender.close()
-    assert until(lambda: box.messages == [note(3), note(4), *END], PATIENCE_S)
+    assert until(lambda: ended(box), PATIENCE_S)
+    assert box.messages[:2] == [note(3), note(4)] and note(1) not in box.messages
 
 
 @pytest.mark.usefixtures("jack")
@@ -88,7 +93,7 @@ def test_a_core_that_is_killed_leaves_the_chip_silent(plug: Callable[..., ChipBo
     assert until(lambda: box.messages == [note(1)], PATIENCE_S)
     os.killpg(core.pid, signal.SIGKILL)  # the core's whole group
     core.wait()
-    assert until(lambda: box.messages[-len(END) :] == END, PATIENCE_S)
+    assert until(lambda: ended(box), PATIENCE_S)
     assert box.messages[0] == note(1) and note(2) not in box.messages, "what waited is not sent"
 
 
@@ -127,7 +132,7 @@ def test_a_chip_that_is_back_only_after_the_end_is_silenced_too(plug: Callable[.
     assert until(lambda: sender.status == "gone", PATIENCE_S)
     sender.close()
     box = plug()
-    assert until(lambda: box.messages == END, PATIENCE_S)
+    assert until(lambda: ended(box), PATIENCE_S)
 
 
 @pytest.mark.usefixtures("jack")
