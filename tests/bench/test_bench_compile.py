@@ -92,8 +92,11 @@ def test_the_choice_of_tunes_is_the_same_each_time(tmp_path: Path) -> None:
         (tmp_path / f"{number}.sid").write_bytes(b"")
     assert choose(tmp_path, 5) == choose(tmp_path, 5) == choose(tmp_path, 0)[:5]
     assert len(set(choose(tmp_path, 0))) == 30
-    with pytest.raises(TuneError, match=r"no \.sid files"):
+    with pytest.raises(TuneError, match="is not a folder"):
         choose(tmp_path / "none", 0)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TuneError, match=r"no \.sid files"):
+        choose(tmp_path / "empty", 0)
 
 
 def test_real_tunes_are_exact_on_both_processors_and_quick(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
