@@ -64,7 +64,7 @@ def forced() -> InstructionSet | None:
 
 
 def possible_here() -> tuple[str, ...]:
-    """Return the instruction sets that this CPU can run: its best one, and those that can be forced below it."""
+    """Return the instruction sets that this CPU can run: its best one, and each lower one, which can be forced."""
     names, best = list(SETS), host()
     from llvmlite import binding
 

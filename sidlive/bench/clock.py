@@ -7,8 +7,6 @@ which most notes return with the same voice, instrument and pitch. A bar is that
 
 import math
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from sidlive.bench.jack_room import busy_processes, playing_room
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
@@ -239,23 +238,12 @@ def _first_heard(frames: Frames, voice: int, number: int, since: int) -> int | N
 def loops(options: RoomOptions, seconds: float, report_progress: Report) -> list[Result]:
     """Run three loops in real time beside a process that computes without end, and count calls that came late."""
     report_progress(f"three loops beside a busy process: {seconds:.0f} s")
-    link = open_room(replace(options, name="clock-loops"))
-    session = Session(link, options.takes)
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        link.ready()
-        session.prompt("gallop")
-        session.start()
-        session.wait(2.0)
+    with busy_processes(1), playing_room(replace(options, name="clock-loops")) as session:
         session.every("1/2 beat", lambda count: session.set("volume", 15 - count % 2), name="volume")
         session.every("1 beat", lambda count: session.temperature(0.8 + 0.1 * (count % 4)), name="temperature")
         session.every("2 bars", lambda count: session.transpose([0, 3, 5][count % 3]), name="transpose")
         session.wait(seconds)
         state, found = session.state(), session.loops()
-    finally:
-        busy.kill()
-        busy.wait()
-        session.close()
     calls, skipped = sum(loop.calls for loop in found), sum(loop.skipped for loop in found)
     return [
         Result("loop_late", state.late_changes + skipped, f"of {calls + skipped} calls"),

@@ -34,7 +34,7 @@ from sidlive.live.take import read_take
 from sidlive.report import Result
 
 Report = Callable[[str], object]
-# Measures for so many seconds beside the JACK server, in a room with these options.
+# Gets the options of the room, the seconds to measure for, and a function that shows what is being done.
 Measure = Callable[[RoomOptions, float, Report], list[Result]]
 
 RATE: Final = 1000.0  # control changes a second of a flood
@@ -129,7 +129,7 @@ FIGURES: Final[dict[str, Measure]] = {
 
 @contextlib.contextmanager
 def _other_settings() -> Iterator[None]:
-    """Keep the performer's own maps out of the rooms, and what is learned here out of the maps."""
+    """Give the rooms a folder of settings of their own: the performer's maps are neither used nor changed."""
     before = os.environ.get("XDG_CONFIG_HOME")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CONFIG_HOME"] = folder

@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.bench.jack_room import playing_room
+from sidlive.bench.jack_room import clock_box, playing_room
 from sidlive.errors import DeviceError
 from sidlive.live.options import RoomOptions
 from sidlive.report import Result
@@ -55,11 +54,7 @@ def heard(options: RoomOptions, seconds: float, tempo_ratio: float, jitter_ms: f
             if session.state().output.startswith("null"):
                 return [Result("heard_ms.p99", None, f"ms; no device 'pulse': {session.state().output}")]
             tempo = tempo_ratio * count.tempo
-            box = subprocess.Popen(
-                [sys.executable, "-m", "sidlive.bench.clock_box", str(tempo), str(jitter_ms)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            try:
+            with clock_box(tempo, jitter_ms):
                 session.sync("midi")
                 opened = [15] + [0] * (round(count.beat_frames) // OPEN_FRAMES - 1)
                 with session.at("bar"):
@@ -71,9 +66,6 @@ def heard(options: RoomOptions, seconds: float, tempo_ratio: float, jitter_ms: f
                     time.sleep(0.1)
                 time.sleep(SETTLED_S + seconds)
                 state = session.state()
-            finally:
-                box.kill()
-                box.wait()
         samples = np.frombuffer(sound.read_bytes(), dtype="<i2").astype(np.float64)
     times = edges(samples)
     end_s = times[-1] - PARTING_S if len(times) else 0.0

@@ -1,8 +1,9 @@
-"""A JACK server of our own, and a room that plays beside it, for the benchmarks of clocks and hands."""
+"""What benchmarks play beside: a JACK server of our own, a room with music, a MIDI clock, processes that compute."""
 
 import contextlib
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -37,6 +38,36 @@ def playing_room(options: RoomOptions) -> Iterator[Session]:
         yield session
     finally:
         session.close()
+
+
+@contextlib.contextmanager
+def clock_box(tempo: float, jitter_ms: float) -> Iterator[float]:
+    """Send a MIDI clock of ``tempo`` beats a minute from another process; gives the time of its beat 0.
+
+    ``jitter_ms``: standard deviation of each pulse. The time is of `time.perf_counter`, in seconds.
+    """
+    box = subprocess.Popen(
+        [sys.executable, "-m", "sidlive.bench.clock_box", str(tempo), str(jitter_ms)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert box.stdout is not None
+        yield float(box.stdout.readline())
+    finally:
+        box.kill()
+        box.wait()
+
+
+@contextlib.contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """Run ``count`` processes that compute without end."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager

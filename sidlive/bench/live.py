@@ -9,14 +9,11 @@ The kinds of change differ in what they must wait for: *steering* for the engine
 also for a prefill, *remix* (mute and volume) for the next piece of a frame, a *panic* only for the device's next block.
 """
 
-import contextlib
 import functools
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,6 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.bench.jack_room import busy_processes
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import PAL, Frames, silence
 from sidlive.chip.sid import Samples, Sid, sample_at
@@ -99,7 +97,7 @@ def bench(
     With ``busy``, a process computes without end on each core meanwhile. ``report_progress`` is called with a line of
     text for each room. Raises SidliveError if the room cannot play.
     """
-    with _busy_processes(os.cpu_count() or 1 if busy else 0):
+    with busy_processes(os.cpu_count() or 1 if busy else 0):
         heard, states = measure(options, changes, report_progress)
     times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
     steer, remix = ([ms for kind in kinds for ms in times[kind]] for kinds in (STEER, REMIX))
@@ -122,18 +120,6 @@ def bench(
         Result("output", states[-1].output),
         Result("model", states[-1].model),
     ]
-
-
-@contextlib.contextmanager
-def _busy_processes(count: int) -> Iterator[None]:
-    """Have so many processes compute in this context."""
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
 
 
 def measure(

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from sidlive.bench.heard import heard
-from sidlive.bench.jack_room import jack_server, playing_room
+from sidlive.bench.jack_room import clock_box, jack_server, playing_room
 from sidlive.bench.screen import ABOUT, with_screen
 from sidlive.errors import DeviceError
 from sidlive.live.options import RoomOptions
@@ -72,18 +72,9 @@ def midi_in(options: RoomOptions, seconds: float, screen: bool = False) -> list[
     """Follow a box whose clock has a jitter of 3 ms."""
     with playing_room(replace(options, midi=_BOX, name="clock-midi")) as session:
         tempo = TEMPO_RATIO * session.state().count.tempo
-        box = subprocess.Popen(
-            [sys.executable, "-m", "sidlive.bench.clock_box", str(tempo), str(JITTER_MS)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        try:
-            assert box.stdout is not None
-            begin_s = float(box.stdout.readline())
+        with clock_box(tempo, JITTER_MS) as begin_s:
             session.sync("midi")
             found = _watch(session, seconds, lambda time_s: (time_s - begin_s) * tempo / 60, screen)
-        finally:
-            box.kill()
-            box.wait()
     return [
         *_figures("sync_in", found, tempo),
         Result("sync_in.jitter_ms", JITTER_MS, "ms, standard deviation of each pulse"),

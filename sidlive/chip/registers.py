@@ -105,6 +105,11 @@ def first_control_of(voice: int) -> int:
     return FIRST_CONTROL + voice
 
 
+def columns_of_voice(voice: int) -> list[int]:
+    """Return the columns of a voice: its seven registers and its first control value; ``voice`` 0-2."""
+    return [*range(voice * VOICE_STRIDE, (voice + 1) * VOICE_STRIDE), first_control_of(voice)]
+
+
 def silence(count: int) -> Frames:
     """Return frames ``uint8[count, 28]`` of the chip after a reset: gates off, volume zero."""
     return np.zeros((count, COLUMNS), dtype=np.uint8)

@@ -121,7 +121,7 @@ class ChipFrames:
         self._frames: list[tuple[float, Row]] = []  # of the music under way: seconds from its beginning, and frame
 
     def next(self, music: "Row | WriteSpan | None") -> "Row | WriteSpan | None":
-        """Keep the frames of what the renderer gets now, and return it."""
+        """Note the chips' frames of the music that the renderer gets now; return that music."""
         from sidlive.chip.sid import WriteSpan
 
         if isinstance(music, WriteSpan):

@@ -82,7 +82,7 @@ class Course:
 
     def move(self, frame: int, descend: Callable[[int], Descend]) -> None:
         """Move the controls that have a shape on to tape frame ``frame``, from any earlier one."""
-        if any(name in PAST_CONTROLS for name in self.desk.shapes):  # each step of such a control is another past
+        if any(name in PAST_CONTROLS for name in self.desk.shapes):  # each step of that control is another past
             for step in range(self.moved + 1, frame + 1):
                 for name, shape in self.desk.shapes.items():
                     if name in PAST_CONTROLS:

@@ -1,7 +1,7 @@
 """The past that the model is to hear under edits: what was played before, each part changed as far as it needs.
 
-A part that cannot be changed into what is wanted (it was made under an edit that cannot be taken back) is left out, in
-whole bars, so that the music before it goes on at the right place in the bar. Pure functions of frames.
+If a part was made under an edit that cannot be taken back, it cannot be brought under the wanted edits. It is left out,
+in whole bars, so that the music before it goes on at the right place in the bar. Pure functions of frames.
 """
 
 import math
@@ -63,7 +63,7 @@ def _joined(kept: list[tuple[Frames, Edits]], grid: BarGrid, tell: Callable[[str
 
 
 def edited(frames: Frames, edits: Edits, grid: BarGrid, tell: Callable[[str], object]) -> Frames:
-    """Return frames under edits, without those that are not possible; ``tell`` gets the reasons."""
+    """Return frames with the edits applied. An edit that fails is left out, and ``tell`` gets the reason."""
     for edit in edits:
         try:
             frames = apply_edits(frames, (edit,), grid)

@@ -259,7 +259,8 @@ class Generator:
         assert lineage.root is not None
         original = [self._transpose(part, by) if by else part for part, by in _runs(rows, -semitones.astype(int))]
         rows = np.concatenate(original) if original else rows
-        # The context ends where the tape begins, except for what the model has generated instead of its opening.
+        # The context ends where the tape begins. Of its opening only the frames that were played count: the model has
+        # generated others in place of the rest.
         heard = len(lineage.context) - lineage.opening + min(lineage.opening, position - len(rows) - lineage.root)
         gone = max(0, position - len(rows) - lineage.root - lineage.opening)
         grid = BarGrid(plan.beat_frames, max(1, round(plan.bar_frames / plan.beat_frames)), plan.downbeat - position)

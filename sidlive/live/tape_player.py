@@ -173,7 +173,7 @@ class TapePlayer:
     @property
     def ready_to_start(self) -> bool:
         """Whether the music would begin in the frame after a start. Takes no lock."""
-        return not self._armed or self._tape.ahead >= min(CUSHION, self._desk.whole("ahead"))
+        return not self._armed or self._cushioned
 
     def follow(self, speed: float | None) -> float:
         """Play at this speed from the next frame on, whatever the control `speed` says; None: as the control says.

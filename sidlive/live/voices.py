@@ -19,9 +19,9 @@ from sidlive.chip.registers import (
     MODE_VOL,
     SR,
     TEST,
-    VOICE_STRIDE,
     VOICES,
     Frames,
+    columns_of_voice,
     first_control_of,
     register_of,
 )
@@ -30,10 +30,7 @@ Row = NDArray[np.uint8]  # [28]: a frame
 Transpose = Callable[[Frames, int], Frames]
 
 # The columns of each voice: its seven registers and its first control value.
-VOICE_COLUMNS: Final = tuple(
-    np.array([*range(voice * VOICE_STRIDE, (voice + 1) * VOICE_STRIDE), first_control_of(voice)])
-    for voice in range(VOICES)
-)
+VOICE_COLUMNS: Final = tuple(np.array(columns_of_voice(voice)) for voice in range(VOICES))
 _CONTROLS: Final = np.array([register_of(voice, CONTROL) for voice in range(VOICES)])
 _FIRSTS: Final = np.array([first_control_of(voice) for voice in range(VOICES)])
 

@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from exact_engine import suggested
 
 from sidlive.chip import registers as sid
-from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import Sampling
-from sidlive.model.guide import with_guide
 from sidlive.model.training.network import Network
 from sidlive.model.training.windows import TrainingWindow, stack_windows
 from sidlive.model.weights import EngineWeights, QuantisedMatrix, floats_of, random_weights
@@ -74,17 +73,9 @@ def torch_logits(
     ``spoken``: the tokens of those frames as they were generated, if they are not the canonical ones. ``guides``: guide
     and mask, a row for each frame from ``first`` on.
     """
-    canonical = tk.encode(frames)
-    said = canonical.copy()
-    if spoken is not None:
-        said[first:] = spoken
-    suggestions = rc.recall(canonical, said=said)
-    if guides is not None:
-        heard = np.zeros((first, sid.COLUMNS), np.uint8)
-        guide, mask = (np.concatenate([heard.astype(part.dtype), part]) for part in guides)
-        suggestions = with_guide(suggestions, frames, guide, mask, said)
+    said, suggestions = suggested(frames, first, spoken, guides)
     values, tokens, recalled, strengths = stack_windows(
-        TrainingWindow(frames[:, tk.COLUMN_OF_SLOT], canonical, *suggestions)
+        TrainingWindow(frames[:, tk.COLUMN_OF_SLOT], tk.encode(frames), *suggestions)
     )
     heard = network.hear(values[:, :-1], tokens[:, :-1])[0]
     before = slice(first - 1, len(frames) - 1)

@@ -22,6 +22,29 @@ Vector = NDArray[np.float32]
 TILE, ONE = 32, F(1)
 
 
+def suggested(
+    frames: sid.Frames,
+    first: int,
+    spoken: np.ndarray | None = None,
+    guides: tuple[sid.Frames, np.ndarray] | None = None,
+) -> tuple[tk.Tokens, rc.Recalled]:
+    """Return the tokens ``int16[T, 28]`` of frames, and what recall and the guides suggest.
+
+    ``spoken``: the tokens of the frames from ``first`` on as they were generated, if they are not the canonical ones.
+    ``guides``: guide and mask, a row for each frame from ``first`` on.
+    """
+    canonical = tk.encode(frames)
+    said = canonical.copy()
+    if spoken is not None:
+        said[first:] = spoken
+    suggestions = rc.recall(canonical, said=said)
+    if guides is not None:
+        silence = np.zeros((first, sid.COLUMNS), np.uint8)
+        guide, mask = (np.concatenate([silence.astype(part.dtype), part]) for part in guides)
+        suggestions = with_guide(suggestions, frames, guide, mask, said)
+    return said, suggestions
+
+
 def total(x: Vector) -> np.float32:
     """Add up numbers as the kernels do: 16 side by side, then halves onto halves, then the rest one by one."""
     whole = len(x) // 16 * 16
@@ -212,15 +235,7 @@ class ExactEngine:
         guides: tuple[sid.Frames, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Return what `engines.torch_logits` returns for the same arguments; nan in silent slots."""
-        canonical = tk.encode(frames)
-        said = canonical.copy()
-        if spoken is not None:
-            said[first:] = spoken
-        suggestions = rc.recall(canonical, said=said)
-        if guides is not None:
-            silence = np.zeros((first, sid.COLUMNS), np.uint8)
-            guide, mask = (np.concatenate([silence.astype(part.dtype), part]) for part in guides)
-            suggestions = with_guide(suggestions, frames, guide, mask, said)
+        said, suggestions = suggested(frames, first, spoken, guides)
         heard = self.heard(frames)
         return np.stack(
             [

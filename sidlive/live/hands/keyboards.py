@@ -90,7 +90,7 @@ class Keyboards:
         return tuple(keyboard.choice for keyboard in list(self._keyboards.values()))
 
     def play(self, choice: KeyChoice) -> None:
-        """Have keys play a voice, instead of those that did. Its notes are those of the keys from now on."""
+        """Have keys play a voice from now on. Keys that played it before do not play it any more."""
         with self._lock:
             self._keyboards[choice.voice] = _Keyboard(choice)
         self._core.command("give_back", choice.voice)

@@ -28,7 +28,7 @@ from sidlive.live.hands.ports import MidiPorts
 from sidlive.live.state import LEARNING, BindingState, ControlValue, State
 
 LOOK_S: Final = 0.5  # seconds between two looks for maps that were saved; the longest sleep of the thread
-TURN_S: Final = 0.02  # seconds between two values of a knob: so many changes of a control make sense, a frame each
+TURN_S: Final = 0.02  # seconds between two values of a knob: about a frame, and a control counts once a frame
 _MOST: Final = 512  # presses, or messages while learning, that wait
 _SYSTEM: Final = 0xF0  # first bytes from here on belong to no channel
 _CLOCK: Final = frozenset({0xF2, 0xF8, 0xFA, 0xFB, 0xFC})  # song position, pulse, start, continue, stop
@@ -101,14 +101,14 @@ class Midi:
         self._player = MapPlayer(maps, actor, state, tell)
         self._lights = LightBoard(maps, self._player, actor, self._send)
         self._learner: SourceLearner | None = None
-        self._options: dict[str, Any] = {}  # of what is being learned
+        self._options: dict[str, Any] = {}  # further keys of the binding that is being learned
         self._decoders: dict[str, Decoder] = {}  # by port
         self._routes: dict[MidiSource, _Route] = {}
         self._version = -1  # of the maps that `_routes` belong to
         self._lock = threading.Lock()  # guards the next three, held for microseconds
         self._turned: dict[MidiSource, _Turned] = {}
         self._presses: deque[tuple[MidiEvent, Any]] = deque(maxlen=_MOST)
-        self._lessons: deque[tuple[MidiEvent, float]] = deque(maxlen=_MOST)  # what is heard while learning
+        self._lessons: deque[tuple[MidiEvent, float]] = deque(maxlen=_MOST)  # events that are heard while learning
         self._requests: deque[Callable[[], None]] = deque()  # work for the thread
         self._news = threading.Event()
         self._closing = False
@@ -200,6 +200,7 @@ class Midi:
             self.monitor.did("our own light, come back", kept)
             return
         if self.claim(port, message, time_s):
+            self.monitor.did("plays a voice", kept)
             return
         if self._version != self._maps.version:
             self._version = self._maps.version

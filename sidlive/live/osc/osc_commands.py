@@ -4,7 +4,7 @@
     /sidlive/fraction/NAME 0..1         a control, to a place in its range
     /sidlive/verb/NAME arguments...     a verb that a pad may call; "at=bar" gives an argument by its name
     /sidlive/get/NAME                   answered with /sidlive/control/NAME value
-    /sidlive/subscribe [host] port      from then on that address is told what happens; without arguments the sender
+    /sidlive/subscribe [host] port      from then on that address gets news (`osc_news`); without arguments the sender
     /sidlive/unsubscribe [host] port
 
 Values of a control are coalesced: the latest one counts, at most `PER_SECOND` times a second. Verbs are bounded too.
@@ -51,7 +51,7 @@ class OscActor(Protocol):
 
 @dataclass(frozen=True)
 class Subscription:
-    """A wish to be told what happens, or not any more."""
+    """A wish to get news, or no more of them."""
 
     address: Address
     wanted: bool
@@ -137,7 +137,7 @@ def _literal(text: str) -> Any:
 
 
 def _subscriber(address: str, values: Sequence[Any], sender: Address) -> Address:
-    """Return the address that a message wants to be told."""
+    """Return the address that a message subscribes, or ends the subscription of."""
     host, port = sender[0], whole(values[-1]) if values else sender[1]
     if len(values) == 2:
         host = values[0]

@@ -1,4 +1,4 @@
-"""What subscribers are told: changes of controls, the beat when it is heard, notes, the phase, notices.
+"""The messages for subscribers: changes of controls, the beat when it is heard, notes, the phase, notices.
 
 /sidlive/control/NAME value
 /sidlive/beat bar beat tempo        when the beat is heard; bar and beat count from 1

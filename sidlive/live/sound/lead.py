@@ -117,7 +117,7 @@ class Lead:
         return self._phase if self._before is None else max(self._phase, self._before)
 
     def _resize(self, late: float, now_s: float) -> None:
-        """Grow or shrink the slack, after the renderer was late by so many samples at a block."""
+        """Grow or shrink the slack. ``late``: samples by which the renderer was late at a block; negative: early."""
         if 2 * late > self._slack:  # that much may happen again, and more
             self._slack = max(self._slack, min(2 * late, LONGEST_S * self._rate))
             if self._shrinking:

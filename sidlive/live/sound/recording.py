@@ -2,7 +2,7 @@
 
 The whole sound is the renderer's. The stems are made here, by chips of their own that get the same frames. Knows no
 process and no renderer: in real time `sound_recorder` and `recorder_process` bring the frames here, in virtual time
-`sidlive.live.script` does.
+`sidlive.live.offline_sound` does.
 """
 
 from collections.abc import Callable

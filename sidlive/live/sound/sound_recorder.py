@@ -35,7 +35,7 @@ class SoundRecorder:
     def __init__(self, tell: Callable[[str, NoticeLevel], object]) -> None:
         """``tell`` shows the performer a notice."""
         self._tell = tell
-        self._tape: _Tape | None = None
+        self._current: _RecorderProcess | None = None
         self._past: deque[Message] = deque(maxlen=PAST)  # the last messages
         self._changing = threading.Lock()  # held while a recording begins or ends
         self._moment = threading.Lock()  # held for moments: a recording begins between two calls of the renderer
@@ -43,28 +43,28 @@ class SoundRecorder:
     @property
     def path(self) -> str:
         """The file that is being recorded; empty if there is none."""
-        tape = self._tape
-        return "" if tape is None or tape.ended else str(tape.path)
+        current = self._current
+        return "" if current is None or current.ended else str(current.path)
 
     def record(self, path: Path | None, stems: bool = False) -> None:
         """Record to this file from now on; None: end the recording. Raises DeviceError if it cannot be written."""
         with self._changing:
-            tape = None if path is None else _Tape(path, stems, self._tell)
+            new = None if path is None else _RecorderProcess(path, stems, self._tell)
             with self._moment:
-                before, self._tape = self._tape, tape
-                if tape is not None and stems:
+                before, self._current = self._current, new
+                if new is not None and stems:
                     for message in self._past:
-                        tape.put(message)
+                        new.put(message)
             if before is not None:
                 before.end()
 
     def close(self) -> None:
         """End the recording, and wait a moment for its files."""
         with self._changing, self._moment:
-            tape, self._tape = self._tape, None
-        if tape is not None:
-            tape.end()
-            tape.wait(PARTING_S)
+            before, self._current = self._current, None
+        if before is not None:
+            before.end()
+            before.wait(PARTING_S)
 
     # -- the renderer's thread
 
@@ -76,8 +76,8 @@ class SoundRecorder:
             message = "frame", row.tobytes(), chip(), core.timing.name, core.control_first, core.begins
             with self._moment:
                 self._past.append(message)
-                if self._tape is not None:
-                    self._tape.put(message)
+                if self._current is not None:
+                    self._current.put(message)
             return row
 
         return frame
@@ -86,18 +86,18 @@ class SoundRecorder:
         """Note samples ``int16[n]`` of the frame noted last."""
         with self._moment:
             self._past.append(("unheard", len(samples)))
-            if self._tape is not None:
-                self._tape.put(("samples", samples.tobytes(), sample_rate))
+            if self._current is not None:
+                self._current.put(("samples", samples.tobytes(), sample_rate))
 
     def panicked(self, waiting: int) -> None:
         """Note that the last ``waiting`` samples were discarded by a panic. Any thread."""
         with self._moment:
             self._past.clear()  # the chip begins anew
-            if self._tape is not None:
-                self._tape.put(("take back", waiting))
+            if self._current is not None:
+                self._current.put(("take back", waiting))
 
 
-class _Tape:
+class _RecorderProcess:
     """One recording: its process, and the messages on their way to it."""
 
     def __init__(self, path: Path, stems: bool, tell: Callable[[str, NoticeLevel], object]) -> None:

@@ -65,7 +65,7 @@ class Follower:
         """``rate_hz``: frames a second at speed 1. ``ports``: names of the open MIDI ports, or why there are none."""
         self._core, self._rate_hz, self._ports = core, rate_hz, ports
         self._leader: MidiClock | LinkPeer | None = None
-        self._start_beats: int | None = None  # the music starts at one of their lines that are so many beats apart
+        self._start_beats: int | None = None  # beats between two lines of their clock: the music starts at a line
         self._lock = threading.Lock()  # held while a frame is followed, and while the leader changes
         self._begin()
 
@@ -214,7 +214,7 @@ class Follower:
             if octave is not None:
                 self._steady = min(SPEEDS[1], max(SPEEDS[0], place[1] * octave / natural))
                 self._core.follow(self._steady)
-        elif left_s < _APPROACH_S:  # so many whole frames, a little longer or shorter ones, take exactly the time left
+        elif left_s < _APPROACH_S:  # bend the frames until a whole number of them takes exactly the time left
             self._core.follow(max(1, round(left_s / frame_s)) / (left_s * self._rate_hz()))
 
     def _proposal(self, leader: MidiClock | LinkPeer, heard: HeardFrame) -> bool:

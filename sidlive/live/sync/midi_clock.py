@@ -20,10 +20,10 @@ SPANS: Final = (
 )  # fmt: skip
 FEWEST: Final = 12  # pulses before the clock is followed
 SURE: Final = 36  # pulses before lost ones are looked for
-FAR: Final = 0.65  # pulses: one that is so much too late or too early is held until others tell why
+FAR: Final = 0.65  # pulses: a pulse this much too late or too early is held until later ones explain it
 NEAR: Final = 0.4  # pulses: one that is nearer to its time than this ends the doubt
 HELD: Final = 24  # pulses that are held at most
-JUDGED: Final = 12  # the latest of them, which must be late by a whole number of pulses, if so many were lost
+JUDGED: Final = 12  # the latest of them, which must be late by a whole number of pulses if that number was lost
 LIKE: Final = 0.25  # pulses: as near to that number on average
 LEVEL: Final = 0.06  # pulses by which the lateness may grow from pulse to pulse; more is a change of tempo
 STOPPED_S: Final = 0.6  # silence after which the clock has stopped
@@ -101,7 +101,7 @@ class MidiClock:
         return []
 
     def _count(self, time_s: float) -> None:
-        """Count a pulse. One that is far from its time is held until others tell why."""
+        """Count a pulse. One that is far from its time is held until later ones explain it."""
         late = self._late(time_s)
         doubtful = abs(late) > NEAR if self._held else abs(late) > FAR and abs(median(self._lates)) < LIKE
         if doubtful and self._coming is None:

@@ -40,7 +40,7 @@ class PhaseLock:
         ``ours``, ``theirs``: the beats at the same moment. ``our_tempo``: of the music at speed 1, in beats a minute.
         ``span_s``: seconds since the last call.
         """
-        octave = self._octave(their_tempo / our_tempo)
+        octave = self.octave_of(their_tempo / our_tempo)
         if octave is None:
             self.lock, self._offset = "out of reach", None
             return None
@@ -59,17 +59,14 @@ class PhaseLock:
 
     def octave_of(self, ratio: float) -> float | None:
         """Return our beats for one of theirs, if their tempo is ``ratio`` times ours; None: out of reach."""
-        return self._octave(ratio)
-
-    def forget(self) -> None:
-        """Begin again with the nearest beat."""
-        self.lock, self._offset, self._near_beats = "locking", None, 0.0
-
-    def _octave(self, ratio: float) -> float | None:
         slowest, fastest = self._limits
         if self.lock != "out of reach" and slowest - _KEPT <= ratio * self.octave <= fastest + _KEPT:
             return self.octave
         return next((octave for octave in OCTAVES if slowest <= ratio * octave <= fastest), None)
+
+    def forget(self) -> None:
+        """Begin again with the nearest beat."""
+        self.lock, self._offset, self._near_beats = "locking", None, 0.0
 
     def _nearest(self, apart: float) -> int:
         """Return the whole number of beats near ``apart`` that is reached soonest."""

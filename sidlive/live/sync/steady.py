@@ -111,7 +111,7 @@ class SteadyLine:
         self._count, self._time_s = count_0, time_0 + float(now[chosen])
 
     def _weights(self, off_s: np.ndarray) -> np.ndarray:
-        """Return the weights of events that are so much later than the line so far."""
+        """Return the weights of events. ``off_s``: by how much each is later than the line so far, in seconds."""
         if self._fitted < _FIRST:
             return np.ones(len(off_s))
         far = _FAR * self._spread_s

@@ -231,7 +231,7 @@ class SteeringVerbs(FragmentVerbs):
         """Listen for Open Sound Control: ``osc(9000)``, ``osc("0.0.0.0:9000")`` for other machines too, ``osc("off")``.
 
         ``/sidlive/control/temperature 1.2`` sets a control, ``/sidlive/verb/prompt drift`` calls a verb, and
-        ``/sidlive/subscribe 9001`` has that port told what happens (``sidlive docs osc``). Returns where it listens.
+        ``/sidlive/subscribe 9001`` sends news of the music to that port (``docs("osc")``). Returns where it listens.
         """
         if place is not None:
             parse_osc(place)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sidlive.chip.registers import COLUMNS, CUTOFF_LO, FIRST_CONTROL, VOICE_STRIDE, VOICES, Frames
+from sidlive.chip.registers import COLUMNS, CUTOFF_LO, FIRST_CONTROL, VOICES, Frames, columns_of_voice
 from sidlive.model.composer.hearing import Hearing
 from sidlive.model.composer.sheet import KEPT, ONSET, VOICE, Sheet, planned
 from sidlive.tune.score.bank import SoundBank
@@ -99,8 +99,7 @@ class Chapter:
                 mine = table[:, VOICE] == voice
                 last = np.searchsorted(table[mine, ONSET], np.arange(start, stop), side="right") - 1
                 here = np.append(bank_of[mine], -1)[last] == number  # frames in which the voice plays from this bank
-                columns = [*range(voice * VOICE_STRIDE, (voice + 1) * VOICE_STRIDE), FIRST_CONTROL + voice]
-                places = np.ix_(here, columns)
+                places = np.ix_(here, columns_of_voice(voice))
                 guide[places], mask[places] = rows[places], covered[places]
         if not self.composes:
             mask[:, _SHARED] = False

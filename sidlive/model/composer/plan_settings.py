@@ -13,6 +13,7 @@ from sidlive.model.composer.choices import NoteSampling
 from sidlive.tune.beat import BEATS_A_BAR, UNKNOWN_BEAT
 from sidlive.tune.score.notes import LONGEST_LEAD
 from sidlive.tune.score.steps import Pattern, PatternNote
+from sidlive.tune.shaping.grid import BarGrid
 
 LOWEST_PITCH, HIGHEST_PITCH = 0, 107  # MIDI notes
 ANY_PITCH: Final = (LOWEST_PITCH, HIGHEST_PITCH)
@@ -181,18 +182,10 @@ class PlanSettings:
         return max(SHORTEST_HORIZON, math.ceil(self.bar_frames) + 16)
 
     def swung(self, frame: int) -> int:
-        """Return the frame to which swing moves ``frame``.
-
-        The first half of each beat is stretched, the second compressed: the order of notes stays.
-        """
+        """Return the frame to which swing moves ``frame``, see `BarGrid.swung`."""
         if not self.swing:
             return frame
-        beats = (frame - self.downbeat) / self.beat_frames
-        whole = math.floor(beats)
-        part = beats - whole
-        late = self.swing / 2
-        part = part * (1 + late) if part < 0.5 else 1 - (1 - part) * (1 - late)
-        return round(self.downbeat + (whole + part) * self.beat_frames)
+        return round(BarGrid(self.beat_frames, downbeat=self.downbeat).swung(frame, self.swing))
 
     @property
     def keyed(self) -> bool:

@@ -13,7 +13,7 @@ from sidlive.tune.score.bank import sound_bank
 from sidlive.tune.score.extract import score_of
 from sidlive.tune.score.notes import ATTACK, HELD, SLIDES, TIED, UNPITCHED, Score
 from sidlive.tune.shaping.grid import BarGrid
-from sidlive.tune.shaping.loose_notes import LooseNote, bound, columns_of_voice, loose, played, with_next
+from sidlive.tune.shaping.loose_notes import LooseNote, bound, loose, played, with_next
 from sidlive.tune.shaping.past_edits import Material
 
 _CUTOFF: Final = [sid.CUTOFF_LO, sid.CUTOFF_HI]
@@ -43,7 +43,7 @@ def timbre(frames: Frames, grid: BarGrid, material: Material, voice: int, source
     begins = np.zeros(len(frames), dtype=np.bool_)
     begins[mine[0].begin if mine else len(frames) :] = True
     changed = np.flatnonzero(begins & ~drums)
-    edited, columns = frames.copy(), columns_of_voice(voice)
+    edited, columns = frames.copy(), sid.columns_of_voice(voice)
     edited[changed[:, None], columns] = heard[changed[:, None], columns]
     _bring_filter(edited, heard, changed, voice)
     return edited
@@ -72,7 +72,7 @@ def rhythm(frames: Frames, grid: BarGrid, material: Material, voice: int, source
         flags = like.flags & ~(TIED | SLIDES | HELD) | ATTACK
         moved.append(replace(like, onset=onset, span=length, length=length, flags=flags, phrase=-1))
     score = bound(moved, bank.score)
-    edited, columns = frames.copy(), columns_of_voice(voice)
+    edited, columns = frames.copy(), sid.columns_of_voice(voice)
     heard = played(score, bank)
     edited[:, columns] = heard[:, columns]
     edited[:, sid.RES_ROUTE] &= 0xFF ^ (1 << voice)

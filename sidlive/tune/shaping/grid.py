@@ -49,6 +49,22 @@ class BarGrid:
         last = math.ceil((stop - self.downbeat) / span - 1e-6)
         return [math.floor(self.downbeat + number * span + 0.5) for number in range(first, last + 1)]
 
+    def swung(self, frame: float, late: float) -> float:
+        """Return the frame to which swing moves ``frame``: 0 is straight, 1 moves an eighth by a quarter of a beat.
+
+        The first half of each beat is stretched, the second compressed: the order of notes stays.
+        """
+        whole, part = divmod((frame - self.downbeat) / self.beat, 1.0)
+        part = part * (1 + late / 2) if part < 0.5 else 1 - (1 - part) * (1 - late / 2)
+        return self.downbeat + (whole + part) * self.beat
+
+    def unswung(self, frame: float, late: float) -> float:
+        """Return the frame that swing moves to ``frame``. Inverse: `swung`."""
+        whole, part = divmod((frame - self.downbeat) / self.beat, 1.0)
+        half = 0.5 * (1 + late / 2)
+        part = part / (1 + late / 2) if part < half else 1 - (1 - part) / (1 - late / 2)
+        return self.downbeat + (whole + part) * self.beat
+
     def bar_of(self, frame: float) -> int:
         """Return the number of the bar of a note that begins at ``frame``; a note slightly early belongs to the next.
 

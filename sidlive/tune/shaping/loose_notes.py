@@ -156,8 +156,3 @@ def played(score: Score, bank: SoundBank) -> Frames:
         begin = int(score.onset[mine[0]] - score.lead[mine[0]]) if len(mine) else len(frames)
         frames[:begin, [sid.register_of(voice, sid.CONTROL), sid.first_control_of(voice)]] &= 0xFF ^ GATE
     return frames
-
-
-def columns_of_voice(voice: int) -> list[int]:
-    """Return the columns of a voice: its registers and its first control value."""
-    return [*(sid.register_of(voice, offset) for offset in range(sid.VOICE_STRIDE)), sid.first_control_of(voice)]

@@ -93,12 +93,12 @@ def chop(frames: Frames, grid: BarGrid, length: str, seed: int) -> Frames:
 
 
 def swing(frames: Frames, grid: BarGrid, late: float, before: float = 0.0) -> Frames:
-    """Move every second eighth by ``late``, as `swung` does; ``before``: the swing that the notes have already."""
+    """Move every second eighth by ``late``, see `BarGrid.swung`; ``before``: the swing that the notes have already."""
 
     def move(notes: list[LooseNote], frames: int) -> Iterable[LooseNote]:
         def warp(frame: float) -> float:
-            straight = unswung(grid, frame, before) if before else frame
-            return swung(grid, straight, late)
+            straight = grid.unswung(frame, before) if before else frame
+            return grid.swung(straight, late)
 
         for note in notes:
             begin, end = warp(note.onset), warp(note.end)
@@ -107,24 +107,6 @@ def swing(frames: Frames, grid: BarGrid, late: float, before: float = 0.0) -> Fr
             yield replace(note, onset=round(begin), span=max(1, round(end) - round(begin)), length=length)
 
     return _moved(frames, move)
-
-
-def swung(grid: BarGrid, frame: float, late: float) -> float:
-    """Return the frame to which swing moves ``frame``: 0 is straight, 1 moves an eighth by a quarter of a beat.
-
-    The first half of each beat is stretched, the second compressed: the order of notes stays.
-    """
-    whole, part = divmod((frame - grid.downbeat) / grid.beat, 1.0)
-    part = part * (1 + late / 2) if part < 0.5 else 1 - (1 - part) * (1 - late / 2)
-    return grid.downbeat + (whole + part) * grid.beat
-
-
-def unswung(grid: BarGrid, frame: float, late: float) -> float:
-    """Return the frame that swing moves to ``frame``. Inverse: `swung`."""
-    whole, part = divmod((frame - grid.downbeat) / grid.beat, 1.0)
-    half = 0.5 * (1 + late / 2)
-    part = part / (1 + late / 2) if part < half else 1 - (1 - part) / (1 - late / 2)
-    return grid.downbeat + (whole + part) * grid.beat
 
 
 def shuffled(count: int, seed: int) -> list[int]:

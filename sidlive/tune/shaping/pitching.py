@@ -11,7 +11,7 @@ from sidlive.tune.edits import shifted
 from sidlive.tune.score.bank import BODY, FIXED_AGES, INSTRUMENT, ONSET, VOICE, SoundBank, sound_bank
 from sidlive.tune.score.notes import UNPITCHED, Score
 from sidlive.tune.shaping.grid import BarGrid
-from sidlive.tune.shaping.loose_notes import LooseNote, bound, columns_of_voice, loose, played
+from sidlive.tune.shaping.loose_notes import LooseNote, bound, loose, played
 
 OCTAVE: Final = 12  # semitones
 TONES_SHARE: Final = 0.95  # of a tune's tones that its key holds
@@ -42,7 +42,7 @@ def mirror(frames: Frames, grid: BarGrid, voice: int) -> Frames:
         return frames.copy()
     score = bound([mirrored.note(note) for note in loose(bank.score)], bank.score)
     edited = frames.copy()
-    columns = columns_of_voice(voice)
+    columns = sid.columns_of_voice(voice)
     edited[:, columns] = played(score, bank)[:, columns]
     return edited
 

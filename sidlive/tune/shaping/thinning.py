@@ -13,7 +13,7 @@ from sidlive.tune.score.bank import sound_bank
 from sidlive.tune.score.extract import score_of
 from sidlive.tune.score.notes import ATTACK, HELD, HIDDEN, SLIDES, TIED
 from sidlive.tune.shaping.grid import BarGrid
-from sidlive.tune.shaping.loose_notes import SHORTEST, LooseNote, bound, columns_of_voice, loose, played, with_next
+from sidlive.tune.shaping.loose_notes import SHORTEST, LooseNote, bound, loose, played, with_next
 
 MOST_THINNED: Final = 0.9  # one note in ten stays
 _SETTLING: Final = 2  # frames between the end of an echo's gate and the next note
@@ -47,7 +47,7 @@ def stays(place: int, amount: float) -> bool:
 
 def _leave_out(frames: Frames, voice: int, start: int, stop: int) -> None:
     """Let a voice's registers stay as before frame ``start``, up to ``stop``, with the gate closed."""
-    columns = columns_of_voice(voice)
+    columns = sid.columns_of_voice(voice)
     control, first = sid.register_of(voice, sid.CONTROL), sid.first_control_of(voice)
     frames[start:stop, columns] = frames[max(0, start - 1), columns]
     frames[start:stop, control] &= 0xFF ^ (GATE | sid.TEST)
@@ -66,7 +66,7 @@ def echo(frames: Frames, grid: BarGrid, voice: int, length: str, to: int | None 
     echoes = [found for note in notes if note.voice == voice and (found := _echo(note, target, delay, free))]
     score = bound([*notes, *echoes], bank.score)
     heard = played(score, bank)
-    edited, columns = frames.copy(), columns_of_voice(target)
+    edited, columns = frames.copy(), sid.columns_of_voice(target)
     for start, stop in free:
         inside = [note for note in echoes if start <= note.onset < stop]
         if inside:

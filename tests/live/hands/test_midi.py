@@ -341,3 +341,10 @@ def test_a_flood_of_positions_is_one_change_a_frame_and_the_last_one_counts(tmp_
     midi.close()
     changes = sum("set('temperature'" in line for line in core.history())
     assert changes <= (time.monotonic() - began) / TURN_S + 2
+
+
+def test_the_monitor_tells_which_messages_play_a_voice(stage: HandStage) -> None:
+    stage.midi.claim = lambda port, message, time_s: message[0] == 0x90
+    stage.press(60)
+    stage.release(60)
+    assert [heard.did for heard in stage.midi.last_heard()] == ["plays a voice", ""]

@@ -1,6 +1,5 @@
 """The composer's engine equals the network in torch, forgets without a trace, and runs for hours."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,8 @@ import pytest
 import torch
 from composers import SMALL_COMPOSER, annotated, lively_composer, notes, torch_composer, torch_note_logits
 from engines import divergence_of
+from every_set import printed_on_every_set
 
-from sidlive import instructions
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ModelError
 from sidlive.model.composer import Composer, NoteSampling, load_composer
@@ -270,14 +269,7 @@ print(instructions.in_use(), digest.hexdigest())
 
 def test_all_instruction_sets_write_the_same_notes() -> None:
     """Every bit of the logits, in a process for each: the best set that the CPU has, and all that can be forced."""
-    here, found = Path(__file__), {}
-    paths = os.pathsep.join(str(path) for path in (here.parent, here.parents[1], here.parents[3]))
-    for name in instructions.possible_here():
-        environment = os.environ | {"PYTHONPATH": paths, instructions.VARIABLE: name}
-        ran = subprocess.run([sys.executable, "-c", EVERY_BIT], capture_output=True, text=True, env=environment)
-        assert ran.returncode == 0, ran.stderr
-        used, found[name] = ran.stdout.split()
-        assert used == name
+    found = printed_on_every_set(EVERY_BIT, Path(__file__).parent)
     assert "generic" in found and len(set(found.values())) == 1, found
 
 

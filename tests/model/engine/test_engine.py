@@ -1,6 +1,5 @@
 """The engine equals the exact arithmetic to the bit, predicts as the torch network, and its state is a value."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from engines import CLOSE, SMALL, WARM, divergence, lively, torch_logits, torch_network, tune
+from every_set import printed_on_every_set
 from exact_engine import ExactEngine
 
-from sidlive import instructions
 from sidlive.chip import registers as sid
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
@@ -254,14 +253,7 @@ print(instructions.in_use(), digest.hexdigest())
 
 def test_all_instruction_sets_compute_the_same_bits() -> None:
     """Each in a process of its own: the best that the CPU has, and all below it, down to what every CPU has."""
-    paths = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[3])])
-    found = {}
-    for name in instructions.possible_here():
-        environment = os.environ | {"PYTHONPATH": paths, instructions.VARIABLE: name}
-        ran = subprocess.run([sys.executable, "-c", EVERY_BIT], capture_output=True, text=True, env=environment)
-        assert ran.returncode == 0, ran.stderr
-        used, found[name] = ran.stdout.split()
-        assert used == name
+    found = printed_on_every_set(EVERY_BIT)
     assert "generic" in found
     assert len(set(found.values())) == 1, found
 

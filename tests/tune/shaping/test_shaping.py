@@ -14,8 +14,7 @@ from sidlive.tune.edits import rotate_voices
 from sidlive.tune.shaping.applying import APPLIED, apply_edits
 from sidlive.tune.shaping.borrowing import rhythm, timbre
 from sidlive.tune.shaping.grid import BarGrid, beats_of
-from sidlive.tune.shaping.loose_notes import columns_of_voice
-from sidlive.tune.shaping.moving import chop, reverse, shuffled, stretch, swing, swung, unswung
+from sidlive.tune.shaping.moving import chop, reverse, shuffled, stretch, swing
 from sidlive.tune.shaping.past_edits import Edits, Material, PastEdit, converted
 from sidlive.tune.shaping.pitching import mirror, octave
 from sidlive.tune.shaping.thinning import echo, echoed_level, stays, thin
@@ -34,7 +33,7 @@ EVERY_EDIT = [
 
 
 def others(voice: int) -> list[int]:
-    return [column for column in range(sid.COLUMNS) if column not in columns_of_voice(voice)]
+    return [column for column in range(sid.COLUMNS) if column not in sid.columns_of_voice(voice)]
 
 
 # -- the grid
@@ -163,7 +162,7 @@ def test_swing_moves_every_second_eighth_and_back_again() -> None:
 @given(st.floats(-1000, 1000), st.floats(0, 1), st.floats(5, 60))
 def test_swing_is_undone_by_its_inverse(frame: float, late: float, beat: float) -> None:
     grid = BarGrid(beat, 4, 3.0)
-    assert unswung(grid, swung(grid, frame, late), late) == pytest.approx(frame, abs=1e-6)
+    assert grid.unswung(grid.swung(frame, late), late) == pytest.approx(frame, abs=1e-6)
 
 
 # -- number
@@ -177,7 +176,7 @@ def test_thin_leaves_out_every_second_note_and_keeps_the_first_of_each_bar() -> 
 
 def test_what_thin_keeps_sounds_as_before() -> None:
     before, after = bars(), thin(bars(), GRID, 0.5)
-    mine = columns_of_voice(1)
+    mine = sid.columns_of_voice(1)
     for onset, length, _ in notes_in(after, 1):
         assert np.array_equal(after[onset : onset + length, mine], before[onset : onset + length, mine])
     assert longest_gate(after, 1) == longest_gate(before, 1)
@@ -203,7 +202,7 @@ def test_an_echo_in_another_voice_keeps_that_voices_notes() -> None:
     two = music([(0, at, 6, 40) for at in range(0, 256, 64)] + [(1, 32, 10, 60), (1, 160, 10, 62)], 256)
     after = echo(two, GRID, 0, "1/4", to=1)
     assert set(onsets(after, 1)) == {32, 160, 16, 80, 144, 208}
-    assert np.array_equal(after[:, columns_of_voice(0)], two[:, columns_of_voice(0)])
+    assert np.array_equal(after[:, sid.columns_of_voice(0)], two[:, sid.columns_of_voice(0)])
 
 
 # -- with another fragment

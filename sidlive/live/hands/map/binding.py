@@ -12,7 +12,7 @@ from sidlive.live.controls import CONTROLS
 from sidlive.live.hands.deeds import CallVerb, ChooseBank, Deed, MoveControl, move, parse_call
 from sidlive.live.hands.map.curves import CURVES, LINEAR
 from sidlive.live.hands.map.light import LIGHT_KEYS, MOST_BANKS, Leds, Light, read_light
-from sidlive.live.hands.map.map_error import MapError, check_keys, one_of, whole
+from sidlive.live.hands.map.map_error import MapError, check_keys, one_of, only_key, whole
 from sidlive.live.hands.map.midi_source import BUTTONS, CHANNELS, KINDS, MidiSource
 from sidlive.live.hands.map.takeover import ENCODINGS, TAKEOVERS, Encoding, TakeoverMode, Way
 
@@ -41,6 +41,10 @@ class Binding:
     bank: int | None = None  # the bank to which it belongs; None: to all
     light: Light | None = None
     line: int = 0  # of the map's file, from 1
+
+    def is_in(self, bank: int) -> bool:
+        """Return whether the binding belongs to a bank."""
+        return self.bank in (None, bank)
 
     def __str__(self) -> str:
         """Return the binding as people read it: "CC 16 of box: temperature 0.5 to 1.4, jump"."""
@@ -119,13 +123,8 @@ def read_binding(table: Mapping[str, Any], leds: Leds | None = None, line: int =
 
 def read_source(table: Mapping[str, Any]) -> MidiSource:
     """Return the source that a table names. Raises MapError."""
-    kinds = [kind for kind in KINDS if kind in table]
-    if len(kinds) != 1:
-        raise MapError(
-            kinds[1] if kinds else None,
-            f"expected one of {', '.join(KINDS)}, found {' and '.join(kinds) or 'none of them'}",
-        )
-    kind, number = kinds[0], table[kinds[0]]
+    kind = only_key(table, tuple(KINDS))
+    number = table[kind]
     most = KINDS[kind][1]
     if number is True and (most is None or kind == "program"):
         number = None
@@ -144,13 +143,8 @@ def _bank(table: Mapping[str, Any]) -> int | None:
 
 
 def _read_deed(table: Mapping[str, Any]) -> Deed:
-    given = [key for key in _DEED_KEYS if key in table]
-    if len(given) != 1:
-        raise MapError(
-            given[1] if given else None,
-            f"expected one of {', '.join(_DEED_KEYS)}, found {' and '.join(given) or 'none'}",
-        )
-    key, value = given[0], table[given[0]]
+    key = only_key(table, _DEED_KEYS)
+    value = table[key]
     if key == "choose_bank":
         if value in ("+1", "-1"):
             return ChooseBank(int(value), step=True)

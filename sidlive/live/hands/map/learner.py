@@ -1,8 +1,8 @@
 """The learner: finds out which source the performer means, and whether it is an encoder, by what the hand does.
 
 A knob or fader sends its position: the values follow each other in small steps. An encoder without end sends the same
-few values again and again, for steps up and down, in one of three encodings; some of them can be told apart only when
-it has been turned both ways. Bank select, parameter numbers and mode messages are never learned.
+few values again and again, for steps up and down, in one of three encodings; some encodings differ only when it is
+turned both ways. Bank select, parameter numbers and mode messages are never learned.
 """
 
 from collections.abc import Callable

@@ -27,6 +27,17 @@ def check_keys(table: Mapping[str, Any], known: Sequence[str], what: str) -> Non
             raise MapError(key, f"{what} has no {key!r}: {hint}")
 
 
+def only_key(table: Mapping[str, Any], keys: Sequence[Choice]) -> Choice:
+    """Return the one of several keys that a table has. Raises MapError if it has none of them, or more than one."""
+    given = [key for key in keys if key in table]
+    if len(given) != 1:
+        raise MapError(
+            given[1] if given else None,
+            f"expected one of {', '.join(keys)}, found {' and '.join(given) or 'none of them'}",
+        )
+    return given[0]
+
+
 def whole(table: Mapping[str, Any], key: str, low: int, high: int) -> int:
     """Return a whole number of a table. Raises MapError."""
     value = table[key]

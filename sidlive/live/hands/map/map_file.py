@@ -32,7 +32,7 @@ class ControllerMap:
     excepted: str = ""  # no controller whose name contains this; "": there is none
     takeover: TakeoverMode = _PICKUP
     bindings: tuple[Binding, ...] = ()
-    lights: tuple[Light, ...] = ()  # those that belong to no binding
+    lights: tuple[Light, ...] = ()  # LEDs that belong to no binding
     leds: Leds | None = None
     problems: tuple[str, ...] = field(default=(), compare=False)  # a line each
 
@@ -89,7 +89,7 @@ class _Reader:
         )
 
     def _tables(self, name: str, read: Callable[[Mapping[str, Any], int], Part]) -> list[Part]:
-        """Read the tables of an array, leaving out those that are wrong."""
+        """Read the tables of an array; a wrong table is left out."""
         tables = self._found.get(name, [])
         if not isinstance(tables, list):
             self._problems.append(f"{self._path.name}: write [[{name}]], with two brackets, above each of them")

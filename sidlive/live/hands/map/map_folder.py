@@ -104,11 +104,7 @@ class MapFolder:
 
         ``bank_of``: returns the bank that is chosen in the map of a file.
         """
-        counting = [
-            bound
-            for bound in self.for_source(source)
-            if bound.binding.bank is None or bound.binding.bank == bank_of(bound.map.path)
-        ]
+        counting = [bound for bound in self.for_source(source) if bound.binding.is_in(bank_of(bound.map.path))]
         most = max((_exactness(bound) for bound in counting), default=None)
         return [bound for bound in counting if _exactness(bound) == most]
 

@@ -196,10 +196,6 @@ class MapPlayer:
                     grasp.let_go()
         return f"bank {bank}"
 
-    def _counts(self, bound: Bound) -> bool:
-        """Return whether a binding belongs to the bank that is chosen."""
-        return bound.binding.bank is None or bound.binding.bank == self.bank(bound.map.path)
-
     def _grasp(self, source: MidiSource, bound: Bound) -> Grasp:
         """Return the hold of a source on the control of a binding."""
         binding = bound.binding
@@ -225,7 +221,7 @@ class MapPlayer:
         bounds = sorted(there, key=lambda found: not found[1].map.controller) + others
         for port, bound in bounds:
             deed = bound.binding.deed
-            if isinstance(deed, MoveControl) and self._counts(bound):
+            if isinstance(deed, MoveControl) and bound.binding.is_in(self.bank(bound.map.path)):
                 source = bound.binding.source
                 named = source._replace(port=source.port or port) if bound.map.controller else source
                 labels.setdefault(deed.name, str(named))

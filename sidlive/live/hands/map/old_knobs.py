@@ -39,8 +39,8 @@ def convert_knobs(path: Path, maps: MapFolder) -> list[str]:
     if lost:
         lines.append(f"these knobs could not be kept: learn {', '.join(lost)} again")
     count = sum(len(bindings) for bindings in by_port.values())
-    told = f"the {count} MIDI knobs that you learned are in maps now, one file a controller: bindings() shows them"
-    return [*_put_away(path, told if count else ""), *lines]
+    line = f"the {count} MIDI knobs that you learned are in maps now, one file a controller: bindings() shows them"
+    return [*_put_away(path, line if count else ""), *lines]
 
 
 def _knobs(found: Mapping[str, Any]) -> tuple[dict[str | None, list[Binding]], list[str]]:
