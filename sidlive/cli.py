@@ -49,7 +49,7 @@ class Version(argparse.Action):
     """
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from sidlive.live.options import RoomOptions, model_digests
+        from sidlive.live.processes.options import RoomOptions, model_digests
 
         options = RoomOptions()
         try:

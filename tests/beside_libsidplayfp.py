@@ -7,7 +7,7 @@ from tunes_by_hand import sid_file
 
 from sidlive.bench.capture import log_of, quarters_of, states_of
 from sidlive.bench.peer import Peer
-from sidlive.tune.psid import read
+from sidlive.tune.formats.psid import read
 
 LOAD = 0x1000
 

@@ -119,7 +119,7 @@ ROOT = PACKAGE.parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(PACKAGE.glob("docs/*.md"))
 
 
-@pytest.mark.parametrize("name", ["sidlive.studio.launch", "sidlive.live.session", "sidlive.live.room"])
+@pytest.mark.parametrize("name", ["sidlive.studio.launch", "sidlive.live.session", "sidlive.live.processes.room"])
 def test_the_screens_process_loads_nothing_heavy(name: str) -> None:
     code = (
         f"import {name}, sys\nheavy = {{'numba', 'torch', 'scipy', 'sounddevice', 'supriya_midi'}} & set(sys.modules)\n"

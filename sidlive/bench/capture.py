@@ -24,7 +24,7 @@ from sidlive.chip.registers import REGISTERS
 from sidlive.errors import TuneError
 from sidlive.report import Result
 from sidlive.tune.capture.trace import LOG_ROWS, SLICE_FRAMES, machine_for, states_at
-from sidlive.tune.psid import Tune, read
+from sidlive.tune.formats.psid import Tune, read
 
 Bytes = NDArray[np.uint8]
 Cycles = NDArray[np.int64]

@@ -19,11 +19,11 @@ from sidlive.bench.jack_room import busy_processes, playing_room
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.script import open_offline
 from sidlive.live.session import Session
-from sidlive.live.take import TakeLog, read_take
+from sidlive.live.takes.take import TakeLog, read_take
 from sidlive.model.corpus.shards import Corpus, CorpusTune, open_corpus
 from sidlive.report import Result
 from sidlive.tune.beat import beat_of

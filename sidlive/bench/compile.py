@@ -23,13 +23,13 @@ from sidlive.bench.py65_player import trace
 from sidlive.chip.registers import COLUMNS, PAL, USED_BITS, Frames
 from sidlive.errors import TuneError
 from sidlive.report import Result
-from sidlive.tune import psid
 from sidlive.tune.capture.write_order import writes_control_first
 from sidlive.tune.compiler import block
 from sidlive.tune.compiler.block import SongFrames
 from sidlive.tune.compiler.sid_file import Label, compare, sid_of
-from sidlive.tune.files import open_song
-from sidlive.tune.formats import is_sid
+from sidlive.tune.formats import psid
+from sidlive.tune.formats.files import open_song
+from sidlive.tune.formats.kinds import is_sid
 from sidlive.tune.fragment import video_frames
 
 SHORT: Final = 9_000  # frames: three minutes

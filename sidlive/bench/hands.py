@@ -28,9 +28,9 @@ from sidlive.bench.hands_keys import keys
 from sidlive.bench.jack_room import jack_server, playing_room
 from sidlive.errors import DeviceError
 from sidlive.live.controls import CONTROLS
-from sidlive.live.options import RoomOptions
+from sidlive.live.processes.options import RoomOptions
 from sidlive.live.session import Session
-from sidlive.live.take import read_take
+from sidlive.live.takes.take import read_take
 from sidlive.report import Result
 
 Report = Callable[[str], object]

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, Frames, silence
 from sidlive.errors import DeviceError
-from sidlive.live.options import RoomOptions
 from sidlive.live.outputs.asid import updated
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session
-from sidlive.live.take import read_take
+from sidlive.live.takes.take import read_take
 from sidlive.report import Result
 
 PROMPT: Final = "gallop"

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from sidlive.errors import DeviceError
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session
 from sidlive.report import Result
 

@@ -21,8 +21,8 @@ from sidlive.chip import registers as sid
 from sidlive.chip.registers import PAL, silence
 from sidlive.errors import DeviceError
 from sidlive.live.hands.jack import JackClient
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session
 from sidlive.report import Result
 from sidlive.tune.beat import Beat

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sidlive.bench.jack_room import clock_box, playing_room
 from sidlive.errors import DeviceError
-from sidlive.live.options import RoomOptions
+from sidlive.live.processes.options import RoomOptions
 from sidlive.report import Result
 
 RATE: Final = 48_000

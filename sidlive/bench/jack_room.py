@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from sidlive.errors import DeviceError
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session
 from sidlive.live.sound.priority import raise_process
 

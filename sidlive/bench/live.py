@@ -26,8 +26,8 @@ from sidlive.chip import registers as sid
 from sidlive.chip.registers import PAL, Frames, silence
 from sidlive.chip.sid import Samples, Sid, sample_at
 from sidlive.errors import DeviceError
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import RoomLink, open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import RoomLink, open_room
 from sidlive.live.session import Session
 from sidlive.live.state import State
 from sidlive.report import Result

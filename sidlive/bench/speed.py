@@ -24,7 +24,7 @@ from sidlive.chip.registers import REGISTERS, USED_BITS
 from sidlive.errors import TuneError
 from sidlive.report import Result
 from sidlive.tune.capture.trace import machine_for
-from sidlive.tune.psid import Tune, read
+from sidlive.tune.formats.psid import Tune, read
 
 PROGRAM: Final = {  # 6502 code by address; $02 counts the passes, 0 stands for 256
     0x1000: "A2 00"  # LDX #0

@@ -11,8 +11,8 @@ from typing import Final
 
 from sidlive.bench.live import prompt
 from sidlive.errors import DeviceError
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import RoomLink, open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import RoomLink, open_room
 from sidlive.live.session import Session
 from sidlive.report import Result
 

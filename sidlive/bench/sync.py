@@ -20,7 +20,7 @@ from sidlive.bench.heard import heard
 from sidlive.bench.jack_room import clock_box, jack_server, playing_room
 from sidlive.bench.screen import ABOUT, with_screen
 from sidlive.errors import DeviceError
-from sidlive.live.options import RoomOptions
+from sidlive.live.processes.options import RoomOptions
 from sidlive.live.session import Session
 from sidlive.live.state import State
 from sidlive.live.sync.midi_clock import PULSE, STOP

@@ -17,7 +17,7 @@ from sidlive.chip.registers import AD, CONTROL, FREQ_HI, FREQ_LO, SR, USED_BITS,
 from sidlive.errors import TuneError
 from sidlive.report import Result
 from sidlive.tune.capture.recorder import Recorder
-from sidlive.tune.psid import Tune, read
+from sidlive.tune.formats.psid import Tune, read
 
 IN_TIME: Final = 0.47  # smallest share of changes in time for a tempo to count as right
 FEWEST: Final = 12  # smallest number of changes from which a tempo can be judged

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from sidlive.live.options import RoomOptions
+    from sidlive.live.processes.options import RoomOptions
     from sidlive.tune.compiler.sid_file import Label
 
 LONGEST_S: Final = 86_400.0  # the largest value of --seconds: a day
@@ -96,7 +96,7 @@ def add_room_options(parser: argparse.ArgumentParser) -> None:
 
 def room_options(arguments: argparse.Namespace, name: str = "") -> "RoomOptions":
     """Return the values of `add_room_options` and ``--seed``. ``name``: of the take's folder. Raises SidliveError."""
-    from sidlive.live.options import RoomOptions
+    from sidlive.live.processes.options import RoomOptions
     from sidlive.writing import expect_folder
 
     expect_folder(arguments.takes)

@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.chip.registers import NTSC, PAL
     from sidlive.errors import TuneError
     from sidlive.report import Result, emit
-    from sidlive.tune import files, streams
     from sidlive.tune.capture import write_order
-    from sidlive.tune.formats import holds_frames
+    from sidlive.tune.formats import files, streams
+    from sidlive.tune.formats.kinds import holds_frames
     from sidlive.tune.fragment import onsets, video_frames, why_silent
     from sidlive.tune.shipped import locate
     from sidlive.writing import expect_place

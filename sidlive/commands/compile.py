@@ -102,9 +102,9 @@ def run(args: argparse.Namespace) -> None:
 
     from sidlive.errors import ControlError, TuneError
     from sidlive.report import Result, emit, spinner, warn
-    from sidlive.tune import psid
     from sidlive.tune.compiler.block import RINGS
     from sidlive.tune.compiler.sid_file import sid_of, verify
+    from sidlive.tune.formats import psid
     from sidlive.writing import expect_place, write_file
 
     if args.output.suffix.lower() != ".sid":
@@ -170,7 +170,7 @@ def _songs(args: argparse.Namespace) -> "tuple[list[SongFrames], VideoTiming, di
     from sidlive.report import warn
     from sidlive.tune.capture.write_order import ORDERS, control_first_from_meta
     from sidlive.tune.compiler.block import SongFrames
-    from sidlive.tune.files import read_frames
+    from sidlive.tune.formats.files import read_frames
     from sidlive.tune.fragment import speed_from_meta, standard_of, video_frames
     from sidlive.tune.shipped import locate
 

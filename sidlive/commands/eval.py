@@ -181,7 +181,7 @@ def _corpus(path: Path, console: "Console") -> "Iterator[Corpus]":
 
     from sidlive.model.corpus.build import build
     from sidlive.model.corpus.shards import open_corpus
-    from sidlive.tune.formats import is_sid
+    from sidlive.tune.formats.kinds import is_sid
 
     count = 0
     if os.path.isdir(path) and not (path / "index.json").exists():

@@ -212,7 +212,7 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
 
     from sidlive.chip.registers import PAL
     from sidlive.errors import TuneError
-    from sidlive.tune.formats import holds_frames
+    from sidlive.tune.formats.kinds import holds_frames
     from sidlive.tune.loading import LATEST_S, load_fragment
     from sidlive.tune.shipped import locate
 
@@ -243,12 +243,12 @@ def _at_standard(fragment: "Fragment", video: str | None) -> "Fragment":
 def _write(path: Path, frames: "Frames", prompt: "Fragment", about: "Label", made_by: str) -> None:
     """Write frames in the format of the path's ending. Raises TuneError and DeviceError."""
     from sidlive.chip.registers import timing_named
-    from sidlive.tune.formats import holds_frames
+    from sidlive.tune.formats.kinds import holds_frames
 
     timing = timing_named(prompt.timing)
     if holds_frames(path):
         from sidlive.tune.capture.write_order import control_first_to_meta
-        from sidlive.tune.files import write_frames
+        from sidlive.tune.formats.files import write_frames
 
         meta = {
             "chip": prompt.chip,

@@ -27,9 +27,9 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.report import Result, emit
     from sidlive.tune.capture.recorder import Recorder
     from sidlive.tune.capture.write_order import ORDERS, writes_control_first
-    from sidlive.tune.files import read_tune
-    from sidlive.tune.formats import holds_frames
-    from sidlive.tune.players import player_of
+    from sidlive.tune.formats.files import read_tune
+    from sidlive.tune.formats.kinds import holds_frames
+    from sidlive.tune.formats.players import player_of
     from sidlive.tune.shipped import locate
 
     path = locate(args.tune)
@@ -81,7 +81,7 @@ def frame_results(path: Path) -> "list[Result]":
     """Return the description of a file of frames. Raises TuneError."""
     from sidlive.report import Result
     from sidlive.tune.capture.write_order import ORDERS
-    from sidlive.tune.files import read_frames
+    from sidlive.tune.formats.files import read_frames
     from sidlive.tune.fragment import onsets
     from sidlive.tune.loading import load_fragment
 

@@ -40,9 +40,9 @@ class Music:
 def open_music(args: argparse.Namespace, seconds: float | None) -> Music:
     """Open the music that the command line names; ``seconds`` limits its length. Raises TuneError."""
     from sidlive.report import warn
-    from sidlive.tune import files
     from sidlive.tune.capture.write_order import control_first_from_meta
-    from sidlive.tune.formats import holds_frames
+    from sidlive.tune.formats import files
+    from sidlive.tune.formats.kinds import holds_frames
     from sidlive.tune.fragment import standard_of
     from sidlive.tune.shipped import locate
 

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.chip.wav import WavFile
     from sidlive.errors import DeviceError, TuneError
     from sidlive.report import Result, emit, progress_bar
-    from sidlive.tune.formats import holds_frames
+    from sidlive.tune.formats.kinds import holds_frames
     from sidlive.tune.shipped import locate
 
     if args.output.suffix.lower() != ".wav" and not args.output.is_char_device():

@@ -9,7 +9,7 @@ from sidlive.commands.arguments import add_json_option
 from sidlive.commands.take_files import KINDS, expect_take_name, write_take_file
 
 if TYPE_CHECKING:
-    from sidlive.live.take import TakeLog
+    from sidlive.live.takes.take import TakeLog
     from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.cutting import Cut
 
@@ -34,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
     from time import perf_counter
 
     from sidlive.errors import ModelError
-    from sidlive.live.options import RoomOptions, make_composer, make_engine, model_digests
-    from sidlive.live.replay import difference, replay
-    from sidlive.live.take import read_take
+    from sidlive.live.processes.options import RoomOptions, make_composer, make_engine, model_digests
+    from sidlive.live.takes.replay import difference, replay
+    from sidlive.live.takes.take import read_take
     from sidlive.report import Result, emit, progress_bar, warn
     from sidlive.tune.compiler.sid_file import Label
     from sidlive.tune.cutting import apply

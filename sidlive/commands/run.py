@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _live(arguments: argparse.Namespace) -> "Iterator[Session]":
     """Open a session in real time, over a core in a process of its own."""
-    from sidlive.live.room import open_room
+    from sidlive.live.processes.room import open_room
     from sidlive.live.session import Session
     from sidlive.report import plain, spinner
 

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
 def _tune(path: Path) -> bytes:
     """Return a .sid file as it is. Raises TuneError if it is none."""
     from sidlive.errors import TuneError
-    from sidlive.tune.psid import parse
+    from sidlive.tune.formats.psid import parse
 
     try:
         data = path.read_bytes()
@@ -66,7 +66,7 @@ def _compiled(args: argparse.Namespace) -> bytes:
 
     from sidlive.commands.take_files import write_take_file
     from sidlive.errors import TuneError
-    from sidlive.live.take import read_take
+    from sidlive.live.takes.take import read_take
     from sidlive.tune.cutting import apply
 
     log = read_take(args.take)

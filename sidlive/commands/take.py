@@ -61,10 +61,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> None:
     """Show or write the take. Raises ControlError and TuneError."""
     from sidlive.errors import ControlError, TuneError
-    from sidlive.live.take import read_take, take_fragment
+    from sidlive.live.takes.take import read_take, take_fragment
     from sidlive.report import Result, emit, plain
     from sidlive.tune.cutting import Edit, apply
-    from sidlive.tune.midi_file import write_midi
+    from sidlive.tune.formats.midi_file import write_midi
     from sidlive.writing import expect_folder
 
     expect_take_name(args.output)

@@ -84,7 +84,7 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "
     if cut.tempo_note and path.suffix.lower() != ".sid":
         warn(cut.tempo_note)
     if path.suffix.lower() == ".sid":
-        from sidlive.live.commit import write_take
+        from sidlive.live.takes.commit import write_take
 
         for note in write_take(path, cut, chip, timing, about):
             warn(note)
@@ -102,7 +102,7 @@ def _write_as(path: Path, cut: "Cut", chip: str, timing: "VideoTiming", about: "
     else:
         from sidlive.tune.beat import beat_to_meta
         from sidlive.tune.capture.write_order import control_first_to_meta
-        from sidlive.tune.files import write_frames
+        from sidlive.tune.formats.files import write_frames
 
         loop = {} if cut.loop_frame is None else {"loop_frame": str(cut.loop_frame)}
         beat = {} if cut.beat is None else beat_to_meta(cut.beat)

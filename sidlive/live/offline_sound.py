@@ -7,9 +7,9 @@ from sidlive.chip.registers import VideoTiming
 from sidlive.chip.sid import SAMPLE_RATE, FrameGrid, Sid
 from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
+from sidlive.live.core.voices import Row
 from sidlive.live.sound.recording import RecordedFrame, SoundRecording
-from sidlive.live.voices import Row
 
 
 def sound_to(wav: WavFile | None, core: Core) -> Callable[[Row], None]:

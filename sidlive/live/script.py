@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sidlive.chip.wav import WavFile
 from sidlive.errors import DeviceError, SidliveError
-from sidlive.live.compile_ahead import compile_ahead
-from sidlive.live.core import Core
-from sidlive.live.generator import EngineLike, Generator
+from sidlive.live.core.core import Core
+from sidlive.live.core.generator import EngineLike, Generator
+from sidlive.live.core.voices import Row
 from sidlive.live.offline_sound import sound_to
-from sidlive.live.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.places import imports_from, remember_lines
+from sidlive.live.processes.compile_ahead import compile_ahead
+from sidlive.live.processes.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.session import Session, verbs
 from sidlive.live.state import State, Window
-from sidlive.live.voices import Row
 from sidlive.report import plain
 
 if TYPE_CHECKING:

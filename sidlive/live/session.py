@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidlive.errors import ControlError, SidliveError
-from sidlive.live.clock import Clock
 from sidlive.live.link import Link
-from sidlive.live.moments import parse_duration
 from sidlive.live.state import State, Window
+from sidlive.live.timing.clock import Clock
+from sidlive.live.timing.moments import parse_duration
 from sidlive.live.verbs.counting import ClockVerbs
 from sidlive.live.verbs.declaration import Verb, declared_in, verb
 from sidlive.live.verbs.editing import TakeVerbs

@@ -7,9 +7,9 @@ import traceback
 from typing import Final
 
 from sidlive import __version__
-from sidlive.live.options import RoomOptions
 from sidlive.live.places import log_path
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session, verbs
 from sidlive.report import plain
 from sidlive.studio.app import Studio

@@ -18,8 +18,8 @@ from sidlive.chip.registers import VOICES, Frames
 from sidlive.errors import ControlError
 from sidlive.tune import edits
 from sidlive.tune.beat import Beat
+from sidlive.tune.formats.inline import fragment_from_json
 from sidlive.tune.fragment import Fragment
-from sidlive.tune.inline import fragment_from_json
 from sidlive.tune.seam import ending, find_seam
 
 FADE_S: Final = 4.0

@@ -6,10 +6,10 @@ from typing import Final
 
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.errors import TuneError
-from sidlive.tune import files
 from sidlive.tune.beat import beat_from_meta, beat_of
 from sidlive.tune.capture import write_order
-from sidlive.tune.formats import MUS, NAMES, TUNES, holds_frames
+from sidlive.tune.formats import files
+from sidlive.tune.formats.kinds import MUS, NAMES, TUNES, holds_frames
 from sidlive.tune.fragment import Fragment, speed_from_meta, standard_of, video_frames
 from sidlive.tune.shipped import locate
 

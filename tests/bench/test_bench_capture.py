@@ -24,7 +24,7 @@ from sidlive.bench.peer import Peer
 from sidlive.chip.registers import PAL, USED_BITS
 from sidlive.cli import main
 from sidlive.errors import TuneError
-from sidlive.tune import psid
+from sidlive.tune.formats import psid
 
 FRAMES = 40
 

@@ -8,8 +8,8 @@ from takes_by_hand import noise
 
 from sidlive.bench.clock import bar_of_reference, heard_in_their_frame, loops, probe, timed
 from sidlive.chip.registers import PAL, silence
-from sidlive.live.options import RoomOptions
-from sidlive.live.take import TakeLog
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.takes.take import TakeLog
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import Engine
 from sidlive.model.weights import random_weights

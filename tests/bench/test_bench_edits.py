@@ -5,7 +5,7 @@ from pathlib import Path
 from fake_engine import FakeEngine
 
 from sidlive.bench.hands_edit import edit_figures
-from sidlive.live.options import RoomOptions
+from sidlive.live.processes.options import RoomOptions
 
 
 def test_edits_with_a_moment_and_without_one_are_found_in_what_the_chip_got(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from fake_engine import FakeEngine
 
 from sidlive.bench.live import DITHER, measure
-from sidlive.live.options import RoomOptions
+from sidlive.live.processes.options import RoomOptions
 
 
 def test_a_change_is_heard_within_a_few_frames(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sidlive.bench.screen import with_screen
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session
 
 

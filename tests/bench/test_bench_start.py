@@ -3,7 +3,7 @@
 from fake_engine import FakeEngine
 
 from sidlive.bench.start import bench
-from sidlive.live.options import RoomOptions
+from sidlive.live.processes.options import RoomOptions
 
 
 def test_the_start_is_measured_from_the_opening_to_the_music() -> None:

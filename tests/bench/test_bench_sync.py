@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from sidlive.bench import sync as bench
-from sidlive.live.options import RoomOptions
+from sidlive.live.processes.options import RoomOptions
 from sidlive.live.session import Session
 from sidlive.live.state import State, SyncState
 

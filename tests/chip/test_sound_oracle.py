@@ -18,10 +18,10 @@ from oracle_sound import RATE, Nearness, nearness, sidplayfp
 from sidlive.chip import sid as chip_sid
 from sidlive.chip.registers import CONTROL, FIRST_CONTROL, PAL, REGISTERS, VOICE_STRIDE, Frames
 from sidlive.chip.sid import Sid, render
-from sidlive.tune import files, psid
 from sidlive.tune.capture.performance import perform
 from sidlive.tune.capture.recorder import capture
 from sidlive.tune.capture.write_order import writes_control_first
+from sidlive.tune.formats import files, psid
 
 SECONDS: Final = 15
 # Tunes that write a control register once a frame; twice; and twice with a gate that closes and opens.

@@ -8,8 +8,8 @@ from printed import results
 from sidlive.chip.registers import PAL, silence
 from sidlive.cli import main
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.npz import load_frames, save_frames
-from sidlive.tune.psid import read
+from sidlive.tune.formats.npz import load_frames, save_frames
+from sidlive.tune.formats.psid import read
 from sidlive.tune.shipped import locate
 
 

@@ -10,11 +10,11 @@ from tunes_by_hand import program, sid_file
 
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
-from sidlive.tune import psid
 from sidlive.tune.capture.recorder import capture
 from sidlive.tune.capture.write_order import writes_control_first
 from sidlive.tune.edits import resample
-from sidlive.tune.npz import save_frames
+from sidlive.tune.formats import psid
+from sidlive.tune.formats.npz import save_frames
 
 
 @pytest.fixture
@@ -143,8 +143,8 @@ def test_related_files_are_written_beside_the_sid_file(
     import wave
 
     from sidlive.chip.sid import render
-    from sidlive.tune import prg
     from sidlive.tune.compiler.program import verify_program
+    from sidlive.tune.formats import prg
 
     pytest.importorskip("soundfile")
     out = tmp_path / "out.sid"

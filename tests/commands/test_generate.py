@@ -16,10 +16,10 @@ from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.judging.measures import note_starts
 from sidlive.model.scales import notes_in, tones
 from sidlive.model.weights import random_weights, save_weights
-from sidlive.tune import psid
 from sidlive.tune.capture.recorder import capture
 from sidlive.tune.compiler.sid_file import Label, compile_sid
-from sidlive.tune.npz import load_frames, save_frames
+from sidlive.tune.formats import psid
+from sidlive.tune.formats.npz import load_frames, save_frames
 
 MODEL = ModelConfig("small", Stack(64, 1, 2, 1, 64), Stack(64, 1, 2, 1, 64))
 

@@ -8,7 +8,7 @@ from tunes_by_hand import program, sid_file
 
 from sidlive.chip.registers import PAL, silence
 from sidlive.cli import main
-from sidlive.tune.npz import save_frames
+from sidlive.tune.formats.npz import save_frames
 from sidlive.tune.shipped import names
 
 

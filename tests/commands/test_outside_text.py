@@ -7,10 +7,10 @@ from tunes_by_hand import sid_file
 
 from sidlive.chip.registers import PAL
 from sidlive.cli import main
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.npz import save_frames
-from sidlive.tune.psid import parse, read
+from sidlive.tune.formats.npz import save_frames
+from sidlive.tune.formats.psid import parse, read
 
 TITLE = "[/b] [red]x[/] \x1b[2J"  # a tag that closes nothing, a colour, and "clear the screen"
 SHOWN = r"[/b] [red]x[/] \x1b[2J"

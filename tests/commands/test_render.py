@@ -10,7 +10,7 @@ from tunes_by_hand import program, sid_file
 
 from sidlive.chip.registers import NTSC, PAL, silence
 from sidlive.cli import main
-from sidlive.tune.npz import save_frames
+from sidlive.tune.formats.npz import save_frames
 
 JAM_SOON = "EE F0 10  AD F0 10  C9 20  D0 01  02  60"  # INC $10F0, LDA $10F0, CMP #$20, BNE +1, JAM, RTS
 

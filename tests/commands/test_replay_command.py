@@ -7,7 +7,7 @@ import pytest
 from printed import results
 
 from sidlive.cli import main
-from sidlive.live.take import read_take
+from sidlive.live.takes.take import read_take
 from sidlive.model.engine import ARITHMETIC
 
 

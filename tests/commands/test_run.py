@@ -17,8 +17,8 @@ from sidlive.chip.registers import PAL
 from sidlive.chip.sid import repeatable
 from sidlive.cli import main
 from sidlive.commands import run as run_command
-from sidlive.live.options import RoomOptions
-from sidlive.live.take import read_take
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.takes.take import read_take
 
 FIRST_LIGHT = Path(__file__).resolve().parents[2] / "sessions" / "first_light.py"
 
@@ -71,7 +71,7 @@ def test_two_runs_write_the_same_bytes_of_sound(tmp_path: Path) -> None:
     script.write_text(
         "from fake_engine import FakeEngine, riff\n"
         "from sidlive.chip.wav import WavFile\n"
-        "from sidlive.live.options import RoomOptions\n"
+        "from sidlive.live.processes.options import RoomOptions\n"
         "from sidlive.live.script import open_offline\n"
         "from sidlive.live.session import Session\n"
         "import sys\n"

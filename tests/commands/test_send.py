@@ -9,9 +9,9 @@ from printed import results
 from ultimate_server import UltimateServer
 
 from sidlive.cli import main
-from sidlive.live.take import read_take
+from sidlive.live.takes.take import read_take
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.psid import parse
+from sidlive.tune.formats.psid import parse
 
 
 @pytest.fixture

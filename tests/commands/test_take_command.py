@@ -9,11 +9,11 @@ from printed import results
 
 from sidlive.chip.registers import PAL
 from sidlive.cli import main
-from sidlive.live.take import read_take
+from sidlive.live.takes.take import read_take
 from sidlive.tune.capture.recorder import capture
+from sidlive.tune.formats.npz import load_frames
+from sidlive.tune.formats.psid import parse
 from sidlive.tune.loading import load_fragment
-from sidlive.tune.npz import load_frames
-from sidlive.tune.psid import parse
 
 
 def test_a_take_shows_what_it_holds(takes: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,11 @@ from fake_engine import PERIOD, FakeEngine, riff
 from sidlive.chip import registers as sid
 from sidlive.errors import ControlError
 from sidlive.live.controls import parse_values, values_text
-from sidlive.live.core import Core
-from sidlive.live.replay import replay
+from sidlive.live.core.core import Core
 from sidlive.live.script import Offline
 from sidlive.live.session import Session
-from sidlive.live.take import Take, read_take
+from sidlive.live.takes.replay import replay
+from sidlive.live.takes.take import Take, read_take
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Engine, Sampling
 from sidlive.model.weights import random_weights

@@ -6,12 +6,12 @@ import pytest
 from fake_engine import FakeEngine
 
 from sidlive.errors import ControlError
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.hands.deeds import is_named, parse_deed
 from sidlive.live.script import Offline
 from sidlive.live.session import Session, verbs
 from sidlive.live.state import BindingState
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 
 
 class NotedHands:

@@ -11,12 +11,12 @@ from sidlive.chip import registers as sid
 from sidlive.chip.pitch import frequencies
 from sidlive.chip.registers import Frames
 from sidlive.errors import ControlError
-from sidlive.live.core import Core
-from sidlive.live.edited_past import edited_past
-from sidlive.live.replay import replay
+from sidlive.live.core.core import Core
+from sidlive.live.edits.edited_past import edited_past
 from sidlive.live.script import Offline
 from sidlive.live.session import VERBS, Session
-from sidlive.live.take import Take, read_take
+from sidlive.live.takes.replay import replay
+from sidlive.live.takes.take import Take, read_take
 from sidlive.model.composer.events import PITCH, VOICE, Events
 from sidlive.tune.edits import rotate_voices, swap_voices
 from sidlive.tune.shaping.applying import apply_edits

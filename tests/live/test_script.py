@@ -14,14 +14,14 @@ from sidlive.chip.registers import MODE_VOL, PAL, RES_ROUTE
 from sidlive.chip.sid import SAMPLE_RATE
 from sidlive.chip.wav import WavFile
 from sidlive.errors import ControlError, DeviceError, TuneError
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
+from sidlive.live.core.voices import Row
 from sidlive.live.offline_sound import sound_to
 from sidlive.live.script import Offline, run
 from sidlive.live.session import VERBS, Session, verbs
-from sidlive.live.take import Take, read_take
-from sidlive.live.voices import Row
+from sidlive.live.takes.take import Take, read_take
 from sidlive.tune import shipped
-from sidlive.tune.psid import read
+from sidlive.tune.formats.psid import read
 
 
 class Stage:
@@ -205,8 +205,8 @@ def test_a_script_that_is_no_text_is_one_line(stage: Stage, tmp_path: Path, raw:
 def test_a_changed_folder_moves_files_that_are_read_but_no_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from sidlive.live.options import RoomOptions, make_core
-    from sidlive.tune.npz import save_frames
+    from sidlive.live.processes.options import RoomOptions, make_core
+    from sidlive.tune.formats.npz import save_frames
 
     (tmp_path / "away").mkdir()
     save_frames(tmp_path / "away" / "there.npz", riff().frames, PAL.rate_hz)
@@ -262,7 +262,7 @@ def test_a_home_folder_that_nobody_has_is_one_line(stage: Stage) -> None:
 
 
 def test_a_fragment_loads_from_a_file_of_frames(stage: Stage, tmp_path: Path) -> None:
-    from sidlive.tune.npz import save_frames
+    from sidlive.tune.formats.npz import save_frames
 
     save_frames(tmp_path / "loop.npz", riff().frames, PAL.rate_hz)
     fragment = stage.session.load(tmp_path / "loop.npz", seconds=0.5, name="bit")

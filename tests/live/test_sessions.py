@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.script import Offline, run
 from sidlive.live.session import Session
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.psid import parse
+from sidlive.tune.formats.psid import parse
 
 SESSIONS = Path(__file__).resolve().parents[2] / "sessions"
 

@@ -12,10 +12,10 @@ import pytest
 from fake_engine import FakeEngine, riff
 
 from sidlive.errors import ControlError, SidliveError
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.script import Offline
 from sidlive.live.session import VERBS, Session, verbs
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 
 
 @pytest.fixture

@@ -12,18 +12,18 @@ from fake_sound import ManualOutput
 
 from sidlive.chip.registers import NTSC, PAL, VideoTiming, silence
 from sidlive.chip.wav import WavFile
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.offline_sound import sound_to
-from sidlive.live.options import RoomOptions, make_core
-from sidlive.live.replay import difference, replay
+from sidlive.live.processes.options import RoomOptions, make_core
 from sidlive.live.script import Offline
 from sidlive.live.session import Session
 from sidlive.live.sound import renderer as renderer_module
 from sidlive.live.sound.renderer import Renderer
-from sidlive.live.take import Take, read_take
-from sidlive.tune import psid
+from sidlive.live.takes.replay import difference, replay
+from sidlive.live.takes.take import Take, read_take
+from sidlive.tune.formats import psid
+from sidlive.tune.formats.npz import save_frames
 from sidlive.tune.fragment import Fragment
-from sidlive.tune.npz import save_frames
 
 FLAT = "pitch 3.7% flat, tempo 16% slow"  # 985,248 / 1,022,727 Hz; 50.125 / 59.826 frames a second
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import sidlive.live.verbs
-from sidlive.live.core import Core
-from sidlive.live.course import STEERING, Course
+from sidlive.live.core.core import Core
+from sidlive.live.core.course import STEERING, Course
 from sidlive.live.link import CALLS, COMMANDS, Commands, CoreCalls, calls, commands
 from sidlive.live.session import VERBS, Session
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session, verbs
 from sidlive.studio.app import Studio
 from sidlive.studio.console.names import ConsoleSession

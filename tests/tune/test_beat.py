@@ -6,8 +6,8 @@ import pytest
 from sidlive.chip.registers import PAL, silence
 from sidlive.tune import shipped
 from sidlive.tune.beat import Beat, beat_from_meta, beat_of, beat_to_meta
+from sidlive.tune.formats.npz import save_frames
 from sidlive.tune.loading import load_fragment
-from sidlive.tune.npz import save_frames
 from sidlive.tune.scores import scores
 from sidlive.tune.tracker import Instrument, Song, Step, play
 

@@ -213,7 +213,7 @@ def test_an_edit_that_is_not_possible_is_one_line(edits: list[tuple[object, ...]
 def test_edits_come_back_from_a_log_as_they_were_written() -> None:
     from json import dumps, loads
 
-    from sidlive.tune.inline import fragment_to_json
+    from sidlive.tune.formats.inline import fragment_to_json
 
     edits = [Edit("trim", (3.2, None)), Edit("splice", (OTHER, "2 bars")), Edit("loop", (None,))]
     entries = loads(dumps([edit.entry for edit in edits], default=fragment_to_json))

@@ -24,11 +24,11 @@ from sidlive.errors import TuneError
 from sidlive.tune.beat import Beat
 from sidlive.tune.capture.recorder import Recorder, capture
 from sidlive.tune.edits import resample
+from sidlive.tune.formats.npz import save_frames
+from sidlive.tune.formats.psid import parse, read
+from sidlive.tune.formats.streams import parse_dmp, write_dmp, write_sidgpt
 from sidlive.tune.fragment import RATE_TOLERANCE, Fragment, onsets, video_frames, why_silent
 from sidlive.tune.loading import load_fragment
-from sidlive.tune.npz import save_frames
-from sidlive.tune.psid import parse, read
-from sidlive.tune.streams import parse_dmp, write_dmp, write_sidgpt
 
 FREQ, CTRL = register_of(2, FREQ_HI), register_of(2, CONTROL)
 

@@ -13,8 +13,8 @@ from sidlive.chip.c64.machine import INIT_TIMEOUT_S, PLAY_TIMEOUT_FRAMES
 from sidlive.chip.registers import COLUMNS, USED_BITS
 from sidlive.errors import TuneError
 from sidlive.tune.capture.recorder import Recorder
-from sidlive.tune.prg import parse as parse_prg
-from sidlive.tune.psid import HEADER_V2, Tune, parse
+from sidlive.tune.formats.prg import parse as parse_prg
+from sidlive.tune.formats.psid import HEADER_V2, Tune, parse
 
 FRAMES = 200
 MOST_BYTES = 8 << 20  # most memory that reading and recording may allocate, frames included

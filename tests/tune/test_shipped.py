@@ -12,8 +12,8 @@ from sidlive.chip.registers import PAL, VOICES
 from sidlive.errors import TuneError
 from sidlive.model.judging.measures import character_of, measure, note_starts
 from sidlive.tune import shipped
+from sidlive.tune.formats.npz import load_frames, save_frames
 from sidlive.tune.loading import load_fragment
-from sidlive.tune.npz import load_frames, save_frames
 from sidlive.tune.scores import scores
 from sidlive.tune.tracker import notes_of
 

@@ -111,7 +111,7 @@ def measure(arguments: argparse.Namespace, folder: Path, report_progress: Callab
 
 def _files(corpus: Path | None) -> list[Path]:
     """Return the .sid files of a folder, sorted; an empty list for None."""
-    from sidlive.tune.formats import is_sid
+    from sidlive.tune.formats.kinds import is_sid
 
     return sorted(path for path in corpus.rglob("*") if is_sid(path) and path.is_file()) if corpus else []
 
@@ -125,7 +125,7 @@ def _spread(paths: Sequence[Path], count: int) -> list[Path]:
 def _timed(paths: Sequence[Path]) -> list[tuple[Path, int]]:
     """Return path and start song of tunes: all that play by a timer or an interrupt, STEADY_TUNES of the others."""
     from sidlive.errors import TuneError
-    from sidlive.tune.psid import read
+    from sidlive.tune.formats.psid import read
 
     steady: list[tuple[Path, int]] = []
     others: list[tuple[Path, int]] = []

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from sidlive.chip.pitch import frequencies, notes_of
 from sidlive.chip.registers import CONTROL, GATE, VOICES, VideoTiming, first_control_of, register_of
+from sidlive.live.core.voices import Row
 from sidlive.live.osc.osc_commands import ROOT
 from sidlive.live.state import ControlValue, State
 from sidlive.live.sync.timeline import HeardFrame
-from sidlive.live.voices import Row
 
 _NEARLY: Final = 1e-6  # beats: a beat that begins with the frame begins in it
 MOST: Final = 1000  # messages that wait for their time

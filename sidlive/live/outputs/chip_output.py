@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 
 from sidlive.chip.registers import VOICES
+from sidlive.live.core.voices import silenced
 from sidlive.live.outputs.asid_stream import AsidStream
 from sidlive.live.outputs.chip_choice import ChipChoice, voices_text
 from sidlive.live.outputs.chip_stream import ChipStream, DueFrame
 from sidlive.live.outputs.sender import Sender
 from sidlive.live.outputs.ultimate import UltimateStream
 from sidlive.live.state import OutputState
-from sidlive.live.voices import silenced
 
 _ALL: Final = frozenset(range(VOICES))
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from sidlive.chip.sid import Row, Samples
 from sidlive.errors import DeviceError
+from sidlive.live.core.tape_player import TapePlayer
 from sidlive.live.state import NoticeLevel
-from sidlive.live.tape_player import TapePlayer
 
 PATIENCE_S: Final = 10.0  # time for the process to open its file
 PARTING_S: Final = 2.0  # time for the process to finish its files when the core ends; it goes on by itself afterwards

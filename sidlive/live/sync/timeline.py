@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from sidlive.live.clock import Clock
+from sidlive.live.core.voices import Row
 from sidlive.live.sound.audio import Output
 from sidlive.live.sound.device_times import DeviceTimes
-from sidlive.live.voices import Row
+from sidlive.live.timing.clock import Clock
 
 
 class Metered(Protocol):

@@ -3,8 +3,8 @@
 from contextlib import AbstractContextManager
 
 from sidlive.errors import ControlError
-from sidlive.live.moments import parse_duration, parse_moment
 from sidlive.live.state import ClockState, PendingState
+from sidlive.live.timing.moments import parse_duration, parse_moment
 from sidlive.live.verbs.declaration import verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sidlive.chip.growing_sound import ENDINGS
 from sidlive.chip.registers import timing_named
 from sidlive.errors import ControlError, TuneError
-from sidlive.live.commit import write_log, write_take
 from sidlive.live.controls import parse_voices
 from sidlive.live.link import Link
 from sidlive.live.places import shown_path, typed_path, working_folder
+from sidlive.live.takes.commit import write_log, write_take
 from sidlive.live.verbs.declaration import verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
 from sidlive.writing import make_folder, name_trouble
@@ -59,7 +59,7 @@ class TakeVerbs(FragmentVerbs):
 
         All gates go off two frames before the splice, so that no old note hangs and the first new notes have an attack.
         """
-        from sidlive.live.take import take_fragment
+        from sidlive.live.takes.take import take_fragment
 
         other = self._fragments.get(take, take) if isinstance(take, str) else take
         self._edit("splice", take_fragment(other) if isinstance(other, str | Path) else other, at)

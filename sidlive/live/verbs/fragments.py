@@ -13,7 +13,7 @@ from sidlive.live.places import typed_path
 from sidlive.live.verbs.declaration import verb
 from sidlive.live.verbs.timing import Timing
 from sidlive.tune import shipped
-from sidlive.tune.formats import MUSIC
+from sidlive.tune.formats.kinds import MUSIC
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment

@@ -6,9 +6,9 @@ from typing import Any
 
 from sidlive.errors import ControlError
 from sidlive.live.link import Link
-from sidlive.live.loops import Loops
-from sidlive.live.moments import parse_duration
 from sidlive.live.state import LoopState, State
+from sidlive.live.timing.loops import Loops
+from sidlive.live.timing.moments import parse_duration
 from sidlive.live.verbs.declaration import verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
 

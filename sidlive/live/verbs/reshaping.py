@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidlive.errors import ControlError
 from sidlive.live.controls import control, one_voice
-from sidlive.live.edit_list import checked
+from sidlive.live.edits.edit_list import checked
 from sidlive.live.verbs.declaration import in_force, verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from sidlive.live.link import TIMED, CoreCalls
-from sidlive.live.moments import parse_moment
+from sidlive.live.timing.moments import parse_moment
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 Block = list[tuple[str, tuple[Any, ...]]]  # commands: name and arguments

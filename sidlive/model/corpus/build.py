@@ -24,13 +24,13 @@ from sidlive.errors import ModelError, TuneError
 from sidlive.model.corpus.duplicates import Fingerprint, duplicates, fingerprint_of
 from sidlive.model.corpus.shards import VERSION, CorpusTune, split_of
 from sidlive.model.corpus.workers import Job, Workers, local_workers
-from sidlive.tune import songlengths as lists
 from sidlive.tune.capture.lengths import record_music, record_seconds
 from sidlive.tune.capture.recorder import Capture, Recorder
-from sidlive.tune.formats import is_sid
+from sidlive.tune.formats import songlengths as lists
+from sidlive.tune.formats.kinds import is_sid
+from sidlive.tune.formats.players import player_of
+from sidlive.tune.formats.psid import LARGEST_FILE, Tune, parse
 from sidlive.tune.fragment import video_frames
-from sidlive.tune.players import player_of
-from sidlive.tune.psid import LARGEST_FILE, Tune, parse
 
 SHARDS: Final = 256  # at most: each is an open file while a corpus is read
 FEWEST_FILES: Final = 8  # per shard; if a build is killed, each worker loses the shard that it was writing

@@ -17,7 +17,7 @@ from sidlive.live.session import VERBS
 from sidlive.model.scales import SCALES
 from sidlive.model.tokens import KIND_NAMES
 from sidlive.tune import shipped
-from sidlive.tune.formats import MUSIC
+from sidlive.tune.formats.kinds import MUSIC
 
 MAX_OFFERS: Final = 200
 _OPENERS: Final = {"(": ")", "[": "]", "{": "}"}

@@ -17,7 +17,7 @@ from sidlive.errors import TuneError
 from sidlive.tune.capture.rows import even_out, mean_period
 from sidlive.tune.capture.samples import Samples, without_samples
 from sidlive.tune.capture.trace import FASTEST_HZ, find_rate, machine_for
-from sidlive.tune.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
+from sidlive.tune.formats.psid import FLAG_BASIC, FLAG_MUS, MUS_REFUSAL, Tune
 
 LONGEST: Final = 24 * 3600 * 60  # frames of a day
 TRIED_CALLS: Final = 32  # play calls that a copy of the machine runs at a time to measure the rate

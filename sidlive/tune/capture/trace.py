@@ -16,7 +16,7 @@ from sidlive.chip.c64.machine import Machine
 from sidlive.chip.registers import MODE_VOL, REGISTERS, VideoTiming
 from sidlive.errors import TuneError
 from sidlive.tune.capture.rows import mean_period, phases
-from sidlive.tune.psid import Tune
+from sidlive.tune.formats.psid import Tune
 
 SLICE_FRAMES: Final = 50  # video frames run before the log is emptied
 LOG_ROWS: Final = 100_000  # rows of the log for one slice, which has about a million cycles

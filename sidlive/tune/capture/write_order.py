@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import AD, CONTROL, GATE, SR, VOICES, register_of
 from sidlive.errors import TuneError
 from sidlive.tune.capture.trace import events
-from sidlive.tune.psid import Tune
+from sidlive.tune.formats.psid import Tune
 
 WATCHED_S: Final = 20.0  # length of music that is looked at
 NEAR: Final = 1000  # cycles within which writes belong to the same note; an average play call takes 1,145

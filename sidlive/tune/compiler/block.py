@@ -28,7 +28,7 @@ from sidlive.errors import TuneError
 from sidlive.tune.compiler import packer
 from sidlive.tune.compiler.assemble import BINARIES
 from sidlive.tune.compiler.packer import STREAMS, Packed
-from sidlive.tune.psid import MOST_SONGS
+from sidlive.tune.formats.psid import MOST_SONGS
 
 LOAD: Final = 0x1000
 LOWEST_LOAD: Final = 0x0500  # leaves page $0400 for the driver of a SID player

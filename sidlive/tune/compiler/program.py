@@ -13,10 +13,10 @@ import numpy as np
 
 from sidlive.chip.registers import FIRST_CONTROL, MODE_VOL, USED_BITS, Frames, VideoTiming
 from sidlive.errors import TuneError
-from sidlive.tune import prg
 from sidlive.tune.capture.recorder import capture
 from sidlive.tune.compiler.block import MemoryBlock
 from sidlive.tune.compiler.sid_file import Label
+from sidlive.tune.formats import prg
 
 PROGRAM_LOAD: Final = 0x0B00  # address of the block, after boot.asm
 COMPARED: Final = 500  # frames compared by `verify_program`

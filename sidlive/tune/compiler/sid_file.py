@@ -22,7 +22,6 @@ from sidlive.chip.registers import (
     register_of,
 )
 from sidlive.errors import ControlError, TuneError
-from sidlive.tune import psid
 from sidlive.tune.capture.recorder import capture
 from sidlive.tune.compiler.block import (
     BASIC,
@@ -36,7 +35,8 @@ from sidlive.tune.compiler.block import (
     pack_to_fit,
     timer_bytes,
 )
-from sidlive.tune.psid import MOST_SONGS, Tune
+from sidlive.tune.formats import psid
+from sidlive.tune.formats.psid import MOST_SONGS, Tune
 
 CHIPS: Final = {"6581": 1, "8580": 2}
 CLOCKS: Final = {PAL.name: 1, NTSC.name: 2}

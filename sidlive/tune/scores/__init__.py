@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sidlive.chip.registers import PAL
 from sidlive.tune.beat import Beat, beat_to_meta
-from sidlive.tune.npz import save_frames
+from sidlive.tune.formats.npz import save_frames
 from sidlive.tune.tracker import Song, play
 
 

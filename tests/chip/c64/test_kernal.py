@@ -10,7 +10,7 @@ from sidlive.chip.c64.opcodes import disassemble
 from sidlive.chip.registers import NTSC, PAL, VideoTiming
 from sidlive.errors import TuneError
 from sidlive.tune.capture.recorder import capture
-from sidlive.tune.psid import parse
+from sidlive.tune.formats.psid import parse
 
 RESULTS = 0x2000
 

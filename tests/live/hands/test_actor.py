@@ -4,12 +4,12 @@ import pytest
 from fake_engine import FakeEngine, riff
 
 from sidlive.errors import ControlError
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.hands.actor import Actor
 from sidlive.live.hands.deeds import CallVerb, parse_deed
 from sidlive.live.script import Offline
 from sidlive.live.session import Session
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 
 
 @pytest.fixture

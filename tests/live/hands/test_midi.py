@@ -12,11 +12,11 @@ from jack_box import Box, plugged, plugged_elsewhere
 from jack_server import JackServer
 
 from sidlive.errors import ControlError
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.hands.actor import Actor
 from sidlive.live.hands.map.map_folder import MapFolder
 from sidlive.live.hands.midi import TURN_S, Midi
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from fake_engine import FakeEngine, riff, until
 from jack_box import Box, plugged
 from jack_server import JackServer
 
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session
 
 MAP = """controller = "pads"

@@ -13,13 +13,13 @@ from pythonosc.osc_message import OscMessage
 
 from sidlive.chip.registers import PAL, silence
 from sidlive.errors import ControlError, DeviceError
-from sidlive.live.clock import Clock
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.hands.actor import Actor
 from sidlive.live.osc.osc_news import OscNews
 from sidlive.live.osc.osc_server import MOST_SUBSCRIBERS, OscServer, encoded
 from sidlive.live.sync.timeline import HeardFrame
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
+from sidlive.live.timing.clock import Clock
 
 
 class Program:

@@ -16,8 +16,8 @@ from ultimate_server import UltimateServer
 from sidlive.bench.hands_asid import played
 from sidlive.chip.registers import silence
 from sidlive.errors import ControlError, DeviceError
-from sidlive.live.options import RoomOptions
-from sidlive.live.room import RoomLink, open_room
+from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.room import RoomLink, open_room
 from sidlive.live.session import Session
 
 GATES = (0xD404, 0xD40B, 0xD412)

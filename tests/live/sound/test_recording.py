@@ -17,7 +17,7 @@ from sidlive.chip.registers import NTSC, PAL
 from sidlive.chip.sid import SAMPLE_RATE, Sid, render, sample_at
 from sidlive.chip.wav import WavFile
 from sidlive.errors import ControlError, DeviceError
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.offline_sound import sound_to
 from sidlive.live.script import Offline
 from sidlive.live.session import Session
@@ -25,7 +25,7 @@ from sidlive.live.sound.feed import FADE
 from sidlive.live.sound.recording import RecordedFrame, SoundRecording, free_path, stem_path
 from sidlive.live.sound.renderer import Renderer
 from sidlive.live.sound.sound_recorder import SoundRecorder
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 
 FRAMES = riff().frames
 

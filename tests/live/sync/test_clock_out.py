@@ -10,9 +10,9 @@ from fake_engine import until
 from jack_server import JackServer
 
 from sidlive.errors import DeviceError
-from sidlive.live.clock import Clock
 from sidlive.live.sync.clock_out import ClockOut
 from sidlive.live.sync.timeline import HeardFrame
+from sidlive.live.timing.clock import Clock
 
 FRAME_S = 0.02
 BEAT = 25  # frames: 120 beats a minute

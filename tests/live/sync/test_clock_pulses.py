@@ -2,10 +2,10 @@
 
 import pytest
 
-from sidlive.live.clock import Clock
 from sidlive.live.sync.clock_out import ClockPulses
 from sidlive.live.sync.midi_clock import CONTINUE, POSITION, PULSE, PULSES, START, STOP
 from sidlive.live.sync.timeline import HeardFrame
+from sidlive.live.timing.clock import Clock
 
 BEAT = 25  # frames
 FRAME_S = 0.02

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from sidlive.errors import ControlError
-from sidlive.live.clock import Clock
 from sidlive.live.sync.follower import Follower
 from sidlive.live.sync.midi_clock import PULSE, PULSES, START, STOP
 from sidlive.live.sync.timeline import HeardFrame
+from sidlive.live.timing.clock import Clock
 
 RATE_HZ = 50.0
 BEAT = 25.0  # frames: 120 beats a minute

@@ -8,10 +8,10 @@ from tunes_by_hand import RISING, program, sid_file
 
 from sidlive.chip.registers import PAL, REGISTERS
 from sidlive.errors import TuneError
-from sidlive.tune import psid
 from sidlive.tune.capture.performance import perform
 from sidlive.tune.capture.recorder import Recorder
 from sidlive.tune.capture.trace import events
+from sidlive.tune.formats import psid
 
 
 def song(play: str = RISING, **options: int) -> Recorder:

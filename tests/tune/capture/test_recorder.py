@@ -12,8 +12,8 @@ from sidlive.chip.registers import PAL, REGISTERS, USED_BITS
 from sidlive.errors import DeviceError, TuneError
 from sidlive.tune.capture.recorder import Recorder, capture
 from sidlive.tune.capture.trace import events, states_at
-from sidlive.tune.npz import load_frames, save_frames
-from sidlive.tune.psid import parse, read
+from sidlive.tune.formats.npz import load_frames, save_frames
+from sidlive.tune.formats.psid import parse, read
 
 
 def played(init: str, play: str, frames: int = 4, **header: int):  # type: ignore[no-untyped-def]

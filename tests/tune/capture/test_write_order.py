@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from tunes_by_hand import program, sid_file
 
-from sidlive.tune import psid
 from sidlive.tune.capture.write_order import control_first_from_meta, control_first_to_meta, writes_control_first
-from sidlive.tune.inline import fragment_from_json, fragment_to_json
+from sidlive.tune.formats import psid
+from sidlive.tune.formats.inline import fragment_from_json, fragment_to_json
+from sidlive.tune.formats.npz import load_frames, save_frames
 from sidlive.tune.loading import load_fragment
-from sidlive.tune.npz import load_frames, save_frames
 
 # INC $10F0  LDA $10F0  AND #7  BNE rest: every eighth call plays a note, each with another envelope
 COUNT = "EE F0 10  AD F0 10  29 07  D0"

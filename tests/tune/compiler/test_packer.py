@@ -141,7 +141,7 @@ def test_repeated_music_is_called_instead_of_packed_again() -> None:
 )
 def test_real_tunes_pack_within_twelve_thousand_bytes(shared, name: str) -> None:
     from sidlive.tune.capture.recorder import capture
-    from sidlive.tune.psid import read
+    from sidlive.tune.formats.psid import read
 
     path = shared / "corpus" / f"{name}.sid"
     if not path.is_file():

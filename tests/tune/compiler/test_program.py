@@ -9,12 +9,12 @@ from takes_by_hand import song
 from sidlive.chip.c64.machine import Machine
 from sidlive.chip.registers import NTSC, PAL, USED_BITS, Frames, VideoTiming, silence
 from sidlive.errors import TuneError
-from sidlive.tune import prg
 from sidlive.tune.capture.trace import machine_for
 from sidlive.tune.compiler import assemble
 from sidlive.tune.compiler.block import MemoryBlock, SongFrames
 from sidlive.tune.compiler.program import PROGRAM_LOAD, program_of, screen_codes, verify_program
 from sidlive.tune.compiler.sid_file import Label, block_of
+from sidlive.tune.formats import prg
 
 LABEL = Label("Größe [x]_Y", "Somebody", "2026 Nobody")
 KEY = 0xC5

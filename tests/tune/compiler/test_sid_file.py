@@ -13,8 +13,8 @@ from sidlive.bench.py65_player import Player, trace
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import NTSC, PAL, Frames, VideoTiming
 from sidlive.errors import TuneError
-from sidlive.tune import psid
 from sidlive.tune.compiler.sid_file import Label, compile_sid, verify
+from sidlive.tune.formats import psid
 
 
 def compiled(frames: Frames, name: str = "Take", **options: object) -> bytes:

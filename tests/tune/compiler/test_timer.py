@@ -12,12 +12,12 @@ from sidlive.bench.peer import Peer
 from sidlive.bench.py65_player import Player
 from sidlive.chip.registers import NTSC, PAL, VideoTiming
 from sidlive.cli import main
-from sidlive.tune import psid
 from sidlive.tune.capture.recorder import capture
 from sidlive.tune.compiler.block import SongFrames, timer_bytes
 from sidlive.tune.compiler.sid_file import Label, block_of, compile_sid, compile_song, sid_of, verify
+from sidlive.tune.formats import psid
+from sidlive.tune.formats.npz import save_frames
 from sidlive.tune.loading import load_fragment
-from sidlive.tune.npz import save_frames
 
 TIMER = 0xDC04
 

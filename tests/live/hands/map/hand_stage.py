@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sidlive.live.core import Core
+from sidlive.live.core.core import Core
 from sidlive.live.hands.actor import Actor
 from sidlive.live.hands.map.map_folder import MapFolder
 from sidlive.live.hands.midi import Midi
 from sidlive.live.hands.midi_ports import Changes
 from sidlive.live.state import ControlValue
-from sidlive.live.take import Take
+from sidlive.live.takes.take import Take
 
 
 class HandPorts:

@@ -1,0 +1,276 @@
+"""The core process: the core, and the threads that call it.
+
+One thread generates frames (it alone owns the engine), one plays them, one serves MIDI, one writes the take's file. The
+main thread answers the calls that come over the pipe, and ends the process when the pipe closes. Importing this module
+imports nothing that those threads use.
+"""
+
+import contextlib
+import faulthandler
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from sidlive.errors import DeviceError, SidliveError
+from sidlive.live.core.mirror import Mirror
+from sidlive.live.link import answers
+from sidlive.live.places import config_folder, log_path
+from sidlive.live.processes.options import RoomOptions, make_composer, make_core, make_engine, model_digests
+from sidlive.live.sound.priority import raise_process
+from sidlive.live.sync.choice import OFF
+
+KEEP_S: Final = 1.0  # seconds between two writes of the take
+_LOOK_S: Final = 3.0  # time for MIDI to find its ports, before a clock is followed
+NAP_S: Final = 0.5  # seconds that an idle generator sleeps; a command wakes it at once
+RECOVERY_S: Final = 0.2  # pause after a fault of the generator
+HANDED_OVER: Final = -1  # the number of a message to the session that is no answer: a call for it to run
+
+
+def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
+    """Run the core process until the pipe closes. ``memory``: a shared array of `mirror.SIZE` bytes."""
+    for name in ("SIGINT", "SIGHUP"):  # the screen's process handles the terminal's signals, and closes the pipe
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    raise_process(alone=True)
+    with contextlib.suppress(OSError):
+        os.chdir(options.home)
+    _divert_output()
+    speaker = _Speaker(pipe)
+    parts = _Parts(Mirror(memoryview(memory).cast("B")), options, speaker.hand_over)
+    try:
+        parts.open()
+        _obey(pipe, answers(parts.core), speaker)
+    finally:
+        parts.close()
+
+
+class _Speaker:
+    """Sends answers and calls to the session. Any thread may call any method; a dead pipe is not an error."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._lock = pipe, threading.Lock()
+
+    def send(self, number: int, fault: Exception | None, result: Any) -> bool:
+        """Send the answer to the call of that number; return whether the pipe still works."""
+        try:
+            with self._lock:
+                self._pipe.send((number, fault, result))
+        except OSError:
+            return False
+        return True
+
+    def hand_over(self, call: str) -> None:
+        """Have the session run a call, written as Python writes it."""
+        self.send(HANDED_OVER, None, call)
+
+
+def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]], speaker: _Speaker) -> None:
+    """Answer the calls ``(number, name, arguments)`` that come over the pipe, until it closes or None comes."""
+    while True:
+        try:
+            request = pipe.recv()
+        except (EOFError, OSError):
+            return
+        if request is None:
+            return
+        number, method, arguments = request
+        fault: Exception | None = None
+        result = None
+        try:
+            result = methods[method](*arguments)
+        except SidliveError as error:
+            fault = error
+        except Exception as error:  # a bug of sidlive must reach the caller, not end the music
+            fault = DeviceError(f"{method} failed in the core: {type(error).__name__}: {error}")
+        if not speaker.send(number, fault, result):
+            return
+
+
+class _Parts:
+    """The parts of the core process. `open` and `close` belong to the main thread."""
+
+    def __init__(self, mirror: Mirror, options: RoomOptions, hand_over: Callable[[str], None]) -> None:
+        from sidlive.live.hands.actor import Actor
+        from sidlive.live.hands.keyboards import Keyboards
+        from sidlive.live.hands.map.map_folder import MapFolder
+        from sidlive.live.hands.map.old_knobs import convert_knobs
+        from sidlive.live.hands.midi import Midi
+        from sidlive.live.osc.osc_news import OscNews
+        from sidlive.live.osc.osc_server import OscServer
+        from sidlive.live.outputs.patchbay import ChipFacts, Patchbay
+        from sidlive.live.sound.audio import open_output
+        from sidlive.live.sound.device_minder import DeviceMinder
+        from sidlive.live.sound.renderer import Renderer
+        from sidlive.live.sound.sound_recorder import SoundRecorder
+        from sidlive.live.sync.ensemble import SyncDesk
+        from sidlive.live.sync.timeline import Timeline
+
+        self._options = options
+        self.core = make_core(options, mirror)
+        self._actor = Actor(self.core, hand_over)
+        maps = MapFolder(config_folder() / "maps")
+        for line in convert_knobs(config_folder() / "midi.json", maps):
+            self.core.tell(line, "info")
+        self.core.hands = self._midi = Midi(maps, self._actor, self.core.state, self.core.tell, options.midi)
+        core = self.core
+        core.realtime = True
+        timeline = Timeline(core)
+        core.ensemble = self._sync = SyncDesk(core, lambda: core.timing.rate_hz, lambda: self._midi.ports)
+        self._midi.hear_clock = self._sync.hear
+        core.keyboards = Keyboards(core)
+        self._midi.claim = core.keyboards.hear
+        timeline.listeners.append(self._sync.frame)
+        news = OscNews(lambda: core.timing)
+        timeline.listeners.append(news.frame)
+        timeline.row_listeners.append(news.row)
+        core.osc_server = self._osc = OscServer(self._actor, core.state, core.tell, news)
+        core.chips = self._chips = Patchbay(
+            core.tell,
+            lambda: ChipFacts(core.chip, core.timing, core.control_first),
+            lambda: float(core.get("align")),
+        )
+        timeline.row_listeners.append(self._chips.frame)
+        stamp = options.stamp() if options.stamp else None
+        output = open_output(options.device, stamp)
+        if output.notice:
+            core.tell(output.notice)
+        core.recorder = self._recorder = SoundRecorder(core.tell)
+        self._renderer = Renderer(
+            self._recorder.source(timeline.next_frame, core, lambda: self._renderer.chip),
+            output, core.chip, core.timing,
+            report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
+            speed=lambda: core.speed, placed=timeline.placed, retouch=core.retouch,
+            heard=lambda samples: self._recorder.heard(samples, self._renderer.output.sample_rate),
+            audible=lambda: self._chips.emulator_is_heard,
+        )  # fmt: skip
+        core.hush = self._hush
+        core.retime = self._renderer.retime
+        core.speakers = self._minder = DeviceMinder(self._renderer, options.device, core.tell, stamp)
+        self._loading_gaps = (
+            0  # gaps while the model was loaded (that keeps the interpreter busy): inaudible, so not shown
+        )
+        self._closing = threading.Event()
+        self._wake = threading.Event()
+        self.core.wake = self._wake.set
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for name, target in (("generator", self._generate), ("writer", self._keep_take))
+        ]
+
+    def open(self) -> None:
+        """Start all threads."""
+        for spec in self._options.outputs:
+            self._chips.connect(spec, tells=True)
+        try:
+            self._osc.listen(self._options.osc)
+        except SidliveError as error:
+            self.core.tell(str(error))
+        sys.setswitchinterval(0.001)  # seconds: the longest time that a thread keeps the interpreter while others wait
+        self._renderer.start()
+        self._show_output()
+        for thread in self._threads:
+            thread.start()
+        self._minder.start()
+        self._midi.start()
+
+    def close(self) -> None:
+        """End all threads and write the rest of the take."""
+        self._closing.set()
+        self._wake.set()
+        self._midi.close()
+        self._osc.close()
+        self._minder.close()
+        self._renderer.close()
+        self._recorder.close()
+        self._chips.close()
+        self._sync.close()
+        for thread in self._threads:
+            thread.join(1.0)
+        self._write_take()
+
+    def _hush(self) -> None:
+        """Silence the emulator and all chips now. Any thread."""
+        self._chips.hush()
+        self._recorder.panicked(self._renderer.output.feed.waiting)
+        self._renderer.panic()
+
+    # -- the generator's thread
+
+    def _generate(self) -> None:
+        try:
+            from sidlive.live.core.generator import Generator
+            from sidlive.live.processes.compile_ahead import compile_ahead
+            from sidlive.tune.edits import transpose
+
+            compile_ahead(self._options, self._report_compiling)
+            engine = make_engine(self._options, self._report_loading)
+            composer = make_composer(self._options, self._report_loading)
+            generator = Generator(self.core, engine, transpose, composer)
+        except Exception as error:
+            self.core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
+            self.core.tell(f"no music can be made: {self.core.trouble}")
+            return
+        self._loading_gaps = self._renderer.underruns
+        gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
+        self.core.ready(self._options.model, *model_digests(self._options))
+        while not self._closing.is_set():
+            try:
+                busy = generator.work()
+            except Exception as error:  # the last bar loops meanwhile; begin again from the frames that were played
+                self.core.tell(f"the generator failed and begins again: {type(error).__name__}: {error}")
+                generator.forget()
+                self._closing.wait(RECOVERY_S)
+                continue
+            if not busy:
+                self._wake.wait(NAP_S)
+                self._wake.clear()
+
+    def _report_compiling(self, progress: str) -> None:
+        self.core.compiling = True
+        self._report_loading(progress)
+
+    def _report_loading(self, progress: str) -> None:
+        self.core.loading = progress
+
+    # -- the writer's thread
+
+    def _keep_take(self) -> None:
+        if self._options.sync != OFF:
+            self._midi.looked.wait(_LOOK_S)
+            try:
+                self._sync.choose(self._options.sync)
+            except SidliveError as error:
+                self.core.tell(str(error))
+        while not self._closing.wait(KEEP_S):
+            self.core.midi = self._midi.label
+            self._show_output()
+            self._write_take()
+
+    def _show_output(self) -> None:
+        core, renderer = self.core, self._renderer
+        core.output, core.latency_ms = renderer.output.name, renderer.latency_ms
+        core.gaps = renderer.underruns - self._loading_gaps
+
+    def _write_take(self) -> None:
+        try:
+            self.core.take.flush()
+        except DeviceError as error:
+            self.core.tell(str(error))
+
+
+def _divert_output() -> None:
+    """Redirect stdout and stderr to a log file, emptied at each start: drivers print, the terminal shows the screen."""
+    try:
+        log_path().parent.mkdir(parents=True, exist_ok=True)
+        log = os.open(log_path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    except OSError:
+        log = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = sys.stderr = os.fdopen(log, "w", buffering=1, encoding="utf-8", errors="replace")
+    faulthandler.enable(sys.stderr)
