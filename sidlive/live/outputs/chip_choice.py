@@ -6,6 +6,7 @@ from typing import Final, Literal, cast
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
 from sidlive.live.controls import mask_text, parse_voices
+from sidlive.live.outputs.receiver import Receiver
 
 ChipKind = Literal["asid", "u64"]
 Listening = Literal["both", "chip", "emulator"]
@@ -28,6 +29,11 @@ class ChipChoice:
     def name(self) -> str:
         """The chip as the performer writes it, without options."""
         return f"{self.kind}:{self.target}"
+
+    @property
+    def receiver(self) -> Receiver:
+        """The chip as a sender knows it."""
+        return Receiver(self.kind, self.target, self.name, f"out({self.name!r})")
 
 
 def parse_chip(spec: object, voices: object = None, extended: bool | None = None) -> ChipChoice:

@@ -28,7 +28,7 @@ class ChipOutput:
         self._others = _ALL - choice.voices
         self._hushed = False
         self._begun = 0  # of `Sender.beginnings`
-        self.sender = Sender(choice, self._stream.last, tell, tells_failure)
+        self.sender = Sender(choice.receiver, self._stream.last, tell, tells_failure)
 
     @property
     def state(self) -> OutputState:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
-from sidlive.live.outputs.chip_choice import ChipChoice
+from sidlive.live.outputs.receiver import Receiver
 
 PortStatus = Literal["opening", "open", "gone", "failed"]
 
@@ -20,22 +20,22 @@ class Sender:
     """One sender process. Any thread may call any method; none of them waits for the port."""
 
     def __init__(
-        self, choice: ChipChoice, last: Sequence[bytes], tell: Callable[[str], object], tells_failure: bool = False
+        self, receiver: Receiver, last: Sequence[bytes], tell: Callable[[str], object], tells_failure: bool = False
     ) -> None:
-        """Start to open the port. ``last``: the messages after which the chip is silent.
+        """Start to open the port. ``last``: the messages after which the receiver is silent.
 
         ``tell`` gets a line when the port goes or comes back; with ``tells_failure`` also if it does not open.
         """
         self.status: PortStatus = "opening"
-        self.port = choice.target  # the port's full name, once it is open
+        self.port = receiver.target  # the port's full name, once it is open
         self.error = ""  # why the port did not open
-        self.beginnings = 0  # times that the chip knew nothing: its port was opened, or it was silenced meanwhile
+        self.beginnings = 0  # times that the receiver knew nothing: its port was opened, or it was silenced meanwhile
         self.dropped = 0  # messages that the process did not take in time
-        self._choice, self._tell, self._tells_failure = choice, tell, tells_failure
+        self._receiver, self._tell, self._tells_failure = receiver, tell, tells_failure
         self._closing = False
         self._writing = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sidlive.live.outputs.sender_process", choice.kind, choice.target],
+            [sys.executable, "-m", "sidlive.live.outputs.sender_process", receiver.kind, receiver.target],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         assert self._process.stdin is not None
@@ -61,14 +61,14 @@ class Sender:
         return self._write([f"now {messages[0].hex()}", *later])
 
     def end(self) -> None:
-        """Have the process silence the chip and end."""
+        """Have the process silence the receiver and end."""
         self._closing = True
         with self._writing, contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()
 
     def close(self) -> None:
-        """Silence the chip and end the process. If the port is gone, the process ends by itself a little later."""
+        """Silence the receiver and end the process. If the port is gone, the process ends by itself a little later."""
         self.end()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PARTING_S)
@@ -88,7 +88,7 @@ class Sender:
     def _listen(self) -> None:
         """Hear what the process says, until it ends."""
         assert self._process.stdout is not None
-        name = self._choice.name
+        name = self._receiver.name
         for line in self._process.stdout:
             word, _, text = line.decode(errors="replace").strip().partition(" ")
             if word == "error":
@@ -100,7 +100,7 @@ class Sender:
                     self._tell(f"{name} is back")
             elif word == "gone":
                 self.status = "gone"
-                self._tell(f"{name} is gone; it plays again when it is back")
+                self._tell(f"{name} is gone; {self._receiver.while_gone}")
             elif word == "silenced":
                 self.beginnings += 1
         self._process.wait()
@@ -113,5 +113,5 @@ class Sender:
                 self._tell(f"{name}: {self.error}")
         else:
             self.error = "the process that sends to it has ended"
-            self._tell(f"{name}: {self.error}; out({name!r}) begins again")
+            self._tell(f"{name}: {self.error}; {self._receiver.again} begins again")
         self.status = "failed"

@@ -1,6 +1,7 @@
-"""The sender process: sends messages to a chip at given times, and silences it if the core dies.
+"""The sender process: sends messages to a receiver at given times, and silences it if the core dies.
 
-``python -m sidlive.live.outputs.sender_process KIND TARGET``: a `chip_choice.ChipKind`. A line of its input is:
+A receiver is a chip, or those who follow our clock; silence is then the clock's stop.
+``python -m sidlive.live.outputs.sender_process KIND TARGET``: a `receiver.ReceiverKind`. A line of its input is:
 
 - ``at TIME HEX``: send this message at this time (of `time.perf_counter`, in seconds);
 - ``now HEX``: drop the messages that wait, and send this one at once;
@@ -9,7 +10,7 @@
 Its output is ``open NAME`` once the port is open, later ``gone NAME`` and ``open NAME`` as the port goes and comes
 back, ``silenced`` after the last words were sent because the core has said nothing for a while; or ``error TEXT``, and
 the process ends. When its input ends, for whatever reason, it drops what waits, sends the last words and ends. So the
-chip is silent even if the core was killed. It has a session of its own: what ends the core's whole group spares it.
+receiver is silent even if the core was killed. It has a session of its own: what ends the core's whole group spares it.
 """
 
 import contextlib
@@ -25,20 +26,22 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from sidlive.live.sound.priority import raise_process, run_in_time
 
 if TYPE_CHECKING:
-    from sidlive.live.outputs.chip_choice import ChipKind
+    from sidlive.live.outputs.receiver import ReceiverKind
 
-AHEAD_S: Final = {"asid": 0.004, "u64": 0.0}  # a message goes to the driver so long before its time
+# Seconds before its time at which a message goes to the driver: at once, if it is never to be dropped.
+AHEAD_S: Final = {"asid": 0.004, "u64": 0.0, "clock": 60.0}
 MOST: Final = 500  # messages that wait: 10 s; older ones are dropped
-STUCK_S: Final = 1.0  # a core that says nothing for so long is stuck: the chip is silenced
+STUCK_S: Final = 1.0  # a core that says nothing for so long is stuck: the receiver is silenced
 LOOK_S: Final = 1.0  # seconds between two looks at the port
 LAST_TIMES: Final = 3  # times that the last words are sent at the end: a receiver may be too busy to hear them once
 LAST_S: Final = 0.1  # time for them to go out, each time
+KEPT_S: Final = 1.0  # longest time for what the driver still keeps
 PARTING_S: Final = 5.0  # time for a port that is gone to come back for the last words
 _NAP_S: Final = 0.5  # longest wait
 
 
-class ChipPort(Protocol):
-    """The port of one chip."""
+class ReceiverPort(Protocol):
+    """The port of one receiver."""
 
     name: str  # as people read it
     whole: bool  # each message is complete: a late one may be left out
@@ -46,6 +49,16 @@ class ChipPort(Protocol):
     @property
     def connected(self) -> bool:
         """Whether the port takes messages now."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Number of messages that the driver keeps until their time."""
+        ...
+
+    @property
+    def silent(self) -> bool:
+        """Whether it is known that the receiver is silent, so that the last words would say nothing new."""
         ...
 
     def open(self) -> str:
@@ -59,7 +72,7 @@ class ChipPort(Protocol):
 class SenderProcess:
     """The messages that wait, and the port. Three threads: one reads, one sends, one looks at the port."""
 
-    def __init__(self, port: ChipPort, ahead_s: float, answer: Any) -> None:
+    def __init__(self, port: ReceiverPort, ahead_s: float, answer: Any) -> None:
         self._port, self._ahead_s, self._answer = port, ahead_s, answer
         self._waiting: deque[tuple[float, bytes]] = deque(maxlen=MOST)
         self._last: list[bytes] = []
@@ -82,6 +95,9 @@ class SenderProcess:
             time.sleep(LOOK_S / 10)
         for _ in range(LAST_TIMES):
             self._send_last()
+            deadline = time.perf_counter() + KEPT_S
+            while self._port.waiting and time.perf_counter() < deadline:
+                time.sleep(LAST_S / 10)
             time.sleep(LAST_S)
 
     def _next(self) -> tuple[float, bytes] | None:
@@ -104,7 +120,7 @@ class SenderProcess:
 
     def _send_last(self) -> None:
         self._silenced = True
-        for message in self._last:
+        for message in [] if self._port.silent else self._last:
             self._port.send(time.perf_counter(), message)
 
     def _read(self) -> None:
@@ -148,19 +164,19 @@ class SenderProcess:
             print(text, file=self._answer)
 
 
-def open_port(kind: "ChipKind", target: str) -> ChipPort:
-    """Return the port of a chip, which is not open yet."""
+def port_of(kind: "ReceiverKind", target: str) -> ReceiverPort:
+    """Return the port of a receiver, which is not open yet."""
     if kind == "u64":
         from sidlive.live.outputs.ultimate_port import UltimatePort
 
         return UltimatePort(target)
-    from sidlive.live.outputs.asid_port import AsidPort
+    from sidlive.live.outputs.timed_port import ClockPort, TimedPort
 
-    return AsidPort(target)
+    return ClockPort(target) if kind == "clock" else TimedPort(target, kind)
 
 
-def main(kind: "ChipKind", target: str) -> int:
-    """Serve one chip until the input ends; return the exit status."""
+def main(kind: "ReceiverKind", target: str) -> int:
+    """Serve one receiver until the input ends; return the exit status."""
     answer, sys.stdout = os.fdopen(os.dup(1), "w", buffering=1), sys.stderr  # drivers print
     os.dup2(2, 1)
     for name in ("SIGINT", "SIGHUP", "SIGTERM"):  # the end of the input ends this process
@@ -168,7 +184,7 @@ def main(kind: "ChipKind", target: str) -> int:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     raise_process(alone=True)
     sys.setswitchinterval(0.0005)  # seconds: the longest time that a thread keeps the others waiting
-    port = open_port(kind, target)
+    port = port_of(kind, target)
     if trouble := port.open():
         print(f"error {trouble}", file=answer)
         return 1
@@ -180,5 +196,5 @@ def main(kind: "ChipKind", target: str) -> int:
 
 
 if __name__ == "__main__":
-    status = main(cast("ChipKind", sys.argv[1]), sys.argv[2])
+    status = main(cast("ReceiverKind", sys.argv[1]), sys.argv[2])
     os._exit(status)  # a driver whose server has died may never return from its own end

@@ -17,6 +17,8 @@ class UltimatePort:
     """The SID at $D400 of one host. A message is a frame's 28 columns."""
 
     whole = True
+    waiting = 0
+    silent = False
 
     def __init__(self, target: str) -> None:
         """``target``: the host."""

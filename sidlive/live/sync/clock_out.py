@@ -1,24 +1,22 @@
 """Our clock for others: 24 pulses a beat, with start, stop, continue and song position.
 
-`ClockPulses` finds the messages and the times at which they are heard; `ClockOut` gives them to the clock process.
+`ClockPulses` finds the messages and the times at which they are heard; `ClockOut` gives them to a sender process.
 """
 
-import contextlib
 import math
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
 from sidlive.errors import DeviceError
+from sidlive.live.outputs.receiver import Receiver
+from sidlive.live.outputs.sender import Sender
 from sidlive.live.sync.midi_clock import CONTINUE, POSITION, PULSE, PULSES, SIXTEENTH, START, STOP
 from sidlive.live.sync.timeline import HeardFrame
 
 AHEAD_S: Final = 0.002  # a start or continue comes so long before its pulse
-PATIENCE_S: Final = 10.0  # time for the clock process to open its port
-END_S: Final = 2.0  # time for it to send what waits, and to end
+PATIENCE_S: Final = 10.0  # time for the port to open
+_LOOK_S: Final = 0.01  # seconds between two looks whether it is
 _SAME: Final = 1e-6  # pulses: rounding error of a beat
 _MOST: Final = 0x3FFF  # the largest song position
 
@@ -66,68 +64,41 @@ def _beginning(time_s: float, pulse: int) -> list[Timed]:
 
 
 class ClockOut:
-    """The clock that is sent to one port."""
+    """The clock that is sent to one port. A sender process stops those who follow it if the core dies."""
 
     def __init__(self, port: str, tell: Callable[[str], object]) -> None:
-        """Open a port by its name or part of it. Raises DeviceError. ``tell`` gets a line if the port goes."""
-        self.port = ""
-        self._tell = tell
+        """Open a port by its name or part of it, and wait for it. Raises DeviceError.
+
+        ``tell`` gets a line when the port goes or comes back.
+        """
+        receiver = Receiver(
+            "clock", port, f"clock_out to {port}", f"clock_out({port!r})", "the clock is sent again when it is back"
+        )
         self._pulses = ClockPulses()
-        self._closing = False
-        self._last_s = 0.0  # time of the last message
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sidlive.live.sync.clock_process", port],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-        )  # fmt: skip
-        self._opened = threading.Event()
-        self._error = ""
-        threading.Thread(target=self._listen, name="clock-out", daemon=True).start()
-        if not self._opened.wait(PATIENCE_S) or self._error:
-            self.close()
-            raise DeviceError(f"clock_out: {self._error or f'the port {port!r} did not open in {PATIENCE_S:.0f} s'}")
+        self._sender = Sender(receiver, [bytes([STOP])], tell)
+        self._begun = 1  # of `Sender.beginnings`
+        deadline = time.monotonic() + PATIENCE_S
+        while self._sender.status == "opening" and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+        if not self._sender.is_open:
+            self._sender.end()
+            raise DeviceError(f"clock_out: {self._sender.error or f'{port!r} did not open in {PATIENCE_S:.0f} s'}")
+
+    @property
+    def port(self) -> str:
+        """The port's full name; "" when the clock cannot be sent any more."""
+        return "" if self._sender.status == "failed" else self._sender.port
 
     def frame(self, frame: HeardFrame) -> None:
-        """Send the messages of a frame. The renderer's thread."""
-        messages = self._pulses.of(frame)
-        if messages and not self._closing:
-            self._last_s = messages[-1][0]
-            self._write(messages)
+        """Send the messages of a frame. The renderer's thread; it never waits."""
+        if not self._sender.is_open:
+            return
+        if self._sender.beginnings != self._begun:
+            self._begun = self._sender.beginnings
+            self._pulses.announce()
+        for time_s, message in self._pulses.of(frame):
+            self._sender.send(time_s, [message])
 
     def close(self) -> None:
-        """Stop the others, and end the process."""
-        self._closing = True
-        self._write([(max(time.perf_counter(), self._last_s), bytes([STOP]))])
-        with contextlib.suppress(OSError, ValueError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_S)
-        self._process.kill()
-
-    def _write(self, messages: list[Timed]) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):  # the process has ended: `_listen` reports it
-            self._process.stdin.write("".join(f"{time_s:.6f} {message.hex()}\n" for time_s, message in messages))
-
-    def _listen(self) -> None:
-        """Read what the process says, until it ends."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            word, _, text = line.strip().partition(" ")
-            if word == "error":
-                self._error = text
-            elif word == "open":
-                if self._opened.is_set():
-                    self._pulses.announce()
-                    self._tell(f"clock_out: {text} is back")
-                self.port = text
-            elif word == "gone":
-                self._tell(f"clock_out: {text} is gone; the clock is sent again when it is back")
-            self._opened.set()
-        if not self._opened.is_set():
-            self._error = "the process that sends the clock did not start"
-        elif not self._closing and self.port:
-            why = self._error or "the process that sends the clock has ended"
-            self._tell(f"clock_out: {why}; clock_out({self.port!r}) begins again")
-            self.port = ""
-        self._opened.set()
+        """Stop the others, and let the port go."""
+        self._sender.close()

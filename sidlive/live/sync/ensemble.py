@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sidlive.errors import DeviceError
+from sidlive.live.outputs.sender import PARTING_S
 from sidlive.live.state import SyncState
 from sidlive.live.sync.choice import OFF
-from sidlive.live.sync.clock_out import END_S, ClockOut
+from sidlive.live.sync.clock_out import ClockOut
 from sidlive.live.sync.follower import Followed, Follower
 from sidlive.live.sync.timeline import HeardFrame
 
@@ -53,7 +54,7 @@ class SyncDesk:
     def close(self) -> None:
         """Leave the others."""
         self._follower.leave()
-        if self._choosing.acquire(timeout=END_S):
+        if self._choosing.acquire(timeout=PARTING_S):
             before, self._out = self._out, None
             if before is not None:
                 before.close()

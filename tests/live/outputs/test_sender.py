@@ -38,7 +38,7 @@ def plug() -> Iterator[Callable[..., ChipBox]]:
 
 def opened(notices: list[str] | None = None, spec: str = "asid:chip") -> Sender:
     """Return a sender whose port is open."""
-    sender = Sender(parse_chip(spec), LAST, (notices if notices is not None else []).append)
+    sender = Sender(parse_chip(spec).receiver, LAST, (notices if notices is not None else []).append)
     assert until(lambda: sender.status != "opening", PATIENCE_S)
     assert sender.is_open, sender.error
     return sender
@@ -83,7 +83,7 @@ def test_a_core_that_is_killed_leaves_the_chip_silent(plug: Callable[..., ChipBo
         "import sys, time\n"
         "from sidlive.live.outputs.chip_choice import parse_chip\n"
         "from sidlive.live.outputs.sender import Sender\n"
-        f"sender = Sender(parse_chip('asid:chip'), [bytes.fromhex(word) for word in sys.argv[1:]], print)\n"
+        f"sender = Sender(parse_chip('asid:chip').receiver, [bytes.fromhex(word) for word in sys.argv[1:]], print)\n"
         "while not sender.is_open: time.sleep(0.01)\n"
         f"sender.send(time.perf_counter(), [bytes.fromhex('{note(1).hex()}')])\n"
         f"sender.send(time.perf_counter() + 60, [bytes.fromhex('{note(2).hex()}')])\n"
@@ -139,7 +139,7 @@ def test_a_chip_that_is_back_only_after_the_end_is_silenced_too(plug: Callable[.
 def test_a_missing_port_is_said_in_one_line(plug: Callable[..., ChipBox]) -> None:
     plug("other")
     notices: list[str] = []
-    sender = Sender(parse_chip("asid:chip"), LAST, notices.append, tells_failure=True)
+    sender = Sender(parse_chip("asid:chip").receiver, LAST, notices.append, tells_failure=True)
     assert until(lambda: sender.status == "failed", PATIENCE_S)
     assert sender.error.startswith("no MIDI port 'chip': there ") and "other:in" in sender.error
     assert notices == [f"asid:chip: {sender.error}"]

@@ -100,7 +100,7 @@ def test_a_frame_is_one_call_and_a_control_that_is_written_twice_a_second_one() 
 
 def test_frames_reach_the_chip_in_time_and_silence_at_the_end(switch_on: Callable[..., UltimateServer]) -> None:
     server = switch_on()
-    sender = Sender(parse_chip(f"u64:{server.host}"), UltimateStream().last, print)
+    sender = Sender(parse_chip(f"u64:{server.host}").receiver, UltimateStream().last, print)
     assert until(lambda: sender.is_open, PATIENCE_S)
     begin = time.perf_counter() + 0.1
     for number in range(15):
@@ -114,7 +114,7 @@ def test_frames_reach_the_chip_in_time_and_silence_at_the_end(switch_on: Callabl
 
 def test_a_slow_host_gets_the_newest_frame(switch_on: Callable[..., UltimateServer]) -> None:
     server = switch_on()
-    sender = Sender(parse_chip(f"u64:{server.host}"), UltimateStream().last, print)
+    sender = Sender(parse_chip(f"u64:{server.host}").receiver, UltimateStream().last, print)
     assert until(lambda: sender.is_open, PATIENCE_S)
     server.delay_s = 0.2
     begin = time.perf_counter()
@@ -128,7 +128,7 @@ def test_a_slow_host_gets_the_newest_frame(switch_on: Callable[..., UltimateServ
 
 def test_a_host_that_goes_and_comes_back_plays_again(switch_on: Callable[..., UltimateServer]) -> None:
     server, notices = switch_on(), list[str]()
-    sender = Sender(parse_chip(f"u64:{server.host}"), UltimateStream().last, notices.append)
+    sender = Sender(parse_chip(f"u64:{server.host}").receiver, UltimateStream().last, notices.append)
     assert until(lambda: sender.is_open, PATIENCE_S)
     server.close()
     for number in range(3):

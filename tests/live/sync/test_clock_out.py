@@ -1,11 +1,14 @@
 """Sending our clock through a real JACK server, from the process that does nothing else."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from chip_box import ChipBox
 from fake_engine import until
 from jack_server import JackServer
 
@@ -18,19 +21,12 @@ FRAME_S = 0.02
 BEAT = 25  # frames: 120 beats a minute
 
 
-class Recorder:
-    """A synthesizer in a process of its own that records what it gets."""
-
-    def __init__(self) -> None:
-        program = Path(__file__).with_name("record_clock.py")
-        self._process = subprocess.Popen(
-            [sys.executable, program, "synth"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None and self._process.stdout.readline() == "open\n"
-
-    def messages(self) -> list[str]:
-        """End the recording and return the messages in hexadecimal digits."""
-        return self._process.communicate(timeout=10)[0].split()
+@pytest.fixture
+def synth(jack: JackServer) -> Iterator[ChipBox]:
+    """Plug in a synthesizer."""
+    box = ChipBox("synth")
+    yield box
+    box.pull()
 
 
 def play(out: ClockOut, frames: int) -> None:
@@ -42,15 +38,39 @@ def play(out: ClockOut, frames: int) -> None:
         time.sleep(FRAME_S)
 
 
-@pytest.mark.usefixtures("jack")
-def test_a_synthesizer_gets_start_pulses_and_stop() -> None:
-    recorder = Recorder()
+def words(box: ChipBox) -> list[str]:
+    """Return what a box got, in hexadecimal digits."""
+    return [message.hex() for message in box.messages]
+
+
+def test_a_synthesizer_gets_start_pulses_and_stop(synth: ChipBox) -> None:
     notices: list[str] = []
     out = ClockOut("synth", notices.append)
     assert out.port == "synth:in"
     play(out, BEAT)
     out.close()
-    assert recorder.messages() == ["fa", *["f8"] * 24, "fc"] and not notices
+    assert until(lambda: words(synth) == ["fa", *["f8"] * 24, "fc"], 10), words(synth)
+    assert not notices
+
+
+def test_a_core_that_is_killed_stops_the_synthesizer(synth: ChipBox) -> None:
+    program = (
+        "import time\n"
+        "from sidlive.live.sync.clock_out import ClockOut\n"
+        "from sidlive.live.sync.timeline import HeardFrame\n"
+        "from sidlive.live.timing.clock import Clock\n"
+        "out, now = ClockOut('synth', print), time.perf_counter()\n"
+        f"out.frame(HeardFrame(now, now + {FRAME_S}, 0.0, {1 / BEAT}, Clock({float(BEAT)}), True))\n"
+        "print('sent', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    core = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert core.stdout is not None and core.stdout.readline() == "sent\n"
+    os.kill(core.pid, signal.SIGKILL)
+    core.wait()
+    assert until(lambda: "fc" in words(synth), 10)
+    assert not until(lambda: len(synth.messages) > 3, 1), "to some a second stop means: back to the beginning"
+    assert words(synth) == ["fa", "f8", "fc"]
 
 
 @pytest.mark.usefixtures("jack")
@@ -65,14 +85,14 @@ def test_without_any_driver_the_reason_is_given(monkeypatch: pytest.MonkeyPatch)
         ClockOut("a port that nobody has", print)
 
 
+@pytest.mark.usefixtures("synth")
 def test_a_server_that_dies_is_told_and_the_music_goes_on(jack: JackServer) -> None:
-    recorder = Recorder()
+    """A call to a dying server may end the whole process: JACK's library asserts that its server lives."""
     notices: list[str] = []
     out = ClockOut("synth", notices.append)
     jack.kill()
     play(out, BEAT)
     assert until(lambda: notices, 10)
-    assert notices[0].startswith("clock_out: ")
+    assert notices[0].startswith("clock_out to synth")
     out.close()
     jack.start()
-    recorder._process.kill()

@@ -1,4 +1,7 @@
-"""A chip on a JACK port, in a process of its own: ``python chip_box.py CLIENT`` prints each message as it comes."""
+"""A chip or synthesizer on a JACK port, in a process of its own.
+
+``python chip_box.py CLIENT`` prints each message as it comes.
+"""
 
 import os
 import subprocess
