@@ -12,7 +12,7 @@ from sidlive.chip.registers import Frames
 # holding, looping: generation is late, so registers are held, then the last bar loops until there is music again.
 # hearing: the take as edited is being played (verb `hear`); the music's own phase is not shown meanwhile.
 Phase = Literal["stopped", "waiting", "playing", "holding", "looping", "hearing"]
-VoiceMode = Literal["generated", "masked", "held", "locked", "code"]
+VoiceMode = Literal["generated", "masked", "held", "locked", "code", "keys"]
 ControlKind = Literal["steer", "remix", "room"]
 ControlValue = float | int | str
 NoticeLevel = Literal["info", "warning"]

@@ -31,6 +31,7 @@ _BADGES: Final = {
     "held": ("HOLD", WARN),
     "locked": ("LOCK", HELD),
     "code": ("CODE", CODE),
+    "keys": ("KEYS", CODE),
 }
 
 

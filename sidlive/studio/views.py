@@ -5,6 +5,7 @@ Each is drawn on a Canvas from a State and depends on nothing else. Knows no ses
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from sidlive.live.controls import CONTROLS
@@ -63,7 +64,7 @@ def clock_text(seconds: float) -> str:
 
 
 def masthead(canvas: Canvas, state: State) -> None:
-    """Draw the masthead: phase, length of the take, frames ahead, underruns, model, chip."""
+    """Draw the masthead: phase, length of the take, a recording, frames ahead, underruns, model, chip."""
     x = 1
     for stripe in STRIPES:
         x = canvas.write(0, x, "▌", stripe, PANEL)
@@ -77,6 +78,8 @@ def masthead(canvas: Canvas, state: State) -> None:
         text, colour = "◌ LOADING", WARN
     x = canvas.write(0, x + 3, text, colour, PANEL, bold=True)
     x = canvas.write(0, x + 2, clock_text(state.take_s), WHITE, PANEL, bold=True)
+    if state.recording:
+        x = canvas.write(0, x + 1, "● REC", BAD, PANEL, bold=True)
 
     if state.prompt is not None:
         count = state.count
@@ -155,7 +158,13 @@ def panel(
     """
     places: dict[int, str] = {}
     edits = _edit_lines(state, canvas.width - 6)
-    others = _OTHER_ROWS + (len(state.loops) + 1 if state.loops else 0) + (len(edits) + 1 if edits else 0)
+    others = (
+        _OTHER_ROWS
+        + bool(state.recording)
+        + bool(state.osc)
+        + (len(state.loops) + 1 if state.loops else 0)
+        + (len(edits) + 1 if edits else 0)
+    )
     shown = _most_needed(state.controls, canvas.height - others)
     groups = [(title, hue, [c for c in shown if c.kind == kind]) for kind, title, hue in _KINDS]
     rows = len(shown) + others
@@ -183,6 +192,9 @@ def panel(
     x = canvas.write(y, 3, clock_text(state.take_s), WHITE if state.take_s else MUTED, bold=True)
     kept = "logged as it plays" if state.take else "NOT logged: no disk"
     canvas.write(y, x + 2, kept, MUTED if state.take else BAD)
+    if state.recording:
+        y += 1
+        canvas.write(y, 3, f"● {Path(state.recording).name}"[: canvas.width - 4], BAD)
     y = _title(canvas, y + 1 + gap, "OUTSIDE", MUTED)
     for label, text, hue in _outside(state):
         canvas.write(y, 3, label, FAINT)
@@ -254,6 +266,8 @@ def _outside(state: State) -> Iterator[tuple[str, str, str]]:
     if state.gaps:
         yield "gaps", f"{state.gaps} in the sound", BAD
     yield "midi", state.midi or "no MIDI", MUTED if not state.midi or state.midi.startswith("no MIDI") else TEXT
+    if state.osc:
+        yield "osc", state.osc, TEXT
     model = _model_name(state) or ("none" if state.trouble else "loading")
     speed = f"  {state.speed_x:.1f}x real time" if state.speed_x else ""
     yield "model", model + speed, TEXT if state.model else WARN

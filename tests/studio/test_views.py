@@ -88,6 +88,15 @@ def test_the_panel_shows_sound_gaps_and_model():
     assert "speaker pulse  21 ms" in shown and "gaps  2 in the sound" in shown and "mine  24.1x real time" in shown
 
 
+def test_a_recording_and_the_place_of_osc_are_shown_while_they_are_on():
+    state = replace(PLAYING, recording="/home/me/set.flac", osc="127.0.0.1:9000")
+    assert "● REC" in lines(views.masthead, 120, 1, state)[0] and "● REC" in lines(views.masthead, 80, 1, state)[0]
+    shown = "\n".join(lines(views.panel, 37, 48, state))
+    assert "● set.flac" in shown and "osc   127.0.0.1:9000" in shown
+    quiet = lines(views.masthead, 120, 1, PLAYING) + lines(views.panel, 37, 48, PLAYING)
+    assert not any("●" in line or "osc" in line for line in quiet)
+
+
 def test_the_small_panel_fits_a_small_screen():
     first, second = lines(views.control_strip, 80, 2, PLAYING)
     assert "temperature 0.9" in first and "ahead 96" in first

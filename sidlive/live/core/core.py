@@ -294,6 +294,11 @@ class Core(Timekeeper):
         with self._lock:
             self._audition = Audition(frames, loop_frame, start, speed)
 
+    def _on_keys(self) -> frozenset[int]:
+        """Return the voices that are played on keyboards."""
+        choices = self.keyboards.choices if self.keyboards is not None else ()
+        return frozenset(choice.voice - 1 for choice in choices)
+
     def state(self) -> State:
         """Return everything the screen shows except the frames."""
         with self._lock:
@@ -316,7 +321,7 @@ class Core(Timekeeper):
                 prompt=self._course.prompt,
                 fragments=tuple(self._desk.fragments),
                 controls=self._desk.controls(self.hands),
-                voices=self._desk.voices(),
+                voices=self._desk.voices(self._on_keys()),
                 edits=tuple(map(str, self._course.edits)),
                 underruns=self._underruns,
                 late_frames=self._late_frames,

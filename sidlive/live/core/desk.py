@@ -405,17 +405,18 @@ class Desk:
         shape = self.shapes.get(name)
         return ("", None) if shape is None else (shape.text, shape.span)
 
-    def voices(self) -> tuple[VoiceState, VoiceState, VoiceState]:
-        """Return the state of every voice."""
-        return self._voice(0), self._voice(1), self._voice(2)
+    def voices(self, on_keys: frozenset[int] = frozenset()) -> tuple[VoiceState, VoiceState, VoiceState]:
+        """Return the state of every voice; ``on_keys`` are those that are played on keyboards."""
+        one, two, three = (self._voice(voice, voice in on_keys) for voice in range(3))
+        return one, two, three
 
-    def _voice(self, voice: int) -> VoiceState:
+    def _voice(self, voice: int, on_keys: bool) -> VoiceState:
         grip, muted = self.grips[voice], voice in self.muted
         if isinstance(grip, Locked):
             return VoiceState("locked", muted, grip.fragment)
         mode: VoiceMode = "held" if grip else "generated" if voice in self.mask else "masked"
         if mode == "generated" and voice in self.coded:
-            mode = "code"
+            mode = "keys" if on_keys else "code"
         return VoiceState(mode, muted)
 
     def _tones_of(self, prompt: Frames | None) -> frozenset[int] | None:

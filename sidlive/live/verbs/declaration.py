@@ -106,9 +106,9 @@ def muted(state: State, *voices: int | str) -> bool:
     return all(state.voices[voice].muted for voice in parse_voices(*voices or ("all",)))
 
 
-def in_mode(mode: VoiceMode) -> Callable[..., bool]:
-    """Return the function ``lit(state, *voices)``: whether voices are in a mode."""
-    return lambda state, *voices: all(state.voices[voice].mode == mode for voice in parse_voices(*voices or ("all",)))
+def in_mode(*modes: VoiceMode) -> Callable[..., bool]:
+    """Return the function ``lit(state, *voices)``: whether voices are in one of these modes."""
+    return lambda state, *voices: all(state.voices[voice].mode in modes for voice in parse_voices(*voices or ("all",)))
 
 
 def in_force(name: str) -> Callable[..., bool]:

@@ -53,7 +53,7 @@ class PlanVerbs(FragmentVerbs):
         source = None if fragment is None else self._name_of(fragment)
         self._command.write(voice, pattern.as_json(), pattern.steps, length, unit, times, instrument, source)
 
-    @verb(timed=True, opposite="give_back", lit=in_mode("code"))
+    @verb(timed=True, opposite="give_back", lit=in_mode("code", "keys"))
     def take_over(self, *voices: int | str) -> None:
         """Give all notes of voices to code (without arguments of all): they rest where score() writes nothing."""
         self._command.take_over(*voices)

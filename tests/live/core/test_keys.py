@@ -185,7 +185,7 @@ def test_the_voice_is_the_composers_again_when_keys_end() -> None:
     band.session.keys(2)
     band.press(60)
     band.play(10)
-    assert band.session.state().voices[VOICE_2].mode == "code"
+    assert band.session.state().voices[VOICE_2].mode == "keys"
     band.session.keys(None)
     band.play(20)
     assert band.session.state().voices[VOICE_2].mode == "generated"
