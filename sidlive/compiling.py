@@ -35,19 +35,22 @@ _COMPILED: Final = "numba:compile"  # numba's event for the compilation of a fun
 @overload
 def kernel(function: Callable[..., Any], /, **options: Any) -> Any: ...
 @overload
-def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]: ...
-def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+def kernel(*, allocates: bool = True, **options: Any) -> Callable[[Callable[..., Any]], Any]: ...
+def kernel(function: Callable[..., Any] | None = None, /, *, allocates: bool = True, **options: Any) -> Any:
     """Make a module's function a kernel, which numba compiles, caches on disk and runs without the GIL.
 
     Use it as a decorator, bare or with numba's options: ``@kernel``, ``@kernel(fastmath=EXACT)``.
+
+    ``allocates=False``: the kernel makes no arrays and returns none. Then numba leaves out its counting of references,
+    two atomic operations for each array argument of each call. For a small kernel they take longer than its work.
     """
     if function is None:
-        return partial(kernel, **options)
+        return partial(kernel, allocates=allocates, **options)
     instructions.set_numba_up()
     from numba import njit
 
     assert function.__closure__ is None, f"{function.__qualname__}: a kernel cannot be a closure"
-    made = njit(nogil=True, **options)(function)
+    made = njit(nogil=True, _nrt=allocates, **options)(function)
     made._cache = _KernelCache(function)
     _KERNELS.append(made)
     return made

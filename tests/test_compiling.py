@@ -53,6 +53,28 @@ import kernels
 value = kernels.outer(json.loads(sys.argv[1]))
 print(json.dumps([value, sum(kernels.outer.stats.cache_hits.values())]))
 """
+COUNT_CALLS = """
+import json
+import numpy as np
+import arrays
+
+counts = []
+for made in (arrays.counting, arrays.bare):
+    assert made(np.arange(3)) == 1
+    code = "".join(made.inspect_asm().values())
+    counts.append(code.count("NRT_incref") + code.count("NRT_decref"))
+print(json.dumps(counts))
+"""
+ARRAYS = """
+from sidlive.compiling import kernel
+
+def second(numbers):
+    same = numbers if len(numbers) else numbers[1:]
+    return same[1]
+
+counting = kernel(second)
+bare = kernel(allocates=False)(second)
+"""
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
 
 
@@ -125,6 +147,13 @@ def test_a_read_only_source_folder_falls_back_to_the_users_cache_folder_and_then
     shutil.rmtree(home)
     home.write_text("nor here")
     assert call(**place) == call(**place) == [42, 0]
+
+
+def test_a_kernel_that_makes_no_arrays_counts_no_references_to_its_arguments(tmp_path: Path) -> None:
+    (tmp_path / "arrays.py").write_text(ARRAYS)
+    counting, bare = printed(start(COUNT_CALLS, paths=[tmp_path, sources.PACKAGE.parent]))
+    assert counting > 0
+    assert bare == 0
 
 
 def test_two_processes_at_once_do_not_mix_up_their_code(tmp_path: Path) -> None:

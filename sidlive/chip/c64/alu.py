@@ -4,7 +4,7 @@ from sidlive.chip.c64.slots import CARRY, DECIMAL, NEGATIVE, OVERFLOW, ZERO, Int
 from sidlive.compiling import kernel
 
 
-@kernel
+@kernel(allocates=False)
 def add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     """Return A + value + carry and the new P.
 
@@ -28,7 +28,7 @@ def add(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     return total & 0xFF, p | zero | (CARRY if total > 0xFF else 0)
 
 
-@kernel
+@kernel(allocates=False)
 def subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     """Return A - value - borrow and the new P. In decimal mode all flags are those of the binary difference."""
     borrow = 1 - (p & CARRY)
@@ -47,7 +47,7 @@ def subtract(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     return total & 0xFF, p
 
 
-@kernel
+@kernel(allocates=False)
 def rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     """Return A and P after ARR: AND, then ROR; C and V differ from those of ROR."""
     masked = a & value
@@ -67,13 +67,13 @@ def rotate_masked(a: Int, value: Int, p: Int) -> tuple[Int, Int]:
     return result, flags
 
 
-@kernel(inline="always")
+@kernel(allocates=False, inline="always")
 def packed(p: Int, result: Int) -> Int:
     """Return P with N and Z taken from ``result``: Z if bits 0-7 are zero, N if bit 7 or 8 is one."""
     return (p & ~(ZERO | NEGATIVE)) | ((result | (result >> 1)) & NEGATIVE) | (ZERO if result & 0xFF == 0 else 0)
 
 
-@kernel(inline="always")
+@kernel(allocates=False, inline="always")
 def unpacked(p: Int) -> Int:
     """Return a ``result`` that sets N and Z as they are in P. Inverse: ``packed``."""
     return ((~p & ZERO) >> 1) | ((p & NEGATIVE) << 1)

@@ -28,13 +28,13 @@ from sidlive.chip.c64.voice import read_sid, write_sid
 from sidlive.compiling import kernel
 
 
-@kernel
+@kernel(allocates=False)
 def port_lines(m: State) -> Int:
     """Return the levels of the port's lines: outputs as written, inputs as pulled up."""
     return (m[PORT] & m[PORT_DIRECTION]) | (PORT_PULLED_UP & ~m[PORT_DIRECTION])
 
 
-@kernel
+@kernel(allocates=False)
 def remap(m: State) -> None:
     """Set ``m[MAP]`` from the port: for each 4 KiB, reads come from RAM, ROM, or -1: that depends on the address."""
     if m[FLAT]:
@@ -51,7 +51,7 @@ def remap(m: State) -> None:
         m[MAP + 0xE] = m[MAP + 0xF] = ROM
 
 
-@kernel
+@kernel(allocates=False)
 def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     """Read an address in a 4 KiB block with the port or chips. Sets UNSTEADY if the value may change by itself."""
     if address < 2:
@@ -73,7 +73,7 @@ def _read_slow(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return np.int64(mem[IO + (address & 0xFFF)])
 
 
-@kernel
+@kernel(allocates=False)
 def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     """Write to the port or to $D000-$DFFF."""
     if address < 2:
@@ -98,7 +98,7 @@ def _write_slow(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> 
         mem[IO + (address & 0xFFF)] = value
 
 
-@kernel
+@kernel(allocates=False)
 def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     """Read the byte that the processor sees at ``address`` in ``cycle``."""
     if 1 < address < 0xA000:
@@ -107,7 +107,7 @@ def read(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return np.int64(mem[(source + address) & 0x1FFFF]) if source >= 0 else _read_slow(m, mem, address, cycle)
 
 
-@kernel
+@kernel(allocates=False)
 def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     """Write a byte to RAM, the port or a chip, whichever the processor reaches at ``address`` in ``cycle``."""
     m[UNSTEADY] = 1
@@ -117,7 +117,7 @@ def write(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
         _write_slow(m, mem, address, value, cycle)
 
 
-@kernel
+@kernel(allocates=False)
 def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     """Fetch an opcode from outside plain RAM. For a ROM routine that we do not have, set MISSING and return RTS."""
     code = read(m, mem, address, cycle)
@@ -131,13 +131,13 @@ def fetch_opcode(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return code
 
 
-@kernel
+@kernel(allocates=False)
 def poke(m: State, mem: Memory, address: int, value: int, cycle: int) -> None:
     """Write to memory or a chip at ``cycle``, as a program does."""
     write(m, mem, np.int64(address), np.int64(value), np.int64(cycle))
 
 
-@kernel
+@kernel(allocates=False)
 def peek(m: State, mem: Memory, address: int, cycle: int) -> int:
     """Read memory or a chip at ``cycle``, as a program does, with the side effects on the chip."""
     return read(m, mem, np.int64(address), np.int64(cycle))

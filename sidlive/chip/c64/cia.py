@@ -39,7 +39,7 @@ from sidlive.chip.c64.slots import (
 from sidlive.compiling import kernel
 
 
-@kernel
+@kernel(allocates=False)
 def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
     """Return the count of a timer that has been advanced to ``cycle``."""
     if m[slot + MODE] != COUNTS_CYCLES:
@@ -47,7 +47,7 @@ def _timer_count(m: State, slot: Int, cycle: Int) -> Int:
     return max(0, min(m[slot + UNDERFLOW] - cycle, m[slot + CAP]))
 
 
-@kernel
+@kernel(allocates=False)
 def _advance_timer(m: State, slot: Int, cycle: Int) -> Int:
     """Advance a timer that counts cycles to ``cycle``. Returns the number of underflows."""
     if m[slot + UNDERFLOW] > cycle:
@@ -64,7 +64,7 @@ def _advance_timer(m: State, slot: Int, cycle: Int) -> Int:
     return times
 
 
-@kernel
+@kernel(allocates=False)
 def _request_interrupt(m: State, base: Int, at: Int) -> None:
     """Let a CIA request an interrupt from cycle ``at`` on, unless it already does: CIA 1 an IRQ, CIA 2 an NMI."""
     if m[base + SINCE] == NEVER:
@@ -73,7 +73,7 @@ def _request_interrupt(m: State, base: Int, at: Int) -> None:
             m[NMI_AT] = at
 
 
-@kernel
+@kernel(allocates=False)
 def advance_cia(m: State, base: Int, cycle: Int) -> None:
     """Advance a CIA to ``cycle``: its timers, clock, interrupt flags and interrupt request."""
     a, b = base + TIMER, base + TIMER + TIMER_SLOTS
@@ -110,7 +110,7 @@ def advance_cia(m: State, base: Int, cycle: Int) -> None:
                 find_alarm(m, base)
 
 
-@kernel
+@kernel(allocates=False)
 def next_request(m: State, base: Int) -> Int:
     """Return the cycle at which a CIA will next request an interrupt with its present settings, or NEVER."""
     if m[base + SINCE] != NEVER:
@@ -127,7 +127,7 @@ def next_request(m: State, base: Int) -> Int:
     return due + 1 if due < NEVER else NEVER
 
 
-@kernel
+@kernel(allocates=False)
 def _update_due(m: State, base: Int) -> None:
     """After a change to a CIA, set the cycle at which the processor loop must look at it."""
     if m[base + SINCE] != NEVER or m[NMI_AT] != NEVER:
@@ -138,7 +138,7 @@ def _update_due(m: State, base: Int) -> None:
         m[DUE] = min(m[DUE], request)
 
 
-@kernel
+@kernel(allocates=False)
 def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     """Read a CIA's register at ``cycle``; ``address`` is $DC00-$DDFF."""
     base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)
@@ -171,7 +171,7 @@ def read_cia(m: State, mem: Memory, address: Int, cycle: Int) -> Int:
     return value
 
 
-@kernel
+@kernel(allocates=False)
 def write_cia(m: State, mem: Memory, address: Int, value: Int, cycle: Int) -> None:
     """Write a CIA's register at ``cycle``; ``address`` is $DC00-$DDFF."""
     base = CIA + (CIA_SLOTS if address >= 0xDD00 else 0)

@@ -73,7 +73,7 @@ from sidlive.chip.c64.voice import append_log
 from sidlive.compiling import kernel
 
 
-@kernel
+@kernel(allocates=False)
 def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) -> Int:
     """Return by how many cycles the VIC delays an instruction of ``cycles`` begun at ``cycle``. Only reads wait."""
     writes, reads_after = 0, 0
@@ -105,13 +105,13 @@ def _stolen(m: State, mem: Memory, cycle: Int, cycles: Int, op: Int, mode: Int) 
     return stolen
 
 
-@kernel
+@kernel(allocates=False)
 def _next_check(m: State, due: Int, cycle: Int) -> Int:
     """Return the cycle at which the loop must leave its fast path: ``due``, or earlier for the VIC's bus time."""
     return min(due, m[STEAL] - 8 if cycle < m[STEAL] - 8 else m[STEAL_END])
 
 
-@kernel
+@kernel(allocates=False)
 def _advance_chips(m: State, mem: Memory, cycle: Int, until: Int) -> None:
     """Advance to ``cycle`` the chips that are due, and set DUE to the cycle at which one is due again."""
     if m[RASTER_NEXT] <= cycle:
@@ -129,7 +129,7 @@ def _advance_chips(m: State, mem: Memory, cycle: Int, until: Int) -> None:
     next_steal(m, mem, cycle)
 
 
-@kernel
+@kernel(allocates=False)
 def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     """Run from ``m``'s registers until PC is ``stop`` or above, the clock reaches ``until``, or the processor jams.
 

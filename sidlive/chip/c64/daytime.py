@@ -28,7 +28,7 @@ TENTHS, HOURS = 8, 11  # registers
 DAY = 864_000  # tenths of a second
 
 
-@kernel
+@kernel(allocates=False)
 def _add_tenth(clock: Int) -> Int:
     """Return the time one tenth later. A digit that is out of range counts on in binary, as on the chip."""
     tenths, seconds, minutes, hours = clock & 15, (clock >> 8) & 0x7F, (clock >> 16) & 0x7F, clock >> 24
@@ -56,7 +56,7 @@ def _add_tenth(clock: Int) -> Int:
     return tenths | (seconds << 8) | (minutes << 16) | (hours << 24)
 
 
-@kernel
+@kernel(allocates=False)
 def _tick_of_tenth(m: State, base: Int, number: Int) -> Int:
     """Return the power-line tick at which the clock counts its ``number``-th tenth from now."""
     ring, length = m[base + CLOCK_RING], m[base + CLOCK_TENTH]
@@ -65,7 +65,7 @@ def _tick_of_tenth(m: State, base: Int, number: Int) -> Int:
     return m[base + CLOCK_TICK] + missing + (number - 1) * length
 
 
-@kernel
+@kernel(allocates=False)
 def advance_clock(m: State, base: Int, cycle: Int) -> Int:
     """Advance the clock to ``cycle``. Returns the last cycle at which its time became the alarm's, or NEVER."""
     tick = cycle // m[POWER_CYCLES]
@@ -88,7 +88,7 @@ def advance_clock(m: State, base: Int, cycle: Int) -> Int:
     return alarm
 
 
-@kernel
+@kernel(allocates=False)
 def find_alarm(m: State, base: Int) -> None:
     """Set ALARM_AT to the cycle at which the clock reaches the alarm; NEVER if it is stopped or the alarm masked."""
     m[base + ALARM_AT] = NEVER
@@ -102,7 +102,7 @@ def find_alarm(m: State, base: Int) -> None:
             return
 
 
-@kernel
+@kernel(allocates=False)
 def read_clock(m: State, base: Int, register: Int) -> Int:
     """Read a byte of a clock that has been advanced. Reading the hours freezes the time until the tenths are read."""
     if not m[base + CLOCK_LATCHED]:
@@ -114,7 +114,7 @@ def read_clock(m: State, base: Int, register: Int) -> Int:
     return (m[base + CLOCK_LATCH] >> 8 * (register - TENTHS)) & 0xFF
 
 
-@kernel
+@kernel(allocates=False)
 def write_clock(m: State, base: Int, register: Int, value: Int, alarm: bool) -> bool:
     """Write a byte of a clock that has been advanced, or of its alarm. Returns whether that makes the two equal."""
     value &= 0x0F if register == TENTHS else 0x9F if register == HOURS else 0x7F

@@ -53,7 +53,7 @@ from sidlive.chip.registers import CONTROL, FIRST_CONTROL, REGISTERS, VOICE_STRI
 from sidlive.compiling import kernel
 
 
-@kernel
+@kernel(allocates=False)
 def _handle_trap(m: State, mem: Memory) -> None:
     """Do the driver's work at a trap address: after init, at an interrupt that calls play, after play, or when idle.
 
@@ -107,7 +107,7 @@ def _handle_trap(m: State, mem: Memory) -> None:
     m[CYCLE] = cycle
 
 
-@kernel
+@kernel(allocates=False)
 def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> Int:
     """Run until PC is at the trap address ``trap``, the clock reaches ``until``, or the processor jams.
 
@@ -120,13 +120,13 @@ def run_to_trap(m: State, mem: Memory, table: Table, trap: Int, until: Int) -> I
         _handle_trap(m, mem)
 
 
-@kernel
+@kernel(allocates=False)
 def run_machine(m: State, mem: Memory, table: Table, until: Int) -> Int:
     """Run the machine to the cycle ``until``, or at most an instruction past it. Returns RUNNING_ON or JAMMED."""
     return run_to_trap(m, mem, table, np.int64(NO_TRAP), until)
 
 
-@kernel
+@kernel(allocates=False)
 def run_frames(
     m: State,
     mem: Memory,

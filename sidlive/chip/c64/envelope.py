@@ -47,7 +47,7 @@ ATTACK_DECAY: Final = SID + 2 * VOICE_STRIDE + 5
 SUSTAIN_RELEASE: Final = SID + 2 * VOICE_STRIDE + 6
 
 
-@kernel
+@kernel(allocates=False)
 def _rate_of(m: State, mem: Memory, state: Int) -> Int:
     """Return the value of the rate counter that triggers a step in this state."""
     if state == RELEASE:
@@ -56,7 +56,7 @@ def _rate_of(m: State, mem: Memory, state: Int) -> Int:
     return RATE_CYCLES[setting >> 4 if state == ATTACK else setting & 15] - 1
 
 
-@kernel
+@kernel(allocates=False)
 def _change_state(m: State, mem: Memory) -> None:
     """Advance the state pipeline by one cycle. In its first cycle an attack uses the decay's rate."""
     m[STATE_PIPELINE] -= 1
@@ -77,7 +77,7 @@ def _change_state(m: State, mem: Memory) -> None:
         m[RATE] = _rate_of(m, mem, np.int64(RELEASE))
 
 
-@kernel
+@kernel(allocates=False)
 def _step_level(m: State) -> None:
     """Change the level by one step, and set the exponential counter's next period."""
     if not m[LEVEL_MOVES]:
@@ -97,7 +97,7 @@ def _step_level(m: State) -> None:
             m[SLOW_NEXT] = SLOWER[place, 1]
 
 
-@kernel
+@kernel(allocates=False)
 def _skip_steps(m: State, left: Int, sustain: Int) -> Int:
     """Skip as many equal steps of the level as fit into ``left`` cycles. Returns the number of cycles that remain."""
     state, level = m[ENVELOPE_STATE], m[LEVEL]
@@ -125,7 +125,7 @@ def _skip_steps(m: State, left: Int, sustain: Int) -> Int:
     return left - steps * period
 
 
-@kernel
+@kernel(allocates=False)
 def _clock(m: State, mem: Memory, sustain: Int) -> None:
     """Advance the envelope by one cycle."""
     m[ENV3] = m[LEVEL]
@@ -161,7 +161,7 @@ def _clock(m: State, mem: Memory, sustain: Int) -> None:
         m[RATE_COUNT] = m[RATE_COUNT] + 1 if m[RATE_COUNT] < ROUND - 1 else 0
 
 
-@kernel
+@kernel(allocates=False)
 def advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
     """Advance voice 3's envelope to ``cycle``."""
     left = cycle - m[ENVELOPE_CYCLE]
@@ -184,7 +184,7 @@ def advance_envelope(m: State, mem: Memory, cycle: Int) -> None:
         left -= 1
 
 
-@kernel
+@kernel(allocates=False)
 def gate(m: State, on: bool) -> None:
     """Start an attack (gate ``on``) or a release."""
     if on:
@@ -197,7 +197,7 @@ def gate(m: State, on: bool) -> None:
         m[NEXT_STATE], m[STATE_PIPELINE] = RELEASE, 3 if m[LEVEL_PIPELINE] else 2
 
 
-@kernel
+@kernel(allocates=False)
 def set_rate(m: State, mem: Memory) -> None:
     """After a write to AD or SR, take over the rate of the current state."""
     m[RATE] = _rate_of(m, mem, m[ENVELOPE_STATE])

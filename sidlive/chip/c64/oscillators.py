@@ -49,18 +49,18 @@ TAPS: Final = ((2, 11), (4, 10), (8, 9), (11, 8), (13, 7), (17, 6), (20, 5), (22
 NOT_TAPS: Final = 0x7FFFFF & ~sum(1 << bit for bit, _ in TAPS)
 
 
-@kernel
+@kernel(allocates=False)
 def _control(mem: Memory, voice: Int) -> Int:
     return np.int64(mem[SID + VOICE_STRIDE * voice + CONTROL])
 
 
-@kernel
+@kernel(allocates=False)
 def _frequency(mem: Memory, voice: Int) -> Int:
     at = SID + VOICE_STRIDE * voice
     return np.int64(mem[at]) | (np.int64(mem[at + 1]) << 8)
 
 
-@kernel
+@kernel(allocates=False)
 def _noise_output(register: Int) -> Int:
     """Return the 12 output bits of a noise register."""
     output = np.int64(0)
@@ -69,7 +69,7 @@ def _noise_output(register: Int) -> Int:
     return output
 
 
-@kernel
+@kernel(allocates=False)
 def _written_back(output: Int) -> Int:
     """Return the bits of the noise register that an output sets when it is written back."""
     register = np.int64(0)
@@ -78,7 +78,7 @@ def _written_back(output: Int) -> Int:
     return register
 
 
-@kernel
+@kernel(allocates=False)
 def _writes_back(m: State, before: Int, after: Int) -> bool:
     """Return whether a noise shift takes in the output, while control bits 4-7 change from ``before`` to ``after``."""
     if before <= 8 or after < 8 or (after == 8 and before != 15) or before == 12 or after == 12:
@@ -86,7 +86,7 @@ def _writes_back(m: State, before: Int, after: Int) -> bool:
     return bool(m[IS_8580] or (before & 3, after & 3) not in ((1, 2), (2, 1)))
 
 
-@kernel
+@kernel(allocates=False)
 def _shift(m: State, before: Int, after: Int) -> None:
     """Shift the noise register. ``before``, ``after``: control bits 4-7 before and after the write in this cycle."""
     latch = m[NOISE_LATCH]
@@ -97,7 +97,7 @@ def _shift(m: State, before: Int, after: Int) -> None:
     m[NOISE_OUTPUT] = _noise_output(m[NOISE])
 
 
-@kernel
+@kernel(allocates=False)
 def _waveform(m: State, mem: Memory, voice: Int, control: Int) -> Int:
     """Return triangle or sawtooth, 12 bits; the AND of both if both are on, all ones if neither is."""
     ring = TOP if control & 0x24 == RING else 0
@@ -109,7 +109,7 @@ def _waveform(m: State, mem: Memory, voice: Int, control: Int) -> Int:
     return (place & (place << 1)) & 0xFFF if control & 0x30 else np.int64(0xFFF)
 
 
-@kernel
+@kernel(allocates=False)
 def _mixed(mem: Memory, waveform: Int, value: Int) -> Int:
     """Return the output of a voice whose waveforms have the AND ``value``. Mixed waveforms pull down more bits."""
     kind = waveform & 7
@@ -119,7 +119,7 @@ def _mixed(mem: Memory, waveform: Int, value: Int) -> Int:
     return np.int64(0) if waveform == 12 else value
 
 
-@kernel
+@kernel(allocates=False)
 def _fade_noise(m: State) -> None:
     """Fill more of the noise register with ones, as the test bit does with time."""
     register = m[NOISE] | (m[NOISE] >> 1) | 0x400000
@@ -128,7 +128,7 @@ def _fade_noise(m: State) -> None:
     m[NOISE_RESET_IN] = 0 if register == 0x7FFFFF else RESET_CYCLES[m[IS_8580], 1]
 
 
-@kernel
+@kernel(allocates=False)
 def _fade_output(m: State) -> None:
     """Clear more bits of the output, which fades while no waveform is selected."""
     m[WAVE_OUTPUT] &= m[WAVE_OUTPUT] >> 1
@@ -136,7 +136,7 @@ def _fade_output(m: State) -> None:
     m[FADES_IN] = FADE_CYCLES[m[IS_8580], 1] if m[WAVE_OUTPUT] else 0
 
 
-@kernel
+@kernel(allocates=False)
 def _clock(m: State, mem: Memory) -> None:
     """Advance all three oscillators by one cycle."""
     for voice in range(3):
@@ -176,7 +176,7 @@ def _clock(m: State, mem: Memory) -> None:
     _synchronise(m, mem)
 
 
-@kernel
+@kernel(allocates=False)
 def _output(m: State, mem: Memory, voice: Int, control: Int) -> None:
     """Set voice 3's output for this cycle. On any voice, let a mixed waveform pull down its oscillator and noise."""
     waveform = control >> 4
@@ -208,7 +208,7 @@ def _output(m: State, mem: Memory, voice: Int, control: Int) -> None:
             m[NOISE_OUTPUT] = output
 
 
-@kernel
+@kernel(allocates=False)
 def _synchronise(m: State, mem: Memory) -> None:
     """Apply hard sync: each voice whose top bit rose resets the next voice, unless it is itself reset now."""
     first, second, third = m[RISING], m[RISING + 1], m[RISING + 2]
@@ -223,7 +223,7 @@ def _synchronise(m: State, mem: Memory) -> None:
         m[PHASE] = 0
 
 
-@kernel
+@kernel(allocates=False)
 def _until_sync(m: State, mem: Memory) -> Int:
     """Return the number of cycles until the next possible hard sync."""
     cycles = np.int64(1 << 62)
@@ -234,7 +234,7 @@ def _until_sync(m: State, mem: Memory) -> Int:
     return cycles
 
 
-@kernel
+@kernel(allocates=False)
 def _carry_out_shifts(m: State) -> None:
     """Carry out the shifts of the noise register that have been counted."""
     register = m[NOISE]
@@ -246,7 +246,7 @@ def _carry_out_shifts(m: State) -> None:
         m[NOISE_LATCH] = register
 
 
-@kernel
+@kernel(allocates=False)
 def _count_shifts(m: State, before: Int, phase: Int, frequency: Int, cycles: Int) -> None:
     """Count the noise shifts while voice 3's counter goes from ``before`` to ``phase`` (not wrapped) in ``cycles``."""
     if m[SHIFT_PIPELINE]:
@@ -268,7 +268,7 @@ def _count_shifts(m: State, before: Int, phase: Int, frequency: Int, cycles: Int
     m[NOISE_SHIFTS] += shifts
 
 
-@kernel
+@kernel(allocates=False)
 def _skip_voice(m: State, mem: Memory, voice: Int, cycles: Int) -> None:
     """Skip ``cycles`` of one voice. Its output is not computed, except that it fades."""
     control = _control(mem, voice)
@@ -298,7 +298,7 @@ def _skip_voice(m: State, mem: Memory, voice: Int, cycles: Int) -> None:
         _count_shifts(m, before, phase, frequency, cycles)
 
 
-@kernel
+@kernel(allocates=False)
 def _skip(m: State, mem: Memory, cycles: Int) -> None:
     """Skip ``cycles`` of all three voices, from one hard sync to the next."""
     while cycles > 0:
@@ -309,14 +309,14 @@ def _skip(m: State, mem: Memory, cycles: Int) -> None:
         _synchronise(m, mem)
 
 
-@kernel
+@kernel(allocates=False)
 def _pulls_down_top_bit(mem: Memory, voice: Int) -> bool:
     """Return whether, on a 6581, a voice's waveform can pull down its counter's top bit."""
     control = _control(mem, voice)
     return control & 0x20 != 0 and control & 0xF0 != 0x20 and control & TEST == 0
 
 
-@kernel
+@kernel(allocates=False)
 def _needs_single_cycles(m: State, mem: Memory) -> bool:
     """Return whether no cycle may be skipped, because an output changes its own oscillator or noise register."""
     control = _control(mem, 2)
@@ -329,7 +329,7 @@ def _needs_single_cycles(m: State, mem: Memory) -> bool:
     )
 
 
-@kernel
+@kernel(allocates=False)
 def advance_oscillators(m: State, mem: Memory, cycle: Int, output: bool) -> None:
     """Advance the oscillators to ``cycle``; with ``output`` also the value that $D41B reads."""
     cycles = cycle - m[OSCILLATOR_CYCLE]
@@ -345,7 +345,7 @@ def advance_oscillators(m: State, mem: Memory, cycle: Int, output: bool) -> None
         _clock(m, mem)
 
 
-@kernel
+@kernel(allocates=False)
 def change_control(m: State, mem: Memory, voice: Int, value: Int, cycle: Int) -> None:
     """Apply a write of ``value`` to a voice's control register at ``cycle``, before the register itself changes."""
     before = _control(mem, voice)

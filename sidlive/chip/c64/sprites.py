@@ -30,13 +30,13 @@ CRUNCH_CYCLE = 14  # ending a sprite's expansion in this cycle garbles its row c
 LAST_BYTE = 63  # a sprite is 21 rows of 3 bytes
 
 
-@kernel
+@kernel(allocates=False)
 def _compare_cycle(m: State) -> Int:
     """Return the first of the two cycles of a line in which Y positions are compared."""
     return np.int64(54 if m[LINE_CYCLES] == 63 else 55)
 
 
-@kernel
+@kernel(allocates=False)
 def _sprites_on_line(mem: Memory, line: Int) -> Int:
     """Return the sprites (bit n: sprite n) that are on and whose Y position is the lower eight bits of the line."""
     sprites = np.int64(0)
@@ -46,7 +46,7 @@ def _sprites_on_line(mem: Memory, line: Int) -> Int:
     return sprites
 
 
-@kernel
+@kernel(allocates=False)
 def _compare(m: State, mem: Memory, line: Int) -> None:
     """Start the fetches of the sprites that begin on this line."""
     begin = _sprites_on_line(mem, line) & ~m[SPRITE_DMA]
@@ -57,7 +57,7 @@ def _compare(m: State, mem: Memory, line: Int) -> None:
             m[SPRITE_ROW + n] = 0
 
 
-@kernel
+@kernel(allocates=False)
 def _after_row(m: State) -> Int:
     """Return the sprites (bit n: sprite n) whose data is still fetched once they have advanced to their next row."""
     sprites = m[SPRITE_DMA]
@@ -67,7 +67,7 @@ def _after_row(m: State) -> Int:
     return sprites
 
 
-@kernel
+@kernel(allocates=False)
 def _next_row(m: State) -> None:
     """Advance the sprites to their next row, or end their fetches."""
     sprites = _after_row(m)
@@ -77,7 +77,7 @@ def _next_row(m: State) -> None:
     m[SPRITE_DMA] = sprites
 
 
-@kernel
+@kernel(allocates=False)
 def advance_sprites(m: State, mem: Memory, cycle: Int) -> None:
     """Advance the sprites to ``cycle``. Call it before a write changes one of their registers."""
     before = m[SPRITE_CYCLE]
@@ -98,7 +98,7 @@ def advance_sprites(m: State, mem: Memory, cycle: Int) -> None:
         number += 1
 
 
-@kernel
+@kernel(allocates=False)
 def end_expansion(m: State, value: Int, cycle: Int) -> None:
     """Apply a write of ``value`` to $D017 at ``cycle``: sprites that it shrinks advance in every line from now on."""
     ended = ~value & ~m[SPRITE_FLOP] & 0xFF
@@ -111,7 +111,7 @@ def end_expansion(m: State, value: Int, cycle: Int) -> None:
                 m[SPRITE_ROW + n] = (((0x2A & row & done) | (0x15 & (row | done))) - 3) & 63
 
 
-@kernel
+@kernel(allocates=False)
 def _fetch_cycles(m: State, sprites: Int, begin: Int, cycle: Int) -> tuple[Int, Int]:
     """Return (first, end) cycle of the bus time for ``sprites`` that is current at ``cycle`` or next.
 
@@ -131,7 +131,7 @@ def _fetch_cycles(m: State, sprites: Int, begin: Int, cycle: Int) -> tuple[Int, 
     return (from_, to) if to > cycle else (np.int64(NEVER), np.int64(NEVER))
 
 
-@kernel
+@kernel(allocates=False)
 def next_fetch(m: State, mem: Memory, cycle: Int) -> tuple[Int, Int]:
     """Return (first, end) cycle of the bus time for sprites that is current at ``cycle`` or next, or (NEVER, NEVER)."""
     advance_sprites(m, mem, cycle)

@@ -32,7 +32,7 @@ from sidlive.chip.c64.sprites import advance_sprites, end_expansion, next_fetch
 from sidlive.compiling import kernel
 
 
-@kernel
+@kernel(allocates=False)
 def line_at(m: State, cycle: Int) -> Int:
     """Return the raster line that a program reads at ``cycle``. Line 0 appears one cycle late, as on the chip."""
     since = cycle - m[LINE_CYCLES]  # the reset comes at the start of the last line, one line before line 0
@@ -40,13 +40,13 @@ def line_at(m: State, cycle: Int) -> Int:
     return m[LINES] - 1 if line == 0 and since % m[LINE_CYCLES] == 0 else line
 
 
-@kernel
+@kernel(allocates=False)
 def _compare_line(mem: Memory) -> Int:
     """Return the compare line in $D011 and $D012, 0-511. Lines beyond the last one are never reached."""
     return np.int64(mem[IO + 0x12]) | (np.int64(mem[IO + 0x11] & 0x80) << 1)
 
 
-@kernel
+@kernel(allocates=False)
 def _set_raster_flag(m: State, mem: Memory, at: Int) -> None:
     """Set the raster flag at cycle ``at``, and request an interrupt if it is enabled."""
     mem[IO + 0x19] |= 1
@@ -54,7 +54,7 @@ def _set_raster_flag(m: State, mem: Memory, at: Int) -> None:
         m[VIC_SINCE] = at
 
 
-@kernel
+@kernel(allocates=False)
 def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
     """Return the cycle after ``cycle`` at which the raster reaches the compare line, or NEVER."""
     line = _compare_line(mem)
@@ -65,7 +65,7 @@ def next_raster(m: State, mem: Memory, cycle: Int) -> Int:
     return begin + ((cycle - begin) // frame + 1) * frame
 
 
-@kernel
+@kernel(allocates=False)
 def _find_bad_line(m: State, mem: Memory, cycle: Int) -> None:
     """Set BAD_LINE_AT to the current bad line at ``cycle`` or else the next one; NEVER if the screen is off."""
     if mem[IO + 0x11] & 0x10 == 0:
@@ -83,7 +83,7 @@ def _find_bad_line(m: State, mem: Memory, cycle: Int) -> None:
     m[BAD_LINE_AT], m[BAD_LINE_NUMBER] = base + origin + line * m[LINE_CYCLES], line
 
 
-@kernel
+@kernel(allocates=False)
 def _choose_steal(m: State, mem: Memory, cycle: Int) -> None:
     """Set STEAL and STEAL_END to the current bus time at ``cycle`` or the next: for a bad line or for sprites."""
     m[STEAL], m[STEAL_END] = m[BAD_LINE_AT], m[BAD_LINE_AT] + BAD_LINE_CYCLES
@@ -93,7 +93,7 @@ def _choose_steal(m: State, mem: Memory, cycle: Int) -> None:
             m[STEAL], m[STEAL_END] = begin, end
 
 
-@kernel
+@kernel(allocates=False)
 def find_steal(m: State, mem: Memory, cycle: Int) -> None:
     """Set STEAL and STEAL_END after a register changed at ``cycle``. Bus time that has begun is not cut short."""
     _find_bad_line(m, mem, cycle)
@@ -101,7 +101,7 @@ def find_steal(m: State, mem: Memory, cycle: Int) -> None:
         _choose_steal(m, mem, cycle)
 
 
-@kernel
+@kernel(allocates=False)
 def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
     """Return the first cycle of the current bus time at ``cycle`` or the next, or NEVER. Calls go forward in time."""
     if cycle >= m[STEAL_END]:
@@ -122,7 +122,7 @@ def next_steal(m: State, mem: Memory, cycle: Int) -> Int:
     return m[STEAL]
 
 
-@kernel
+@kernel(allocates=False)
 def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> Int:
     """Return the cycle at which ``cycles`` processor cycles from ``cycle`` on are done, with the VIC's delays.
 
@@ -145,7 +145,7 @@ def pass_cycles(m: State, mem: Memory, cycle: Int, cycles: Int, writes: Int) -> 
         steal = next_steal(m, mem, cycle)
 
 
-@kernel
+@kernel(allocates=False)
 def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
     """Return the first cycle, ``until`` or later, at which a loop ``JMP *`` entered at ``cycle`` starts a new jump."""
     while cycle < until:
@@ -161,7 +161,7 @@ def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
     return cycle
 
 
-@kernel
+@kernel(allocates=False)
 def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     """Read a register (0-63) at ``cycle``."""
     if register == 0x11 or register == 0x12:
@@ -182,7 +182,7 @@ def read_vic(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     return np.int64(mem[IO + register]) | 0xF0 if register < 0x2F else np.int64(0xFF)
 
 
-@kernel
+@kernel(allocates=False)
 def advance_raster(m: State, mem: Memory, cycle: Int) -> None:
     """Advance the raster to ``cycle``: set its flag if it has reached the compare line."""
     if m[RASTER_NEXT] <= cycle:
@@ -190,7 +190,7 @@ def advance_raster(m: State, mem: Memory, cycle: Int) -> None:
         m[RASTER_NEXT] = next_raster(m, mem, cycle)
 
 
-@kernel
+@kernel(allocates=False)
 def write_vic(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
     """Write a register (0-63) at ``cycle``."""
     advance_raster(m, mem, cycle)

@@ -35,7 +35,7 @@ FADE_CYCLES: Final = np.array([0x1D00, 0xA2000], dtype=np.int64)  # until a byte
 VOICE_3: Final = 2 * VOICE_STRIDE
 
 
-@kernel
+@kernel(allocates=False)
 def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     """Read $D41B, $D41C or a paddle. Any other register returns the last byte on the SID's data lines."""
     if 25 <= register <= 28:
@@ -60,7 +60,7 @@ def read_sid(m: State, mem: Memory, register: Int, cycle: Int) -> Int:
     return m[BUS_VALUE]
 
 
-@kernel
+@kernel(allocates=False)
 def append_log(m: State, cycle: Int, kind: Int, value: Int) -> None:
     """Append a row to the log if there is room. ``kind``: a register 0-24, LOG_IRQ or LOG_NMI."""
     row = LOG + 3 * m[LOGGED]
@@ -69,7 +69,7 @@ def append_log(m: State, cycle: Int, kind: Int, value: Int) -> None:
         m[LOGGED] += 1
 
 
-@kernel
+@kernel(allocates=False)
 def _apply_write(m: State, mem: Memory, voice: Int, place: Int, value: Int, cycle: Int) -> None:
     """Advance oscillators and envelope to ``cycle``, then apply a write to register ``place`` (0-6) of a voice."""
     if place < CONTROL:
@@ -87,7 +87,7 @@ def _apply_write(m: State, mem: Memory, voice: Int, place: Int, value: Int, cycl
             gate(m, value & 1 != 0)
 
 
-@kernel
+@kernel(allocates=False)
 def write_sid(m: State, mem: Memory, register: Int, value: Int, cycle: Int) -> None:
     """Write a register at ``cycle``: count the write for this frame, and log it."""
     m[BUS_VALUE] = value
