@@ -4,21 +4,18 @@ import argparse
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sidlive.commands import eval_report
 from sidlive.commands.arguments import add_json_option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sidlive.model.corpus.shards import Corpus
-    from sidlive.model.judging.continuations import Continuation, Summary
+    from sidlive.model.judging.continuations import Continuation
     from sidlive.model.judging.likelihood import Judged, Weigher
-    from sidlive.report import Result
-
-    Sides = dict[str, dict[str, Summary | None]]  # summaries by measure, under "generated" and "real"
 
 CHECKPOINT = ".pt"  # ending of a checkpoint, which is judged in float32
 FEW_FILES = 16  # up to this number of files, one process captures as fast as several
@@ -83,16 +80,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.set_defaults(run=run)
 
 
-@dataclass
-class Generated:
-    """Figures of the continuations: summaries of both sides, the critic's figures, and means over the long runs."""
-
-    sides: "Sides" = field(default_factory=dict)  # of the generated and the real continuations
-    critic: dict[str, float | None] = field(default_factory=dict)
-    long: dict[str, float | None] = field(default_factory=dict)  # means over the long runs
-    planned: bool = False  # whether a composer wrote the notes
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Judge the model and report. Raises ModelError."""
     from rich.console import Console
@@ -106,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     with _corpus(arguments.corpus, console) as corpus:
         split = _split(corpus, arguments)
-        generated = Generated()
+        generated = eval_report.Generated()
         checkpoint = arguments.model.endswith(CHECKPOINT)
         engine = None if checkpoint else load_engine(arguments.model)
         weigher = engine or _reference(arguments.model)
@@ -118,7 +105,11 @@ def run(arguments: argparse.Namespace) -> int:
         if engine and arguments.generate:
             generated = _continue(engine, corpus, arguments, prompts_from, sampling, console)
     sides = generated.sides
-    results = [*_nats(judged), Result("tunes", len(judged.by_kind)), Result("frames", judged.frames, "frames")]
+    results = [
+        *eval_report.nats(judged),
+        Result("tunes", len(judged.by_kind)),
+        Result("frames", judged.frames, "frames"),
+    ]
     results += [Result("split", split)]
     if unheard:
         for end, figure in (("", unheard.nats_per_frame), *zip((".low", ".high"), unheard.interval(), strict=True)):
@@ -127,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     results += [Result(name, value, "nats") for name, value in notes.items()]
     if sides:
         results += [Result(f"generated.{name}", value) for name, value in generated.critic.items()]
-        results += _figures(sides)
+        results += eval_report.figures(sides)
         results += [Result(f"generated.{name}.10min", value) for name, value in generated.long.items()]
         results += [
             Result("plan", generated.planned),
@@ -142,11 +133,13 @@ def run(arguments: argparse.Namespace) -> int:
             Result("seed", arguments.seed),
         ]
     if arguments.picture:
-        _draw(arguments.picture, f"{arguments.model}: {_tunes(judged, split)}", judged, sides)
+        eval_report.draw_figures(
+            arguments.picture, f"{arguments.model}: {eval_report.tunes_text(judged, split)}", judged, sides
+        )
     if arguments.json:
         emit(results, True)
     else:
-        _tables(arguments.model, split, judged, unheard, notes, generated)
+        eval_report.print_tables(arguments.model, split, judged, unheard, notes, generated)
     return 0
 
 
@@ -270,7 +263,7 @@ def _judge(
 
 def _continue(
     engine: object, corpus: "Corpus", arguments: argparse.Namespace, split: str, sampling: object, console: "Console"
-) -> "Generated":
+) -> eval_report.Generated:
     """Continue prompts, and measure the continuations beside the real ones."""
     from dataclasses import replace
 
@@ -293,7 +286,7 @@ def _continue(
     composer = load_composer(notes_from) if notes_from else None
     going_on = continue_prompts(engine, corpus, prompts, sampling, composer)
     continued = list(track(going_on, "continuing", total=len(prompts), transient=True, console=console))
-    generated = Generated(planned=composer is not None)
+    generated = eval_report.Generated(planned=composer is not None)
     with console.status("measuring"):
         sides = zip(("generated", "real"), compare(corpus, continued), strict=True)
         for name, side in sides:
@@ -330,122 +323,3 @@ def _draw_rolls(folder: Path, corpus: "Corpus", continued: "Sequence[Continuatio
         pieces = [("prompt", heard), ("real", one.real), ("generated", one.generated)]
         title = f"{tune.title or tune.path} - {tune.author}"
         save(folder / f"{number:02d}.svg", draw_rolls(title, pieces, tune.rate_hz))
-
-
-def _nats(judged: "Judged") -> "list[Result]":
-    """Return nats per frame in all, by group of columns and by kind of column."""
-    from sidlive.model.judging.likelihood import interval
-    from sidlive.report import Result
-
-    results = []
-    for name, values in {"": judged.totals, **judged.groups}.items():
-        stem = f"nats_per_frame.{name}" if name else "nats_per_frame"
-        figures = (("", float(values.mean())), *zip((".low", ".high"), interval(values), strict=True))
-        results += [Result(stem + end, figure, "nats") for end, figure in figures]
-    known = {result.name for result in results}
-    kinds = [Result(f"nats_per_frame.{kind}", nats, "nats") for kind, nats in judged.kinds.items()]
-    return results + [kind for kind in kinds if kind.name not in known]
-
-
-def _figures(sides: "Sides") -> "list[Result]":
-    """Return the summaries of all measures."""
-    from sidlive.model.judging.continuations import MEASURES
-    from sidlive.report import Result
-
-    results = []
-    for side, measures in sides.items():
-        for name, summary in measures.items():
-            unit = MEASURES[name][0]
-            results.append(Result(f"{side}.{name}", summary.mean if summary else None, unit))
-            if summary:
-                results += [Result(f"{side}.{name}.{end}", getattr(summary, end), unit) for end in ("low", "high")]
-                if unit == "frames":
-                    results.append(Result(f"{side}.{name}.longest", summary.most, unit))
-    return results
-
-
-def _tunes(judged: "Judged", split: str) -> str:
-    """Return the number of tunes judged and their split, in words."""
-    return f"{len(judged.by_kind)} tunes" if split == "all" else f"{len(judged.by_kind)} {split} tunes"
-
-
-def _tables(
-    model: str,
-    split: str,
-    judged: "Judged",
-    unheard: "Judged | None",
-    notes: dict[str, float],
-    generated: "Generated",
-) -> None:
-    """Print the figures as tables."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from sidlive.model.judging.continuations import MEASURES
-    from sidlive.model.judging.likelihood import interval
-    from sidlive.report import plain
-
-    console = Console()
-    title = Text(plain(f"{model} on {_tunes(judged, split)}"))
-    table = Table(title=title, title_justify="left", box=None)
-    for heading in ("", "nats per frame", "95 % over tunes"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for name, values in {"in all": judged.totals, **judged.groups}.items():
-        low, high = interval(values)
-        table.add_row(name.replace("_", " "), f"{values.mean():.3f}", f"{low:.3f} to {high:.3f}")
-    if unheard:
-        low, high = unheard.interval()
-        name = f"{len(unheard.by_kind)} tunes of composers held out"
-        table.add_row(name, f"{unheard.nats_per_frame:.3f}", f"{low:.3f} to {high:.3f}")
-    console.print(table)
-    if notes:
-        nats, low, high = notes.values()
-        console.print(f"notes, by the composer: {nats:.3f} nats per note (95 % over tunes: {low:.3f} to {high:.3f})")
-    sides = generated.sides
-    if not sides:
-        return
-    table = Table(title="\nGenerated continuations beside the real ones", title_justify="left")
-    table.box = None
-    for heading in ("", "generated", "95 %", "real", "95 %", ""):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, (unit, words) in MEASURES.items():
-        cells = []
-        for side in ("generated", "real"):
-            summary = sides[side][name]
-            cells += [f"{summary.mean:.3g}", f"{summary.low:.3g} to {summary.high:.3g}"] if summary else ["none", ""]
-        table.add_row(words, *cells, "" if unit in ("share", "1/s") else unit)
-    console.print(table)
-    for name, value in {
-        **generated.critic,
-        **{f"{key} (10 min)": figure for key, figure in generated.long.items()},
-    }.items():
-        console.print(Text(f"{name.replace('_', ' ')}: " + ("unknown" if value is None else f"{value:.3f}")))
-
-
-def _draw(path: Path, title: str, judged: "Judged", sides: "Sides") -> None:
-    """Draw the figures to an .svg file."""
-    from sidlive.model.judging.continuations import MEASURES
-    from sidlive.model.judging.likelihood import interval
-    from sidlive.picture import Bar, Chart, ChartRow, draw, save
-
-    nats = {"in all": judged.totals, **judged.groups}
-    rows = [
-        ChartRow(name.replace("_", " "), "", (Bar(float(values.mean()), *interval(values)),))
-        for name, values in nats.items()
-    ]
-    charts = [Chart("nats per frame, with 95 % intervals over tunes", ("",), tuple(rows), shared=True)]
-    if sides:
-        rows = []
-        for name, (unit, words) in MEASURES.items():
-            summaries = (sides[side][name] for side in ("generated", "real"))
-            rows.append(
-                ChartRow(
-                    words,
-                    unit if unit == "frames" else "",
-                    tuple(Bar(summary.mean, summary.low, summary.high) if summary else None for summary in summaries),
-                )
-            )
-        heading = "generated continuations beside the real ones"
-        charts.append(Chart(heading, ("generated", "real"), tuple(rows), shared=False))
-    save(path, draw(title, charts))

@@ -5,5 +5,5 @@ frame), `tape` (frames played and to come), `desk` (the current settings), `line
 continues), `course` (settings and past of a frame), `schedule` (the courses of the frames ahead), `generator` (keeps
 the tape filled), `voices` (held, locked and muted voices), `keyed` (voices on a keyboard), `rests` (detects voices that
 have lost their notes), `audition` (plays a take again), `prelude` (the fragment itself, while the engine is compiled),
-`mirror` (frames and notes in memory that the screen shares).
+`mirror` (frames and notes in memory that the screen shares), `surroundings` (what the core asks of devices).
 """

@@ -11,12 +11,21 @@ from sidlive.chip.registers import PAL, VideoTiming, silence
 from sidlive.live.controls import SPEEDS
 from sidlive.live.core.audition import Audition
 from sidlive.live.core.course import Course
-from sidlive.live.core.desk import Chips, Desk, Ensemble, Hands, ListensToOsc, PlaysKeys, RecordsSound, Speakers
+from sidlive.live.core.desk import Desk
 from sidlive.live.core.lineage import Lineage
 from sidlive.live.core.mirror import Mirror
 from sidlive.live.core.prelude import Prelude
 from sidlive.live.core.rests import Rests
 from sidlive.live.core.schedule import Schedule
+from sidlive.live.core.surroundings import (
+    Chips,
+    Ensemble,
+    Hands,
+    ListensToOsc,
+    PlaysKeys,
+    RecordsSound,
+    Speakers,
+)
 from sidlive.live.core.tape import Tape
 from sidlive.live.core.voices import Row, released, remixed, sounding, steady
 from sidlive.live.edits.edit_list import remix_edits
