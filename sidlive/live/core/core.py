@@ -237,7 +237,9 @@ class Core(Timekeeper):
                 with self._lock:
                     self._desk.fragment(choice.fragment)
             self.keyboards.play(choice)
-            if choice.port is not None and choice.port.lower() not in self.midi.lower():
+            if not self.midi or self.midi.startswith(("no MIDI", "MIDI is off")):
+                self.tell(f"keys: {self.midi or 'no MIDI'}: voice {choice.voice} rests until a keyboard is there")
+            elif choice.port is not None and choice.port.lower() not in self.midi.lower():
                 self.tell(f"keys: no MIDI port {choice.port!r} is open now ({self.midi}); its keys play once it is")
         return self.keyboards.choices
 

@@ -243,6 +243,14 @@ def test_a_slip_is_one_line(call: Any, words: str) -> None:
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("midi", ["no MIDI controller", "MIDI is off"])
+def test_without_any_keyboard_the_performer_is_told_that_the_voice_rests(midi: str) -> None:
+    band = Band()
+    band.core.midi = midi
+    band.session.keys(2)
+    assert band.core.state().notices[-1].text == f"keys: {midi}: voice 2 rests until a keyboard is there"
+
+
 def test_a_port_that_is_not_there_is_a_notice_and_its_keys_play_once_it_is() -> None:
     band = Band()
     band.core.midi = "Launchpad"
