@@ -21,12 +21,15 @@ from sidlive.live.core.mirror import Mirror
 from sidlive.live.link import answers
 from sidlive.live.places import config_folder, log_path
 from sidlive.live.processes.options import RoomOptions, make_composer, make_core, make_engine, model_digests
-from sidlive.live.sound.priority import raise_process
+from sidlive.live.sound.idle_time import IdleTime
+from sidlive.live.sound.priority import raise_process, raise_threads, run_as_usual, run_in_company
 from sidlive.live.sync.choice import OFF
 
 KEEP_S: Final = 1.0  # seconds between two writes of the take
 _LOOK_S: Final = 3.0  # time for MIDI to find its ports, before a clock is followed
 NAP_S: Final = 0.5  # seconds that an idle generator sleeps; a command wakes it at once
+LIGHT_SHARE: Final = 0.25  # of a processor: a model that needs less to play counts as light ...
+LIGHT_PREFILL_S: Final = 0.1  # ... if its prefills are shorter than this
 RECOVERY_S: Final = 0.2  # pause after a fault of the generator
 HANDED_OVER: Final = -1  # the number of a message to the session that is no answer: a call for it to run
 
@@ -67,6 +70,14 @@ class _Speaker:
     def hand_over(self, call: str) -> None:
         """Have the session run a call, written as Python writes it."""
         self.send(HANDED_OVER, None, call)
+
+
+def is_light(share: float, prefill_s: float) -> bool:
+    """Return whether the generator's thread may come before other programs: it computes only a little at a time.
+
+    ``share``: of a processor, that it needs to play.
+    """
+    return share < LIGHT_SHARE and prefill_s < LIGHT_PREFILL_S
 
 
 def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]], speaker: _Speaker) -> None:
@@ -170,7 +181,7 @@ class _Parts:
             self._osc.listen(self._options.osc)
         except SidliveError as error:
             self.core.tell(str(error))
-        sys.setswitchinterval(0.001)  # seconds: the longest time that a thread keeps the interpreter while others wait
+        sys.setswitchinterval(0.0002)  # seconds: the longest time that a thread keeps the interpreter while others wait
         self._renderer.start()
         self._show_output()
         for thread in self._threads:
@@ -217,8 +228,14 @@ class _Parts:
             return
         self._loading_gaps = self._renderer.underruns
         gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
+        raise_threads()  # not before: loading computes on and on
+        self._renderer.calm()
         self.core.ready(self._options.model, *model_digests(self._options))
+        raised = True
         while not self._closing.is_set():
+            if raised != is_light(self.core.step_s * self.core.timing.rate_hz, self.core.prefill_s):
+                raised = not raised
+                (run_in_company if raised else run_as_usual)()
             try:
                 busy = generator.work()
             except Exception as error:  # the last bar loops meanwhile; begin again from the frames that were played
@@ -246,7 +263,9 @@ class _Parts:
                 self._sync.choose(self._options.sync)
             except SidliveError as error:
                 self.core.tell(str(error))
+        idle_time = IdleTime()
         while not self._closing.wait(KEEP_S):
+            self._renderer.expect(busy=idle_time.is_short())
             self.core.midi = self._midi.label
             self._show_output()
             self._write_take()

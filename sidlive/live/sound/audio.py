@@ -203,7 +203,12 @@ def device_names() -> list[str]:
 
     Another process lists them, because PortAudio looks for devices once, and this process may have a stream open.
     """
-    program = "from sidlive.live.sound.audio import devices; print(*[device.name for device in devices()], sep='\\n')"
+    program = (
+        "from sidlive.live.sound.audio import devices\n"
+        "from sidlive.live.sound.priority import run_as_usual\n"
+        "run_as_usual()\n"
+        "print(*[device.name for device in devices()], sep='\\n')"
+    )
     try:
         done = subprocess.run(
             [sys.executable, "-X", "utf8", "-c", program], stdin=subprocess.DEVNULL, capture_output=True,

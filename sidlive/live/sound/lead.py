@@ -2,8 +2,9 @@
 
 A device takes a block of samples at a time, at times that jitter. The earliest of these times decide: samples are due
 as if the device always took its blocks that early. They are put into the feed a little before, by the slack. When the
-renderer was late, the slack grows at once; it shrinks again slowly, and each time later than before. Times are those of
-`time.perf_counter`.
+renderer was late, the slack grows at once; it shrinks again slowly, and each time later than before. Most of the time a
+delay does no harm, because a block has just been taken. It counts all the same: the next one may come at a worse time.
+So the slack usually grows before there is a gap. Times are those of `time.perf_counter`.
 """
 
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from sidlive.live.sound.feed import Feed, Taken
 
 SLACK_S: Final = 0.003  # least time between putting a sample into the feed and the moment at which it is due
+BUSY_SLACK_S: Final = 0.008  # the same while no processor is ever idle
 LONGEST_S: Final = 0.1  # longest slack, and most time by which a device may be late before the feed stops to fill
 _EARLIEST_S: Final = 1.0  # the earliest time counts for this long, and up to twice as long
 _HELD_S: Final = 20.0  # time after a growth in which the slack does not shrink; twice as long each time it is too short
@@ -27,7 +29,7 @@ class Lead:
         """``block``: samples that the device takes at a time. ``slack_s``: the least slack."""
         self._block = block
         self._rate = sample_rate
-        self._least = slack_s * sample_rate
+        self._least = self._idle_least = slack_s * sample_rate
         self._slack = self._least  # samples
         self._reached = self._slack  # the slack with which the feed was filled last
         self._held_s = _HELD_S / 2  # for which the slack was kept after the latest growth
@@ -52,12 +54,12 @@ class Lead:
     @property
     def long(self) -> bool:
         """Whether the slack has grown to several times the least one."""
-        return self._slack > _LONG * self._least
+        return self._slack > _LONG * self._idle_least
 
     @property
     def short(self) -> bool:
         """Whether the slack is the least one."""
-        return self._slack == self._least
+        return self._slack <= self._least
 
     @property
     def known(self) -> bool:
@@ -68,6 +70,18 @@ class Lead:
         """Return to the least slack: what disturbed the renderer is over."""
         self._slack = self._reached = self._least
         self._held_s, self._shrinking = _HELD_S / 2, True
+
+    def expect(self, busy: bool, now_s: float) -> None:
+        """Set the least slack. ``busy``: no processor is ever idle, so delays are to be expected."""
+        self._least = self._idle_least
+        if busy:
+            self._least = max(self._least, BUSY_SLACK_S * self._rate)
+            self._kept_s = max(self._kept_s, now_s)  # afterwards the slack shrinks slowly
+        self._slack = max(self._slack, self._least)
+
+    def delayed(self, late_s: float, now_s: float) -> None:
+        """Note that samples were put into the feed later than planned, whether or not a block was due meanwhile."""
+        self._resize(late_s * self._rate, now_s)
 
     def observe(self, feed: Feed) -> None:
         """Learn from the blocks that the device has taken since the last call."""

@@ -1,4 +1,9 @@
-"""The priority of what must be in time: threads such as the renderer, and whole processes."""
+"""The priority of what must be in time: threads such as the renderer, and whole processes.
+
+A thread that waits for the interpreter's lock waits for the thread that holds it, and that one may have to wait for a
+processor. So a thread of the sound is only as early as every other thread of its process that runs Python: those come
+before other programs, too, see `raise_threads`.
+"""
 
 import contextlib
 import os
@@ -7,7 +12,9 @@ import threading
 from pathlib import Path
 from typing import Final
 
-_ROUND_ROBIN: Final = 5  # of 1 to 99: below the priority of sound servers
+# Real-time priorities, of 1 to 99: below those of sound servers.
+_SOUND: Final = 5
+_COMPANY: Final = 4  # threads that run Python beside those of the sound
 _NICE: Final = -11  # the value that sound servers use
 # Linux divides the processor between sessions, one a terminal window; nice values count within a session only. This
 # file sets the nice value of the session. Without it, programs in other windows take as much as all of ours.
@@ -18,24 +25,44 @@ def run_in_time() -> None:
     """Have this thread run before others that are ready, as far as the system allows.
 
     Linux allows real-time scheduling to root, and to users with a limit for real-time priorities (`ulimit -r`), which
-    musicians often have; else a lower nice value, if `ulimit -e` allows that. Threads that this thread begins have the
-    same priority. For threads that compute a little at a time: one that computes on and on would stop other programs.
+    musicians often have; else a lower nice value, if `ulimit -e` allows that. Threads and processes that this thread
+    begins have the same priority. For threads that compute a little at a time: one that computes on and on would stop
+    other programs.
     """
-    if sys.platform != "linux":
-        return
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_ROUND_ROBIN))
-    except OSError:
-        with contextlib.suppress(OSError):
+    if not _set_real_time(0, _SOUND):
+        with contextlib.suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
+def raise_threads() -> None:
+    """Have all threads of this process that run Python come directly after those of the sound, if the system allows.
+
+    Threads and processes that they begin have the same priority; `run_as_usual` gives it up.
+    """
+    for thread in threading.enumerate():
+        if thread.native_id is not None and not _is_real_time(thread.native_id):
+            _set_real_time(thread.native_id, _COMPANY)
+
+
+def run_in_company() -> None:
+    """Have this thread come directly after those of the sound, as `raise_threads` does."""
+    _set_real_time(0, _COMPANY)
+
+
+def run_as_usual() -> None:
+    """Have this thread share the processor with other programs again, for a long computation."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def raise_process(alone: bool = False) -> None:
-    """Raise the priority of this process, if the user may.
+    """Raise the priority of this process, which is to be called in its main thread, if the user may.
 
     ``alone``: first leave the terminal's session for one of its own, and raise that: so programs in other windows come
     after this one, and no other program of this window is raised. Processes that are started later belong to it.
     """
+    run_as_usual()  # the thread that started this process may have been one of the sound
     with contextlib.suppress(OSError, AttributeError):  # it may lead a session already; not every system has them
         if alone:
             os.setsid()
@@ -43,3 +70,24 @@ def raise_process(alone: bool = False) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
         if alone:
             _SESSION.write_text(str(_NICE), encoding="ascii")
+
+
+def _set_real_time(thread: int, priority: int) -> bool:
+    """Give a thread real-time scheduling, 0: this one; return whether the system allows it."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(priority))
+    except OSError:
+        return False
+    return True
+
+
+def _is_real_time(thread: int) -> bool:
+    """Return whether a thread has real-time scheduling."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return os.sched_getscheduler(thread) in (os.SCHED_RR, os.SCHED_FIFO)
+    except OSError:  # it has ended
+        return False

@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from sidlive.errors import DeviceError
+from sidlive.live.sound.priority import run_as_usual
 from sidlive.live.sound.recording import RecordedFrame, SoundRecording
 
 MOST: Final = 200_000  # messages that may wait, 10 minutes of music: then this machine is too slow, and it ends
@@ -31,6 +32,7 @@ def main(path: str, stems: bool) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     answer, sys.stdout = os.fdopen(os.dup(1), "w", buffering=1), sys.stderr
+    run_as_usual()
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(NICE)

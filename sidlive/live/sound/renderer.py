@@ -106,6 +106,9 @@ class Renderer:
         self._store: list[Samples] = []  # pieces not yet in the feed
         self._sounding: tuple[Sid, ...] = ()  # the chips that play it
         self._lead = Lead(output.block, output.sample_rate, slack_s)
+        self._planned_s: float | None = None  # when the next piece was to be begun; None: there is no such plan
+        self._calmed = False  # the lead is to be the shortest again
+        self._busy = False  # no processor is ever idle
         self._begun = False  # music has begun
         self._reported_long = False  # the performer knows that the lead is long
         self._hushed = False
@@ -155,6 +158,14 @@ class Renderer:
         self._retimed = timing
         self._wake.set()
 
+    def calm(self) -> None:
+        """Return to the shortest lead: what disturbed so far, such as loading the model, is over."""
+        self._calmed = True
+
+    def expect(self, busy: bool) -> None:
+        """Keep a longer lead as long as the machine is busy: no processor is ever idle."""
+        self._busy = busy
+
     def set_chip(self, chip: str) -> None:
         """Crossfade to another chip while the music plays; takes 50 ms in the caller's thread. Raises ControlError."""
         while chip != self.chip:
@@ -192,9 +203,13 @@ class Renderer:
                 self._fail_over(refused[1])
             feed, now_s = self.output.feed, time.perf_counter()
             self._lead.observe(feed)
+            self._lead.expect(self._busy, now_s)
             over = feed.written - self._lead.filled_to(now_s, feed)  # samples that are not needed yet
             if more and over < 0:
+                before = feed.written
                 more = self._play_piece()
+                if feed.written > before:
+                    self._note_delay()
                 continue
             self._lead.reached()
             self._report_lead()
@@ -207,7 +222,9 @@ class Renderer:
                 self._fail_over(f"{self.output.name} has gone")
                 since_s = now_s
             known = more and self._lead.known
-            self._wake.wait(min(_NAP_S, max(_LEAST_NAP_S, over / self.output.sample_rate)) if known else _WATCH_S)
+            rest_s = over / self.output.sample_rate
+            self._planned_s = now_s + rest_s if known and rest_s < _NAP_S else None
+            self._wake.wait(min(_NAP_S, max(_LEAST_NAP_S, rest_s)) if known else _WATCH_S)
             self._wake.clear()
         _close_after_fade(self.output)
         if self._coming is not None:
@@ -236,6 +253,18 @@ class Renderer:
         except DeviceError as error:
             self._refused = output, str(error)
 
+    def _note_delay(self) -> None:
+        """Note how late the first piece after a wait is in the feed."""
+        planned_s, self._planned_s = self._planned_s, None
+        if planned_s is not None:
+            now_s = time.perf_counter()
+            self._lead.delayed(now_s - planned_s, now_s)
+
+    def _rest(self) -> None:
+        """Expect no samples for a moment: the renderer has other work, and a gap meanwhile is no underrun."""
+        self.output.feed.rest()
+        self._planned_s = None
+
     def _report_lead(self) -> None:
         """Tell the performer, once until it is short again, that the lead has grown long."""
         if self._lead.long and self._begun and not self._reported_long:
@@ -254,6 +283,7 @@ class Renderer:
 
     def _obey_move(self) -> None:
         """Change to the output that `move` gave."""
+        self._planned_s = None
         with self._lock:
             assert self._coming is not None
             (output, sid), self._coming = self._coming, None
@@ -278,10 +308,13 @@ class Renderer:
         with self._lock:
             timing, self._retimed = self._retimed, None
             hushed, self._hushed = self._hushed, False
+            calmed, self._calmed = self._calmed, False
             if hushed and self._next_sid is not None:
                 self._sid, self._next_sid, self._faded = self._next_sid, None, 0
+        if calmed:
+            self._lead.calm()
         if timing is not None:
-            self.output.feed.rest()  # making a chip takes 50 ms: a gap meanwhile is no underrun
+            self._rest()  # making a chip takes 50 ms
             sid = Sid(self.chip, timing, self.output.sample_rate)
             with self._lock:
                 self._sid, self._next_sid, self._faded = sid, None, 0
@@ -291,6 +324,7 @@ class Renderer:
         elif hushed:
             self._pieces = None
             self._store.clear()
+            self._planned_s = None  # a reset takes 50 ms
             self._sid.reset()
 
     def _play_piece(self) -> bool:
@@ -300,7 +334,7 @@ class Renderer:
             row = self._next_row()
             if row is None:
                 self._put_store()
-                self.output.feed.rest()
+                self._rest()
                 return False
             count = self._grid.advance(self._speed())
             self._pieces = self._sound(row, count)
@@ -371,10 +405,8 @@ class Renderer:
         coming, begins = self._next_sid, self._begins()
         self._sounding = (self._sid,) if coming is None else (self._sid, coming)
         if begins:
-            self.output.feed.rest()  # the chip takes 30 ms to settle: a gap meanwhile is no underrun
-            if not self._begun:
-                self._lead.calm()  # what disturbed before, loading the model, was not heard
-                self._begun = True
+            self._rest()  # the chip takes 30 ms to settle
+            self._begun = True
         for sid in self._sounding:
             sid.control_first = self._order()
             if begins:

@@ -1,6 +1,7 @@
 """The core in a process of its own: commands, the shared tape, and either side's death."""
 
 import functools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,8 +18,10 @@ from jack_box import Box
 from jack_server import JackServer
 
 from sidlive.chip.registers import FREQ_HI
+from sidlive.chip.sid import repeatable
 from sidlive.errors import ControlError, DeviceError, ModelError, SidliveError
 from sidlive.live.processes.options import RoomOptions
+from sidlive.live.processes.process import is_light
 from sidlive.live.processes.room import RoomLink, open_room
 from sidlive.live.session import Session
 from sidlive.live.takes.replay import difference, replay
@@ -132,6 +135,22 @@ def test_history_and_controls_cross(playing: Session) -> None:
     assert playing.get("volume") == 12
     assert "set('volume', 12)" in playing.history()[-1]
     playing.set("volume", 15)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="real-time scheduling is Linux's")
+def test_every_thread_of_the_core_comes_before_other_programs_and_the_sound_first(playing: Session) -> None:
+    """The threads of the sound wait for any thread that holds the interpreter's lock."""
+    if not repeatable():
+        pytest.skip("this user may not have real-time priorities")
+    core = next(process.pid for process in multiprocessing.active_children() if process.name == "sidlive-core")
+    priorities = [os.sched_getparam(int(task.name)).sched_priority for task in Path(f"/proc/{core}/task").iterdir()]
+    assert max(priorities) > os.sched_getparam(core or 0).sched_priority > 0
+
+
+def test_a_model_that_computes_on_and_on_shares_the_processor_with_other_programs() -> None:
+    assert is_light(share=0.02, prefill_s=0.06)
+    assert not is_light(share=0.9, prefill_s=0.06)
+    assert not is_light(share=0.1, prefill_s=0.25)
 
 
 def test_late_generation_never_stops_the_music(tmp_path: Path) -> None:

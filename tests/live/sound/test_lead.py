@@ -7,7 +7,7 @@ import pytest
 
 from sidlive.chip.sid import SAMPLE_RATE
 from sidlive.live.sound.feed import Feed, Taken
-from sidlive.live.sound.lead import SLACK_S, Lead
+from sidlive.live.sound.lead import BUSY_SLACK_S, SLACK_S, Lead
 
 BLOCK, PIECE = 512, 192
 PERIOD_S = BLOCK / SAMPLE_RATE
@@ -111,6 +111,36 @@ def test_a_renderer_that_is_almost_late_gets_more_slack_before_there_is_a_gap(de
     device.late_s = 0.9 * SLACK_S
     device.play(even(8, 100))
     assert device.feed.underruns == 0 and device.lead.slack_s > 1.2 * SLACK_S
+
+
+def test_a_delay_that_did_no_harm_counts_as_well_so_the_next_one_makes_no_gap(device: Device) -> None:
+    device.play(even(100))
+    device.lead.delayed(0.009, 100 * PERIOD_S)  # directly after a block: the next one was ready in time
+    assert device.feed.underruns == 0 and device.lead.slack_s == pytest.approx(0.018)
+    device.play(even(10, 100))
+    device.late_s = 0.012
+    device.play(even(3, 110))
+    assert device.feed.underruns == 0
+
+
+def test_a_delay_of_less_than_half_the_slack_changes_nothing(device: Device) -> None:
+    device.play(even(100))
+    device.lead.delayed(0.45 * SLACK_S, 100 * PERIOD_S)
+    assert device.lead.short
+
+
+def test_while_no_processor_is_idle_the_least_slack_is_longer_and_it_shrinks_slowly_afterwards(device: Device) -> None:
+    device.play(even(100))
+    device.lead.expect(busy=True, now_s=100 * PERIOD_S)
+    assert device.lead.slack_s == pytest.approx(BUSY_SLACK_S) and device.lead.short and not device.lead.long
+    device.play(even(10_000, 100))
+    assert device.lead.slack_s == pytest.approx(BUSY_SLACK_S)
+    device.lead.expect(busy=True, now_s=10_100 * PERIOD_S)
+    device.lead.expect(busy=False, now_s=10_100 * PERIOD_S)
+    device.play(even(100, 10_100))
+    assert SLACK_S < device.lead.slack_s < BUSY_SLACK_S
+    device.play(even(10_000, 10_200))
+    assert device.lead.slack_s == pytest.approx(SLACK_S) and device.lead.short
 
 
 def test_a_device_that_was_late_does_not_make_the_lead_long(device: Device) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -151,9 +152,18 @@ class GivenLead:
     known, long, short = True, False, True
     slack_s = seconds = 0.0
     to = 0
+    delays: ClassVar[list[float]] = []
+    busy: ClassVar[list[float]] = []
 
     def __init__(self, *args: object) -> None:
-        pass
+        type(self).delays, type(self).busy = [], []
+
+    def expect(self, busy: bool, now_s: float) -> None:
+        if busy:
+            self.busy.append(now_s)
+
+    def delayed(self, late_s: float, now_s: float) -> None:
+        self.delays.append(late_s)
 
     def observe(self, feed: Feed) -> None:
         pass
@@ -198,6 +208,35 @@ def test_the_feed_is_filled_as_far_as_the_lead_says_and_less_than_a_piece_farthe
     renderer.close()
     ends = [sample_at(frame, PAL.rate_hz) for frame in range(len(calls))]
     assert calls == ends, "a frame is taken when its first piece is to be played"
+
+
+def test_the_lead_hears_of_a_delay_whether_or_not_a_block_was_due(counter: None, lead: type[GivenLead]) -> None:
+    output, slow = ManualOutput(), threading.Event()
+
+    def source() -> np.ndarray:
+        if slow.is_set():
+            time.sleep(0.05)
+        return numbered(1)[0]
+
+    renderer = Renderer(source, output)
+    renderer.start()
+    lead.to = FRAME
+    eventually(lambda: output.feed.written >= FRAME)
+    slow.set()
+    lead.to = 2 * FRAME
+    eventually(lambda: output.feed.written >= 2 * FRAME)
+    eventually(lambda: max(lead.delays, default=0.0) > 0.04)
+    renderer.close()
+
+
+def test_while_the_machine_is_busy_the_lead_expects_delays(counter: None, lead: type[GivenLead]) -> None:
+    renderer = Renderer(lambda: numbered(1)[0], ManualOutput())
+    renderer.start()
+    time.sleep(0.01)
+    assert not lead.busy
+    renderer.expect(busy=True)
+    eventually(lambda: bool(lead.busy))
+    renderer.close()
 
 
 def test_listeners_hear_of_a_frame_with_its_first_piece_and_of_every_piece(

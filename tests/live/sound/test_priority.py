@@ -1,0 +1,77 @@
+"""Threads of the sound come first, those that run Python beside them second, and what computes long shares."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sidlive.live.sound.priority import raise_threads, run_as_usual, run_in_company, run_in_time
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="real-time scheduling is Linux's")
+
+
+def priority(thread: int = 0) -> int:
+    """Return the real-time priority of a thread, 0 for one without."""
+    return os.sched_getparam(thread).sched_priority
+
+
+@pytest.fixture(autouse=True)
+def _permitted() -> Iterator[None]:
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except OSError:
+        pytest.skip("this user may not have real-time priorities")
+    run_as_usual()
+    yield
+    run_as_usual()
+
+
+def in_thread(work: Callable[[], object]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_a_thread_of_the_sound_comes_before_all_others_of_its_process() -> None:
+    found: list[int] = []
+
+    def sound() -> None:
+        run_in_time()
+        ready.set()
+        raised.wait()
+        found.append(priority())
+
+    ready, raised = threading.Event(), threading.Event()
+    thread = threading.Thread(target=sound)
+    thread.start()
+    ready.wait()
+    raise_threads()
+    raised.set()
+    thread.join()
+    assert found[0] > priority() > 0, "this thread was raised, that one was not lowered"
+
+
+def test_threads_that_a_raised_thread_begins_are_raised() -> None:
+    found: list[int] = []
+    run_in_company()
+    in_thread(lambda: found.append(priority()))
+    assert found == [priority()] and found[0] > 0
+
+
+def test_a_long_computation_gives_its_priority_up() -> None:
+    run_in_company()
+    run_as_usual()
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_a_process_that_a_raised_thread_starts_shares_the_processor_once_it_has_begun() -> None:
+    program = (
+        "import os; from sidlive.live.sound.priority import raise_process;"
+        "print(os.sched_getscheduler(0)); raise_process(); print(os.sched_getscheduler(0))"
+    )
+    run_in_time()
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert said == [str(os.SCHED_RR), str(os.SCHED_OTHER)]
