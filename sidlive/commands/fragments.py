@@ -22,6 +22,6 @@ def run(args: argparse.Namespace) -> None:
     for name in names():
         about = {result.name: result.value for result in frame_results(locate(name))}
         length, tempo = f"{about['seconds']:.0f} s", f"{about['beats_per_minute']:.0f} beats a minute"
-        line = f"{about['style']}; {length}, {tempo}, {about['chip']}"
+        line = f"{about['style']}; {length}, {tempo}, {about['chip']}, {about['timing']}"
         results.append(Result(name, line))
     emit(results, args.json, "Fragments; every command that takes music, load() and prompt() know these names")

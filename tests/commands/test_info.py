@@ -47,7 +47,7 @@ def test_info_and_capture_say_what_is_odd(tmp_path: Path, capsys: pytest.Capture
 def test_shipped_fragments_are_listed_and_found_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fragments", "--json"]) == 0
     figures = results(capsys.readouterr().out)
-    assert list(figures) == list(names()) and "150 beats a minute, 6581" in str(figures["gallop"])
+    assert list(figures) == list(names()) and "150 beats a minute, 6581, PAL" in str(figures["gallop"])
     assert main(["info", "gallop", "--json"]) == 0
     figures = results(capsys.readouterr().out)
     assert (figures["title"], figures["chip"], figures["timing"]) == ("Gallop", "6581", "PAL")

@@ -7,6 +7,7 @@ import pytest
 
 from sidlive.chip import registers as sid
 from sidlive.errors import TuneError
+from sidlive.tune.edits import resample
 from sidlive.tune.tracker import Bounce, Instrument, Song, Step, Sweep, Vibrato, notes_of, pitch_of, play
 
 A4, B4, CS5, E5 = 7493, 8410, 9440, 11226  # frequency register values on PAL: Hz * 2**24 / 985248
@@ -70,6 +71,30 @@ def test_a_chord_plays_a_tone_per_frame():
     assert frequencies(play(song("a4:047 .")))[:6] == [A4, CS5, E5, A4, CS5, E5]
 
 
+def test_a_chord_may_stay_on_each_tone_for_some_calls():
+    assert frequencies(play(song("a4:047 .", replace(PLAIN, tone=2))))[:7] == [A4, A4, CS5, CS5, E5, E5, A4]
+
+
+def test_notes_have_the_pitch_of_concert_a_on_ntsc_too():
+    frames = play(song("a4 . e5 .", timing=sid.NTSC))
+    assert frequencies(frames) == [7218] * 8 + [10815] * 8  # Hz * 2**24 / 1022727
+
+
+def test_a_player_that_is_called_twice_a_frame_leaves_the_frames_of_every_second_call():
+    rise = replace(PLAIN, wave=(Step(0x09), Step(0x41), Step(0x21), Step(0x11)), restart=0)
+    once, twice = (song("a4 . . .", rise, calls=calls, rows=(7,)) for calls in (1, 2))
+    assert len(play(twice)) == 14 and np.array_equal(play(twice), resample(play(once), 2))
+    assert column(play(twice), sid.CONTROL)[:3] == [0x41, 0x11, 0x11]
+    assert play(twice)[:2, sid.FIRST_CONTROL].tolist() == [0x09, 0x11]  # the test bit is not lost
+    assert (once.beat_frames, twice.beat_frames) == (28, 14)
+
+
+def test_a_hard_restart_within_a_frame_keeps_its_note():
+    """The second note begins at call 7, in the middle of frame 3: its gate is off in call 6 only."""
+    frames = play(song("a4 a4 a4 a4", replace(PLAIN, restart=1), calls=2, rows=(7,)))
+    assert column(frames, sid.CONTROL)[3] == 0x41 and frames[3, sid.FIRST_CONTROL] == 0x40
+
+
 def test_a_slide_goes_by_equal_steps_without_an_attack():
     frames = play(song("a4 ~b4 . .", replace(PLAIN, glide=200)))
     assert frequencies(frames)[:10] == [A4] * 4 + [A4 + 200 * n for n in (1, 2, 3, 4)] + [B4] * 2
@@ -93,6 +118,11 @@ def test_pulse_widths_bounce_at_their_bounds_and_may_run_on_across_notes():
     assert widths(play(song("a4 . . a4 .", replace(moving, pulse_runs=True)))) == (there_and_back * 3)[:20]
 
 
+def test_a_pulse_width_may_wait_before_it_moves():
+    waiting = replace(PLAIN, pulse=Bounce(0x200, 0x80, 0x180, 0x380, delay=3))
+    assert widths(play(song("a4 . a4 .", waiting))) == ([0x200] * 3 + [0x280, 0x300, 0x380, 0x300, 0x280]) * 2
+
+
 def test_a_drum_falls_once_its_table_is_over():
     falling = frequencies(play(song("a4 .", replace(PLAIN, fall=1000))))
     assert falling[:5] == [A4, A4 - 1000, A4 - 2000, A4 - 3000, A4 - 4000] and min(falling) > 0
@@ -102,7 +132,7 @@ def test_an_order_transposes_and_a_swing_shares_the_beat():
     frames = play(song("a4 .", orders=("a a+2", "rest rest", "rest rest"), rows=(7, 5)))
     assert frequencies(frames) == [A4] * 12 + [B4] * 12
     assert song("a4", rows=(7, 5)).beat_frames == 24
-    assert [note.frame for note in notes_of(song("a4 a4 a4 a4", rows=(7, 5)), 0)[0]] == [0, 7, 12, 19]
+    assert [note.call for note in notes_of(song("a4 a4 a4 a4", rows=(7, 5)), 0)[0]] == [0, 7, 12, 19]
 
 
 def test_a_filtered_note_goes_through_the_filter_and_starts_its_sweep():

@@ -7,7 +7,6 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from sidlive.chip.registers import PAL
 from sidlive.tune.beat import Beat, beat_to_meta
 from sidlive.tune.formats.npz import save_frames
 from sidlive.tune.tracker import Song, play
@@ -23,5 +22,5 @@ def build(folder: Path) -> None:
     """Play every score to an .npz file in ``folder``, with texts about it."""
     for name, song in scores().items():
         about = {"title": song.title, "style": song.style, "author": "sidlive", "source": f"sidlive: {song.style}"}
-        about |= {"chip": song.chip, "timing": PAL.name, **beat_to_meta(Beat(song.beat_frames, song.bar))}
-        save_frames(folder / f"{name}.npz", play(song), PAL.rate_hz, **about)
+        about |= {"chip": song.chip, "timing": song.timing.name, **beat_to_meta(Beat(song.beat_frames, song.bar))}
+        save_frames(folder / f"{name}.npz", play(song), song.timing.rate_hz, **about)
