@@ -37,8 +37,8 @@ def test_fragments_md_and_the_reference_list_them():
         lines = text.read_text(encoding="utf-8").splitlines()
         for name in shipped.names():
             fragment, style = load_fragment(name), load_frames(shipped.locate(name))[2]["style"]
-            tempo = 60 * fragment.rate_hz / fragment.beat_frames
-            assert f"| `{name}` | {style} | {fragment.seconds:.0f} | {tempo:.0f} | {fragment.chip}, {fragment.timing} |" in lines
+            tempo, machine = 60 * fragment.rate_hz / fragment.beat_frames, f"{fragment.chip}, {fragment.timing}"
+            assert f"| `{name}` | {style} | {fragment.seconds:.0f} | {tempo:.0f} | {machine} |" in lines
 
 
 @pytest.mark.parametrize("name", shipped.names())
@@ -68,7 +68,7 @@ def test_the_ballad_is_in_tune_on_an_ntsc_machine():
 
 
 def test_the_twelve_tones_are_a_row_of_all_intervals():
-    """The line is the row, the bells are seven tones of its inversion. The row has each of the eleven intervals once."""
+    """The line begins with the row, which has each of the eleven intervals; the bells play tones of its inversion."""
     line, bells = (notes_of(scores()["fracture"], voice)[0] for voice in (0, 1))
     row = [note.pitch for note in line if note.pitch is not None][:12]
     inverted = [note.pitch for note in bells if note.pitch is not None][:7]

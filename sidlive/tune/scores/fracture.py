@@ -95,7 +95,8 @@ SONG = Song(
         "drums": """@thud c3 . @dust c4 . | @crack c4 . @dust c4 @thud c3 | . . @crack c4 . @dust c4 .
             @thud c3 . . @dust c4 | @crack c4 . @thud c3 . | @dust c4 . @crack c4 . @dust c4 @dust c4""",
         "storm": """@thud c3 . @crack c4 . | @thud c3 @thud c3 . @crack c4 | @dust c4 . @scrape c4 . . .""",
-        "storm2": """@thud c3 . . @crack c4 | . @thud c3 @crack c4 . | @crack c4 @dust c4 @crack c4 @thud c3 . @thud c3""",
+        "storm2": """@thud c3 . . @crack c4 | . @thud c3 @crack c4 .
+            | @crack c4 @dust c4 @crack c4 @thud c3 . @thud c3""",
         "last": """@thud c3 @crack c4 . @thud c3 | . @crack c4 . . | @thud c3 . @crack c4 . @dust c4 .
             @thud c3 . @crack c4 @thud c3 | . . @crack c4 . | @thud c3 . . @crack c4 . .
             . . . . | @dust c4 . . . | . . @dust c4 . . .
