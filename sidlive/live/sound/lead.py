@@ -32,6 +32,7 @@ class Lead:
         self._least = self._idle_least = slack_s * sample_rate
         self._slack = self._least  # samples
         self._reached = self._slack  # the slack with which the feed was filled last
+        self._excused = False  # until the feed is filled again, delays do not count
         self._held_s = _HELD_S / 2  # for which the slack was kept after the latest growth
         self._kept_s = 0.0  # until then the slack does not shrink
         self._shrinking = True
@@ -67,9 +68,15 @@ class Lead:
         return self._phase is not None
 
     def calm(self) -> None:
-        """Return to the least slack: what disturbed the renderer is over."""
+        """Return to the least slack, and forget the device's times: what disturbed it and the renderer is over."""
         self._slack = self._reached = self._least
         self._held_s, self._shrinking = _HELD_S / 2, True
+        self._phase = self._before = None
+        self._excused = True
+
+    def excuse(self) -> None:
+        """Do not count delays until the feed is filled again: the renderer has other work for a moment."""
+        self._excused = True
 
     def expect(self, busy: bool, now_s: float) -> None:
         """Set the least slack. ``busy``: no processor is ever idle, so delays are to be expected."""
@@ -91,6 +98,7 @@ class Lead:
     def reached(self) -> None:
         """Note that the feed is filled as far as it must be."""
         self._reached = self._slack
+        self._excused = False
 
     def filled_to(self, now_s: float, feed: Feed) -> float:
         """Return the position in the feed up to which it must be filled now."""
@@ -132,6 +140,8 @@ class Lead:
 
     def _resize(self, late: float, now_s: float) -> None:
         """Grow or shrink the slack. ``late``: samples by which the renderer was late at a block; negative: early."""
+        if self._excused:
+            return
         if 2 * late > self._slack:  # that much may happen again, and more
             self._slack = max(self._slack, min(2 * late, LONGEST_S * self._rate))
             if self._shrinking:

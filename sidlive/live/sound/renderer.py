@@ -263,6 +263,11 @@ class Renderer:
     def _rest(self) -> None:
         """Expect no samples for a moment: the renderer has other work, and a gap meanwhile is no underrun."""
         self.output.feed.rest()
+        self._excuse()
+
+    def _excuse(self) -> None:
+        """Note that samples will be late for a moment, because the renderer has other work."""
+        self._lead.excuse()
         self._planned_s = None
 
     def _report_lead(self) -> None:
@@ -324,7 +329,7 @@ class Renderer:
         elif hushed:
             self._pieces = None
             self._store.clear()
-            self._planned_s = None  # a reset takes 50 ms
+            self._excuse()  # a reset takes 50 ms
             self._sid.reset()
 
     def _play_piece(self) -> bool:

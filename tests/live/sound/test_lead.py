@@ -24,11 +24,19 @@ class Device:
     def play(self, times: Sequence[float]) -> None:
         for time_s in times:
             self._fill(time_s - self.late_s)
-            self.early.append(self.feed.waiting - BLOCK)
-            self.feed.take(np.zeros(BLOCK, np.int16))
-            taken = self.feed.takes.pop()
-            self.feed.takes.append(taken._replace(time_s=time_s))
-            self.lead.observe(self.feed)
+            self._take(time_s)
+
+    def pause(self, times: Sequence[float]) -> None:
+        """Take blocks while the renderer puts nothing in."""
+        for time_s in times:
+            self._take(time_s)
+
+    def _take(self, time_s: float) -> None:
+        self.early.append(self.feed.waiting - BLOCK)
+        self.feed.take(np.zeros(BLOCK, np.int16))
+        taken = self.feed.takes.pop()
+        self.feed.takes.append(taken._replace(time_s=time_s))
+        self.lead.observe(self.feed)
 
     def _fill(self, now_s: float) -> None:
         while self.feed.written < self.lead.filled_to(now_s, self.feed):
@@ -121,6 +129,28 @@ def test_a_delay_that_did_no_harm_counts_as_well_so_the_next_one_makes_no_gap(de
     device.late_s = 0.012
     device.play(even(3, 110))
     assert device.feed.underruns == 0
+
+
+def test_a_pause_that_is_meant_is_no_delay_even_if_the_device_lacked_nothing_meanwhile(device: Device) -> None:
+    times = even(300)
+    times[150:] += 0.05  # the device stood still: until that is forgotten, the feed holds more than a block
+    device.play(times[:200])
+    device.lead.excuse()
+    device.pause(times[200:203])
+    device.play(times[203:])
+    assert device.feed.underruns == 0 and device.lead.short
+
+
+def test_when_a_disturbance_is_over_the_devices_times_in_it_are_forgotten(device: Device) -> None:
+    times = even(300)
+    times[150:] += 0.05
+    device.late_s = 0.006
+    device.play(times[:150])
+    device.late_s = 0.0
+    device.lead.calm()
+    assert device.lead.short and not device.lead.known
+    device.play(times[150:])
+    assert device.lead.short and max(device.early[170:]) < SLACK_S * SAMPLE_RATE + PIECE + 1
 
 
 def test_a_delay_of_less_than_half_the_slack_changes_nothing(device: Device) -> None:

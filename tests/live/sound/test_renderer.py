@@ -171,6 +171,9 @@ class GivenLead:
     def calm(self) -> None:
         pass
 
+    def excuse(self) -> None:
+        pass
+
     def reached(self) -> None:
         pass
 
