@@ -24,9 +24,8 @@ SONG = Song(
         "brush": Instrument(
             0x05,
             0x35,
-            (Step(0x81, "e7", 0x08), Step(0x81, "a6"), Step(0x81, "c7"), Step(0x80, "g6")),
-            gate=4,
-            restart=0,
+            (Step(0x09), Step(0x81, "e7"), Step(0x81, "a6"), Step(0x81, "c7"), Step(0x80, "g6")),
+            gate=5,
         ),
         "keys": Instrument(
             0x0A,

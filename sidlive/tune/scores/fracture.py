@@ -59,7 +59,7 @@ SONG = Song(
             (Step(0x09), Step(0x81, "f7"), Step(0x15, "c#5"), Step(0x81, "c7"), Step(0x81, "f#6"), Step(0x80, "d6")),
             gate=6,
         ),
-        "dust": Instrument(0x03, 0x23, (Step(0x81, "b7", 0x08), Step(0x80, "a7")), gate=2, restart=0),
+        "dust": Instrument(0x04, 0x34, (Step(0x09), Step(0x81, "b7"), Step(0x81, "g7"), Step(0x80, "a7")), gate=3),
         "scrape": Instrument(
             0x66,
             0x48,
