@@ -73,6 +73,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("--temperature", type=float, default=0.9, metavar="X", help="as for generate (default: 0.9)")
     command.add_argument("--top-p", type=float, default=0.98, metavar="X", help="as for generate (default: 0.98)")
     command.add_argument("--follow", type=float, default=1.0, metavar="X", help="as for generate (default: 1)")
+    command.add_argument("--obey", type=float, default=2.0, metavar="X", help="as for generate (default: 2)")
     command.add_argument("--vary", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
     command.add_argument("--seed", type=int, default=0, metavar="S", help="chooses prompts and futures (default: 0)")
     command.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the figures to this file")
@@ -88,8 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
     from sidlive.report import Result, emit
 
     _check(arguments)
-    follow, vary = arguments.follow, arguments.vary
-    sampling = Sampling(arguments.temperature, arguments.top_p, seed=arguments.seed, follow=follow, vary=vary)
+    follow, obey, vary = arguments.follow, arguments.obey, arguments.vary
+    sampling = Sampling(
+        arguments.temperature, arguments.top_p, seed=arguments.seed, follow=follow, obey=obey, vary=vary
+    )
     console = Console(stderr=True)
     with _corpus(arguments.corpus, console) as corpus:
         split = _split(corpus, arguments)
@@ -129,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
             Result("temperature", arguments.temperature),
             Result("top_p", arguments.top_p),
             Result("follow", arguments.follow),
+            Result("obey", arguments.obey),
             Result("vary", arguments.vary),
             Result("seed", arguments.seed),
         ]

@@ -72,6 +72,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="how closely to follow what was heard before, in nats (default: 1; 0: as learned)",
     )
     generate.add_argument(
+        "--obey",
+        type=float,
+        default=2.0,
+        metavar="X",
+        help="how closely to play the composer's notes, in nats (default: 2; 0: as learned)",
+    )
+    generate.add_argument(
         "--vary",
         type=float,
         default=0.8,
@@ -144,7 +151,9 @@ def run(args: argparse.Namespace) -> None:
         if number is not None and not 1 <= number <= LONGEST:
             raise TuneError(f"{name} expects 1 to {LONGEST:,}, found {number}")
     heats = {name: getattr(args, name) for name in HEATS}
-    sampling = Sampling(args.temperature, args.top_p, seed=args.seed, follow=args.follow, vary=args.vary, **heats)
+    sampling = Sampling(
+        args.temperature, args.top_p, seed=args.seed, follow=args.follow, obey=args.obey, vary=args.vary, **heats
+    )
     scale = scale_text(args.scale)
     with progress_bar() as bar:
         task = bar.add_task("reading the prompt", total=None)

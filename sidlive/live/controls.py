@@ -106,6 +106,16 @@ CONTROLS: Final[dict[str, Control]] = {
             before=0.0,
         ),
         Control(
+            "obey",
+            0.0,
+            8.0,
+            2.0,
+            "nats",
+            "steer",
+            "how closely the planned notes are played; 0 is as learned",
+            before=0.0,
+        ),
+        Control(
             "compose",
             0,
             1,

@@ -151,6 +151,7 @@ class Desk:
             top_k=int(values["top_k"]),
             min_p=float(values["min_p"]),
             follow=float(values["follow"]),
+            obey=float(values["obey"]),
             vary=float(values["vary"]),
             near=near_frames(bar_frames),
             seed=int(values["seed"]),

@@ -68,7 +68,8 @@ from sidlive.model.engine.vectors import exp, greatest, sum_of
 from sidlive.model.recall import CHOICES, GUIDE, NOTHING, STRENGTHS, WINDOW, recall_lo
 from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, SKIP, SLOTS, SLOTS_PER_VOICE, TOKEN_IDS
 
-# Factor on `Sampling.follow` for gates and waveforms, so that a voice that misses an attack plays the next one.
+# Factor on `Sampling.follow` and `Sampling.obey` for gates and waveforms, so that a voice that misses an attack plays
+# the next one.
 RHYTHM_FOLLOWS = np.float32(3.0)
 CURSORS = 7  # numbers that `generate_frame` keeps for each lane
 
@@ -160,6 +161,7 @@ class SamplingArrays(NamedTuple):
     seed: Longs1
     lane: Longs1
     follow: Floats1
+    obey: Floats1
     near: Longs1  # as for `recall.best_offsets`, like the next
     near_weight: Longs1
 
@@ -397,6 +399,8 @@ def generate_frame(  # type: ignore[no-untyped-def]
                 multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, 0, blocks.quantised)
                 for choice in range(CHOICES):
                     extra = sampling.follow[lane] if choice == 0 else ZERO
+                    if merits[lane, choice] == GUIDE:
+                        extra += sampling.obey[lane]
                     if extra > ZERO and kind in (CONTROL, FIRST_CONTROL):
                         extra *= RHYTHM_FOLLOWS
                     rank = language.ranks[kind, offered[lane, choice]]

@@ -34,15 +34,17 @@ class Sampling:
     ``seed``, ``lane``: choose the random numbers (see `picking`).
     ``follow``: nats added to the logit of recall's first suggestion in each slot, three times as many in the slots of
         gates and waveforms. 0 trusts recall as the model learned to; more stays closer to earlier music.
+    ``obey``: nats added to the logit of a guide's suggestion, besides ``follow``; three times as many in the slots of
+        gates and waveforms. 0 trusts a guide as the model learned to; more plays the plan more closely.
     ``vary``: how much recall avoids the last ``near`` frames. At 0 it continues the most similar passage, however
         recent, and the music stays where it is. At 1 it takes no suggestion from those frames, and the music moves on
         as it did longer ago.
     ``near``: frames; about four bars suit most music.
     ``*_heat``: factors on the temperature of one kind of slots, such as frequencies.
 
-    ``follow`` is added first. Then the three cut-offs (top_p, top_k, min_p) apply, then the temperature. A token must
-    pass all three; tokens that tie with the last token kept are kept too. Raises ControlError if a value is out of
-    range.
+    ``follow`` and ``obey`` are added first. Then the three cut-offs (top_p, top_k, min_p) apply, then the temperature.
+    A token must pass all three; tokens that tie with the last token kept are kept too. Raises ControlError if a value
+    is out of range.
     """
 
     temperature: float = 1.0
@@ -52,6 +54,7 @@ class Sampling:
     seed: int = 0
     lane: int = 0
     follow: float = 0.0
+    obey: float = 0.0
     vary: float = 0.0
     near: int = 400
     pitch_heat: float = 1.0  # frequencies
@@ -66,6 +69,7 @@ class Sampling:
             ("top_k", self.top_k, 0, 1 << 16),
             ("min_p", self.min_p, 0.0, 1.0),
             ("follow", self.follow, -20.0, 20.0),
+            ("obey", self.obey, 0.0, 20.0),
             ("vary", self.vary, 0.0, 1.0),
             ("near", self.near, 1, 1 << 16),
             ("seed", self.seed, 0, SEEDS - 1),

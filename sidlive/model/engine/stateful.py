@@ -195,6 +195,7 @@ def _sampling_arrays(samplings: tuple[Sampling, ...]) -> tuple[SamplingArrays, T
         seed=np.array([s.seed for s in samplings], np.int64),
         lane=np.array([s.lane for s in samplings], np.int64),
         follow=np.array([s.follow for s in samplings], np.float32),
+        obey=np.array([s.obey for s in samplings], np.float32),
         near=np.array([s.near if s.vary else 0 for s in samplings], np.int64),
         near_weight=np.array([round(256 * (1 - s.vary)) for s in samplings], np.int64),
     )

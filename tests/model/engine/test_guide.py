@@ -111,6 +111,24 @@ def test_the_strongest_follow_plays_one_voice_of_the_guide(engine: Engine) -> No
     assert (made[:, ~mask] != guide[:, ~mask]).any()
 
 
+def test_the_strongest_obey_plays_the_guide_and_leaves_the_rest_to_the_network(engine: Engine) -> None:
+    """Unlike `follow`, it does not raise recall's suggestions where no guide is."""
+    mask = np.zeros(sid.COLUMNS, dtype=bool)
+    mask[: sid.VOICE_STRIDE] = mask[sid.first_control_of(0)] = True
+    guide = tune(100, seed=8)[40:]
+    made = np.stack([engine.step(replace(WARM, obey=20.0), guide=row, guide_mask=mask) for row in guide])
+    np.testing.assert_array_equal(made[:, mask], guide[:, mask])
+    engine.rewind(len(guide))
+    forced = [engine.step(WARM, row, mask, guide=row, guide_mask=mask) for row in guide]
+    np.testing.assert_array_equal(made, np.stack(forced), err_msg="the other voices are as if the guide were forced")
+
+
+def test_without_a_guide_obey_changes_nothing(engine: Engine) -> None:
+    plain = [engine.step(WARM) for _ in range(20)]
+    engine.rewind(20)
+    np.testing.assert_array_equal([engine.step(replace(WARM, obey=20.0)) for _ in range(20)], plain)
+
+
 def test_one_byte_of_a_pair_guides_both(engine: Engine) -> None:
     mask = np.arange(sid.COLUMNS) == sid.PW_LO
     made = engine.step(STRONG, guide=np.full(sid.COLUMNS, 7, np.uint8), guide_mask=mask)
