@@ -33,7 +33,7 @@ class ChipChoice:
     @property
     def receiver(self) -> Receiver:
         """The chip as a sender knows it."""
-        return Receiver(self.kind, self.target, self.name, f"out({self.name!r})")
+        return Receiver(self.kind, self.target, self.name)
 
 
 def parse_chip(spec: object, voices: object = None, extended: bool | None = None) -> ChipChoice:

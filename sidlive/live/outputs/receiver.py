@@ -13,5 +13,4 @@ class Receiver:
     kind: ReceiverKind
     target: str  # a MIDI port's name or part of it, or a host
     name: str  # in notices
-    again: str  # what the performer types to begin again
     while_gone: str = "it plays again when it is back"  # in the notice that the port is gone

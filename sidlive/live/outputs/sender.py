@@ -13,6 +13,7 @@ from sidlive.live.outputs.receiver import Receiver
 
 PortStatus = Literal["opening", "open", "gone", "failed"]
 
+AGAIN_S: Final = 1.0  # from the end of a process that died to the start of the next
 PARTING_S: Final = 1.0  # time for the process to send the last words, before this one goes on
 
 
@@ -32,18 +33,11 @@ class Sender:
         self.beginnings = 0  # times that the receiver knew nothing: its port was opened, or it was silenced meanwhile
         self.dropped = 0  # messages that the process did not take in time
         self._receiver, self._tell, self._tells_failure = receiver, tell, tells_failure
-        self._closing = False
+        self._last = last
+        self._ending = threading.Event()
         self._writing = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sidlive.live.outputs.sender_process", receiver.kind, receiver.target],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        assert self._process.stdin is not None
-        self._pipe = self._process.stdin.fileno()
-        self._write([f"last {message.hex()}" for message in last])
-        with contextlib.suppress(AttributeError, OSError):  # Windows before Python 3.12
-            os.set_blocking(self._pipe, False)
-        threading.Thread(target=self._listen, name="sender", daemon=True).start()
+        self._process = self._started([])
+        threading.Thread(target=self._run, name="sender", daemon=True).start()
 
     @property
     def is_open(self) -> bool:
@@ -62,7 +56,7 @@ class Sender:
 
     def end(self) -> None:
         """Have the process silence the receiver and end."""
-        self._closing = True
+        self._ending.set()
         with self._writing, contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -77,19 +71,57 @@ class Sender:
         """Write lines, all or none: they are shorter than what a pipe takes in one piece."""
         data = "".join(f"{line}\n" for line in lines).encode()
         with self._writing:
-            if self._closing:
+            if self._ending.is_set():
                 return False
             try:
-                return os.write(self._pipe, data) == len(data)
+                assert self._process.stdin is not None
+                return os.write(self._process.stdin.fileno(), data) == len(data)
             except OSError:  # the pipe is full, since the process is stuck; or the process has ended
                 self.dropped += 1
                 return False
 
-    def _listen(self) -> None:
-        """Hear what the process says, until it ends."""
-        assert self._process.stdout is not None
+    def _started(self, options: list[str]) -> "subprocess.Popen[bytes]":
+        """Start a process, and give it the last words."""
+        program = [sys.executable, "-m", "sidlive.live.outputs.sender_process"]
+        process = subprocess.Popen(
+            [*program, self._receiver.kind, self._receiver.target, *options],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        assert process.stdin is not None
+        pipe = process.stdin.fileno()
+        with contextlib.suppress(OSError):  # it has ended already
+            os.write(pipe, "".join(f"last {message.hex()}\n" for message in self._last).encode())
+        with contextlib.suppress(AttributeError, OSError):  # Windows before Python 3.12
+            os.set_blocking(pipe, False)
+        return process
+
+    def _run(self) -> None:
+        """Hear what the process says until the end; start another if it dies, as a driver's library may make it."""
         name = self._receiver.name
-        for line in self._process.stdout:
+        while True:
+            self._listen()
+            if self._ending.is_set():
+                return
+            if self.status == "opening":
+                self.error = self.error or "the process that sends to it did not start"
+                if self._tells_failure:
+                    self._tell(f"{name}: {self.error}")
+                self.status = "failed"
+                return
+            if self.status == "open":
+                self.status = "gone"
+                self._tell(f"{name}: the process that sends to it has ended; {self._receiver.while_gone}")
+            if self._ending.wait(AGAIN_S):
+                return
+            with self._writing:
+                if not self._ending.is_set():
+                    self._process = self._started(["again"])
+
+    def _listen(self) -> None:
+        """Hear what one process says, until it ends."""
+        process, name = self._process, self._receiver.name
+        assert process.stdout is not None
+        for line in process.stdout:
             word, _, text = line.decode(errors="replace").strip().partition(" ")
             if word == "error":
                 self.error = text
@@ -103,15 +135,4 @@ class Sender:
                 self._tell(f"{name} is gone; {self._receiver.while_gone}")
             elif word == "silenced":
                 self.beginnings += 1
-        self._process.wait()
-        if self._closing:
-            return
-        before = self.status
-        if before == "opening":
-            self.error = self.error or "the process that sends to it did not start"
-            if self._tells_failure:
-                self._tell(f"{name}: {self.error}")
-        else:
-            self.error = "the process that sends to it has ended"
-            self._tell(f"{name}: {self.error}; {self._receiver.again} begins again")
-        self.status = "failed"
+        process.wait()

@@ -1,16 +1,18 @@
 """The sender process: sends messages to a receiver at given times, and silences it if the core dies.
 
 A receiver is a chip, or those who follow our clock; silence is then the clock's stop.
-``python -m sidlive.live.outputs.sender_process KIND TARGET``: a `receiver.ReceiverKind`. A line of its input is:
+``python -m sidlive.live.outputs.sender_process KIND TARGET [again]``; KIND is a `receiver.ReceiverKind`. A line of its
+input is:
 
 - ``at TIME HEX``: send this message at this time (of `time.perf_counter`, in seconds);
 - ``now HEX``: drop the messages that wait, and send this one at once;
 - ``last HEX``: keep this message for the end; several are sent in their order.
 
 Its output is ``open NAME`` once the port is open, later ``gone NAME`` and ``open NAME`` as the port goes and comes
-back, ``silenced`` after the last words were sent because the core has said nothing for a while; or ``error TEXT``, and
-the process ends. When its input ends, for whatever reason, it drops what waits, sends the last words and ends. So the
-receiver is silent even if the core was killed. It has a session of its own: what ends the core's whole group spares it.
+back, ``silenced`` after the last words were sent because the core has said nothing for a while. If the port does not
+open at first it is ``error TEXT``, and the process ends; with ``again`` it waits for the port instead. When its input
+ends, for whatever reason, it drops what waits, sends the last words and ends. So the receiver is silent even if the
+core was killed. It has a session of its own: what ends the core's whole group spares it.
 """
 
 import contextlib
@@ -146,7 +148,7 @@ class SenderProcess:
 
     def _mind(self) -> None:
         """Tell when the port goes and comes back, and open it again."""
-        there = True
+        there = self._port.connected
         while not self._ended:
             time.sleep(LOOK_S)
             now = self._is_there()
@@ -175,7 +177,7 @@ def port_of(kind: "ReceiverKind", target: str) -> ReceiverPort:
     return ClockPort(target) if kind == "clock" else TimedPort(target, kind)
 
 
-def main(kind: "ReceiverKind", target: str) -> int:
+def main(kind: "ReceiverKind", target: str, again: bool) -> int:
     """Serve one receiver until the input ends; return the exit status."""
     answer, sys.stdout = os.fdopen(os.dup(1), "w", buffering=1), sys.stderr  # drivers print
     os.dup2(2, 1)
@@ -186,9 +188,11 @@ def main(kind: "ReceiverKind", target: str) -> int:
     sys.setswitchinterval(0.0005)  # seconds: the longest time that a thread keeps the others waiting
     port = port_of(kind, target)
     if trouble := port.open():
-        print(f"error {trouble}", file=answer)
-        return 1
-    print(f"open {port.name}", file=answer)
+        if not again:
+            print(f"error {trouble}", file=answer)
+            return 1
+    else:
+        print(f"open {port.name}", file=answer)
     gc.freeze()
     gc.disable()
     SenderProcess(port, AHEAD_S[kind], answer).run()
@@ -196,5 +200,5 @@ def main(kind: "ReceiverKind", target: str) -> int:
 
 
 if __name__ == "__main__":
-    status = main(cast("ReceiverKind", sys.argv[1]), sys.argv[2])
+    status = main(cast("ReceiverKind", sys.argv[1]), sys.argv[2], sys.argv[3:] == ["again"])
     os._exit(status)  # a driver whose server has died may never return from its own end

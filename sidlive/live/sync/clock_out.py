@@ -71,9 +71,7 @@ class ClockOut:
 
         ``tell`` gets a line when the port goes or comes back.
         """
-        receiver = Receiver(
-            "clock", port, f"clock_out to {port}", f"clock_out({port!r})", "the clock is sent again when it is back"
-        )
+        receiver = Receiver("clock", port, f"clock_out to {port}", "the clock is sent again when it is back")
         self._pulses = ClockPulses()
         self._sender = Sender(receiver, [bytes([STOP])], tell)
         self._begun = 1  # of `Sender.beginnings`

@@ -140,3 +140,35 @@ def test_a_host_that_goes_and_comes_back_plays_again(switch_on: Callable[..., Ul
     sender.send(time.perf_counter(), [frame(9)])
     assert until(lambda: again.memory[0xD418] == 9, PATIENCE_S)
     sender.close()
+
+
+def test_a_sender_process_that_dies_is_started_again(switch_on: Callable[..., UltimateServer]) -> None:
+    server, notices = switch_on(), list[str]()
+    sender = Sender(parse_chip(f"u64:{server.host}").receiver, UltimateStream().last, notices.append)
+    assert until(lambda: sender.is_open, PATIENCE_S)
+    sender._process.kill()
+    assert until(lambda: sender.beginnings == 2 and sender.is_open, PATIENCE_S)
+    assert notices == [
+        f"u64:{server.host}: the process that sends to it has ended; it plays again when it is back",
+        f"u64:{server.host} is back",
+    ]
+    sender.send(time.perf_counter(), [frame(9)])
+    assert until(lambda: server.memory[0xD418] == 9, PATIENCE_S)
+    sender.close()
+    assert until(lambda: server.memory[0xD418] == 0, PATIENCE_S), "the new process knows the last words too"
+
+
+def test_a_sender_process_that_dies_while_its_host_is_off_waits_for_it(
+    switch_on: Callable[..., UltimateServer],
+) -> None:
+    server = switch_on()
+    sender = Sender(parse_chip(f"u64:{server.host}").receiver, UltimateStream().last, print)
+    assert until(lambda: sender.is_open, PATIENCE_S)
+    server.close()
+    sender._process.kill()
+    assert until(lambda: sender.status == "gone", PATIENCE_S)
+    dead = sender._process
+    assert until(lambda: sender._process is not dead, PATIENCE_S)
+    switch_on(port=server.port)
+    assert until(lambda: sender.is_open, PATIENCE_S)
+    sender.close()
