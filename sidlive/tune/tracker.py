@@ -193,6 +193,8 @@ def notes_of(song: Song, voice: int) -> tuple[list[Note], int]:
                 raise TuneError(f"{song.title}: {word!r} has no instrument; expected a word like @bass before it")
             name, _, chord = word.removeprefix("~").partition(":")
             pitch = None if word == "-" else pitch_of(name) + shift
+            if pitch is not None and not 0 <= pitch < 12 * OCTAVES:
+                raise TuneError(f"{song.title}: {name}{shift:+d} is out of range; expected c0 to b{OCTAVES - 1}")
             above = tuple(int(digit, 16) for digit in chord) or (0,)
             notes.append(Note(starts[row], pitch, instrument, above, word.startswith("~")))
         row += 1
@@ -215,10 +217,12 @@ def pitch_of(name: str) -> int:
 def _pattern(song: Song, entry: str) -> list[tuple[str, int]]:
     """Return the words of the pattern in an order's ``entry``, each with its transposition in semitones."""
     at = next((i for i, letter in enumerate(entry) if letter in "+-"), len(entry))
-    name, shift = entry[:at], int(entry[at:] or 0)
+    name, shift = entry[:at], entry[at:] or "+0"
     if name not in song.patterns:
         raise TuneError(f"{song.title}: no pattern {name!r}; there are {', '.join(song.patterns)}")
-    return [(word, shift) for word in song.patterns[name].split() if word != "|"]
+    if not shift[1:].isdecimal():
+        raise TuneError(f"{song.title}: {entry!r} has no transposition; expected a number like {name}+5 or {name}-2")
+    return [(word, int(shift)) for word in song.patterns[name].split() if word != "|"]
 
 
 class Voice:

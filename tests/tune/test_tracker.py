@@ -153,5 +153,10 @@ def test_a_bad_word_is_refused_with_the_reason(part: str, message: str):
         play(song(part))
     with pytest.raises(TuneError, match="no pattern 'chorus'; there are a, rest"):
         play(song("a4", orders=("a chorus", "rest", "rest")))
+    with pytest.raises(TuneError, match=r"'a\+x' has no transposition; expected a number like a\+5 or a-2"):
+        play(song("a4", orders=("a+x", "rest", "rest")))
+    for order, message in (("a+40", r"a4\+40 is out of range; expected c0 to b7"), ("a-60", "a4-60 is out of range")):
+        with pytest.raises(TuneError, match=message):
+            play(song("a4", orders=(order, "rest", "rest")))
     with pytest.raises(TuneError, match="'a4' has no instrument"):
         play(song("a4", patterns={"a": "a4", "rest": "."}))
