@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.errors import TuneError
     from sidlive.live.outputs.chip_choice import parse_chip
     from sidlive.live.outputs.patchbay import ChipFacts, Patchbay
-    from sidlive.live.sound.audio import open_output, quiet_stderr
+    from sidlive.live.sound.audio import BLOCK, open_output, quiet_stderr
     from sidlive.live.sound.device_minder import DeviceMinder
     from sidlive.live.sound.renderer import Renderer
     from sidlive.report import Result, emit
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     for spec in args.out:
         parse_chip(spec)
     music = open_music(args, args.seconds)
-    output = open_output(args.device)
+    output = open_output(args.device, block=BLOCK)
     failures: list[TuneError] = []
 
     def source() -> "Row | WriteSpan | None":
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
         report=display.say, order=lambda: music.control_first, begins=lambda: renderer.frames == 1,
         placed=chips.placed,
     )  # fmt: skip
-    minder = DeviceMinder(renderer, args.device, lambda text, _level: display.say(text))
+    minder = DeviceMinder(renderer, args.device, lambda text, _level: display.say(text), block=BLOCK)
     if output.notice:
         display.say(output.notice)
     with quiet_stderr():  # sound drivers print messages of their own

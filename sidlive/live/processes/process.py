@@ -230,6 +230,7 @@ class _Parts:
         gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
         raise_threads()  # not before: loading computes on and on
         self._renderer.calm()
+        self._minder.watch()
         self.core.ready(self._options.model, *model_digests(self._options))
         raised = True
         while not self._closing.is_set():

@@ -22,7 +22,9 @@ from sidlive.errors import DeviceError
 from sidlive.live.sound.feed import Feed, Stamp
 from sidlive.live.sound.priority import run_in_time
 
-BLOCK: Final = 512  # samples: 10.7 ms
+BLOCK: Final = 512  # samples, of the null output: 10.7 ms
+QUICK_BLOCK: Final = 256  # samples, of a device as long as it does not run dry
+LONGEST_BLOCK: Final = 1024
 NULL: Final = "null"
 PORTAUDIO_REMEDY: Final = "apt-get install libportaudio2" if sys.platform == "linux" else "install portaudio"
 _BEHIND_S: Final = 0.25  # a null output that is later than this (the machine slept) skips the lost time
@@ -94,7 +96,9 @@ class NullOutput:
 class Speaker:
     """An output to a sound device, through PortAudio."""
 
-    def __init__(self, feed: Feed, device: int | None = None, block: int = BLOCK, latency: str | float = "low") -> None:
+    def __init__(
+        self, feed: Feed, device: int | None = None, block: int = QUICK_BLOCK, latency: str | float = "low"
+    ) -> None:
         """Open a device by PortAudio's index, the default device for None. Raises DeviceError.
 
         ``block`` is in samples at 48 kHz; at another rate a block lasts about as long.
@@ -102,6 +106,8 @@ class Speaker:
         self.notice: str | None = None
         self.feed = feed
         self.lost = False
+        self.dry = 0  # times that the device asked for a block later than its own buffer lasts
+        self._asked_s: float | None = None  # when it asked last, of `time.perf_counter`
         self.closed = threading.Event()  # set when the driver has closed the device: PortAudio may be initialised again
         self._closing = False
         self._starting = threading.Lock()  # held while the stream is started or stopped
@@ -160,6 +166,9 @@ class Speaker:
         if self._closing:
             out.fill(0)
             return
+        before_s, self._asked_s = self._asked_s, time.perf_counter()
+        if before_s is not None and self._asked_s - before_s > self.latency_s:
+            self.dry += 1
         if frames > len(self._mono):
             self._mono = np.zeros(frames, dtype=np.int16)
         mono = self._mono[:frames]
@@ -237,22 +246,23 @@ def list_again() -> None:
 
 
 def open_output(
-    device: str | None = None, stamp: Stamp | None = None, block: int = BLOCK, latency: str | float = "low"
+    device: str | None = None, stamp: Stamp | None = None, block: int = QUICK_BLOCK, latency: str | float = "low"
 ) -> Output:
     """Open the device of that index or name (or part of it), the default device for None, or "null" for no sound.
 
     If there is no such device, or it does not open, return the null output with a notice. The output is not started.
+    ``block`` and ``latency`` (seconds, or "low" or "high" as the driver means it) are for a device.
     """
     if device == NULL:
-        return NullOutput(Feed(stamp=stamp), block=block)
+        return NullOutput(Feed(stamp=stamp))
     try:
         return open_speaker(device, stamp, block, latency)
     except DeviceError as error:
-        return NullOutput(Feed(stamp=stamp), f"{error}; playing to the null output", block)
+        return NullOutput(Feed(stamp=stamp), f"{error}; playing to the null output")
 
 
 def open_speaker(
-    device: str | None = None, stamp: Stamp | None = None, block: int = BLOCK, latency: str | float = "low"
+    device: str | None = None, stamp: Stamp | None = None, block: int = QUICK_BLOCK, latency: str | float = "low"
 ) -> Speaker:
     """Open the device of that index or name, the default device for None; it is not started. Raises DeviceError."""
     return Speaker(Feed(stamp=stamp), _choose(device, devices()), block, latency)

@@ -1,5 +1,8 @@
 """The device minder: keeps the music on the wanted sound device. It reopens a lost device, and changes devices.
 
+A device begins with small blocks, and so with a short buffer. If that runs dry again and again, because this machine or
+the sound server is busy, the device is opened again with blocks of twice the length.
+
 PortAudio looks for devices once, when it is initialised, and may be initialised again only while no stream is open in
 this process. So a lost device is closed before it is looked for. While a device plays, another process lists the
 devices.
@@ -20,6 +23,8 @@ FIRST_S: Final = 0.5  # seconds from the loss of a device to the first attempt t
 LONGEST_S: Final = 4.0  # longest pause between two attempts; it doubles each time
 PROVEN_S: Final = 10.0  # after a device has played this long, the pause is FIRST_S again
 STUCK_S: Final = 5.0  # time for a lost device to close; after it the performer gets a notice
+DRY_TIMES: Final = 3  # a device that runs dry so often ...
+DRY_S: Final = 20.0  # ... within this many seconds gets longer blocks
 _GLANCE_S: Final = 0.1  # seconds between two looks at the renderer's output
 _CLOSING_S: Final = 3.0  # time for a device to close before the devices are listed again
 
@@ -28,10 +33,19 @@ class DeviceMinder:
     """The keeper of a renderer's output. Any thread may call any method."""
 
     def __init__(
-        self, renderer: Renderer, wanted: str | None, tell: Callable[..., object], stamp: Stamp | None = None
+        self,
+        renderer: Renderer,
+        wanted: str | None,
+        tell: Callable[..., object],
+        stamp: Stamp | None = None,
+        block: int = audio.QUICK_BLOCK,
     ) -> None:
-        """``wanted``: a device as `open_output` takes it. ``tell(text, level)`` shows the performer a notice."""
+        """``wanted``: a device as `open_output` takes it. ``tell(text, level)`` shows the performer a notice.
+
+        ``block``: samples that a device takes at once, at first.
+        """
         self._renderer, self._wanted, self._tell, self._stamp = renderer, wanted, tell, stamp
+        self._first_block = self._block = block
         self._opened = (
             [renderer.output] if isinstance(renderer.output, Speaker) else []
         )  # speakers that may still be open
@@ -39,6 +53,8 @@ class DeviceMinder:
         self._retry_at = time.monotonic() + FIRST_S
         self._lost_at, self._reported_stuck = 0.0, False
         self._playing_since: float | None = time.monotonic() if self._opened else None
+        self._watching = False  # a device that runs dry gets longer blocks
+        self._dry: tuple[Speaker, int, float] | None = None  # a speaker, how often it had run dry, and when that was
         self._lock = threading.Lock()  # one thread at a time opens and closes devices
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="device-minder", daemon=True)
@@ -46,6 +62,10 @@ class DeviceMinder:
     def start(self) -> None:
         """Start the minder's thread."""
         self._thread.start()
+
+    def watch(self) -> None:
+        """Give a device that runs dry from now on longer blocks: nothing but other programs disturbs it any more."""
+        self._watching = True
 
     def close(self) -> None:
         """End the minder's thread; the output stays as it is."""
@@ -69,8 +89,9 @@ class DeviceMinder:
                 self._renderer.move(NullOutput(Feed(stamp=self._stamp), sample_rate=self._renderer.output.sample_rate))
                 self._tell("the music goes on unheard, on the null output", "info")
                 return self._names()
+            self._block = self._first_block
             try:
-                speaker = audio.open_speaker(name, self._stamp)
+                speaker = self._open(name)
             except NoPortAudio:
                 raise
             except DeviceError as error:
@@ -93,10 +114,13 @@ class DeviceMinder:
         if not self._list_again():
             raise refused
         try:
-            return audio.open_speaker(name, self._stamp)
+            return self._open(name)
         except DeviceError:
             self._retry_at, self._playing_since = 0.0, None  # reopen the previous device at once
             raise
+
+    def _open(self, name: str | None) -> Speaker:
+        return audio.open_speaker(name, self._stamp, self._block)
 
     def _list_again(self) -> bool:
         """Close all devices and have PortAudio list them again; return False if a device does not close."""
@@ -139,6 +163,7 @@ class DeviceMinder:
                 self._playing_since = now
             if now - self._playing_since > PROVEN_S:
                 self._pause_s = FIRST_S
+            self._mind_buffer(now)
             return
         if self._playing_since is not None:
             self._playing_since = None
@@ -156,6 +181,28 @@ class DeviceMinder:
             self._tell(
                 f"the driver of {stuck} does not close it: choose another with device(), or restart()", "warning"
             )
-        speaker = audio.open_speaker(self._wanted, self._stamp)
+        speaker = self._open(self._wanted)
         self._playing_since = now
         self._play_on(speaker)
+
+    def _mind_buffer(self, now: float) -> None:
+        """Give the device that plays longer blocks if it runs dry again and again. Raises DeviceError."""
+        speaker = self._renderer.output
+        if not self._watching or not isinstance(speaker, Speaker) or self._block >= audio.LONGEST_BLOCK:
+            return
+        if self._dry is None or self._dry[0] is not speaker or now - self._dry[2] > DRY_S:
+            self._dry = speaker, speaker.dry, now
+        if speaker.dry - self._dry[1] < DRY_TIMES:
+            return
+        self._block *= 2
+        self._tell(f"{speaker.name} ran dry {DRY_TIMES} times: it gets blocks of {self._block} samples", "warning")
+        try:
+            longer = self._open(self._wanted)
+        except NoPortAudio:
+            raise
+        except DeviceError:  # it plays for one program at a time
+            if not self._list_again():
+                return
+            longer = self._open(self._wanted)
+        self._opened.append(longer)
+        self._renderer.move(longer)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from fake_sound import Stream, install
 
+from sidlive.chip.sid import SAMPLE_RATE
 from sidlive.errors import DeviceError
 from sidlive.live.sound import audio
 from sidlive.live.sound.audio import (
+    QUICK_BLOCK,
     Device,
     NoPortAudio,
     NullOutput,
@@ -65,11 +67,11 @@ def test_a_stereo_device_gets_the_sound_on_both_channels(monkeypatch: pytest.Mon
     assert (output.name, output.notice, output.latency_s) == ("speaker pulse", None, 0.02)
     stream = output._stream
     options = stream.options
-    assert (options["samplerate"], options["blocksize"], options["channels"]) == (48_000, 512, 2)
+    assert (options["samplerate"], options["blocksize"], options["channels"]) == (48_000, QUICK_BLOCK, 2)
     assert (options["dtype"], options["latency"], options["device"]) == ("int16", "low", 0)
     output.feed.put(SOUND)
     output.start()
-    heard = np.concatenate([stream.turn() for _ in range(4)])
+    heard = np.concatenate([stream.turn() for _ in range(len(SOUND) // QUICK_BLOCK)])
     assert np.array_equal(heard[:, 0], SOUND) and np.array_equal(heard[:, 1], SOUND)
     assert np.array_equal(stream.turn(2000)[:, 0] != 0, np.arange(2000) < 240)  # the fade
     output.close()
@@ -80,7 +82,7 @@ def test_a_stereo_device_gets_the_sound_on_both_channels(monkeypatch: pytest.Mon
 def test_a_mono_device_gets_one_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "beeper", default=0, channels=1)
     output = open_output()
-    assert isinstance(output, Speaker) and output._stream.turn().shape == (512, 1)
+    assert isinstance(output, Speaker) and output._stream.turn().shape == (QUICK_BLOCK, 1)
 
 
 def test_a_device_that_stops_by_itself_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +91,21 @@ def test_a_device_that_stops_by_itself_is_lost(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(output, Speaker)
     output._stream.options["finished_callback"]()
     assert output.lost
+
+
+def test_a_device_that_asks_later_than_its_buffer_lasts_has_run_dry(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, "usb", default=0)
+    now_s = 100.0
+    monkeypatch.setattr(audio.time, "perf_counter", lambda: now_s)
+    output = open_output()
+    assert isinstance(output, Speaker)
+    for later in (0.0, 0.005, 0.019, 0.0):
+        now_s += later
+        output._stream.turn()
+    assert output.dry == 0
+    now_s += Stream.latency + 0.001
+    output._stream.turn()
+    assert output.dry == 1
 
 
 def test_settings_reach_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +187,7 @@ def test_a_device_that_does_not_take_48_khz_plays_at_a_rate_of_its_own(
     output = open_output()
     assert isinstance(output, Speaker) and output._stream.options["samplerate"] == output.sample_rate == opened
     assert output.name == ("speaker dac" if opened == 48_000 else f"speaker dac ({opened} Hz)")
-    assert 0.008 < output.block / output.sample_rate < 0.013, "blocks last as long"
+    assert 0.8 < output.block / output.sample_rate * SAMPLE_RATE / QUICK_BLOCK < 1.3, "blocks last as long"
 
 
 def test_a_device_that_takes_no_rate_says_why_48_khz_failed(monkeypatch: pytest.MonkeyPatch) -> None:

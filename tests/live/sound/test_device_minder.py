@@ -12,7 +12,7 @@ from fake_sound import FakeSound, Stream, install
 from sidlive.chip.registers import silence
 from sidlive.errors import DeviceError
 from sidlive.live.sound import audio, device_minder
-from sidlive.live.sound.audio import NULL, NoPortAudio, NullOutput, open_output
+from sidlive.live.sound.audio import NULL, QUICK_BLOCK, NoPortAudio, NullOutput, Speaker, open_output
 from sidlive.live.sound.device_minder import DeviceMinder
 from sidlive.live.sound.renderer import Renderer
 
@@ -133,6 +133,42 @@ def test_a_device_that_opens_and_does_not_start_is_tried_again(
     house.unplug()
     house.sound.plugged = ("pulse",)
     assert until(house.sounding) and next(refusals, None) is None and house.goes_on()
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["a sound server", "a device for one stream at a time"])
+def test_a_device_that_runs_dry_again_and_again_gets_longer_blocks(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    monkeypatch.setattr(device_minder, "DRY_TIMES", 100)
+    house = stage("pulse")
+    assert until(house.sounding)
+    first = house.renderer.output
+    assert isinstance(first, Speaker) and first.block == QUICK_BLOCK
+    if alone:
+        open_stream = Stream.__init__
+
+        def open_alone(stream: Stream, **options: object) -> None:
+            if any("close" not in other.calls for other in Stream.opened):
+                raise audio._sounddevice().PortAudioError("Device unavailable")
+            open_stream(stream, **options)
+
+        monkeypatch.setattr(Stream, "__init__", open_alone)
+    house.minder.watch()
+    time.sleep(0.05)
+    first.dry += 200
+    assert until(lambda: isinstance(house.renderer.output, Speaker) and house.renderer.output is not first)
+    assert house.renderer.output.block == 2 * QUICK_BLOCK and until(house.sounding)
+    assert house.lines == [f"speaker pulse ran dry 100 times: it gets blocks of {2 * QUICK_BLOCK} samples"]
+    assert until(first.closed.is_set) and house.goes_on()
+
+
+def test_while_the_model_is_loaded_a_device_may_run_dry(stage: Callable[..., Stage]) -> None:
+    house = stage("pulse")
+    assert until(house.sounding)
+    output = house.renderer.output
+    assert isinstance(output, Speaker)
+    output.dry += 1000
+    assert house.goes_on() and house.renderer.output is output and not house.lines
 
 
 def test_another_device_is_chosen_while_it_plays(stage: Callable[..., Stage]) -> None:
