@@ -60,11 +60,13 @@ class Recording:
     def __init__(self, folder: Path) -> None:
         self._samples = (folder / "samples").open("wb", buffering=0)
         self._stamps = (folder / "stamps").open("wb", buffering=0)
+        self._count = 0  # samples so far; a device that is opened again counts its own anew
 
-    def __call__(self, moment: float, start: int, block: Samples) -> None:
+    def __call__(self, moment: float, _start: int, block: Samples) -> None:
         """Append a block; called in the device's thread."""
         self._samples.write(block.tobytes())
-        self._stamps.write(np.array([moment, start], dtype=np.float64).tobytes())
+        self._stamps.write(np.array([moment, self._count], dtype=np.float64).tobytes())
+        self._count += len(block)
 
 
 @dataclass(frozen=True)
