@@ -143,6 +143,8 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
     flat = m[FLAT] != 0
     m[NEXT] = until if flat else 0
     m[DUE] = until
+    m[UNSTEADY] |= m[FLAT]  # without chips, no loop is skipped
+    ram_end = min(stop, np.int64(0x9FFE))  # an instruction at $0002 up to here is in RAM and is not ``stop``
     steal = np.int64(NEVER)  # the cycle at which the VIC next takes the bus
     waits_at, waits_since = np.int64(-1), np.int64(0)  # PC and cycle after the last jump back; below, the registers
     wait_a, wait_x, wait_y, wait_p, wait_result, wait_sp = a, x, y, p, result, sp
@@ -197,11 +199,13 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
                 due = min(due, max(requested + INTERRUPT_LATENCY, cycle + 1))
             m[DUE] = due
             m[NEXT] = _next_check(m, due, cycle)
-        if pc >= stop:
-            status = RETURNED
-            break
-
-        if 1 < pc < 0x9FFE or (pc & 0xFFF < 0xFFE and m[MAP + (pc >> 12)] == RAM):
+        in_ram = 1 < pc < ram_end
+        if not in_ram:
+            if pc >= stop:
+                status = RETURNED
+                break
+            in_ram = pc & 0xFFF < 0xFFE and m[MAP + (pc >> 12)] == RAM
+        if in_ram:
             code = np.int64(mem[np.uint64(pc)])  # unsigned, so numba leaves out the code for negative indices
             low = np.int64(mem[np.uint64(pc + 1)])
             word = low | (np.int64(mem[np.uint64(pc + 2)]) << 8)
@@ -522,9 +526,9 @@ def run(m: State, mem: Memory, table: Table, stop: Int, until: Int) -> Int:
             break
         before = cycle
         cycle += cycles
-        if pc <= start and not flat:  # a jump back: the program may be waiting
+        if pc <= start:  # a jump back: the program may be waiting
             if m[UNSTEADY]:
-                m[UNSTEADY] = 0
+                m[UNSTEADY] = m[FLAT]
                 waits_at = np.int64(-1)
             elif (
                 pc == waits_at

@@ -169,10 +169,14 @@ def run_frames(
         if m[CALLED] != NEVER and m[CYCLE] - m[CALLED] > timeout:
             return TOO_LONG, t
         ends[t] = m[CYCLE]
+        # A loop for each array, so that each becomes vector instructions.
         for register in range(REGISTERS):
             frames[t, register] = mem[SID + register]
+        for register in range(REGISTERS):
             writes[t, 0, register] = min(m[WRITES + register], 255)
+        for register in range(REGISTERS):
             writes[t, 1, register] = min(m[NMI_WRITES + register], 255)
+        for register in range(REGISTERS):
             outside_nmi[t, register] = m[OUTSIDE_NMI + register]
         for voice in range(VOICES):
             final = np.int64(mem[SID + voice * VOICE_STRIDE + CONTROL])

@@ -156,8 +156,14 @@ def idle(m: State, mem: Memory, cycle: Int, until: Int) -> Int:
         cycle += max(steal - cycle, 0) // 3 * 3
         if mem[IO + 0x15] or m[SPRITE_DMA]:  # the VIC may take the bus more than once during a jump
             cycle = pass_cycles(m, mem, cycle, np.int64(3), np.int64(0))
-        else:
-            cycle += 3 + m[STEAL_END] - max(steal, cycle)
+            continue
+        cycle += 3 + m[STEAL_END] - max(steal, cycle)
+        if steal == m[BAD_LINE_AT]:  # pass the frame's further bad lines at once; each delays one jump
+            spacing = 8 * m[LINE_CYCLES]
+            lines = min((until - cycle - 2) // spacing, (BAD_LINES[1] - m[BAD_LINE_NUMBER]) // 8)
+            if lines > 0:
+                jumping = lines * (spacing - BAD_LINE_CYCLES) + m[STEAL_END] + 3 - cycle
+                cycle += lines * BAD_LINE_CYCLES + jumping // 3 * 3
     return cycle
 
 
