@@ -17,5 +17,6 @@ They use:
 
 - `peer`: libsidplayfp, driven by our program ``peer.cpp``.
 - `py65_player`: py65's 6502 with enough of a C64 around it to play a .sid file.
+- `pulse_room`: a PulseAudio of our own, and recordings of it.
 - `calls`: the cycles that each play call takes on our 6510.
 """

@@ -6,13 +6,8 @@ the beats of the box. When the recording began is not known exactly, so the medi
 figures are about how steadily the beats stay together, not about a constant offset.
 """
 
-import contextlib
-import os
-import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -21,33 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.bench.jack_room import clock_box, playing_room
+from sidlive.bench.pulse_room import RATE, can_record, null_sink, recording
 from sidlive.errors import DeviceError
 from sidlive.live.processes.options import RoomOptions
 from sidlive.report import Result
 
-RATE: Final = 48_000
 SILENT_S: Final = 0.1  # of silence before an edge
 LOUD: Final = 0.1  # of the largest sample: an edge
 SETTLED_S: Final = 6.0  # after the lock, before the beats count
 PARTING_S: Final = 2.0  # at the end of the recording, when the box is gone already
 OPEN_FRAMES: Final = 2
 _PATIENCE_S: Final = 30.0
-_SINK: Final = """\
-load-module module-native-protocol-unix
-load-module module-null-sink sink_name=null rate=48000 format=s16le channels=2 norewinds=1
-set-default-sink null
-"""
 
 
 def heard(options: RoomOptions, seconds: float, tempo_ratio: float, jitter_ms: float) -> list[Result]:
     """Follow a box for ``seconds`` and return how far the beats in the recording are from those of the box."""
-    if shutil.which("pulseaudio") is None or shutil.which("parecord") is None:
+    if not can_record():
         return [Result("heard_ms.p99", None, "ms; pulseaudio and its utilities are not installed")]
-    with tempfile.TemporaryDirectory() as folder, _null_sink(Path(folder)):
+    with tempfile.TemporaryDirectory() as folder, null_sink(Path(folder)):
         sound = Path(folder) / "heard.raw"
         # The recording begins before the music: a recorder that comes changes the latency of PulseAudio.
         with (
-            _recording(sound),
+            recording(sound),
             playing_room(replace(options, device="pulse", midi="sidlive clock", name="clock-heard")) as session,
         ):
             count = session.state().count
@@ -95,40 +85,3 @@ def distances(times: NDArray[np.float64], beat_s: float) -> tuple[int, NDArray[n
     apart = (times - times[0] + beat_s / 2) % beat_s - beat_s / 2
     apart = (apart - np.median(apart) + beat_s / 2) % beat_s - beat_s / 2
     return len(times), 1000 * np.abs(apart - np.median(apart))
-
-
-@contextlib.contextmanager
-def _null_sink(folder: Path) -> Iterator[None]:
-    """Run a PulseAudio of our own, in which nothing is heard and all can be recorded."""
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    (folder / "null.pa").write_text(_SINK, encoding="ascii")
-    server = subprocess.Popen(
-        ["pulseaudio", "-n", "-F", str(folder / "null.pa"), "--daemonize=no", "--exit-idle-time=-1",
-         "--log-target=null"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        time.sleep(2.0)
-        yield
-    finally:
-        server.terminate()
-        server.wait()
-        if before is None:
-            del os.environ["XDG_RUNTIME_DIR"]
-        else:
-            os.environ["XDG_RUNTIME_DIR"] = before
-
-
-@contextlib.contextmanager
-def _recording(sound: Path) -> Iterator[None]:
-    recorder = subprocess.Popen(
-        ["parecord", "--device=null.monitor", "--raw", f"--rate={RATE}", "--channels=1", "--format=s16le",
-         "--latency-msec=50", str(sound)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield
-    finally:
-        recorder.terminate()
-        recorder.wait()

@@ -7,8 +7,13 @@ change is heard at the first sample of the recording that differs from the refer
 
 The kinds of change differ in what they must wait for: *steering* for the engine and the next frame, a *transposition*
 also for a prefill, *remix* (mute and volume) for the next piece of a frame, a *panic* only for the device's next block.
+
+On request a PulseAudio of our own is played to, and its sound is recorded: then the same times end when the sample is
+in the recording. Beside them stands the latency of PulseAudio itself, from clicks that are played to it and nothing
+else.
 """
 
+import contextlib
 import functools
 import os
 import tempfile
@@ -22,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.bench.jack_room import busy_processes
+from sidlive.bench.pulse_room import Arrivals, arrivals, can_record, device_ms, null_sink
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import PAL, Frames, silence
 from sidlive.chip.sid import Samples, Sid, sample_at
@@ -51,6 +57,7 @@ TRANSPOSE: Final = "transpose"
 REMIX: Final = ("mute", "volume")
 PANIC: Final = "panic"  # the last change of each room
 KINDS: Final = (*STEER, TRANSPOSE, *REMIX, PANIC)
+PIECE: Final = 4800  # samples before a change by which it is found in the recording of PulseAudio
 BEFORE: Final = 2  # frames before a change that may be heard with it: the one under way, and one that began meanwhile
 
 
@@ -86,6 +93,7 @@ class HeardChange:
     kind: str
     frames: int | None  # from the next frame at the call to the first frame that differs
     ms: float | None  # from the call until the device takes the first sample that differs
+    recorded_ms: float | None = None  # from the call until that sample is in the recording of PulseAudio
 
 
 def bench(
@@ -93,20 +101,40 @@ def bench(
     changes: int = 44,
     busy: bool = False,
     report_progress: Callable[[str], None] = lambda doing: None,
+    recorded: bool = False,
 ) -> list[Result]:
     """Change controls in a room and return the figures; takes about three seconds per change.
 
     With ``busy``, a process computes without end on each core meanwhile. ``report_progress`` is called with a line of
-    text for each room. Raises SidliveError if the room cannot play.
+    text for each room. With ``recorded``, a PulseAudio of our own is played to and recorded. Raises SidliveError if the
+    room cannot play.
     """
-    with busy_processes(os.cpu_count() or 1 if busy else 0):
-        heard, states = measure(options, changes, report_progress)
+    clicks: list[float] = []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(busy_processes(os.cpu_count() or 1 if busy else 0))
+        arrived = None
+        if recorded:
+            if not can_record():
+                raise DeviceError(
+                    "--recorded needs PulseAudio and its utilities: apt-get install pulseaudio pulseaudio-utils"
+                )
+            stack.enter_context(null_sink(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+            arrived = stack.enter_context(arrivals())
+            report_progress("clicks, for the latency of PulseAudio itself")
+            clicks, options = device_ms(arrived), replace(options, device="pulse")
+        heard, states = measure(options, changes, report_progress, arrived)
     times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
     steer, remix = ([ms for kind in kinds for ms in times[kind]] for kinds in (STEER, REMIX))
     if not steer:
         raise DeviceError("no change was heard at all: the model is silent, or the device lost samples; try --seed 2")
     groups = {"steer_ms": steer, "remix_ms": remix, "panic_ms": times[PANIC], "transpose_ms": times[TRANSPOSE]}
     groups |= {f"steer_ms.{kind}": times[kind] for kind in STEER} | {f"remix_ms.{kind}": times[kind] for kind in REMIX}
+    if recorded:
+        groups["device_ms"] = clicks
+        for name, kinds in (("steer", STEER), ("remix", REMIX), ("panic", (PANIC,))):
+            groups[f"recorded_ms.{name}"] = [
+                h.recorded_ms for h in heard if h.recorded_ms is not None and h.kind in kinds
+            ]
     results = [Result(f"{name}.{share}", ms, "ms") for name, found in groups.items() for share, ms in _quantiles(found)]
     frames = [h.frames for h in heard if h.frames is not None and h.kind in STEER]
     unheard = sum(h.ms is None for h in heard)
@@ -125,22 +153,30 @@ def bench(
 
 
 def measure(
-    options: RoomOptions, changes: int, report_progress: Callable[[str], None] = lambda doing: None
+    options: RoomOptions,
+    changes: int,
+    report_progress: Callable[[str], None] = lambda doing: None,
+    arrived: Arrivals | None = None,
 ) -> tuple[list[HeardChange], list[State]]:
-    """Make ``changes`` changes, ROOMFUL per room; return when each was heard and the last state of each room."""
+    """Make ``changes`` changes, ROOMFUL per room; return when each was heard and the last state of each room.
+
+    ``arrived``: a recording of the sound device.
+    """
     heard: list[HeardChange] = []
     states: list[State] = []
     while len(heard) < changes:
         count = min(ROOMFUL, changes - len(heard))
         report_progress(f"change {len(heard) + 1} of {changes}")
         with tempfile.TemporaryDirectory(prefix="sidlive-bench-") as name:
-            some, state = _measure(options, count, Path(name))
+            some, state = _measure(options, count, Path(name), arrived)
         heard += some
         states.append(state)
     return heard, states
 
 
-def _measure(options: RoomOptions, changes: int, folder: Path) -> tuple[list[HeardChange], State]:
+def _measure(
+    options: RoomOptions, changes: int, folder: Path, arrived: Arrivals | None
+) -> tuple[list[HeardChange], State]:
     """Make changes in one room, as `measure` does."""
     link = open_room(replace(options, stamp=functools.partial(Recording, folder), takes=folder))
     try:
@@ -154,7 +190,7 @@ def _measure(options: RoomOptions, changes: int, folder: Path) -> tuple[list[Hea
         link.close()
     samples = np.fromfile(folder / "samples", dtype=np.int16)
     stamps = np.fromfile(folder / "stamps", dtype=np.float64).reshape(-1, 2)
-    return [_heard(change, rows, samples, stamps, options.chip) for change in made], state
+    return [_heard(change, rows, samples, stamps, options.chip, arrived) for change in made], state
 
 
 def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:
@@ -240,7 +276,14 @@ class _PlayedFrames:
         self._read = window.first + len(window.frames)
 
 
-def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.float64], chip: str) -> HeardChange:
+def _heard(
+    change: Change,
+    rows: Frames,
+    samples: Samples,
+    stamps: NDArray[np.float64],
+    chip: str,
+    arrived: Arrivals | None,
+) -> HeardChange:
     """Play the old future on a second SID, and find the first sample where the recording differs from it."""
     future = change.future[: len(rows) - change.clock]
     differs = (rows[change.clock : change.clock + len(future)] != future).any(axis=1)
@@ -257,8 +300,11 @@ def _heard(change: Change, rows: Frames, samples: Samples, stamps: NDArray[np.fl
     frames = int(np.argmax(differs))
     if not len(parted):
         return HeardChange(change.kind, frames, None)
-    block = int(np.searchsorted(stamps[:, 1], at + MATCH + parted[0], side="right")) - 1
-    return HeardChange(change.kind, frames, 1000 * (float(stamps[block, 0]) - change.called))
+    first = at + MATCH + int(parted[0])
+    taken_s = float(stamps[int(np.searchsorted(stamps[:, 1], first, side="right")) - 1, 0])
+    recorded_s = None if arrived is None else arrived.after(samples[first - PIECE : first], taken_s)
+    recorded_ms = None if recorded_s is None else 1000 * (recorded_s - change.called)
+    return HeardChange(change.kind, frames, 1000 * (taken_s - change.called), recorded_ms)
 
 
 def _play(rows: Frames, chip: str) -> Samples:

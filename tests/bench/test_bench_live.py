@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 
+from sidlive.bench import live
 from sidlive.bench.live import DITHER, measure
+from sidlive.errors import DeviceError
 from sidlive.live.processes.options import RoomOptions
 
 
@@ -18,6 +20,14 @@ def test_a_change_is_heard_within_a_few_frames(capsys: pytest.CaptureFixture[str
         assert all(change.ms is not None and 0 < change.ms < 1000 for change in heard)
     assert all(change.frames <= 12 for change in heard if change.frames is not None)
     assert any(change.ms is not None for change in heard)
+
+
+def test_without_pulseaudio_there_is_no_recording_and_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "can_record", lambda: False)
+    with pytest.raises(DeviceError, match=r"--recorded needs PulseAudio .* apt-get install"):
+        live.bench(RoomOptions(device="null", midi="none", engine=FakeEngine), 6, recorded=True)
 
 
 def test_equal_frames_sound_equal_and_different_frames_do_not() -> None:
