@@ -1,13 +1,15 @@
 """The machine around the processor: banks, chips, timers, interrupts, calls and their limits."""
 
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
 from pyresidfp._pyresidfp import SID, ChipModel, SamplingMethod
 
-from sidlive.chip.c64 import slots
+from sidlive.chip.c64 import bus, slots
 from sidlive.chip.c64.machine import LogEntry, Machine, bank_of
+from sidlive.chip.c64.video import idle, next_steal, pass_cycles
 from sidlive.chip.registers import NTSC, PAL, Frames
 from sidlive.errors import TuneError
 
@@ -92,6 +94,24 @@ def test_the_raster_counts_lines(timing) -> None:  # type: ignore[no-untyped-def
     machine = run("A9 64 CD 12 D0 D0 FB A9 65 CD 12 D0 D0 FB 60", timing)
     begins = 102 * timing.cycles_per_line  # the reset finds the raster in the last line, one before line 0
     assert begins <= machine.cycle <= begins + 20 + 43  # a poll, the RTS; the VIC may hold the bus
+
+
+@pytest.mark.parametrize("timing", [PAL, NTSC])
+@pytest.mark.parametrize("scroll", range(8))  # the bad lines: those whose lowest three bits are these
+def test_a_pause_of_any_length_ends_in_the_cycle_in_which_its_last_jump_ends(timing, scroll: int) -> None:  # type: ignore[no-untyped-def]
+    """The idle driver passes many jumps of three cycles at once; here each is passed on its own."""
+    random = Random(scroll)
+    machine = Machine(timing)
+    bus.poke(machine.state, machine.memory, 0xD011, 0x18 | scroll, 0)
+    for _ in range(100):
+        at_once, by_jumps = machine.copy(), machine.copy()
+        begin = random.randrange(3 * timing.cycles_per_frame)
+        until = begin + random.randrange(2 * timing.cycles_per_frame)
+        cycle = begin
+        while cycle < until:
+            cycle = pass_cycles(by_jumps.state, by_jumps.memory, cycle, 3, 0)
+        assert idle(at_once.state, at_once.memory, begin, until) == cycle
+        assert next_steal(at_once.state, at_once.memory, cycle) == next_steal(by_jumps.state, by_jumps.memory, cycle)
 
 
 def test_timers_count_down_and_start_over() -> None:
