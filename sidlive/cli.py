@@ -1,23 +1,20 @@
 """The command line: ``sidlive`` opens the studio, ``sidlive COMMAND`` does one thing.
 
 Each command is the module of its name in ``sidlive.commands``: ``register(subparsers)`` adds its parser and
-``run(arguments)`` does the work and returns the exit status. Heavy imports belong inside ``run``.
+``run(arguments)`` does the work and returns the exit status. Heavy imports belong inside ``run``. Only the modules of
+the commands that are needed are imported, so that the studio opens soon.
 """
 
 import argparse
 import importlib
 import io
-import platform
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from sidlive import __version__
 from sidlive.commands import studio
 from sidlive.errors import SidliveError
-from sidlive.report import plain, warn
-from sidlive.tune.shipped import names
 
 # The modules of `sidlive.commands`, in the order in which --help lists them: one command each.
 COMMANDS = (
@@ -30,6 +27,8 @@ class OneLineErrorParser(argparse.ArgumentParser):
     """An argument parser that prints an error as one line, and suggests the nearest known word for a mistyped one."""
 
     def error(self, message: str) -> NoReturn:
+        from sidlive.report import plain
+
         for kind, words in (("int", "a whole number"), ("float", "a number")):
             message = message.replace(f"invalid {kind} value: ", f"expected {words}, found ")
         self.exit(2, f"{self.prog}: {plain(message.removeprefix('argument '))}; {self.prog} --help lists all options\n")
@@ -37,6 +36,8 @@ class OneLineErrorParser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices = [str(choice) for choice in action.choices or ()]
         if choices and str(value) not in choices:
+            from difflib import get_close_matches
+
             meant = get_close_matches(str(value), choices, 1)
             hint = f"did you mean {meant[0]}?" if meant else f"expected one of {', '.join(choices)}"
             raise argparse.ArgumentError(action, f"no {value!r}: {hint}")
@@ -49,6 +50,8 @@ class Version(argparse.Action):
     """
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        import platform
+
         from sidlive.live.processes.options import RoomOptions, model_digests
 
         options = RoomOptions()
@@ -60,21 +63,35 @@ class Version(argparse.Action):
         parser.exit()
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of the command line with some of its commands; without any it knows the studio's options only.
+
+    The parser without commands has no ``--help``, which would have to list them.
+    """
     top = OneLineErrorParser(
         prog="sidlive",
         description="A live-coding instrument for the terminal: a model continues SID tunes, and you steer it. Without "
         "a command the studio opens.",
-        epilog=f"Fragments that come with sidlive, known by name wherever a file of music is expected: "
-        f"{', '.join(names())}. sidlive docs is the reference.",
+        epilog=_epilog() if commands == COMMANDS else None,
+        add_help=bool(commands),
     )
     top.add_argument("--version", action=Version, nargs=0, help="print the versions of sidlive, Python and the model")
-    subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
     studio.register(top)
-    for command in COMMANDS:
-        importlib.import_module(f"sidlive.commands.{command.replace('-', '_')}").register(subparsers)
+    if commands:
+        subparsers = top.add_subparsers(title="commands", metavar="COMMAND")
+        for command in commands:
+            importlib.import_module(f"sidlive.commands.{command.replace('-', '_')}").register(subparsers)
     return top
+
+
+def _epilog() -> str:
+    """Return the end of the help."""
+    from sidlive.tune.shipped import names
+
+    return (
+        "Fragments that come with sidlive, known by name wherever a file of music is expected: "
+        f"{', '.join(names())}. sidlive docs is the reference."
+    )
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -84,9 +101,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     ``--`` is passed to the script too.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in COMMANDS:
+        top = parser(words[:1])
+    else:
+        arguments, more = parser(()).parse_known_args(words)
+        if not more:
+            return arguments
+        top = parser()
     scripted = words[:1] == ["run"]
     end = words.index("--") if scripted and "--" in words else len(words)
-    top = parser()
     arguments, more = top.parse_known_args(words[:end])
     if more and (not scripted or any(word.startswith("-") for word in more)):
         top.error(f"unrecognized arguments: {' '.join(more)}")
@@ -109,16 +132,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments) or 0)
     except SidliveError as error:
-        warn(error)
+        _warn(error)
         return 2
     except MemoryError:
-        warn("not enough memory for that; try fewer frames, or close other programs")
+        _warn("not enough memory for that; try fewer frames, or close other programs")
         return 2
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except OSError as error:  # a file or folder that no command expected to fail
-        warn(f"{error.filename or 'the disk'}: {error.strerror or error}; choose another name or place")
+        _warn(f"{error.filename or 'the disk'}: {error.strerror or error}; choose another name or place")
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _warn(text: object) -> None:
+    from sidlive.report import warn
+
+    warn(text)

@@ -11,6 +11,7 @@ is not writable, to the user's cache folder. If no folder is writable, each proc
 
 import contextlib
 import glob
+import io
 import os
 import pickle
 import sys
@@ -50,7 +51,7 @@ def kernel(function: Callable[..., Any] | None = None, /, *, allocates: bool = T
     from numba import njit
 
     assert function.__closure__ is None, f"{function.__qualname__}: a kernel cannot be a closure"
-    made = njit(nogil=True, _nrt=allocates, **options)(function)
+    made = njit(nogil=True, _nrt=allocates, **{"no_cfunc_wrapper": True, **options})(function)  # C calls none
     made._cache = _KernelCache(function)
     _KERNELS.append(made)
     return made
@@ -79,8 +80,8 @@ class _KernelCache:
     def load_overload(self, types: Any, target: Any) -> Any:
         """Return the compiled function for these argument types, or None if it is not cached."""
         from numba.core.compiler import CompileResult
+        from numba.core.runtime import rtsys
 
-        target.refresh()
         name = self._name(types, target.codegen())
         for folder in self._folders:
             try:
@@ -90,9 +91,10 @@ class _KernelCache:
             body = content[_CHECK_BYTES:]
             if content[:_CHECK_BYTES] != _check(body):
                 continue  # damaged: the disk was full, or the machine was switched off
-            cached_types, parts = pickle.loads(body)
+            cached_types, entry, parts = _CodeReader(io.BytesIO(body)).load()
             if cached_types == types:
-                return CompileResult._rebuild(target, *parts)
+                rtsys.initialize(target)  # the functions of numba that compiled code calls
+                return CompileResult._rebuild(_Loader(target, entry), *parts)._replace(target_context=target)
         return None
 
     def save_overload(self, types: Any, compiled: Any) -> None:
@@ -101,10 +103,11 @@ class _KernelCache:
 
         if not self._folders or compiled.lifted or compiled.library.has_dynamic_globals:
             return
-        body = dumps((types, compiled._reduce()))
+        entry, codegen = compiled.fndesc.llvm_cpython_wrapper_name, compiled.library.codegen
+        body = dumps((types, entry if codegen._engine.is_symbol_defined(entry) else None, compiled._reduce()))
         for folder in self._folders:
             try:
-                _write(folder / self._name(types, compiled.library.codegen), _check(body) + body)
+                _write(folder / self._name(types, codegen), _check(body) + body)
             except OSError:
                 continue
             self._sweep(folder)
@@ -133,6 +136,84 @@ class _KernelCache:
                         path.unlink(missing_ok=True)
 
 
+class _CodeReader(pickle.Unpickler):
+    """A reader of cache files. It does not import the modules of numba that the code was compiled from."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the object that a name in the file means."""
+        return _environment if name == "_rebuild_env" else super().find_class(module, name)
+
+
+def _environment(module: str, constants: list[Any], name: str) -> Any:
+    """Return the environment of a compiled function: its constants, and the names of its module.
+
+    It replaces numba's function, which imports the module. Only code that numba could not compile uses the names, so a
+    module of numba is not imported for them: some take longer to import than all kernels take to load.
+    """
+    from numba.core.environment import Environment, _rebuild_env, lookup_environment
+
+    if lookup_environment(name) is not None or module in sys.modules or not module.startswith("numba."):
+        return _rebuild_env(module, constants, name)
+    made = Environment({"__name__": module})
+    made.consts[:] = constants
+    made.env_name = name
+    Environment._memo[name] = made
+    return made
+
+
+class _Loader:
+    """Loads one compiled function from the cache; numba sees it as its target and its code generator.
+
+    Only the machine code is loaded. All that only the compiler needs is left until something is compiled: numba's rules
+    for types and functions (`target.refresh`), and the form of this function that is linked into others.
+    """
+
+    def __init__(self, target: Any, entry: str | None) -> None:
+        """``target``: numba's context of the CPU. ``entry``: the symbol that Python calls; None if only kernels do."""
+        self._target, self._entry = target, entry
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    def codegen(self) -> "_Loader":
+        """Return the code generator."""
+        return self
+
+    def unserialize_library(self, stored: tuple[str, str, tuple[bytes, bytes]]) -> Any:
+        """Return the library of the function. ``stored``: name, kind, and machine code and LLVM's bitcode."""
+        name, _, (machine_code, bitcode) = stored
+        codegen = self._target.codegen()
+        library = _lean_library()(codegen, name)
+        library.bitcode = bitcode
+        library.enable_object_caching()
+        library._set_compiled_object(machine_code)
+        library._finalize_final_module()
+        if self._entry is not None:
+            codegen._engine._defined_symbols.add(self._entry)
+        return library
+
+
+@cache
+def _lean_library() -> type[Any]:
+    """Return the class of libraries that are loaded from the cache."""
+    from llvmlite import binding  # type: ignore[import-untyped]
+    from numba.core.codegen import JITCodeLibrary
+
+    class LeanLibrary(JITCodeLibrary):
+        """Machine code; the bitcode is parsed when a kernel that calls this one is compiled."""
+
+        bitcode: bytes
+        _shared_module: Any
+
+        def _get_module_for_linking(self) -> Any:
+            if self._shared_module is None:
+                self._shared_module = binding.parse_bitcode(self.bitcode)
+                self._codegen._engine._load_defined_symbols(self._shared_module)
+            return self._shared_module
+
+    return LeanLibrary
+
+
 def is_compiled(made: Any) -> bool:
     """Return whether a kernel's code is cached, so that its first call does not compile it."""
     return bool(made._cache.holds_code(made.targetctx.codegen()))
@@ -151,7 +232,7 @@ def _folders(source: Path, package: str) -> tuple[Path, ...]:
 @cache
 def _surroundings() -> tuple[Any, ...]:
     """Return everything that compiled code depends on besides its sources: versions and numba's settings."""
-    import llvmlite  # type: ignore[import-untyped]
+    import llvmlite
     import numba
     import numpy as np
 

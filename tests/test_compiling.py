@@ -122,6 +122,67 @@ def test_compiled_kernels_are_reported_and_cached_ones_are_not(tmp_path: Path) -
     assert printed(start(PRINT_PROGRESS, paths=paths)) == []
 
 
+SHARED = """
+from sidlive.compiling import kernel
+
+@kernel({options})
+def inner(x):
+    return x + 1
+
+@kernel
+def double(x):
+    return inner(x) * 2
+
+@kernel
+def triple(x):
+    return inner(x) * 3
+"""
+CALL_ONE = """
+import json, sys
+import kernels
+print(json.dumps([getattr(kernels, sys.argv[1])(20), sum(kernels.inner.stats.cache_hits.values())]))
+"""
+
+
+@pytest.mark.parametrize("options", ["", "no_cpython_wrapper=True"])
+def test_a_kernel_from_the_cache_is_linked_into_a_kernel_that_is_compiled(tmp_path: Path, options: str) -> None:
+    """Also one that Python cannot call."""
+    (tmp_path / "kernels.py").write_text(SHARED.format(options=options))
+    paths = [tmp_path, sources.PACKAGE.parent]
+    assert printed(start(CALL_ONE, "double", paths=paths)) == [42, 0]
+    assert printed(start(CALL_ONE, "triple", paths=paths)) == [63, 1]
+
+
+RANGE = """
+from sidlive.compiling import kernel
+
+@kernel
+def spread(values):
+    if not len(values):
+        raise ValueError("no values")
+    return values.max() - values.min()
+"""
+CALL_SPREAD = """
+import json, sys
+import numpy as np
+import kernels
+try:
+    kernels.spread(np.zeros(0))
+except ValueError as error:
+    message = str(error)
+spread = kernels.spread(np.array([1.0, 2.5]))
+hits = sum(kernels.spread.stats.cache_hits.values())
+print(json.dumps([spread, message, hits, "numba.np.arraymath" in sys.modules, "numba.np.linalg" in sys.modules]))
+"""
+
+
+def test_a_kernel_from_the_cache_runs_without_the_modules_that_only_the_compiler_needs(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(RANGE)
+    paths = [tmp_path, sources.PACKAGE.parent]
+    assert printed(start(CALL_SPREAD, paths=paths)) == [1.5, "no values", 0, True, True]
+    assert printed(start(CALL_SPREAD, paths=paths)) == [1.5, "no values", 1, False, False]
+
+
 def test_the_folder_in_numba_cache_dir_is_used_and_a_damaged_file_in_it_is_replaced(
     call: Callable[..., list[int]], tmp_path: Path
 ) -> None:

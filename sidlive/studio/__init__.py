@@ -5,7 +5,8 @@ In reading order:
 - ``launch``: opens the studio over a new core (`run`, the public face), and shows it on a terminal
 - ``app``: the studio, which lays the parts out, keeps them up to date and does the actions
 - ``actions``: what each key does
-- ``terminal``: the terminal that the studio draws on; ``ascii_fallback``: ASCII for terminals without Unicode
+- ``terminal``: the terminal that the studio draws on; ``terminal_driver``: reads it; ``ascii_fallback``: ASCII for
+  terminals without Unicode
 - ``colours``: all colours; ``monochrome``: text attributes in their place
 - ``layout``: how the screen is divided
 - ``widgets``: the parts that are drawn cell by cell; ``canvas``: a grid of cells

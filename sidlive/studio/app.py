@@ -1,4 +1,7 @@
-"""The studio: the screen of a session. It makes no music: the core does that, in a process of its own."""
+"""The studio: the screen of a session. It makes no music: the core does that, in a process of its own.
+
+The screens that lie over it (`overlays`, `midi_monitor`) are imported when they are opened.
+"""
 
 import functools
 import threading
@@ -28,11 +31,9 @@ from sidlive.studio.console.console import Console
 from sidlive.studio.console.error_text import explain
 from sidlive.studio.console.history import ConsoleHistory
 from sidlive.studio.layout import NARROW, divide_screen
-from sidlive.studio.midi_monitor import MidiMonitor
 from sidlive.studio.monochrome import WithoutColours
 from sidlive.studio.notices import Bulletin
-from sidlive.studio.overlays import Help, Leave
-from sidlive.studio.terminal import driver_over
+from sidlive.studio.terminal_driver import driver_over
 from sidlive.studio.widgets import ControlStrip, KeyBar, Masthead, NoticeLine, Panel, ScoreView, SideBySide, Stacked
 
 SCORE_HZ: Final = 30  # how often the tape is read; a picture is drawn only if a cell changed
@@ -64,8 +65,12 @@ class Studio(App[int]):
         history: ConsoleHistory | None = None,
         extra: Mapping[str, Any] | None = None,
         greeting: Iterable[str] = (),
+        first: State | None = None,
     ) -> None:
-        """``verbs``: the session's, by name. ``extra``: more names for the console. ``greeting``: its first lines."""
+        """``verbs``: the session's, by name. ``extra``: more names for the console. ``greeting``: its first lines.
+
+        ``first``: the state that is shown until the session tells its own; None: the session is asked here.
+        """
         super().__init__()
         self.fault: Exception | None = None  # the error that ended the app
         self._without_colours = WithoutColours()
@@ -76,7 +81,7 @@ class Studio(App[int]):
         if "commit" in self.verbs:
             self.verbs["commit"] = self._watch_commit(self.verbs["commit"])
         self.greeting = tuple(greeting)
-        self.now: State = session.state()
+        self.now: State = session.state() if first is None else first
         self._latest = self.now
         self._over = threading.Event()
         self.committed_s = 0.0  # length of the take at the last commit
@@ -169,8 +174,9 @@ class Studio(App[int]):
     def _watch(self) -> None:
         """Read the state repeatedly, in a thread of its own, because a call takes long if the core does not answer."""
         try:
-            while not self._over.wait(1 / STATE_HZ):
+            while not self._over.is_set():
                 self._latest = self.session.state()
+                self._over.wait(1 / STATE_HZ)
         except Exception as error:
             if not self._over.is_set():
                 self.call_later(self._handle_exception, error)
@@ -217,6 +223,8 @@ class Studio(App[int]):
 
     def toggle_help(self) -> None:
         """Open the help, or close it."""
+        from sidlive.studio.overlays import Help
+
         if isinstance(self.screen, Help):
             self.pop_screen()
         else:
@@ -224,6 +232,8 @@ class Studio(App[int]):
 
     def toggle_midi(self) -> None:
         """Open the MIDI monitor, or close it."""
+        from sidlive.studio.midi_monitor import MidiMonitor
+
         if isinstance(self.screen, MidiMonitor):
             self.pop_screen()
         elif "midi" in self.verbs:
@@ -247,6 +257,8 @@ class Studio(App[int]):
         return None
 
     def _show_docs(self, topic: str) -> None:
+        from sidlive.studio.overlays import Help
+
         if isinstance(self.screen, Help):
             self.screen.show_topic(topic)
         else:
@@ -254,6 +266,8 @@ class Studio(App[int]):
 
     def scroll_pages(self, pages: int) -> None:
         """Scroll the help if it is open, else the console's output; back if ``pages`` is negative."""
+        from sidlive.studio.overlays import Help
+
         (self.screen if isinstance(self.screen, Help) else self.console_view).scroll_pages(pages)
 
     def play_or_stop(self) -> None:
@@ -321,6 +335,8 @@ class Studio(App[int]):
 
     def leave(self) -> None:
         """Leave the studio. If the take is not committed, ask first; a second request leaves."""
+        from sidlive.studio.overlays import Leave
+
         fresh = self.now.take_s - self.committed_s
         if fresh < 1.0 or isinstance(self.screen, Leave):
             self.exit(0)

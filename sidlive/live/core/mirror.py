@@ -22,7 +22,7 @@ _TRIES: Final = 5  # reads before a torn one is accepted
 
 
 class Mirror:
-    """A view of `SIZE` bytes, which must be zero at first; without a buffer the memory is this process's own."""
+    """A view of the first `SIZE` bytes of a buffer, zero at first; without one the memory is this process's own."""
 
     def __init__(self, buffer: memoryview | None = None) -> None:
         memory = np.zeros(SIZE, dtype=np.uint8) if buffer is None else np.frombuffer(buffer, dtype=np.uint8, count=SIZE)

@@ -12,7 +12,6 @@ from sidlive.live.outputs.asid_stream import AsidStream
 from sidlive.live.outputs.chip_choice import ChipChoice, voices_text
 from sidlive.live.outputs.chip_stream import ChipStream, DueFrame
 from sidlive.live.outputs.sender import Sender
-from sidlive.live.outputs.ultimate import UltimateStream
 from sidlive.live.state import OutputState
 
 _ALL: Final = frozenset(range(VOICES))
@@ -24,7 +23,7 @@ class ChipOutput:
     def __init__(self, choice: ChipChoice, tell: Callable[[str], object], tells_failure: bool = False) -> None:
         """Start to open the port. The arguments are those of `Sender`."""
         self.choice = choice
-        self._stream: ChipStream = AsidStream(choice.extended) if choice.kind == "asid" else UltimateStream()
+        self._stream = _stream_for(choice)
         self._others = _ALL - choice.voices
         self._hushed = False
         self._begun = 0  # of `Sender.beginnings`
@@ -68,3 +67,13 @@ class ChipOutput:
     def close(self) -> None:
         """Silence the chip and let the port go."""
         self.sender.close()
+
+
+def _stream_for(choice: ChipChoice) -> ChipStream:
+    """Return the stream of a kind of chip; the library for networks is loaded only if there is an Ultimate."""
+    if choice.kind == "asid":
+        return AsidStream(choice.extended)
+
+    from sidlive.live.outputs.ultimate import UltimateStream
+
+    return UltimateStream()

@@ -1,4 +1,4 @@
-"""The options of a room, and the core and engine made from them. Importing this loads no engine."""
+"""The options of a room, and the core and engine made from them. Importing this loads no engine, and no numpy."""
 
 import hashlib
 import time
@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sidlive.chip.registers import timing_named
 from sidlive.live.osc.osc_place import OFF as OSC_OFF
 from sidlive.live.osc.osc_place import parse_osc
-from sidlive.live.outputs.chip_choice import parse_chip
 from sidlive.live.places import working_folder
 from sidlive.live.sync.choice import OFF, parse_sync
 
@@ -45,14 +43,18 @@ class RoomOptions:
     def __post_init__(self) -> None:
         parse_sync(self.sync)
         parse_osc(self.osc)
-        for spec in self.outputs:
-            parse_chip(spec)
+        if self.outputs:
+            from sidlive.live.outputs.chip_choice import parse_chip
+
+            for spec in self.outputs:
+                parse_chip(spec)
         object.__setattr__(self, "takes", self.home / self.takes)
 
 
 def make_core(options: RoomOptions, mirror: "Mirror | None" = None) -> "Core":
     """Return a core with its take."""
     from sidlive import __version__
+    from sidlive.chip.registers import timing_named
     from sidlive.live.controls import CONTROLS
     from sidlive.live.core.core import Core
     from sidlive.live.takes.take import Take

@@ -20,6 +20,7 @@ from sidlive.errors import DeviceError, SidliveError
 from sidlive.live.core.mirror import Mirror
 from sidlive.live.link import answers
 from sidlive.live.places import config_folder, log_path
+from sidlive.live.processes.core_start import HANDED_OVER
 from sidlive.live.processes.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.sound.idle_time import IdleTime
 from sidlive.live.sound.priority import raise_process, raise_threads, run_as_usual, run_in_company
@@ -31,14 +32,14 @@ NAP_S: Final = 0.5  # seconds that an idle generator sleeps; a command wakes it 
 LIGHT_SHARE: Final = 0.25  # of a processor: a model that needs less to play counts as light ...
 LIGHT_PREFILL_S: Final = 0.1  # ... if its prefills are shorter than this
 RECOVERY_S: Final = 0.2  # pause after a fault of the generator
-HANDED_OVER: Final = -1  # the number of a message to the session that is no answer: a call for it to run
 
 
 def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
-    """Run the core process until the pipe closes. ``memory``: a shared array of `mirror.SIZE` bytes."""
+    """Run the core process until the pipe closes. ``memory``: a shared array of `core_start.SHARED_BYTES` bytes."""
     for name in ("SIGINT", "SIGHUP"):  # the screen's process handles the terminal's signals, and closes the pipe
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    gc.disable()  # what is loaded at the start stays; the generator's thread enables it when the model is there
     raise_process(alone=True)
     with contextlib.suppress(OSError):
         os.chdir(options.home)
@@ -226,8 +227,10 @@ class _Parts:
             self.core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
             self.core.tell(f"no music can be made: {self.core.trouble}")
             return
+        finally:
+            gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
+            gc.enable()
         self._loading_gaps = self._renderer.underruns
-        gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
         raise_threads()  # not before: loading computes on and on
         self._renderer.calm()
         self._minder.watch()

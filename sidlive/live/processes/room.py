@@ -1,6 +1,6 @@
 """The room: a core in a process of its own, and the link to it.
 
-`open_room` starts the process (`process`) and returns a `Link`. Calls cross a pipe, each with a number; the tape is
+`open_room` starts the process (`core_start`) and returns a `Link`. Calls cross a pipe, each with a number; the tape is
 read from shared memory. If either process dies, the other copes: the core ends when the pipe closes,
 and the link reports ``alive=False`` and raises a clear error.
 """
@@ -8,22 +8,19 @@ and the link reports ``alive=False`` and raises a clear error.
 import contextlib
 import itertools
 import math
-import multiprocessing
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from multiprocessing.resource_tracker import ensure_running
 from typing import Any, Final
 
 from sidlive.errors import DeviceError, ModelError, SidliveError
-from sidlive.live.core.mirror import SIZE, Mirror
+from sidlive.live.core.mirror import Mirror
 from sidlive.live.link import calls
 from sidlive.live.places import log_path
+from sidlive.live.processes.core_start import HANDED_OVER, CoreProcess, start_core
 from sidlive.live.processes.options import RoomOptions
-from sidlive.live.processes.process import HANDED_OVER, serve
 from sidlive.live.state import State, Window
 
 ANSWER_S: Final = 30.0  # time for an answer; a core that takes longer is stuck
@@ -36,14 +33,14 @@ _LATE_S: Final = 0.25  # a wait that begins within this time after the last one 
 
 def open_room(options: RoomOptions) -> "RoomLink":
     """Start the core process. Call it before a Textual app runs; `RoomLink.restart` may be called in one."""
-    ensure_running()
-    return RoomLink(options)
+    return RoomLink(options, start_core(options))
 
 
 class RoomLink:
     """A link to a core in another process. Any thread may call any method."""
 
-    def __init__(self, options: RoomOptions) -> None:
+    def __init__(self, options: RoomOptions, core: CoreProcess) -> None:
+        """``core``: the process that `start_core` started with the same options."""
         self.core = calls(self._ask)
         self._options = options
         self._numbers = itertools.count()
@@ -56,7 +53,7 @@ class RoomLink:
         self._state_answer: _Answer | None = (
             None  # the last request for the state; no second one is sent before it is answered
         )
-        self._open()
+        self._attach(core)
 
     def state(self) -> State:
         """Return the state now, or the last one known if the core does not answer in time."""
@@ -115,7 +112,7 @@ class RoomLink:
         """Open another core, whether or not the old one still lives."""
         self.close()
         self._wait_end = -math.inf
-        self._open()
+        self._attach(start_core(self._options))
 
     def close(self) -> None:
         """End the core: the sound fades and the take is written. A core that does not end in time is killed."""
@@ -129,16 +126,10 @@ class RoomLink:
 
     # -- the process and the pipe
 
-    def _open(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        memory = context.RawArray("B", SIZE)
-        self._mirror = Mirror(memoryview(memory).cast("B"))
-        self._pipe, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(
-            target=serve, args=(theirs, memory, self._options), name="sidlive-core", daemon=True
-        )
-        self._process.start()
-        theirs.close()
+    def _attach(self, core: CoreProcess) -> None:
+        """Link to a core process that has just been started."""
+        self._process, self._pipe = core.process, core.pipe
+        self._mirror = Mirror(memoryview(core.memory).cast("B"))
         self._alive = True
         self._state_answer = None
         self._waiting: dict[int, _Answer] = {}

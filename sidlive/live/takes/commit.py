@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from sidlive.chip.registers import VideoTiming
 from sidlive.errors import DeviceError, TuneError
-from sidlive.tune.cutting import Cut
 from sidlive.writing import write_file
 
 if TYPE_CHECKING:
     from sidlive.tune.compiler.sid_file import Label
+    from sidlive.tune.cutting import Cut
 
 _FILES: Final = (".jsonl", ".sid")  # of a committed take; first the longer name, which a disk refuses sooner
 
 
-def write_take(path: Path, cut: Cut, chip: str, timing: VideoTiming, label: "Label", aside: bool = False) -> list[str]:
+def write_take(
+    path: Path, cut: "Cut", chip: str, timing: VideoTiming, label: "Label", aside: bool = False
+) -> list[str]:
     """Compile a take, run the result in the 6510, compare it frame by frame, and only then write the file.
 
     Returns lines for the performer, such as the parts of ``label`` that the file cannot hold. Raises TuneError if the

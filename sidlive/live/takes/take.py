@@ -30,7 +30,6 @@ from sidlive.tune.beat import Beat
 from sidlive.tune.cutting import Cut, Edit, Speeds, edits_from
 from sidlive.tune.formats.inline import fragment_from_json, fragment_to_json
 from sidlive.tune.fragment import Fragment
-from sidlive.tune.loading import load_fragment
 
 FORMAT: Final = 2
 _BLOCK: Final = 3000  # frames in a block of memory, a minute
@@ -260,6 +259,8 @@ def take_fragment(path: str | Path) -> Fragment:
     """Read a take's folder, a file of music or a shipped fragment, as a fragment. Raises TuneError."""
     folder = typed_path(path)
     if not os.path.isdir(folder):
+        from sidlive.tune.loading import load_fragment
+
         return load_fragment(folder)
     log = read_take(folder)
     if not len(log.frames):

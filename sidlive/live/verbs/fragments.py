@@ -13,7 +13,7 @@ from sidlive.live.places import typed_path
 from sidlive.live.verbs.declaration import verb
 from sidlive.live.verbs.timing import Timing
 from sidlive.tune import shipped
-from sidlive.tune.formats.kinds import MUSIC
+from sidlive.tune.formats.kinds import MUSIC, holds_frames
 
 if TYPE_CHECKING:
     from sidlive.tune.fragment import Fragment
@@ -43,14 +43,19 @@ class FragmentVerbs:
         The fragment is `seconds` long and begins `start` seconds into the music. Default: 10 s of a tune, all frames
         of a file of frames.
         """
-        from sidlive.chip.c64.driver import run_machine
-        from sidlive.compiling import compiling
         from sidlive.tune.loading import load_fragment
 
         if not isinstance(path, str | Path):
             raise ControlError(f"load expects a path or the name of a fragment, found {shown(path)}")
+        file = shipped.locate(typed_path(path))
+        if holds_frames(file):
+            return self.add(load_fragment(file, song, start, seconds, name))
+
+        from sidlive.chip.c64.driver import run_machine
+        from sidlive.compiling import compiling
+
         with compiling(run_machine, self._report_compiling):
-            return self.add(load_fragment(typed_path(path), song, start, seconds, name))
+            return self.add(load_fragment(file, song, start, seconds, name))
 
     @verb("caller")
     def add(self, fragment: "Fragment") -> "Fragment":

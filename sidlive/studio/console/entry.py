@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from typing import ClassVar, Final
+from functools import cache, lru_cache
+from typing import Any, ClassVar, Final
 
-from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 from pygments.token import Token  # type: ignore[import-untyped]
 from rich.style import Style
 from rich.text import Text
@@ -25,7 +24,14 @@ BURST_S: Final = 0.01  # keys closer together than this were not typed by hand
 QUIET_S: Final = 0.06  # a burst of keys ends after this time without a key
 COLOURED_CHARS: Final = 3000  # a longer text has one colour: highlighting it at each key takes too long
 COLOURED_LINE: Final = 600  # a longer line has one colour too
-_LEXER: Final = PythonLexer(stripnl=False, ensurenl=False)
+
+
+@cache
+def _lexer() -> Any:
+    """Return the lexer of Python; making it takes as long as a whole picture, so it is made at the first key."""
+    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+
+    return PythonLexer(stripnl=False, ensurenl=False)
 
 
 @lru_cache(maxsize=256)
@@ -39,7 +45,7 @@ def highlight(source: str, verbs: frozenset[str] = frozenset()) -> tuple[Text, .
 
 def _coloured(source: str, verbs: frozenset[str]) -> Text:
     text = Text(no_wrap=True, end="")
-    tokens = list(_LEXER.get_tokens(source))
+    tokens = list(_lexer().get_tokens(source))
     for number, (token, piece) in enumerate(tokens):
         colour = TEXT
         names_argument = number + 1 < len(tokens) and tokens[number + 1][1] == "="  # load(path, start=4)

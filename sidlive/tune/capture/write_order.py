@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import AD, CONTROL, GATE, SR, VOICES, register_of
 from sidlive.errors import TuneError
-from sidlive.tune.capture.trace import events
 from sidlive.tune.formats.psid import Tune
 
 WATCHED_S: Final = 20.0  # length of music that is looked at
@@ -30,6 +29,8 @@ def writes_control_first(tune: Tune, song: int | None = None) -> bool:
 
     Only notes that write the envelope count. False for a song whose processor jams.
     """
+    from sidlive.tune.capture.trace import events
+
     try:
         log, _ = events(tune, song, int(WATCHED_S * tune.timing.clock_hz))
     except TuneError:

@@ -5,14 +5,17 @@ Every command and verb opens music files here, so that all of them accept the sa
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import PAL, Frames
 from sidlive.errors import TuneError
-from sidlive.tune.capture.recorder import Recorder
 from sidlive.tune.formats import prg, psid, streams
 from sidlive.tune.formats.kinds import FRAMES, MUS, holds_frames
 from sidlive.tune.formats.npz import load_frames, save_frames
 from sidlive.tune.formats.psid import MUS_REFUSAL, Tune
+
+if TYPE_CHECKING:
+    from sidlive.tune.capture.recorder import Recorder
 
 
 def read_tune(path: Path) -> Tune:
@@ -25,7 +28,7 @@ def read_tune(path: Path) -> Tune:
     return prg.read(path) if suffix == ".prg" else psid.read(path)
 
 
-def open_song(path: Path, song: int | None = None) -> Recorder:
+def open_song(path: Path, song: int | None = None) -> "Recorder":
     """Open ``song`` (from 1; None: the start song) of a .sid or .prg file for recording; its init has run.
 
     Raises TuneError that names the file.

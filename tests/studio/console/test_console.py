@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from sidlive.studio.app import Studio
 from sidlive.studio.console.completion import complete
-from sidlive.studio.console.entry import _LEXER, Typed, highlight
+from sidlive.studio.console.entry import Typed, _lexer, highlight
 from sidlive.studio.console.history import ConsoleHistory
 
 from ..stage import FakeSession, fake_verbs
@@ -239,8 +239,8 @@ async def test_control_characters_are_pasted_and_shown_as_escapes():
 )  # fmt: skip
 async def test_a_long_text_is_not_highlighted_at_each_key(text: str, monkeypatch: pytest.MonkeyPatch):
     lexed: list[int] = []
-    tokens = _LEXER.get_tokens
-    monkeypatch.setattr(_LEXER, "get_tokens", lambda source: (lexed.append(len(source)), tokens(source))[1])
+    tokens = _lexer().get_tokens
+    monkeypatch.setattr(_lexer(), "get_tokens", lambda source: (lexed.append(len(source)), tokens(source))[1])
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         app.post_message(events.Paste(text))
