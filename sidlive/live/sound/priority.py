@@ -7,6 +7,8 @@ before other programs, too, see `raise_threads`.
 
 import contextlib
 import os
+import platform
+import struct
 import sys
 import threading
 from pathlib import Path
@@ -16,6 +18,11 @@ from typing import Final
 _SOUND: Final = 5
 _COMPANY: Final = 4  # threads that run Python beside those of the sound
 _NICE: Final = -11  # the value that sound servers use
+# Where real-time scheduling is not allowed, Linux 6.12 and later lets every user ask for short shares of a processor.
+# A thread that wakes and wants a short one runs before a program in the middle of a long one.
+_SHORT_NS: Final = 100_000  # the shortest that Linux gives
+_SET_ATTRIBUTES: Final = {"x86_64": 314, "aarch64": 274, "riscv64": 274}  # the number of the system call, by machine
+_ATTRIBUTES: Final = struct.Struct("=IIQiIQQQII")  # size, policy, flags, nice, priority, share in ns, and more
 # Linux divides the processor between sessions, one a terminal window; nice values count within a session only. This
 # file sets the nice value of the session. Without it, programs in other windows take as much as all of ours.
 _SESSION: Final = Path("/proc/self/autogroup")
@@ -25,13 +32,14 @@ def run_in_time() -> None:
     """Have this thread run before others that are ready, as far as the system allows.
 
     Linux allows real-time scheduling to root, and to users with a limit for real-time priorities (`ulimit -r`), which
-    musicians often have; else a lower nice value, if `ulimit -e` allows that. Threads and processes that this thread
-    begins have the same priority. For threads that compute a little at a time: one that computes on and on would stop
-    other programs.
+    musicians often have; else a lower nice value, if `ulimit -e` allows that, and to every user short shares of a
+    processor. Threads and processes that this thread begins have the same priority. For threads that compute a little
+    at a time: one that computes on and on would stop other programs.
     """
     if not _set_real_time(0, _SOUND):
         with contextlib.suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        _set_share(threading.get_native_id(), _SHORT_NS)
 
 
 def raise_threads() -> None:
@@ -41,12 +49,12 @@ def raise_threads() -> None:
     """
     for thread in threading.enumerate():
         if thread.native_id is not None and not _is_real_time(thread.native_id):
-            _set_real_time(thread.native_id, _COMPANY)
+            _join_company(thread.native_id)
 
 
 def run_in_company() -> None:
     """Have this thread come directly after those of the sound, as `raise_threads` does."""
-    _set_real_time(0, _COMPANY)
+    _join_company(threading.get_native_id())
 
 
 def run_as_usual() -> None:
@@ -54,6 +62,7 @@ def run_as_usual() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        _set_share(threading.get_native_id(), 0)
 
 
 def raise_process(alone: bool = False) -> None:
@@ -70,6 +79,24 @@ def raise_process(alone: bool = False) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
         if alone:
             _SESSION.write_text(str(_NICE), encoding="ascii")
+
+
+def _join_company(thread: int) -> None:
+    if not _set_real_time(thread, _COMPANY):
+        _set_share(thread, _SHORT_NS)
+
+
+def _set_share(thread: int, share_ns: int) -> None:
+    """Ask for shares of a processor of that length for a thread without real-time scheduling; 0: of the usual one."""
+    number = _SET_ATTRIBUTES.get(platform.machine())
+    if sys.platform != "linux" or number is None or struct.calcsize("P") != 8:
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError):  # it has ended
+        nice = os.getpriority(os.PRIO_PROCESS, thread)
+        attributes = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, share_ns, 0, 0, 0, 0)
+        ctypes.CDLL(None).syscall(number, thread, attributes, 0)  # Linux before 6.12 takes it and does nothing
 
 
 def _set_real_time(thread: int, priority: int) -> bool:

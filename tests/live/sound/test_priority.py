@@ -1,6 +1,8 @@
 """Threads of the sound come first, those that run Python beside them second, and what computes long shares."""
 
+import ctypes
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -8,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from sidlive.live.sound import priority as module
 from sidlive.live.sound.priority import raise_threads, run_as_usual, run_in_company, run_in_time
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="real-time scheduling is Linux's")
@@ -27,6 +30,19 @@ def _permitted() -> Iterator[None]:
     run_as_usual()
     yield
     run_as_usual()
+
+
+def share_ns() -> int:
+    """Return the length of the shares of a processor that this thread asks for. Skips where Linux does not tell."""
+    number = {"x86_64": 315, "aarch64": 275, "riscv64": 275}.get(platform.machine())
+    if number is None:
+        pytest.skip("the system call's number is not known")
+    attributes = ctypes.create_string_buffer(module._ATTRIBUTES.size)
+    ctypes.CDLL(None).syscall(number, threading.get_native_id(), attributes, len(attributes), 0)
+    share = module._ATTRIBUTES.unpack(attributes.raw)[5]
+    if not share:
+        pytest.skip("Linux before 6.12 has one length for all")
+    return int(share)
 
 
 def in_thread(work: Callable[[], object]) -> None:
@@ -75,3 +91,26 @@ def test_a_process_that_a_raised_thread_starts_shares_the_processor_once_it_has_
     run_in_time()
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert said == [str(os.SCHED_RR), str(os.SCHED_OTHER)]
+
+
+def test_without_real_time_a_thread_asks_for_short_shares_of_the_processor_and_keeps_its_nice_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_set_real_time", lambda thread, priority: False)
+    found: dict[str, tuple[int, int]] = {}
+
+    def note(name: str) -> None:
+        found[name] = share_ns(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def work() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 3)
+        note("usual")
+        run_in_company()
+        note("company")
+        run_as_usual()
+        note("usual again")
+
+    usual_ns = share_ns()
+    in_thread(work)
+    assert found["usual"] == found["usual again"] == (usual_ns, 3)
+    assert found["company"] == (100_000, 3) and usual_ns > 100_000
