@@ -182,7 +182,7 @@ class _Parts:
             self._osc.listen(self._options.osc)
         except SidliveError as error:
             self.core.tell(str(error))
-        sys.setswitchinterval(0.0002)  # seconds: the longest time that a thread keeps the interpreter while others wait
+        sys.setswitchinterval(0.0005)  # seconds: the longest time that a thread keeps the interpreter while others wait
         self._renderer.start()
         self._show_output()
         for thread in self._threads:
