@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sidlive.bench.screen import with_screen
+from sidlive.bench.screen import first_picture_s, with_screen
+from sidlive.errors import DeviceError
 from sidlive.live.processes.options import RoomOptions
 from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session
@@ -20,3 +21,9 @@ def test_work_is_done_while_the_studio_is_shown(tmp_path: Path) -> None:
             with_screen(session, lambda: 1 // 0)
     finally:
         session.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+def test_a_program_that_ends_before_its_first_picture_is_told() -> None:
+    with pytest.raises(DeviceError, match="the studio ended before its first picture"):
+        first_picture_s(["--chip", "none"])
