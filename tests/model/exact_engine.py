@@ -60,16 +60,16 @@ def total(x: Vector) -> np.float32:
 
 
 def exponential(x: Vector) -> Vector:
-    """Return e^x by the polynomial of `vectors.exp`."""
-    from sidlive.model.engine import vectors as v
+    """Return e^x by the polynomial of `simd.exp_of`."""
+    from sidlive.model.engine import simd as v
 
-    x = np.minimum(np.maximum(x, v._LEAST), v._MOST)
-    whole = np.floor(x * v._LOG2_E + v._HALF)
-    r = x - whole * v._LN2_HIGH - whole * v._LN2_LOW
-    series = np.full_like(x, v._TAYLOR[0])
-    for c in v._TAYLOR[1:]:
+    x = np.minimum(np.maximum(x, v.LEAST), v.MOST)
+    whole = np.floor(x * v.LOG2_E + F(0.5))
+    r = x - whole * v.LN2_HIGH - whole * v.LN2_LOW
+    series = np.full_like(x, v.TAYLOR[0])
+    for c in v.TAYLOR[1:]:
         series = series * r + c
-    result: Vector = (series * r * r + r + v._ONE) * np.exp2(whole.astype(np.float64)).astype(F)
+    result: Vector = (series * r * r + r + ONE) * np.exp2(whole.astype(np.float64)).astype(F)
     return result
 
 

@@ -64,7 +64,6 @@ from sidlive.model.engine.arrays import (
     UnsignedShorts4,
 )
 from sidlive.model.engine.blocks import (
-    ONE,
     ZERO,
     BlocksScratch,
     Cache,
@@ -73,6 +72,7 @@ from sidlive.model.engine.blocks import (
     StackWeights,
     Steps,
     TiledMatrices,
+    activate,
     add_row,
     clear,
     dot_row,
@@ -85,7 +85,6 @@ from sidlive.model.engine.levels import cost_of
 from sidlive.model.engine.picking import noise_key, pick
 from sidlive.model.engine.products import TILE
 from sidlive.model.engine.tables import opening
-from sidlive.model.engine.vectors import exp
 
 SAVED_EVERY = 16  # events between two saved states of the memory
 NOISE = 256  # added to the slot of the random numbers: the frame levels draw theirs from slots below
@@ -336,9 +335,7 @@ def weigh_field(level, scratch, said, field, result):  # type: ignore[no-untyped
     add_known(x[0], level, scratch, said, field)
     normalise(x, level.norm[field], normed)
     multiply(normed, width, level.gate_up, field, level.gate_up.tiles.shape[1], fed, 0, scratch.quantised)
-    for i in range(hidden):
-        gate = fed[0, i]
-        active[0, i] = gate / (ONE + exp(-gate)) * fed[0, hidden + i]
+    activate(fed, hidden, active)
     multiply(active, hidden, level.down, field, level.down.tiles.shape[1], x, 1, scratch.quantised)
     normalise(x, level.head_norm[field], normed)
     multiply(normed, width, level.head, field, (size + TILE - 1) // TILE, logits, 0, scratch.quantised)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sidlive.compiling import EXACT, kernel
+from sidlive.model.engine.addresses import address
 from sidlive.model.engine.arrays import (
     Bytes5,
     Bytes7,
@@ -34,9 +35,21 @@ from sidlive.model.engine.arrays import (
     Signed2,
     Signed4,
 )
+from sidlive.model.engine.passes import (
+    RANGES,
+    add_scaled,
+    copy_floats,
+    fetch,
+    normalise_row,
+    quantise_shares,
+    rotate,
+    softmax,
+    store_key,
+    store_value,
+    swiglu,
+)
 from sidlive.model.engine.products import (
     TILE,
-    address,
     positive_1,
     positive_2,
     positive_4,
@@ -44,14 +57,11 @@ from sidlive.model.engine.products import (
     products_2,
     products_4,
     quantise,
-    stored,
 )
-from sidlive.model.engine.vectors import dot_of, exp, greatest, sum_of
+from sidlive.model.engine.vectors import dot_of
 
 PADDING = 16  # numbers that vectors and rows of bytes are padded to with zeros
-SHARES_LIMIT = np.float32(127)  # the largest attention weight, as a byte
-EPSILON = np.float32(1e-5)  # of RMSNorm
-ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+ZERO = np.float32(0.0)
 
 # Kernels called by kernels only. They need no wrappers for Python, which take longer to compile than the code itself.
 _kernel = partial(kernel, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -114,12 +124,10 @@ class StackWeights(NamedTuple):
 @inner
 def normalise(x, gains, result):  # type: ignore[no-untyped-def]
     """Write the RMS norm of each row of ``x [B, >= d]`` to ``result [B, >= d]``. ``gains [d]``."""
-    width = gains.shape[0]
     for row in range(x.shape[0]):
-        at = row * x.shape[1]
-        factor = ONE / np.sqrt(dot_of(x, at, x, at, width) / np.float32(width) + EPSILON)
-        for i in range(width):
-            result[row, i] = x[row, i] * factor * gains[i]
+        normalise_row(
+            address(x, row * x.shape[1]), address(gains, 0), address(result, row * result.shape[1]), gains.shape[0]
+        )
 
 
 class Quantised(NamedTuple):
@@ -211,11 +219,25 @@ def multiply(x, width, matrix, index, tiles, result, keep, quantised):  # type: 
 
 
 @inner
+def activate(fed, hidden, active):  # type: ignore[no-untyped-def]
+    """Write the SwiGLU of gates and ups to ``active [B, >= hidden]``. ``fed [B, >= 2 * hidden]``: gates, then ups."""
+    for row in range(fed.shape[0]):
+        gates, result = row * fed.shape[1], row * active.shape[1]
+        swiglu(address(fed, gates), address(fed, gates + hidden), address(active, result), hidden)
+
+
+@inner
 def add_row(x, embedding, index):  # type: ignore[no-untyped-def]
     """Add row ``index`` of an embedding to ``x [>= d]``."""
-    scale, numbers = embedding.scales[index], embedding.numbers[index]
-    for i in range(numbers.shape[0]):
-        x[i] += scale * np.float32(numbers[i])
+    width = embedding.numbers.shape[1]
+    add_scaled(address(x, 0), address(embedding.numbers, index * width), address(embedding.scales, index), width)
+
+
+@inner
+def fetch_row(embedding, index):  # type: ignore[no-untyped-def]
+    """Fetch row ``index`` of an embedding into the cache, to be added soon."""
+    width = embedding.numbers.shape[1]
+    fetch(address(embedding.numbers, index * width), width)
 
 
 @inner
@@ -261,58 +283,6 @@ def window(position, context, pinned, slots, ranges):  # type: ignore[no-untyped
         if ranges[2] >= ranges[3]:  # the window wraps
             ranges[4], ranges[5] = ranges[2], slots
             ranges[2] = place(pinned, pinned, slots)
-
-
-@inner
-def softmax_terms(scores, top):  # type: ignore[no-untyped-def]
-    """Turn scores into e^(score - ``top``), in place."""
-    for i in range(scores.shape[0]):
-        scores[i] = exp(scores[i] - top)
-
-
-@inner
-def scale(numbers, scales):  # type: ignore[no-untyped-def]
-    """Multiply each number by its scale, in place."""
-    for i in range(numbers.shape[0]):
-        numbers[i] *= scales[i]
-
-
-@inner
-def softmax(scores, ranges, value_scales):  # type: ignore[no-untyped-def]
-    """Apply softmax to the scores of the attended slots, with an extra score of zero that has no value (a sink).
-
-    ``scores float32[R]``: by slot; they become the weights of the stored values, without a common scale. Return the
-    factor that makes bytes of the weights, and the scale of the weighted sum of values by these bytes.
-    """
-    top, total, most = ZERO, ZERO, ZERO
-    for bound in range(0, 6, 2):
-        start, end = ranges[bound], ranges[bound + 1]
-        top = greatest(scores, start, end - start, top)
-    for bound in range(0, 6, 2):
-        start, end = ranges[bound], ranges[bound + 1]
-        softmax_terms(scores[start:end], top)
-        total += sum_of(scores, start, end - start)
-        scale(scores[start:end], value_scales[start:end])
-        most = greatest(scores, start, end - start, most)
-    if most == ZERO:
-        return ZERO, ZERO
-    factor = SHARES_LIMIT / most
-    return factor, ONE / (factor * (total + exp(-top)))
-
-
-@inner
-def quantise_shares(weights, start, end, factor, shares):  # type: ignore[no-untyped-def]
-    """Write the weights of slots ``start`` to ``end``, times ``factor``, as bytes of 0 to 127 to ``shares int8[R]``.
-
-    The bytes around them, up to multiples of PADDING, become 0.
-    """
-    for i in range(start // PADDING * PADDING, start):
-        shares[i] = 0
-    for i in range(end, (end + PADDING - 1) // PADDING * PADDING):
-        shares[i] = 0
-    here, numbers = weights[start:end], shares[start:end]
-    for i in range(here.shape[0]):
-        numbers[i] = np.int8(np.int32(here[i] * factor + HALF))
 
 
 class BlocksScratch(NamedTuple):
@@ -376,15 +346,23 @@ def attend(steps, count, pinned, context, layer, cache, scratch, result):  # typ
                         groups,
                     )
             # Softmax, then the sums of the values, range by range: two ranges may have bytes in the same padding.
-            value_scales = cache.value_scales[steps.lanes[row], layer, kv]
             for g in range(groups):
-                scratch.factors[g], scratch.scales[g] = softmax(scores[g], row_ranges, value_scales)
+                softmax(
+                    address(scores, g * slots),
+                    address(cache.value_scales, first * slots),
+                    address(ranges, 2 * RANGES * row),
+                    address(scratch.factors, g),
+                    address(scratch.scales, g),
+                )
             keep = 0
             for bound in range(0, 6, 2):
                 start, end = row_ranges[bound], row_ranges[bound + 1]
                 if start < end:
                     for g in range(groups):
-                        quantise_shares(scores[g], start, end, scratch.factors[g], scratch.shares[g])
+                        at = g * slots
+                        quantise_shares(
+                            address(scores, at), address(scratch.factors, g), address(scratch.shares, at), start, end
+                        )
                     at = start // PADDING * PADDING
                     positive_products(
                         address(values, (first * parts * slots + at) * TILE),
@@ -402,20 +380,8 @@ def attend(steps, count, pinned, context, layer, cache, scratch, result):  # typ
                     )
                     keep = 1
             for g in range(groups):
-                at = (kv * groups + g) * head_width
-                for i in range(head_width):
-                    result[row, at + i] = mixed[g, i]
-
-
-@inner
-def rotate(head, cosines, sines, scale, result):  # type: ignore[no-untyped-def]
-    """Rotate a head by its position (RoPE: element i with i + half), times ``scale``; all ``[head width]``."""
-    half = cosines.shape[0]
-    low, high, result_high = head[:half], head[half:], result[half:]
-    for i in range(half):
-        a, b = low[i], high[i]
-        result[i] = (a * cosines[i] - b * sines[i]) * scale
-        result_high[i] = (b * cosines[i] + a * sines[i]) * scale
+                at = row * result.shape[1] + (kv * groups + g) * head_width
+                copy_floats(address(mixed, g * mixed.shape[1]), address(result, at), head_width)
 
 
 @inner
@@ -428,31 +394,27 @@ def keep_query(head, queries, scales, sums, number):  # type: ignore[no-untyped-
 
 
 @inner
-def quantise_head(head, kept):  # type: ignore[no-untyped-def]
-    """Write a head ``[D]`` as bytes; return its scale."""
-    quantise(address(head, 0), address(kept.numbers, 0), address(kept.scales, 0), address(kept.sums, 0), head.shape[0])
-    return kept.scales[0]
+def quantise_head(head, kept, scales, place):  # type: ignore[no-untyped-def]
+    """Write a head ``[D]`` as bytes to ``kept``, its scale to element ``place`` of ``scales``, over all axes."""
+    quantise(address(head, 0), address(kept.numbers, 0), address(scales, place), address(kept.sums, 0), head.shape[0])
 
 
 @inner
-def keep_key(head, kept, keys, scales, slot):  # type: ignore[no-untyped-def]
-    """Store a rotated key ``[D]`` as bytes in a slot of ``keys [R / 32, D / 4, 32, 4]``, and its scale."""
-    scales[slot] = quantise_head(head, kept)
-    tile, within, numbers = keys[slot // TILE], slot % TILE, kept.numbers[0]
-    for four in range(tile.shape[0]):
-        for i in range(4):
-            tile[four, within, i] = stored(numbers[4 * four + i])
+def keep_key(head, kept, cache, of_head, slot):  # type: ignore[no-untyped-def]
+    """Store a rotated key ``[D]`` as bytes in a slot of the cache. ``of_head``: index of lane, layer and head."""
+    slots, fours = cache.keys.shape[3] * TILE, cache.keys.shape[4]
+    quantise_head(head, kept, cache.key_scales, of_head * slots + slot)
+    at = (of_head * slots + slot // TILE * TILE) * 4 * fours + 4 * (slot % TILE)
+    store_key(address(kept.numbers, 0), address(cache.keys, at), fours)
 
 
 @inner
-def keep_value(head, kept, values, scales, slot):  # type: ignore[no-untyped-def]
-    """Store a value ``[D]`` as bytes in a slot of ``values [D / 32 rounded up, R / 4, 32, 4]``, and its scale."""
-    scales[slot] = quantise_head(head, kept)
-    within, numbers = slot % 4, kept.numbers[0]
-    for first in range(0, head.shape[0], TILE):
-        part = values[first // TILE, slot // 4]
-        for i in range(min(TILE, head.shape[0] - first)):
-            part[i, within] = np.uint8(numbers[first + i])
+def keep_value(head, kept, cache, of_head, slot):  # type: ignore[no-untyped-def]
+    """Store a value ``[D]`` as bytes in a slot of the cache. ``of_head``: index of lane, layer and head."""
+    parts, slots = cache.values.shape[3], 4 * cache.values.shape[4]
+    quantise_head(head, kept, cache.value_scales, of_head * slots + slot)
+    at = of_head * parts * slots * TILE + slot // 4 * 4 * TILE + slot % 4
+    store_value(address(kept.numbers, 0), address(cache.values, at), head.shape[0], slots * TILE)
 
 
 @inlined
@@ -463,10 +425,10 @@ def run_blocks(stack, x, steps, context, pinned, cache, scratch, needs_output): 
     false, the last block only stores its keys and values, and x holds no result.
     """
     layers, kv_heads, slots = cache.keys.shape[1], cache.keys.shape[2], cache.keys.shape[3] * TILE
-    count, width, hidden, head_width = x.shape[0], stack.last_norm.shape[0], stack.hidden, 2 * steps.cosines.shape[1]
+    count, width, hidden, half = x.shape[0], stack.last_norm.shape[0], stack.hidden, steps.cosines.shape[1]
+    head_width = 2 * half
     kv_width, heads = kv_heads * head_width, width // head_width
     tiles = (stack.query_key_value.tiles.shape[1], stack.out.tiles.shape[1], stack.gate_up.tiles.shape[1])
-    gain = ONE / np.sqrt(np.float32(head_width))
     quantised, head, kept = scratch.quantised, scratch.head, scratch.kept
     queries, query_scales, query_sums = scratch.queries, scratch.query_scales, scratch.query_sums
     normed, projected, fed, active = (
@@ -480,23 +442,22 @@ def run_blocks(stack, x, steps, context, pinned, cache, scratch, needs_output): 
         normalise(x, stack.attention_norm[layer], normed)
         multiply(normed, width, stack.query_key_value, layer, tiles[0], projected, 0, quantised)
         for row in range(count):
-            lane, slot = steps.lanes[row], place(steps.positions[row], pinned, slots)
-            cosines, sines = steps.cosines[row], steps.sines[row]
+            slot, from_row, turns = place(steps.positions[row], pinned, slots), row * projected.shape[1], row * half
+            cosines, sines = address(steps.cosines, turns), address(steps.sines, turns)
             for number in range(heads):
-                query = projected[row, number * head_width : (number + 1) * head_width]
-                rotate(query, cosines, sines, gain, head)
+                query = address(projected, from_row + number * head_width)
+                rotate(query, cosines, sines, address(head, 0), half, 1)
                 keep_query(head, queries, query_scales, query_sums, row * heads + number)
                 if pinned > 0:
-                    rotate(query, steps.near_cosines[row], steps.near_sines[row], gain, head)
+                    near_cosines, near_sines = address(steps.near_cosines, turns), address(steps.near_sines, turns)
+                    rotate(query, near_cosines, near_sines, address(head, 0), half, 1)
                     keep_query(head, queries, query_scales, query_sums, (queries.shape[1] + row) * heads + number)
             for kv in range(kv_heads):
-                at = width + kv * head_width
-                rotate(projected[row, at : at + head_width], cosines, sines, ONE, head)
-                keep_key(head, kept, cache.keys[lane, layer, kv], cache.key_scales[lane, layer, kv], slot)
-                at += kv_width
-                for i in range(head_width):
-                    head[i] = projected[row, at + i]
-                keep_value(head, kept, cache.values[lane, layer, kv], cache.value_scales[lane, layer, kv], slot)
+                of_head, at = (steps.lanes[row] * layers + layer) * kv_heads + kv, width + kv * head_width
+                rotate(address(projected, from_row + at), cosines, sines, address(head, 0), half, 0)
+                keep_key(head, kept, cache, of_head, slot)
+                copy_floats(address(projected, from_row + at + kv_width), address(head, 0), head_width)
+                keep_value(head, kept, cache, of_head, slot)
         if layer == layers - 1 and not needs_output:
             return
         # Attention and SwiGLU, each added to x.
@@ -504,9 +465,5 @@ def run_blocks(stack, x, steps, context, pinned, cache, scratch, needs_output): 
         multiply(normed, width, stack.out, layer, tiles[1], x, 1, quantised)
         normalise(x, stack.feed_norm[layer], normed)
         multiply(normed, width, stack.gate_up, layer, tiles[2], fed, 0, quantised)
-        for row in range(count):
-            up = fed[row, hidden:]
-            for i in range(hidden):
-                gate = fed[row, i]
-                active[row, i] = gate / (ONE + exp(-gate)) * up[i]
+        activate(fed, hidden, active)
         multiply(active, hidden, stack.down, layer, tiles[1], x, 1, quantised)

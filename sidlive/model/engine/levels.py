@@ -14,6 +14,7 @@ import numpy as np
 
 from sidlive.chip.registers import FREQ_HI, FREQ_LO, VOICE_STRIDE
 from sidlive.compiling import kernel
+from sidlive.model.engine.addresses import address
 from sidlive.model.engine.arrays import (
     Bytes3,
     Bytes4,
@@ -42,6 +43,7 @@ from sidlive.model.engine.blocks import (
     add_row,
     clear,
     dot_row,
+    fetch_row,
     inner,
     multiply,
     normalise,
@@ -49,6 +51,7 @@ from sidlive.model.engine.blocks import (
 )
 from sidlive.model.engine.constraints import Constraints
 from sidlive.model.engine.enforcing import keep_permitted, leaves_scale
+from sidlive.model.engine.passes import copy_floats
 from sidlive.model.engine.picking import noise_key, pick
 from sidlive.model.engine.products import TILE
 from sidlive.model.engine.spelling import (
@@ -209,6 +212,8 @@ def hear_frames(language, level, state, scratch, lanes, positions, context, pinn
         remember(language, memory, position, tokens)
         frame = memory.frames[position % memory.frames.shape[0]]
         for slot in range(SLOTS):
+            fetch_row(level.values, 256 * slot + frame[language.columns[slot]])
+        for slot in range(SLOTS):
             add_row(x[row], level.values, 256 * slot + frame[language.columns[slot]])
             add_row(x[row], level.manners, MANNERS * slot + max(0, tokens[slot] - (KEEP - 1)))
         # Rotary angles: of the frame's position, and of its position as seen from the pinned frames (see `blocks`).
@@ -302,8 +307,7 @@ def generate_frame(  # type: ignore[no-untyped-def]
     # What all slots of the frame share: the time level's last output through the bridge, and recall's suggestions.
     for lane in range(lanes):
         last = state.hidden[lane, (position - 1) % state.hidden.shape[1]]
-        for i in range(last.shape[0]):
-            hidden[lane, i] = last[i]
+        copy_floats(address(last, 0), address(hidden, lane * hidden.shape[1]), last.shape[0])
         near, weight = sampling.near[lane], sampling.near_weight[lane]
         suggest(language, recall_memory_of(state, lane), position, near, weight, recalled[lane], strengths[lane])
     hidden_width, tiles = state.hidden.shape[2], level.bridge.tiles.shape[1]
@@ -344,8 +348,7 @@ def generate_frame(  # type: ignore[no-untyped-def]
             if slot % SLOTS_PER_VOICE == 0:
                 last_token_before[lane], taken_before[lane] = last_token[lane], taken[lane]
             kind, row = language.kinds[slot], x[count]
-            for i in range(base.shape[1]):
-                row[i] = base[lane, i]
+            copy_floats(address(base, lane * base.shape[1]), address(row, 0), base.shape[1])
             add_row(row, level.slots, slot)
             add_row(row, level.before, 256 * kind + state.frames[lane, (position - 1) % ring, language.columns[slot]])
             if language.is_lo[slot]:
@@ -375,8 +378,8 @@ def generate_frame(  # type: ignore[no-untyped-def]
                 add_row(row, level.strengths, STRENGTHS * rank + merits[lane, choice])
             if last_token[lane] >= 0:
                 add_row(row, level.said, last_token[lane])
-            for i in range(half):
-                cosines[count, i], sines[count, i] = level.cosines[slot, i], level.sines[slot, i]
+            copy_floats(address(level.cosines, slot * half), address(cosines, count * half), half)
+            copy_floats(address(level.sines, slot * half), address(sines, count * half), half)
             active_lanes[count], places[count] = lane, taken[lane]
             needs_output |= not covers(language, slot, is_forced)
             taken[lane] += 1
@@ -406,8 +409,8 @@ def generate_frame(  # type: ignore[no-untyped-def]
                     rank = language.ranks[kind, offered[lane, choice]]
                     if rank >= 0:
                         logits[0, rank] += dot_row(normed[0], level.trust, choice * KINDS + kind, weights) + extra
-                for i in range(number):
-                    state.logits[lane, slot, i] = logits[0, i]
+                most = state.logits.shape[2]
+                copy_floats(address(logits, 0), address(state.logits, (lane * SLOTS + slot) * most), number)
             # The token: picked, or the one that encodes the forced value.
             if not fixed:
                 key = noise_key(sampling.seed[lane], sampling.lane[lane], position, slot)

@@ -18,10 +18,10 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
 from sidlive.instructions import in_use, of_code
+from sidlive.model.engine.addresses import Emit, call_by_addresses
 from sidlive.model.engine.dots import BIAS, BIASED, add_up, dots_of
 from sidlive.model.engine.simd import (
     BYTE,
@@ -33,7 +33,6 @@ from sidlive.model.engine.simd import (
     LANES,
     LONG,
     folded,
-    function_of,
     greatest_of,
     load,
     magnitude,
@@ -55,10 +54,13 @@ def round_up(number: int, step: int) -> int:
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return zeros that start on a cache line, so that no vector straddles two; if possible on huge pages."""
+    """Return zeros that start on a cache line, so that no vector straddles two; if possible on huge pages.
+
+    A whole vector of 16 floats can be read from any element: a cache line of other bytes lies behind the array.
+    """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size < HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
-        raw = np.zeros(size + 64, dtype=np.uint8)
+        raw = np.zeros(size + 128, dtype=np.uint8)
         start = -raw.ctypes.data % 64
     else:
         memory = mmap.mmap(-1, size + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -84,21 +86,6 @@ def tiled(matrix: NDArray[np.int8], out: NDArray[np.uint8]) -> None:
 
 
 @intrinsic
-def address(context, array, index):  # type: ignore[no-untyped-def]
-    """Return the address of element ``index``, counted over all axes, of a contiguous array.
-
-    `products` and the kernels below take addresses: to pass dozens of arrays would take longer than their work.
-    """
-    signature = types.intp(array, types.intp)
-
-    def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        data = make_array(signature.args[0])(target, builder, arguments[0]).data
-        return builder.ptrtoint(builder.gep(data, [arguments[1]]), LONG)
-
-    return signature, generate
-
-
-@intrinsic
 def stored(context, number):  # type: ignore[no-untyped-def]
     """Return a weight ``int8`` as tiles hold it for vectors of either sign: biased if the instructions want it."""
     signature = types.uint8(types.int8)
@@ -108,24 +95,6 @@ def stored(context, number):  # type: ignore[no-untyped-def]
         return builder.xor(arguments[0], ir.Constant(BYTE, BIAS if biased else 0))
 
     return signature, generate
-
-
-def _by_addresses(make: Any, pointers: tuple[Any, ...], integers: int) -> Any:
-    """Return a function for kernels that calls a function of this many addresses, then of integers.
-
-    ``make(module, instruction set)``: emits the function. ``pointers``: the type at each address.
-    """
-
-    def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        function = make(builder.module, of_code(target.codegen().magic_tuple()[2]))
-        places = [
-            builder.inttoptr(argument, kind.as_pointer())
-            for kind, argument in zip(pointers, arguments[: len(pointers)], strict=True)
-        ]
-        builder.call(function, [*places, *arguments[len(pointers) :]])
-        return target.get_dummy_value()
-
-    return types.void(*[types.intp] * (len(pointers) + integers)), generate
 
 
 def _products(vectors: int, positive: bool) -> Any:
@@ -144,22 +113,23 @@ def _products(vectors: int, positive: bool) -> Any:
         ``gains float32[32 * tiles]``: the scale of each row. ``result float32``: the next vector's is
         ``result_stride`` floats on.
         """
-        return _by_addresses(
-            lambda module, isa: _product_function(module, isa, vectors, positive),
-            (BYTE, BYTE, FLOAT, INT, FLOAT, FLOAT),
-            6,
-        )
+        return call_by_addresses(*product_function(vectors, positive))
 
     return products
 
 
-def _product_function(module: Any, isa: str, vectors: int, positive: bool) -> Any:
-    """Emit the function that `products` calls."""
-    name = f"sidlive_products_{vectors}{'_positive' * positive}"
-    function, builder = function_of(module, name, [BYTE, BYTE, FLOAT, INT, FLOAT, FLOAT], 6)
-    if builder is None:
-        return function
-    weights, numbers, scales, sums, gains, result, tiles, tile_fours, fours, stride, result_stride, keep = function.args
+def product_function(vectors: int, positive: bool) -> tuple[str, Emit, tuple[Any, ...], int]:
+    """Return the function that `products` calls, as arguments for `call_by_addresses`."""
+
+    def emit(builder: Any, isa: str, arguments: list[Any]) -> None:
+        _emit_products(builder, isa, arguments, vectors, positive)
+
+    return f"sidlive_products_{vectors}{'_positive' * positive}", emit, (BYTE, BYTE, FLOAT, INT, FLOAT, FLOAT), 6
+
+
+def _emit_products(builder: Any, isa: str, arguments: list[Any], vectors: int, positive: bool) -> None:
+    """Write the body of the function that `products` calls."""
+    weights, numbers, scales, sums, gains, result, tiles, tile_fours, fours, stride, result_stride, keep = arguments
     dots = dots_of(isa)
     width, kept = dots.lanes, builder.icmp_signed("!=", keep, ir.Constant(LONG, 0))
     lanes, zero = ir.VectorType(FLOAT, width), ir.Constant(ir.VectorType(FLOAT, width), [0.0] * width)
@@ -188,8 +158,6 @@ def _product_function(module: Any, isa: str, vectors: int, positive: bool) -> An
                     old = builder.select(kept, load(builder, result, place, lanes), zero)
                     product = builder.fmul(builder.fmul(builder.sitofp(total, lanes), factors[vector]), gain)
                     store(builder, builder.fadd(old, product), result, place)
-    builder.ret_void()
-    return function
 
 
 products_1, products_2, products_4 = (_products(vectors, False) for vectors in (1, 2, 4))
@@ -202,15 +170,12 @@ def quantise(context, floats, numbers, scale, sum_of_numbers, count):  # type: i
 
     All arguments but ``count`` are addresses: of ``float32[count]``, ``int8[count]``, ``float32``, ``int32``.
     """
-    return _by_addresses(lambda module, isa: _quantise_function(module), (FLOAT, BYTE, FLOAT, INT), 1)
+    return call_by_addresses("sidlive_quantise", _emit_quantise, (FLOAT, BYTE, FLOAT, INT), 1)
 
 
-def _quantise_function(module: Any) -> Any:
-    """Emit the function that `quantise` calls."""
-    function, builder = function_of(module, "sidlive_quantise", [FLOAT, BYTE, FLOAT, INT], 1)
-    if builder is None:
-        return function
-    floats, numbers, scale, sum_of_numbers, count = function.args
+def _emit_quantise(builder: Any, isa: str, arguments: list[Any]) -> None:
+    """Write the body of the function that `quantise` calls."""
+    floats, numbers, scale, sum_of_numbers, count = arguments
     groups, zero = builder.udiv(count, ir.Constant(LONG, LANES)), ir.Constant(FLOAT, 0.0)
     largest = greatest_of(builder, floats, ir.Constant(LONG, 0), count, zero, lambda x: magnitude(builder, x))
     something = builder.fcmp_ordered(">", largest, zero)
@@ -226,5 +191,3 @@ def _quantise_function(module: Any) -> Any:
         builder.store(builder.add(builder.load(total), whole), total)
     builder.store(builder.fmul(largest, ir.Constant(FLOAT, float(np.float32(1 / LIMIT)))), scale)
     builder.store(folded(builder, builder.load(total), builder.add), sum_of_numbers)
-    builder.ret_void()
-    return function

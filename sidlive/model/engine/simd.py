@@ -7,12 +7,15 @@ out here in one fixed order, and no multiplication is fused with an addition. So
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 
 LANES: Final = 16  # numbers in a vector of 32-bit numbers
+CHAINS: Final = 4  # maxima that are looked for in turn, so that none waits for the one before
 INT, LONG, FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 INTS, FLOATS = ir.VectorType(INT, LANES), ir.VectorType(FLOAT, LANES)
 BYTE, POINTER = ir.IntType(8), ir.IntType(8).as_pointer()
@@ -81,13 +84,24 @@ def greatest_of(builder: Any, source: Any, start: Any, count: Any, least: Any, o
     ``source``: a pointer to floats; they begin at index ``start``. ``of``: a function of one float, or of a vector.
     Written with vectors, because LLVM does not vectorise such a loop by itself.
     """
-    best = cgutils.alloca_once_value(builder, splat(builder, least, FLOATS))
-    groups = builder.udiv(count, ir.Constant(LONG, LANES))
-    with cgutils.for_range(builder, groups) as loop:
-        x = load(builder, source, builder.add(start, times(builder, loop.index, LANES)), FLOATS)
-        builder.store(greater(builder, of(x), builder.load(best)), best)
-    last = cgutils.alloca_once_value(builder, folded(builder, builder.load(best), lambda a, b: greater(builder, a, b)))
-    with cgutils.for_range_slice(builder, times(builder, groups, LANES), count, ir.Constant(LONG, 1)) as (index, _):
+    chains = [cgutils.alloca_once_value(builder, splat(builder, least, FLOATS)) for _ in range(CHAINS)]
+
+    def look(chain: Any, at: Any) -> None:
+        x = of(load(builder, source, builder.add(start, at), FLOATS))
+        builder.store(greater(builder, x, builder.load(chain)), chain)
+
+    long = times(builder, builder.udiv(count, ir.Constant(LONG, LANES * CHAINS)), LANES * CHAINS)
+    whole = times(builder, builder.udiv(count, ir.Constant(LONG, LANES)), LANES)
+    with cgutils.for_range_slice(builder, ir.Constant(LONG, 0), long, ir.Constant(LONG, LANES * CHAINS)) as (index, _):
+        for number, chain in enumerate(chains):
+            look(chain, plus(builder, index, LANES * number))
+    with cgutils.for_range_slice(builder, long, whole, ir.Constant(LONG, LANES)) as (index, _):
+        look(chains[0], index)
+    best = builder.load(chains[0])
+    for chain in chains[1:]:
+        best = greater(builder, best, builder.load(chain))
+    last = cgutils.alloca_once_value(builder, folded(builder, best, lambda a, b: greater(builder, a, b)))
+    with cgutils.for_range_slice(builder, whole, count, ir.Constant(LONG, 1)) as (index, _):
         x = builder.load(builder.gep(source, [builder.add(start, index)]))
         builder.store(greater(builder, of(x), builder.load(last)), last)
     return builder.load(last)
@@ -95,9 +109,14 @@ def greatest_of(builder: Any, source: Any, start: Any, count: Any, least: Any, o
 
 def magnitude(builder: Any, x: Any) -> Any:
     """Return the absolute value of a float or of a vector of floats."""
-    name = f"llvm.fabs.v{LANES}f32" if isinstance(x.type, ir.VectorType) else "llvm.fabs.f32"
+    return of_float(builder, "fabs", x)
+
+
+def of_float(builder: Any, name: str, x: Any) -> Any:
+    """Return LLVM's function ``name`` ("fabs", "floor", "sqrt": all exact) of a float or of a vector of floats."""
+    size = f"v{LANES}f32" if isinstance(x.type, ir.VectorType) else "f32"
     kind = ir.FunctionType(x.type, [x.type])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [x])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{size}"), [x])
 
 
 def magnitude_of_bytes(builder: Any, x: Any) -> Any:
@@ -126,19 +145,24 @@ def folded(builder: Any, vector: Any, join: Any) -> Any:
 def total_of(builder: Any, count: Any, term: Callable[[Any, Any], Any]) -> Any:
     """Return the sum of ``term(i, type)`` for i below ``count``: a float, or for a vector type 16 of them from i on.
 
-    The order is fixed: whole vectors are added lane by lane, then folded; the rest is added one by one.
+    The order is fixed: whole vectors are added as `total_of_vectors` does, then the rest one by one.
     """
-    sums = cgutils.alloca_once(builder, FLOATS)
-    builder.store(ir.Constant(FLOATS, [0.0] * LANES), sums)
-    groups = builder.udiv(count, ir.Constant(LONG, LANES))
-    with cgutils.for_range(builder, groups) as loop:
-        new = term(times(builder, loop.index, LANES), FLOATS)
-        builder.store(builder.fadd(builder.load(sums), new), sums)
+    whole = times(builder, builder.udiv(count, ir.Constant(LONG, LANES)), LANES)
     total = cgutils.alloca_once(builder, FLOAT)
-    builder.store(folded(builder, builder.load(sums), builder.fadd), total)
-    with cgutils.for_range_slice(builder, times(builder, groups, LANES), count, ir.Constant(LONG, 1)) as (index, _):
+    builder.store(total_of_vectors(builder, whole, lambda i: term(i, FLOATS)), total)
+    with cgutils.for_range_slice(builder, whole, count, ir.Constant(LONG, 1)) as (index, _):
         builder.store(builder.fadd(builder.load(total), term(index, FLOAT)), total)
     return builder.load(total)
+
+
+def total_of_vectors(builder: Any, count: Any, term: Callable[[Any], Any]) -> Any:
+    """Return the sum of the numbers of ``term(i)``, a vector, for each 16th i below ``count``: by lane, then folded."""
+    sums = cgutils.alloca_once(builder, FLOATS)
+    builder.store(ir.Constant(FLOATS, [0.0] * LANES), sums)
+    with cgutils.for_range_slice(builder, ir.Constant(LONG, 0), count, ir.Constant(LONG, LANES)) as (index, _):
+        new = term(index)
+        builder.store(builder.fadd(builder.load(sums), new), sums)
+    return folded(builder, builder.load(sums), builder.fadd)
 
 
 def load_any(builder: Any, source: Any, index: Any, kind: Any) -> Any:
@@ -146,3 +170,61 @@ def load_any(builder: Any, source: Any, index: Any, kind: Any) -> Any:
     if isinstance(kind, ir.VectorType):
         return load(builder, source, index, kind)
     return builder.load(builder.gep(source, [index]))
+
+
+def store_any(builder: Any, value: Any, source: Any, index: Any) -> None:
+    """Store a float, or a vector of floats, from element ``index`` on."""
+    if isinstance(value.type, ir.VectorType):
+        store(builder, value, source, index)
+    else:
+        builder.store(value, builder.gep(source, [index]))
+
+
+def constant(kind: Any, number: float) -> Any:
+    """Return a float, or a vector of equal floats."""
+    return ir.Constant(kind, [float(number)] * LANES if isinstance(kind, ir.VectorType) else float(number))
+
+
+def alike(builder: Any, number: Any, kind: Any) -> Any:
+    """Return a float as it is, or a vector of it, as ``kind`` says."""
+    return splat(builder, number, kind) if isinstance(kind, ir.VectorType) else number
+
+
+def for_each(builder: Any, count: Any, body: Callable[[Any, Any], None]) -> None:
+    """Emit ``body(i, FLOATS)`` for whole vectors of ``count`` numbers, then ``body(i, FLOAT)`` for each one left."""
+    whole = times(builder, builder.udiv(count, ir.Constant(LONG, LANES)), LANES)
+    with cgutils.for_range_slice(builder, ir.Constant(LONG, 0), whole, ir.Constant(LONG, LANES)) as (index, _):
+        body(index, FLOATS)
+    with cgutils.for_range_slice(builder, whole, count, ir.Constant(LONG, 1)) as (index, _):
+        body(index, FLOAT)
+
+
+# e^x as in Cephes' expf: e^x = 2^n e^r, |r| <= ln(2) / 2.
+LOG2_E, LN2_HIGH, LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
+TAYLOR: Final = tuple(
+    np.float32(c)
+    for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+)
+LEAST, MOST = np.float32(-87.0), np.float32(88.0)  # a larger number, or a smaller one, counts as these
+
+
+def exp_of(builder: Any, x: Any) -> Any:
+    """Return e^x of a float or of a vector of floats, within 2 units in the last place."""
+    kind = x.type
+    number = partial(constant, kind)
+    x = builder.select(builder.fcmp_ordered(">", x, number(LEAST)), x, number(LEAST))
+    x = builder.select(builder.fcmp_ordered("<", x, number(MOST)), x, number(MOST))
+    whole = of_float(builder, "floor", builder.fadd(builder.fmul(x, number(LOG2_E)), number(0.5)))
+    high, low = (builder.fmul(whole, number(part)) for part in (LN2_HIGH, LN2_LOW))
+    r = builder.fsub(builder.fsub(x, high), low)
+    series = number(TAYLOR[0])
+    for term in TAYLOR[1:]:
+        series = builder.fadd(builder.fmul(series, r), number(term))
+    series = builder.fadd(builder.fadd(builder.fmul(builder.fmul(series, r), r), r), number(1.0))
+    ints = INTS if isinstance(kind, ir.VectorType) else INT
+    exponent = builder.add(builder.fptosi(whole, ints), _int(ints, 127))
+    return builder.fmul(series, builder.bitcast(builder.shl(exponent, _int(ints, 23)), kind))
+
+
+def _int(kind: Any, number: int) -> Any:
+    return ir.Constant(kind, [number] * LANES if isinstance(kind, ir.VectorType) else number)

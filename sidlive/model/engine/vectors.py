@@ -5,23 +5,12 @@ Each sum adds its numbers in one fixed order, 16 side by side, and nothing is fu
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from sidlive.compiling import EXACT, kernel
-from sidlive.model.engine.simd import (
-    FLOAT,
-    INT,
-    LANES,
-    greatest_of,
-    load_any,
-    plus,
-    splat,
-    total_of,
-)
+from sidlive.model.engine.simd import LANES, exp_of, greatest_of, load_any, splat, total_of
 
 
 @intrinsic
@@ -102,36 +91,11 @@ def sum_above(context, numbers, weights, floor, count):  # type: ignore[no-untyp
 
 
 @intrinsic
-def power_of_two(context, exponent):  # type: ignore[no-untyped-def]
-    """Return 2 to the power of a whole float32 in -126 .. 127, made from its bits."""
+def exp(context, x):  # type: ignore[no-untyped-def]
+    """Return e^x in float32, within 2 units in the last place; x is limited to -87 .. 88. Compilers vectorise it."""
     signature = types.float32(types.float32)
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        biased = plus(builder, builder.fptosi(arguments[0], INT), 127)
-        return builder.bitcast(builder.shl(biased, ir.Constant(INT, 23)), FLOAT)
+        return exp_of(builder, arguments[0])
 
     return signature, generate
-
-
-# e^x as in Cephes' expf: e^x = 2^n e^r, |r| <= ln(2) / 2. Constants must be float32, or all becomes float64.
-_LOG2_E, _LN2_HIGH, _LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
-_TAYLOR = tuple(
-    np.float32(c)
-    for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-)
-_LEAST, _MOST, _HALF, _ONE = np.float32(-87.0), np.float32(88.0), np.float32(0.5), np.float32(1.0)
-
-
-@kernel(fastmath=EXACT, no_cfunc_wrapper=True)
-def exp(x):  # type: ignore[no-untyped-def]
-    """Return e^x in float32, within 2 units in the last place; x is limited to -87 .. 88. Compilers vectorise it."""
-    x = min(max(x, _LEAST), _MOST)
-    whole = np.floor(x * _LOG2_E + _HALF)
-    r = x - whole * _LN2_HIGH - whole * _LN2_LOW
-    series = _TAYLOR[0]
-    series = series * r + _TAYLOR[1]
-    series = series * r + _TAYLOR[2]
-    series = series * r + _TAYLOR[3]
-    series = series * r + _TAYLOR[4]
-    series = series * r + _TAYLOR[5]
-    return (series * r * r + r + _ONE) * power_of_two(whole)

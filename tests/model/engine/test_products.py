@@ -12,9 +12,10 @@ from llvmlite import binding, ir
 from numba import njit
 from numpy.typing import NDArray
 
+from sidlive.model.engine.addresses import emitted
 from sidlive.model.engine.arrays import Floats2, Longs1
 from sidlive.model.engine.blocks import PADDING, Quantised, TiledMatrices, multiply
-from sidlive.model.engine.products import TILE, _product_function, aligned, round_up, tiled
+from sidlive.model.engine.products import TILE, aligned, product_function, round_up, tiled
 from sidlive.model.engine.tables import opening, table_of
 from sidlive.model.weights import QuantisedMatrix
 
@@ -79,7 +80,7 @@ def for_arm(isa: str, features: str) -> tuple[str, bytes]:
     module.triple = "aarch64-linux-gnu"
     for vectors in (1, 4):
         for positive in (False, True):
-            _product_function(module, isa, vectors, positive)
+            emitted(module, isa, *product_function(vectors, positive))
     parsed = binding.parse_assembly(str(module).replace("linkonce_odr", ""))
     machine = binding.Target.from_triple(module.triple).create_target_machine(features=features, opt=3)
     passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=3))
