@@ -6,9 +6,10 @@ measured with random weights. These are the worst case: they generate nearly all
 about 20.
 
 The name of a figure that depends on the instruction set ends with its name, as in ``realtime_x.pocket.avx2``. Beside
-them stand the limits of the machine in the same run: products of bytes a second with a matrix that fits the cache, and
-bytes a second from memory. ``share_of_limit`` is the time that a frame would take at that limit, as a share of the time
-that it takes.
+them stand the limits of the machine in the same run: products of bytes a second with a matrix that fits a core's own
+cache, and bytes a second from memory. ``share_of_limit`` is the time a frame would take at the limit, as a share of
+the time that it takes. The limit of the time level's weights is the speed of a product with one matrix as large as all
+of them (``weights_gb_per_s``), because no core reads 5 or 19 million bytes as fast as what its own cache holds.
 """
 
 import json
@@ -50,6 +51,7 @@ CONTEXT: Final = 1024  # frames
 ROUND: Final = 100  # frames per run
 LANES: Final = 4  # futures generated together
 CACHED, UNCACHED = 1 << 18, 1 << 27  # bytes of weights that fit a core's own cache, and that fit none
+PRODUCTS: Final = 1 << 26  # products of bytes in a measurement of a limit: the call itself must not count
 SAMPLING: Final = Sampling(temperature=1.0, top_p=0.98, seed=1)
 NOTES: Final = NoteSampling(temperature=1.0, top_p=0.98, seed=1)
 START: Final = """
@@ -204,29 +206,28 @@ def _multiply_once(x, matrix, result, quantised, count):  # type: ignore[no-unty
 
 def _products_per_s(size: int) -> float:
     """Return the products of bytes a second with a matrix of ``size`` bytes, the fastest of a few passes over it."""
-    columns = 256
+    columns = 1024  # about as many as a row of the larger networks has
     tiles = size // columns // TILE
     matrix = TiledMatrices(aligned((1, tiles, columns // 4, TILE, 4), np.uint8), np.ones((1, tiles * TILE), np.float32))
     matrix.tiles[:] = 1  # each page of memory is its own, not the system's page of zeros
     x, result = np.ones((1, columns), np.float32), np.zeros((1, tiles * TILE), np.float32)
-    scratch, count = quantised(1, columns), max(1, 10 * CACHED // size)
+    scratch, count = quantised(1, columns), max(1, PRODUCTS // size)
     _multiply_once(x, matrix, result, scratch, 1)
     worked = time.thread_time()
     _multiply_once(x, matrix, result, scratch, count)
     return matrix.tiles.size * count / (time.thread_time() - worked)
 
 
-def _limit_s(engine: Engine, tokens: float, limits: Limits) -> float:
+def _limit_s(engine: Engine, tokens: float, limits: Limits, weights_per_s: float) -> float:
     """Return the seconds that a frame of this many tokens takes at the machine's limit.
 
-    Counts the products with matrices, keys and values; those of a network of more than a cache come from memory.
+    Counts the products with matrices, keys and values. ``weights_per_s``: speed of those with the time level's weights.
     """
     config = engine.config
-    time_level = config.time.parameters + 2 * config.time.layers * config.time.width * CONTEXT
+    kept = 2 * config.time.layers * config.time.width * CONTEXT
     head = engine._model.column.head.tiles[0].size
     column_level = config.time.width * config.column.width + tokens * (config.column.parameters + head)
-    seconds = time_level / (limits.cached if time_level < UNCACHED else limits.uncached)
-    return seconds + column_level / limits.cached
+    return config.time.parameters / weights_per_s + (kept + column_level) / limits.cached
 
 
 def _rates(name: str, engine: Engine, rounds: int, limits: Limits) -> Iterator[Result]:
@@ -242,12 +243,14 @@ def _rates(name: str, engine: Engine, rounds: int, limits: Limits) -> Iterator[R
             waits[round_number, i] = time.perf_counter() - begin
             tokens += int((engine.last_tokens != tk.SKIP).sum())
         works[round_number] = (time.thread_time() - worked) / ROUND
-    fastest = float(works.min())
+    fastest, size = float(works.min()), engine.config.time.parameters
+    weights_per_s = limits.uncached if size > UNCACHED else max(_products_per_s(size) for _ in range(rounds))
     yield Result(f"realtime_x.{name}", 1 / (fastest * PAL.rate_hz), "x")
     yield Result(f"frame_ms.{name}", fastest * 1e3, "ms")
     yield Result(f"p99_ms.{name}", float(np.quantile(waits, 0.99)) * 1e3, "ms")
     yield Result(f"tokens_per_frame.{name}", tokens / waits.size)
-    yield Result(f"share_of_limit.{name}", _limit_s(engine, tokens / waits.size, limits) / fastest)
+    yield Result(f"weights_gb_per_s.{name}", weights_per_s / 1e9, "GB/s")
+    yield Result(f"share_of_limit.{name}", _limit_s(engine, tokens / waits.size, limits, weights_per_s) / fastest)
 
 
 def _lanes_cost(engine: Engine, rounds: int) -> float:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sidlive.instructions import in_use, of_code
 from sidlive.model.engine.addresses import Emit, call_by_addresses
-from sidlive.model.engine.dots import BIAS, BIASED, add_up, dots_of
+from sidlive.model.engine.dots import BIAS, BIASED, add_up, dots_of, magnitudes_of
 from sidlive.model.engine.simd import (
     BYTE,
     BYTES,
@@ -138,6 +138,7 @@ def _emit_products(builder: Any, isa: str, arguments: list[Any], vectors: int, p
         splat(builder, builder.load(builder.gep(scales, [ir.Constant(LONG, vector)])), lanes)
         for vector in range(vectors)
     ]
+    magnitudes = None if positive else magnitudes_of(builder, dots, starts, fours)
     debts = None
     if isa in BIASED and not positive:  # what the bias of the weights adds to a product
         loads = [builder.load(builder.gep(sums, [ir.Constant(LONG, vector)])) for vector in range(vectors)]
@@ -149,7 +150,7 @@ def _emit_products(builder: Any, isa: str, arguments: list[Any], vectors: int, p
         tile = builder.gep(weights, [times(builder, builder.mul(loop.index, tile_fours), 4 * TILE)])
         for first in range(0, TILE // width, at_once):
             rows = range(first, first + at_once)
-            totals = add_up(builder, dots, tile, fours, starts, debts, rows, positive)
+            totals = add_up(builder, dots, tile, fours, starts, magnitudes, debts, rows)
             for group, of_rows in zip(rows, zip(*totals, strict=True), strict=True):
                 row = plus(builder, times(builder, loop.index, TILE), width * group)
                 gain = load(builder, gains, row, lanes)
