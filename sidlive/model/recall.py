@@ -50,6 +50,7 @@ VOICE_STREAMS: Final = 3  # streams of a voice: 0-2, 3-5, 6-8; streams 9 and 10 
 NOTHING: Final = tk.SKIP  # no suggestion; also the suggestion for a slot that was silent at the recalled place
 ID_BASE: Final = np.uint32(257)  # 256 byte values and KEEP
 CHOICES: Final = 2  # suggestions for a slot
+_TOGETHER: Final = 64  # scores that are compared at once
 # Strengths of recall's suggestions: for runs of 0, 1, 2-3, 4-7, 8-15, 16-31, 32-63, 64-127, 128 and more.
 RUN_STRENGTHS: Final = 9
 GUIDE: Final = RUN_STRENGTHS  # the strength of a suggestion that `guide` makes
@@ -212,9 +213,7 @@ def best_offsets(row, runs, stream, t, window, near, weight, together, offsets, 
             )
         if best == 0:
             return
-        offset = 1
-        while scores[offset] != best:
-            offset += 1
+        offset = _first(scores, best)
         if near > 0:
             for o in range(offset + 1, reach + 1):
                 if scores[o] == best and together[o] >= together[offset]:
@@ -242,11 +241,27 @@ def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-d
     best = np.int16(0)
     if last >= first:
         next_ids, part = row[here + first : here + last + 1], scores[first : last + 1]
+        for i in range(last - first + 1):  # with a mask and in a loop of its own, or AVX2 takes one score at a time
+            part[i] = np.int16(part[i] & np.int16(-np.int16(next_ids[i] != used)))
         for i in range(last - first + 1):
-            score = np.int16(0) if next_ids[i] == used else part[i]
-            part[i] = score
-            best = score if score > best else best
+            best = part[i] if part[i] > best else best
     return best
+
+
+@kernel
+def _first(scores, score):  # type: ignore[no-untyped-def]
+    """Return the smallest offset from 1 on that has a score. It exists."""
+    offset = 1
+    while offset + _TOGETHER <= scores.shape[0]:  # a compiler looks at many at once if no loop ends early
+        part, found = scores[offset : offset + _TOGETHER], np.int16(0)
+        for i in range(_TOGETHER):
+            found |= np.int16(part[i] == score)
+        if found:
+            break
+        offset += _TOGETHER
+    while scores[offset] != score:
+        offset += 1
+    return offset
 
 
 @kernel

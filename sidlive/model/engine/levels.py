@@ -169,9 +169,27 @@ class SamplingArrays(NamedTuple):
     near_weight: Longs1
 
 
-open_language, open_time, open_column, open_state = map(opening, (Language, TimeLevel, ColumnLevel, EngineState))
-open_hearing, open_generating = map(opening, (HearingScratch, GeneratingScratch))
-open_sampling, open_constraints = map(opening, (SamplingArrays, Constraints))
+class Hearing(NamedTuple):
+    """All that `hear_frames` reads and writes, in one table: each array that a call is given costs it time."""
+
+    language: Language
+    level: TimeLevel
+    state: EngineState
+    scratch: HearingScratch
+
+
+class Generating(NamedTuple):
+    """All that `generate_frame` reads and writes, but for what changes from frame to frame."""
+
+    language: Language
+    level: ColumnLevel
+    state: EngineState
+    scratch: GeneratingScratch
+
+
+open_hearing, open_generating, open_sampling, open_constraints = map(
+    opening, (Hearing, Generating, SamplingArrays, Constraints)
+)
 
 
 @inner
@@ -181,19 +199,13 @@ def recall_memory_of(state, lane):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def hear_frames(language, level, state, scratch, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
+def hear_frames(hearing, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
     """Run the time level over B frames that lie in the rings, and store a hidden vector after each.
 
-    The first four arguments are tables, of `Language`, `TimeLevel`, `EngineState` and `HearingScratch`. ``lanes
-    int64[B]``, ``positions int64[B]``: lane and frame number of each frame, in ascending order within a lane.
-    ``context``, ``pinned``: frames.
+    ``hearing``: a table of `Hearing`. ``lanes int64[B]``, ``positions int64[B]``: lane and frame number of each frame,
+    in ascending order within a lane. ``context``, ``pinned``: frames.
     """
-    language, level, state, scratch = (
-        open_language(language),
-        open_time(level),
-        open_state(state),
-        open_hearing(scratch),
-    )
+    language, level, state, scratch = open_hearing(hearing)
     cosines, sines, near_cosines, near_sines = (
         scratch.cosines,
         scratch.sines,
@@ -281,24 +293,19 @@ def write(language, frames, position, slot, token):  # type: ignore[no-untyped-d
 
 @kernel
 def generate_frame(  # type: ignore[no-untyped-def]
-    language, level, state, scratch, sampling, constraints, position, forced, is_forced, guide, is_guided, weigh
+    generating, sampling, constraints, position, forced, is_forced, guide, is_guided, weigh
 ):
     """Run the column level: generate the frame at ``position`` into every lane's ring.
 
-    The frame before must have been heard. The first six arguments are tables, of `Language`, `ColumnLevel`,
-    `EngineState`, `GeneratingScratch`, `SamplingArrays` and `Constraints`. Columns with ``is_forced bool[28]`` take the
-    value of ``forced uint8[28]``, whatever the constraints. Columns with ``is_guided bool[28]`` have the value of
-    ``guide uint8[28]`` as a suggestion (see `model.guide`). A voice that leaves the scale is generated again, within
-    the scale. Tokens, logits and costs go to the state; those of forced slots only if ``weigh``.
+    The frame before must have been heard. The first three arguments are tables, of `Generating`, `SamplingArrays` and
+    `Constraints`. Columns with ``is_forced bool[28]`` take the value of ``forced uint8[28]``, whatever the constraints.
+    Columns with ``is_guided bool[28]`` have the value of ``guide uint8[28]`` as a suggestion (see `model.guide`). A
+    voice that leaves the scale is generated again, within the scale. Tokens, logits and costs go to the state; those of
+    forced slots only if ``weigh``.
 
     All lanes advance by one slot at a time. They may be at different slots, because silent slots are skipped.
     """
-    language, level, state, scratch = (
-        open_language(language),
-        open_column(level),
-        open_state(state),
-        open_generating(scratch),
-    )
+    language, level, state, scratch = open_generating(generating)
     sampling, constraints = open_sampling(sampling), open_constraints(constraints)
     lanes, ring, stack = state.frames.shape[0], state.frames.shape[1], level.stack
     width, half, blocks = stack.last_norm.shape[0], level.cosines.shape[1], scratch.blocks

@@ -26,7 +26,6 @@ from sidlive.model.engine.levels import (
 from sidlive.model.engine.products import TILE, aligned, round_up, tiled
 from sidlive.model.engine.simd import LANES
 from sidlive.model.engine.spelling import Language
-from sidlive.model.engine.tables import Table, table_of
 
 
 class PackedModel(NamedTuple):
@@ -36,19 +35,13 @@ class PackedModel(NamedTuple):
     language: Language
     time: TimeLevel
     column: ColumnLevel
-    hear_tables: tuple[Table, Table]  # of language and time level: the first arguments of `levels.hear_frames`
-    generate_tables: tuple[Table, Table]  # of language and column level: those of `levels.generate_frame`
     pinnable: int  # frames, see `EngineWeights`
 
     @staticmethod
     def of(weights: w.EngineWeights) -> "PackedModel":
         """Lay out the weights of a model file."""
-        language, time, column = language_tables(), time_level(weights), column_level(weights)
-        hear_tables, generate_tables = (
-            (table_of(language), table_of(time)),
-            (table_of(language), table_of(column)),
-        )
-        return PackedModel(weights.config, language, time, column, hear_tables, generate_tables, weights.pinnable)
+        levels = time_level(weights), column_level(weights)
+        return PackedModel(weights.config, language_tables(), *levels, weights.pinnable)
 
 
 @cache

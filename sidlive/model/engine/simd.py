@@ -180,7 +180,7 @@ def store_any(builder: Any, value: Any, source: Any, index: Any) -> None:
         builder.store(value, builder.gep(source, [index]))
 
 
-def constant(kind: Any, number: float) -> Any:
+def constant(kind: Any, number: float | np.float32) -> Any:
     """Return a float, or a vector of equal floats."""
     return ir.Constant(kind, [float(number)] * LANES if isinstance(kind, ir.VectorType) else float(number))
 

@@ -17,7 +17,7 @@ from sidlive.chip.registers import COLUMNS, USED_BITS, Frames, silence
 from sidlive.errors import ModelError
 from sidlive.model.engine import packing
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.engine.levels import EngineState, SamplingArrays, generate_frame, hear_frames
+from sidlive.model.engine.levels import EngineState, Generating, Hearing, SamplingArrays, generate_frame, hear_frames
 from sidlive.model.engine.packing import PackedModel
 from sidlive.model.engine.sampling import Sampling
 from sidlive.model.engine.tables import Table, table_of
@@ -56,9 +56,13 @@ class StatefulModel:
             packing.generating_scratch(model.config, lanes),
         )
         self._constraints = UNCONSTRAINED
-        state, hearing, generating = (table_of(part) for part in (self._state, *self._scratch))
-        self._hear_tables, self._generate_tables = (state, hearing), (state, generating)
+        hearing, generating = self._scratch
+        self._hearing = table_of(Hearing(model.language, model.time, self._state, hearing))
+        self._generating = table_of(Generating(model.language, model.column, self._state, generating))
         self._constraints_table = table_of(UNCONSTRAINED)
+        self._samplings: tuple[Sampling, ...] = ()  # of the frames generated last, like the next three
+        self._sampling: tuple[SamplingArrays, Table]
+        self._lanes, self._positions = np.arange(lanes), np.zeros(lanes, np.int64)
         self._position = 0  # frames heard
         self._furthest = 0  # highest position since the last reset: the rings hold frames up to here
         self._pinned = 0
@@ -148,11 +152,11 @@ class StatefulModel:
         """Generate every lane's next frame into its ring. The caller then calls `_hear_generated`."""
         if constraints is not self._constraints:
             self._constraints, self._constraints_table = constraints, table_of(constraints)
-        _, sampling = _sampling_arrays(samplings)
+        if samplings != self._samplings:
+            self._samplings, self._sampling = samplings, _sampling_arrays(samplings)
         generate_frame(
-            *self._model.generate_tables,
-            *self._generate_tables,
-            sampling,
+            self._generating,
+            self._sampling[1],
             self._constraints_table,
             self._position,
             forced,
@@ -164,8 +168,9 @@ class StatefulModel:
 
     def _hear_generated(self) -> NDArray[np.uint8]:
         """Hear the frame that was generated last, and return it: ``uint8[lanes, 28]``."""
-        lanes, ring = self._state.frames.shape[:2]
-        self._hear(np.arange(lanes), np.full(lanes, self._position))
+        ring = self._state.frames.shape[1]
+        self._positions[:] = self._position
+        self._hear(self._lanes, self._positions)
         generated: NDArray[np.uint8] = self._state.frames[:, self._position % ring].copy()
         self._advance(1)
         return generated
@@ -177,7 +182,7 @@ class StatefulModel:
 
     def _hear(self, lanes: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
         """Hear frames that lie in the rings, ``int64[B]`` each; see `levels.hear_frames`."""
-        hear_frames(*self._model.hear_tables, *self._hear_tables, lanes, positions, self.context, self._pinned)
+        hear_frames(self._hearing, lanes, positions, self.context, self._pinned)
 
     def _advance(self, count: int) -> None:
         self._position += count
@@ -218,16 +223,22 @@ def checked_values(
     Without values, no column counts; without a mask, all do. ``name``: "forced" or "guide", for messages. Raises
     ModelError for a mask without values, or for another shape or type.
     """
+    if values is None and mask is None:
+        return _no_values(shape)
     wanted = str(list(shape))
     if values is None:
-        if mask is not None:
-            raise ModelError(f"{name}_mask needs the values of its columns: pass {name}, uint8{wanted}, too")
-        return np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
+        raise ModelError(f"{name}_mask needs the values of its columns: pass {name}, uint8{wanted}, too")
     values, flags = np.asarray(values), np.ones(shape, dtype=bool) if mask is None else np.array(mask)
     for part, label, kind in ((values, name, np.uint8), (flags, f"{name}_mask", np.bool_)):
         if part.shape != shape or part.dtype != kind:
             raise ModelError(f"{label} must be {np.dtype(kind)}{wanted}, not {part.dtype}{list(part.shape)}")
     return values & USED_BITS, flags
+
+
+@lru_cache(maxsize=4)
+def _no_values(shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return values of which none counts, for `checked_values`. Nobody writes to them."""
+    return np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=bool)
 
 
 def checked_samplings(samplings: Sequence[Sampling], lanes: int) -> tuple[Sampling, ...]:
