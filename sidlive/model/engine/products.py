@@ -15,12 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sidlive.instructions import in_use, of_code
+from sidlive.instructions import in_use
 from sidlive.model.engine.addresses import Emit, call_by_addresses
 from sidlive.model.engine.dots import BIAS, BIASED, add_up, dots_of, magnitudes_of
 from sidlive.model.engine.simd import (
@@ -83,18 +82,6 @@ def tiled(matrix: NDArray[np.int8], out: NDArray[np.uint8]) -> None:
     padded[:rows, :columns] = matrix
     tiles = padded.reshape(out.shape[0], TILE, out.shape[1], 4).transpose(0, 2, 1, 3).view(np.uint8)
     np.bitwise_xor(tiles, np.uint8(bias()), out=out)
-
-
-@intrinsic
-def stored(context, number):  # type: ignore[no-untyped-def]
-    """Return a weight ``int8`` as tiles hold it for vectors of either sign: biased if the instructions want it."""
-    signature = types.uint8(types.int8)
-
-    def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        biased = of_code(target.codegen().magic_tuple()[2]) in BIASED
-        return builder.xor(arguments[0], ir.Constant(BYTE, BIAS if biased else 0))
-
-    return signature, generate
 
 
 def _products(vectors: int, positive: bool) -> Any:
