@@ -169,7 +169,7 @@ class SamplingArrays(NamedTuple):
     near_weight: Longs1
 
 
-class Hearing(NamedTuple):
+class HearingTable(NamedTuple):
     """All that `hear_frames` reads and writes, in one table: each array that a call is given costs it time."""
 
     language: Language
@@ -178,7 +178,7 @@ class Hearing(NamedTuple):
     scratch: HearingScratch
 
 
-class Generating(NamedTuple):
+class GeneratingTable(NamedTuple):
     """All that `generate_frame` reads and writes, but for what changes from frame to frame."""
 
     language: Language
@@ -188,7 +188,7 @@ class Generating(NamedTuple):
 
 
 open_hearing, open_generating, open_sampling, open_constraints = map(
-    opening, (Hearing, Generating, SamplingArrays, Constraints)
+    opening, (HearingTable, GeneratingTable, SamplingArrays, Constraints)
 )
 
 
@@ -202,8 +202,8 @@ def recall_memory_of(state, lane):  # type: ignore[no-untyped-def]
 def hear_frames(hearing, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
     """Run the time level over B frames that lie in the rings, and store a hidden vector after each.
 
-    ``hearing``: a table of `Hearing`. ``lanes int64[B]``, ``positions int64[B]``: lane and frame number of each frame,
-    in ascending order within a lane. ``context``, ``pinned``: frames.
+    ``hearing``: a table of `HearingTable`. ``lanes int64[B]``, ``positions int64[B]``: lane and frame number of each
+    frame, in ascending order within a lane. ``context``, ``pinned``: frames.
     """
     language, level, state, scratch = open_hearing(hearing)
     cosines, sines, near_cosines, near_sines = (
@@ -297,11 +297,11 @@ def generate_frame(  # type: ignore[no-untyped-def]
 ):
     """Run the column level: generate the frame at ``position`` into every lane's ring.
 
-    The frame before must have been heard. The first three arguments are tables, of `Generating`, `SamplingArrays` and
-    `Constraints`. Columns with ``is_forced bool[28]`` take the value of ``forced uint8[28]``, whatever the constraints.
-    Columns with ``is_guided bool[28]`` have the value of ``guide uint8[28]`` as a suggestion (see `model.guide`). A
-    voice that leaves the scale is generated again, within the scale. Tokens, logits and costs go to the state; those of
-    forced slots only if ``weigh``.
+    The frame before must have been heard. The first three arguments are tables, of `GeneratingTable`, `SamplingArrays`
+    and `Constraints`. Columns with ``is_forced bool[28]`` take the value of ``forced uint8[28]``, whatever the
+    constraints. Columns with ``is_guided bool[28]`` have the value of ``guide uint8[28]`` as a suggestion (see
+    `model.guide`). A voice that leaves the scale is generated again, within the scale. Tokens, logits and costs go to
+    the state; those of forced slots only if ``weigh``.
 
     All lanes advance by one slot at a time. They may be at different slots, because silent slots are skipped.
     """

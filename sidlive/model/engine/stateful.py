@@ -17,7 +17,14 @@ from sidlive.chip.registers import COLUMNS, USED_BITS, Frames, silence
 from sidlive.errors import ModelError
 from sidlive.model.engine import packing
 from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints
-from sidlive.model.engine.levels import EngineState, Generating, Hearing, SamplingArrays, generate_frame, hear_frames
+from sidlive.model.engine.levels import (
+    EngineState,
+    GeneratingTable,
+    HearingTable,
+    SamplingArrays,
+    generate_frame,
+    hear_frames,
+)
 from sidlive.model.engine.packing import PackedModel
 from sidlive.model.engine.sampling import Sampling
 from sidlive.model.engine.tables import Table, table_of
@@ -57,8 +64,8 @@ class StatefulModel:
         )
         self._constraints = UNCONSTRAINED
         hearing, generating = self._scratch
-        self._hearing = table_of(Hearing(model.language, model.time, self._state, hearing))
-        self._generating = table_of(Generating(model.language, model.column, self._state, generating))
+        self._hearing = table_of(HearingTable(model.language, model.time, self._state, hearing))
+        self._generating = table_of(GeneratingTable(model.language, model.column, self._state, generating))
         self._constraints_table = table_of(UNCONSTRAINED)
         self._samplings: tuple[Sampling, ...] = ()  # of the frames generated last, like the next three
         self._sampling: tuple[SamplingArrays, Table]
