@@ -243,26 +243,42 @@ class Network(nn.Module):
         return logits.scatter_add(2, suggested, trust.to(logits.dtype))
 
     def nats(
-        self, frames: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor, chosen: Tensor | None = None
+        self,
+        frames: Tensor,
+        tokens: Tensor,
+        recalled: Tensor,
+        strengths: Tensor,
+        chosen: Tensor | None = None,
+        misheard: Tensor | None = None,
     ) -> Tensor:
         """Return the cost in nats ``[N, S]`` of the tokens of frames 1, 2, ..., each given all tokens before it.
 
         ``frames``, ``tokens``: ``int [B, T, 28]`` in slot order; ``recalled``, ``strengths``: ``int [B, T, 28,
         CHOICES]``. ``chosen int [N]``: which of the B * (T - 1) predictions to make (default: all), so that the column
         level can train on a share of the frames; ``recalled`` and ``strengths`` are then ``int [N, 28, CHOICES]``, of
-        these predictions. Silent slots cost 0.
+        these predictions. ``misheard int [B, T - 1, 28]``: the frame from which the time level hears each slot
+        (default: its own). Silent slots cost 0.
         """
-        logits, target = self.predict(frames, tokens, recalled, strengths, chosen)
+        logits, target = self.predict(frames, tokens, recalled, strengths, chosen, misheard)
         silent = target == tk.SKIP
         labels = target.masked_fill(silent, 0)
         cost = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
         return cost.masked_fill(silent, 0.0)
 
     def predict(
-        self, frames: Tensor, tokens: Tensor, recalled: Tensor, strengths: Tensor, chosen: Tensor | None = None
+        self,
+        frames: Tensor,
+        tokens: Tensor,
+        recalled: Tensor,
+        strengths: Tensor,
+        chosen: Tensor | None = None,
+        misheard: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the logits ``float32[N, S, VOCABULARY]`` and tokens ``int[N, S]`` that `nats` compares."""
-        heard = self.hear(frames[:, :-1], tokens[:, :-1]).flatten(0, 1)  # [B (T - 1), d]
+        past = (frames[:, :-1], tokens[:, :-1])
+        if misheard is not None:
+            past = (past[0].gather(1, misheard), past[1].gather(1, misheard))
+        heard = self.hear(*past).flatten(0, 1)  # [B (T - 1), d]
         before, target = frames[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(0, 1)
         if chosen is not None:
             heard, before, target = heard[chosen], before[chosen], target[chosen]

@@ -25,6 +25,7 @@ class TrainingPlan:
     missed: float = 0.3  # largest share of a stream's frames hidden from recall (recall dropout)
     pinned: float = 0.25  # share of windows that begin with an earlier passage of the tune, as a pinned prompt
     guided: float = 0.0  # share of windows with a guide (see `model.guide`): with true notes, or with some wrong ones
+    mishearing: float = 0.5  # share of windows in which the time level hears some of a voice's notes wrongly
     minutes: float | None = None  # length of the run by the clock, instead of ``steps``
 
     @property

@@ -19,7 +19,7 @@ several processes may do it at once.
 
 - ``values.npy``, ``manners.npy``: ``uint8[N, 28]``, in slot order: the songs' frames and the manners of their tokens
 - ``recall``: a `PartsFile` of the blocks' suggestions, ``uint16[M, CODES]``: see `encode`
-- ``guides``: a `PartsFile` of the guides' suggestions, ``uint8[2 * N, 2 * SLOTS]``: see `encode_guide`; only if needed
+- ``guides-2``: a `PartsFile` of the guides' suggestions, ``uint8[2 * N, 2 * SLOTS]``: see `encode_guide`; if needed
 """
 
 import hashlib
@@ -60,7 +60,10 @@ LEVELS: Final = rc.RUN_STRENGTHS - 1  # strengths of a suggestion, from 1
 GUIDES: Final = 2  # variants of a song's guide
 TRUE, DISTURBED = range(GUIDES)
 NO_GUIDE: Final = 255  # the manner of a slot for which a guide suggests nothing
-LONGEST_DELAY: Final = 400  # frames between a note and the last note that it may be played from
+GUIDES_FILE: Final = "guides-2"  # other rules of `encode_guide` need another name
+FIRST_HEARING: Final = 1024  # frames heard before the first note is planned
+HEARINGS: Final = (400, 3000)  # fewest and most frames from there on until the music is heard anew
+LONGEST_DELAY: Final = 64  # frames between a note and the last note that it may be played from
 VOICE_3_OFF: Final = 0x80  # in the volume register
 CHUNK: Final = 16  # parts that a process computes before it reports
 
@@ -130,7 +133,7 @@ class Prepared:
         self.guides = None
         if guided:
             bounds = np.append(0, np.tile(layout.lengths, GUIDES).cumsum())
-            self.guides = PartsFile(folder / "guides", bounds, np.uint8, 2 * tk.SLOTS, self._compute_guide)
+            self.guides = PartsFile(folder / GUIDES_FILE, bounds, np.uint8, 2 * tk.SLOTS, self._compute_guide)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Open the same files in another process."""
@@ -189,13 +192,15 @@ class Prepared:
 def encode_guide(frames: Frames, tokens: Tokens, disturbs: bool, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Compute the tokens that a song's guide suggests, and encode them as ``uint8[T, 2 * SLOTS]``.
 
-    ``frames uint8[T, 28]``, ``tokens int16[T, 28]``: the song. A plan is written some time before it is played, so its
-    notes are played from notes of some time ago: how long is drawn from ``rng``. ``disturbs``: whether some notes are
-    wrong. Columns: the values of the slots, then their manners, NO_GUIDE where nothing is suggested.
+    ``frames uint8[T, 28]``, ``tokens int16[T, 28]``: the song. A plan is played from the sounds of its prompt. So the
+    song is heard up to some frame, drawn from ``rng``, and its notes are played from there until it is heard anew.
+    ``disturbs``: whether some notes are wrong. Columns: the values of the slots, then their manners, NO_GUIDE where
+    nothing is suggested.
     """
     delay, more = int(rng.integers(LONGEST_DELAY + 1)), 2 * rng.random()
+    hearings = np.cumsum([FIRST_HEARING, *rng.integers(*HEARINGS, len(frames) // HEARINGS[0])])
     disturbance = Disturbance(*(more * share for share in astuple(Disturbance()))) if disturbs else None
-    offered = guide_tokens(frames, *causal_guide(frames, None, delay, disturbance, rng), tokens)
+    offered = guide_tokens(frames, *causal_guide(frames, None, delay, disturbance, rng, hearings), tokens)
     values = np.where(offered < tk.KEEP, offered, 0)
     manners = np.where(offered == rc.NOTHING, NO_GUIDE, tk.manners(offered))
     return np.concatenate([values, manners], axis=1).astype(np.uint8)

@@ -27,7 +27,10 @@ from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.tune.edits import rotate_voices
 from sidlive.tune.score.causal import causal_guide
 
-DISTURBED_SHARE: Final = 3 / 7  # of the windows with a guide: those whose guide has wrong notes
+STRETCH: Final = 16  # frames in which a voice may be misheard
+MISHEARD: Final = 0.12  # share of the stretches, in windows of which some are misheard
+GROUPS: Final = sid.VOICES + 1  # the voices, and the filter
+DISTURBED_SHARE: Final = 1 / 7  # of the windows with a guide: those whose guide has wrong notes
 
 
 class Batch(NamedTuple):
@@ -38,10 +41,11 @@ class Batch(NamedTuple):
     recalled: Tensor  # int64[N, 28, CHOICES]: for the frames after those in ``chosen``
     strengths: Tensor  # int64[N, 28, CHOICES]
     chosen: Tensor  # int64[N]: which of the B * T predictions the column level trains on
+    misheard: Tensor | None = None  # int64[B, T, 28]: the frame from which the time level hears a slot; None: its own
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on another device."""
-        return Batch(*(part.to(device) for part in self))
+        return Batch(*(None if part is None else part.to(device) for part in self))
 
 
 class TrainingWindow(NamedTuple):
@@ -129,6 +133,7 @@ class Draw(NamedTuple):
     remembering: NDArray[np.int64]  # 1 with recall, 0 without
     chosen: NDArray[np.int64]  # [B, n]: predictions for the column level, by the frame that each starts from
     guides: NDArray[np.int64]  # variant of the guide (see `prepared`), -1 without one
+    misheard: NDArray[np.int64]  # [B, T, GROUPS]: how many frames ago a voice (or the filter) is heard instead of now
 
 
 def draw(prepared: Prepared, plan: TrainingPlan, step: int) -> Draw:
@@ -158,7 +163,16 @@ def draw(prepared: Prepared, plan: TrainingPlan, step: int) -> Draw:
     disturbed = rng.random(batch) < DISTURBED_SHARE
     guides = np.where(rng.random(batch) < plan.guided, np.where(disturbed, pre.DISTURBED, pre.TRUE), -1)
     pins = np.where(pinned, pins, whole)
-    return Draw(songs, starts, pins, laters, turns, variants, remembering.astype(np.int64), chosen, guides)
+    misheard = _draw_misheard(plan, rng)
+    return Draw(songs, starts, pins, laters, turns, variants, remembering.astype(np.int64), chosen, guides, misheard)
+
+
+def _draw_misheard(plan: TrainingPlan, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw which stretches of a voice are heard as another time of the window, ``int64[B, T, GROUPS]``: frames ago."""
+    shape = (plan.batch, -(-plan.length // STRETCH) + 1, GROUPS)
+    wrong = (rng.random(shape) < MISHEARD) & (rng.random((plan.batch, 1, 1)) < plan.mishearing)
+    ago = np.repeat(np.where(wrong, rng.integers(1, plan.length, shape), 0), STRETCH, axis=1)
+    return ago[:, (first := int(rng.integers(STRETCH))) : first + plan.length]
 
 
 _VOICES: Final = np.arange(tk.SLOTS) < sid.VOICES * tk.SLOTS_PER_VOICE
@@ -247,12 +261,16 @@ class WindowSampler:
         if (drawn.guides >= 0).any():
             variants = guides.expand(-1, plan.length).reshape(-1)[chosen]
             recalled, strengths = self._guided(recalled, strengths, variants, heard_rows + 1)
+        misheard = torch.from_numpy(drawn.misheard)
+        if self.device.type == "cuda":
+            misheard = misheard.pin_memory().to(self.device, non_blocking=True)
         return Batch(
             self._turn(values, turns),
             self._turn(tokens, turns),
             self._turn(recalled.transpose(1, 2), turned[:, None]).transpose(1, 2),
             strengths.gather(1, self._turned_slots[turned][..., None].expand_as(strengths)),
             chosen,
+            heard_from(misheard),
         )
 
     def _tokens_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -300,12 +318,22 @@ class WindowSampler:
         return turned
 
 
+def heard_from(misheard: Tensor) -> Tensor:
+    """Return `Batch.misheard` from ``misheard [B, T, GROUPS]`` of a `Draw`; before the window comes its end."""
+    length = misheard.shape[1]
+    group = torch.arange(tk.SLOTS, device=misheard.device) // tk.SLOTS_PER_VOICE
+    frames = torch.arange(length, device=misheard.device)[:, None]
+    return ((frames - misheard) % length)[..., group]
+
+
 def still_batch(plan: TrainingPlan, device: torch.device = CPU) -> Batch:
     """Return a batch of the shape of the plan's windows in which nothing sounds, to compile a network with."""
     shape, count = (plan.batch, plan.length + 1, tk.SLOTS), plan.batch * plan.chosen
     tokens = torch.from_numpy(rc.STILL_TOKENS.astype(np.int64)).expand(shape)
     nothing = torch.full((count, tk.SLOTS, rc.CHOICES), rc.NOTHING)
-    parts = (torch.zeros(shape, dtype=torch.int64), tokens, nothing, torch.zeros_like(nothing), torch.arange(count))
+    heard = heard_from(torch.zeros((plan.batch, plan.length, GROUPS), dtype=torch.int64))
+    still = torch.zeros_like(nothing)
+    parts = (torch.zeros(shape, dtype=torch.int64), tokens, nothing, still, torch.arange(count), heard)
     return Batch(*(part.contiguous() for part in parts)).to(device)
 
 

@@ -40,12 +40,15 @@ def causal_guide(
     delay: int = 0,
     disturbance: Disturbance | None = None,
     rng: np.random.Generator | None = None,
+    hearings: NDArray[np.int64] | None = None,
 ) -> tuple[Frames, NDArray[np.bool_]]:
     """Return a guide for every frame of a tune ``uint8[T, 28]``, and its mask ``bool[T, 28]``.
 
     Each note is played from a note that ended at least ``delay`` frames before it. A note without such a template is
-    left out of the mask. ``score``: of these frames (None: find the notes here). ``disturbance`` draws from ``rng``.
-    Raises TuneError if the score has another number of frames.
+    left out of the mask. ``hearings``: frames in ascending order, at which the music is heard anew: a note is played
+    from what was heard at the latest of them that lies ``delay`` frames before it, as a plan is played from its prompt
+    (None: it is heard all the time). ``score``: of these frames (None: find the notes here). ``disturbance`` draws from
+    ``rng``. Raises TuneError if the score has another number of frames.
     """
     bank = sound_bank(frames, score)
     notes = PlannedNotes.of(bank.score)
@@ -55,6 +58,8 @@ def causal_guide(
         delay += FARTHEST  # so that no note is played from itself
     wanted = planned_table(notes)
     latest = np.maximum(wanted[:, ONSET] - delay, 0)
+    if hearings is not None:
+        latest = np.append(0, hearings)[np.searchsorted(hearings, latest, side="right")]
     tables = _tables(bank)
     return render_table(wanted, notes.chords, bank, 0, len(frames), latest, frames, tables, TABLE_FRAMES)
 

@@ -235,6 +235,19 @@ def test_a_repeated_phrase_is_guided_by_its_first_time():
     assert late[:, CONTROL].sum() < mask[:, CONTROL].sum() - len(phrase)
 
 
+def test_between_two_hearings_no_sound_is_learnt():
+    """The kick comes in the second phrase first. Heard at its end, the third has it; heard before it, none has it."""
+    lead, kick = "@lead a4 . c5 . e5 . a4 . ", "@kick c3 . . . @lead e5 . . ."
+    first = tune(lead + lead, lead=LEAD)
+    second = tune(lead + kick, lead=LEAD, kick=KICK)
+    frames = np.concatenate([first, second, second])
+    at, size = len(first), len(second)
+    asked = slice(at + size + 50, at + size + 68)  # the third phrase's kick
+    masks = [causal_guide(frames, hearings=np.array(hearings))[1] for hearings in ([at], [at, at + size])]
+    assert not masks[0][asked, CONTROL].any() and masks[1][asked, CONTROL].all()
+    assert not any(mask[: at - 20].any() for mask in masks), "nothing was heard yet; leads begin before their notes"
+
+
 def test_a_guide_does_not_know_the_future():
     """Other sounds after frame 400 leave the guide up to there as it was."""
     frames = play(scores()["gallop"])[:1000]
