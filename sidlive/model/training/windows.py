@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on another device."""
-        return Batch(*(None if part is None else part.to(device) for part in self))
+        return self._replace(**{name: part.to(device) for name, part in self._asdict().items() if part is not None})
 
 
 class TrainingWindow(NamedTuple):
