@@ -19,7 +19,7 @@ check:
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	@echo "compiling the kernels, if they have changed ..."
-	@$(BIN)/python -c 'from sidlive.live.processes import compile_ahead as c, options; c.compile_ahead(options.RoomOptions(), lambda line: None)'
+	@$(BIN)/python -c 'from sidlive.live.processes import compile_ahead as c, options; c.compile_tunes_beside(); c.compile_ahead(options.RoomOptions(), lambda line: None)'
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 setup: system $(VENV)/.play

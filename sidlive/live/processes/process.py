@@ -10,6 +10,7 @@ import faulthandler
 import gc
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -166,6 +167,7 @@ class _Parts:
         self._loading_gaps = (
             0  # gaps while the model was loaded (that keeps the interpreter busy): inaudible, so not shown
         )
+        self._tunes: subprocess.Popen[bytes] | None = None  # compiles kernels while the music plays
         self._closing = threading.Event()
         self._wake = threading.Event()
         self.core.wake = self._wake.set
@@ -203,6 +205,8 @@ class _Parts:
         self._sync.close()
         for thread in self._threads:
             thread.join(1.0)
+        if self._tunes is not None:
+            self._tunes.terminate()
         self._write_take()
 
     def _hush(self) -> None:
@@ -216,10 +220,10 @@ class _Parts:
     def _generate(self) -> None:
         try:
             from sidlive.live.core.generator import Generator
-            from sidlive.live.processes.compile_ahead import compile_ahead
+            from sidlive.live.processes.compile_ahead import compile_ahead, compile_tunes_beside
             from sidlive.tune.edits import transpose
 
-            compile_ahead(self._options, self._report_compiling)
+            is_new = compile_ahead(self._options, self._report_compiling)
             engine = make_engine(self._options, self._report_loading)
             composer = make_composer(self._options, self._report_loading)
             generator = Generator(self.core, engine, transpose, composer)
@@ -231,6 +235,8 @@ class _Parts:
             gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
             gc.enable()
         self._loading_gaps = self._renderer.underruns
+        if is_new:  # on this machine, or a new version
+            self._tunes = compile_tunes_beside()
         raise_threads()  # not before: loading computes on and on
         self._renderer.calm()
         self._minder.watch()

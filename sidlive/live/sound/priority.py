@@ -17,6 +17,7 @@ from typing import Final
 # Real-time priorities, of 1 to 99: below those of sound servers.
 _SOUND: Final = 5
 _COMPANY: Final = 4  # threads that run Python beside those of the sound
+_LAST_NICE: Final = 19
 _NICE: Final = -11  # the value that sound servers use
 # Where real-time scheduling is not allowed, Linux 6.12 and later lets every user ask for short shares of a processor.
 # A thread that wakes and wants a short one runs before a program in the middle of a long one.
@@ -63,6 +64,16 @@ def run_as_usual() -> None:
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         _set_share(threading.get_native_id(), 0)
+
+
+def run_last() -> None:
+    """Have this process run when no other wants the processor: in a session of its own, which comes last."""
+    run_as_usual()
+    with contextlib.suppress(OSError, AttributeError):  # it may lead a session already; not every system has them
+        os.setsid()
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, 0, _LAST_NICE)
+        _SESSION.write_text(str(_LAST_NICE), encoding="ascii")
 
 
 def raise_process(alone: bool = False) -> None:

@@ -33,6 +33,8 @@ def open_song(path: Path, song: int | None = None) -> "Recorder":
 
     Raises TuneError that names the file.
     """
+    from sidlive.tune.capture.recorder import Recorder  # the C64, which music that ships does not need
+
     tune = read_tune(path)
     try:
         return Recorder(tune, song)
