@@ -11,5 +11,6 @@ In reading order:
 - ``composer``: writes the notes that the engine plays, likewise;
 - ``training``: the only package that imports torch;
 - ``corpus``: training data; ``judging``: how good a model is;
+- ``repetition``: how notes repeat, at any distance;
 - ``scales``: the scale of a tune, and the register values of its notes.
 """

@@ -19,7 +19,7 @@ from sidlive.model.corpus.shards import Corpus, CorpusTune
 from sidlive.model.engine import Engine, Sampling
 from sidlive.model.judging.copies import longest_copies, longest_voice_copies
 from sidlive.model.judging.critic import Passage, auc
-from sidlive.model.judging.form import form_of, longest_loop, lost_voices
+from sidlive.model.judging.form import form_of, longest_loop, loops, lost_voices
 from sidlive.model.judging.likelihood import interval, tunes_of
 from sidlive.model.judging.measures import character_of, measure, notes_of
 from sidlive.model.scales import in_tune
@@ -41,6 +41,8 @@ MEASURES: Final = {  # by stable name: (unit, label for people)
     "ioi_kinds": ("kinds", "distances between onsets per voice in 10 s"),
     "new_figures": ("share", "figures of 4 notes that are new"),
     "longest_loop_bars": ("bars", "longest exact repetition"),
+    "loop_times": ("times", "times in a row that a passage is played"),
+    "loop_share": ("share", "notes repeated at the best distance"),
     "voices_lost": ("share", "voices without a note after 20 s"),
     "onsets_per_s": ("1/s", "note onsets per second"),
     "gate_changes_per_s": ("1/s", "gate changes per second"),
@@ -224,7 +226,7 @@ def play_long(
     seconds: float,
     composer: "ComposerLike | None" = None,
 ) -> dict[str, float]:
-    """Continue a prompt for ``seconds``; return measures of the last minute, and the longest loop of the run, by name.
+    """Continue a prompt for ``seconds``; return measures of the last minute, and the loops of the run, by name.
 
     ``onsets_ratio``: note onsets per second relative to the prompt. ``voices_lost``: share of the voices with notes in
     the prompt that have none in the last minute. nan if there is nothing to measure.
@@ -234,14 +236,17 @@ def play_long(
     heard, character = frames[prompt.start : prompt.prompt_end], character_of(frames, tune.rate_hz)
     made = _continued(engine, heard, tune.rate_hz, _frames(tune, seconds), sampling, composer)
     last = made[-_frames(tune, LAST_S) :]
-    before, after = notes_of(heard), notes_of(last)
+    before, played, after = notes_of(heard), notes_of(made), notes_of(last)
+    times, share = loops(played, tune.rate_hz, len(made))
     rate = sum(len(notes.starts) for notes in before) / len(heard)
     lost, had = lost_voices(before, after, tune.rate_hz, since_s=0.0)
     return {
         "onsets_ratio": sum(len(notes.starts) for notes in after) / len(last) / rate if rate else float("nan"),
         "in_tune": in_tune(last, character.scale),
         "voices_lost": lost / had if had else float("nan"),
-        "longest_loop_bars": longest_loop(notes_of(made), character.bar_frames, len(made)),
+        "longest_loop_bars": longest_loop(played, character.bar_frames, len(made)),
+        "loop_times": times,
+        "loop_share": share,
     }
 
 

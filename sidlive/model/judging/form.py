@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sidlive.chip.pitch import SEMITONE
 from sidlive.chip.registers import VOICES, Frames
 from sidlive.model.judging.measures import Notes, notes_of
+from sidlive.model.repetition import longest_stretches, repeats_of, shares
 
 WINDOW_S: Final = 10.0  # window in which pitches and rhythms are counted
 FIGURE: Final = 4  # number of consecutive notes in a figure
@@ -20,7 +21,12 @@ REMEMBERED_S: Final = 20.0  # a figure is new if its voice did not play it withi
 LOST_FROM_S: Final = 20.0  # a voice is lost if it has no note after this time
 FEWEST_NOTES: Final = 4  # a voice or a loop with fewer notes is ignored
 LOOP_BARS: Final = (1, 2, 4, 8)  # lengths of loops to search for
+LAGS_S: Final = (2.0, 40.0)  # shortest and longest passage whose repetition is searched for, whatever the bar
+LOOP_SHARE: Final = 0.9  # share of a passage's notes that repeat if it is played again
+LAST_S: Final = 60.0  # the end of music, in which `loop_share` counts
 SLACK: Final = 1  # frames: inter-onset intervals that differ by no more count as equal
+
+_KEYS: Final = 1000  # more than the pitches of a voice in `loops`
 
 
 def semitones(notes: Notes) -> NDArray[np.int64]:
@@ -91,6 +97,29 @@ def longest_loop(voices: Sequence[Notes], bar_frames: int, count: int) -> float:
     return longest
 
 
+def loops(voices: Sequence[Notes], rate_hz: float, count: int) -> tuple[float, float]:
+    """Return how music repeats at any distance from 2 to 40 s, as ``(times, share)``.
+
+    ``times``: the largest number of times in a row that a passage is played, 1 if none is repeated. A passage is played
+    again if 90 % of its notes are the same, of all voices together. ``share``: of the notes of the last minute, those
+    that are the same as one distance earlier, for the distance at which they are most; nan without notes.
+    ``count``: length of the music in frames.
+    """
+    onsets = np.concatenate([notes.starts for notes in voices])
+    keys = np.concatenate([voice * _KEYS + semitones(notes) for voice, notes in enumerate(voices)])
+    order = np.argsort(onsets, kind="stable")
+    shortest, longest = (round(seconds * rate_hz) for seconds in LAGS_S)
+    repeats = repeats_of(onsets[order], keys[order], longest)
+    lags = range(shortest, min(longest, count // 2) + 1)
+    stretches = longest_stretches(repeats, lags, LOOP_SHARE)
+    times = max((1 + stretch / lag for lag, stretch in zip(lags, stretches, strict=True)), default=1.0)
+    begin = max(0, count - round(LAST_S * rate_hz))
+    if not (onsets >= begin).any():
+        return times, float("nan")
+    spans = np.minimum(count - begin, np.maximum(1, count - np.arange(longest + 1)))  # of the music that has a past
+    return times, float(shares(repeats, spans, count)[lags.start : lags.stop].max(initial=0.0))
+
+
 def lost_voices(
     before: Sequence[Notes], voices: Sequence[Notes], rate_hz: float, since_s: float = LOST_FROM_S
 ) -> tuple[int, int]:
@@ -113,11 +142,14 @@ def form_of(frames: Frames, before: Frames, rate_hz: float, bar_frames: int) -> 
     earlier = tuple(Notes(n.starts[n.starts < heard], n.cents[n.starts < heard]) for n in joined)
     voices = tuple(Notes(n.starts[n.starts >= heard] - heard, n.cents[n.starts >= heard]) for n in joined)
     lost, had = lost_voices(earlier, voices, rate_hz)
+    times, share = loops(voices, rate_hz, len(frames))
     return {
         "pitches_voice_10s": pitches_in_window(voices, rate_hz, len(frames)),
         "ioi_kinds": rhythms_in_window(voices, rate_hz, len(frames)),
         "new_figures": new_figures(earlier, voices, rate_hz, heard),
         "longest_loop_bars": longest_loop(voices, bar_frames, len(frames)),
+        "loop_times": times,
+        "loop_share": share,
         "voices_lost": lost / had if had else float("nan"),
     }
 

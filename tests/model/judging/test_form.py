@@ -8,6 +8,7 @@ from sidlive.chip.registers import Frames
 from sidlive.model.judging.form import (
     form_of,
     longest_loop,
+    loops,
     lost_voices,
     new_figures,
     pitches_in_window,
@@ -57,6 +58,47 @@ def test_a_loop_is_as_long_as_it_repeats_exactly_in_all_voices() -> None:
     other_bass = notes([5, 305, 1105], [40, 41, 42])
     assert longest_loop((looped, other_bass, EMPTY), 100, 1600) < 9
     assert longest_loop((EMPTY, EMPTY, EMPTY), 100, 1600) == 0
+
+
+def endless(passage: int, count: int, changed: int = 0) -> tuple[Notes, Notes, Notes]:
+    """Return ``count`` frames of lead and bass that play a passage over and over, but for every ``changed``-th note."""
+    starts = list(range(0, count, 10))
+    draw = np.random.default_rng(5).integers(40, 80, (2, count))
+    lead = [int(draw[0, frame % passage]) for frame in starts]
+    if changed:
+        lead[::changed] = draw[1, : len(lead[::changed])].tolist()
+    return notes(starts, lead), notes(starts[::2], [int(draw[1, frame % passage]) - 20 for frame in starts[::2]]), EMPTY
+
+
+@pytest.mark.parametrize("passage", [140, 380, 1740])
+def test_a_loop_is_found_whatever_its_length_is(passage: int) -> None:
+    times, share = loops(endless(passage, 12000), RATE, 12000)
+    assert times == pytest.approx(12000 / passage, rel=0.02) and share == 1
+
+
+def test_a_loop_with_a_few_other_notes_is_a_loop_still() -> None:
+    times, share = loops(endless(380, 12000, changed=20), RATE, 12000)
+    assert times > 5 and 0.8 < share < 1
+    times, share = loops(endless(380, 12000, changed=2), RATE, 12000)
+    assert times == 1 and share < 0.7
+
+
+def test_music_that_moves_on_has_no_loop_and_a_passage_played_twice_counts_twice() -> None:
+    starts = list(range(0, 3000, 10))
+    moving = np.random.default_rng(7).permutation(300)
+    assert loops((notes(starts, moving.tolist()), EMPTY, EMPTY), RATE, 3000) == (1, 0)
+    moving[100:150] = moving[50:100]  # 10 s are played again
+    times, share = loops((notes(starts, moving.tolist()), EMPTY, EMPTY), RATE, 3000)
+    assert times == pytest.approx(2, abs=0.25) and share == pytest.approx(50 / 250)
+    assert np.isnan(loops((EMPTY,) * 3, RATE, 3000)[1])
+
+
+def test_only_the_last_minute_decides_how_many_notes_repeat() -> None:
+    lead, bass, _ = endless(400, 12000)
+    moving = np.random.default_rng(7).permutation(400)
+    last = notes([*lead.starts[:800], *range(8000, 12000, 10)], [*range(100, 900), *moving.tolist()])
+    assert loops((last, EMPTY, EMPTY), RATE, 12000)[1] == 0
+    assert loops((lead, bass, EMPTY), RATE, 12000)[1] == 1
 
 
 def test_a_voice_is_lost_if_it_had_notes_and_has_none_after_twenty_seconds() -> None:
