@@ -86,6 +86,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="0 stays with the last bars; up to 1 moves on as the music did longer ago (default: 0.8)",
     )
     generate.add_argument(
+        "--repeats",
+        type=int,
+        default=3,
+        metavar="N",
+        help="how many times in a row the composer may play a passage (default: 3; 0: any number)",
+    )
+    generate.add_argument(
         "--no-plan",
         action="store_true",
         help="let the frames go on without the composer's notes (if the model has one)",
@@ -150,6 +157,8 @@ def run(args: argparse.Namespace) -> None:
     for name, number in (("--prompt-frames", args.prompt_frames), ("--frames", args.frames)):
         if number is not None and not 1 <= number <= LONGEST:
             raise TuneError(f"{name} expects 1 to {LONGEST:,}, found {number}")
+    if args.repeats < 0:
+        raise TuneError(f"--repeats expects 0 or more, found {args.repeats}")
     heats = {name: getattr(args, name) for name in HEATS}
     sampling = Sampling(
         args.temperature, args.top_p, seed=args.seed, follow=args.follow, obey=args.obey, vary=args.vary, **heats
@@ -179,7 +188,7 @@ def run(args: argparse.Namespace) -> None:
         generated = np.empty((args.frames, prompt.frames.shape[1]), dtype=np.uint8)
         detune_cents = cents_of_a4(PAL) - cents_of_a4(timing)
         tones = classes_in(scale, prompt.frames, timing=timing)
-        settings = plan_settings(sampling, prompt.beat, len(prompt.frames), tones, detune_cents)
+        settings = plan_settings(sampling, prompt.beat, len(prompt.frames), tones, detune_cents, args.repeats)
         begin = perf_counter()
         rows = continuation(engine, prompt.frames, sampling, composer, settings, constraints)
         for number, row in enumerate(islice(rows, args.frames)):

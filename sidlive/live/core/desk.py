@@ -169,6 +169,7 @@ class Desk:
             ),
             ranges=tuple(range_ends(str(values[f"range{voice}"])) for voice in range(1, VOICES + 1)),
             classes=self._tones,
+            repeats=int(values["repeats"]),
             swing=float(values["swing"]),
             beat_frames=clock.beat,
             bar_frames=clock.beat * clock.bar,

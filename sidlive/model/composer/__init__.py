@@ -23,6 +23,7 @@ Reading order:
 - ``planner``: `Planner` keeps a plan of notes, by a composer and by code, and turns it into guides for the engine;
 - ``plan_settings``: what decides a plan, and the notes of code (no numba); ``sheet``: the notes of a plan, which can be
   rewound; ``hearing``: the music that a plan goes on from; ``chapter``: the plan since then, and its guide;
+- ``loop_watch``: whether a plan goes round in circles, and what the composer hears then;
 - ``continuation``: a prompt continued by engine and composer together.
 """
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, CUTOFF_LO, FIRST_CONTROL, VOICES, Frames, columns_of_voice
 from sidlive.model.composer.hearing import Hearing
+from sidlive.model.composer.loop_watch import LoopWatch
 from sidlive.model.composer.sheet import KEPT, ONSET, VOICE, Sheet, planned
 from sidlive.tune.score.bank import SoundBank
 from sidlive.tune.score.playback import render
@@ -30,6 +31,7 @@ class Chapter:
     heard: Hearing | None = None  # None: there is no plan
     sheet: Sheet = field(default_factory=lambda: Sheet([]))
     floors: list[tuple[int, int]] = field(default_factory=list)  # (written, frame): notes are written from there on
+    loops: LoopWatch = field(default_factory=LoopWatch)
     _blocks: list[tuple[int, Frames, NDArray[np.bool_]]] = field(default_factory=list)  # (first frame, guide, mask)
 
     @property
@@ -56,6 +58,7 @@ class Chapter:
     def cut(self, floor: int, frame: int) -> None:
         """Drop the notes from frame ``floor`` on, while ``frame`` is generated."""
         self.sheet.cut(floor, frame)
+        self.loops.forget()
         self.floors.append((frame, floor))
         self.play_anew(frame)
 
@@ -66,6 +69,7 @@ class Chapter:
     def rewind(self, frame: int) -> None:
         """Return to the chapter before ``frame`` was generated."""
         self.sheet.rewind(frame)
+        self.loops.forget()
         for kept in (self.floors, self._blocks):
             while kept and kept[-1][0] >= frame:
                 kept.pop()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import Frames, silence
 from sidlive.model.composer.choices import notes_like
-from sidlive.model.composer.plan_settings import PlanSettings
+from sidlive.model.composer.plan_settings import PLAYED_REPEATS, PlanSettings
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
 from sidlive.tune.beat import Beat
 
@@ -22,14 +22,16 @@ def plan_settings(
     frames: int,
     classes: frozenset[int] | None = None,
     detune_cents: float = 0.0,
+    repeats: int = PLAYED_REPEATS,
 ) -> PlanSettings:
     """Return the settings of a plan that follows a prompt of ``frames`` frames with this beat.
 
-    ``sampling``: of the engine; the notes are chosen likewise. ``classes``, ``detune_cents``: as in `PlanSettings`.
+    ``sampling``: of the engine; the notes are chosen likewise. The others are as in `PlanSettings`.
     """
     return PlanSettings(
         sampling=notes_like(sampling),
         classes=classes,
+        repeats=repeats,
         beat_frames=beat.frames,
         bar_frames=beat.bar_frames,
         downbeat=beat.downbeat - frames,

@@ -22,6 +22,7 @@ KEY_HORIZON: Final = 24  # frames that are planned at once when a key is pressed
 KEY_STEP: Final = 8  # frames that are planned besides for each frame after it, until the horizon is reached
 SHORTEST_KEY: Final = 3  # frames that a key's note lasts at least
 LEAD: Final = LONGEST_LEAD  # frames in which a change leaves the notes as they are, because they are being prepared
+PLAYED_REPEATS: Final = 3  # `PlanSettings.repeats`, if the performer does not change it
 LONGEST_STEP: Final = 5000  # frames
 LONGEST_KEY: Final = 1e6  # frames that a key may be down
 MOST_KEYS: Final = 16
@@ -167,6 +168,7 @@ class PlanSettings:
     sampling: NoteSampling = field(default_factory=NoteSampling)
     ranges: tuple[tuple[int, int], ...] = (ANY_PITCH,) * VOICES  # lowest and highest pitch of each voice
     classes: frozenset[int] | None = None  # pitch classes that notes may have, in semitones above C; None: all
+    repeats: int = 0  # times in a row that a passage may be played, see `loop_watch`; 0: any number
     swing: float = 0.0  # 0: straight; 1: every second eighth comes a quarter of a beat late
     beat_frames: float = UNKNOWN_BEAT
     bar_frames: float = UNKNOWN_BEAT * BEATS_A_BAR

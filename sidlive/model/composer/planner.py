@@ -45,6 +45,7 @@ from sidlive.model.composer.events import (
     Events,
 )
 from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of
+from sidlive.model.composer.loop_watch import fresh_start, is_fresh_start, notes_again
 from sidlive.model.composer.plan_settings import (
     KEY_HORIZON,
     KEY_STEP,
@@ -95,6 +96,7 @@ class Planner:
         self._fed: list[SheetNote] = []  # notes that the composer has heard since the events of ...
         self._fed_past: Hearing | None = None  # ... this; None: it has heard nothing that is known
         self._fed_chapter: Chapter | None = None  # the chapter of these notes
+        self._fed_start: SheetNote | None = None  # the fresh start that these notes follow
         self._hearings: list[tuple[Frames, Hearing]] = []  # of prompts and fragments, the latest last
         self.version = 0  # another number whenever the plan has changed
         self.notices: list[str] = []  # what the performer should know of the plan; the reader empties it
@@ -226,8 +228,13 @@ class Planner:
             now = chapter.now
             if now >= until:
                 return
-            code = self._next_code(chapter, settings, frame)
             assert chapter.heard is not None
+            if chapter.composes and chapter.loops.found(
+                settings, chapter.sheet, chapter.heard, max(now, chapter.floor)
+            ):
+                chapter.sheet.add(fresh_start(now, frame, settings, chapter.sheet, chapter.heard))
+                self._feed(chapter)
+            code = self._next_code(chapter, settings, frame)
             silent = settings.taken | chapter.heard.idle_voices
             silent |= {voice for voice, part in enumerate(settings.parts) if part is not None and now < part.stop}
             if chapter.composes and len(silent) < VOICES:
@@ -318,29 +325,43 @@ class Planner:
     def _feed(self, chapter: Chapter) -> None:
         """Bring the composer to the end of a chapter's plan: take back what it heard beyond, then let it hear the rest.
 
-        The result is the same as if it had heard the past and this plan, and nothing else.
+        The result is the same as if it had heard the past and this plan, and nothing else. After a fresh start (see
+        `loop_watch`) it has heard the past, the notes just before, and the plan since then.
         """
-        composer, fed = self._composer_or_fail, self._fed
+        composer, fed, heard = self._composer_or_fail, self._fed, chapter.heard
+        assert heard is not None
         kept = len(fed) if self._fed_chapter is chapter else 0
         while kept and not fed[kept - 1].alive:
             kept -= 1
-        if self._fed_past is not chapter.heard or len(fed) - kept > composer.memory:
-            assert chapter.heard is not None
+        missing, start = self._unheard(chapter, fed[kept - 1] if kept else self._fed_start)
+        if self._fed_past is not heard or start is not self._fed_start or len(fed) - kept > composer.memory:
             composer.reset()
-            composer.prefill(chapter.heard.events)
-            self._fed_past, kept = chapter.heard, 0
+            composer.prefill(heard.events)
+            missing, start = self._unheard(chapter, None)
+            if start is not None:
+                composer.prefill(notes_again(start, chapter.sheet, heard))
+            self._fed_past, self._fed_start, kept = heard, start, 0
         elif kept < len(fed):
             composer.rewind(len(fed) - kept)
         del fed[kept:]
         self._fed_chapter = chapter
-        missing: list[SheetNote] = []
-        for note in chapter.sheet.backwards():
-            if not note.event or (fed and note is fed[-1]):
-                break
-            missing.append(note)
         for note in reversed(missing):
             composer.hear(np.array(note.event, dtype=np.int16))
             fed.append(note)
+
+    def _unheard(self, chapter: Chapter, last: SheetNote | None) -> tuple[list[SheetNote], SheetNote | None]:
+        """Return the plan's notes after ``last``, latest first, and the fresh start that they follow.
+
+        ``last``: the composer's last note, or the fresh start of `_fed_start`; None: all since the last fresh start.
+        """
+        missing: list[SheetNote] = []
+        for note in chapter.sheet.backwards():
+            if note is last:
+                return missing, self._fed_start
+            if not note.event:
+                return missing, note if is_fresh_start(note) else None
+            missing.append(note)
+        return missing, None
 
     @property
     def _composer_or_fail(self) -> ComposerLike:

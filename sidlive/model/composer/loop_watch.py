@@ -1,0 +1,140 @@
+"""See when the notes of a plan go round in circles, and let the composer start afresh.
+
+A composer that hears its own notes only may fall into a loop and stay there. At each bar line the notes before are
+compared with those one lag earlier, at every lag up to LONGEST_LOOP. If a passage was played `PlanSettings.repeats`
+times in a row, and the music that the plan goes on from repeats itself for less long, there is a *fresh start*: the
+composer forgets the plan, hears that music again and the last AGAIN_BARS bars of the plan, and goes on from there. What
+led into the loop is forgotten, and the passages that suggest what comes next are those of the prompt.
+
+A fresh start stands on the sheet between the notes, as a rest that is not an event. It is decided by the notes alone.
+So a plan that is rewound or written anew comes out the same.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import dropwhile, takewhile
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidlive.model.composer.events import FIELDS, LONGEST_WAIT, PITCH, REST, VOICE, WAIT, Events, onsets_of
+from sidlive.model.composer.hearing import Hearing
+from sidlive.model.composer.plan_settings import PlanSettings
+from sidlive.model.composer.sheet import Sheet, SheetNote
+from sidlive.model.repetition import longest_stretches, repeats_of, shares
+
+SHORTEST_LOOP: Final = 24  # frames
+LONGEST_LOOP: Final = 2400  # frames (40 s at 60 Hz)
+PATIENCE: Final = 600  # frames that a loop lasts before it is left, however short it is
+SHARE: Final = 0.85  # share of the notes that repeat in a loop
+AGAIN_BARS: Final = 2  # bars of the plan that the composer hears again
+MOST_LAGS: Final = 16  # lags at which the music before is searched for long repetitions
+
+_LAGS: Final = np.arange(LONGEST_LOOP + 1)
+_VOICE_KEYS: Final = 256  # more than the pitches of a voice
+
+
+@dataclass
+class LoopWatch:
+    """Looks for loops once a bar. `forget` the last bar when notes of the plan were dropped."""
+
+    _clear: int | None = None  # the last bar line before which there is no loop any more
+
+    def forget(self) -> None:
+        """Look at the last bar again."""
+        self._clear = None
+
+    def found(self, settings: PlanSettings, sheet: Sheet, heard: Hearing, frame: int) -> bool:
+        """Return whether the notes before the bar of ``frame`` are a loop that was played too often.
+
+        All notes before ``frame`` are on the sheet. ``heard``: the music that the plan goes on from. A loop is found
+        once: the caller adds a fresh start.
+        """
+        if not settings.repeats or not settings.sampling.vary:
+            return False
+        bar = max(1.0, settings.bar_frames)
+        line = math.ceil(settings.downbeat + math.floor((frame - settings.downbeat) / bar) * bar)
+        # A bar that has had its fresh start has no second one.
+        if line == self._clear:
+            return False
+        self._clear = line  # a fresh start of this bar, too, will have broken the loop
+        return _loops(line, settings.repeats, sheet, heard)
+
+
+def fresh_start(frame: int, written: int, settings: PlanSettings, sheet: Sheet, heard: Hearing) -> SheetNote:
+    """Return a fresh start after the notes up to ``frame``; its length is that of the music to hear again.
+
+    If the last one was not long ago, a bar more or less is heard again, so that the same loop does not follow.
+    """
+    bars = AGAIN_BARS
+    for note in sheet.backwards():
+        if note.frame < frame - LONGEST_LOOP:
+            break
+        if is_fresh_start(note):
+            bars -= note.length >= round(AGAIN_BARS * settings.bar_frames)
+            break
+    return SheetNote(frame, frame, REST, 0, 0, 0, round(bars * settings.bar_frames), 0, (), written, heard.bank)
+
+
+def is_fresh_start(note: SheetNote) -> bool:
+    """Return whether a note on the sheet is none, but a fresh start."""
+    return note.voice == REST and not note.event
+
+
+def notes_again(start: SheetNote, sheet: Sheet, heard: Hearing) -> Events:
+    """Return the events before a fresh start that are heard again, as they follow the music heard."""
+    begin = start.frame - start.length
+    before = dropwhile(lambda note: note is not start, sheet.backwards())
+    notes = [note for note in takewhile(lambda note: note.frame >= begin, before) if note.event]
+    while notes and notes[-1].voice == REST:
+        notes.pop()
+    if not notes:
+        return np.zeros((0, FIELDS), np.int16)
+    events = np.array([note.event for note in reversed(notes)], np.int16)
+    last = int(onsets_of(heard.events)[-1])
+    events[0, WAIT] = min(max(heard.frames - last + notes[-1].frame - begin, 1), LONGEST_WAIT - 1)
+    return events
+
+
+def _loops(line: int, times: int, sheet: Sheet, heard: Hearing) -> bool:
+    """Return whether the notes before frame ``line`` are a loop."""
+    spans = np.maximum((times - 1) * _LAGS, max(PATIENCE, _longest_repetition(heard)))
+    onsets, keys, planned = _notes(sheet, line - int(spans[-1]) - LONGEST_LOOP, line)
+    known = _LAGS >= SHORTEST_LOOP
+    if planned < len(onsets):  # what repeats is planned, whether it repeats the plan or the music before
+        known &= (line - spans >= onsets[planned]) & (line - spans - _LAGS >= onsets[0])
+    if planned == len(onsets) or not known.any():
+        return False
+    return bool((shares(repeats_of(onsets, keys, LONGEST_LOOP), spans, line)[known] >= SHARE).any())
+
+
+def _notes(sheet: Sheet, first: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Return onsets and keys of the notes from ``first`` to before ``end``, and the index of the first planned one.
+
+    Only notes since the last fresh start count, and none by code.
+    """
+    rows, planned = [], 0
+    for note in sheet.backwards():
+        if note.frame < first or is_fresh_start(note):
+            break
+        if note.frame < end and note.voice != REST and note.part is None:
+            rows.append((note.frame, note.voice * _VOICE_KEYS + (note.event[PITCH] if note.event else note.pitch)))
+            planned += bool(note.event)
+    table = np.array(rows[::-1], np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1], len(rows) - planned
+
+
+@lru_cache(maxsize=8)
+def _longest_repetition(heard: Hearing) -> int:
+    """Return the frames for which the music before a plan repeats itself at one lag at most."""
+    sounding = heard.events[:, VOICE] < REST
+    if not sounding.any():
+        return 0
+    onsets = onsets_of(heard.events)[sounding].astype(np.int64)
+    keys = (heard.events[:, VOICE].astype(np.int64) * _VOICE_KEYS + heard.events[:, PITCH])[sounding]
+    repeats = repeats_of(onsets, keys, LONGEST_LOOP)
+    share = shares(repeats, np.full(LONGEST_LOOP + 1, heard.frames), heard.frames)
+    lags = np.argsort(-share[SHORTEST_LOOP:], kind="stable")[:MOST_LAGS] + SHORTEST_LOOP
+    return max(longest_stretches(repeats, np.sort(lags).tolist(), SHARE))

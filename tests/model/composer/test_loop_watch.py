@@ -1,0 +1,145 @@
+"""A plan that goes round in circles is left; composers here do so on purpose."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_composer import FakeComposer
+from numpy.typing import NDArray
+
+from sidlive.chip.registers import Frames
+from sidlive.model.composer import NoteLimits, NoteSampling
+from sidlive.model.composer import events as ev
+from sidlive.model.composer.choices import UNLIMITED
+from sidlive.model.composer.events import Events
+from sidlive.model.composer.loop_watch import AGAIN_BARS, PATIENCE
+from sidlive.model.composer.plan_settings import CodePart, PlanSettings
+from sidlive.model.composer.planner import Planner
+from sidlive.tune.loading import load_fragment
+from sidlive.tune.score.steps import Pattern, PatternNote
+
+STEP, BAR = 12, 96  # frames
+LOOPING = PlanSettings(sampling=NoteSampling(seed=5, vary=0.8), repeats=3, bar_frames=BAR, beat_frames=BAR / 4)
+LONG = 4000  # frames
+
+Planned = list[tuple[int, int, int]]  # frame, voice and pitch of each note
+
+
+class Circling(FakeComposer):
+    """A composer that repeats a passage of ``length`` notes for ever, another one for each past that it is given."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.length, self.given = length, 0
+
+    def prefill(self, events: Events) -> None:
+        super().prefill(events)
+        self.given = len(self.heard)
+
+    def write(self, sampling: NoteSampling, limits: NoteLimits = UNLIMITED, least_wait: int = 0) -> NDArray[np.int16]:
+        self.written += 1
+        place = (len(self.heard) - self.given) % self.length
+        pitch = int(np.random.default_rng((self.given, place)).integers(40, 60))
+        event = np.array([max(STEP, least_wait), place % 2, 0, 0, pitch, 0, 4], np.int16)
+        self.hear(event)
+        return event
+
+
+@pytest.fixture(scope="module")
+def prompt() -> Frames:
+    return load_fragment("gallop").frames[:640]
+
+
+def begun(prompt: Frames, composer: FakeComposer) -> Planner:
+    planner = Planner(composer, lambda count: prompt[-count:])
+    planner.begin(prompt, 0)
+    return planner
+
+
+def play(planner: Planner, settings: PlanSettings, prompt: Frames, first: int, end: int) -> Planned:
+    """Plan frames ``first`` to ``end`` - 1; return the notes that begin in them."""
+    notes: Planned = []
+    for frame in range(first, end):
+        planner.guide(frame, settings, prompt[-1])
+        notes += [(frame, int(row[1]), int(row[2])) for row in planner.coming(frame) if row[0] == frame]
+    return notes
+
+
+def times_played(notes: Planned, period: int) -> float:
+    """Return how many times in a row a passage of ``period`` frames is played at most, exactly."""
+    known, stretch, longest = set(notes), 0, 0
+    for frame, voice, pitch in notes:
+        stretch = stretch + STEP if (frame - period, voice, pitch) in known else 0
+        longest = max(longest, stretch)
+    return 1 + longest / period
+
+
+@pytest.mark.parametrize("length", [34, 50])  # passages of 4.25 and 6.25 bars
+def test_a_passage_is_left_after_it_was_played_three_times(prompt: Frames, length: int) -> None:
+    composer = Circling(length)
+    notes = play(begun(prompt, composer), LOOPING, prompt, 0, LONG)
+    bars = BAR / (length * STEP)
+    assert 3 <= times_played(notes, length * STEP) <= 3 + 2 * bars
+    assert composer.resets > 1
+
+
+@pytest.mark.parametrize("settings", [replace(LOOPING, repeats=0), replace(LOOPING, sampling=NoteSampling(seed=5))])
+def test_music_that_may_repeat_or_is_to_stay_loops_on(prompt: Frames, settings: PlanSettings) -> None:
+    composer = Circling(34)
+    notes = play(begun(prompt, composer), settings, prompt, 0, LONG)
+    assert times_played(notes, 34 * STEP) == pytest.approx(LONG / (34 * STEP), abs=0.2)
+    assert composer.resets == 1
+
+
+def test_a_short_figure_may_repeat_for_a_while(prompt: Frames) -> None:
+    notes = play(begun(prompt, Circling(8)), LOOPING, prompt, 0, LONG)
+    assert PATIENCE <= (times_played(notes, 8 * STEP) - 1) * 8 * STEP <= PATIENCE + 3 * BAR
+
+
+def test_a_prompt_that_repeats_itself_for_longer_lets_the_plan_do_so_too() -> None:
+    bar = load_fragment("gallop").frames[:128]
+    circling = np.tile(bar, (16, 1))
+    few, many = Circling(8), Circling(8)
+    play(begun(bar, few), LOOPING, bar, 0, 1500)
+    play(begun(circling, many), LOOPING, circling, 0, 1500)
+    assert few.resets > many.resets == 1
+
+
+def test_the_composer_hears_the_prompt_and_the_last_bars_again(prompt: Frames) -> None:
+    composer = Circling(34)
+    planner = begun(prompt, composer)
+    play(planner, LOOPING, prompt, 0, LONG)
+    first = Circling(34)
+    play(begun(prompt, first), LOOPING, prompt, 0, 1)
+    past = composer.heard[: first.given]
+    assert past == first.heard[: first.given]
+    again = composer.heard[first.given : composer.given]
+    assert len(again) in (AGAIN_BARS * BAR // STEP, (AGAIN_BARS - 1) * BAR // STEP, AGAIN_BARS * BAR // STEP + 1)
+    assert all(event[ev.WAIT] == STEP for event in again[1:])
+
+
+def test_a_plan_that_is_rewound_comes_out_the_same(prompt: Frames) -> None:
+    straight = play(begun(prompt, Circling(34)), LOOPING, prompt, 0, LONG)
+    planner = begun(prompt, Circling(34))
+    play(planner, LOOPING, prompt, 0, 2600)
+    for first, end in ((2300, 2900), (1000, 1100), (1050, 1900)):
+        planner.rewind(first)
+        assert play(planner, LOOPING, prompt, first, end) == [note for note in straight if first <= note[0] < end]
+    assert play(planner, LOOPING, prompt, 1900, LONG) == [note for note in straight if note[0] >= 1900]
+
+
+def test_a_change_before_a_fresh_start_is_planned_as_by_a_planner_that_knows_no_other(prompt: Frames) -> None:
+    higher = replace(LOOPING, swing=0.5)
+    one, other = begun(prompt, Circling(34)), begun(prompt, Circling(34))
+    play(one, LOOPING, prompt, 0, 2000)
+    one.rewind(1000)
+    play(other, LOOPING, prompt, 0, 1000)
+    assert play(one, higher, prompt, 1000, 3000) == play(other, higher, prompt, 1000, 3000)
+
+
+def test_notes_by_code_may_repeat_for_ever(prompt: Frames) -> None:
+    pattern = Pattern((PatternNote(0, 1, 48), PatternNote(1, 1, 52)), 2)
+    composer = FakeComposer()
+    settings = replace(LOOPING, parts=(CodePart(pattern, 6.0, 0.0), None, None))
+    play(begun(prompt, composer), settings, prompt, 0, 2500)
+    assert composer.resets == 1
