@@ -170,6 +170,7 @@ def test_a_continuation_keeps_the_write_order_of_its_tune(
     ("arguments", "expected"),
     [
         (["-o", "out.mp3"], "out.mp3: expected a name that ends in .sid, .wav, .npz"),
+        (["-o", "out.npz", "--repeats", "-1"], "--repeats expects 0 or more, found -1"),
         (["-o", "out.npz", "--frames", "0"], "--frames expects 1 to 5,184,000, found 0"),
         (["-o", "out.npz", "--prompt-frames", "300"], "has 200 frames, not the 300 of --prompt-frames"),
         (["-o", "out.npz", "--temperature", "-1"], "temperature must be from 0.0 to 100.0"),
