@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.model.composer import events as ev
-from sidlive.model.composer.choices import UNLIMITED, NoteLimits, NoteSampling
+from sidlive.model.composer.choices import ANY_WAIT, UNLIMITED, NoteLimits, NoteSampling
 from sidlive.model.composer.events import Events
 
 STEP = 6  # frames at density 1
@@ -55,7 +55,13 @@ class FakeComposer:
         assert 0 <= n <= self.memory
         del self.heard[len(self.heard) - n :], self.digests[len(self.digests) - n :]
 
-    def write(self, sampling: NoteSampling, limits: NoteLimits = UNLIMITED, least_wait: int = 0) -> NDArray[np.int16]:
+    def write(
+        self,
+        sampling: NoteSampling,
+        limits: NoteLimits = UNLIMITED,
+        least_wait: int = 0,
+        waits: NDArray[np.bool_] = ANY_WAIT,
+    ) -> NDArray[np.int16]:
         self.written += 1
         last = self.heard[-1] if self.heard else (0, -1)
         voices = [voice for voice in range(3) if voice not in limits.silent_voices]

@@ -139,6 +139,17 @@ CONTROLS: Final[dict[str, Control]] = {
         ),
         Control("density", 0.25, 4.0, 1.0, "", "steer", "planned notes, as a multiple of the prompt's own number"),
         Control("leap", 0.0, 2.0, 1.0, "", "steer", "below 1 planned intervals are smaller, above 1 larger"),
+        Control(
+            "on_beat",
+            0,
+            1,
+            1,
+            "",
+            "steer",
+            "whether planned notes begin only where in the beat the prompt's notes begin",
+            whole=True,
+            before=0,
+        ),
         Control("swing", 0.0, 1.0, 0.0, "", "steer", "how late every second eighth comes; 0 is straight"),
         Control("chord", None, None, "off", "", "steer", "the only tones of planned notes: Am, C E G", text=chord_text),
         *(

@@ -164,6 +164,7 @@ class Desk:
         values = self._values
         return PlanSettings(
             compose=bool(values["compose"]),
+            on_beat=bool(values["on_beat"]),
             sampling=notes_like(
                 self.sampling(lane, round(clock.beat * clock.bar)), float(values["density"]), float(values["leap"])
             ),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
-from sidlive.model.composer.events import CHORD, FIELDS, INSTRUMENTS, PITCH, UNTUNED
+from sidlive.model.composer.events import CHORD, FIELDS, INSTRUMENTS, LONGEST_WAIT, PITCH, UNTUNED
 from sidlive.model.engine.sampling import SEEDS, Sampling
 
 OCTAVE: Final = 12
@@ -216,3 +216,4 @@ class NoteLimits:
 
 
 UNLIMITED: Final = NoteLimits()
+ANY_WAIT: Final = np.ones(LONGEST_WAIT + 1, np.bool_)

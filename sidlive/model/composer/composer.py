@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sidlive.compiling import CompileProgress, compiling, no_progress
 from sidlive.errors import ModelError
-from sidlive.model.composer.choices import UNLIMITED, NoteLimits, NoteSampling
+from sidlive.model.composer.choices import ANY_WAIT, UNLIMITED, NoteLimits, NoteSampling
 from sidlive.model.composer.events import FIELDS, KIND, LONGEST_WAIT, PITCH, REST, SIZES, UNTUNED, VOICE, WAIT, Events
 from sidlive.model.composer.memory import (
     EVENTS,
@@ -122,18 +122,20 @@ class Composer:
         limits: NoteLimits = UNLIMITED,
         forced: NDArray[np.int16] | None = None,
         least_wait: int = 0,
+        waits: NDArray[np.bool_] = ANY_WAIT,
     ) -> NDArray[np.int16]:
         """Write the next event, ``int16[FIELDS]``, and hear it.
 
         ``limits`` apply to the fields that are not forced. ``forced int16[FIELDS]``: values of fields; FREE (-1) where
         the composer chooses. Later fields are chosen knowing the forced ones. ``least_wait``: frames, at most
-        LONGEST_WAIT, that a wait has at least unless it or the voice is forced. Raises ModelError for values that no
+        LONGEST_WAIT, that a wait has at least unless it or the voice is forced. ``waits bool[LONGEST_WAIT + 1]``: the
+        waits that may be chosen, unless the limits leave none of them. Raises ModelError for values that no
         event has.
         """
         if not 0 <= least_wait <= LONGEST_WAIT:
             raise ModelError(f"least_wait must be from 0 to {LONGEST_WAIT} frames, not {least_wait}")
         values = self._checked_forced(forced)
-        self._generate(sampling, limits, values, False, least_wait if values[VOICE] == FREE else 0)
+        self._generate(sampling, limits, values, False, least_wait if values[VOICE] == FREE else 0, waits)
         event = self._state.said.astype(np.int16)
         self._hear(event[None])
         return event
@@ -206,6 +208,7 @@ class Composer:
         forced: NDArray[np.int16],
         weigh: bool,
         least_wait: int = 0,
+        waits: NDArray[np.bool_] = ANY_WAIT,
     ) -> None:
         """Write the next event into the state; the caller hears it."""
         self._make_room(1, LONGEST_WAIT)
@@ -231,6 +234,7 @@ class Composer:
             sampling.long_wait,
             sampling.leap_tilt,
             int(least_wait),
+            waits,
         )
 
     def _hear(self, events: Events) -> None:

@@ -32,6 +32,7 @@ def plan_settings(
         sampling=notes_like(sampling),
         classes=classes,
         repeats=repeats,
+        on_beat=True,
         beat_frames=beat.frames,
         bar_frames=beat.bar_frames,
         downbeat=beat.downbeat - frames,

@@ -17,6 +17,7 @@ from sidlive.model.composer.events import (
     KIND,
     LENGTH,
     LONGEST_GATE,
+    LONGEST_WAIT,
     PITCH,
     REST,
     TIES,
@@ -40,6 +41,7 @@ FEWEST_OF_VOICE: Final = 2  # a voice with fewer notes stays silent
 ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use
 LONGER: Final = 1.5  # times the longest wait that was heard
 SHORTEST_WAIT: Final = 24  # frames
+_WHOLE: Final = 0.05  # frames by which an estimated beat may differ from a whole number of frames
 TONES_SHARE: Final = 0.95  # share of the tones that the pitch classes of the composer hold, as for `scales.scale_of`
 
 
@@ -82,6 +84,12 @@ class Hearing:
         """The most frames that the composer may let pass without a note."""
         onsets = self.bank.score.onset
         return max(SHORTEST_WAIT, round(LONGER * int(np.diff(onsets).max(initial=0))))
+
+    def places(self, beat: int) -> NDArray[np.bool_]:
+        """Return in which frames of a beat notes begin, ``bool[beat]``; a beat begins with the first frame heard."""
+        found = np.zeros(beat, np.bool_)
+        found[self.bank.score.onset % beat] = True
+        return found
 
     @cached_property
     def voice_labels(self) -> tuple[frozenset[int] | None, ...]:
@@ -251,6 +259,22 @@ def _limits_at(
     return NoteLimits(
         lowest, highest, bits, silent, min(heard.instruments, INSTRUMENTS), heard.voice_labels, heard.longest_wait
     )
+
+
+def waits_of(heard: Hearing, settings: PlanSettings, now: int) -> NDArray[np.bool_] | None:
+    """Return the waits after which a note may begin, ``bool[LONGEST_WAIT + 1]``; None for all.
+
+    With `PlanSettings.on_beat` a note begins in a frame of the beat in which a note that was heard began. ``now``: the
+    last event's frame, counted from the first frame heard. Notes of the same frame, and of none within LONGEST_WAIT,
+    may follow anyway. A beat that is no whole number of frames is not kept to, because the music's own rows are not
+    known then.
+    """
+    beat = round(settings.beat_frames)
+    if not settings.on_beat or beat < 2 or abs(settings.beat_frames - beat) > _WHOLE:
+        return None
+    waits = heard.places(beat)[(now + np.arange(LONGEST_WAIT + 1)) % beat]
+    waits[[0, LONGEST_WAIT]] = True
+    return waits
 
 
 @lru_cache(maxsize=1024)

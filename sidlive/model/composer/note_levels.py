@@ -443,12 +443,14 @@ def write_event(  # type: ignore[no-untyped-def]
     long_wait,
     leap_tilt,
     least_wait,
+    waits,
 ):
     """Generate the next event into ``state.said``. The events before must have been heard.
 
     The first four arguments are tables, of `FieldLevel`, `ComposerState`, `FieldsScratch` and `LimitArrays`. Fields
     with a value in ``forced int16[FIELDS]`` that is not negative take it, whatever the limits. ``weigh``: compute
-    logits and costs of forced fields too. ``least_wait``: of a wait that is not forced. For the others see
+    logits and costs of forced fields too. ``least_wait``: of a wait that is not forced. ``waits
+    bool[LONGEST_WAIT + 1]``: those that may be chosen, if the limits leave one of them. For the others see
     `choices.NoteSampling`.
     """
     level, state, scratch, limits = open_fields(level), open_state(state), open_writing(scratch), open_limits(limits)
@@ -501,8 +503,11 @@ def write_event(  # type: ignore[no-untyped-def]
         else:
             tilt(scratch, field, follows[field], wait_tilt, long_wait, leap_tilt)
             left, wanted = np.int64(0), np.int64(forced[VOICE])
-            for easing in range(EASINGS):
+            for step in range(-1 if field == WAIT else 0, EASINGS):  # `waits` give way before all limits
+                easing = max(step, 0)
                 for token in range(least_wait if field == WAIT else 0, _SIZES[field]):
+                    if step < 0 and not waits[token]:
+                        continue
                     if allows(limits, state.sounds, said, field, token, after, rested, wanted, easing):
                         kept[left], permitted[left] = logits[token], token
                         left += 1

@@ -169,6 +169,7 @@ class PlanSettings:
     ranges: tuple[tuple[int, int], ...] = (ANY_PITCH,) * VOICES  # lowest and highest pitch of each voice
     classes: frozenset[int] | None = None  # pitch classes that notes may have, in semitones above C; None: all
     repeats: int = 0  # times in a row that a passage may be played, see `loop_watch`; 0: any number
+    on_beat: bool = False  # notes begin where in the beat notes of the prompt did
     swing: float = 0.0  # 0: straight; 1: every second eighth comes a quarter of a beat late
     beat_frames: float = UNKNOWN_BEAT
     bar_frames: float = UNKNOWN_BEAT * BEATS_A_BAR

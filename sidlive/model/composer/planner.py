@@ -34,7 +34,7 @@ from sidlive.chip.registers import (
 )
 from sidlive.compiling import CompileProgress, compiling, no_progress
 from sidlive.model.composer.chapter import Chapter, Mask, Mode, Row
-from sidlive.model.composer.choices import NoteLimits, NoteSampling
+from sidlive.model.composer.choices import ANY_WAIT, NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
     CHORD,
     LONGEST_WAIT,
@@ -44,7 +44,7 @@ from sidlive.model.composer.events import (
     WAIT,
     Events,
 )
-from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of
+from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of, waits_of
 from sidlive.model.composer.loop_watch import fresh_start, is_fresh_start, notes_again
 from sidlive.model.composer.plan_settings import (
     KEY_HORIZON,
@@ -76,7 +76,9 @@ class ComposerLike(Protocol):
 
     def prefill(self, events: Events, /) -> None: ...
 
-    def write(self, sampling: NoteSampling, limits: NoteLimits = ..., *, least_wait: int = 0) -> NDArray[np.int16]: ...
+    def write(
+        self, sampling: NoteSampling, limits: NoteLimits = ..., *, least_wait: int = 0, waits: NDArray[np.bool_] = ...
+    ) -> NDArray[np.int16]: ...
 
     def hear(self, event: NDArray[np.int16], /) -> None: ...
 
@@ -262,7 +264,10 @@ class Planner:
         least = max(0, chapter.floor - chapter.now)
         limits = limits_of(heard, settings, silent)
         sampling = replace(settings.sampling, pace=heard.pace)
-        event = composer.write(sampling, limits, least_wait=min(least, LONGEST_WAIT))
+        waits = waits_of(heard, settings, chapter.now + chapter.shift)
+        event = composer.write(
+            sampling, limits, least_wait=min(least, LONGEST_WAIT), waits=ANY_WAIT if waits is None else waits
+        )
         if settings.classes is not None and event[VOICE] != REST and event[CHORD]:
             fitting = fitting_chord(int(event[CHORD]), int(event[PITCH]), limits.classes or 0)
             if fitting != event[CHORD]:

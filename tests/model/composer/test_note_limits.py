@@ -40,6 +40,20 @@ def written(
     return np.array([engine.write(sampling, limits) for _ in range(count)])
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 3.0])
+def test_only_the_given_waits_are_chosen_unless_nothing_else_is_allowed(engine: Composer, temperature: float) -> None:
+    engine.reset()
+    engine.prefill(PROMPT)
+    waits = np.zeros(LONGEST_WAIT + 1, np.bool_)
+    waits[[0, 6, 7, 40]] = True
+    for seed in range(100):
+        sampling = NoteSampling(seed=seed, temperature=temperature)
+        assert waits[engine.write(sampling, NoteLimits(longest_wait=60), waits=waits)[WAIT]]
+    waits[:] = False
+    waits[90] = True  # longer than the limit
+    assert engine.write(NoteSampling(), NoteLimits(longest_wait=60), waits=waits)[WAIT] <= 60
+
+
 def test_a_thousand_random_settings_are_obeyed(engine: Composer) -> None:
     rng, seen = np.random.default_rng(1), set()
     engine.reset()

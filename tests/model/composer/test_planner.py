@@ -88,6 +88,19 @@ def test_the_plan_is_a_horizon_ahead_and_goes_on_from_the_prompt(prompt: Frames)
     assert Music(prompt, FakeComposer()).play(slow).coming()[-1, ONSET] >= 400, "a bar, if it is longer"
 
 
+def test_notes_begin_where_in_the_beat_the_prompts_notes_begin(prompt: Frames) -> None:
+    """gallop plays sixteenths of 5 frames; a composer of random weights would begin its notes anywhere."""
+    settings = replace(PLAIN, beat_frames=20.0, bar_frames=80.0)
+
+    def places(settings: PlanSettings) -> set[int]:
+        music = Music(prompt, small_composer(256), at=1000).play(settings)  # type: ignore[arg-type]
+        return set(((music.coming(1000)[:, ONSET] - 1000 + len(prompt)) % 5).tolist())
+
+    assert places(settings) == {0, 1, 2, 3, 4}
+    assert places(replace(settings, on_beat=True)) == {0}
+    assert places(replace(settings, on_beat=True, beat_frames=20.4)) == {0, 1, 2, 3, 4}, "its rows are not known"
+
+
 def test_the_guide_plays_the_planned_pitches(prompt: Frames) -> None:
     music = Music(prompt, FakeComposer()).play(replace(PLAIN, parts=(None, part({0: 60, 2: 67}), None)), 48)
     heard = notes_of(frequencies(music.made))[:, 1]
