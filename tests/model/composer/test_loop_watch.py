@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames
 from sidlive.model.composer import NoteLimits, NoteSampling
 from sidlive.model.composer import events as ev
-from sidlive.model.composer.choices import UNLIMITED
+from sidlive.model.composer.choices import ANY_WAIT, UNLIMITED
 from sidlive.model.composer.events import Events
 from sidlive.model.composer.loop_watch import AGAIN_BARS, PATIENCE
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
@@ -36,7 +36,13 @@ class Circling(FakeComposer):
         super().prefill(events)
         self.given = len(self.heard)
 
-    def write(self, sampling: NoteSampling, limits: NoteLimits = UNLIMITED, least_wait: int = 0) -> NDArray[np.int16]:
+    def write(
+        self,
+        sampling: NoteSampling,
+        limits: NoteLimits = UNLIMITED,
+        least_wait: int = 0,
+        waits: NDArray[np.bool_] = ANY_WAIT,
+    ) -> NDArray[np.int16]:
         self.written += 1
         place = (len(self.heard) - self.given) % self.length
         pitch = int(np.random.default_rng((self.given, place)).integers(40, 60))
