@@ -6,6 +6,8 @@ times in a row, and the music that the plan goes on from repeats itself for less
 composer forgets the plan, hears that music again and the last AGAIN_BARS bars of the plan, and goes on from there. What
 led into the loop is forgotten, and the passages that suggest what comes next are those of the prompt.
 
+If half a passage later the loop still goes on, there is another fresh start.
+
 A fresh start stands on the sheet between the notes, as a rest that is not an event. It is decided by the notes alone.
 So a plan that is rewound or written anew comes out the same.
 """
@@ -14,7 +16,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import dropwhile, takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +24,12 @@ from numpy.typing import NDArray
 from sidlive.model.composer.events import FIELDS, LONGEST_WAIT, PITCH, REST, VOICE, WAIT, Events, onsets_of
 from sidlive.model.composer.hearing import Hearing
 from sidlive.model.composer.plan_settings import PlanSettings
-from sidlive.model.composer.sheet import Sheet, SheetNote
+from sidlive.model.composer.sheet import FROM_THE_BEGINNING, NEVER, Sheet, SheetNote
 from sidlive.model.repetition import longest_stretches, repeats_of, shares
 
 SHORTEST_LOOP: Final = 24  # frames
 LONGEST_LOOP: Final = 2400  # frames (40 s at 60 Hz)
-PATIENCE: Final = 600  # frames that a loop lasts before it is left, however short it is
+PATIENCE: Final = 400  # frames that a loop lasts before it is left, however short it is
 SHARE: Final = 0.85  # share of the notes that repeat in a loop
 AGAIN_BARS: Final = 2  # bars of the plan that the composer hears again
 MOST_LAGS: Final = 16  # lags at which the music before is searched for long repetitions
@@ -101,29 +103,42 @@ def notes_again(start: SheetNote, sheet: Sheet, heard: Hearing) -> Events:
 def _loops(line: int, times: int, sheet: Sheet, heard: Hearing) -> bool:
     """Return whether the notes before frame ``line`` are a loop."""
     spans = np.maximum((times - 1) * _LAGS, max(PATIENCE, _longest_repetition(heard)))
-    onsets, keys, planned = _notes(sheet, line - int(spans[-1]) - LONGEST_LOOP, line)
-    known = _LAGS >= SHORTEST_LOOP
-    if planned < len(onsets):  # what repeats is planned, whether it repeats the plan or the music before
-        known &= (line - spans >= onsets[planned]) & (line - spans - _LAGS >= onsets[0])
-    if planned == len(onsets) or not known.any():
+    notes = _notes(sheet, line - int(spans[-1]) - LONGEST_LOOP, line)
+    if notes is None:
         return False
-    return bool((shares(repeats_of(onsets, keys, LONGEST_LOOP), spans, line)[known] >= SHARE).any())
+    # What repeats is planned, whether it repeats the plan or the music before. After a fresh start there was time to
+    # leave the loop: then less of this stretch repeats.
+    known = (line - spans >= notes.planned) & (line - spans - _LAGS >= notes.onsets[0]) & (_LAGS >= SHORTEST_LOOP)
+    known &= line - notes.started >= np.maximum(_LAGS, PATIENCE) // 2
+    if not known.any():
+        return False
+    return bool((shares(repeats_of(notes.onsets, notes.keys, LONGEST_LOOP), spans, line)[known] >= SHARE).any())
 
 
-def _notes(sheet: Sheet, first: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Return onsets and keys of the notes from ``first`` to before ``end``, and the index of the first planned one.
+class _Notes(NamedTuple):
+    """Notes of a plan, and of the music before, but none by code."""
 
-    Only notes since the last fresh start count, and none by code.
-    """
-    rows, planned = [], 0
+    onsets: NDArray[np.int64]
+    keys: NDArray[np.int64]  # as in `sidlive.model.repetition`
+    planned: int  # frame of the first planned one
+    started: int  # frame of the last fresh start, or FROM_THE_BEGINNING
+
+
+def _notes(sheet: Sheet, first: int, end: int) -> _Notes | None:
+    """Return the notes from frame ``first`` to before ``end``; None if none of them is planned."""
+    rows, planned, started = [], NEVER, FROM_THE_BEGINNING
     for note in sheet.backwards():
-        if note.frame < first or is_fresh_start(note):
+        if note.frame < first:
             break
-        if note.frame < end and note.voice != REST and note.part is None:
+        if is_fresh_start(note):
+            started = max(started, note.frame)
+        elif note.frame < end and note.voice != REST and note.part is None:
             rows.append((note.frame, note.voice * _VOICE_KEYS + (note.event[PITCH] if note.event else note.pitch)))
-            planned += bool(note.event)
-    table = np.array(rows[::-1], np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1], len(rows) - planned
+            planned = note.frame if note.event else planned
+    if planned == NEVER:
+        return None
+    table = np.array(rows[::-1], np.int64)
+    return _Notes(table[:, 0], table[:, 1], planned, started)
 
 
 @lru_cache(maxsize=8)
