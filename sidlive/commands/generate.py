@@ -74,9 +74,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     generate.add_argument(
         "--obey",
         type=float,
-        default=2.0,
+        default=0.0,
         metavar="X",
-        help="how closely to play the composer's notes, in nats (default: 2; 0: as learned)",
+        help="how closely to play the composer's notes, in nats (default: 0, as learned)",
     )
     generate.add_argument(
         "--vary",

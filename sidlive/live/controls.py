@@ -105,16 +105,7 @@ CONTROLS: Final[dict[str, Control]] = {
             "0 stays close to the last bars; more prefers passages from longer ago",
             before=0.0,
         ),
-        Control(
-            "obey",
-            0.0,
-            8.0,
-            2.0,
-            "nats",
-            "steer",
-            "how closely the planned notes are played; 0 is as learned",
-            before=0.0,
-        ),
+        Control("obey", 0.0, 8.0, 0.0, "nats", "steer", "how closely the planned notes are played; 0 is as learned"),
         Control(
             "compose",
             0,
