@@ -46,14 +46,17 @@ CONTROL: Final = "volume"  # a control that changes no music to come, so the cos
 _SETTLE_S: Final = 1.0
 
 
-def hands(options: RoomOptions, seconds: float, report_progress: Report) -> list[Result]:
-    """Measure each figure for ``seconds``; what this machine lacks is left out, and a result says so."""
+def hands(options: RoomOptions, seconds: float, report_progress: Report, only: str | None = None) -> list[Result]:
+    """Measure each figure of FIGURES (or ``only`` one) for ``seconds``.
+
+    What this machine lacks is left out, and a result says so.
+    """
     results = [Result("hands_seconds", round(seconds), "s each")]
     if shutil.which("jackd") is None:
         return [*results, Result("jack", None, "jackd is not installed")]
     with jack_server() as driver, _other_settings():
         results.append(Result("jack", driver))
-        for what, measure in FIGURES.items():
+        for what, measure in FIGURES.values() if only is None else [FIGURES[only]]:
             report_progress(f"{what}: {seconds:.0f} s")
             results += measure(options, seconds, report_progress)
     if hasattr(os, "getloadavg"):
@@ -118,12 +121,12 @@ def flood(options: RoomOptions, seconds: float, _report: Report) -> list[Result]
     ]
 
 
-FIGURES: Final[dict[str, Measure]] = {
-    "from a knob to its control": latency,
-    "a flood of messages": flood,
-    "frames to a SID over ASID": asid,
-    "keys of a keyboard": keys,
-    "edits of the music": edit_figures,
+FIGURES: Final[dict[str, tuple[str, Measure]]] = {
+    "knob": ("from a knob to its control", latency),
+    "flood": ("a flood of messages", flood),
+    "asid": ("frames to a SID over ASID", asid),
+    "keys": ("keys of a keyboard", keys),
+    "edits": ("edits of the music", edit_figures),
 }
 
 

@@ -1,15 +1,17 @@
 """``sidlive bench hands``: as typed on the command line, and the controller that it sends with."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 from fake_engine import until
 from jack_server import JackServer
 
-from sidlive.bench.hands import _other_settings
+from sidlive.bench.hands import FIGURES, _other_settings
 from sidlive.bench.hands_box import LAST, NUMBERS, HandsBox
 from sidlive.bench.jack_in import JackIn
 from sidlive.cli import main
+from sidlive.commands.bench.hands import register
 from sidlive.live.places import config_folder
 
 
@@ -39,3 +41,11 @@ def test_the_performers_own_maps_are_left_alone(monkeypatch: pytest.MonkeyPatch,
     with _other_settings():
         assert config_folder().parent != tmp_path and config_folder().parent.is_dir()
     assert config_folder().parent == tmp_path
+
+
+def test_the_command_names_every_figure_that_can_be_measured_alone() -> None:
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    with pytest.raises(SystemExit):
+        parser.parse_args(["hands", "--only", "nothing"])
+    assert [parser.parse_args(["hands", "--only", name]).only for name in FIGURES] == list(FIGURES)

@@ -17,6 +17,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_room_options(hands)
     hands.add_argument("--seconds", type=float, default=60, metavar="S", help="seconds of each figure (default: 60)")
+    hands.add_argument("--only", choices=("knob", "flood", "asid", "keys", "edits"), help="one figure (default: all)")
     hands.add_argument("--seed", type=int, default=1, help="which future the model generates (default: 1)")
     add_json_option(hands)
     hands.set_defaults(run=run, device="null", midi="none")
@@ -37,6 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise ControlError(f"--seconds expects 5 or more, found {arguments.seconds:g}")
     with spinner(silent=arguments.json) as report_progress, tempfile.TemporaryDirectory() as folder:
         options = replace(room_options(arguments), takes=Path(folder))
-        results = hands(options, arguments.seconds, report_progress)
+        results = hands(options, arguments.seconds, report_progress, arguments.only)
     emit(results, arguments.json, "From hands to the core, and from the core to a SID")
     return 0
