@@ -29,7 +29,7 @@ CLICKS: Final = 25
 _CLICK: Final = np.full(240, 20_000, dtype=np.int16)
 _APART_S: Final = 0.2  # between two clicks
 _SOON_S: Final = 0.6  # after which a sample that a device took is in the recording
-_STRIDE: Final = 16  # samples: only each so many-th is compared to find a piece
+_STRIDE: Final = 16  # to find a piece, one sample of this number is compared
 
 
 def can_record() -> bool:

@@ -287,7 +287,7 @@ class Desk:
         return ("", None) if shape is None else (shape.text, shape.span)
 
     def voices(self, on_keys: frozenset[int] = frozenset()) -> tuple[VoiceState, VoiceState, VoiceState]:
-        """Return the state of every voice; ``on_keys`` are those that are played on keyboards."""
+        """Return the state of every voice; ``on_keys``: the voices that are played on keyboards."""
         one, two, three = (self._voice(voice, voice in on_keys) for voice in range(3))
         return one, two, three
 

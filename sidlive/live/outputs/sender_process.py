@@ -37,7 +37,7 @@ STUCK_S: Final = 1.0  # a core that says nothing for so long is stuck: the recei
 LOOK_S: Final = 1.0  # seconds between two looks at the port
 LAST_TIMES: Final = 3  # times that the last words are sent at the end: a receiver may be too busy to hear them once
 LAST_S: Final = 0.1  # time for them to go out, each time
-KEPT_S: Final = 1.0  # longest time for what the driver still keeps
+KEPT_S: Final = 1.0  # longest time to wait for messages that the driver keeps until their time
 PARTING_S: Final = 5.0  # time for a port that is gone to come back for the last words
 _NAP_S: Final = 0.5  # longest wait
 

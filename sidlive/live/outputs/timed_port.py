@@ -67,7 +67,7 @@ class ClockPort(TimedPort):
         return not self._running  # to some, a second stop means: back to the beginning
 
     def send(self, time_s: float, message: bytes) -> None:
-        """Send a message at a time, but not before those that the driver still keeps."""
+        """Send a message at a time, but not before the messages that the driver still keeps."""
         self._last_s = max(self._last_s, time_s)
         super().send(self._last_s, message)
         if message[0] in (START, CONTINUE, STOP):

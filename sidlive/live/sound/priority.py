@@ -1,4 +1,4 @@
-"""The priority of what must be in time: threads such as the renderer, and whole processes.
+"""Sets the priority of threads and processes: those of the sound come first, compilers last.
 
 A thread that waits for the interpreter's lock waits for the thread that holds it, and that one may have to wait for a
 processor. So a thread of the sound is only as early as every other thread of its process that runs Python: those come
@@ -69,11 +69,7 @@ def run_as_usual() -> None:
 def run_last() -> None:
     """Have this process run when no other wants the processor: in a session of its own, which comes last."""
     run_as_usual()
-    with contextlib.suppress(OSError, AttributeError):  # it may lead a session already; not every system has them
-        os.setsid()
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, 0, _LAST_NICE)
-        _SESSION.write_text(str(_LAST_NICE), encoding="ascii")
+    _set_nice(_LAST_NICE, alone=True)
 
 
 def raise_process(alone: bool = False) -> None:
@@ -83,13 +79,18 @@ def raise_process(alone: bool = False) -> None:
     after this one, and no other program of this window is raised. Processes that are started later belong to it.
     """
     run_as_usual()  # the thread that started this process may have been one of the sound
+    _set_nice(_NICE, alone)
+
+
+def _set_nice(nice: int, alone: bool) -> None:
+    """Set the nice value of this process; ``alone``: also give it a session of its own, with that value."""
     with contextlib.suppress(OSError, AttributeError):  # it may lead a session already; not every system has them
         if alone:
             os.setsid()
     with contextlib.suppress(OSError, AttributeError):  # not every user may
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
         if alone:
-            _SESSION.write_text(str(_NICE), encoding="ascii")
+            _SESSION.write_text(str(nice), encoding="ascii")
 
 
 def _join_company(thread: int) -> None:
@@ -98,7 +99,7 @@ def _join_company(thread: int) -> None:
 
 
 def _set_share(thread: int, share_ns: int) -> None:
-    """Ask for shares of a processor of that length for a thread without real-time scheduling; 0: of the usual one."""
+    """Ask for processor shares of that length for a thread without real-time scheduling; 0: the usual length."""
     number = _SET_ATTRIBUTES.get(platform.machine())
     if sys.platform != "linux" or number is None or struct.calcsize("P") != 8:
         return

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import VOICES, Frames
-from sidlive.model.composer.choices import NoteLimits, NoteSampling
+from sidlive.model.composer.choices import ANY_WAIT, NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
     CHORD,
     CHORDS,
@@ -84,12 +84,6 @@ class Hearing:
         """The most frames that the composer may let pass without a note."""
         onsets = self.bank.score.onset
         return max(SHORTEST_WAIT, round(LONGER * int(np.diff(onsets).max(initial=0))))
-
-    def places(self, beat: int) -> NDArray[np.bool_]:
-        """Return in which frames of a beat notes begin, ``bool[beat]``; a beat begins with the first frame heard."""
-        found = np.zeros(beat, np.bool_)
-        found[self.bank.score.onset % beat] = True
-        return found
 
     @cached_property
     def voice_labels(self) -> tuple[frozenset[int] | None, ...]:
@@ -261,8 +255,8 @@ def _limits_at(
     )
 
 
-def waits_of(heard: Hearing, settings: PlanSettings, now: int) -> NDArray[np.bool_] | None:
-    """Return the waits after which a note may begin, ``bool[LONGEST_WAIT + 1]``; None for all.
+def waits_of(heard: Hearing, settings: PlanSettings, now: int) -> NDArray[np.bool_]:
+    """Return the waits after which a note may begin, ``bool[LONGEST_WAIT + 1]``.
 
     With `PlanSettings.on_beat` a note begins in a frame of the beat in which a note that was heard began. ``now``: the
     last event's frame, counted from the first frame heard. Notes of the same frame, and of none within LONGEST_WAIT,
@@ -271,10 +265,18 @@ def waits_of(heard: Hearing, settings: PlanSettings, now: int) -> NDArray[np.boo
     """
     beat = round(settings.beat_frames)
     if not settings.on_beat or beat < 2 or abs(settings.beat_frames - beat) > _WHOLE:
-        return None
-    waits = heard.places(beat)[(now + np.arange(LONGEST_WAIT + 1)) % beat]
+        return ANY_WAIT
+    waits = _places(heard, beat)[(now + np.arange(LONGEST_WAIT + 1)) % beat]
     waits[[0, LONGEST_WAIT]] = True
     return waits
+
+
+@lru_cache(maxsize=16)
+def _places(heard: Hearing, beat: int) -> NDArray[np.bool_]:
+    """Return in which frames of a beat notes begin, ``bool[beat]``; a beat begins with the first frame heard."""
+    found = np.zeros(beat, np.bool_)
+    found[heard.bank.score.onset % beat] = True
+    return found
 
 
 @lru_cache(maxsize=1024)

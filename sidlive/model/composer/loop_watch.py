@@ -81,7 +81,7 @@ def fresh_start(frame: int, written: int, settings: PlanSettings, sheet: Sheet, 
 
 
 def is_fresh_start(note: SheetNote) -> bool:
-    """Return whether a note on the sheet is none, but a fresh start."""
+    """Return whether an entry of the sheet is a fresh start, not a note."""
     return note.voice == REST and not note.event
 
 

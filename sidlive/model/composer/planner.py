@@ -34,7 +34,7 @@ from sidlive.chip.registers import (
 )
 from sidlive.compiling import CompileProgress, compiling, no_progress
 from sidlive.model.composer.chapter import Chapter, Mask, Mode, Row
-from sidlive.model.composer.choices import ANY_WAIT, NoteLimits, NoteSampling
+from sidlive.model.composer.choices import NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
     CHORD,
     LONGEST_WAIT,
@@ -265,9 +265,7 @@ class Planner:
         limits = limits_of(heard, settings, silent)
         sampling = replace(settings.sampling, pace=heard.pace)
         waits = waits_of(heard, settings, chapter.now + chapter.shift)
-        event = composer.write(
-            sampling, limits, least_wait=min(least, LONGEST_WAIT), waits=ANY_WAIT if waits is None else waits
-        )
+        event = composer.write(sampling, limits, least_wait=min(least, LONGEST_WAIT), waits=waits)
         if settings.classes is not None and event[VOICE] != REST and event[CHORD]:
             fitting = fitting_chord(int(event[CHORD]), int(event[PITCH]), limits.classes or 0)
             if fitting != event[CHORD]:

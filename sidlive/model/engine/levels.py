@@ -170,7 +170,7 @@ class SamplingArrays(NamedTuple):
 
 
 class HearingTable(NamedTuple):
-    """All that `hear_frames` reads and writes, in one table: each array that a call is given costs it time."""
+    """The arrays of `hear_frames`, in one table: each array argument makes a call slower."""
 
     language: Language
     level: TimeLevel
@@ -179,7 +179,7 @@ class HearingTable(NamedTuple):
 
 
 class GeneratingTable(NamedTuple):
-    """All that `generate_frame` reads and writes, but for what changes from frame to frame."""
+    """The arrays of `generate_frame`, without those that its caller chooses anew for each frame."""
 
     language: Language
     level: ColumnLevel

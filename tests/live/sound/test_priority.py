@@ -1,4 +1,4 @@
-"""Threads of the sound come first, those that run Python beside them second, and what computes long shares."""
+"""Priorities: the sound's threads come first, other threads that run Python second; long computations share."""
 
 import ctypes
 import os

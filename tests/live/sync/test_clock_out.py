@@ -96,3 +96,5 @@ def test_a_server_that_dies_is_told_and_the_music_goes_on(jack: JackServer) -> N
     assert notices[0].startswith("clock_out to synth") and "the clock is sent again when it is back" in notices[0]
     out.close()
     jack.start()
+    # It looks for its port for some seconds, to say stop; until then it would join the server of the next test.
+    assert until(lambda: out._sender._process.poll() is not None, 20), "the sender process ends by itself"
