@@ -1,6 +1,6 @@
 """The studio's keys, notices and layout, over a session in memory."""
 
-import time
+import threading
 from dataclasses import replace
 
 import pytest
@@ -68,12 +68,15 @@ async def test_panic_does_not_wait_for_code_and_stops_it():
 async def test_panic_lets_a_commit_finish():
     app, session = studio()
     commit = app.verbs["commit"].__wrapped__
-    slow = app._watch_commit(lambda name: (time.sleep(0.5), commit(name))[1])
-    app.console_view.names.variables["commit"] = slow
+    go_on = threading.Event()
+    held = app._watch_commit(lambda name: (go_on.wait(60), commit(name))[1])
+    app.console_view.names.variables["commit"] = held
     async with app.run_test(size=(120, 32)) as pilot:
         await type_text(pilot, 'commit("kept")\n')
         await until(pilot, lambda: app._committing)
         await pilot.press("f8")
+        await until(pilot, lambda: ("panic",) in session.calls)
+        go_on.set()
         await until(pilot, lambda: {("panic",), ("commit", "kept")} <= set(session.calls))
 
 
@@ -203,16 +206,16 @@ async def test_a_core_that_died_is_reported_and_opened_again_by_a_key():
 async def test_a_core_that_does_not_answer_does_not_freeze_the_screen():
     session = FakeSession()
     app = Studio(session, fake_verbs(session))
-    answer = session.state
-    session.state = lambda: (time.sleep(8), answer())[1]
+    answer, asked, go_on = session.state, threading.Event(), threading.Event()
+    session.state = lambda: (asked.set(), go_on.wait(60), answer())[2]
     async with app.run_test(size=(120, 32)) as pilot:
-        await pilot.pause(0.3)
-        began = time.monotonic()
+        await until(pilot, asked.is_set)
         session.clock += 40
         await until(pilot, lambda: app.score_view._now == session.clock)
         await type_text(pilot, "1 + 1\n")
         await until(pilot, lambda: "\n2" in output_text(app))
-        assert time.monotonic() - began < 6
+        assert not go_on.is_set()
+        go_on.set()
 
 
 async def test_nothing_is_drawn_while_nothing_moves():
