@@ -11,6 +11,7 @@ from sidlive.commands.arguments import (
     add_video_option,
     label_from,
 )
+from sidlive.commands.steering import add_steering_options, desk_from
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import Frames
@@ -50,77 +51,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     generate.add_argument(
         "--frames", type=int, default=FRAMES, metavar="T", help=f"frames to generate (default: {FRAMES}, 30 s)"
     )
-    generate.add_argument(
-        "--temperature",
-        type=float,
-        default=0.9,
-        metavar="X",
-        help="0 always takes the likeliest token, more is wilder (default: 0.9)",
-    )
-    generate.add_argument(
-        "--top-p",
-        type=float,
-        default=0.98,
-        metavar="X",
-        help="choose among the likeliest tokens that together have this probability (default: 0.98)",
-    )
-    generate.add_argument(
-        "--follow",
-        type=float,
-        default=1.0,
-        metavar="X",
-        help="how closely to follow what was heard before, in nats (default: 1; 0: as learned)",
-    )
-    generate.add_argument(
-        "--obey",
-        type=float,
-        default=0.0,
-        metavar="X",
-        help="how closely to play the composer's notes, in nats (default: 0, as learned)",
-    )
-    generate.add_argument(
-        "--vary",
-        type=float,
-        default=0.8,
-        metavar="X",
-        help="0 stays with the last bars; up to 1 moves on as the music did longer ago (default: 0.8)",
-    )
-    generate.add_argument(
-        "--repeats",
-        type=int,
-        default=3,
-        metavar="N",
-        help="how many times in a row the composer may play a passage (default: 3; 0: any number)",
-    )
-    generate.add_argument(
-        "--no-plan",
-        action="store_true",
-        help="let the frames go on without the composer's notes (if the model has one)",
-    )
-    for name, columns in (
-        ("pitch", "frequencies"),
-        ("rhythm", "gates and waveforms"),
-        ("timbre", "pulse widths and envelopes"),
-        ("filter", "filter and volume"),
-    ):
-        generate.add_argument(
-            f"--{name}-heat",
-            type=float,
-            default=1.0,
-            metavar="X",
-            help=f"factor on the temperature for {columns} (default: 1)",
-        )
-    generate.add_argument(
-        "--scale",
-        default="off",
-        metavar="NOTES",
-        help='notes that may begin: "C minor", "0 3 5 7 10" (semitones from C) or prompt',
-    )
-    generate.add_argument("--no-filter", action="store_true", help="keep all voices out of the filter")
+    add_steering_options(generate)
     add_video_option(generate, "that of the prompt")
-    generate.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="the same seed gives the same result (default: 0)"
-    )
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     generate.add_argument("--continuation-only", action="store_true", help="write the continuation without the prompt")
     add_label_options(generate, "the name of the prompt, continued", "none")
@@ -130,21 +62,19 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> None:
     """Write the continuation and report figures. Raises TuneError, ModelError and ControlError."""
-    from dataclasses import replace
     from itertools import islice
     from time import perf_counter
 
     import numpy as np
 
     from sidlive.chip.c64.driver import run_machine
-    from sidlive.chip.pitch import cents_of_a4
     from sidlive.chip.registers import PAL, timing_named
     from sidlive.compiling import compiling
     from sidlive.errors import TuneError
+    from sidlive.live.timing.clock import Clock
     from sidlive.model.composer import load_composer
-    from sidlive.model.composer.continuation import continuation, plan_settings
-    from sidlive.model.engine import HEATS, Sampling, constrain, load_engine, near_frames, permitted_values
-    from sidlive.model.scales import classes_in, notes_in, scale_text
+    from sidlive.model.composer.continuation import continuation
+    from sidlive.model.engine import load_engine
     from sidlive.model.weights import composer_path
     from sidlive.report import Result, emit, plain, progress_bar, warn
     from sidlive.tune.capture.recorder import LONGEST
@@ -157,13 +87,7 @@ def run(args: argparse.Namespace) -> None:
     for name, number in (("--prompt-frames", args.prompt_frames), ("--frames", args.frames)):
         if number is not None and not 1 <= number <= LONGEST:
             raise TuneError(f"{name} expects 1 to {LONGEST:,}, found {number}")
-    if args.repeats < 0:
-        raise TuneError(f"--repeats expects 0 or more, found {args.repeats}")
-    heats = {name: getattr(args, name) for name in HEATS}
-    sampling = Sampling(
-        args.temperature, args.top_p, seed=args.seed, follow=args.follow, obey=args.obey, vary=args.vary, **heats
-    )
-    scale = scale_text(args.scale)
+    desk_from(args, PAL)  # a value out of range is said before anything is loaded
     with progress_bar() as bar:
         task = bar.add_task("reading the prompt", total=None)
 
@@ -173,24 +97,23 @@ def run(args: argparse.Namespace) -> None:
 
         with compiling(run_machine, compile_progress("C64")):
             prompt = _at_standard(_prompt(args.prompt, args.song, args.prompt_frames), args.video)
-        timing = timing_named(prompt.timing)
-        constraints = constrain(permitted_values({}, not args.no_filter), notes_in(scale, prompt.frames, timing=timing))
+        desk = desk_from(args, timing_named(prompt.timing))
+        desk.set_prompt(prompt.frames)
         bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model, report_progress=compile_progress("engine"))
-        notes_from = None if args.no_plan else composer_path(args.model)
+        notes_from = composer_path(args.model) if desk.get("compose") else None
         composer = load_composer(notes_from, report_progress=compile_progress("composer")) if notes_from else None
         bar.update(task, description="hearing the prompt", total=None)
-        sampling = replace(sampling, near=near_frames(prompt.beat.bar * prompt.beat.whole_frames))
         begin = perf_counter()
         engine.prefill(prompt.frames)
         prefill_s = perf_counter() - begin
         bar.update(task, description="generating", completed=0, total=args.frames)
         generated = np.empty((args.frames, prompt.frames.shape[1]), dtype=np.uint8)
-        detune_cents = cents_of_a4(PAL) - cents_of_a4(timing)
-        tones = classes_in(scale, prompt.frames, timing=timing)
-        settings = plan_settings(sampling, prompt.beat, len(prompt.frames), tones, detune_cents, args.repeats)
+        beat = prompt.beat
+        clock = Clock(beat.frames, beat.bar, beat.downbeat - len(prompt.frames))
+        sampling, settings = desk.sampling(0, beat.bar * beat.whole_frames), desk.plan(0, clock)
         begin = perf_counter()
-        rows = continuation(engine, prompt.frames, sampling, composer, settings, constraints)
+        rows = continuation(engine, prompt.frames, sampling, composer, settings, desk.constraints)
         for number, row in enumerate(islice(rows, args.frames)):
             generated[number] = row
             bar.advance(task)
@@ -204,6 +127,8 @@ def run(args: argparse.Namespace) -> None:
             label_from(args, f"{prompt.name}, continued"),
             f"{args.model}, seed {args.seed}",
         )
+    for notice in desk.notices:
+        warn(notice.text)
     for note in (*prompt.notes, *([f"it is silent: {prompt.why_silent}"] if prompt.why_silent else ())):
         warn(f"{prompt.source}: {note}")
     onset_rates = {
@@ -226,6 +151,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
     """Return the first ``count`` frames of a tune (None: the default). Raises TuneError, also if it has fewer."""
+
     from dataclasses import replace
 
     from sidlive.chip.registers import PAL
@@ -246,6 +172,7 @@ def _prompt(path: Path, song: int | None, count: int | None) -> "Fragment":
 
 def _at_standard(fragment: "Fragment", video: str | None) -> "Fragment":
     """Return a fragment as it plays at a video standard (None: its own), one row for each video frame."""
+
     from dataclasses import replace
 
     from sidlive.chip.registers import timing_named

@@ -46,7 +46,7 @@ class Control:
         if self.low is None or self.high is None:
             assert self.text is not None
             return self.text(value)
-        if self.whole and (self.low, self.high) == (0, 1) and isinstance(value, bool):
+        if self.switch and isinstance(value, bool):
             return int(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise ControlError(f"{self.name} expects a number, {self.range}, found {value!r}; try {self.default}")
@@ -55,6 +55,11 @@ class Control:
         if self.whole and int(value) != value:
             raise ControlError(f"{self.name} expects a whole number, {self.range}, found {value}; try {self.default}")
         return int(value) if self.whole else float(value)
+
+    @property
+    def switch(self) -> bool:
+        """Whether the control is on or off."""
+        return self.whole and (self.low, self.high) == (0, 1)
 
     def scaled(self, fraction: float) -> ControlValue:
         """Return the value at a fraction of the range (0 to 1, clamped): the position of a knob."""

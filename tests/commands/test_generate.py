@@ -1,6 +1,7 @@
 """``sidlive generate`` as typed on the command line."""
 
 import shutil
+from argparse import ArgumentParser
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tunes_by_hand import sid_file
 
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
+from sidlive.commands.steering import add_steering_options, desk_from, steering_controls
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.judging.measures import note_starts
@@ -67,7 +69,7 @@ def test_a_composer_beside_the_model_writes_the_notes_ahead(
         ("plain", model, []),
         ("planned", str(folder / "small.safetensors"), []),
         ("again", str(folder / "small.safetensors"), []),
-        ("off", str(folder / "small.safetensors"), ["--no-plan"]),
+        ("off", str(folder / "small.safetensors"), ["--no-compose"]),
     ):
         out = tmp_path / f"{name}.npz"
         assert main(["generate", prompt, "-o", str(out), "--frames", "60", "--model", where, "--json", *options]) == 0
@@ -109,7 +111,7 @@ def test_heats_a_scale_and_no_filter(prompt: str, model: str, tmp_path: Path) ->
     made = {}
     for name, knobs in (
         ("plain", []),
-        ("warm", ["--pitch-heat", "3", "--rhythm-heat", "0.1", "--timbre-heat", "2", "--filter-heat", "0.5"]),
+        ("warm", ["--pitch-heat", "2", "--rhythm-heat", "0.1", "--timbre-heat", "2", "--filter-heat", "0.5"]),
         ("bound", ["--scale", "F# blues", "--no-filter"]),
     ):
         out = tmp_path / f"{name}.npz"
@@ -170,10 +172,11 @@ def test_a_continuation_keeps_the_write_order_of_its_tune(
     ("arguments", "expected"),
     [
         (["-o", "out.mp3"], "out.mp3: expected a name that ends in .sid, .wav, .npz"),
-        (["-o", "out.npz", "--repeats", "-1"], "--repeats expects 0 or more, found -1"),
+        (["-o", "out.npz", "--repeats", "-1"], "repeats expects 0 to 16 times, found -1"),
         (["-o", "out.npz", "--frames", "0"], "--frames expects 1 to 5,184,000, found 0"),
         (["-o", "out.npz", "--prompt-frames", "300"], "has 200 frames, not the 300 of --prompt-frames"),
-        (["-o", "out.npz", "--temperature", "-1"], "temperature must be from 0.0 to 100.0"),
+        (["-o", "out.npz", "--temperature", "-1"], "temperature expects 0.0 to 2.0, found -1"),
+        (["-o", "out.npz", "--density", "thick"], "density expects a number, 0.25 to 4.0, found 'thick'"),
         (["-o", "out.npz", "--scale", "H minor"], "scale expects a tonic and a mode"),
         (["-o", "out.npz", "--model", "missing.safetensors"], "no model 'missing.safetensors'"),
         (["-o", "no/such/folder/out.npz", "--frames", "1"], "there is no folder no/such/folder"),
@@ -191,3 +194,16 @@ def test_impossible_options_are_one_line(
 def test_a_missing_prompt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "nothing.sid", "-o", "out.npz"]) == 2
     assert "nothing.sid" in capsys.readouterr().err
+
+
+def test_each_control_that_chooses_frames_is_an_option() -> None:
+    parser = ArgumentParser()
+    add_steering_options(parser)
+    given = ["--density", "2", "--no-on-beat", "--chord", "Am", "--range2", "c3-c5", "--repeats", "5", "--seed", "7"]
+    desk, plain = desk_from(parser.parse_args(given), PAL), desk_from(parser.parse_args([]), PAL)
+    changed = {one.name: desk.get(one.name) for one in steering_controls() if desk.get(one.name) != one.default}
+    assert changed == {"density": 2.0, "on_beat": 0, "chord": "Am", "range2": "C3-C5", "repeats": 5}
+    assert all(plain.get(one.name) == one.default for one in steering_controls())
+    assert (desk.get("seed"), plain.get("seed")) == (7, 0)
+    names = {one.name for one in steering_controls()}
+    assert "temperature" in names and not names & {"transpose", "thin", "octave1", "volume", "ahead"}
