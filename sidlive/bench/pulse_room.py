@@ -1,4 +1,9 @@
-"""A PulseAudio of our own, in which nothing is heard, and recordings of it: so the sound is judged that leaves it."""
+"""A PulseAudio of our own, in which nothing is heard, and a recording of it: so the sound is judged that leaves it.
+
+Its clock is not that of the machine: it counts whole microseconds for each block, and so it is up to 60 parts in a
+million too fast, 4 ms a minute. Times in a recording are therefore those at which its parts arrived, not numbers of
+samples.
+"""
 
 import contextlib
 import os
@@ -6,7 +11,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.sid import Samples
+from sidlive.errors import DeviceError
 from sidlive.live.sound.audio import open_speaker, quiet_stderr
 from sidlive.live.sound.priority import run_in_time
 
 RATE: Final = 48_000
 _SINK: Final = """\
 load-module module-native-protocol-unix
-load-module module-null-sink sink_name=null rate=48000 format=s16le channels=2 norewinds=1
+load-module module-null-sink sink_name=null rate={rate} format=s16le channels={channels} norewinds=1
+load-module module-always-sink
 set-default-sink null
 """
 
@@ -30,17 +37,21 @@ _CLICK: Final = np.full(240, 20_000, dtype=np.int16)
 _APART_S: Final = 0.2  # between two clicks
 _SOON_S: Final = 0.6  # after which a sample that a device took is in the recording
 _STRIDE: Final = 16  # to find a piece, one sample of this number is compared
+_LINE_S: Final = 1.0  # of a recording, in which the usual delay of its parts is looked for
+_START_S: Final = 20.0  # time for the server to start
 
 
 def can_record() -> bool:
     """Return whether PulseAudio and its utilities are installed."""
-    return all(shutil.which(program) for program in ("pulseaudio", "parecord", "parec"))
+    return all(shutil.which(program) for program in ("pulseaudio", "parec"))
 
 
 class Arrivals:
     """A recording, with the time at which each part of it arrived. Times are of `time.monotonic`."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int = RATE) -> None:
+        """``rate``: samples a second, those of all channels counted."""
+        self._rate = rate
         self._parts: list[tuple[float, bytes]] = []
 
     def add(self, time_s: float, part: bytes) -> None:
@@ -59,6 +70,21 @@ class Arrivals:
         part = int(np.searchsorted(ends, at + len(piece) - 1, side="right"))
         return float(times[part])
 
+    def samples(self) -> Samples:
+        """Return all samples so far, int16[n]; those of several channels take turns."""
+        return np.frombuffer(b"".join(part for _, part in list(self._parts)), dtype="<i2")
+
+    def times_of(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return when samples of the recording arrived, by their numbers; single parts that came late do not count."""
+        parts = list(self._parts)
+        ends = np.cumsum([len(part) // 2 for _, part in parts])
+        delays = np.array([time_s for time_s, _ in parts]) - ends / self._rate
+        half = round(_LINE_S * self._rate / 2)
+        places = np.arange(0, ends[-1] + half, half)
+        bounds = zip(np.searchsorted(ends, places - half), np.searchsorted(ends, places + half), strict=True)
+        usual = [float(np.median(delays[max(0, low - 1) : high + 1])) for low, high in bounds]
+        return samples / self._rate + np.interp(samples, places, usual)
+
     def first_loud(self, since_s: float) -> float | None:
         """Return when the first sample arrived that is not silence."""
         samples, ends, times = self._line(since_s, since_s + 2 * _SOON_S)
@@ -74,11 +100,11 @@ class Arrivals:
 
 
 @contextlib.contextmanager
-def arrivals() -> Iterator[Arrivals]:
-    """Record the sink."""
-    found = Arrivals()
+def arrivals(rate: int = RATE, channels: int = 1) -> Iterator[Arrivals]:
+    """Record the sink. Begin before the music: a recorder that comes changes the latency of PulseAudio."""
+    found = Arrivals(rate * channels)
     recorder = subprocess.Popen(
-        ["parec", "--device=null.monitor", "--raw", f"--rate={RATE}", "--channels=1", "--format=s16le",
+        ["parec", "--device=null.monitor", "--raw", f"--rate={rate}", f"--channels={channels}", "--format=s16le",
          "--latency-msec=1"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -125,38 +151,39 @@ def device_ms(recorded: Arrivals) -> list[float]:
 
 
 @contextlib.contextmanager
-def null_sink(folder: Path) -> Iterator[None]:
-    """Run a PulseAudio of our own, in which nothing is heard and all can be recorded."""
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    (folder / "null.pa").write_text(_SINK, encoding="ascii")
+def null_sink(folder: Path, rate: int = RATE, channels: int = 2) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a PulseAudio of our own, in which nothing is heard and all can be recorded; give its process.
+
+    It lives in ``folder``. Programs that are started meanwhile play to it. Raises DeviceError if it does not start.
+    """
+    ours = {"XDG_RUNTIME_DIR": str(folder), "PULSE_SERVER": None}
+    before = {name: os.environ.get(name) for name in ours}
+    _set_environment(ours)
+    script, door = folder / "null.pa", folder / "pulse" / "native"
+    script.write_text(_SINK.format(rate=rate, channels=channels), encoding="ascii")
+    door.unlink(missing_ok=True)  # a server that was killed leaves it
     server = subprocess.Popen(
-        ["pulseaudio", "-n", "-F", str(folder / "null.pa"), "--daemonize=no", "--exit-idle-time=-1",
+        ["pulseaudio", "-n", "-F", str(script), "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
          "--log-target=null"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        time.sleep(2.0)
-        yield
+        deadline = time.monotonic() + _START_S
+        while not door.exists():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise DeviceError("PulseAudio does not start here: pulseaudio -n --daemonize=no says why")
+            time.sleep(0.02)
+        yield server
     finally:
         server.terminate()
         server.wait()
-        if before is None:
-            del os.environ["XDG_RUNTIME_DIR"]
+        _set_environment(before)
+
+
+def _set_environment(variables: Mapping[str, str | None]) -> None:
+    """Set environment variables; None removes one."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ["XDG_RUNTIME_DIR"] = before
-
-
-@contextlib.contextmanager
-def recording(sound: Path) -> Iterator[None]:
-    """Record the sink to a file of int16 samples."""
-    recorder = subprocess.Popen(
-        ["parecord", "--device=null.monitor", "--raw", f"--rate={RATE}", "--channels=1", "--format=s16le",
-         "--latency-msec=50", str(sound)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield
-    finally:
-        recorder.terminate()
-        recorder.wait()
+            os.environ[name] = value

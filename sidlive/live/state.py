@@ -216,7 +216,7 @@ class State:
     voices: tuple[VoiceState, VoiceState, VoiceState] = (VoiceState(), VoiceState(), VoiceState())
     underruns: int = 0  # number of times that generation came late since the room opened
     late_frames: int = 0  # frames that were held or looped because of that
-    gaps: int = 0  # number of times that the sound device had to be given silence
+    gaps: int = 0  # number of holes in the sound: no samples were ready, or the device took them too late
     quiet_s: float = 0.0  # seconds since a voice last sounded, while playing
     take_s: float = 0.0  # seconds of music in the take so far
     take: str | None = None  # its folder; None if it is in memory only

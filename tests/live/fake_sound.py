@@ -1,6 +1,7 @@
 """A fake sound library without devices, and an output whose blocks the test takes itself."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,8 @@ class Stream:
     """Stands for `sounddevice.OutputStream`; `turn` acts as the device that asks for a block."""
 
     latency = 0.02
+    delay_s: float | None = None  # that the device states for its next block; None: it states none
+    underflow = False  # it states that it had nothing to play
     fault: str | None = None  # the error with which opening a stream fails
     rates: tuple[int, ...] | None = None  # the only sample rates that devices accept; None: all
     opened: ClassVar[list["Stream"]] = []
@@ -45,7 +48,8 @@ class Stream:
 
     def turn(self, frames: int = 0) -> np.ndarray:
         out = np.full((frames or self.options["blocksize"], self.options["channels"]), -1, np.int16)
-        self.callback(out, len(out), None, None)
+        times = SimpleNamespace(currentTime=100.0, outputBufferDacTime=100.0 + (self.delay_s or 0.0))
+        self.callback(out, len(out), times, SimpleNamespace(output_underflow=self.underflow))
         return out
 
 
@@ -123,6 +127,6 @@ class ManualOutput:
 
     def turn(self, count: int = block) -> np.ndarray:
         out = np.zeros(count, np.int16)
-        self.feed.take(out)
+        self.feed.take(out, self.latency_s)
         self.heard.append(out)
         return out

@@ -28,6 +28,9 @@ LONGEST_BLOCK: Final = 1024
 NULL: Final = "null"
 PORTAUDIO_REMEDY: Final = "apt-get install libportaudio2" if sys.platform == "linux" else "install portaudio"
 _BEHIND_S: Final = 0.25  # a null output that is later than this (the machine slept) skips the lost time
+_LONGEST_DELAY_S: Final = 2.0  # a driver that states a longer one is not believed
+_MOST_UNTOLD: Final = 20  # blocks after which a driver is not expected to state any
+_AVERAGED: Final = 0.01  # weight of the newest block in the latency that is shown
 _CLOSE_S: Final = 1.0  # time for a device to close; after it the thread that closes it is abandoned
 _LIST_S: Final = 10.0  # time for the process that lists the devices
 _OTHER_RATES: Final = (44_100, 96_000)  # Hz: tried if a device takes neither 48 kHz nor its default rate
@@ -45,7 +48,7 @@ class Output(Protocol):
     feed: Feed
     sample_rate: int  # Hz, of the samples in its feed
     block: int  # samples taken at a time
-    latency_s: float  # from the taking of a block to its sound
+    latency_s: float  # from the taking of a block to the sound of its first sample
 
     @property
     def lost(self) -> bool:
@@ -89,8 +92,12 @@ class NullOutput:
         period = self.block / self.sample_rate
         due = time.monotonic()
         while not self._closing.wait(max(0.0, due - time.monotonic())):
-            self.feed.take(block)
-            due = max(due + period, time.monotonic() - _BEHIND_S)
+            now = time.monotonic()
+            if now - due > _BEHIND_S:
+                due = now
+                self.feed.dry += 1
+            self.feed.take(block, due - now)
+            due += period
 
 
 class Speaker:
@@ -106,8 +113,10 @@ class Speaker:
         self.notice: str | None = None
         self.feed = feed
         self.lost = False
-        self.dry = 0  # times that the device asked for a block later than its own buffer lasts
-        self._asked_s: float | None = None  # when it asked last, of `time.perf_counter`
+        self._asked_s: float | None = None  # when it asked for a block last, of `time.perf_counter`
+        self._tells_delay: bool | None = None  # the driver says when a block is heard; None: that is not known yet
+        self._untold = 0  # blocks of which it did not say so
+        self._is_dry = False  # it had nothing to play when it asked last
         self.closed = threading.Event()  # set when the driver has closed the device: PortAudio may be initialised again
         self._closing = False
         self._starting = threading.Lock()  # held while the stream is started or stopped
@@ -138,7 +147,7 @@ class Speaker:
         self.device = str(about["name"])
         unusual = "" if self.sample_rate == SAMPLE_RATE else f" ({self.sample_rate} Hz)"
         self.name = f"speaker {self.device}{unusual}"
-        self.latency_s = float(self._stream.latency)
+        self._buffer_s = self.latency_s = float(self._stream.latency)
         self._mono = np.zeros(max(self.block, BLOCK), dtype=np.int16)
 
     def start(self) -> None:
@@ -161,19 +170,39 @@ class Speaker:
             self._stream.close(ignore_errors=True)
         self.closed.set()
 
-    def _callback(self, out: Any, frames: int, _time: Any, _status: Any) -> None:
+    def _callback(self, out: Any, frames: int, times: Any, status: Any) -> None:
         """Fill a block, in PortAudio's thread: never waits, never computes."""
         if self._closing:
             out.fill(0)
             return
-        before_s, self._asked_s = self._asked_s, time.perf_counter()
-        if before_s is not None and self._asked_s - before_s > self.latency_s:
-            self.dry += 1
+        delay_s = self._delay_s(times.outputBufferDacTime - times.currentTime, bool(status.output_underflow))
         if frames > len(self._mono):
             self._mono = np.zeros(frames, dtype=np.int16)
         mono = self._mono[:frames]
-        self.feed.take(mono)
+        self.feed.take(mono, delay_s)
         out[:] = mono[:, None]
+
+    def _delay_s(self, told_s: float, underflow: bool) -> float | None:
+        """Return the time until the next block is heard, None if unknown; note whether the device ran dry before it.
+
+        ``told_s``: that time as the driver states it, 0 if nothing waits before that block. Some drivers state nothing:
+        for them the buffer is taken to be full.
+        """
+        before_s, self._asked_s = self._asked_s, time.perf_counter()
+        late = before_s is not None and self._asked_s - before_s > self._buffer_s
+        is_told = 0 < told_s < _LONGEST_DELAY_S
+        was_dry = self._is_dry
+        self._is_dry = late or underflow or (bool(self._tells_delay) and not is_told)
+        self.feed.dry += self._is_dry and not was_dry
+        if is_told:
+            self._tells_delay = True
+            if not self._is_dry:
+                self.latency_s += _AVERAGED * (told_s - self.latency_s)
+            return told_s
+        self._untold += 1
+        if self._tells_delay is None and self._untold == _MOST_UNTOLD:
+            self._tells_delay = False
+        return self.latency_s if self._tells_delay is False else None
 
     def _finished(self) -> None:
         """Note that the stream has ended, in PortAudio's thread."""

@@ -191,8 +191,8 @@ class DeviceMinder:
         if not self._watching or not isinstance(speaker, Speaker) or self._block >= audio.LONGEST_BLOCK:
             return
         if self._dry is None or self._dry[0] is not speaker or now - self._dry[2] > DRY_S:
-            self._dry = speaker, speaker.dry, now
-        if speaker.dry - self._dry[1] < DRY_TIMES:
+            self._dry = speaker, speaker.feed.dry, now
+        if speaker.feed.dry - self._dry[1] < DRY_TIMES:
             return
         self._block *= 2
         self._tell(f"{speaker.name} ran dry {DRY_TIMES} times: it gets blocks of {self._block} samples", "warning")

@@ -35,6 +35,15 @@ class Taken(NamedTuple):
     paused: bool  # samples were missing, and none were expected
 
 
+class HeardBlock(NamedTuple):
+    """When a block is heard."""
+
+    time_s: float  # time.perf_counter() at which its first sample is heard
+    sample: int  # the number of that sample, among all that the device has taken, silence included
+    silence: int  # samples of silence that the device has taken so far, in this block, too
+    dry: int  # times that the device itself had nothing to play, so far
+
+
 class Feed:
     """A ring of samples with one writer and one reader."""
 
@@ -45,8 +54,8 @@ class Feed:
         self.underruns = 0  # number of times that samples were missing
         self.missing = 0  # number of samples that were missing
         self.delivered = 0  # samples given to the device, silence included
-        # After the latest block: time.perf_counter(), `delivered`, and the position of the next sample.
-        self.taken: tuple[float, int, int] | None = None
+        self.dry = 0  # times that the device had nothing to play because it took a block too late
+        self.latest: HeardBlock | None = None  # the last whose time is known; None: there was none
         self.takes: deque[Taken] = deque(maxlen=_TAKES)  # reader appends, the renderer removes
         self._ring = np.zeros(capacity, dtype=np.int16)
         # Positions count samples since the beginning. Each attribute is written by one thread only.
@@ -104,8 +113,11 @@ class Feed:
 
     # -- for the reader
 
-    def take(self, out: Samples) -> None:
-        """Fill all of ``out`` int16[n], without waiting."""
+    def take(self, out: Samples, delay_s: float | None = 0.0) -> None:
+        """Fill all of ``out`` int16[n], without waiting.
+
+        ``delay_s``: time until its first sample is heard; None: not known.
+        """
         count, cut = len(out), self._cut
         if cut > self._read:
             self._read = cut
@@ -127,7 +139,8 @@ class Feed:
         if count:
             self._last = float(out[-1])
         start, self.delivered = self.delivered, self.delivered + count
-        self.taken = now_s, self.delivered, self._read
+        if delay_s is not None:
+            self.latest = HeardBlock(now_s + delay_s, start, self.delivered - self._read, self.dry)
         self.takes.append(Taken(now_s, wanted, written, have < count and not self._expected))
         if self.stamp is not None:
             self.stamp(time.monotonic(), start, out)

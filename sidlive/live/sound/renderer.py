@@ -127,8 +127,9 @@ class Renderer:
 
     @property
     def underruns(self) -> int:
-        """Number of times that the device got silence because a frame was not ready."""
-        return self._underruns + self.output.feed.underruns
+        """Number of holes in the sound: a frame was not ready, or the device took a block too late."""
+        feed = self.output.feed
+        return self._underruns + feed.underruns + feed.dry
 
     @property
     def latency_ms(self) -> float:
@@ -293,7 +294,7 @@ class Renderer:
             assert self._coming is not None
             (output, sid), self._coming = self._coming, None
             before, self.output = self.output, output
-            self._underruns += before.feed.underruns
+            self._underruns += before.feed.underruns + before.feed.dry
             self._lead = Lead(output.block, output.sample_rate, self._slack_s)
             self._grid.sample_rate = output.sample_rate
         if sid is not None or self._sid.sample_rate != output.sample_rate:

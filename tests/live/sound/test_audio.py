@@ -102,10 +102,56 @@ def test_a_device_that_asks_later_than_its_buffer_lasts_has_run_dry(monkeypatch:
     for later in (0.0, 0.005, 0.019, 0.0):
         now_s += later
         output._stream.turn()
-    assert output.dry == 0
+    assert output.feed.dry == 0
     now_s += Stream.latency + 0.001
     output._stream.turn()
-    assert output.dry == 1
+    assert output.feed.dry == 1
+
+
+def test_a_driver_says_when_a_block_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, "usb", default=0)
+    now_s = 100.0
+    monkeypatch.setattr(audio.time, "perf_counter", lambda: now_s)
+    output = open_output()
+    assert isinstance(output, Speaker)
+    stream = output._stream
+    stream.turn()
+    assert output.feed.latest is None, "the buffer is being filled: it does not say so yet"
+    for delay_s in (0.03, 0.025):
+        stream.delay_s = delay_s
+        stream.turn()
+        assert output.feed.latest is not None
+        assert output.feed.latest.time_s - now_s == pytest.approx(delay_s)
+    assert output.feed.dry == 0
+    for _ in range(1000):
+        stream.turn()
+    assert output.latency_s == pytest.approx(0.025, abs=1e-4), "what the performer sees follows"
+
+
+def test_of_a_driver_that_does_not_say_so_the_buffer_counts_as_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, "usb", default=0)
+    monkeypatch.setattr(audio.time, "perf_counter", lambda: 100.0)
+    output = open_output()
+    assert isinstance(output, Speaker)
+    for _ in range(50):
+        output._stream.turn()
+    assert output.feed.latest is not None and output.feed.latest.time_s == 100 + Stream.latency
+    assert output.feed.dry == 0
+
+
+def test_a_device_that_has_nothing_to_play_before_a_block_has_run_dry_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, "usb", default=0)
+    monkeypatch.setattr(audio.time, "perf_counter", lambda: 100.0)
+    output = open_output()
+    assert isinstance(output, Speaker)
+    stream = output._stream
+    for delay_s in (None, None, 0.02, None, None, 0.005, 0.02):
+        stream.delay_s = delay_s
+        stream.turn()
+    assert output.feed.dry == 1, "not before it has begun, and one hole counts once"
+    stream.underflow = True
+    stream.turn()
+    assert output.feed.dry == 2
 
 
 def test_settings_reach_the_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,7 @@ def test_a_device_that_runs_dry_again_and_again_gets_longer_blocks(
         monkeypatch.setattr(Stream, "__init__", open_alone)
     house.minder.watch()
     time.sleep(0.05)
-    first.dry += 200
+    first.feed.dry += 200
     assert until(lambda: isinstance(house.renderer.output, Speaker) and house.renderer.output is not first)
     assert house.renderer.output.block == 2 * QUICK_BLOCK and until(house.sounding)
     assert house.lines == [f"speaker pulse ran dry 100 times: it gets blocks of {2 * QUICK_BLOCK} samples"]
@@ -167,7 +167,7 @@ def test_while_the_model_is_loaded_a_device_may_run_dry(stage: Callable[..., Sta
     assert until(house.sounding)
     output = house.renderer.output
     assert isinstance(output, Speaker)
-    output.dry += 1000
+    output.feed.dry += 1000
     assert house.goes_on() and house.renderer.output is output and not house.lines
 
 
