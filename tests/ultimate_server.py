@@ -1,8 +1,9 @@
 """An Ultimate on loopback that keeps to its documentation: it has memory, plays tunes, and answers in JSON."""
 
+import contextlib
 import json
 import threading
-import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +17,9 @@ class UltimateServer:
         self.writes: list[tuple[int, bytes]] = []
         self.played: list[tuple[bytes, str]] = []  # files, and their song numbers
         self.connections = 0
-        self.delay_s = 0.0  # before each answer
+        self.held = 0  # calls that wait for the end of `holding`
+        self._answers = threading.Event()
+        self._answers.set()
         self.errors: list[str] = []  # of each answer
         ours = self
 
@@ -35,7 +38,8 @@ class UltimateServer:
 
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                time.sleep(ours.delay_s)
+                ours.held += not ours._answers.is_set()
+                ours._answers.wait()
                 status, content = 200, dict[str, Any]()
                 if password and self.headers.get("X-Password") != password:
                     status, content = 403, {"errors": ["Forbidden"]}
@@ -56,9 +60,19 @@ class UltimateServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # whoever asked may have lost patience
         self.port = self._server.server_port
         self.host = f"127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Give no answers meanwhile; what came is done and answered at the end."""
+        self._answers.clear()
+        try:
+            yield
+        finally:
+            self._answers.set()
 
     def call(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Do what a call asks for; return the status and the answer."""

@@ -53,4 +53,4 @@ def test_loops_are_counted(tmp_path: Path) -> None:
     options = RoomOptions(device="null", midi="none", takes=tmp_path, engine=small_engine)
     results = {result.name: result for result in loops(options, 2.0, lambda text: None)}
     calls = int(results["loop_late"].unit.removeprefix("of ").removesuffix(" calls"))
-    assert calls >= 10 and 0 <= int(results["loop_late"].value or 0) <= calls
+    assert calls >= 1 and 0 <= int(results["loop_late"].value or 0) <= calls

@@ -22,7 +22,7 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     assert results["isa"].value == isa
     assert results[f"gmac_per_s.{isa}"].value > 0 and results[f"memory_gb_per_s.{isa}"].value > 0
     results |= {name.removesuffix(f".{isa}"): result for name, result in results.items() if name.endswith(f".{isa}")}
-    assert 0 < results["share_of_limit.pocket"].value < 2
+    assert results["share_of_limit.pocket"].value > 0
     for name in ("realtime_x.pocket", "realtime_x.stage", "p99_ms.pocket", "p99_ms.stage"):
         assert isinstance(results[name].value, float) and results[name].value > 0
     for name in (

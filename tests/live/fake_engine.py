@@ -6,7 +6,6 @@ frame is as the guide says.
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -109,11 +108,3 @@ def riff(name: str = "riff", frames: int = 2 * PERIOD, chip: str = "6581") -> Fr
     return Fragment(
         name=name, frames=rows, rate_hz=PAL.rate_hz, source="made here", chip=chip, timing="PAL", beat=Beat(12.0)
     )
-
-
-def until(met: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Wait until `met` returns true, because of other threads or processes; return whether it did in time."""
-    deadline = time.monotonic() + seconds
-    while not met() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return met()

@@ -9,12 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from fake_engine import until
+from patience import until
 
 if sys.platform != "win32":
     import fcntl
 
-PATIENCE_S = 5.0  # for the server to end by itself
+ENDS_S = 5.0  # for the server to end by itself
+ANSWERS_S = 30.0  # for a client, which may wait for a server that does not answer
 DRIVER: Final = ("-d", "dummy", "--rate", "48000", "--period", "128")
 # A server that was killed keeps one of eight places on the machine until a server of its name starts. So names are few
 # and used again; a file is locked while a server has its name.
@@ -26,7 +27,7 @@ class JackServer:
 
     def __init__(self, log: Path) -> None:
         self._lock = None
-        assert until(self._take_name, 120.0), f"all of these JACK servers are in use: {NAMES}"
+        assert until(self._take_name), f"all of these JACK servers are in use: {NAMES}"
         # Otherwise a client that is late on a busy machine, by milliseconds, loses messages.
         patient = ("--sync", "--timeout", "1000")
         self._command = ["jackd", *patient, "--no-realtime", "-n", self.name, *DRIVER]
@@ -34,15 +35,11 @@ class JackServer:
 
     def start(self) -> None:
         """Start the server, also after `kill`."""
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        if not until(self._answers, 10.0):
+        if not self._starts():
             # A killed server may have broken the database that all servers of a user share: then each start crashes.
-            shutil.rmtree(f"/dev/shm/jack_db-{os.getuid()}", ignore_errors=True)
             self.kill()
-            with self._log.open("w") as log:
-                self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-            assert until(self._answers, 50.0), f"{self._log.read_text()}, status {self._process.poll()}"
+            shutil.rmtree(f"/dev/shm/jack_db-{os.getuid()}", ignore_errors=True)
+            assert self._starts(), f"{self._log.read_text()}, status {self._process.poll()}"
 
     def kill(self) -> None:
         """Kill the server, as a crash does."""
@@ -53,11 +50,17 @@ class JackServer:
         """Stop the server. On a busy machine jackd may never end by itself after a client has left without a word."""
         self._process.terminate()
         try:
-            self._process.wait(PATIENCE_S)
+            self._process.wait(ENDS_S)
         except subprocess.TimeoutExpired:
             self.kill()
         if self._lock is not None:
             self._lock.close()
+
+    def _starts(self) -> bool:
+        """Start the process; return whether a client can connect to it."""
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        return until(lambda: self._answers() or self._process.poll() is not None) and self._process.poll() is None
 
     def _take_name(self) -> bool:
         """Take a name that no other test uses; return whether there was one."""
@@ -73,5 +76,8 @@ class JackServer:
     def _answers(self) -> bool:
         """Return whether a client can connect. Another process tries, as a failure may disturb clients here."""
         program = "from sidlive.live.hands.jack import JackClient; JackClient('asks').close()"
-        done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return done.returncode == 0
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        try:
+            return subprocess.run([sys.executable, "-c", program], timeout=ANSWERS_S, **quiet).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False

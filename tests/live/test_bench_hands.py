@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 import pytest
-from fake_engine import until
 from jack_server import JackServer
+from patience import until
 
 from sidlive.bench.hands import FIGURES, _other_settings
 from sidlive.bench.hands_box import LAST, NUMBERS, HandsBox

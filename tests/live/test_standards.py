@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine, riff, until
+from fake_engine import FakeEngine, riff
 from fake_sound import ManualOutput
+from patience import until
 
 from sidlive.chip.registers import NTSC, PAL, VideoTiming, silence
 from sidlive.chip.wav import WavFile

@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from patience import PATIENCE_S
 from textual.widgets import Markdown
 
 from sidlive import docs
@@ -69,7 +70,7 @@ async def test_panic_lets_a_commit_finish():
     app, session = studio()
     commit = app.verbs["commit"].__wrapped__
     go_on = threading.Event()
-    held = app._watch_commit(lambda name: (go_on.wait(60), commit(name))[1])
+    held = app._watch_commit(lambda name: (go_on.wait(PATIENCE_S), commit(name))[1])
     app.console_view.names.variables["commit"] = held
     async with app.run_test(size=(120, 32)) as pilot:
         await type_text(pilot, 'commit("kept")\n')
@@ -85,9 +86,10 @@ async def test_two_escapes_in_a_moment_are_panic_and_two_apart_are_not(monkeypat
     async with app.run_test(size=(120, 32)) as pilot:
         monkeypatch.setattr("sidlive.studio.app.ESCAPE_S", 0.0)
         await pilot.press("escape", "escape")
-        await pilot.pause(0.2)
+        await type_text(pilot, "'later'\n")
+        await until(pilot, lambda: "'later'" in output_text(app).partition("'later'")[2])
         assert session.calls == []
-        monkeypatch.setattr("sidlive.studio.app.ESCAPE_S", 20.0)
+        monkeypatch.setattr("sidlive.studio.app.ESCAPE_S", PATIENCE_S)
         await pilot.press("escape", "escape")
         await until(pilot, lambda: session.calls == [("panic",)])
 
@@ -95,19 +97,19 @@ async def test_two_escapes_in_a_moment_are_panic_and_two_apart_are_not(monkeypat
 async def test_help_opens_over_the_screen_and_closes():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
-        await pilot.press("f1")
-        assert isinstance(app.screen, Help)
-        await pilot.press("escape")
-        assert not isinstance(app.screen, Help)
-        await pilot.press("f1", "f1")
-        assert not isinstance(app.screen, Help)
+        for closes in ("escape", "f1"):
+            await pilot.press("f1")
+            await until(pilot, lambda: isinstance(app.screen, Help))
+            await pilot.press(closes)
+            await until(pilot, lambda: not isinstance(app.screen, Help))
 
 
-async def test_help_shows_each_topic_and_scrolls_it():
+async def test_help_shows_each_topic_and_scrolls_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(docs, "read", lambda topic: f"# {topic}\n\n" + "a line\n\n" * 50)  # drawn in a moment
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("f1")
-        assert app.screen.query_one("#page-keys").display
+        await until(pilot, lambda: isinstance(app.screen, Help) and app.screen.query_one("#page-keys").display)
         for topic in docs.TOPICS:
             await pilot.press("down")
             await until(pilot, lambda topic=topic: app.screen.query_one(Markdown).source == docs.read(topic))
@@ -124,6 +126,7 @@ async def test_a_link_in_the_help_shows_the_page_that_it_names():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, Help))
         text = app.screen.query_one(Markdown)
         for link in ("nowhere.md", "takes.md"):
             text.post_message(Markdown.LinkClicked(text, link))
@@ -156,9 +159,9 @@ async def test_leaving_asks_only_while_a_take_is_not_committed():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("ctrl+q")
-        assert isinstance(app.screen, Leave)
+        await until(pilot, lambda: isinstance(app.screen, Leave))
         await pilot.press("n")
-        assert not isinstance(app.screen, Leave)
+        await until(pilot, lambda: not isinstance(app.screen, Leave))
         await type_text(pilot, 'commit("keep")\n')
         await until(pilot, lambda: app.committed_s > 0)
         await pilot.press("ctrl+q")
@@ -184,7 +187,7 @@ async def test_a_notice_is_shown_in_its_line_and_kept_in_the_console():
     async with app.run_test(size=(120, 32)) as pilot:
         session.notice("no sound device: playing on the null output")
         await until(pilot, lambda: "no sound device" in shown(app.query_one(NoticeLine)))
-        assert "no sound device" in output_text(app)
+        await until(pilot, lambda: "no sound device" in output_text(app))
         session.notice("a second one")
         await until(pilot, lambda: "a second one" in output_text(app))
         assert output_text(app).count("no sound device") == 1
@@ -194,11 +197,12 @@ async def test_a_core_that_died_is_reported_and_opened_again_by_a_key():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("f9")
-        await pilot.pause(0.2)
+        await type_text(pilot, "1 + 1\n")
+        await until(pilot, lambda: "\n2" in output_text(app))
         assert session.restarts == 0  # not while the core is running
         session.shown = replace(session.shown, alive=False)
         await until(pilot, lambda: "the core has stopped" in shown(app.query_one(NoticeLine)))
-        assert "NO CORE" in shown(app.query_one("#masthead"))
+        await until(pilot, lambda: "NO CORE" in shown(app.query_one("#masthead")))
         await pilot.press("f9")
         await until(pilot, lambda: session.restarts == 1 and app.now.alive)
 
@@ -207,7 +211,7 @@ async def test_a_core_that_does_not_answer_does_not_freeze_the_screen():
     session = FakeSession()
     app = Studio(session, fake_verbs(session))
     answer, asked, go_on = session.state, threading.Event(), threading.Event()
-    session.state = lambda: (asked.set(), go_on.wait(60), answer())[2]
+    session.state = lambda: (asked.set(), go_on.wait(PATIENCE_S), answer())[2]
     async with app.run_test(size=(120, 32)) as pilot:
         await until(pilot, asked.is_set)
         session.clock += 40
@@ -221,9 +225,8 @@ async def test_a_core_that_does_not_answer_does_not_freeze_the_screen():
 async def test_nothing_is_drawn_while_nothing_moves():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
-        await pilot.pause(0.3)
         view = app.score_view
-        assert not view.show(session.window(*view.needed), app.now)
+        await until(pilot, lambda: view._strips and not view.show(session.window(*view.needed), app.now))
         session.clock += 2
         assert view.show(session.window(*view.needed), app.now)
 
@@ -232,11 +235,10 @@ async def test_nothing_is_drawn_while_nothing_moves():
 async def test_every_part_fits_the_screen(size: tuple[int, int]):
     app, _ = studio()
     async with app.run_test(size=size) as pilot:
-        await pilot.pause(0.2)
         width, height = size
+        await until(pilot, lambda: app.query_one(ScoreView).size.height >= 7)
         parts = [w for w in app.screen.walk_children() if w.display and w.region.area]
         assert all(w.region.bottom <= height and w.region.right <= width for w in parts)
-        assert app.query_one(ScoreView).size.height >= 7
         assert app.console_view.entry.region.height >= 1
         assert app.query_one("#panel").display is (width >= 100)
         assert app.query_one("#strip").display is (width < 100)
@@ -246,32 +248,36 @@ async def test_every_part_fits_the_screen(size: tuple[int, int]):
 async def test_the_console_works_in_a_terminal_that_is_too_small(size: tuple[int, int]):
     app, session = studio()
     async with app.run_test(size=size) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, lambda: app.console_view.entry.region.height >= 1)
         session.clock += 50
         if size[1] == 1:
-            assert app.console_view.entry.region.height == 1
             return
         await type_text(pilot, "1 + 1\n")
         await until(pilot, lambda: any(line.text.strip() == "2" for line in app.console_view.output.lines))
 
 
-@pytest.mark.parametrize("width", [20, 60, 120])
+def can_type(app: Studio, height: int) -> bool:
+    """Return whether the cursor is on a screen of this height, and no part of the screen below it."""
+    entry = app.console_view.entry
+    parts = [w for w in app.screen.walk_children() if w.display and w.region.area and w is not entry.vertical_scrollbar]
+    return entry.region.y <= entry.cursor_screen_offset.y < entry.region.bottom and all(
+        part.region.bottom <= height for part in parts
+    )
+
+
+@pytest.mark.parametrize("width", [20, 120])
 async def test_the_line_for_typing_is_there_at_every_height(width: int):
     app, _ = studio()
     async with app.run_test(size=(width, 40)) as pilot:
         for height in [*range(1, 20), 40, 3]:
             await pilot.resize_terminal(width, height)
-            await pilot.pause(0.05)
+            await until(pilot, lambda height=height: app.screen.size.height == height)
             entry = app.console_view.entry
-            app.console_view.entry.text = ""
             for typing in ("", "for v in (1, 2, 3):\n    mute(v)\n    unmute(v)\n" * 4 + "x = 5"):
                 entry.text = typing
                 entry.move_cursor(entry.document.end)
-                await pilot.pause(0.05)
-                assert entry.region.height >= 1 and entry.region.bottom <= height
-                assert entry.region.y <= entry.cursor_screen_offset.y < entry.region.bottom
-            parts = [w for w in app.screen.walk_children() if w.display and w.region.area]
-            assert all(w.region.bottom <= height for w in parts if w is not entry.vertical_scrollbar)
+                await pilot.pause(0.02)
+                await until(pilot, lambda height=height: can_type(app, height))
             if height >= 3:
                 assert app.console_view.output.region.height >= 1 and app.query_one("#masthead").display
 
@@ -281,15 +287,15 @@ async def test_an_empty_session_is_shown_as_empty():
     app = Studio(session, fake_verbs(session))
     async with app.run_test(size=(120, 32)) as pilot:
         await until(pilot, lambda: "STOPPED" in shown(app.query_one("#masthead")))
-        panel = shown(app.query_one("#panel"))
-        assert 'prompt("gallop")' in panel and "null output" in panel and "no MIDI" in panel
-        assert "Play" in shown(app.query_one("#keys"))
+        panel = app.query_one("#panel")
+        await until(pilot, lambda: all(part in shown(panel) for part in ('prompt("gallop")', "null output", "no MIDI")))
+        await until(pilot, lambda: "Play" in shown(app.query_one("#keys")))
 
 
 async def test_a_click_on_a_gutter_mutes_that_voice():
     app, session = studio()
     async with app.run_test(size=(120, 32)) as pilot:
-        await pilot.pause(0.1)
+        await until(pilot, lambda: app.score_view._strips)
         rows = app.score_view.score.layout(*app.score_view.size).voice_rows
         await pilot.click("#score", offset=(2, rows + 1))
         await until(pilot, lambda: session.calls == [("mute", 2)])
@@ -298,7 +304,7 @@ async def test_a_click_on_a_gutter_mutes_that_voice():
 async def test_zoom_shows_more_time():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
-        await pilot.pause(0.1)
+        await until(pilot, lambda: app.score_view._strips)
         before = app.score_view.needed
         await pilot.press("f3")
-        assert app.score_view.needed[1] > before[1]
+        await until(pilot, lambda: app.score_view.needed[1] > before[1])

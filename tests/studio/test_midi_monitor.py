@@ -60,9 +60,11 @@ async def test_f12_opens_and_closes_the_monitor() -> None:
         await until(pilot, lambda: isinstance(app.screen, MidiMonitor))
         await until(pilot, lambda: "temperature 1.6" in _shown(app))
         await pilot.press("f12")
-        assert not isinstance(app.screen, MidiMonitor)
-        await pilot.press("f12", "escape")
-        assert not isinstance(app.screen, MidiMonitor)
+        await until(pilot, lambda: not isinstance(app.screen, MidiMonitor))
+        await pilot.press("f12")
+        await until(pilot, lambda: isinstance(app.screen, MidiMonitor))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, MidiMonitor))
 
 
 def _shown(app: Studio) -> str:
@@ -82,12 +84,12 @@ async def test_the_monitor_shows_the_newest_messages_that_fit() -> None:
 async def test_a_click_on_a_control_learns_the_next_knob_and_a_second_one_gives_up() -> None:
     app, session = studio()
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause(0.2)
         panel = app.query_one(Panel)
+        await until(pilot, lambda: "top_p" in panel._places.values())
         row = next(y for y, name in panel._places.items() if name == "top_p")
         await pilot.click("#panel", offset=(5, row))
         await until(pilot, lambda: ("learn", "top_p") in session.calls)
-        assert "learn('top_p')" in output_text(app)
+        await until(pilot, lambda: "learn('top_p')" in output_text(app))
         waiting = replace(session.shown.controls["top_p"], midi="move a knob")
         session.shown = replace(session.shown, controls=session.shown.controls | {"top_p": waiting})
         await until(pilot, lambda: panel.state.controls["top_p"].midi == "move a knob")
@@ -98,21 +100,21 @@ async def test_a_click_on_a_control_learns_the_next_knob_and_a_second_one_gives_
 async def test_a_click_on_a_text_or_beside_the_controls_learns_nothing() -> None:
     app, session = studio()
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause(0.2)
-        rows = {name: y for y, name in app.query_one(Panel)._places.items()}
-        for row in (rows["mask"], 0):
+        panel = app.query_one(Panel)
+        await until(pilot, lambda: {"mask", "top_p"} <= set(panel._places.values()))
+        rows = {name: y for y, name in panel._places.items()}
+        for row in (rows["mask"], 0, rows["top_p"]):
             await pilot.click("#panel", offset=(5, row))
-        await pilot.pause(0.1)
-        assert not [call for call in session.calls if call[0] == "learn"]
+        await until(pilot, lambda: session.calls)
+        assert session.calls == [("learn", "top_p")], "what was clicked last, and nothing before"
 
 
 async def test_a_pads_call_is_shown_in_the_console_and_so_is_its_error() -> None:
     app, session = studio()
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause(0.1)
         await asyncio.to_thread(app.run_pad, 'commit("set")')
         await until(pilot, lambda: ("commit", "set") in session.calls)
-        assert 'commit("set")  (pad)' in output_text(app)
+        await until(pilot, lambda: 'commit("set")  (pad)' in output_text(app))
         await asyncio.to_thread(app.run_pad, "temperature(9)")
         await until(pilot, lambda: "temperature goes from 0 to 2" in output_text(app))
 
@@ -122,5 +124,4 @@ async def test_the_monitor_fits_a_small_screen(size: tuple[int, int]) -> None:
     app, _ = studio(*MESSAGES)
     async with app.run_test(size=size) as pilot:
         await pilot.press("f12")
-        await pilot.pause(0.3)
-        assert isinstance(app.screen, MidiMonitor)
+        await until(pilot, lambda: isinstance(app.screen, MidiMonitor))

@@ -6,6 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from sidlive.studio.app import Studio
+from sidlive.studio.overlays import Help
 
 from .console.test_console import output_text, type_text, until
 from .stage import FakeSession, fake_verbs, silent_session
@@ -47,14 +48,18 @@ def test_help(snap_compare: Any):
         await pilot.pause()
         await settled(pilot)
         await pilot.press("f1")
-        await pilot.pause()
+        await until(pilot, lambda: isinstance(app.screen, Help))
+        await settled(pilot)
 
     assert snap_compare(app, terminal_size=(120, 32), run_before=ask)
 
 
 async def settled(pilot: Pilot) -> None:
-    """Wait until score and state are drawn, so that a blank picture cannot pass."""
+    """Wait until score and state are drawn, so that a blank picture cannot pass, and the picture changes no more."""
     app = pilot.app
     assert isinstance(app, Studio)
     await until(pilot, lambda: bool(app.score_view._strips) and bool(app.screen.size))
-    await pilot.pause(0.3)
+    pictures: list[str] = []
+    while len(pictures) < 4 or len(set(pictures[-4:])) > 1:
+        await pilot.pause(0.1)
+        pictures.append(app.export_screenshot())

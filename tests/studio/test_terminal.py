@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S, until
 
 from .console.test_console import PASTE
 
 TESTS = Path(__file__).resolve().parent.parent
-PATIENCE_S = 30.0
 
 
 class Terminal:
@@ -36,14 +36,15 @@ class Terminal:
         self.keys("Enter")
 
     def _run(self, *words: str) -> str:
-        return subprocess.run([*self._tmux, *words], capture_output=True, text=True, timeout=20, check=True).stdout
+        done = subprocess.run([*self._tmux, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+        return done.stdout
 
     def keys(self, *keys: str) -> None:
         self._run("send-keys", "-t", "s", *keys)
 
     def paste(self, text: str, *how: str) -> None:
         """Paste text, without the terminal's paste marks; with ``-p`` marked."""
-        subprocess.run([*self._tmux, "load-buffer", "-"], input=text, text=True, timeout=20, check=True)
+        subprocess.run([*self._tmux, "load-buffer", "-"], input=text, text=True, timeout=PATIENCE_S, check=True)
         self._run("paste-buffer", "-t", "s", *how)
 
     def resize(self, width: int, height: int) -> None:
@@ -61,8 +62,15 @@ class Terminal:
             time.sleep(0.1)
         return screen
 
+    def leaves(self) -> str:
+        """Leave the studio; return the screen of the shell."""
+        self.keys("C-q")
+        self.shows("not committed")
+        self.keys("y")
+        return self.shows("ended with 0")
+
     def close(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], capture_output=True, timeout=20, check=False)
+        subprocess.run([*self._tmux, "kill-server"], capture_output=True, timeout=PATIENCE_S, check=False)
 
 
 @pytest.fixture
@@ -89,8 +97,7 @@ def test_a_performance_in_a_real_terminal(terminal: Terminal):
     terminal.shows("occurred')")
     terminal.shows("22")
     terminal.keys("C-l")
-    time.sleep(0.5)
-    assert "underrun occurred" not in terminal.screen()
+    assert until(lambda: "underrun occurred" not in terminal.screen())
 
     terminal.keys("F5")
     terminal.shows("1 MUTE")
@@ -101,13 +108,10 @@ def test_a_performance_in_a_real_terminal(terminal: Terminal):
     terminal.shows("interrupted")
 
     terminal.resize(80, 24)
-    screen = terminal.shows("temperature 0.9")
-    assert "STEER" not in screen and "F8 PANIC" in screen
+    assert until(lambda: "STEER" not in terminal.screen())
+    assert "F8 PANIC" in terminal.shows("temperature 0.9")
 
-    terminal.keys("C-q")
-    terminal.shows("not committed")
-    terminal.keys("y")
-    screen = terminal.shows("ended with 0")
+    screen = terminal.leaves()
     assert "SIDLIVE" not in screen and "Traceback" not in screen
 
 
@@ -124,8 +128,7 @@ def test_without_colours_text_attributes_show_the_state(terminal: Terminal):
     assert not settings - {"", "0", "1", "2", "3", "4", "7", "9", "39", "49"}, "a colour was set"
     assert re.search(r"\x1b\[[\d;]*\b7m *MUTE", drawn), "a muted voice's badge is not reversed"
     assert re.search(r"\x1b\[[\d;]*\b4m[^\x1b]*NameError", drawn), "an error is not underlined"
-    terminal.keys("C-q", "y")
-    terminal.shows("ended with 0")
+    terminal.leaves()
 
 
 def test_no_colours_are_sent_to_a_terminal_without_colours(terminal: Terminal):
@@ -151,12 +154,10 @@ def test_an_unusable_terminal_is_reported_in_one_line(terminal: Terminal, settin
 def test_standard_output_or_standard_error_may_be_redirected(terminal: Terminal, tmp_path: Path):
     terminal.studio(after=">out.txt")
     terminal.shows("STEER")
-    terminal.keys("C-q", "y")
-    terminal.shows("ended with 0")
+    terminal.leaves()
     terminal.studio(after="2>err.txt")
     terminal.shows("STEER")
-    terminal.keys("C-q", "y")
-    terminal.shows("ended with 0")
+    terminal.leaves()
     assert (tmp_path / "err.txt").read_text() == ""
 
 

@@ -32,6 +32,7 @@ Placed = Callable[[Output, int, int], None]
 PIECE_S: Final = 0.004  # time that is rendered at once
 CROSSFADE_FRAMES: Final = 3  # length of the crossfade from one chip to another
 _STALLED_S: Final = 1.0  # a device that takes nothing for this long is gone
+_SLEPT_S: Final = 0.25  # between two looks at the device: the machine slept, and so did the device
 _STARTING_S: Final = 0.2  # time that the renderer waits for a device to start
 _NAP_S: Final = 0.05  # longest sleep, so that a device that stops is noticed
 _WATCH_S: Final = 0.001  # sleep while the device's times are not known, or the last samples are played
@@ -194,6 +195,7 @@ class Renderer:
         more = self._begin(True)
         run_in_time()  # not before: the source may compile its code first
         taken, since_s = -1, time.perf_counter()
+        looked_s = since_s
         while not self._closing:
             self._obey()
             if self._coming is not None:
@@ -203,6 +205,9 @@ class Renderer:
             if refused is not None and refused[0] is self.output:
                 self._fail_over(refused[1])
             feed, now_s = self.output.feed, time.perf_counter()
+            if now_s - looked_s > _SLEPT_S:
+                since_s = now_s
+            looked_s = now_s
             self._lead.observe(feed)
             self._lead.expect(self._busy, now_s)
             over = feed.written - self._lead.filled_to(now_s, feed)  # samples that are not needed yet

@@ -164,25 +164,24 @@ class CodeRunner:
         return threading.current_thread() is self._thread
 
     def _work(self) -> None:
-        while self._is_current():
-            try:
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):  # it may arrive between two pieces of code
+                if self._busy and self._is_current():  # a piece has ended
+                    self._report(Event("done"))
+                    self._busy, self._interrupts = False, 0
+                if not self._is_current():
+                    return
                 source = self._waiting.get()
                 self._since, self._busy = time.monotonic(), True
-                self._report(Event("source", source))
                 self._run(source)
-            except KeyboardInterrupt:  # arrived between two pieces of code
-                pass
-            finally:
-                if self._is_current():
-                    self._busy, self._interrupts = False, 0
-                    self._report(Event("done"))
 
     def _run(self, source: str) -> None:
-        self._runs += 1
-        name = _FILE.format(self._runs)
-        remember_lines(name, source)
-        self._names.restore()
         try:
+            self._report(Event("source", source))
+            self._runs += 1
+            name = _FILE.format(self._runs)
+            remember_lines(name, source)
+            self._names.restore()
             value = self._execute(source, name)
             shown = None if value is None else self._show(value)
             self._finish(None if value is None else Event("value", value=shown))

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_composer import FakeComposer
-from fake_engine import FakeEngine, riff, until
+from fake_engine import FakeEngine, riff
+from patience import until
 
 from sidlive.chip import registers as sid
 from sidlive.chip.pitch import frequencies, notes_of

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_engine import until
 from hand_stage import HandStage
 from jack_box import Box, plugged, plugged_elsewhere
 from jack_server import JackServer
+from patience import until
 
 from sidlive.errors import ControlError
 from sidlive.live.core.core import Core
@@ -32,7 +32,7 @@ def test_learning_takes_the_next_knob_and_keeps_it(stage: HandStage, tmp_path: P
     stage.midi.work()
     assert stage.knob("temperature").midi == "move a knob"
     stage.turn(21, 100, channel=4)
-    assert until(lambda: stage.midi.work() or stage.knob("temperature").midi == "CC 21 ch 4 of box", 2)
+    assert until(lambda: stage.midi.work() or stage.knob("temperature").midi == "CC 21 ch 4 of box")
     assert stage.lines == ["CC 21 ch 4 of box moves temperature from now on"]
     stage.turn(1, 0, 127)
     assert stage.get("temperature") == 0.9, "the knob of before is free"

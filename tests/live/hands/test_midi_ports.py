@@ -4,9 +4,9 @@ import os
 from typing import Any
 
 import pytest
-from fake_engine import until
 from jack_box import plugged, soon
 from jack_server import JackServer
+from patience import until
 
 from sidlive.live.hands import midi_ports
 from sidlive.live.hands.midi_drivers import (

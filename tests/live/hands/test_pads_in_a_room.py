@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_engine import FakeEngine, riff, until
+from fake_engine import FakeEngine, riff
 from jack_box import Box, plugged
 from jack_server import JackServer
+from patience import until
 
 from sidlive.live.processes.options import RoomOptions
 from sidlive.live.processes.room import open_room

@@ -60,7 +60,7 @@ def main(device: str, rate: str, channels: str, out: str) -> None:
     module.Sid = RecordingSid  # type: ignore[misc]
     renderer = Renderer(lambda: next(rows, None), output, slack_s=0.25)
     renderer.start()
-    renderer.ended.wait(60)
+    renderer.ended.wait()
     renderer.close()
     np.save(out, np.concatenate(made))
     print(f"{output.sample_rate} Hz, {renderer.underruns} underruns, {renderer.failovers} lost devices")

@@ -3,19 +3,17 @@
 import contextlib
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_engine import until
+from patience import PATIENCE_S, until
 
 from sidlive.bench.pulse_room import arrivals, can_record, null_sink
 
 PLAYER = Path(__file__).with_name("play_to_device.py")
 STEADY = Path(__file__).with_name("play_on_and_on.py")
-PATIENCE_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -30,11 +28,8 @@ def needed() -> None:
 
 
 def eventually(condition: Callable[[], bool], process: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.skip(f"{process} did not start here")
-        time.sleep(0.02)
+    if not until(condition):
+        pytest.skip(f"{process} did not start here")
 
 
 def record(folder: Path, rate: int, channels: int) -> tuple[np.ndarray, np.ndarray, str]:
@@ -43,7 +38,7 @@ def record(folder: Path, rate: int, channels: int) -> tuple[np.ndarray, np.ndarr
     with null_sink(folder, rate, channels), arrivals(rate, channels) as arrived:
         eventually(lambda: len(arrived.samples()) > 0, "parec")
         command = [sys.executable, str(PLAYER), "pulse", str(rate), str(channels), str(made)]
-        player = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        player = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         if player.returncode:
             pytest.skip(f"PortAudio has no PulseAudio here: {player.stderr.strip()}")
         size = len(arrived.samples())
@@ -52,11 +47,9 @@ def record(folder: Path, rate: int, channels: int) -> tuple[np.ndarray, np.ndarr
     return np.load(made), recorded[: len(recorded) // channels * channels].reshape(-1, channels), player.stdout
 
 
-@pytest.mark.parametrize(
-    ("rate", "channels"), [(48_000, 2), (48_000, 1), (44_100, 2), (44_100, 1), (96_000, 2), (96_000, 1)]
-)
+@pytest.mark.parametrize(("rate", "channels"), [(48_000, 2), (48_000, 1), (44_100, 2), (96_000, 1)])
 def test_a_recording_of_the_device_is_what_was_rendered(tmp_path: Path, rate: int, channels: int) -> None:
-    for _ in range(3):  # a machine that is busy may lose samples between PortAudio and PulseAudio
+    for _ in range(10):  # a machine that is busy may lose samples between PortAudio and PulseAudio
         made, recorded, printed = record(tmp_path, rate, channels)
         first = int(np.argmax(made != 0))
         start = int(np.argmax(recorded[:, 0] != 0)) - first
@@ -79,14 +72,12 @@ def test_a_server_that_dies_and_comes_back_is_played_to_again(tmp_path: Path) ->
             player = subprocess.Popen([sys.executable, "-u", str(STEADY), "pulse"], stdout=lines)
         stack.callback(player.wait, PATIENCE_S)
         stack.callback(player.terminate)
-        if not until(lambda: "on speaker pulse" in printed.read_text(), PATIENCE_S):
+        if not until(lambda: "on speaker pulse" in printed.read_text()):
             pytest.skip("PortAudio has no PulseAudio here")
         server.kill()
-        assert until(lambda: "until the device is back" in printed.read_text(), PATIENCE_S), printed.read_text()
+        assert until(lambda: "until the device is back" in printed.read_text()), printed.read_text()
         stack.enter_context(null_sink(tmp_path))
-        assert until(lambda: "the music is on speaker pulse" in printed.read_text(), PATIENCE_S)
+        assert until(lambda: "the music is on speaker pulse" in printed.read_text())
         arrived = stack.enter_context(arrivals())
-        assert until(lambda: np.abs(arrived.samples().astype(int)).max(initial=0) > 1000, PATIENCE_S), (
-            "the sound is back"
-        )
+        assert until(lambda: np.abs(arrived.samples().astype(int)).max(initial=0) > 1000), "the sound is back"
         assert player.poll() is None

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import soundfile
 from fake_engine import FakeEngine, riff
 from fake_sound import ManualOutput
+from patience import PATIENCE_S, until
 
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.chip.sid import SAMPLE_RATE, Sid, render, sample_at
@@ -39,11 +39,7 @@ def power(sound: np.ndarray) -> float:
 
 
 def eventually(what: Callable[[], bool]) -> None:
-    for _ in range(1500):
-        if what():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never happened")
+    assert until(what), "it never happened"
 
 
 def play(recording: SoundRecording, frames: np.ndarray = FRAMES) -> np.ndarray:
@@ -191,14 +187,18 @@ import sys, time
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 import numpy as np
+from sidlive.live.sound import sound_recorder
 from sidlive.live.sound.sound_recorder import SoundRecorder
+sound_recorder.PATIENCE_S = {PATIENCE_S}
 recorder = SoundRecorder(lambda text, level: None)
 recorder.record(Path({str(tmp_path / "set.flac")!r}))
 for number in range(100):
     recorder.heard(np.full(480, number, np.int16), 48000)
-time.sleep(1)
+while recorder._current._queue:
+    time.sleep(0.01)
+time.sleep(0.5)  # the last of it is on its way to the recorder process
 print("now", flush=True)
-time.sleep(60)
+time.sleep({PATIENCE_S})
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"now\n"

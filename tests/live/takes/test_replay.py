@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_engine import PERIOD, FakeEngine, riff, until
+from fake_engine import PERIOD, FakeEngine, riff
+from patience import until
 
 from sidlive.chip import registers as sid
 from sidlive.errors import ControlError, TuneError

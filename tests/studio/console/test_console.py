@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from textual import events
 from textual.pilot import Pilot
 
@@ -33,10 +34,11 @@ async def type_text(pilot: Pilot, text: str) -> None:
             app.console_view.entry.insert(part)
 
 
-async def until(pilot: Pilot, condition: Callable[[], bool], patience_s: float = 20.0) -> None:
-    deadline = time.monotonic() + patience_s
+async def until(pilot: Pilot, condition: Callable[[], object]) -> None:
+    """Wait until the studio makes the condition true."""
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"the condition was not met within {patience_s:g} s"
+        assert time.monotonic() < deadline, f"the condition was not met within {PATIENCE_S:g} s"
         await pilot.pause(0.02)
 
 
@@ -125,7 +127,7 @@ async def test_up_recalls_what_begins_the_same_way_and_right_takes_the_suggestio
         await pilot.press("right")
         assert entry.text == "mute(2)"
         await pilot.press("enter")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: "› mute(2)" in output_text(app))
     assert ConsoleHistory(history.path).entries == ["mute(1)", "start()", "mute(2)"]  # the last one again counts once
 
 

@@ -1,11 +1,12 @@
 """Running what a performer typed: in order, interruptible, never fatal, its output bounded."""
 
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S, until
 
 from sidlive.errors import ControlError
 from sidlive.studio.console.names import ConsoleNames
@@ -28,21 +29,29 @@ def runner() -> Iterator[CodeRunner]:
     runner.close()
 
 
-def run(runner: CodeRunner, source: str, patience_s: float = 5.0) -> list[Event]:
+def run(runner: CodeRunner, source: str) -> list[Event]:
     """Run code; return its events without the first (the echo) and the last (done)."""
     runner.open()  # here, because pytest puts its own streams in place for each phase of a test
     runner.submit(source)
-    return until_done(runner, patience_s)[1:-1]
+    return until_done(runner)[1:-1]
 
 
-def until_done(runner: CodeRunner, patience_s: float = 5.0) -> list[Event]:
+def until_done(runner: CodeRunner) -> list[Event]:
     events: list[Event] = []
-    deadline = time.monotonic() + patience_s
-    while not any(event.kind == "done" for event in events):
-        assert time.monotonic() < deadline, f"no end in sight: {events[-3:]}"
-        events += runner.take()
-        time.sleep(0.005)
+
+    def done() -> bool:
+        events.extend(runner.take())
+        return any(event.kind == "done" for event in events)
+
+    assert until(done), f"no end in sight: {events[-3:]}"
     return events
+
+
+def begin(runner: CodeRunner, source: str) -> None:
+    """Run code that does not end by itself."""
+    runner.open()
+    runner.submit(source)
+    assert until(lambda: runner.busy)
 
 
 def test_a_value_is_shown_and_kept(runner: CodeRunner):
@@ -102,13 +111,9 @@ def test_code_runs_in_the_order_in_which_it_was_submitted(runner: CodeRunner):
 
 
 def test_a_loop_without_end_is_interrupted_and_its_flood_is_bounded(runner: CodeRunner):
-    runner.open()
-    runner.submit("while True: print('x')")
-    while not runner.busy:
-        time.sleep(0.001)
-    time.sleep(0.3)
+    begin(runner, "while True: print('x')")
+    assert until(lambda: runner._dropped), "more was printed than is kept"
     assert runner.interrupt()
-    time.sleep(0.1)
     events = until_done(runner)
     assert len(events) <= MAX_EVENTS + 10
     assert any("were not shown" in event.text for event in events)
@@ -117,10 +122,8 @@ def test_a_loop_without_end_is_interrupted_and_its_flood_is_bounded(runner: Code
 
 
 def test_an_interrupt_empties_the_queue(runner: CodeRunner):
-    runner.submit("while True: pass")
+    begin(runner, "while True: pass")
     runner.submit("forgotten = 1")
-    while not runner.busy:
-        time.sleep(0.001)
     runner.interrupt()
     until_done(runner)
     (event,) = run(runner, "forgotten")
@@ -128,14 +131,15 @@ def test_an_interrupt_empties_the_queue(runner: CodeRunner):
 
 
 def test_a_second_interrupt_abandons_code_inside_a_call_into_c(runner: CodeRunner):
-    runner.submit("import time; time.sleep(2); late = 1")
-    while not runner.busy:
-        time.sleep(0.001)
-    time.sleep(0.05)
-    runner.interrupt()
-    runner.interrupt()
-    until_done(runner, 1.0)
-    assert run(runner, "3", 1.0) == [Event("value", value="3")]
+    held, called = threading.Lock(), threading.Event()
+    runner._names.variables.update(held=held, called=called)
+    with held:
+        begin(runner, "called.set(); held.acquire()")
+        assert called.wait(PATIENCE_S)
+        runner.interrupt()
+        runner.interrupt()
+        until_done(runner)
+        assert run(runner, "3") == [Event("value", value="3")]
 
 
 def test_an_interrupt_with_nothing_running_does_nothing(runner: CodeRunner):

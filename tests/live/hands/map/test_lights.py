@@ -1,12 +1,14 @@
 """The LEDs of controllers show mutes, prompts, banks, values and the beat: only changes, and no loop."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_engine import riff
 from hand_stage import HandStage
+
+from sidlive.live.hands.map import light_board
 
 MAP = """controller = "box"
 
@@ -58,8 +60,12 @@ shows = "stop()"
 ALL = {"98 28 01", "98 29 01", "98 2b 01", "b8 14 0f", "b8 15 39", "90 40 3c"}
 
 
+NOW_S = 100.0  # the only moment of these tests
+
+
 @pytest.fixture
-def stage(tmp_path: Path) -> HandStage:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HandStage:
+    monkeypatch.setattr(light_board, "time", SimpleNamespace(perf_counter=lambda: NOW_S))
     stage = HandStage(tmp_path, "box")
     stage.map(MAP)
     return stage
@@ -129,10 +135,10 @@ def test_our_own_messages_that_come_back_set_nothing_off(stage: HandStage) -> No
     stage.core.command("mute", 1)
     (message,) = stage.lights()
     assert message == "b0 32 7f"
-    stage.midi.hear("box", bytes.fromhex(message), time.perf_counter())
+    stage.midi.hear("box", bytes.fromhex(message), NOW_S)
     stage.midi.work()
     assert stage.muted() == [1] and stage.did()[-1] == "our own light, come back"
-    stage.midi.hear("box", bytes.fromhex(message), time.perf_counter())
+    stage.midi.hear("box", bytes.fromhex(message), NOW_S)
     stage.midi.work()
     assert stage.muted() == [], "the same message again is a hand's"
 
@@ -140,7 +146,7 @@ def test_our_own_messages_that_come_back_set_nothing_off(stage: HandStage) -> No
 def test_a_ring_is_left_alone_while_its_knob_turns(stage: HandStage) -> None:
     stage.lights()
     for value in (50, 70):
-        stage.midi.hear("box", bytes([0xB8, 21, value]), time.perf_counter())
+        stage.midi.hear("box", bytes([0xB8, 21, value]), NOW_S)
         stage.midi.work()
     assert stage.get("temperature") == pytest.approx(2 * 70 / 127, abs=1e-3)
     assert stage.lights() == []
