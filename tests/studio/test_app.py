@@ -104,8 +104,14 @@ async def test_help_opens_over_the_screen_and_closes():
             await until(pilot, lambda: not isinstance(app.screen, Help))
 
 
-async def test_help_shows_each_topic_and_scrolls_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(docs, "read", lambda topic: f"# {topic}\n\n" + "a line\n\n" * 50)  # drawn in a moment
+@pytest.fixture
+def _short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each page of the reference be short, as drawing the real ones takes seconds."""
+    monkeypatch.setattr(docs, "read", lambda topic: f"# {topic}\n\n" + "a line\n\n" * 50)
+
+
+@pytest.mark.usefixtures("_short_pages")
+async def test_help_shows_each_topic_and_scrolls_it():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press("f1")
@@ -122,6 +128,7 @@ async def test_help_shows_each_topic_and_scrolls_it(monkeypatch: pytest.MonkeyPa
         await until(pilot, lambda: page.scroll_y == 0)
 
 
+@pytest.mark.usefixtures("_short_pages")
 async def test_a_link_in_the_help_shows_the_page_that_it_names():
     app, _ = studio()
     async with app.run_test(size=(120, 32)) as pilot:
@@ -133,6 +140,7 @@ async def test_a_link_in_the_help_shows_the_page_that_it_names():
         await until(pilot, lambda: text.source == docs.read("takes"))
 
 
+@pytest.mark.usefixtures("_short_pages")
 async def test_docs_in_the_console_opens_a_page_and_lists_the_topics():
     app, _ = studio()
     async with app.run_test(size=(120, 40)) as pilot:

@@ -1,7 +1,5 @@
 """When samples are heard, before and after the device has taken some."""
 
-import time
-
 import numpy as np
 import pytest
 from fake_sound import ManualOutput
@@ -24,14 +22,14 @@ def test_before_the_device_takes_samples_they_are_expected_as_if_it_began_now(mo
     assert times.span(output, 960, 480) == pytest.approx((100.07, 100.08)), "the samples that are about to be put in"
 
 
-def test_then_the_times_of_the_blocks_count() -> None:
+def test_then_the_times_of_the_blocks_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.time, "perf_counter", lambda: 100.0)
     output, times = ManualOutput(), DeviceTimes()
     output.latency_s = 0.05
     output.feed.put(np.zeros(4800, np.int16))
     output.turn(480)
-    taken_s = time.perf_counter()
     begin_s, end_s = times.span(output, 480, 960)
-    assert begin_s == pytest.approx(taken_s + 0.05 + 480 / RATE, abs=0.005), "the block itself is heard first"
+    assert begin_s == pytest.approx(100.05 + 480 / RATE), "the block itself is heard first"
     assert end_s - begin_s == pytest.approx(960 / RATE)
 
 
