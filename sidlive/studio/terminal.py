@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from sidlive.errors import DeviceError
 
+_SUSPENDING: Final = ("SIGTSTP", "SIGCONT")  # Windows has none of them
 _INSTEAD: Final = "`sidlive run SCRIPT.py` performs without one"
 
 
@@ -66,8 +68,10 @@ def _abilities(name: str, screen: int) -> tuple[bool, bool]:
 def exclusive(terminal: Terminal) -> Iterator[None]:
     """Let only the studio write to the terminal while the context lasts: what C libraries write to stderr is discarded.
 
-    Textual draws on `sys.__stderr__`, which is replaced meanwhile.
+    Textual draws on `sys.__stderr__`, which is replaced meanwhile. It leaves behind what it does when the process is
+    suspended and resumed; at the end of the context those signals do again what they did before. The main thread.
     """
+    signals = {one: signal.getsignal(one) for one in (getattr(signal, name, None) for name in _SUSPENDING) if one}
     before = sys.__stderr__, sys.stdin, sys.stdout, sys.stderr
     screen = _Screen(os.dup(terminal.screen), terminal.encoding)
     stderr = os.dup(2)
@@ -83,6 +87,8 @@ def exclusive(terminal: Terminal) -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(stderr)
         screen.close()
+        for one, handler in signals.items():
+            signal.signal(one, handler)
 
 
 class _Screen(io.TextIOWrapper):

@@ -1,5 +1,6 @@
 """The studio on a terminal that nobody sees, while something is measured."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from sidlive.live.session import Session
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
 def test_work_is_done_while_the_studio_is_shown(tmp_path: Path) -> None:
     session = Session(open_room(RoomOptions(device="null", midi="none", takes=tmp_path)), tmp_path)
+    before = signal.getsignal(signal.SIGTSTP), signal.getsignal(signal.SIGCONT)
     try:
         assert with_screen(session, lambda: session.state().alive) is True
         with pytest.raises(ZeroDivisionError):
             with_screen(session, lambda: 1 // 0)
+        assert (signal.getsignal(signal.SIGTSTP), signal.getsignal(signal.SIGCONT)) == before, "nobody resumes it later"
     finally:
         session.close()
 

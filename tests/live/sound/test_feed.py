@@ -1,6 +1,7 @@
 """The ring between the renderer and the device: nothing lost, nothing twice, no clicks."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -52,11 +53,13 @@ def test_two_threads_lose_nothing() -> None:
             count = min(int(sizes.integers(1, 100)), feed.room, total - made)
             feed.put(block(count, made))
             made += count
+            time.sleep(0)  # let the other thread run
 
     writer = threading.Thread(target=write)
     writer.start()
     while sum(map(len, heard)) < total:
         heard.append(take(feed, min(64, feed.waiting)))
+        time.sleep(0)
     writer.join()
     assert np.array_equal(np.concatenate(heard), block(total))
 
