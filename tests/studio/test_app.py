@@ -107,7 +107,8 @@ async def test_help_opens_over_the_screen_and_closes():
 @pytest.fixture
 def _short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each page of the reference be short, as drawing the real ones takes seconds."""
-    monkeypatch.setattr(docs, "read", lambda topic: f"# {topic}\n\n" + "a line\n\n" * 50)
+    read = docs.read
+    monkeypatch.setattr(docs, "read", lambda topic: read(topic).partition("\n")[0] + "\n\na line" * 50)
 
 
 @pytest.mark.usefixtures("_short_pages")
