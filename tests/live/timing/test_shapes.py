@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from driven_room import BAR, CountingEngine, Room
 from fake_engine import FakeEngine, riff
-from test_schedule import BAR, CountingEngine, Room
 
 from sidlive.chip.registers import MODE_VOL, Frames
 from sidlive.errors import ControlError
