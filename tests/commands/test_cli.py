@@ -19,7 +19,7 @@ from sidlive.model import weights
         (["info", "gallop", "--sog", "3"], "sidlive: unrecognized arguments: --sog 3"),
         (["bench", "engin"], "sidlive bench: WHAT: no 'engin': did you mean engine?"),
         (["capture", "gallop", "-o", "a.npz", "--frames", "nan"], "--frames: expected a whole number, found 'nan'"),
-        (["generate", "gallop", "-o", "a.npz", "--top-p", "most"], "--top-p: expected a number, found 'most'"),
+        (["eval", "pocket", "corpus", "--top-p", "most"], "--top-p: expected a number, found 'most'"),
         (["play", "gallop", "--chip", "zzz"], "sidlive play: --chip: no 'zzz': expected one of 6581, 8580"),
         (["run", "a.py", "--offlin", "-x"], "sidlive: unrecognized arguments: -x"),
         (["info"], "sidlive info: the following arguments are required: TUNE"),
