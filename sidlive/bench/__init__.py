@@ -1,7 +1,7 @@
 """Benchmarks, each for one question, and the programs that they compare ours with (py65, libsidplayfp).
 
 - `engine` (``sidlive bench engine``): how many times faster than real time does the engine generate?
-- `live` (``sidlive bench live``): how soon is a change of a control heard?
+- `live`, `gaps` (``sidlive bench live``): how soon is a change of a control heard, and has the sound gaps?
 - `start` (``sidlive bench start``): how soon is the first sound heard, warm and on a new machine?
 - `clock` (``sidlive bench clock``): is the bar found that a tune repeats at, and do timed commands come in their frame?
 - `hands` (``sidlive bench hands``): how soon does a control follow a knob, and what does a flood of messages cost?

@@ -26,6 +26,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.bench.gaps import gap_results
 from sidlive.bench.jack_room import busy_processes
 from sidlive.bench.pulse_room import Arrivals, arrivals, can_record, device_ms, null_sink
 from sidlive.chip import registers as sid
@@ -122,7 +123,7 @@ def bench(
             arrived = stack.enter_context(arrivals())
             report_progress("clicks, for the latency of PulseAudio itself")
             clicks, options = device_ms(arrived), replace(options, device="pulse")
-        heard, states = measure(options, changes, report_progress, arrived)
+        heard, states, reports = measure(options, changes, report_progress, arrived)
     times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
     steer, remix = ([ms for kind in kinds for ms in times[kind]] for kinds in (STEER, REMIX))
     if not steer:
@@ -145,6 +146,7 @@ def bench(
         Result("changes.unheard", unheard, "changes"),
         Result("underruns", sum(state.underruns for state in states), "times"),
         Result("gaps", sum(state.gaps for state in states), "times"),
+        *gap_results(reports),
         Result("latency_ms", max(state.latency_ms for state in states), "ms"),
         Result("busy_processes", os.cpu_count() or 1 if busy else 0, "processes"),
         Result("output", states[-1].output),
@@ -157,26 +159,28 @@ def measure(
     changes: int,
     report_progress: Callable[[str], None] = lambda doing: None,
     arrived: Arrivals | None = None,
-) -> tuple[list[HeardChange], list[State]]:
-    """Make ``changes`` changes, ROOMFUL per room; return when each was heard and the last state of each room.
+) -> tuple[list[HeardChange], list[State], list[str]]:
+    """Make ``changes`` changes, ROOMFUL per room. ``arrived``: a recording of the sound device.
 
-    ``arrived``: a recording of the sound device.
+    Return when each was heard, the last state of each room, and what the core did before each gap.
     """
     heard: list[HeardChange] = []
     states: list[State] = []
+    reports: list[str] = []
     while len(heard) < changes:
         count = min(ROOMFUL, changes - len(heard))
         report_progress(f"change {len(heard) + 1} of {changes}")
         with tempfile.TemporaryDirectory(prefix="sidlive-bench-") as name:
-            some, state = _measure(options, count, Path(name), arrived)
+            some, state, found = _measure(options, count, Path(name), arrived)
         heard += some
         states.append(state)
-    return heard, states
+        reports += found
+    return heard, states, reports
 
 
 def _measure(
     options: RoomOptions, changes: int, folder: Path, arrived: Arrivals | None
-) -> tuple[list[HeardChange], State]:
+) -> tuple[list[HeardChange], State, list[str]]:
     """Make changes in one room, as `measure` does."""
     link = open_room(replace(options, stamp=functools.partial(Recording, folder), takes=folder))
     try:
@@ -185,12 +189,12 @@ def _measure(
             link.restart()
             link.ready()
         made, rows = _perform(link, changes)
-        state = link.state()
+        state, reports = link.state(), link.core.gap_reports()
     finally:
         link.close()
     samples = np.fromfile(folder / "samples", dtype=np.int16)
     stamps = np.fromfile(folder / "stamps", dtype=np.float64).reshape(-1, 2)
-    return [_heard(change, rows, samples, stamps, options.chip, arrived) for change in made], state
+    return [_heard(change, rows, samples, stamps, options.chip, arrived) for change in made], state, reports
 
 
 def _perform(link: RoomLink, changes: int) -> tuple[list[Change], Frames]:

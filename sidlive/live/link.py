@@ -178,6 +178,10 @@ class CoreCalls(Protocol):
         """Return the last MIDI messages and what each of them did, the newest last."""
         ...
 
+    def gap_reports(self) -> list[str]:
+        """Return what the core did shortly before each of the last gaps in the sound, a line each, oldest first."""
+        ...
+
     def performed(self) -> "tuple[Frames, Beat | None, bool, Speeds | None]":
         """Return the take's frames, the beat and the write order of the last prompt's tune, and the frames' speeds."""
         ...

@@ -12,7 +12,7 @@ from sidlive.live.processes.options import RoomOptions
 
 def test_it_is_found_when_each_change_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
     """The aims are 45 ms for steering and 25 ms for mutes on an idle machine."""
-    heard, states = measure(RoomOptions(device="null", midi="none", engine=FakeEngine), 6)
+    heard, states, _ = measure(RoomOptions(device="null", midi="none", engine=FakeEngine), 6)
     with capsys.disabled():
         print("\nheard:", ", ".join(f"{h.kind}: {h.frames} frames, {h.ms and round(h.ms)} ms" for h in heard))
     assert [change.kind for change in heard] == ["mask", "lock", "transpose", "mute", "volume", "panic"]

@@ -207,6 +207,10 @@ class Core(Timekeeper):
         """Return the last MIDI messages and what each of them did, the newest last."""
         return [] if self.hands is None else self.hands.last_heard()
 
+    def gap_reports(self) -> list[str]:
+        """Return what the core did shortly before each of the last gaps in the sound, a line each, oldest first."""
+        return list(self.gap_lines)
+
     def log(self) -> str:
         """Return the take's log so far."""
         return self.take.log()

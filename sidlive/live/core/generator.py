@@ -11,6 +11,7 @@ and from the first difference on the engine is rewound.
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol
@@ -146,14 +147,20 @@ class Generator:
     """
 
     def __init__(
-        self, core: GeneratorHost, engine: EngineLike, transpose: Transpose, composer: "ComposerLike | None" = None
+        self,
+        core: GeneratorHost,
+        engine: EngineLike,
+        transpose: Transpose,
+        composer: "ComposerLike | None" = None,
+        note: Callable[[str, float], object] = lambda what, began_s: None,
     ) -> None:
-        """``composer``: writes the notes ahead; None: only code does."""
+        """``composer``: writes the notes ahead; None: only code does. ``note`` gets each work and when it began."""
         self._core = core
         self._engine = engine
         self._pin = min(PINNED, engine.pinnable)
         self._transpose = transpose
         self._composer = composer
+        self._note = note
         self._lineage = -1  # number of the lineage that the engine has prefilled; -1: none
         self._position = 0  # tape frame to generate next
         self._made: deque[_Made] = deque(maxlen=REMEMBERED)  # the latest frames before it that were generated
@@ -224,6 +231,7 @@ class Generator:
         if anew and lineage.root is not None:
             self._plan_on(task, past, position)
         self._core.prefill_s = max(time.perf_counter() - began, _FADING * self._core.prefill_s)
+        self._note("generator: prefill", began)
         entered = self._core.enter(lineage, past if anew else None)
         if entered is not None:
             self._lineage, self._semitones = lineage.number, lineage.semitones
@@ -301,6 +309,7 @@ class Generator:
         opens = played < lineage.opening
         began = time.perf_counter()
         guide = None if opens else self._guide(task)
+        self._note("generator: plan", began)
         previous = self._made[-1].task.plan.parts if self._made else task.plan.parts
         forced = with_keys(forced, guide, task.plan.parts, task.index, task.before, previous, lineage.semitones)
         made = _Made(task.before, task, opens, forced, guide)
@@ -318,7 +327,9 @@ class Generator:
         guide = made.guide or ()
         composed = made.guide is not None and self._planner is not None and self._planner.composes
         sampling = under_plan(made.task.sampling) if composed else made.task.sampling
+        stepped = time.perf_counter()
         row = self._engine.step(sampling, values, is_forced, made.task.constraints, *guide)
+        self._note("generator: engine", stepped)
         took_s = time.perf_counter() - began
         self._core.step_s += (took_s - self._core.step_s) * (_AGING if self._core.step_s else 1.0)
         return row

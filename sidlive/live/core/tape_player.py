@@ -4,6 +4,7 @@ The core's state is kept here; `sidlive.live.core.core` adds the calls of the ge
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -37,6 +38,7 @@ from sidlive.tune.shaping.grid import BarGrid
 
 MARGIN: Final = 0  # frames after the playhead that a change leaves as they are
 CUSHION: Final = 8  # frames that must be ready before music starts
+MOST_GAPS: Final = 20  # of which the core says what it did before
 TAIL_S: Final = 2.0  # time after stop() that is still recorded in the take: the notes fade
 QUIET_S: Final = 3.0  # time without a sounding voice after which the continuation counts as silent
 SILENT, LOST = 1, 2  # levels of the control `revive`
@@ -75,6 +77,7 @@ class TapePlayer:
         self.midi = "no MIDI"
         self.latency_ms = 0.0
         self.gaps = 0
+        self.gap_lines: deque[str] = deque(maxlen=MOST_GAPS)  # what was done before each of the last gaps
         self.compiling = False  # the engine is being compiled, which takes a while
         self.realtime = False  # frames are played at their time, so a change must be made in time
         self.quantised = "now"  # the moment at which changes of MIDI controllers take effect

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -22,6 +23,7 @@ from sidlive.live.core.mirror import Mirror
 from sidlive.live.link import answers
 from sidlive.live.places import config_folder, log_path
 from sidlive.live.processes.core_start import HANDED_OVER
+from sidlive.live.processes.diary import Diary
 from sidlive.live.processes.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.sound.idle_time import IdleTime
 from sidlive.live.sound.priority import raise_process, raise_threads, run_as_usual, run_in_company
@@ -49,7 +51,7 @@ def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
     parts = _Parts(Mirror(memoryview(memory).cast("B")), options, speaker.hand_over)
     try:
         parts.open()
-        _obey(pipe, answers(parts.core), speaker)
+        _obey(pipe, answers(parts.core), speaker, parts.diary)
     finally:
         parts.close()
 
@@ -82,7 +84,7 @@ def is_light(share: float, prefill_s: float) -> bool:
     return share < LIGHT_SHARE and prefill_s < LIGHT_PREFILL_S
 
 
-def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]], speaker: _Speaker) -> None:
+def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]], speaker: _Speaker, diary: Diary) -> None:
     """Answer the calls ``(number, name, arguments)`` that come over the pipe, until it closes or None comes."""
     while True:
         try:
@@ -93,7 +95,7 @@ def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]], speaker: 
             return
         number, method, arguments = request
         fault: Exception | None = None
-        result = None
+        result, began_s = None, time.perf_counter()
         try:
             result = methods[method](*arguments)
         except SidliveError as error:
@@ -102,6 +104,7 @@ def _obey(pipe: Connection, methods: Mapping[str, Callable[..., Any]], speaker: 
             fault = DeviceError(f"{method} failed in the core: {type(error).__name__}: {error}")
         if not speaker.send(number, fault, result):
             return
+        diary.note(f"a call of {method}", began_s)
 
 
 class _Parts:
@@ -124,6 +127,7 @@ class _Parts:
         from sidlive.live.sync.timeline import Timeline
 
         self._options = options
+        self.diary = Diary()
         self.core = make_core(options, mirror)
         self._actor = Actor(self.core, hand_over)
         maps = MapFolder(config_folder() / "maps")
@@ -159,7 +163,7 @@ class _Parts:
             report=core.tell, order=lambda: core.control_first, begins=lambda: core.begins,
             speed=lambda: core.speed, placed=timeline.placed, retouch=core.retouch,
             heard=lambda samples: self._recorder.heard(samples, self._renderer.output.sample_rate),
-            audible=lambda: self._chips.emulator_is_heard,
+            audible=lambda: self._chips.emulator_is_heard, note=self.diary.note,
         )  # fmt: skip
         core.hush = self._hush
         core.retime = self._renderer.retime
@@ -226,7 +230,7 @@ class _Parts:
             is_new = compile_ahead(self._options, self._report_compiling)
             engine = make_engine(self._options, self._report_loading)
             composer = make_composer(self._options, self._report_loading)
-            generator = Generator(self.core, engine, transpose, composer)
+            generator = Generator(self.core, engine, transpose, composer, self.diary.note)
         except Exception as error:
             self.core.trouble = str(error) if isinstance(error, SidliveError) else f"{type(error).__name__}: {error}"
             self.core.tell(f"no music can be made: {self.core.trouble}")
@@ -235,6 +239,7 @@ class _Parts:
             gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
             gc.enable()
         self._loading_gaps = self._renderer.underruns
+        self._renderer.take_gaps()
         if is_new:  # on this machine, or a new version
             self._tunes = compile_tunes_beside()
         raise_threads()  # not before: loading computes on and on
@@ -274,11 +279,21 @@ class _Parts:
             except SidliveError as error:
                 self.core.tell(str(error))
         idle_time = IdleTime()
+        self.diary.watch_garbage()
         while not self._closing.wait(KEEP_S):
+            self._explain_gaps()
+            began_s = time.perf_counter()
             self._renderer.expect(busy=idle_time.is_short())
             self.core.midi = self._midi.label
             self._show_output()
             self._write_take()
+            self.diary.note("writer: the take", began_s)
+
+    def _explain_gaps(self) -> None:
+        """Report what was done before the gaps since the last call, once the model is loaded."""
+        self.diary.look()
+        for gap_s in self._renderer.take_gaps() if self.core.model else ():
+            self.core.gap_lines.append(self.diary.report(gap_s))
 
     def _show_output(self) -> None:
         core, renderer = self.core, self._renderer

@@ -95,7 +95,7 @@ class NullOutput:
             now = time.monotonic()
             if now - due > _BEHIND_S:
                 due = now
-                self.feed.dry += 1
+                self.feed.ran_dry()
             self.feed.take(block, due - now)
             due += period
 
@@ -193,7 +193,8 @@ class Speaker:
         is_told = 0 < told_s < _LONGEST_DELAY_S
         was_dry = self._is_dry
         self._is_dry = late or underflow or (bool(self._tells_delay) and not is_told)
-        self.feed.dry += self._is_dry and not was_dry
+        if self._is_dry and not was_dry:
+            self.feed.ran_dry()
         if is_told:
             self._tells_delay = True
             if not self._is_dry:

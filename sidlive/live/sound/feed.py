@@ -23,6 +23,7 @@ _FALL: Final[NDArray[np.float32]] = _RISE[::-1].copy()
 # Called in the device's thread for each block that the device takes: time.monotonic(), the index of the block's first
 # sample since the device was opened, and the block, which is only valid during the call.
 Stamp = Callable[[float, int, Samples], None]
+_GAPS: Final = 20  # times remembered in `Feed.gaps`
 _TAKES: Final = 256  # blocks remembered in `Feed.takes`: 2.7 s of blocks of 512 samples
 
 
@@ -51,10 +52,11 @@ class Feed:
         """``capacity`` in samples, a power of two."""
         assert capacity > 0 and capacity & (capacity - 1) == 0
         self.stamp = stamp
+        self.gaps: deque[float] = deque(maxlen=_GAPS)  # time.perf_counter() of the latest ones; any thread may remove
         self.underruns = 0  # number of times that samples were missing
         self.missing = 0  # number of samples that were missing
         self.delivered = 0  # samples given to the device, silence included
-        self.dry = 0  # times that the device had nothing to play because it took a block too late
+        self.dry = 0  # times that the device had nothing to play because it took a block too late: see `ran_dry`
         self.latest: HeardBlock | None = None  # the last whose time is known; None: there was none
         self.takes: deque[Taken] = deque(maxlen=_TAKES)  # reader appends, the renderer removes
         self._ring = np.zeros(capacity, dtype=np.int16)
@@ -130,7 +132,9 @@ class Feed:
             self._fade_out(out[:have])
         if have < count:
             if self._expected:
-                self.underruns += not self._dry
+                if not self._dry:
+                    self.underruns += 1
+                    self.gaps.append(now_s)
                 self.missing += count - have
             if not self._dry:
                 self._begin_gap(float(out[have - 1]) if have else self._last)
@@ -144,6 +148,11 @@ class Feed:
         self.takes.append(Taken(now_s, wanted, written, have < count and not self._expected))
         if self.stamp is not None:
             self.stamp(time.monotonic(), start, out)
+
+    def ran_dry(self) -> None:
+        """Note that the device itself has had nothing to play, because it takes the next block too late."""
+        self.dry += 1
+        self.gaps.append(time.perf_counter())
 
     def _copy(self, out: Samples) -> int:
         """Move the waiting samples to ``out``, with zeros after them; return their number."""

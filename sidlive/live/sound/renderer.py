@@ -61,6 +61,7 @@ class Renderer:
         retouch: Callable[[], Row | None] = lambda: None,
         heard: Callable[[Samples], object] = lambda samples: None,
         audible: Callable[[], bool] = lambda: True,
+        note: Callable[[str, float], object] = lambda what, began_s: None,
     ) -> None:
         """``rate_hz``: frames a second, the video standard's by default. ``report(text)`` is called once per fault.
 
@@ -71,6 +72,7 @@ class Renderer:
         ``placed`` is called as soon as the first piece of a frame is in the feed; the frame's length in samples is an
         estimate for a `WriteSpan`. ``retouch`` is called before each further piece: it returns the frame under way with
         other mutes or another volume, None if they are as they were. ``heard`` gets each piece that is in the feed.
+        ``note`` gets what this thread did, and when it began, by `time.perf_counter`.
         ``audible`` is called before each piece: if it returns False, the device gets silence instead, and time goes on.
         ``slack_s``: least time by which the feed is filled before the device needs it.
         """
@@ -90,6 +92,7 @@ class Renderer:
         self._retouch = retouch
         self._heard = heard
         self._audible = audible
+        self._note = note
         self._level = 1.0  # of the last piece's end: 0 while it is not audible
         self._slack_s = slack_s
         self._sid = Sid(chip, timing, output.sample_rate)
@@ -131,6 +134,13 @@ class Renderer:
         """Number of holes in the sound: a frame was not ready, or the device took a block too late."""
         feed = self.output.feed
         return self._underruns + feed.underruns + feed.dry
+
+    def take_gaps(self) -> list[float]:
+        """Return when the latest gaps were that no call has returned yet, by `time.perf_counter`. One thread."""
+        gaps, found = self.output.feed.gaps, list[float]()
+        while gaps:
+            found.append(gaps.popleft())
+        return found
 
     @property
     def latency_ms(self) -> float:
@@ -214,6 +224,7 @@ class Renderer:
             if more and over < 0:
                 before = feed.written
                 more = self._play_piece()
+                self._note("renderer: a piece", now_s)
                 if feed.written > before:
                     self._note_delay()
                 continue
@@ -265,6 +276,7 @@ class Renderer:
         if planned_s is not None:
             now_s = time.perf_counter()
             self._lead.delayed(now_s - planned_s, now_s)
+            self._note("renderer: late", planned_s)
 
     def _rest(self) -> None:
         """Expect no samples for a moment: the renderer has other work, and a gap meanwhile is no underrun."""
@@ -300,6 +312,7 @@ class Renderer:
             (output, sid), self._coming = self._coming, None
             before, self.output = self.output, output
             self._underruns += before.feed.underruns + before.feed.dry
+            output.feed.gaps.extend(before.feed.gaps)
             self._lead = Lead(output.block, output.sample_rate, self._slack_s)
             self._grid.sample_rate = output.sample_rate
         if sid is not None or self._sid.sample_rate != output.sample_rate:
@@ -391,6 +404,7 @@ class Renderer:
             self._store.clear()
 
     def _next_row(self) -> Row | WriteSpan | None:
+        began_s = time.perf_counter()
         try:
             row = self._source()
         except Exception as error:  # the music goes on, whatever the source raises
@@ -402,6 +416,7 @@ class Renderer:
             row = self._row
         else:
             self._fault = ""
+        self._note("renderer: the next frame", began_s)
         if row is not None:
             self.frames += 1
             self._row = row

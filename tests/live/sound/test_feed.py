@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidlive.live.sound import feed as module
 from sidlive.live.sound.feed import FADE, Feed
 
 LOUD = 20_000
@@ -93,6 +94,19 @@ def test_every_gap_counts() -> None:
         take(feed, 128)
         take(feed, 128)
     assert (feed.underruns, feed.missing) == (3, 3 * (28 + 128))
+
+
+def test_the_times_of_gaps_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now_s)
+    feed = Feed()
+    for _ in range(2):
+        feed.put(block(100))
+        take(feed, 128)
+        now_s += 1
+    feed.ran_dry()
+    assert (feed.underruns, feed.dry) == (2, 1)
+    assert list(feed.gaps) == [100.0, 101.0, 102.0]
 
 
 def test_a_flush_is_silence_at_the_next_block_and_no_underrun() -> None:

@@ -515,6 +515,19 @@ def test_the_music_moves_to_another_output_without_losing_a_frame_of_it(counter:
     assert two.closed
 
 
+def test_gaps_of_an_output_count_after_a_move_from_it(counter: None) -> None:
+    one, two = ManualOutput(), ManualOutput()
+    renderer = Renderer(lambda: numbered(1)[0], one)
+    renderer.start()
+    eventually(lambda: one.started)
+    one.feed.ran_dry()
+    renderer.move(two)
+    eventually(lambda: two.started)
+    assert renderer.underruns == 1
+    assert len(renderer.take_gaps()) == 1 and not renderer.take_gaps(), "its time is told once"
+    renderer.close()
+
+
 @pytest.mark.parametrize("sample_rate", [44_100, 96_000])
 def test_another_sample_rate_is_the_same_pitch_and_pace(sample_rate: int) -> None:
     class Other(ManualOutput):
