@@ -91,11 +91,11 @@ class DeviceMinder:
                 return self._names()
             self._block = self._first_block
             try:
-                speaker = self._open(name)
-            except NoPortAudio:
+                speaker = self._open(name, asked=True)
+            except DeviceError:
+                if isinstance(self._renderer.output, NullOutput):
+                    self._retry_at, self._playing_since = 0.0, None  # reopen the previous device at once
                 raise
-            except DeviceError as error:
-                speaker = self._open_newcomer(name, error)
             self._wanted = speaker.device if name.isdecimal() else name  # numbers change with each listing
             self._play_on(speaker)
             return self._names()
@@ -106,42 +106,47 @@ class DeviceMinder:
         playing = [speaker.device for speaker in self._opened if speaker is self._renderer.output]
         return list(dict.fromkeys([*audio.device_names(), *playing]))  # a device in use may be missing from the list
 
-    def _open_newcomer(self, name: str, refused: DeviceError) -> Speaker:
-        """Open a device that was plugged in after PortAudio was initialised; the music is silent meanwhile."""
-        fresh = self._names()
-        if not any(name.lower() in known.lower() for known in fresh):
-            raise DeviceError(f"no sound device {name!r}; there are {', '.join(fresh) or 'none'}") from None
-        if not self._list_again():
-            raise refused
-        try:
-            return self._open(name)
-        except DeviceError:
-            self._retry_at, self._playing_since = 0.0, None  # reopen the previous device at once
-            raise
+    def _open(self, name: str | None, asked: bool = False) -> Speaker:
+        """Open a device. If it does not open, it may be new: close all devices, and have them listed again.
 
-    def _open(self, name: str | None) -> Speaker:
+        The music is silent meanwhile. ``asked``: the performer has named it; that is not done for an unknown name.
+        """
+        if self._still_open():
+            try:
+                return audio.open_speaker(name, self._stamp, self._block)
+            except NoPortAudio:
+                raise
+            except DeviceError:
+                fresh = self._names() if asked else []
+                if asked and not any(str(name).lower() in known.lower() for known in fresh):
+                    raise DeviceError(f"no sound device {name!r}; there are {', '.join(fresh) or 'none'}") from None
+                if not self._close_all():
+                    raise
+        audio.list_again()
         return audio.open_speaker(name, self._stamp, self._block)
 
-    def _list_again(self) -> bool:
-        """Close all devices and have PortAudio list them again; return False if a device does not close."""
-        if self._still_open():
+    def _close_all(self) -> bool:
+        """Close all devices; return False if one does not close."""
+        patience_s = FIRST_S
+        if self._renderer.output in self._opened:
             self._renderer.move(NullOutput(Feed(stamp=self._stamp), sample_rate=self._renderer.output.sample_rate))
-        deadline = time.monotonic() + _CLOSING_S
+            patience_s = _CLOSING_S
+        deadline = time.monotonic() + patience_s
         while self._still_open():
             if time.monotonic() > deadline:
                 return False
             time.sleep(_GLANCE_S / 10)
-        audio.list_again()
         return True
 
     def _still_open(self) -> list[Speaker]:
         self._opened = [speaker for speaker in self._opened if not speaker.closed.is_set()]
         return self._opened
 
-    def _play_on(self, speaker: Speaker) -> None:
+    def _play_on(self, speaker: Speaker, tell: bool = True) -> None:
         self._opened.append(speaker)
         self._renderer.move(speaker)
-        self._tell(f"the music is on {speaker.name}", "info")
+        if tell:
+            self._tell(f"the music is on {speaker.name}", "info")
 
     # -- the minder's thread
 
@@ -173,9 +178,7 @@ class DeviceMinder:
             return
         self._pause_s = min(2 * self._pause_s, LONGEST_S)
         self._retry_at = now + self._pause_s
-        if not self._still_open():
-            audio.list_again()
-        elif now - self._lost_at > STUCK_S and not self._reported_stuck:
+        if self._still_open() and now - self._lost_at > STUCK_S and not self._reported_stuck:
             self._reported_stuck = True
             stuck = ", ".join(speaker.name for speaker in self._opened)
             self._tell(
@@ -196,13 +199,4 @@ class DeviceMinder:
             return
         self._block *= 2
         self._tell(f"{speaker.name} ran dry {DRY_TIMES} times: it gets blocks of {self._block} samples", "warning")
-        try:
-            longer = self._open(self._wanted)
-        except NoPortAudio:
-            raise
-        except DeviceError:  # it plays for one program at a time
-            if not self._list_again():
-                return
-            longer = self._open(self._wanted)
-        self._opened.append(longer)
-        self._renderer.move(longer)
+        self._play_on(self._open(self._wanted), tell=False)
