@@ -24,6 +24,7 @@ from sidlive.live.link import answers
 from sidlive.live.places import config_folder, log_path
 from sidlive.live.processes.core_start import HANDED_OVER
 from sidlive.live.processes.diary import Diary
+from sidlive.live.processes.garbage import collect_little, collect_young
 from sidlive.live.processes.options import RoomOptions, make_composer, make_core, make_engine, model_digests
 from sidlive.live.sound.idle_time import IdleTime
 from sidlive.live.sound.priority import raise_process, raise_threads, run_as_usual, run_in_company
@@ -42,7 +43,7 @@ def serve(pipe: Connection, memory: Any, options: RoomOptions) -> None:
     for name in ("SIGINT", "SIGHUP"):  # the screen's process handles the terminal's signals, and closes the pipe
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    gc.disable()  # what is loaded at the start stays; the generator's thread enables it when the model is there
+    gc.disable()  # while much is loaded, which stays; then `collect_little`
     raise_process(alone=True)
     with contextlib.suppress(OSError):
         os.chdir(options.home)
@@ -236,8 +237,7 @@ class _Parts:
             self.core.tell(f"no music can be made: {self.core.trouble}")
             return
         finally:
-            gc.freeze()  # all objects so far stay alive: the garbage collector need not visit them
-            gc.enable()
+            collect_little()
         self._loading_gaps = self._renderer.underruns
         self._renderer.take_gaps()
         if is_new:  # on this machine, or a new version
@@ -288,6 +288,8 @@ class _Parts:
             self._show_output()
             self._write_take()
             self.diary.note("writer: the take", began_s)
+            if gc.isenabled():
+                collect_young()
 
     def _explain_gaps(self) -> None:
         """Report what was done before the gaps since the last call, once the model is loaded."""
