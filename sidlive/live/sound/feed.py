@@ -34,6 +34,7 @@ class Taken(NamedTuple):
     wanted: int  # position up to which the block would have been filled
     written: int  # position up to which the feed was filled
     paused: bool  # samples were missing, and none were expected
+    dry: bool = False  # the device has had nothing to play before this block
 
 
 class HeardBlock(NamedTuple):
@@ -66,6 +67,7 @@ class Feed:
         self._cut = 0  # writer: samples before this position are discarded
         self._expected = False  # writer: more samples are to come, so missing ones count as an underrun
         self._dry = True  # reader: the last sample was padding
+        self._dried = 0  # reader: `dry` at the last block
         self._last = 0.0  # reader: the last sample
         self._from = 0.0  # reader: the sample from which the fade out began
         self._fallen = self._risen = FADE  # reader: progress of the fade out and of the fade in, in samples
@@ -145,7 +147,8 @@ class Feed:
         start, self.delivered = self.delivered, self.delivered + count
         if delay_s is not None:
             self.latest = HeardBlock(now_s + delay_s, start, self.delivered - self._read, self.dry)
-        self.takes.append(Taken(now_s, wanted, written, have < count and not self._expected))
+        self.takes.append(Taken(now_s, wanted, written, have < count and not self._expected, self.dry > self._dried))
+        self._dried = self.dry
         if self.stamp is not None:
             self.stamp(time.monotonic(), start, out)
 

@@ -117,6 +117,8 @@ class Lead:
         if taken.paused:  # no music was expected: what comes after has nothing to do with what was before
             self._phase = self._before = None
             return
+        if taken.dry:  # it takes all blocks later from now on
+            self._phase = self._before = None
         phase = taken.wanted - taken.time_s * self._rate
         if self._phase is None:
             self._phase = self._usual = phase

@@ -200,3 +200,11 @@ def test_a_block_is_a_value() -> None:
     first, second = feed.takes
     assert (first.wanted, first.written, first.paused) == (60, 100, False)
     assert (second.wanted, second.written) == (120, 100) and isinstance(second, Taken)
+
+
+def test_soon_after_a_device_had_nothing_to_play_no_more_samples_wait_than_before(device: Device) -> None:
+    device.play(even(200))
+    before = max(device.early[10:])
+    device.feed.ran_dry()
+    device.play(even(100, 200) + 0.08)
+    assert max(device.early[210:]) <= before + PIECE and device.feed.underruns == 0
