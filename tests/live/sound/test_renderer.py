@@ -469,7 +469,9 @@ def test_a_machine_that_slept_has_not_lost_its_device(
     output, lead.to = ManualOutput(), 700
     renderer = Renderer(lambda: numbered(1)[0], output)
     renderer.start()
-    eventually(lambda: output.feed.written >= lead.to)
+    eventually(lambda: output.started)
+    before = looks
+    eventually(lambda: looks > before + 10)
     slept_s, before = 10 * PATIENCE_S, looks
     eventually(lambda: looks > before + 10)
     assert renderer.failovers == 0 and renderer.output is output
