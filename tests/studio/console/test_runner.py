@@ -142,6 +142,21 @@ def test_a_second_interrupt_abandons_code_inside_a_call_into_c(runner: CodeRunne
         assert run(runner, "3") == [Event("value", value="3")]
 
 
+def test_an_interrupt_that_arrives_when_code_has_just_ended_ends_nothing_else(
+    runner: CodeRunner, monkeypatch: pytest.MonkeyPatch
+):
+    report, late = runner._report, [KeyboardInterrupt()]
+
+    def interrupted(event: Event) -> None:
+        if event.kind == "done" and late:
+            raise late.pop()
+        report(event)
+
+    monkeypatch.setattr(runner, "_report", interrupted)
+    assert run(runner, "1") == [Event("value", value="1")] and not late
+    assert run(runner, "2") == [Event("value", value="2")]
+
+
 def test_an_interrupt_with_nothing_running_does_nothing(runner: CodeRunner):
     assert not runner.interrupt()
     assert run(runner, "4") == [Event("value", value="4")]
