@@ -6,6 +6,7 @@ returns the null output with a notice, and the instrument works the same, withou
 """
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import numpy as np
 from sidlive.chip.sid import SAMPLE_RATE
 from sidlive.errors import DeviceError
 from sidlive.live.sound.feed import Feed, Stamp
-from sidlive.live.sound.priority import run_in_time
+from sidlive.live.sound.priority import run_in_time, work_in_time
 
 BLOCK: Final = 512  # samples, of the null output: 10.7 ms
 QUICK_BLOCK: Final = 256  # samples, of a device as long as it does not run dry
@@ -132,13 +133,15 @@ class Speaker:
         for rate in dict.fromkeys((SAMPLE_RATE, round(about["default_samplerate"]), *_OTHER_RATES)):
             self.sample_rate = rate
             self.block = block * max(1, round(rate / SAMPLE_RATE))
+            open_stream = functools.partial(
+                sounddevice.OutputStream,
+                samplerate=rate, blocksize=self.block, device=device, dtype="int16", latency=latency,
+                channels=min(2, int(about["max_output_channels"])),
+                callback=self._callback, finished_callback=self._finished,
+            )  # fmt: skip
             try:
                 with quiet_stderr():
-                    self._stream = sounddevice.OutputStream(
-                        samplerate=rate, blocksize=self.block, device=device, dtype="int16", latency=latency,
-                        channels=min(2, int(about["max_output_channels"])),
-                        callback=self._callback, finished_callback=self._finished,
-                    )  # fmt: skip
+                    self._stream = work_in_time(open_stream)
                 break
             except (ValueError, self._error) as error:
                 refusals.append(str(error))

@@ -11,8 +11,11 @@ import platform
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 # Real-time priorities, of 1 to 99: below those of sound servers.
 _SOUND: Final = 5
@@ -41,6 +44,29 @@ def run_in_time() -> None:
         with contextlib.suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         _set_share(threading.get_native_id(), _SHORT_NS)
+
+
+def work_in_time(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns or raise what it raises. Threads that it begins run as `run_in_time` says.
+
+    A sound driver begins threads of its own, and they must be in time, too.
+    """
+    found: list[T] = []
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        run_in_time()
+        try:
+            found.append(work())
+        except BaseException as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=run, name="begin-in-time", daemon=True)
+    thread.start()
+    thread.join()
+    if faults:
+        raise faults[0]
+    return found[0]
 
 
 def raise_threads() -> None:

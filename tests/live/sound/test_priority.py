@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sidlive.live.sound import priority as module
-from sidlive.live.sound.priority import raise_threads, run_as_usual, run_in_company, run_in_time
+from sidlive.live.sound.priority import raise_threads, run_as_usual, run_in_company, run_in_time, work_in_time
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="real-time scheduling is Linux's")
 
@@ -49,6 +49,25 @@ def in_thread(work: Callable[[], object]) -> None:
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
+
+
+def test_threads_that_a_driver_begins_are_in_time_and_this_thread_stays_as_it_is() -> None:
+    found: list[int] = []
+
+    def open_device() -> str:
+        in_thread(lambda: found.append(priority()))
+        return "opened"
+
+    assert work_in_time(open_device) == "opened"
+    assert found == [module._SOUND] and priority() == 0
+
+
+def test_a_fault_of_work_in_time_is_raised_here() -> None:
+    def open_device() -> None:
+        raise ValueError("no such device")
+
+    with pytest.raises(ValueError, match="no such device"):
+        work_in_time(open_device)
 
 
 def test_a_thread_of_the_sound_comes_before_all_others_of_its_process() -> None:
