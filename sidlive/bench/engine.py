@@ -10,6 +10,8 @@ them stand the limits of the machine in the same run: products of bytes a second
 cache, and bytes a second from memory. ``share_of_limit`` is the time a frame would take at the limit, as a share of
 the time that it takes. The limit of the time level's weights is the speed of a product with one matrix as large as all
 of them (``weights_gb_per_s``), because no core reads 5 or 19 million bytes as fast as what its own cache holds.
+
+``stage4`` and ``large4`` are the presets with 4-bit numbers in the time level's blocks.
 """
 
 import json
@@ -33,10 +35,11 @@ from sidlive.model.composer import Composer, NoteSampling, warm_up_composer
 from sidlive.model.composer.shape import COMPOSERS
 from sidlive.model.config import PRESETS
 from sidlive.model.engine import Engine, Sampling
-from sidlive.model.engine.blocks import Cache, Steps, TiledMatrices, multiply, normalise, run_blocks
+from sidlive.model.engine.blocks import Cache, GroupedMatrices, Steps, TiledMatrices, multiply, normalise, run_blocks
 from sidlive.model.engine.engine import warm_up
 from sidlive.model.engine.packing import quantised
 from sidlive.model.engine.products import TILE, aligned
+from sidlive.model.matrices import GROUP
 from sidlive.model.weights import (
     ASSETS,
     COMPOSER,
@@ -49,6 +52,7 @@ from sidlive.report import Result
 
 CONTEXT: Final = 1024  # frames
 ROUND: Final = 100  # frames per run
+EVERY: Final = ("pocket", "stage", "stage4", "large", "large4")  # networks to measure, see `weights_of`
 LANES: Final = 4  # futures generated together
 CACHED, UNCACHED = 1 << 18, 1 << 27  # bytes of weights that fit a core's own cache, and that fit none
 PRODUCTS: Final = 1 << 26  # products of bytes in a measurement of a limit: the call itself must not count
@@ -95,7 +99,7 @@ def _figures(
     limits: "Limits", rounds: int, everything: bool, report_progress: Callable[[str], object]
 ) -> Iterator[Result]:
     """Yield the figures of the instruction set in use, without its name; see `bench_engine`."""
-    for name in PRESETS if everything else ("pocket", "stage"):
+    for name in EVERY if everything else EVERY[:2]:
         report_progress(f"{name}: loading")
         weights, kind = weights_of(name)
         engine = Engine(weights, CONTEXT)
@@ -110,7 +114,7 @@ def _figures(
             yield Result("flat_realtime_x.stage", 1 / (_flat_seconds(engine, rounds) * PAL.rate_hz), "x")
             report_progress(f"stage: {LANES} lanes")
             yield Result(f"lanes{LANES}_cost_x.stage", _lanes_cost(engine, rounds), "x")
-        if name != "large":
+        if name in ("pocket", "stage"):
             yield Result(f"prefill512_ms.{name}", min(_prefill_ms(engine, 512) for _ in range(rounds)), "ms")
     report_progress("composer")
     yield from _composer_rates(rounds)
@@ -130,7 +134,12 @@ def _figures(
 
 
 def weights_of(name: str) -> tuple[EngineWeights, str]:
-    """Return a preset's weights and "shipped", or random weights of its shape and "random"."""
+    """Return a preset's weights and "shipped", or random weights of its shape and "random".
+
+    ``name``: a preset, or one with "4" behind it, for random weights of 4 bits.
+    """
+    if name.endswith("4"):
+        return random_weights(PRESETS[name[:-1]], std=0.05, bits=4), "random"
     if (ASSETS / f"{name}.safetensors").exists():
         return load_weights(name), "shipped"
     return random_weights(PRESETS[name], std=0.05), "random"
@@ -204,18 +213,25 @@ def _multiply_once(x, matrix, result, quantised, count):  # type: ignore[no-unty
         multiply(x, x.shape[1], matrix, 0, matrix.tiles.shape[1], result, 0, quantised)
 
 
-def _products_per_s(size: int) -> float:
-    """Return the products of bytes a second with a matrix of ``size`` bytes, the fastest of a few passes over it."""
+def _products_per_s(size: int, bits: int = 8) -> float:
+    """Return the products a second with a matrix of ``size`` weights, the fastest of a few passes over it."""
     columns = 1024  # about as many as a row of the larger networks has
     tiles = size // columns // TILE
-    matrix = TiledMatrices(aligned((1, tiles, columns // 4, TILE, 4), np.uint8), np.ones((1, tiles * TILE), np.float32))
+    scales = np.ones((1, tiles * TILE), np.float32)
+    matrix: TiledMatrices | GroupedMatrices
+    if bits == 8:
+        matrix = TiledMatrices(aligned((1, tiles, columns // 4, TILE, 4), np.uint8), scales)
+    else:
+        factors = aligned((1, tiles, columns // GROUP, TILE), np.int8)
+        factors[:] = 1
+        matrix = GroupedMatrices(aligned((1, tiles, columns // 8, TILE, 4), np.uint8), factors, scales)
     matrix.tiles[:] = 1  # each page of memory is its own, not the system's page of zeros
     x, result = np.ones((1, columns), np.float32), np.zeros((1, tiles * TILE), np.float32)
     scratch, count = quantised(1, columns), max(1, PRODUCTS // size)
     _multiply_once(x, matrix, result, scratch, 1)
     worked = time.thread_time()
     _multiply_once(x, matrix, result, scratch, count)
-    return matrix.tiles.size * count / (time.thread_time() - worked)
+    return columns * tiles * TILE * count / (time.thread_time() - worked)
 
 
 def _limit_s(engine: Engine, tokens: float, limits: Limits, weights_per_s: float) -> float:
@@ -228,6 +244,12 @@ def _limit_s(engine: Engine, tokens: float, limits: Limits, weights_per_s: float
     head = engine._model.column.head.tiles[0].size
     column_level = config.time.width * config.column.width + tokens * (config.column.parameters + head)
     return config.time.parameters / weights_per_s + (kept + column_level) / limits.cached
+
+
+def _bytes_of_weight(engine: Engine) -> float:
+    """Return the bytes of a weight in the time level's blocks, with its share of a group's factor."""
+    stack = engine._model.time.stack
+    return 0.5 + 1 / GROUP if isinstance(stack.out, GroupedMatrices) else 1
 
 
 def _rates(name: str, engine: Engine, rounds: int, limits: Limits) -> Iterator[Result]:
@@ -243,13 +265,16 @@ def _rates(name: str, engine: Engine, rounds: int, limits: Limits) -> Iterator[R
             waits[round_number, i] = time.perf_counter() - begin
             tokens += int((engine.last_tokens != tk.SKIP).sum())
         works[round_number] = (time.thread_time() - worked) / ROUND
-    fastest, size = float(works.min()), engine.config.time.parameters
-    weights_per_s = limits.uncached if size > UNCACHED else max(_products_per_s(size) for _ in range(rounds))
+    fastest, weights, each = float(works.min()), engine.config.time.parameters, _bytes_of_weight(engine)
+    if weights * each > UNCACHED:
+        weights_per_s = limits.uncached / each
+    else:
+        weights_per_s = max(_products_per_s(weights, 8 if each == 1 else 4) for _ in range(rounds))
     yield Result(f"realtime_x.{name}", 1 / (fastest * PAL.rate_hz), "x")
     yield Result(f"frame_ms.{name}", fastest * 1e3, "ms")
     yield Result(f"p99_ms.{name}", float(np.quantile(waits, 0.99)) * 1e3, "ms")
     yield Result(f"tokens_per_frame.{name}", tokens / waits.size)
-    yield Result(f"weights_gb_per_s.{name}", weights_per_s / 1e9, "GB/s")
+    yield Result(f"weights_gb_per_s.{name}", weights_per_s * each / 1e9, "GB/s")
     yield Result(f"share_of_limit.{name}", _limit_s(engine, tokens / waits.size, limits, weights_per_s) / fastest)
 
 

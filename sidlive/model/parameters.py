@@ -20,6 +20,11 @@ def is_norm(name: str) -> bool:
     return name.endswith("norm")
 
 
+def is_of_time(name: str) -> bool:
+    """Return whether a parameter is a matrix of the time level's blocks, which can be of 4-bit numbers."""
+    return name.startswith("time_blocks.") and not is_norm(name)
+
+
 def _frame_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Return the parameters of `training.network`."""
     time, column = config.time.width, config.column.width

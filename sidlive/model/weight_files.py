@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sidlive.errors import ModelError
 from sidlive.writing import write_file
 
-_TYPES: Final = {"int8": "I8", "float32": "F32"}  # the format's names of types, by numpy's
+_TYPES: Final = {"int8": "I8", "uint8": "U8", "float32": "F32"}  # the format's names of types, by numpy's
 
 
 def serialise(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:

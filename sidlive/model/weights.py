@@ -12,7 +12,7 @@ import json
 import os
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeVar, overload
 
@@ -26,13 +26,26 @@ from sidlive.model.composer import inputs
 from sidlive.model.composer.events import SIZES
 from sidlive.model.composer.shape import COMPOSERS, ComposerConfig
 from sidlive.model.config import PRESETS, ModelConfig
-from sidlive.model.parameters import is_norm, parameter_shapes
+from sidlive.model.matrices import (
+    GROUP,
+    LARGEST_FACTOR,
+    LEAST,
+    MOST,
+    GroupedMatrix,
+    QuantisedMatrix,
+    pack,
+    quantise,
+    quantise_groups,
+    unpack,
+)
+from sidlive.model.parameters import is_norm, is_of_time, parameter_shapes
 from sidlive.model.weight_files import serialise
 from sidlive.writing import write_file
 
-FORMAT: Final = "sidlive-q8"
+FORMATS: Final = {8: "sidlive-q8", 4: "sidlive-q4"}  # by the bits of the numbers in the time level's blocks
 ASSETS: Final = Path(__file__).parent / "assets"
 SCALE: Final = ".scale"
+FACTOR: Final = ".factor"
 
 
 class ModelKind(NamedTuple):
@@ -63,34 +76,29 @@ Config = TypeVar("Config", bound=ModelConfig | ComposerConfig)
 
 
 @dataclass(frozen=True)
-class QuantisedMatrix:
-    """A matrix, or several of equal shape, as int8 numbers times a scale for each row."""
-
-    numbers: NDArray[np.int8]  # [..., rows, columns]
-    scales: NDArray[np.float32]  # [..., rows]
-
-    @property
-    def floats(self) -> NDArray[np.float32]:
-        """The matrix in float32, ``[..., rows, columns]``."""
-        return self.numbers * self.scales[..., None]
-
-
-@dataclass(frozen=True)
 class QuantisedWeights(Generic[Config]):
     """The weights of one model, with its config and its card; the base of both kinds.
 
-    ``matrices`` and ``norms``: by the names of the network's parameters. ``card``: text by field.
+    ``matrices``, ``norms`` and ``grouped``: by the names of the network's parameters. ``grouped``: all matrices of the
+    time level's blocks, or none. ``card``: text by field.
     """
 
     config: Config
     matrices: Mapping[str, QuantisedMatrix]
     norms: Mapping[str, NDArray[np.float32]]
     card: Mapping[str, str]
+    grouped: Mapping[str, GroupedMatrix] = field(default_factory=dict)
+
+    @property
+    def bits(self) -> int:
+        """Bits of the numbers in the time level's blocks: 8 or 4. All other matrices have 8."""
+        return 4 if self.grouped else 8
 
     @property
     def parameters(self) -> int:
         """Number of parameters, without scales."""
-        return sum(m.numbers.size for m in self.matrices.values()) + sum(n.size for n in self.norms.values())
+        matrices = sum(m.numbers.size for m in self.matrices.values()) + sum(n.size for n in self.norms.values())
+        return matrices + sum(m.numbers.size for m in self.grouped.values())
 
 
 @dataclass(frozen=True)
@@ -108,82 +116,109 @@ class ComposerWeights(QuantisedWeights[ComposerConfig]):
     """The weights of a composer."""
 
 
-def quantise(floats: NDArray[np.float32]) -> QuantisedMatrix:
-    """Round a float32 matrix to int8, -127 to 127, with a scale for each row that maps its largest number to 127."""
-    scales = np.abs(floats).max(axis=-1).astype(np.float32) / np.float32(127)
-    safe = np.where(scales > 0, scales, np.float32(1))
-    return QuantisedMatrix(np.rint(floats / safe[..., None]).astype(np.int8), scales)
-
-
 State = Mapping[str, NDArray[np.float32]]
 
 
 @overload
-def from_floats(config: ModelConfig, state: State, card: Mapping[str, str], pinnable: int = 0) -> EngineWeights: ...
+def from_floats(
+    config: ModelConfig, state: State, card: Mapping[str, str], pinnable: int = 0, bits: int = 8
+) -> EngineWeights: ...
 @overload
 def from_floats(config: ComposerConfig, state: State, card: Mapping[str, str]) -> ComposerWeights: ...
 def from_floats(
-    config: ModelConfig | ComposerConfig, state: State, card: Mapping[str, str], pinnable: int = 0
+    config: ModelConfig | ComposerConfig, state: State, card: Mapping[str, str], pinnable: int = 0, bits: int = 8
 ) -> EngineWeights | ComposerWeights:
-    """Quantise float32 parameters ``state``. Raises ModelError if names, shapes or values do not fit the config."""
-    shapes = parameter_shapes(config)
+    """Quantise float32 parameters ``state``. ``bits``: 8, or 4 for the blocks of a frame model's time level.
+
+    Raises ModelError if names, shapes or values do not fit the config, or the config not the bits.
+    """
+    _check_bits(config, bits)
+    shapes, made = parameter_shapes(config), _Made()
     _check_names("the checkpoint", set(state), set(shapes))
-    matrices, norms = {}, {}
     for name, shape in shapes.items():
         floats = np.asarray(state[name], dtype=np.float32)
-        _check_shape("the checkpoint", name, floats.shape, shape)
+        _check_shape("the checkpoint", name, floats, shape)
         if not np.isfinite(floats).all():
             raise ModelError(
                 f"the checkpoint's {name} holds numbers that are not finite: train again from an earlier checkpoint"
             )
         if is_norm(name):
-            norms[name] = floats
+            made.norms[name] = floats
+        elif bits == 4 and is_of_time(name):
+            made.grouped[name] = quantise_groups(floats)
         else:
-            matrices[name] = quantise(floats)
-    return _made(config, matrices, norms, dict(card), pinnable)
+            made.matrices[name] = quantise(floats)
+    return made.weights(config, dict(card), pinnable)
+
+
+def _check_bits(config: ModelConfig | ComposerConfig, bits: int) -> None:
+    """Raise ModelError if a network cannot be stored with 4-bit numbers, or the bits are neither 8 nor 4."""
+    if bits not in FORMATS:
+        raise ModelError(f"numbers have {' or '.join(map(str, FORMATS))} bits, not {bits}")
+    if bits == 4:
+        if isinstance(config, ComposerConfig):
+            raise ModelError("a composer's numbers have 8 bits: only the time level of a frame model can have 4")
+        widths = config.time.width, config.time.hidden
+        if any(width % GROUP for width in widths):
+            raise ModelError(
+                f"numbers of 4 bits need widths that are multiples of {GROUP}, not {widths[0]} and {widths[1]}: use 8"
+            )
 
 
 @overload
-def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02) -> EngineWeights: ...
+def random_weights(config: ModelConfig, seed: int = 0, std: float = 0.02, bits: int = 8) -> EngineWeights: ...
 @overload
 def random_weights(config: ComposerConfig, seed: int = 0, std: float = 0.02) -> ComposerWeights: ...
 def random_weights(
-    config: ModelConfig | ComposerConfig, seed: int = 0, std: float = 0.02
+    config: ModelConfig | ComposerConfig, seed: int = 0, std: float = 0.02, bits: int = 8
 ) -> EngineWeights | ComposerWeights:
-    """Return random weights of the right shapes, to measure speed and for tests. ``std``: of every matrix."""
-    rng = np.random.default_rng(seed)
-    matrices, norms = {}, {}
+    """Return random weights of the right shapes, to measure speed and for tests.
+
+    ``std``: of every matrix. ``bits``: as for `from_floats`.
+    """
+    _check_bits(config, bits)
+    rng, made = np.random.default_rng(seed), _Made()
     for name, shape in parameter_shapes(config).items():
         if is_norm(name):
-            norms[name] = np.ones(shape, np.float32)
+            made.norms[name] = np.ones(shape, np.float32)
+        elif bits == 4 and is_of_time(name):
+            numbers = rng.integers(LEAST, MOST + 1, shape, dtype=np.int8)
+            factors = rng.integers(-LARGEST_FACTOR, LARGEST_FACTOR + 1, (shape[0], shape[1] // GROUP), dtype=np.int8)
+            scales = np.full(shape[0], std / 341, np.float32)  # 341: the standard deviation of number times factor
+            made.grouped[name] = GroupedMatrix(numbers, factors, scales)
         else:
             numbers = rng.integers(-127, 128, shape, dtype=np.int8)
             scales = np.full(shape[:-1], std / 73.3, np.float32)  # 73.3: the standard deviation of the numbers
-            matrices[name] = QuantisedMatrix(numbers, scales)
-    return _made(config, matrices, norms, {"about": f"random, seed {seed}"}, 0)
+            made.matrices[name] = QuantisedMatrix(numbers, scales)
+    return made.weights(config, {"about": f"random, seed {seed}"}, 0)
 
 
-def _made(
-    config: ModelConfig | ComposerConfig,
-    matrices: Mapping[str, QuantisedMatrix],
-    norms: Mapping[str, NDArray[np.float32]],
-    card: Mapping[str, str],
-    pinnable: int,
-) -> EngineWeights | ComposerWeights:
-    """Return weights of the kind that the config is of."""
-    if isinstance(config, ComposerConfig):
-        return ComposerWeights(config, matrices, norms, card)
-    return EngineWeights(config, matrices, norms, card, pinnable)
+@dataclass
+class _Made:
+    """The parameters of a network that is made or read, by name."""
+
+    matrices: dict[str, QuantisedMatrix] = field(default_factory=dict)
+    norms: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    grouped: dict[str, GroupedMatrix] = field(default_factory=dict)
+
+    def weights(
+        self, config: ModelConfig | ComposerConfig, card: Mapping[str, str], pinnable: int
+    ) -> EngineWeights | ComposerWeights:
+        """Return weights of the kind that the config is of."""
+        if isinstance(config, ComposerConfig):
+            return ComposerWeights(config, self.matrices, self.norms, card)
+        return EngineWeights(config, self.matrices, self.norms, card, self.grouped, pinnable)
 
 
 def save_weights(weights: EngineWeights | ComposerWeights, path: Path) -> None:
     """Write a model file. Inverse: `load_weights`, `load_composer_weights`. Raises DeviceError if the disk refuses."""
     tensors: dict[str, NDArray[Any]] = dict(weights.norms)
     for name, matrix in weights.matrices.items():
-        tensors[name] = matrix.numbers
-        tensors[name + SCALE] = matrix.scales
+        tensors |= {name: matrix.numbers, name + SCALE: matrix.scales}
+    for name, grouped in weights.grouped.items():
+        tensors |= {name: pack(grouped.numbers), name + FACTOR: grouped.factors, name + SCALE: grouped.scales}
     metadata = {
-        "format": FORMAT,
+        "format": FORMATS[weights.bits],
         "language": (COMPOSER if isinstance(weights, ComposerWeights) else FRAME_MODEL).language,
         "config": json.dumps(weights.config.to_dict()),
         "card": json.dumps(dict(weights.card)),
@@ -222,55 +257,79 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
     Raises ModelError if the file is missing, damaged, cut short, of another version or not a frame model.
     """
     path = model_path(path_or_preset)
-    config, matrices, norms, card, metadata = _read(path, FRAME_MODEL)
+    config, made, card, metadata = _read(path, FRAME_MODEL)
     try:
-        return EngineWeights(config, matrices, norms, card, int(metadata.get("pinnable", 0)))
+        pinnable = int(metadata.get("pinnable", 0))
     except ValueError as error:
         raise ModelError(f"{path} has no usable length of pinned prompts ({error}); export it again") from error
+    return EngineWeights(config, made.matrices, made.norms, card, made.grouped, pinnable)
 
 
 def load_composer_weights(path_or_preset: str | Path) -> ComposerWeights:
     """Read a composer's file, or that of a shipped preset by its name. As `load_weights`."""
-    return ComposerWeights(*_read(model_path(path_or_preset, COMPOSER), COMPOSER)[:4])
+    config, made, card, _ = _read(model_path(path_or_preset, COMPOSER), COMPOSER)
+    return ComposerWeights(config, made.matrices, made.norms, card)
 
 
-def _read(
-    path: Path, kind: ModelKind
-) -> tuple[Any, dict[str, QuantisedMatrix], dict[str, NDArray[np.float32]], dict[str, str], dict[str, str]]:
-    """Return a file's config, matrices, norms, card and all of its metadata; checked against the config."""
+def _read(path: Path, kind: ModelKind) -> tuple[Any, _Made, dict[str, str], dict[str, str]]:
+    """Return a file's config, parameters, card and all of its metadata; checked against the config."""
     from safetensors import SafetensorError, safe_open  # here, because a machine that only trains may lack it
 
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            _check_language(path, metadata, kind)
+            bits = _check_language(path, metadata, kind)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, struct.error) as error:
         raise ModelError(f"{path} cannot be read as a model ({error}); fetch or export it again") from error
     try:
         config = kind.config_of(json.loads(metadata["config"]))
         card = {str(key): str(value) for key, value in json.loads(metadata["card"]).items()}
+        _check_bits(config, bits)
     except (KeyError, ValueError, AttributeError, AssertionError) as error:
         raise ModelError(f"{path} has no usable config or card in it ({error!r}); export it again") from error
     digest, tensors = _digest(tensors), {name: with_guide_rows(name, part) for name, part in tensors.items()}
-    shapes = parameter_shapes(config)
-    _check_names(str(path), set(tensors), set(shapes) | {name + SCALE for name in shapes if not is_norm(name)})
-    for name, shape in shapes.items():
-        _check_shape(str(path), name, tensors[name].shape, shape, tensors[name].dtype, not is_norm(name))
-        if not is_norm(name):
-            _check_shape(str(path), name + SCALE, tensors[name + SCALE].shape, shape[:-1], tensors[name + SCALE].dtype)
+    made = _parameters(str(path), tensors, parameter_shapes(config), bits)
     if metadata.get("digest") != digest:
         raise ModelError(f"{path} is damaged: its numbers do not match its digest; fetch or export it again")
-    matrices = {name: QuantisedMatrix(tensors[name], tensors[name + SCALE]) for name in shapes if not is_norm(name)}
-    return config, matrices, {name: tensors[name] for name in shapes if is_norm(name)}, card, metadata
+    return config, made, card, metadata
 
 
-def _check_language(path: Path, metadata: Mapping[str, str], kind: ModelKind) -> None:
-    """Raise ModelError if a file is no model, is of another kind, or speaks another language."""
+def _parameters(
+    source: str, tensors: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], bits: int
+) -> _Made:
+    """Return the parameters that a file's tensors hold. Raises ModelError if they are not those of the network."""
+    norms = {name for name in shapes if is_norm(name)}
+    grouped = {name for name in shapes if bits == 4 and is_of_time(name)}
+    scaled = {name + SCALE for name in shapes.keys() - norms} | {name + FACTOR for name in grouped}
+    _check_names(source, set(tensors), shapes.keys() | scaled)
+    made = _Made()
+    for name, shape in shapes.items():
+        if name in norms:
+            made.norms[name] = _check_shape(source, name, tensors[name], shape)
+            continue
+        scales = _check_shape(source, name + SCALE, tensors[name + SCALE], shape[:-1])
+        if name in grouped:
+            rows, columns = shape
+            packed = _check_shape(source, name, tensors[name], (rows, columns // 2), np.uint8)
+            factors = _check_shape(source, name + FACTOR, tensors[name + FACTOR], (rows, columns // GROUP), np.int8)
+            made.grouped[name] = GroupedMatrix(unpack(packed), factors, scales)
+        else:
+            made.matrices[name] = QuantisedMatrix(_check_shape(source, name, tensors[name], shape, np.int8), scales)
+    return made
+
+
+def _check_language(path: Path, metadata: Mapping[str, str], kind: ModelKind) -> int:
+    """Return the bits of a file's format.
+
+    Raises ModelError if the file is no model of this version, is of another kind, or speaks another language.
+    """
     found = metadata.get("language")
-    if metadata.get("format") != FORMAT:
+    bits = {name: number for number, name in FORMATS.items()}.get(metadata.get("format", ""))
+    if bits is None:
         raise ModelError(
-            f"{path} is not a model of sidlive (its format is {metadata.get('format')!r}, expected {FORMAT!r})"
+            f"{path} is not a model of sidlive (its format is {metadata.get('format')!r}, "
+            f"expected {' or '.join(map(repr, FORMATS.values()))})"
         )
     for other in (FRAME_MODEL, COMPOSER):
         if other is not kind and found == other.language:
@@ -280,6 +339,7 @@ def _check_language(path: Path, metadata: Mapping[str, str], kind: ModelKind) ->
             f"{path} speaks another token language ({found}; expected {kind.language}); "
             "use the version that made it, or train again"
         )
+    return bits
 
 
 def with_guide_rows(name: str, part: NDArray[Any]) -> NDArray[Any]:
@@ -302,7 +362,8 @@ def dequantised(path_or_preset: str | Path) -> dict[str, NDArray[np.float32]]:
 
 def floats_of(weights: EngineWeights | ComposerWeights) -> dict[str, NDArray[np.float32]]:
     """Return every parameter in float32, by name. Inverse of `from_floats`, up to half a step of the rounding."""
-    return {**{name: matrix.floats for name, matrix in weights.matrices.items()}, **weights.norms}
+    matrices = {name: matrix.floats for name, matrix in weights.matrices.items()}
+    return {**matrices, **{name: matrix.floats for name, matrix in weights.grouped.items()}, **weights.norms}
 
 
 def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
@@ -325,17 +386,12 @@ def _check_names(source: str, found: set[str], expected: set[str]) -> None:
 
 
 def _check_shape(
-    source: str,
-    name: str,
-    found: tuple[int, ...],
-    expected: tuple[int, ...],
-    dtype: Any = np.float32,
-    integers: bool = False,
-) -> None:
-    """Raise ModelError if a parameter has another shape or type than expected: int8 if ``integers``, else float32."""
-    kind = np.int8 if integers else np.float32
-    if found != expected or dtype != kind:
+    source: str, name: str, found: NDArray[Any], expected: tuple[int, ...], kind: Any = np.float32
+) -> NDArray[Any]:
+    """Return a parameter. Raises ModelError if it has another shape or another type of numbers than expected."""
+    if found.shape != expected or found.dtype != kind:
         raise ModelError(
-            f"{source}: {name} is {np.dtype(dtype)}{list(found)}, expected {np.dtype(kind)}{list(expected)}; "
+            f"{source}: {name} is {found.dtype}{list(found.shape)}, expected {np.dtype(kind)}{list(expected)}; "
             "it is of another network"
         )
+    return found

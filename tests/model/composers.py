@@ -23,8 +23,9 @@ from sidlive.model.composer.events import (
 )
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import Stack
+from sidlive.model.matrices import QuantisedMatrix
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
-from sidlive.model.weights import ComposerWeights, QuantisedMatrix, floats_of, random_weights
+from sidlive.model.weights import ComposerWeights, floats_of, random_weights
 
 # Widths that do not fill a tile; 3 heads to a key, so that heads are computed 2 + 1 at a time; a short context.
 SMALL_COMPOSER = ComposerConfig("small", Stack(72, 2, 6, 2, 56), 40, 24, context=24)

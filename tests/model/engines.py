@@ -10,12 +10,15 @@ from sidlive.chip import registers as sid
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import Sampling
+from sidlive.model.matrices import QuantisedMatrix
 from sidlive.model.training.network import Network
 from sidlive.model.training.windows import TrainingWindow, stack_windows
-from sidlive.model.weights import EngineWeights, QuantisedMatrix, floats_of, random_weights
+from sidlive.model.weights import EngineWeights, floats_of, random_weights
 
 # Head and feed-forward widths that do not fill a tile; 7 heads (4 + 2 + 1 at a time) and 3 heads to a key.
 SMALL = ModelConfig("small", Stack(112, 2, 14, 2, 72), Stack(48, 2, 3, 1, 40), context=24)
+# The same with whole groups of 32 in the time level, for matrices of 4-bit numbers; 3 heads to a key.
+GROUPED = ModelConfig("grouped", Stack(96, 2, 6, 2, 160), SMALL.column, context=24)
 WARM = Sampling(temperature=0.9, seed=3)
 
 
@@ -38,14 +41,14 @@ def tune(count: int, seed: int = 0) -> sid.Frames:
     return frames
 
 
-def lively(config: ModelConfig = SMALL, seed: int = 9) -> EngineWeights:
+def lively(config: ModelConfig = SMALL, seed: int = 9, bits: int = 8) -> EngineWeights:
     """Make random weights that are large enough for tokens to differ from slot to slot and frame to frame.
 
     Embeddings and head are larger than the blocks: logits then have a standard deviation of 2 to 4, as in a trained
     model. With blocks twice as large, attention looks at single frames and magnifies rounding more than a real model
     does; and even so, the vectors of a small network are short, and rounding to bytes costs it more.
     """
-    weights = random_weights(config, seed, std=0.15)
+    weights = random_weights(config, seed, std=0.15, bits=bits)
     louder = {
         name: matrix if "blocks" in name else QuantisedMatrix(matrix.numbers, 2 * matrix.scales)
         for name, matrix in weights.matrices.items()

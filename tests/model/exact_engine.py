@@ -15,7 +15,8 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model.config import Stack
 from sidlive.model.guide import with_guide
-from sidlive.model.weights import EngineWeights, QuantisedMatrix
+from sidlive.model.matrices import GROUP, GroupedMatrix, QuantisedMatrix
+from sidlive.model.weights import EngineWeights
 
 F = np.float32
 Vector = NDArray[np.float32]
@@ -80,10 +81,13 @@ def as_bytes(x: Vector) -> tuple[NDArray[np.int64], np.float32]:
     return np.rint(x * factor).astype(np.int64), largest * F(1 / 127)
 
 
-def product(matrix: QuantisedMatrix, x: Vector) -> Vector:
+def product(matrix: QuantisedMatrix | GroupedMatrix, x: Vector) -> Vector:
     """Return the product of a matrix ``[rows, columns]`` and a vector."""
     numbers, scale = as_bytes(x)
-    result: Vector = (matrix.numbers.astype(np.int64) @ numbers).astype(F) * scale * matrix.scales
+    whole = matrix.numbers.astype(np.int64)
+    if isinstance(matrix, GroupedMatrix):
+        whole = whole * np.repeat(matrix.factors, GROUP, axis=1)
+    result: Vector = (whole @ numbers).astype(F) * scale * matrix.scales
     return result
 
 
@@ -146,7 +150,8 @@ class ExactStack:
         return x
 
     def _of(self, name: str, part: str, x: Vector) -> Vector:
-        return product(self.weights.matrices[f"{name}{part}.weight"], x)
+        name = f"{name}{part}.weight"
+        return product(self.weights.grouped.get(name) or self.weights.matrices[name], x)
 
     def _attend(self, queries: list[Vector], layer: int, kv: int, ranges: list[range]) -> Vector:
         """Return one head's weighted sum of values. ``queries``: for the pinned steps, and for the others."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from composers import SMALL_COMPOSER, lively_composer
-from engines import SMALL, lively
+from engines import GROUPED, SMALL, lively
 from safetensors.numpy import load_file, save_file
 
 from sidlive.errors import ModelError
@@ -49,15 +49,40 @@ def assert_equal(read: w.QuantisedWeights, wrote: w.QuantisedWeights) -> None:
     """Check that two models have the same config, card and numbers, to the bit."""
     assert (read.config, dict(read.card)) == (wrote.config, dict(wrote.card))
     assert set(read.matrices) == set(wrote.matrices) and set(read.norms) == set(wrote.norms)
+    assert set(read.grouped) == set(wrote.grouped)
     for name, matrix in wrote.matrices.items():
         np.testing.assert_array_equal(read.matrices[name].numbers, matrix.numbers)
         np.testing.assert_array_equal(read.matrices[name].scales, matrix.scales)
+    for name, grouped in wrote.grouped.items():
+        np.testing.assert_array_equal(read.grouped[name].numbers, grouped.numbers)
+        np.testing.assert_array_equal(read.grouped[name].factors, grouped.factors)
+        np.testing.assert_array_equal(read.grouped[name].scales, grouped.scales)
     for name, norm in wrote.norms.items():
         np.testing.assert_array_equal(read.norms[name], norm)
 
 
 def test_a_file_reads_back_as_it_was_written(file: Path) -> None:
     assert_equal(w.load_weights(file), w.EngineWeights(SMALL, lively().matrices, lively().norms, CARD))
+
+
+def test_a_file_of_4_bit_numbers_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    wrote = lively(GROUPED, bits=4)
+    w.save_weights(wrote, tmp_path / "made.safetensors")
+    read = w.load_weights(tmp_path / "made.safetensors")
+    assert_equal(read, wrote)
+    assert read.bits == 4 and read.parameters == lively(GROUPED).parameters
+
+
+def test_only_the_blocks_of_the_time_level_have_4_bit_numbers(tmp_path: Path) -> None:
+    """Two to a byte, and a byte for each 32 of them; the header says which, by the type of the numbers."""
+    w.save_weights(lively(GROUPED, bits=4), tmp_path / "made.safetensors")
+    tensors = load_file(tmp_path / "made.safetensors")
+    halved = {name for name, tensor in tensors.items() if tensor.dtype == np.uint8}
+    assert halved == {
+        name for name in parameter_shapes(GROUPED) if name.startswith("time_blocks") and "norm" not in name
+    }
+    assert tensors["time_blocks.0.down.weight"].shape == (96, 80)
+    assert tensors["time_blocks.0.down.weight.factor"].shape == (96, 5)
 
 
 def test_a_composers_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
@@ -74,12 +99,6 @@ def test_a_model_of_the_other_kind_gets_one_clear_line(file: Path, tmp_path: Pat
         w.load_composer_weights(file)
 
 
-def test_a_row_of_zeros_stays_zero() -> None:
-    matrix = w.quantise(np.array([[0.0, 0.0], [1.0, -2.0]], np.float32))
-    np.testing.assert_array_equal(matrix.numbers, [[0, 0], [64, -127]])
-    np.testing.assert_allclose(matrix.floats, [[0, 0], [64 * 2 / 127, -2]], rtol=1e-6)
-
-
 def test_loading_needs_no_torch(file: Path) -> None:
     code = (
         "import sys; from sidlive.model.engine import load_engine; "
@@ -91,6 +110,22 @@ def test_loading_needs_no_torch(file: Path) -> None:
 def test_the_presets_have_the_documented_numbers_of_parameters() -> None:
     sizes = {name: sum(np.prod(s) for s in parameter_shapes(c).values()) / 1e6 for name, c in PRESETS.items()}
     assert 8 < sizes["pocket"] < 10 and 24 < sizes["stage"] < 27 and 268 < sizes["large"] < 274
+
+
+@pytest.mark.parametrize(
+    ("bits", "config", "message"),
+    [
+        (4, SMALL, "widths that are multiples of 32, not 112 and 72"),
+        (4, SMALL_COMPOSER, "a composer's numbers have 8 bits"),
+        (5, SMALL, "8 or 4 bits, not 5"),
+    ],
+)
+def test_a_network_that_cannot_have_so_few_bits_gets_one_clear_line(
+    bits: int, config: ModelConfig | ComposerConfig, message: str
+) -> None:
+    state = {name: np.zeros(shape, np.float32) for name, shape in parameter_shapes(config).items()}
+    with pytest.raises(ModelError, match=message):
+        w.from_floats(config, state, {}, bits=bits)  # type: ignore[call-overload]
 
 
 def damaged(file: Path, kind: str) -> Path:

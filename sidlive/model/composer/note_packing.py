@@ -32,7 +32,8 @@ from sidlive.model.engine.packing import (
 from sidlive.model.engine.products import TILE, round_up
 from sidlive.model.engine.simd import LANES
 from sidlive.model.engine.tables import Table, table_of
-from sidlive.model.weights import ComposerWeights, QuantisedMatrix
+from sidlive.model.matrices import QuantisedMatrix
+from sidlive.model.weights import ComposerWeights
 
 SPARE_FRAMES = 4096  # frames, and events, that a memory takes before it must forget old ones
 SPARE_EVENTS = 1024

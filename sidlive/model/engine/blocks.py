@@ -18,6 +18,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import overload
 
 from sidlive.compiling import EXACT, kernel
 from sidlive.model.engine.addresses import address
@@ -29,12 +30,14 @@ from sidlive.model.engine.arrays import (
     Floats3,
     Floats4,
     Ints1,
+    Ints2,
     Ints3,
     Longs1,
     Longs2,
     Signed2,
     Signed4,
 )
+from sidlive.model.engine.nibbles import GROUP, group_products_1, group_products_2, group_products_4, write_debts
 from sidlive.model.engine.passes import (
     RANGES,
     add_scaled,
@@ -76,6 +79,14 @@ class TiledMatrices(NamedTuple):
     scales: Floats2  # [matrices, rows]
 
 
+class GroupedMatrices(NamedTuple):
+    """Several matrices of 4-bit numbers, of equal shape, as `nibbles` describes them."""
+
+    tiles: Bytes5  # [matrices, rows / 32, columns / 8, 32, 4]
+    factors: Signed4  # [matrices, rows / 32, columns / 32, 32]
+    scales: Floats2  # [matrices, rows]
+
+
 class Embedding(NamedTuple):
     """An embedding table in int8, with one scale a row."""
 
@@ -109,15 +120,15 @@ class Steps(NamedTuple):
 
 
 class StackWeights(NamedTuple):
-    """The weights of one level's blocks (see `config.Stack`)."""
+    """The weights of one level's blocks (see `config.Stack`). Its matrices are all of bytes or all of 4-bit numbers."""
 
     hidden: int  # width of the SwiGLU
     attention_norm: Floats2  # [L, d]
-    query_key_value: TiledMatrices
-    out: TiledMatrices
+    query_key_value: TiledMatrices | GroupedMatrices
+    out: TiledMatrices | GroupedMatrices
     feed_norm: Floats2  # [L, d]
-    gate_up: TiledMatrices
-    down: TiledMatrices
+    gate_up: TiledMatrices | GroupedMatrices
+    down: TiledMatrices | GroupedMatrices
     last_norm: Floats1  # [d]
 
 
@@ -136,6 +147,7 @@ class Quantised(NamedTuple):
     numbers: Signed2  # [B, length rounded up to 16]
     scales: Floats1  # [B]
     sums: Ints1  # [B]
+    debts: Ints2  # [B, whole groups of the length]: as `nibbles.write_debts` writes them
 
 
 @inner
@@ -185,12 +197,52 @@ def positive_products(  # type: ignore[no-untyped-def]
 
 
 @inner
+def group_products(  # type: ignore[no-untyped-def]
+    weights, factors, numbers, scales, debts, gains, result, tiles, groups, stride, debt_stride, result_stride, keep, n
+):
+    """Multiply n vectors by tiles of 4-bit numbers, up to four at once.
+
+    The arguments are those of `nibbles.group_products_4`.
+    """
+    done = 0
+    while done < n:
+        at, scale = numbers + done * stride, scales + 4 * done
+        debt, out = debts + 4 * done * debt_stride, result + 4 * done * result_stride
+        sizes = tiles, groups, stride, debt_stride, result_stride, keep
+        if n - done >= 4:
+            group_products_4(weights, factors, at, scale, debt, gains, out, *sizes)
+            done += 4
+        elif n - done >= 2:
+            group_products_2(weights, factors, at, scale, debt, gains, out, *sizes)
+            done += 2
+        else:
+            group_products_1(weights, factors, at, scale, debt, gains, out, *sizes)
+            done += 1
+
+
 def multiply(x, width, matrix, index, tiles, result, keep, quantised):  # type: ignore[no-untyped-def]
     """Write ``x[:, :width] @ matrix[index].T`` to ``result``, for the first ``tiles`` tiles of the matrix's rows.
 
-    ``x float32[B, width rounded up to 16]``, zeros after ``width``. ``result float32[B, >= 32 * tiles]``. ``keep``: 1
-    to add the product to what the result holds, else 0.
+    ``matrix``: TiledMatrices or GroupedMatrices; its type chooses the kernel when the caller is compiled. ``x
+    float32[B, width rounded up to 16]``, zeros after ``width``. ``result float32[B, >= 32 * tiles]``. ``keep``: 1 to
+    add the product to what the result holds, else 0.
     """
+    raise NotImplementedError("only kernels can call it")
+
+
+@overload(multiply)
+def _multiply(x, width, matrix, index, tiles, result, keep, quantised):  # type: ignore[no-untyped-def]
+    chosen = multiply_grouped if matrix.instance_class is GroupedMatrices else multiply_tiled
+
+    def call(x, width, matrix, index, tiles, result, keep, quantised):  # type: ignore[no-untyped-def]
+        chosen(x, width, matrix, index, tiles, result, keep, quantised)
+
+    return call
+
+
+@inner
+def multiply_tiled(x, width, matrix, index, tiles, result, keep, quantised):  # type: ignore[no-untyped-def]
+    """Do as `multiply` with TiledMatrices."""
     numbers, scales, sums = quantised.numbers, quantised.scales, quantised.sums
     all_tiles, fours, stride, count = matrix.tiles.shape[1], matrix.tiles.shape[2], numbers.shape[1], x.shape[0]
     for row in range(count):
@@ -212,6 +264,39 @@ def multiply(x, width, matrix, index, tiles, result, keep, quantised):  # type: 
         fours,
         fours,
         stride,
+        result.shape[1],
+        keep,
+        count,
+    )
+
+
+@inner
+def multiply_grouped(x, width, matrix, index, tiles, result, keep, quantised):  # type: ignore[no-untyped-def]
+    """Do as `multiply` with GroupedMatrices. ``width``: a multiple of 32."""
+    numbers, scales, debts = quantised.numbers, quantised.scales, quantised.debts
+    all_tiles, groups, stride, count = matrix.factors.shape[1], matrix.factors.shape[2], numbers.shape[1], x.shape[0]
+    for row in range(count):
+        quantise(
+            address(x, row * x.shape[1]),
+            address(numbers, row * stride),
+            address(scales, row),
+            address(quantised.sums, row),
+            GROUP * groups,
+        )
+        write_debts(address(numbers, row * stride), address(debts, row * debts.shape[1]), groups)
+    first = index * all_tiles * groups
+    group_products(
+        address(matrix.tiles, first * GROUP * TILE // 2),
+        address(matrix.factors, first * TILE),
+        address(numbers, 0),
+        address(scales, 0),
+        address(debts, 0),
+        address(matrix.scales, index * matrix.scales.shape[1]),
+        address(result, 0),
+        tiles,
+        groups,
+        stride,
+        debts.shape[1],
         result.shape[1],
         keep,
         count,

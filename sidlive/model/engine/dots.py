@@ -141,7 +141,7 @@ def _joined(builder: Any, total: Any, dots: Dots) -> Any:
     return builder.add(*(builder.shuffle_vector(total, total, half) for half in halves))
 
 
-def _intrinsic(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+def call_llvm(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
@@ -150,7 +150,7 @@ def _vpdpbusd(bits: int) -> Callable[[Any, Any, Any, Any, Any], Any]:
     def add(builder: Any, sums: Any, weights: Any, numbers: Any, magnitudes: Any) -> Any:
         weights = builder.bitcast(weights, sums.type)
         factors = (weights, numbers) if magnitudes is not None else (numbers, weights)  # the unsigned one first
-        return _intrinsic(builder, f"llvm.x86.avx512.vpdpbusd.{bits}", sums.type, sums, *factors)
+        return call_llvm(builder, f"llvm.x86.avx512.vpdpbusd.{bits}", sums.type, sums, *factors)
 
     return add
 
@@ -158,17 +158,17 @@ def _vpdpbusd(bits: int) -> Callable[[Any, Any, Any, Any, Any], Any]:
 def _vpmaddubsw(builder: Any, sums: Any, weights: Any, numbers: Any, magnitudes: Any) -> Any:
     numbers = builder.bitcast(numbers, weights.type)
     if magnitudes is not None:
-        weights = _intrinsic(builder, "llvm.x86.avx2.psign.b", weights.type, weights, numbers)
+        weights = call_llvm(builder, "llvm.x86.avx2.psign.b", weights.type, weights, numbers)
         numbers = builder.bitcast(magnitudes, weights.type)
     shorts = ir.VectorType(ir.IntType(16), weights.type.count // 2)
-    pairs = _intrinsic(builder, "llvm.x86.avx2.pmadd.ub.sw", shorts, numbers, weights)
+    pairs = call_llvm(builder, "llvm.x86.avx2.pmadd.ub.sw", shorts, numbers, weights)
     ones = ir.Constant(shorts, [1] * shorts.count)
-    return builder.add(sums, _intrinsic(builder, "llvm.x86.avx2.pmadd.wd", sums.type, pairs, ones))
+    return builder.add(sums, call_llvm(builder, "llvm.x86.avx2.pmadd.wd", sums.type, pairs, ones))
 
 
 def _sdot(builder: Any, sums: Any, weights: Any, numbers: Any, magnitudes: Any) -> Any:
     numbers = builder.bitcast(numbers, weights.type)
-    return _intrinsic(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, sums, weights, numbers)
+    return call_llvm(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, sums, weights, numbers)
 
 
 def _widened(builder: Any, sums: Any, weights: Any, numbers: Any, magnitudes: Any) -> Any:

@@ -14,7 +14,16 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine.blocks import PADDING, BlocksScratch, Cache, Embedding, Quantised, StackWeights, TiledMatrices
+from sidlive.model.engine.blocks import (
+    PADDING,
+    BlocksScratch,
+    Cache,
+    Embedding,
+    GroupedMatrices,
+    Quantised,
+    StackWeights,
+    TiledMatrices,
+)
 from sidlive.model.engine.levels import (
     CURSORS,
     ColumnLevel,
@@ -23,9 +32,11 @@ from sidlive.model.engine.levels import (
     HearingScratch,
     TimeLevel,
 )
+from sidlive.model.engine.nibbles import GROUP, tiled_factors, tiled_nibbles
 from sidlive.model.engine.products import TILE, aligned, round_up, tiled
 from sidlive.model.engine.simd import LANES
 from sidlive.model.engine.spelling import Language
+from sidlive.model.matrices import GroupedMatrix, QuantisedMatrix
 
 
 class PackedModel(NamedTuple):
@@ -145,7 +156,8 @@ def floats(*shape: int) -> NDArray[np.float32]:
 def quantised(count: int, longest: int) -> Quantised:
     """Return scratch space for ``count`` vectors of up to ``longest`` numbers as bytes."""
     numbers = aligned((count, round_up(longest, PADDING)), np.int8)
-    return Quantised(numbers, floats(count), np.zeros(count, np.int32))
+    debts = np.zeros((count, round_up(longest, GROUP) // GROUP), np.int32)
+    return Quantised(numbers, floats(count), np.zeros(count, np.int32), debts)
 
 
 def blocks_scratch(stack: Stack, count: int, slots: int, least: int) -> BlocksScratch:
@@ -220,7 +232,7 @@ def column_level(weights: w.EngineWeights) -> ColumnLevel:
         trust=embedding(weights, "trust"),
         stack=stack_weights(weights, "column_blocks", "column_norm", stack),
         head=packed(
-            [w.QuantisedMatrix(head.numbers[i, tokens], head.scales[i, tokens]) for i, tokens in enumerate(allowed)]
+            [QuantisedMatrix(head.numbers[i, tokens], head.scales[i, tokens]) for i, tokens in enumerate(allowed)]
         ),
         cosines=np.cos(angles).astype(np.float32),
         sines=np.sin(angles).astype(np.float32),
@@ -234,19 +246,18 @@ def _turns(stack: Stack, base: float) -> NDArray[np.float64]:
 
 def embedding(weights: w.QuantisedWeights[Any], name: str) -> Embedding:
     """Return an embedding table by its name."""
-    return Embedding(weights.matrices[name].numbers, weights.matrices[name].scales)
+    matrix = weights.matrices[name]
+    return Embedding(matrix.numbers, matrix.scales)
 
 
 def stack_weights(weights: w.QuantisedWeights[Any], blocks: str, last_norm: str, stack: Stack) -> StackWeights:
     """Lay out the blocks of a level. ``blocks``, ``last_norm``: the names of its parameters."""
 
-    def matrices(*parts: str) -> TiledMatrices:
-        return packed(
-            [
-                stacked([weights.matrices[f"{blocks}.{layer}.{part}.weight"] for part in parts])
-                for layer in range(stack.layers)
-            ]
-        )
+    def matrices(*parts: str) -> TiledMatrices | GroupedMatrices:
+        names = [[f"{blocks}.{layer}.{part}.weight" for part in parts] for layer in range(stack.layers)]
+        if names[0][0] in weights.grouped:
+            return packed_groups([[weights.grouped[name] for name in of_layer] for of_layer in names])
+        return packed([stacked([weights.matrices[name] for name in of_layer]) for of_layer in names])
 
     def norms(part: str) -> NDArray[np.float32]:
         return np.stack([weights.norms[f"{blocks}.{layer}.{part}"] for layer in range(stack.layers)])
@@ -263,12 +274,12 @@ def stack_weights(weights: w.QuantisedWeights[Any], blocks: str, last_norm: str,
     )
 
 
-def stacked(parts: list[w.QuantisedMatrix]) -> w.QuantisedMatrix:
+def stacked(parts: list[QuantisedMatrix]) -> QuantisedMatrix:
     """Join matrices of equal width, one below the other."""
-    return w.QuantisedMatrix(np.concatenate([p.numbers for p in parts]), np.concatenate([p.scales for p in parts]))
+    return QuantisedMatrix(np.concatenate([p.numbers for p in parts]), np.concatenate([p.scales for p in parts]))
 
 
-def packed(matrices: list[w.QuantisedMatrix]) -> TiledMatrices:
+def packed(matrices: list[QuantisedMatrix]) -> TiledMatrices:
     """Lay out matrices of equal width in tiles. All get the tiles of the one with the most rows."""
     rows = round_up(max(len(m.numbers) for m in matrices), TILE)
     columns = matrices[0].numbers.shape[1]
@@ -278,3 +289,18 @@ def packed(matrices: list[w.QuantisedMatrix]) -> TiledMatrices:
         tiled(matrix.numbers, tiles[i])
         scales[i, : len(matrix.scales)] = matrix.scales
     return TiledMatrices(tiles, scales)
+
+
+def packed_groups(layers: list[list[GroupedMatrix]]) -> GroupedMatrices:
+    """Lay out matrices of 4-bit numbers in tiles: those of a layer one below the other. Layers have equal shapes."""
+    rows = round_up(sum(len(part.numbers) for part in layers[0]), TILE)
+    columns = layers[0][0].numbers.shape[1]
+    tiles = aligned((len(layers), rows // TILE, columns // 8, TILE, 4), np.uint8)
+    factors = aligned((len(layers), rows // TILE, columns // GROUP, TILE), np.int8)
+    scales = np.zeros((len(layers), rows), dtype=np.float32)
+    for i, parts in enumerate(layers):
+        tiled_nibbles(np.concatenate([part.numbers for part in parts]), tiles[i])
+        tiled_factors(np.concatenate([part.factors for part in parts]), factors[i])
+        of_rows = np.concatenate([part.scales for part in parts])
+        scales[i, : len(of_rows)] = of_rows
+    return GroupedMatrices(tiles, factors, scales)

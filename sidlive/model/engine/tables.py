@@ -7,11 +7,14 @@ makes a table of their addresses and shapes, and the kernel opens it (`opening`)
 The maker of a table must keep the arrays alive.
 
 A field of such a NamedTuple is an array type from `arrays`, an ``int``, a ``bool``, or another such NamedTuple. Arrays
-are C-contiguous.
+are C-contiguous. A field may also be one of two NamedTuples, ``A | B``. Then a table holds either only As or only Bs,
+and its type says which, so that a kernel is compiled for each of them when it is first needed.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from collections.abc import Hashable, Iterator
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -21,18 +24,44 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 from numpy.typing import NDArray
 
-Table = NDArray[np.int64]
+Numbers = NDArray[np.int64]
 _SCALARS = {int: types.int64, bool: types.boolean}
+
+
+class TableOfSeconds(NamedTuple):
+    """A table in which each field of two types, ``A | B``, is a B."""
+
+    numbers: Numbers
+
+
+Table = Numbers | TableOfSeconds
 
 
 def table_of(fields: Any) -> Table:
     """Return the table of a NamedTuple, for the function that `opening` makes. Its arrays must stay where they are."""
-    return np.fromiter(_numbers(fields), dtype=np.int64)
+    numbers, seconds = np.fromiter(_numbers(fields), dtype=np.int64), set(_seconds(fields))
+    assert len(seconds) < 2, "fields of two types are all of the first or all of the second"
+    return TableOfSeconds(numbers) if True in seconds else numbers
+
+
+@cache
+def _hints(fields: Hashable) -> dict[str, Any]:
+    """Return the annotations of a NamedTuple class by field."""
+    return get_type_hints(fields, include_extras=True)
+
+
+def _seconds(fields: Any) -> Iterator[bool]:
+    """Yield, for each field of two types, whether it is of the second."""
+    for name, kind in _hints(fields.__class__).items():
+        if isinstance(kind, UnionType):
+            yield isinstance(getattr(fields, name), get_args(kind)[1])
+        elif isinstance(kind, type) and kind not in _SCALARS:
+            yield from _seconds(getattr(fields, name))
 
 
 def _numbers(fields: Any) -> Iterator[int]:
     """Yield address and shape of each array, and each scalar, in the order of the fields."""
-    for name, kind in get_type_hints(type(fields), include_extras=True).items():
+    for name, kind in _hints(fields.__class__).items():
         part = getattr(fields, name)
         if get_origin(kind) is Annotated:
             expected = _array(kind)
@@ -48,13 +77,17 @@ def _numbers(fields: Any) -> Iterator[int]:
 
 
 def opening(fields: type) -> Any:
-    """Return a function for kernels that turns a table ``int64[...]`` into the NamedTuple class ``fields``."""
-    kind = _tuple_type(fields)
+    """Return a function for kernels that turns a table into the NamedTuple class ``fields``."""
+    kinds = [_tuple_type(fields, second) for second in (False, True)]
 
     @intrinsic
     def opened(context, table):  # type: ignore[no-untyped-def]
+        seconds = isinstance(table, types.BaseTuple)
+        kind, numbers_type = kinds[seconds], table[0] if seconds else table
+
         def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            source = make_array(signature.args[0])(target, builder, arguments[0]).data
+            array = builder.extract_value(arguments[0], 0) if seconds else arguments[0]
+            source = make_array(numbers_type)(target, builder, array).data
             numbers = (builder.load(cgutils.gep_inbounds(builder, source, i)) for i in range(_length(kind)))
             return _made(target, builder, kind, numbers)
 
@@ -63,17 +96,18 @@ def opening(fields: type) -> Any:
     return opened
 
 
-def _tuple_type(fields: type) -> types.NamedTuple:
-    """Return numba's type of a NamedTuple class."""
-    hints = get_type_hints(fields, include_extras=True).values()
-    return types.NamedTuple([_field_type(hint) for hint in hints], fields)
+def _tuple_type(fields: type, second: bool) -> types.NamedTuple:
+    """Return numba's type of a NamedTuple class; ``second``: whose fields of two types are of the second."""
+    return types.NamedTuple([_field_type(hint, second) for hint in _hints(fields).values()], fields)
 
 
-def _field_type(hint: Any) -> Any:
+def _field_type(hint: Any, second: bool) -> Any:
     """Return numba's type of a field, from its annotation."""
     if get_origin(hint) is Annotated:
         return _array(hint)
-    return _SCALARS[hint] if hint in _SCALARS else _tuple_type(hint)
+    if isinstance(hint, UnionType):
+        return _tuple_type(get_args(hint)[second], second)
+    return _SCALARS[hint] if hint in _SCALARS else _tuple_type(hint, second)
 
 
 def _array(hint: Any) -> types.Array:

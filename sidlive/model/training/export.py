@@ -1,4 +1,4 @@
-"""From a training checkpoint to the int8 file that the engine loads. Needs torch."""
+"""From a training checkpoint to the file of whole numbers that the engine loads. Needs torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.errors import ModelError
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import ModelConfig
 from sidlive.model.training.composer_train import KIND
@@ -14,18 +15,21 @@ from sidlive.model.training.train import load_checkpoint
 from sidlive.model.weights import ComposerWeights, EngineWeights, from_floats, save_weights
 
 
-def export(checkpoint: Path, out: Path, card: Mapping[str, str]) -> EngineWeights | ComposerWeights:
+def export(checkpoint: Path, out: Path, card: Mapping[str, str], bits: int = 8) -> EngineWeights | ComposerWeights:
     """Quantise a training checkpoint, of a frame model or of a composer, and write it as a model file for the engine.
 
-    ``card``: the model card, text by field. Raises ModelError if the checkpoint is missing, damaged or of another
-    network, DeviceError if the file cannot be written.
+    ``card``: the model card, text by field. ``bits``: of a number, 8, or 4 in the blocks of a frame model's time level.
+    Raises ModelError if the checkpoint is missing, damaged or of another network, or the network cannot have 4 bits,
+    DeviceError if the file cannot be written.
     """
     kept = load_checkpoint(checkpoint)
     weights: EngineWeights | ComposerWeights
     if kept.get("kind") == KIND:
+        if bits != 8:
+            raise ModelError("a composer's numbers have 8 bits: leave --bits out")
         weights = from_floats(ComposerConfig.from_dict(kept["config"]), averaged(kept), card)
     else:
-        weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept))
+        weights = from_floats(ModelConfig.from_dict(kept["config"]), averaged(kept), card, _pinnable(kept), bits)
     save_weights(weights, out)
     return weights
 

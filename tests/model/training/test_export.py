@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from composers import SMALL_COMPOSER
-from engines import SMALL
+from engines import GROUPED, SMALL
 
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
@@ -38,6 +38,26 @@ def test_export_keeps_every_number_within_half_a_step(checkpoint: Path, tmp_path
         step = np.abs(exact).max(axis=-1, keepdims=True) / 127 if exact.ndim > 1 else 0.0
         assert floats[name].dtype == np.float32
         assert (np.abs(floats[name] - exact) <= 0.5001 * step).all(), name
+
+
+def test_a_file_of_4_bit_numbers_keeps_every_number_nearly(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = Network(GROUPED).state_dict()
+    torch.save({"model": state, "config": GROUPED.to_dict()}, tmp_path / "best.pt")
+    export(tmp_path / "best.pt", tmp_path / "small.safetensors", CARD, bits=4)
+    read = load_weights(tmp_path / "small.safetensors")
+    assert read.bits == 4 and set(read.grouped) == {f for f in state if f.startswith("time_blocks") and "norm" not in f}
+    for name, floats in floats_of(read).items():
+        exact = state[name].numpy()
+        error = np.square(floats - exact).sum() / np.square(exact).sum()
+        assert error < (0.01 if name in read.grouped else 0.001), name
+
+
+def test_a_composer_has_no_4_bit_numbers(tmp_path: Path) -> None:
+    state = ComposerNetwork(SMALL_COMPOSER).state_dict()
+    torch.save({"model": state, "config": SMALL_COMPOSER.to_dict(), "kind": "composer"}, tmp_path / "best.pt")
+    with pytest.raises(ModelError, match="a composer's numbers have 8 bits: leave --bits out"):
+        export(tmp_path / "best.pt", tmp_path / "made.safetensors", CARD, bits=4)
 
 
 def test_a_composers_checkpoint_becomes_a_composers_file(tmp_path: Path) -> None:
