@@ -169,9 +169,7 @@ class _Parts:
         core.hush = self._hush
         core.retime = self._renderer.retime
         core.speakers = self._minder = DeviceMinder(self._renderer, options.device, core.tell, stamp)
-        self._loading_gaps = (
-            0  # gaps while the model was loaded (that keeps the interpreter busy): inaudible, so not shown
-        )
+        self._silent_gaps = 0  # gaps before the music, while the model was loaded: inaudible, so not shown
         self._tunes: subprocess.Popen[bytes] | None = None  # compiles kernels while the music plays
         self._closing = threading.Event()
         self._wake = threading.Event()
@@ -238,8 +236,6 @@ class _Parts:
             return
         finally:
             collect_little()
-        self._loading_gaps = self._renderer.underruns
-        self._renderer.take_gaps()
         if is_new:  # on this machine, or a new version
             self._tunes = compile_tunes_beside()
         raise_threads()  # not before: loading computes on and on
@@ -292,15 +288,18 @@ class _Parts:
                 collect_young()
 
     def _explain_gaps(self) -> None:
-        """Report what was done before the gaps since the last call, once the model is loaded."""
+        """Report what was done before the gaps since the last call, once there is music."""
         self.diary.look()
-        for gap_s in self._renderer.take_gaps() if self.core.model else ():
-            self.core.gap_lines.append(self.diary.report(gap_s))
+        for gap_s in self._renderer.take_gaps():
+            if self.core.take.length:
+                self.core.gap_lines.append(self.diary.report(gap_s))
 
     def _show_output(self) -> None:
         core, renderer = self.core, self._renderer
         core.output, core.latency_ms = renderer.output.name, renderer.latency_ms
-        core.gaps = renderer.underruns - self._loading_gaps
+        if not core.take.length:
+            self._silent_gaps = renderer.underruns
+        core.gaps = renderer.underruns - self._silent_gaps
 
     def _write_take(self) -> None:
         try:
