@@ -7,6 +7,7 @@ returns the null output with a notice, and the instrument works the same, withou
 
 import contextlib
 import functools
+import math
 import os
 import subprocess
 import sys
@@ -114,7 +115,7 @@ class Speaker:
         self.notice: str | None = None
         self.feed = feed
         self.lost = False
-        self._asked_s: float | None = None  # when it asked for a block last, of `time.perf_counter`
+        self._lasts_until_s = math.inf  # `time.perf_counter` until which it has something to play
         self._tells_delay: bool | None = None  # the driver says when a block is heard; None: that is not known yet
         self._untold = 0  # blocks of which it did not say so
         self._is_dry = False  # it had nothing to play when it asked last
@@ -178,31 +179,31 @@ class Speaker:
         if self._closing:
             out.fill(0)
             return
-        delay_s = self._delay_s(times.outputBufferDacTime - times.currentTime, bool(status.output_underflow))
+        told_s = times.outputBufferDacTime - times.currentTime
+        delay_s = self._delay_s(told_s, frames / self.sample_rate, bool(status.output_underflow))
         if frames > len(self._mono):
             self._mono = np.zeros(frames, dtype=np.int16)
         mono = self._mono[:frames]
         self.feed.take(mono, delay_s)
         out[:] = mono[:, None]
 
-    def _delay_s(self, told_s: float, underflow: bool) -> float | None:
+    def _delay_s(self, told_s: float, block_s: float, underflow: bool) -> float | None:
         """Return the time until the next block is heard, None if unknown; note whether the device ran dry before it.
 
-        ``told_s``: that time as the driver states it, 0 if nothing waits before that block. Some drivers state nothing:
-        for them the buffer is taken to be full.
+        ``told_s``: that time as the driver states it. Some drivers state none, and 0 may mean that it is not known just
+        now. ``block_s``: the length of the block. ``underflow``: the driver states that it had nothing to play.
         """
-        before_s, self._asked_s = self._asked_s, time.perf_counter()
-        late = before_s is not None and self._asked_s - before_s > self._buffer_s
-        is_told = 0 < told_s < _LONGEST_DELAY_S
-        was_dry = self._is_dry
-        self._is_dry = late or underflow or (bool(self._tells_delay) and not is_told)
+        asked_s = time.perf_counter()
+        was_dry, self._is_dry = self._is_dry, underflow or asked_s > self._lasts_until_s
         if self._is_dry and not was_dry:
             self.feed.ran_dry()
-        if is_told:
+        if 0 < told_s < _LONGEST_DELAY_S:
             self._tells_delay = True
+            self._lasts_until_s = asked_s + told_s + block_s
             if not self._is_dry:
                 self.latency_s += _AVERAGED * (told_s - self.latency_s)
             return told_s
+        self._lasts_until_s = asked_s + (block_s if self._tells_delay else max(block_s, self._buffer_s))
         self._untold += 1
         if self._tells_delay is None and self._untold == _MOST_UNTOLD:
             self._tells_delay = False
