@@ -92,12 +92,14 @@ class Chapter:
         """Return the guide of frames ``start`` to ``stop`` - 1 and its mask. The filter is the prompt's."""
         assert self.heard is not None
         notes = self.sheet.around(start, stop)
-        table, prompt = self.sheet.table(notes), self.heard.bank
-        banks = list({id(bank): bank for bank in [prompt, *(note.sounds for note in notes)]}.values())
-        number_of = {id(bank): number for number, bank in enumerate(banks)}
+        table, heard = self.sheet.table(notes), self.heard.bank
+        # New sounds are in a bank that has those of the prompt, too, so that the filter is that of all these notes.
+        prompt = next((note.sounds for note in reversed(notes) if note.sounds.extends is heard), heard)
+        others = {id(note.sounds): note.sounds for note in notes if note.sounds not in (heard, prompt)}
+        number_of = {id(heard): 0, id(prompt): 0} | {bank: number for number, bank in enumerate(others, 1)}
         bank_of = np.array([number_of[id(note.sounds)] for note in notes], dtype=np.intp)
         guide, mask = self._played(table[bank_of == 0], prompt, start, stop, before)
-        for number, bank in enumerate(banks[1:], 1):
+        for number, bank in enumerate(others.values(), 1):
             rows, covered = self._played(table[bank_of == number], bank, start, stop, before)
             for voice in range(VOICES):
                 mine = table[:, VOICE] == voice

@@ -29,7 +29,7 @@ from sidlive.model.composer.events import (
     nearest_chord,
 )
 from sidlive.model.composer.plan_settings import ANY_PITCH, HIGHEST_PITCH, CodePart, PlanSettings
-from sidlive.model.composer.sheet import FROM_THE_BEGINNING, SheetNote
+from sidlive.model.composer.sheet import FROM_THE_BEGINNING, NEVER, SheetNote
 from sidlive.tune.score.bank import sound_bank
 from sidlive.tune.score.notes import ATTACK, HELD, SINGLE, SLIDES, TIED, UNPITCHED
 from sidlive.tune.score.planned import GIVEN
@@ -37,6 +37,7 @@ from sidlive.tune.score.planned import GIVEN
 _CENTS: Final = 100.0  # in a semitone
 _OCTAVE: Final = 12  # semitones
 FEWEST_EVENTS: Final = 8  # music with fewer notes is not continued by a composer
+FEWEST_GATES: Final = 4  # notes of an instrument from which its longest open gate is taken
 FEWEST_OF_VOICE: Final = 2  # a voice with fewer notes stays silent
 ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use
 LONGER: Final = 1.5  # times the longest wait that was heard
@@ -127,6 +128,23 @@ class Hearing:
         """Return whether an instrument sounds the same at every pitch."""
         return bool(self._drums[instrument] >= 0)
 
+    @cached_property
+    def _gates(self) -> dict[tuple[int, int], int]:
+        """The most frames of open gate that a voice (VOICES: any) played an instrument with."""
+        score, found = self.bank.score, {}
+        attacks = score.has(ATTACK)
+        for instrument in range(self.instruments):
+            own = attacks & (score.instrument == instrument)
+            for voice in range(VOICES + 1):
+                lengths = score.length[own & ((score.voice == voice) | (voice == VOICES))]
+                if len(lengths) >= FEWEST_GATES:
+                    found[voice, instrument] = int(lengths.max())
+        return found
+
+    def longest_gate(self, voice: int, instrument: int) -> int:
+        """Return the most frames of open gate that an instrument was heard with; NEVER if it was heard seldom."""
+        return self._gates.get((voice, instrument), self._gates.get((VOICES, instrument), NEVER))
+
     def sound(self, label: int, pitch: int) -> tuple[int, int]:
         """Return the instrument and the pitch, as the sound bank has them, that an event's fields stand for."""
         instrument = min(label, self.instruments - 1)
@@ -186,9 +204,11 @@ def note_of(event: NDArray[np.int16], frame: int, heard: Hearing, settings: Plan
         length = max(settings.swung(frame + fields[LENGTH] - 1) - onset, min(fields[LENGTH] - 1, 1))
     else:
         flags |= HELD
+    most = heard.longest_gate(fields[VOICE], instrument) if settings.known_gates and flags & ATTACK else NEVER
     return SheetNote(
-        frame, onset, fields[VOICE], pitch, fields[CHORD], instrument, length, flags, fields, written, heard.bank
-    )
+        frame, onset, fields[VOICE], pitch, fields[CHORD], instrument, length, flags, fields, written, heard.bank,
+        most=most,
+    )  # fmt: skip
 
 
 def code_note(

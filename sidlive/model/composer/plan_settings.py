@@ -170,6 +170,8 @@ class PlanSettings:
     classes: frozenset[int] | None = None  # pitch classes that notes may have, in semitones above C; None: all
     repeats: int = 0  # times in a row that a passage may be played, see `loop_watch`; 0: any number
     on_beat: bool = False  # notes begin where in the beat notes of the prompt did
+    known_gates: bool = False  # a gate is open for no longer than the instrument was heard with
+    new_sounds: float = 0.0  # how often voices get sounds that were not heard, see `composer.new_sounds`
     swing: float = 0.0  # 0: straight; 1: every second eighth comes a quarter of a beat late
     beat_frames: float = UNKNOWN_BEAT
     bar_frames: float = UNKNOWN_BEAT * BEATS_A_BAR

@@ -46,6 +46,7 @@ from sidlive.model.composer.events import (
 )
 from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of, waits_of
 from sidlive.model.composer.loop_watch import fresh_start, is_fresh_start, notes_again
+from sidlive.model.composer.new_sounds import with_new_sound
 from sidlive.model.composer.plan_settings import (
     KEY_HORIZON,
     KEY_STEP,
@@ -273,7 +274,8 @@ class Planner:
                 event = event.copy()
                 event[CHORD] = fitting
                 composer.hear(event)
-        return note_of(event, chapter.now + int(event[WAIT]), heard, settings, frame)
+        note = note_of(event, chapter.now + int(event[WAIT]), heard, settings, frame)
+        return with_new_sound(note, heard, settings, chapter.begun, chapter.sheet)
 
     def _next_code(self, chapter: Chapter, settings: PlanSettings, frame: int) -> SheetNote | None:
         """Return the next note that code wrote, which is not yet on the sheet; its event has no WAIT yet."""

@@ -15,7 +15,7 @@ from sidlive.chip.registers import VOICES
 from sidlive.model.composer.events import CHORDS, REST, UNTUNED
 from sidlive.model.composer.plan_settings import CodePart
 from sidlive.tune.score.bank import SoundBank
-from sidlive.tune.score.notes import ATTACK, HELD
+from sidlive.tune.score.notes import ATTACK, HELD, LONGEST_LEAD, TIED
 from sidlive.tune.score.planned import PlannedNotes
 
 NEVER: Final = 1 << 60  # a frame after all others
@@ -46,6 +46,7 @@ class SheetNote:
     dropped: int = NEVER  # the tape frame that was to be generated when it was dropped
     part: CodePart | None = None  # the part that it belongs to
     number: int = 0  # its number in the part
+    most: int = NEVER  # frames of open gate at most, if no tied note follows
 
     @property
     def alive(self) -> bool:
@@ -137,10 +138,11 @@ class Sheet:
     def table(self, notes: list[SheetNote]) -> NDArray[np.int64]:
         """Return ``int64[n, 7]``: onset, voice, pitch, chord, instrument, length and flags of notes in order of onset.
 
-        A note ends where its voice is closed.
+        A note ends where its voice is closed, and after the frames of open gate that it may have at most.
         """
         rows = [(n.onset, n.voice, n.pitch, n.chord, n.instrument, n.length, n.flags) for n in notes]
         table = np.array(rows, dtype=np.int64).reshape(-1, 7)
+        _limit_gates(table, [note.most for note in notes])
         for _, voice, frame in self._closings:
             before = np.flatnonzero((table[:, VOICE] == voice) & (table[:, ONSET] < frame))
             if len(before):
@@ -163,6 +165,19 @@ class Sheet:
             if note.event and note.event[4] == UNTUNED:
                 row[PITCH] = -1
         return table[table[:, ONSET] + table[:, LENGTH] > frame]
+
+
+def _limit_gates(table: NDArray[np.int64], most: list[int]) -> None:
+    """Close the gate of each note of `Sheet.table` after ``most`` frames, unless it closes before or is tied on."""
+    following, tied = [NEVER] * VOICES, [False] * VOICES  # onset of the voice's next note, whether it is tied
+    for row, longest in zip(table[::-1], most[::-1], strict=True):
+        voice, onset = int(row[VOICE]), int(row[ONSET])
+        if not tied[voice]:
+            if not row[FLAGS] & HELD:
+                row[LENGTH] = min(row[LENGTH], longest)
+            elif following[voice] - onset > longest + LONGEST_LEAD:
+                row[LENGTH], row[FLAGS] = longest, row[FLAGS] & ~HELD
+        following[voice], tied[voice] = onset, bool(row[FLAGS] & TIED)
 
 
 def planned(table: NDArray[np.int64], shift: int) -> PlannedNotes:

@@ -37,7 +37,8 @@ class SoundBank:
     ``frames uint8[T, 28]``, ``score``: N notes. ``notes int64[N, FIELDS]``: the same notes as a table. ``frequency
     int64[T, 3]``, and as MIDI note numbers ``numbers float64[T, 3]``. ``table float64[melody.NOTES]``: the frequency
     register value of each semitone. ``fixed bool[instruments, FIXED_AGES]``: whether an instrument has the same
-    frequency at this age in notes of every pitch.
+    frequency at this age in notes of every pitch. ``extends``: a bank with the first of these frames and notes, from
+    which this one was made by `variants.with_variants`.
     """
 
     frames: Frames
@@ -47,6 +48,7 @@ class SoundBank:
     numbers: NDArray[np.float64]
     table: NDArray[np.float64]
     fixed: NDArray[np.bool_]
+    extends: "SoundBank | None" = None
 
 
 def sound_bank(frames: Frames, score: Score | None = None) -> SoundBank:

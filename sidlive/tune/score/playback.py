@@ -122,7 +122,11 @@ def render_table(
 ) -> tuple[Frames, NDArray[np.bool_]]:
     """Do `render` for a note table; change it. ``latest`` as for `choose_templates`, others as for `write_notes`."""
     instruments = max(int(wanted[:, INSTRUMENT].max(initial=0)) + 1, bank.score.instruments)
-    complete(wanted, bank.notes, instruments, latest, stop)
+    names, own = wanted[:, INSTRUMENT].copy(), bank.extends or bank
+    if bank.extends is not None:  # variants are prepared as the instruments that they were made from
+        wanted[:, INSTRUMENT] %= max(own.score.instruments, 1)
+    complete(wanted, own.notes, instruments, latest, stop)
+    wanted[:, INSTRUMENT] = names
     base = max(0, min(start - 1, int((wanted[:, ONSET] - wanted[:, LEAD]).min(initial=start)) - 1))
     frames = np.repeat(heard[min(max(base - 1, 0), len(heard) - 1)][None], stop - base, axis=0)
     mask = np.zeros(frames.shape, dtype=np.bool_)
