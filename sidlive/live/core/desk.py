@@ -165,6 +165,8 @@ class Desk:
         return PlanSettings(
             compose=bool(values["compose"]),
             on_beat=bool(values["on_beat"]),
+            known_gates=bool(values["known_gates"]),
+            new_sounds=float(values["new_sounds"]),
             sampling=notes_like(
                 self.sampling(lane, round(clock.beat * clock.bar)), float(values["density"]), float(values["leap"])
             ),

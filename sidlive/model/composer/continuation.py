@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import Frames, silence
 from sidlive.model.composer.choices import notes_like
-from sidlive.model.composer.plan_settings import PLAYED_REPEATS, PlanSettings
+from sidlive.model.composer.plan_settings import PLAYED_NEW_SOUNDS, PLAYED_REPEATS, PlanSettings
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
 from sidlive.tune.beat import Beat
 
@@ -23,6 +23,7 @@ def plan_settings(
     classes: frozenset[int] | None = None,
     detune_cents: float = 0.0,
     repeats: int = PLAYED_REPEATS,
+    new_sounds: float = PLAYED_NEW_SOUNDS,
 ) -> PlanSettings:
     """Return the settings of a plan that follows a prompt of ``frames`` frames with this beat.
 
@@ -33,6 +34,8 @@ def plan_settings(
         classes=classes,
         repeats=repeats,
         on_beat=True,
+        known_gates=True,
+        new_sounds=new_sounds,
         beat_frames=beat.frames,
         bar_frames=beat.bar_frames,
         downbeat=beat.downbeat - frames,

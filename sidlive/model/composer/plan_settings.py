@@ -23,6 +23,7 @@ KEY_STEP: Final = 8  # frames that are planned besides for each frame after it, 
 SHORTEST_KEY: Final = 3  # frames that a key's note lasts at least
 LEAD: Final = LONGEST_LEAD  # frames in which a change leaves the notes as they are, because they are being prepared
 PLAYED_REPEATS: Final = 3  # `PlanSettings.repeats`, if the performer does not change it
+PLAYED_NEW_SOUNDS: Final = 0.7  # `PlanSettings.new_sounds`, likewise
 LONGEST_STEP: Final = 5000  # frames
 LONGEST_KEY: Final = 1e6  # frames that a key may be down
 MOST_KEYS: Final = 16

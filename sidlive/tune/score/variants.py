@@ -8,7 +8,7 @@ frequent in C64 music. They are only used where a note of this instrument's usua
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def with_variants(bank: SoundBank, count: int, random: Random) -> SoundBank:
                 changed = _variant(usual, instrument, variant, random)
                 for note in table[len(own) * variant : len(own) * (1 + variant)][mine]:
                     _recolour(frames, note, usual.sound, changed)
-    columns = {
+    columns: dict[str, Any] = {
         name: np.tile(getattr(score, name), 1 + count)
         for name in ("voice", "pitch", "chord", "level", "length", "span", "lead", "flags")
     }
