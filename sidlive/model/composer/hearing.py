@@ -2,6 +2,7 @@
 
 from functools import cached_property, lru_cache
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,11 @@ class Hearing:
     def instruments(self) -> int:
         """The number of instruments."""
         return self.bank.score.instruments
+
+    @cached_property
+    def digest(self) -> int:
+        """A number that tells this music from other music, 0 to 2**32 - 1."""
+        return crc32(self.bank.frames.tobytes())
 
     @cached_property
     def events(self) -> Events:

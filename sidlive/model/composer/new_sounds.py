@@ -5,8 +5,8 @@ belong to others: they enter one by one, stay, and replace earlier ones. So ever
 another *set* of sounds, or the prompt's own again. In a set, some instruments of the voice are replaced: by a variant
 (see `tune.score.variants`), or by an instrument that another voice played. The composer does not hear of it.
 
-Sets and sections are decided by random numbers of (seed, lane, section, voice, instrument), and by nothing else. So a
-plan that is rewound or written anew has the same sounds, and a set that comes back sounds as before.
+Sets and sections are decided by random numbers of (seed, lane, music heard, section, voice, instrument), and by nothing
+else. So a plan that is rewound or written anew has the same sounds, and a set that comes back sounds as before.
 """
 
 import math
@@ -28,7 +28,7 @@ SETS: Final = (0.4, 0.75, 1.0)  # a number drawn below these chooses the prompt'
 REPLACED: Final = 0.5  # share of a voice's instruments that a set replaces ...
 BORROWED: Final = 0.15  # ... and of these, those replaced by an instrument of another voice
 # Random numbers with a negative frame number decide sounds; those from frame 0 on choose notes.
-_OF_VARIANTS, _OF_SETS = -1 << 20, -1 << 40
+_OF_VARIANTS, _OF_SETS, _OF_SECTIONS = -1, -1 << 10, -1 << 20
 _MOST: Final = 1 << 10  # more than the variants, instruments and draws
 _UNIT: Final = 2.0**-64
 
@@ -44,11 +44,11 @@ def with_new_sound(note: SheetNote, heard: Hearing, settings: PlanSettings, begu
     if not note.flags & ATTACK:
         last = next((other for other in sheet.backwards() if other.voice == note.voice), None)
         return note if last is None or last.part else replace(note, instrument=last.instrument, sounds=last.sounds)
-    number = _set_number(settings, begun, note.voice, note.frame)
+    number = _set_number(heard, settings, begun, note.voice, note.frame)
     if not number:
         return note
     seed, lane = settings.sampling.seed, settings.sampling.lane
-    draws = [_random(seed, lane, _OF_SETS, _key(number, note.voice, note.instrument, draw)) for draw in range(3)]
+    draws = [_random(heard, seed, lane, _OF_SETS, _key(number, note.voice, note.instrument, draw)) for draw in range(3)]
     if draws[0] >= REPLACED:
         return note
     others = _others(heard, note.voice, note.instrument)
@@ -72,14 +72,14 @@ def _others(heard: Hearing, voice: int, instrument: int) -> tuple[int, ...]:
     return tuple(sorted(name for name in others if heard.is_drum(name) == heard.is_drum(instrument)))
 
 
-def _set_number(settings: PlanSettings, begun: int, voice: int, frame: int) -> int:
+def _set_number(heard: Hearing, settings: PlanSettings, begun: int, voice: int, frame: int) -> int:
     """Return the number of the set of sounds that a voice has in ``frame``; 0: those of the prompt."""
     seed, lane = settings.sampling.seed, settings.sampling.lane
     length = SECTION_BARS * max(settings.bar_frames, 1.0)
     first, section = (math.floor((at - settings.downbeat) / length) for at in (begun, frame))
     for at in range(section, first, -1):
-        if _random(seed, lane, _OF_SETS - 1 - at, _key(0, voice, 0, 0)) < CHANGE * settings.new_sounds:
-            drawn = _random(seed, lane, _OF_SETS - 1 - at, _key(0, voice, 0, 1))
+        if _random(heard, seed, lane, _OF_SECTIONS - at, _key(0, voice, 0, 0)) < CHANGE * settings.new_sounds:
+            drawn = _random(heard, seed, lane, _OF_SECTIONS - at, _key(0, voice, 0, 1))
             return next(number for number, most in enumerate(SETS) if drawn < most)
     return 0
 
@@ -89,7 +89,7 @@ def _varied(heard: Hearing, seed: int, lane: int) -> SoundBank:
     """Return the sounds of ``heard`` with a variant of each instrument for each set."""
 
     def random(instrument: int, variant: int, draw: int) -> float:
-        return _random(seed, lane, _OF_VARIANTS - variant, _key(0, 0, instrument, draw))
+        return _random(heard, seed, lane, _OF_VARIANTS - variant, _key(0, 0, instrument, draw))
 
     return with_variants(heard.bank, len(SETS) - 1, random)
 
@@ -98,6 +98,6 @@ def _key(number: int, voice: int, instrument: int, draw: int) -> int:
     return ((number * _MOST + voice) * _MOST + instrument) * _MOST + draw
 
 
-def _random(seed: int, lane: int, frame: int, slot: int) -> float:
-    """Return a number from 0 to below 1."""
-    return min(float(int(noise_key(seed, lane, frame, slot)) * _UNIT), 1 - 2.0**-53)
+def _random(heard: Hearing, seed: int, lane: int, frame: int, slot: int) -> float:
+    """Return a number from 0 to below 1. ``frame`` is negative; the music heard makes it another one."""
+    return min(float(int(noise_key(seed, lane, frame - (heard.digest << 24), slot)) * _UNIT), 1 - 2.0**-53)

@@ -19,6 +19,7 @@ ONSET, VOICE, PITCH, CHORD, INSTRUMENT, LENGTH, BY_CODE = range(7)
 PLAIN = PlanSettings(sampling=NoteSampling(seed=5), bar_frames=BAR, beat_frames=BAR / 4)
 NEW = replace(PLAIN, new_sounds=1.0)
 FRAMES = 8 * SECTION
+ENVELOPES = [[register_of(voice, AD), register_of(voice, SR)] for voice in range(VOICES)]
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +68,10 @@ def test_new_sounds_enter_at_section_lines_and_the_notes_stay(prompt: Frames) ->
 
 
 def test_new_sounds_are_heard_in_envelopes_that_the_prompt_lacks(prompt: Frames) -> None:
-    columns = [[register_of(voice, AD), register_of(voice, SR)] for voice in range(VOICES)]
-    envelopes = {tuple(row) for own in columns for row in prompt[:, own].tolist()}
+    envelopes = {tuple(row) for own in ENVELOPES for row in prompt[:, own].tolist()}
     plain, new = (played(planned(prompt), settings) for settings in (PLAIN, NEW))
-    assert {tuple(row) for own in columns for row in plain[SECTION:, own].tolist()} <= envelopes
-    assert {tuple(row) for own in columns for row in new[SECTION:, own].tolist()} - envelopes
+    assert {tuple(row) for own in ENVELOPES for row in plain[SECTION:, own].tolist()} <= envelopes
+    assert {tuple(row) for own in ENVELOPES for row in new[SECTION:, own].tolist()} - envelopes
 
 
 def test_more_new_sounds_enter_the_higher_the_control(prompt: Frames) -> None:
@@ -94,3 +94,14 @@ def test_a_rewound_plan_has_the_same_sounds(prompt: Frames) -> None:
     assert (played(planned(prompt), NEW) == once).all()
     other = replace(NEW, sampling=NoteSampling(seed=5, lane=1))
     assert (played(planned(prompt), other) != once).any()
+
+
+def test_another_prompt_has_other_new_sounds() -> None:
+    """With the same seed; gallop and strut both have four instruments."""
+    sounds = []
+    for name in ("gallop", "strut"):
+        heard = load_fragment(name).frames[:640]
+        known = {tuple(row) for own in ENVELOPES for row in heard[:, own].tolist()}
+        rows = played(planned(heard), NEW)
+        sounds.append({tuple(row) for own in ENVELOPES for row in rows[SECTION:, own].tolist()} - known)
+    assert all(sounds) and not sounds[0] & sounds[1]
