@@ -35,8 +35,9 @@ from sidlive.model.composer import Composer, NoteSampling, warm_up_composer
 from sidlive.model.composer.shape import COMPOSERS
 from sidlive.model.config import PRESETS
 from sidlive.model.engine import Engine, Sampling
-from sidlive.model.engine.blocks import Cache, GroupedMatrices, Steps, TiledMatrices, multiply, normalise, run_blocks
+from sidlive.model.engine.blocks import Cache, Steps, normalise, run_blocks
 from sidlive.model.engine.engine import warm_up
+from sidlive.model.engine.multiplying import GroupedMatrices, TiledMatrices, multiply
 from sidlive.model.engine.packing import quantised
 from sidlive.model.engine.products import TILE, aligned
 from sidlive.model.matrices import GROUP

@@ -7,6 +7,7 @@ from sidlive.bench import engine as bench
 from sidlive.chip import registers as sid
 from sidlive.instructions import in_use
 from sidlive.model.config import PRESETS
+from sidlive.model.engine import Engine
 from sidlive.tune.fragment import onsets
 
 
@@ -41,6 +42,20 @@ def test_figures_have_their_names_and_make_sense(monkeypatch) -> None:
     np.testing.assert_allclose(ratio, 1.0)
     assert 12 <= results["tokens_per_frame.pocket"].value <= sid.COLUMNS
     assert progress
+
+
+def test_a_network_of_4_bit_numbers_has_figures_of_its_own(monkeypatch) -> None:
+    monkeypatch.setattr(bench, "PRESETS", {"stage": PRESETS["pocket"]})
+    monkeypatch.setattr(bench, "CONTEXT", 64)
+    monkeypatch.setattr(bench, "ROUND", 5)
+    weights, kind = bench.weights_of("stage4")
+    assert kind == "random" and weights.bits == 4
+    limits = bench.Limits(1e11, 2e10)
+    results = {r.name: r.value for r in bench._rates("stage4", Engine(weights, 64), 1, limits)}
+    assert results["realtime_x.stage4"] > 0 and 0 < results["share_of_limit.stage4"] < 2
+    monkeypatch.setattr(bench, "UNCACHED", 1000)
+    results = {r.name: r.value for r in bench._rates("stage4", Engine(weights, 64), 1, limits)}
+    np.testing.assert_allclose(results["weights_gb_per_s.stage4"], 20.0, err_msg="those from memory, at its speed")
 
 
 def test_torch_is_timed_in_a_separate_process(monkeypatch) -> None:

@@ -68,20 +68,17 @@ from sidlive.model.engine.blocks import (
     BlocksScratch,
     Cache,
     Embedding,
-    Quantised,
     StackWeights,
     Steps,
-    TiledMatrices,
     activate,
     add_row,
     clear,
     dot_row,
-    inner,
-    multiply,
     normalise,
     run_blocks,
 )
 from sidlive.model.engine.levels import cost_of
+from sidlive.model.engine.multiplying import Quantised, TiledMatrices, inner, multiply
 from sidlive.model.engine.picking import noise_key, pick
 from sidlive.model.engine.products import TILE
 from sidlive.model.engine.tables import opening

@@ -29,7 +29,8 @@ Files, in reading order:
 - ``picking``, ``enforcing``: the kernels behind ``sampling`` and ``constraints``;
 - ``spelling``: the token language and recall inside the kernels, one frame at a time;
 - ``packing``: from a weights file to the layout of the kernels; empty states and scratch space;
-- ``products``, ``dots``: matrices and vectors of bytes, and their products in each CPU's instructions;
+- ``multiplying``: the kernels for products with a matrix of bytes or of 4-bit numbers;
+- ``products``, ``dots``, ``nibbles``: such matrices, and their products in each CPU's instructions;
 - ``passes``: what a block does beside its products: rotation, norms, SwiGLU, softmax;
 - ``vectors``, ``simd``: sums, maxima and e^x; the vocabulary of vector code;
 - ``tables``, ``arrays``, ``addresses``: how arrays reach a kernel, and kernels the code that is written in vectors.

@@ -18,8 +18,8 @@ from sidlive.chip.registers import (
     TRIANGLE,
     VOICE_STRIDE,
 )
-from sidlive.model.engine.blocks import inner
 from sidlive.model.engine.constraints import ORNAMENT_CENTS, SLIDE_CENTS
+from sidlive.model.engine.multiplying import inner
 from sidlive.model.engine.spelling import moved, pairs_before, reference
 from sidlive.model.tokens import FREQ_HI as FREQ_HI_KIND
 from sidlive.model.tokens import FREQ_LO as FREQ_LO_KIND

@@ -39,18 +39,16 @@ from sidlive.model.engine.blocks import (
     Embedding,
     StackWeights,
     Steps,
-    TiledMatrices,
     add_row,
     clear,
     dot_row,
     fetch_row,
-    inner,
-    multiply,
     normalise,
     run_blocks,
 )
 from sidlive.model.engine.constraints import Constraints
 from sidlive.model.engine.enforcing import keep_permitted, leaves_scale
+from sidlive.model.engine.multiplying import TiledMatrices, inner, multiply
 from sidlive.model.engine.passes import copy_floats
 from sidlive.model.engine.picking import noise_key, pick
 from sidlive.model.engine.products import TILE

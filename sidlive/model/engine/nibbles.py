@@ -218,9 +218,6 @@ def _add_groups(
     kind, width = ir.VectorType(INT, sums.rows), 4 * sums.rows
     zero = ir.Constant(kind, [0] * sums.rows)
     totals = [[cgutils.alloca_once_value(builder, zero) for _ in rows] for _ in starts]
-    for of_vector in totals:
-        for total in of_vector:
-            builder.store(zero, total)
     of_bytes = ir.VectorType(BYTE, width)
     mask, four = (ir.Constant(of_bytes, [number] * width) for number in (15, 4))
     with cgutils.for_range(builder, groups) as loop:

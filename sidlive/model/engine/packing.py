@@ -14,16 +14,7 @@ from sidlive.model import recall as rc
 from sidlive.model import tokens as tk
 from sidlive.model import weights as w
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine.blocks import (
-    PADDING,
-    BlocksScratch,
-    Cache,
-    Embedding,
-    GroupedMatrices,
-    Quantised,
-    StackWeights,
-    TiledMatrices,
-)
+from sidlive.model.engine.blocks import BlocksScratch, Cache, Embedding, StackWeights
 from sidlive.model.engine.levels import (
     CURSORS,
     ColumnLevel,
@@ -32,6 +23,7 @@ from sidlive.model.engine.levels import (
     HearingScratch,
     TimeLevel,
 )
+from sidlive.model.engine.multiplying import PADDING, GroupedMatrices, Quantised, TiledMatrices
 from sidlive.model.engine.nibbles import GROUP, tiled_factors, tiled_nibbles
 from sidlive.model.engine.products import TILE, aligned, round_up, tiled
 from sidlive.model.engine.simd import LANES

@@ -11,7 +11,7 @@ import numpy as np
 
 from sidlive.chip.registers import FIRST_CONTROL
 from sidlive.model.engine.arrays import Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts2, Words2
-from sidlive.model.engine.blocks import inner
+from sidlive.model.engine.multiplying import inner
 from sidlive.model.recall import (
     CHOICES,
     ID_BASE,

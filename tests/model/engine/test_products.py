@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sidlive.model.engine.addresses import emitted
 from sidlive.model.engine.arrays import Floats2, Longs1
-from sidlive.model.engine.blocks import PADDING, GroupedMatrices, TiledMatrices, multiply
+from sidlive.model.engine.multiplying import PADDING, GroupedMatrices, TiledMatrices, multiply
 from sidlive.model.engine.nibbles import DEBTS, group_product_function, tiled_factors, tiled_nibbles
 from sidlive.model.engine.packing import quantised
 from sidlive.model.engine.products import TILE, aligned, product_function, round_up, tiled
