@@ -133,7 +133,7 @@ def from_floats(
     Raises ModelError if names, shapes or values do not fit the config, or the config not the bits.
     """
     _check_bits(config, bits)
-    shapes, made = parameter_shapes(config), _Made()
+    shapes, made = parameter_shapes(config), _NamedParts()
     _check_names("the checkpoint", set(state), set(shapes))
     for name, shape in shapes.items():
         floats = np.asarray(state[name], dtype=np.float32)
@@ -177,7 +177,7 @@ def random_weights(
     ``std``: of every matrix. ``bits``: as for `from_floats`.
     """
     _check_bits(config, bits)
-    rng, made = np.random.default_rng(seed), _Made()
+    rng, made = np.random.default_rng(seed), _NamedParts()
     for name, shape in parameter_shapes(config).items():
         if is_norm(name):
             made.norms[name] = np.ones(shape, np.float32)
@@ -194,7 +194,7 @@ def random_weights(
 
 
 @dataclass
-class _Made:
+class _NamedParts:
     """The parameters of a network that is made or read, by name."""
 
     matrices: dict[str, QuantisedMatrix] = field(default_factory=dict)
@@ -271,7 +271,7 @@ def load_composer_weights(path_or_preset: str | Path) -> ComposerWeights:
     return ComposerWeights(config, made.matrices, made.norms, card)
 
 
-def _read(path: Path, kind: ModelKind) -> tuple[Any, _Made, dict[str, str], dict[str, str]]:
+def _read(path: Path, kind: ModelKind) -> tuple[Any, _NamedParts, dict[str, str], dict[str, str]]:
     """Return a file's config, parameters, card and all of its metadata; checked against the config."""
     from safetensors import SafetensorError, safe_open  # here, because a machine that only trains may lack it
 
@@ -297,13 +297,13 @@ def _read(path: Path, kind: ModelKind) -> tuple[Any, _Made, dict[str, str], dict
 
 def _parameters(
     source: str, tensors: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], bits: int
-) -> _Made:
+) -> _NamedParts:
     """Return the parameters that a file's tensors hold. Raises ModelError if they are not those of the network."""
     norms = {name for name in shapes if is_norm(name)}
     grouped = {name for name in shapes if bits == 4 and is_of_time(name)}
     scaled = {name + SCALE for name in shapes.keys() - norms} | {name + FACTOR for name in grouped}
     _check_names(source, set(tensors), shapes.keys() | scaled)
-    made = _Made()
+    made = _NamedParts()
     for name, shape in shapes.items():
         if name in norms:
             made.norms[name] = _check_shape(source, name, tensors[name], shape)
