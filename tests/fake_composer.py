@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sidlive.model.composer import events as ev
 from sidlive.model.composer.choices import ANY_WAIT, UNLIMITED, NoteLimits, NoteSampling
 from sidlive.model.composer.events import Events
+from sidlive.model.composer.taste import Taste
 
 STEP = 6  # frames at density 1
 
@@ -23,6 +24,7 @@ class FakeComposer:
         self.heard: list[tuple[int, ...]] = []
         self.digests = [0]  # of the events so far: what the composer "feels"
         self.written = self.resets = 0
+        self.taste: Taste | None = None
 
     @property
     def position(self) -> int:

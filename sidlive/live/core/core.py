@@ -158,11 +158,14 @@ class Core(Timekeeper):
         with self._lock:
             return name in self._desk.fragments
 
-    def ready(self, model: str, digest: str, composer: str = "") -> None:
-        """Note that the engine is loaded. `digest`, `composer`: SHA-256 of the files of the model and its composer."""
+    def ready(self, model: str, digest: str, composer: str = "", taste: str = "") -> None:
+        """Note that the engine is loaded.
+
+        `digest`, `composer`, `taste`: SHA-256 of the files of the model, its composer and the composer's taste.
+        """
         with self._lock:
             self.model = model
-            self.take.note(model=model, digest=digest, composer=composer)
+            self.take.note(model=model, digest=digest, composer=composer, taste=taste)
 
     def tell(self, text: str, level: NoticeLevel = "warning") -> None:
         """Show the performer a notice."""

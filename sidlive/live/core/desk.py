@@ -173,6 +173,8 @@ class Desk:
             ranges=tuple(range_ends(str(values[f"range{voice}"])) for voice in range(1, VOICES + 1)),
             classes=self._tones,
             repeats=int(values["repeats"]),
+            contrast=float(values["contrast"]),
+            candidates=int(values["candidates"]),
             swing=float(values["swing"]),
             beat_frames=clock.beat,
             bar_frames=clock.beat * clock.bar,

@@ -109,17 +109,20 @@ def make_composer(options: RoomOptions, report_progress: Callable[[str], object]
     return composer
 
 
-def model_digests(options: RoomOptions) -> tuple[str, str]:
-    """Return the SHA-256 of the files of the model and of its composer, which identify them under any name.
+def model_digests(options: RoomOptions) -> tuple[str, str, str]:
+    """Return the SHA-256 of the files of the model, its composer and the composer's taste.
 
-    "" for an engine without a file, and without a composer.
+    They identify the files under any name. "" for an engine without a file, without a composer, and without a taste.
     """
     if options.engine is not None:
-        return "", ""
+        return "", "", ""
+    from sidlive.model.composer.taste import taste_path
     from sidlive.model.weights import model_path
 
     composer = _composer_file(options)
-    return _digest(model_path(options.model)), _digest(composer) if composer else ""
+    taste = taste_path(composer) if composer else None
+    digests = [_digest(path) if path and path.exists() else "" for path in (composer, taste)]
+    return _digest(model_path(options.model)), digests[0], digests[1]
 
 
 def _composer_file(options: RoomOptions) -> Path | None:

@@ -23,6 +23,9 @@ Reading order:
 - ``planner``: `Planner` keeps a plan of notes, by a composer and by code, and turns it into guides for the engine;
 - ``plan_settings``: what decides a plan, and the notes of code (no numba); ``sheet``: the notes of a plan, which can be
   rewound; ``hearing``: the music that a plan goes on from; ``chapter``: the plan since then, and its guide;
+- ``sections``: how the plan moves on from section to section; ``drafts``, ``choosing``: several continuations of a
+  plan, of which one is taken; ``traits``, ``taste``: what they are compared by;
+- ``note_writer``: lets composer and code write a plan's notes, and its drafts;
 - ``loop_watch``: whether a plan goes round in circles, and what the composer hears then;
 - ``continuation``: a prompt continued by engine and composer together.
 """

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, CUTOFF_LO, FIRST_CONTROL, VOICES, Frames, columns_of_voice
+from sidlive.model.composer.drafts import Tryouts
 from sidlive.model.composer.hearing import Hearing
 from sidlive.model.composer.loop_watch import LoopWatch
 from sidlive.model.composer.sheet import KEPT, ONSET, VOICE, Sheet, planned
@@ -32,6 +33,7 @@ class Chapter:
     sheet: Sheet = field(default_factory=lambda: Sheet([]))
     floors: list[tuple[int, int]] = field(default_factory=list)  # (written, frame): notes are written from there on
     loops: LoopWatch = field(default_factory=LoopWatch)
+    tryouts: Tryouts = field(default_factory=Tryouts)
     _blocks: list[tuple[int, Frames, NDArray[np.bool_]]] = field(default_factory=list)  # (first frame, guide, mask)
 
     @property
@@ -59,6 +61,7 @@ class Chapter:
         """Drop the notes from frame ``floor`` on, while ``frame`` is generated."""
         self.sheet.cut(floor, frame)
         self.loops.forget()
+        self.tryouts.drop(frame)
         self.floors.append((frame, floor))
         self.play_anew(frame)
 
@@ -69,6 +72,7 @@ class Chapter:
     def rewind(self, frame: int) -> None:
         """Return to the chapter before ``frame`` was generated."""
         self.sheet.rewind(frame)
+        self.tryouts.rewind(frame)
         self.loops.forget()
         for kept in (self.floors, self._blocks):
             while kept and kept[-1][0] >= frame:

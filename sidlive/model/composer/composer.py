@@ -43,11 +43,13 @@ from sidlive.model.composer.note_packing import (
     limit_arrays,
     notes_scratch,
 )
+from sidlive.model.composer.taste import Taste, load_taste, taste_path
 from sidlive.model.engine.tables import Table, table_of
-from sidlive.model.weights import ComposerWeights, load_composer_weights
+from sidlive.model.weights import COMPOSER, ComposerWeights, load_composer_weights, model_path
 
 __all__ = ["Composer", "ComposerSnapshot", "load_composer", "warm_up_composer"]
 
+HEADROOM: Final = 512  # events that can be taken back: a plan and the draft of a section
 PASS: Final = 16  # events heard in one pass over the weights
 FREE: Final = -1  # a field of `forced` that the composer chooses
 NOTHING_FORCED: Final = np.full(FIELDS, FREE, np.int16)
@@ -66,13 +68,14 @@ class ComposerSnapshot:
 class Composer:
     """A composer's network and its memory of the events that it heard or wrote (see `events`).
 
-    ``headroom``: events that `rewind` can take back. Raises ModelError if it is below 1.
+    ``headroom``: events that `rewind` can take back. ``taste``: what drafts of a plan are compared by, if there is one.
+    Raises ModelError if the headroom is below 1.
     """
 
-    def __init__(self, weights: ComposerWeights, headroom: int = 256) -> None:
+    def __init__(self, weights: ComposerWeights, headroom: int = HEADROOM, taste: Taste | None = None) -> None:
         if headroom < 1:
             raise ModelError(f"a composer needs a headroom of at least 1 event, not {headroom}")
-        self.config, self.headroom = weights.config, headroom
+        self.config, self.headroom, self.taste = weights.config, headroom, taste
         self._model = PackedComposer.of(weights)
         self._state = empty_composer_state(weights.config, headroom)
         self._arrays = tuple(_arrays(self._state))
@@ -331,14 +334,18 @@ def _limit_table(limits: NoteLimits) -> tuple[LimitArrays, Table]:
 
 
 def load_composer(
-    name_or_path: str | Path = "pocket", headroom: int = 256, report_progress: CompileProgress = no_progress
+    name_or_path: str | Path = "pocket", headroom: int = HEADROOM, report_progress: CompileProgress = no_progress
 ) -> Composer:
     """Load a shipped preset's composer or a composer's file and return a composer that is ready to write.
+
+    A taste beside it ("X-taste.safetensors" beside X.safetensors) is loaded, too.
 
     ``headroom``: events, see `Composer`. ``report_progress``: as for `engine.load_engine`. Raises ModelError if the
     file is missing, damaged or not a composer of this version.
     """
-    composer = Composer(load_composer_weights(name_or_path), headroom)
+    beside = taste_path(model_path(name_or_path, COMPOSER))
+    taste = load_taste(beside) if beside.exists() else None
+    composer = Composer(load_composer_weights(name_or_path), headroom, taste)
     warm_up_composer(composer, report_progress)
     return composer
 

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from sidlive.chip.registers import Frames, silence
 from sidlive.model.composer.choices import notes_like
-from sidlive.model.composer.plan_settings import PLAYED_NEW_SOUNDS, PLAYED_REPEATS, PlanSettings
+from sidlive.model.composer.plan_settings import (
+    PLAYED_CANDIDATES,
+    PLAYED_CONTRAST,
+    PLAYED_NEW_SOUNDS,
+    PLAYED_REPEATS,
+    PlanSettings,
+)
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
 from sidlive.tune.beat import Beat
 
@@ -33,6 +39,8 @@ def plan_settings(
         sampling=notes_like(sampling),
         classes=classes,
         repeats=repeats,
+        contrast=PLAYED_CONTRAST,
+        candidates=PLAYED_CANDIDATES,
         on_beat=True,
         known_gates=True,
         new_sounds=new_sounds,

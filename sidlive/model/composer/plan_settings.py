@@ -22,6 +22,8 @@ KEY_HORIZON: Final = 24  # frames that are planned at once when a key is pressed
 KEY_STEP: Final = 8  # frames that are planned besides for each frame after it, until the horizon is reached
 SHORTEST_KEY: Final = 3  # frames that a key's note lasts at least
 LEAD: Final = LONGEST_LEAD  # frames in which a change leaves the notes as they are, because they are being prepared
+PLAYED_CONTRAST: Final = 1.0  # `PlanSettings.contrast`, if the performer does not change it
+PLAYED_CANDIDATES: Final = 8  # `PlanSettings.candidates`, likewise
 PLAYED_REPEATS: Final = 3  # `PlanSettings.repeats`, if the performer does not change it
 PLAYED_NEW_SOUNDS: Final = 0.7  # `PlanSettings.new_sounds`, likewise
 LONGEST_STEP: Final = 5000  # frames
@@ -170,6 +172,8 @@ class PlanSettings:
     ranges: tuple[tuple[int, int], ...] = (ANY_PITCH,) * VOICES  # lowest and highest pitch of each voice
     classes: frozenset[int] | None = None  # pitch classes that notes may have, in semitones above C; None: all
     repeats: int = 0  # times in a row that a passage may be played, see `loop_watch`; 0: any number
+    contrast: float = 0.0  # how far sections move on from the prompt, see `sections`
+    candidates: int = 1  # drafts of each section, of which the best is taken, see `drafts`
     on_beat: bool = False  # notes begin where in the beat notes of the prompt did
     known_gates: bool = False  # a gate is open for no longer than the instrument was heard with
     new_sounds: float = 0.0  # how often voices get sounds that were not heard, see `composer.new_sounds`

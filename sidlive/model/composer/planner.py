@@ -16,7 +16,7 @@ was played. From there on it hears its own notes, and those of code.
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,19 +34,9 @@ from sidlive.chip.registers import (
 )
 from sidlive.compiling import CompileProgress, compiling, no_progress
 from sidlive.model.composer.chapter import Chapter, Mask, Mode, Row
-from sidlive.model.composer.choices import NoteLimits, NoteSampling
-from sidlive.model.composer.events import (
-    CHORD,
-    LONGEST_WAIT,
-    PITCH,
-    REST,
-    VOICE,
-    WAIT,
-    Events,
-)
-from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of, waits_of
-from sidlive.model.composer.loop_watch import fresh_start, is_fresh_start, notes_again
-from sidlive.model.composer.new_sounds import with_new_sound
+from sidlive.model.composer.drafts import DRAFTING, SectionDraft, Tryout
+from sidlive.model.composer.hearing import Hearing
+from sidlive.model.composer.note_writer import ComposerLike, NoteWriter
 from sidlive.model.composer.plan_settings import (
     KEY_HORIZON,
     KEY_STEP,
@@ -55,35 +45,14 @@ from sidlive.model.composer.plan_settings import (
     CodePart,
     PlanSettings,
 )
-from sidlive.model.composer.sheet import KEPT, Sheet, SheetNote
+from sidlive.model.composer.sections import section_end
+from sidlive.model.composer.sheet import KEPT, Sheet
 from sidlive.tune.score.sounding import write_notes
 from sidlive.tune.score.steps import Pattern, PatternNote
 
 HEARD: Final = 8192  # frames of the past that a chapter hears at most
 PATIENCE: Final = 16  # frames between two changes of a number: a moving control must not rewrite the plan each frame
 MOST_CHAPTERS: Final = 64  # chapters, and prompts, that are kept for a rewind
-MOST_NOTES: Final = 4096  # bound on the notes that are written while one frame is generated
-
-
-class ComposerLike(Protocol):
-    """The part of a composer that the planner uses (`sidlive.model.composer.Composer`)."""
-
-    @property
-    def memory(self) -> int:
-        """Number of events that `rewind` can take back now."""
-        ...
-
-    def reset(self) -> None: ...
-
-    def prefill(self, events: Events, /) -> None: ...
-
-    def write(
-        self, sampling: NoteSampling, limits: NoteLimits = ..., *, least_wait: int = 0, waits: NDArray[np.bool_] = ...
-    ) -> NDArray[np.int16]: ...
-
-    def hear(self, event: NDArray[np.int16], /) -> None: ...
-
-    def rewind(self, n: int, /) -> None: ...
 
 
 class Planner:
@@ -91,19 +60,18 @@ class Planner:
 
     def __init__(self, composer: ComposerLike | None, past: Callable[[int], Frames]) -> None:
         """``composer``: None if only code writes. ``past(n)``: the last n frames, or fewer, before the next one."""
-        self._composer = composer
+        self._writer = NoteWriter(composer, self._hearing)
         self._past = past
         self._prompts: list[tuple[int, Frames]] = []  # with the first frame after each; the latest last
         self._chapters: list[Chapter] = []
         self._settings: list[tuple[int, PlanSettings]] = []
-        self._fed: list[SheetNote] = []  # notes that the composer has heard since the events of ...
-        self._fed_past: Hearing | None = None  # ... this; None: it has heard nothing that is known
-        self._fed_chapter: Chapter | None = None  # the chapter of these notes
-        self._fed_start: SheetNote | None = None  # the fresh start that these notes follow
         self._hearings: list[tuple[Frames, Hearing]] = []  # of prompts and fragments, the latest last
         self.version = 0  # another number whenever the plan has changed
-        self.notices: list[str] = []  # what the performer should know of the plan; the reader empties it
-        self._noticed: list[CodePart] = []  # parts of which there was a notice, the latest last
+
+    @property
+    def notices(self) -> list[str]:
+        """What the performer should know of the plan; the reader empties it."""
+        return self._writer.notices
 
     def begin(self, prompt: Frames, at: int) -> None:
         """Continue another prompt, ``uint8[T, 28]``, from frame ``at`` on. The plan before stays for a `rewind`."""
@@ -167,7 +135,7 @@ class Planner:
         chapter = self._chapters[-1]
         since, before = self._settings[-1] if self._settings else (frame - PATIENCE, PlanSettings())
         mode: Mode = "code" if any(settings.parts) else "idle"
-        if settings.compose and self._composer is not None:
+        if settings.compose and self._writer.composer is not None:
             mode = "composed"
         deaf = mode == "composed" and not chapter.composes and frame >= chapter.begun + SHORTEST_HORIZON
         if settings == before and mode == chapter.mode and not deaf:
@@ -181,6 +149,7 @@ class Planner:
             self._chapters.append(chapter := self._opened(mode, frame))
             before = replace(before, parts=(None,) * VOICES, taken=frozenset())
         elif mode != "idle" and settings.only_fingers(before):
+            chapter.tryouts.drop(frame)
             chapter.play_anew(frame)
         elif mode != "idle":
             chapter.cut(settings.first_change(before, frame), frame)
@@ -220,36 +189,40 @@ class Planner:
     # -- writing
 
     def _extend(self, chapter: Chapter, frame: int, settings: PlanSettings) -> None:
-        """Write notes until the plan reaches the horizon of ``frame``."""
+        """Write notes until the plan reaches the horizon of ``frame``; let drafts of what follows be written."""
         until = frame + self._horizon(chapter, frame, settings)
-        if chapter.now >= until:
+        if not (settings.candidates > 1 and chapter.composes and self._writer.judges):
+            self._write_to(until, chapter, frame, settings)
             return
-        self.version += 1
-        if chapter.composes:
-            self._feed(chapter)
-        for _ in range(MOST_NOTES):
-            now = chapter.now
-            if now >= until:
+        if (tryout := chapter.tryouts.pending(frame)) is None:
+            # After a change the plan is written at once. It gets ahead while the next frames are generated, so that
+            # there is time for drafts.
+            rested = min(frame - chapter.floors[-1][0], DRAFTING)
+            self._write_to(until + max(rested - 1, 0), chapter, frame, settings)
+            if rested < DRAFTING or chapter.now >= until + DRAFTING:
                 return
-            assert chapter.heard is not None
-            if chapter.composes and chapter.loops.found(
-                settings, chapter.sheet, chapter.heard, max(now, chapter.floor)
-            ):
-                chapter.sheet.add(fresh_start(now, frame, settings, chapter.sheet, chapter.heard))
-                self._feed(chapter)
-            code = self._next_code(chapter, settings, frame)
-            silent = settings.taken | chapter.heard.idle_voices
-            silent |= {voice for voice, part in enumerate(settings.parts) if part is not None and now < part.stop}
-            if chapter.composes and len(silent) < VOICES:
-                note = self._write(chapter, settings, frozenset(silent), frame)
-                if code is None or (note.frame, note.voice) < (code.frame, code.voice):
-                    chapter.sheet.add(note)
-                    self._fed.append(note)
-                    continue
-                self._composer_or_fail.rewind(1)
-            if code is None or code.frame >= until:
-                return
-            self._add_code(chapter, code)
+            tryout = self._begin_tryout(chapter, frame, settings)
+        self._writer.draft(chapter, tryout, tryout.slice_notes)
+        if frame == tryout.due:
+            self.version += 1
+            self._writer.settle(chapter, tryout)
+
+    def _write_to(self, until: int, chapter: Chapter, frame: int, settings: PlanSettings) -> None:
+        """Write notes until the plan reaches frame ``until``."""
+        if chapter.now < until:
+            self.version += 1
+            self._writer.extend(chapter, settings, until, frame)
+
+    def _begin_tryout(self, chapter: Chapter, frame: int, settings: PlanSettings) -> Tryout:
+        """Begin to write drafts of the section after the plan."""
+        assert chapter.heard is not None
+        chapter.loops.forget()
+        if chapter.loops.found(settings, chapter.sheet, chapter.heard, chapter.now):
+            self._writer.start_afresh(chapter, settings, frame)
+        drafts = tuple(SectionDraft() for _ in range(settings.candidates))
+        tryout = Tryout(frame, chapter.now, section_end(settings, chapter.now), settings, drafts)
+        chapter.tryouts.begin(tryout)
+        return tryout
 
     @staticmethod
     def _horizon(chapter: Chapter, frame: int, settings: PlanSettings) -> int:
@@ -257,121 +230,6 @@ class Planner:
         if not settings.keyed:
             return settings.horizon
         return min(settings.horizon, KEY_HORIZON + KEY_STEP * (frame - chapter.floors[-1][0]))
-
-    def _write(self, chapter: Chapter, settings: PlanSettings, silent: frozenset[int], frame: int) -> SheetNote:
-        """Let the composer write an event; return it as a note, which is not yet on the sheet."""
-        heard, composer = chapter.heard, self._composer_or_fail
-        assert heard is not None
-        least = max(0, chapter.floor - chapter.now)
-        limits = limits_of(heard, settings, silent)
-        sampling = replace(settings.sampling, pace=heard.pace)
-        waits = waits_of(heard, settings, chapter.now + chapter.shift)
-        event = composer.write(sampling, limits, least_wait=min(least, LONGEST_WAIT), waits=waits)
-        if settings.classes is not None and event[VOICE] != REST and event[CHORD]:
-            fitting = fitting_chord(int(event[CHORD]), int(event[PITCH]), limits.classes or 0)
-            if fitting != event[CHORD]:
-                composer.rewind(1)
-                event = event.copy()
-                event[CHORD] = fitting
-                composer.hear(event)
-        note = note_of(event, chapter.now + int(event[WAIT]), heard, settings, frame)
-        return with_new_sound(note, heard, settings, chapter.begun, chapter.sheet)
-
-    def _next_code(self, chapter: Chapter, settings: PlanSettings, frame: int) -> SheetNote | None:
-        """Return the next note that code wrote, which is not yet on the sheet; its event has no WAIT yet."""
-        found: SheetNote | None = None
-        for voice, part in enumerate(settings.parts):
-            if part is None or not part.pattern.notes:
-                continue
-            last = chapter.sheet.last_of(part)
-            if part.tones is not None:  # a key: if generation is late, its note begins late
-                if last is not None or (part.stop <= chapter.floor and part.start < chapter.begun):
-                    continue
-                number, begin = 0, max(part.begin(0), chapter.floor)
-            else:
-                number = part.first_from(chapter.floor) if last is None else last.number + 1
-                if part.times and number >= part.times * len(part.pattern.notes):
-                    continue
-                begin = part.begin(number)
-            if found is None or (begin, voice) < (found.frame, found.voice):
-                assert chapter.heard is not None
-                heard = chapter.heard if part.sounds is None else self._hearing(part.sounds)
-                found = code_note(part, number, begin, voice, heard, chapter.heard, settings, frame)
-                self._notice_instrument(part, voice, heard)
-        return found
-
-    def _notice_instrument(self, part: CodePart, voice: int, heard: Hearing) -> None:
-        """Add a notice, once, if a part asks for an instrument that does not exist."""
-        wanted, known = part.instrument or 0, heard.instruments
-        if wanted < known or part in self._noticed:
-            return
-        self._noticed = [*self._noticed[-7:], part]
-        music = "the prompt" if part.sounds is None else "the fragment"
-        if known:
-            last = known - 1
-            why = f"instrument {wanted} of voice {voice + 1} does not exist: {music} has 0 to {last}; {last} plays"
-        else:
-            why = f"voice {voice + 1} has no instrument: {music} has no notes; name a fragment that has some"
-        self.notices.append(f"score: {why}")
-
-    def _add_code(self, chapter: Chapter, note: SheetNote) -> None:
-        """Add a note by code, with the rests before it, and let the composer hear it."""
-        while chapter.composes and note.frame - chapter.now > LONGEST_WAIT - 1:
-            rest = (LONGEST_WAIT, REST, 0, 0, 0, 0, 0)
-            self._add_heard(chapter, replace(note, frame=chapter.now + LONGEST_WAIT, voice=REST, event=rest, part=None))
-        self._add_heard(chapter, replace(note, event=(note.frame - chapter.now, *note.event[1:])))
-
-    def _add_heard(self, chapter: Chapter, note: SheetNote) -> None:
-        chapter.sheet.add(note)
-        if chapter.composes:
-            self._composer_or_fail.hear(np.array(note.event, dtype=np.int16))
-            self._fed.append(note)
-
-    def _feed(self, chapter: Chapter) -> None:
-        """Bring the composer to the end of a chapter's plan: take back what it heard beyond, then let it hear the rest.
-
-        The result is the same as if it had heard the past and this plan, and nothing else. After a fresh start (see
-        `loop_watch`) it has heard the past, the notes just before, and the plan since then.
-        """
-        composer, fed, heard = self._composer_or_fail, self._fed, chapter.heard
-        assert heard is not None
-        kept = len(fed) if self._fed_chapter is chapter else 0
-        while kept and not fed[kept - 1].alive:
-            kept -= 1
-        missing, start = self._unheard(chapter, fed[kept - 1] if kept else self._fed_start)
-        if self._fed_past is not heard or start is not self._fed_start or len(fed) - kept > composer.memory:
-            composer.reset()
-            composer.prefill(heard.events)
-            missing, start = self._unheard(chapter, None)
-            if start is not None:
-                composer.prefill(notes_again(start, chapter.sheet, heard))
-            self._fed_past, self._fed_start, kept = heard, start, 0
-        elif kept < len(fed):
-            composer.rewind(len(fed) - kept)
-        del fed[kept:]
-        self._fed_chapter = chapter
-        for note in reversed(missing):
-            composer.hear(np.array(note.event, dtype=np.int16))
-            fed.append(note)
-
-    def _unheard(self, chapter: Chapter, last: SheetNote | None) -> tuple[list[SheetNote], SheetNote | None]:
-        """Return the plan's notes after ``last``, latest first, and the fresh start that they follow.
-
-        ``last``: the composer's last note, or the fresh start of `_fed_start`; None: all since the last fresh start.
-        """
-        missing: list[SheetNote] = []
-        for note in chapter.sheet.backwards():
-            if note is last:
-                return missing, self._fed_start
-            if not note.event:
-                return missing, note if is_fresh_start(note) else None
-            missing.append(note)
-        return missing, None
-
-    @property
-    def _composer_or_fail(self) -> ComposerLike:
-        assert self._composer is not None
-        return self._composer
 
 
 def warm_up_planner(report_progress: CompileProgress = no_progress, composer: ComposerLike | None = None) -> None:

@@ -67,6 +67,21 @@ class Sheet:
         """Add a note after all others."""
         self._notes.append(note)
 
+    def lay(self, notes: list[SheetNote]) -> int:
+        """Lay notes of a draft after all others; return what `lift` needs to take them off again."""
+        for note in notes:
+            note.dropped = NEVER
+        self._notes.extend(notes)
+        return len(self._notes) - len(notes)
+
+    def lift(self, first: int, written: int) -> list[SheetNote]:
+        """Take off the notes that were laid, and those added since then; return them, marked as not in the plan."""
+        notes = self._notes[first:]
+        del self._notes[first:]
+        for note in notes:
+            note.dropped = written
+        return notes
+
     def close(self, voice: int, frame: int, written: int) -> None:
         """Close the gate of a voice in ``frame``, if a note of it is open there."""
         self._closings.append((written, voice, frame))

@@ -8,6 +8,7 @@ In reading order:
 - `prepared`: the tokens of a corpus, and the suggestions of recall and of guides, computed once per song.
 - `windows`: windows of tunes to train on, with the suggestions of recall for each frame.
 - `precision`: the precision of matrix products, chosen by measuring.
+- `taste_sections`, `taste_train`: the taste by which drafts of a plan are compared.
 - `ranks`: training on several processes at once.
 - `train`: a run in its folder: steps, measurements, checkpoints, resuming.
 - `export`: from a checkpoint to the int8 file that the engine loads.

@@ -351,9 +351,11 @@ def test_a_file_that_is_not_a_log(tmp_path: Path) -> None:
 
 
 def test_a_log_older_than_a_control_is_replayed_with_the_controls_old_value() -> None:
-    """Takes older than `vary`, `on_beat`, `repeats` and others were generated as with all of them at 0."""
+    """Takes older than `vary`, `on_beat`, `repeats` and others were generated as without them."""
     old = {"take": FORMAT, "seed": 3, "controls": {"temperature": 0.7}}
     core = opened_core(old)
-    assert all(core.get(name) == 0 for name in ("vary", "on_beat", "repeats", "known_gates", "new_sounds"))
+    others = ("known_gates", "new_sounds", "contrast")
+    assert all(core.get(name) == 0 for name in ("vary", "on_beat", "repeats", *others))
+    assert core.get("candidates") == 1
     assert core.get("temperature") == 0.7
     assert opened_core({**old, "controls": {"vary": 0.5}}).get("vary") == 0.5
