@@ -20,7 +20,7 @@ from sidlive.model.composer.choices import notes_like
 from sidlive.model.composer.events import PITCH, REST, UNTUNED, VOICE, Events, events_of
 from sidlive.model.composer.hearing import Hearing
 from sidlive.model.composer.note_writer import ComposerLike, NoteWriter
-from sidlive.model.composer.plan_settings import PLAYED_CONTRAST, PlanSettings
+from sidlive.model.composer.plan_settings import PlanSettings
 from sidlive.model.composer.sections import section_end, section_frames
 from sidlive.model.composer.sheet import Sheet
 from sidlive.model.composer.traits import FRAME, TRAITS, Meter, Past, Table, table_of, traits_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sidlive.model.composer import Composer
 
 PLAYED: Final = Sampling(temperature=0.9, top_p=0.98, follow=1.0, vary=0.8)  # the instrument's defaults
+CONTRAST: Final = 1.0  # sections differ as much as a performer may ask for
 FEWEST_NOTES: Final = 8  # of a continuation
 
 
@@ -112,7 +113,7 @@ def _settings(heard: Frames, rate_hz: float) -> PlanSettings:
     """Return the settings under which a prompt is continued."""
     beat = beat_of(heard, rate_hz)
     return PlanSettings(
-        sampling=notes_like(PLAYED), contrast=PLAYED_CONTRAST, on_beat=True, beat_frames=beat.frames,
+        sampling=notes_like(PLAYED), contrast=CONTRAST, on_beat=True, beat_frames=beat.frames,
         bar_frames=beat.bar_frames, downbeat=beat.downbeat - len(heard),
     )  # fmt: skip
 
