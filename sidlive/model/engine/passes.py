@@ -23,6 +23,7 @@ from sidlive.model.engine.simd import (
     INTS,
     LANES,
     LONG,
+    SIDE_BY_SIDE,
     alike,
     constant,
     exp_of,
@@ -33,6 +34,7 @@ from sidlive.model.engine.simd import (
     load,
     load_any,
     of_float,
+    parts_of,
     plus,
     prefetch,
     splat,
@@ -40,7 +42,6 @@ from sidlive.model.engine.simd import (
     store_any,
     times,
     total_of,
-    total_of_vectors,
 )
 
 SHARES_LIMIT: Final = 127  # the largest attention weight, as a byte
@@ -114,7 +115,7 @@ def _swiglu(builder: Any, isa: str, arguments: list[Any]) -> None:
         active = builder.fmul(builder.fdiv(gate, divisor), load_any(builder, ups, i, kind))
         store_any(builder, active, result, i)
 
-    for_each(builder, count, activate)
+    for_each(builder, count, activate, SIDE_BY_SIDE.get(isa, 1))
 
 
 @intrinsic
@@ -140,12 +141,13 @@ def _softmax(builder: Any, isa: str, arguments: list[Any]) -> None:
 
     with cgutils.for_range(builder, ir.Constant(LONG, RANGES)) as loop:
         start, count = range_of(loop.index)
-        builder.store(greatest_of(builder, scores, start, count, builder.load(top), lambda x: x), top)
+        with builder.if_then(builder.icmp_signed(">", count, ir.Constant(LONG, 0))):
+            builder.store(greatest_of(builder, scores, start, count, builder.load(top), lambda x: x), top)
     largest_score = builder.load(top)
     with cgutils.for_range(builder, ir.Constant(LONG, RANGES)) as loop:
         start, count = range_of(loop.index)
         with builder.if_then(builder.icmp_signed(">", count, ir.Constant(LONG, 0))):
-            of_range, largest = _weigh_range(builder, scores, value_scales, start, count, largest_score)
+            of_range, largest = _weigh_range(builder, isa, scores, value_scales, start, count, largest_score)
             builder.store(builder.fadd(builder.load(total), of_range), total)
             builder.store(greater(builder, largest, builder.load(most)), most)
     weight = builder.load(most)
@@ -161,36 +163,47 @@ def _softmax(builder: Any, isa: str, arguments: list[Any]) -> None:
             builder.store(zero, scale)
 
 
-def _weigh_range(builder: Any, scores: Any, value_scales: Any, start: Any, count: Any, top: Any) -> tuple[Any, Any]:
+def _weigh_range(
+    builder: Any, isa: str, scores: Any, value_scales: Any, start: Any, count: Any, top: Any
+) -> tuple[Any, Any]:
     """Write a range's weights over their scores; return the sum of e^(score - top) and the largest weight.
 
-    The last slots, fewer than a vector, are computed as a vector, too. What lies behind them is read and stays.
+    The sum is that of `simd.total_of`. The last slots, fewer than a vector, are computed as a vector, too. What lies
+    behind them is read and stays.
     """
-    largest, some = cgutils.alloca_once(builder, FLOATS), cgutils.alloca_once(builder, FLOATS)
+    largest, sums, some = (cgutils.alloca_once(builder, FLOATS) for _ in range(3))
     zeros = constant(FLOATS, 0.0)
     builder.store(zeros, largest)
+    builder.store(zeros, sums)
 
-    def weigh(i: Any, kept: Any = None) -> Any:
+    def weigh(i: Any, kind: Any, kept: Any = None) -> Any:
         at = builder.add(start, i)
-        score = load(builder, scores, at, FLOATS)
-        share = exp_of(builder, builder.fsub(score, splat(builder, top, FLOATS)))
-        weight = builder.fmul(share, load(builder, value_scales, at, FLOATS))
+        score = load(builder, scores, at, kind)
+        share = exp_of(builder, builder.fsub(score, splat(builder, top, kind)))
+        weight = builder.fmul(share, load(builder, value_scales, at, kind))
         if kept is not None:
             store(builder, builder.select(kept, weight, score), scores, at)
             weight = builder.select(kept, weight, zeros)
         else:
             store(builder, weight, scores, at)
-        builder.store(greater(builder, weight, builder.load(largest)), largest)
+        for part in parts_of(builder, weight):
+            builder.store(greater(builder, part, builder.load(largest)), largest)
         return share
 
-    whole = times(builder, builder.udiv(count, ir.Constant(LONG, LANES)), LANES)
+    done: Any = ir.Constant(LONG, 0)
+    for size in sorted({LANES * SIDE_BY_SIDE.get(isa, 1), LANES}, reverse=True):
+        end = times(builder, builder.udiv(count, ir.Constant(LONG, size)), size)
+        with cgutils.for_range_slice(builder, done, end, ir.Constant(LONG, size)) as (index, _):
+            for part in parts_of(builder, weigh(index, ir.VectorType(FLOAT, size))):
+                builder.store(builder.fadd(builder.load(sums), part), sums)
+        done = end
     total = cgutils.alloca_once(builder, FLOAT)
-    builder.store(total_of_vectors(builder, whole, weigh), total)
-    rest = builder.sub(count, whole)
+    builder.store(folded(builder, builder.load(sums), builder.fadd), total)
+    rest = builder.sub(count, done)
     with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(LONG, 0))):
         lanes = ir.Constant(INTS, list(range(LANES)))
         kept = builder.icmp_signed("<", lanes, splat(builder, builder.trunc(rest, INT), INTS))
-        builder.store(weigh(whole, kept), some)
+        builder.store(weigh(done, FLOATS, kept), some)
         shares = builder.bitcast(some, FLOAT.as_pointer())
         with cgutils.for_range(builder, rest) as loop:
             share = builder.load(builder.gep(shares, [loop.index]))

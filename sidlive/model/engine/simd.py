@@ -15,6 +15,9 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 
 LANES: Final = 16  # numbers in a vector of 32-bit numbers
+# Vectors that are worked on in turn where each step of a computation waits for the one before, by instruction set: as
+# many as its registers hold. Elsewhere one.
+SIDE_BY_SIDE: Final = {"avx512": 4, "avxvnni": 2, "avx2": 2}
 CHAINS: Final = 4  # maxima that are looked for in turn, so that none waits for the one before
 INT, LONG, FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 INTS, FLOATS = ir.VectorType(INT, LANES), ir.VectorType(FLOAT, LANES)
@@ -114,7 +117,7 @@ def magnitude(builder: Any, x: Any) -> Any:
 
 def of_float(builder: Any, name: str, x: Any) -> Any:
     """Return LLVM's function ``name`` ("fabs", "floor", "sqrt": all exact) of a float or of a vector of floats."""
-    size = f"v{LANES}f32" if isinstance(x.type, ir.VectorType) else "f32"
+    size = f"v{x.type.count}f32" if isinstance(x.type, ir.VectorType) else "f32"
     kind = ir.FunctionType(x.type, [x.type])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{size}"), [x])
 
@@ -182,7 +185,7 @@ def store_any(builder: Any, value: Any, source: Any, index: Any) -> None:
 
 def constant(kind: Any, number: float | np.float32) -> Any:
     """Return a float, or a vector of equal floats."""
-    return ir.Constant(kind, [float(number)] * LANES if isinstance(kind, ir.VectorType) else float(number))
+    return ir.Constant(kind, [float(number)] * kind.count if isinstance(kind, ir.VectorType) else float(number))
 
 
 def alike(builder: Any, number: Any, kind: Any) -> Any:
@@ -190,13 +193,26 @@ def alike(builder: Any, number: Any, kind: Any) -> Any:
     return splat(builder, number, kind) if isinstance(kind, ir.VectorType) else number
 
 
-def for_each(builder: Any, count: Any, body: Callable[[Any, Any], None]) -> None:
-    """Emit ``body(i, FLOATS)`` for whole vectors of ``count`` numbers, then ``body(i, FLOAT)`` for each one left."""
-    whole = times(builder, builder.udiv(count, ir.Constant(LONG, LANES)), LANES)
-    with cgutils.for_range_slice(builder, ir.Constant(LONG, 0), whole, ir.Constant(LONG, LANES)) as (index, _):
-        body(index, FLOATS)
-    with cgutils.for_range_slice(builder, whole, count, ir.Constant(LONG, 1)) as (index, _):
-        body(index, FLOAT)
+def for_each(builder: Any, count: Any, body: Callable[[Any, Any], None], side_by_side: int = 1) -> None:
+    """Emit ``body(i, FLOATS)`` for whole vectors of ``count`` numbers, then ``body(i, FLOAT)`` for each one left.
+
+    ``side_by_side`` vectors are one larger vector for the body, as long as there are so many.
+    """
+    done: Any = ir.Constant(LONG, 0)
+    for size in (LANES * side_by_side, LANES, 1):
+        if size == LANES and side_by_side == 1:
+            continue
+        end = times(builder, builder.udiv(count, ir.Constant(LONG, size)), size)
+        with cgutils.for_range_slice(builder, done, end, ir.Constant(LONG, size)) as (index, _):
+            body(index, FLOAT if size == 1 else ir.VectorType(FLOAT, size))
+        done = end
+
+
+def parts_of(builder: Any, vector: Any) -> list[Any]:
+    """Return a large vector as vectors of 16 lanes, in order."""
+    firsts = range(0, vector.type.count, LANES)
+    lanes = [ir.Constant(INTS, list(range(first, first + LANES))) for first in firsts]
+    return [builder.shuffle_vector(vector, vector, of_part) for of_part in lanes]
 
 
 # e^x as in Cephes' expf: e^x = 2^n e^r, |r| <= ln(2) / 2.
@@ -221,10 +237,10 @@ def exp_of(builder: Any, x: Any) -> Any:
     for term in TAYLOR[1:]:
         series = builder.fadd(builder.fmul(series, r), number(term))
     series = builder.fadd(builder.fadd(builder.fmul(builder.fmul(series, r), r), r), number(1.0))
-    ints = INTS if isinstance(kind, ir.VectorType) else INT
+    ints = ir.VectorType(INT, kind.count) if isinstance(kind, ir.VectorType) else INT
     exponent = builder.add(builder.fptosi(whole, ints), _int(ints, 127))
     return builder.fmul(series, builder.bitcast(builder.shl(exponent, _int(ints, 23)), kind))
 
 
 def _int(kind: Any, number: int) -> Any:
-    return ir.Constant(kind, [number] * LANES if isinstance(kind, ir.VectorType) else number)
+    return ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number)
