@@ -53,7 +53,8 @@ def language_tables() -> Language:
     permitted = tk.allowed()
     slot_of_kind = [int(np.flatnonzero(kind == tk.KIND_OF_SLOT)[0]) for kind in range(tk.KINDS)]
     tokens = [np.flatnonzero(permitted[slot]) for slot in slot_of_kind]
-    allowed = np.zeros((tk.KINDS, max(map(len, tokens))), dtype=np.int64)
+    # A row more than there are kinds: `picking.pick` reads a few numbers behind a kind's tokens.
+    allowed = np.zeros((tk.KINDS + 1, max(map(len, tokens))), dtype=np.int64)[: tk.KINDS]
     ranks = np.full((tk.KINDS, tk.TOKEN_IDS), -1, dtype=np.int64)
     for kind, of_kind in enumerate(tokens):
         allowed[kind, : len(of_kind)] = of_kind

@@ -20,18 +20,20 @@ FACTORS = (1.01, 1.05, 1.2, 1.5)  # by which a temperature is changed
 
 
 def picks(logits: np.ndarray, count: int, seed: int = 1, **knobs: float) -> np.ndarray:
-    """Pick a token in each of ``count`` frames; return the indices."""
+    """Pick a token in each of ``count`` frames; return the indices. What lies behind the logits must not matter."""
     s = Sampling(seed=seed, **knobs)  # type: ignore[arg-type]
-    logits, weights = logits.astype(np.float32), np.empty(len(logits), np.float32)
+    number = len(logits)
+    logits = np.append(logits, np.full(16, logits.max() + 1)).astype(np.float32)
+    weights, tokens = np.full(len(logits), np.float32(1e9)), np.append(TOKENS[:number], TOKENS[:16])
     settings = (float(s.temperature), float(s.top_p), s.top_k, float(s.min_p))
     return np.array(
         [
             pick(
                 logits,
                 weights,
-                len(logits),
+                number,
                 *settings,
-                TOKENS[: len(logits)],
+                tokens,
                 np.uint64(noise_key(s.seed, 0, frame, 3)),
             )
             for frame in range(count)
