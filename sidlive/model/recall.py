@@ -142,7 +142,10 @@ def strength(lengths: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.searchsorted(1 << np.arange(RUN_STRENGTHS - 1), lengths, side="right").astype(np.uint8)
 
 
-@kernel
+_kernel = kernel(allocates=False)
+
+
+@_kernel
 def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-def]
     """Compute a stream's runs after frame t from its runs after frame t - 1.
 
@@ -163,7 +166,7 @@ def extend(row, stream, t, window, before, after):  # type: ignore[no-untyped-de
         after[t] = gain if row[(here + t) % ring] == now else np.uint8(0)
 
 
-@kernel
+@_kernel
 def _extend_part(row, here, now, gain, limit, first, last, before, after):  # type: ignore[no-untyped-def]
     """Do `extend` for offsets first .. last, whose ids are contiguous: slices let the compiler use vectors."""
     if last < first:
@@ -176,14 +179,16 @@ def _extend_part(row, here, now, gain, limit, first, last, before, after):  # ty
         new[i] = longer if back[i] == now else np.uint8(run >> np.uint8(1))
 
 
-@kernel
-def best_offsets(row, runs, stream, t, window, near, weight, together, offsets, lengths):  # type: ignore[no-untyped-def]  # fmt: skip
+@_kernel
+def best_offsets(  # type: ignore[no-untyped-def]
+    row, runs, stream, t, window, near, weight, together, scratch, offsets, lengths
+):
     """Write a stream's best offsets after frame t to ``offsets int64[CHOICES]`` (0: none), their runs to ``lengths``.
 
     ``row``: as for `extend`. ``runs uint8[STREAMS, WINDOW + 1]``: the runs after frame t. With ``near`` 0 the smallest
     offset wins a tie. Otherwise the scores of offsets below ``near`` are multiplied by ``weight`` / 256, and a tie goes
     to the offset with the highest ``together int16[WINDOW + 1]`` (from `runs_together`), then to the largest offset.
-    So all voices prefer the same passage, and an old one.
+    So all voices prefer the same passage, and an old one. ``scratch int16[WINDOW + 1]``: scratch space.
     """
     reach, ring = min(window, t), row.shape[0]
     first = stream // VOICE_STREAMS * VOICE_STREAMS
@@ -191,7 +196,7 @@ def best_offsets(row, runs, stream, t, window, near, weight, together, offsets, 
     one, two, three = runs[first], runs[first + 1], runs[last]
     own_one, own_two = np.int16(1 + OWN * (stream == first)), np.int16(1 + OWN * (stream == first + 1))
     own_three = np.int16((1 + OWN * (stream == last)) * (last > first + 1))  # 0 for the filter, which has two streams
-    scores = np.empty(reach + 1, np.int16)
+    scores = scratch[: reach + 1]
     for o in range(1, reach + 1):
         scores[o] = np.int16(own_one * one[o] + own_two * two[o] + own_three * three[o])
     for o in range(1, min(near, reach + 1)):
@@ -224,7 +229,7 @@ def best_offsets(row, runs, stream, t, window, near, weight, together, offsets, 
         offsets[choice], lengths[choice] = offset, run
 
 
-@kernel
+@_kernel
 def runs_together(runs, t, window, together):  # type: ignore[no-untyped-def]
     """Write the sum over all streams of ``runs uint8[STREAMS, WINDOW + 1]`` to ``together int16[WINDOW + 1]``."""
     reach = min(window, t)
@@ -235,7 +240,7 @@ def runs_together(runs, t, window, together):  # type: ignore[no-untyped-def]
             together[o] = np.int16(together[o] + of_stream[o])
 
 
-@kernel
+@_kernel
 def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-def]
     """Set the scores of offsets first .. last to 0 where the id ``used`` came next; return the highest score left."""
     best = np.int16(0)
@@ -248,7 +253,7 @@ def _without(row, here, used, first, last, scores):  # type: ignore[no-untyped-d
     return best
 
 
-@kernel
+@_kernel
 def _first(scores, score):  # type: ignore[no-untyped-def]
     """Return the smallest offset from 1 on that has a score. It exists."""
     offset = 1
@@ -264,7 +269,7 @@ def _first(scores, score):  # type: ignore[no-untyped-def]
     return offset
 
 
-@kernel
+@_kernel
 def recall_lo(past_tokens, t, slot, hi, window, tokens, strengths, offered, merits):  # type: ignore[no-untyped-def]
     """Suggest the lo byte of the pair at hi slot ``slot``, in the frame after t, now that its hi byte ``hi`` is known.
 
@@ -307,7 +312,7 @@ def recall_lo(past_tokens, t, slot, hi, window, tokens, strengths, offered, meri
         offered[choice], merits[choice] = NOTHING, 0
 
 
-@kernel
+@_kernel
 def _recall_lo_bytes(past_tokens, said, hi_slots, window, tokens, strengths):  # type: ignore[no-untyped-def]
     """Apply `recall_lo` to each frame t, with the hi bytes that ``said`` has in frame t + 1."""
     for t in range(min(len(past_tokens), len(said) - 1)):
@@ -326,10 +331,13 @@ def _search(ids, window, offsets, lengths):  # type: ignore[no-untyped-def]
     """
     runs = np.zeros((2, ids.shape[0], window + 1), dtype=np.uint8)
     together = np.zeros(1, np.int16)  # not used with ``near`` 0
+    scratch = np.empty(window + 1, np.int16)
     for t in range(ids.shape[1]):
         before, after = runs[t % 2], runs[1 - t % 2]
         for stream in range(ids.shape[0]):
             extend(ids[stream], stream, t, window, before[stream], after[stream])
         for stream in range(ids.shape[0]):
             found, run = offsets[t, stream], lengths[t, stream]
-            best_offsets(ids[stream], after, stream, t, window, np.int64(0), np.int64(256), together, found, run)
+            best_offsets(
+                ids[stream], after, stream, t, window, np.int64(0), np.int64(256), together, scratch, found, run
+            )

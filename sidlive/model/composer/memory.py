@@ -213,7 +213,7 @@ def empty_annotations(count: int) -> Annotations:
 
 
 # Assignments to slices are written as loops here: numba takes seconds to compile the checks of their shapes.
-_kernel = partial(kernel, error_model="numpy")
+_kernel = partial(kernel, allocates=False, error_model="numpy")
 _inner = partial(_kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # for kernels that only kernels call
 
 
@@ -286,15 +286,13 @@ def _began(memory, grid, voice, frame):  # type: ignore[no-untyped-def]
     first = count
     while first > 0 and frame - begun[first - 1] <= WINDOW:
         first -= 1
-    grown = np.empty(count - first, np.uint16)
     for i in range(first, count):
         run = runs[frame - begun[i]]
         longer = np.uint16(run + np.uint16(1)) if run < LONGEST else run
-        grown[i - first] = longer if ids[begun[i]] == now else np.uint16(run >> np.uint16(1))
+        new = longer if ids[begun[i]] == now else np.uint16(run >> np.uint16(1))
+        runs[frame - begun[i]] = np.uint16(new << np.uint16(1))  # all are halved next
     for lag in range(1, min(WINDOW, frame) + 1):
         runs[lag] >>= np.uint16(1)
-    for i in range(first, count):
-        runs[frame - begun[i]] = grown[i - first]
 
 
 @_inner()

@@ -89,6 +89,8 @@ RECENT = 32  # events that tell how dense the music is
 EASINGS = 3  # how often the limits give way until a token is allowed
 TUNED, DRUM = 0, 1  # rows of `ComposerState.sounds`
 
+_kernel = kernel(allocates=False)
+
 # Constants of `inputs` and `events` as arrays, for the kernels.
 _SIZES = np.array(SIZES)
 
@@ -246,7 +248,7 @@ def save_memory(state, events):  # type: ignore[no-untyped-def]
         state.saved_counts[slot, i] = memory.counts[i]
 
 
-@kernel
+@_kernel
 def hear_events(level, state, scratch, events, context, remember_only):  # type: ignore[no-untyped-def]
     """Append events ``int16[B, FIELDS]`` to the memory, run the notes level, and store a hidden vector after each.
 
@@ -418,7 +420,7 @@ def allows(limits, sounds, said, field, token, after, rested, forced, easing):  
     return True
 
 
-@kernel
+@_kernel
 def write_event(  # type: ignore[no-untyped-def]
     level,
     state,

@@ -55,6 +55,7 @@ from sidlive.model.engine.products import TILE
 from sidlive.model.engine.spelling import (
     Language,
     RecallMemory,
+    RecallScratch,
     canonical,
     guided,
     moved,
@@ -72,7 +73,7 @@ from sidlive.model.tokens import CONTROL, FIRST_CONTROL, KEEP, KINDS, MANNERS, S
 # Factor on `Sampling.follow` and `Sampling.obey` for gates and waveforms, so that a voice that misses an attack plays
 # the next one.
 RHYTHM_FOLLOWS = np.float32(3.0)
-CURSORS = 7  # numbers that `generate_frame` keeps for each lane
+CURSORS = 8  # numbers that `generate_frame` keeps for each lane
 
 
 class TimeLevel(NamedTuple):
@@ -140,12 +141,13 @@ class GeneratingScratch(NamedTuple):
     base: Floats2  # [N, whole tiles]: the bridge's output, the same for all slots of a frame
     recalled: Longs3  # [N, S, CHOICES]: suggestions for the whole frame
     strengths: Longs3
+    recall: RecallScratch
     offered: Longs2  # [N, CHOICES]: suggestions for the current slot
     merits: Longs2  # their strengths
     turn_cosines: Floats2  # [N, head width / 2]
     turn_sines: Floats2
-    logits: Floats2  # [1, whole tiles]
-    weights: Floats1  # [as many as logits], like the next two
+    logits: Floats2  # [N, whole tiles]
+    weights: Floats1  # [whole tiles], like the next two
     kept: Floats1
     permitted: Longs1
     cursors: Longs2  # [CURSORS, N]: where each lane is in its frame
@@ -185,6 +187,7 @@ class GeneratingTable(NamedTuple):
     scratch: GeneratingScratch
 
 
+_kernel = kernel(allocates=False)
 open_hearing, open_generating, open_sampling, open_constraints = map(
     opening, (HearingTable, GeneratingTable, SamplingArrays, Constraints)
 )
@@ -196,7 +199,7 @@ def recall_memory_of(state, lane):  # type: ignore[no-untyped-def]
     return RecallMemory(state.frames[lane], state.past_tokens[lane], state.stream_ids[lane], state.runs[lane])
 
 
-@kernel
+@_kernel
 def hear_frames(hearing, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
     """Run the time level over B frames that lie in the rings, and store a hidden vector after each.
 
@@ -218,11 +221,11 @@ def hear_frames(hearing, lanes, positions, context, pinned):  # type: ignore[no-
         # Encode the frame, update recall, and sum up the embeddings of its 28 slots.
         lane, position = lanes[row], positions[row]
         memory = recall_memory_of(state, lane)
-        spell(language, memory.frames, position, tokens)
-        remember(language, memory, position, tokens)
         frame = memory.frames[position % memory.frames.shape[0]]
         for slot in range(SLOTS):
             fetch_row(level.values, 256 * slot + frame[language.columns[slot]])
+        spell(language, memory.frames, position, tokens)
+        remember(language, memory, position, tokens)
         for slot in range(SLOTS):
             add_row(x[row], level.values, 256 * slot + frame[language.columns[slot]])
             add_row(x[row], level.manners, MANNERS * slot + max(0, tokens[slot] - (KEEP - 1)))
@@ -275,6 +278,42 @@ def covers(language, slot, mask):  # type: ignore[no-untyped-def]
 
 
 @inner
+def fetch_rows(language, level, last, suggested):  # type: ignore[no-untyped-def]
+    """Fetch the rows of a frame's embeddings that are known before its first token: they are added soon.
+
+    ``last uint8[28]``: the frame before. ``suggested [S, CHOICES]``: recall's suggestions.
+    """
+    for slot in range(SLOTS):
+        kind = language.kinds[slot]
+        fetch_row(level.before, 256 * kind + last[language.columns[slot]])
+        if not language.is_lo[slot]:  # what it suggests for these depends on the slot before
+            for choice in range(CHOICES):
+                fetch_row(level.recalled, TOKEN_IDS * (choice * KINDS + kind) + suggested[slot, choice])
+
+
+@inner
+def weigh_rows(language, level, x, count, active_lanes, slots, normed, logits, order, quantised):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Write the logits of ``count`` rows of x to ``logits [N, whole tiles]``, together for all slots of a kind.
+
+    ``order int64[N]``: where the row's logits are, and its norm in ``normed [N, >= d]``.
+    """
+    width, done = level.stack.last_norm.shape[0], 0
+    for row in range(count):
+        order[row] = -1
+    for row in range(count):
+        if order[row] >= 0:
+            continue
+        kind, first = language.kinds[slots[active_lanes[row]]], done
+        for other in range(row, count):
+            if language.kinds[slots[active_lanes[other]]] == kind:
+                normalise(x[other : other + 1], level.stack.last_norm, normed[done : done + 1])
+                order[other] = done
+                done += 1
+        tiles = (language.allowed_count[kind] + TILE - 1) // TILE
+        multiply(normed[first:done], width, level.head, kind, tiles, logits[first:done], 0, quantised)
+
+
+@inner
 def write(language, frames, position, slot, token):  # type: ignore[no-untyped-def]
     """Decode one token into the frame at ``position`` of the ring ``frames uint8[R, 28]``."""
     frame, column, bits = frames[position % frames.shape[0]], language.columns[slot], language.lo_bits[slot]
@@ -289,7 +328,7 @@ def write(language, frames, position, slot, token):  # type: ignore[no-untyped-d
         frame[column] = np.uint8(token)
 
 
-@kernel
+@_kernel
 def generate_frame(  # type: ignore[no-untyped-def]
     generating, sampling, constraints, position, forced, is_forced, guide, is_guided, weigh
 ):
@@ -306,7 +345,7 @@ def generate_frame(  # type: ignore[no-untyped-def]
     language, level, state, scratch = open_generating(generating)
     sampling, constraints = open_sampling(sampling), open_constraints(constraints)
     lanes, ring, stack = state.frames.shape[0], state.frames.shape[1], level.stack
-    width, half, blocks = stack.last_norm.shape[0], level.cosines.shape[1], scratch.blocks
+    half, blocks = level.cosines.shape[1], scratch.blocks
     hidden, base, recalled, strengths = scratch.hidden, scratch.base, scratch.recalled, scratch.strengths
     offered, merits = scratch.offered, scratch.merits
     # What all slots of the frame share: the time level's last output through the bridge, and recall's suggestions.
@@ -314,12 +353,14 @@ def generate_frame(  # type: ignore[no-untyped-def]
         last = state.hidden[lane, (position - 1) % state.hidden.shape[1]]
         copy_floats(address(last, 0), address(hidden, lane * hidden.shape[1]), last.shape[0])
         near, weight = sampling.near[lane], sampling.near_weight[lane]
-        suggest(language, recall_memory_of(state, lane), position, near, weight, recalled[lane], strengths[lane])
+        memory, suggested, merit = recall_memory_of(state, lane), recalled[lane], strengths[lane]
+        suggest(language, memory, position, near, weight, scratch.recall, suggested, merit)
+        fetch_rows(language, level, state.frames[lane, (position - 1) % ring], suggested)
     hidden_width, tiles = state.hidden.shape[2], level.bridge.tiles.shape[1]
     multiply(hidden, hidden_width, level.bridge, 0, tiles, base, 0, blocks.quantised)
 
     cache = Cache(state.column_keys, state.column_values, state.column_key_scales, state.column_value_scales)
-    x, normed, logits = blocks.x, blocks.normed[:1], scratch.logits
+    x, normed, logits = blocks.x, blocks.normed, scratch.logits
     cosines, sines, weights, kept, permitted = (
         scratch.turn_cosines,
         scratch.turn_sines,
@@ -336,8 +377,8 @@ def generate_frame(  # type: ignore[no-untyped-def]
         scratch.cursors[3],
         scratch.cursors[4],
     )
-    # By row of x: the lane, and the number of the token in its frame.
-    active_lanes, places, in_scale = scratch.cursors[5], scratch.cursors[6], scratch.in_scale
+    # By row of x: the lane, the number of the token in its frame, and the place of the token's logits.
+    active_lanes, places, order, in_scale = scratch.cursors[5], scratch.cursors[6], scratch.cursors[7], scratch.in_scale
     for lane in range(lanes):
         slots[lane] = last_token[lane] = last_token_before[lane] = -1
         taken[lane] = taken_before[lane] = 0
@@ -393,9 +434,11 @@ def generate_frame(  # type: ignore[no-untyped-def]
             break
         steps = Steps(active_lanes, places, cosines, sines, cosines, sines)
         run_blocks(stack, x[:count], steps, np.int64(SLOTS), np.int64(0), cache, blocks, needs_output)
+        if needs_output:
+            weigh_rows(language, level, x, count, active_lanes, slots, normed, logits, order, blocks.quantised)
 
         for row in range(count):
-            lane = active_lanes[row]
+            lane, of_row = active_lanes[row], order[row]
             slot, frames = slots[lane], state.frames[lane]
             kind, frame = language.kinds[slot], frames[position % ring]
             fixed = covers(language, slot, is_forced)
@@ -403,8 +446,6 @@ def generate_frame(  # type: ignore[no-untyped-def]
             state.costs[lane, slot] = ZERO
             # The logits of the slot's allowed tokens, with a bonus for the tokens that recall suggests.
             if weigh or not fixed:
-                normalise(x[row : row + 1], stack.last_norm, normed)
-                multiply(normed, width, level.head, kind, (number + TILE - 1) // TILE, logits, 0, blocks.quantised)
                 for choice in range(CHOICES):
                     extra = sampling.follow[lane] if choice == 0 else ZERO
                     if merits[lane, choice] == GUIDE:
@@ -413,16 +454,21 @@ def generate_frame(  # type: ignore[no-untyped-def]
                         extra *= RHYTHM_FOLLOWS
                     rank = language.ranks[kind, offered[lane, choice]]
                     if rank >= 0:
-                        logits[0, rank] += dot_row(normed[0], level.trust, choice * KINDS + kind, weights) + extra
+                        trust = dot_row(normed[of_row], level.trust, choice * KINDS + kind, weights)
+                        logits[of_row, rank] += trust + extra
                 most = state.logits.shape[2]
-                copy_floats(address(logits, 0), address(state.logits, (lane * SLOTS + slot) * most), number)
+                copy_floats(
+                    address(logits, of_row * logits.shape[1]),
+                    address(state.logits, (lane * SLOTS + slot) * most),
+                    number,
+                )
             # The token: picked, or the one that encodes the forced value.
             if not fixed:
                 key = noise_key(sampling.seed[lane], sampling.lane[lane], position, slot)
-                options, scores, left = allowed, logits[0], number
+                options, scores, left = allowed, logits[of_row], number
                 if constraints.active:
                     left = keep_permitted(
-                        constraints, language, frames, position, slot, in_scale[lane], logits[0], kept, permitted
+                        constraints, language, frames, position, slot, in_scale[lane], logits[of_row], kept, permitted
                     )
                     options, scores = permitted, kept
                 heat, top_p, top_k = sampling.temperatures[lane, kind], sampling.top_p[lane], sampling.top_k[lane]
@@ -434,8 +480,9 @@ def generate_frame(  # type: ignore[no-untyped-def]
                 token = canonical(language, frames, position, frame, slot)
             state.tokens[lane, slot] = token
             last_token[lane] = TOKEN_IDS * kind + token
+            fetch_row(level.said, last_token[lane])
             if weigh:
-                state.costs[lane, slot] = cost_of(logits[0], number, language.ranks[kind, token], weights)
+                state.costs[lane, slot] = cost_of(logits[of_row], number, language.ranks[kind, token], weights)
             write(language, frames, position, slot, token)
 
             # After a voice's gates are known: if it left the scale, go back to its first slot and stay in the scale.

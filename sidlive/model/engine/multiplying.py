@@ -26,7 +26,7 @@ from sidlive.model.engine.products import (
 PADDING = 16  # numbers that vectors and rows of bytes are padded to with zeros
 
 # Kernels called by kernels only. They need no wrappers for Python, which take longer to compile than the code itself.
-_kernel = partial(kernel, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_kernel = partial(kernel, allocates=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inner = _kernel(fastmath=EXACT)
 inlined = _kernel(fastmath=EXACT, forceinline=True)  # for kernels with dozens of arrays, which would be slow to pass
 

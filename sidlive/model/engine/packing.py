@@ -27,7 +27,7 @@ from sidlive.model.engine.multiplying import PADDING, GroupedMatrices, Quantised
 from sidlive.model.engine.nibbles import GROUP, tiled_factors, tiled_nibbles
 from sidlive.model.engine.products import TILE, aligned, round_up, tiled
 from sidlive.model.engine.simd import LANES
-from sidlive.model.engine.spelling import Language
+from sidlive.model.engine.spelling import Language, RecallScratch
 from sidlive.model.matrices import GroupedMatrix, QuantisedMatrix
 
 
@@ -128,11 +128,17 @@ def generating_scratch(config: ModelConfig, lanes: int) -> GeneratingScratch:
         base=floats(lanes, round_up(column.width, TILE)),
         recalled=np.zeros(choices, dtype=np.int64),
         strengths=np.zeros(choices, dtype=np.int64),
+        recall=RecallScratch(
+            together=np.zeros(rc.WINDOW + 1, np.int16),
+            scores=np.zeros(rc.WINDOW + 1, np.int16),
+            offsets=np.zeros(rc.CHOICES, np.int64),
+            lengths=np.zeros(rc.CHOICES, np.uint8),
+        ),
         offered=np.zeros((lanes, rc.CHOICES), dtype=np.int64),
         merits=np.zeros((lanes, rc.CHOICES), dtype=np.int64),
         turn_cosines=floats(lanes, column.head_width // 2),
         turn_sines=floats(lanes, column.head_width // 2),
-        logits=floats(1, most),
+        logits=floats(lanes, most),
         weights=floats(most),
         kept=floats(most),
         permitted=np.zeros(most, dtype=np.int64),

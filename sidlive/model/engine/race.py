@@ -6,7 +6,6 @@ same, to the bit.
 
 from typing import Any, Final
 
-import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
@@ -31,9 +30,7 @@ def contenders(context, logits, weights, tokens, start, count, floor, time, key)
     out. A token below ``floor float32`` is out, too, and so is one that the bounds in `picking.pick` exclude. ``time
     float64``, ``key uint64``.
     """
-    signature = types.int64(
-        logits, weights, tokens, types.intp, types.intp, types.float32, types.float64, types.uint64
-    )
+    signature = types.int64(logits, weights, tokens, types.intp, types.intp, types.float32, types.float64, types.uint64)
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
         logits, weights, tokens = (make_array(signature.args[i])(target, builder, arguments[i]).data for i in range(3))

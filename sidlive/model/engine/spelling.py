@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sidlive.chip.registers import FIRST_CONTROL
-from sidlive.model.engine.arrays import Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts2, Words2
+from sidlive.model.engine.arrays import Bytes1, Bytes2, Bytes3, Flags1, Longs1, Longs2, Shorts1, Shorts2, Words2
 from sidlive.model.engine.multiplying import inner
 from sidlive.model.recall import (
     CHOICES,
@@ -22,7 +22,7 @@ from sidlive.model.recall import (
     extend,
     runs_together,
 )
-from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, MEMORY, RAMP, SKIP, SLOTS, STEP2, STEP3
+from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, RAMP, SKIP, SLOTS, STEP2, STEP3
 
 
 class Language(NamedTuple):
@@ -38,6 +38,15 @@ class Language(NamedTuple):
     allowed: Longs2  # [KINDS, most]: the tokens that a kind allows, then zeros
     allowed_count: Longs1  # [KINDS]: how many they are
     ranks: Longs2  # [KINDS, TOKEN_IDS]: a token's index among the allowed ones, or -1
+
+
+class RecallScratch(NamedTuple):
+    """Scratch space of `suggest`, for one lane at a time."""
+
+    together: Shorts1  # [WINDOW + 1], like the next
+    scores: Shorts1
+    offsets: Longs1  # [CHOICES], like the next
+    lengths: Bytes1
 
 
 class RecallMemory(NamedTuple):
@@ -92,11 +101,21 @@ def pairs_before(language, frames, position, slot):  # type: ignore[no-untyped-d
     ``slot``: the pair's hi slot.
     """
     hi, lo, bits = language.columns[slot], language.columns[slot + 1], language.lo_bits[slot]
-    values = np.zeros(MEMORY, np.int64)
-    for ago in range(min(position, MEMORY)):
-        frame = frames[(position - 1 - ago) % frames.shape[0]]
-        values[ago] = (np.int64(frame[hi]) << bits) | np.int64(frame[lo])
-    return values[0], values[1], values[2], values[3]
+    return (
+        _pair_at(frames, position - 1, hi, lo, bits),
+        _pair_at(frames, position - 2, hi, lo, bits),
+        _pair_at(frames, position - 3, hi, lo, bits),
+        _pair_at(frames, position - 4, hi, lo, bits),
+    )
+
+
+@inner
+def _pair_at(frames, position, hi, lo, bits):  # type: ignore[no-untyped-def]
+    """Return a pair's value in the frame at ``position``; zero before the first frame."""
+    if position < 0:
+        return np.int64(0)
+    frame = frames[position % frames.shape[0]]
+    return (np.int64(frame[hi]) << bits) | np.int64(frame[lo])
 
 
 @inner
@@ -170,20 +189,19 @@ def remember(language, memory, position, tokens):  # type: ignore[no-untyped-def
 
 
 @inner
-def suggest(language, memory, position, near, weight, tokens, strengths):  # type: ignore[no-untyped-def]
+def suggest(language, memory, position, near, weight, scratch, tokens, strengths):  # type: ignore[no-untyped-def]
     """Write recall's suggestions for the frame at ``position`` to ``tokens`` and ``strengths``, ``[S, CHOICES]`` each.
 
     With ``near`` 0 this is the last row of `recall.recall`, except for lo slots, which `recall.recall_lo` fills in once
     the hi byte is known. ``near``, ``weight``: as for `recall.best_offsets`.
     """
     ring, runs = memory.past_tokens.shape[0], memory.runs[(position - 1) % memory.runs.shape[0]]
-    offsets, lengths = np.empty(CHOICES, np.int64), np.empty(CHOICES, np.uint8)
-    together = np.empty(WINDOW + 1, np.int16)
+    together, scores, offsets, lengths = scratch.together, scratch.scores, scratch.offsets, scratch.lengths
     if near > 0:
         runs_together(runs, position - 1, WINDOW, together)
     for stream in range(STREAMS):
         ids = memory.stream_ids[stream]
-        best_offsets(ids, runs, stream, position - 1, WINDOW, near, weight, together, offsets, lengths)
+        best_offsets(ids, runs, stream, position - 1, WINDOW, near, weight, together, scores, offsets, lengths)
         for slot in range(SLOTS):
             if language.streams[slot] == stream:
                 for choice in range(CHOICES):

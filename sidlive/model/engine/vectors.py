@@ -180,7 +180,9 @@ def any_equal(context, numbers, start, number):  # type: ignore[no-untyped-def]
 
     def generate(target, builder, signature, arguments):  # type: ignore[no-untyped-def]
         source = make_array(signature.args[0])(target, builder, arguments[0]).data
-        equal = builder.fcmp_ordered("==", load(builder, source, arguments[1], FLOATS), splat(builder, arguments[2], FLOATS))
+        equal = builder.fcmp_ordered(
+            "==", load(builder, source, arguments[1], FLOATS), splat(builder, arguments[2], FLOATS)
+        )
         bits = builder.bitcast(equal, ir.IntType(LANES))
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 

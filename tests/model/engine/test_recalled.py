@@ -154,12 +154,12 @@ def test_near_passages_count_less_and_the_voices_look_back_together(seed: int, n
     ids = rng.integers(0, 4, (rc.STREAMS, window + 2)).astype(np.uint32)
     runs = np.zeros((rc.STREAMS, window + 1), np.uint8)
     runs[:, 1:] = rng.integers(0, 3, (rc.STREAMS, window)) * rng.integers(1, 20)
-    together = np.zeros(window + 1, np.int16)
+    together, scratch = np.zeros(window + 1, np.int16), np.zeros(window + 1, np.int16)
     rc.runs_together(runs, t, window, together)
     assert (together[1:] == runs[:, 1:].sum(axis=0)).all()
     offsets, lengths = np.zeros(rc.CHOICES, np.int64), np.zeros(rc.CHOICES, np.uint8)
     for stream in range(rc.STREAMS):
-        rc.best_offsets(ids[stream], runs, stream, t, window, near, weight, together, offsets, lengths)
+        rc.best_offsets(ids[stream], runs, stream, t, window, near, weight, together, scratch, offsets, lengths)
         family = range(9, 11) if stream >= 9 else range(stream // 3 * 3, stream // 3 * 3 + 3)
         scores = rc.OWN * runs[stream].astype(int) + sum(runs[other].astype(int) for other in family)
         scores[:near] = scores[:near] * weight >> 8

@@ -116,6 +116,45 @@ def test_only_tokens_that_pass_the_cut_offs_are_picked(knobs: dict[str, float], 
     assert set(picks(LOGITS, 600, **({"temperature": 3.0} | knobs)).tolist()) == kept
 
 
+def slow_pick(logits: np.ndarray, tokens: np.ndarray, key: int, s: Sampling) -> int:
+    """Pick as `Sampling` and `picking` say, one token after the other, in Python's numbers."""
+
+    def hashed(number: int) -> int:  # splitmix64
+        z = ((key ^ number) * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+        return z ^ z >> 31
+
+    falling = np.sort(logits)[::-1]
+    floors = [falling[s.top_k - 1 if 0 < s.top_k < len(logits) else -1]]
+    if s.top_p < 1.0:
+        shares = np.cumsum(np.exp(falling - falling[0]))
+        floors.append(falling[int(np.argmax(shares >= s.top_p * shares[-1]))])
+    if s.min_p:
+        floors.append(falling[0] + np.log(s.min_p))
+    times = [
+        -np.log(((hashed(int(token)) >> 32) + 0.5) / 2**32) / np.exp((logit - falling[0]) / s.temperature)
+        for logit, token in zip(logits, tokens, strict=True)
+    ]
+    return min((i for i, logit in enumerate(logits) if logit >= max(floors)), key=lambda i: times[i])
+
+
+@pytest.mark.parametrize("spread", [0.2, 1.0, 4.0])
+@pytest.mark.parametrize(
+    "knobs", [{}, {"top_p": 0.9}, {"top_p": 0.97, "temperature": 0.6}, {"top_k": 9, "min_p": 0.01}, {"top_k": 40}]
+)
+def test_many_tokens_at_once_race_as_one_after_the_other(knobs: dict[str, float], spread: float) -> None:
+    """Draw logits for every number of tokens up to 120."""
+    rng = np.random.default_rng(9)
+    sampling = Sampling(seed=1, **knobs)  # type: ignore[arg-type]
+    settings = (float(sampling.temperature), float(sampling.top_p), sampling.top_k, float(sampling.min_p))
+    for number in range(1, 121):
+        logits, tokens = (spread * rng.standard_normal(136)).astype(np.float32), rng.permutation(300)[:136]
+        key = noise_key(1, 0, number, 3)
+        picked = pick(logits, np.zeros(136, np.float32), number, *settings, tokens, np.uint64(key))
+        assert picked == slow_pick(logits[:number].astype(float), tokens[:number], int(key), sampling)
+
+
 def test_tokens_that_tie_with_the_last_one_kept_are_kept() -> None:
     assert set(picks(np.array([1.0, 0.0, 0.0, 0.0, -1.0]), 600, top_k=2).tolist()) == {0, 1, 2, 3}
 
