@@ -330,7 +330,7 @@ def _output_of(program: str, environment: dict[str, str] | None = None) -> Any:
 def _flat_frame(stack, x, normed, angles, cache, scratch, logits, first, tokens, context):  # type: ignore[no-untyped-def]
     """Run the blocks and the output layer of a flat transformer for ``tokens`` tokens, from position ``first`` on."""
     for token in range(first, first + tokens):
-        steps = Steps(np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
+        steps = Steps(np.int64(0), np.zeros(1, np.int64), np.full(1, token), angles, angles, angles, angles)
         run_blocks(stack, x, steps, context, 0, cache, scratch, True)
         normalise(x, stack.last_norm, normed)
         multiply(

@@ -279,7 +279,7 @@ def hear_events(level, state, scratch, events, context, remember_only):  # type:
     if remember_only:
         return
     cosines, sines = scratch.cosines, scratch.sines
-    steps = Steps(scratch.lanes, scratch.positions, cosines, sines, cosines, sines)
+    steps = Steps(np.int64(0), scratch.lanes, scratch.positions, cosines, sines, cosines, sines)
     run_blocks(level.stack, x, steps, context, np.int64(0), state.cache, blocks, count > 0)
     for row in range(count):
         slot = scratch.positions[row] % state.hidden.shape[0]

@@ -85,6 +85,7 @@ class Cache(NamedTuple):
 class Steps(NamedTuple):
     """B steps that go through the blocks together; the steps of one lane are in ascending order."""
 
+    shared: int  # positions below this one have the same keys in all lanes
     lanes: Longs1  # [B]
     positions: Longs1  # [B]
     cosines: Floats2  # [B, head width / 2], like the next three: rotary angles of the positions ...
@@ -182,6 +183,22 @@ def window(position, context, pinned, slots, ranges):  # type: ignore[no-untyped
             ranges[2] = place(pinned, pinned, slots)
 
 
+@inner
+def first_own_tile(ranges, bound, position, shared, start, end):  # type: ignore[no-untyped-def]
+    """Return the first tile, from ``start`` to ``end``, with a key that may be different in another lane.
+
+    ``ranges``: as `window` wrote them for a step at ``position``; the tiles are those of ``ranges[bound : bound + 2]``.
+    The positions before ``shared`` have the same keys in all lanes.
+    """
+    last = position  # of the range: a wrapped window's older part ends before its newer part begins
+    if bound != 2:
+        last = ranges[1] - 1 if bound == 0 else position - (ranges[3] - ranges[2])
+    if last < shared:
+        return end
+    common = ranges[bound + 1] - (last + 1 - shared)  # slots before this one are shared
+    return max(start, min(end, common // TILE))
+
+
 class BlocksScratch(NamedTuple):
     """Scratch space for up to B steps through the blocks. G heads share a key-value head. D is a head's width, padded.
 
@@ -221,27 +238,30 @@ def attend(steps, count, pinned, context, layer, cache, scratch, result):  # typ
         for row in range(count):
             row_ranges = ranges[row]
             first = (steps.lanes[row] * layers + layer) * kv_heads + kv
-            # Scores: each query times the keys of its ranges, in whole tiles.
+            # Scores: each query times the keys of its ranges, in whole tiles. Keys that are the same in all lanes are
+            # read from the first lane, so that they come from memory once for all of them.
             for bound in range(0, 6, 2):
                 near = np.int64(bound == 0)  # the pinned steps have queries of their own
                 query = (near * queries.shape[1] + row) * heads + kv * groups
                 start, end = row_ranges[bound] // TILE, (row_ranges[bound + 1] + TILE - 1) // TILE
-                if start < end:
-                    products(
-                        address(keys, (first * slots + start * TILE) * 4 * fours),
-                        address(queries, query * 4 * fours),
-                        address(scratch.query_scales, query),
-                        address(scratch.query_sums, query),
-                        address(cache.key_scales, first * slots + start * TILE),
-                        address(scores, start * TILE),
-                        end - start,
-                        fours,
-                        fours,
-                        4 * fours,
-                        slots,
-                        0,
-                        groups,
-                    )
+                own = first_own_tile(row_ranges, bound, steps.positions[row], steps.shared, start, end)
+                for of_lane, begin, stop in ((layer * kv_heads + kv, start, own), (first, own, end)):
+                    if begin < stop:
+                        products(
+                            address(keys, (of_lane * slots + begin * TILE) * 4 * fours),
+                            address(queries, query * 4 * fours),
+                            address(scratch.query_scales, query),
+                            address(scratch.query_sums, query),
+                            address(cache.key_scales, of_lane * slots + begin * TILE),
+                            address(scores, begin * TILE),
+                            stop - begin,
+                            fours,
+                            fours,
+                            4 * fours,
+                            slots,
+                            0,
+                            groups,
+                        )
             # Softmax, then the sums of the values, range by range: two ranges may have bytes in the same padding.
             for g in range(groups):
                 softmax(

@@ -85,7 +85,8 @@ class Engine(StatefulModel):
         """Return ``lanes`` alternative futures, each of which starts in the engine's present state, to the bit."""
         forked = Lanes(self._model, self.context, self.headroom, lanes)
         kept = self.snapshot()
-        forked.restore(Snapshot(kept.position, kept.furthest, kept.pinned, _repeated(kept.state, lanes)))
+        shared, state = kept.position if lanes > 1 else 0, _repeated(kept.state, lanes)
+        forked.restore(Snapshot(kept.position, kept.furthest, kept.pinned, shared, state))
         return forked
 
     def history(self, n: int) -> Frames:
@@ -146,7 +147,7 @@ class Lanes(StatefulModel):
     def lane(self, lane: int) -> Snapshot:
         """Return one lane's state, for `restore` of the engine that was forked."""
         state = EngineState._make(part[lane][None].copy() for part in self._state)
-        return Snapshot(self._position, self._furthest, self._pinned, state)
+        return Snapshot(self._position, self._furthest, self._pinned, 0, state)
 
 
 def _repeated(state: EngineState, lanes: int) -> EngineState:

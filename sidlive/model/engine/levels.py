@@ -200,11 +200,12 @@ def recall_memory_of(state, lane):  # type: ignore[no-untyped-def]
 
 
 @_kernel
-def hear_frames(hearing, lanes, positions, context, pinned):  # type: ignore[no-untyped-def]
+def hear_frames(hearing, lanes, positions, context, pinned, shared):  # type: ignore[no-untyped-def]
     """Run the time level over B frames that lie in the rings, and store a hidden vector after each.
 
     ``hearing``: a table of `HearingTable`. ``lanes int64[B]``, ``positions int64[B]``: lane and frame number of each
-    frame, in ascending order within a lane. ``context``, ``pinned``: frames.
+    frame, in ascending order within a lane. ``context``, ``pinned``: frames. ``shared``: the first frames, of which all
+    lanes heard the same.
     """
     language, level, state, scratch = open_hearing(hearing)
     cosines, sines, near_cosines, near_sines = (
@@ -236,7 +237,7 @@ def hear_frames(hearing, lanes, positions, context, pinned):  # type: ignore[no-
             if pinned > 0:
                 angle = np.float64(min(position, context - 1)) * level.turns[i]
                 near_cosines[row, i], near_sines[row, i] = np.cos(angle), np.sin(angle)
-    steps = Steps(lanes, positions, cosines, sines, near_cosines, near_sines)
+    steps = Steps(shared, lanes, positions, cosines, sines, near_cosines, near_sines)
     cache = Cache(state.keys, state.values, state.key_scales, state.value_scales)
     run_blocks(level.stack, x, steps, context, pinned, cache, blocks, count > 0)
     for row in range(count):
@@ -432,7 +433,7 @@ def generate_frame(  # type: ignore[no-untyped-def]
             count += 1
         if count == 0:
             break
-        steps = Steps(active_lanes, places, cosines, sines, cosines, sines)
+        steps = Steps(np.int64(0), active_lanes, places, cosines, sines, cosines, sines)
         run_blocks(stack, x[:count], steps, np.int64(SLOTS), np.int64(0), cache, blocks, needs_output)
         if needs_output:
             weigh_rows(language, level, x, count, active_lanes, slots, normed, logits, order, blocks.quantised)

@@ -40,6 +40,7 @@ class Snapshot:
     position: int
     furthest: int
     pinned: int
+    shared: int
     state: EngineState
 
 
@@ -73,6 +74,7 @@ class StatefulModel:
         self._position = 0  # frames heard
         self._furthest = 0  # highest position since the last reset: the rings hold frames up to here
         self._pinned = 0
+        self._shared = 0  # frames at the start that all of several lanes heard
 
     @property
     def position(self) -> int:
@@ -113,6 +115,7 @@ class StatefulModel:
             self._state.frames[:, positions % ring] = part
             for lane in range(len(self._state.frames)):
                 self._hear(np.full(len(part), lane), positions)
+            self._shared += len(part) if self._shared == self._position and len(self._lanes) > 1 else 0
             self._advance(len(part))
 
     def rewind(self, n: int) -> None:
@@ -120,6 +123,7 @@ class StatefulModel:
         if not 0 <= n <= self.memory:
             raise ModelError(f"cannot rewind {n} frames: the engine can take back {self.memory} of {self._position}")
         self._position -= n
+        self._shared = min(self._shared, self._position)
 
     def reset(self, pin: int = 0) -> None:
         """Forget everything. The first ``pin`` frames heard from now on (a prompt) stay in attention for ever.
@@ -129,13 +133,13 @@ class StatefulModel:
         """
         if not 0 <= pin <= self.context // 2:
             raise ModelError(f"from 0 to {self.context // 2} frames can be pinned, half the context, not {pin}")
-        self._position = self._furthest = 0
+        self._position = self._furthest = self._shared = 0
         self._pinned = pin
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the whole state."""
         state = EngineState._make(part.copy() for part in self._state)
-        return Snapshot(self._position, self._furthest, self._pinned, state)
+        return Snapshot(self._position, self._furthest, self._pinned, self._shared, state)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Return to the state of a snapshot, to the bit. Raises ModelError if the sizes differ."""
@@ -144,7 +148,8 @@ class StatefulModel:
             raise ModelError("the snapshot is of an engine of another model, context or headroom; restore it there")
         for mine, kept in pairs:
             mine[:] = kept
-        self._position, self._furthest, self._pinned = snapshot.position, snapshot.furthest, snapshot.pinned
+        self._position, self._furthest = snapshot.position, snapshot.furthest
+        self._pinned, self._shared = snapshot.pinned, snapshot.shared
 
     def _generate(
         self,
@@ -189,7 +194,7 @@ class StatefulModel:
 
     def _hear(self, lanes: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
         """Hear frames that lie in the rings, ``int64[B]`` each; see `levels.hear_frames`."""
-        hear_frames(self._hearing, lanes, positions, self.context, self._pinned)
+        hear_frames(self._hearing, lanes, positions, self.context, self._pinned, self._shared)
 
     def _advance(self, count: int) -> None:
         self._position += count

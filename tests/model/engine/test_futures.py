@@ -83,6 +83,33 @@ def test_lanes_rewind_and_restore_to_the_bit(weights: EngineWeights) -> None:
         lanes.rewind(21)
 
 
+@pytest.mark.parametrize("pin", [0, 40])
+def test_lanes_are_exact_however_much_of_their_past_is_the_same(weights: EngineWeights, pin: int) -> None:
+    """Go back before the fork, hear other frames, go on until the window holds none of the common past, and restore."""
+    engines = [Engine(weights, context=150, headroom=64) for _ in SAMPLINGS]
+    for engine in engines:
+        engine.reset(pin)
+        engine.prefill(tune(170, seed=3))
+    lanes = engines[0].fork(len(SAMPLINGS))
+
+    def all_generate(count: int) -> None:
+        together = generate(lanes, count)
+        for lane, (engine, sampling) in enumerate(zip(engines, SAMPLINGS, strict=True)):
+            np.testing.assert_array_equal(np.stack([engine.step(sampling) for _ in range(count)]), together[lane])
+
+    all_generate(20)
+    for model in (lanes, *engines):
+        model.rewind(50)
+        model.prefill(tune(10, seed=4))
+    all_generate(20)
+    kept, each = lanes.snapshot(), [engine.snapshot() for engine in engines]
+    all_generate(200)
+    lanes.restore(kept)
+    for engine, of_engine in zip(engines, each, strict=True):
+        engine.restore(of_engine)
+    all_generate(20)
+
+
 def test_an_engine_continues_with_the_chosen_lane(weights: EngineWeights) -> None:
     engine = engine_after(weights, 40)
     lanes = engine.fork(len(SAMPLINGS))
