@@ -26,7 +26,7 @@ Files, in reading order:
 - ``sampling``, ``constraints``: how tokens are chosen, and limits on values and notes (no numba);
 - ``levels``: the two levels of the network, frame by frame;
 - ``blocks``: one level's transformer blocks;
-- ``picking``, ``enforcing``: the kernels behind ``sampling`` and ``constraints``;
+- ``picking``, ``race``, ``enforcing``: the kernels behind ``sampling`` and ``constraints``;
 - ``spelling``: the token language and recall inside the kernels, one frame at a time;
 - ``packing``: from a weights file to the layout of the kernels; empty states and scratch space;
 - ``multiplying``: the kernels for products with a matrix of bytes or of 4-bit numbers;
