@@ -119,7 +119,8 @@ class Lanes(StatefulModel):
     """Alternative futures of one past, side by side. `Engine.fork` makes them.
 
     Each lane generates exactly what a single engine with that lane's `Sampling` would, while all of them share each
-    pass over the weights, and over the keys of their common past. To continue with one of them: ``engine.restore(lanes.lane(2))``.
+    pass over the weights, and over the keys of their common past. To continue with one of them:
+    ``engine.restore(lanes.lane(2))``.
     """
 
     def __len__(self) -> int:
