@@ -85,7 +85,7 @@ class Cache(NamedTuple):
 class Steps(NamedTuple):
     """B steps that go through the blocks together; the steps of one lane are in ascending order."""
 
-    shared: int  # positions below this one have the same keys in all lanes
+    shared: np.int64  # positions below this one have the same keys in all lanes
     lanes: Longs1  # [B]
     positions: Longs1  # [B]
     cosines: Floats2  # [B, head width / 2], like the next three: rotary angles of the positions ...
