@@ -38,7 +38,7 @@ CHANGES: Final[tuple[Callable[[Session], object], ...]] = (
     lambda session: session.transpose(0),
     lambda session: session.prompt("drift"),
     lambda session: session.unedit(all=True),
-    lambda session: session.temperature(0.9),
+    lambda session: session.temperature(0.8),
     lambda session: session.density(1.0),
     lambda session: session.panic(),
     lambda session: session.start(),

@@ -70,7 +70,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=True,
         help="continue under the plan of the model's composer, if it has one (default: --plan)",
     )
-    command.add_argument("--temperature", type=float, default=0.9, metavar="X", help="as for generate (default: 0.9)")
+    command.add_argument("--temperature", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
     command.add_argument("--top-p", type=float, default=0.98, metavar="X", help="as for generate (default: 0.98)")
     command.add_argument("--follow", type=float, default=1.0, metavar="X", help="as for generate (default: 1)")
     command.add_argument("--obey", type=float, default=0.0, metavar="X", help="as for generate (default: 0)")

@@ -90,7 +90,7 @@ CONTROLS: Final[dict[str, Control]] = {
             "temperature",
             0.0,
             2.0,
-            0.9,
+            0.8,
             "",
             "steer",
             "how daring: 0 takes the likeliest, 1 is as learned, above wilder",

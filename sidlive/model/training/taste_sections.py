@@ -33,7 +33,7 @@ from sidlive.tune.score.extract import score_of
 if TYPE_CHECKING:
     from sidlive.model.composer import Composer
 
-PLAYED: Final = Sampling(temperature=0.9, top_p=0.98, follow=1.0, vary=0.8)  # the instrument's defaults
+PLAYED: Final = Sampling(temperature=0.8, top_p=0.98, follow=1.0, vary=0.8)  # the instrument's defaults
 CONTRAST: Final = 1.0  # sections differ as much as a performer may ask for
 FEWEST_NOTES: Final = 8  # of a continuation
 

@@ -35,7 +35,7 @@ def test_learning_takes_the_next_knob_and_keeps_it(stage: HandStage, tmp_path: P
     assert until(lambda: stage.midi.work() or stage.knob("temperature").midi == "CC 21 ch 4 of box")
     assert stage.lines == ["CC 21 ch 4 of box moves temperature from now on"]
     stage.turn(1, 0, 127)
-    assert stage.get("temperature") == 0.9, "the knob of before is free"
+    assert stage.get("temperature") == 0.8, "the knob of before is free"
     again = HandStage(tmp_path, "box")
     again.maps.look(["box"])
     assert again.knob("temperature").midi == "CC 21 ch 4 of box" and again.knob("transpose").midi == "CC 2"
@@ -45,7 +45,7 @@ def test_learning_does_not_make_the_control_jump(stage: HandStage) -> None:
     stage.midi.learn("temperature")
     stage.midi.work()
     stage.turn(70, 100)
-    assert stage.knob("temperature").midi == "CC 70 ch 1 of box" and stage.get("temperature") == 0.9
+    assert stage.knob("temperature").midi == "CC 70 ch 1 of box" and stage.get("temperature") == 0.8
     assert stage.knob("temperature").hand == pytest.approx(100 / 127, abs=1e-3)
     stage.turn(70, 20)
     assert stage.get("temperature") == pytest.approx(2 * 20 / 127, abs=1e-3)

@@ -311,7 +311,7 @@ def test_a_controller_steers_while_it_plays(jack: JackServer, tmp_path: Path, mo
         assert until(lambda: session.state().phase == "playing" and "faders" in session.state().midi)
         faders.send(bytes([0xB0, 1, 127]))
         assert until(lambda: "waits" in "".join(heard.did for heard in session.midi()))
-        assert session.get("temperature") == 0.9, "the fader has not passed the control's value yet"
+        assert session.get("temperature") == 0.8, "the fader has not passed the control's value yet"
         faders.send(bytes([0xB0, 1, 0]))
         assert until(lambda: session.get("temperature") == 0)
         assert until(lambda: not session.window(3, 0).frames[:, NOISE].any())

@@ -57,7 +57,7 @@ note = 64
 channel = 1
 shows = "stop()"
 """
-ALL = {"98 28 01", "98 29 01", "98 2b 01", "b8 14 0f", "b8 15 39", "90 40 3c"}
+ALL = {"98 28 01", "98 29 01", "98 2b 01", "b8 14 0f", "b8 15 33", "90 40 3c"}
 
 
 NOW_S = 100.0  # the only moment of these tests

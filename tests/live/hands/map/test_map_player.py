@@ -22,8 +22,8 @@ def test_the_first_two_knobs_of_any_controller_are_temperature_and_transposition
 
 def test_a_knob_picks_its_control_up_and_the_distance_is_in_the_state(stage: HandStage) -> None:
     stage.turn(1, 10)
-    assert stage.get("temperature") == 0.9 and stage.knob("temperature").hand == pytest.approx(10 / 127, abs=1e-4)
-    assert stage.did()[-1] == "temperature waits: it is at 0.9"
+    assert stage.get("temperature") == 0.8 and stage.knob("temperature").hand == pytest.approx(10 / 127, abs=1e-4)
+    assert stage.did()[-1] == "temperature waits: it is at 0.8"
     stage.turn(1, 120)
     assert stage.get("temperature") == pytest.approx(2 * 120 / 127, abs=1e-3)
     assert stage.knob("temperature").hand is None and stage.did()[-1] == "temperature 1.8898"
@@ -142,7 +142,7 @@ range = [4, 12]
     stage.press(2)
     assert stage.get("temperature") == 1.8
     stage.release(2)
-    assert stage.get("temperature") == 0.9, "as it was"
+    assert stage.get("temperature") == 0.8, "as it was"
     stage.tap(3)
     assert stage.get("volume") == 12
     stage.tap(3)
