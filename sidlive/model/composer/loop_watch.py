@@ -6,14 +6,15 @@ times in a row, and the music that the plan goes on from repeats itself for less
 composer forgets the plan, hears that music again and the last AGAIN_BARS bars of the plan, and goes on from there. What
 led into the loop is forgotten, and the passages that suggest what comes next are those of the prompt.
 
-If half a passage later the loop still goes on, there is another fresh start.
+If half a passage later the loop still goes on, there is another fresh start. From the third one in a row on, each makes
+the composer more daring: what it would write again from the same music, it does not write at last.
 
 A fresh start stands on the sheet between the notes, as a rest that is not an event. It is decided by the notes alone.
 So a plan that is rewound or written anew comes out the same.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import dropwhile, takewhile
 from typing import Final, NamedTuple
@@ -21,6 +22,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sidlive.model.composer.choices import NoteSampling
 from sidlive.model.composer.events import FIELDS, LONGEST_WAIT, PITCH, REST, VOICE, WAIT, Events, onsets_of
 from sidlive.model.composer.hearing import Hearing
 from sidlive.model.composer.plan_settings import PlanSettings
@@ -32,6 +34,9 @@ LONGEST_LOOP: Final = 2400  # frames (40 s at 60 Hz)
 PATIENCE: Final = 400  # frames that a loop lasts before it is left, however short it is
 SHARE: Final = 0.85  # share of the notes that repeat in a loop
 AGAIN_BARS: Final = 2  # bars of the plan that the composer hears again
+CALM_STARTS: Final = 2  # fresh starts in a row that change nothing else ...
+WARMER, LOOSER = 0.15, 0.75  # ... and what each more adds: a share of the temperature; nats of following less ...
+MOST_STEPS: Final = 4  # ... up to this number
 MOST_LAGS: Final = 16  # lags at which the music before is searched for long repetitions
 
 _LAGS: Final = np.arange(LONGEST_LOOP + 1)
@@ -68,16 +73,26 @@ class LoopWatch:
 def fresh_start(frame: int, written: int, settings: PlanSettings, sheet: Sheet, heard: Hearing) -> SheetNote:
     """Return a fresh start after the notes up to ``frame``; its length is that of the music to hear again.
 
-    If the last one was not long ago, a bar more or less is heard again, so that the same loop does not follow.
+    If the last one was not long ago, a bar more or less is heard again, so that the same loop does not follow. Its
+    ``number`` counts the fresh starts in a row.
     """
-    bars = AGAIN_BARS
-    for note in sheet.backwards():
-        if note.frame < frame - LONGEST_LOOP:
-            break
-        if is_fresh_start(note):
-            bars -= note.length >= round(AGAIN_BARS * settings.bar_frames)
-            break
-    return SheetNote(frame, frame, REST, 0, 0, 0, round(bars * settings.bar_frames), 0, (), written, heard.bank)
+    recent = takewhile(lambda note: note.frame >= frame - LONGEST_LOOP, sheet.backwards())
+    last = next((note for note in recent if is_fresh_start(note)), None)
+    bars, number = AGAIN_BARS, 1
+    if last is not None:
+        bars -= last.length >= round(AGAIN_BARS * settings.bar_frames)
+        number += last.number
+    length = round(bars * settings.bar_frames)
+    return SheetNote(frame, frame, REST, 0, 0, 0, length, 0, (), written, heard.bank, number=number)
+
+
+def stirred(sampling: NoteSampling, start: SheetNote | None, frame: int) -> NoteSampling:
+    """Return how the notes at ``frame`` are chosen after the fresh start ``start``, maybe one of several in a row."""
+    if start is None or start.number <= CALM_STARTS or frame > start.frame + LONGEST_LOOP:
+        return sampling
+    steps = min(start.number - CALM_STARTS, MOST_STEPS)
+    warmth = sampling.temperature * (1 + WARMER * steps)
+    return replace(sampling, temperature=warmth, follow=sampling.follow - LOOSER * steps)
 
 
 def is_fresh_start(note: SheetNote) -> bool:

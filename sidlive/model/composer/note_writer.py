@@ -17,7 +17,7 @@ from sidlive.model.composer.choosing import choose, merit_of
 from sidlive.model.composer.drafts import Outcome, Tryout
 from sidlive.model.composer.events import CHORD, LONGEST_WAIT, PITCH, REST, VOICE, WAIT, Events
 from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of, waits_of
-from sidlive.model.composer.loop_watch import LoopWatch, fresh_start, is_fresh_start, notes_again
+from sidlive.model.composer.loop_watch import LoopWatch, fresh_start, is_fresh_start, notes_again, stirred
 from sidlive.model.composer.new_sounds import with_new_sound
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.sections import section_of, turn_of, turned
@@ -157,6 +157,7 @@ class NoteWriter:
         turn = turn_of(settings.contrast, settings.sampling.seed, settings.sampling.lane, section, draft)
         limits = limits_of(heard, settings, silent, turn.all_tones)
         sampling = turned(replace(settings.sampling, pace=heard.pace), turn, draft, settings.bar_frames)
+        sampling = stirred(sampling, self._fed_start, chapter.now)
         waits = waits_of(heard, settings, chapter.now + chapter.shift)
         event = composer.write(sampling, limits, least_wait=min(least, LONGEST_WAIT), waits=waits)
         if settings.classes is not None and event[VOICE] != REST and event[CHORD]:

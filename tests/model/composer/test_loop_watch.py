@@ -12,9 +12,11 @@ from sidlive.model.composer import NoteLimits, NoteSampling
 from sidlive.model.composer import events as ev
 from sidlive.model.composer.choices import ANY_WAIT, UNLIMITED
 from sidlive.model.composer.events import Events
-from sidlive.model.composer.loop_watch import AGAIN_BARS, PATIENCE
+from sidlive.model.composer.hearing import Hearing
+from sidlive.model.composer.loop_watch import AGAIN_BARS, LONGEST_LOOP, PATIENCE, fresh_start, stirred
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.planner import Planner
+from sidlive.model.composer.sheet import Sheet
 from sidlive.tune.loading import load_fragment
 from sidlive.tune.score.steps import Pattern, PatternNote
 
@@ -71,6 +73,29 @@ class Stubborn(Circling):
         return self.written
 
 
+class Obstinate(Circling):
+    """A composer that plays the same passage again after each fresh start, until it is asked to be more daring."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.asked: list[tuple[float, float]] = []  # temperature and following of each note, as they change
+
+    @property
+    def passage(self) -> int:
+        return self.given if self.asked[-1] > (LOOPING.sampling.temperature, 0.0) else 0
+
+    def write(
+        self,
+        sampling: NoteSampling,
+        limits: NoteLimits = UNLIMITED,
+        least_wait: int = 0,
+        waits: NDArray[np.bool_] = ANY_WAIT,
+    ) -> NDArray[np.int16]:
+        wish = (sampling.temperature, sampling.follow)
+        self.asked += [wish] if self.asked[-1:] != [wish] else []
+        return super().write(sampling, limits, least_wait, waits)
+
+
 @pytest.fixture(scope="module")
 def prompt() -> Frames:
     return load_fragment("gallop").frames[:640]
@@ -114,6 +139,27 @@ def test_a_loop_that_comes_back_is_left_sooner(prompt: Frames) -> None:
     notes = play(begun(prompt, composer), LOOPING, prompt, 0, LONG)
     assert composer.resets >= 3
     assert 3.5 <= times_played(notes, period) <= 3.5 + 3 * BAR / period
+
+
+def test_if_the_same_passage_comes_again_and_again_the_notes_become_more_daring_for_a_while(prompt: Frames) -> None:
+    composer, period = Obstinate(34), 34 * STEP
+    notes = play(begun(prompt, composer), LOOPING, prompt, 0, 3 * LONG)
+    assert times_played(notes, period) < 8
+    usual = (LOOPING.sampling.temperature, LOOPING.sampling.follow)
+    daring = [wish for wish in composer.asked if wish != usual]
+    assert all(warmth > usual[0] and follow < usual[1] for warmth, follow in daring)
+    assert daring and composer.asked[0] == usual
+
+
+def test_only_many_fresh_starts_in_a_row_make_notes_more_daring_and_not_for_ever(prompt: Frames) -> None:
+    heard, usual = Hearing(prompt), LOOPING.sampling
+    sheet = Sheet([])
+    for number, frame in enumerate((1000, 1300, 1600, 1600 + LONGEST_LOOP + 1), 1):
+        sheet.add(start := fresh_start(frame, 0, LOOPING, sheet, heard))
+        assert start.number == (number if number < 4 else 1)
+        assert (stirred(usual, start, frame) == usual) == (number != 3)
+        assert stirred(usual, start, frame + LONGEST_LOOP + 1) == usual
+    assert stirred(usual, None, 0) == usual
 
 
 @pytest.mark.parametrize("settings", [replace(LOOPING, repeats=0), replace(LOOPING, sampling=NoteSampling(seed=5))])
