@@ -116,7 +116,7 @@ def test_a_performance_in_a_real_terminal(terminal: Terminal):
     terminal.shows("interrupted")
 
     terminal.resize(80, 24)
-    terminal.shows_all("temperature 0.8", "F8 PANIC", but="STEER")
+    terminal.shows_all("temperature 0.9", "F8 PANIC", but="STEER")
 
     screen = terminal.leaves()
     assert "SIDLIVE" not in screen and "Traceback" not in screen
