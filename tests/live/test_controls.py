@@ -16,7 +16,7 @@ def test_a_typed_value_gets_the_controls_type() -> None:
 
 
 def test_a_value_out_of_range_says_what_was_expected_and_what_to_do() -> None:
-    with pytest.raises(ControlError, match=r"^temperature expects 0\.0 to 2\.0, found 7; try 0\.9$"):
+    with pytest.raises(ControlError, match=r"^temperature expects 0\.0 to 2\.0, found 7; try 0\.8$"):
         control("temperature").typed(7)
     with pytest.raises(ControlError, match=r"ahead expects .* 16 to 250 frames, found 20.5; try 64"):
         control("ahead").typed(20.5)
