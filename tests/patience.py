@@ -1,8 +1,8 @@
 """Waiting for other threads and processes, on a machine that may be busy or stand still for seconds.
 
-A test never waits for a time in which something should have happened. It waits for what it needs (`until`), or holds it
-back with an event. Where time itself is played, as by a process that must hear from this one every second, it plays
-again if this process was held up meanwhile (`undisturbed`).
+A test never waits for a fixed time, hoping that something has happened by then. It waits for what it needs (`until`),
+or holds it back with an event. Where time itself is played, as by a process that must hear from this one every second,
+it plays again if this process was held up meanwhile (`undisturbed`).
 """
 
 import threading

@@ -14,7 +14,7 @@ from sidlive.model.composer.sheet import Sheet, SheetNote
 from sidlive.model.composer.taste import Taste
 from sidlive.model.composer.traits import FRAME, Meter, Past, Table, table_of, traits_of
 
-REMEMBERED_BARS: Final = 9  # bars before a section in which the traits look for what it repeats
+REMEMBERED_BARS: Final = 9  # bars before a section in which the traits look for music that the section repeats
 PICKINESS: Final = 1.0  # 0: any draft may be taken; 1: drafts as often as real music is like them; more: the best
 
 

@@ -26,10 +26,6 @@ def plan_settings(
     sampling: Sampling,
     beat: Beat,
     frames: int,
-    classes: frozenset[int] | None = None,
-    detune_cents: float = 0.0,
-    repeats: int = PLAYED_REPEATS,
-    new_sounds: float = PLAYED_NEW_SOUNDS,
 ) -> PlanSettings:
     """Return the settings of a plan that follows a prompt of ``frames`` frames with this beat.
 
@@ -37,17 +33,15 @@ def plan_settings(
     """
     return PlanSettings(
         sampling=notes_like(sampling),
-        classes=classes,
-        repeats=repeats,
+        repeats=PLAYED_REPEATS,
         contrast=PLAYED_CONTRAST,
         candidates=PLAYED_CANDIDATES,
         on_beat=True,
         known_gates=True,
-        new_sounds=new_sounds,
+        new_sounds=PLAYED_NEW_SOUNDS,
         beat_frames=beat.frames,
         bar_frames=beat.bar_frames,
         downbeat=beat.downbeat - frames,
-        detune_cents=detune_cents,
     )
 
 

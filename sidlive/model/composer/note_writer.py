@@ -1,6 +1,6 @@
 """The writer of a plan: brings the composer to the end of a chapter's notes, and lets it and code write more.
 
-Knows no horizon and no settings but those that it is given: `planner` decides what is to be written when.
+`planner` decides how far the notes reach and under which settings they are written.
 """
 
 from collections.abc import Callable

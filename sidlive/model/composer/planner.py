@@ -189,7 +189,7 @@ class Planner:
     # -- writing
 
     def _extend(self, chapter: Chapter, frame: int, settings: PlanSettings) -> None:
-        """Write notes until the plan reaches the horizon of ``frame``; let drafts of what follows be written."""
+        """Write notes until the plan reaches the horizon of ``frame``, and a slice of the next section's drafts."""
         until = frame + self._horizon(chapter, frame, settings)
         if not (settings.candidates > 1 and chapter.composes and self._writer.judges):
             self._write_to(until, chapter, frame, settings)

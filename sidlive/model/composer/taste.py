@@ -1,8 +1,8 @@
-"""The taste of a composer: a small network that tells drafts which sound like real music from those that do not.
+"""The taste of a composer: a small network that distinguishes drafts that sound like real music from other drafts.
 
-It sees the `traits` of a section and returns its *merit*: the logarithm of the odds that a composer of flesh and blood
-wrote it. It was trained to tell how real tunes go on from how the plan goes on (`training.taste_train`). It is not the
-critic of `judging`, which measures the result: that one sees frames, and other tunes.
+It sees the `traits` of a section and returns its *merit*: the logarithm of the odds that a human wrote it. It was
+trained to distinguish continuations of real tunes from those that the composer plans (`training.taste_train`). It is
+not the critic of `judging`, which measures the result: that one sees frames, and other tunes.
 """
 
 import json

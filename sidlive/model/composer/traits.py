@@ -209,7 +209,10 @@ def _rhythm(frames: NDArray[np.int64], length: int, meter: Meter) -> Traits:
 
 
 def _figures(notes: Table) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return the voices ``int64[n]`` and keys ``int64[n]`` of what notes do together, or one after the other."""
+    """Return the voices ``int64[n]`` and keys ``int64[n]`` of the n figures of each kind.
+
+    The kinds: single notes with their lengths; 2, 3 or 4 pitches in a row; 3 or 5 distances in a row, of one voice.
+    """
     lined = notes[np.argsort(notes[:, VOICE], kind="stable")]
     found = [(lined[:, VOICE], lined[:, PITCH] * _KEY + lined[:, LENGTH])]
     waits = np.minimum(np.diff(lined[:, FRAME], append=0), _LONGEST)

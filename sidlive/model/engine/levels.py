@@ -179,7 +179,7 @@ class HearingTable(NamedTuple):
 
 
 class GeneratingTable(NamedTuple):
-    """The arrays of `generate_frame`, without those that its caller chooses anew for each frame."""
+    """The arrays of `generate_frame` that are the same for all frames."""
 
     language: Language
     level: ColumnLevel

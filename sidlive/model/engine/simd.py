@@ -196,7 +196,7 @@ def alike(builder: Any, number: Any, kind: Any) -> Any:
 def for_each(builder: Any, count: Any, body: Callable[[Any, Any], None], side_by_side: int = 1) -> None:
     """Emit ``body(i, FLOATS)`` for whole vectors of ``count`` numbers, then ``body(i, FLOAT)`` for each one left.
 
-    ``side_by_side`` vectors are one larger vector for the body, as long as there are so many.
+    While at least ``side_by_side`` vectors are left, the body gets them as one larger vector.
     """
     done: Any = ir.Constant(LONG, 0)
     for size in (LANES * side_by_side, LANES, 1):

@@ -1,4 +1,4 @@
-"""What the core did before a gap: of its entries those that count, and how long its threads waited."""
+"""The diary's report of a gap: its latest long entries, and how long threads waited for a processor."""
 
 import gc
 import threading

@@ -32,7 +32,7 @@ def traits_after(section: np.ndarray, bars: int = 4) -> np.ndarray:
 
 def test_music_that_goes_on_as_before_differs_from_the_past_in_nothing() -> None:
     traits = traits_after(riff(4, 8 * 96))
-    own = (TRAITS - 1) // 4  # at least so many traits describe the section alone
+    own = (TRAITS - 1) // 4  # the number of traits that describe the section alone, at least
     assert np.isfinite(traits).all() and len(traits) == TRAITS
     busier = traits_after(riff(4, 8 * 96, step=6))
     higher = traits_after(riff(4, 8 * 96, pitches=(49, 56, 61, 56)))

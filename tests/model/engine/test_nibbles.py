@@ -86,7 +86,7 @@ def test_all_instruction_sets_compute_the_same_bits() -> None:
 
 
 def test_predictions_are_nearly_those_of_the_network_in_float32(weights: EngineWeights) -> None:
-    """With the same numbers: what is left is the rounding of what the matrices multiply."""
+    """Both have the same 4-bit weights, so the difference is only the rounding of activations to bytes."""
     frames = tune(120)
     expected = torch_logits(torch_network(weights), frames, 90)
     engine = Engine(weights, context=GROUPED.context, headroom=20)
