@@ -13,10 +13,12 @@ from typing import Final
 import numpy as np
 
 from sidlive.bench.jack_room import busy_processes
+from sidlive.bench.witness import STALL_S, Stall, stalls_before, witnesses
 from sidlive.errors import DeviceError
 from sidlive.live.processes.options import RoomOptions
 from sidlive.live.processes.room import open_room
 from sidlive.live.session import Session
+from sidlive.live.state import GapReport
 from sidlive.report import Result
 
 APART_S: Final = 1.5  # seconds between two changes
@@ -63,15 +65,15 @@ def gaps(
         session.prompt("gallop")
         session.start()
         _until_playing(session)
-        with busy_processes(processes):
+        with busy_processes(processes), witnesses() as stalls:
             before = session.state()
             report_progress(f"{seconds:.0f} s with a change every {APART_S} s")
             changes, leads = _perform(session, seconds)
-        state, found = session.state(), link.core.gap_reports()
+            state, found = session.state(), link.core.gap_reports()
     count = state.gaps - before.gaps
     return [
         Result("gaps", count, f"times, in {seconds:.0f} s"),
-        *gap_results(found[len(found) - min(count, len(found)) :]),
+        *gap_results(found[len(found) - min(count, len(found)) :], stalls),
         Result("late", state.underruns - before.underruns, "times that the model was late; the music went on"),
         Result("changes", changes, "changes"),
         Result("latency_ms.p50", round(float(np.percentile(leads, 50)), 1), "ms, from a frame to its sound"),
@@ -83,9 +85,25 @@ def gaps(
     ]
 
 
-def gap_results(reports: Sequence[str]) -> list[Result]:
-    """Return a result for each gap, with what the core did before it."""
-    return [Result(f"gap.{number}", report) for number, report in enumerate(reports, 1)]
+def gap_results(reports: Sequence[GapReport], stalls: Sequence[Stall] | None) -> list[Result]:
+    """Return a result for each gap, with what the core did before it, and how often the machine itself stood still.
+
+    ``stalls``: what `witnesses` saw; None if they could not watch.
+    """
+    results = [Result(f"gap.{number}", report.text) for number, report in enumerate(reports, 1)]
+    if stalls is None:
+        return results
+    before = stalls_before(reports, stalls)
+    texts = [
+        f"{report.text}; a processor ran no program for {1000 * stall_s:.0f} ms" if stall_s else report.text
+        for report, stall_s in zip(reports, before, strict=True)
+    ]
+    return [
+        Result("gaps.machine", sum(stall_s > 0 for stall_s in before), "of them when a processor ran no program"),
+        Result("stalls", len(stalls), f"times that a processor ran no program for {1000 * STALL_S:.0f} ms or longer"),
+        Result("stalls_ms.max", round(1000 * max((s.seconds for s in stalls), default=0.0), 1), "ms"),
+        *(Result(f"gap.{number}", text) for number, text in enumerate(texts, 1)),
+    ]
 
 
 def _until_playing(session: Session) -> None:

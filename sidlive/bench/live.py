@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from sidlive.bench.gaps import gap_results
 from sidlive.bench.jack_room import busy_processes
 from sidlive.bench.pulse_room import Arrivals, arrivals, can_record, device_ms, null_sink
+from sidlive.bench.witness import witnesses
 from sidlive.chip import registers as sid
 from sidlive.chip.registers import PAL, Frames, silence
 from sidlive.chip.sid import Samples, Sid, sample_at
@@ -36,7 +37,7 @@ from sidlive.errors import DeviceError
 from sidlive.live.processes.options import RoomOptions
 from sidlive.live.processes.room import RoomLink, open_room
 from sidlive.live.session import Session
-from sidlive.live.state import State
+from sidlive.live.state import GapReport, State
 from sidlive.report import Result
 from sidlive.tune.beat import Beat
 from sidlive.tune.fragment import Fragment
@@ -123,6 +124,7 @@ def bench(
             arrived = stack.enter_context(arrivals())
             report_progress("clicks, for the latency of PulseAudio itself")
             clicks, options = device_ms(arrived), replace(options, device="pulse")
+        stalls = stack.enter_context(witnesses())
         heard, states, reports = measure(options, changes, report_progress, arrived)
     times = {kind: [h.ms for h in heard if h.ms is not None and h.kind == kind] for kind in KINDS}
     steer, remix = ([ms for kind in kinds for ms in times[kind]] for kinds in (STEER, REMIX))
@@ -146,7 +148,7 @@ def bench(
         Result("changes.unheard", unheard, "changes"),
         Result("underruns", sum(state.underruns for state in states), "times"),
         Result("gaps", sum(state.gaps for state in states), "times"),
-        *gap_results(reports),
+        *gap_results(reports, stalls),
         Result("latency_ms", max(state.latency_ms for state in states), "ms"),
         Result("busy_processes", os.cpu_count() or 1 if busy else 0, "processes"),
         Result("output", states[-1].output),
@@ -159,14 +161,14 @@ def measure(
     changes: int,
     report_progress: Callable[[str], None] = lambda doing: None,
     arrived: Arrivals | None = None,
-) -> tuple[list[HeardChange], list[State], list[str]]:
+) -> tuple[list[HeardChange], list[State], list[GapReport]]:
     """Make ``changes`` changes, ROOMFUL per room. ``arrived``: a recording of the sound device.
 
     Return when each was heard, the last state of each room, and what the core did before each gap.
     """
     heard: list[HeardChange] = []
     states: list[State] = []
-    reports: list[str] = []
+    reports: list[GapReport] = []
     while len(heard) < changes:
         count = min(ROOMFUL, changes - len(heard))
         report_progress(f"change {len(heard) + 1} of {changes}")
@@ -180,7 +182,7 @@ def measure(
 
 def _measure(
     options: RoomOptions, changes: int, folder: Path, arrived: Arrivals | None
-) -> tuple[list[HeardChange], State, list[str]]:
+) -> tuple[list[HeardChange], State, list[GapReport]]:
     """Make changes in one room, as `measure` does."""
     link = open_room(replace(options, stamp=functools.partial(Recording, folder), takes=folder))
     try:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 from sidlive.chip.registers import Frames
-from sidlive.live.state import BindingState, ControlValue, NoticeLevel, OutputState, State, Window
+from sidlive.live.state import BindingState, ControlValue, GapReport, NoticeLevel, OutputState, State, Window
 from sidlive.model.composer.plan_settings import StepUnit
 
 if TYPE_CHECKING:
@@ -178,8 +178,8 @@ class CoreCalls(Protocol):
         """Return the last MIDI messages and what each of them did, the newest last."""
         ...
 
-    def gap_reports(self) -> list[str]:
-        """Return what the core did shortly before each of the last gaps in the sound, a line each, oldest first."""
+    def gap_reports(self) -> list[GapReport]:
+        """Return what the core did shortly before each of the last gaps in the sound, oldest first."""
         ...
 
     def performed(self) -> "tuple[Frames, Beat | None, bool, Speeds | None]":

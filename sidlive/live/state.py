@@ -1,7 +1,7 @@
 """The state of the instrument: plain values that cross from the core to screens and scripts. Knows no threads."""
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,6 +243,13 @@ Notes = NDArray[np.int64]  # [n, PLAN_COLUMNS]
 def no_notes() -> Notes:
     """Return an empty table of planned notes."""
     return np.zeros((0, PLAN_COLUMNS), dtype=np.int64)
+
+
+class GapReport(NamedTuple):
+    """A gap in the sound, and what was done shortly before it."""
+
+    at_s: float  # by `time.perf_counter`
+    text: str  # a line
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from sidlive.live.core.timekeeper import Timekeeper
 from sidlive.live.core.voices import Row
 from sidlive.live.link import COMMANDS, TakeNote
 from sidlive.live.outputs.chip_choice import LISTENING
-from sidlive.live.state import BindingState, ControlValue, Notes, NoticeLevel, OutputState, State, SyncState
+from sidlive.live.state import BindingState, ControlValue, GapReport, Notes, NoticeLevel, OutputState, State, SyncState
 from sidlive.live.takes.take import ASSIGN, DELIVER, ENTER, FORGET, HEARD, ROWS
 from sidlive.live.timing.clock import Clock
 from sidlive.tune.beat import Beat
@@ -210,9 +210,9 @@ class Core(Timekeeper):
         """Return the last MIDI messages and what each of them did, the newest last."""
         return [] if self.hands is None else self.hands.last_heard()
 
-    def gap_reports(self) -> list[str]:
-        """Return what the core did shortly before each of the last gaps in the sound, a line each, oldest first."""
-        return list(self.gap_lines)
+    def gap_reports(self) -> list[GapReport]:
+        """Return what the core did shortly before each of the last gaps in the sound, oldest first."""
+        return list(self.explained_gaps)
 
     def log(self) -> str:
         """Return the take's log so far."""

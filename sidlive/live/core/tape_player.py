@@ -31,7 +31,7 @@ from sidlive.live.core.tape import Tape
 from sidlive.live.core.voices import Row, released, remixed, sounding, steady
 from sidlive.live.edits.edit_list import remix_edits
 from sidlive.live.edits.remix import Remix
-from sidlive.live.state import Phase
+from sidlive.live.state import GapReport, Phase
 from sidlive.live.takes.take import FRAME, Take
 from sidlive.live.timing.clock import Taps
 from sidlive.tune.shaping.grid import BarGrid
@@ -77,7 +77,7 @@ class TapePlayer:
         self.midi = "no MIDI"
         self.latency_ms = 0.0
         self.gaps = 0
-        self.gap_lines: deque[str] = deque(maxlen=MOST_GAPS)  # what was done before each of the last gaps
+        self.explained_gaps: deque[GapReport] = deque(maxlen=MOST_GAPS)  # what was done before each of the last gaps
         self.compiling = False  # the engine is being compiled, which takes a while
         self.realtime = False  # frames are played at their time, so a change must be made in time
         self.quantised = "now"  # the moment at which changes of MIDI controllers take effect

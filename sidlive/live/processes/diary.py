@@ -13,6 +13,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
+from sidlive.live.state import GapReport
+
 MOST: Final = 4000  # entries that are kept: at least two seconds
 BEFORE_S: Final = 0.1  # time before a gap that is reported
 SHORT_S: Final = 0.001  # shorter entries are left out of reports
@@ -44,8 +46,8 @@ class Diary:
         self._waits = {name: wait_s - self._waited.get(name, wait_s) for name, wait_s in now.items()}
         self._waited = now
 
-    def report(self, gap_s: float) -> str:
-        """Return what was done shortly before a gap at ``gap_s``, a line."""
+    def report(self, gap_s: float) -> GapReport:
+        """Return what was done shortly before a gap at ``gap_s``."""
         begin_s = gap_s - BEFORE_S
         spans = sorted(
             (began, ended, what) for began, ended, what in list(self._entries) if ended >= begin_s and began <= gap_s
@@ -57,7 +59,8 @@ class Diary:
         ]
         waits = sorted(((wait_s, name) for name, wait_s in self._waits.items() if wait_s >= SHORT_S), reverse=True)
         waited = ", ".join(f"{name} {1000 * wait_s:.0f} ms" for wait_s, name in waits)
-        return f"{'; '.join(done) or 'nothing'}. Waited for a processor in that second: {waited or 'nobody'}"
+        text = f"{'; '.join(done) or 'nothing'}. Waited for a processor in that second: {waited or 'nobody'}"
+        return GapReport(gap_s, text)
 
     def _collected(self, phase: str, about: dict[str, Any]) -> None:
         if phase == "start":

@@ -292,7 +292,7 @@ class _Parts:
         self.diary.look()
         for gap_s in self._renderer.take_gaps():
             if self.core.take.length:
-                self.core.gap_lines.append(self.diary.report(gap_s))
+                self.core.explained_gaps.append(self.diary.report(gap_s))
 
     def _show_output(self) -> None:
         core, renderer = self.core, self._renderer

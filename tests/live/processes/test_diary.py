@@ -32,8 +32,10 @@ def test_a_report_has_what_was_done_in_the_tenth_of_a_second_before_a_gap(clock:
     ):
         clock[0] = end_s
         diary.note(what, begin_s)
-    assert diary.report(100.0).split(".")[0] == "-120 ms a prefill (70 ms); -30 ms a frame (50 ms)"
-    assert diary.report(200.0) == "nothing. Waited for a processor in that second: nobody"
+    report = diary.report(100.0)
+    assert report.at_s == 100.0
+    assert report.text.split(".")[0] == "-120 ms a prefill (70 ms); -30 ms a frame (50 ms)"
+    assert diary.report(200.0).text == "nothing. Waited for a processor in that second: nobody"
 
 
 def test_a_garbage_collection_is_an_entry() -> None:
@@ -58,5 +60,5 @@ def test_a_report_says_how_long_threads_waited_for_a_processor(clock: list[float
         schedstat.write_text(f"123456789 {waited_ns} 55\n")
         host.write_text(f"cpu  1 2 3 4 5 6 7 {stolen} 0 0\ncpu0 1 2 3 4\n")
         diary.look()
-    waited = diary.report(100.0).split(": ")[1]
+    waited = diary.report(100.0).text.split(": ")[1]
     assert waited == f"{thread.name} 40 ms, all, because the host took them 20 ms"
