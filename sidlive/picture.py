@@ -17,7 +17,9 @@ ROW: Final = 19  # height of a bar and its margin
 GAP: Final = 13  # gap between two rows
 INK: Final = "#2b2b3a"
 PAPER: Final = "#fbfaf6"
-COLOURS: Final = ("#6c5eb5", "#9bc069", "#c98f3c")
+COLOURS: Final = ("#6c5eb5", "#9bc069", "#c98f3c", "#b5584f", "#4f9bb5", "#8a8378")  # of series; then they repeat
+LEGEND: Final = 4  # names in a line of a chart's legend
+LEGEND_WIDTH: Final = 145  # of each
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,10 @@ def draw(title: str, charts: Sequence[Chart]) -> str:
         y += 42
         parts.append(text(24, y, chart.heading, size=15, weight="bold"))
         if len(chart.series) > 1:
-            y += 22
             for number, name in enumerate(chart.series):
-                x = LABEL + 130 * number
-                parts.append(rectangle(x, y - 10, 11, 11, COLOURS[number]))
+                y += 22 * (number % LEGEND == 0)
+                x = LABEL + LEGEND_WIDTH * (number % LEGEND)
+                parts.append(rectangle(x, y - 10, 11, 11, COLOURS[number % len(COLOURS)]))
                 parts.append(text(x + 17, y, name))
         y += 14
         longest = max((bar.high for row in chart.rows for bar in row.bars if bar), default=0.0)
@@ -100,7 +102,7 @@ def draw(title: str, charts: Sequence[Chart]) -> str:
             own = longest if chart.shared else max((bar.high for bar in row.bars if bar), default=0.0)
             parts.append(text(LABEL - 12, y + ROW * len(row.bars) / 2 + 5, row.label, anchor="end"))
             for number, bar in enumerate(row.bars):
-                parts += _bar(y + ROW * number, bar, own, row.unit, COLOURS[number])
+                parts += _bar(y + ROW * number, bar, own, row.unit, COLOURS[number % len(COLOURS)])
             y += ROW * len(row.bars) + GAP
     return svg(y + 14, parts)
 

@@ -3,18 +3,19 @@
 import argparse
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidlive.commands import eval_report
 from sidlive.commands.arguments import add_json_option
+from sidlive.commands.eval_trials import Trial, draw_rolls_of, try_out
+from sidlive.commands.steering import add_steering_options, settings_from
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sidlive.model.corpus.shards import Corpus
-    from sidlive.model.judging.continuations import Continuation
     from sidlive.model.judging.likelihood import Judged, Weigher
 
 CHECKPOINT = ".pt"  # ending of a checkpoint, which is judged in float32
@@ -65,19 +66,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--prompt-frames", type=int, default=1024, metavar="P", help="length of each prompt in frames (default: 1024)"
     )
     command.add_argument(
-        "--plan",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="continue under the plan of the model's composer, if it has one (default: --plan)",
+        "--seed",
+        type=_seeds,
+        default="0",
+        metavar="S",
+        help="chooses prompts and futures (default: 0); several, separated by commas: figures are over all of them",
     )
-    command.add_argument("--temperature", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
-    command.add_argument("--top-p", type=float, default=0.98, metavar="X", help="as for generate (default: 0.98)")
-    command.add_argument("--follow", type=float, default=1.0, metavar="X", help="as for generate (default: 1)")
-    command.add_argument("--obey", type=float, default=0.0, metavar="X", help="as for generate (default: 0)")
-    command.add_argument("--vary", type=float, default=0.8, metavar="X", help="as for generate (default: 0.8)")
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="chooses prompts and futures (default: 0)")
     command.add_argument("--picture", type=Path, metavar="OUT.svg", help="draw the figures to this file")
     add_json_option(command)
+    add_steering_options(command, several=True)
     command.set_defaults(run=run)
 
 
@@ -85,29 +82,28 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge the model and report. Raises ModelError."""
     from rich.console import Console
 
-    from sidlive.model.engine import Sampling, load_engine
+    from sidlive.model.engine import load_engine
     from sidlive.report import Result, emit
 
     _check(arguments)
-    follow, obey, vary = arguments.follow, arguments.obey, arguments.vary
-    sampling = Sampling(
-        arguments.temperature, arguments.top_p, seed=arguments.seed, follow=follow, obey=obey, vary=vary
-    )
+    variants = settings_from(arguments)
+    composed = any(settings.get("compose", 1) for settings in variants)
     console = Console(stderr=True)
     with _corpus(arguments.corpus, console) as corpus:
         split = _split(corpus, arguments)
-        generated = eval_report.Generated()
+        trials: list[Trial] = []
         checkpoint = arguments.model.endswith(CHECKPOINT)
         engine = None if checkpoint else load_engine(arguments.model)
         weigher = engine or _reference(arguments.model)
         judged = _judge(weigher, corpus, arguments, split, console)
         beside = _beside(corpus, arguments)
         unheard = _judge(weigher, corpus, arguments, beside, console) if beside else None
-        notes = _notes(corpus, arguments, split) if engine else {}
+        notes = _notes(corpus, arguments, split) if engine and composed else {}
         prompts_from = _prompts_from(corpus, arguments, split)
         if engine and arguments.generate:
-            generated = _continue(engine, corpus, arguments, prompts_from, sampling, console)
-    sides = generated.sides
+            trials = try_out(engine, corpus, arguments, prompts_from, variants, console)
+            if arguments.rolls:
+                draw_rolls_of(arguments.rolls, corpus, trials)
     results = [
         *eval_report.nats(judged),
         Result("tunes", len(judged.by_kind)),
@@ -119,32 +115,34 @@ def run(arguments: argparse.Namespace) -> int:
             results.append(Result(f"held_out_composers.nats_per_frame{end}", figure, "nats"))
         results.append(Result("held_out_composers.tunes", len(unheard.by_kind)))
     results += [Result(name, value, "nats") for name, value in notes.items()]
-    if sides:
-        results += [Result(f"generated.{name}", value) for name, value in generated.critic.items()]
-        results += eval_report.figures(sides)
-        results += [Result(f"generated.{name}.10min", value) for name, value in generated.long.items()]
+    if trials:
+        results += eval_report.figures(trials)
         results += [
-            Result("plan", generated.planned),
+            Result("plan", any(trial.planned for trial in trials)),
             Result("prompts", arguments.generate),
             Result("prompts_split", prompts_from),
             Result("prompt_frames", arguments.prompt_frames, "frames"),
             Result("continuation", arguments.seconds, "s"),
-            Result("temperature", arguments.temperature),
-            Result("top_p", arguments.top_p),
-            Result("follow", arguments.follow),
-            Result("obey", arguments.obey),
-            Result("vary", arguments.vary),
-            Result("seed", arguments.seed),
+            *eval_report.settings_tried(trials),
         ]
     if arguments.picture:
         eval_report.draw_figures(
-            arguments.picture, f"{arguments.model}: {eval_report.tunes_text(judged, split)}", judged, sides
+            arguments.picture, f"{arguments.model}: {eval_report.tunes_text(judged, split)}", judged, trials
         )
     if arguments.json:
         emit(results, True)
     else:
-        eval_report.print_tables(arguments.model, split, judged, unheard, notes, generated)
+        eval_report.print_tables(arguments.model, split, judged, unheard, notes, trials)
     return 0
+
+
+def _seeds(text: str) -> list[int]:
+    """Return the seeds of ``--seed``. Raises ArgumentTypeError."""
+    with contextlib.suppress(ValueError):
+        seeds = list(dict.fromkeys(map(int, text.split(","))))
+        if min(seeds) >= 0:
+            return seeds
+    raise argparse.ArgumentTypeError(f"expected whole numbers from 0, separated by commas; found {text!r}")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -217,7 +215,7 @@ def _notes(corpus: "Corpus", arguments: argparse.Namespace, split: str) -> dict[
     from sidlive.model.weights import composer_path
 
     path = composer_path(arguments.model)
-    if path is None or not arguments.plan:
+    if path is None:
         return {}
     costs = judge_notes(load_composer(path), corpus, arguments.length, split, arguments.tunes)
     if not len(costs):
@@ -263,67 +261,3 @@ def _judge(
     for judged in track(progress, "judging", total=count, transient=True, console=console):
         result = judged
     return result
-
-
-def _continue(
-    engine: object, corpus: "Corpus", arguments: argparse.Namespace, split: str, sampling: object, console: "Console"
-) -> eval_report.Generated:
-    """Continue prompts, and measure the continuations beside the real ones."""
-    from dataclasses import replace
-
-    import numpy as np
-    from rich.progress import track
-
-    from sidlive.errors import ModelError
-    from sidlive.model.composer import load_composer
-    from sidlive.model.engine import Engine, Sampling
-    from sidlive.model.judging import continuations
-    from sidlive.model.judging.continuations import choose_prompts, compare, continue_prompts, criticise, summarise
-    from sidlive.model.weights import composer_path
-    from sidlive.report import warn
-
-    assert isinstance(engine, Engine) and isinstance(sampling, Sampling)
-    prompts = choose_prompts(
-        corpus, arguments.generate, arguments.prompt_frames, arguments.seconds, split, arguments.seed
-    )
-    notes_from = composer_path(arguments.model) if arguments.plan else None
-    composer = load_composer(notes_from) if notes_from else None
-    going_on = continue_prompts(engine, corpus, prompts, sampling, composer)
-    continued = list(track(going_on, "continuing", total=len(prompts), transient=True, console=console))
-    generated = eval_report.Generated(planned=composer is not None)
-    with console.status("measuring"):
-        sides = zip(("generated", "real"), compare(corpus, continued), strict=True)
-        for name, side in sides:
-            generated.sides[name] = {measure: summarise(values) for measure, values in side.items()}
-    try:
-        with console.status("training the critic"):
-            generated.critic = criticise(corpus, continued)
-    except ModelError as error:
-        warn(f"no critic: {error}")
-    longs = [
-        continuations.play_long(engine, corpus, prompt, replace(sampling, lane=lane), continuations.LONG_S, composer)
-        for lane, prompt in track(
-            list(enumerate(prompts[: arguments.long])), "continuing for ten minutes", transient=True, console=console
-        )
-    ]
-    for name in longs[0] if longs else ():
-        known = summarise(np.array([one[name] for one in longs]))
-        generated.long[name] = known.mean if known else None
-    if arguments.rolls:
-        _draw_rolls(arguments.rolls, corpus, continued)
-    return generated
-
-
-def _draw_rolls(folder: Path, corpus: "Corpus", continued: "Sequence[Continuation]") -> None:
-    """Draw an .svg file for each prompt: piano rolls of the prompt, the real and the generated continuation."""
-    from sidlive.model.judging.rolls import draw_rolls
-    from sidlive.picture import save
-    from sidlive.writing import make_folder
-
-    make_folder(folder)
-    for number, one in enumerate(continued, 1):
-        prompt, tune = one.prompt, one.prompt.tune
-        heard = corpus.frames(tune)[prompt.start : prompt.prompt_end]
-        pieces = [("prompt", heard), ("real", one.real), ("generated", one.generated)]
-        title = f"{tune.title or tune.path} - {tune.author}"
-        save(folder / f"{number:02d}.svg", draw_rolls(title, pieces, tune.rate_hz))

@@ -11,7 +11,7 @@ from sidlive.commands.arguments import (
     add_video_option,
     label_from,
 )
-from sidlive.commands.steering import add_steering_options, desk_from
+from sidlive.commands.steering import add_steering_options, desk_with, manner_of, one_setting
 
 if TYPE_CHECKING:
     from sidlive.chip.registers import Frames
@@ -52,6 +52,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--frames", type=int, default=FRAMES, metavar="T", help=f"frames to generate (default: {FRAMES}, 30 s)"
     )
     add_steering_options(generate)
+    generate.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="the same seed gives the same result (default: 0)"
+    )
     add_video_option(generate, "that of the prompt")
     generate.add_argument("--model", default="pocket", help="a preset or a .safetensors file (default: pocket)")
     generate.add_argument("--continuation-only", action="store_true", help="write the continuation without the prompt")
@@ -71,7 +74,6 @@ def run(args: argparse.Namespace) -> None:
     from sidlive.chip.registers import PAL, timing_named
     from sidlive.compiling import compiling
     from sidlive.errors import TuneError
-    from sidlive.live.timing.clock import Clock
     from sidlive.model.composer import load_composer
     from sidlive.model.composer.continuation import continuation
     from sidlive.model.engine import load_engine
@@ -87,7 +89,8 @@ def run(args: argparse.Namespace) -> None:
     for name, number in (("--prompt-frames", args.prompt_frames), ("--frames", args.frames)):
         if number is not None and not 1 <= number <= LONGEST:
             raise TuneError(f"{name} expects 1 to {LONGEST:,}, found {number}")
-    desk_from(args, PAL)  # a value out of range is said before anything is loaded
+    settings = one_setting(args)
+    desk_with(settings, args.seed, PAL)  # a value out of range is said before anything is loaded
     with progress_bar() as bar:
         task = bar.add_task("reading the prompt", total=None)
 
@@ -97,8 +100,8 @@ def run(args: argparse.Namespace) -> None:
 
         with compiling(run_machine, compile_progress("C64")):
             prompt = _at_standard(_prompt(args.prompt, args.song, args.prompt_frames), args.video)
-        desk = desk_from(args, timing_named(prompt.timing))
-        desk.set_prompt(prompt.frames)
+        desk = desk_with(settings, args.seed, timing_named(prompt.timing))
+        manner = manner_of(desk, prompt.frames, prompt.beat)
         bar.update(task, description="loading the model", total=None)
         engine = load_engine(args.model, report_progress=compile_progress("engine"))
         notes_from = composer_path(args.model) if desk.get("compose") else None
@@ -109,11 +112,8 @@ def run(args: argparse.Namespace) -> None:
         prefill_s = perf_counter() - begin
         bar.update(task, description="generating", completed=0, total=args.frames)
         generated = np.empty((args.frames, prompt.frames.shape[1]), dtype=np.uint8)
-        beat = prompt.beat
-        clock = Clock(beat.frames, beat.bar, beat.downbeat - len(prompt.frames))
-        sampling, settings = desk.sampling(0, beat.bar * beat.whole_frames), desk.plan(0, clock)
         begin = perf_counter()
-        rows = continuation(engine, prompt.frames, sampling, composer, settings, desk.constraints)
+        rows = continuation(engine, prompt.frames, manner.sampling, composer, manner.plan, manner.constraints)
         for number, row in enumerate(islice(rows, args.frames)):
             generated[number] = row
             bar.advance(task)

@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sidlive.model.training.torch_setup import require_torch
 
     require_torch("training")
+    from sidlive.live.core.desk import Desk
     from sidlive.model.composer.taste import save_taste, taste_path
     from sidlive.model.corpus.shards import open_corpus
     from sidlive.model.judging.continuations import PROMPT_FRAMES, choose_prompts
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sidlive.model.training.taste_train import train_taste
     from sidlive.model.weights import COMPOSER, model_path
     from sidlive.report import Result, emit, progress_bar
+    from sidlive.tune.beat import UNKNOWN
     from sidlive.writing import expect_place
 
     for name, least in (("tunes", 1), ("seconds", 12), ("workers", 1)):
@@ -55,11 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     prompts = choose_prompts(
         open_corpus(arguments.corpus), arguments.tunes, PROMPT_FRAMES, arguments.seconds, "train", arguments.seed
     )
+    sampling = Desk(arguments.seed).sampling(0, round(UNKNOWN.bar_frames))  # the instrument's defaults
     with progress_bar() as bar:
         task = bar.add_task("continuing tunes", total=None)
         sections = sections_of(
-            model_path(arguments.composer, COMPOSER), arguments.corpus, prompts, (arguments.seed, arguments.seed + 1),
-            arguments.workers,
+            model_path(arguments.composer, COMPOSER), arguments.corpus, prompts, sampling,
+            (arguments.seed, arguments.seed + 1), arguments.workers,
             lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
         card = {"trained": f"{len(prompts)} tunes, {len(sections.real)} sections, seed {arguments.seed}"}

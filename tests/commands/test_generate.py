@@ -12,7 +12,7 @@ from tunes_by_hand import sid_file
 
 from sidlive.chip.registers import NTSC, PAL
 from sidlive.cli import main
-from sidlive.commands.steering import add_steering_options, desk_from, steering_controls
+from sidlive.commands.steering import add_steering_options, desk_with, settings_from, steering_controls
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.judging.measures import note_starts
@@ -69,7 +69,7 @@ def test_a_composer_beside_the_model_writes_the_notes_ahead(
         ("plain", model, []),
         ("planned", str(folder / "small.safetensors"), []),
         ("again", str(folder / "small.safetensors"), []),
-        ("off", str(folder / "small.safetensors"), ["--no-compose"]),
+        ("off", str(folder / "small.safetensors"), ["--compose", "0"]),
     ):
         out = tmp_path / f"{name}.npz"
         assert main(["generate", prompt, "-o", str(out), "--frames", "60", "--model", where, "--json", *options]) == 0
@@ -112,7 +112,7 @@ def test_heats_a_scale_and_no_filter(prompt: str, model: str, tmp_path: Path) ->
     for name, knobs in (
         ("plain", []),
         ("warm", ["--pitch-heat", "2", "--rhythm-heat", "0.1", "--timbre-heat", "2", "--filter-heat", "0.5"]),
-        ("bound", ["--scale", "F# blues", "--no-filter"]),
+        ("bound", ["--scale", "F# blues", "--filter", "0"]),
     ):
         out = tmp_path / f"{name}.npz"
         arguments = ["--frames", "40", "--temperature", "1.5", "--top-p", "1", "--model", model, "--continuation-only"]
@@ -176,6 +176,7 @@ def test_a_continuation_keeps_the_write_order_of_its_tune(
         (["-o", "out.npz", "--frames", "0"], "--frames expects 1 to 5,184,000, found 0"),
         (["-o", "out.npz", "--prompt-frames", "300"], "has 200 frames, not the 300 of --prompt-frames"),
         (["-o", "out.npz", "--temperature", "-1"], "temperature expects 0.0 to 2.0, found -1"),
+        (["-o", "out.npz", "--density", "1,2"], "density expects one value, found 1 and 2"),
         (["-o", "out.npz", "--density", "thick"], "density expects a number, 0.25 to 4.0, found 'thick'"),
         (["-o", "out.npz", "--scale", "H minor"], "scale expects a tonic and a mode"),
         (["-o", "out.npz", "--model", "missing.safetensors"], "no model 'missing.safetensors'"),
@@ -199,11 +200,20 @@ def test_a_missing_prompt_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
 def test_each_control_that_chooses_frames_is_an_option() -> None:
     parser = ArgumentParser()
     add_steering_options(parser)
-    given = ["--density", "2", "--no-on-beat", "--chord", "Am", "--range2", "c3-c5", "--repeats", "5", "--seed", "7"]
-    desk, plain = desk_from(parser.parse_args(given), PAL), desk_from(parser.parse_args([]), PAL)
+    given = ["--density", "2", "--on-beat", "0", "--chord", "Am", "--range2", "c3-c5", "--repeats", "5"]
+    (settings,) = settings_from(parser.parse_args(given))
+    assert settings == {"density": 2.0, "on_beat": 0, "chord": "Am", "range2": "C3-C5", "repeats": 5}
+    assert settings_from(parser.parse_args([])) == [{}] == settings_from(parser.parse_args(["--density", "1"]))
+    desk = desk_with(settings, 7, PAL)
     changed = {one.name: desk.get(one.name) for one in steering_controls() if desk.get(one.name) != one.default}
-    assert changed == {"density": 2.0, "on_beat": 0, "chord": "Am", "range2": "C3-C5", "repeats": 5}
-    assert all(plain.get(one.name) == one.default for one in steering_controls())
-    assert (desk.get("seed"), plain.get("seed")) == (7, 0)
+    assert changed == settings and desk.get("seed") == 7
     names = {one.name for one in steering_controls()}
     assert "temperature" in names and not names & {"transpose", "thin", "octave1", "volume", "ahead"}
+
+
+def test_several_values_of_an_option_are_tried_in_each_combination() -> None:
+    parser = ArgumentParser()
+    add_steering_options(parser, several=True)
+    tried = settings_from(parser.parse_args(["--temperature", ".8,1.2,.8", "--vary", "0,.5", "--chord", "C E G"]))
+    pairs = [(0.8, 0.0), (0.8, 0.5), (1.2, 0.0), (1.2, 0.5)]
+    assert tried == [{"temperature": heat, "vary": vary, "chord": "C E G"} for heat, vary in pairs]

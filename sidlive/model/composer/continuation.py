@@ -2,19 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sidlive.chip.registers import Frames, silence
-from sidlive.model.composer.choices import notes_like
-from sidlive.model.composer.plan_settings import (
-    PLAYED_CANDIDATES,
-    PLAYED_CONTRAST,
-    PLAYED_NEW_SOUNDS,
-    PLAYED_REPEATS,
-    PlanSettings,
-)
+from sidlive.model.composer.plan_settings import PlanSettings
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
-from sidlive.tune.beat import Beat
 
 if TYPE_CHECKING:
     from sidlive.model.composer.chapter import Row
@@ -22,27 +14,12 @@ if TYPE_CHECKING:
     from sidlive.model.engine import Engine
 
 
-def plan_settings(
-    sampling: Sampling,
-    beat: Beat,
-    frames: int,
-) -> PlanSettings:
-    """Return the settings of a plan that follows a prompt of ``frames`` frames with this beat.
+class Manner(NamedTuple):
+    """How a prompt is continued: the settings for frames and for the notes of the plan, and limits on frames."""
 
-    ``sampling``: of the engine; the notes are chosen likewise. The others are as in `PlanSettings`.
-    """
-    return PlanSettings(
-        sampling=notes_like(sampling),
-        repeats=PLAYED_REPEATS,
-        contrast=PLAYED_CONTRAST,
-        candidates=PLAYED_CANDIDATES,
-        on_beat=True,
-        known_gates=True,
-        new_sounds=PLAYED_NEW_SOUNDS,
-        beat_frames=beat.frames,
-        bar_frames=beat.bar_frames,
-        downbeat=beat.downbeat - frames,
-    )
+    sampling: Sampling
+    plan: PlanSettings
+    constraints: Constraints = UNCONSTRAINED
 
 
 def continuation(

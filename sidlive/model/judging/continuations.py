@@ -4,8 +4,8 @@ Each prompt is a stretch of a real tune. The engine continues it, and the same n
 it; both are measured (see `measures`) against the character of the whole real tune.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
-from sidlive.model.composer.continuation import continuation, plan_settings
+from sidlive.model.composer.continuation import Manner, continuation
 from sidlive.model.corpus.shards import Corpus, CorpusTune
-from sidlive.model.engine import Engine, Sampling
+from sidlive.model.engine import Engine
 from sidlive.model.judging.copies import longest_copies, longest_voice_copies
 from sidlive.model.judging.critic import Passage, auc
 from sidlive.model.judging.form import form_of, longest_loop, loops, lost_voices
 from sidlive.model.judging.likelihood import interval, tunes_of
 from sidlive.model.judging.measures import character_of, measure, notes_of
 from sidlive.model.scales import in_tune
-from sidlive.tune.beat import beat_of
 
 if TYPE_CHECKING:
     from sidlive.model.composer.planner import ComposerLike
@@ -78,6 +77,9 @@ class Continuation:
     real: Frames
 
 
+MannerOf = Callable[[CorpusTune, Frames, int], Manner]  # how to continue a prompt: its tune, its frames, its lane
+
+
 @dataclass(frozen=True)
 class Summary:
     """One measure over all prompts."""
@@ -126,7 +128,7 @@ def continue_prompts(
     engine: Engine,
     corpus: Corpus,
     prompts: Sequence[Prompt],
-    sampling: Sampling,
+    manner_of: MannerOf,
     composer: "ComposerLike | None" = None,
 ) -> Iterator[Continuation]:
     """Continue each prompt with the engine and yield the continuations. Each has random numbers (a lane) of its own.
@@ -134,20 +136,18 @@ def continue_prompts(
     ``composer``: writes the notes ahead; None: there is no plan.
     """
     for lane, prompt in enumerate(prompts):
-        frames, own = corpus.frames(prompt.tune), replace(sampling, lane=sampling.lane + lane)
+        frames = corpus.frames(prompt.tune)
         heard, count = frames[prompt.start : prompt.prompt_end], prompt.end - prompt.prompt_end
-        made = _continued(engine, heard, prompt.tune.rate_hz, count, own, composer)
+        made = _continued(engine, heard, count, manner_of(prompt.tune, heard, lane), composer)
         yield Continuation(prompt, made, frames[prompt.prompt_end : prompt.end])
 
 
-def _continued(
-    engine: Engine, heard: Frames, rate_hz: float, count: int, sampling: Sampling, composer: "ComposerLike | None"
-) -> Frames:
+def _continued(engine: Engine, heard: Frames, count: int, manner: Manner, composer: "ComposerLike | None") -> Frames:
     """Let the engine hear a prompt and return ``count`` frames after it."""
     engine.reset(pin=engine.pinnable)
     engine.prefill(heard)
-    settings = plan_settings(sampling, beat_of(heard, rate_hz), len(heard)) if composer is not None else None
-    return np.stack(list(islice(continuation(engine, heard, sampling, composer, settings), count)))
+    rows = continuation(engine, heard, manner.sampling, composer, manner.plan, manner.constraints)
+    return np.stack(list(islice(rows, count)))
 
 
 def compare(
@@ -222,7 +222,8 @@ def play_long(
     engine: Engine,
     corpus: Corpus,
     prompt: Prompt,
-    sampling: Sampling,
+    manner_of: MannerOf,
+    lane: int,
     seconds: float,
     composer: "ComposerLike | None" = None,
 ) -> dict[str, float]:
@@ -234,7 +235,7 @@ def play_long(
     tune = prompt.tune
     frames = corpus.frames(tune)
     heard, character = frames[prompt.start : prompt.prompt_end], character_of(frames, tune.rate_hz)
-    made = _continued(engine, heard, tune.rate_hz, _frames(tune, seconds), sampling, composer)
+    made = _continued(engine, heard, _frames(tune, seconds), manner_of(tune, heard, lane), composer)
     last = made[-_frames(tune, LAST_S) :]
     before, played, after = notes_of(heard), notes_of(made), notes_of(last)
     times, share = loops(played, tune.rate_hz, len(made))

@@ -25,7 +25,7 @@ from sidlive.model.composer.sections import section_end, section_frames
 from sidlive.model.composer.sheet import Sheet
 from sidlive.model.composer.traits import FRAME, TRAITS, Meter, Past, Table, table_of, traits_of
 from sidlive.model.corpus.shards import Corpus, open_corpus
-from sidlive.model.engine import Sampling
+from sidlive.model.engine import Sampling, near_frames
 from sidlive.model.judging.continuations import Prompt
 from sidlive.tune.beat import beat_of
 from sidlive.tune.score.extract import score_of
@@ -33,7 +33,6 @@ from sidlive.tune.score.extract import score_of
 if TYPE_CHECKING:
     from sidlive.model.composer import Composer
 
-PLAYED: Final = Sampling(temperature=0.8, top_p=0.98, follow=1.0, vary=0.8)  # the instrument's defaults
 CONTRAST: Final = 1.0  # sections differ as much as a performer may ask for
 FEWEST_NOTES: Final = 8  # of a continuation
 
@@ -50,18 +49,21 @@ def sections_of(
     composer: Path,
     corpus: Path,
     prompts: Sequence[Prompt],
+    sampling: Sampling,
     seeds: Sequence[int],
     workers: int,
     report_progress: Callable[[int, int], object],
 ) -> Sections:
     """Return the sections after each prompt, of the tune and as the composer goes on with each seed.
 
-    ``composer``, ``corpus``: a file and a folder. ``workers``: number of processes; the result does not depend on it.
+    ``composer``, ``corpus``: a file and a folder. ``sampling``: for the frames that would play the notes. ``workers``:
+    number of processes; the result does not depend on it.
     """
     found = []
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_enter, initargs=(composer, corpus))
     with pool:
-        for done, one in enumerate(pool.map(_continued, prompts, range(len(prompts)), repeat(tuple(seeds)))):
+        numbers = range(len(prompts))
+        for done, one in enumerate(pool.map(_continued, prompts, numbers, repeat(sampling), repeat(tuple(seeds)))):
             report_progress(done, len(prompts))
             found.append(one)
     report_progress(len(prompts), len(prompts))
@@ -82,26 +84,29 @@ def _enter(composer: Path, corpus: Path) -> None:
     _loaded.append((load_composer(composer), open_corpus(corpus)))
 
 
-def _continued(prompt: Prompt, number: int, seeds: tuple[int, ...]) -> Sections:
+def _continued(prompt: Prompt, number: int, sampling: Sampling, seeds: tuple[int, ...]) -> Sections:
     """Return the sections after one prompt; none if it has no notes to go on from. Runs in a worker process."""
     composer, corpus = _loaded[0]
-    return continued(composer, np.array(corpus.frames(prompt.tune)[prompt.start : prompt.end]), prompt, number, seeds)
+    frames = np.array(corpus.frames(prompt.tune)[prompt.start : prompt.end])
+    return continued(composer, frames, prompt, number, sampling, seeds)
 
 
-def continued(composer: ComposerLike, frames: Frames, prompt: Prompt, number: int, seeds: Sequence[int]) -> Sections:
+def continued(
+    composer: ComposerLike, frames: Frames, prompt: Prompt, number: int, sampling: Sampling, seeds: Sequence[int]
+) -> Sections:
     """Return the sections after one prompt. ``frames``: of the prompt and after. ``number``: chooses the noise."""
     nothing = Sections(np.zeros((0, TRAITS)), np.zeros(0, np.bool_), [])
     heard = Hearing(frames[: prompt.prompt_end - prompt.start])
     if len(heard.idle_voices) == VOICES:
         return nothing
-    settings = _settings(frames[: heard.frames], prompt.tune.rate_hz)
+    settings = _settings(frames[: heard.frames], prompt.tune.rate_hz, sampling)
     meter = Meter(settings.beat_frames, settings.bar_frames)
     past = Past(table_of(heard.events), heard.frames, meter, round(section_frames(settings.bar_frames)))
     length = len(frames) - heard.frames
     tables = [_tunes_own(frames, heard)]
     for seed in seeds:
-        sampling = replace(settings.sampling, seed=seed, lane=number)
-        tables.append(_composers_own(composer, heard, replace(settings, sampling=sampling), length))
+        own = replace(settings.sampling, seed=seed, lane=number)
+        tables.append(_composers_own(composer, heard, replace(settings, sampling=own), length))
     if min(map(len, tables)) < FEWEST_NOTES:
         return nothing
     traits = [_traits(np.concatenate([past.table, table]), past, settings, length) for table in tables]
@@ -109,11 +114,12 @@ def continued(composer: ComposerLike, frames: Frames, prompt: Prompt, number: in
     return Sections(np.concatenate(traits), real, [prompt.tune.author] * len(real))
 
 
-def _settings(heard: Frames, rate_hz: float) -> PlanSettings:
+def _settings(heard: Frames, rate_hz: float, sampling: Sampling) -> PlanSettings:
     """Return the settings under which a prompt is continued."""
     beat = beat_of(heard, rate_hz)
+    near = near_frames(beat.bar * beat.whole_frames)
     return PlanSettings(
-        sampling=notes_like(PLAYED), contrast=CONTRAST, on_beat=True, beat_frames=beat.frames,
+        sampling=notes_like(replace(sampling, near=near)), contrast=CONTRAST, on_beat=True, beat_frames=beat.frames,
         bar_frames=beat.bar_frames, downbeat=beat.downbeat - len(heard),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from patience import until
 
 from sidlive.chip import registers as sid
 from sidlive.chip.pitch import frequencies, notes_of
+from sidlive.commands.steering import manner_of
 from sidlive.errors import ControlError
 from sidlive.live.core.core import Core
 from sidlive.live.processes.options import RoomOptions
@@ -21,7 +22,7 @@ from sidlive.live.session import Session
 from sidlive.live.state import BY_CODE, LENGTH, ONSET, PITCH, VOICE
 from sidlive.live.takes.replay import opened_core, replay
 from sidlive.live.takes.take import FORMAT, Take, TakeLog, read_take
-from sidlive.model.composer.continuation import continuation, plan_settings
+from sidlive.model.composer.continuation import continuation
 from sidlive.model.composer.plan_settings import SHORTEST_HORIZON
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import Engine
@@ -316,11 +317,10 @@ def test_a_performance_that_nobody_steers_is_what_generate_makes() -> None:
     session.start()
     session.wait(3)
     desk = core._desk
-    sampling = desk.sampling(0, prompt.beat.bar * prompt.beat.whole_frames)
-    settings = plan_settings(sampling, prompt.beat, len(prompt.frames))
+    manner = manner_of(desk, prompt.frames, prompt.beat)
     engine = small_engine()
     engine.prefill(prompt.frames)
-    rows = continuation(engine, prompt.frames, sampling, FakeComposer(), settings)
+    rows = continuation(engine, prompt.frames, manner.sampling, FakeComposer(), manner.plan)
     played = core.take.frames()
     np.testing.assert_array_equal(list(islice(rows, len(played))), played)
     assert len(played) == 150

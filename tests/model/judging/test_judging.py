@@ -1,6 +1,7 @@
 """Judging on small corpora made here: the cost of tunes, continuations, and ``sidlive eval``."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +15,8 @@ from sidlive.chip import registers as sid
 from sidlive.cli import main
 from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
+from sidlive.model.composer.continuation import Manner
+from sidlive.model.composer.plan_settings import PlanSettings
 from sidlive.model.corpus import shards
 from sidlive.model.corpus.shards import Corpus, CorpusTune, split_of
 from sidlive.model.engine import Engine
@@ -45,6 +48,10 @@ def corpus_of(held_out: list[sid.Frames], train: list[sid.Frames]) -> Corpus:
 @pytest.fixture(scope="module")
 def small() -> Engine:
     return Engine(lively())
+
+
+def warm(_tune: CorpusTune, _heard: sid.Frames, lane: int) -> Manner:
+    return Manner(replace(WARM, lane=lane), PlanSettings())
 
 
 def test_every_slot_is_in_one_group() -> None:
@@ -101,7 +108,7 @@ def test_no_tune_is_used_twice_before_each_has_been_used_once() -> None:
 def test_a_continuation_is_what_the_engine_generates_after_the_prompt(small: Engine) -> None:
     corpus = corpus_of([tune(120, 1)], [])
     (prompt,) = choose_prompts(corpus, 1, heard=40, seconds=0.4)
-    (one,) = continue_prompts(small, corpus, [prompt], WARM)
+    (one,) = continue_prompts(small, corpus, [prompt], warm)
     small.reset()
     small.prefill(corpus.frames(prompt.tune)[prompt.start : prompt.prompt_end])
     assert (one.generated == [small.step(WARM) for _ in range(20)]).all()
@@ -111,8 +118,8 @@ def test_a_continuation_is_what_the_engine_generates_after_the_prompt(small: Eng
 def test_a_composer_writes_notes_for_each_continuation(small: Engine) -> None:
     corpus, composer = corpus_of([tune(400, 1)], []), FakeComposer()
     prompts = choose_prompts(corpus, 2, heard=200, seconds=0.4)
-    plain = list(continue_prompts(small, corpus, prompts, WARM))
-    planned = list(continue_prompts(small, corpus, prompts, WARM, composer))
+    plain = list(continue_prompts(small, corpus, prompts, warm))
+    planned = list(continue_prompts(small, corpus, prompts, warm, composer))
     assert composer.resets == 2 and composer.written > 40
     assert all((one.generated != other.generated).any() for one, other in zip(plain, planned, strict=True))
 
@@ -180,6 +187,30 @@ def test_the_command_takes_a_folder_of_tunes(
     drawn = [ElementTree.parse(path).getroot() for path in sorted(rolls.glob("*.svg"))]
     assert len(drawn) == 3 and all("generated" in "".join(root.itertext()) for root in drawn)
 
+    # With several seeds and settings, figures are over all of them, over the seeds of each, and of each trial.
+    options = ["--generate", "2", "--seconds", "1", "--prompt-frames", "32", "--long", "0", "--new-sounds", "0.7"]
+    options += ["--seed", "1,2", "--temperature", ".5,1.5", "--contrast", "1"]
+    assert main([*command, *options, "--picture", str(picture), "--rolls", str(rolls)]) == 0
+    values = {result["name"]: result["value"] for result in json.loads(capsys.readouterr().out)["results"]}
+    assert (values["settings.temperature"], values["settings.contrast"], values["seed"]) == ("0.5,1.5", 1.0, "1,2")
+    assert not {"settings.new_sounds", "settings.vary"} & values.keys(), "defaults are not named"
+    for side, measure in (("generated", "register_changes_per_s"), ("real", "onsets_per_s")):
+        whole = values[f"{side}.{measure}"]
+        choices = [values[f"{side}.{measure}[temperature={heat}]"] for heat in ("0.5", "1.5")]
+        trials = [
+            [values[f"{side}.{measure}[temperature={heat},seed={seed}]"] for seed in (1, 2)] for heat in ("0.5", "1.5")
+        ]
+        assert choices == pytest.approx([np.mean(one) for one in trials]) and whole == pytest.approx(np.mean(choices))
+        assert (choices[0] != choices[1]) == (side == "generated")
+    assert {path.name for path in rolls.glob("seed*.svg")} == {
+        f"seed{seed}-{n:02d}.svg" for seed in (1, 2) for n in (1, 2)
+    }
+    assert "generated, temperature 0.5, contrast 1" in (rolls / "seed1-01.svg").read_text()
+    assert "temperature=1.5" in picture.read_text()
+    assert main([word for word in [*command, *options] if word != "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert "beside the real ones, temperature=0.5" in printed and "seed 2" in printed
+
     # The tunes of composers who are held out are judged beside the others, and prompts come from them.
     monkeypatch.setattr(shards, "is_composer_held_out", lambda author: author == "Somebody")
     unheard = [folder / f"{name}.sid" for name in "ABCDEFGH" if split_of(folder / f"{name}.sid") == "train"]
@@ -211,6 +242,8 @@ def test_the_command_takes_a_folder_of_tunes(
         (["--length", "0"], "--length expects more than 0"),
         (["--generate", "-1"], "--generate expects 0 or more"),
         (["--generate", "--seconds", "nan"], "--seconds expects more than 0"),
+        (["--generate", "--top-p", "most"], "top_p expects a number, 0.05 to 1.0, found 'most'"),
+        (["--generate", "--temperature", ".8,9"], "temperature expects 0.0 to 2.0, found 9"),
         (["--tunes", "0"], "--tunes expects 1 or more"),
         (["--generate", "--long", "-1"], "--long expects 0 or more"),
         (["--picture", "out.png"], "a name that ends in .svg"),
