@@ -9,7 +9,7 @@ from exact_engine import suggested
 from sidlive.chip import registers as sid
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine import Sampling
+from sidlive.model.engine import Engine, Sampling
 from sidlive.model.matrices import QuantisedMatrix
 from sidlive.model.training.network import Network
 from sidlive.model.training.windows import TrainingWindow, stack_windows
@@ -54,6 +54,15 @@ def lively(config: ModelConfig = SMALL, seed: int = 9, bits: int = 8) -> EngineW
         for name, matrix in weights.matrices.items()
     }
     return replace(weights, matrices=louder)
+
+
+def logits_of(engine: Engine, frames: sid.Frames) -> np.ndarray:
+    """Let the engine weigh frames; return its logits ``[T, 28, VOCABULARY]``."""
+    logits = []
+    for frame in frames:
+        engine.weigh(frame[None])
+        logits.append(engine.last_logits())
+    return np.array(logits)
 
 
 def torch_network(weights: EngineWeights) -> Network:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from engines import CLOSE, SMALL, WARM, divergence, lively, torch_logits, torch_network, tune
+from engines import CLOSE, SMALL, WARM, divergence, lively, logits_of, torch_logits, torch_network, tune
 from every_set import printed_on_every_set
 from exact_engine import ExactEngine
 
@@ -37,22 +37,13 @@ def engine(weights: EngineWeights) -> Engine:
     return engine
 
 
-def weighed_logits(engine: Engine, frames: sid.Frames) -> np.ndarray:
-    """Let the engine weigh frames; return its logits ``[T, 28, VOCABULARY]``, and check that it spoke canonically."""
-    logits = []
-    for frame in frames:
-        engine.weigh(frame[None])
-        logits.append(engine.last_logits())
-    return np.array(logits)
-
-
 def test_logits_are_those_of_the_exact_arithmetic(weights: EngineWeights) -> None:
     """Every bit, after the ring of keys and values, which has 96 frames here, has wrapped."""
     frames = tune(150)
     engine = Engine(weights, context=SMALL.context, headroom=20)
     engine.prefill(frames[:120])
     np.testing.assert_array_equal(
-        weighed_logits(engine, frames[120:]), ExactEngine(weights, SMALL.context, 20).logits(frames, 120)
+        logits_of(engine, frames[120:]), ExactEngine(weights, SMALL.context, 20).logits(frames, 120)
     )
 
 
@@ -62,7 +53,7 @@ def test_predictions_are_nearly_those_of_the_network_in_float32(weights: EngineW
     expected = torch_logits(torch_network(weights), frames, first)
     engine = Engine(weights, context=SMALL.context, headroom=20)
     engine.prefill(frames[:first])
-    logits, spoken = weighed_logits(engine, frames[first:]), tk.encode(frames)[first:]
+    logits, spoken = logits_of(engine, frames[first:]), tk.encode(frames)[first:]
     np.testing.assert_array_equal(np.isnan(logits).all(axis=2), spoken == tk.SKIP)
     np.testing.assert_array_equal(~np.isneginf(logits), tk.allowed() | (spoken == tk.SKIP)[..., None])
     assert expected.std() > 1.0, "small logits would make the comparison meaningless"
@@ -288,4 +279,4 @@ def test_bytes_cost_the_shipped_pocket_next_to_nothing(name: str) -> None:
     network.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in dequantised("pocket").items()})
     expected = torch_logits(network.eval(), frames, 100)
     engine.prefill(frames[:100])
-    assert divergence(weighed_logits(engine, frames[100:]), expected) < 0.01
+    assert divergence(logits_of(engine, frames[100:]), expected) < 0.01

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from engines import CLOSE, GROUPED, WARM, divergence, lively, torch_logits, torch_network, tune
+from engines import CLOSE, GROUPED, WARM, divergence, lively, logits_of, torch_logits, torch_network, tune
 from every_set import printed_on_every_set
 from exact_engine import ExactEngine
 
@@ -23,15 +23,6 @@ def engine_of(weights: EngineWeights, heard: int = 0) -> Engine:
     engine.reset(pin=10)
     engine.prefill(tune(heard))
     return engine
-
-
-def logits_of(engine: Engine, frames: np.ndarray) -> np.ndarray:
-    """Let the engine weigh frames; return its logits ``[T, 28, VOCABULARY]``."""
-    logits = []
-    for frame in frames:
-        engine.weigh(frame[None])
-        logits.append(engine.last_logits())
-    return np.array(logits)
 
 
 def test_logits_are_those_of_the_exact_arithmetic(weights: EngineWeights) -> None:
