@@ -93,75 +93,69 @@ def test_a_device_that_stops_by_itself_is_lost(monkeypatch: pytest.MonkeyPatch) 
     assert output.lost
 
 
-def test_a_device_that_asks_later_than_its_buffer_lasts_has_run_dry(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, "usb", default=0)
-    now_s = 100.0
-    monkeypatch.setattr(audio.time, "perf_counter", lambda: now_s)
-    output = open_output()
-    assert isinstance(output, Speaker)
-    for later in (0.0, 0.005, 0.019, 0.0):
-        now_s += later
-        output._stream.turn()
-    assert output.feed.dry == 0
-    now_s += Stream.latency + 0.001
-    output._stream.turn()
-    assert output.feed.dry == 1
+class TimedSpeaker:
+    """An open device, and the time at which it takes its blocks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        install(monkeypatch, "usb", default=0)
+        self.now_s = 100.0
+        monkeypatch.setattr(audio.time, "perf_counter", lambda: self.now_s)
+        output = open_output()
+        assert isinstance(output, Speaker)
+        self.output, self.feed, self.stream = output, output.feed, output._stream
+
+    def turn(self, later_s: float = 0.0, times: int = 1) -> None:
+        """Have the device take blocks, ``later_s`` after the last one."""
+        self.now_s += later_s
+        for _ in range(times):
+            self.stream.turn()
 
 
-def test_a_driver_says_when_a_block_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, "usb", default=0)
-    now_s = 100.0
-    monkeypatch.setattr(audio.time, "perf_counter", lambda: now_s)
-    output = open_output()
-    assert isinstance(output, Speaker)
-    stream = output._stream
-    stream.turn()
-    assert output.feed.latest is None, "the buffer is being filled: it does not say so yet"
+@pytest.fixture
+def speaker(monkeypatch: pytest.MonkeyPatch) -> TimedSpeaker:
+    return TimedSpeaker(monkeypatch)
+
+
+def test_a_device_that_asks_later_than_its_buffer_lasts_has_run_dry(speaker: TimedSpeaker) -> None:
+    for later_s in (0.0, 0.005, 0.019, 0.0):
+        speaker.turn(later_s)
+    assert speaker.feed.dry == 0
+    speaker.turn(Stream.latency + 0.001)
+    assert speaker.feed.dry == 1
+
+
+def test_a_driver_says_when_a_block_is_heard(speaker: TimedSpeaker) -> None:
+    speaker.turn()
+    assert speaker.feed.latest is None, "the buffer is being filled: it does not say so yet"
     for delay_s in (0.03, 0.025):
-        stream.delay_s = delay_s
-        stream.turn()
-        assert output.feed.latest is not None
-        assert output.feed.latest.time_s - now_s == pytest.approx(delay_s)
-    assert output.feed.dry == 0
-    for _ in range(1000):
-        stream.turn()
-    assert output.latency_s == pytest.approx(0.025, abs=1e-4), "what the performer sees follows"
+        speaker.stream.delay_s = delay_s
+        speaker.turn()
+        assert speaker.feed.latest is not None
+        assert speaker.feed.latest.time_s - speaker.now_s == pytest.approx(delay_s)
+    assert speaker.feed.dry == 0
+    speaker.turn(times=1000)
+    assert speaker.output.latency_s == pytest.approx(0.025, abs=1e-4), "what the performer sees follows"
 
 
-def test_of_a_driver_that_does_not_say_so_the_buffer_counts_as_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, "usb", default=0)
-    monkeypatch.setattr(audio.time, "perf_counter", lambda: 100.0)
-    output = open_output()
-    assert isinstance(output, Speaker)
-    for _ in range(50):
-        output._stream.turn()
-    assert output.feed.latest is not None and output.feed.latest.time_s == 100 + Stream.latency
-    assert output.feed.dry == 0
+def test_of_a_driver_that_does_not_say_so_the_buffer_counts_as_full(speaker: TimedSpeaker) -> None:
+    speaker.turn(times=50)
+    assert speaker.feed.latest is not None and speaker.feed.latest.time_s == speaker.now_s + Stream.latency
+    assert speaker.feed.dry == 0
 
 
 def test_a_device_whose_driver_states_its_delay_has_run_dry_once_that_and_the_block_are_over(
-    monkeypatch: pytest.MonkeyPatch,
+    speaker: TimedSpeaker,
 ) -> None:
-    install(monkeypatch, "usb", default=0)
-    now_s = 100.0
-    monkeypatch.setattr(audio.time, "perf_counter", lambda: now_s)
-    output = open_output()
-    assert isinstance(output, Speaker)
-    stream = output._stream
-    stream.delay_s = 0.06  # a sound server keeps more than its driver says of its buffer
-    block_s = output.block / output.sample_rate
-    stream.turn()
-    now_s += 0.06 + block_s - 0.001
-    stream.turn()
-    assert output.feed.dry == 0
-    now_s += 0.06 + block_s + 0.001
-    for _ in range(3):  # it fills its buffer again
-        stream.turn()
-    assert output.feed.dry == 1
-    stream.underflow = True
-    stream.turn()
-    stream.turn()
-    assert output.feed.dry == 2, "one hole, although it is stated twice"
+    speaker.stream.delay_s = 0.06  # a sound server keeps more than its driver says of its buffer
+    block_s = speaker.output.block / speaker.output.sample_rate
+    speaker.turn()
+    speaker.turn(0.06 + block_s - 0.001)
+    assert speaker.feed.dry == 0
+    speaker.turn(0.06 + block_s + 0.001, times=3)  # it fills its buffer again
+    assert speaker.feed.dry == 1
+    speaker.stream.underflow = True
+    speaker.turn(times=2)
+    assert speaker.feed.dry == 2, "one hole, although it is stated twice"
 
 
 def test_settings_reach_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
