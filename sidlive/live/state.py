@@ -208,7 +208,8 @@ class State:
     latency_ms: float = 0.0  # from a frame taken by the renderer to its sound at the device
     osc: str = ""  # where Open Sound Control is listened to, "127.0.0.1:9000"; empty: nowhere
     recording: str = ""  # the file that is being recorded, see `record`; empty: none
-    midi: str = ""  # "no MIDI", "Launch Control XL", ...
+    midi: str = ""  # the open ports or why there are none, as people read it: "no MIDI", "Launch Control XL"
+    midi_ports: tuple[str, ...] = ()  # the open ports: controllers and keyboards
     prompt: str | None = None
     fragments: tuple[str, ...] = ()
     controls: dict[str, ControlState] = field(default_factory=dict)

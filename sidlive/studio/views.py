@@ -265,7 +265,7 @@ def _outside(state: State) -> Iterator[tuple[str, str, str]]:
         yield "chip", text, colour
     if state.gaps:
         yield "gaps", f"{state.gaps} in the sound", BAD
-    yield "midi", state.midi or "no MIDI", MUTED if not state.midi or state.midi.startswith("no MIDI") else TEXT
+    yield "midi", state.midi or "no MIDI", TEXT if state.midi_ports else MUTED
     if state.osc:
         yield "osc", state.osc, TEXT
     model = _model_name(state) or ("none" if state.trouble else "loading")

@@ -42,6 +42,7 @@ class FakeSession:
             output="speaker pulse",
             latency_ms=21.3,
             midi="nanoKONTROL2",
+            midi_ports=("nanoKONTROL2",),
             prompt="arp_in_a",
             fragments=("arp_in_a", "slow_bass", "sweeps", "toms"),
             controls={control.name: control for control in CONTROLS},
@@ -149,7 +150,7 @@ def silent_session() -> FakeSession:
     session = FakeSession(clock=0, ahead=0)
     session.frames = np.zeros((0, 28), np.uint8)
     session.shown = replace(
-        session.shown, phase="stopped", prompt=None, fragments=(), midi="no MIDI",
+        session.shown, phase="stopped", prompt=None, fragments=(), midi="no MIDI", midi_ports=(),
         output="null output (no sound device)", latency_ms=0.0,
         voices=(VoiceState(), VoiceState(), VoiceState()), take_s=0.0,
     )  # fmt: skip

@@ -244,9 +244,9 @@ class Core(Timekeeper):
                 with self._lock:
                     self._desk.fragment(choice.fragment)
             self.keyboards.play(choice)
-            if not self.midi or self.midi.startswith(("no MIDI", "MIDI is off")):
-                self.tell(f"keys: {self.midi or 'no MIDI'}: voice {choice.voice} rests until a keyboard is there")
-            elif choice.port is not None and choice.port.lower() not in self.midi.lower():
+            if not self.midi_ports:
+                self.tell(f"keys: {self.midi}: voice {choice.voice} rests until a keyboard is there")
+            elif choice.port is not None and not any(choice.port.lower() in name.lower() for name in self.midi_ports):
                 self.tell(f"keys: no MIDI port {choice.port!r} is open now ({self.midi}); its keys play once it is")
         return self.keyboards.choices
 
@@ -327,6 +327,7 @@ class Core(Timekeeper):
                 osc=self.osc_server.place if self.osc_server is not None else "",
                 recording=self.recorder.path if self.recorder is not None else "",
                 midi=self.midi,
+                midi_ports=self.midi_ports,
                 prompt=self._course.prompt,
                 fragments=tuple(self._desk.fragments),
                 controls=self._desk.controls(self.hands),

@@ -74,7 +74,7 @@ class TapePlayer:
         self.model = self.output = ""
         self.loading = ""
         self.trouble: str | None = None
-        self.midi = "no MIDI"
+        self.midi, self.midi_ports = "no MIDI", tuple[str, ...]()
         self.latency_ms = 0.0
         self.gaps = 0
         self.explained_gaps: deque[GapReport] = deque(maxlen=MOST_GAPS)  # what was done before each of the last gaps

@@ -149,7 +149,7 @@ class Midi:
 
     def knobs(self, values: Mapping[str, ControlValue]) -> dict[str, Knob]:
         """Return the knob of each control that has one, and where it is if it has no hold of the control."""
-        knobs = self._player.knobs(self._inputs, values)
+        knobs = self._player.knobs(self.inputs, values)
         learner = self._learner
         if learner is not None and isinstance(learner.deed, MoveControl):
             knobs[learner.deed.name] = Knob(LEARNING)
@@ -160,9 +160,14 @@ class Midi:
         return self.monitor.last()
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the open ports."""
+        return () if self.midi_ports is None else tuple(self.midi_ports.inputs)
+
+    @property
     def ports(self) -> list[str] | str:
         """The names of the open ports; without MIDI the reason why there are none."""
-        return self.label if self.midi_ports is None else list(self.midi_ports.inputs)
+        return self.label if self.midi_ports is None else list(self.inputs)
 
     def start(self) -> None:
         """Read the maps and begin to look for controllers."""
@@ -184,7 +189,7 @@ class Midi:
         if self._thread is not None:
             self._thread.join(_CLOSE_S)
         if self.midi_ports is not None:
-            self._lights.close(self._inputs)
+            self._lights.close(self.inputs)
             self.midi_ports.close()
 
     # -- the thread of the ports
@@ -279,9 +284,9 @@ class Midi:
                 look_at = now + LOOK_S
             self.work(turns=now >= turn_at)
             turn_at = now + TURN_S if now >= turn_at else turn_at
-            has_lights = self._lights.has_lights(self._inputs)
+            has_lights = self._lights.has_lights(self.inputs)
             if has_lights and now >= light_at:
-                self._lights.show(self._inputs, self._state())
+                self._lights.show(self.inputs, self._state())
                 light_at = now + 1 / PER_S
             next_at = min(look_at, light_at if has_lights else look_at, turn_at if self._turned else look_at)
             if self._learner is not None:
@@ -310,7 +315,7 @@ class Midi:
     def _look(self) -> None:
         """Read maps that were saved."""
         version = self._maps.version
-        for line in self._maps.look(self._inputs):
+        for line in self._maps.look(self.inputs):
             self._tell(line)
         if self._maps.version != version:
             self._player.forget()
@@ -321,7 +326,7 @@ class Midi:
         self._lights.greet(port)
 
     def _tell_learning(self, deed: Deed) -> None:
-        if not self._inputs:
+        if not self.inputs:
             self._tell(f"{self.label}: {deed} is learned as soon as there is one")
         elif not isinstance(deed, MoveControl):
             self._tell(f"press a button or a pad: it does {deed} from then on")
@@ -366,7 +371,7 @@ class Midi:
         except MapError as error:
             self._tell(f"{source}: {error}")
             return
-        trouble = self._maps.add(binding, self._inputs)
+        trouble = self._maps.add(binding, self.inputs)
         self._player.forget()
         notes = f" as an encoder ({binding.encoder})" if binding.encoder else ""
         moves = "moves" if isinstance(deed, MoveControl) else "does"
@@ -386,10 +391,6 @@ class Midi:
     def _ask(self, request: Callable[[], None]) -> None:
         self._requests.append(request)
         self._news.set()
-
-    @property
-    def _inputs(self) -> tuple[str, ...]:
-        return () if self.midi_ports is None else tuple(self.midi_ports.inputs)
 
     def _send(self, port: str, message: bytes) -> bool:
         """Send a message to the controller of an input."""

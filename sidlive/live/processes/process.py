@@ -280,7 +280,7 @@ class _Parts:
             self._explain_gaps()
             began_s = time.perf_counter()
             self._renderer.expect(busy=idle_time.is_short())
-            self.core.midi = self._midi.label
+            self.core.midi, self.core.midi_ports = self._midi.label, self._midi.inputs
             self._show_output()
             self._write_take()
             self.diary.note("writer: the take", began_s)

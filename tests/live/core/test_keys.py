@@ -243,7 +243,7 @@ def test_a_slip_is_one_line(call: Any, words: str) -> None:
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("midi", ["no MIDI controller", "MIDI is off"])
+@pytest.mark.parametrize("midi", ["no MIDI controller", "MIDI is off", "whatever says so"])
 def test_without_any_keyboard_the_performer_is_told_that_the_voice_rests(midi: str) -> None:
     band = Band()
     band.core.midi = midi
@@ -253,7 +253,7 @@ def test_without_any_keyboard_the_performer_is_told_that_the_voice_rests(midi: s
 
 def test_a_port_that_is_not_there_is_a_notice_and_its_keys_play_once_it_is() -> None:
     band = Band()
-    band.core.midi = "Launchpad"
+    band.core.midi, band.core.midi_ports = "Launchpad", ("Launchpad",)
     band.session.keys(2, port="launch")
     assert not any("no MIDI port" in notice.text for notice in band.core.state().notices)
     band.session.keys(2, port="Keys")

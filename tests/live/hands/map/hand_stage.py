@@ -107,7 +107,7 @@ class HandStage:
     def lights(self) -> list[str]:
         """Have the lights show the state; return what was sent to them, in hexadecimal."""
         before = len(self.ports.sent)
-        self.midi._lights.show(self.midi._inputs, self.core.state())
+        self.midi._lights.show(self.midi.inputs, self.core.state())
         return [message.hex(" ") for _, message in self.ports.sent[before:]]
 
     def did(self) -> list[str]:
