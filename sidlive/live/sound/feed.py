@@ -111,6 +111,15 @@ class Feed:
         self._expected = False
         self._cut = self._written
 
+    def withdraw(self) -> Samples:
+        """Return the waiting samples and discard them here: another device is to play them. Otherwise as `flush`.
+
+        A block that the reader takes at this very moment may be among them.
+        """
+        positions = np.arange(max(self._read, self._cut), self._written)
+        self.flush()
+        return self._ring[positions % len(self._ring)]
+
     def rest(self) -> None:
         """Note that no more samples come for now: no underrun is counted after the waiting ones."""
         self._expected = False

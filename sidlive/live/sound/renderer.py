@@ -187,9 +187,10 @@ class Renderer:
                     self._next_sid = coming
 
     def move(self, output: Output) -> None:
-        """Play on another output, opened and not started, from the next frame on; the output before is closed.
+        """Play on another output, opened and not started: what waits for the output before, and all that follows.
 
-        If the sample rate differs, a new chip takes over the registers; this takes 50 ms in the caller's thread.
+        The output before is closed. If the sample rate differs, a new chip takes over the registers; this takes 50 ms
+        in the caller's thread.
         """
         same = output.sample_rate == self.output.sample_rate
         sid = None if same else self._fitting(None, self.chip, output)
@@ -313,6 +314,8 @@ class Renderer:
             before, self.output = self.output, output
             self._underruns += before.feed.underruns + before.feed.dry
             output.feed.gaps.extend(before.feed.gaps)
+            if len(waiting := before.feed.withdraw()):  # without these samples the music would jump ahead
+                output.feed.put(resampled(waiting, before.sample_rate, output.sample_rate))
             self._lead = Lead(output.block, output.sample_rate, self._slack_s)
             self._grid.sample_rate = output.sample_rate
         if sid is not None or self._sid.sample_rate != output.sample_rate:
@@ -463,6 +466,14 @@ class Renderer:
         self.output = NullOutput(lost.feed, notice, lost.block, lost.sample_rate)
         self.output.start()
         self._report(notice)
+
+
+def resampled(samples: Samples, rate_hz: int, wanted_hz: int) -> Samples:
+    """Return samples at another rate, in straight lines between them: good enough for a moment."""
+    if rate_hz == wanted_hz:
+        return samples
+    places = np.arange(round(len(samples) * wanted_hz / rate_hz)) * (rate_hz / wanted_hz)
+    return np.interp(places, np.arange(len(samples)), samples).astype(np.int16)
 
 
 def _close_after_fade(output: Output) -> None:

@@ -122,6 +122,15 @@ def test_a_flush_is_silence_at_the_next_block_and_no_underrun() -> None:
     assert (feed.underruns, feed.missing) == (0, 0)
 
 
+def test_withdrawn_samples_are_those_that_waited_and_are_not_played_here() -> None:
+    feed = Feed(capacity=1024)
+    for start in (0, 700):  # the second time, the ring wraps
+        feed.put(np.arange(start, start + 700).astype(np.int16))
+        take(feed, 100)
+        assert feed.withdraw().tolist() == list(range(start + 100, start + 700))
+        assert feed.waiting == 0 and not take(feed, 512)[FADE:].any() and feed.underruns == 0
+
+
 def test_samples_after_a_flush_fade_in_while_the_old_sound_fades_out() -> None:
     feed = Feed()
     feed.put(np.full(512, LOUD, np.int16))

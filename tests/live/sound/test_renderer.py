@@ -16,7 +16,7 @@ from sidlive.chip.sid import SAMPLE_RATE, FrameGrid, Sid, WriteSpan, sample_at
 from sidlive.errors import ControlError, DeviceError
 from sidlive.live.sound import renderer as module
 from sidlive.live.sound.audio import NullOutput
-from sidlive.live.sound.feed import Feed
+from sidlive.live.sound.feed import FADE, Feed
 from sidlive.live.sound.renderer import Renderer
 
 FRAME = round(SAMPLE_RATE / PAL.rate_hz)
@@ -492,7 +492,7 @@ def test_a_device_that_does_not_start_is_replaced(counter: None) -> None:
     assert renderer.frames == 5
 
 
-def test_the_music_moves_to_another_output_without_losing_a_frame_of_it(counter: None) -> None:
+def test_the_music_moves_to_another_output_without_losing_a_sample_of_it(counter: None) -> None:
     one, two = ManualOutput(), ManualOutput()
     rows: list[int] = []
 
@@ -503,15 +503,16 @@ def test_the_music_moves_to_another_output_without_losing_a_frame_of_it(counter:
     renderer = Renderer(source, one)
     renderer.start()
     eventually(lambda: one.feed.waiting > 1500)
-    one.turn()
-    before = renderer.frames
+    played = [one.turn()]
     renderer.move(two)
     eventually(lambda: two.started)
     one.turn()
     eventually(lambda: one.closed)
-    assert not one.turn().any(), "what waited for the first one is thrown away"
-    first = two.turn()
-    assert first[-1] // 1000 >= before % 30, "the second one plays what comes next"
+    assert not one.turn().any(), "the first one plays nothing more"
+    played += [two.turn() for _ in range(2)]
+    sound = np.concatenate(played)
+    differs = np.flatnonzero(sound != expected(numbered(len(rows)))[: len(sound)])
+    assert all(512 <= place < 512 + FADE for place in differs), "the second one goes on there, but for its fade"
     assert renderer.output is two and renderer.failovers == 0 and renderer.underruns == 0
     renderer.close()
     assert two.closed
@@ -553,6 +554,7 @@ def test_another_sample_rate_is_the_same_pitch_and_pace(sample_rate: int) -> Non
             time.sleep(0.001)
     renderer.close()
     assert len(begins) > 40
+    assert begins[0] * SAMPLE_RATE / sample_rate > 512, "what waited for the first one comes before"
     assert np.diff(begins).mean() == pytest.approx(sample_rate / PAL.rate_hz, abs=0.1), "samples in a frame"
     sound = np.concatenate(two.heard)[: sample_rate // 2].astype(float)
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
