@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sidlive.errors import ControlError, SidliveError
 from sidlive.live.core.course import MOVING, PAST_CONTROLS, STEERING, Course
 from sidlive.live.core.rests import Rests
-from sidlive.live.core.schedule import Command
+from sidlive.live.core.schedule import Command, Waiting
 from sidlive.live.core.tape_player import TapePlayer
 from sidlive.live.link import TIMED
 from sidlive.live.state import ClockState, PendingState
@@ -54,11 +54,17 @@ class Timekeeper(TapePlayer):
                     self._command(name, arguments)
             for command in then:
                 name, arguments = command
+                if name == "prompt" and frame is not None and (before := self._prompts_at(frame)):
+                    self._remove(before)  # the last one that is asked for wins
                 if frame is not None and name in MOVING:
                     arguments = self._in_frames(name, arguments, self._schedule.trial(frame))
                 self._wait((name, arguments), when, frame)
                 self._desk.note(self._seconds, command[0], (*command[1], f"at {moment}"))
         self.wake()
+
+    def _prompts_at(self, frame: int) -> list[Waiting]:
+        """Return the prompts that wait for a tape frame."""
+        return [entry for entry in self._schedule.waiting if entry.name == "prompt" and entry.frame == frame]
 
     def _starts_with_others(self, when: Moment) -> bool:
         """Have the music start at a line of the clock that is followed; return False if that is not possible."""
@@ -83,15 +89,18 @@ class Timekeeper(TapePlayer):
             waiting = {entry.number: entry for entry in self._schedule.waiting}
             if unknown := [number for number in numbers if number not in waiting]:
                 raise ControlError(f"no command {unknown[0]} is waiting; pending() lists them")
-            chosen = [waiting[number] for number in numbers or waiting]
-            frames = [entry.frame for entry in chosen if entry.steers and entry.frame is not None]
-            self._schedule.remove({entry.number for entry in chosen})
-            self._cut_at(min(frames, default=None))
-            self.take.event("cancel", *(entry.number for entry in chosen))
+            self._remove([waiting[number] for number in numbers or waiting])
             self._desk.note(self._seconds, "cancel", numbers)
         self.wake()
 
     # -- the schedule, under the lock
+
+    def _remove(self, entries: list[Waiting]) -> None:
+        """Remove waiting commands, and log that."""
+        frames = [entry.frame for entry in entries if entry.steers and entry.frame is not None]
+        self._schedule.remove({entry.number for entry in entries})
+        self._cut_at(min(frames, default=None))
+        self.take.event("cancel", *(entry.number for entry in entries))
 
     def _command(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Run a command now, and log it."""
@@ -140,7 +149,7 @@ class Timekeeper(TapePlayer):
         clock = self._course.clock
         frame = clock.next(when, now, earliest, self._heard_hz)
         for entry in self._schedule.waiting:
-            if entry.name == "prompt" and entry.frame is not None and entry.frame <= frame:
+            if entry.name == "prompt" and entry.frame is not None and entry.frame < frame:
                 clock = self._schedule.trial(entry.frame).clock
                 frame = clock.next(when, now, max(earliest, entry.frame), self._heard_hz)
         if when.kind == "count" and frame > clock.next(when, now, 0, self._heard_hz):  # a loop's call took too long

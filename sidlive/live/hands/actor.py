@@ -4,7 +4,8 @@ It sets controls and calls verbs. A verb that is a command of the core runs here
 (to commit a take, to load a tune) is handed over to the session's process as text.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sidlive.errors import ControlError
@@ -73,6 +74,15 @@ class Actor:
             except _NotHere:
                 pass
         self._hand_over(str(deed))
+        return False
+
+    def cancel(self, numbers: Collection[int]) -> bool:
+        """Cancel those of these commands that still wait; return whether there were any."""
+        waiting = [entry.number for entry in self._core.state().pending if entry.number in numbers] if numbers else []
+        with contextlib.suppress(ControlError):  # their time has come meanwhile
+            if waiting:
+                self._core.cancel(*waiting)
+                return True
         return False
 
     def is_lit(self, deed: CallVerb, state: State) -> bool:

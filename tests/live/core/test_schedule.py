@@ -299,6 +299,19 @@ def test_a_block_that_raises_changes_nothing(session: Session) -> None:
     assert session.get("temperature") == 0.4, "the block has ended"
 
 
+def test_of_the_prompts_for_one_moment_only_the_last_waits(session: Session) -> None:
+    session.add(high())
+    session.prompt("high", at="bar")  # type: ignore[call-arg]
+    session.transpose(5, at="bar")  # type: ignore[call-arg]
+    session.prompt("high", at="2 bars")  # type: ignore[call-arg]
+    session.prompt("riff", at="bar")  # type: ignore[call-arg]
+    waiting = session.pending()
+    assert [entry.text for entry in waiting] == [
+        "set('transpose', 5)", "prompt('riff', False)", "prompt('high', False)"
+    ]  # fmt: skip
+    assert waiting[0].frames == waiting[1].frames < waiting[2].frames
+
+
 def test_quantise_sets_the_moment_of_verbs_and_midi(session: Session) -> None:
     session.quantise("bar")
     session.temperature(0.3)

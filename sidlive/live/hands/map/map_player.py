@@ -5,13 +5,13 @@ It remembers which bank each controller is in, which buttons are down and which 
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from sidlive.errors import SidliveError
-from sidlive.live.hands.deeds import CallVerb, ChooseBank, MoveControl
+from sidlive.live.hands.deeds import CallVerb, ChooseBank, Deed, MoveControl
 from sidlive.live.hands.map.binding import Binding
 from sidlive.live.hands.map.map_folder import Bound, MapFolder
 from sidlive.live.hands.map.midi_source import BUTTONS, Kind, MidiEvent, MidiSource
@@ -29,6 +29,8 @@ class Does(Protocol):
     def value(self, name: str) -> ControlValue: ...
 
     def set_value(self, name: str, value: object) -> None: ...
+
+    def cancel(self, numbers: Collection[int]) -> bool: ...
 
     def call(self, deed: CallVerb) -> bool: ...
 
@@ -54,6 +56,7 @@ class MapPlayer:
         self._grasps: dict[tuple[MidiSource, int], tuple[Binding, Grasp]] = {}  # by source and identity of binding
         # What is held, and what comes back at the release: a control's value, a bank, nothing for a verb.
         self._held: dict[tuple[MidiSource, int], tuple[Bound, ControlValue | None]] = {}
+        self._asked: dict[tuple[MidiSource, int], set[int]] = {}  # numbers of a toggle's commands, which may still wait
         self._errors: dict[str, float] = {}  # lines, and when they were shown last
         self._labels: tuple[tuple[object, ...], dict[str, str]] = ((), {})
 
@@ -149,6 +152,22 @@ class MapPlayer:
         return f"{name} {_short(value)}"
 
     def _press(self, source: MidiSource, bound: Bound) -> str:
+        """Do a button's deed. A toggle whose deed still waits for its moment takes it back instead."""
+        if bound.binding.mode != "toggle":
+            return self._do(source, bound)
+        key = source, id(bound.binding)
+        if self._actor.cancel(self._asked.pop(key, ())):
+            return f"{bound.binding.deed} taken back"
+        waited = {entry.number for entry in self._state().pending}
+        done = self._do(source, bound)
+        self._asked[key] = {
+            entry.number
+            for entry in self._state().pending
+            if entry.number not in waited and entry.text.startswith(_commands_of(bound.binding.deed))
+        }
+        return done
+
+    def _do(self, source: MidiSource, bound: Bound) -> str:
         binding, deed = bound.binding, bound.binding.deed
         undo = binding.mode == "toggle" and self.is_on(binding, bound.map.path, self._state())
         if binding.mode == "hold":
@@ -233,6 +252,13 @@ class MapPlayer:
         if now - self._errors.get(line, -_QUIET_S) >= _QUIET_S:
             self._errors = {line: now}
             self._tell(line)
+
+
+def _commands_of(deed: Deed) -> tuple[str, ...]:
+    """Return how the commands of a toggle begin, as `PendingState.text` shows them."""
+    if isinstance(deed, CallVerb):
+        return f"{deed.name}(", f"{deed.verb.opposite}("
+    return (f"set({str(deed)!r}",)
 
 
 def _short(value: ControlValue) -> str:

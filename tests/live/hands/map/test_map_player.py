@@ -95,6 +95,32 @@ def test_a_pad_toggles_a_mute_whoever_muted_the_voice(stage: HandStage) -> None:
     assert stage.muted() == [] and stage.did()[-2:] == ["unmute(2)", "released"]
 
 
+@pytest.mark.parametrize("what", ['do = "mute(2)"', 'control = "filter"'])
+def test_a_second_tap_takes_back_what_still_waits_for_the_bar(stage: HandStage, what: str) -> None:
+    stage.map(f'controller = "box"\n[[bind]]\nnote = 40\n{what}\n')
+    stage.core.command("start")
+    stage.core.command("quantise", "bar")
+    stage.tap(40)
+    (waiting,) = stage.core.state().pending
+    stage.core.later("bar", ("mute", (3,)))
+    stage.tap(40)
+    assert [entry.text for entry in stage.core.state().pending] == ["mute(3)"], "and what others asked for stays"
+    assert stage.did()[-2] in ("mute(2) taken back", "filter taken back")
+    stage.tap(40)
+    assert [entry.text for entry in stage.core.state().pending] == ["mute(3)", waiting.text]
+
+
+def test_a_tap_after_the_bar_does_the_opposite_there(stage: HandStage) -> None:
+    stage.map('controller = "box"\n[[bind]]\nnote = 40\ndo = "mute(2)"\n')
+    stage.core.command("start")
+    stage.core.command("quantise", "bar")
+    stage.tap(40)
+    stage.core.cancel()
+    stage.core.command("mute", 2)  # as if the bar had begun
+    stage.tap(40)
+    assert [entry.text for entry in stage.core.state().pending] == ["unmute(2)"]
+
+
 def test_a_pad_can_mute_while_it_is_held(stage: HandStage) -> None:
     stage.map('controller = "box"\n[[bind]]\nnote = 40\ndo = "mute(1, 3)"\nmode = "hold"\n')
     stage.press(40)
