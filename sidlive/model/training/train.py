@@ -37,18 +37,17 @@ from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.model.training.windows import Batch, WindowSampler, held_out
 from sidlive.model.weights import with_guide_rows
 
+BETAS: Final = (0.9, 0.95)  # of AdamW
 AVERAGING: Final = 0.99  # decay per step of the running average of the weights
 SETTLE_EVERY: Final = 16  # steps that a GPU may be behind
 
 
-def make_optimiser(
-    network: torch.nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float] = (0.9, 0.95)
-) -> torch.optim.Optimizer:
+def make_optimiser(network: torch.nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
     """Make the optimiser of a network: AdamW, with weight decay for matrices and none for the gains of norms."""
     matrices = [p for p in network.parameters() if p.dim() >= 2]
     gains = [p for p in network.parameters() if p.dim() < 2]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": gains, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=True)
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS, fused=True)
 
 
 def optimiser_step(

@@ -12,7 +12,7 @@ from sidlive.model.composer.events import INSTRUMENT, PITCH, REST, UNTUNED, VOIC
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import Stack
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
-from sidlive.model.training.composer_train import ComposerRun, measure_composer
+from sidlive.model.training.composer_train import ComposerRun, make_optimisers, measure_composer
 from sidlive.model.training.composer_windows import NotePlan, _limit, rotated, stack, transpose
 from sidlive.model.training.export import export
 
@@ -129,7 +129,31 @@ def test_a_composer_learns_and_its_run_can_be_resumed(tmp_path: Path):
     first.save()
     again = run()
     assert again.resume() and again.step == first.step
+    for both in (first, again):  # the optimisers remember as much
+        both.learn(FewTunes().batch(both.plan, both.step))
     assert all(torch.equal(a, b) for a, b in zip(again.network.parameters(), first.network.parameters(), strict=True))
+
+
+def test_each_parameter_has_one_optimiser() -> None:
+    network = ComposerNetwork(TINY)
+    taken = [
+        parameter
+        for optimiser in make_optimisers(network, 1e-3)
+        for group in optimiser.param_groups
+        for parameter in group["params"]
+    ]
+    assert len(taken) == len({id(p) for p in taken}) == len(list(network.parameters()))
+
+
+def test_a_run_of_an_older_version_says_how_to_go_on(tmp_path: Path) -> None:
+    run = ComposerRun(tmp_path, TINY, NotePlan(batch=2), 60.0, compiled=False)
+    run.learn(FewTunes().batch(run.plan, 0))
+    run.save()
+    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=False)
+    del kept["optimised_by"], kept["optimisers"]
+    torch.save(kept, tmp_path / "checkpoint.pt")
+    with pytest.raises(ModelError, match=r"checkpoint.pt was trained by an older version: .* --from .*checkpoint.pt"):
+        run.resume()
 
 
 def test_a_run_begins_with_the_weights_of_a_checkpoint_or_of_a_model_file(tmp_path: Path):
