@@ -12,14 +12,16 @@ class ComposerConfig:
     """The shape of a composer.
 
     ``notes``: the transformer that hears events. ``field_width``, ``field_hidden``: width of the small networks, one a
-    field, that generate the next event, and of their SwiGLU. ``context``: events that the transformer attends to.
+    field, that generate the next event, and of their SwiGLU. ``context``: events that the transformer attends to. It
+    must not exceed the windows that the composer is trained on: at distances that it has never seen its notes get far
+    worse.
     """
 
     name: str
     notes: Stack
     field_width: int
     field_hidden: int
-    context: int = 768
+    context: int = 512
     index_base: float = 1_000.0  # rotary base for the number of events between two events
     frame_base: float = 4_000.0  # rotary base for the number of frames between them
 

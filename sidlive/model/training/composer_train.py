@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -62,10 +62,12 @@ class ComposerRun:
         precision: torch.dtype = torch.bfloat16,
         compiled: bool = True,
     ) -> None:
-        self.folder, self.config, self.plan, self.minutes = folder, config, plan, minutes
+        # A composer that attends farther back than its windows reach was never trained for it.
+        self.config = replace(config, context=min(config.context, plan.length))
+        self.folder, self.plan, self.minutes = folder, plan, minutes
         self.learning_rate, self.precision = learning_rate, precision
         torch.manual_seed(plan.seed)
-        self.network = ComposerNetwork(config)
+        self.network = ComposerNetwork(self.config)
         self.optimisers = make_optimisers(self.network, learning_rate)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.events = 0
@@ -150,7 +152,7 @@ class ComposerRun:
             exported = load_composer_weights(model)
             config = exported.config
             weights = {name: torch.from_numpy(part.copy()) for name, part in floats_of(exported).items()}
-        if config != self.config:
+        if replace(config, context=self.config.context) != self.config:
             raise ModelError(f"{model} is a composer of another shape than {self.config.name}: choose another model")
         self.network.load_state_dict(weights)
         for name, average in self.average.items():

@@ -1,5 +1,6 @@
 """Windows of notes for training a composer, and the network in torch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,17 @@ def test_a_composer_learns_and_its_run_can_be_resumed(tmp_path: Path):
     for both in (first, again):  # the optimisers remember as much
         both.learn(FewTunes().batch(both.plan, both.step))
     assert all(torch.equal(a, b) for a, b in zip(again.network.parameters(), first.network.parameters(), strict=True))
+
+
+def test_a_composer_attends_no_farther_than_its_windows_reach(tmp_path: Path) -> None:
+    long, short = (
+        ComposerRun(tmp_path / str(length), TINY, NotePlan(length=length), 60.0, compiled=False) for length in (512, 48)
+    )
+    assert long.config == TINY and short.config == replace(TINY, context=48) == short.network.config
+    long.learn(FewTunes().batch(long.plan, 0))
+    long.measure([FewTunes().batch(NotePlan(batch=1), 0)])
+    short.start_from(long.folder / "best.pt")  # weights do not depend on the context
+    assert short.config.context == 48
 
 
 def test_each_parameter_has_one_optimiser() -> None:
