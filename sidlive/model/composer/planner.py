@@ -52,6 +52,8 @@ from sidlive.tune.score.steps import Pattern, PatternNote
 
 HEARD: Final = 8192  # frames of the past that a chapter hears at most
 PATIENCE: Final = 16  # frames between two changes of a number: a moving control must not rewrite the plan each frame
+# Settings that a knob or a movement may change with each frame.
+TURNED: Final = ("sampling", "swing", "contrast", "candidates", "known_gates", "new_sounds")
 MOST_CHAPTERS: Final = 64  # chapters, and prompts, that are kept for a rewind
 
 
@@ -140,7 +142,7 @@ class Planner:
         deaf = mode == "composed" and not chapter.composes and frame >= chapter.begun + SHORTEST_HORIZON
         if settings == before and mode == chapter.mode and not deaf:
             return settings
-        turned = replace(before, sampling=settings.sampling, swing=settings.swing)
+        turned = replace(before, **{name: getattr(settings, name) for name in TURNED})
         if frame < since + PATIENCE and mode == chapter.mode and not deaf and settings == turned and self._settings:
             return before
         self._settings = [*self._settings[-KEPT:], (frame, settings)]

@@ -189,6 +189,17 @@ def test_a_control_that_moves_each_frame_is_followed_in_steps(prompt: Frames) ->
     assert gaps[-5:].tolist() == [2] * 5, "the last value counts in the end"
 
 
+@pytest.mark.parametrize("name", ["swing", "contrast", "new_sounds", "candidates", "known_gates"])
+def test_so_is_every_control_that_a_knob_or_an_lfo_moves(prompt: Frames, name: str) -> None:
+    music = Music(prompt, FakeComposer()).play(PLAIN, 50)
+    assert isinstance(music.composer, FakeComposer)
+    written = music.composer.written
+    for frame in range(101):
+        value = {"candidates": 1 + frame % 8, "known_gates": bool(frame % 2)}.get(name, frame / 100)
+        music.play(replace(PLAIN, **{name: value}))
+    assert music.composer.written - written < 10 * len(music.coming()), "not a plan for each frame"
+
+
 def test_scale_and_ranges_limit_the_notes_as_they_sound(prompt: Frames) -> None:
     ranges = ((48, 60), ANY_PITCH, (30, 40))
     tight = replace(PLAIN, classes=frozenset({0, 4, 7}), ranges=ranges)
