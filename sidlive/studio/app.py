@@ -205,9 +205,13 @@ class Studio(App[int]):
         BY_NAME[name].run(self)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Yield the entries of the command palette: all actions."""
+        """Yield the entries of the command palette: all actions and, once something is searched for, all controls."""
         for action in ACTIONS:
             yield SystemCommand(action.tip, action.key_text, functools.partial(action.run, self))
+        for control in self.now.controls.values():
+            begun = f'set("{control.name}", '
+            typed = functools.partial(self.console_view.entry.insert, begun)
+            yield SystemCommand(f"{control.name}: {control.help}", f"{begun}…)", typed, discover=False)
 
     def call_verb(self, verb: str, *arguments: Any) -> None:
         """Call a verb as if it were typed, but without waiting for running code: the thread for keys calls it."""

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 from patience import PATIENCE_S
-from textual.widgets import Markdown
+from textual.command import CommandPalette
+from textual.widgets import Markdown, OptionList
 
 from sidlive import docs
 from sidlive.studio.actions import ACTIONS, BY_NAME
@@ -162,6 +163,18 @@ async def test_panic_works_whatever_lies_over_the_screen(over: str):
     async with app.run_test(size=(120, 32)) as pilot:
         await pilot.press(over, "f8")
         await until(pilot, lambda: session.calls == [("panic",)])
+
+
+async def test_the_palette_finds_a_control_by_its_name_and_begins_its_line():
+    app, _ = studio()
+    async with app.run_test(size=(120, 32)) as pilot:
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await pilot.press(*"share")
+        found = app.screen.query_one(OptionList)
+        await until(pilot, lambda: 0 < found.option_count < len(ACTIONS))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.console_view.entry.text == 'set("top_p", ')
 
 
 async def test_leaving_asks_only_while_a_take_is_not_committed():

@@ -1,6 +1,7 @@
 """How the console shows values: verbs as help, controls as a table, fragments as a line, others as Python does."""
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,8 @@ from rich.highlighter import ReprHighlighter
 from rich.pretty import pretty_repr
 from rich.text import Text
 
+from sidlive.errors import ControlError
+from sidlive.live.controls import CONTROLS
 from sidlive.live.state import ControlState
 from sidlive.report import plain
 from sidlive.studio.colours import FAINT, GOOD, MUTED, PRIMARY, TEXT, WARN
@@ -49,7 +52,7 @@ class ValueDisplay:
         return clip(_highlight(pretty_repr(value, max_width=100, max_length=40, max_string=400, max_depth=6)))
 
     def help(self, thing: Any = None) -> Text:
-        """Describe one thing: its signature and docstring. Without an argument, list the verbs."""
+        """Describe a verb, a control (by its name) or anything else. Without an argument, list the verbs."""
         if thing is None:
             width = max((len(name) for name in self.verbs), default=0) + 2
             lines = [
@@ -63,11 +66,23 @@ class ValueDisplay:
                 )
             )
             return Text("\n").join(lines)
-        if isinstance(thing, str) and thing in self.verbs:
-            return self.verb(thing)
+        if isinstance(thing, str):
+            return self._named(thing)
         if callable(thing):
             return self.verb(self._name(thing)) if self._name(thing) else described(_name_of(thing), thing)
         return described(type(thing).__name__, type(thing))
+
+    def _named(self, name: str) -> Text:
+        """Describe the verb and the control of a name; raise ControlError if there is neither."""
+        found = [self.verb(name)] if name in self.verbs else []
+        if name in CONTROLS:
+            found.append(control_line(self.verbs["controls"]()[name]))
+            found.append(Text(f'set("{name}", {CONTROLS[name].default!r}) sets it, get("{name}") returns it', MUTED))
+        if not found:
+            known = get_close_matches(name, [*self.verbs, *CONTROLS], 1)
+            hint = f"did you mean {known[0]}?" if known else "help() lists the verbs, controls() the controls"
+            raise ControlError(f"no verb or control {name!r}: {hint}")
+        return Text("\n").join(found)
 
     def verb(self, name: str) -> Text:
         """Return a verb's signature and docstring."""

@@ -9,6 +9,7 @@ import types
 from typing import Final
 
 from sidlive.errors import SidliveError
+from sidlive.live.controls import CONTROLS
 from sidlive.studio.console.names import ConsoleNames
 
 _PYTHON_HINT: Final = re.compile(r"\. Did you mean '(\w+)'\?$")  # from Python 3.13 on some messages end in one
@@ -52,6 +53,8 @@ def _explain(error: BaseException, names: ConsoleNames) -> str:
         message = f"{error.name} is sidlive's own name and cannot be deleted"
     elif isinstance(error, TypeError) and (hidden := _hidden_in(own[-1].line if own else "", names)):
         message += f". {hidden} is your variable: `del {hidden}` brings sidlive's {hidden} back"
+    elif type(error) is NameError and error.name in CONTROLS:
+        message += f'. It is a control: set("{error.name}", {CONTROLS[error.name].default!r})'
     elif near := _near(error, names) or (python_hint and python_hint[1]):
         message += f". Did you mean {near}?"
     return "\n".join([*shown, message])

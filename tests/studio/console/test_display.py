@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
+from sidlive.errors import ControlError
 from sidlive.studio.console.display import MAX_LINES, ValueDisplay
 
 from ..stage import CONTROLS, FakeSession, fake_verbs
@@ -27,9 +29,23 @@ def test_help_lists_the_verbs_with_their_first_sentence():
 
 
 def test_help_of_a_verb_by_value_or_name_is_its_signature_and_docstring():
-    described = SHOW.help(SHOW.verbs["temperature"]).plain
-    assert described.startswith("temperature(value)\nHow daring")
-    assert SHOW.help("temperature").plain == described
+    described = SHOW.help(SHOW.verbs["commit"]).plain
+    assert described.startswith("commit(name, seconds=None, last=None)\nCompile the performance")
+    assert SHOW.help("commit").plain == described
+
+
+def test_help_of_a_control_is_its_range_its_meaning_and_how_to_set_it():
+    show = ValueDisplay({**SHOW.verbs, "controls": lambda: {control.name: control for control in CONTROLS}})
+    first, last = show.help("top_p").plain.split("\n")
+    assert first.split() == ["top_p", "0.95", "0.05", "to", "1", "share", "of", "the", "likeliest"]
+    assert last == 'set("top_p", 0.98) sets it, get("top_p") returns it'
+    both = show.help("temperature").plain
+    assert "How daring" in both and "[CC 1]" in both, "a verb and a control"
+
+
+def test_help_of_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(ControlError, match="did you mean temperature"):
+        SHOW.help("temprature")
 
 
 def test_help_of_any_other_value_describes_its_type():

@@ -71,6 +71,7 @@ def test_printed_text_and_values_come_in_order(runner: CodeRunner):
         ("1/0", "ZeroDivisionError: division by zero"),
         ("lod('x')", "NameError: name 'lod' is not defined. Did you mean load?"),
         ("load('x', secnds=3)", "TypeError: load() got an unexpected keyword argument 'secnds'. Did you mean seconds?"),
+        ("vary(0.5)", "NameError: name 'vary' is not defined. It is a control: set(\"vary\", 0.8)"),
         ("'x'.joi", "AttributeError: 'str' object has no attribute 'joi'. Did you mean join?"),
         ("boom()", "temperature goes from 0 to 2, not 9"),  # our own errors need no name and no traceback
         ("exit()", "to leave the studio press Ctrl-Q"),
