@@ -54,8 +54,8 @@ class Core(Timekeeper):
             if past.number == lineage:
                 if index >= self._tape.playhead + self._desk.whole("ahead"):
                     return None
-                if past.root == position < index:  # the playhead passed the cut during the prefill: cut here instead
-                    self._schedule.entered(past, index, past.at)
+                if past.root == position < index:  # the playhead passed the cut before its first frame was made
+                    index = self._cut_again(past, position, index)
                     past = course.lineage
             self.take.step(ASSIGN)
             return Assignment(
@@ -63,6 +63,23 @@ class Core(Timekeeper):
                 desk.sampling(self._lane, beat.bar * beat.whole_frames), desk.constraints, desk.grips, desk.mask,
                 desk.plan(self._lane, course.clock),
             )  # fmt: skip
+
+    def _cut_again(self, past: Lineage, root: int, index: int) -> int:
+        """Have a lineage begin later than at ``root``, which was passed; return the frame of the new cut.
+
+        The plan is written anew with each cut, which may take some frames. So the new cut is as far ahead of ``index``,
+        the next frame to generate, as the plan was late so far. On a busy machine it would be passed again and again.
+        The clock follows the music.
+        """
+        if self._postpones:
+            self._missed += index - root
+            index = self._tape.postpone(self._missed)
+        self._schedule.entered(past, index, past.at)
+        if self._postpones and self._course.lineage.number == past.number:
+            clock = self._course.clock
+            self._course.clock = replace(clock, downbeat=clock.downbeat + index - root)
+            self._schedule.cut(self._tape.fresh)
+        return index
 
     def heard(self, root: int, most: int, at: int | None = None) -> tuple[int, Frames, NDArray[np.int8], list[Edits]]:
         """Return the tape frame of a cut made now, and the frames before it, with their transpositions and edits.
@@ -94,6 +111,7 @@ class Core(Timekeeper):
         """
         with self._lock:
             self.take.step(ENTER)
+            self._missed = 0
             begin = self._tape.place() if lineage.at is None else self._tape.settle()
             if lineage.number != self._course_at(begin).lineage.number:
                 return None

@@ -71,6 +71,11 @@ class Tape:
             self._overtaken = True
         return self.fresh
 
+    def postpone(self, frames: int) -> int:
+        """Leave the next stale frames as they are, up to the end of the tape; return the first one to replace."""
+        self.fresh = min(self.fresh + frames, self.end)
+        return self.fresh
+
     def _next_place(self) -> int:
         """Return the frame to replace first, now that the playhead has overtaken the one that was being replaced."""
         return min(self.playhead + max(self.margin, int(self._overtaken)), self.end)

@@ -58,13 +58,15 @@ class TapePlayer:
         mirror: Mirror | None = None,
         follows: bool = False,
         margin: int = MARGIN,
+        postpones: bool = True,
     ) -> None:
         """``follows``: until music has been played, a prompt for the other video standard changes to that standard.
 
-        ``margin``: see `Tape`; the take's header has it.
+        ``margin``: see `Tape`. ``postpones``: a cut that comes too late is put farther ahead, see `Core`; False for
+        logs older than that. The take's header has both.
         """
         self.take = take
-        take.restate(margin=margin)
+        take.restate(margin=margin, postpones=postpones)
         self.chip = chip
         self.timing = timing
         self._rate = timing.rate_hz
@@ -105,6 +107,8 @@ class TapePlayer:
         self.late_changes = 0  # timed changes that took effect after their frame, since generation was late
         self._notified: set[str] = set()  # fragments whose video standard already got a notice
         self._taps = Taps()
+        self._postpones = postpones
+        self._missed = 0  # frames by which the plan of a new lineage was late, since the lineage was entered
         self._epoch = 0  # version of the settings; frames generated under an older one are dropped
         self._lane = 0  # number of the random stream: the next at each revival, so that the music continues differently
         self._armed = False  # there is something to generate: a prompt, or the start without one

@@ -113,7 +113,8 @@ def opened_core(header: Entry) -> Core:
                 if control.before is not None and name not in controls
             }
         margin = int(header.get("margin", _OLD_MARGIN))
-        core = Core(Take(None, {}), chip, timing, seed, margin=margin)
+        postpones = bool(header.get("postpones", False))
+        core = Core(Take(None, {}), chip, timing, seed, margin=margin, postpones=postpones)
         for name, value in controls.items():
             if name != "seed":
                 core.command("set", name, value)

@@ -1,6 +1,7 @@
 """The plan in the instrument: notes by the composer and by code, changes of both, replays, and what the screen sees."""
 
 import random
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sidlive.live.takes.replay import opened_core, replay
 from sidlive.live.takes.take import FORMAT, Take, TakeLog, read_take
 from sidlive.model.composer.continuation import continuation
 from sidlive.model.composer.plan_settings import SHORTEST_HORIZON
+from sidlive.model.composer.planner import Planner
 from sidlive.model.config import ModelConfig, Stack
 from sidlive.model.engine import Engine
 from sidlive.model.weights import random_weights
@@ -324,6 +326,37 @@ def test_a_performance_that_nobody_steers_is_what_generate_makes() -> None:
     played = core.take.frames()
     np.testing.assert_array_equal(list(islice(rows, len(played))), played)
     assert len(played) == 150
+
+
+def test_a_prompt_whose_plan_takes_some_frames_is_planned_at_most_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(tmp_path / "take")
+    session = stage.start()
+    stage.play(2)
+    begun: list[int] = []
+    begin = Planner.begin
+
+    def begin_slowly(self: Planner, prompt: sid.Frames, at: int) -> None:
+        begun.append(at)
+        for _ in range(5):  # the chip goes on meanwhile
+            stage.core.next_frame()
+        begin(self, prompt, at)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(Planner, "begin", begin_slowly)
+        session.add(replace(riff(), name="again"))
+        session.prompt("again")
+        stage.play(1)
+    assert len(begun) == 2 and begun[1] >= begun[0] + 10, "the second cut is as far ahead as the plan takes"
+    assert session.state().underruns == 0 and session.state().prompt == "again"
+    course = stage.core._course
+    assert course.lineage.root == begun[1]
+    first_bar = begun[1] - len(riff().frames) + course.beat.downbeat
+    assert (course.clock.downbeat - first_bar) % course.beat.bar_frames == 0, "and the clock follows the music"
+    session.close()
+    log = read_take(tmp_path / "take")
+    np.testing.assert_array_equal(replay(log, FakeEngine(), composer=FakeComposer()), log.frames)
 
 
 def small_engine() -> Engine:
