@@ -152,8 +152,8 @@ def _plan(arguments: argparse.Namespace, gpu: bool) -> "TrainingPlan":
     """Return the settings of the run: those of its checkpoint, changed by the options. Raises ModelError."""
     from dataclasses import replace
 
+    from sidlive.model.training.checkpoints import load_checkpoint
     from sidlive.model.training.plan import GPU_FRAMES, TrainingPlan, with_changes
-    from sidlive.model.training.train import load_checkpoint
 
     kept = arguments.out / "checkpoint.pt"
     plan = TrainingPlan(**load_checkpoint(kept)["plan"]) if kept.exists() else TrainingPlan(steps=20_000)
@@ -245,8 +245,8 @@ def _begin(arguments: argparse.Namespace) -> "tuple[ModelConfig, dict[str, NDArr
     """Return the network's shape, and the weights to begin with: None for random ones. Raises ModelError."""
     from sidlive.errors import ModelError
     from sidlive.model.config import ModelConfig, preset
+    from sidlive.model.training.checkpoints import load_checkpoint
     from sidlive.model.training.export import averaged
-    from sidlive.model.training.train import load_checkpoint
     from sidlive.model.weights import floats_of, load_weights
 
     if arguments.start is None:

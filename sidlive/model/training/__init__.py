@@ -10,6 +10,7 @@ In reading order:
 - `precision`: the precision of matrix products, chosen by measuring.
 - `taste_sections`, `taste_train`: the taste by which drafts of a plan are compared.
 - `ranks`: training on several processes at once.
+- `checkpoints`: the files of a run, read and written.
 - `train`: a run in its folder: steps, measurements, checkpoints, resuming.
 - `export`: from a checkpoint to the int8 file that the engine loads.
 - `reference`: a checkpoint in float32 with the engine's methods, for `sidlive eval` and `sidlive bench engine`.

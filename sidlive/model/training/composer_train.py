@@ -18,11 +18,11 @@ import torch
 from sidlive.errors import ModelError
 from sidlive.model.composer.events import FIELDS, REST, VOICE
 from sidlive.model.composer.shape import ComposerConfig
+from sidlive.model.training.checkpoints import load_checkpoint, save_checkpoint
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
 from sidlive.model.training.composer_windows import NotePlan, NoteWindows
 from sidlive.model.training.precision import autocast
 from sidlive.model.training.ranks import CPU
-from sidlive.model.training.train import load_checkpoint, save_checkpoint
 from sidlive.model.weights import floats_of, load_composer_weights
 
 AVERAGING: Final = 0.998  # decay per step of the running average of the weights

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sidlive.errors import ModelError
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import ModelConfig
+from sidlive.model.training.checkpoints import load_checkpoint
 from sidlive.model.training.composer_train import KIND
-from sidlive.model.training.train import load_checkpoint
 from sidlive.model.weights import ComposerWeights, EngineWeights, from_floats, save_weights
 
 
@@ -37,7 +37,7 @@ def export(checkpoint: Path, out: Path, card: Mapping[str, str], bits: int = 8) 
 def averaged(kept: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
     """Return a checkpoint's float32 parameters by name, averaged over the last training steps if it holds the average.
 
-    ``kept``: a checkpoint as `train.load_checkpoint` returns it.
+    ``kept``: a checkpoint as `checkpoints.load_checkpoint` returns it.
     """
     return {name: part.float().numpy() for name, part in kept.get("average", kept["model"]).items()}
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import Frames, silence
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
+from sidlive.model.training.checkpoints import load_checkpoint
 from sidlive.model.training.export import averaged
 from sidlive.model.training.network import Network
-from sidlive.model.training.train import load_checkpoint
 from sidlive.model.training.windows import batch_of, cut_window
 from sidlive.model.weights import EngineWeights, floats_of
 

@@ -10,7 +10,6 @@ the order of sums.
 """
 
 import json
-import os
 import signal
 import threading
 import time
@@ -19,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -29,13 +28,13 @@ from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.corpus.shards import Corpus
+from sidlive.model.training.checkpoints import extended, load_checkpoint, save_checkpoint, write_whole
 from sidlive.model.training.network import Network
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.precision import autocast
 from sidlive.model.training.prepared import prepare
 from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.model.training.windows import Batch, WindowSampler, held_out
-from sidlive.model.weights import with_guide_rows
 
 BETAS: Final = (0.9, 0.95)  # of AdamW
 AVERAGING: Final = 0.99  # decay per step of the running average of the weights
@@ -153,7 +152,7 @@ class Run:
             state = self.optimiser.state[parameter]
             state.update(
                 {
-                    key: _with_guide_rows(name, part.cpu()).to(part.device)
+                    key: extended(name, part.cpu()).to(part.device)
                     for key, part in state.items()
                     if part.ndim == parameter.ndim
                 }
@@ -295,7 +294,7 @@ class Run:
                 f"{path} cannot be read as a log ({error}); remove it and run the command again"
             ) from error
         text = "".join(json.dumps(each) + "\n" for each in [*kept, {**row, "time": time.time()}])
-        _write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def train(
@@ -352,28 +351,6 @@ def train(
     return run
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a run's checkpoint.pt or best.pt, tensors on the CPU. Raises ModelError if the file cannot be used."""
-    try:
-        kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f"no checkpoint at {path}: train one with `sidlive train`") from error
-    except Exception as error:  # torch raises many types for a damaged file, with long messages
-        found = type(error).__name__
-        raise ModelError(f"{path} cannot be read as a checkpoint ({found}); train again or restore it") from error
-    if not {"model", "config"} <= kept.keys():
-        raise ModelError(f"{path} is not a checkpoint of sidlive: it lacks the model or its config")
-    for part in ("model", "average"):
-        if part in kept:
-            kept[part] = {name: _with_guide_rows(name, tensor) for name, tensor in kept[part].items()}
-    return kept
-
-
-def _with_guide_rows(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """Apply `weights.with_guide_rows` to a parameter of a checkpoint."""
-    return torch.from_numpy(with_guide_rows(name, tensor.numpy()))
-
-
 def _prefetch(windows: WindowSampler, run: Run) -> Iterator[Batch]:
     """Yield this rank's batches up to the end of the run; a thread prepares the next ones while a step runs."""
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -404,19 +381,3 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
     if waiting:
         signal.raise_signal(signal.SIGINT)
-
-
-def save_checkpoint(plain: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint. If that fails at any moment, the old file stays whole. Raises ModelError."""
-    _write_whole(path, lambda partial: torch.save(plain, partial))
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file through a temporary one: if it fails at any moment, the old file stays whole."""
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:
-        raise ModelError(f"cannot write {path} ({error}): free some space; the previous file is kept") from error

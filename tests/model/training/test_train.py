@@ -23,10 +23,11 @@ from sidlive.model.corpus.shards import Corpus, open_corpus
 from sidlive.model.tokens import COLUMN_OF_SLOT, KINDS
 from sidlive.model.training import precision
 from sidlive.model.training import train as training
+from sidlive.model.training.checkpoints import load_checkpoint
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.prepared import prepare
 from sidlive.model.training.ranks import CPU, Ranks
-from sidlive.model.training.train import Run, TrainingProgress, load_checkpoint, train
+from sidlive.model.training.train import Run, TrainingProgress, train
 from sidlive.model.training.windows import WindowSampler, cut_window, held_out
 from sidlive.model.weights import floats_of, save_weights
 
