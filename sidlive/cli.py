@@ -19,7 +19,7 @@ from sidlive.errors import SidliveError
 # The modules of `sidlive.commands`, in the order in which --help lists them: one command each.
 COMMANDS = (
     "run", "play", "render", "info", "fragments", "capture", "generate", "take", "send", "replay", "compile", "corpus",
-    "train", "train-composer", "train-taste", "eval", "export", "bench", "doctor", "docs",
+    "train", "train-composer", "train-taste", "train-styles", "eval", "export", "bench", "doctor", "docs",
 )  # fmt: skip
 
 

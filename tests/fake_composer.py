@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sidlive.model.composer import events as ev
 from sidlive.model.composer.choices import ANY_WAIT, UNLIMITED, NoteLimits, NoteSampling
 from sidlive.model.composer.events import Events
+from sidlive.model.composer.styles import ComposerStyles
 from sidlive.model.composer.taste import Taste
 
 STEP = 6  # frames at density 1
@@ -25,6 +26,7 @@ class FakeComposer:
         self.digests = [0]  # of the events so far: what the composer "feels"
         self.written = self.resets = 0
         self.taste: Taste | None = None
+        self.styles: ComposerStyles | None = None
 
     @property
     def position(self) -> int:
@@ -76,7 +78,8 @@ class FakeComposer:
         if wait >= ev.LONGEST_WAIT:
             event[: ev.KIND] = ev.LONGEST_WAIT, ev.REST
         else:
-            draw = np.random.default_rng((sampling.seed, sampling.lane, self.digests[-1]))
+            styles = zlib.crc32(repr(sampling.styles).encode()) if sampling.styles else 0
+            draw = np.random.default_rng((sampling.seed, sampling.lane, self.digests[-1] ^ styles))
             allowed = np.flatnonzero(limits.pitches[voice])
             pitch = int(allowed[np.abs(allowed - (40 + 12 * voice + draw.integers(12))).argmin()])
             length = int(draw.integers(2)) * (1 + STEP // 2)

@@ -68,9 +68,10 @@ def run(args: argparse.Namespace) -> int:
         Result("realtime_x.replay", round(seconds / max(took_s, 1e-9), 2), "x"),
     ]
     emit(results, args.json, args.take.name)
-    model, composer_file, taste = model_digests(options)
+    model, composer_file, *beside = model_digests(options)
     other_model = model != log.model.get("digest") or (wrote_notes and composer_file != log.model.get("composer"))
-    other_model |= bool(log.model.get("taste")) and taste != log.model.get("taste")
+    known = [log.model.get(name) for name in ("taste", "styles")]
+    other_model |= any(then and then != now for then, now in zip(known, beside, strict=True))
     if differs:
         frame, difference_text = differs
         why = f"the log was made with other weights of {log.model.get('model')}" if other_model else _other_machine(log)

@@ -14,6 +14,7 @@ from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
 from sidlive.live.state import ControlKind, ControlValue, place_between
 from sidlive.model.chords import chord_text, range_text
+from sidlive.model.composer.styles import STYLES, WIDEST_STYLE
 from sidlive.model.scales import scale_text
 from sidlive.tune import shipped
 
@@ -156,6 +157,10 @@ CONTROLS: Final[dict[str, Control]] = {
         ),
         Control("density", 0.25, 4.0, 1.0, "", "steer", "planned notes, as a multiple of the prompt's own number"),
         Control("leap", 0.0, 2.0, 1.0, "", "steer", "below 1 planned intervals are smaller, above 1 larger"),
+        *(
+            Control(name, least, WIDEST_STYLE, 0.0, "", "steer", effect, before=0.0)
+            for name, (least, effect) in STYLES.items()
+        ),
         Control(
             "on_beat",
             0,

@@ -113,7 +113,9 @@ class EngineWeights(QuantisedWeights[ModelConfig]):
 
 @dataclass(frozen=True)
 class ComposerWeights(QuantisedWeights[ComposerConfig]):
-    """The weights of a composer."""
+    """The weights of a composer. ``digest``: of the numbers in its file; "" before they are in a file."""
+
+    digest: str = ""
 
 
 State = Mapping[str, NDArray[np.float32]]
@@ -267,8 +269,8 @@ def load_weights(path_or_preset: str | Path) -> EngineWeights:
 
 def load_composer_weights(path_or_preset: str | Path) -> ComposerWeights:
     """Read a composer's file, or that of a shipped preset by its name. As `load_weights`."""
-    config, made, card, _ = _read(model_path(path_or_preset, COMPOSER), COMPOSER)
-    return ComposerWeights(config, made.matrices, made.norms, card)
+    config, made, card, metadata = _read(model_path(path_or_preset, COMPOSER), COMPOSER)
+    return ComposerWeights(config, made.matrices, made.norms, card, digest=metadata["digest"])
 
 
 def _read(path: Path, kind: ModelKind) -> tuple[Any, _NamedParts, dict[str, str], dict[str, str]]:

@@ -176,14 +176,15 @@ class Core(Timekeeper):
         with self._lock:
             return name in self._desk.fragments
 
-    def ready(self, model: str, digest: str, composer: str = "", taste: str = "") -> None:
+    def ready(self, model: str, digest: str, composer: str = "", taste: str = "", styles: str = "") -> None:
         """Note that the engine is loaded.
 
-        `digest`, `composer`, `taste`: SHA-256 of the files of the model, its composer and the composer's taste.
+        `digest`, `composer`, `taste`, `styles`: SHA-256 of the files of the model, its composer, and the composer's
+        taste and styles.
         """
         with self._lock:
             self.model = model
-            self.take.note(model=model, digest=digest, composer=composer, taste=taste)
+            self.take.note(model=model, digest=digest, composer=composer, taste=taste, styles=styles)
 
     def tell(self, text: str, level: NoticeLevel = "warning") -> None:
         """Show the performer a notice."""

@@ -27,6 +27,7 @@ from sidlive.live.timing.shapes import Shape
 from sidlive.model.chords import chord_classes, range_ends
 from sidlive.model.composer.choices import notes_like
 from sidlive.model.composer.plan_settings import CodePart, Parts, PlanSettings, untouched
+from sidlive.model.composer.styles import STYLES
 from sidlive.model.engine import (
     HEATS,
     UNCONSTRAINED,
@@ -168,7 +169,10 @@ class Desk:
             known_gates=bool(values["known_gates"]),
             new_sounds=float(values["new_sounds"]),
             sampling=notes_like(
-                self.sampling(lane, round(clock.beat * clock.bar)), float(values["density"]), float(values["leap"])
+                self.sampling(lane, round(clock.beat * clock.bar)),
+                float(values["density"]),
+                float(values["leap"]),
+                tuple((name, float(values[name])) for name in STYLES if values[name]),
             ),
             ranges=tuple(range_ends(str(values[f"range{voice}"])) for voice in range(1, VOICES + 1)),
             classes=self._tones,

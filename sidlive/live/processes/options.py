@@ -109,20 +109,21 @@ def make_composer(options: RoomOptions, report_progress: Callable[[str], object]
     return composer
 
 
-def model_digests(options: RoomOptions) -> tuple[str, str, str]:
-    """Return the SHA-256 of the files of the model, its composer and the composer's taste.
+def model_digests(options: RoomOptions) -> tuple[str, str, str, str]:
+    """Return the SHA-256 of the files of the model, its composer, and the composer's taste and styles.
 
-    They identify the files under any name. "" for an engine without a file, without a composer, and without a taste.
+    They identify the files under any name. "" for an engine without a file, and for each file that there is not.
     """
     if options.engine is not None:
-        return "", "", ""
+        return "", "", "", ""
+    from sidlive.model.composer.styles import styles_path
     from sidlive.model.composer.taste import taste_path
     from sidlive.model.weights import model_path
 
     composer = _composer_file(options)
-    taste = taste_path(composer) if composer else None
-    digests = [_digest(path) if path and path.exists() else "" for path in (composer, taste)]
-    return _digest(model_path(options.model)), digests[0], digests[1]
+    paths = (composer, taste_path(composer), styles_path(composer)) if composer else (None, None, None)
+    notes, taste, styles = (_digest(path) if path and path.exists() else "" for path in paths)
+    return _digest(model_path(options.model)), notes, taste, styles
 
 
 def _composer_file(options: RoomOptions) -> Path | None:

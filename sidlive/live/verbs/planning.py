@@ -121,6 +121,16 @@ class PlanVerbs(FragmentVerbs):
         self._command.set("leap", value)
 
     @verb(timed=True)
+    def era(self, value: float) -> None:
+        """Plan notes more like those of today's tunes, above 0, or of the eighties, below 0: ``era(-1)``."""
+        self._command.set("era", value)
+
+    @verb(timed=True)
+    def like(self, composer: str, amount: float = 1.0) -> None:
+        """Plan notes more like one composer's: ``like("galway")``, ``like("tel", 0.5)``; 0 ends it."""
+        self._command.set(f"like_{composer}", amount)
+
+    @verb(timed=True)
     def swing(self, value: float) -> None:
         """Set how late every second eighth comes: 0 straight, 0.67 as a triplet, 1 a quarter of a beat.
 

@@ -18,6 +18,7 @@ Reading order:
 - ``shape``: the sizes of a composer's network; ``inputs``: the inputs of its two parts;
 - ``choices``: how notes are chosen, and limits on them (no numba);
 - ``composer``: `Composer`, `load_composer`;
+- ``styles``: directions in which notes can be moved, towards some years or somebody (no numba);
 - ``note_levels``: the kernels: the network, event by event;
 - ``note_packing``: from a weights file to the layout of the kernels; the empty state and scratch space;
 - ``planner``: `Planner` keeps a plan of notes, by a composer and by code, and turns it into guides for the engine;

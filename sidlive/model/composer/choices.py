@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
 from sidlive.model.composer.events import CHORD, FIELDS, INSTRUMENTS, LONGEST_WAIT, PITCH, UNTUNED
+from sidlive.model.composer.styles import WIDEST_STYLE, Amounts
 from sidlive.model.engine.sampling import SEEDS, Sampling
 
 OCTAVE: Final = 12
@@ -39,6 +40,7 @@ class NoteSampling:
     ``steady``: how strictly the number of notes is kept: waits are tilted at least by this (see `wait_gain`).
         Cut-offs and low temperatures favour short waits; without a tilt the music gets denser and denser.
     ``leap``: below 1 favours small intervals from a voice's note before, above 1 large ones.
+    ``styles``: how far the notes are moved towards each of `styles.STYLES`, before all else.
 
     ``follow``, ``rhythm_follow``, ``density``, ``steady`` and ``leap`` change the logits; then the limits apply, then
     the three cut-offs, then the temperature. Raises ControlError if a value is out of range.
@@ -58,6 +60,7 @@ class NoteSampling:
     pace: float = 5.0
     steady: float = 0.0
     leap: float = 1.0
+    styles: Amounts = ()
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -81,6 +84,9 @@ class NoteSampling:
                 raise ControlError(f"{name} must be from {least} to {most}, not {value}")
             if isinstance(least, int) and value != int(value):
                 raise ControlError(f"{name} must be a whole number, not {value}")
+        for name, amount in self.styles:
+            if not abs(amount) <= WIDEST_STYLE:
+                raise ControlError(f"{name} must be from {-WIDEST_STYLE} to {WIDEST_STYLE}, not {amount}")
 
     @property
     def wanted_wait(self) -> float:
@@ -118,7 +124,7 @@ PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
 PLAYED_STEADY: Final = 2.0
 
 
-def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0) -> NoteSampling:
+def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0, styles: Amounts = ()) -> NoteSampling:
     """Return the settings for notes that fit the settings for the frames that will play them."""
     return NoteSampling(
         seed=sampling.seed,
@@ -133,6 +139,7 @@ def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0) -> N
         rhythm_follow=sampling.follow + PLAYED_RHYTHM_FOLLOW,
         density=density,
         leap=leap,
+        styles=styles,
         steady=PLAYED_STEADY,
     )
 

@@ -43,6 +43,7 @@ from sidlive.model.composer.note_packing import (
     limit_arrays,
     notes_scratch,
 )
+from sidlive.model.composer.styles import Amounts, ComposerStyles, load_styles, styles_path
 from sidlive.model.composer.taste import Taste, load_taste, taste_path
 from sidlive.model.engine.tables import Table, table_of
 from sidlive.model.weights import COMPOSER, ComposerWeights, load_composer_weights, model_path
@@ -69,13 +70,20 @@ class Composer:
     """A composer's network and its memory of the events that it heard or wrote (see `events`).
 
     ``headroom``: events that `rewind` can take back. ``taste``: what drafts of a plan are compared by, if there is one.
-    Raises ModelError if the headroom is below 1.
+    ``styles``: those that notes can be moved towards, if there are any. Raises ModelError if the headroom is below 1.
     """
 
-    def __init__(self, weights: ComposerWeights, headroom: int = HEADROOM, taste: Taste | None = None) -> None:
+    def __init__(
+        self,
+        weights: ComposerWeights,
+        headroom: int = HEADROOM,
+        taste: Taste | None = None,
+        styles: ComposerStyles | None = None,
+    ) -> None:
         if headroom < 1:
             raise ModelError(f"a composer needs a headroom of at least 1 event, not {headroom}")
-        self.config, self.headroom, self.taste = weights.config, headroom, taste
+        self.config, self.headroom, self.taste, self.styles = weights.config, headroom, taste, styles
+        self._push: tuple[Amounts, NDArray[np.float32]] = (), np.zeros(weights.config.notes.width, np.float32)
         self._model = PackedComposer.of(weights)
         self._state = empty_composer_state(weights.config, headroom)
         self._arrays = tuple(_arrays(self._state))
@@ -238,7 +246,14 @@ class Composer:
             sampling.leap_tilt,
             int(least_wait),
             waits,
+            self._pushed(sampling.styles),
         )
+
+    def _pushed(self, amounts: Amounts) -> NDArray[np.float32]:
+        """Return what styles add to the hidden vector, ``float32[d]``: the last answer, if it is asked for again."""
+        if self.styles is not None and amounts != self._push[0]:
+            self._push = amounts, self.styles.push(amounts)
+        return self._push[1]
 
     def _hear(self, events: Events) -> None:
         """Hear up to PASS events in one pass."""
@@ -338,14 +353,16 @@ def load_composer(
 ) -> Composer:
     """Load a shipped preset's composer or a composer's file and return a composer that is ready to write.
 
-    A taste beside it ("X-taste.safetensors" beside X.safetensors) is loaded, too.
+    A taste and styles beside it ("X-taste.safetensors", "X-styles.safetensors" beside X.safetensors) are loaded, too.
 
     ``headroom``: events, see `Composer`. ``report_progress``: as for `engine.load_engine`. Raises ModelError if the
-    file is missing, damaged or not a composer of this version.
+    file is missing, damaged or not a composer of this version, or its styles are of another composer.
     """
-    beside = taste_path(model_path(name_or_path, COMPOSER))
-    taste = load_taste(beside) if beside.exists() else None
-    composer = Composer(load_composer_weights(name_or_path), headroom, taste)
+    path = model_path(name_or_path, COMPOSER)
+    weights, tastes, directions = load_composer_weights(path), taste_path(path), styles_path(path)
+    taste = load_taste(tastes) if tastes.exists() else None
+    styles = load_styles(directions, weights.digest) if directions.exists() else None
+    composer = Composer(weights, headroom, taste, styles)
     warm_up_composer(composer, report_progress)
     return composer
 

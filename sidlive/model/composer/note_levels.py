@@ -443,14 +443,15 @@ def write_event(  # type: ignore[no-untyped-def]
     leap_tilt,
     least_wait,
     waits,
+    push,
 ):
     """Generate the next event into ``state.said``. The events before must have been heard.
 
     The first four arguments are tables, of `FieldLevel`, `ComposerState`, `FieldsScratch` and `LimitArrays`. Fields
     with a value in ``forced int16[FIELDS]`` that is not negative take it, whatever the limits. ``weigh``: compute
     logits and costs of forced fields too. ``least_wait``: of a wait that is not forced. ``waits
-    bool[LONGEST_WAIT + 1]``: those that may be chosen, if the limits leave one of them. For the others see
-    `choices.NoteSampling`.
+    bool[LONGEST_WAIT + 1]``: those that may be chosen, if the limits leave one of them. ``push float32[d]``: what
+    styles add to the hidden vector. For the others see `choices.NoteSampling`.
     """
     level, state, scratch, limits = open_fields(level), open_state(state), open_writing(scratch), open_limits(limits)
     memory, said, logits = state.memory, state.said, scratch.logits[0]
@@ -466,10 +467,10 @@ def write_event(  # type: ignore[no-untyped-def]
     rested = now - max(memory.voices[0, 0], memory.voices[1, 0], memory.voices[2, 0])
     if memory.voices[0, 3] + memory.voices[1, 3] + memory.voices[2, 3] == 0:
         rested = np.int64(0)
-    # What all fields share: the notes level's last output through the bridge, and the suggestions.
+    # What all fields share: the notes level's last output, moved by styles, through the bridge, and the suggestions.
     last = state.hidden[(state.origin[0] + count - 1) % state.hidden.shape[0]]
     for i in range(last.shape[0]):
-        scratch.hidden[0, i] = last[i]
+        scratch.hidden[0, i] = last[i] + push[i]
     tiles = level.bridge.tiles.shape[1]
     multiply(scratch.hidden, last.shape[0], level.bridge, 0, tiles, scratch.base, 0, scratch.quantised)
     suggest_next(

@@ -22,6 +22,7 @@ from sidlive.model.composer.new_sounds import with_new_sound
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.sections import section_of, turn_of, turned
 from sidlive.model.composer.sheet import SheetNote
+from sidlive.model.composer.styles import ComposerStyles
 from sidlive.model.composer.taste import Taste
 
 MOST_NOTES: Final = 4096  # bound on the notes that are written while one frame is generated
@@ -48,6 +49,11 @@ class ComposerLike(Protocol):
         """What drafts are compared by; None: there is only ever one."""
         ...
 
+    @property
+    def styles(self) -> ComposerStyles | None:
+        """What notes can be moved towards; None: nothing."""
+        ...
+
     def hear(self, event: NDArray[np.int16], /) -> None: ...
 
     def rewind(self, n: int, /) -> None: ...
@@ -66,6 +72,7 @@ class NoteWriter:
         self._fed_start: SheetNote | None = None  # the fresh start that these notes follow
         self.notices: list[str] = []  # what the performer should know of the notes; the reader empties it
         self._noticed: list[CodePart] = []  # parts of which there was a notice, the latest last
+        self._lacking: list[str] = []  # styles of which there was a notice
 
     def extend(self, chapter: Chapter, settings: PlanSettings, until: int, frame: int) -> None:
         """Write notes until the plan reaches frame ``until``, while ``frame`` is generated."""
@@ -124,6 +131,7 @@ class NoteWriter:
         """
         assert chapter.heard is not None
         if chapter.composes:
+            self._notice_styles(settings)
             self._feed(chapter)
         for _ in range(most):
             now = chapter.now
@@ -206,6 +214,15 @@ class NoteWriter:
         else:
             why = f"voice {voice + 1} has no instrument: {music} has no notes; name a fragment that has some"
         self.notices.append(f"score: {why}")
+
+    def _notice_styles(self, settings: PlanSettings) -> None:
+        """Add a notice, once, for each style that is wanted and that the composer lacks."""
+        styles = self._composer_or_fail.styles
+        known = styles.names if styles is not None else ()
+        for name, _ in settings.sampling.styles:
+            if name not in known and name not in self._lacking:
+                self._lacking.append(name)
+                self.notices.append(f"{name} does nothing: this model's composer lacks this style (see train-styles)")
 
     def _add_code(self, chapter: Chapter, note: SheetNote) -> None:
         """Add a note by code, with the rests before it, and let the composer hear it."""

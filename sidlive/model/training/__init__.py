@@ -9,6 +9,7 @@ In reading order:
 - `windows`: windows of tunes to train on, with the suggestions of recall for each frame.
 - `precision`: the precision of matrix products, chosen by measuring.
 - `taste_sections`, `taste_train`: the taste by which drafts of a plan are compared.
+- `style_train`: the styles towards which notes can be moved.
 - `ranks`: training on several processes at once.
 - `checkpoints`: the files of a run, read and written.
 - `train`: a run in its folder: steps, measurements, checkpoints, resuming.

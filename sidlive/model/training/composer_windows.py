@@ -8,7 +8,7 @@ memory-mapped: for each rotation of the voices, and with suggestions from anywhe
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +181,23 @@ class NoteWindows:
             window["suggested"][rng.random(window["lags"].shape) < share] = mm.NOTHING
             windows.append(window)
         return stack(windows, plan.length)
+
+    def excerpts(self, chosen: Sequence[tuple[int, int]], length: int, seed: int) -> NoteBatch:
+        """Return a window of each of some songs that knows nothing of the music before it, transposed at random.
+
+        ``chosen``: songs, each with the number of the excerpt. An excerpt depends on these two and ``seed`` alone. The
+        songs have ``length`` events or more.
+        """
+        windows = []
+        for song, number in chosen:
+            rng = np.random.default_rng([seed, number, song])
+            start = int(rng.integers(self.counts[song] - length + 1))
+            window = self._cut(song, start, length, int(rng.integers(VOICES)), FAR)
+            _limit(window)
+            self._number(window, song, start, 0)
+            transpose(window, int(rng.integers(-HIGHEST_SHIFT, HIGHEST_SHIFT + 1)))
+            windows.append(window)
+        return stack(windows, length)
 
     def held_out(self, count: int, length: int = 512) -> list[NoteBatch]:
         """Return windows to measure by, one a song, from its beginning; the same at each call."""

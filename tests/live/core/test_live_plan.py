@@ -111,6 +111,21 @@ def test_a_change_of_the_plan_is_heard_at_its_note_and_generates_no_earlier_fram
     assert stage.engine.steps - steps <= 64 - changed + 2, "only frames from the first changed note on are generated"
 
 
+def test_styles_write_the_plan_anew() -> None:
+    stages = [Stage(), Stage()]
+    for stage in stages:
+        stage.start().set("temperature", 0.0)
+        stage.play(1)
+    usual, styled = stages
+    styled.session.era(-1)
+    styled.session.like("tel", 0.5)
+    for stage in stages:
+        stage.play(0.2)
+    assert not np.array_equal(styled.plan, usual.plan)
+    with pytest.raises(ControlError, match="no control 'like_tell': did you mean like_tel?"):
+        styled.session.like("tell")
+
+
 def test_a_turn_without_effect_generates_nothing_again() -> None:
     stage = Stage()
     session = stage.start()
@@ -226,6 +241,7 @@ def test_a_performance_with_a_plan_happens_again(seed: int, tmp_path: Path) -> N
         lambda: session.seed(chance.randrange(5)),
         lambda: session.hold(2),
         lambda: session.free(),
+        lambda: session.era(chance.choice([-1.0, 0.0, 2.0])),
         session.panic,
         session.start,
         session.start,
