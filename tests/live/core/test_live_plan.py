@@ -122,7 +122,7 @@ def test_styles_write_the_plan_anew() -> None:
     for stage in stages:
         stage.play(0.2)
     assert not np.array_equal(styled.plan, usual.plan)
-    with pytest.raises(ControlError, match="no control 'like_tell': did you mean like_tel?"):
+    with pytest.raises(ControlError, match=r"no control 'like_tell': did you mean like_tel\?"):
         styled.session.like("tell")
 
 
