@@ -63,6 +63,7 @@ class FakeComposer:
         self,
         sampling: NoteSampling,
         limits: NoteLimits = UNLIMITED,
+        forced: NDArray[np.int16] | None = None,
         least_wait: int = 0,
         waits: NDArray[np.bool_] = ANY_WAIT,
     ) -> NDArray[np.int16]:
@@ -70,6 +71,9 @@ class FakeComposer:
         last = self.heard[-1] if self.heard else (0, -1)
         voices = [voice for voice in range(3) if voice not in limits.silent_voices]
         assert voices, "there is a voice to write for"
+        if forced is not None:
+            assert not least_wait, "a forced voice has no least wait"
+            voices = [int(forced[ev.VOICE])]
         step = max(1, round(STEP / sampling.density))
         later = [voice for voice in voices if voice > last[ev.VOICE]]
         wait, voice = (0, later[0]) if later and last[ev.VOICE] != ev.REST and not least_wait else (step, voices[0])

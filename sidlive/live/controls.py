@@ -184,6 +184,17 @@ CONTROLS: Final[dict[str, Control]] = {
             before=0,
         ),
         Control(
+            "keep_voices",
+            0,
+            1,
+            1,
+            "",
+            "steer",
+            "whether planned notes that are left out are played after all, and no voice of the prompt is lost",
+            whole=True,
+            before=0,
+        ),
+        Control(
             "new_sounds",
             0.0,
             1.0,

@@ -48,7 +48,7 @@ _OTHER_ROWS: Final = 12  # of the panel: prompt, the titles of three kinds of co
 _RARE: Final = (  # controls that a low panel leaves out while nobody has turned them, in this order
     "invert3", "invert2", "invert1", "heard", "octave3", "octave2", "octave1", "thin", "rotate",
     "min_p", "top_k", "range3", "range2", "range1", "filter_heat", "timbre_heat", "rhythm_heat", "pitch_heat", "leap",
-    "on_beat", "known_gates", "new_sounds", "candidates", "contrast",
+    "on_beat", "known_gates", "keep_voices", "new_sounds", "candidates", "contrast",
     "like_tel", "like_galway", "era", "swing", "chord", "compose", "speed", "revive",
 )  # fmt: skip
 _SHORT_KINDS: Final = (  # of knobs, pads and keys

@@ -167,6 +167,7 @@ class Desk:
             compose=bool(values["compose"]),
             on_beat=bool(values["on_beat"]),
             known_gates=bool(values["known_gates"]),
+            keep_voices=bool(values["keep_voices"]),
             new_sounds=float(values["new_sounds"]),
             sampling=notes_like(
                 self.sampling(lane, round(clock.beat * clock.bar)),

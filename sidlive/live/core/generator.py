@@ -26,6 +26,7 @@ from sidlive.live.core.mirror import FUTURE
 from sidlive.live.core.voices import Row, Transpose, forced_columns
 from sidlive.live.edits.edited_past import Part, edited, edited_past, runs_of
 from sidlive.live.state import PITCH, Notes
+from sidlive.model.composer.attendance import with_bound
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
 from sidlive.tune.shaping.grid import BarGrid
 from sidlive.tune.shaping.past_edits import Edits
@@ -312,6 +313,8 @@ class Generator:
         self._note("generator: plan", began)
         previous = self._made[-1].task.plan.parts if self._made else task.plan.parts
         forced = with_keys(forced, guide, task.plan.parts, task.index, task.before, previous, lineage.semitones)
+        if guide is not None and self._planner is not None:
+            forced = with_bound(forced, guide, self._planner.bound, task.constraints)
         made = _Made(task.before, task, opens, forced, guide)
         if self._ahead and self._ahead[0].would_be(made):
             made = self._ahead.popleft()

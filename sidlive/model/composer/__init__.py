@@ -24,6 +24,7 @@ Reading order:
 - ``planner``: `Planner` keeps a plan of notes, by a composer and by code, and turns it into guides for the engine;
 - ``plan_settings``: what decides a plan, and the notes of code (no numba); ``sheet``: the notes of a plan, which can be
   rewound; ``hearing``: the music that a plan goes on from; ``chapter``: the plan since then, and its guide;
+- ``attendance``: whether each voice plays the attacks that are planned for it, and what happens if one does not;
 - ``sections``: how the plan moves on from section to section; ``drafts``, ``choosing``: several continuations of a
   plan, of which one is taken; ``traits``, ``taste``: what they are compared by;
 - ``note_writer``: lets composer and code write a plan's notes, and its drafts;

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import COLUMNS, CUTOFF_LO, FIRST_CONTROL, VOICES, Frames, columns_of_voice
+from sidlive.model.composer.attendance import Attendance
 from sidlive.model.composer.drafts import Tryouts
 from sidlive.model.composer.hearing import Hearing
 from sidlive.model.composer.loop_watch import LoopWatch
@@ -32,14 +33,24 @@ class Chapter:
     heard: Hearing | None = None  # None: there is no plan
     sheet: Sheet = field(default_factory=lambda: Sheet([]))
     floors: list[tuple[int, int]] = field(default_factory=list)  # (written, frame): notes are written from there on
+    keeps: bool = False  # `PlanSettings.keep_voices` as it began
     loops: LoopWatch = field(default_factory=LoopWatch)
     tryouts: Tryouts = field(default_factory=Tryouts)
+    attendance: Attendance = field(default_factory=Attendance)
     _blocks: list[tuple[int, Frames, NDArray[np.bool_]]] = field(default_factory=list)  # (first frame, guide, mask)
 
     @property
     def composes(self) -> bool:
         """Whether the composer writes: it has heard notes."""
-        return self.mode == "composed" and self.heard is not None and len(self.heard) > 0
+        if self.mode != "composed" or self.heard is None:
+            return False
+        return len(self.idle_voices) < VOICES if self.keeps else len(self.heard) > 0
+
+    @property
+    def idle_voices(self) -> frozenset[int]:
+        """The voices (0 to 2) for which the composer writes nothing."""
+        assert self.heard is not None
+        return self.heard.resting_voices if self.keeps else self.heard.idle_voices
 
     @property
     def shift(self) -> int:
@@ -73,6 +84,7 @@ class Chapter:
         """Return to the chapter before ``frame`` was generated."""
         self.sheet.rewind(frame)
         self.tryouts.rewind(frame)
+        self.attendance.rewind(frame)
         self.loops.forget()
         for kept in (self.floors, self._blocks):
             while kept and kept[-1][0] >= frame:

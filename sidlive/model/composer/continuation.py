@@ -5,6 +5,7 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from sidlive.chip.registers import Frames, silence
+from sidlive.model.composer.attendance import NO_VOICE, with_bound
 from sidlive.model.composer.plan_settings import PlanSettings
 from sidlive.model.engine import UNCONSTRAINED, Constraints, Sampling, under_plan
 
@@ -46,5 +47,7 @@ def continuation(
         guide = planner.guide(frame, settings, row) if planner is not None else None
         composed = guide is not None and planner is not None and planner.composes
         own = under_plan(sampling) if composed else sampling
-        row = engine.step(own, None, None, constraints, *(guide or ()))
+        bound = planner.bound if planner is not None else NO_VOICE
+        values, is_forced = with_bound(None, guide, bound, constraints) or (None, None)
+        row = engine.step(own, values, is_forced, constraints, *(guide or ()))
         yield row

@@ -1,7 +1,7 @@
 """Music that a plan goes on from: its notes and sounds, and what a composer's events mean by them."""
 
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -40,11 +40,27 @@ _OCTAVE: Final = 12  # semitones
 FEWEST_EVENTS: Final = 8  # music with fewer notes is not continued by a composer
 FEWEST_GATES: Final = 4  # notes of an instrument from which its longest open gate is taken
 FEWEST_OF_VOICE: Final = 2  # a voice with fewer notes stays silent
+FEWEST_KEPT: Final = 2  # with `PlanSettings.keep_voices`: as FEWEST_EVENTS; below that, each voice with a note goes on
+FEWEST_ATTACKS: Final = 4  # a voice with fewer attacks may rest for good
+SHORTEST_REST: Final = 300  # frames (6 s) without an attack that a voice may always have
+FLOOR_FRAMES: Final = 1024  # frames in which attacks are counted (20 s) ...
+FLOOR_SHARE: Final = 0.25  # ... and the share of those heard in as many frames that a voice has at least
 ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use
 LONGER: Final = 1.5  # times the longest wait that was heard
 SHORTEST_WAIT: Final = 24  # frames
 _WHOLE: Final = 0.05  # frames by which an estimated beat may differ from a whole number of frames
 TONES_SHARE: Final = 0.95  # share of the tones that the pitch classes of the composer hold, as for `scales.scale_of`
+
+
+class AttackFloor(NamedTuple):
+    """When the next attack of a voice is due.
+
+    That is after ``most`` frames without one, or after ``rest`` if there were fewer than ``fewest`` in FLOOR_FRAMES.
+    """
+
+    most: int
+    rest: int  # the longest time without an attack that was heard
+    fewest: float
 
 
 class Hearing:
@@ -85,6 +101,26 @@ class Hearing:
         counts = np.bincount(self.events[:, VOICE], minlength=VOICES)[:VOICES]
         enough = counts.sum() >= FEWEST_EVENTS
         return frozenset(voice for voice in range(VOICES) if not enough or counts[voice] < FEWEST_OF_VOICE)
+
+    @cached_property
+    def resting_voices(self) -> frozenset[int]:
+        """The same with `PlanSettings.keep_voices`: music with few notes, too, is continued by the composer."""
+        counts = np.bincount(self.events[:, VOICE], minlength=VOICES)[:VOICES]
+        fewest = FEWEST_OF_VOICE if counts.sum() >= FEWEST_EVENTS else 1
+        enough = counts.sum() >= FEWEST_KEPT
+        return frozenset(voice for voice in range(VOICES) if not enough or counts[voice] < fewest)
+
+    @cached_property
+    def attack_floors(self) -> tuple[AttackFloor | None, ...]:
+        """The fewest attacks that each voice has in a plan with `PlanSettings.keep_voices`; None: any number."""
+        score, floors = self.bank.score, []
+        for voice in range(VOICES):
+            attacks = score.onset[score.has(ATTACK) & (score.voice == voice)]
+            rest = max(int(np.diff(attacks, append=self.frames).max(initial=0)), SHORTEST_WAIT)
+            fewest = max(1.0, FLOOR_SHARE * len(attacks) * FLOOR_FRAMES / max(self.frames, FLOOR_FRAMES))
+            most = max(round(LONGER * rest), SHORTEST_REST)
+            floors.append(AttackFloor(most, rest, fewest) if len(attacks) >= FEWEST_ATTACKS else None)
+        return tuple(floors)
 
     @cached_property
     def longest_wait(self) -> int:
@@ -269,7 +305,7 @@ def limits_of(heard: Hearing, settings: PlanSettings, silent: frozenset[int], al
     ``all_tones``: pitch classes that were heard only now and then may sound, unless the performer chose a scale.
     """
     shift = heard.shift(settings) + settings.semitones
-    return _limits_at(heard, settings.ranges, settings.classes, shift, silent | heard.idle_voices, all_tones)
+    return _limits_at(heard, settings.ranges, settings.classes, shift, silent, all_tones)
 
 
 @lru_cache(maxsize=16)

@@ -15,15 +15,16 @@ from sidlive.model.composer.chapter import Chapter
 from sidlive.model.composer.choices import NoteLimits, NoteSampling
 from sidlive.model.composer.choosing import choose, merit_of
 from sidlive.model.composer.drafts import Outcome, Tryout
-from sidlive.model.composer.events import CHORD, LONGEST_WAIT, PITCH, REST, VOICE, WAIT, Events
-from sidlive.model.composer.hearing import Hearing, code_note, fitting_chord, limits_of, note_of, waits_of
+from sidlive.model.composer.events import CHORD, FIELDS, KIND, LONGEST_WAIT, PITCH, REST, VOICE, WAIT, Events
+from sidlive.model.composer.hearing import FLOOR_FRAMES, Hearing, code_note, fitting_chord, limits_of, note_of, waits_of
 from sidlive.model.composer.loop_watch import LoopWatch, fresh_start, is_fresh_start, notes_again, stirred
 from sidlive.model.composer.new_sounds import with_new_sound
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.sections import section_of, turn_of, turned
-from sidlive.model.composer.sheet import SheetNote
+from sidlive.model.composer.sheet import FROM_THE_BEGINNING, SheetNote
 from sidlive.model.composer.styles import ComposerStyles
 from sidlive.model.composer.taste import Taste
+from sidlive.tune.score.notes import ATTACK
 
 MOST_NOTES: Final = 4096  # bound on the notes that are written while one frame is generated
 
@@ -41,7 +42,13 @@ class ComposerLike(Protocol):
     def prefill(self, events: Events, /) -> None: ...
 
     def write(
-        self, sampling: NoteSampling, limits: NoteLimits = ..., *, least_wait: int = 0, waits: NDArray[np.bool_] = ...
+        self,
+        sampling: NoteSampling,
+        limits: NoteLimits = ...,
+        forced: NDArray[np.int16] | None = None,
+        *,
+        least_wait: int = 0,
+        waits: NDArray[np.bool_] = ...,
     ) -> NDArray[np.int16]: ...
 
     @property
@@ -140,7 +147,7 @@ class NoteWriter:
             if chapter.composes and loops.found(settings, chapter.sheet, chapter.heard, max(now, chapter.floor)):
                 return "circles"
             code = self._next_code(chapter, settings, frame)
-            silent = settings.taken | chapter.heard.idle_voices
+            silent = settings.taken | chapter.idle_voices
             silent |= {voice for voice, part in enumerate(settings.parts) if part is not None and now < part.stop}
             if chapter.composes and len(silent) < VOICES:
                 note = self._write(chapter, settings, frozenset(silent), frame, draft)
@@ -167,7 +174,10 @@ class NoteWriter:
         sampling = turned(replace(settings.sampling, pace=heard.pace), turn, draft, settings.bar_frames)
         sampling = stirred(sampling, self._fed_start, chapter.now)
         waits = waits_of(heard, settings, chapter.now + chapter.shift)
-        event = composer.write(sampling, limits, least_wait=min(least, LONGEST_WAIT), waits=waits)
+        forced = None
+        if settings.keep_voices and not least:
+            forced = _attack_of(_due_voice(chapter, silent, sampling.density))
+        event = composer.write(sampling, limits, forced, least_wait=min(least, LONGEST_WAIT), waits=waits)
         if settings.classes is not None and event[VOICE] != REST and event[CHORD]:
             fitting = fitting_chord(int(event[CHORD]), int(event[PITCH]), limits.classes or 0)
             if fitting != event[CHORD]:
@@ -282,3 +292,39 @@ class NoteWriter:
     def _composer_or_fail(self) -> ComposerLike:
         assert self.composer is not None
         return self.composer
+
+
+def _due_voice(chapter: Chapter, silent: frozenset[int], density: float) -> int | None:
+    """Return a voice that the composer neglects, so that its next attack is due (see `AttackFloor`); None: no voice.
+
+    The composer may stop to write a voice, or write ties only. ``silent``: voices that it does not write.
+    """
+    assert chapter.heard is not None
+    floors = {
+        voice: floor
+        for voice, floor in enumerate(chapter.heard.attack_floors)
+        if floor is not None and voice not in silent
+    }
+    now, share = chapter.now, min(1.0, density)
+    counts, last = dict.fromkeys(floors, 0), dict.fromkeys(floors, FROM_THE_BEGINNING)
+    for note in chapter.sheet.backwards():
+        if note.frame <= now - FLOOR_FRAMES:
+            break
+        if note.flags & ATTACK and note.voice in floors:
+            counts[note.voice] += 1
+            last[note.voice] = max(last[note.voice], note.frame)
+    due = [
+        voice
+        for voice, floor in floors.items()
+        if now - last[voice] > (floor.rest if counts[voice] < share * floor.fewest else floor.most) / share
+    ]
+    return min(due, key=lambda voice: last[voice], default=None)
+
+
+def _attack_of(voice: int | None) -> NDArray[np.int16] | None:
+    """Return the fields to force so that the next event is an attack of a voice, ``int16[FIELDS]``; None: no voice."""
+    if voice is None:
+        return None
+    forced = np.full(FIELDS, -1, np.int16)
+    forced[VOICE], forced[KIND] = voice, 0
+    return forced

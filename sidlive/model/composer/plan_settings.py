@@ -172,6 +172,7 @@ class PlanSettings:
     candidates: int = 1  # drafts of each section, of which the best is taken, see `drafts`
     on_beat: bool = False  # notes begin where in the beat notes of the prompt did
     known_gates: bool = False  # a gate is open for no longer than the instrument was heard with
+    keep_voices: bool = False  # no voice of the prompt falls silent, see `attendance` and `hearing`
     new_sounds: float = 0.0  # how often voices get sounds that were not heard, see `composer.new_sounds`
     swing: float = 0.0  # 0: straight; 1: every second eighth comes a quarter of a beat late
     beat_frames: float = UNKNOWN_BEAT

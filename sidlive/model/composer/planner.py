@@ -33,6 +33,7 @@ from sidlive.chip.registers import (
     silence,
 )
 from sidlive.compiling import CompileProgress, compiling, no_progress
+from sidlive.model.composer.attendance import NO_VOICE, Voices
 from sidlive.model.composer.chapter import Chapter, Mask, Mode, Row
 from sidlive.model.composer.drafts import DRAFTING, SectionDraft, Tryout
 from sidlive.model.composer.hearing import Hearing
@@ -51,6 +52,7 @@ from sidlive.tune.score.sounding import write_notes
 from sidlive.tune.score.steps import Pattern, PatternNote
 
 HEARD: Final = 8192  # frames of the past that a chapter hears at most
+LISTENING: Final = 1024  # frames after which a composer that heard too few notes hears the past again
 PATIENCE: Final = 16  # frames between two changes of a number: a moving control must not rewrite the plan each frame
 # Settings that a knob or a movement may change with each frame.
 TURNED: Final = ("sampling", "swing", "contrast", "candidates", "known_gates", "new_sounds")
@@ -69,6 +71,7 @@ class Planner:
         self._settings: list[tuple[int, PlanSettings]] = []
         self._hearings: list[tuple[Frames, Hearing]] = []  # of prompts and fragments, the latest last
         self.version = 0  # another number whenever the plan has changed
+        self.bound: Voices = NO_VOICE  # the voices that must play the guide that was asked for last
 
     @property
     def notices(self) -> list[str]:
@@ -101,11 +104,14 @@ class Planner:
         is not transposed either; the mask ``bool[28]`` says which columns it covers.
         """
         valid = self._follow(frame, settings)
-        chapter = self._chapters[-1]
+        chapter, self.bound = self._chapters[-1], NO_VOICE
         if chapter.heard is None:
             return None
         self._extend(chapter, frame, valid)
-        return chapter.guide(frame, before)
+        guide = chapter.guide(frame, before)
+        if valid.keep_voices:
+            self.bound = chapter.attendance.bound(frame, guide, before)
+        return guide
 
     def rewind(self, frame: int) -> None:
         """Return to the plan before ``frame`` was generated; it is asked for again next."""
@@ -139,7 +145,8 @@ class Planner:
         mode: Mode = "code" if any(settings.parts) else "idle"
         if settings.compose and self._writer.composer is not None:
             mode = "composed"
-        deaf = mode == "composed" and not chapter.composes and frame >= chapter.begun + SHORTEST_HORIZON
+        listens = chapter.begun + (LISTENING if chapter.keeps else SHORTEST_HORIZON)
+        deaf = mode == "composed" and not chapter.composes and frame >= listens
         if settings == before and mode == chapter.mode and not deaf:
             return settings
         turned = replace(before, **{name: getattr(settings, name) for name in TURNED})
@@ -148,7 +155,8 @@ class Planner:
         self._settings = [*self._settings[-KEPT:], (frame, settings)]
         self.version += 1
         if mode != chapter.mode or deaf:  # nothing was heard so far: there may be music now
-            self._chapters.append(chapter := self._opened(mode, frame))
+            chapter = self._opened(mode, frame, settings.keep_voices)
+            self._chapters = [*self._chapters[1 - MOST_CHAPTERS :], chapter]
             before = replace(before, parts=(None,) * VOICES, taken=frozenset())
         elif mode != "idle" and settings.only_fingers(before):
             chapter.tryouts.drop(frame)
@@ -168,8 +176,8 @@ class Planner:
             chapter.sheet.close(voice, frame, frame)
         return settings
 
-    def _opened(self, mode: Mode, frame: int) -> Chapter:
-        """Return a new chapter, which hears what was played before ``frame``."""
+    def _opened(self, mode: Mode, frame: int, keeps: bool) -> Chapter:
+        """Return a new chapter, which hears what was played before ``frame``. ``keeps``: see `Chapter`."""
         if mode == "idle":
             return Chapter(mode, frame)
         at, prompt = self._prompts[-1]
@@ -177,7 +185,12 @@ class Planner:
         heard = self._hearing(past)
         first = frame - heard.frames
         sheet = Sheet(heard.notes(first) if mode == "composed" else [])
-        return Chapter(mode, frame, heard, sheet, [(frame, frame)])
+        chapter = Chapter(mode, frame, heard, sheet, [(frame, frame)], keeps)
+        if keeps and mode == "composed" and not chapter.composes:
+            chapter.sheet = Sheet([])  # else its last notes would be planned to go on for ever
+            if frame == at:
+                self._writer.notices.append(_left_to_model(len(heard)))
+        return chapter
 
     def _hearing(self, frames: Frames) -> Hearing:
         """Return the hearing of the last HEARD frames of music, the same one for the same array."""
@@ -232,6 +245,12 @@ class Planner:
         if not settings.keyed:
             return settings.horizon
         return min(settings.horizon, KEY_HORIZON + KEY_STEP * (frame - chapter.floors[-1][0]))
+
+
+def _left_to_model(notes: int) -> str:
+    """Return a notice that the composer has too few notes to go on from."""
+    count = "no notes" if not notes else "1 note" if notes == 1 else f"{notes} notes"
+    return f"the prompt has {count}, too few to compose from: the model goes on without a plan until it has played more"
 
 
 def warm_up_planner(report_progress: CompileProgress = no_progress, composer: ComposerLike | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import replace
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from sidlive.model.composer.continuation import continuation
 from sidlive.model.composer.plan_settings import SHORTEST_HORIZON
 from sidlive.model.composer.planner import Planner
 from sidlive.model.config import ModelConfig, Stack
-from sidlive.model.engine import Engine
+from sidlive.model.engine import UNCONSTRAINED, Constraints, Engine, Sampling
 from sidlive.model.weights import random_weights
 
 BEAT = 12  # frames, of the riff
@@ -36,8 +36,8 @@ BEAT = 12  # frames, of the riff
 class Stage:
     """An instrument in virtual time, with its engine and composer."""
 
-    def __init__(self, take: Path | None = None, composed: bool = True) -> None:
-        self.engine, self.composer = FakeEngine(), FakeComposer() if composed else None
+    def __init__(self, take: Path | None = None, composed: bool = True, engine: FakeEngine | None = None) -> None:
+        self.engine, self.composer = engine or FakeEngine(), FakeComposer() if composed else None
         self.core = Core(Take(take, {}))
         self.session = Session(Offline(self.core, self.engine, composer=self.composer))
         self.session.add(riff())
@@ -61,6 +61,25 @@ class Stage:
         notes = window.notes.copy()
         notes[:, ONSET] -= window.first + window.now
         return notes
+
+
+class DeafEngine(FakeEngine):
+    """An engine that opens no gate of the second voice, whatever the plan says, unless it is forced to."""
+
+    def step(
+        self,
+        sampling: Sampling,
+        forced: np.ndarray | None = None,
+        forced_mask: np.ndarray | None = None,
+        constraints: Constraints = UNCONSTRAINED,
+        guide: np.ndarray | None = None,
+        guide_mask: np.ndarray | None = None,
+    ) -> np.ndarray:
+        row = super().step(sampling, forced, forced_mask, constraints, guide, guide_mask)
+        for column in (sid.register_of(1, sid.CONTROL), sid.first_control_of(1)):
+            if forced_mask is None or not forced_mask[column]:
+                row[column] &= ~np.uint8(sid.GATE)
+        return row
 
 
 def pitches(frames: np.ndarray, voice: int) -> np.ndarray:
@@ -216,15 +235,29 @@ def test_transposed_plans_sound_as_they_are_shown() -> None:
     assert round(pitches(stage.played, note[VOICE])[at + 1] - note[PITCH]) % 12 == 0
 
 
+def test_planned_notes_that_the_engine_leaves_out_are_played_after_all_and_a_knob_turns_this_off() -> None:
+    sounds = {}
+    for kept in (1, 0):
+        stage = Stage(engine=DeafEngine())
+        stage.session.set("keep_voices", kept)
+        stage.session.set("revive", 0)
+        stage.start()
+        stage.play(10)
+        gates = stage.played[:, sid.register_of(1, sid.CONTROL)] & sid.GATE
+        sounds[kept] = int((np.diff(gates.astype(int)) > 0).sum())
+    assert not sounds[0] and sounds[1] > 30
+
+
+@pytest.mark.parametrize("make", [FakeEngine, DeafEngine])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_performance_with_a_plan_happens_again(seed: int, tmp_path: Path) -> None:
-    stage, chance = Stage(tmp_path / "take"), random.Random(seed)
-    session = stage.session
+def test_a_performance_with_a_plan_happens_again(seed: int, make: type[FakeEngine], tmp_path: Path) -> None:
+    stage, chance = Stage(tmp_path / "take", engine=make()), random.Random(seed)
+    session, switch = stage.session, cycle([0, 1])
     session.add(riff("other", 120))
     stage.start()
     verbs = [
         lambda: session.density(chance.choice([0.5, 1.0, 3.0])),
-        lambda: session.swing(chance.random()),
+        lambda: (session.swing(chance.random()), session.set("keep_voices", next(switch))),
         lambda: session.chord(chance.choice(["Am", "C E G", None])),
         lambda: session.range_of(2, chance.choice(["C2-C4", None])),
         lambda: session.scale(chance.choice(["C minor", "prompt", None])),
@@ -254,7 +287,7 @@ def test_a_performance_with_a_plan_happens_again(seed: int, tmp_path: Path) -> N
     session.close()
     log = read_take(tmp_path / "take")
     assert len(log.frames) > 300
-    made = replay(log, FakeEngine(), composer=FakeComposer())
+    made = replay(log, make(), composer=FakeComposer())
     np.testing.assert_array_equal(made, log.frames)
 
 

@@ -354,7 +354,7 @@ def test_a_log_older_than_a_control_is_replayed_with_the_controls_old_value() ->
     """Takes older than `vary`, `on_beat`, `repeats` and others were generated as without them."""
     old = {"take": FORMAT, "seed": 3, "controls": {"temperature": 0.7}}
     core = opened_core(old)
-    others = ("known_gates", "new_sounds", "contrast", "era", "like_galway", "like_tel")
+    others = ("known_gates", "keep_voices", "new_sounds", "contrast", "era", "like_galway", "like_tel")
     assert all(core.get(name) == 0 for name in ("vary", "on_beat", "repeats", *others))
     assert core.get("candidates") == 1
     assert core.get("temperature") == 0.7

@@ -137,6 +137,7 @@ def test_the_plan_depends_only_on_the_settings_at_each_frame(
         replace(PLAIN, parts=(None, part({0: 60, 2: 64}, start=40.0), None)),
         replace(PLAIN, parts=(None, None, part({0: 40, 1: 41}, start=100.0, times=3))),
         replace(PLAIN, taken=frozenset({0})),
+        replace(PLAIN, keep_voices=True),
     ]
     scheduled = [turns[0]] * 20
     while len(scheduled) < 160:
