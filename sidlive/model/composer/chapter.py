@@ -41,16 +41,10 @@ class Chapter:
 
     @property
     def composes(self) -> bool:
-        """Whether the composer writes: it has heard notes."""
+        """Whether the composer writes: it has heard notes, with ``keeps`` enough of them."""
         if self.mode != "composed" or self.heard is None:
             return False
-        return len(self.idle_voices) < VOICES if self.keeps else len(self.heard) > 0
-
-    @property
-    def idle_voices(self) -> frozenset[int]:
-        """The voices (0 to 2) for which the composer writes nothing."""
-        assert self.heard is not None
-        return self.heard.resting_voices if self.keeps else self.heard.idle_voices
+        return len(self.heard.idle_voices) < VOICES if self.keeps else len(self.heard) > 0
 
     @property
     def shift(self) -> int:

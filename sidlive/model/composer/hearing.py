@@ -40,7 +40,6 @@ _OCTAVE: Final = 12  # semitones
 FEWEST_EVENTS: Final = 8  # music with fewer notes is not continued by a composer
 FEWEST_GATES: Final = 4  # notes of an instrument from which its longest open gate is taken
 FEWEST_OF_VOICE: Final = 2  # a voice with fewer notes stays silent
-FEWEST_KEPT: Final = 2  # with `PlanSettings.keep_voices`: as FEWEST_EVENTS; below that, each voice with a note goes on
 FEWEST_ATTACKS: Final = 4  # a voice with fewer attacks may rest for good
 SHORTEST_REST: Final = 300  # frames (6 s) without an attack that a voice may always have
 FLOOR_FRAMES: Final = 1024  # frames in which attacks are counted (20 s) ...
@@ -59,7 +58,7 @@ class AttackFloor(NamedTuple):
     """
 
     most: int
-    rest: int  # the longest time without an attack that was heard
+    rest: int  # the longest time from attack to attack that was heard
     fewest: float
 
 
@@ -103,22 +102,15 @@ class Hearing:
         return frozenset(voice for voice in range(VOICES) if not enough or counts[voice] < FEWEST_OF_VOICE)
 
     @cached_property
-    def resting_voices(self) -> frozenset[int]:
-        """The same with `PlanSettings.keep_voices`: music with few notes, too, is continued by the composer."""
-        counts = np.bincount(self.events[:, VOICE], minlength=VOICES)[:VOICES]
-        fewest = FEWEST_OF_VOICE if counts.sum() >= FEWEST_EVENTS else 1
-        enough = counts.sum() >= FEWEST_KEPT
-        return frozenset(voice for voice in range(VOICES) if not enough or counts[voice] < fewest)
-
-    @cached_property
     def attack_floors(self) -> tuple[AttackFloor | None, ...]:
         """The fewest attacks that each voice has in a plan with `PlanSettings.keep_voices`; None: any number."""
         score, floors = self.bank.score, []
         for voice in range(VOICES):
             attacks = score.onset[score.has(ATTACK) & (score.voice == voice)]
-            rest = max(int(np.diff(attacks, append=self.frames).max(initial=0)), SHORTEST_WAIT)
+            rest = max(int(np.diff(attacks).max(initial=0)), SHORTEST_WAIT)
+            longest = max(rest, self.frames - int(attacks[-1])) if len(attacks) else rest
             fewest = max(1.0, FLOOR_SHARE * len(attacks) * FLOOR_FRAMES / max(self.frames, FLOOR_FRAMES))
-            most = max(round(LONGER * rest), SHORTEST_REST)
+            most = max(round(LONGER * longest), SHORTEST_REST)
             floors.append(AttackFloor(most, rest, fewest) if len(attacks) >= FEWEST_ATTACKS else None)
         return tuple(floors)
 

@@ -147,7 +147,7 @@ class NoteWriter:
             if chapter.composes and loops.found(settings, chapter.sheet, chapter.heard, max(now, chapter.floor)):
                 return "circles"
             code = self._next_code(chapter, settings, frame)
-            silent = settings.taken | chapter.idle_voices
+            silent = settings.taken | chapter.heard.idle_voices
             silent |= {voice for voice, part in enumerate(settings.parts) if part is not None and now < part.stop}
             if chapter.composes and len(silent) < VOICES:
                 note = self._write(chapter, settings, frozenset(silent), frame, draft)
