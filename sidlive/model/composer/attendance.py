@@ -41,7 +41,7 @@ _FIRSTS: Final = tuple(first_control_of(voice) for voice in range(VOICES))
 _PITCHES: Final = tuple((register_of(voice, FREQ_LO), register_of(voice, FREQ_HI)) for voice in range(VOICES))
 
 
-class _Voice(NamedTuple):
+class _Attending(NamedTuple):
     """What is known of a voice as a frame is generated."""
 
     guided: bool  # the guide covers its gate in this frame, ...
@@ -63,7 +63,7 @@ class _Record:
     """The voices as a frame was generated."""
 
     frame: int
-    voices: tuple[_Voice, ...]
+    voices: tuple[_Attending, ...]
 
 
 _UNKNOWN: Final = (None,) * VOICES
@@ -95,7 +95,7 @@ class Attendance:
         return frozenset(voice for voice in range(VOICES) if voices[voice].left)
 
 
-def _next(last: _Voice | None, voice: int, guide: tuple[Row, Mask], before: Row) -> _Voice:
+def _next(last: _Attending | None, voice: int, guide: tuple[Row, Mask], before: Row) -> _Attending:
     """Return what is known of a voice as the next frame is generated. ``last``: one frame earlier, if known."""
     control, first = int(before[_CONTROLS[voice]]), int(before[_FIRSTS[voice]])
     planned_open = played_open = bool(control & GATE)
@@ -123,7 +123,7 @@ def _next(last: _Voice | None, voice: int, guide: tuple[Row, Mask], before: Row)
     guided = bool(mask[_CONTROLS[voice]])
     opens = guided and bool(values[_CONTROLS[voice]] & GATE)
     asks = opens and not (planned_open and values[_FIRSTS[voice]] & GATE)
-    return _Voice(guided, asks, opens, played_open, since, waits, left, good)
+    return _Attending(guided, asks, opens, played_open, since, waits, left, good)
 
 
 def with_bound(
