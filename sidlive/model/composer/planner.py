@@ -55,7 +55,7 @@ HEARD: Final = 8192  # frames of the past that a chapter hears at most
 LISTENING: Final = 1024  # frames after which a composer that heard too few notes hears the past again
 PATIENCE: Final = 16  # frames between two changes of a number: a moving control must not rewrite the plan each frame
 # Settings that a knob or a movement may change with each frame.
-TURNED: Final = ("sampling", "swing", "contrast", "candidates", "known_gates", "new_sounds")
+TURNED: Final = ("sampling", "swing", "contrast", "candidates", "known_gates", "keep_voices", "new_sounds")
 MOST_CHAPTERS: Final = 64  # chapters, and prompts, that are kept for a rewind
 
 
