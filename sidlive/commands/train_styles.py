@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
                 Result(f"{style.name}.others", style.others),
                 Result(f"{style.name}.auc.held_out", style.auc),
             )
+            if result.value == result.value  # no figure without held-out songs of both kinds
         ],
         arguments.json,
         title=f"wrote {out}",
