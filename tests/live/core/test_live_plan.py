@@ -275,6 +275,7 @@ def test_a_performance_with_a_plan_happens_again(seed: int, make: type[FakeEngin
         lambda: session.hold(2),
         lambda: session.free(),
         lambda: session.era(chance.choice([-1.0, 0.0, 2.0])),
+        lambda: session.leap(chance.choice([0.0, 1.5])),
         session.panic,
         session.start,
         session.start,

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,26 @@ def test_a_prompt_on_the_bar_changes_the_music_and_the_clock_there() -> None:
     assert changed.tolist() == [index >= BAR - 5 for index in range(100)]
     # 80 frames of the fragment came before: its fourth beat of the second bar has 8 frames left
     assert room.core.state().count.bar == 1 + (105 - BAR + 80 % BAR) // BAR + 1
+
+
+@pytest.mark.parametrize(("command", "least"), [(("set", "transpose", 12), 0x20), (("prompt", "middle"), 0x40)])
+def test_a_change_of_the_past_is_heard_at_once_and_a_prompt_for_the_bar_still_begins_there(
+    command: tuple[str, ...], least: int
+) -> None:
+    """Although the frames ahead of the change are those of the prompt already."""
+    room = Room()
+    rows = high().frames.copy()
+    rows[:, FREQ_HI] -= 0x10
+    room.core.command("add", replace(high(), name="middle", frames=rows))
+    room.play(5)
+    room.at("bar", "prompt", "high")
+    room.play(5)
+    room.core.command(*command)
+    heard = room.play(100)[:, FREQ_HI]
+    octave = command[1] == "transpose"
+    later = heard >= (0xA0 if octave else 0x50)
+    assert later.tolist() == [index >= BAR - 10 for index in range(100)]
+    assert (heard[: BAR - 10] >= least).mean() > 0.9
 
 
 def test_start_and_stop_on_the_bar() -> None:
