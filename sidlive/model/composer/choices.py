@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError
-from sidlive.model.composer.events import CHORD, FIELDS, INSTRUMENTS, LONGEST_WAIT, PITCH, UNTUNED
+from sidlive.model.composer.events import CHORD, FIELDS, INSTRUMENTS, LONGEST_WAIT, PITCH, UNTUNED, WAIT
 from sidlive.model.composer.styles import WIDEST_STYLE, Amounts
 from sidlive.model.engine.sampling import SEEDS, Sampling
 
@@ -33,6 +33,7 @@ class NoteSampling:
     ``follow``: nats added to the trust in the first suggestions of a pitch and a chord, of the next event and of a
         motif. More repeats earlier music, less (it may be negative) writes more that is new.
     ``rhythm_follow``: the same for all other fields. Music repeats its rhythm more exactly than its pitches.
+    ``wait_follow``: nats added besides to the trust in the first suggestions of a wait.
     ``density``: the number of notes, as a multiple of the music's own (see ``pace``). At 1 the waits stay as the
         composer would choose them, unless ``steady`` is above 0. Else they are tilted towards short or long ones, the
         more, the further the last events are from the wanted number.
@@ -42,8 +43,8 @@ class NoteSampling:
     ``leap``: below 1 favours small intervals from a voice's note before, above 1 large ones.
     ``styles``: how far the notes are moved towards each of `styles.STYLES`, before all else.
 
-    ``follow``, ``rhythm_follow``, ``density``, ``steady`` and ``leap`` change the logits; then the limits apply, then
-    the three cut-offs, then the temperature. Raises ControlError if a value is out of range.
+    ``follow``, ``rhythm_follow``, ``wait_follow``, ``density``, ``steady`` and ``leap`` change the logits; then the
+    limits apply, then the three cut-offs, then the temperature. Raises ControlError if a value is out of range.
     """
 
     seed: int = 0
@@ -56,6 +57,7 @@ class NoteSampling:
     near: int = 400
     follow: float = 0.0
     rhythm_follow: float = 0.0
+    wait_follow: float = 0.0
     density: float = 1.0
     pace: float = 5.0
     steady: float = 0.0
@@ -74,7 +76,8 @@ class NoteSampling:
             ("near", 1, 1 << 16),
             ("follow", -20.0, 20.0),
             ("rhythm_follow", -20.0, 20.0),
-            ("steady", 0.0, 20.0),
+            ("wait_follow", -20.0, 20.0),
+            ("steady", 0.0, 100.0),
             ("density", 0.25, 4.0),
             ("pace", 0.1, 1000.0),
             ("leap", 0.0, 2.0),
@@ -103,6 +106,7 @@ class NoteSampling:
         """Return the nats added to the trust in the first suggestions, by field: ``float64[FIELDS]``."""
         table = np.full(FIELDS, self.rhythm_follow)
         table[[PITCH, CHORD]] = self.follow
+        table[WAIT] += self.wait_follow
         return table
 
     @property
@@ -122,10 +126,15 @@ PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
 PLAYED_FOLLOW: Final = -1.5  # nats added to the frames' ``follow``, for pitches ...
 PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
 PLAYED_STEADY: Final = 2.0
+# Another number of notes than the music's own is against all that the composer has heard and is suggested. So with each
+# doubling or halving of the density ...
+DENSITY_STEADY: Final = 20.0  # ... the number is kept this much more strictly,
+DENSITY_FOLLOW: Final = -4.0  # and these nats are added to the trust in suggestions of waits
 
 
 def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0, styles: Amounts = ()) -> NoteSampling:
     """Return the settings for notes that fit the settings for the frames that will play them."""
+    away = abs(math.log2(density))
     return NoteSampling(
         seed=sampling.seed,
         lane=sampling.lane,
@@ -137,10 +146,11 @@ def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0, styl
         near=sampling.near,
         follow=sampling.follow + PLAYED_FOLLOW,
         rhythm_follow=sampling.follow + PLAYED_RHYTHM_FOLLOW,
+        wait_follow=DENSITY_FOLLOW * away,
         density=density,
         leap=leap,
         styles=styles,
-        steady=PLAYED_STEADY,
+        steady=PLAYED_STEADY + DENSITY_STEADY * away,
     )
 
 

@@ -328,24 +328,30 @@ def _limits_at(
 def waits_of(heard: Hearing, settings: PlanSettings, now: int) -> NDArray[np.bool_]:
     """Return the waits after which a note may begin, ``bool[LONGEST_WAIT + 1]``.
 
-    With `PlanSettings.on_beat` a note begins in a frame of the beat in which a note that was heard began. ``now``: the
-    last event's frame, counted from the first frame heard. Notes of the same frame, and of none within LONGEST_WAIT,
-    may follow anyway. A beat that is no whole number of frames is not kept to, because the music's own rows are not
-    known then.
+    With `PlanSettings.on_beat` a note begins in a frame of the beat in which one that was heard began; with a density
+    below 1 only where in the beat most of them began, so that thinner music keeps a rhythm. ``now``: the last event's
+    frame, counted from the first frame heard. Notes of the same frame, and of none within LONGEST_WAIT, may follow
+    anyway. A beat that is no whole number of frames is not kept to, because the music's own rows are not known then.
     """
     beat = round(settings.beat_frames)
     if not settings.on_beat or beat < 2 or abs(settings.beat_frames - beat) > _WHOLE:
         return ANY_WAIT
-    waits = _places(heard, beat)[(now + np.arange(LONGEST_WAIT + 1)) % beat]
+    waits = _places(heard, beat, min(1.0, settings.sampling.density))[(now + np.arange(LONGEST_WAIT + 1)) % beat]
     waits[[0, LONGEST_WAIT]] = True
     return waits
 
 
 @lru_cache(maxsize=16)
-def _places(heard: Hearing, beat: int) -> NDArray[np.bool_]:
-    """Return in which frames of a beat notes begin, ``bool[beat]``; a beat begins with the first frame heard."""
+def _places(heard: Hearing, beat: int, share: float) -> NDArray[np.bool_]:
+    """Return the fewest frames of a beat in which at least this share of the notes begin, ``bool[beat]``.
+
+    A beat begins with the first frame heard.
+    """
+    counts = np.bincount(heard.bank.score.onset % beat, minlength=beat)
+    order = np.argsort(-counts, kind="stable")
+    enough = int(np.searchsorted(np.cumsum(counts[order]), np.ceil(share * counts.sum()))) + 1
     found = np.zeros(beat, np.bool_)
-    found[heard.bank.score.onset % beat] = True
+    found[order[:enough]] = True
     return found
 
 

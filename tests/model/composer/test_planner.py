@@ -11,14 +11,17 @@ from fake_composer import FakeComposer
 from sidlive.chip import registers as sid
 from sidlive.chip.pitch import frequencies, notes_of
 from sidlive.chip.registers import Frames
-from sidlive.model.composer import Composer, NoteSampling
+from sidlive.model.composer import Composer, NoteSampling, load_composer
 from sidlive.model.composer import events as ev
+from sidlive.model.composer.choices import notes_like
 from sidlive.model.composer.plan_settings import ANY_PITCH, LEAD, CodePart, PlanSettings
 from sidlive.model.composer.planner import Planner
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import Stack
-from sidlive.model.weights import random_weights
+from sidlive.model.engine import Sampling
+from sidlive.model.weights import composer_path, random_weights
 from sidlive.tune.loading import load_fragment
+from sidlive.tune.score.bank import sound_bank
 from sidlive.tune.score.steps import Pattern, PatternNote
 
 PLAIN = PlanSettings(sampling=NoteSampling(seed=5))
@@ -99,6 +102,33 @@ def test_notes_begin_where_in_the_beat_the_prompts_notes_begin(prompt: Frames) -
     assert places(settings) == {0, 1, 2, 3, 4}
     assert places(replace(settings, on_beat=True)) == {0}
     assert places(replace(settings, on_beat=True, beat_frames=20.4)) == {0, 1, 2, 3, 4}, "its rows are not known"
+
+
+def test_thin_plans_begin_notes_where_most_of_the_prompts_begin(prompt: Frames) -> None:
+    counts = np.bincount(sound_bank(prompt).score.onset % 20, minlength=20)
+    common = counts.argsort()[::-1]
+    music = Music(prompt, small_composer(256), at=1000)  # type: ignore[arg-type]
+    thin = NoteSampling(seed=5, density=0.5)
+    music.play(replace(PLAIN, sampling=thin, on_beat=True, beat_frames=20.0, bar_frames=80.0))
+    places = set(((music.coming(1000)[:, ONSET] - 1000 + len(prompt)) % 20).tolist())
+    assert places == set(common[: len(places)].tolist())
+    assert counts[common[: len(places) - 1]].sum() < 0.5 * counts.sum() <= counts[common[: len(places)]].sum()
+
+
+@pytest.mark.parametrize(("density", "least", "most"), [(0.5, 0.4, 0.62), (1.0, 0.88, 1.12), (2.0, 1.2, 2.2)])
+def test_the_shipped_composer_writes_as_many_notes_as_density_says(
+    prompt: Frames, density: float, least: float, most: float
+) -> None:
+    path = composer_path("pocket")
+    assert path is not None
+    settings = PlanSettings(
+        sampling=notes_like(Sampling(seed=3, temperature=0.8, vary=0.8, near=320), density),
+        on_beat=True, beat_frames=20.0, bar_frames=1500.0,  # a plan is a bar long
+    )  # fmt: skip
+    notes = Music(prompt, load_composer(path)).play(settings).coming()  # type: ignore[arg-type]
+    rate = len(sound_bank(prompt).score) / len(prompt)
+    written = notes[(notes[:, ONSET] >= 200) & (notes[:, ONSET] < 1500)]
+    assert least * rate < len(written) / 1300 < most * rate
 
 
 def test_the_guide_plays_the_planned_pitches(prompt: Frames) -> None:
