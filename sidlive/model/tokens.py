@@ -81,6 +81,7 @@ def _layout() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 COLUMN_OF_SLOT, KIND_OF_SLOT = _layout()  # int64[SLOTS]: a slot's column in a frame, and its kind
+PAIRS: Final = 2 * sid.VOICES + 1
 HI_SLOTS: Final = np.flatnonzero(np.isin(KIND_OF_SLOT, (FREQ_HI, PW_HI, CUTOFF_HI)))  # each followed by its lo slot
 IS_HI: Final[NDArray[np.bool_]] = np.isin(np.arange(SLOTS), HI_SLOTS)
 IS_LO: Final[NDArray[np.bool_]] = np.isin(np.arange(SLOTS), HI_SLOTS + 1)

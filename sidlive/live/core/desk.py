@@ -8,6 +8,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sidlive.chip.pitch import cents_of_a4
 from sidlive.chip.registers import PAL, VOICES, Frames, VideoTiming
 from sidlive.errors import ControlError
@@ -37,6 +40,7 @@ from sidlive.model.engine import (
     constrain,
     near_frames,
     permitted_values,
+    widest_steps,
 )
 from sidlive.model.scales import OFF, classes_in, notes_in
 from sidlive.tune.shaping.grid import BarGrid
@@ -69,6 +73,8 @@ class Desk:
         self._forbidden: dict[int, frozenset[int]] = {}  # values by column
         self.prompt: Frames | None = None  # the frames that are prompted
         self._materials: dict[str, Material] = {}  # a fragment for edits, by its name; forks share it
+        self._lent: tuple[Frames, ...] = ()  # the frames of fragments that edits borrowed from
+        self._widest: dict[int, tuple[Frames, NDArray[np.int64]]] = {}  # of music, by its id; forks share it
         self.timing = timing  # of the machine that plays
         self.shapes: dict[str, Shape] = {}  # the movements of controls, by their names
         self._values: dict[str, ControlValue] = {name: declared.default for name, declared in CONTROLS.items()}
@@ -251,6 +257,9 @@ class Desk:
         lent = self._materials.get(name)
         if lent is None or lent.frames is not fragment.frames:
             lent = self._materials[name] = Material(name, fragment.frames, BarGrid.of(fragment.beat))
+        if not any(frames is lent.frames for frames in self._lent):  # its sounds may sweep faster than the prompt's
+            self._lent = (*self._lent, lent.frames)
+            self.constraints = self._constraints_of(self._values, self._forbidden, self.prompt)
         return lent
 
     def mute(self, *voices: int | str) -> None:
@@ -322,4 +331,13 @@ class Desk:
         """Return the engine's constraints under these settings. Raises ControlError if they forbid every frame."""
         table = permitted_values(forbidden, filtered=bool(values["filter"]))
         notes = notes_in(str(values["scale"]), prompt, int(values["transpose"]), self.timing)
-        return UNCONSTRAINED if table is None and notes is None else constrain(table, notes)
+        if prompt is None:
+            return UNCONSTRAINED if table is None and notes is None else constrain(table, notes)
+        widest = np.max([self._widest_steps(frames) for frames in (prompt, *self._lent)], axis=0)
+        return constrain(table, notes, widest)
+
+    def _widest_steps(self, frames: Frames) -> NDArray[np.int64]:
+        """Return `widest_steps` of music, which is looked at once."""
+        if id(frames) not in self._widest:
+            self._widest[id(frames)] = frames, widest_steps(frames)
+        return self._widest[id(frames)][1]

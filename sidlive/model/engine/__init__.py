@@ -38,7 +38,14 @@ Files, in reading order:
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sidlive.model.engine.constraints import UNCONSTRAINED, Constraints, columns_of, constrain, permitted_values
+from sidlive.model.engine.constraints import (
+    UNCONSTRAINED,
+    Constraints,
+    columns_of,
+    constrain,
+    permitted_values,
+    widest_steps,
+)
 from sidlive.model.engine.sampling import GREEDY, HEATS, Sampling, near_frames, under_plan
 
 if TYPE_CHECKING:
@@ -46,8 +53,9 @@ if TYPE_CHECKING:
     from sidlive.model.engine.stateful import Snapshot
 
 # Number of the engine's arithmetic, which takes keep in their logs. It grows whenever the same weights, prompt and seed
-# begin to give other frames, as here when activations became bytes (2). A log without a number is of 1.
-ARITHMETIC: Final = 2
+# begin to give other frames, as when activations became bytes (2) and when sweeps kept to the prompt's steps (3). A log
+# without a number is of 1.
+ARITHMETIC: Final = 3
 
 __all__ = [
     "ARITHMETIC",
@@ -65,6 +73,7 @@ __all__ = [
     "near_frames",
     "permitted_values",
     "under_plan",
+    "widest_steps",
 ]
 
 

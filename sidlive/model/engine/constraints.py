@@ -1,4 +1,4 @@
-"""Constraints on the frames that may be generated: values forbidden in a column, and a scale to stay in.
+"""Constraints on the frames that may be generated: values forbidden in a column, a scale to stay in, sweeps to keep to.
 
 A **forbidden value** never appears in its column, neither as a byte nor as the result of a motion.
 
@@ -16,6 +16,10 @@ Otherwise it may stay, move by up to ORNAMENT_CENTS (vibrato), or repeat its las
 A frame holds a voice's frequency before its control register, so whether a note begins is known only afterwards. The
 engine therefore generates each voice freely first. If the result leaves the scale, it generates the voice again with
 the frequency restricted to the table, whatever the control. The random numbers are the same, so nothing else changes.
+
+A **sweep** of a pulse width or of the cutoff repeats its last step in one token (RAMP, STEP2, STEP3), so a jump could
+be repeated like any other step: the register would race through its range. So no step is repeated that is wider than
+the widest step that the prompt repeats.
 
 Loads no numba; `enforcing` has the kernels.
 """
@@ -36,14 +40,18 @@ from sidlive.chip.registers import (
     USED_BITS,
     VOICE_3_OFF,
     VOICES,
+    Frames,
     register_of,
 )
 from sidlive.errors import ControlError
-from sidlive.model.engine.arrays import Flags1, Flags2
+from sidlive.model import tokens as tk
+from sidlive.model.engine.arrays import Flags1, Flags2, Longs1
 from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_NAMES, KIND_OF_SLOT, SLOTS_PER_VOICE
 
 ORNAMENT_CENTS: Final = 80  # less than a semitone, so that trills and chromatic runs do not count as vibrato
 SLIDE_CENTS: Final = 200  # larger steps count as leaps, even if they repeat
+SLOW: Final = 64  # parts of a register's range; a step of one part may always be repeated
+ANY_STEP: Final = 1 << 16  # wider than all steps
 ROUTES: Final = 0x0F  # bits of $D417 that send a voice, or the external input, through the filter
 
 
@@ -55,13 +63,19 @@ class Constraints(NamedTuple):
     in_scale: bool  # whether there is a scale
     notes: Flags1  # [65536]: whether a frequency is in the scale; [1] without a scale
     note_his: Flags2  # [VOICES, 256]: whether a permitted note of the voice has this high byte
+    widest: Longs1  # [KINDS]: the widest step that a motion may repeat, by the kind of a pair's hi slot
 
 
-def constrain(values: NDArray[np.bool_] | None = None, notes: NDArray[np.bool_] | None = None) -> Constraints:
-    """Return the constraints for a table of permitted values and the notes of a scale.
+def constrain(
+    values: NDArray[np.bool_] | None = None,
+    notes: NDArray[np.bool_] | None = None,
+    widest: NDArray[np.int64] | None = None,
+) -> Constraints:
+    """Return the constraints for a table of permitted values, the notes of a scale and the widest steps of sweeps.
 
     ``values bool[28, 256]``: by column; None permits all. ``notes bool[65536]``: by frequency register value; None for
-    no scale. Raises ControlError if a column, or the frequency of a voice, would have no value left.
+    no scale. ``widest int64[KINDS]``: from `widest_steps`; None permits all. Raises ControlError if a column, or the
+    frequency of a voice, would have no value left.
     """
     existing = (np.arange(256) & ~USED_BITS[:, None]) == 0
     table = existing if values is None else existing & values
@@ -81,7 +95,24 @@ def constrain(values: NDArray[np.bool_] | None = None, notes: NDArray[np.bool_] 
     return Constraints(
         values is not None or notes is not None, table, notes is not None,
         np.ones(1, dtype=np.bool_) if notes is None else notes.copy(), his,
+        np.full(tk.KINDS, ANY_STEP) if widest is None else widest.copy(),
     )  # fmt: skip
+
+
+def widest_steps(frames: Frames) -> NDArray[np.int64]:
+    """Return the widest steps that the sweeps of music ``uint8[T, 28]`` repeat, ``int64[KINDS]``, as `constrain` takes.
+
+    A step of a SLOWth of the register's range is always counted as one of them.
+    """
+    widest = np.full(tk.KINDS, ANY_STEP)
+    values = np.diff(tk.pair_values(frames), axis=0, prepend=0)
+    steps = np.abs((values + tk.MODULUS // 2) % tk.MODULUS - tk.MODULUS // 2)
+    repeated = np.isin(tk.encode(frames)[:, tk.HI_SLOTS], (tk.RAMP, tk.STEP2, tk.STEP3))
+    for kind in (tk.PW_HI, tk.CUTOFF_HI):
+        pairs = tk.KIND_OF_SLOT[tk.HI_SLOTS] == kind
+        slow = int(tk.MODULUS[pairs][0]) // SLOW
+        widest[kind] = steps[:, pairs][repeated[:, pairs]].max(initial=slow)
+    return widest
 
 
 UNCONSTRAINED: Final = constrain()

@@ -20,14 +20,15 @@ from sidlive.chip.registers import (
 )
 from sidlive.model.engine.constraints import ORNAMENT_CENTS, SLIDE_CENTS
 from sidlive.model.engine.multiplying import inner
-from sidlive.model.engine.spelling import moved, pairs_before, reference
+from sidlive.model.engine.spelling import moved, pairs_before, reference, width
 from sidlive.model.tokens import FREQ_HI as FREQ_HI_KIND
 from sidlive.model.tokens import FREQ_LO as FREQ_LO_KIND
-from sidlive.model.tokens import SLOTS_PER_VOICE
+from sidlive.model.tokens import RAMP, SLOTS_PER_VOICE, STEP2, STEP3
 
 _ORNAMENT: Final = ratio(ORNAMENT_CENTS) - 1  # largest step of an ornament, as a share of the frequency
 _SLIDE: Final = ratio(SLIDE_CENTS) - 1
 _TONE: Final = TRIANGLE | SAW | PULSE
+_NEVER: Final = np.float32(1000.0)  # nats by which the logit of a motion falls that is not permitted
 
 
 @inner
@@ -66,6 +67,23 @@ def keep_permitted(constraints, language, frames, position, slot, in_scale, logi
             kept[number], tokens[number] = logits[i], token
             number += 1
     return number
+
+
+@inner
+def keep_to_steps(constraints, language, frames, position, slot, logits):  # type: ignore[no-untyped-def]
+    """Lower the logits of the motions that would repeat a step wider than permitted. ``slot``: the hi slot of a pair.
+
+    ``frames uint8[R, 28]``: the ring. ``logits float32[>= allowed]``: of the slot's allowed tokens.
+    """
+    kind = language.kinds[slot]
+    widest, modulus, ranks = constraints.widest[kind], language.modulus[slot], language.ranks[kind]
+    one, two, three, four = pairs_before(language, frames, position, slot)
+    if width(one - two, modulus) > widest:
+        logits[ranks[RAMP]] -= _NEVER
+    if width(two - three, modulus) > widest:
+        logits[ranks[STEP2]] -= _NEVER
+    if width(three - four, modulus) > widest:
+        logits[ranks[STEP3]] -= _NEVER
 
 
 @inner

@@ -47,7 +47,7 @@ from sidlive.model.engine.blocks import (
     run_blocks,
 )
 from sidlive.model.engine.constraints import Constraints
-from sidlive.model.engine.enforcing import keep_permitted, leaves_scale
+from sidlive.model.engine.enforcing import keep_permitted, keep_to_steps, leaves_scale
 from sidlive.model.engine.multiplying import TiledMatrices, inner, multiply
 from sidlive.model.engine.passes import copy_floats
 from sidlive.model.engine.picking import noise_key, pick
@@ -115,6 +115,7 @@ class EngineState(NamedTuple):
     column_key_scales: Floats4
     column_value_scales: Floats4
     past_tokens: Shorts3  # [N, M, S]: canonical tokens of the frames that recall can reach
+    past_pairs: Words3  # [N, M, PAIRS]: the values of their pairs
     stream_ids: Words3  # [N, STREAMS, M]: of frame f at -f modulo M
     runs: Bytes4  # [N, H, STREAMS, WINDOW + 1]: recall's runs after a frame
     tokens: Longs2  # [N, S]: the last frame generated, as its tokens were chosen
@@ -196,7 +197,13 @@ open_hearing, open_generating, open_sampling, open_constraints = map(
 @inner
 def recall_memory_of(state, lane):  # type: ignore[no-untyped-def]
     """Return the `RecallMemory` of one lane: views into the state."""
-    return RecallMemory(state.frames[lane], state.past_tokens[lane], state.stream_ids[lane], state.runs[lane])
+    return RecallMemory(
+        state.frames[lane],
+        state.past_tokens[lane],
+        state.past_pairs[lane],
+        state.stream_ids[lane],
+        state.runs[lane],
+    )
 
 
 @_kernel
@@ -355,7 +362,7 @@ def generate_frame(  # type: ignore[no-untyped-def]
         copy_floats(address(last, 0), address(hidden, lane * hidden.shape[1]), last.shape[0])
         near, weight = sampling.near[lane], sampling.near_weight[lane]
         memory, suggested, merit = recall_memory_of(state, lane), recalled[lane], strengths[lane]
-        suggest(language, memory, position, near, weight, scratch.recall, suggested, merit)
+        suggest(language, memory, position, near, weight, constraints.widest, scratch.recall, suggested, merit)
         fetch_rows(language, level, state.frames[lane, (position - 1) % ring], suggested)
     hidden_width, tiles = state.hidden.shape[2], level.bridge.tiles.shape[1]
     multiply(hidden, hidden_width, level.bridge, 0, tiles, base, 0, blocks.quantised)
@@ -465,6 +472,8 @@ def generate_frame(  # type: ignore[no-untyped-def]
                 )
             # The token: picked, or the one that encodes the forced value.
             if not fixed:
+                if language.lo_bits[slot] > 0:
+                    keep_to_steps(constraints, language, frames, position, slot, logits[of_row])
                 key = noise_key(sampling.seed[lane], sampling.lane[lane], position, slot)
                 options, scores, left = allowed, logits[of_row], number
                 if constraints.active:

@@ -94,6 +94,7 @@ def empty_state(config: ModelConfig, context: int, headroom: int, lanes: int) ->
         column_key_scales=column.key_scales,
         column_value_scales=column.value_scales,
         past_tokens=np.zeros((lanes, reach, tk.SLOTS), dtype=np.int16),
+        past_pairs=np.zeros((lanes, reach, tk.PAIRS), dtype=np.uint32),
         stream_ids=np.zeros((lanes, rc.STREAMS, reach), dtype=np.uint32),
         runs=np.zeros((lanes, headroom + 1, rc.STREAMS, rc.WINDOW + 1), dtype=np.uint8),
         tokens=np.full((lanes, tk.SLOTS), tk.SKIP, dtype=np.int64),

@@ -22,7 +22,7 @@ from sidlive.model.recall import (
     extend,
     runs_together,
 )
-from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, RAMP, SKIP, SLOTS, STEP2, STEP3
+from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, RAMP, SKIP, SLOTS, SLOTS_PER_VOICE, STEP2, STEP3
 
 
 class Language(NamedTuple):
@@ -54,6 +54,7 @@ class RecallMemory(NamedTuple):
 
     frames: Bytes2  # [R, 28]
     past_tokens: Shorts2  # [M, S]: canonical tokens
+    past_pairs: Words2  # [M, PAIRS]: the values of the pairs
     stream_ids: Words2  # [STREAMS, M]: of frame f at -f modulo M, so that offsets ascend
     runs: Bytes3  # [H, STREAMS, WINDOW + 1]: by offset, after each frame
 
@@ -92,6 +93,12 @@ def spelling(value, lo_bits, one, two, three, four, modulus):  # type: ignore[no
     if value == (one + three - four) % modulus:
         return STEP3
     return value >> lo_bits
+
+
+@inner
+def width(step, modulus):  # type: ignore[no-untyped-def]
+    """Return the width of a step of a quantity whose range is ``modulus``, the shorter way round."""
+    return abs((step + modulus // 2) % modulus - modulus // 2)
 
 
 @inner
@@ -178,6 +185,12 @@ def remember(language, memory, position, tokens):  # type: ignore[no-untyped-def
     ring, places = memory.past_tokens.shape[0], memory.runs.shape[0]
     at, now, last = position % ring, position % places, (position - 1) % places
     back = -position % ring
+    frame = memory.frames[position % memory.frames.shape[0]]
+    for slot in range(SLOTS):
+        bits = language.lo_bits[slot]
+        if bits > 0:
+            hi, lo = np.uint32(frame[language.columns[slot]]), np.uint32(frame[language.columns[slot + 1]])
+            memory.past_pairs[at, _pair_of(slot)] = hi << np.uint32(bits) | lo
     for stream in range(STREAMS):
         memory.stream_ids[stream, back] = 0
     for slot in range(SLOTS):
@@ -189,11 +202,37 @@ def remember(language, memory, position, tokens):  # type: ignore[no-untyped-def
 
 
 @inner
-def suggest(language, memory, position, near, weight, scratch, tokens, strengths):  # type: ignore[no-untyped-def]
+def _pair_of(slot):  # type: ignore[no-untyped-def]
+    """Return the number of the pair whose hi slot is ``slot``."""
+    return slot // SLOTS_PER_VOICE * 2 + (1 if slot % SLOTS_PER_VOICE > 0 else 0)
+
+
+@inner
+def _resumed(language, memory, position, slot, token, offset, widest):  # type: ignore[no-untyped-def]
+    """Return the value with which a pair takes up the sweep of the passage ``offset`` frames ago; -1 if it need not.
+
+    ``token``: the passage's, at hi slot ``slot``. A motion repeats the pair's own step. If that is none, or wider than
+    ``widest``, the pair would stand still or race where the passage sweeps.
+    """
+    if token != RAMP and token != STEP2 and token != STEP3:
+        return np.int64(-1)
+    ring, pair, modulus = memory.past_pairs.shape[0], _pair_of(slot), language.modulus[slot]
+    one, two, three, four = pairs_before(language, memory.frames, position, slot)
+    own = width(one - two if token == RAMP else two - three if token == STEP2 else three - four, modulus)
+    then = np.int64(memory.past_pairs[(position - offset) % ring, pair])
+    step = then - np.int64(memory.past_pairs[(position - offset - 1) % ring, pair])
+    if 0 < own <= widest or width(step, modulus) > widest or position <= offset:
+        return np.int64(-1)
+    return (one + step) % modulus
+
+
+@inner
+def suggest(language, memory, position, near, weight, widest, scratch, tokens, strengths):  # type: ignore[no-untyped-def]
     """Write recall's suggestions for the frame at ``position`` to ``tokens`` and ``strengths``, ``[S, CHOICES]`` each.
 
     With ``near`` 0 this is the last row of `recall.recall`, except for lo slots, which `recall.recall_lo` fills in once
-    the hi byte is known. ``near``, ``weight``: as for `recall.best_offsets`.
+    the hi byte is known, and for sweeps that are taken up again. ``near``, ``weight``: as for `recall.best_offsets`.
+    ``widest [KINDS]``: as in `Constraints`.
     """
     ring, runs = memory.past_tokens.shape[0], memory.runs[(position - 1) % memory.runs.shape[0]]
     together, scores, offsets, lengths = scratch.together, scratch.scores, scratch.offsets, scratch.lengths
@@ -207,6 +246,15 @@ def suggest(language, memory, position, near, weight, scratch, tokens, strengths
                 for choice in range(CHOICES):
                     offset = offsets[choice]
                     strengths[slot, choice] = language.strengths[lengths[choice]]
-                    tokens[slot, choice] = (
-                        memory.past_tokens[(position - offset) % ring, slot] if offset > 0 else NOTHING
-                    )
+                    if offset == 0:
+                        tokens[slot, choice] = NOTHING
+                        continue
+                    tokens[slot, choice] = memory.past_tokens[(position - offset) % ring, slot]
+        for slot in range(SLOTS):
+            most = widest[language.kinds[slot]]
+            if language.streams[slot] == stream and language.lo_bits[slot] > 0 and most < language.modulus[slot]:
+                for choice in range(CHOICES):
+                    value = _resumed(language, memory, position, slot, tokens[slot, choice], offsets[choice], most)
+                    if value >= 0:
+                        bits = language.lo_bits[slot]
+                        tokens[slot, choice], tokens[slot + 1, choice] = value >> bits, value & ((1 << bits) - 1)

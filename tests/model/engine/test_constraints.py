@@ -9,7 +9,16 @@ from engines import SMALL, WARM, lively, tune
 from sidlive.chip import registers as sid
 from sidlive.errors import ControlError
 from sidlive.model import tokens as tk
-from sidlive.model.engine import HEATS, UNCONSTRAINED, Constraints, Engine, Sampling, constrain, permitted_values
+from sidlive.model.engine import (
+    HEATS,
+    UNCONSTRAINED,
+    Constraints,
+    Engine,
+    Sampling,
+    constrain,
+    permitted_values,
+    widest_steps,
+)
 from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_OF_SLOT
 
 HOT = Sampling(temperature=3.0, seed=5)
@@ -80,6 +89,67 @@ def test_a_column_with_no_value_left_is_refused() -> None:
     constrain(without(8, 0x12), notes)
     with pytest.raises(ControlError, match="no note of the scale is left for voice 2"):
         constrain(without(7, 0x34), notes)
+
+
+def swept(step: int, rest: int = 0, frames: int = 48, column: int = sid.PW_LO, bits: int = 8) -> sid.Frames:
+    """Return music with one sweep, up and down by ``step`` between 0 and 15 steps, with ``rest`` frames after each."""
+    level = np.abs((np.arange(frames) // (1 + rest) + 15) % 30 - 15) * step
+    rows = sid.silence(frames)
+    rows[:, column], rows[:, column + 1] = level & ((1 << bits) - 1), level >> bits
+    return rows
+
+
+@pytest.mark.parametrize("rest", [0, 1, 2])
+def test_the_widest_steps_are_those_that_sweeps_repeat(rest: int) -> None:
+    """A sweep that rests for a frame or two in between repeats its steps by STEP2 and STEP3."""
+    assert widest_steps(swept(100, rest))[tk.PW_HI] == 100
+    assert widest_steps(swept(90, rest, column=sid.CUTOFF_LO, bits=3))[tk.CUTOFF_HI] == 90
+    jumps = np.repeat(sid.silence(4), 6, axis=0)
+    jumps[:, sid.PW_HI] = np.repeat([0, 9, 2, 14], 6)
+    assert widest_steps(jumps)[tk.PW_HI] == 64, "a jump that is not repeated is no sweep"
+    assert (np.delete(widest_steps(jumps), [tk.PW_HI, tk.CUTOFF_HI]) > 0xFFFF).all(), (
+        "frequencies may slide as they like"
+    )
+
+
+@pytest.mark.parametrize("rest", [0, 1, 2])
+def test_a_jump_of_the_pulse_width_does_not_become_a_sweep(engine: Engine, rest: int) -> None:
+    guide = swept(0x210, rest)
+    mask = np.zeros(sid.COLUMNS, dtype=np.bool_)
+    mask[[sid.PW_LO, sid.PW_HI]] = True
+
+    def repeated(constraints: Constraints) -> int:
+        """Return how often a step of more than 100 was repeated."""
+        engine.reset()
+        engine.prefill(swept(100))
+        asked = replace(WARM, obey=20.0)
+        made = [engine.step(asked, constraints=constraints, guide=row, guide_mask=mask) for row in guide]
+        frames = np.concatenate([swept(100), made])
+        motions = tk.encode(frames)[48:, tk.PW_HI]
+        level = tk.pair_values(frames)[:, 1]
+        steps = (np.diff(level)[47:] + 2048) % 4096 - 2048
+        return int((np.isin(motions, (tk.RAMP, tk.STEP2, tk.STEP3)) & (np.abs(steps) > 100)).sum())
+
+    assert repeated(UNCONSTRAINED) > 10
+    assert repeated(constrain(widest=widest_steps(swept(0x210, rest)))) > 10
+    assert repeated(constrain(widest=widest_steps(swept(100)))) < 3, "only bytes may happen to repeat one"
+
+
+def test_a_sweep_that_stood_still_is_taken_up_again(engine: Engine) -> None:
+    """Recall suggests to repeat the last step, as the prompt did; after a halt there is none to repeat."""
+    heard = swept(20, frames=600)
+
+    def goes_on(constraints: Constraints) -> np.ndarray:
+        """Return the pulse width's steps after a halt of three frames."""
+        engine.reset()
+        engine.prefill(np.concatenate([heard, heard[-1:], heard[-1:], heard[-1:]]))
+        asked = replace(WARM, follow=20.0, temperature=0.0, vary=1.0, near=60)
+        made = np.stack([engine.step(asked, constraints=constraints) for _ in range(40)])
+        return np.diff(tk.pair_values(np.concatenate([heard[-1:], made]))[:, 1])
+
+    assert (goes_on(UNCONSTRAINED) == 0).mean() > 0.9
+    steps = goes_on(constrain(widest=widest_steps(heard)))
+    assert (np.minimum(steps % 4096, -steps % 4096) == 20).all()
 
 
 TONE, GATED, NOISY = 0x40, 0x41, 0x81
