@@ -372,7 +372,7 @@ def test_a_performance_that_nobody_steers_is_what_generate_makes() -> None:
     manner = manner_of(desk, prompt.frames, prompt.beat)
     engine = small_engine()
     engine.prefill(prompt.frames)
-    rows = continuation(engine, prompt.frames, manner.sampling, FakeComposer(), manner.plan)
+    rows = continuation(engine, prompt.frames, manner.sampling, FakeComposer(), manner.plan, manner.constraints)
     played = core.take.frames()
     np.testing.assert_array_equal(list(islice(rows, len(played))), played)
     assert len(played) == 150

@@ -50,6 +50,7 @@ class Circling(FakeComposer):
         self,
         sampling: NoteSampling,
         limits: NoteLimits = UNLIMITED,
+        forced: NDArray[np.int16] | None = None,
         least_wait: int = 0,
         waits: NDArray[np.bool_] = ANY_WAIT,
     ) -> NDArray[np.int16]:
@@ -88,12 +89,13 @@ class Obstinate(Circling):
         self,
         sampling: NoteSampling,
         limits: NoteLimits = UNLIMITED,
+        forced: NDArray[np.int16] | None = None,
         least_wait: int = 0,
         waits: NDArray[np.bool_] = ANY_WAIT,
     ) -> NDArray[np.int16]:
         wish = (sampling.temperature, sampling.follow)
         self.asked += [wish] if self.asked[-1:] != [wish] else []
-        return super().write(sampling, limits, least_wait, waits)
+        return super().write(sampling, limits, forced, least_wait, waits)
 
 
 @pytest.fixture(scope="module")
