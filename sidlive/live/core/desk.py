@@ -74,7 +74,9 @@ class Desk:
         self.prompt: Frames | None = None  # the frames that are prompted
         self._materials: dict[str, Material] = {}  # a fragment for edits, by its name; forks share it
         self._lent: tuple[Frames, ...] = ()  # the frames of fragments that edits borrowed from
-        self._widest: dict[int, tuple[Frames, NDArray[np.int64]]] = {}  # of music, by its id; forks share it
+        self._widest: dict[
+            int, tuple[Frames, NDArray[np.int64]]
+        ] = {}  # `widest_steps` of frames, by their id; forks share it
         self.timing = timing  # of the machine that plays
         self.shapes: dict[str, Shape] = {}  # the movements of controls, by their names
         self._values: dict[str, ControlValue] = {name: declared.default for name, declared in CONTROLS.items()}
@@ -337,7 +339,7 @@ class Desk:
         return constrain(table, notes, widest)
 
     def _widest_steps(self, frames: Frames) -> NDArray[np.int64]:
-        """Return `widest_steps` of music, which is looked at once."""
+        """Return `widest_steps` of ``frames``, computed once for the same array."""
         if id(frames) not in self._widest:
             self._widest[id(frames)] = frames, widest_steps(frames)
         return self._widest[id(frames)][1]

@@ -283,9 +283,7 @@ class TapePlayer:
         self._lane += 1
         self._quiet = 0
         self._course.lineage = self._schedule.descend(self._course.lineage, root=None, opening=0)
-        self._schedule.cut(self._tape.fresh)
-        if self._is_followed():
-            self._cut()
+        self._enter_soon()
         self._desk.tell(f"{why}: prompted again with {self._course.prompt} (set('revive', {level - 1}) turns this off)")
         self.take.event("revive", self._course.prompt)
 
@@ -314,13 +312,15 @@ class TapePlayer:
         heard = len(past.context) - past.opening
         return past.context[heard - 1] if heard else silence(1)[0], 0
 
-    def _is_followed(self) -> bool:
-        """Return whether a waiting command gives a frame that is on the tape already another lineage than the present.
+    def _enter_soon(self) -> None:
+        """Have the next frame be generated under the present lineage, which is new.
 
-        If the present lineage is new, the lineages after it are new, too. None of them may begin where the tape ends:
-        the next frame to generate is then one of the present lineage.
+        If a waiting command gives frames that are on the tape already a lineage of their own, that one is new, too, and
+        would begin where the tape ends. So the tape is cut.
         """
-        return self._schedule.course_at(self._tape.settle()).lineage is not self._course.lineage
+        self._schedule.cut(self._tape.fresh)
+        if self._schedule.course_at(self._tape.settle()).lineage is not self._course.lineage:
+            self._cut()
 
     def _cut(self) -> int:
         """Make the future stale, so that it is generated anew; return its first frame."""

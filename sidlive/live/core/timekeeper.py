@@ -277,10 +277,12 @@ class Timekeeper(TapePlayer):
     def _steer(self, name: str, *arguments: Any) -> None:
         """Run a command of the course now, and cut the future if it changes."""
         course, past = self._course, self._course.lineage
-        changes = course.do(name, arguments, self._tape.place(), self._before, self._schedule.descend)
-        self._schedule.cut(self._tape.fresh)
-        if changes or (course.lineage is not past and self._is_followed()):
+        if course.do(name, arguments, self._tape.place(), self._before, self._schedule.descend):
             self._cut()
+        elif course.lineage is not past:
+            self._enter_soon()
+        else:
+            self._schedule.cut(self._tape.fresh)
 
     def _adjustment(self, what: str, value: float | str | None = None) -> tuple[Any, ...]:
         """Return the arguments of `_do_adjust` in frames, so that a replay knows no latency and no speed."""

@@ -112,7 +112,7 @@ def make_composer(options: RoomOptions, report_progress: Callable[[str], object]
 def model_digests(options: RoomOptions) -> tuple[str, str, str, str]:
     """Return the SHA-256 of the files of the model, its composer, and the composer's taste and styles.
 
-    They identify the files under any name. "" for an engine without a file, and for each file that there is not.
+    They identify the files under any name. "" stands for a missing file, and for all files of an engine without one.
     """
     if options.engine is not None:
         return "", "", "", ""

@@ -70,7 +70,7 @@ class Composer:
     """A composer's network and its memory of the events that it heard or wrote (see `events`).
 
     ``headroom``: events that `rewind` can take back. ``taste``: what drafts of a plan are compared by, if there is one.
-    ``styles``: those that notes can be moved towards, if there are any. Raises ModelError if the headroom is below 1.
+    ``styles``: of this composer; None: its notes cannot be moved. Raises ModelError if the headroom is below 1.
     """
 
     def __init__(

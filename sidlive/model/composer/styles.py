@@ -32,7 +32,7 @@ STYLES: Final[dict[str, tuple[float, str]]] = {
     "like_tel": (0.0, "how much planned notes are more like Jeroen Tel's"),
 }
 
-Amounts = tuple[tuple[str, float], ...]  # how much of each style is wanted; those that are left out: 0
+Amounts = tuple[tuple[str, float], ...]  # a style and its amount; a style without a pair has the amount 0
 
 
 @dataclass(frozen=True)

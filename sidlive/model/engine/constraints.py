@@ -50,7 +50,7 @@ from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_NAMES, KIND_OF_SLOT, SLOTS
 
 ORNAMENT_CENTS: Final = 80  # less than a semitone, so that trills and chromatic runs do not count as vibrato
 SLIDE_CENTS: Final = 200  # larger steps count as leaps, even if they repeat
-SLOW: Final = 64  # parts of a register's range; a step of one part may always be repeated
+SLOW: Final = 64  # a step of a register's range divided by this, or less, may always be repeated
 ANY_STEP: Final = 1 << 16  # wider than all steps
 ROUTES: Final = 0x0F  # bits of $D417 that send a voice, or the external input, through the filter
 
@@ -102,7 +102,7 @@ def constrain(
 def widest_steps(frames: Frames) -> NDArray[np.int64]:
     """Return the widest steps that the sweeps of music ``uint8[T, 28]`` repeat, ``int64[KINDS]``, as `constrain` takes.
 
-    A step of a SLOWth of the register's range is always counted as one of them.
+    The result for a register is at least its range divided by SLOW.
     """
     widest = np.full(tk.KINDS, ANY_STEP)
     values = np.diff(tk.pair_values(frames), axis=0, prepend=0)

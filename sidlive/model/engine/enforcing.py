@@ -77,6 +77,8 @@ def keep_to_steps(constraints, language, frames, position, slot, logits):  # typ
     """
     kind = language.kinds[slot]
     widest, modulus, ranks = constraints.widest[kind], language.modulus[slot], language.ranks[kind]
+    if widest >= modulus:  # every step is permitted
+        return
     one, two, three, four = pairs_before(language, frames, position, slot)
     if width(one - two, modulus) > widest:
         logits[ranks[RAMP]] -= _NEVER

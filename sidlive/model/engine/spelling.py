@@ -211,7 +211,7 @@ def _pair_of(slot):  # type: ignore[no-untyped-def]
 def _resumed(language, memory, position, slot, token, offset, widest):  # type: ignore[no-untyped-def]
     """Return the value with which a pair takes up the sweep of the passage ``offset`` frames ago; -1 if it need not.
 
-    ``token``: the passage's, at hi slot ``slot``. A motion repeats the pair's own step. If that is none, or wider than
+    ``token``: the passage's, at hi slot ``slot``. A motion repeats the pair's own step. If that step is 0 or wider than
     ``widest``, the pair would stand still or race where the passage sweeps.
     """
     if token != RAMP and token != STEP2 and token != STEP3:
@@ -246,10 +246,9 @@ def suggest(language, memory, position, near, weight, widest, scratch, tokens, s
                 for choice in range(CHOICES):
                     offset = offsets[choice]
                     strengths[slot, choice] = language.strengths[lengths[choice]]
-                    if offset == 0:
-                        tokens[slot, choice] = NOTHING
-                        continue
-                    tokens[slot, choice] = memory.past_tokens[(position - offset) % ring, slot]
+                    tokens[slot, choice] = (
+                        memory.past_tokens[(position - offset) % ring, slot] if offset > 0 else NOTHING
+                    )
         for slot in range(SLOTS):
             most = widest[language.kinds[slot]]
             if language.streams[slot] == stream and language.lo_bits[slot] > 0 and most < language.modulus[slot]:

@@ -20,8 +20,8 @@ from sidlive.model.training.composer_windows import NoteWindows
 from sidlive.model.training.taste_train import auc_of
 from sidlive.model.weights import ComposerWeights, floats_of
 
-EXCERPT: Final = 112  # notes that are heard of a song at a time ...
-BEGINNING: Final = 15  # ... of which so many count for nothing, because the composer does not know the song yet
+EXCERPT: Final = 112  # notes of an excerpt
+BEGINNING: Final = 15  # first notes of an excerpt; the mean leaves them out, because the composer has heard too little
 EXCERPTS: Final = 2  # a song
 BATCH: Final = 16  # excerpts at a time
 STRENGTH: Final = 1.5  # times the difference of the means that an amount of 1 adds

@@ -292,6 +292,13 @@ def test_a_performance_with_a_plan_happens_again(seed: int, make: type[FakeEngin
     np.testing.assert_array_equal(made, log.frames)
 
 
+def test_like_sets_the_control_of_its_composer() -> None:
+    session = Stage().start()
+    session.like("galway", 0.5)
+    session.like("tel")
+    assert (session.get("like_galway"), session.get("like_tel")) == (0.5, 1.0)
+
+
 def test_a_fault_of_the_composer_does_not_end_the_music() -> None:
     """The process begins again after a fault; the planner then hears what was played."""
 
@@ -335,6 +342,7 @@ def test_a_fault_of_the_composer_does_not_end_the_music() -> None:
         (lambda session: session.range_of(1, "C5-C2"), "a range is two notes, the lower first"),
         (lambda session: session.chord("H"), "a chord is a name"),
         (lambda session: session.density(9), "density expects 0.25 to 4.0"),
+        (lambda session: session.like("tel", 3), "like_tel expects 0.0 to 2.0"),
     ],
 )
 def test_a_slip_is_one_line(call: object, words: str) -> None:
