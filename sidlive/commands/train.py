@@ -152,11 +152,11 @@ def _plan(arguments: argparse.Namespace, gpu: bool) -> "TrainingPlan":
     """Return the settings of the run: those of its checkpoint, changed by the options. Raises ModelError."""
     from dataclasses import replace
 
-    from sidlive.model.training.checkpoints import load_checkpoint
+    from sidlive.model.training.checkpoints import load_run
     from sidlive.model.training.plan import GPU_FRAMES, TrainingPlan, with_changes
 
     kept = arguments.out / "checkpoint.pt"
-    plan = TrainingPlan(**load_checkpoint(kept)["plan"]) if kept.exists() else TrainingPlan(steps=20_000)
+    plan = TrainingPlan(**load_run(kept)["plan"]) if kept.exists() else TrainingPlan(steps=20_000)
     names = ("steps", "minutes", "batch", "length", "share", "guided", "learning_rate", "decay_from", "seed")
     plan = with_changes(plan, **{name: getattr(arguments, name) for name in names})
     if arguments.steps is not None and arguments.minutes is None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from sidlive.errors import ModelError
+from sidlive.model.training.optimisers import OPTIMISERS
 from sidlive.model.weights import with_guide_rows
 
 
@@ -25,6 +26,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     for part in ("model", "average"):
         if part in kept:
             kept[part] = {name: extended(name, tensor) for name, tensor in kept[part].items()}
+    return kept
+
+
+def load_run(path: Path) -> dict[str, Any]:
+    """Read a checkpoint.pt to go on with its run. Raises ModelError if it cannot be used, or is of other optimisers."""
+    kept = load_checkpoint(path)
+    if kept.get("optimised_by") != OPTIMISERS:
+        raise ModelError(f"{path} was trained by an older version: choose another folder, and --from {path}")
     return kept
 
 

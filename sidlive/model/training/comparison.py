@@ -26,13 +26,12 @@ from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.corpus.shards import Corpus
 from sidlive.model.judging.likelihood import interval
-from sidlive.model.training import flat
+from sidlive.model.training import flat, optimisers
 from sidlive.model.training.network import Network
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.precision import autocast, choose_precision
 from sidlive.model.training.prepared import prepare
 from sidlive.model.training.ranks import CPU
-from sidlive.model.training.train import make_optimiser, optimiser_step
 from sidlive.model.training.windows import WindowSampler, batch_of, cut_window
 from sidlive.report import Result
 from sidlive.tune.edits import rotate_voices
@@ -151,7 +150,7 @@ class Learner:
 
     def __post_init__(self) -> None:
         self.precision = choose_precision("auto", CPU)
-        self.optimiser = make_optimiser(self.candidate.network, self.plan.learning_rate, self.plan.weight_decay)
+        self.optimisers = optimisers.make_optimisers(self.candidate.network, self.plan.learning_rate)
 
     def prepare(self, compiled: bool) -> None:
         """Compile the blocks: run one step, whose gradients are dropped, before the clock starts."""
@@ -161,18 +160,18 @@ class Learner:
         with autocast(CPU, self.precision):
             cost = self.candidate.cost(0)
         cost.backward()
-        self.optimiser.zero_grad()
+        self.candidate.network.zero_grad()
 
     def learn(self, until_s: float) -> None:
         """Train whole steps until the clock shows ``until_s``."""
         while self.clock_s < until_s:
             began = time.thread_time()
-            self.optimiser.zero_grad()
+            self.candidate.network.zero_grad()
             with autocast(CPU, self.precision):
                 cost = self.candidate.cost(self.step)
             cost.backward()
             done = min(1.0, self.clock_s / self.limit_s)
-            optimiser_step(self.candidate.network, self.optimiser, self.plan, int(TICKS * done), done)
+            optimisers.update(self.candidate.network, self.optimisers, self.plan.rate(int(TICKS * done), done))
             self.step += 1
             self.clock_s += time.thread_time() - began
 

@@ -18,17 +18,14 @@ import torch
 from sidlive.errors import ModelError
 from sidlive.model.composer.events import FIELDS, REST, VOICE
 from sidlive.model.composer.shape import ComposerConfig
-from sidlive.model.training.checkpoints import load_checkpoint, save_checkpoint
+from sidlive.model.training import optimisers
+from sidlive.model.training.checkpoints import load_checkpoint, load_run, save_checkpoint
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
 from sidlive.model.training.composer_windows import NotePlan, NoteWindows
 from sidlive.model.training.precision import autocast
 from sidlive.model.training.ranks import CPU
 from sidlive.model.weights import floats_of, load_composer_weights
 
-AVERAGING: Final = 0.998  # decay per step of the running average of the weights
-WEIGHT_DECAY: Final = 0.05
-BETAS: Final = (0.9, 0.98)  # of AdamW
-OPTIMISERS: Final = "Muon and AdamW"  # in checkpoints: whose state they hold
 WARMUP: Final = 200  # steps over which the learning rate rises
 DECAY_FROM: Final = 0.5  # share of the run after which the learning rate falls to 0
 MEASURED: Final = 64  # held-out songs
@@ -68,7 +65,7 @@ class ComposerRun:
         self.learning_rate, self.precision = learning_rate, precision
         torch.manual_seed(plan.seed)
         self.network = ComposerNetwork(self.config)
-        self.optimisers = make_optimisers(self.network, learning_rate)
+        self.optimisers = optimisers.make_optimisers(self.network, learning_rate)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.events = 0
         self.seconds = 0.0
@@ -95,15 +92,10 @@ class ComposerRun:
             cost = self._nats(batch).sum() / notes_in(batch)
         self.network.zero_grad()
         (cost / FIELDS).backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = self.rate()
-            optimiser.step()
+        optimisers.update(self.network, self.optimisers, self.rate())
         self.step += 1
         self.events += batch.events.shape[0] * batch.events.shape[1]
-        newest = max(1 - AVERAGING, 1 / self.step)
-        torch._foreach_lerp_([*self.average.values()], [p.detach() for p in self.network.parameters()], newest)
+        optimisers.average_in(self.average, self.network, self.step)
         nats = cost.item()
         self.train_nats = nats if self.train_nats is None else 0.98 * self.train_nats + 0.02 * nats
 
@@ -129,7 +121,7 @@ class ComposerRun:
         plain = {
             "model": self.network.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "optimised_by": OPTIMISERS,
+            "optimised_by": optimisers.OPTIMISERS,
             "average": self.average,
             "config": self.config.to_dict(),
             "plan": asdict(self.plan),
@@ -163,11 +155,9 @@ class ComposerRun:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return False
-        kept = load_checkpoint(path)
+        kept = load_run(path)
         if kept.get("kind") != KIND or ComposerConfig.from_dict(kept["config"]) != self.config:
             raise ModelError(f"{path} is of another composer: choose another folder")
-        if kept.get("optimised_by") != OPTIMISERS:
-            raise ModelError(f"{path} was trained by an older version: choose another folder, and --from {path}")
         self.network.load_state_dict(kept["model"])
         for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
             optimiser.load_state_dict(state)
@@ -176,25 +166,6 @@ class ComposerRun:
         for name in ("step", "events", "seconds", "best", "train_nats", "held_out_nats"):
             setattr(self, name, kept[name])
         return True
-
-
-def make_optimisers(network: ComposerNetwork, learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Make the optimisers: Muon for the matrices of the notes level, AdamW for all other parameters.
-
-    Muon moves a matrix by steps whose singular values are all about 1, scaled so that they are as large as AdamW's.
-    AdamW decays matrices and tables, but not the gains of norms.
-    """
-    matrices = [p for name, p in network.named_parameters() if name.startswith("blocks.") and p.dim() == 2]
-    taken = {id(p) for p in matrices}
-    others = [p for p in network.parameters() if id(p) not in taken]
-    groups = [
-        {"params": [p for p in others if p.dim() >= 2], "weight_decay": WEIGHT_DECAY},
-        {"params": [p for p in others if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    return [
-        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS, fused=True),
-    ]
 
 
 def notes_in(batch: NoteBatch) -> int:

@@ -18,8 +18,6 @@ class TrainingPlan:
     learning_rate: float = 2e-3
     warmup: int = 200  # steps over which the learning rate rises
     decay_from: float = 0.7  # share of the run after which the learning rate falls linearly to 0
-    weight_decay: float = 0.1
-    clip: float = 1.0  # largest norm of the gradient
     remembering: float = 0.9  # share of windows with recall; the others teach the network to work without it
     seed: int = 0
     missed: float = 0.3  # largest share of a stream's frames hidden from recall (recall dropout)

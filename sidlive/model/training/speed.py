@@ -64,7 +64,7 @@ def bench_train(
         seconds["backward"].append(_seconds(costs[0].backward))
         seconds["product"] += [_seconds(partial(torch.mm, a, b)) for _ in range(3)]
         windows_s.append(_seconds(partial(windows.batch, plan, number % 2)))
-    run.optimiser.zero_grad()
+    run.network.zero_grad()
     best = {name: min(values[1:]) for name, values in seconds.items()}  # the first ones also compile
     peak = 2 * SIZE**3 / best["product"]
     both = best["forward"] + best["backward"]
@@ -103,21 +103,23 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _begin(run: Run, batch: Batch, costs: list[Tensor]) -> None:
     """Run the network forward, and append the cost of the batch to ``costs``."""
-    run.optimiser.zero_grad()
+    run.network.zero_grad()
     with autocast(CPU, run.precision):
         costs.append(run.network.nats(*batch).sum())
 
 
 def _time_level(run: Run, batch: Batch) -> None:
     """Run the time level forward and backward."""
-    run.optimiser.zero_grad()
+    run.network.zero_grad()
     with autocast(CPU, run.precision):
         heard = run.network.hear(batch.values[:, :-1], batch.tokens[:, :-1])
     heard.sum().backward()
 
 
 def _operations(run: Run, batch: Batch) -> int:
-    """Count the operations (multiplications and additions) in the matrix products of a step."""
+    """Count the operations (multiplications and additions) in the matrix products of a step, without its update."""
+    costs: list[Tensor] = []
     with FlopCounterMode(display=False) as counter:
-        run.learn(batch)
+        _begin(run, batch, costs)
+        costs[0].backward()
     return int(counter.get_total_flops())

@@ -28,7 +28,8 @@ from sidlive.errors import ModelError
 from sidlive.model import tokens as tk
 from sidlive.model.config import ModelConfig
 from sidlive.model.corpus.shards import Corpus
-from sidlive.model.training.checkpoints import extended, load_checkpoint, save_checkpoint, write_whole
+from sidlive.model.training import optimisers
+from sidlive.model.training.checkpoints import load_run, save_checkpoint, write_whole
 from sidlive.model.training.network import Network
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.precision import autocast
@@ -36,27 +37,7 @@ from sidlive.model.training.prepared import prepare
 from sidlive.model.training.ranks import ALONE, CPU, Ranks
 from sidlive.model.training.windows import Batch, WindowSampler, held_out
 
-BETAS: Final = (0.9, 0.95)  # of AdamW
-AVERAGING: Final = 0.99  # decay per step of the running average of the weights
 SETTLE_EVERY: Final = 16  # steps that a GPU may be behind
-
-
-def make_optimiser(network: torch.nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Make the optimiser of a network: AdamW, with weight decay for matrices and none for the gains of norms."""
-    matrices = [p for p in network.parameters() if p.dim() >= 2]
-    gains = [p for p in network.parameters() if p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": gains, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS, fused=True)
-
-
-def optimiser_step(
-    network: torch.nn.Module, optimiser: torch.optim.Optimizer, plan: TrainingPlan, step: int, progress: float
-) -> None:
-    """Clip the gradients and update the weights once, at the plan's learning rate (see `TrainingPlan.rate`)."""
-    torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
-    for group in optimiser.param_groups:
-        group["lr"] = plan.rate(step, progress)
-    optimiser.step()
 
 
 @torch.no_grad()
@@ -112,7 +93,7 @@ class Run:
         self.ranks, self.precision = ranks, precision
         torch.manual_seed(plan.seed)
         self.network = Network(config).to(ranks.device)
-        self.optimiser = make_optimiser(self.network, plan.learning_rate, plan.weight_decay)
+        self.optimisers = optimisers.make_optimisers(self.network, plan.learning_rate)
         self.average = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.step = self.frames = 0
         self.seconds = 0.0  # of training, measurements and checkpoints included
@@ -141,22 +122,14 @@ class Run:
         """
         if not self.checkpoint.exists():
             return False
-        kept = load_checkpoint(self.checkpoint)
+        kept = load_run(self.checkpoint)
         if ModelConfig.from_dict(kept["config"]) != self.config:
             raise ModelError(
                 f"{self.checkpoint} is of another network ({kept['config']['name']}): choose another folder"
             )
         self.network.load_state_dict(kept["model"])
-        self.optimiser.load_state_dict(kept["optimiser"])
-        for name, parameter in self.network.named_parameters():
-            state = self.optimiser.state[parameter]
-            state.update(
-                {
-                    key: extended(name, part.cpu()).to(part.device)
-                    for key, part in state.items()
-                    if part.ndim == parameter.ndim
-                }
-            )
+        for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
         for name, weights in kept.get("average", kept["model"]).items():
             self.average[name].copy_(weights)
         self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
@@ -173,7 +146,8 @@ class Run:
         self.settle()
         plain = {
             "model": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "optimised_by": optimisers.OPTIMISERS,
             "average": self.average,
             "config": self.config.to_dict(),
             "plan": asdict(self.plan),
@@ -212,7 +186,7 @@ class Run:
             self._cost(batch).backward()  # if it was not the compiler, raise
             return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
         finally:
-            self.optimiser.zero_grad()
+            self.network.zero_grad()
         return ""
 
     def _cost(self, batch: Batch) -> torch.Tensor:
@@ -233,18 +207,17 @@ class Run:
         interrupt from the keyboard never leaves half of an update.
         """
         cost = self._cost(batch)
-        self.optimiser.zero_grad()
+        self.network.zero_grad()
         (cost / tk.SLOTS).backward()
         total, seconds = self.ranks.add_up(self.network.parameters(), cost, seconds)
         nats = total.detach()
         with _uninterrupted():
             self._costs.append(nats)
             self.seconds = seconds
-            optimiser_step(self.network, self.optimiser, self.plan, self.step, self.progress)
+            optimisers.update(self.network, self.optimisers, self.plan.rate(self.step, self.progress))
             self.step += 1
             self.frames += self.plan.batch * self.plan.length
-            share = max(1 - AVERAGING, 1 / self.step)  # weight of the newest weights in the average
-            torch._foreach_lerp_([*self.average.values()], [p.detach() for p in self.network.parameters()], share)
+            optimisers.average_in(self.average, self.network, self.step)
         return nats
 
     def measure(self, batches: list[Batch], guided: Sequence[Batch] = ()) -> float:

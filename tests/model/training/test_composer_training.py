@@ -13,9 +13,10 @@ from sidlive.model.composer.events import INSTRUMENT, PITCH, REST, UNTUNED, VOIC
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import Stack
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
-from sidlive.model.training.composer_train import ComposerRun, make_optimisers, measure_composer
+from sidlive.model.training.composer_train import ComposerRun, measure_composer
 from sidlive.model.training.composer_windows import NotePlan, _limit, rotated, stack, transpose
 from sidlive.model.training.export import export
+from sidlive.model.training.optimisers import make_optimisers
 
 TINY = ComposerConfig("tiny", Stack(32, 1, 2, 1, 64), 16, 32, context=64)
 

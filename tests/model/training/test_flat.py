@@ -146,7 +146,7 @@ def test_a_learner_learns_by_its_own_clock(corpus: Corpus, small: None) -> None:
     learner.judge(0.0, stretches)
     assert learner.step == 0 and learner.clock_s == 0
     learner.learn(8.5)
-    assert learner.step == 68 and learner.optimiser.param_groups[0]["lr"] == pytest.approx(plan.rate(837, 0.8375))
+    assert learner.step == 68 and learner.optimisers[0].param_groups[0]["lr"] == pytest.approx(plan.rate(837, 0.8375))
     assert plan.rate(837, 0.8375) < 0.6 * plan.learning_rate
     learner.judge(0.85, stretches)
     assert learner.clock_s == 8.5 and learner.step == 68

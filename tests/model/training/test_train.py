@@ -24,6 +24,7 @@ from sidlive.model.tokens import COLUMN_OF_SLOT, KINDS
 from sidlive.model.training import precision
 from sidlive.model.training import train as training
 from sidlive.model.training.checkpoints import load_checkpoint
+from sidlive.model.training.export import averaged
 from sidlive.model.training.plan import TrainingPlan
 from sidlive.model.training.prepared import prepare
 from sidlive.model.training.ranks import CPU, Ranks
@@ -117,7 +118,7 @@ def test_an_interrupt_within_an_update_waits_until_it_is_whole(
     corpus: Corpus, tmp_path: Path, whole: dict[str, object]
 ) -> None:
     def interrupt(run: Run) -> None:
-        run.optimiser.register_step_pre_hook(lambda *_: signal.raise_signal(signal.SIGINT))
+        run.optimisers[0].register_step_pre_hook(lambda *_: signal.raise_signal(signal.SIGINT))
 
     with pytest.raises(KeyboardInterrupt):
         process.learn(corpus.folder, tmp_path / "parts", 6, interrupt)
@@ -158,7 +159,7 @@ def test_two_processes_learn_the_same_as_one(corpus: Corpus, tmp_path: Path, one
     assert two["checkpoint"]["best"] == pytest.approx(one["checkpoint"]["best"], abs=1e-3)
     for kind in ("model", "average"):
         for name, weights in one["checkpoint"][kind].items():
-            torch.testing.assert_close(two["checkpoint"][kind][name], weights, atol=2e-3, rtol=0)
+            torch.testing.assert_close(two["checkpoint"][kind][name], weights, atol=1e-2, rtol=0)  # Muon rounds to bf16
 
 
 def test_the_ranks_share_a_step_without_overlap(corpus: Corpus) -> None:
@@ -265,7 +266,7 @@ def test_a_run_of_minutes_ends_by_the_clock_and_goes_on_by_it(
     train(corpus, resumed)
     assert resumed.progress == 1 and 30 <= resumed.seconds < 35
     assert resumed.step < 30 and resumed.measured == resumed.step and (tmp_path / "run" / "best.pt").exists()
-    assert resumed.optimiser.param_groups[0]["lr"] < PLAN.learning_rate / 2
+    assert resumed.optimisers[0].param_groups[0]["lr"] < PLAN.learning_rate / 2
 
 
 def test_a_run_begins_with_the_weights_of_a_model(
@@ -327,28 +328,32 @@ def test_a_run_with_guides_is_measured_with_and_without(corpus: Corpus, tmp_path
     assert resumed.resume() and resumed.guided_nats == run.guided_nats
 
 
-def test_a_run_from_before_guides_is_resumed(corpus: Corpus, tmp_path: Path) -> None:
-    """Its checkpoint lacks the strength of a guide's suggestions, in the weights and in the optimiser."""
+def test_a_run_begins_with_weights_from_before_guides(corpus: Corpus, tmp_path: Path) -> None:
+    """They lack the strength of a guide's suggestions."""
     run = Run(tmp_path, TINY, PLAN, compiled=False)
     run.learn(sampler(corpus).batch(PLAN, 0))
     run.save()
     kept = torch.load(run.checkpoint, weights_only=True)
-
-    def older(part: torch.Tensor) -> torch.Tensor:
-        return part.view(rc.CHOICES * KINDS, rc.STRENGTHS, -1)[:, : rc.GUIDE].flatten(0, 1)
-
     for part in ("model", "average"):
-        kept[part]["strength_embedding"] = older(kept[part]["strength_embedding"])
-    rows = rc.CHOICES * KINDS * rc.STRENGTHS
-    for state in kept["optimiser"]["state"].values():
-        state.update({name: older(part) for name, part in state.items() if part.ndim == 2 and len(part) == rows})
+        strengths = kept[part]["strength_embedding"].view(rc.CHOICES * KINDS, rc.STRENGTHS, -1)
+        kept[part]["strength_embedding"] = strengths[:, : rc.GUIDE].flatten(0, 1)
     torch.save(kept, run.checkpoint)
-    resumed = Run(tmp_path, TINY, PLAN, compiled=False)
-    assert resumed.resume()
-    rows_by_strength = resumed.network.strength_embedding.view(rc.CHOICES * KINDS, rc.STRENGTHS, -1)
+    later = Run(tmp_path / "later", TINY, PLAN, compiled=False)
+    later.start_from(averaged(load_checkpoint(run.checkpoint)))
+    rows_by_strength = later.network.strength_embedding.view(rc.CHOICES * KINDS, rc.STRENGTHS, -1)
     assert torch.equal(rows_by_strength[:, rc.GUIDE], rows_by_strength[:, rc.GUIDE - 1])
-    train(corpus, resumed)
-    assert resumed.step == PLAN.steps
+    train(corpus, later)
+    assert later.step == PLAN.steps
+
+
+def test_a_run_of_an_older_version_says_how_to_go_on(corpus: Corpus, tmp_path: Path) -> None:
+    run = Run(tmp_path, TINY, PLAN, compiled=False)
+    run.save()
+    kept = torch.load(run.checkpoint, weights_only=True)
+    del kept["optimised_by"]
+    torch.save(kept, run.checkpoint)
+    with pytest.raises(ModelError, match=r"checkpoint.pt was trained by an older version: .* --from .*checkpoint.pt"):
+        Run(tmp_path, TINY, PLAN, compiled=False).resume()
 
 
 def test_a_run_of_another_shape_is_refused(corpus: Corpus, tmp_path: Path) -> None:

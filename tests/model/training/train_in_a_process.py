@@ -69,7 +69,7 @@ def killed(moment: str) -> Callable[[Run], None]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         if place == "in step":
-            run.optimiser.register_step_post_hook(kill)
+            run.optimisers[-1].register_step_post_hook(kill)
         else:
             save = run.save
             run.save = lambda: (kill(), save())[1]  # type: ignore[method-assign, func-returns-value]
