@@ -257,8 +257,10 @@ class TapePlayer:
             if self._course.prompt is None:
                 self._desk.tell(f"nothing has sounded for {QUIET_S:.0f} s: prompt() it with a fragment", "warning")
             self._revive(SILENT, f"nothing sounded for {QUIET_S:.0f} s")
-        elif self._rests is not None and (lost := self._rests.lost(row, self._desk.excused)) is not None:
-            self._revive(LOST, f"voice {lost + 1} had lost its notes")
+        elif self._rests is not None:
+            lost = self._rests.lost(row, self._desk.excused, float(self._desk.get("density")))
+            if lost is not None:
+                self._revive(LOST, f"voice {lost + 1} had lost its notes")
         return row
 
     def _stand_in(self) -> Row:

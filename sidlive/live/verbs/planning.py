@@ -12,6 +12,7 @@ from sidlive.live.verbs.declaration import in_mode, verb
 from sidlive.live.verbs.fragments import FragmentVerbs, shown
 from sidlive.model.chords import chord_text, range_text
 from sidlive.model.composer.events import CHORDS
+from sidlive.model.composer.styles import STYLES
 from sidlive.tune.score.steps import note_text, parse_pattern
 
 if TYPE_CHECKING:
@@ -128,6 +129,10 @@ class PlanVerbs(FragmentVerbs):
     @verb(timed=True)
     def like(self, composer: str, amount: float = 1.0) -> None:
         """Plan notes more like one composer's: ``like("galway")``, ``like("tel", 0.5)``; 0 ends it."""
+        if f"like_{composer}" not in STYLES:
+            known = [name.removeprefix("like_") for name in STYLES if name.startswith("like_")]
+            expected = " or ".join(f'"{name}"' for name in known)
+            raise ControlError(f"like() expects {expected}, found {composer!r}")
         self._command.set(f"like_{composer}", amount)
 
     @verb(timed=True)

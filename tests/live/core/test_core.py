@@ -448,6 +448,18 @@ def test_a_voice_that_lost_its_notes_gets_them_back() -> None:
     assert "voice 2 had lost its notes: prompted again" in room.core.state().notices[-1].text
 
 
+def test_a_voice_may_rest_longer_in_thinner_music() -> None:
+    room = Room()
+    room.do("add", losing_voice_2())
+    room.do("prompt", "losing")
+    room.do("set", "density", 0.5)
+    room.do("start")
+    room.play(round(15.5 * PAL.rate_hz))
+    assert not any("prompted again" in notice.text for notice in room.core.state().notices)
+    room.play(round(PAL.rate_hz))
+    assert "voice 2 had lost its notes: prompted again" in room.core.state().notices[-1].text
+
+
 @pytest.mark.parametrize("verb", [("set", "revive", 1), ("set", "mask", "13"), ("hold", 2), ("lock", 2, "losing")])
 def test_a_voice_may_rest_if_the_performer_wants_it(verb: tuple[Any, ...]) -> None:
     room = Room()
