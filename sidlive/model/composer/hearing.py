@@ -28,6 +28,7 @@ from sidlive.model.composer.events import (
     Events,
     events_of,
     nearest_chord,
+    onsets_of,
 )
 from sidlive.model.composer.plan_settings import ANY_PITCH, HIGHEST_PITCH, CodePart, PlanSettings
 from sidlive.model.composer.sheet import FROM_THE_BEGINNING, NEVER, SheetNote
@@ -122,10 +123,19 @@ class Hearing:
 
     @cached_property
     def voice_labels(self) -> tuple[frozenset[int] | None, ...]:
-        """The instruments that each voice plays, as events name them; None for a voice without notes."""
+        """The instruments that each voice plays, as events name them; None for a voice without notes.
+
+        A sound that was only heard from the first frame on is left out if the voice has another one: the music may have
+        been cut there, so that its beginning is unknown.
+        """
         events = self.events
-        mine = (events[events[:, VOICE] == voice, INSTRUMENT].tolist() for voice in range(VOICES))
-        return tuple(frozenset(labels) or None for labels in mine)
+        later = events[onsets_of(events) > 0]
+        found = []
+        for voice in range(VOICES):
+            mine = events[:, VOICE] == voice
+            whole = mine & np.isin(events[:, INSTRUMENT], later[later[:, VOICE] < VOICES, INSTRUMENT])
+            found.append(frozenset(events[whole if whole.any() else mine, INSTRUMENT].tolist()) or None)
+        return tuple(found)
 
     @cached_property
     def ranges(self) -> tuple[tuple[int, int], ...]:

@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from sidlive.model.engine.stateful import Snapshot
 
 # Number of the engine's arithmetic, which takes keep in their logs. It grows whenever the same weights, prompt and seed
-# begin to give other frames, as when activations became bytes (2) and when sweeps kept to the prompt's steps (3). A log
-# without a number is of 1.
-ARITHMETIC: Final = 3
+# begin to give other frames, as when activations became bytes (2), when sweeps kept to the prompt's steps (3) and when
+# long planned notes kept their vibrato (4). A log without a number is of 1.
+ARITHMETIC: Final = 4
 
 __all__ = [
     "ARITHMETIC",

@@ -28,8 +28,11 @@ from sidlive.tune.score.bank import (
 from sidlive.tune.score.melody import NOTES
 from sidlive.tune.score.notes import ATTACK, SLIDES, TIED, UNPITCHED
 
-LONGEST_LOOP: Final = 16  # frames of the longest loop that continues a held sound
-LOOP_CENTS: Final = 15.0  # largest mean difference in pitch between a loop and the same frames a period before
+LONGEST_LOOP: Final = 32  # frames of the longest loop that continues a held sound
+LOOP_CENTS: Final = 15.0  # largest mean difference in pitch between a loop and the same frames a period before, ...
+LOOP_SHARE: Final = 0.25  # ... also as a share of the range of pitches in the loop
+STILL: Final = 8  # frames; a sound whose pitch rests that long at its end is held
+STILL_CENTS: Final = 1.0  # smaller changes of pitch are none
 _WAVES: Final = 0xFF & ~GATE
 _FILTER: Final = sid.CUTOFF_LO, sid.CUTOFF_HI, sid.RES_ROUTE, sid.MODE_VOL
 
@@ -100,6 +103,7 @@ def _transpose(  # type: ignore[no-untyped-def]
     same = row[PITCH] == other[PITCH] and same_chord and not slides
     on_way = bool(slides)  # a slide is stretched to the wanted interval; it takes the same time
     root = min(max(row[PITCH], 0), NOTES - 1)
+    tuned_noise = False  # the note begins with noise that has the note's pitch: later noise has it, too
     for age in range(body):
         value, at = frequency[start + age, voice], start + age
         transposed[age] = value
@@ -109,8 +113,9 @@ def _transpose(  # type: ignore[no-untyped-def]
         on_way = on_way and abs(number - other[PITCH]) > abs(other_step) / 2
         if other[FLAGS] & ATTACK:
             noise = sounds[at, voice * VOICE_STRIDE + CONTROL] & NOISE > 0  # drums of a wave table
-            if fixed[age] if age < FIXED_AGES else noise:
+            if fixed[age] if age < FIXED_AGES else noise and not tuned_noise:
                 continue
+            tuned_noise |= noise
         nearest = int(np.rint(number))
         above = nearest - other[PITCH]
         if not same_chord:
@@ -214,16 +219,38 @@ def _pulse(sound, first):  # type: ignore[no-untyped-def]
 
 @kernel
 def _loop_length(transposed, control):  # type: ignore[no-untyped-def]
-    """Return the period in frames with which the end of a sound repeats; 1 if it does not, to hold its last frame."""
+    """Return the period in frames with which the end of a sound repeats; 1 if it does not, to hold its last frame.
+
+    A sound whose last STILL frames do not move has none, even if it moved before. The period is that of the least mean
+    difference in pitch between the last frames and those a period before. It may be a quarter of the range of these
+    pitches, so that the vibrato of any depth has a period, but not more than LOOP_CENTS.
+    """
     body = len(transposed)
-    for loop in range(1, min(LONGEST_LOOP, body // 2) + 1):
+    still = True
+    for k in range(max(body - STILL, 1), body):
+        still = still and _cents(transposed[k], transposed[k - 1]) <= STILL_CENTS
+        still = still and (control[k] ^ control[k - 1]) & _WAVES == 0
+    if still:
+        return 1
+    best, least = 1, LOOP_CENTS
+    for loop in range(2, min(LONGEST_LOOP, body // 2) + 1):
+        compared = min(max(loop, STILL), body - loop)
         off, same = 0.0, True
-        for k in range(body - loop, body):
+        low = high = transposed[body - 1]
+        for k in range(body - compared, body):
             same = same and (control[k] ^ control[k - loop]) & _WAVES == 0
-            off += abs(math.log2(max(transposed[k], 1) / max(transposed[k - loop], 1)))
-        if same and OCTAVE * off / loop <= (LOOP_CENTS if loop > 1 else 1.0):
-            return loop
-    return 1
+            off += _cents(transposed[k], transposed[k - loop])
+            low, high = min(low, transposed[k]), max(high, transposed[k])
+        off /= compared
+        if same and off < least - STILL_CENTS and off <= LOOP_SHARE * _cents(high, low) + STILL_CENTS:
+            best, least = loop, off
+    return best
+
+
+@kernel
+def _cents(one, other):  # type: ignore[no-untyped-def]
+    """Return the distance between two frequency register values in cents."""
+    return OCTAVE * abs(math.log2(max(one, 1) / max(other, 1)))
 
 
 @kernel

@@ -70,6 +70,33 @@ def test_a_planned_passage_is_the_passage_transposed():
     assert (np.abs(off) <= 1).mean() > 0.97
 
 
+@pytest.mark.parametrize("rows", [6, 7, 8, 9])
+@pytest.mark.parametrize("period", [4, 10, 24])
+def test_a_vibrato_goes_on_in_a_longer_note(rows: int, period: int):
+    """Wherever the template ends in it, also at a turning point, where two frames are equal."""
+    wide = replace(LEAD, vibrato=Vibrato(6, 8, period // 2))
+    heard = tune("@lead a4" + " ." * (2 * rows - 1), lead=wide)
+    guide, _ = render(plan((0, 69, 0)), sound_bank(heard), 0, 400)
+    swings = np.ptp(frequencies(heard)[20 : 20 + period, 0])
+    assert swings > 10
+    for start in range(12 * rows, 400 - period, period):
+        assert np.ptp(frequencies(guide)[start : start + period, 0]) == pytest.approx(swings, abs=1)
+
+
+def test_a_sound_that_rests_at_its_end_is_held():
+    heard = tune("@lead a4 . . . . .", lead=replace(LEAD, vibrato=None, fall=0))
+    guide, _ = render(plan((0, 69, 0)), sound_bank(heard), 0, 400)
+    assert len(set(frequencies(guide)[30:, 0].tolist())) == 1
+
+
+def test_noise_of_a_pitch_keeps_it():
+    """A long hit of a noise that is heard at several pitches."""
+    hit = Instrument(0x08, 0x86, (Step(0x81),), gate=30)
+    heard = tune("@hit c6 . . . . . e6 . . . . . g6 . . . . .", hit=hit)
+    guide, _ = render(plan((0, 84 - 12, 0)), sound_bank(heard), 0, 30)
+    assert len(set(frequencies(guide)[1:, 0].tolist())) == 1
+
+
 def test_a_guide_in_parts_is_the_guide_in_one():
     frames = play(scores()["strut"])
     half = len(frames) // 2
@@ -81,6 +108,8 @@ def test_a_guide_in_parts_is_the_guide_in_one():
     guide, mask = render(notes, bank, half, half + 200)
     for start, stop in ((half, half + 71), (half + 71, half + 72), (half + 72, half + 200)):
         begun = notes.onset < stop
+        for voice in range(sid.VOICES):  # each voice's first note after the part says how long the last one is
+            begun[np.flatnonzero((notes.voice == voice) & (notes.onset >= stop))[:1]] = True
         part = PlannedNotes(*(getattr(notes, name)[begun] for name in NAMES), notes.chords)
         rows = slice(start - half, stop - half)
         some, some_mask = render(part, bank, start, stop)
