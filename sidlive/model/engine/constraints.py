@@ -19,7 +19,8 @@ the frequency restricted to the table, whatever the control. The random numbers 
 
 A **sweep** of a pulse width or of the cutoff repeats its last step in one token (RAMP, STEP2, STEP3), so a jump could
 be repeated like any other step: the register would race through its range. So no step is repeated that is wider than
-the widest step that the prompt repeats.
+the widest step that the prompt repeats. The same holds for a frequency that goes on by RAMP, as in a slide or a
+vibrato, unless a guide wants it. Its STEP2 and STEP3 are arpeggios, which leap.
 
 Loads no numba; `enforcing` has the kernels.
 """
@@ -50,7 +51,8 @@ from sidlive.model.tokens import COLUMN_OF_SLOT, KIND_NAMES, KIND_OF_SLOT, SLOTS
 
 ORNAMENT_CENTS: Final = 80  # less than a semitone, so that trills and chromatic runs do not count as vibrato
 SLIDE_CENTS: Final = 200  # larger steps count as leaps, even if they repeat
-SLOW: Final = 64  # a step of a register's range divided by this, or less, may always be repeated
+SLOW: Final = 64  # a step of a register's range divided by this, or less, may always be repeated ...
+SLOW_SLIDE: Final = 64  # ... and this step of a frequency
 ANY_STEP: Final = 1 << 16  # wider than all steps
 ROUTES: Final = 0x0F  # bits of $D417 that send a voice, or the external input, through the filter
 
@@ -102,16 +104,17 @@ def constrain(
 def widest_steps(frames: Frames) -> NDArray[np.int64]:
     """Return the widest steps that the sweeps of music ``uint8[T, 28]`` repeat, ``int64[KINDS]``, as `constrain` takes.
 
-    The result for a register is at least its range divided by SLOW.
+    The result for a register is at least its range divided by SLOW; for a frequency, at least SLOW_SLIDE.
     """
     widest = np.full(tk.KINDS, ANY_STEP)
     values = np.diff(tk.pair_values(frames), axis=0, prepend=0)
     steps = np.abs((values + tk.MODULUS // 2) % tk.MODULUS - tk.MODULUS // 2)
-    repeated = np.isin(tk.encode(frames)[:, tk.HI_SLOTS], (tk.RAMP, tk.STEP2, tk.STEP3))
-    for kind in (tk.PW_HI, tk.CUTOFF_HI):
+    tokens = tk.encode(frames)[:, tk.HI_SLOTS]
+    for kind in (tk.FREQ_HI, tk.PW_HI, tk.CUTOFF_HI):
         pairs = tk.KIND_OF_SLOT[tk.HI_SLOTS] == kind
-        slow = int(tk.MODULUS[pairs][0]) // SLOW
-        widest[kind] = steps[:, pairs][repeated[:, pairs]].max(initial=slow)
+        slow = SLOW_SLIDE if kind == tk.FREQ_HI else int(tk.MODULUS[pairs][0]) // SLOW
+        motions = (tk.RAMP,) if kind == tk.FREQ_HI else (tk.RAMP, tk.STEP2, tk.STEP3)
+        widest[kind] = steps[:, pairs][np.isin(tokens[:, pairs], motions)].max(initial=slow)
     return widest
 
 

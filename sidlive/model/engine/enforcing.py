@@ -70,21 +70,23 @@ def keep_permitted(constraints, language, frames, position, slot, in_scale, logi
 
 
 @inner
-def keep_to_steps(constraints, language, frames, position, slot, logits):  # type: ignore[no-untyped-def]
+def keep_to_steps(constraints, language, frames, position, slot, wanted, logits):  # type: ignore[no-untyped-def]
     """Lower the logits of the motions that would repeat a step wider than permitted. ``slot``: the hi slot of a pair.
 
-    ``frames uint8[R, 28]``: the ring. ``logits float32[>= allowed]``: of the slot's allowed tokens.
+    ``frames uint8[R, 28]``: the ring. ``wanted``: the token that a guide suggests, NOTHING if none: a frequency may
+    follow it. ``logits float32[>= allowed]``: of the slot's allowed tokens.
     """
     kind = language.kinds[slot]
     widest, modulus, ranks = constraints.widest[kind], language.modulus[slot], language.ranks[kind]
     if widest >= modulus:  # every step is permitted
         return
     one, two, three, four = pairs_before(language, frames, position, slot)
-    if width(one - two, modulus) > widest:
+    slides = kind == FREQ_HI_KIND
+    if width(one - two, modulus) > widest and not (slides and wanted == RAMP):
         logits[ranks[RAMP]] -= _NEVER
-    if width(two - three, modulus) > widest:
+    if width(two - three, modulus) > widest and not slides:
         logits[ranks[STEP2]] -= _NEVER
-    if width(three - four, modulus) > widest:
+    if width(three - four, modulus) > widest and not slides:
         logits[ranks[STEP3]] -= _NEVER
 
 

@@ -473,7 +473,8 @@ def generate_frame(  # type: ignore[no-untyped-def]
             # The token: picked, or the one that encodes the forced value.
             if not fixed:
                 if language.lo_bits[slot] > 0:
-                    keep_to_steps(constraints, language, frames, position, slot, logits[of_row])
+                    wanted = offered[lane, 0] if merits[lane, 0] == GUIDE else np.int64(NOTHING)
+                    keep_to_steps(constraints, language, frames, position, slot, wanted, logits[of_row])
                 key = noise_key(sampling.seed[lane], sampling.lane[lane], position, slot)
                 options, scores, left = allowed, logits[of_row], number
                 if constraints.active:

@@ -23,6 +23,7 @@ from sidlive.model.recall import (
     runs_together,
 )
 from sidlive.model.tokens import BACK, ECHO3, ECHO4, KEEP, RAMP, SKIP, SLOTS, SLOTS_PER_VOICE, STEP2, STEP3
+from sidlive.model.tokens import FREQ_HI as FREQ_HI_KIND
 
 
 class Language(NamedTuple):
@@ -214,7 +215,7 @@ def _resumed(language, memory, position, slot, token, offset, widest):  # type: 
     ``token``: the passage's, at hi slot ``slot``. A motion repeats the pair's own step. If that step is 0 or wider than
     ``widest``, the pair would stand still or race where the passage sweeps.
     """
-    if token != RAMP and token != STEP2 and token != STEP3:
+    if token != RAMP and (language.kinds[slot] == FREQ_HI_KIND or (token != STEP2 and token != STEP3)):
         return np.int64(-1)
     ring, pair, modulus = memory.past_pairs.shape[0], _pair_of(slot), language.modulus[slot]
     one, two, three, four = pairs_before(language, memory.frames, position, slot)

@@ -107,9 +107,8 @@ def test_the_widest_steps_are_those_that_sweeps_repeat(rest: int) -> None:
     jumps = np.repeat(sid.silence(4), 6, axis=0)
     jumps[:, sid.PW_HI] = np.repeat([0, 9, 2, 14], 6)
     assert widest_steps(jumps)[tk.PW_HI] == 64, "a jump that is not repeated is no sweep"
-    assert (np.delete(widest_steps(jumps), [tk.PW_HI, tk.CUTOFF_HI]) > 0xFFFF).all(), (
-        "frequencies may slide as they like"
-    )
+    assert widest_steps(swept(100, rest, column=sid.FREQ_LO))[tk.FREQ_HI] == (64 if rest else 100)
+    assert widest_steps(jumps)[tk.FREQ_HI] == 64
 
 
 @pytest.mark.parametrize("rest", [0, 1, 2])
@@ -133,6 +132,26 @@ def test_a_jump_of_the_pulse_width_does_not_become_a_sweep(engine: Engine, rest:
     assert repeated(UNCONSTRAINED) > 10
     assert repeated(constrain(widest=widest_steps(swept(0x210, rest)))) > 10
     assert repeated(constrain(widest=widest_steps(swept(100)))) < 3, "only bytes may happen to repeat one"
+
+
+def test_a_leap_does_not_become_a_slide_unless_the_guide_slides(engine: Engine) -> None:
+    heard, slide = swept(100, column=sid.FREQ_LO), swept(0x300, column=sid.FREQ_LO)
+    leaps = slide[[0, 8] * 24]
+    mask = np.zeros(sid.COLUMNS, dtype=np.bool_)
+    mask[[sid.FREQ_LO, sid.FREQ_HI]] = True
+
+    def slides(guide: sid.Frames, mask: np.ndarray, heat: float) -> int:
+        """Return how often a step of more than 100 was repeated by RAMP."""
+        engine.reset()
+        engine.prefill(np.concatenate([heard, leaps]))
+        asked, kept = replace(WARM, obey=20.0, temperature=heat), constrain(widest=widest_steps(heard))
+        made = [engine.step(asked, constraints=kept, guide=row, guide_mask=mask) for row in guide]
+        frames = np.concatenate([leaps, made])
+        steps = np.abs((np.diff(tk.pair_values(frames)[:, 0])[47:] + 32768) % 65536 - 32768)
+        return int(((tk.encode(frames)[48:, tk.FREQ_HI] == tk.RAMP) & (steps > 100)).sum())
+
+    assert slides(slide, mask, 1.0) > 30
+    assert slides(slide, ~mask & mask, 5.0) == 0
 
 
 def test_a_sweep_that_stood_still_is_taken_up_again(engine: Engine) -> None:
