@@ -82,12 +82,10 @@ def keep_to_steps(constraints, language, frames, position, slot, wanted, logits)
         return
     one, two, three, four = pairs_before(language, frames, position, slot)
     slides = kind == FREQ_HI_KIND
-    if width(one - two, modulus) > widest and not (slides and wanted == RAMP):
-        logits[ranks[RAMP]] -= _NEVER
-    if width(two - three, modulus) > widest and not slides:
-        logits[ranks[STEP2]] -= _NEVER
-    if width(three - four, modulus) > widest and not slides:
-        logits[ranks[STEP3]] -= _NEVER
+    for token in (RAMP, STEP2, STEP3):
+        wide = width(moved(token, one, two, three, four, modulus) - one, modulus) > widest
+        if wide and not (slides and (token != RAMP or wanted == RAMP)):
+            logits[ranks[token]] -= _NEVER
 
 
 @inner

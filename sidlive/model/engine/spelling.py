@@ -219,7 +219,7 @@ def _resumed(language, memory, position, slot, token, offset, widest):  # type: 
         return np.int64(-1)
     ring, pair, modulus = memory.past_pairs.shape[0], _pair_of(slot), language.modulus[slot]
     one, two, three, four = pairs_before(language, memory.frames, position, slot)
-    own = width(one - two if token == RAMP else two - three if token == STEP2 else three - four, modulus)
+    own = width(moved(token, one, two, three, four, modulus) - one, modulus)
     then = np.int64(memory.past_pairs[(position - offset) % ring, pair])
     step = then - np.int64(memory.past_pairs[(position - offset - 1) % ring, pair])
     if 0 < own <= widest or width(step, modulus) > widest or position <= offset:
