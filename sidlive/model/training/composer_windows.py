@@ -24,10 +24,14 @@ from sidlive.model.composer import memory as mm
 from sidlive.model.composer.events import (
     INSTRUMENT,
     INSTRUMENTS,
+    LENGTH,
+    LONGEST_GATE,
+    LONGEST_WAIT,
     PITCH,
     REST,
     UNTUNED,
     VOICE,
+    WAIT,
     Events,
     events_of,
     onsets_of,
@@ -42,6 +46,8 @@ FREE, FAR = 0, 1  # variants of the suggestions
 FAR_FRAMES: Final = 400  # lags below this count for less in FAR ...
 FAR_WEIGHT: Final = 0.2  # ... by this factor
 HIGHEST_SHIFT: Final = 6  # semitones of transposition, up or down
+LONGEST_TICK: Final = 12  # frames of the longest tick that is looked for
+ON_TICK: Final = 0.9  # share of the waits that must be whole ticks
 KEPT: Final = {"events": np.uint8, "onsets": np.int32, "contexts": np.uint8}  # per rotation
 KEPT_VARIANTS: Final = {"suggested": np.uint8, "strengths": np.uint8, "lags": np.uint16}  # per rotation and variant
 
@@ -130,6 +136,7 @@ class NotePlan:
     limited: float = 0.5  # share of windows that know nothing of the music before them, like a prompt
     far: float = 0.5  # share of windows whose suggestions are FAR
     missed: float = 0.4  # largest share of suggestions left out, in half of the windows
+    stretched: float = 0.5  # share of windows that are played at another tempo, where they have ticks of equal length
     seed: int = 0
 
 
@@ -179,6 +186,8 @@ class NoteWindows:
             transpose(window, int(rng.integers(-HIGHEST_SHIFT, HIGHEST_SHIFT + 1)))
             share = plan.missed * max(0.0, 2 * rng.random() - 1)
             window["suggested"][rng.random(window["lags"].shape) < share] = mm.NOTHING
+            if rng.random() < plan.stretched and (tick := tick_of(window["events"])):
+                stretch(window, tick, int(rng.integers(-(-2 * tick // 3), 3 * tick // 2 + 1)))
             windows.append(window)
         return stack(windows, plan.length)
 
@@ -271,6 +280,48 @@ def transpose(window: dict[str, Any], semitones: int) -> None:
     suggested[..., PITCH] += semitones * (suggested[..., PITCH] < UNTUNED)
     pitches_before = contexts[:, mm.OWN_PITCH : mm.PREVIOUS_PITCH + 1]
     pitches_before += semitones * (pitches_before < UNTUNED)
+
+
+def tick_of(events: NDArray[np.int64]) -> int:
+    """Return the longest tick, 2 to LONGEST_TICK frames, of which nearly all waits of a window are multiples.
+
+    0 if there is none, or if the window has rests.
+    """
+    waits = events[1:, WAIT]
+    waits = waits[waits > 0]
+    if not len(waits) or (events[:, VOICE] == REST).any():
+        return 0
+    ticks = [tick for tick in range(LONGEST_TICK, 1, -1) if (waits % tick == 0).mean() >= ON_TICK]
+    return ticks[0] if ticks else 0
+
+
+def stretch(window: dict[str, Any], tick: int, to: int) -> None:
+    """Play a window at another tempo: its ticks of ``tick`` frames last ``to`` frames, unless a wait becomes too long.
+
+    Times within a tick stay as they are, up to the tick's new length. Gates keep their distance from the nearest tick.
+    """
+    events, contexts, suggested = window["events"], window["contexts"], window["suggested"]
+
+    def moved(frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return new waits or ages; LONGEST_WAIT, which stands for any longer time, stays."""
+        new = frames // tick * to + np.minimum(frames % tick, to - 1)
+        return np.where(frames < LONGEST_WAIT, np.minimum(new, LONGEST_WAIT), frames)
+
+    def gates(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return new LENGTH fields."""
+        ticks = (lengths - 1 + tick // 2) // tick
+        new = np.clip(lengths + ticks * (to - tick), 1, LONGEST_GATE + 1)
+        return np.where((lengths > 0) & (lengths <= LONGEST_GATE), new, lengths)
+
+    waits = moved(events[:, WAIT])
+    if (waits >= LONGEST_WAIT).any():
+        return
+    events[:, WAIT], events[:, LENGTH] = waits, gates(events[:, LENGTH])
+    window["onsets"] = window["onsets"][0] + np.cumsum(np.concatenate([[0], waits[1:]]))
+    for column in (*range(mm.AGE, mm.AGE + VOICES), mm.GAP):
+        contexts[:, column] = moved(contexts[:, column])
+    suggested[..., WAIT] = moved(suggested[..., WAIT])
+    suggested[..., LENGTH] = gates(suggested[..., LENGTH])
 
 
 def stack(windows: list[dict[str, Any]], length: int) -> NoteBatch:

@@ -9,12 +9,12 @@ import torch
 
 from sidlive.errors import ModelError
 from sidlive.model.composer import memory as mm
-from sidlive.model.composer.events import INSTRUMENT, PITCH, REST, UNTUNED, VOICE, WAIT, Events, onsets_of
+from sidlive.model.composer.events import INSTRUMENT, LENGTH, PITCH, REST, UNTUNED, VOICE, WAIT, Events, onsets_of
 from sidlive.model.composer.shape import ComposerConfig
 from sidlive.model.config import Stack
 from sidlive.model.training.composer_network import ComposerNetwork, NoteBatch
 from sidlive.model.training.composer_train import ComposerRun, measure_composer
-from sidlive.model.training.composer_windows import NotePlan, _limit, rotated, stack, transpose
+from sidlive.model.training.composer_windows import NotePlan, _limit, rotated, stack, stretch, tick_of, transpose
 from sidlive.model.training.export import export
 from sidlive.model.training.optimisers import make_optimisers
 
@@ -66,6 +66,42 @@ def test_transposing_a_window_is_the_same_as_transposing_the_tune():
     expected = window(higher)
     for name, array in moved.items():
         assert (array == expected[name]).all(), name
+
+
+def test_stretching_a_window_is_the_same_as_stretching_the_tune():
+    """From ticks of 6 frames to 5; gates close two frames before the tick."""
+    events = tune(2)
+    rng = np.random.default_rng(2)
+    events[::3, WAIT] = rng.choice([6, 12, 18], len(events[::3]))
+    ticks = rng.integers(5, size=len(events))
+    events[:, LENGTH] = np.where(ticks == 0, 0, 1 + 6 * ticks - 2)
+    faster = events.copy()
+    faster[:, WAIT] = events[:, WAIT] // 6 * 5
+    faster[:, LENGTH] = np.where(ticks == 0, 0, 1 + 5 * ticks - 2)
+    assert tick_of(events) == 6
+    moved, direct = window(events), window(faster)
+    stretch(moved, 6, 5)
+    np.testing.assert_array_equal(np.diff(moved["onsets"]), np.diff(direct["onsets"]))
+    for name in ("events", "suggested"):
+        np.testing.assert_array_equal(moved[name], direct[name], err_msg=name)
+    near = moved["contexts"] < 40  # ages that the tune's end limits are known only up to LONGEST_WAIT
+    np.testing.assert_array_equal(moved["contexts"][near], direct["contexts"][near])
+    whole = {name: part.copy() for name, part in moved.items() if name != "turns"}
+    stretch(moved, 5, 100)
+    assert all(np.array_equal(moved[name], part) for name, part in whole.items()), "no wait may become too long"
+
+
+def test_a_window_has_a_tick_only_if_nearly_all_waits_are_multiples_of_it():
+    events = tune(3)
+    events[:, WAIT] = np.resize([0, 6, 18, 12], len(events))
+    assert tick_of(events) == 6
+    events[:9, WAIT] = 7
+    assert tick_of(events) == 6
+    events[:, WAIT] = np.resize([0, 7, 5], len(events))
+    assert tick_of(events) == 0
+    events[5] = [95, REST, 0, 0, 0, 0, 0]
+    events[6:, WAIT] = 6
+    assert tick_of(events) == 0
 
 
 def test_a_window_is_not_transposed_out_of_range():
