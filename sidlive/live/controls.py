@@ -135,6 +135,17 @@ CONTROLS: Final[dict[str, Control]] = {
             before=0,
         ),
         Control(
+            "returns",
+            0,
+            128,
+            32,
+            "bars",
+            "steer",
+            "after so many bars planned music takes up the prompt again, unless vary is 0; 0: never",
+            whole=True,
+            before=0,
+        ),
+        Control(
             "contrast",
             0.0,
             2.0,

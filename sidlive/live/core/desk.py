@@ -186,6 +186,7 @@ class Desk:
             ranges=tuple(range_ends(str(values[f"range{voice}"])) for voice in range(1, VOICES + 1)),
             classes=self._tones,
             repeats=int(values["repeats"]),
+            returns=int(values["returns"]),
             contrast=float(values["contrast"]),
             candidates=int(values["candidates"]),
             swing=float(values["swing"]),

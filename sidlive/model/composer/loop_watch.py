@@ -1,4 +1,4 @@
-"""See when the notes of a plan go round in circles, and let the composer start afresh.
+"""See when the notes of a plan go round in circles, or it is time to return, and let the composer start afresh.
 
 A composer that hears its own notes only may fall into a loop and stay there. At each bar line the notes before are
 compared with those one lag earlier, at every lag up to LONGEST_LOOP. If a passage was played `PlanSettings.repeats`
@@ -8,6 +8,10 @@ led into the loop is forgotten, and the passages that suggest what comes next ar
 
 If half a passage later the loop still goes on, there is another fresh start. From the third one in a row on, each makes
 the composer more daring: what it would write again from the same music, it does not write at last.
+
+After every `PlanSettings.returns` bars there is a fresh start, too: the plan *returns* to the music that it goes on
+from, as real tunes return to their themes. What follows stays nearer to that music for some bars. Without returns, the
+composer knows it no more once it has left its memory's reach, and minutes later nothing is left of it.
 
 A fresh start stands on the sheet between the notes, as a rest that is not an event. It is decided by the notes alone.
 So a plan that is rewound or written anew comes out the same.
@@ -38,6 +42,8 @@ CALM_STARTS: Final = 2  # fresh starts in a row that change nothing else ...
 WARMER, LOOSER = 0.15, 0.75  # ... and what each more adds: a share of the temperature; nats of following less ...
 MOST_STEPS: Final = 4  # ... up to this number
 MOST_LAGS: Final = 16  # lags at which the music before is searched for long repetitions
+THEME_TIMES: Final = 4  # for so many times the length of the music heard again, what follows a return ...
+THEME_FOLLOW: Final = 2.0  # ... follows the prompt by these nats more
 
 _LAGS: Final = np.arange(LONGEST_LOOP + 1)
 _VOICE_KEYS: Final = 256  # more than the pitches of a voice
@@ -45,7 +51,7 @@ _VOICE_KEYS: Final = 256  # more than the pitches of a voice
 
 @dataclass
 class LoopWatch:
-    """Looks for loops once a bar. `forget` the last bar when notes of the plan were dropped."""
+    """Looks once a bar for loops, and whether to return. `forget` the last bar when notes of the plan were dropped."""
 
     _clear: int | None = None  # the last bar line before which there is no loop any more
 
@@ -54,27 +60,28 @@ class LoopWatch:
         self._clear = None
 
     def found(self, settings: PlanSettings, sheet: Sheet, heard: Hearing, frame: int) -> bool:
-        """Return whether the notes before the bar of ``frame`` are a loop that was played too often.
+        """Return whether the notes before the bar of ``frame`` are a loop that was played too often, or are to return.
 
-        All notes before ``frame`` are on the sheet. ``heard``: the music that the plan goes on from. A loop is found
+        All notes before ``frame`` are on the sheet. ``heard``: the music that the plan goes on from. This is found
         once: the caller adds a fresh start.
         """
-        if not settings.repeats or not settings.sampling.vary:
+        if not (settings.repeats or settings.returns) or not settings.sampling.vary:
             return False
-        bar = max(1.0, settings.bar_frames)
-        line = math.ceil(settings.downbeat + math.floor((frame - settings.downbeat) / bar) * bar)
+        line, number = _bar_of(settings, frame)
         # A bar that has had its fresh start has no second one.
         if line == self._clear:
             return False
         self._clear = line  # a fresh start of this bar, too, will have broken the loop
-        return _loops(line, settings.repeats, sheet, heard)
+        if _is_return(settings, number) and _planned_since(sheet, line):
+            return True
+        return settings.repeats > 0 and _loops(line, settings.repeats, sheet, heard)
 
 
 def fresh_start(frame: int, written: int, settings: PlanSettings, sheet: Sheet, heard: Hearing) -> SheetNote:
     """Return a fresh start after the notes up to ``frame``; its length is that of the music to hear again.
 
     If the last one was not long ago, a bar more or less is heard again, so that the same loop does not follow. Its
-    ``number`` counts the fresh starts in a row.
+    ``number`` counts the fresh starts in a row that left loops; that of a return is 0.
     """
     recent = takewhile(lambda note: note.frame >= frame - LONGEST_LOOP, sheet.backwards())
     last = next((note for note in recent if is_fresh_start(note)), None)
@@ -82,12 +89,16 @@ def fresh_start(frame: int, written: int, settings: PlanSettings, sheet: Sheet, 
     if last is not None:
         bars -= last.length >= round(AGAIN_BARS * settings.bar_frames)
         number += last.number
+    if _is_return(settings, _bar_of(settings, frame)[1]):
+        number = 0
     length = round(bars * settings.bar_frames)
     return SheetNote(frame, frame, REST, 0, 0, 0, length, 0, (), written, heard.bank, number=number)
 
 
 def stirred(sampling: NoteSampling, start: SheetNote | None, frame: int) -> NoteSampling:
     """Return how the notes at ``frame`` are chosen after the fresh start ``start``, maybe one of several in a row."""
+    if start is not None and not start.number and frame <= start.frame + THEME_TIMES * start.length:
+        return replace(sampling, follow=sampling.follow + THEME_FOLLOW)
     if start is None or start.number <= CALM_STARTS or frame > start.frame + LONGEST_LOOP:
         return sampling
     steps = min(start.number - CALM_STARTS, MOST_STEPS)
@@ -113,6 +124,28 @@ def notes_again(start: SheetNote, sheet: Sheet, heard: Hearing) -> Events:
     last = int(onsets_of(heard.events)[-1])
     events[0, WAIT] = min(max(heard.frames - last + notes[-1].frame - begin, 1), LONGEST_WAIT - 1)
     return events
+
+
+def _bar_of(settings: PlanSettings, frame: int) -> tuple[int, int]:
+    """Return the first frame of the bar of ``frame``, and the bar's number, counted from the downbeat."""
+    bar = max(1.0, settings.bar_frames)
+    number = math.floor((frame - settings.downbeat) / bar)
+    return math.ceil(settings.downbeat + number * bar), number
+
+
+def _is_return(settings: PlanSettings, number: int) -> bool:
+    """Return whether the plan returns in the bar of this number."""
+    return settings.returns > 0 and number % settings.returns == 0
+
+
+def _planned_since(sheet: Sheet, line: int) -> bool:
+    """Return whether the last entry before frame ``line`` is a planned one, and no fresh start follows it."""
+    for note in sheet.backwards():
+        if is_fresh_start(note) and note.frame >= line:
+            return False
+        if note.frame < line:
+            return note.written != FROM_THE_BEGINNING
+    return False
 
 
 def _loops(line: int, times: int, sheet: Sheet, heard: Hearing) -> bool:

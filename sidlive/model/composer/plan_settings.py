@@ -168,6 +168,7 @@ class PlanSettings:
     ranges: tuple[tuple[int, int], ...] = (ANY_PITCH,) * VOICES  # lowest and highest pitch of each voice
     classes: frozenset[int] | None = None  # pitch classes that notes may have, in semitones above C; None: all
     repeats: int = 0  # times in a row that a passage may be played, see `loop_watch`; 0: any number
+    returns: int = 0  # bars after which the plan returns to the music that it goes on from, likewise; 0: never
     contrast: float = 0.0  # how far sections move on from the prompt, see `sections`
     candidates: int = 1  # drafts of each section, of which the best is taken, see `drafts`
     on_beat: bool = False  # notes begin where in the beat notes of the prompt did

@@ -13,7 +13,7 @@ from sidlive.model.composer import events as ev
 from sidlive.model.composer.choices import ANY_WAIT, UNLIMITED
 from sidlive.model.composer.events import Events
 from sidlive.model.composer.hearing import Hearing
-from sidlive.model.composer.loop_watch import AGAIN_BARS, LONGEST_LOOP, PATIENCE, fresh_start, stirred
+from sidlive.model.composer.loop_watch import AGAIN_BARS, LONGEST_LOOP, PATIENCE, THEME_FOLLOW, fresh_start, stirred
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.planner import Planner
 from sidlive.model.composer.sheet import Sheet
@@ -224,3 +224,34 @@ def test_notes_by_code_may_repeat_for_ever(prompt: Frames) -> None:
     settings = replace(LOOPING, parts=(CodePart(pattern, 6.0, 0.0), None, None))
     play(begun(prompt, composer), settings, prompt, 0, 2500)
     assert composer.resets == 1
+
+
+RETURNING = replace(LOOPING, repeats=0, returns=4)
+
+
+def test_a_plan_returns_to_the_prompt_after_so_many_bars(prompt: Frames) -> None:
+    """Each return is in the first bar of four; a plan that never returns does not forget what it was given first."""
+    composer, steady = Circling(1000), Circling(1000)
+    played = play(begun(prompt, composer), RETURNING, prompt, 0, LONG)
+    kept = play(begun(prompt, steady), replace(RETURNING, returns=0), prompt, 0, LONG)
+    assert steady.resets == 1 and composer.resets == 1 + (LONG + RETURNING.horizon) // (4 * BAR)
+    differs = [one != other for one, other in zip(played, kept, strict=True)]
+    first = played[differs.index(True)][0]
+    assert 4 * BAR <= first <= 5 * BAR
+    assert not any(one == other for one, other in zip(played, kept, strict=True) if one[0] >= 5 * BAR)
+
+
+def test_a_plan_that_is_written_anew_returns_where_it_did(prompt: Frames) -> None:
+    planner, composer = begun(prompt, composer := Circling(1000)), composer
+    played = play(planner, RETURNING, prompt, 0, LONG)
+    planner.rewind(4 * BAR + 10)
+    again = play(planner, RETURNING, prompt, 4 * BAR + 10, LONG)
+    assert again == [note for note in played if note[0] >= 4 * BAR + 10]
+
+
+def test_a_return_stays_near_the_prompt_for_some_bars_and_is_not_daring(prompt: Frames) -> None:
+    composer = Obstinate(1000)
+    play(begun(prompt, composer), replace(RETURNING, returns=16), prompt, 0, LONG)
+    heat, follow = LOOPING.sampling.temperature, LOOPING.sampling.follow
+    assert composer.resets == 1 + LONG // (16 * BAR)
+    assert composer.asked == [(heat, follow), (heat, follow + THEME_FOLLOW)] * 2 + [(heat, follow)]
