@@ -122,6 +122,7 @@ class NoteSampling:
 
 # How notes are chosen beside the settings for the frames that will play them. With these numbers and the instrument's
 # defaults, the statistics of the notes are nearest to those of real tunes (see the card of the composer).
+PLAYED_WARMTH: Final = 1.0625  # times the frames' temperature
 PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
 PLAYED_FOLLOW: Final = -1.5  # nats added to the frames' ``follow``, for pitches ...
 PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
@@ -138,7 +139,7 @@ def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0, styl
     return NoteSampling(
         seed=sampling.seed,
         lane=sampling.lane,
-        temperature=sampling.temperature,
+        temperature=PLAYED_WARMTH * sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
         min_p=sampling.min_p,

@@ -43,7 +43,7 @@ WARMER, LOOSER = 0.15, 0.75  # ... and what each more adds: a share of the tempe
 MOST_STEPS: Final = 4  # ... up to this number
 MOST_LAGS: Final = 16  # lags at which the music before is searched for long repetitions
 THEME_TIMES: Final = 4  # for so many times the length of the music heard again, what follows a return ...
-THEME_FOLLOW: Final = 2.0  # ... follows the prompt by these nats more
+THEME_FOLLOW: Final = 1.0  # ... follows the prompt by so many nats more
 
 _LAGS: Final = np.arange(LONGEST_LOOP + 1)
 _VOICE_KEYS: Final = 256  # more than the pitches of a voice
