@@ -85,7 +85,7 @@ def test_a_mistake_comes_back_as_it_is(room: Session) -> None:
         (lambda room, folder: room.filter("off"), "filter expects a number, 0 to 1, found 'off'"),
         (
             lambda room, folder: room.learn("scale"),
-            "learn one of temperature, top_p, top_k, follow, vary, obey, compose, repeats, contrast",
+            "learn one of temperature, top_p, top_k, follow, vary, obey, compose, repeats, returns, contrast",
         ),
         (lambda room, folder: room.commit(3), "commit expects a name for the file, found 3"),
         (lambda room, folder: room.commit("a\0b"), "commit expects a name without control characters"),
