@@ -141,7 +141,7 @@ CONTROLS: Final[dict[str, Control]] = {
             32,
             "bars",
             "steer",
-            "after so many bars planned music takes up the prompt again, unless vary is 0; 0: never",
+            "number of bars after which the plan returns to the prompt, unless vary is 0; 0: never",
             whole=True,
             before=0,
         ),

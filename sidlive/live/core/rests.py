@@ -31,7 +31,7 @@ class Rests:
         self._since = [0.0] * VOICES  # frames, see `lost`
         self._open = [False] * VOICES
 
-    def lost(self, row: Row, excused: Set[int], density: float = 1.0) -> int | None:
+    def lost(self, row: Row, excused: Set[int], density: float) -> int | None:
         """Count a played frame, ``uint8[28]``; return a voice (0 to 2) that has now lost its notes, or None.
 
         ``excused`` voices, which the performer holds, locks or masks, may rest. ``density``: number of notes asked for,
@@ -41,9 +41,8 @@ class Rests:
         for voice in range(VOICES):
             gate = bool(row[register_of(voice, CONTROL)] & GATE)
             closed = not self._open[voice] or not row[FIRST_CONTROL + voice] & GATE
-            self._since[voice] = (
-                0.0 if (gate and closed) or voice in excused else self._since[voice] + min(1.0, density)
-            )
+            counts_anew = (gate and closed) or voice in excused
+            self._since[voice] = 0.0 if counts_anew else self._since[voice] + min(1.0, density)
             self._open[voice] = gate
             if voice in self._allowed and self._since[voice] > self._allowed[voice]:
                 found = voice

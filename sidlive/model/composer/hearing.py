@@ -128,13 +128,13 @@ class Hearing:
         A sound that was only heard from the first frame on is left out if the voice has another one: the music may have
         been cut there, so that its beginning is unknown.
         """
-        events = self.events
-        later = events[onsets_of(events) > 0]
+        events, labels = self.events, self.events[:, INSTRUMENT]
+        later = (onsets_of(events) > 0) & (events[:, VOICE] < VOICES)
+        begun = np.isin(labels, labels[later])  # whether the beginning of the event's sound was heard
         found = []
         for voice in range(VOICES):
             mine = events[:, VOICE] == voice
-            whole = mine & np.isin(events[:, INSTRUMENT], later[later[:, VOICE] < VOICES, INSTRUMENT])
-            found.append(frozenset(events[whole if whole.any() else mine, INSTRUMENT].tolist()) or None)
+            found.append(frozenset(labels[mine & begun if (mine & begun).any() else mine].tolist()) or None)
         return tuple(found)
 
     @cached_property

@@ -10,8 +10,8 @@ If half a passage later the loop still goes on, there is another fresh start. Fr
 the composer more daring: what it would write again from the same music, it does not write at last.
 
 After every `PlanSettings.returns` bars there is a fresh start, too: the plan *returns* to the music that it goes on
-from, as real tunes return to their themes. What follows stays nearer to that music for some bars. Without returns, the
-composer knows it no more once it has left its memory's reach, and minutes later nothing is left of it.
+from, as real tunes return to their themes. For about eight bars the new notes stay nearer to that music. Without
+returns, that music leaves the reach of the composer's memory, and minutes later nothing of it is left in the plan.
 
 A fresh start stands on the sheet between the notes, as a rest that is not an event. It is decided by the notes alone.
 So a plan that is rewound or written anew comes out the same.
@@ -42,8 +42,8 @@ CALM_STARTS: Final = 2  # fresh starts in a row that change nothing else ...
 WARMER, LOOSER = 0.15, 0.75  # ... and what each more adds: a share of the temperature; nats of following less ...
 MOST_STEPS: Final = 4  # ... up to this number
 MOST_LAGS: Final = 16  # lags at which the music before is searched for long repetitions
-THEME_TIMES: Final = 4  # for so many times the length of the music heard again, what follows a return ...
-THEME_FOLLOW: Final = 1.0  # ... follows the prompt by so many nats more
+THEME_TIMES: Final = 4  # how long a plan stays near the prompt after a return: a multiple of a fresh start's length
+THEME_FOLLOW: Final = 1.0  # nats that are added to `NoteSampling.follow` in that time
 
 _LAGS: Final = np.arange(LONGEST_LOOP + 1)
 _VOICE_KEYS: Final = 256  # more than the pitches of a voice
@@ -60,10 +60,10 @@ class LoopWatch:
         self._clear = None
 
     def found(self, settings: PlanSettings, sheet: Sheet, heard: Hearing, frame: int) -> bool:
-        """Return whether the notes before the bar of ``frame`` are a loop that was played too often, or are to return.
+        """Return whether the notes before the bar of ``frame`` are a loop played too often, or the plan returns there.
 
-        All notes before ``frame`` are on the sheet. ``heard``: the music that the plan goes on from. This is found
-        once: the caller adds a fresh start.
+        All notes before ``frame`` are on the sheet. ``heard``: the music that the plan goes on from. Either is
+        found once: the caller adds a fresh start.
         """
         if not (settings.repeats or settings.returns) or not settings.sampling.vary:
             return False

@@ -130,13 +130,13 @@ class Run:
         self.network.load_state_dict(kept["model"])
         for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
             optimiser.load_state_dict(state)
-        for name, weights in kept.get("average", kept["model"]).items():
+        for name, weights in kept["average"].items():
             self.average[name].copy_(weights)
         self.step, self.frames, self.best = kept["step"], kept["frames"], kept["best"]
-        self.seconds = kept.get("seconds", 0.0)
+        self.seconds = kept["seconds"]
         self.train_nats, self.held_out_nats = kept["train_nats"], kept["held_out_nats"]
-        self.guided_nats = kept.get("guided_nats")
-        self.measured = kept.get("measured", self.step)
+        self.guided_nats = kept["guided_nats"]
+        self.measured = kept["measured"]
         return True
 
     def save(self) -> None:

@@ -222,8 +222,8 @@ def _loop_length(transposed, control):  # type: ignore[no-untyped-def]
     """Return the period in frames with which the end of a sound repeats; 1 if it does not, to hold its last frame.
 
     A sound whose last STILL frames do not move has none, even if it moved before. The period is that of the least mean
-    difference in pitch between the last frames and those a period before. It may be a quarter of the range of these
-    pitches, so that the vibrato of any depth has a period, but not more than LOOP_CENTS.
+    difference in pitch between the last frames and the frames a period before. This difference is at most LOOP_CENTS,
+    and at most a quarter of the range of these pitches: else a weak vibrato would fit a loop of any length.
     """
     body = len(transposed)
     still = True
