@@ -62,6 +62,11 @@ class Chapter:
         """Frame before which no note is written now."""
         return self.floors[-1][1]
 
+    @property
+    def front(self) -> int:
+        """Frame at which the plan goes on: that of the last event, or the floor after a change."""
+        return max(self.now, self.floor)
+
     def cut(self, floor: int, frame: int) -> None:
         """Drop the notes from frame ``floor`` on, while ``frame`` is generated."""
         self.sheet.cut(floor, frame)

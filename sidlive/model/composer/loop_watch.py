@@ -77,9 +77,12 @@ class LoopWatch:
         return settings.repeats > 0 and _loops(line, settings.repeats, sheet, heard)
 
 
-def fresh_start(frame: int, written: int, settings: PlanSettings, sheet: Sheet, heard: Hearing) -> SheetNote:
+def fresh_start(
+    frame: int, front: int, written: int, settings: PlanSettings, sheet: Sheet, heard: Hearing
+) -> SheetNote:
     """Return a fresh start after the notes up to ``frame``; its length is that of the music to hear again.
 
+    ``front``: the frame for which `LoopWatch.found` said that there is one.
     If the last one was not long ago, a bar more or less is heard again, so that the same loop does not follow. Its
     ``number`` counts the fresh starts in a row that left loops; that of a return is 0.
     """
@@ -89,7 +92,7 @@ def fresh_start(frame: int, written: int, settings: PlanSettings, sheet: Sheet, 
     if last is not None:
         bars -= last.length >= round(AGAIN_BARS * settings.bar_frames)
         number += last.number
-    if _is_return(settings, _bar_of(settings, frame)[1]):
+    if _is_return(settings, _bar_of(settings, front)[1]):
         number = 0
     length = round(bars * settings.bar_frames)
     return SheetNote(frame, frame, REST, 0, 0, 0, length, 0, (), written, heard.bank, number=number)

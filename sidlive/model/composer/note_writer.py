@@ -91,7 +91,7 @@ class NoteWriter:
     def start_afresh(self, chapter: Chapter, settings: PlanSettings, frame: int) -> None:
         """Let the composer go on from the prompt, because the plan goes round in circles (see `loop_watch`)."""
         assert chapter.heard is not None
-        chapter.sheet.add(fresh_start(chapter.now, frame, settings, chapter.sheet, chapter.heard))
+        chapter.sheet.add(fresh_start(chapter.now, chapter.front, frame, settings, chapter.sheet, chapter.heard))
 
     @property
     def judges(self) -> bool:
@@ -144,7 +144,7 @@ class NoteWriter:
             now = chapter.now
             if now >= until:
                 return "reached"
-            if chapter.composes and loops.found(settings, chapter.sheet, chapter.heard, max(now, chapter.floor)):
+            if chapter.composes and loops.found(settings, chapter.sheet, chapter.heard, chapter.front):
                 return "circles"
             code = self._next_code(chapter, settings, frame)
             silent = settings.taken | chapter.heard.idle_voices
@@ -168,7 +168,7 @@ class NoteWriter:
         heard, composer = chapter.heard, self._composer_or_fail
         assert heard is not None
         least = max(0, chapter.floor - chapter.now)
-        section = section_of(settings, max(chapter.now, chapter.floor))
+        section = section_of(settings, chapter.front)
         turn = turn_of(settings.contrast, settings.sampling.seed, settings.sampling.lane, section, draft)
         limits = limits_of(heard, settings, silent, turn.all_tones)
         sampling = turned(replace(settings.sampling, pace=heard.pace), turn, draft, settings.bar_frames)

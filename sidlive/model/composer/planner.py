@@ -232,7 +232,7 @@ class Planner:
         """Begin to write drafts of the section after the plan."""
         assert chapter.heard is not None
         chapter.loops.forget()
-        if chapter.loops.found(settings, chapter.sheet, chapter.heard, chapter.now):
+        if chapter.loops.found(settings, chapter.sheet, chapter.heard, chapter.front):
             self._writer.start_afresh(chapter, settings, frame)
         drafts = tuple(SectionDraft() for _ in range(settings.candidates))
         tryout = Tryout(frame, chapter.now, section_end(settings, chapter.now), settings, drafts)

@@ -157,11 +157,18 @@ def test_only_many_fresh_starts_in_a_row_make_notes_more_daring_and_not_for_ever
     heard, usual = Hearing(prompt), LOOPING.sampling
     sheet = Sheet([])
     for number, frame in enumerate((1000, 1300, 1600, 1600 + LONGEST_LOOP + 1), 1):
-        sheet.add(start := fresh_start(frame, 0, LOOPING, sheet, heard))
+        sheet.add(start := fresh_start(frame, frame, 0, LOOPING, sheet, heard))
         assert start.number == (number if number < 4 else 1)
         assert (stirred(usual, start, frame) == usual) == (number != 3)
         assert stirred(usual, start, frame + LONGEST_LOOP + 1) == usual
     assert stirred(usual, None, 0) == usual
+
+
+def test_a_return_at_the_bar_from_which_notes_are_written_anew_is_no_way_out_of_a_loop(prompt: Frames) -> None:
+    settings, line = replace(LOOPING, returns=8), 8 * BAR
+    start = fresh_start(line - 20, line, 0, settings, Sheet([]), Hearing(prompt))
+    assert start.number == 0 and start.frame == line - 20
+    assert fresh_start(line - 20, line - 20, 0, settings, Sheet([]), Hearing(prompt)).number == 1
 
 
 @pytest.mark.parametrize("settings", [replace(LOOPING, repeats=0), replace(LOOPING, sampling=NoteSampling(seed=5))])
