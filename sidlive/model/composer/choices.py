@@ -41,10 +41,12 @@ class NoteSampling:
     ``steady``: how strictly the number of notes is kept: waits are tilted at least by this (see `wait_gain`).
         Cut-offs and low temperatures favour short waits; without a tilt the music gets denser and denser.
     ``leap``: below 1 favours small intervals from a voice's note before, above 1 large ones.
+    ``same_pitch``: nats added to the pitch that a voice played last.
+    ``clash``: nats taken from each pitch that is a second or a seventh away from what another voice played last.
     ``styles``: how far the notes are moved towards each of `styles.STYLES`, before all else.
 
-    ``follow``, ``rhythm_follow``, ``wait_follow``, ``density``, ``steady`` and ``leap`` change the logits; then the
-    limits apply, then the three cut-offs, then the temperature. Raises ControlError if a value is out of range.
+    Those from ``follow`` to ``clash`` change the logits; then the limits apply, then the three cut-offs, then the
+    temperature. Raises ControlError if a value is out of range.
     """
 
     seed: int = 0
@@ -62,6 +64,8 @@ class NoteSampling:
     pace: float = 5.0
     steady: float = 0.0
     leap: float = 1.0
+    same_pitch: float = 0.0
+    clash: float = 0.0
     styles: Amounts = ()
 
     def __post_init__(self) -> None:
@@ -81,6 +85,8 @@ class NoteSampling:
             ("density", 0.25, 4.0),
             ("pace", 0.1, 1000.0),
             ("leap", 0.0, 2.0),
+            ("same_pitch", -20.0, 20.0),
+            ("clash", -20.0, 20.0),
         ):
             value = getattr(self, name)
             if not (math.isfinite(value) and least <= value <= most):
@@ -127,6 +133,9 @@ PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
 PLAYED_FOLLOW: Final = -1.5  # nats added to the frames' ``follow``, for pitches ...
 PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
 PLAYED_STEADY: Final = 2.0
+# A low temperature favours what is likeliest, such as the same tone again, and not what fits the other voices.
+PLAYED_SAME_PITCH: Final = -0.3
+PLAYED_CLASH: Final = 0.25
 # Another number of notes than the music's own is against all that the composer has heard and is suggested. So with each
 # doubling or halving of the density ...
 DENSITY_STEADY: Final = 20.0  # ... the number is kept this much more strictly,
@@ -150,6 +159,8 @@ def notes_like(sampling: Sampling, density: float = 1.0, leap: float = 1.0, styl
         wait_follow=DENSITY_FOLLOW * away,
         density=density,
         leap=leap,
+        same_pitch=PLAYED_SAME_PITCH,
+        clash=PLAYED_CLASH,
         styles=styles,
         steady=PLAYED_STEADY + DENSITY_STEADY * away,
     )

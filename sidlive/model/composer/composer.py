@@ -244,6 +244,8 @@ class Composer:
             sampling.wait_gain,
             sampling.long_wait,
             sampling.leap_tilt,
+            float(sampling.same_pitch),
+            float(sampling.clash),
             int(least_wait),
             waits,
             self._pushed(sampling.styles),

@@ -49,7 +49,7 @@ ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may
 LONGER: Final = 1.5  # times the longest wait that was heard
 SHORTEST_WAIT: Final = 24  # frames
 _WHOLE: Final = 0.05  # frames by which an estimated beat may differ from a whole number of frames
-TONES_SHARE: Final = 0.95  # share of the tones that the pitch classes of the composer hold, as for `scales.scale_of`
+TONES_SHARE: Final = 0.99  # share of the tones that the pitch classes of the composer hold: all but a few slips
 
 
 class AttackFloor(NamedTuple):
@@ -149,26 +149,15 @@ class Hearing:
 
     @cached_property
     def classes(self) -> int | None:
-        """The fewest pitch classes with most of the music's tones, as in `NoteLimits`; None if it has no pitches."""
-        counts = self._tones
-        order = np.argsort(-counts, kind="stable")
-        enough = int(np.searchsorted(np.cumsum(counts[order]), TONES_SHARE * counts.sum())) + 1
-        return sum(1 << int(number) for number in order[:enough] if counts[number]) or None
-
-    @cached_property
-    def all_classes(self) -> int | None:
-        """The pitch classes of all of the music's tones, as in `NoteLimits`; None if it has no pitches."""
-        return sum(1 << number for number in np.flatnonzero(self._tones).tolist()) or None
-
-    @cached_property
-    def _tones(self) -> NDArray[np.float64]:
-        """The number of tones of each pitch class, those of chords included: ``float64[12]``."""
+        """The fewest pitch classes with nearly all of the music's tones, as in `NoteLimits`; None if it has none."""
         events = self.events
         tuned = events[(events[:, VOICE] < REST) & (events[:, PITCH] < UNTUNED)]
         counts = np.zeros(_OCTAVE)
         for pitch, chord in tuned[:, [PITCH, CHORD]].tolist():
             counts[[(pitch + tone) % _OCTAVE for tone in CHORDS[chord]]] += 1
-        return counts
+        order = np.argsort(-counts, kind="stable")
+        enough = int(np.searchsorted(np.cumsum(counts[order]), TONES_SHARE * counts.sum())) + 1
+        return sum(1 << int(number) for number in order[:enough] if counts[number]) or None
 
     @cached_property
     def _drums(self) -> NDArray[np.int64]:
@@ -301,13 +290,10 @@ def code_note(
     )  # fmt: skip
 
 
-def limits_of(heard: Hearing, settings: PlanSettings, silent: frozenset[int], all_tones: bool = False) -> NoteLimits:
-    """Return the limits on what the composer may write.
-
-    ``all_tones``: pitch classes that were heard only now and then may sound, unless the performer chose a scale.
-    """
+def limits_of(heard: Hearing, settings: PlanSettings, silent: frozenset[int]) -> NoteLimits:
+    """Return the limits on what the composer may write."""
     shift = heard.shift(settings) + settings.semitones
-    return _limits_at(heard, settings.ranges, settings.classes, shift, silent, all_tones)
+    return _limits_at(heard, settings.ranges, settings.classes, shift, silent)
 
 
 @lru_cache(maxsize=16)
@@ -317,7 +303,6 @@ def _limits_at(
     classes: frozenset[int] | None,
     shift: int,
     silent: frozenset[int],
-    all_tones: bool,
 ) -> NoteLimits:
     """Return the limits for pitches that are heard ``shift`` semitones higher than they are written.
 
@@ -328,8 +313,7 @@ def _limits_at(
         for voice, own in enumerate(ranges)
     ]
     lowest, highest = zip(*ends, strict=True)
-    own = heard.all_classes if all_tones else heard.classes
-    bits = own if classes is None else sum(1 << (number - shift) % _OCTAVE for number in classes)
+    bits = heard.classes if classes is None else sum(1 << (number - shift) % _OCTAVE for number in classes)
     return NoteLimits(
         lowest, highest, bits, silent, min(heard.instruments, INSTRUMENTS), heard.voice_labels, heard.longest_wait
     )

@@ -355,7 +355,7 @@ def weigh_field(level, scratch, said, field, result):  # type: ignore[no-untyped
 
 
 @inner
-def tilt(scratch, field, follow, wait_tilt, long_wait, leap_tilt):  # type: ignore[no-untyped-def]
+def tilt(scratch, field, follow, wait_tilt, long_wait, leap_tilt, same_pitch, clash):  # type: ignore[no-untyped-def]
     """Change a field's logits by the performer's wishes; see `choices.NoteSampling`."""
     logits = scratch.logits[0]
     for s in range(0, inputs.SUGGESTIONS if field >= KIND else CHOICES, CHOICES):
@@ -370,6 +370,14 @@ def tilt(scratch, field, follow, wait_tilt, long_wait, leap_tilt):  # type: igno
         for pitch in range(UNTUNED):
             size = abs(np.float64(pitch - last))
             logits[pitch] += np.float32(leap_tilt * (min(max(size, float(STEP)), float(OCTAVE)) - STEP))
+        logits[last] += np.float32(same_pitch)
+    for other in (NEXT_PITCH, PREVIOUS_PITCH):
+        beside = np.int64(scratch.context[other])
+        if field == PITCH and beside < UNTUNED and clash != 0.0:
+            for pitch in range(UNTUNED):
+                between = abs(pitch - beside) % OCTAVE
+                if 0 < min(between, OCTAVE - between) <= STEP:
+                    logits[pitch] -= np.float32(clash)
 
 
 @inner
@@ -441,6 +449,8 @@ def write_event(  # type: ignore[no-untyped-def]
     wait_gain,
     long_wait,
     leap_tilt,
+    same_pitch,
+    clash,
     least_wait,
     waits,
     push,
@@ -501,7 +511,7 @@ def write_event(  # type: ignore[no-untyped-def]
         if forced[field] >= 0:
             said[field] = forced[field]
         else:
-            tilt(scratch, field, follows[field], wait_tilt, long_wait, leap_tilt)
+            tilt(scratch, field, follows[field], wait_tilt, long_wait, leap_tilt, same_pitch, clash)
             left, wanted = np.int64(0), np.int64(forced[VOICE])
             for step in range(-1 if field == WAIT else 0, EASINGS):  # `waits` give way before all limits
                 easing = max(step, 0)

@@ -170,7 +170,7 @@ class NoteWriter:
         least = max(0, chapter.floor - chapter.now)
         section = section_of(settings, chapter.front)
         turn = turn_of(settings.contrast, settings.sampling.seed, settings.sampling.lane, section, draft)
-        limits = limits_of(heard, settings, silent, turn.all_tones)
+        limits = limits_of(heard, settings, silent)
         sampling = turned(replace(settings.sampling, pace=heard.pace), turn, draft, settings.bar_frames)
         sampling = stirred(sampling, self._fed_start, chapter.now)
         waits = waits_of(heard, settings, chapter.now + chapter.shift)

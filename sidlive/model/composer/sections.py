@@ -1,8 +1,8 @@
 """Sections: stretches of some bars. From one to the next, the plan moves on from what the prompt did.
 
-Real tunes move on: a voice gets busier or quieter, tones come in that the prompt hardly has. A composer that is held to
-the prompt's number of notes and to its main pitch classes never does. So each section has a `Turn` of its own, drawn
-from (seed, lane, section, draft) alone, as far as `PlanSettings.contrast` goes.
+Real tunes move on: a voice gets busier or quieter, a passage of some bars ago comes again. A composer that is held to
+the prompt's number of notes never does. So each section has a `Turn` of its own, drawn from (seed, lane, section,
+draft) alone, as far as `PlanSettings.contrast` goes.
 """
 
 import math
@@ -29,7 +29,6 @@ AGAIN_BARS: Final = (1.0, 2.0, 4.0, 8.0)  # ... these bars, each equally often .
 AGAIN_FOLLOW: Final = 2.5  # ... and follow it by up to this many nats more, ...
 AGAIN_RHYTHM: Final = 1.5  # ... in their rhythm by up to this
 FOLLOW: Final = (-1.0, 0.6)  # nats that are added to the trust in suggested pitches in all other sections
-ALL_TONES: Final = 0.65  # share of these sections in which the prompt's rare pitch classes may sound
 WARMTH: Final = (0.95, 1.1)  # times the temperature in these sections
 
 _NORMAL: Final = NormalDist()
@@ -44,7 +43,6 @@ class Turn(NamedTuple):
     rhythm_follow: float = 0.0  # nats added to the trust in suggestions of everything else
     bars: float = 0.0  # suggestions come from this many bars ago or longer; 0: from as long ago as ever
     warmth: float = 1.0  # times the temperature
-    all_tones: bool = False  # pitch classes that the prompt hardly has may sound
 
 
 NO_TURN: Final = Turn()
@@ -80,7 +78,7 @@ def turn_of(contrast: float, seed: int, lane: int, section: int, draft: int) -> 
     follow, warmth = (
         low + (high - low) * draw for (low, high), draw in zip((FOLLOW, WARMTH), (draws[2], draws[3]), strict=True)
     )
-    return Turn(notes, contrast * follow, 0.0, 0.0, warmth**contrast, draws[5] < ALL_TONES * contrast)
+    return Turn(notes, contrast * follow, 0.0, 0.0, warmth**contrast)
 
 
 def turned(sampling: NoteSampling, turn: Turn, draft: int, bar_frames: float) -> NoteSampling:

@@ -18,7 +18,7 @@ from sidlive.model.composer.continuation import Manner, continuation
 from sidlive.model.corpus.shards import Corpus, CorpusTune
 from sidlive.model.engine import Engine
 from sidlive.model.judging.copies import longest_copies, longest_voice_copies
-from sidlive.model.judging.critic import Passage, auc
+from sidlive.model.judging.critic import Hears, Passage, auc
 from sidlive.model.judging.form import form_of, longest_loop, loops, lost_voices
 from sidlive.model.judging.likelihood import interval, tunes_of
 from sidlive.model.judging.measures import character_of, measure, notes_of
@@ -191,9 +191,9 @@ def summarise(values: NDArray[np.float64]) -> Summary | None:
 def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, float | None]:
     """Return the critic's AUC for real against generated continuations, by name; 0.5 if it sees no difference.
 
-    ``auc``: without the prompt; ``auc_prompt``: with it. ``auc_control`` and ``auc_prompt_control``: for real
-    continuations against other music of the same length from the same tunes, after the continuation or before the
-    prompt; None if too few tunes are long enough.
+    ``auc``: of the registers alone; ``auc_prompt``: of the registers beside the prompt's; ``auc_notes``: of the notes
+    beside the prompt's. Names that end in ``_control``: for real continuations against other music of the same length
+    from the same tunes, after the continuation or before the prompt; None if too few tunes are long enough.
     """
     sides: list[list[Passage]] = [[], [], []]
     for one in continued:
@@ -209,10 +209,11 @@ def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, fl
             side.append(Passage(heard, piece, tune.author, tune.rate_hz))
     real, generated, other = sides
     figures: dict[str, float | None] = {}
-    for name, with_prompt in (("auc", False), ("auc_prompt", True)):
-        figures[name] = auc(real, generated, with_prompt)
+    views: tuple[tuple[str, Hears], ...] = (("auc", "alone"), ("auc_prompt", "prompt"), ("auc_notes", "notes"))
+    for name, hears in views:
+        figures[name] = auc(real, generated, hears)
         try:
-            figures[f"{name}_control"] = auc(real, other, with_prompt)
+            figures[f"{name}_control"] = auc(real, other, hears)
         except ModelError:
             figures[f"{name}_control"] = None
     return figures

@@ -1,5 +1,8 @@
 """A critic: extremely randomised trees that learn to distinguish generated music from composers' music.
 
+It hears the registers of a window of music alone, or beside those of its prompt; or the notes beside the prompt's:
+their pitch classes, the intervals between voices, figures and rhythms (see `composer.traits`).
+
 The measure is the critic's AUC (area under the ROC curve): 0.5 if it can only guess, 1 if it is always right. The trees
 are trained on the tunes of some composers and judge tunes of other composers, so the critic cannot win by recognising a
 tune. Needs scikit-learn.
@@ -7,15 +10,19 @@ tune. Needs scikit-learn.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import CONTROL, FREQ_HI, REGISTERS, VOICE_STRIDE, VOICES, Frames, register_of
 from sidlive.errors import ModelError
+from sidlive.model.composer.events import events_of
+from sidlive.model.composer.traits import Meter, Past, table_of, traits_of
 from sidlive.model.judging.form import semitones
 from sidlive.model.judging.measures import Notes, note_starts, notes_of
+from sidlive.tune.beat import beat_of_score
+from sidlive.tune.score.extract import score_of
 
 WINDOW_S: Final = 10.0  # length of a window, the music that is judged at a time
 FOLDS: Final = 5  # folds of the cross-validation
@@ -24,6 +31,7 @@ FEWEST_COMPOSERS: Final = 4  # each fold needs at least one
 OCTAVE: Final = 12  # semitones
 
 Features = NDArray[np.float64]
+Hears = Literal["alone", "prompt", "notes"]  # what the critic judges by
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,12 @@ def features_of(frames: Frames, rate_hz: float) -> Features:
     return np.concatenate(parts)
 
 
-def auc(real: Sequence[Passage], generated: Sequence[Passage], with_prompt: bool, seed: int = 0) -> float:
+def auc(real: Sequence[Passage], generated: Sequence[Passage], hears: Hears, seed: int = 0) -> float:
     """Return the critic's AUC at telling generated music from real music, by cross-validation.
 
-    ``with_prompt``: the critic also sees the features of the prompt. All windows of a composer are in the same fold.
-    ``seed``: of the trees. Raises ModelError if scikit-learn is not installed or there are too few composers.
+    ``hears``: "alone": the registers of the music; "prompt": those of the prompt, too; "notes": the notes of both. All
+    windows of a composer are in the same fold. ``seed``: of the trees. Raises ModelError if scikit-learn is not
+    installed or there are too few composers.
     """
     try:
         from sklearn.ensemble import ExtraTreesClassifier
@@ -82,7 +91,7 @@ def auc(real: Sequence[Passage], generated: Sequence[Passage], with_prompt: bool
     rows, labels, composers = [], [], []
     for label, passages in enumerate((real, generated)):
         for passage in passages:
-            for row in _windows(passage, with_prompt):
+            for row in _note_windows(passage) if hears == "notes" else _windows(passage, hears == "prompt"):
                 rows.append(row)
                 labels.append(label)
                 composers.append(passage.composer)
@@ -109,6 +118,17 @@ def _windows(passage: Passage, with_prompt: bool) -> list[Features]:
         own = features_of(passage.frames[begin : begin + size], passage.rate_hz)
         rows.append(own if prompt is None else np.concatenate([own, own - prompt, prompt]))
     return rows
+
+
+def _note_windows(passage: Passage) -> list[Features]:
+    """Return the traits of the notes of each whole window of 10 s, beside those of the prompt."""
+    size, heard = round(WINDOW_S * passage.rate_hz), len(passage.prompt)
+    score = score_of(np.concatenate([passage.prompt, passage.frames]))
+    beat = beat_of_score(score_of(passage.prompt), passage.rate_hz)
+    table = table_of(events_of(score))
+    past = Past(table[table[:, 0] < heard], heard, Meter(beat.frames, beat.frames * beat.bar), size)
+    ends = range(heard + size, heard + len(passage.frames) + 1, size)
+    return [traits_of(table, end - size, end, past) for end in ends]
 
 
 def _note_features(notes: Notes, hi_bytes: NDArray[np.uint8], rate_hz: float, count: int) -> Features:

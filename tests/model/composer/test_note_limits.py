@@ -79,6 +79,8 @@ def test_a_thousand_random_settings_are_obeyed(engine: Composer) -> None:
             follow=float(rng.uniform(-5, 5)),
             density=float(rng.uniform(0.25, 4)),
             leap=float(rng.uniform(0, 2)),
+            same_pitch=float(rng.uniform(-5, 5)),
+            clash=float(rng.uniform(-5, 5)),
         )
         engine.write(sampling, limits)
         before, event = engine.history(2)
@@ -186,6 +188,31 @@ def test_leap_asks_for_small_or_large_intervals(engine: Composer) -> None:
     assert small(0.0) > 1.2 * small(1.0) > 1.4 * small(2.0)
 
 
+def test_a_tone_is_repeated_as_often_as_is_asked_for(engine: Composer) -> None:
+    def repeated(same_pitch: float) -> float:
+        sampling = NoteSampling(seed=7, temperature=1.0, top_p=1.0, same_pitch=same_pitch)
+        events = written(engine, 600, sampling, NoteLimits())
+        voices = (events[(events[:, VOICE] == v) & (events[:, PITCH] < UNTUNED), PITCH] for v in range(VOICES))
+        return float((np.concatenate([np.diff(voice) for voice in voices]) == 0).mean())
+
+    assert repeated(2.0) > 1.2 * repeated(0.0) > 1.4 * repeated(-2.0)
+
+
+def test_tones_a_second_or_a_seventh_from_another_voice_are_as_rare_as_is_asked_for(engine: Composer) -> None:
+    def clashing(clash: float) -> float:
+        events = written(engine, 600, NoteSampling(seed=7, temperature=1.0, top_p=1.0, clash=clash), NoteLimits())
+        last, found = [UNTUNED] * VOICES, []
+        for voice, pitch in events[:, [VOICE, PITCH]].tolist():
+            if voice == REST or pitch == UNTUNED:
+                continue
+            others = [abs(pitch - last[v]) % 12 for v in range(VOICES) if v != voice and last[v] < UNTUNED]
+            found.append(any(min(between, 12 - between) in (1, 2) for between in others))
+            last[voice] = pitch
+        return float(np.mean(found))
+
+    assert clashing(-2.0) > 1.2 * clashing(0.0) > 1.4 * clashing(2.0)
+
+
 def test_following_more_takes_the_first_suggestion_more_often(engine: Composer) -> None:
     def followed(follow: float) -> int:
         engine.reset()
@@ -217,7 +244,17 @@ def test_limits_that_make_no_sense_are_refused(settings: dict[str, object], mess
 
 @pytest.mark.parametrize(
     "settings",
-    [{"density": 0.2}, {"density": 4.1}, {"leap": 2.1}, {"vary": -0.1}, {"near": 0}, {"top_k": 1.5}, {"seed": -1}],
+    [
+        {"density": 0.2},
+        {"density": 4.1},
+        {"leap": 2.1},
+        {"same_pitch": 21.0},
+        {"clash": -21.0},
+        {"vary": -0.1},
+        {"near": 0},
+        {"top_k": 1.5},
+        {"seed": -1},
+    ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ControlError, match=f"{next(iter(settings))} must be"):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
-from sidlive.model.judging.critic import Passage, auc, features_of
+from sidlive.model.judging.critic import Hears, Passage, auc, features_of
 
 pytest.importorskip("sklearn")
 RATE = 50.0
@@ -34,18 +35,40 @@ def passages(rhythms: list[int], seed: int = 0) -> list[Passage]:
     ]
 
 
+def melody(seed: int, classes: int, count: int = 1000) -> Frames:
+    """Play random tones of this many pitch classes, in two octaves."""
+    rng = np.random.default_rng(seed)
+    frames = music(seed, 10, count)
+    fewer = rng.permutation(12)[:classes]
+    pitches = rng.choice(fewer, count // 10 + 1) + rng.choice([48, 60], count // 10 + 1)
+    values = register_values(pitches)
+    frames[:, 0], frames[:, 1] = np.repeat(values & 255, 10)[:count], np.repeat(values >> 8, 10)[:count]
+    return frames
+
+
+def register_values(pitches: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the frequency register values of MIDI notes, on a PAL machine."""
+    return np.rint(440 * 2 ** ((pitches - 69) / 12) * 2**24 / 985248).astype(np.int64)
+
+
 def test_all_music_has_as_many_features_and_all_are_finite() -> None:
     lengths = {len(features_of(frames, RATE)) for frames in (music(1, 20), np.zeros((500, 28), np.uint8))}
     assert len(lengths) == 1 and np.isfinite(features_of(np.zeros((500, 28), np.uint8), RATE)).all()
 
 
-@pytest.mark.parametrize("with_prompt", [False, True])
-def test_the_critic_recognises_a_different_rhythm_and_not_the_same_one(with_prompt: bool) -> None:
-    assert auc(passages([20]), passages([12], 50), with_prompt) > 0.95
-    assert 0.2 < auc(passages([12, 20, 26]), passages([12, 20, 26], 50), with_prompt) < 0.8
+@pytest.mark.parametrize("hears", ["alone", "prompt", "notes"])
+def test_the_critic_recognises_a_different_rhythm_and_not_the_same_one(hears: Hears) -> None:
+    assert auc(passages([20]), passages([12], 50), hears) > 0.95
+    assert 0.2 < auc(passages([12, 20, 26]), passages([12, 20, 26], 50), hears) < 0.8
+
+
+def test_a_critic_of_notes_hears_that_the_pitch_classes_are_fewer_than_the_prompts() -> None:
+    real = [Passage(melody(i, 12), melody(50 + i, 12), f"composer {i}", RATE) for i in range(10)]
+    poor = [Passage(melody(i, 12), melody(90 + i, 5), f"composer {i}", RATE) for i in range(10)]
+    assert auc(real, poor, "notes") > 0.95
 
 
 def test_one_composer_is_too_few() -> None:
     alone = [Passage(one.prompt, one.frames, "the only composer", RATE) for one in passages([20])]
     with pytest.raises(ModelError, match="composers"):
-        auc(alone, alone, False)
+        auc(alone, alone, "alone")

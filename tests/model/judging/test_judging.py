@@ -268,7 +268,7 @@ def test_the_critic_compares_generated_with_real_continuations(tmp_path: Path) -
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(5)
     tunes, pieces = [], []
-    for number in range(8):
+    for number in range(24):
         frames = np.zeros((6000, 28), np.uint8)
         frames[:, 24] = 0x0F
         frames[:, [4, 25]] = np.where(np.arange(6000) % 20 < 10, 0x41, 0x40)[:, None]
@@ -279,12 +279,13 @@ def test_the_critic_compares_generated_with_real_continuations(tmp_path: Path) -
             6000 * number, 6000, "held-out",
         ))  # fmt: skip
     corpus = Corpus(tmp_path, tuple(tunes), {"shard-000.npy": np.concatenate(pieces)})
-    prompts = choose_prompts(corpus, 8, heard=500, seconds=20.0)
+    prompts = choose_prompts(corpus, 24, heard=500, seconds=20.0)
     continued = []
     for prompt in prompts:
         real = corpus.frames(prompt.tune)[prompt.prompt_end : prompt.end]
         held = np.repeat(corpus.frames(prompt.tune)[prompt.prompt_end : prompt.prompt_end + 1], len(real), axis=0)
         continued.append(Continuation(prompt, held, real))
     figures = criticise(corpus, continued)
-    assert figures["auc"] == 1 and figures["auc_prompt"] == 1
-    assert figures["auc_control"] is not None and 0.2 < figures["auc_control"] < 0.8
+    assert figures["auc"] == 1 and figures["auc_prompt"] == 1 and figures["auc_notes"] == 1
+    for name in ("auc_control", "auc_prompt_control", "auc_notes_control"):
+        assert figures[name] is not None and 0.2 < figures[name] < 0.8
