@@ -192,21 +192,21 @@ def criticise(corpus: Corpus, continued: Sequence[Continuation]) -> dict[str, fl
     """Return the critic's AUC for real against generated continuations, by name; 0.5 if it sees no difference.
 
     ``auc``: of the registers alone; ``auc_prompt``: of the registers beside the prompt's; ``auc_notes``: of the notes
-    beside the prompt's. Names that end in ``_control``: for real continuations against other music of the same length
-    from the same tunes, after the continuation or before the prompt; None if too few tunes are long enough.
+    beside the prompt's. Names that end in ``_control``: for the real continuations against what follows other places of
+    the same tunes, later or earlier ones; None if too few tunes are long enough.
     """
     sides: list[list[Passage]] = [[], [], []]
     for one in continued:
         tune, prompt = one.prompt.tune, one.prompt
         frames, size = corpus.frames(tune), len(one.real)
         heard = frames[prompt.start : prompt.prompt_end]
-        pieces = [one.real, one.generated]
-        if prompt.end + size <= tune.length:
-            pieces.append(frames[prompt.end : prompt.end + size])
-        elif prompt.start >= size:
-            pieces.append(frames[prompt.start - size : prompt.start])
-        for side, piece in zip(sides, pieces, strict=False):
-            side.append(Passage(heard, piece, tune.author, tune.rate_hz))
+        pieces = [(heard, one.real), (heard, one.generated)]
+        for begin in (prompt.end, prompt.start - size):
+            if begin >= len(heard) and begin + size <= tune.length:
+                pieces.append((frames[begin - len(heard) : begin], frames[begin : begin + size]))
+                break
+        for side, (before, piece) in zip(sides, pieces, strict=False):
+            side.append(Passage(before, piece, tune.author, tune.rate_hz))
     real, generated, other = sides
     figures: dict[str, float | None] = {}
     views: tuple[tuple[str, Hears], ...] = (("auc", "alone"), ("auc_prompt", "prompt"), ("auc_notes", "notes"))
