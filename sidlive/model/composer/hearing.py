@@ -49,7 +49,7 @@ ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may
 LONGER: Final = 1.5  # times the longest wait that was heard
 SHORTEST_WAIT: Final = 24  # frames
 _WHOLE: Final = 0.05  # frames by which an estimated beat may differ from a whole number of frames
-TONES_SHARE: Final = 0.99  # share of the tones that the pitch classes of the composer hold: all but a few slips
+TONES_SHARE: Final = 0.98  # share of the tones that the pitch classes of the composer hold
 
 
 class AttackFloor(NamedTuple):
