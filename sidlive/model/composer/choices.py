@@ -45,8 +45,8 @@ class NoteSampling:
     ``clash``: nats taken from each pitch that is a second or a seventh away from what another voice played last.
     ``styles``: how far the notes are moved towards each of `styles.STYLES`, before all else.
 
-    Those from ``follow`` to ``clash`` change the logits; then the limits apply, then the three cut-offs, then the
-    temperature. Raises ControlError if a value is out of range.
+    The settings from ``follow`` to ``clash`` change the logits; then the limits apply, then the three cut-offs, then
+    the temperature. Raises ControlError if a value is out of range.
     """
 
     seed: int = 0
@@ -133,7 +133,7 @@ PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
 PLAYED_FOLLOW: Final = -1.25  # nats added to the frames' ``follow``, for pitches ...
 PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
 PLAYED_STEADY: Final = 2.0
-# A low temperature favours what is likeliest, such as the same tone again, and not what fits the other voices.
+# At a low temperature a voice repeats its tone more often than in real tunes, and clashes with other voices more often.
 PLAYED_SAME_PITCH: Final = -0.3
 PLAYED_CLASH: Final = 0.25
 # Another number of notes than the music's own is against all that the composer has heard and is suggested. So with each

@@ -70,7 +70,7 @@ def turn_of(contrast: float, seed: int, lane: int, section: int, draft: int) -> 
     """Draw the turn of a section, for one of its drafts. ``contrast``: how far it goes; 0 is not at all."""
     if not contrast:
         return NO_TURN
-    draws = [noise(seed, lane, section, draft, number) for number in range(6)]
+    draws = [noise(seed, lane, section, draft, number) for number in range(5)]
     notes = math.exp(contrast * min(max(SPREAD * _NORMAL.inv_cdf(draws[0]), -WIDEST), WIDEST))
     if draws[1] < AGAIN * contrast:
         bars = AGAIN_BARS[int(draws[2] * len(AGAIN_BARS))]

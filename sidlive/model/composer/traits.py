@@ -1,4 +1,6 @@
-"""Traits: numbers that describe a section of notes beside the music that it continues. For `taste`, which judges them.
+"""Traits: numbers that describe a section of notes beside the music that it continues.
+
+`taste` compares drafts by them, the critic of `judging` the generated music and the real.
 
 A *table* of notes is ``int64[n, FIELDS]``, ordered by frame, then voice: the fields of `events` without rests, but with
 the note's frame in the place of WAIT. Frames count from the first one that was heard. Everything is simple arithmetic

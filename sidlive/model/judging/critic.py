@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from sidlive.chip.registers import CONTROL, FREQ_HI, REGISTERS, VOICE_STRIDE, VOICES, Frames, register_of
 from sidlive.errors import ModelError
 from sidlive.model.composer.events import events_of
-from sidlive.model.composer.traits import Meter, Past, table_of, traits_of
+from sidlive.model.composer.traits import FRAME, Meter, Past, table_of, traits_of
 from sidlive.model.judging.form import semitones
 from sidlive.model.judging.measures import Notes, note_starts, notes_of
-from sidlive.tune.beat import beat_of_score
+from sidlive.tune.beat import beat_of
 from sidlive.tune.score.extract import score_of
 
 WINDOW_S: Final = 10.0  # length of a window, the music that is judged at a time
@@ -91,7 +91,8 @@ def auc(real: Sequence[Passage], generated: Sequence[Passage], hears: Hears, see
     rows, labels, composers = [], [], []
     for label, passages in enumerate((real, generated)):
         for passage in passages:
-            for row in _note_windows(passage) if hears == "notes" else _windows(passage, hears == "prompt"):
+            windows = _note_windows(passage) if hears == "notes" else _windows(passage, hears == "prompt")
+            for row in windows:
                 rows.append(row)
                 labels.append(label)
                 composers.append(passage.composer)
@@ -123,10 +124,9 @@ def _windows(passage: Passage, with_prompt: bool) -> list[Features]:
 def _note_windows(passage: Passage) -> list[Features]:
     """Return the traits of the notes of each whole window of 10 s, beside those of the prompt."""
     size, heard = round(WINDOW_S * passage.rate_hz), len(passage.prompt)
-    score = score_of(np.concatenate([passage.prompt, passage.frames]))
-    beat = beat_of_score(score_of(passage.prompt), passage.rate_hz)
-    table = table_of(events_of(score))
-    past = Past(table[table[:, 0] < heard], heard, Meter(beat.frames, beat.frames * beat.bar), size)
+    table = table_of(events_of(score_of(np.concatenate([passage.prompt, passage.frames]))))
+    beat = beat_of(passage.prompt, passage.rate_hz)
+    past = Past(table[table[:, FRAME] < heard], heard, Meter(beat.frames, beat.bar_frames), size)
     ends = range(heard + size, heard + len(passage.frames) + 1, size)
     return [traits_of(table, end - size, end, past) for end in ends]
 

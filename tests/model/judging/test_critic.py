@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from sidlive.chip.pitch import frequency_of
 from sidlive.chip.registers import Frames
 from sidlive.errors import ModelError
 from sidlive.model.judging.critic import Hears, Passage, auc, features_of
@@ -41,14 +41,9 @@ def melody(seed: int, classes: int, count: int = 1000) -> Frames:
     frames = music(seed, 10, count)
     fewer = rng.permutation(12)[:classes]
     pitches = rng.choice(fewer, count // 10 + 1) + rng.choice([48, 60], count // 10 + 1)
-    values = register_values(pitches)
+    values = np.array([frequency_of(pitch) for pitch in pitches])
     frames[:, 0], frames[:, 1] = np.repeat(values & 255, 10)[:count], np.repeat(values >> 8, 10)[:count]
     return frames
-
-
-def register_values(pitches: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the frequency register values of MIDI notes, on a PAL machine."""
-    return np.rint(440 * 2 ** ((pitches - 69) / 12) * 2**24 / 985248).astype(np.int64)
 
 
 def test_all_music_has_as_many_features_and_all_are_finite() -> None:
