@@ -23,12 +23,14 @@ from sidlive.tune.score.notes import ATTACK
 from sidlive.tune.score.variants import with_variants
 
 SECTION_BARS: Final = 4
-CHANGE: Final = 0.5  # share of the sections in which a voice's set is drawn anew, if `new_sounds` is 1
-SETS: Final = (0.4, 0.75, 1.0)  # a number drawn below these chooses the prompt's own sounds, set 1, set 2
-REPLACED: Final = 0.5  # share of a voice's instruments that a set replaces ...
+CHANGE: Final = 0.4  # share of the sections in which the set is drawn anew, if `new_sounds` is 1
+SETS: Final = (0.3, 0.65, 1.0)  # a number drawn below these chooses the prompt's own sounds, set 1, set 2
+JOINS: Final = 0.75  # share of the voices that a set concerns ...
+WHOLE: Final = 0.5  # ... and of these, those of which it replaces all instruments
+REPLACED: Final = 0.5  # share of the instruments that it replaces of other voices ...
 BORROWED: Final = 0.15  # ... and of these, those replaced by an instrument of another voice
 # Random numbers with a negative frame number decide sounds; those from frame 0 on choose notes.
-_OF_VARIANTS, _OF_SETS, _OF_SECTIONS = -1, -1 << 10, -1 << 20
+_OF_VARIANTS, _OF_SETS, _OF_VOICES, _OF_SECTIONS = -1, -1 << 10, -2 << 10, -1 << 20
 _MOST: Final = 1 << 10  # more than the variants, instruments and draws
 _UNIT: Final = 2.0**-64
 
@@ -44,12 +46,13 @@ def with_new_sound(note: SheetNote, heard: Hearing, settings: PlanSettings, begu
     if not note.flags & ATTACK:
         last = next((other for other in sheet.backwards() if other.voice == note.voice), None)
         return note if last is None or last.part else replace(note, instrument=last.instrument, sounds=last.sounds)
-    number = _set_number(heard, settings, begun, note.voice, note.frame)
+    number = _set_number(heard, settings, begun, note.frame)
     if not number:
         return note
     seed, lane = settings.sampling.seed, settings.sampling.lane
+    joins, whole = (_random(heard, seed, lane, _OF_VOICES, _key(number, note.voice, 0, draw)) for draw in range(2))
     draws = [_random(heard, seed, lane, _OF_SETS, _key(number, note.voice, note.instrument, draw)) for draw in range(3)]
-    if draws[0] >= REPLACED:
+    if joins >= JOINS or whole >= WHOLE and draws[0] >= REPLACED:
         return note
     others = _others(heard, note.voice, note.instrument)
     if others and draws[1] < BORROWED:
@@ -72,14 +75,14 @@ def _others(heard: Hearing, voice: int, instrument: int) -> tuple[int, ...]:
     return tuple(sorted(name for name in others if heard.is_drum(name) == heard.is_drum(instrument)))
 
 
-def _set_number(heard: Hearing, settings: PlanSettings, begun: int, voice: int, frame: int) -> int:
-    """Return the number of the set of sounds that a voice has in ``frame``; 0: those of the prompt."""
+def _set_number(heard: Hearing, settings: PlanSettings, begun: int, frame: int) -> int:
+    """Return the number of the set of sounds in ``frame``; 0: those of the prompt."""
     seed, lane = settings.sampling.seed, settings.sampling.lane
     length = SECTION_BARS * max(settings.bar_frames, 1.0)
     first, section = (math.floor((at - settings.downbeat) / length) for at in (begun, frame))
     for at in range(section, first, -1):
-        if _random(heard, seed, lane, _OF_SECTIONS - at, _key(0, voice, 0, 0)) < CHANGE * settings.new_sounds:
-            drawn = _random(heard, seed, lane, _OF_SECTIONS - at, _key(0, voice, 0, 1))
+        if _random(heard, seed, lane, _OF_SECTIONS - at, 0) < CHANGE * settings.new_sounds:
+            drawn = _random(heard, seed, lane, _OF_SECTIONS - at, 1)
             return next(number for number, most in enumerate(SETS) if drawn < most)
     return 0
 
