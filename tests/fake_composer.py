@@ -18,9 +18,13 @@ STEP = 6  # frames at density 1
 
 
 class FakeComposer:
-    """A composer with the interface of `sidlive.model.composer.Composer`. ``written``: how often `write` was called."""
+    """A composer with the interface of `sidlive.model.composer.Composer`. ``written``: how often `write` was called.
 
-    def __init__(self, headroom: int = 256) -> None:
+    ``kind``: of all notes whose kind is not forced.
+    """
+
+    def __init__(self, headroom: int = 256, kind: int = 0) -> None:
+        self.kind = kind
         self._headroom, self._furthest = headroom, 0
         self.heard: list[tuple[int, ...]] = []
         self.digests = [0]  # of the events so far: what the composer "feels"
@@ -73,11 +77,13 @@ class FakeComposer:
         assert voices, "there is a voice to write for"
         if forced is not None:
             assert not least_wait, "a forced voice has no least wait"
-            voices = [int(forced[ev.VOICE])]
+            voices = [int(forced[ev.VOICE])] if forced[ev.VOICE] >= 0 else voices
         step = max(1, round(STEP / sampling.density))
         later = [voice for voice in voices if voice > last[ev.VOICE]]
         wait, voice = (0, later[0]) if later and last[ev.VOICE] != ev.REST and not least_wait else (step, voices[0])
         wait = max(wait, least_wait)
+        if forced is not None and forced[ev.WAIT] >= 0:
+            wait = int(forced[ev.WAIT])
         event = np.zeros(ev.FIELDS, dtype=np.int16)
         if wait >= ev.LONGEST_WAIT:
             event[: ev.KIND] = ev.LONGEST_WAIT, ev.REST
@@ -88,6 +94,9 @@ class FakeComposer:
             pitch = int(allowed[np.abs(allowed - (40 + 12 * voice + draw.integers(12))).argmin()])
             length = int(draw.integers(2)) * (1 + STEP // 2)
             instrument = int(draw.integers(limits.instruments))
-            event[:] = wait, voice, 0, instrument, pitch, 2 * int(draw.integers(2)), length
+            instrument = min((limits.voice_instruments[voice] or set()) & limits.new_labels, default=instrument)
+            event[:] = wait, voice, self.kind, instrument, pitch, 2 * int(draw.integers(2)), length
+            if forced is not None and forced[ev.KIND] >= 0:
+                event[ev.KIND] = forced[ev.KIND]
         self.hear(event)
         return event

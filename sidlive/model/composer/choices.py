@@ -171,14 +171,17 @@ class NoteLimits:
     """What the composer may write. A *label* is the number of an instrument, as in `events.INSTRUMENT`.
 
     ``lowest``, ``highest``: the range of pitches of each voice, both included.
-    ``classes``: the pitch classes that may sound, bit 0 for C to bit 11 for B; None for all.
+    ``classes``: the pitch classes that each voice may play, bit 0 for C to bit 11 for B; None for all.
     ``silent_voices``: voices that are not written at all, because something else plays them.
     ``instruments``: number of instruments in the sound bank: labels from this number on are never written.
     ``voice_instruments``: the labels that each voice may use; None for all.
     ``longest_wait``: most frames in which no voice begins a note.
+    ``new_labels``: labels beyond those of the sound bank that may be written with a pitch although they were never
+        heard; a voice uses them only if ``voice_instruments`` says so.
+    ``longest_tones``: frames for which each voice may begin one tone (pitch and chord) again and again.
 
-    Besides, a label that was never heard is not written, and drums stay drums: a label is written UNTUNED, or with a
-    pitch, only if it was heard so. Where nothing is left, the limits give way in this order:
+    Besides, any other label that was never heard is not written, and drums stay drums: a label is written UNTUNED, or
+    with a pitch, only if it was heard so. Where nothing is left, the limits give way in this order:
 
     - a range without any of the pitch classes grows by a semitone at both ends until it has one;
     - a voice none of whose labels was heard takes any label that was heard;
@@ -192,14 +195,16 @@ class NoteLimits:
 
     lowest: tuple[int, ...] = (0,) * VOICES
     highest: tuple[int, ...] = (UNTUNED - 1,) * VOICES
-    classes: int | None = None
+    classes: tuple[int | None, ...] = (None,) * VOICES
     silent_voices: frozenset[int] = frozenset()
     instruments: int = INSTRUMENTS
     voice_instruments: tuple[frozenset[int] | None, ...] = (None,) * VOICES
     longest_wait: int = NO_LIMIT
+    new_labels: frozenset[int] = frozenset()
+    longest_tones: tuple[int, ...] = (NO_LIMIT,) * VOICES
 
     def __post_init__(self) -> None:
-        for name in ("lowest", "highest", "voice_instruments"):
+        for name in ("lowest", "highest", "classes", "voice_instruments", "longest_tones"):
             if len(getattr(self, name)) != VOICES:
                 raise ControlError(f"{name} must have one entry for each of {VOICES} voices, not {getattr(self, name)}")
         for voice, (low, high) in enumerate(zip(self.lowest, self.highest, strict=True)):
@@ -207,8 +212,9 @@ class NoteLimits:
                 raise ControlError(
                     f"the pitches of voice {voice + 1} must be a range within 0 to {UNTUNED - 1}, not {low} to {high}"
                 )
-        if self.classes is not None and not 0 < self.classes <= EVERY_CLASS:
-            raise ControlError(f"classes must be a mask of at least one of 12 pitch classes, not {self.classes}")
+        for own in self.classes:
+            if own is not None and not 0 < own <= EVERY_CLASS:
+                raise ControlError(f"classes must be masks of at least one of 12 pitch classes, not {self.classes}")
         if not set(self.silent_voices) <= set(range(VOICES)):
             raise ControlError(f"silent_voices must be among 0 to {VOICES - 1}, not {sorted(self.silent_voices)}")
         if self.longest_wait < 1:
@@ -220,10 +226,10 @@ class NoteLimits:
     def pitches(self) -> NDArray[np.bool_]:
         """The pitches that each voice may play, ``bool[VOICES, UNTUNED]``: at least one for each voice."""
         number = np.arange(UNTUNED)
-        classes = EVERY_CLASS if self.classes is None else self.classes
-        fits = (classes >> number % OCTAVE & 1) > 0
         table = np.zeros((VOICES, UNTUNED), dtype=np.bool_)
         for voice, (low, high) in enumerate(zip(self.lowest, self.highest, strict=True)):
+            classes = self.classes[voice]
+            fits = ((EVERY_CLASS if classes is None else classes) >> number % OCTAVE & 1) > 0
             while not table[voice].any():
                 table[voice] = fits & (low <= number) & (number <= high)
                 low, high = low - 1, high + 1
@@ -240,8 +246,13 @@ class NoteLimits:
         table = np.tile(self.known, (VOICES, 1))
         for voice, allowed in enumerate(self.voice_instruments):
             if allowed is not None:
-                table[voice] &= np.isin(np.arange(INSTRUMENTS), list(allowed))
+                table[voice] = (self.known | self.new) & np.isin(np.arange(INSTRUMENTS), list(allowed))
         return table
+
+    @property
+    def new(self) -> NDArray[np.bool_]:
+        """Whether a label is one of ``new_labels``, ``bool[INSTRUMENTS]``."""
+        return np.isin(np.arange(INSTRUMENTS), list(self.new_labels))
 
 
 UNLIMITED: Final = NoteLimits()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidlive.chip.registers import VOICES, Frames
-from sidlive.model.composer.choices import ANY_WAIT, NoteLimits, NoteSampling
+from sidlive.model.composer.choices import ANY_WAIT, NO_LIMIT, NoteLimits, NoteSampling
 from sidlive.model.composer.events import (
     CHORD,
     CHORDS,
@@ -45,11 +45,20 @@ FEWEST_ATTACKS: Final = 4  # a voice with fewer attacks may rest for good
 SHORTEST_REST: Final = 300  # frames (6 s) without an attack that a voice may always have
 FLOOR_FRAMES: Final = 1024  # frames in which attacks are counted (20 s) ...
 FLOOR_SHARE: Final = 0.25  # ... and the share of those heard in as many frames that a voice has at least
-ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use
+ROOM: Final = 7  # semitones beyond the pitches of a voice that the composer may use ...
+NEW_ROOM: Final = 12  # ... and that a new part may, see `new_sounds`
 LONGER: Final = 1.5  # times the longest wait that was heard
 SHORTEST_WAIT: Final = 24  # frames
 _WHOLE: Final = 0.05  # frames by which an estimated beat may differ from a whole number of frames
-TONES_SHARE: Final = 0.98  # share of the tones that the pitch classes of the composer hold
+TONES_SHARE: Final = 0.98  # share of the tones that the pitch classes of the composer hold ...
+CORE_SHARE: Final = 0.95  # ... and those of a new part (see `new_sounds`)
+SHORTEST_TONE: Final = 150  # frames (3 s) for which a voice may always repeat a tone
+DRONE: Final = 500  # frames (10 s): a voice that repeated a tone for so long, or has only one, may do so for ever
+
+
+Labels = tuple[int | None, ...]  # by voice
+NO_LABELS: Final[Labels] = (None,) * VOICES
+NEW_LABELS: Final = 6  # labels after the prompt's instruments that are for new parts; those of other music follow
 
 
 class AttackFloor(NamedTuple):
@@ -150,14 +159,36 @@ class Hearing:
     @cached_property
     def classes(self) -> int | None:
         """The fewest pitch classes with nearly all of the music's tones, as in `NoteLimits`; None if it has none."""
+        return self._classes_with(TONES_SHARE)
+
+    @cached_property
+    def core_classes(self) -> int | None:
+        """The fewest pitch classes with most of the music's tones, likewise."""
+        return self._classes_with(CORE_SHARE)
+
+    def _classes_with(self, share: float) -> int | None:
+        """Return the fewest pitch classes with this share of the music's tones, likewise."""
         events = self.events
         tuned = events[(events[:, VOICE] < REST) & (events[:, PITCH] < UNTUNED)]
         counts = np.zeros(_OCTAVE)
         for pitch, chord in tuned[:, [PITCH, CHORD]].tolist():
             counts[[(pitch + tone) % _OCTAVE for tone in CHORDS[chord]]] += 1
         order = np.argsort(-counts, kind="stable")
-        enough = int(np.searchsorted(np.cumsum(counts[order]), TONES_SHARE * counts.sum())) + 1
+        enough = int(np.searchsorted(np.cumsum(counts[order]), share * counts.sum())) + 1
         return sum(1 << int(number) for number in order[:enough] if counts[number]) or None
+
+    @cached_property
+    def longest_tones(self) -> tuple[int, ...]:
+        """The frames for which the composer may let each voice begin one tone again and again, as in `NoteLimits`."""
+        events, onsets, found = self.events, onsets_of(self.events), []
+        for voice in range(VOICES):
+            mine = (events[:, VOICE] == voice) & (events[:, PITCH] < UNTUNED)
+            tones, begun = events[mine][:, [PITCH, CHORD]], onsets[mine]
+            changes = np.flatnonzero((tones[1:] != tones[:-1]).any(axis=1)) + 1
+            first, last = np.append(0, changes), np.append(changes, len(tones)) - 1
+            longest = int((begun[last] - begun[first]).max()) if len(changes) else DRONE
+            found.append(max(SHORTEST_TONE, round(LONGER * longest)) if longest < DRONE else NO_LIMIT)
+        return tuple(found)
 
     @cached_property
     def _drums(self) -> NDArray[np.int64]:
@@ -171,6 +202,19 @@ class Hearing:
     def is_drum(self, instrument: int) -> bool:
         """Return whether an instrument sounds the same at every pitch."""
         return bool(self._drums[instrument] >= 0)
+
+    def drums_mostly(self, voice: int) -> bool:
+        """Return whether most attacks of a voice (0 to 2) are drums, or it has none."""
+        score = self.bank.score
+        mine = score.has(ATTACK) & (score.voice == voice)
+        return not mine.any() or bool(score.has(UNPITCHED)[mine].mean() > 0.5)
+
+    def playing_tones(self, fewest: int) -> tuple[int, ...]:
+        """Return the pitched instruments that attacked a single tone at least ``fewest`` times."""
+        score = self.bank.score
+        single = score.instrument[score.has(ATTACK) & (score.chord == 0)]
+        counts = np.bincount(single, minlength=self.instruments)
+        return tuple(name for name in range(self.instruments) if counts[name] >= fewest and not self.is_drum(name))
 
     @cached_property
     def _gates(self) -> dict[tuple[int, int], int]:
@@ -269,7 +313,7 @@ def code_note(
 
     Its event has no WAIT yet.
 
-    For the composer, instruments that are not the prompt's are numbered after those of the ``prompt``.
+    For the composer, instruments that are not the prompt's are numbered after those of the ``prompt`` and of new parts.
     """
     instrument = heard.usual_instrument(voice) if part.instrument is None else part.instrument
     instrument = min(instrument, max(heard.instruments - 1, 0))
@@ -277,7 +321,7 @@ def code_note(
     end = begin + part.end(number) - part.begin(number)
     tones = note.chord if part.tones is None else part.tones
     pitch, chord = heard.pitch_of(note.pitch, settings), nearest_chord(tuple(tone - tones[0] for tone in tones))
-    label = heard.label(instrument, 0 if heard is prompt else prompt.instruments)
+    label = heard.label(instrument, 0 if heard is prompt else prompt.instruments + NEW_LABELS)
     drum = len(heard) and heard.is_drum(instrument)
     lowest = UNTUNED if drum else min(max(pitch + tones[0], 0), HIGHEST_PITCH)
     event = (0, voice, 0, label, lowest, chord, 1 + min(end - begin, LONGEST_GATE))
@@ -290,33 +334,55 @@ def code_note(
     )  # fmt: skip
 
 
-def limits_of(heard: Hearing, settings: PlanSettings, silent: frozenset[int]) -> NoteLimits:
-    """Return the limits on what the composer may write."""
+def limits_of(
+    heard: Hearing, settings: PlanSettings, silent: frozenset[int], new_labels: Labels = NO_LABELS
+) -> NoteLimits:
+    """Return the limits on what the composer may write. ``new_labels``: of the voices that have a new part."""
     shift = heard.shift(settings) + settings.semitones
-    return _limits_at(heard, settings.ranges, settings.classes, shift, silent)
+    return _limits_at(heard, settings.ranges, settings.classes, shift, silent, new_labels)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _limits_at(
     heard: Hearing,
     ranges: tuple[tuple[int, int], ...],
     classes: frozenset[int] | None,
     shift: int,
     silent: frozenset[int],
+    new_labels: Labels,
 ) -> NoteLimits:
     """Return the limits for pitches that are heard ``shift`` semitones higher than they are written.
 
     Where the performer asks for no range or no scale, the notes stay near those heard.
     """
-    ends = [
-        heard.ranges[voice] if own == ANY_PITCH else tuple(min(max(pitch - shift, 0), HIGHEST_PITCH) for pitch in own)
-        for voice, own in enumerate(ranges)
-    ]
-    lowest, highest = zip(*ends, strict=True)
-    bits = heard.classes if classes is None else sum(1 << (number - shift) % _OCTAVE for number in classes)
-    return NoteLimits(
-        lowest, highest, bits, silent, min(heard.instruments, INSTRUMENTS), heard.voice_labels, heard.longest_wait
+    lowest, highest = zip(
+        *(_ends(heard, shift, voice, ranges[voice], new_labels[voice]) for voice in range(VOICES)), strict=True
     )
+    if classes is None:
+        bits = tuple(heard.classes if new is None else heard.core_classes for new in new_labels)
+    else:
+        bits = (sum(1 << (number - shift) % _OCTAVE for number in classes),) * VOICES
+    labels = tuple(
+        known if new is None else frozenset([new]) for known, new in zip(heard.voice_labels, new_labels, strict=True)
+    )
+    return NoteLimits(
+        lowest,
+        highest,
+        bits,
+        silent,
+        min(heard.instruments, INSTRUMENTS),
+        labels,
+        heard.longest_wait,
+        frozenset(label for label in new_labels if label is not None),
+        heard.longest_tones,
+    )
+
+
+def _ends(heard: Hearing, shift: int, voice: int, asked: tuple[int, int], new_label: int | None) -> tuple[int, int]:
+    """Return the lowest and highest pitch that a voice may be written. ``asked``: its range as it is heard."""
+    low, high = heard.ranges[voice] if asked == ANY_PITCH else (end - shift for end in asked)
+    room = NEW_ROOM - ROOM if asked == ANY_PITCH and new_label is not None else 0
+    return min(max(low - room, 0), HIGHEST_PITCH), max(min(high + room, HIGHEST_PITCH), 0)
 
 
 def waits_of(heard: Hearing, settings: PlanSettings, now: int) -> NDArray[np.bool_]:

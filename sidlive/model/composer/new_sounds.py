@@ -1,9 +1,16 @@
-"""New sounds in a plan: now and then a voice plays an instrument that the prompt does not have.
+"""New sounds and new parts in a plan: now and then voices play instruments that the prompt does not have.
 
-The composer only knows the instruments that it has heard. In real music a sixth of the notes of the next 40 seconds
-belong to others: they enter one by one, stay, and replace earlier ones. So every SECTION_BARS bars each voice may get
-another *set* of sounds, or the prompt's own again. In a set, some instruments of the voice are replaced: by a variant
-(see `tune.score.variants`), or by an instrument that another voice played. The composer does not hear of it.
+In real music a quarter of a voice's notes in the next 40 seconds belong to instruments that it did not play before.
+Voices change together, at the line of a section. Where a voice changes as a whole, its register, rhythm and gates
+change, too. So every SECTION_BARS bars there may be another *set* of sounds, or the prompt's own again. A set concerns
+most of the voices:
+
+- Of some it replaces some instruments, by a variant (see `tune.score.variants`) or by an instrument that another voice
+  played. The composer does not hear of it.
+- Others get a *new part*. The composer writes for them with the number of an instrument that it has never heard, and so
+  writes what real tunes play when an instrument enters. A variant of an instrument of the prompt plays it. At first the
+  notes of all voices keep less strictly to the rhythm heard. A voice that mostly plays drums has all its instruments
+  replaced instead, and so has every voice if no instrument of the prompt can play a part.
 
 Sets and sections are decided by random numbers of (seed, lane, music heard, section, voice, instrument), and by nothing
 else. So a plan that is rewound or written anew has the same sounds, and a set that comes back sounds as before.
@@ -12,9 +19,12 @@ else. So a plan that is rewound or written anew has the same sounds, and a set t
 import math
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from sidlive.model.composer.hearing import Hearing
+from sidlive.chip.registers import VOICES
+from sidlive.model.composer.choices import NoteSampling
+from sidlive.model.composer.events import INSTRUMENTS
+from sidlive.model.composer.hearing import NEW_LABELS, Hearing, Labels
 from sidlive.model.composer.plan_settings import PlanSettings
 from sidlive.model.composer.sheet import Sheet, SheetNote
 from sidlive.model.engine.picking import noise_key
@@ -26,17 +36,59 @@ SECTION_BARS: Final = 4
 CHANGE: Final = 0.4  # share of the sections in which the set is drawn anew, if `new_sounds` is 1
 SETS: Final = (0.3, 0.65, 1.0)  # a number drawn below these chooses the prompt's own sounds, set 1, set 2
 JOINS: Final = 0.75  # share of the voices that a set concerns ...
-WHOLE: Final = 0.5  # ... and of these, those of which it replaces all instruments
-REPLACED: Final = 0.5  # share of the instruments that it replaces of other voices ...
+WHOLE: Final = 0.5  # ... and of these, those that get a new part
+REPLACED: Final = 0.5  # share of the instruments that are replaced of the others ...
 BORROWED: Final = 0.15  # ... and of these, those replaced by an instrument of another voice
+FEWEST_TONES: Final = 4  # single tones of an instrument that may play a new part
+SETTLING_BARS: Final = 4  # bars from the beginning of a set with new parts in which ...
+FREER: Final = 2.5  # ... these nats are taken from the trust in a suggested rhythm ...
+STEADY_SHARE: Final = 0.5  # ... and the number of notes is kept with this share of its strictness
 # Random numbers with a negative frame number decide sounds; those from frame 0 on choose notes.
 _OF_VARIANTS, _OF_SETS, _OF_VOICES, _OF_SECTIONS = -1, -1 << 10, -2 << 10, -1 << 20
 _MOST: Final = 1 << 10  # more than the variants, instruments and draws
 _UNIT: Final = 2.0**-64
 
 
+assert (len(SETS) - 1) * VOICES <= NEW_LABELS
+
+
+class NewPart(NamedTuple):
+    """What a voice plays in a set instead of its part of the prompt."""
+
+    label: int  # by which the composer names its instrument
+    instrument: int  # in ``sounds``
+    single: bool  # the instrument has no arpeggios
+    sounds: SoundBank
+
+
+Parts = tuple[NewPart | None, ...]  # by voice; None: it goes on with what the prompt plays
+NO_PARTS: Final[Parts] = (None,) * VOICES
+
+
+def new_parts(heard: Hearing, settings: PlanSettings, begun: int, frame: int) -> Parts:
+    """Return the new part of each voice in ``frame``. ``begun``: the first frame of the plan, which has none."""
+    number, _ = _set_in(heard, settings, begun, frame)
+    return _parts_of(heard, settings.sampling.seed, settings.sampling.lane, number) if number else NO_PARTS
+
+
+def labels_of(parts: Parts) -> Labels:
+    """Return the labels of new parts, by voice."""
+    return tuple(None if part is None else part.label for part in parts)
+
+
+def settling(sampling: NoteSampling, heard: Hearing, settings: PlanSettings, begun: int, frame: int) -> NoteSampling:
+    """Return how the notes at ``frame`` are chosen: more freely while a set with new parts has just begun."""
+    number, since = _set_in(heard, settings, begun, frame)
+    seed, lane = settings.sampling.seed, settings.sampling.lane
+    if not number or frame >= since + SETTLING_BARS * settings.bar_frames:
+        return sampling
+    if _parts_of(heard, seed, lane, number) == NO_PARTS:
+        return sampling
+    return replace(sampling, rhythm_follow=sampling.rhythm_follow - FREER, steady=sampling.steady * STEADY_SHARE)
+
+
 def with_new_sound(note: SheetNote, heard: Hearing, settings: PlanSettings, begun: int, sheet: Sheet) -> SheetNote:
-    """Return a note that the composer wrote, maybe with a new sound.
+    """Return a note that the composer wrote for a voice without a new part, maybe with a new sound.
 
     ``begun``: the first frame of the plan, which begins with the prompt's own sounds. A tied note goes on with the
     sound of the note before it on the ``sheet``.
@@ -46,13 +98,11 @@ def with_new_sound(note: SheetNote, heard: Hearing, settings: PlanSettings, begu
     if not note.flags & ATTACK:
         last = next((other for other in sheet.backwards() if other.voice == note.voice), None)
         return note if last is None or last.part else replace(note, instrument=last.instrument, sounds=last.sounds)
-    number = _set_number(heard, settings, begun, note.frame)
-    if not number:
-        return note
+    number, _ = _set_in(heard, settings, begun, note.frame)
     seed, lane = settings.sampling.seed, settings.sampling.lane
-    joins, whole = (_random(heard, seed, lane, _OF_VOICES, _key(number, note.voice, 0, draw)) for draw in range(2))
+    joins, whole = _concerns(heard, seed, lane, number, note.voice)
     draws = [_random(heard, seed, lane, _OF_SETS, _key(number, note.voice, note.instrument, draw)) for draw in range(3)]
-    if joins >= JOINS or whole >= WHOLE and draws[0] >= REPLACED:
+    if not number or not joins or (not whole and draws[0] >= REPLACED):
         return note
     others = _others(heard, note.voice, note.instrument)
     if others and draws[1] < BORROWED:
@@ -75,16 +125,50 @@ def _others(heard: Hearing, voice: int, instrument: int) -> tuple[int, ...]:
     return tuple(sorted(name for name in others if heard.is_drum(name) == heard.is_drum(instrument)))
 
 
-def _set_number(heard: Hearing, settings: PlanSettings, begun: int, frame: int) -> int:
-    """Return the number of the set of sounds in ``frame``; 0: those of the prompt."""
-    seed, lane = settings.sampling.seed, settings.sampling.lane
+@lru_cache(maxsize=64)
+def _parts_of(heard: Hearing, seed: int, lane: int, number: int) -> Parts:
+    """Return the new parts of the set ``number``, which is not 0."""
+    fitting = heard.playing_tones(FEWEST_TONES)
+    parts: list[NewPart | None] = []
+    for voice in range(VOICES):
+        label = heard.instruments + (number - 1) * VOICES + voice
+        concerned = _concerns(heard, seed, lane, number, voice) == (True, True)
+        if concerned and fitting and label < INSTRUMENTS - 1 and not heard.drums_mostly(voice):
+            drawn = _random(heard, seed, lane, _OF_VOICES, _key(number, voice, 0, 2))
+            base = fitting[int(drawn * len(fitting))]
+            score = heard.bank.score
+            single = not score.chord[score.instrument == base].any()
+            parts.append(NewPart(label, number * heard.instruments + base, single, _varied(heard, seed, lane)))
+        else:
+            parts.append(None)
+    return tuple(parts)
+
+
+def _concerns(heard: Hearing, seed: int, lane: int, number: int, voice: int) -> tuple[bool, bool]:
+    """Return whether a set concerns a voice, and whether it concerns all that the voice plays."""
+    joins, whole = (_random(heard, seed, lane, _OF_VOICES, _key(number, voice, 0, draw)) for draw in range(2))
+    return joins < JOINS, whole < WHOLE
+
+
+def _set_in(heard: Hearing, settings: PlanSettings, begun: int, frame: int) -> tuple[int, float]:
+    """Return the number of the set of sounds in ``frame`` (0: those of the prompt), and the frame in which it began."""
+    if not settings.new_sounds:
+        return 0, float(begun)
     length = SECTION_BARS * max(settings.bar_frames, 1.0)
     first, section = (math.floor((at - settings.downbeat) / length) for at in (begun, frame))
+    sampling = settings.sampling
+    number, since = _set_of(heard, sampling.seed, sampling.lane, settings.new_sounds, first, section)
+    return number, settings.downbeat + since * length
+
+
+@lru_cache(maxsize=64)
+def _set_of(heard: Hearing, seed: int, lane: int, amount: float, first: int, section: int) -> tuple[int, int]:
+    """Return the number of the set in a section, and the section in which it began. ``amount``: `new_sounds`."""
     for at in range(section, first, -1):
-        if _random(heard, seed, lane, _OF_SECTIONS - at, 0) < CHANGE * settings.new_sounds:
+        if _random(heard, seed, lane, _OF_SECTIONS - at, 0) < CHANGE * amount:
             drawn = _random(heard, seed, lane, _OF_SECTIONS - at, 1)
-            return next(number for number, most in enumerate(SETS) if drawn < most)
-    return 0
+            return next(number for number, most in enumerate(SETS) if drawn < most), at
+    return 0, first
 
 
 @lru_cache(maxsize=4)

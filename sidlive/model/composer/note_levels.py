@@ -198,6 +198,8 @@ class LimitArrays(NamedTuple):
     labels: Flags2  # [VOICES, INSTRUMENTS]
     known: Flags1  # [INSTRUMENTS]
     longest_wait: Longs1  # [1]: frames
+    new: Flags1  # [INSTRUMENTS]
+    longest_tones: Longs1  # [VOICES]: frames
 
 
 open_notes, open_fields, open_state = map(opening, (NotesLevel, FieldLevel, ComposerState))
@@ -396,12 +398,27 @@ def may_sound(limits, voice, forced):  # type: ignore[no-untyped-def]
 
 
 @inner
-def allows(limits, sounds, said, field, token, after, rested, forced, easing):  # type: ignore[no-untyped-def]
+def worn_pitch(memory, voice, frame, longest):  # type: ignore[no-untyped-def]
+    """Return the pitch that a voice has begun again and again in the last ``longest`` frames; -1 for none."""
+    last, chord = memory.voices[voice, 1], np.int64(-1)
+    place = memory.counts[EVENTS] - 1
+    while place >= 0 and memory.onsets[place] > frame - longest:
+        event = memory.events[place]
+        if event[VOICE] == voice and event[PITCH] < UNTUNED:
+            chord = np.int64(event[CHORD]) if chord < 0 else chord
+            if event[PITCH] != last or event[CHORD] != chord:
+                return np.int64(-1)
+        place -= 1
+    return last if place >= 0 and last < UNTUNED else np.int64(-1)
+
+
+@inner
+def allows(limits, sounds, said, field, token, after, rested, forced, worn, easing):  # type: ignore[no-untyped-def]
     """Return whether a field may have a token. ``easing``: how often the limits gave way so far.
 
     ``rested``: frames since the last note of any voice, before the event's wait.
     ``after``: the voice after which the next one of this frame must come; -1 if there is none. ``forced``: the voice
-    that was asked for, or -1.
+    that was asked for, or -1. ``worn``: see `worn_pitch`.
     """
     if field == WAIT:
         if easing == 0 and rested + token > limits.longest_wait[0]:
@@ -418,13 +435,13 @@ def allows(limits, sounds, said, field, token, after, rested, forced, easing):  
             return said[WAIT] == LONGEST_WAIT and token == REST
         return (said[WAIT] > 0 or token > after) and (easing > 0 or not limits.silent[token])
     if field == INSTRUMENT:
-        heard = easing > 1 or sounds[TUNED, token] + sounds[DRUM, token] > 0
+        heard = easing > 1 or limits.new[token] or sounds[TUNED, token] + sounds[DRUM, token] > 0
         return heard and (limits.labels[voice, token] if easing == 0 else limits.known[token])
     if field == PITCH:
         new = sounds[TUNED, label] + sounds[DRUM, label] == 0
         if token == UNTUNED:
-            return new or sounds[DRUM, label] > 0
-        return (new or sounds[TUNED, label] > 0) and limits.pitches[voice, token]
+            return (new and not limits.new[label]) or sounds[DRUM, label] > 0
+        return (new or sounds[TUNED, label] > 0) and limits.pitches[voice, token] and (token != worn or easing > 0)
     return True
 
 
@@ -512,13 +529,15 @@ def write_event(  # type: ignore[no-untyped-def]
             said[field] = forced[field]
         else:
             tilt(scratch, field, follows[field], wait_tilt, long_wait, leap_tilt, same_pitch, clash)
-            left, wanted = np.int64(0), np.int64(forced[VOICE])
+            left, wanted, worn = np.int64(0), np.int64(forced[VOICE]), np.int64(-1)
+            if field == PITCH:
+                worn = worn_pitch(memory, said[VOICE], now + said[WAIT], limits.longest_tones[said[VOICE]])
             for step in range(-1 if field == WAIT else 0, EASINGS):  # `waits` give way before all limits
                 easing = max(step, 0)
                 for token in range(least_wait if field == WAIT else 0, _SIZES[field]):
                     if step < 0 and not waits[token]:
                         continue
-                    if allows(limits, state.sounds, said, field, token, after, rested, wanted, easing):
+                    if allows(limits, state.sounds, said, field, token, after, rested, wanted, worn, easing):
                         kept[left], permitted[left] = logits[token], token
                         left += 1
                 if left > 0:

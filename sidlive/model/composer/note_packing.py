@@ -172,4 +172,12 @@ def fields_scratch(config: ComposerConfig) -> FieldsScratch:
 def limit_arrays(limits: NoteLimits) -> LimitArrays:
     """Return limits as the kernels read them."""
     silent = np.array([voice in limits.silent_voices for voice in range(VOICES)])
-    return LimitArrays(silent, limits.pitches, limits.labels, limits.known, np.array([limits.longest_wait]))
+    return LimitArrays(
+        silent,
+        limits.pitches,
+        limits.labels,
+        limits.known,
+        np.array([limits.longest_wait]),
+        limits.new,
+        np.array(limits.longest_tones),
+    )

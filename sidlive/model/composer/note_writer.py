@@ -15,13 +15,25 @@ from sidlive.model.composer.chapter import Chapter
 from sidlive.model.composer.choices import NoteLimits, NoteSampling
 from sidlive.model.composer.choosing import choose, merit_of
 from sidlive.model.composer.drafts import Outcome, Tryout
-from sidlive.model.composer.events import CHORD, FIELDS, KIND, LONGEST_WAIT, PITCH, REST, VOICE, WAIT, Events
+from sidlive.model.composer.events import (
+    CHORD,
+    FIELDS,
+    INSTRUMENT,
+    KIND,
+    LONGEST_WAIT,
+    PITCH,
+    REST,
+    TIES,
+    VOICE,
+    WAIT,
+    Events,
+)
 from sidlive.model.composer.hearing import FLOOR_FRAMES, Hearing, code_note, fitting_chord, limits_of, note_of, waits_of
 from sidlive.model.composer.loop_watch import LoopWatch, fresh_start, is_fresh_start, notes_again, stirred
-from sidlive.model.composer.new_sounds import with_new_sound
+from sidlive.model.composer.new_sounds import labels_of, new_parts, settling, with_new_sound
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.sections import section_of, turn_of, turned
-from sidlive.model.composer.sheet import FROM_THE_BEGINNING, SheetNote
+from sidlive.model.composer.sheet import FROM_THE_BEGINNING, NEVER, Sheet, SheetNote
 from sidlive.model.composer.styles import ComposerStyles
 from sidlive.model.composer.taste import Taste
 from sidlive.tune.score.notes import ATTACK
@@ -170,22 +182,38 @@ class NoteWriter:
         least = max(0, chapter.floor - chapter.now)
         section = section_of(settings, chapter.front)
         turn = turn_of(settings.contrast, settings.sampling.seed, settings.sampling.lane, section, draft)
-        limits = limits_of(heard, settings, silent)
+        parts = new_parts(heard, settings, chapter.begun, chapter.front)
+        limits = limits_of(heard, settings, silent, labels_of(parts))
         sampling = turned(replace(settings.sampling, pace=heard.pace), turn, draft, settings.bar_frames)
         sampling = stirred(sampling, self._fed_start, chapter.now)
+        sampling = settling(sampling, heard, settings, chapter.begun, chapter.front)
         waits = waits_of(heard, settings, chapter.now + chapter.shift)
-        forced = None
-        if settings.keep_voices and not least:
-            forced = _attack_of(_due_voice(chapter, silent, sampling.density))
+        due = _due_voice(chapter, silent, sampling.density) if settings.keep_voices and not least else None
+        forced = None if due is None else _forced(voice=due, attacks=True)
         event = composer.write(sampling, limits, forced, least_wait=min(least, LONGEST_WAIT), waits=waits)
-        if settings.classes is not None and event[VOICE] != REST and event[CHORD]:
-            fitting = fitting_chord(int(event[CHORD]), int(event[PITCH]), limits.classes or 0)
-            if fitting != event[CHORD]:
-                composer.rewind(1)
-                event = event.copy()
-                event[CHORD] = fitting
-                composer.hear(event)
-        note = note_of(event, chapter.now + int(event[WAIT]), heard, settings, frame)
+        if event[VOICE] == REST:
+            return note_of(event, chapter.now + int(event[WAIT]), heard, settings, frame)
+        voice, onset = int(event[VOICE]), chapter.now + int(event[WAIT])
+        # The note may lie in another section than the one before it, and a tie must not lead to another instrument.
+        there = new_parts(heard, settings, chapter.begun, onset)
+        part = there[voice]
+        enters = (None if part is None else part.label) != _new_label(chapter.sheet, heard, voice)
+        if part != parts[voice] or (enters and event[KIND] & TIES):
+            composer.rewind(1)
+            limits = limits_of(heard, settings, silent, labels_of(there))
+            forced = _forced(int(event[WAIT]), voice, enters or due is not None)
+            event = composer.write(sampling, limits, forced, waits=waits)
+        chord = int(event[CHORD]) if part is None or not part.single else 0
+        if settings.classes is not None and chord:
+            chord = fitting_chord(chord, int(event[PITCH]), limits.classes[voice] or 0)
+        if chord != event[CHORD]:
+            composer.rewind(1)
+            event = event.copy()
+            event[CHORD] = chord
+            composer.hear(event)
+        note = note_of(event, onset, heard, settings, frame)
+        if part is not None and note.flags & ATTACK:
+            return replace(note, instrument=part.instrument, sounds=part.sounds, most=NEVER)
         return with_new_sound(note, heard, settings, chapter.begun, chapter.sheet)
 
     def _next_code(self, chapter: Chapter, settings: PlanSettings, frame: int) -> SheetNote | None:
@@ -321,10 +349,18 @@ def _due_voice(chapter: Chapter, silent: frozenset[int], density: float) -> int 
     return min(due, key=lambda voice: last[voice], default=None)
 
 
-def _attack_of(voice: int | None) -> NDArray[np.int16] | None:
-    """Return the fields to force so that the next event is an attack of a voice, ``int16[FIELDS]``; None: no voice."""
-    if voice is None:
+def _new_label(sheet: Sheet, heard: Hearing, voice: int) -> int | None:
+    """Return the label of the new part to which the last note of a voice belongs; None if it belongs to none."""
+    last = next((note for note in sheet.backwards() if note.voice == voice), None)
+    if last is None or not last.event or last.part is not None or last.event[INSTRUMENT] < heard.instruments:
         return None
+    return last.event[INSTRUMENT]
+
+
+def _forced(wait: int = -1, voice: int = -1, attacks: bool = False) -> NDArray[np.int16]:
+    """Return the fields to force of the next event, ``int16[FIELDS]``; -1: not forced."""
     forced = np.full(FIELDS, -1, np.int16)
-    forced[VOICE], forced[KIND] = voice, 0
+    forced[WAIT], forced[VOICE] = wait, voice
+    if attacks:
+        forced[KIND] = 0
     return forced

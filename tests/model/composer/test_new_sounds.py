@@ -6,12 +6,30 @@ import numpy as np
 import pytest
 from fake_composer import FakeComposer
 
-from sidlive.chip.registers import AD, SR, VOICES, Frames, register_of
+from sidlive.chip.registers import (
+    AD,
+    CONTROL,
+    FREQ_HI,
+    GATE,
+    NOISE,
+    SAW,
+    SR,
+    VOICES,
+    Frames,
+    first_control_of,
+    register_of,
+    silence,
+)
 from sidlive.model.composer import NoteSampling
-from sidlive.model.composer.new_sounds import SECTION_BARS
+from sidlive.model.composer.events import INSTRUMENT as INSTRUMENT_FIELD
+from sidlive.model.composer.events import TIES
+from sidlive.model.composer.hearing import Hearing
+from sidlive.model.composer.new_sounds import SECTION_BARS, new_parts
 from sidlive.model.composer.plan_settings import PlanSettings
 from sidlive.model.composer.planner import Planner
+from sidlive.model.composer.sheet import SheetNote
 from sidlive.tune.loading import load_fragment
+from sidlive.tune.score.notes import ATTACK
 
 BAR = 40.0
 SECTION = round(SECTION_BARS * BAR)
@@ -51,20 +69,80 @@ def notes(prompt: Frames, settings: PlanSettings) -> np.ndarray:
     return np.array([rows[place] for place in sorted(rows)])
 
 
-def test_new_sounds_enter_at_section_lines_and_the_notes_stay(prompt: Frames) -> None:
-    plain, new = notes(prompt, PLAIN), notes(prompt, NEW)
-    assert (plain[:, [ONSET, VOICE, PITCH, LENGTH]] == new[:, [ONSET, VOICE, PITCH, LENGTH]]).all()
-    known = plain[:, INSTRUMENT].max() + 1
-    assert (plain[:, INSTRUMENT] < 4).all() and (new[:, INSTRUMENT] >= known).any()
-    other = plain[:, INSTRUMENT] != new[:, INSTRUMENT]
-    assert not other[new[:, ONSET] < SECTION].any(), "the plan begins with the sounds of the prompt"
+def written(prompt: Frames, settings: PlanSettings, kind: int = 0) -> list[SheetNote]:
+    """Return the notes that the composer wrote for FRAMES frames, as they stand on the sheet, in order."""
+    planner = Planner(FakeComposer(kind=kind), lambda n: prompt[-n:])
+    planner.begin(prompt, 0)
+    played(planner, settings)
+    notes = [note for note in planner._chapters[-1].sheet.backwards() if note.event and note.voice < VOICES]
+    return notes[::-1]
+
+
+def seeds(count: int) -> list[PlanSettings]:
+    return [replace(NEW, sampling=NoteSampling(seed=seed)) for seed in range(count)]
+
+
+def test_sounds_and_parts_change_at_section_lines_only(prompt: Frames) -> None:
+    known, new_labels, new_sounds = Hearing(prompt).instruments, 0, 0
+    for settings in seeds(6):
+        sections: dict[tuple[int, int], dict[int, int]] = {}
+        for note in written(prompt, settings):
+            label = note.event[INSTRUMENT_FIELD]
+            sounds = sections.setdefault((note.voice, note.frame // SECTION), {})
+            assert sounds.setdefault(label, note.instrument) == note.instrument, "one sound in a voice's section"
+        for (_, section), sounds in sections.items():
+            assert len({label >= known for label in sounds}) == 1, "a voice has a new part, or it has none"
+            assert section or all(label == sound for label, sound in sounds.items()), "at first the prompt's sounds"
+            new_labels += max(sounds) >= known
+            new_sounds += any(label < known and label != sound for label, sound in sounds.items())
+        labels = {label for sounds in sections.values() for label in sounds if label >= known}
+        assert all(label < known + 2 * VOICES for label in labels)
+    assert new_labels > 6 and new_sounds > 6
+
+
+def test_voices_change_together(prompt: Frames) -> None:
+    heard, together, alone = Hearing(prompt), 0, 0
+    for settings in seeds(60):
+        for section in range(8):
+            parts = new_parts(heard, settings, 0, section * SECTION)
+            together += sum(part is not None for part in parts) > 1
+            alone += sum(part is not None for part in parts) == 1
+    assert together and alone and together > alone / 3, "independent voices would seldom have new parts at once"
+
+
+def test_a_new_part_has_one_pitched_instrument_and_begins_with_an_attack(prompt: Frames) -> None:
+    heard = Hearing(prompt)
+    entered = 0
+    for settings in seeds(6):
+        before: dict[int, int] = {}
+        for note in written(prompt, settings, TIES):
+            label = note.event[INSTRUMENT_FIELD]
+            if label >= heard.instruments:
+                base = note.instrument % heard.instruments
+                assert note.instrument >= heard.instruments and not heard.is_drum(base)
+            new = [
+                one if one is not None and one >= heard.instruments else None for one in (label, before.get(note.voice))
+            ]
+            if new[0] != new[1]:
+                entered += 1
+                assert note.flags & ATTACK, "a tie would go on with the sound of the part before"
+            before[note.voice] = label
+    assert entered > 6
+
+
+def test_a_voice_of_drums_gets_no_new_part() -> None:
+    drums = silence(640)
     for voice in range(VOICES):
-        for section in range(1, FRAMES // SECTION):
-            here = (new[:, VOICE] == voice) & (new[:, ONSET] // SECTION == section)
-            pairs = {
-                (a, b) for a, b in zip(plain[here, INSTRUMENT].tolist(), new[here, INSTRUMENT].tolist(), strict=True)
-            }
-            assert len(pairs) == len({a for a, _ in pairs}), "an instrument has one sound in a voice's section"
+        drums[:, register_of(voice, CONTROL)] = (NOISE if voice == 2 else SAW) | np.where(
+            np.arange(640) % 16 < 8, GATE, 0
+        )
+        drums[:, register_of(voice, FREQ_HI)] = 20 + 5 * voice + (np.arange(640) // 16 % 3) * (voice < 2)
+        drums[:, register_of(voice, SR)] = 0xF0
+        drums[:, first_control_of(voice)] = drums[:, register_of(voice, CONTROL)]
+    heard = Hearing(drums)
+    assert heard.drums_mostly(2) and not heard.drums_mostly(0)
+    parts = [new_parts(heard, settings, 0, section * SECTION) for settings in seeds(20) for section in range(8)]
+    assert any(one[0] for one in parts) and not any(one[2] for one in parts)
 
 
 def test_new_sounds_are_heard_in_envelopes_that_the_prompt_lacks(prompt: Frames) -> None:

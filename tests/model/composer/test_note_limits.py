@@ -7,7 +7,9 @@ from composers import lively_composer, notes
 from sidlive.chip.registers import VOICES
 from sidlive.errors import ControlError, ModelError
 from sidlive.model.composer import Composer, NoteLimits, NoteSampling
+from sidlive.model.composer.choices import NO_LIMIT
 from sidlive.model.composer.events import (
+    CHORD,
     INSTRUMENT,
     INSTRUMENTS,
     LONGEST_WAIT,
@@ -63,7 +65,7 @@ def test_a_thousand_random_settings_are_obeyed(engine: Composer) -> None:
         limits = NoteLimits(
             lowest=tuple(low.tolist()),
             highest=tuple(np.minimum(low + rng.integers(11, 40, VOICES), UNTUNED - 1).tolist()),
-            classes=int(rng.integers(1, 4096)) if rng.random() < 0.7 else None,
+            classes=tuple(int(rng.integers(1, 4096)) if rng.random() < 0.7 else None for _ in range(VOICES)),
             silent_voices=frozenset(v for v in range(VOICES) if rng.random() < 0.3),
             instruments=int(rng.integers(1, 8)),
             voice_instruments=tuple(
@@ -97,7 +99,8 @@ def test_a_thousand_random_settings_are_obeyed(engine: Composer) -> None:
         assert (pitch == UNTUNED) == (label == DRUM)
         if pitch < UNTUNED:
             high = limits.highest[voice]
-            classes = 4095 if limits.classes is None else limits.classes
+            own = limits.classes[voice]
+            classes = 4095 if own is None else own
             fits = [p for p in range(limits.lowest[voice], high + 1) if classes >> p % 12 & 1]
             assert pitch in fits
         seen.add((voice, label))
@@ -105,7 +108,9 @@ def test_a_thousand_random_settings_are_obeyed(engine: Composer) -> None:
 
 
 def test_a_range_without_the_scale_grows_until_it_has_a_tone_of_it(engine: Composer) -> None:
-    limits = NoteLimits(lowest=(50,) * VOICES, highest=(51,) * VOICES, classes=1 << 5 | 1 << 6)  # F and F sharp
+    limits = NoteLimits(
+        lowest=(50,) * VOICES, highest=(51,) * VOICES, classes=(1 << 5 | 1 << 6,) * VOICES
+    )  # F and F sharp
     events = written(engine, 200, NoteSampling(seed=2, temperature=2.0, top_p=1.0), limits)
     assert set(events[(events[:, VOICE] < REST) & (events[:, PITCH] < UNTUNED), PITCH].tolist()) == {53}
 
@@ -114,6 +119,33 @@ def test_a_voice_without_heard_labels_takes_any_that_was_heard(engine: Composer)
     limits = NoteLimits(voice_instruments=(frozenset({20}), None, None), silent_voices=frozenset({1, 2}))
     events = written(engine, 100, NoteSampling(seed=3, temperature=2.0, top_p=1.0), limits)
     assert set(events[events[:, VOICE] < REST, INSTRUMENT].tolist()) == HEARD
+
+
+def test_a_new_label_is_written_with_a_pitch_although_it_was_never_heard(engine: Composer) -> None:
+    limits = NoteLimits(instruments=8, voice_instruments=(frozenset({20}), None, None), new_labels=frozenset({20}))
+    events = written(engine, 200, NoteSampling(seed=3, temperature=2.0, top_p=1.0), limits)
+    first = events[:, VOICE] == 0
+    assert first.sum() > 20 and (events[first, INSTRUMENT] == 20).all() and (events[first, PITCH] < UNTUNED).all()
+    others = events[(events[:, VOICE] > 0) & (events[:, VOICE] < REST), INSTRUMENT]
+    assert set(others.tolist()) == HEARD, "the other voices take no new label"
+
+
+def test_a_voice_repeats_a_tone_for_no_longer_than_its_limit(engine: Composer) -> None:
+    longest = 60
+
+    def repeated(limits: NoteLimits) -> int:
+        """Return the most frames from the first to the last onset of one tone of voice 1, chords included."""
+        events = written(engine, 300, NoteSampling(seed=5, same_pitch=8.0), limits)
+        begun, most, since, tone = onsets_of(events), 0, 0, (-1, -1)
+        for frame, event in zip(begun.tolist(), events.tolist(), strict=True):
+            if event[VOICE] == 0 and event[PITCH] < UNTUNED:
+                if (event[PITCH], event[CHORD]) != tone:
+                    since, tone = frame, (event[PITCH], event[CHORD])
+                most = max(most, frame - since)
+        return most
+
+    assert repeated(NoteLimits()) > 4 * longest
+    assert repeated(NoteLimits(longest_tones=(longest, NO_LIMIT, NO_LIMIT))) <= longest
 
 
 def test_before_any_label_was_heard_the_whole_sound_bank_is_allowed(engine: Composer) -> None:
@@ -231,8 +263,10 @@ def test_following_more_takes_the_first_suggestion_more_often(engine: Composer) 
     [
         ({"lowest": (0, 0)}, "lowest must have one entry for each of 3 voices"),
         ({"lowest": (50, 0, 0), "highest": (40, 107, 107)}, "pitches of voice 1 must be a range within 0 to 107"),
-        ({"classes": 0}, "classes must be a mask"),
-        ({"classes": 4096}, "classes must be a mask"),
+        ({"classes": (0, None, None)}, "classes must be masks"),
+        ({"classes": (None, 4096, None)}, "classes must be masks"),
+        ({"classes": (1,)}, "classes must have one entry for each of 3 voices"),
+        ({"longest_tones": ()}, "longest_tones must have one entry for each of 3 voices"),
         ({"silent_voices": frozenset({3})}, "silent_voices must be among 0 to 2"),
         ({"instruments": 0}, "instruments must be at least 1"),
     ],
