@@ -212,7 +212,7 @@ CONTROLS: Final[dict[str, Control]] = {
             0.7,
             "",
             "steer",
-            "how often a planned voice gets sounds that the prompt does not have",
+            "how often planned voices get sounds and parts that the prompt does not have",
             before=0.0,
         ),
         Control("swing", 0.0, 1.0, 0.0, "", "steer", "how late every second eighth comes; 0 is straight"),

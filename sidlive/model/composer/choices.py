@@ -130,7 +130,7 @@ class NoteSampling:
 # defaults, the statistics of the notes are nearest to those of real tunes (see the card of the composer).
 PLAYED_WARMTH: Final = 1.0625  # times the frames' temperature
 PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
-PLAYED_FOLLOW: Final = -1.25  # nats added to the frames' ``follow``, for pitches ...
+PLAYED_FOLLOW: Final = -1.0  # nats added to the frames' ``follow``, for pitches ...
 PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
 PLAYED_STEADY: Final = 2.0
 # At a low temperature a voice repeats its tone more often than in real tunes, and clashes with other voices more often.
@@ -178,7 +178,7 @@ class NoteLimits:
     ``longest_wait``: most frames in which no voice begins a note.
     ``new_labels``: labels beyond those of the sound bank that may be written with a pitch although they were never
         heard; a voice uses them only if ``voice_instruments`` says so.
-    ``longest_tones``: frames for which each voice may begin one tone (pitch and chord) again and again.
+    ``longest_tones``: frames for which each voice may begin one tone (pitch class and chord) again and again.
 
     Besides, any other label that was never heard is not written, and drums stay drums: a label is written UNTUNED, or
     with a pitch, only if it was heard so. Where nothing is left, the limits give way in this order:

@@ -183,7 +183,7 @@ class Hearing:
         events, onsets, found = self.events, onsets_of(self.events), []
         for voice in range(VOICES):
             mine = (events[:, VOICE] == voice) & (events[:, PITCH] < UNTUNED)
-            tones, begun = events[mine][:, [PITCH, CHORD]], onsets[mine]
+            tones, begun = np.stack([events[mine, PITCH] % _OCTAVE, events[mine, CHORD]], axis=1), onsets[mine]
             changes = np.flatnonzero((tones[1:] != tones[:-1]).any(axis=1)) + 1
             first, last = np.append(0, changes), np.append(changes, len(tones)) - 1
             longest = int((begun[last] - begun[first]).max()) if len(changes) else DRONE

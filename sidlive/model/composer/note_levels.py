@@ -398,18 +398,21 @@ def may_sound(limits, voice, forced):  # type: ignore[no-untyped-def]
 
 
 @inner
-def worn_pitch(memory, voice, frame, longest):  # type: ignore[no-untyped-def]
-    """Return the pitch that a voice has begun again and again in the last ``longest`` frames; -1 for none."""
+def worn_class(memory, voice, frame, longest):  # type: ignore[no-untyped-def]
+    """Return the pitch class of the tone that a voice began again and again in the last ``longest`` frames; -1: none.
+
+    Octaves of a tone are the same tone; with another chord it is another one.
+    """
     last, chord = memory.voices[voice, 1], np.int64(-1)
     place = memory.counts[EVENTS] - 1
     while place >= 0 and memory.onsets[place] > frame - longest:
         event = memory.events[place]
         if event[VOICE] == voice and event[PITCH] < UNTUNED:
             chord = np.int64(event[CHORD]) if chord < 0 else chord
-            if event[PITCH] != last or event[CHORD] != chord:
+            if (event[PITCH] - last) % OCTAVE or event[CHORD] != chord:
                 return np.int64(-1)
         place -= 1
-    return last if place >= 0 and last < UNTUNED else np.int64(-1)
+    return last % OCTAVE if place >= 0 and last < UNTUNED else np.int64(-1)
 
 
 @inner
@@ -418,7 +421,7 @@ def allows(limits, sounds, said, field, token, after, rested, forced, worn, easi
 
     ``rested``: frames since the last note of any voice, before the event's wait.
     ``after``: the voice after which the next one of this frame must come; -1 if there is none. ``forced``: the voice
-    that was asked for, or -1. ``worn``: see `worn_pitch`.
+    that was asked for, or -1. ``worn``: see `worn_class`.
     """
     if field == WAIT:
         if easing == 0 and rested + token > limits.longest_wait[0]:
@@ -441,7 +444,9 @@ def allows(limits, sounds, said, field, token, after, rested, forced, worn, easi
         new = sounds[TUNED, label] + sounds[DRUM, label] == 0
         if token == UNTUNED:
             return (new and not limits.new[label]) or sounds[DRUM, label] > 0
-        return (new or sounds[TUNED, label] > 0) and limits.pitches[voice, token] and (token != worn or easing > 0)
+        if token % OCTAVE == worn and easing == 0:
+            return False
+        return (new or sounds[TUNED, label] > 0) and limits.pitches[voice, token]
     return True
 
 
@@ -531,7 +536,7 @@ def write_event(  # type: ignore[no-untyped-def]
             tilt(scratch, field, follows[field], wait_tilt, long_wait, leap_tilt, same_pitch, clash)
             left, wanted, worn = np.int64(0), np.int64(forced[VOICE]), np.int64(-1)
             if field == PITCH:
-                worn = worn_pitch(memory, said[VOICE], now + said[WAIT], limits.longest_tones[said[VOICE]])
+                worn = worn_class(memory, said[VOICE], now + said[WAIT], limits.longest_tones[said[VOICE]])
             for step in range(-1 if field == WAIT else 0, EASINGS):  # `waits` give way before all limits
                 easing = max(step, 0)
                 for token in range(least_wait if field == WAIT else 0, _SIZES[field]):

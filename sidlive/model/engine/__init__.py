@@ -54,8 +54,9 @@ if TYPE_CHECKING:
 
 # Number of the engine's arithmetic, which takes keep in their logs. It grows whenever the same weights, prompt and seed
 # begin to give other frames: as activations became bytes (2), sweeps kept to the prompt's steps (3), long planned notes
-# kept their vibrato (4), and plans used more of the prompt's pitch classes (5). A log without a number is of 1.
-ARITHMETIC: Final = 5
+# kept their vibrato (4), plans used more of the prompt's pitch classes (5), and voices got new parts (6). A log without
+# a number is of 1.
+ARITHMETIC: Final = 6
 
 __all__ = [
     "ARITHMETIC",

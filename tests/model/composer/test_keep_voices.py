@@ -14,7 +14,7 @@ from sidlive.chip import registers as sid
 from sidlive.chip.registers import Frames
 from sidlive.model.composer import NoteLimits, NoteSampling
 from sidlive.model.composer import events as ev
-from sidlive.model.composer.attendance import EARLY, FEW, LATE, MANY, Attendance, with_bound
+from sidlive.model.composer.attendance import EARLY, FEW, LATE, MANY, TONE_AGE, Attendance, with_bound
 from sidlive.model.composer.hearing import FLOOR_FRAMES, FLOOR_SHARE, Hearing
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.planner import LISTENING, Planner
@@ -71,11 +71,11 @@ def deaf(frame: int, row: Row) -> None:
     row[[CONTROL, FIRST]] &= ~np.uint8(sid.GATE)
 
 
-def stuck(frame: int, row: Row) -> None:
+def held_open(frame: int, row: Row) -> None:
     row[FIRST] = row[CONTROL]
 
 
-@pytest.mark.parametrize(("change", "retriggers"), [(deaf, False), (stuck, True)])
+@pytest.mark.parametrize(("change", "retriggers"), [(deaf, False), (held_open, True)])
 def test_a_voice_that_leaves_out_its_attacks_is_bound_to_the_plan(
     change: Callable[[int, Row], None], retriggers: bool
 ) -> None:
@@ -110,6 +110,28 @@ def test_an_attack_a_little_early_or_late_is_no_attack_left_out(late: int) -> No
         row[[CONTROL, FIRST]] = other[[CONTROL, FIRST]]
 
     assert not any(perform(plan, shifted)[1])
+
+
+def test_a_voice_that_is_stuck_on_a_tone_is_bound_to_the_plan() -> None:
+    plan, pitch = guides(1200), sid.register_of(VOICE, sid.FREQ_HI)
+
+    def stuck(frame: int, row: Row) -> None:
+        row[pitch] = plan[0, pitch]
+
+    rows = perform(plan, stuck)[0]
+    late = np.arange(TONE_AGE + 1, len(plan) - STEP, STEP)  # when each note has been compared, and mended
+    wrong = rows[late, pitch] != plan[late, pitch]
+    assert wrong.sum() <= 1 + len(late) // MANY
+    assert (plan[late, pitch] != plan[0, pitch]).mean() > 0.7, "alone it would play no other tone"
+
+
+def test_a_voice_that_plays_another_tone_of_its_own_is_free() -> None:
+    plan, pitch = guides(600), sid.register_of(VOICE, sid.FREQ_HI)
+
+    def other(frame: int, row: Row) -> None:
+        row[pitch] += 5 + frame // STEP % 3
+
+    assert not any(perform(plan, other)[1])
 
 
 def test_what_a_voice_must_do_depends_on_the_guides_and_frames_before_alone() -> None:
