@@ -1,10 +1,10 @@
 """Attendance: whether each voice plays the attacks that are planned for it, and what happens if one does not.
 
 The network sees the plan as a suggestion and may choose otherwise (see `model.guide`). Once it has left out an attack,
-it often leaves out the next ones too: a closed voice stays closed, an open gate stays open. A voice may also be *stuck*:
-it attacks, but on the tone that it repeated before, although the plan moves on. So a voice that leaves out a planned
-attack, or is stuck, is *bound* to the plan until it has played the next ones: its registers are those of the guide. It
-is bound for a few attacks only, and for more if that happens again soon after.
+it often leaves out the next ones too: a closed voice stays closed, an open gate stays open. A voice may also be
+*stuck*: it attacks, but on the tone that it repeated before, although the plan moves on. So a voice that leaves out a
+planned attack, or is stuck, is *bound* to the plan until it has played the next ones: its registers are those of the
+guide. It is bound for a few attacks only, and for more if that happens again soon after.
 
 All of this depends on the guides and the frames before alone. Knows no composer and no engine.
 """

@@ -130,7 +130,7 @@ class NoteSampling:
 # defaults, the statistics of the notes are nearest to those of real tunes (see the card of the composer).
 PLAYED_WARMTH: Final = 1.0625  # times the frames' temperature
 PLAYED_VARY: Final = 1.25  # times the frames' ``vary``, at most 1
-PLAYED_FOLLOW: Final = -1.0  # nats added to the frames' ``follow``, for pitches ...
+PLAYED_FOLLOW: Final = -1.25  # nats added to the frames' ``follow``, for pitches ...
 PLAYED_RHYTHM_FOLLOW: Final = 1.25  # ... and for all other fields
 PLAYED_STEADY: Final = 2.0
 # At a low temperature a voice repeats its tone more often than in real tunes, and clashes with other voices more often.
