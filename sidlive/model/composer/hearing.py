@@ -52,7 +52,7 @@ SHORTEST_WAIT: Final = 24  # frames
 _WHOLE: Final = 0.05  # frames by which an estimated beat may differ from a whole number of frames
 TONES_SHARE: Final = 0.98  # share of the tones that the pitch classes of the composer hold ...
 CORE_SHARE: Final = 0.95  # ... and those of a new part (see `new_sounds`)
-SHORTEST_TONE: Final = 150  # frames (3 s) for which a voice may always repeat a tone
+SHORTEST_TONE: Final = 300  # frames (6 s) for which a voice may always repeat a tone
 DRONE: Final = 500  # frames (10 s): a voice that repeated a tone for so long, or has only one, may do so for ever
 
 
