@@ -8,9 +8,9 @@ most of the voices:
 - Of some it replaces some instruments, by a variant (see `tune.score.variants`) or by an instrument that another voice
   played. The composer does not hear of it.
 - Others get a *new part*. The composer writes for them with the number of an instrument that it has never heard, and so
-  writes what real tunes play when an instrument enters. A variant of an instrument of the prompt plays it. At first the
-  notes of all voices keep less strictly to the rhythm heard. A voice that mostly plays drums has all its instruments
-  replaced instead, and so has every voice if no instrument of the prompt can play a part.
+  writes what real tunes play when an instrument enters. A variant of an instrument of the prompt plays it. The voice's
+  drums stay. At first the notes of all voices keep less strictly to the rhythm heard. A voice that mostly plays drums
+  has all its instruments replaced instead, and so has every voice if no instrument of the prompt can play a part.
 
 Sets and sections are decided by random numbers of (seed, lane, music heard, section, voice, instrument), and by nothing
 else. So a plan that is rewound or written anew has the same sounds, and a set that comes back sounds as before.
@@ -41,7 +41,7 @@ REPLACED: Final = 0.5  # share of the instruments that are replaced of the other
 BORROWED: Final = 0.15  # ... and of these, those replaced by an instrument of another voice
 FEWEST_TONES: Final = 4  # single tones of an instrument that may play a new part
 SETTLING_BARS: Final = 4  # bars from the beginning of a set with new parts in which ...
-FREER: Final = 2.5  # ... these nats are taken from the trust in a suggested rhythm ...
+FREER: Final = 1.25  # ... these nats are taken from the trust in a suggested rhythm ...
 STEADY_SHARE: Final = 0.5  # ... and the number of notes is kept with this share of its strictness
 # Random numbers with a negative frame number decide sounds; those from frame 0 on choose notes.
 _OF_VARIANTS, _OF_SETS, _OF_VOICES, _OF_SECTIONS = -1, -1 << 10, -2 << 10, -1 << 20

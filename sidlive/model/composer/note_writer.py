@@ -3,7 +3,7 @@
 `planner` decides how far the notes reach and under which settings they are written.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -33,7 +33,7 @@ from sidlive.model.composer.loop_watch import LoopWatch, fresh_start, is_fresh_s
 from sidlive.model.composer.new_sounds import labels_of, new_parts, settling, with_new_sound
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.sections import section_of, turn_of, turned
-from sidlive.model.composer.sheet import FROM_THE_BEGINNING, NEVER, Sheet, SheetNote
+from sidlive.model.composer.sheet import FROM_THE_BEGINNING, NEVER, SheetNote
 from sidlive.model.composer.styles import ComposerStyles
 from sidlive.model.composer.taste import Taste
 from sidlive.tune.score.notes import ATTACK
@@ -196,13 +196,14 @@ class NoteWriter:
         voice, onset = int(event[VOICE]), chapter.now + int(event[WAIT])
         # The note may lie in another section than the one before it, and a tie must not lead to another instrument.
         there = new_parts(heard, settings, chapter.begun, onset)
-        part = there[voice]
-        enters = (None if part is None else part.label) != _new_label(chapter.sheet, heard, voice)
-        if part != parts[voice] or (enters and event[KIND] & TIES):
+        before = next((note for note in chapter.sheet.backwards() if note.voice == voice), None)
+        label_before = _new_label(before.event, heard) if before is not None and before.part is None else None
+        enters = _new_label(event, heard) != label_before
+        if there[voice] != parts[voice] or (enters and event[KIND] & TIES):
             composer.rewind(1)
             limits = limits_of(heard, settings, silent, labels_of(there))
-            forced = _forced(int(event[WAIT]), voice, enters or due is not None)
-            event = composer.write(sampling, limits, forced, waits=waits)
+            event = composer.write(sampling, limits, _forced(int(event[WAIT]), voice, attacks=True), waits=waits)
+        part = there[voice] if _new_label(event, heard) is not None else None
         chord = int(event[CHORD]) if part is None or not part.single else 0
         if settings.classes is not None and chord:
             chord = fitting_chord(chord, int(event[PITCH]), limits.classes[voice] or 0)
@@ -349,12 +350,9 @@ def _due_voice(chapter: Chapter, silent: frozenset[int], density: float) -> int 
     return min(due, key=lambda voice: last[voice], default=None)
 
 
-def _new_label(sheet: Sheet, heard: Hearing, voice: int) -> int | None:
-    """Return the label of the new part to which the last note of a voice belongs; None if it belongs to none."""
-    last = next((note for note in sheet.backwards() if note.voice == voice), None)
-    if last is None or not last.event or last.part is not None or last.event[INSTRUMENT] < heard.instruments:
-        return None
-    return last.event[INSTRUMENT]
+def _new_label(event: Sequence[int] | NDArray[np.int16], heard: Hearing) -> int | None:
+    """Return the label of an event that belongs to a new part; None of any other, or of no event."""
+    return int(event[INSTRUMENT]) if len(event) and event[INSTRUMENT] >= heard.instruments else None
 
 
 def _forced(wait: int = -1, voice: int = -1, attacks: bool = False) -> NDArray[np.int16]:

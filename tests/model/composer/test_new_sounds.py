@@ -23,7 +23,7 @@ from sidlive.chip.registers import (
 from sidlive.model.composer import NoteSampling
 from sidlive.model.composer.events import INSTRUMENT as INSTRUMENT_FIELD
 from sidlive.model.composer.events import TIES
-from sidlive.model.composer.hearing import Hearing
+from sidlive.model.composer.hearing import Hearing, limits_of
 from sidlive.model.composer.new_sounds import SECTION_BARS, new_parts
 from sidlive.model.composer.plan_settings import PlanSettings
 from sidlive.model.composer.planner import Planner
@@ -130,19 +130,33 @@ def test_a_new_part_has_one_pitched_instrument_and_begins_with_an_attack(prompt:
     assert entered > 6
 
 
-def test_a_voice_of_drums_gets_no_new_part() -> None:
-    drums = silence(640)
+def beaten(every: int) -> Hearing:
+    """Return the hearing of three voices of which the third plays a drum in one of ``every`` notes."""
+    frames, t = silence(640), np.arange(640)
     for voice in range(VOICES):
-        drums[:, register_of(voice, CONTROL)] = (NOISE if voice == 2 else SAW) | np.where(
-            np.arange(640) % 16 < 8, GATE, 0
-        )
-        drums[:, register_of(voice, FREQ_HI)] = 20 + 5 * voice + (np.arange(640) // 16 % 3) * (voice < 2)
-        drums[:, register_of(voice, SR)] = 0xF0
-        drums[:, first_control_of(voice)] = drums[:, register_of(voice, CONTROL)]
-    heard = Hearing(drums)
+        drum = (voice == 2) & (t // 16 % every == 0)
+        control = np.where(drum, NOISE, SAW) | np.where(t % 16 < 8, GATE, 0)
+        frames[:, register_of(voice, CONTROL)] = frames[:, first_control_of(voice)] = control
+        frames[:, register_of(voice, FREQ_HI)] = np.where(drum, 60, 20 + 5 * voice + t // 16 % 3)
+        frames[:, register_of(voice, SR)] = 0xF0
+    return Hearing(frames)
+
+
+def test_a_voice_of_drums_gets_no_new_part() -> None:
+    heard = beaten(1)
     assert heard.drums_mostly(2) and not heard.drums_mostly(0)
     parts = [new_parts(heard, settings, 0, section * SECTION) for settings in seeds(20) for section in range(8)]
     assert any(one[0] for one in parts) and not any(one[2] for one in parts)
+
+
+def test_a_voice_keeps_its_drums_beside_a_new_part() -> None:
+    heard = beaten(3)
+    drums = [number for number in range(heard.instruments) if heard.is_drum(number)]
+    parts = [new_parts(heard, settings, 0, section * SECTION) for settings in seeds(20) for section in range(8)]
+    label = next(one[2].label for one in parts if one[2])
+    limits = limits_of(heard, NEW, frozenset(), (None, None, label))
+    assert len(drums) == 1 and set(np.flatnonzero(limits.labels[2]).tolist()) == {*drums, label}
+    assert not limits.labels[:2, label].any()
 
 
 def test_new_sounds_are_heard_in_envelopes_that_the_prompt_lacks(prompt: Frames) -> None:
