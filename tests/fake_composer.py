@@ -94,9 +94,9 @@ class FakeComposer:
             pitch = int(allowed[np.abs(allowed - (40 + 12 * voice + draw.integers(12))).argmin()])
             length = int(draw.integers(2)) * (1 + STEP // 2)
             instrument = int(draw.integers(limits.instruments))
-            instrument = min((limits.voice_instruments[voice] or set()) & limits.new_labels, default=instrument)
             event[:] = wait, voice, self.kind, instrument, pitch, 2 * int(draw.integers(2)), length
-            if forced is not None and forced[ev.KIND] >= 0:
-                event[ev.KIND] = forced[ev.KIND]
+            for field in (ev.KIND, ev.INSTRUMENT):
+                if forced is not None and forced[field] >= 0:
+                    event[field] = forced[field]
         self.hear(event)
         return event

@@ -203,12 +203,6 @@ class Hearing:
         """Return whether an instrument sounds the same at every pitch."""
         return bool(self._drums[instrument] >= 0)
 
-    def drum_labels(self, voice: int) -> frozenset[int]:
-        """Return the drums that a voice (0 to 2) plays, as events name them."""
-        return frozenset(
-            label for label in self.voice_labels[voice] or () if self.is_drum(min(label, self.instruments - 1))
-        )
-
     def drums_mostly(self, voice: int) -> bool:
         """Return whether most attacks of a voice (0 to 2) are drums, or it has none."""
         score = self.bank.score
@@ -369,7 +363,7 @@ def _limits_at(
     else:
         bits = (sum(1 << (number - shift) % _OCTAVE for number in classes),) * VOICES
     labels = tuple(
-        heard.voice_labels[voice] if new is None else heard.drum_labels(voice) | {new}
+        heard.voice_labels[voice] if new is None else (heard.voice_labels[voice] or frozenset()) | {new}
         for voice, new in enumerate(new_labels)
     )
     return NoteLimits(

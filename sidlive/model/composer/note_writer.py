@@ -3,7 +3,7 @@
 `planner` decides how far the notes reach and under which settings they are written.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -30,10 +30,10 @@ from sidlive.model.composer.events import (
 )
 from sidlive.model.composer.hearing import FLOOR_FRAMES, Hearing, code_note, fitting_chord, limits_of, note_of, waits_of
 from sidlive.model.composer.loop_watch import LoopWatch, fresh_start, is_fresh_start, notes_again, stirred
-from sidlive.model.composer.new_sounds import labels_of, new_parts, settling, with_new_sound
+from sidlive.model.composer.new_sounds import NewPart, labels_of, new_parts, settling, with_new_sound
 from sidlive.model.composer.plan_settings import CodePart, PlanSettings
 from sidlive.model.composer.sections import section_of, turn_of, turned
-from sidlive.model.composer.sheet import FROM_THE_BEGINNING, NEVER, SheetNote
+from sidlive.model.composer.sheet import FROM_THE_BEGINNING, NEVER, Sheet, SheetNote
 from sidlive.model.composer.styles import ComposerStyles
 from sidlive.model.composer.taste import Taste
 from sidlive.tune.score.notes import ATTACK
@@ -189,21 +189,24 @@ class NoteWriter:
         sampling = settling(sampling, heard, settings, chapter.begun, chapter.front)
         waits = waits_of(heard, settings, chapter.now + chapter.shift)
         due = _due_voice(chapter, silent, sampling.density) if settings.keep_voices and not least else None
-        forced = None if due is None else _forced(voice=due, attacks=True)
+        forced = None if due is None else _attack_of(due)
         event = composer.write(sampling, limits, forced, least_wait=min(least, LONGEST_WAIT), waits=waits)
         if event[VOICE] == REST:
             return note_of(event, chapter.now + int(event[WAIT]), heard, settings, frame)
         voice, onset = int(event[VOICE]), chapter.now + int(event[WAIT])
-        # The note may lie in another section than the one before it, and a tie must not lead to another instrument.
+        # The note may lie in another section than the one before it.
         there = new_parts(heard, settings, chapter.begun, onset)
-        before = next((note for note in chapter.sheet.backwards() if note.voice == voice), None)
-        label_before = _new_label(before.event, heard) if before is not None and before.part is None else None
-        enters = _new_label(event, heard) != label_before
-        if there[voice] != parts[voice] or (enters and event[KIND] & TIES):
+        label = _label_in(there[voice], int(event[INSTRUMENT]), heard)
+        enters = _part_label(label, heard) != _part_label(_last_label(chapter.sheet, voice), heard)
+        enters |= there[voice] != parts[voice]  # a tie must not lead to another part's instrument
+        if label != event[INSTRUMENT] or (enters and event[KIND] & TIES):
             composer.rewind(1)
             limits = limits_of(heard, settings, silent, labels_of(there))
-            event = composer.write(sampling, limits, _forced(int(event[WAIT]), voice, attacks=True), waits=waits)
-        part = there[voice] if _new_label(event, heard) is not None else None
+            again = event.copy()
+            again[KIND] = 0 if enters else event[KIND]
+            again[INSTRUMENT], again[PITCH:] = label, -1
+            event = composer.write(sampling, limits, again, waits=waits)
+        part = there[voice] if event[INSTRUMENT] >= heard.instruments else None
         chord = int(event[CHORD]) if part is None or not part.single else 0
         if settings.classes is not None and chord:
             chord = fitting_chord(chord, int(event[PITCH]), limits.classes[voice] or 0)
@@ -350,15 +353,30 @@ def _due_voice(chapter: Chapter, silent: frozenset[int], density: float) -> int 
     return min(due, key=lambda voice: last[voice], default=None)
 
 
-def _new_label(event: Sequence[int] | NDArray[np.int16], heard: Hearing) -> int | None:
-    """Return the label of an event that belongs to a new part; None of any other, or of no event."""
-    return int(event[INSTRUMENT]) if len(event) and event[INSTRUMENT] >= heard.instruments else None
+def _label_in(part: NewPart | None, label: int, heard: Hearing) -> int:
+    """Return the label with which a note is written for which the composer chose ``label``.
+
+    In a new part all but the drums have the part's label. Without one, ``label`` is that of a part that is over only if
+    the note is the first beyond the line of a section: then -1, so that another one is chosen.
+    """
+    if part is not None:
+        return label if label < heard.instruments and heard.is_drum(label) else part.label
+    return label if label < heard.instruments else -1
 
 
-def _forced(wait: int = -1, voice: int = -1, attacks: bool = False) -> NDArray[np.int16]:
-    """Return the fields to force of the next event, ``int16[FIELDS]``; -1: not forced."""
+def _part_label(label: int, heard: Hearing) -> int | None:
+    """Return a label if it is that of a new part, else None."""
+    return label if label >= heard.instruments else None
+
+
+def _last_label(sheet: Sheet, voice: int) -> int:
+    """Return the label of the last note of a voice; -1 if the composer did not write it."""
+    last = next((note for note in sheet.backwards() if note.voice == voice), None)
+    return last.event[INSTRUMENT] if last is not None and last.event and last.part is None else -1
+
+
+def _attack_of(voice: int) -> NDArray[np.int16]:
+    """Return the fields to force so that the next event is an attack of a voice, ``int16[FIELDS]``."""
     forced = np.full(FIELDS, -1, np.int16)
-    forced[WAIT], forced[VOICE] = wait, voice
-    if attacks:
-        forced[KIND] = 0
+    forced[VOICE], forced[KIND] = voice, 0
     return forced
