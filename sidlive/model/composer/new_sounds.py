@@ -7,10 +7,10 @@ most of the voices:
 
 - Of some it replaces some instruments, by a variant (see `tune.score.variants`) or by an instrument that another voice
   played. The composer does not hear of it.
-- Others get a *new part*. The composer writes for them with the number of an instrument that it has never heard, and so
-  writes what real tunes play when an instrument enters. A variant of an instrument of the prompt plays it. The voice's
-  drums stay. At first the notes of all voices keep less strictly to the rhythm heard. A voice that mostly plays drums
-  has all its instruments replaced instead, and so has every voice if no instrument of the prompt can play a part.
+- Others get a *new part*. All of their notes but the drums get the number of an instrument that the composer has never
+  heard, and so it writes what real tunes play when an instrument enters. A variant of an instrument of the prompt plays
+  it. At first the notes of all voices keep less strictly to the rhythm heard. A voice that mostly plays drums has all
+  its instruments replaced instead, and so has every voice if no instrument of the prompt can play a part.
 
 Sets and sections are decided by random numbers of (seed, lane, music heard, section, voice, instrument), and by nothing
 else. So a plan that is rewound or written anew has the same sounds, and a set that comes back sounds as before.
