@@ -178,7 +178,7 @@ def with_bound(
         if constraints.active and not constraints.values[columns, row[columns]].all():
             continue
         low, high = _PITCHES[voice]
-        if constraints.in_scale and not constraints.notes[int(row[high]) << 8 | int(row[low])]:
+        if constraints.in_scale and not constraints.notes[_tone(row, voice)]:
             columns = columns[(columns != low) & (columns != high)]
         values[columns], is_forced[columns] = row[columns], True
     return values, is_forced

@@ -35,19 +35,18 @@ from sidlive.tune.score.variants import with_variants
 SECTION_BARS: Final = 4
 CHANGE: Final = 0.4  # share of the sections in which the set is drawn anew, if `new_sounds` is 1
 SETS: Final = (0.3, 0.65, 1.0)  # a number drawn below these chooses the prompt's own sounds, set 1, set 2
-JOINS: Final = 0.75  # share of the voices that a set concerns ...
-WHOLE: Final = 0.5  # ... and of these, those that get a new part
-REPLACED: Final = 0.5  # share of the instruments that are replaced of the others ...
-BORROWED: Final = 0.15  # ... and of these, those replaced by an instrument of another voice
-FEWEST_TONES: Final = 4  # single tones of an instrument that may play a new part
-SETTLING_BARS: Final = 4  # bars from the beginning of a set with new parts in which ...
-FREER: Final = 1.25  # ... these nats are taken from the trust in a suggested rhythm ...
-STEADY_SHARE: Final = 0.5  # ... and the number of notes is kept with this share of its strictness
+JOINS: Final = 0.75  # share of the voices that a set concerns
+WHOLE: Final = 0.5  # share of the concerned voices that get a new part
+REPLACED: Final = 0.5  # share of its instruments that a set replaces of each other concerned voice
+BORROWED: Final = 0.15  # share of the replaced instruments for which an instrument of another voice plays
+FEWEST_TONES: Final = 4  # an instrument plays new parts only if it attacked at least this many single tones
+SETTLING_BARS: Final = 4  # the notes settle for this many bars after a set with new parts has begun
+FREER: Final = 1.25  # nats taken from the trust in a suggested rhythm while the notes settle
+STEADY_SHARE: Final = 0.5  # factor of `NoteSampling.steady` while the notes settle
 # Random numbers with a negative frame number decide sounds; those from frame 0 on choose notes.
 _OF_VARIANTS, _OF_SETS, _OF_VOICES, _OF_SECTIONS = -1, -1 << 10, -2 << 10, -1 << 20
 _MOST: Final = 1 << 10  # more than the variants, instruments and draws
 _UNIT: Final = 2.0**-64
-
 
 assert (len(SETS) - 1) * VOICES <= NEW_LABELS
 
@@ -61,28 +60,25 @@ class NewPart(NamedTuple):
     sounds: SoundBank
 
 
-Parts = tuple[NewPart | None, ...]  # by voice; None: it goes on with what the prompt plays
-NO_PARTS: Final[Parts] = (None,) * VOICES
+NewParts = tuple[NewPart | None, ...]  # by voice; None: the voice goes on with its part of the prompt
+NO_PARTS: Final[NewParts] = (None,) * VOICES
 
 
-def new_parts(heard: Hearing, settings: PlanSettings, begun: int, frame: int) -> Parts:
+def new_parts(heard: Hearing, settings: PlanSettings, begun: int, frame: int) -> NewParts:
     """Return the new part of each voice in ``frame``. ``begun``: the first frame of the plan, which has none."""
     number, _ = _set_in(heard, settings, begun, frame)
     return _parts_of(heard, settings.sampling.seed, settings.sampling.lane, number) if number else NO_PARTS
 
 
-def labels_of(parts: Parts) -> Labels:
+def labels_of(parts: NewParts) -> Labels:
     """Return the labels of new parts, by voice."""
     return tuple(None if part is None else part.label for part in parts)
 
 
 def settling(sampling: NoteSampling, heard: Hearing, settings: PlanSettings, begun: int, frame: int) -> NoteSampling:
     """Return how the notes at ``frame`` are chosen: more freely while a set with new parts has just begun."""
-    number, since = _set_in(heard, settings, begun, frame)
-    seed, lane = settings.sampling.seed, settings.sampling.lane
-    if not number or frame >= since + SETTLING_BARS * settings.bar_frames:
-        return sampling
-    if _parts_of(heard, seed, lane, number) == NO_PARTS:
+    _, since = _set_in(heard, settings, begun, frame)
+    if frame >= since + SETTLING_BARS * settings.bar_frames or new_parts(heard, settings, begun, frame) == NO_PARTS:
         return sampling
     return replace(sampling, rhythm_follow=sampling.rhythm_follow - FREER, steady=sampling.steady * STEADY_SHARE)
 
@@ -96,13 +92,15 @@ def with_new_sound(note: SheetNote, heard: Hearing, settings: PlanSettings, begu
     if not settings.new_sounds or not note.flags:
         return note
     if not note.flags & ATTACK:
-        last = next((other for other in sheet.backwards() if other.voice == note.voice), None)
+        last = sheet.last_in(note.voice)
         return note if last is None or last.part else replace(note, instrument=last.instrument, sounds=last.sounds)
     number, _ = _set_in(heard, settings, begun, note.frame)
+    if not number:
+        return note
     seed, lane = settings.sampling.seed, settings.sampling.lane
     joins, whole = _concerns(heard, seed, lane, number, note.voice)
     draws = [_random(heard, seed, lane, _OF_SETS, _key(number, note.voice, note.instrument, draw)) for draw in range(3)]
-    if not number or not joins or (not whole and draws[0] >= REPLACED):
+    if not joins or (not whole and draws[0] >= REPLACED):
         return note
     others = _others(heard, note.voice, note.instrument)
     if others and draws[1] < BORROWED:
@@ -126,7 +124,7 @@ def _others(heard: Hearing, voice: int, instrument: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=64)
-def _parts_of(heard: Hearing, seed: int, lane: int, number: int) -> Parts:
+def _parts_of(heard: Hearing, seed: int, lane: int, number: int) -> NewParts:
     """Return the new parts of the set ``number``, which is not 0."""
     fitting = heard.playing_tones(FEWEST_TONES)
     parts: list[NewPart | None] = []

@@ -371,7 +371,7 @@ def _part_label(label: int, heard: Hearing) -> int | None:
 
 def _last_label(sheet: Sheet, voice: int) -> int:
     """Return the label of the last note of a voice; -1 if the composer did not write it."""
-    last = next((note for note in sheet.backwards() if note.voice == voice), None)
+    last = sheet.last_in(voice)
     return last.event[INSTRUMENT] if last is not None and last.event and last.part is None else -1
 
 

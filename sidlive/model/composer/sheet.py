@@ -121,6 +121,10 @@ class Sheet:
         """The last note or rest in the plan."""
         return next(self.backwards(), None)
 
+    def last_in(self, voice: int) -> SheetNote | None:
+        """Return the last note of a voice that is in the plan."""
+        return next((note for note in self.backwards() if note.voice == voice), None)
+
     def last_of(self, part: CodePart) -> SheetNote | None:
         """Return the last note of a part that is in the plan; of a key, also if other keys were down then."""
         return next((note for note in self.backwards() if note.part == part or part.continues(note.part)), None)
